@@ -1,0 +1,48 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// One set of strict settings for every target. A warning is an error: whoever needs an exception
+// changes this list where everybody can see it.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+/// A library in `Sources/<name>`, with its half-page overview in `README.md` beside the code.
+func library(_ name: String, uses dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: ["README.md"], swiftSettings: strict)
+}
+
+/// A module map for one C library: no code, no `pkgConfig` (none of the libraries needs it).
+func clibrary(_ name: String, apt package: String) -> Target {
+    .systemLibrary(name: name, providers: [.apt([package])])
+}
+
+func tests(of name: String, uses dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: [.byName(name: name)] + dependencies,
+        swiftSettings: strict)
+}
+
+let package = Package(
+    name: "tapeline",
+    targets: [
+        // C libraries. Exactly one Swift module imports each.
+        clibrary("CLinux", apt: "libc6-dev"),
+        clibrary("CXXHash", apt: "libxxhash-dev"),
+        clibrary("CNats", apt: "libnats-dev"),
+        clibrary("CPostgres", apt: "libpq-dev"),
+        clibrary("CHiredis", apt: "libhiredis-dev"),
+        clibrary("CMicroHTTP", apt: "libmicrohttpd-dev"),
+
+        // The pure ring: values, codecs and machines. No I/O, clock, randomness, logger or Foundation.
+        library("Primitives", uses: ["CXXHash"]),
+
+        tests(of: "Primitives"),
+    ]
+)

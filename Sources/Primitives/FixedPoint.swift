@@ -1,0 +1,126 @@
+/// Exact decimals as integers of a fixed scale: the text form in, the text form out, nothing
+/// rounded on the way.
+public enum FixedPoint {
+    public enum ParseError: Error, Equatable, Sendable {
+        case notANumber
+        /// More decimals than the scale holds: storing it would round.
+        case tooPrecise
+        case outOfRange
+    }
+
+    /// The longest text that is looked at; a longer one is no number that a market sends.
+    public static let textBytesMax = 64
+
+    /// Reads `[+-]digits[.digits][e[+-]digits]` exactly; anything else is refused.
+    public static func parse(_ text: String, decimals: Int) throws(ParseError) -> Int64 {
+        let bytes = Array(text.utf8.prefix(textBytesMax + 1))
+        guard !bytes.isEmpty, bytes.count <= textBytesMax else { throw .notANumber }
+        var scanner = DecimalScanner(bytes)
+        let number = try scanner.scan()
+        return try number.scaled(to: decimals)
+    }
+
+    /// The shortest exact text: no trailing zeros, no dot for whole numbers.
+    public static func text(_ value: Int128, decimals: Int) -> String {
+        let digits = String(value.magnitude)
+        let padding = String(repeating: "0", count: max(0, decimals + 1 - digits.count))
+        let all = padding + digits
+        let whole = all.dropLast(decimals)
+        var fraction = all.suffix(decimals)
+        while fraction.last == "0" { fraction.removeLast() }
+        let sign = value < 0 ? "-" : ""
+        return fraction.isEmpty ? "\(sign)\(whole)" : "\(sign)\(whole).\(fraction)"
+    }
+
+    public static func text(_ value: Int64, decimals: Int) -> String {
+        text(Int128(value), decimals: decimals)
+    }
+}
+
+/// sign × mantissa × 10^exponent.
+private struct ScannedDecimal {
+    var negative = false
+    var mantissa: Int128 = 0
+    var exponent = 0
+
+    func scaled(to decimals: Int) throws(FixedPoint.ParseError) -> Int64 {
+        if mantissa == 0 { return 0 }
+        var value = mantissa
+        var shift = exponent + decimals
+        while shift < 0 {
+            guard value % 10 == 0 else { throw .tooPrecise }
+            value /= 10
+            shift += 1
+        }
+        while shift > 0 {
+            let (product, overflow) = value.multipliedReportingOverflow(by: 10)
+            guard !overflow, product <= Int128(Int64.max) + 1 else { throw .outOfRange }
+            value = product
+            shift -= 1
+        }
+        // Int64.max is the sentinel for "undefined" and no number.
+        guard value < Int128(Int64.max) else { throw .outOfRange }
+        return Int64(negative ? -value : value)
+    }
+}
+
+private struct DecimalScanner {
+    private let bytes: [UInt8]
+    private var index = 0
+
+    init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    private var next: UInt8? { index < bytes.count ? bytes[index] : nil }
+
+    mutating func scan() throws(FixedPoint.ParseError) -> ScannedDecimal {
+        var number = ScannedDecimal()
+        number.negative = sign()
+        var digits = try mantissa(into: &number)
+        if next == UInt8(ascii: ".") {
+            index += 1
+            let before = number.exponent
+            let fraction = try mantissa(into: &number)
+            digits += fraction
+            number.exponent = before - fraction
+        }
+        guard digits > 0 else { throw .notANumber }
+        if next == UInt8(ascii: "e") || next == UInt8(ascii: "E") {
+            index += 1
+            number.exponent += try exponent()
+        }
+        guard index == bytes.count else { throw .notANumber }
+        return number
+    }
+
+    private mutating func sign() -> Bool {
+        guard next == UInt8(ascii: "-") || next == UInt8(ascii: "+") else { return false }
+        defer { index += 1 }
+        return next == UInt8(ascii: "-")
+    }
+
+    /// Appends the digits that stand here and says how many there were.
+    private mutating func mantissa(
+        into number: inout ScannedDecimal
+    ) throws(FixedPoint.ParseError) -> Int {
+        let start = index
+        while let byte = next, byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") {
+            let (tens, overflow) = number.mantissa.multipliedReportingOverflow(by: 10)
+            guard !overflow, tens < Int128.max - 10 else { throw .outOfRange }
+            number.mantissa = tens + Int128(byte - UInt8(ascii: "0"))
+            index += 1
+        }
+        return index - start
+    }
+
+    private mutating func exponent() throws(FixedPoint.ParseError) -> Int {
+        let negative = sign()
+        let start = index
+        var value = 0
+        while let byte = next, byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") {
+            value = min(value * 10 + Int(byte - UInt8(ascii: "0")), 1_000)
+            index += 1
+        }
+        guard index > start else { throw .notANumber }
+        return negative ? -value : value
+    }
+}

@@ -1,0 +1,146 @@
+/// Writes JSON text into one growing byte buffer: for logs, status pages and API requests.
+///
+/// Commas are put in by the writer; opening and closing must match, which is a bug otherwise.
+public struct JSONWriter: Sendable {
+    public private(set) var bytes: [UInt8] = []
+    private var needsComma = false
+    private var depth = 0
+
+    public init(capacity: Int = 256) { bytes.reserveCapacity(capacity) }
+
+    public var text: String { String(decoding: bytes, as: UTF8.self) }
+
+    public mutating func removeAll() {
+        bytes.removeAll(keepingCapacity: true)
+        needsComma = false
+        depth = 0
+    }
+
+    // MARK: structure
+
+    public mutating func object(_ body: (inout JSONWriter) -> Void) {
+        open(UInt8(ascii: "{"))
+        body(&self)
+        close(UInt8(ascii: "}"))
+    }
+
+    public mutating func array(_ body: (inout JSONWriter) -> Void) {
+        open(UInt8(ascii: "["))
+        body(&self)
+        close(UInt8(ascii: "]"))
+    }
+
+    public mutating func key(_ name: String) {
+        comma()
+        quoted(name)
+        bytes.append(UInt8(ascii: ":"))
+        needsComma = false
+    }
+
+    // MARK: values
+
+    public mutating func value(_ text: String) {
+        comma()
+        quoted(text)
+    }
+
+    public mutating func value(_ number: some BinaryInteger) {
+        literal(String(number))
+    }
+
+    /// NaN and the infinities do not exist in JSON and become `null`.
+    public mutating func value(_ number: Double) {
+        literal(number.isFinite ? "\(number)" : "null")
+    }
+
+    public mutating func value(_ flag: Bool) {
+        literal(flag ? "true" : "false")
+    }
+
+    public mutating func null() { literal("null") }
+
+    /// A value that is JSON text already: a number whose digits must stay as they are.
+    public mutating func literal(_ json: String) {
+        comma()
+        bytes.append(contentsOf: json.utf8)
+    }
+
+    // MARK: members
+
+    public mutating func member(_ name: String, _ text: String) {
+        key(name)
+        value(text)
+    }
+
+    public mutating func member(_ name: String, _ number: some BinaryInteger) {
+        key(name)
+        value(number)
+    }
+
+    public mutating func member(_ name: String, _ number: Double) {
+        key(name)
+        value(number)
+    }
+
+    public mutating func member(_ name: String, _ flag: Bool) {
+        key(name)
+        value(flag)
+    }
+
+    public mutating func member(_ name: String, object body: (inout JSONWriter) -> Void) {
+        key(name)
+        object(body)
+    }
+
+    public mutating func member(_ name: String, array body: (inout JSONWriter) -> Void) {
+        key(name)
+        array(body)
+    }
+
+    // MARK: parts
+
+    private mutating func open(_ bracket: UInt8) {
+        comma()
+        bytes.append(bracket)
+        needsComma = false
+        depth += 1
+    }
+
+    private mutating func close(_ bracket: UInt8) {
+        precondition(depth > 0, "a JSON value was closed that was never opened")
+        depth -= 1
+        bytes.append(bracket)
+        needsComma = true
+    }
+
+    private mutating func comma() {
+        if needsComma { bytes.append(UInt8(ascii: ",")) }
+        needsComma = true
+    }
+
+    private mutating func quoted(_ text: String) {
+        bytes.append(UInt8(ascii: "\""))
+        for byte in text.utf8 { escaped(byte) }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    private mutating func escaped(_ byte: UInt8) {
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+            bytes.append(UInt8(ascii: "\\"))
+            bytes.append(byte)
+        case UInt8(ascii: "\n"): bytes.append(contentsOf: "\\n".utf8)
+        case UInt8(ascii: "\t"): bytes.append(contentsOf: "\\t".utf8)
+        case UInt8(ascii: "\r"): bytes.append(contentsOf: "\\r".utf8)
+        case 0..<0x20:
+            bytes.append(contentsOf: "\\u00".utf8)
+            bytes.append(hexDigit(byte >> 4))
+            bytes.append(hexDigit(byte & 15))
+        default: bytes.append(byte)
+        }
+    }
+
+    private func hexDigit(_ nibble: UInt8) -> UInt8 {
+        nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10
+    }
+}

@@ -1,0 +1,97 @@
+/// Nanoseconds since 1970-01-01 UTC. Comparisons order undefined behind every real time, so that
+/// `min` over times ignores it.
+@frozen
+public struct Timestamp: Hashable, Comparable, Sendable, BitwiseCopyable {
+    public var nanoseconds: Int64
+
+    /// "No time": the sentinel that the wire formats carry, too.
+    public static let undefined = Timestamp(nanoseconds: Int64.max)
+
+    @inlinable @inline(__always)
+    public init(nanoseconds: Int64) {
+        self.nanoseconds = nanoseconds
+    }
+
+    @inlinable @inline(__always)
+    public var isDefined: Bool { nanoseconds != Int64.max }
+
+    @inlinable @inline(__always)
+    public static func < (left: Timestamp, right: Timestamp) -> Bool {
+        left.nanoseconds < right.nanoseconds
+    }
+
+    /// Moves by a number of nanoseconds and stays inside the defined range instead of wrapping:
+    /// times from outside must not be able to trap the process.
+    @inlinable
+    public func advanced(byNanoseconds delta: Int64) -> Timestamp {
+        guard isDefined else { return self }
+        let (sum, overflow) = nanoseconds.addingReportingOverflow(delta)
+        if overflow { return Timestamp(nanoseconds: delta < 0 ? Int64.min : Int64.max - 1) }
+        return Timestamp(nanoseconds: min(sum, Int64.max - 1))
+    }
+
+    /// The distance from `earlier` to `self`, held at the ends of the range.
+    @inlinable
+    public func nanoseconds(since earlier: Timestamp) -> Int64 {
+        let (difference, overflow) = nanoseconds.subtractingReportingOverflow(earlier.nanoseconds)
+        guard overflow else { return difference }
+        return nanoseconds < 0 ? Int64.min : Int64.max
+    }
+
+    /// The start of the window of `width` nanoseconds, aligned to 1970, that holds this time.
+    @inlinable
+    public func floored(toNanoseconds width: Int64) -> Timestamp {
+        precondition(width > 0, "a window has a positive width, not \(width)")
+        let remainder = nanoseconds % width
+        let step = remainder < 0 ? remainder + width : remainder
+        let (start, overflow) = nanoseconds.subtractingReportingOverflow(step)
+        return Timestamp(nanoseconds: overflow ? Int64.min : start)
+    }
+}
+
+extension Timestamp: CustomStringConvertible {
+    /// RFC 3339 in UTC with nine decimals, as logs and JSON carry it.
+    public var description: String {
+        guard isDefined else { return "undefined" }
+        let date = CivilDate(daysSinceEpoch: floored(toNanoseconds: 86_400_000_000_000).days)
+        let inDay = nanoseconds(since: floored(toNanoseconds: 86_400_000_000_000))
+        let seconds = inDay / 1_000_000_000
+        let clock = [seconds / 3_600, seconds / 60 % 60, seconds % 60].map { padded($0, to: 2) }
+        let fraction = padded(inDay % 1_000_000_000, to: 9)
+        return "\(date)T\(clock.joined(separator: ":")).\(fraction)Z"
+    }
+
+    private var days: Int64 { nanoseconds / 86_400_000_000_000 }
+}
+
+/// A day of the proleptic Gregorian calendar.
+public struct CivilDate: Equatable, Sendable, CustomStringConvertible {
+    public let year: Int64
+    public let month: Int64
+    public let day: Int64
+
+    /// The calendar repeats every 400 years (146,097 days); counting from a 1st of March puts the
+    /// leap day last in its year, so that no month table is needed.
+    public init(daysSinceEpoch: Int64) {
+        let shifted = daysSinceEpoch + 719_468
+        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
+        let dayOfEra = shifted - era * 146_097
+        let yearOfEra =
+            (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let marchMonth = (5 * dayOfYear + 2) / 153
+        day = dayOfYear - (153 * marchMonth + 2) / 5 + 1
+        month = marchMonth < 10 ? marchMonth + 3 : marchMonth - 9
+        year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+    }
+
+    public var description: String {
+        "\(padded(year, to: 4))-\(padded(month, to: 2))-\(padded(day, to: 2))"
+    }
+}
+
+private func padded(_ number: Int64, to width: Int) -> String {
+    let digits = String(number.magnitude)
+    let zeros = String(repeating: "0", count: max(0, width - digits.count))
+    return (number < 0 ? "-" : "") + zeros + digits
+}

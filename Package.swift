@@ -42,7 +42,11 @@ let package = Package(
 
         // The pure ring: values, codecs and machines. No I/O, clock, randomness, logger or Foundation.
         library("Primitives", uses: ["CXXHash"]),
+        library("MarketModel", uses: ["Primitives"]),
 
+        // Tests. Servers in tests are the real ones, found and started by TestSupport.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         tests(of: "Primitives"),
+        tests(of: "MarketModel"),
     ]
 )

@@ -1,0 +1,100 @@
+public import Primitives
+
+@frozen
+public struct BarFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
+    public let rawValue: UInt8
+
+    @inlinable @inline(__always)
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// The window overlaps the start of a subscription, a gap, or the first packet of the tape.
+    public static let partial = BarFlags(rawValue: 1 << 0)
+    /// The watermark has passed the window's end.
+    public static let final = BarFlags(rawValue: 1 << 1)
+    /// Built from the ticks of more than one provider.
+    public static let mixedProviders = BarFlags(rawValue: 1 << 2)
+}
+
+/// Why a version of a bar was published.
+public enum BarReason: UInt8, Sendable {
+    case closed = 0
+    case late = 1
+    case bust = 2
+    case gap = 3
+    case backfill = 4
+    case repair = 5
+}
+
+/// One version of one bar. Its revision is the output ordinal under which it stands on the tape.
+@frozen
+public struct Bar: Hashable, Sendable {
+    public var symbol: UInt32
+    /// An index, as `symbol` is.
+    public var series: UInt16
+    public var flags: BarFlags
+    /// A raw `BarReason`.
+    public var reason: UInt8
+    public var generation: UInt32
+    /// The window is [openTime, closeTime).
+    public var openTime: Timestamp
+    public var closeTime: Timestamp
+    /// 0 for time bars; counts for bars that several may begin at one time.
+    public var number: Int64
+    public var open: Price
+    public var high: Price
+    public var low: Price
+    public var close: Price
+    public var vwap: Price
+    public var trades: UInt64
+    /// How many ticks of the window a fixed rule left out, by rule.
+    public var excluded: Excluded
+    /// Sum of sizes, in 1e-8.
+    public var volume: Int128
+    /// Sum of price × size, in 1e-17: a VWAP of several bars stays exact.
+    public var notional: Int128
+
+    @frozen
+    public struct Excluded: Hashable, Sendable, BitwiseCopyable {
+        public var condition: UInt32
+        public var oddLot: UInt32
+        public var filter: UInt32
+        public var undefined: UInt32
+
+        @inlinable @inline(__always)
+        public init(
+            condition: UInt32 = 0, oddLot: UInt32 = 0, filter: UInt32 = 0, undefined: UInt32 = 0
+        ) {
+            self.condition = condition
+            self.oddLot = oddLot
+            self.filter = filter
+            self.undefined = undefined
+        }
+
+        public var total: UInt64 {
+            UInt64(condition) + UInt64(oddLot) + UInt64(filter) + UInt64(undefined)
+        }
+    }
+
+    @inlinable
+    public init(
+        symbol: UInt32, series: UInt16, openTime: Timestamp, closeTime: Timestamp
+    ) {
+        self.symbol = symbol
+        self.series = series
+        self.openTime = openTime
+        self.closeTime = closeTime
+        flags = []
+        reason = 0
+        generation = 0
+        number = 0
+        open = .undefined
+        high = .undefined
+        low = .undefined
+        close = .undefined
+        vwap = .undefined
+        trades = 0
+        excluded = Excluded()
+        volume = 0
+        notional = 0
+    }
+}

@@ -1,0 +1,33 @@
+/// Up to eight ASCII characters in one machine word: exchanges, sale conditions. No heap, no
+/// retain, and it crosses the wire as it stands.
+@frozen
+public struct ShortText: Hashable, Sendable, BitwiseCopyable {
+    public static let utf8CountMax = 8
+    public static let empty = ShortText(raw: 0)
+
+    /// The first character in the lowest byte; unused bytes are zero.
+    public var raw: UInt64
+
+    @inlinable @inline(__always)
+    public init(raw: UInt64) { self.raw = raw }
+
+    public init?(_ text: String) {
+        guard text.utf8.count <= Self.utf8CountMax,
+            text.utf8.allSatisfy({ (0x20...0x7e).contains($0) })
+        else { return nil }
+        raw = text.utf8.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// Bytes that are no printable ASCII come out as `?`: the word may come from a damaged peer.
+    public var text: String {
+        var characters = ""
+        var rest = raw
+        while rest != 0 {
+            let byte = UInt8(truncatingIfNeeded: rest)
+            let printable = (0x20...0x7e).contains(byte)
+            characters.unicodeScalars.append(Unicode.Scalar(printable ? byte : UInt8(ascii: "?")))
+            rest >>= 8
+        }
+        return characters
+    }
+}

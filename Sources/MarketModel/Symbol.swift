@@ -1,0 +1,39 @@
+internal import Primitives
+
+/// The name of an instrument, as its provider writes it: `AAPL`, `BRK.B`, `BTC/USD`, `^GSPC`.
+///
+/// Any text without control characters, of at most `utf8CountMax` bytes. What it is put into
+/// (subjects, keys, SQL) escapes it; the symbol itself is never changed.
+public struct Symbol: Hashable, Sendable, CustomStringConvertible {
+    public static let utf8CountMax = 512
+
+    public let text: String
+
+    public init?(_ text: String) {
+        guard (1...Self.utf8CountMax).contains(text.utf8.count),
+            text.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7f })
+        else { return nil }
+        self.text = text
+    }
+
+    public var description: String { text }
+}
+
+/// The part of the tape to which a symbol belongs, for ever: `murmur3(symbol) mod count`.
+public struct Partition: Hashable, Comparable, Sendable, CustomStringConvertible {
+    public let number: Int
+
+    public init(_ number: Int) { self.number = number }
+
+    public init(of symbol: Symbol, count: Int) {
+        precondition(Self.countRange.contains(count), "\(count) partitions are out of range")
+        number = Int(Murmur3.hash32(symbol.text)) % count
+    }
+
+    /// The wire carries partitions in 16 bits; more than this many bring nothing.
+    public static let countRange = 1...4_096
+
+    public static func < (left: Partition, right: Partition) -> Bool { left.number < right.number }
+
+    public var description: String { String(number) }
+}

@@ -1,0 +1,119 @@
+public import Primitives
+
+/// How fine the provider's clock is; the watermark's delay follows from it.
+public enum TimeResolution: UInt8, Sendable {
+    case unknown = 0
+    case nanosecond = 1
+    case microsecond = 2
+    case millisecond = 3
+    case second = 4
+    case minute = 5
+    case day = 6
+}
+
+@frozen
+public struct TickFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
+    public let rawValue: UInt16
+
+    @inlinable @inline(__always)
+    public init(rawValue: UInt16) { self.rawValue = rawValue }
+
+    /// State at the start of a subscription, not an event.
+    public static let snapshot = TickFlags(rawValue: 1 << 0)
+    /// Stands for several events of which the provider sent only this one.
+    public static let conflated = TickFlags(rawValue: 1 << 1)
+    /// Fetched later to fill a gap; neither moves nor obeys the watermark.
+    public static let backfilled = TickFlags(rawValue: 1 << 2)
+    /// From a delayed feed.
+    public static let delayed = TickFlags(rawValue: 1 << 3)
+    /// Outside of the regular trading session.
+    public static let outOfSession = TickFlags(rawValue: 1 << 4)
+}
+
+public enum TradeAction: UInt8, Sendable {
+    case new = 0
+    case correction = 1
+    case cancel = 2
+}
+
+/// What every tick knows about itself.
+///
+/// `symbol` is an index: into the definitions of its packet on the wire, into the interned symbols
+/// of its partition inside an operator.
+@frozen
+public struct TickHeader: Hashable, Sendable, BitwiseCopyable {
+    public var symbol: UInt32
+    public var flags: TickFlags
+    /// A raw `TradeAction`; 0 for other kinds.
+    public var action: UInt8
+    /// A raw `TimeResolution`.
+    public var resolution: UInt8
+    public var providerTime: Timestamp
+    public var receiveTime: Timestamp
+    /// The provider's id or sequence number of this tick; 0 when it gives none.
+    public var providerID: UInt64
+
+    @inlinable @inline(__always)
+    public init(
+        symbol: UInt32, flags: TickFlags = [], action: UInt8 = 0, resolution: UInt8 = 0,
+        providerTime: Timestamp, receiveTime: Timestamp, providerID: UInt64 = 0
+    ) {
+        self.symbol = symbol
+        self.flags = flags
+        self.action = action
+        self.resolution = resolution
+        self.providerTime = providerTime
+        self.receiveTime = receiveTime
+        self.providerID = providerID
+    }
+
+    /// The time that decides windows: the provider's, or the receive time when it gave none.
+    @inlinable @inline(__always)
+    public var eventTime: Timestamp { providerTime.isDefined ? providerTime : receiveTime }
+}
+
+@frozen
+public struct Trade: Hashable, Sendable, BitwiseCopyable {
+    public var header: TickHeader
+    public var price: Price
+    public var size: Quantity
+    public var exchange: ShortText
+    public var conditions: ShortText
+
+    @inlinable @inline(__always)
+    public init(
+        header: TickHeader, price: Price, size: Quantity, exchange: ShortText = .empty,
+        conditions: ShortText = .empty
+    ) {
+        self.header = header
+        self.price = price
+        self.size = size
+        self.exchange = exchange
+        self.conditions = conditions
+    }
+}
+
+@frozen
+public struct Quote: Hashable, Sendable, BitwiseCopyable {
+    public var header: TickHeader
+    public var bidPrice: Price
+    public var bidSize: Quantity
+    public var askPrice: Price
+    public var askSize: Quantity
+    public var bidExchange: ShortText
+    public var askExchange: ShortText
+
+    @inlinable @inline(__always)
+    public init(
+        header: TickHeader, bidPrice: Price, bidSize: Quantity, askPrice: Price, askSize: Quantity,
+        bidExchange: ShortText = .empty, askExchange: ShortText = .empty
+    ) {
+        self.header = header
+        self.bidPrice = bidPrice
+        self.bidSize = bidSize
+        self.askPrice = askPrice
+        self.askSize = askSize
+        self.bidExchange = bidExchange
+        self.askExchange = askExchange
+    }
+}

@@ -1,0 +1,23 @@
+import Foundation
+
+/// Where the real servers are that the tests run against. `make servers` puts them there.
+public enum ServerPrograms {
+    public static let checkout = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+
+    public static var root: String { "\(checkout)/.local/servers" }
+    public static var nats: String { "\(root)/bin/nats-server" }
+
+    /// `initdb`, `pg_ctl`, `postgres`, `psql`, `not-root`, `valkey-server`, `valkey-cli`.
+    public static func database(_ program: String) -> String { "\(root)/database/bin/\(program)" }
+
+    public struct Missing: Error, CustomStringConvertible {
+        public let path: String
+        public var description: String { "\(path) is missing: run 'make servers'" }
+    }
+
+    public static func require(_ path: String) throws -> String {
+        guard FileManager.default.isExecutableFile(atPath: path) else { throw Missing(path: path) }
+        return path
+    }
+}

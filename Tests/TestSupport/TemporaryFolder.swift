@@ -1,0 +1,30 @@
+import Foundation
+
+/// A folder that is removed with the value that made it.
+public final class TemporaryFolder: Sendable {
+    public let path: String
+
+    public init(_ name: String = "tapeline") throws {
+        let base = NSTemporaryDirectory()
+        path = (base as NSString).appendingPathComponent("\(name)-\(UUID().uuidString.prefix(8))")
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o755])
+    }
+
+    public func file(_ name: String) -> String { "\(path)/\(name)" }
+
+    @discardableResult
+    public func write(_ text: String, to name: String) throws -> String {
+        try text.write(toFile: file(name), atomically: true, encoding: .utf8)
+        return file(name)
+    }
+
+    deinit {
+        do {
+            try FileManager.default.removeItem(atPath: path)
+        } catch {
+            print("left behind: \(path): \(error)")
+        }
+    }
+}

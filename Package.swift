@@ -14,8 +14,12 @@ let strict: [SwiftSetting] = [
 ]
 
 /// A library in `Sources/<name>`, with its half-page overview in `README.md` beside the code.
-func library(_ name: String, uses dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, exclude: ["README.md"], swiftSettings: strict)
+func library(
+    _ name: String, uses dependencies: [Target.Dependency] = [], beside files: [String] = []
+) -> Target {
+    .target(
+        name: name, dependencies: dependencies, exclude: ["README.md"] + files,
+        swiftSettings: strict)
 }
 
 /// A module map for one C library: no code, no `pkgConfig` (none of the libraries needs it).
@@ -23,10 +27,12 @@ func clibrary(_ name: String, apt package: String) -> Target {
     .systemLibrary(name: name, providers: [.apt([package])])
 }
 
-func tests(of name: String, uses dependencies: [Target.Dependency] = []) -> Target {
+func tests(
+    of name: String, uses dependencies: [Target.Dependency] = [], beside files: [String] = []
+) -> Target {
     .testTarget(
         name: "\(name)Tests", dependencies: [.byName(name: name)] + dependencies,
-        swiftSettings: strict)
+        exclude: files, swiftSettings: strict)
 }
 
 let package = Package(
@@ -43,10 +49,14 @@ let package = Package(
         // The pure ring: values, codecs and machines. No I/O, clock, randomness, logger or Foundation.
         library("Primitives", uses: ["CXXHash"]),
         library("MarketModel", uses: ["Primitives"]),
+        library("TapeCodec", uses: ["MarketModel", "Primitives"], beside: ["tape.sbe.xml"]),
+        library("TapeProtocol", uses: ["TapeCodec", "MarketModel", "Primitives"]),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         tests(of: "Primitives"),
         tests(of: "MarketModel"),
+        tests(of: "TapeCodec", uses: ["MarketModel", "Primitives"], beside: ["Golden"]),
+        tests(of: "TapeProtocol", uses: ["TapeCodec", "MarketModel", "Primitives"]),
     ]
 )

@@ -1,0 +1,98 @@
+public import MarketModel
+public import Primitives
+
+/// Opens an epoch: the first packet of a new owner carries it.
+public struct EpochMarker: Hashable, Sendable {
+    /// The ordinal at which the epoch starts.
+    public var startOrdinal: UInt64
+    public var previousEpoch: UInt64
+    /// What the owner computes by; 0 for sources.
+    public var definition: UInt64
+    public var generation: UInt32
+
+    public init(
+        startOrdinal: UInt64, previousEpoch: UInt64, definition: UInt64 = 0, generation: UInt32 = 0
+    ) {
+        self.startOrdinal = startOrdinal
+        self.previousEpoch = previousEpoch
+        self.definition = definition
+        self.generation = generation
+    }
+}
+
+/// How far a reader has come on one partition of a stream, and the proof that the tape is still
+/// the one on which it came so far.
+public struct TapePosition: Hashable, Sendable {
+    public var streamCreated: Timestamp
+    public var sequence: UInt64
+    /// The packet that stands at `sequence`.
+    public var packet: PacketIdentity
+    /// The last ordinal that was taken from each source, in order of their names.
+    public var sources: [SourceOrdinal]
+
+    public init(
+        streamCreated: Timestamp, sequence: UInt64, packet: PacketIdentity,
+        sources: [SourceOrdinal]
+    ) {
+        self.streamCreated = streamCreated
+        self.sequence = sequence
+        self.packet = packet
+        self.sources = sources
+    }
+}
+
+public struct SourceOrdinal: Hashable, Sendable {
+    public var source: SourceName
+    public var epoch: UInt64
+    public var lastOrdinal: UInt64
+
+    public init(source: SourceName, epoch: UInt64, lastOrdinal: UInt64) {
+        self.source = source
+        self.epoch = epoch
+        self.lastOrdinal = lastOrdinal
+    }
+}
+
+/// On a packet of bars: the input up to which all output is out, and the running checksum over
+/// all output up to and with this packet.
+public struct OutputState: Hashable, Sendable {
+    public var input: TapePosition
+    public var checksum: UInt64
+    public var generation: UInt32
+
+    public init(input: TapePosition, checksum: UInt64, generation: UInt32) {
+        self.input = input
+        self.checksum = checksum
+        self.generation = generation
+    }
+}
+
+/// Says once per packet what the index of its ticks means.
+public struct SymbolDefinition: Hashable, Sendable {
+    public var symbol: Symbol
+    /// Who feeds the symbol now, and since when.
+    public var provider: String
+    public var since: Timestamp
+    /// On packets of bars: the source of the ticks. On packets of ticks the header has it.
+    public var source: SourceName?
+
+    public static let providerBytesMax = 64
+
+    public init(symbol: Symbol, provider: String, since: Timestamp, source: SourceName? = nil) {
+        self.symbol = symbol
+        self.provider = provider
+        self.since = since
+        self.source = source
+    }
+}
+
+public struct SeriesDefinition: Hashable, Sendable {
+    public var name: SeriesName
+    /// 0 for series that are not made of time.
+    public var widthNanoseconds: Int64
+
+    public init(name: SeriesName, widthNanoseconds: Int64) {
+        self.name = name
+        self.widthNanoseconds = widthNanoseconds
+    }
+}

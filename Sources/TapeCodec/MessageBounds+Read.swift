@@ -1,0 +1,100 @@
+internal import MarketModel
+internal import Primitives
+
+// The messages that come once per packet or symbol. Each answers nil when the message is of
+// another template, its block is too short, or a field holds no value of its type.
+extension MessageBounds {
+    /// The index that ticks use for the symbol, and what it means.
+    public func symbolDefinition(
+        in packet: RawSpan
+    ) -> (index: UInt32, definition: SymbolDefinition)? {
+        guard isA(WireFormat.Template.symbolDefinition, WireFormat.Block.symbolDefinition),
+            let symbol = Symbol(variable(0, in: packet))
+        else { return nil }
+        let source = variable(2, in: packet)
+        let provider = variable(1, in: packet)
+        guard provider.utf8.count <= SymbolDefinition.providerBytesMax else { return nil }
+        guard source.isEmpty || SourceName(source) != nil else { return nil }
+        let definition = SymbolDefinition(
+            symbol: symbol, provider: provider,
+            since: Timestamp(nanoseconds: packet.int64(at: body + 8)),
+            source: SourceName(source))
+        return (packet.uint32(at: body), definition)
+    }
+
+    public func seriesDefinition(
+        in packet: RawSpan
+    ) -> (index: UInt32, definition: SeriesDefinition)? {
+        guard isA(WireFormat.Template.seriesDefinition, WireFormat.Block.seriesDefinition),
+            let name = SeriesName(variable(0, in: packet))
+        else { return nil }
+        let definition = SeriesDefinition(
+            name: name, widthNanoseconds: packet.int64(at: body + 8))
+        return (packet.uint32(at: body), definition)
+    }
+
+    public func epochMarker(in packet: RawSpan) -> EpochMarker? {
+        guard isA(WireFormat.Template.epochMarker, WireFormat.Block.epochMarker) else {
+            return nil
+        }
+        return EpochMarker(
+            startOrdinal: packet.uint64(at: body), previousEpoch: packet.uint64(at: body + 8),
+            definition: packet.uint64(at: body + 16), generation: packet.uint32(at: body + 24))
+    }
+
+    /// Without the ordinals of the sources, which are messages of their own.
+    public func outputState(in packet: RawSpan) -> OutputState? {
+        guard isA(WireFormat.Template.outputState, WireFormat.Block.outputState) else {
+            return nil
+        }
+        let input = TapePosition(
+            streamCreated: Timestamp(nanoseconds: packet.int64(at: body)),
+            sequence: packet.uint64(at: body + 8),
+            packet: PacketIdentity(
+                epoch: packet.uint64(at: body + 16), firstOrdinal: packet.uint64(at: body + 24),
+                checksum: packet.uint64(at: body + 32)),
+            sources: [])
+        return OutputState(
+            input: input, checksum: packet.uint64(at: body + 40),
+            generation: packet.uint32(at: body + 48))
+    }
+
+    public func sourceOrdinal(in packet: RawSpan) -> SourceOrdinal? {
+        guard isA(WireFormat.Template.sourceOrdinal, WireFormat.Block.sourceOrdinal),
+            let source = packet.sourceName(at: body)
+        else { return nil }
+        return SourceOrdinal(
+            source: source, epoch: packet.uint64(at: body + 24),
+            lastOrdinal: packet.uint64(at: body + 32))
+    }
+
+    private func isA(_ wanted: UInt16, _ block: Int) -> Bool {
+        template == wanted && blockLength >= block
+    }
+
+    /// A variable field; the cursor has proved that its bytes are there.
+    private func variable(_ index: Int, in packet: RawSpan) -> String {
+        var offset = body + blockLength
+        for _ in 0..<index {
+            offset += WireFormat.lengthBytes + Int(packet.uint32(at: offset))
+        }
+        let start = offset + WireFormat.lengthBytes
+        return packet.extracting(start..<start + Int(packet.uint32(at: offset))).text
+    }
+}
+
+extension PacketReader {
+    /// The output state of a packet of bars, with the ordinals of its sources.
+    public static func outputState(of packet: RawSpan) -> OutputState? {
+        var found: OutputState?
+        var sources: [SourceOrdinal] = []
+        var cursor = RecordCursor()
+        while let record = cursor.next(in: packet) {
+            guard case .other(let message) = record else { continue }
+            if let state = message.outputState(in: packet) { found = state }
+            if let source = message.sourceOrdinal(in: packet) { sources.append(source) }
+        }
+        found?.input.sources = sources
+        return found
+    }
+}

@@ -1,0 +1,154 @@
+internal import MarketModel
+public import Primitives
+
+/// A packet that is ready for the wire: these very bytes are sent again at every retry.
+public struct SealedPacket: Sendable {
+    public var header: PacketHeader
+    var bytes: [UInt8]
+
+    public var byteCount: Int { Int(header.byteCount) }
+    public var identity: PacketIdentity { header.identity }
+
+    public func withBytes<Result, Failure: Error>(
+        _ body: (RawSpan) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try bytes.withRawSpan { span throws(Failure) in
+            try body(span.extracting(0..<byteCount))
+        }
+    }
+
+    /// Gives the packet to a new epoch: same ticks, new header.
+    public mutating func reseal(epoch: UInt64, firstOrdinal: UInt64) {
+        header.epoch = epoch
+        header.firstOrdinal = firstOrdinal
+        header.checksum = bytes.writeHeader(header)
+    }
+}
+
+extension PacketBuilder {
+    /// What the header says beyond what the builder knows.
+    public struct Seal: Sendable {
+        public var epoch: UInt64
+        public var firstOrdinal: UInt64
+        public var watermark: Timestamp
+        public var sendTime: Timestamp
+
+        public init(
+            epoch: UInt64, firstOrdinal: UInt64, watermark: Timestamp, sendTime: Timestamp
+        ) {
+            self.epoch = epoch
+            self.firstOrdinal = firstOrdinal
+            self.watermark = watermark
+            self.sendTime = sendTime
+        }
+    }
+
+    /// Closes the packet and empties the builder. `recycled` is the buffer of a packet that is
+    /// acknowledged, so that two buffers serve a subject for ever.
+    public mutating func seal(
+        _ seal: Seal, output: OutputState? = nil, marker: EpochMarker? = nil,
+        recycling recycled: consuming SealedPacket? = nil
+    ) -> SealedPacket {
+        if let output { put(output) }
+        if let marker { put(marker) }
+        var header = PacketHeader(
+            kind: kind, flags: marker == nil ? [] : .epochMarker, partition: partition,
+            source: source, epoch: seal.epoch, firstOrdinal: seal.firstOrdinal,
+            watermark: seal.watermark, sendTime: seal.sendTime)
+        header.tickCount = UInt32(tickCount)
+        header.byteCount = UInt32(used)
+        header.checksum = bytes.writeHeader(header)
+        let packet = SealedPacket(header: header, bytes: bytes)
+        reset(with: recycled?.bytes ?? Self.emptyBuffer())
+        return packet
+    }
+
+    private mutating func put(_ marker: EpochMarker) {
+        let body = begin(WireFormat.Template.epochMarker, block: WireFormat.Block.epochMarker)
+        unsafe bytes.withUnsafeMutableBytes { buffer in
+            unsafe buffer.put(marker.startOrdinal, at: body)
+            unsafe buffer.put(marker.previousEpoch, at: body + 8)
+            unsafe buffer.put(marker.definition, at: body + 16)
+            unsafe buffer.put(UInt64(marker.generation), at: body + 24)
+        }
+    }
+
+    private mutating func put(_ output: OutputState) {
+        let needed =
+            output.input.sources.count
+            * (WireFormat.messageHeaderBytes + WireFormat.Block.sourceOrdinal)
+            + WireFormat.messageHeaderBytes + WireFormat.Block.outputState
+        if used + needed > bytes.count {
+            bytes.append(contentsOf: repeatElement(0, count: used + needed - bytes.count))
+        }
+        let body = begin(WireFormat.Template.outputState, block: WireFormat.Block.outputState)
+        unsafe bytes.withUnsafeMutableBytes { buffer in
+            unsafe buffer.put(output.input.streamCreated.nanoseconds, at: body)
+            unsafe buffer.put(output.input.sequence, at: body + 8)
+            unsafe buffer.put(output.input.packet.epoch, at: body + 16)
+            unsafe buffer.put(output.input.packet.firstOrdinal, at: body + 24)
+            unsafe buffer.put(output.input.packet.checksum, at: body + 32)
+            unsafe buffer.put(output.checksum, at: body + 40)
+            unsafe buffer.put(UInt64(output.generation), at: body + 48)
+        }
+        for source in output.input.sources {
+            let body = begin(
+                WireFormat.Template.sourceOrdinal, block: WireFormat.Block.sourceOrdinal)
+            unsafe bytes.withUnsafeMutableBytes { buffer in
+                unsafe buffer.put(source.source, at: body)
+                unsafe buffer.put(source.epoch, at: body + 24)
+                unsafe buffer.put(source.lastOrdinal, at: body + 32)
+            }
+        }
+    }
+}
+
+extension [UInt8] {
+    /// Writes the packet header at the front and answers the checksum, which is the last thing
+    /// that is known.
+    fileprivate mutating func writeHeader(_ header: PacketHeader) -> UInt64 {
+        precondition(count >= Int(header.byteCount))
+        unsafe withUnsafeMutableBytes { buffer in
+            unsafe buffer.put(UInt16(WireFormat.Block.packetHeader), at: 0)
+            unsafe buffer.put(WireFormat.Template.packetHeader, at: 2)
+            unsafe buffer.put(WireFormat.schemaID, at: 4)
+            unsafe buffer.put(WireFormat.version, at: 6)
+            unsafe buffer.put(header.byteCount, at: WireFormat.HeaderOffset.byteCount)
+            unsafe buffer.put(header.tickCount, at: WireFormat.HeaderOffset.tickCount)
+            unsafe buffer.put(header.epoch, at: WireFormat.HeaderOffset.epoch)
+            unsafe buffer.put(header.firstOrdinal, at: WireFormat.HeaderOffset.firstOrdinal)
+            unsafe buffer.put(
+                header.watermark.nanoseconds, at: WireFormat.HeaderOffset.watermark)
+            unsafe buffer.put(header.sendTime.nanoseconds, at: WireFormat.HeaderOffset.sendTime)
+            unsafe buffer.put(
+                UInt16(header.partition.number), at: WireFormat.HeaderOffset.partition)
+            unsafe buffer.put(header.kind.rawValue, at: WireFormat.HeaderOffset.kind)
+            unsafe buffer.put(header.flags.rawValue, at: WireFormat.HeaderOffset.flags)
+            unsafe buffer.put(UInt32(0), at: WireFormat.HeaderOffset.flags + 1)
+            unsafe buffer.put(header.source, at: WireFormat.HeaderOffset.source)
+        }
+        let checksum = withRawSpan { span in
+            Checksum.of(
+                span.extracting(WireFormat.HeaderOffset.checkedBytes..<Int(header.byteCount)))
+        }
+        unsafe withUnsafeMutableBytes {
+            unsafe $0.put(checksum, at: WireFormat.HeaderOffset.checksum)
+        }
+        return checksum
+    }
+}
+
+extension UnsafeMutableRawBufferPointer {
+    /// Pads the name with zeros to its 24 bytes.
+    func put(_ source: SourceName, at offset: Int) {
+        var index = 0
+        for byte in source.text.utf8 {
+            unsafe put(byte, at: offset + index)
+            index += 1
+        }
+        while index < SourceName.utf8CountMax {
+            unsafe put(UInt8(0), at: offset + index)
+            index += 1
+        }
+    }
+}

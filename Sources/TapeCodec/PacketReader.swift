@@ -1,0 +1,111 @@
+internal import MarketModel
+internal import Primitives
+
+/// Checks a packet as a whole and reads its header; `RecordCursor` then walks over its messages.
+public enum PacketReader {
+    /// Reads and verifies the header: length, checksum, and that every field holds a value.
+    public static func header(of packet: RawSpan) throws(PacketError) -> PacketHeader {
+        let header = try uncheckedHeader(of: packet)
+        let checked = packet.extracting(
+            WireFormat.HeaderOffset.checkedBytes..<packet.byteCount)
+        let checksum = Checksum.of(checked)
+        guard checksum == header.checksum else {
+            throw PacketError(
+                .wrongChecksum, offset: WireFormat.HeaderOffset.checksum,
+                expected: checksum, found: header.checksum)
+        }
+        return header
+    }
+
+    /// Goes over all messages once and proves that each can be measured and that the ticks are as
+    /// many as the header says. A packet that passes gives no `malformed` record later.
+    public static func validate(_ packet: RawSpan) throws(PacketError) -> PacketHeader {
+        let header = try header(of: packet)
+        var cursor = RecordCursor()
+        while let record = cursor.next(in: packet) {
+            if case .malformed(let error) = record { throw error }
+        }
+        guard cursor.tickCount == header.tickCount else {
+            throw PacketError(
+                .wrongCount, offset: WireFormat.HeaderOffset.tickCount,
+                expected: UInt64(cursor.tickCount), found: UInt64(header.tickCount))
+        }
+        return header
+    }
+
+    private static func uncheckedHeader(
+        of packet: RawSpan
+    ) throws(PacketError) -> PacketHeader {
+        let offset = WireFormat.HeaderOffset.self
+        guard packet.byteCount >= offset.end else {
+            throw PacketError(
+                .truncated, offset: 0, expected: UInt64(offset.end),
+                found: UInt64(packet.byteCount))
+        }
+        guard packet.byteCount <= PacketLimits.bytesMax else {
+            throw PacketError(
+                .tooLarge, offset: 0, expected: UInt64(PacketLimits.bytesMax),
+                found: UInt64(packet.byteCount))
+        }
+        try check(packet.uint16(at: 2), is: WireFormat.Template.packetHeader, 2, .notAPacket)
+        try check(packet.uint16(at: 4), is: WireFormat.schemaID, 4, .foreignSchema)
+        // A newer version may make the header's block longer only by a new template: the offsets
+        // of everything behind it are fixed.
+        try check(packet.uint16(at: 0), is: UInt16(WireFormat.Block.packetHeader), 0, .notAPacket)
+        let byteCount = packet.uint32(at: offset.byteCount)
+        guard Int(byteCount) == packet.byteCount else {
+            throw PacketError(
+                .wrongLength, offset: offset.byteCount, expected: UInt64(packet.byteCount),
+                found: UInt64(byteCount))
+        }
+        return try fields(of: packet, byteCount: byteCount)
+    }
+
+    private static func check(
+        _ found: UInt16, is expected: UInt16, _ offset: Int, _ reason: PacketError.Reason
+    ) throws(PacketError) {
+        guard found == expected else {
+            throw PacketError(
+                reason, offset: offset, expected: UInt64(expected), found: UInt64(found))
+        }
+    }
+
+    private static func fields(
+        of packet: RawSpan, byteCount: UInt32
+    ) throws(PacketError) -> PacketHeader {
+        let offset = WireFormat.HeaderOffset.self
+        guard let kind = PacketKind(rawValue: packet.uint8(at: offset.kind)) else {
+            throw PacketError(
+                .badValue, offset: offset.kind, expected: 1,
+                found: UInt64(packet.uint8(at: offset.kind)))
+        }
+        let partition = Int(packet.uint16(at: offset.partition))
+        guard partition < Partition.countRange.upperBound,
+            let source = packet.sourceName(at: offset.source)
+        else {
+            throw PacketError(
+                .badValue, offset: offset.partition,
+                expected: UInt64(Partition.countRange.upperBound), found: UInt64(partition))
+        }
+        var header = PacketHeader(
+            kind: kind, flags: PacketFlags(rawValue: packet.uint8(at: offset.flags)),
+            partition: Partition(partition), source: source,
+            epoch: packet.uint64(at: offset.epoch),
+            firstOrdinal: packet.uint64(at: offset.firstOrdinal),
+            watermark: Timestamp(nanoseconds: packet.int64(at: offset.watermark)),
+            sendTime: Timestamp(nanoseconds: packet.int64(at: offset.sendTime)))
+        header.tickCount = packet.uint32(at: offset.tickCount)
+        header.byteCount = byteCount
+        header.checksum = packet.uint64(at: offset.checksum)
+        return header
+    }
+}
+
+extension RawSpan {
+    /// A source's name in its 24 zero-padded bytes; nil when it is none.
+    func sourceName(at offset: Int) -> SourceName? {
+        var count = 0
+        while count < SourceName.utf8CountMax, uint8(at: offset + count) != 0 { count += 1 }
+        return SourceName(extracting(offset..<offset + count).text)
+    }
+}

@@ -1,0 +1,301 @@
+public import TapeCodec
+
+/// Decides what may be published next on one subject: one packet in flight, each compare-and-set
+/// on the one before it, and an answer for every way in which that can fail.
+///
+/// Pure: events in, effects out. Whoever owns it (one thread) carries the effects out in order
+/// and reports the results back as events. Times are monotonic nanoseconds.
+public struct PublisherLane: Sendable {
+    /// How long an acknowledgement may take before the packet's fate is read from the tape.
+    public static let acknowledgementNanosecondsMax: Int64 = 2_000_000_000
+    /// Waits between attempts: from, and at most.
+    static let retryNanosecondsFirst: Int64 = 10_000_000
+    static let retryNanosecondsMax: Int64 = 1_000_000_000
+
+    public private(set) var state = State.closed
+    /// 0 until the subject was read.
+    public private(set) var epoch: UInt64 = 0
+    /// The ordinal of the next tick; everything below it is acknowledged or in flight.
+    public private(set) var nextOrdinal: UInt64 = 1
+    /// The subject's last message as far as this lane knows: what the next packet must follow.
+    public private(set) var lastSequence: UInt64 = 0
+    /// What stands there. The same sequence with another packet is a tape that was put back.
+    private var lastIdentity: PacketIdentity?
+    /// A floor for the epoch that the lane opens.
+    private let epochFloor: UInt64
+    private let marking: Marking
+    /// Raised with every publish, so that an answer to an older attempt is told apart.
+    public private(set) var attempt: UInt64 = 0
+    private var failures: Int64 = 0
+
+    public enum State: Sendable {
+        /// Not asked to open yet.
+        case closed
+        /// Reading the subject's last packet, at once or at the time given. Then: `marking`.
+        case opening(retryAt: Int64?)
+        /// The epoch's marker has to be made by `sealMarker`, with the packet that waits behind it.
+        case marking(waiting: SealedPacket?)
+        /// A packet may be published. Then: `inFlight`.
+        case ready
+        /// Waiting for the acknowledgement of these bytes. Then: `ready`, `waiting`, `resolving`.
+        case inFlight(SealedPacket, deadline: Int64, waiting: SealedPacket?)
+        /// Known to be not stored; the same bytes go out again at the time given.
+        case waiting(SealedPacket, retryAt: Int64, waiting: SealedPacket?)
+        /// Unknown whether it is stored: the subject's last packet is being read, or will be.
+        case resolving(SealedPacket, retryAt: Int64?, waiting: SealedPacket?)
+        /// A higher epoch owns the subject. Final.
+        case fenced(epoch: UInt64)
+    }
+
+    /// What the marker of this lane's epochs says.
+    public struct Marking: Sendable {
+        public var definition: UInt64
+        public var generation: UInt32
+
+        public init(definition: UInt64 = 0, generation: UInt32 = 0) {
+            self.definition = definition
+            self.generation = generation
+        }
+    }
+
+    public enum Event: Sendable {
+        case open
+        /// The subject's last packet, as the leader has it; nil when there is none.
+        case lastRead(LastPacket?)
+        case readFailed
+        /// `sequence` is where it stands.
+        case acknowledged(attempt: UInt64, sequence: UInt64)
+        /// The subject's last message is not the one that was expected.
+        case outOfSequence(attempt: UInt64)
+        /// The server says that it did not store the packet (503, 429, …).
+        case notStored(attempt: UInt64)
+        /// Time has passed.
+        case tick
+    }
+
+    public enum Effect: Sendable {
+        case publish(SealedPacket, expectedLastSequence: UInt64, attempt: UInt64)
+        case readLast
+        /// Make the epoch's marker with `sealMarker` and hand it to `publishMarker`.
+        case makeMarker(EpochMarker)
+        /// These ordinals stand on the tape for good.
+        case acknowledged(SealedPacket, sequence: UInt64)
+        case fenced(ours: UInt64, theirs: UInt64)
+        /// The tape has lost what it had acknowledged: these ordinals are gone.
+        case rolledBack(lost: ClosedRange<UInt64>?, sequence: UInt64)
+    }
+
+    public init(epochFloor: UInt64 = 0, marking: Marking = Marking()) {
+        self.epochFloor = epochFloor
+        self.marking = marking
+    }
+
+    public var isReady: Bool {
+        if case .ready = state { return true }
+        return false
+    }
+
+    public var isFenced: Bool {
+        if case .fenced = state { return true }
+        return false
+    }
+
+    /// Nothing is in flight or waiting to be.
+    public var isIdle: Bool {
+        switch state {
+        case .ready, .closed, .fenced: return true
+        case .opening, .marking, .inFlight, .waiting, .resolving: return false
+        }
+    }
+
+    /// When `tick` is wanted next.
+    public var deadline: Int64? {
+        switch state {
+        case .inFlight(_, let deadline, _): return deadline
+        case .waiting(_, let retryAt, _): return retryAt
+        case .opening(let retryAt), .resolving(_, let retryAt, _): return retryAt
+        case .closed, .marking, .ready, .fenced: return nil
+        }
+    }
+
+    // MARK: publishing
+
+    /// Sends a packet that was sealed with `epoch` and `nextOrdinal`. Only when `isReady`.
+    public mutating func publish(
+        _ packet: SealedPacket, now: Int64, into effects: inout [Effect]
+    ) {
+        precondition(isReady, "a packet is published while another one is in flight")
+        precondition(
+            packet.header.epoch == epoch && packet.header.firstOrdinal == nextOrdinal,
+            "a packet does not follow the one before it")
+        send(packet, waiting: nil, now: now, into: &effects)
+    }
+
+    /// Sends the marker that `makeMarker` asked for.
+    public mutating func publishMarker(
+        _ packet: SealedPacket, now: Int64, into effects: inout [Effect]
+    ) {
+        guard case .marking(let waiting) = state else {
+            preconditionFailure("a marker is published that nobody asked for")
+        }
+        send(packet, waiting: waiting, now: now, into: &effects)
+    }
+
+    private mutating func send(
+        _ packet: SealedPacket, waiting: SealedPacket?, now: Int64, into effects: inout [Effect]
+    ) {
+        attempt += 1
+        state = .inFlight(
+            packet, deadline: now + Self.acknowledgementNanosecondsMax, waiting: waiting)
+        effects.append(
+            .publish(packet, expectedLastSequence: lastSequence, attempt: attempt))
+    }
+
+    // MARK: events
+
+    public mutating func handle(_ event: Event, now: Int64, into effects: inout [Effect]) {
+        switch event {
+        case .open:
+            guard case .closed = state else { return }
+            state = .opening(retryAt: nil)
+            effects.append(.readLast)
+        case .lastRead(let last): read(last, now: now, into: &effects)
+        case .readFailed: readFailed(now: now)
+        case .acknowledged(let attempt, let sequence):
+            guard attempt == self.attempt, case .inFlight(let packet, _, let waiting) = state
+            else { return }
+            landed(packet, sequence: sequence, waiting: waiting, now: now, into: &effects)
+        case .outOfSequence(let attempt):
+            guard attempt == self.attempt, case .inFlight(let packet, _, let waiting) = state
+            else { return }
+            resolve(packet, waiting: waiting, into: &effects)
+        case .notStored(let attempt):
+            guard attempt == self.attempt, case .inFlight(let packet, _, let waiting) = state
+            else { return }
+            state = .waiting(packet, retryAt: now + retryWait(), waiting: waiting)
+        case .tick: tick(now: now, into: &effects)
+        }
+    }
+
+    private mutating func tick(now: Int64, into effects: inout [Effect]) {
+        switch state {
+        case .inFlight(let packet, let deadline, let waiting) where now >= deadline:
+            resolve(packet, waiting: waiting, into: &effects)
+        case .waiting(let packet, let retryAt, let waiting) where now >= retryAt:
+            send(packet, waiting: waiting, now: now, into: &effects)
+        case .opening(let retryAt?) where now >= retryAt:
+            state = .opening(retryAt: nil)
+            effects.append(.readLast)
+        case .resolving(let packet, let retryAt?, let waiting) where now >= retryAt:
+            resolve(packet, waiting: waiting, into: &effects)
+        case .closed, .opening, .marking, .ready, .inFlight, .waiting, .resolving, .fenced:
+            return
+        }
+    }
+
+    private mutating func resolve(
+        _ packet: SealedPacket, waiting: SealedPacket?, into effects: inout [Effect]
+    ) {
+        state = .resolving(packet, retryAt: nil, waiting: waiting)
+        effects.append(.readLast)
+    }
+
+    private mutating func readFailed(now: Int64) {
+        switch state {
+        case .opening: state = .opening(retryAt: now + retryWait())
+        case .resolving(let packet, _, let waiting):
+            state = .resolving(packet, retryAt: now + retryWait(), waiting: waiting)
+        case .closed, .marking, .ready, .inFlight, .waiting, .fenced: return
+        }
+    }
+
+    private mutating func retryWait() -> Int64 {
+        failures = min(failures + 1, 16)
+        return min(Self.retryNanosecondsMax, Self.retryNanosecondsFirst << (failures - 1))
+    }
+
+    // MARK: outcomes
+
+    private mutating func landed(
+        _ packet: SealedPacket, sequence: UInt64, waiting: SealedPacket?, now: Int64,
+        into effects: inout [Effect]
+    ) {
+        failures = 0
+        lastSequence = sequence
+        lastIdentity = packet.identity
+        nextOrdinal = packet.header.nextOrdinal
+        effects.append(.acknowledged(packet, sequence: sequence))
+        state = .ready
+        guard var next = waiting else { return }
+        next.reseal(epoch: epoch, firstOrdinal: nextOrdinal)
+        send(next, waiting: nil, now: now, into: &effects)
+    }
+
+    private mutating func read(
+        _ last: LastPacket?, now: Int64, into effects: inout [Effect]
+    ) {
+        switch state {
+        case .opening: open(behind: last, carrying: nil, into: &effects)
+        case .resolving(let packet, _, let waiting):
+            settle(packet, waiting: waiting, last: last, now: now, into: &effects)
+        case .closed, .marking, .ready, .inFlight, .waiting, .fenced: return
+        }
+    }
+
+    /// The four outcomes of a packet whose fate is unknown.
+    private mutating func settle(
+        _ packet: SealedPacket, waiting: SealedPacket?, last: LastPacket?, now: Int64,
+        into effects: inout [Effect]
+    ) {
+        if let last, last.identity == packet.identity, last.sequence > lastSequence {
+            landed(
+                packet, sequence: last.sequence, waiting: waiting, now: now, into: &effects)
+        } else if let last, last.epoch > epoch {
+            state = .fenced(epoch: last.epoch)
+            effects.append(.fenced(ours: epoch, theirs: last.epoch))
+        } else if (last?.sequence ?? 0) == lastSequence, last?.identity == lastIdentity {
+            send(packet, waiting: waiting, now: now, into: &effects)
+        } else {
+            let carried = packet.header.flags.contains(.epochMarker) ? waiting : packet
+            if (last?.sequence ?? 0) <= lastSequence {
+                let from = last?.nextOrdinal ?? 1
+                let lost = from < nextOrdinal ? from...(nextOrdinal - 1) : nil
+                effects.append(.rolledBack(lost: lost, sequence: last?.sequence ?? 0))
+            }
+            open(behind: last, carrying: carried, into: &effects)
+        }
+    }
+
+    /// Opens an epoch behind whatever stands there; ordinals never go back.
+    private mutating func open(
+        behind last: LastPacket?, carrying packet: SealedPacket?, into effects: inout [Effect]
+    ) {
+        failures = 0
+        let previous = max(epoch, last?.epoch ?? 0, epochFloor)
+        epoch = previous + 1
+        lastSequence = last?.sequence ?? 0
+        lastIdentity = last?.identity
+        nextOrdinal = max(nextOrdinal, last?.nextOrdinal ?? 1)
+        state = .marking(waiting: packet)
+        effects.append(
+            .makeMarker(
+                EpochMarker(
+                    startOrdinal: nextOrdinal, previousEpoch: previous,
+                    definition: marking.definition, generation: marking.generation)))
+    }
+}
+
+/// What the tape says about the last packet of a subject.
+public struct LastPacket: Hashable, Sendable {
+    public var sequence: UInt64
+    public var identity: PacketIdentity
+    public var nextOrdinal: UInt64
+
+    public init(sequence: UInt64, header: PacketHeader) {
+        self.sequence = sequence
+        identity = header.identity
+        nextOrdinal = header.nextOrdinal
+    }
+
+    public var epoch: UInt64 { identity.epoch }
+}

@@ -1,0 +1,369 @@
+public import MarketModel
+public import Primitives
+public import TapeCodec
+
+/// Decides what a reader of one partition may believe.
+///
+/// It reads through a consumer that belongs to one tenure and is made anew, at the position, after
+/// every doubt: a reconnect, a stall, a delivery that was missed, an ordinal that does not follow.
+/// The position itself is proven again each time: the packet that stands there must be the same.
+///
+/// Pure: events in, effects out. Times are monotonic nanoseconds.
+public struct ReaderLane: Sendable {
+    /// Pulls that are open at once, and what each may bring: bounds what can lie in memory.
+    public static let pullsMax = 2
+    public static let pullMessages = 64
+    public static let pullBytes = 384 * 1024
+    public static let pullExpirySeconds = 30
+    public static let heartbeatSeconds = 1
+    /// Nothing heard for this long, not even a heartbeat: the consumer is made anew.
+    static let stallNanosecondsMax: Int64 = 3_000_000_000
+    static let retryNanosecondsFirst: Int64 = 50_000_000
+    static let retryNanosecondsMax: Int64 = 1_000_000_000
+
+    public private(set) var state = State.closed
+    /// The last packet that was taken; nil at the start of the tape.
+    public private(set) var position: TapePosition?
+    /// Raised with every consumer: what an older one still delivers is ignored.
+    public private(set) var tenure: UInt64 = 0
+    private var streamCreated = Timestamp.undefined
+    private var pulls: [Pull] = []
+    private var pullNumber: UInt64 = 0
+    private var nextConsumerSequence: UInt64 = 1
+    private var lastHeard: Int64 = 0
+    private var failures: Int64 = 0
+    /// A packet in front of which ordinals were missing: met again after a new consumer was made
+    /// at the position, the hole is on the tape itself.
+    private var suspect: UInt64?
+
+    public enum State: Hashable, Sendable {
+        case closed
+        /// Asking for the stream, at once or at the time given. Then: `creating`.
+        case opening(retryAt: Int64?)
+        /// Waiting for the consumer. Then: `verifying`, `reading`.
+        case creating
+        /// The next packet must be the one of the position. Then: `reading`.
+        case verifying
+        case reading
+        /// Going on would skip or double something: a person has to look. Final.
+        case stopped(ReaderProblem)
+    }
+
+    private struct Pull: Sendable {
+        var number: UInt64
+        var remaining: Int
+    }
+
+    public enum Effect: Hashable, Sendable {
+        case readStream
+        /// nil: from the first message of the stream.
+        case createConsumer(tenure: UInt64, startSequence: UInt64?)
+        case deleteConsumer(tenure: UInt64)
+        case pull(tenure: UInt64, number: UInt64)
+        case doubted(ReaderDoubt)
+        case hole(source: SourceName, ordinals: ClosedRange<UInt64>)
+        case stopped(ReaderProblem)
+    }
+
+    /// What to do with a packet.
+    public enum Verdict: Hashable, Sendable {
+        case deliver
+        /// The packet of the position, or one of an older tenure.
+        case ignore
+    }
+
+    public init() {}
+
+    public var isReading: Bool { state == .reading }
+
+    public var deadline: Int64? {
+        switch state {
+        case .opening(let retryAt): return retryAt
+        case .verifying, .reading, .creating: return lastHeard + Self.stallNanosecondsMax
+        case .closed, .stopped: return nil
+        }
+    }
+
+    // MARK: opening
+
+    public mutating func open(at position: TapePosition?, into effects: inout [Effect]) {
+        guard state == .closed else { return }
+        self.position = position
+        state = .opening(retryAt: nil)
+        effects.append(.readStream)
+    }
+
+    /// What the server says of the stream.
+    public mutating func streamRead(
+        _ stream: StreamBounds, now: Int64, into effects: inout [Effect]
+    ) {
+        guard case .opening = state else { return }
+        streamCreated = stream.created
+        if let problem = problem(with: stream) {
+            stop(problem, into: &effects)
+            return
+        }
+        tenure += 1
+        pulls = []
+        nextConsumerSequence = 1
+        lastHeard = now
+        state = .creating
+        effects.append(
+            .createConsumer(tenure: tenure, startSequence: position?.sequence))
+    }
+
+    public struct StreamBounds: Hashable, Sendable {
+        public var created: Timestamp
+        public var firstSequence: UInt64
+        public var lastSequence: UInt64
+
+        public init(created: Timestamp, firstSequence: UInt64, lastSequence: UInt64) {
+            self.created = created
+            self.firstSequence = firstSequence
+            self.lastSequence = lastSequence
+        }
+    }
+
+    private func problem(with stream: StreamBounds) -> ReaderProblem? {
+        guard let position else { return nil }
+        if stream.created != position.streamCreated {
+            return .streamRecreated(was: position.streamCreated, is: stream.created)
+        }
+        if position.sequence > stream.lastSequence {
+            return .positionAboveEnd(
+                sequence: position.sequence, last: stream.lastSequence)
+        }
+        if position.sequence < stream.firstSequence {
+            return .positionBelowStart(
+                sequence: position.sequence, first: stream.firstSequence)
+        }
+        return nil
+    }
+
+    public mutating func openFailed(now: Int64) {
+        switch state {
+        case .opening, .creating:
+            failures = min(failures + 1, 16)
+            let wait = min(
+                Self.retryNanosecondsMax, Self.retryNanosecondsFirst << (failures - 1))
+            state = .opening(retryAt: now + wait)
+        case .closed, .verifying, .reading, .stopped: return
+        }
+    }
+
+    public mutating func consumerCreated(
+        tenure: UInt64, now: Int64, into effects: inout [Effect]
+    ) {
+        guard tenure == self.tenure, state == .creating else { return }
+        failures = 0
+        lastHeard = now
+        state = position == nil ? .reading : .verifying
+        fillPulls(into: &effects)
+    }
+
+    private mutating func fillPulls(into effects: inout [Effect]) {
+        while pulls.count < Self.pullsMax {
+            pullNumber += 1
+            pulls.append(Pull(number: pullNumber, remaining: Self.pullMessages))
+            effects.append(.pull(tenure: tenure, number: pullNumber))
+        }
+    }
+
+    // MARK: reading
+
+    /// Where a message stands and how it came.
+    public struct Delivery: Hashable, Sendable {
+        public var tenure: UInt64
+        public var sequence: UInt64
+        public var consumerSequence: UInt64
+
+        public init(tenure: UInt64, sequence: UInt64, consumerSequence: UInt64) {
+            self.tenure = tenure
+            self.sequence = sequence
+            self.consumerSequence = consumerSequence
+        }
+    }
+
+    /// A packet whose checksum is right. `deliver` moves the position onto it.
+    public mutating func packet(
+        _ header: PacketHeader, _ delivery: Delivery, now: Int64, into effects: inout [Effect]
+    ) -> Verdict {
+        guard delivery.tenure == tenure, state == .reading || state == .verifying else {
+            return .ignore
+        }
+        lastHeard = now
+        used(into: &effects)
+        guard delivery.consumerSequence == nextConsumerSequence else {
+            doubt(
+                .missedDelivery(
+                    expected: nextConsumerSequence, found: delivery.consumerSequence),
+                now: now, into: &effects)
+            return .ignore
+        }
+        nextConsumerSequence += 1
+        if state == .verifying {
+            verify(header, delivery, into: &effects)
+            return .ignore
+        }
+        return take(header, delivery, now: now, into: &effects) ? .deliver : .ignore
+    }
+
+    /// A message at this place that is no packet: it cannot be skipped silently.
+    public mutating func undecodable(
+        _ error: PacketError, _ delivery: Delivery, into effects: inout [Effect]
+    ) {
+        guard delivery.tenure == tenure, state == .reading || state == .verifying else { return }
+        stop(.undecodable(sequence: delivery.sequence, error), into: &effects)
+    }
+
+    private mutating func used(into effects: inout [Effect]) {
+        guard let first = pulls.indices.first else { return }
+        pulls[first].remaining -= 1
+        if pulls[first].remaining <= 0 {
+            pulls.remove(at: first)
+            fillPulls(into: &effects)
+        }
+    }
+
+    private mutating func verify(
+        _ header: PacketHeader, _ delivery: Delivery, into effects: inout [Effect]
+    ) {
+        guard let position else { return }
+        guard delivery.sequence == position.sequence, header.identity == position.packet else {
+            stop(
+                .otherPacket(
+                    sequence: position.sequence, was: position.packet, is: header.identity),
+                into: &effects)
+            return
+        }
+        state = .reading
+    }
+
+    private mutating func take(
+        _ header: PacketHeader, _ delivery: Delivery, now: Int64, into effects: inout [Effect]
+    ) -> Bool {
+        if header.kind != .watermark,
+            !follows(header, delivery, now: now, into: &effects)
+        {
+            return false
+        }
+        suspect = nil
+        var moved =
+            position
+            ?? TapePosition(
+                streamCreated: streamCreated, sequence: 0, packet: header.identity, sources: [])
+        moved.sequence = delivery.sequence
+        moved.packet = header.identity
+        if header.kind != .watermark { moved.advance(by: header) }
+        position = moved
+        return true
+    }
+
+    /// Whether the packet's ordinals follow those that were taken from its source.
+    private mutating func follows(
+        _ header: PacketHeader, _ delivery: Delivery, now: Int64, into effects: inout [Effect]
+    ) -> Bool {
+        guard let known = position?.source(header.source) else { return true }
+        let next = known.lastOrdinal &+ 1
+        if header.firstOrdinal == next, header.epoch >= known.epoch { return true }
+        if header.firstOrdinal < next || header.epoch < known.epoch {
+            stop(
+                .ordinalsGoBack(
+                    sequence: delivery.sequence, expected: next, found: header.firstOrdinal),
+                into: &effects)
+            return false
+        }
+        if suspect == delivery.sequence {
+            effects.append(.hole(source: header.source, ordinals: next...(header.firstOrdinal - 1)))
+            return true
+        }
+        suspect = delivery.sequence
+        doubt(
+            .missingOrdinals(expected: next, found: header.firstOrdinal), now: now, into: &effects)
+        return false
+    }
+
+    // MARK: what else the server says
+
+    /// A status message on the inbox of a pull.
+    public mutating func status(
+        _ code: Int, _ description: String, pull: UInt64, tenure: UInt64, now: Int64,
+        into effects: inout [Effect]
+    ) {
+        guard tenure == self.tenure, state == .reading || state == .verifying else { return }
+        lastHeard = now
+        switch code {
+        case 100: return
+        case 404, 408: ended(pull, into: &effects)
+        case 409 where description.lowercased().contains("maxbytes"):
+            ended(pull, into: &effects)
+        default: doubt(.refusedPull(code: code, description), now: now, into: &effects)
+        }
+    }
+
+    private mutating func ended(_ pull: UInt64, into effects: inout [Effect]) {
+        pulls.removeAll { $0.number == pull }
+        fillPulls(into: &effects)
+    }
+
+    /// The connection was lost and is there again.
+    public mutating func reconnected(now: Int64, into effects: inout [Effect]) {
+        switch state {
+        case .creating, .verifying, .reading:
+            doubt(.reconnected, now: now, into: &effects)
+        case .opening:
+            state = .opening(retryAt: nil)
+            effects.append(.readStream)
+        case .closed, .stopped: return
+        }
+    }
+
+    public mutating func tick(now: Int64, into effects: inout [Effect]) {
+        switch state {
+        case .opening(let retryAt?) where now >= retryAt:
+            state = .opening(retryAt: nil)
+            effects.append(.readStream)
+        case .creating where now >= lastHeard + Self.stallNanosecondsMax,
+            .verifying where now >= lastHeard + Self.stallNanosecondsMax,
+            .reading where now >= lastHeard + Self.stallNanosecondsMax:
+            doubt(.stalled, now: now, into: &effects)
+        case .closed, .opening, .creating, .verifying, .reading, .stopped: return
+        }
+    }
+
+    private mutating func doubt(
+        _ doubt: ReaderDoubt, now: Int64, into effects: inout [Effect]
+    ) {
+        effects.append(.doubted(doubt))
+        effects.append(.deleteConsumer(tenure: tenure))
+        tenure += 1
+        lastHeard = now
+        state = .opening(retryAt: nil)
+        effects.append(.readStream)
+    }
+
+    private mutating func stop(_ problem: ReaderProblem, into effects: inout [Effect]) {
+        effects.append(.deleteConsumer(tenure: tenure))
+        state = .stopped(problem)
+        effects.append(.stopped(problem))
+    }
+}
+
+extension TapePosition {
+    public func source(_ name: SourceName) -> SourceOrdinal? {
+        sources.first { $0.source == name }
+    }
+
+    /// Takes the packet's ordinals into account.
+    mutating func advance(by header: PacketHeader) {
+        let last = header.nextOrdinal &- 1
+        if let index = sources.firstIndex(where: { $0.source == header.source }) {
+            sources[index].epoch = header.epoch
+            sources[index].lastOrdinal = last
+            return
+        }
+        let entry = SourceOrdinal(source: header.source, epoch: header.epoch, lastOrdinal: last)
+        let place = sources.firstIndex { $0.source > header.source } ?? sources.count
+        sources.insert(entry, at: place)
+    }
+}

@@ -1,0 +1,64 @@
+public import Primitives
+public import TapeCodec
+
+/// Why a reader made its consumer anew. It costs a moment and loses nothing.
+public enum ReaderDoubt: Hashable, Sendable, CustomStringConvertible {
+    case reconnected
+    case stalled
+    case missedDelivery(expected: UInt64, found: UInt64)
+    case missingOrdinals(expected: UInt64, found: UInt64)
+    case refusedPull(code: Int, String)
+
+    public var description: String {
+        switch self {
+        case .reconnected: "the connection was made anew"
+        case .stalled: "nothing was heard from the consumer"
+        case .missedDelivery(let expected, let found):
+            "delivery \(found) came where \(expected) was due"
+        case .missingOrdinals(let expected, let found):
+            "ordinal \(found) came where \(expected) was due"
+        case .refusedPull(let code, let text): "the server answered \(code) \(text)"
+        }
+    }
+
+    /// A bounded label for metrics.
+    public var label: String {
+        switch self {
+        case .reconnected: "reconnected"
+        case .stalled: "stalled"
+        case .missedDelivery: "missed_delivery"
+        case .missingOrdinals: "missing_ordinals"
+        case .refusedPull: "refused_pull"
+        }
+    }
+}
+
+/// Why a reader stopped: the tape is not the one on which it came to its position.
+public enum ReaderProblem: Hashable, Sendable, CustomStringConvertible {
+    case streamRecreated(was: Timestamp, is: Timestamp)
+    case positionAboveEnd(sequence: UInt64, last: UInt64)
+    case positionBelowStart(sequence: UInt64, first: UInt64)
+    case otherPacket(sequence: UInt64, was: PacketIdentity, is: PacketIdentity)
+    case ordinalsGoBack(sequence: UInt64, expected: UInt64, found: UInt64)
+    case undecodable(sequence: UInt64, PacketError)
+
+    public var description: String {
+        switch self {
+        case .streamRecreated(let was, let new):
+            "the stream was made anew (\(new), the position is of \(was)): the tape was lost"
+        case .positionAboveEnd(let sequence, let last):
+            "the position \(sequence) is behind the tape's end \(last): the tape was put back"
+        case .positionBelowStart(let sequence, let first):
+            "the position \(sequence) was purged, the tape begins at \(first)"
+        case .otherPacket(let sequence, let was, let new):
+            "another packet stands at \(sequence) (epoch \(new.epoch), ordinal "
+                + "\(new.firstOrdinal); it was epoch \(was.epoch), ordinal \(was.firstOrdinal)): "
+                + "the tape was put back"
+        case .ordinalsGoBack(let sequence, let expected, let found):
+            "at \(sequence) ordinal \(found) follows where \(expected) was due: "
+                + "the tape was written by two owners or put back"
+        case .undecodable(let sequence, let error):
+            "the packet at \(sequence) cannot be read: \(error)"
+        }
+    }
+}

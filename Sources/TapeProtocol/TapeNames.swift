@@ -1,0 +1,78 @@
+public import MarketModel
+
+/// The layout of a namespace on NATS: which subject is in which stream.
+///
+/// Ticks are spread over several streams because one stream's writes are serial; bars are few and
+/// have one stream with one order.
+public struct TapeNames: Hashable, Sendable {
+    public static let defaultNamespace = "md"
+    public static let defaultPartitions = 32
+    public static let tickStreams = 4
+
+    public let namespace: String
+    public let partitions: Int
+
+    /// A namespace is part of subjects, streams, keys and of a database schema's name:
+    /// `[a-z][a-z0-9_]{0,15}`.
+    public init?(namespace: String, partitions: Int) {
+        guard let first = namespace.utf8.first, (0x61...0x7a).contains(first),
+            namespace.utf8.count <= 16,
+            namespace.utf8.allSatisfy({
+                (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) || $0 == 0x5f
+            }),
+            Partition.countRange.contains(partitions)
+        else { return nil }
+        self.namespace = namespace
+        self.partitions = partitions
+    }
+
+    public func partition(of symbol: Symbol) -> Partition {
+        Partition(of: symbol, count: partitions)
+    }
+
+    // MARK: subjects
+
+    public func ticks(_ partition: Partition, _ source: SourceName) -> String {
+        "\(namespace).ticks.\(partition).\(source)"
+    }
+
+    public func ticks(_ partition: Partition) -> String { "\(namespace).ticks.\(partition).*" }
+
+    public func bars(_ partition: Partition) -> String { "\(namespace).bars.\(partition)" }
+
+    public func watermarks(stream: Int, _ source: SourceName) -> String {
+        "\(namespace).wm.\(stream).\(source)"
+    }
+
+    public func watermarks(stream: Int) -> String { "\(namespace).wm.\(stream).*" }
+
+    // MARK: streams
+
+    public func streamIndex(of partition: Partition) -> Int {
+        partition.number % Self.tickStreams
+    }
+
+    public func tickStream(_ index: Int) -> String { "\(namespace.uppercased())_TICKS_\(index)" }
+
+    public func tickStream(of partition: Partition) -> String {
+        tickStream(streamIndex(of: partition))
+    }
+
+    public var barStream: String { "\(namespace.uppercased())_BARS" }
+
+    /// Every partition is named, so that a packet for one that does not exist is refused.
+    public func tickStreamSubjects(_ index: Int) -> [String] {
+        let own = stride(from: index, to: partitions, by: Self.tickStreams)
+        return own.map { ticks(Partition($0)) } + [watermarks(stream: index)]
+    }
+
+    public var barStreamSubjects: [String] { (0..<partitions).map { bars(Partition($0)) } }
+
+    /// What is fixed when the namespace is made; kept with each stream and compared at every start.
+    public var record: [String: String] {
+        [
+            "tapeline.namespace": namespace, "tapeline.partitions": String(partitions),
+            "tapeline.tick_streams": String(Self.tickStreams),
+        ]
+    }
+}

@@ -1,0 +1,37 @@
+import Foundation
+import TapeCodec
+import Testing
+
+/// The bytes of released packets. They never change: a packet written today must be readable for
+/// as long as a tape is kept. A new version adds files.
+@Suite struct GoldenPacketTests {
+    private static let folder = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().appendingPathComponent("Golden")
+
+    @Test(
+        "packets have the bytes that they always had",
+        arguments: ["ticks", "bars", "marker", "watermark"])
+    func golden(name: String) throws {
+        let packet =
+            switch name {
+            case "ticks": try Samples.tickPacket()
+            case "bars": try Samples.barPacket()
+            case "marker": try Samples.markerPacket()
+            default: try Samples.watermarkPacket()
+            }
+        let file = Self.folder.appendingPathComponent("\(name).v1.hex")
+        if !FileManager.default.fileExists(atPath: file.path) {
+            try hexLines(packet.array).write(to: file, atomically: true, encoding: .utf8)
+            Issue.record("\(file.lastPathComponent) was missing and has been written: look at it")
+        }
+        let text = try String(contentsOf: file, encoding: .utf8)
+        #expect(hexLines(packet.array) == text)
+    }
+
+    private func hexLines(_ bytes: [UInt8]) -> String {
+        stride(from: 0, to: bytes.count, by: 16).map { start in
+            bytes[start..<min(start + 16, bytes.count)]
+                .map { String(format: "%02x", $0) }.joined(separator: " ")
+        }.joined(separator: "\n") + "\n"
+    }
+}

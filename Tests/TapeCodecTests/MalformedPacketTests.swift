@@ -1,0 +1,186 @@
+import MarketModel
+import Primitives
+import TapeCodec
+import Testing
+
+@Suite struct MalformedPacketTests {
+    private func error(of bytes: [UInt8]) -> PacketError? {
+        do throws(PacketError) {
+            _ = try bytes.withRawSpan { span throws(PacketError) in
+                try PacketReader.validate(span)
+            }
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// Writes the right length and checksum into a packet that a test has changed.
+    private func repaired(_ bytes: [UInt8]) -> [UInt8] {
+        var bytes = bytes
+        bytes.replaceLittleEndian(UInt32(bytes.count), at: WireFormat.HeaderOffset.byteCount)
+        let checksum = bytes.withRawSpan {
+            Checksum.of($0.extracting(WireFormat.HeaderOffset.checkedBytes..<$0.byteCount))
+        }
+        bytes.replaceLittleEndian(checksum, at: WireFormat.HeaderOffset.checksum)
+        return bytes
+    }
+
+    @Test("every cut of a packet is an error that names its place")
+    func truncated() throws {
+        let bytes = try Samples.tickPacket().array
+        for count in 0..<bytes.count {
+            let cut = Array(bytes.prefix(count))
+            let expected: PacketError.Reason =
+                count < WireFormat.HeaderOffset.end ? .truncated : .wrongLength
+            #expect(error(of: cut)?.reason == expected)
+            if count >= WireFormat.HeaderOffset.end {
+                #expect([.truncated, .wrongCount].contains(error(of: repaired(cut))?.reason))
+            }
+        }
+    }
+
+    @Test("any single changed byte is noticed")
+    func changedByte() throws {
+        let bytes = try Samples.tickPacket().array
+        // The version's two bytes are left out: a newer writer is no damage.
+        for index in bytes.indices where index != 6 && index != 7 {
+            var changed = bytes
+            changed[index] ^= 0x5a
+            #expect(error(of: changed) != nil, "byte \(index)")
+        }
+    }
+
+    @Test("a count that does not fit the ticks is noticed")
+    func wrongCount() throws {
+        var bytes = try Samples.tickPacket().array
+        bytes.replaceLittleEndian(UInt32(4), at: WireFormat.HeaderOffset.tickCount)
+        #expect(
+            error(of: repaired(bytes))
+                == PacketError(
+                    .wrongCount, offset: WireFormat.HeaderOffset.tickCount, expected: 3, found: 4))
+    }
+
+    @Test("a packet above the limit is refused unread")
+    func tooLarge() {
+        let bytes = [UInt8](repeating: 0, count: PacketLimits.bytesMax + 1)
+        #expect(error(of: bytes)?.reason == .tooLarge)
+    }
+
+    @Test(
+        "header fields that hold no value are refused",
+        arguments: [
+            (WireFormat.HeaderOffset.kind, 9, PacketError.Reason.badValue),
+            (WireFormat.HeaderOffset.partition + 1, 0xff, .badValue),
+            (WireFormat.HeaderOffset.source, 0x20, .badValue),
+            (WireFormat.HeaderOffset.source, 0, .badValue),
+            (0, 81, .notAPacket), (2, 2, .notAPacket), (4, 1, .foreignSchema),
+        ] as [(Int, UInt8, PacketError.Reason)])
+    func badHeader(offset: Int, value: UInt8, reason: PacketError.Reason) throws {
+        var bytes = try Samples.tickPacket().array
+        bytes[offset] = value
+        #expect(error(of: repaired(bytes))?.reason == reason)
+    }
+
+    @Test("an unknown tick is stepped over and counted, an unknown message stepped over")
+    func unknown() throws {
+        var bytes = try Samples.tickPacket().array
+        bytes.appendMessage(template: 0x80ff, block: 5, variable: [])
+        bytes.appendMessage(template: 0x02fe, block: 3, variable: [7, 0])
+        bytes.replaceLittleEndian(UInt32(4), at: WireFormat.HeaderOffset.tickCount)
+        #expect(error(of: repaired(bytes)) == nil)
+        let records = Unpacked(bytes)
+        #expect(records.unknown == [0x80ff, 0x02fe])
+        #expect(records.tickCount == 4)
+        #expect(records.trades.count == 2)
+    }
+
+    @Test("a longer block of a newer version is read by its known part")
+    func longerBlock() throws {
+        let bytes = try Samples.tickPacket().array
+        let start = bytes.count - WireFormat.Block.trade - WireFormat.messageHeaderBytes
+        var longer = bytes + [1, 2, 3, 4]
+        longer.replaceLittleEndian(UInt16(WireFormat.Block.trade + 4), at: start)
+        longer.replaceLittleEndian(UInt16(9), at: start + 6)
+        longer = repaired(longer)
+        #expect(error(of: longer) == nil)
+        #expect(Unpacked(longer).trades.last == (try Samples.trade(symbol: 1)))
+    }
+
+    @Test("a variable field that reaches behind the packet is an error")
+    func variableTooLong() throws {
+        var bytes = try Samples.tickPacket().array
+        bytes.appendMessage(template: 0x01fe, block: 0, variable: [3])
+        bytes.replaceLittleEndian(UInt32.max, at: bytes.count - 7)
+        #expect(error(of: repaired(bytes))?.reason == .truncated)
+    }
+
+    @Test("damaged definitions are nil, never a trap")
+    func damagedDefinitions() throws {
+        let bytes = try Samples.barPacket().array
+        var random = SeededRandom(seed: 5)
+        for _ in 0..<2_000 {
+            var damaged = bytes
+            for _ in 0..<3 {
+                let index = Int.random(
+                    in: WireFormat.HeaderOffset.end..<bytes.count, using: &random)
+                damaged[index] = UInt8.random(in: 0...255, using: &random)
+            }
+            _ = Unpacked(damaged)
+            _ = damaged.withRawSpan { PacketReader.outputState(of: $0) }
+        }
+    }
+
+    @Test("mutated packets never trap, whatever their checksum says")
+    func fuzz() throws {
+        let samples = try [
+            Samples.tickPacket(), Samples.barPacket(), Samples.markerPacket(),
+            Samples.watermarkPacket(),
+        ].map(\.array)
+        var random = SeededRandom(seed: 2_026)
+        for _ in 0..<20_000 {
+            var bytes = samples[Int.random(in: 0..<samples.count, using: &random)]
+            for _ in 0..<Int.random(in: 1...8, using: &random) {
+                mutate(&bytes, using: &random)
+            }
+            _ = error(of: bytes)
+            guard bytes.count >= WireFormat.HeaderOffset.end else { continue }
+            let fixed = repaired(bytes)
+            _ = error(of: fixed)
+            _ = Unpacked(fixed)
+        }
+    }
+
+    private func mutate(_ bytes: inout [UInt8], using random: inout SeededRandom) {
+        guard !bytes.isEmpty else { return }
+        let index = Int.random(in: 0..<bytes.count, using: &random)
+        switch Int.random(in: 0..<4, using: &random) {
+        case 0: bytes[index] = UInt8.random(in: 0...255, using: &random)
+        case 1: bytes.removeSubrange(index..<min(bytes.count, index + 7))
+        case 2: bytes.insert(contentsOf: [0xff, 0xff, 0xff, 0xff], at: index)
+        default: bytes[index] = [0, 0xff, 0x7f, 0x80][Int.random(in: 0..<4, using: &random)]
+        }
+    }
+}
+
+extension [UInt8] {
+    mutating func replaceLittleEndian(_ value: some FixedWidthInteger, at offset: Int) {
+        var rest = value
+        for index in 0..<(value.bitWidth / 8) {
+            self[offset + index] = UInt8(truncatingIfNeeded: rest)
+            rest >>= 8
+        }
+    }
+
+    mutating func appendMessage(template: UInt16, block: Int, variable: [Int]) {
+        for field in [UInt16(block), template, WireFormat.schemaID, WireFormat.version] {
+            append(UInt8(truncatingIfNeeded: field))
+            append(UInt8(truncatingIfNeeded: field >> 8))
+        }
+        append(contentsOf: repeatElement(0xee, count: block))
+        for count in variable {
+            append(contentsOf: [UInt8(count), 0, 0, 0])
+            append(contentsOf: repeatElement(0xdd, count: count))
+        }
+    }
+}

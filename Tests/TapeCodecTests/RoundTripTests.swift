@@ -1,0 +1,170 @@
+import MarketModel
+import Primitives
+import TapeCodec
+import Testing
+
+@Suite struct RoundTripTests {
+    @Test("ticks come back as they went in, with their symbols")
+    func ticks() throws {
+        let packet = try Samples.tickPacket()
+        let bytes = packet.array
+        let header = try bytes.withRawSpan { try PacketReader.validate($0) }
+        #expect(header == packet.header)
+        #expect(header.tickCount == 3)
+        #expect(header.nextOrdinal == 1_000_004)
+        let records = Unpacked(bytes)
+        #expect(records.symbols[0]?.symbol.text == "😀 BRK.B")
+        #expect(records.symbols[1] == (try Samples.definition("AAPL")))
+        #expect(records.trades == [try Samples.trade(symbol: 0), try Samples.trade(symbol: 1)])
+        #expect(records.quotes == [try Samples.quote(symbol: 1)])
+    }
+
+    @Test("a bar packet carries bar, series, source and the state of its input")
+    func bars() throws {
+        let packet = try Samples.barPacket()
+        let records = Unpacked(packet.array)
+        #expect(records.bars == [try Samples.bar(symbol: 0, series: 1)])
+        #expect(records.symbols[0]?.source?.text == "synthetic")
+        #expect(records.series[1]?.name.text == "1m")
+        let state = packet.array.withRawSpan { PacketReader.outputState(of: $0) }
+        #expect(state == (try Samples.outputState()))
+    }
+
+    @Test("an epoch marker says where the epoch starts and uses up no ordinal")
+    func marker() throws {
+        let packet = try Samples.markerPacket()
+        #expect(packet.header.flags == .epochMarker)
+        #expect(packet.header.nextOrdinal == packet.header.firstOrdinal)
+        #expect(
+            Unpacked(packet.array).markers == [
+                EpochMarker(
+                    startOrdinal: 1_000_001, previousEpoch: 6, definition: 99, generation: 2)
+            ])
+    }
+
+    @Test("a watermark packet uses up its counter")
+    func watermark() throws {
+        let header = try Samples.watermarkPacket().header
+        #expect(header.tickCount == 0)
+        #expect(header.nextOrdinal == header.firstOrdinal + 1)
+    }
+
+    @Test("a symbol is defined once per packet, and anew in the next one")
+    func definitions() throws {
+        var builder = PacketBuilder(
+            kind: .ticks, partition: Partition(0), source: try Samples.source("a"))
+        let symbol = builder.register(try Samples.definition("AAPL"))
+        var recycled: SealedPacket?
+        for _ in 0..<3 {
+            for _ in 0..<5 { #expect(builder.append(try Samples.trade(symbol: symbol))) }
+            let packet = builder.seal(Samples.seal, recycling: recycled)
+            let records = Unpacked(packet.array)
+            #expect(records.definitions == 1)
+            #expect(records.trades.count == 5)
+            recycled = packet
+        }
+    }
+
+    @Test("resealing changes the header and keeps the ticks")
+    func reseal() throws {
+        var packet = try Samples.tickPacket()
+        let before = packet
+        packet.reseal(epoch: 8, firstOrdinal: 2_000_000)
+        let header = try packet.array.withRawSpan { try PacketReader.validate($0) }
+        #expect(header.epoch == 8)
+        #expect(header.firstOrdinal == 2_000_000)
+        #expect(header.checksum != before.header.checksum)
+        #expect(Unpacked(packet.array).trades == Unpacked(before.array).trades)
+    }
+
+    @Test("a full packet refuses the next tick and takes it after sealing")
+    func full() throws {
+        var builder = PacketBuilder(
+            kind: .ticks, partition: Partition(0), source: try Samples.source("a"))
+        let symbol = builder.register(try Samples.definition("AAPL"))
+        var count = 0
+        while builder.append(try Samples.trade(symbol: symbol)) { count += 1 }
+        #expect(count == PacketLimits.ticksMax)
+        #expect(builder.isFull)
+        let packet = builder.seal(Samples.seal)
+        #expect(packet.byteCount < PacketLimits.bytesMax)
+        #expect(packet.header.tickCount == UInt32(count))
+        #expect(builder.append(try Samples.trade(symbol: symbol)))
+    }
+
+    @Test("a packet with many long symbols stops growing before its buffer ends")
+    func manySymbols() throws {
+        var builder = PacketBuilder(
+            kind: .ticks, partition: Partition(0), source: try Samples.source("a"))
+        var appended = 0
+        for index in 0..<2_000 {
+            let name = String(repeating: "é", count: 250) + String(index)
+            let symbol = builder.register(try Samples.definition(name))
+            if !builder.append(try Samples.trade(symbol: symbol)) { break }
+            appended += 1
+        }
+        let packet = builder.seal(Samples.seal)
+        #expect(Unpacked(packet.array).trades.count == appended)
+        #expect(appended > 100)
+    }
+
+    @Test("the builder knows its oldest tick")
+    func oldest() throws {
+        var builder = PacketBuilder(
+            kind: .ticks, partition: Partition(0), source: try Samples.source("a"))
+        let symbol = builder.register(try Samples.definition("AAPL"))
+        #expect(!builder.oldestEventTime.isDefined)
+        for time in [30, 10, 20] {
+            var trade = try Samples.trade(symbol: symbol)
+            trade.header.providerTime = Timestamp(nanoseconds: Int64(time))
+            let added = builder.append(trade)
+            #expect(added)
+        }
+        #expect(builder.oldestEventTime == Timestamp(nanoseconds: 10))
+    }
+}
+
+/// All messages of a packet, by kind.
+struct Unpacked {
+    var trades: [Trade] = []
+    var quotes: [Quote] = []
+    var bars: [Bar] = []
+    var symbols: [UInt32: SymbolDefinition] = [:]
+    var series: [UInt32: SeriesDefinition] = [:]
+    var markers: [EpochMarker] = []
+    var definitions = 0
+    var unknown: [UInt16] = []
+    var errors: [PacketError] = []
+    var tickCount: UInt32 = 0
+
+    init(_ bytes: [UInt8]) {
+        bytes.withRawSpan { packet in
+            var cursor = RecordCursor()
+            while let record = cursor.next(in: packet) {
+                switch record {
+                case .trade(let trade): trades.append(trade)
+                case .quote(let quote): quotes.append(quote)
+                case .bar(let bar): bars.append(bar)
+                case .malformed(let error): errors.append(error)
+                case .other(let message): add(message, in: packet)
+                }
+            }
+            tickCount = cursor.tickCount
+        }
+    }
+
+    private mutating func add(_ message: MessageBounds, in packet: RawSpan) {
+        if let (index, definition) = message.symbolDefinition(in: packet) {
+            symbols[index] = definition
+            definitions += 1
+        } else if let (index, definition) = message.seriesDefinition(in: packet) {
+            series[index] = definition
+        } else if let marker = message.epochMarker(in: packet) {
+            markers.append(marker)
+        } else if message.outputState(in: packet) == nil,
+            message.sourceOrdinal(in: packet) == nil
+        {
+            unknown.append(message.template)
+        }
+    }
+}

@@ -1,0 +1,235 @@
+import MarketModel
+import Primitives
+import TapeCodec
+import TapeProtocol
+import Testing
+
+/// Drives publishers against a subject on which everything that can go wrong goes wrong.
+@Suite struct PublisherSimulationTests {
+    @Test("whatever is lost, late or refused, the tape holds each tick once and in order")
+    func faults() throws {
+        for seed in UInt64(1)...600 {
+            var world = try PublisherWorld(seed: seed)
+            try world.run(steps: 400, faults: true)
+            try world.run(steps: 4_000, faults: false)
+            try world.auditComplete()
+        }
+    }
+
+    @Test("a successor fences the one before it; together they hold no tick twice")
+    func takeOver() throws {
+        for seed in UInt64(1)...400 {
+            var world = try PublisherWorld(seed: seed)
+            try world.run(steps: 150, faults: true)
+            try world.takeOver()
+            try world.run(steps: 200, faults: true)
+            try world.run(steps: 4_000, faults: false)
+            try world.auditTakeOver()
+        }
+    }
+
+    @Test("a tape that was put back is noticed, and its lost ordinals are named")
+    func rollBack() throws {
+        for seed in UInt64(1)...300 {
+            var world = try PublisherWorld(seed: seed)
+            try world.run(steps: 100, faults: false, offering: true)
+            let before = world.publisher.acknowledged.count
+            let count = Int.random(in: 1...3, using: &world.random)
+            world.subject.rollBack(by: count)
+            // Only a publish meets the older state.
+            try world.run(steps: 50, faults: false, offering: true)
+            try world.run(steps: 3_000, faults: false)
+            try world.auditRollBack(acknowledgedBefore: before)
+        }
+    }
+}
+
+private struct PublisherWorld {
+    let seed: UInt64
+    var random: SeededRandom
+    var subject = SimulatedSubject()
+    var publisher: SimulatedPublisher
+    var older: SimulatedPublisher?
+    var step = 0
+
+    init(seed: UInt64) throws {
+        self.seed = seed
+        random = SeededRandom(seed: seed)
+        publisher = try SimulatedPublisher()
+        publisher.lane.handle(.open, now: 0, into: &publisher.effects)
+    }
+
+    private func chance(_ percent: Int, _ random: inout SeededRandom) -> Bool {
+        Int.random(in: 0..<100, using: &random) < percent
+    }
+
+    mutating func run(steps: Int, faults: Bool, offering: Bool? = nil) throws {
+        for _ in 0..<steps {
+            step += 1
+            if offering ?? faults, chance(60, &random) { _ = publisher.offer() }
+            if !(offering ?? faults), publisher.isDone, older?.isDone ?? true { return }
+            var present = publisher
+            try turn(&present, faults: faults)
+            publisher = present
+            if var old = older {
+                if chance(30, &random) { _ = old.offer() }
+                try turn(&old, faults: faults)
+                older = old
+            }
+        }
+    }
+
+    /// Time passes in steps of 50 ms.
+    private var now: Int64 { Int64(step) * 50_000_000 }
+
+    private mutating func turn(_ publisher: inout SimulatedPublisher, faults: Bool) throws {
+        publisher.pump(now: now)
+        arrive(&publisher, faults: faults)
+        let due = publisher.answers.filter { $0.due <= step }
+        publisher.answers.removeAll { $0.due <= step }
+        for answer in due {
+            publisher.lane.handle(answer.event, now: now, into: &publisher.effects)
+        }
+        publisher.lane.handle(.tick, now: now, into: &publisher.effects)
+        try carryOut(&publisher, faults: faults)
+    }
+
+    /// What reaches the server now, and the answers that it sends.
+    private mutating func arrive(_ publisher: inout SimulatedPublisher, faults: Bool) {
+        let arriving = publisher.wire.filter { $0.due <= step }
+        publisher.wire.removeAll { $0.due <= step }
+        for message in arriving {
+            if faults, chance(5, &random) { continue }
+            if faults, chance(10, &random) {
+                publisher.answers.append((.notStored(attempt: message.attempt), step + 1))
+                continue
+            }
+            let skip = UInt64.random(in: 0...2, using: &random)
+            let event: PublisherLane.Event
+            switch subject.publish(message.packet, expected: message.expected, skip: skip) {
+            case .stored(let sequence):
+                event = .acknowledged(attempt: message.attempt, sequence: sequence)
+            case .wrongLastSequence: event = .outOfSequence(attempt: message.attempt)
+            }
+            let lost = faults && chance(15, &random)
+            if !lost { publisher.answers.append((event, step + delay(faults))) }
+        }
+    }
+
+    private mutating func delay(_ faults: Bool) -> Int {
+        faults && chance(20, &random) ? Int.random(in: 1...120, using: &random) : 1
+    }
+
+    private mutating func carryOut(
+        _ publisher: inout SimulatedPublisher, faults: Bool
+    ) throws {
+        while !publisher.effects.isEmpty {
+            let effects = publisher.effects
+            publisher.effects.removeAll()
+            for effect in effects { try carryOut(effect, for: &publisher, faults: faults) }
+        }
+    }
+
+    private mutating func carryOut(
+        _ effect: PublisherLane.Effect, for publisher: inout SimulatedPublisher, faults: Bool
+    ) throws {
+        switch effect {
+        case .publish(let packet, let expected, let attempt):
+            publisher.wire.append((packet, expected, attempt, step + delay(faults)))
+        case .readLast:
+            let failed = faults && chance(20, &random)
+            let event: PublisherLane.Event = failed ? .readFailed : .lastRead(subject.last)
+            publisher.answers.append((event, step + 1))
+        case .makeMarker(let marker):
+            var markers = PacketBuilder(
+                kind: .ticks, partition: Partition(0), source: publisher.builder.source)
+            let packet = markers.seal(publisher.seal(), marker: marker)
+            publisher.lane.publishMarker(packet, now: now, into: &publisher.effects)
+        case .acknowledged(let packet, _):
+            publisher.acknowledged += ids(packet.withBytes { $0.array })
+        case .fenced(_, let theirs): publisher.fencedBy = theirs
+        case .rolledBack(let lost, _):
+            if let lost { publisher.lost.append(lost) }
+        }
+    }
+
+    private func ids(_ bytes: [UInt8]) -> [UInt64] {
+        bytes.withRawSpan { span in
+            var found: [UInt64] = []
+            var cursor = RecordCursor()
+            while let record = cursor.next(in: span) {
+                if case .trade(let trade) = record { found.append(trade.header.providerID) }
+            }
+            return found
+        }
+    }
+
+    private var tapeIDs: [UInt64] { subject.messages.flatMap { ids($0.bytes) } }
+
+    /// Ordinals dense, epochs never back, each epoch opened by its marker.
+    private func auditTape(holesAllowed: Bool = false) {
+        var next: UInt64 = 1
+        var epoch: UInt64 = 0
+        for message in subject.messages {
+            let header = message.header
+            #expect(header.epoch >= epoch, "seed \(seed)")
+            if header.epoch > epoch {
+                #expect(header.flags.contains(.epochMarker), "seed \(seed)")
+            }
+            if !(holesAllowed && header.flags.contains(.epochMarker)) {
+                #expect(header.firstOrdinal == next, "seed \(seed)")
+            }
+            next = header.nextOrdinal
+            epoch = header.epoch
+        }
+    }
+
+    func auditComplete() throws {
+        auditTape()
+        let everything = publisher.offered > 0 ? Array(1...publisher.offered) : []
+        #expect(tapeIDs == everything, "seed \(seed)")
+        #expect(publisher.acknowledged == everything, "seed \(seed)")
+        #expect(publisher.fencedBy == nil, "seed \(seed)")
+        #expect(publisher.lost.isEmpty, "seed \(seed)")
+    }
+
+    /// A second owner begins far away, so that its ticks can be told apart.
+    mutating func takeOver() throws {
+        older = publisher
+        publisher = try SimulatedPublisher(firstTick: 1_000_000)
+        publisher.lane.handle(.open, now: now, into: &publisher.effects)
+    }
+
+    func auditTakeOver() throws {
+        auditTape()
+        let old = try #require(older)
+        let ids = tapeIDs
+        #expect(Set(ids).count == ids.count, "seed \(seed)")
+        let own = publisher.acknowledged
+        #expect(ids.filter { $0 > 1_000_000 } == own, "seed \(seed)")
+        #expect(own.count == Int(publisher.offered - 1_000_000), "seed \(seed)")
+        let oldOnTape = ids.filter { $0 <= 1_000_000 }
+        #expect(oldOnTape.starts(with: old.acknowledged), "seed \(seed)")
+        if old.lane.state.isInFlightOrFenced { return }
+        #expect(old.builder.tickCount == 0, "seed \(seed): the old owner goes on")
+    }
+
+    func auditRollBack(acknowledgedBefore: Int) throws {
+        auditTape(holesAllowed: true)
+        #expect(acknowledgedBefore > 0, "seed \(seed)")
+        let missing = Set(publisher.acknowledged).subtracting(tapeIDs)
+        let named = publisher.lost.reduce(0) { $0 + $1.count }
+        #expect(missing.count == named, "seed \(seed)")
+        #expect(tapeIDs.last == publisher.offered, "seed \(seed)")
+        #expect(Set(tapeIDs).count == tapeIDs.count, "seed \(seed)")
+    }
+}
+
+extension PublisherLane.State {
+    fileprivate var isInFlightOrFenced: Bool {
+        switch self {
+        case .fenced, .inFlight, .waiting, .resolving: return true
+        case .closed, .opening, .marking, .ready: return false
+        }
+    }
+}

@@ -1,0 +1,101 @@
+import MarketModel
+import Primitives
+import TapeCodec
+import TapeProtocol
+import Testing
+
+/// One subject of a stream, with what JetStream guarantees and nothing more: compare-and-set on
+/// the last sequence, one order, and any answer may be late or lost.
+struct SimulatedSubject {
+    struct Stored {
+        var sequence: UInt64
+        var header: PacketHeader
+        var bytes: [UInt8]
+    }
+
+    private(set) var messages: [Stored] = []
+    /// The stream's sequence; other subjects of the stream use numbers up, too.
+    private(set) var sequence: UInt64 = 0
+
+    enum Outcome {
+        case stored(UInt64)
+        case wrongLastSequence
+    }
+
+    mutating func publish(_ packet: SealedPacket, expected: UInt64, skip: UInt64) -> Outcome {
+        guard expected == (messages.last?.sequence ?? 0) else { return .wrongLastSequence }
+        sequence += 1 + skip
+        messages.append(
+            Stored(
+                sequence: sequence, header: packet.header,
+                bytes: packet.withBytes { $0.array }))
+        return .stored(sequence)
+    }
+
+    var last: LastPacket? {
+        messages.last.map { LastPacket(sequence: $0.sequence, header: $0.header) }
+    }
+
+    /// Puts the store back to an older state, as a power cut without fsync does.
+    mutating func rollBack(by count: Int) {
+        messages.removeLast(min(count, messages.count))
+        sequence = messages.last?.sequence ?? 0
+    }
+}
+
+/// A publisher on a simulated subject: carries effects out as the shell does.
+struct SimulatedPublisher {
+    var lane: PublisherLane
+    var builder: PacketBuilder
+    let symbol: UInt32
+    var effects: [PublisherLane.Effect] = []
+    /// Ticks that the tape acknowledged, by their provider ids.
+    var acknowledged: [UInt64] = []
+    /// Ticks handed over, in order.
+    var offered: UInt64 = 0
+    var fencedBy: UInt64?
+    var lost: [ClosedRange<UInt64>] = []
+    /// What is on its way to the server, and what comes back: (event, due at step).
+    var wire: [(packet: SealedPacket, expected: UInt64, attempt: UInt64, due: Int)] = []
+    var answers: [(event: PublisherLane.Event, due: Int)] = []
+
+    init(firstTick: UInt64 = 0) throws {
+        lane = PublisherLane()
+        builder = PacketBuilder(
+            kind: .ticks, partition: Partition(0), source: try #require(SourceName("sim")))
+        symbol = builder.register(
+            SymbolDefinition(
+                symbol: try #require(Symbol("AAPL")), provider: "sim",
+                since: Timestamp(nanoseconds: 0)))
+        offered = firstTick
+    }
+
+    mutating func offer() -> Bool {
+        let trade = Trade(
+            header: TickHeader(
+                symbol: symbol, providerTime: Timestamp(nanoseconds: Int64(offered)),
+                receiveTime: Timestamp(nanoseconds: Int64(offered)), providerID: offered + 1),
+            price: Price(raw: 1), size: Quantity(raw: 1))
+        guard builder.append(trade) else { return false }
+        offered += 1
+        return true
+    }
+
+    /// Everything that was offered has met its fate, and nothing is under way.
+    var isDone: Bool {
+        lane.isFenced || (lane.isIdle && builder.tickCount == 0 && answers.isEmpty && wire.isEmpty)
+    }
+
+    func seal() -> PacketBuilder.Seal {
+        PacketBuilder.Seal(
+            epoch: lane.epoch, firstOrdinal: lane.nextOrdinal, watermark: .undefined,
+            sendTime: Timestamp(nanoseconds: 0))
+    }
+
+    mutating func pump(now: Int64) {
+        if lane.isReady, builder.tickCount > 0 {
+            let packet = builder.seal(seal())
+            lane.publish(packet, now: now, into: &effects)
+        }
+    }
+}

@@ -6,15 +6,20 @@ public struct EpochMarker: Hashable, Sendable {
     /// The ordinal at which the epoch starts.
     public var startOrdinal: UInt64
     public var previousEpoch: UInt64
+    /// The stream's sequence of the subject's packet before it, 0 when there is none: markers
+    /// hold no ticks, so whoever looks for the last tick steps back by this.
+    public var previousSequence: UInt64
     /// What the owner computes by; 0 for sources.
     public var definition: UInt64
     public var generation: UInt32
 
     public init(
-        startOrdinal: UInt64, previousEpoch: UInt64, definition: UInt64 = 0, generation: UInt32 = 0
+        startOrdinal: UInt64, previousEpoch: UInt64, previousSequence: UInt64,
+        definition: UInt64 = 0, generation: UInt32 = 0
     ) {
         self.startOrdinal = startOrdinal
         self.previousEpoch = previousEpoch
+        self.previousSequence = previousSequence
         self.definition = definition
         self.generation = generation
     }

@@ -39,6 +39,7 @@ extension MessageBounds {
         }
         return EpochMarker(
             startOrdinal: packet.uint64(at: body), previousEpoch: packet.uint64(at: body + 8),
+            previousSequence: packet.uint64(at: body + 32),
             definition: packet.uint64(at: body + 16), generation: packet.uint32(at: body + 24))
     }
 

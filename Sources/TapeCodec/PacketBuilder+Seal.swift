@@ -4,6 +4,8 @@ public import Primitives
 /// A packet that is ready for the wire: these very bytes are sent again at every retry.
 public struct SealedPacket: Sendable {
     public var header: PacketHeader
+    /// The earliest event time of its ticks; undefined when it has none. Not on the wire.
+    public let oldestEventTime: Timestamp
     var bytes: [UInt8]
 
     public var byteCount: Int { Int(header.byteCount) }
@@ -58,7 +60,8 @@ extension PacketBuilder {
         header.tickCount = UInt32(tickCount)
         header.byteCount = UInt32(used)
         header.checksum = bytes.writeHeader(header)
-        let packet = SealedPacket(header: header, bytes: bytes)
+        let packet = SealedPacket(
+            header: header, oldestEventTime: oldestEventTime, bytes: bytes)
         reset(with: recycled?.bytes ?? Self.emptyBuffer())
         return packet
     }
@@ -70,6 +73,7 @@ extension PacketBuilder {
             unsafe buffer.put(marker.previousEpoch, at: body + 8)
             unsafe buffer.put(marker.definition, at: body + 16)
             unsafe buffer.put(UInt64(marker.generation), at: body + 24)
+            unsafe buffer.put(marker.previousSequence, at: body + 32)
         }
     }
 

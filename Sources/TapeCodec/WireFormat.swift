@@ -38,7 +38,7 @@ public enum WireFormat {
     /// The root blocks as this version writes them. A reader takes longer ones, too.
     public enum Block {
         public static let packetHeader = 80
-        public static let epochMarker = 32
+        public static let epochMarker = 40
         public static let outputState = 56
         public static let sourceOrdinal = 40
         public static let symbolDefinition = 16

@@ -1,3 +1,4 @@
+public import Primitives
 public import TapeCodec
 
 /// Decides what may be published next on one subject: one packet in flight, each compare-and-set
@@ -105,6 +106,17 @@ public struct PublisherLane: Sendable {
         switch state {
         case .ready, .closed, .fenced: return true
         case .opening, .marking, .inFlight, .waiting, .resolving: return false
+        }
+    }
+
+    /// The earliest event time among the ticks that are not acknowledged; undefined: none are.
+    public var oldestUnacknowledged: Timestamp {
+        switch state {
+        case .inFlight(let packet, _, let waiting), .waiting(let packet, _, let waiting),
+            .resolving(let packet, _, let waiting):
+            return min(packet.oldestEventTime, waiting?.oldestEventTime ?? .undefined)
+        case .marking(let waiting): return waiting?.oldestEventTime ?? .undefined
+        case .closed, .opening, .ready, .fenced: return .undefined
         }
     }
 
@@ -281,6 +293,7 @@ public struct PublisherLane: Sendable {
             .makeMarker(
                 EpochMarker(
                     startOrdinal: nextOrdinal, previousEpoch: previous,
+                    previousSequence: lastSequence,
                     definition: marking.definition, generation: marking.generation)))
     }
 }

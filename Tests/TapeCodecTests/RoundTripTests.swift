@@ -38,7 +38,8 @@ import Testing
         #expect(
             Unpacked(packet.array).markers == [
                 EpochMarker(
-                    startOrdinal: 1_000_001, previousEpoch: 6, definition: 99, generation: 2)
+                    startOrdinal: 1_000_001, previousEpoch: 6, previousSequence: 88, definition: 99,
+                    generation: 2)
             ])
     }
 

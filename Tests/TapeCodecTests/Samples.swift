@@ -104,7 +104,8 @@ enum Samples {
         return builder.seal(
             seal,
             marker: EpochMarker(
-                startOrdinal: 1_000_001, previousEpoch: 6, definition: 99, generation: 2))
+                startOrdinal: 1_000_001, previousEpoch: 6, previousSequence: 88, definition: 99,
+                generation: 2))
     }
 
     static func watermarkPacket() throws -> SealedPacket {

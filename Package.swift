@@ -52,11 +52,15 @@ let package = Package(
         library("TapeCodec", uses: ["MarketModel", "Primitives"], beside: ["tape.sbe.xml"]),
         library("TapeProtocol", uses: ["TapeCodec", "MarketModel", "Primitives"]),
 
+        // The edge ring: one module per C library; nothing else sees its types.
+        library("NatsTransport", uses: ["Primitives", "CNats"]),
+
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         tests(of: "Primitives"),
         tests(of: "MarketModel"),
         tests(of: "TapeCodec", uses: ["MarketModel", "Primitives"], beside: ["Golden"]),
         tests(of: "TapeProtocol", uses: ["TapeCodec", "MarketModel", "Primitives"]),
+        tests(of: "NatsTransport", uses: ["Primitives", "TestSupport"]),
     ]
 )

@@ -1,0 +1,37 @@
+/// Standard base64 (RFC 4648, section 4), as the JetStream API carries payloads.
+enum Base64 {
+    /// The bytes, or nil when `text` is not base64 with its padding.
+    static func decode(_ text: String) -> [UInt8]? {
+        let input = Array(text.utf8)
+        guard input.count % 4 == 0 else { return nil }
+        let padding = input.suffix(2).reduce(0) { $0 + ($1 == UInt8(ascii: "=") ? 1 : 0) }
+        let digits = input.count - padding
+        var output: [UInt8] = []
+        output.reserveCapacity(digits * 3 / 4)
+        var bits: UInt32 = 0
+        var bitCount = 0
+        for byte in input[..<digits] {
+            guard let value = value(of: byte) else { return nil }
+            bits = bits << 6 | value
+            bitCount += 6
+            if bitCount >= 8 {
+                bitCount -= 8
+                output.append(UInt8(truncatingIfNeeded: bits >> UInt32(bitCount)))
+            }
+        }
+        // What is left over must be zero: two texts for the same bytes would be one too many.
+        guard bits & ((1 << UInt32(bitCount)) - 1) == 0 else { return nil }
+        return output
+    }
+
+    private static func value(of byte: UInt8) -> UInt32? {
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"): return UInt32(byte - UInt8(ascii: "A"))
+        case UInt8(ascii: "a")...UInt8(ascii: "z"): return UInt32(byte - UInt8(ascii: "a")) + 26
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): return UInt32(byte - UInt8(ascii: "0")) + 52
+        case UInt8(ascii: "+"): return 62
+        case UInt8(ascii: "/"): return 63
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,135 @@
+import CNats
+import Glibc
+
+/// The options of one connect; libnats copies them, so they end with it.
+@safe
+struct ConnectOptions: ~Copyable {
+    // Safety: made here, passed to `natsConnection_Connect` only, destroyed in deinit.
+    let handle: OpaquePointer
+    private let peer: String
+
+    init(peer: String) throws(NatsError) {
+        var made: OpaquePointer?
+        let status = unsafe natsOptions_Create(&made)
+        guard status == NATS_OK, let handle = unsafe made else {
+            throw NatsError(status, "prepare to connect", peer: peer)
+        }
+        self.peer = peer
+        unsafe self.handle = unsafe handle
+    }
+
+    deinit { unsafe natsOptions_Destroy(handle) }
+
+    /// `events` is the number that all callbacks hand back.
+    func set(_ configuration: NatsConfiguration, events: Int) throws(NatsError) {
+        try setServers(configuration)
+        try setTimes()
+        try setSecurity(configuration)
+        try unsafe setCallbacks(UnsafeMutableRawPointer(bitPattern: events))
+    }
+
+    private func check(_ status: natsStatus, _ what: String) throws(NatsError) {
+        guard status == NATS_OK else {
+            // libnats' text may quote a URL, and that may hold a password.
+            throw NatsError(status, "set \(what)", peer: peer)
+        }
+    }
+
+    private func setServers(_ configuration: NatsConfiguration) throws(NatsError) {
+        guard !configuration.urls.isEmpty else {
+            throw NatsError(NATS_ADDRESS_MISSING, "set NATS_URL", peer: "no server")
+        }
+        // Safety: the copies are freed below; libnats makes its own.
+        var urls = unsafe configuration.urls.map { url in
+            unsafe UnsafePointer<CChar>(strdup(url))
+        }
+        let status = unsafe urls.withUnsafeMutableBufferPointer { urls in
+            unsafe natsOptions_SetServers(handle, urls.baseAddress, Int32(clamping: urls.count))
+        }
+        for unsafeurl in unsafe urls { unsafe free(UnsafeMutablePointer(mutating: url)) }
+        try check(status, "NATS_URL")
+        try check(unsafe natsOptions_SetName(handle, configuration.clientName), "the client name")
+    }
+
+    private func setTimes() throws(NatsError) {
+        let wait = NatsLimits.reconnectWait.natsMilliseconds
+        let jitter = NatsLimits.reconnectJitter.natsMilliseconds
+        try check(
+            unsafe natsOptions_SetTimeout(handle, NatsLimits.connectTimeout.natsMilliseconds),
+            "the connect timeout")
+        try check(
+            unsafe natsOptions_SetPingInterval(handle, NatsLimits.pingInterval.natsMilliseconds),
+            "the ping interval")
+        try check(
+            unsafe natsOptions_SetMaxPingsOut(handle, Int32(NatsLimits.pingsOutstandingMax)),
+            "the pings")
+        try check(unsafe natsOptions_SetMaxReconnect(handle, -1), "the reconnects")
+        try check(unsafe natsOptions_SetReconnectWait(handle, wait), "the reconnect wait")
+        try check(
+            unsafe natsOptions_SetReconnectJitter(handle, jitter, jitter), "the reconnect jitter")
+        try check(
+            unsafe natsOptions_SetReconnectBufSize(
+                handle, Int32(NatsLimits.reconnectBufferBytes)),
+            "the reconnect buffer")
+        // Without it a background thread writes a millisecond later, and when that write fails,
+        // nobody hears of it.
+        try check(unsafe natsOptions_SetSendAsap(handle, true), "writing at once")
+    }
+
+    private func setSecurity(_ configuration: NatsConfiguration) throws(NatsError) {
+        if configuration.user != nil || configuration.password != nil {
+            try check(
+                unsafe natsOptions_SetUserInfo(
+                    handle, configuration.user, configuration.password),
+                "NATS_USER")
+        }
+        guard configuration.wantsTLS else {
+            try check(
+                unsafe natsOptions_SetWriteDeadline(
+                    handle, NatsLimits.writeDeadline.natsMilliseconds),
+                "the write deadline")
+            return
+        }
+        guard let tls = configuration.tls else {
+            throw NatsError(
+                NATS_INVALID_ARG, "set up TLS", peer: peer,
+                detail: "a tls:// URL needs the file of the trusted certificates")
+        }
+        try check(unsafe natsOptions_SetSecure(handle, true), "TLS")
+        try checkFile(tls.caFile)
+        try check(
+            unsafe natsOptions_LoadCATrustedCertificates(handle, tls.caFile),
+            "the trusted certificates of \(tls.caFile)")
+        try check(
+            unsafe natsOptions_SetExpectedHostname(handle, tls.serverName), "the server's name")
+        guard let certFile = tls.certFile, let keyFile = tls.keyFile else { return }
+        try checkFile(certFile)
+        try checkFile(keyFile)
+        try check(
+            unsafe natsOptions_LoadCertificatesChain(handle, certFile, keyFile),
+            "the certificate of \(certFile)")
+    }
+
+    private func checkFile(_ path: String) throws(NatsError) {
+        guard unsafe access(path, R_OK) == 0 else {
+            throw NatsError(
+                NATS_INVALID_ARG, "set up TLS", peer: peer, detail: "\(path) cannot be read")
+        }
+    }
+
+    private func setCallbacks(_ closure: UnsafeMutableRawPointer?) throws(NatsError) {
+        try check(
+            unsafe natsOptions_SetDisconnectedCB(handle, connectionDisconnected, closure),
+            "a callback")
+        try check(
+            unsafe natsOptions_SetReconnectedCB(handle, connectionReconnected, closure),
+            "a callback")
+        try check(
+            unsafe natsOptions_SetClosedCB(handle, connectionClosed, closure), "a callback")
+        try check(
+            unsafe natsOptions_SetLameDuckModeCB(handle, connectionLameDuck, closure),
+            "a callback")
+        try check(
+            unsafe natsOptions_SetErrorHandler(handle, connectionError, closure), "a callback")
+    }
+}

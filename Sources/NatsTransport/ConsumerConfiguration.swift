@@ -1,0 +1,54 @@
+import Primitives
+
+/// A pull consumer for one tenure: it acknowledges nothing, lives in memory on one server, and is
+/// forgotten when nobody pulls for `inactiveThreshold`.
+public struct ConsumerConfiguration: Equatable, Sendable {
+    public enum Deliver: Equatable, Sendable {
+        case all
+        /// Only what is stored from now on.
+        case new
+        case fromSequence(UInt64)
+        /// The last message of the stream that passes the filter, and everything behind it.
+        case last
+    }
+
+    public var name: String
+    /// Empty: every message of the stream. Several are delivered merged, in stream order.
+    public var filterSubjects: [String]
+    public var deliver: Deliver
+    public var inactiveThreshold: Duration
+
+    public init(
+        name: String, filterSubjects: [String], deliver: Deliver,
+        inactiveThreshold: Duration = .seconds(30)
+    ) {
+        self.name = name
+        self.filterSubjects = filterSubjects
+        self.deliver = deliver
+        self.inactiveThreshold = inactiveThreshold
+    }
+
+    func write(into json: inout JSONWriter) {
+        json.object { json in
+            json.member("name", name)
+            switch deliver {
+            case .all: json.member("deliver_policy", "all")
+            case .new: json.member("deliver_policy", "new")
+            case .last: json.member("deliver_policy", "last")
+            case .fromSequence(let sequence):
+                json.member("deliver_policy", "by_start_sequence")
+                json.member("opt_start_seq", max(1, sequence))
+            }
+            json.member("ack_policy", "none")
+            json.member("replay_policy", "instant")
+            if !filterSubjects.isEmpty {
+                json.member(
+                    "filter_subjects",
+                    array: { json in for subject in filterSubjects { json.value(subject) } })
+            }
+            json.member("inactive_threshold", inactiveThreshold.natsNanoseconds)
+            json.member("num_replicas", 1)
+            json.member("mem_storage", true)
+        }
+    }
+}

@@ -1,0 +1,191 @@
+import Primitives
+
+/// JetStream by its JSON API: libnats' own calls lack fields that are needed here (metadata,
+/// several filter subjects). Every call but `pull` blocks the calling thread up to `timeout`.
+public struct JetStream: Sendable {
+    public let connection: NatsConnection
+    public let timeout: Duration
+
+    public init(_ connection: NatsConnection, timeout: Duration = .seconds(5)) {
+        self.connection = connection
+        self.timeout = timeout
+    }
+
+    // MARK: streams
+
+    /// Makes the stream. One that exists already and is the same is fine; another one is
+    /// `.differs`, and stays as it is.
+    public func createStream(_ configuration: StreamConfiguration) throws(JetStreamError)
+        -> StreamInfo
+    {
+        let name = configuration.name
+        let operation = "create stream \(name)"
+        try requireToken(name, operation)
+        var body = JSONWriter()
+        configuration.write(into: &body)
+        do throws(JetStreamError) {
+            let answer = try call("STREAM.CREATE.\(name)", body.bytes, operation)
+            return try parsed(StreamInfo(answer), operation)
+        } catch {
+            guard case .refused(_, _, JetStreamCode.streamNameInUse, let reason) = error,
+                let existing = try streamInfo(name)
+            else { throw error }
+            let found = configuration.differences(from: existing.configuration)
+            throw .differs(stream: name, differences: found.isEmpty ? [reason] : found)
+        }
+    }
+
+    /// nil: there is no stream of this name.
+    public func streamInfo(_ name: String) throws(JetStreamError) -> StreamInfo? {
+        let operation = "look up stream \(name)"
+        try requireToken(name, operation)
+        let path = "STREAM.INFO.\(name)"
+        guard
+            let answer = try call(path, [], operation, absentCode: JetStreamCode.streamNotFound)
+        else { return nil }
+        return try parsed(StreamInfo(answer), operation)
+    }
+
+    // MARK: messages
+
+    /// The last message on a literal subject, read from the stream's leader; nil: there is none.
+    public func lastMessage(
+        stream: String, subject: String
+    ) throws(JetStreamError) -> StoredMessage? {
+        let operation = "read the last message on \(subject) of stream \(stream)"
+        return try storedMessage(stream, operation) { $0.member("last_by_subj", subject) }
+    }
+
+    /// nil: there is none at this sequence (any more, or yet).
+    public func message(
+        stream: String, sequence: UInt64
+    ) throws(JetStreamError) -> StoredMessage? {
+        let operation = "read message \(sequence) of stream \(stream)"
+        // The server takes sequence 0 for a request that asks for nothing.
+        guard sequence > 0 else { return nil }
+        return try storedMessage(stream, operation) { $0.member("seq", sequence) }
+    }
+
+    private func storedMessage(
+        _ stream: String, _ operation: String, _ question: (inout JSONWriter) -> Void
+    ) throws(JetStreamError) -> StoredMessage? {
+        try requireToken(stream, operation)
+        var body = JSONWriter()
+        body.object(question)
+        let path = "STREAM.MSG.GET.\(stream)"
+        guard
+            let answer = try call(
+                path, body.bytes, operation, absentCode: JetStreamCode.noMessageFound)
+        else { return nil }
+        return try parsed(StoredMessage(answer["message"]), operation)
+    }
+
+    /// What an answer on the reply subject of a publish says.
+    public static func publishOutcome(of reply: NatsMessage) -> PublishOutcome {
+        PublishOutcome.parse(status: reply.status, payload: reply.payload)
+    }
+
+    // MARK: consumers
+
+    /// Makes a consumer. One of the same name must not exist, except with the same configuration.
+    public func createConsumer(
+        stream: String, _ configuration: ConsumerConfiguration
+    ) throws(JetStreamError) {
+        let operation = "create consumer \(configuration.name) on stream \(stream)"
+        try requireToken(stream, operation)
+        try requireToken(configuration.name, operation)
+        var body = JSONWriter()
+        body.object { json in
+            json.member("stream_name", stream)
+            json.key("config")
+            configuration.write(into: &json)
+            json.member("action", "create")
+        }
+        let path = "CONSUMER.CREATE.\(stream).\(configuration.name)"
+        _ = try call(path, body.bytes, operation)
+    }
+
+    /// false: there was none.
+    public func deleteConsumer(stream: String, name: String) throws(JetStreamError) -> Bool {
+        let operation = "delete consumer \(name) of stream \(stream)"
+        try requireToken(stream, operation)
+        try requireToken(name, operation)
+        let path = "CONSUMER.DELETE.\(stream).\(name)"
+        let answer = try call(
+            path, [], operation, absentCode: JetStreamCode.consumerNotFound)
+        return answer != nil
+    }
+
+    /// Asks for up to `batch` messages within `expires`. They, and the messages that carry a
+    /// status instead of a payload, come to `replyTo`:
+    /// 100 heartbeat, 404 nothing there, 408 expired, 409 the consumer or its leader is gone, 503
+    /// no such consumer. Does not wait. `idleHeartbeat` (zero: none) is at most half of `expires`.
+    public func pull(
+        stream: String, consumer: String, batch: Int, bytesMax: Int?, expires: Duration,
+        idleHeartbeat: Duration, replyTo: String
+    ) throws(NatsError) {
+        var body = JSONWriter(capacity: 96)
+        body.object { json in
+            json.member("batch", max(1, batch))
+            if let bytesMax { json.member("max_bytes", bytesMax) }
+            // Without "expires" the server answers 404 at once instead of waiting.
+            if expires > .zero { json.member("expires", expires.natsNanoseconds) }
+            if idleHeartbeat > .zero {
+                json.member("idle_heartbeat", idleHeartbeat.natsNanoseconds)
+            }
+            if expires <= .zero { json.member("no_wait", true) }
+        }
+        try body.bytes.withRawSpan { span throws(NatsError) in
+            try connection.publish(
+                span, to: "$JS.API.CONSUMER.MSG.NEXT.\(stream).\(consumer)", replyTo: replyTo)
+        }
+    }
+
+    // MARK: parts
+
+    private func requireToken(_ name: String, _ operation: String) throws(JetStreamError) {
+        guard !NatsSubject.isToken(name) else { return }
+        throw .refused(
+            operation: operation, code: 400, errorCode: 0,
+            description: "a name has 1 to 255 characters and no blanks, dots, * > / or \\")
+    }
+
+    private func parsed<Value>(
+        _ value: Value?, _ operation: String
+    ) throws(JetStreamError) -> Value {
+        guard let value else {
+            throw .malformed(operation: operation, detail: "fields are missing or of another type")
+        }
+        return value
+    }
+
+    private func call(
+        _ path: String, _ body: [UInt8], _ operation: String
+    ) throws(JetStreamError) -> JSONValue {
+        // No code is 0, so nothing is taken for "absent".
+        try parsed(call(path, body, operation, absentCode: 0), operation)
+    }
+
+    /// nil: the server refused it with `absentCode`.
+    private func call(
+        _ path: String, _ body: [UInt8], _ operation: String, absentCode: Int
+    ) throws(JetStreamError) -> JSONValue? {
+        let answer: JSONValue
+        do {
+            let reply = try connection.request(body, to: "$JS.API.\(path)", timeout: timeout)
+            answer = try JSONValue.parse(reply.payload)
+        } catch let error as NatsError {
+            if case .noResponders = error {
+                throw .unavailable(operation: operation, peer: connection.peer)
+            }
+            throw .transport(error)
+        } catch {
+            throw .malformed(operation: operation, detail: "\(error)")
+        }
+        guard let problem = APIProblem(answer["error"]) else { return answer }
+        if problem.errorCode == absentCode, absentCode != 0 { return nil }
+        throw .refused(
+            operation: operation, code: problem.code, errorCode: problem.errorCode,
+            description: problem.description)
+    }
+}

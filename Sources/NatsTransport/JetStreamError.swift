@@ -1,0 +1,50 @@
+/// Why a call of the JetStream API failed; one line each, as with `NatsError`.
+public enum JetStreamError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The request itself failed. After a time-out its effect is unknown.
+    case transport(NatsError)
+    /// JetStream is not there (not enabled, or not for this user), or has no leader right now.
+    case unavailable(operation: String, peer: String)
+    /// The server refused it.
+    case refused(operation: String, code: Int, errorCode: Int, description: String)
+    /// A stream of this name exists and is another one than was asked for.
+    case differs(stream: String, differences: [String])
+    /// The answer is not what this version understands.
+    case malformed(operation: String, detail: String)
+
+    public var isRetryable: Bool {
+        switch self {
+        case .transport(let error): return error.isRetryable
+        case .unavailable: return true
+        // 503: no quorum, no leader, out of resources for the moment.
+        case .refused(_, let code, _, _): return code == 503
+        case .differs, .malformed: return false
+        }
+    }
+
+    public var description: String {
+        switch self {
+        case .transport(let error): return error.description
+        case .unavailable(let operation, let peer):
+            return "\(operation) at \(peer) failed: JetStream does not answer; "
+                + "check that it is enabled there and that this user may use it"
+        case .refused(let operation, let code, let errorCode, let description):
+            return "\(operation) was refused (\(code), \(errorCode): \(description)): "
+                + "see the JetStream error \(errorCode) and the server's limits"
+        case .differs(let stream, let differences):
+            let list = differences.joined(separator: ", ")
+            return "stream \(stream) exists and differs (\(list)): "
+                + "use another namespace, or change the stream to what is asked for"
+        case .malformed(let operation, let detail):
+            return "\(operation) got an answer that makes no sense (\(detail)): "
+                + "check the version of nats-server"
+        }
+    }
+}
+
+/// JetStream's own numbers for what callers tell apart.
+enum JetStreamCode {
+    static let consumerNotFound = 10_014
+    static let noMessageFound = 10_037
+    static let streamNameInUse = 10_058
+    static let streamNotFound = 10_059
+}

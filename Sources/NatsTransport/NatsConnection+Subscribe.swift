@@ -1,0 +1,85 @@
+import CNats
+import Primitives
+import Synchronization
+
+extension NatsConnection {
+    /// `onMessage` is called on libnats' delivery thread of this subscription, one message at a
+    /// time, in order. At most `pendingMessagesMax` messages wait for it; more are dropped and
+    /// reported as `.asyncError`. Also allowed while disconnected: it then starts with the link.
+    public func subscribe(
+        _ subject: String, pendingMessagesMax: Int,
+        onMessage: @escaping @Sendable (NatsMessage) -> Void
+    ) throws(NatsError) -> NatsSubscription {
+        let operation = "subscribe to \(subject)"
+        if let problem = NatsSubject.problem(subject, .pattern) {
+            throw error(
+                NATS_INVALID_SUBJECT, "subscribe to \(subject.debugDescription)", detail: problem)
+        }
+        // Safety: released in `deliveryEnded`, or here when libnats never took it.
+        let context = unsafe Unmanaged.passRetained(SubscriptionContext(onMessage))
+        var made: OpaquePointer?
+        let status = unsafe natsConnection_Subscribe(
+            &made, handle, subject, deliver, context.toOpaque())
+        guard status == NATS_OK, let subscription = unsafe made else {
+            unsafe context.release()
+            throw error(status, operation, detail: lastErrorText())
+        }
+        let owned = unsafe SubscriptionHandle(owning: subscription)
+        let completion = unsafe natsSubscription_SetOnCompleteCB(
+            subscription, deliveryEnded, context.toOpaque())
+        guard completion == NATS_OK else {
+            // The connection was closed a moment ago. Whether `deliver` runs right now is not
+            // known, so the few bytes of the context stay allocated.
+            throw error(NATS_CONNECTION_CLOSED, operation)
+        }
+        let limits = unsafe natsSubscription_SetPendingLimits(
+            subscription, Int32(clamping: max(1, pendingMessagesMax)),
+            Int32(NatsLimits.pendingBytesMax))
+        guard limits == NATS_OK else {
+            owned.unsubscribe()
+            retired.add(owned)
+            throw error(NATS_CONNECTION_CLOSED, operation)
+        }
+        return NatsSubscription(owned, subject: subject, retired: retired)
+    }
+
+    /// Blocks the calling thread up to `timeout`: never call it on Swift's cooperative pool, nor
+    /// on a thread of libnats (in a callback). Throws `.noResponders` at once when nobody serves
+    /// the subject, `.disconnected` at once when the link breaks meanwhile.
+    public func request(
+        _ payload: [UInt8], to subject: String, timeout: Duration
+    ) throws(NatsError) -> NatsMessage {
+        let operation = "request to \(subject)"
+        try listenForAnswers()
+        guard let number = requests.open() else {
+            throw error(
+                NATS_ERR, operation,
+                detail: "\(NatsLimits.requestsOutstandingMax) requests are waiting already")
+        }
+        do throws(NatsError) {
+            try payload.withRawSpan { span throws(NatsError) in
+                try publish(span, to: subject, replyTo: "\(answerPrefix).\(number)")
+            }
+        } catch {
+            requests.forget(number)
+            throw error
+        }
+        switch requests.wait(number, timeout) {
+        case .answered(let message):
+            guard message.status != 503 else { throw error(NATS_NO_RESPONDERS, operation) }
+            return message
+        case .failed(let status): throw error(status, operation)
+        case nil: throw error(NATS_TIMEOUT, operation, detail: "after \(timeout)")
+        }
+    }
+
+    private func listenForAnswers() throws(NatsError) {
+        let requests = requests
+        try answers.withLock { answers throws(NatsError) in
+            guard answers == nil else { return }
+            answers = try subscribe(
+                "\(answerPrefix).*", pendingMessagesMax: NatsLimits.requestsOutstandingMax
+            ) { requests.received($0) }
+        }
+    }
+}

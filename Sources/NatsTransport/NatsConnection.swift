@@ -1,0 +1,174 @@
+import CNats
+import Synchronization
+
+/// One connection to NATS. Any thread may call it; only `request` and `flush` wait for an answer.
+///
+/// It reconnects for ever by itself. While it is disconnected every call throws `.disconnected`:
+/// nothing is kept to be sent later. It ends with `close()` or its last reference.
+@safe
+public final class NatsConnection: Sendable {
+    public let peer: String
+    // Safety: libnats locks the connection in every call; it is destroyed in deinit only.
+    nonisolated(unsafe) let handle: OpaquePointer
+    let events: ConnectionEvents
+    let requests = RequestTable()
+    /// The subscription that all answers come by; made with the first request.
+    let answers = Mutex<NatsSubscription?>(nil)
+    let answerPrefix: String
+    let retired = RetiredSubscriptions()
+    private let isClosing = Atomic<Bool>(false)
+    private let knownVersion = Mutex<(generation: Int, version: String)?>(nil)
+
+    /// Connects; blocks up to `NatsLimits.connectTimeout` per server of the list (and as long as
+    /// the system takes to resolve a name).
+    public init(
+        _ configuration: NatsConfiguration,
+        onEvent: @escaping @Sendable (NatsConnectionEvent) -> Void
+    ) throws(NatsError) {
+        peer = configuration.peer
+        answerPrefix = Self.randomInbox()
+        events = ConnectionEvents(peer: peer, requests: requests, onEvent: onEvent)
+        let number = EventRegistry.add(events)
+        do throws(NatsError) {
+            unsafe handle = try unsafe Self.connect(configuration, events: number)
+        } catch {
+            EventRegistry.remove(number)
+            throw error
+        }
+    }
+
+    deinit {
+        close()
+        unsafe natsConnection_Destroy(handle)
+    }
+
+    public var isConnected: Bool {
+        unsafe natsConnection_Status(handle) == NATS_CONN_STATUS_CONNECTED
+    }
+
+    /// What the present server accepts: payload and headers together.
+    public var maxPayloadBytes: Int { Int(unsafe natsConnection_GetMaxPayload(handle)) }
+
+    /// Ends the link and all subscriptions; the event `.closed` follows. Idempotent. Afterwards
+    /// every call throws `.closed`.
+    public func close() {
+        guard !isClosing.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        events.willClose()
+        // Joins libnats' read thread.
+        unsafe natsConnection_Close(handle)
+        requests.failAll(NATS_CONNECTION_CLOSED)
+        retired.removeAll()
+    }
+
+    /// Waits until the server has taken everything that was published before.
+    public func flush(timeout: Duration) throws(NatsError) {
+        try requireLink("flush")
+        let status = unsafe natsConnection_FlushTimeout(handle, timeout.natsMilliseconds)
+        guard status == NATS_OK else { throw error(status, "flush") }
+    }
+
+    /// A subject prefix that nobody else has: append ".<token>" to be answered, and subscribe to
+    /// "<prefix>.>".
+    public func newInbox() -> String { Self.randomInbox() }
+
+    // MARK: parts
+
+    private static func randomInbox() -> String {
+        var random = SystemRandomNumberGenerator()
+        let bits = (random.next() as UInt64, random.next() as UInt64)
+        return "_INBOX.\(String(bits.0, radix: 36))\(String(bits.1, radix: 36))"
+    }
+
+    private static func connect(
+        _ configuration: NatsConfiguration, events: Int
+    ) throws(NatsError) -> OpaquePointer {
+        let options = try ConnectOptions(peer: configuration.peer)
+        try options.set(configuration, events: events)
+        var made: OpaquePointer?
+        let status = unsafe natsConnection_Connect(&made, options.handle)
+        guard status == NATS_OK, let handle = unsafe made else {
+            throw connectError(status, configuration)
+        }
+        guard unsafe natsConnection_HasHeaderSupport(handle) == NATS_OK else {
+            // Forgotten first: a connection that never was has no `.closed` to report.
+            EventRegistry.remove(events)
+            unsafe natsConnection_Destroy(handle)
+            throw NatsError(
+                NATS_NO_SERVER_SUPPORT, "connect", peer: configuration.peer,
+                detail: "the server has no message headers")
+        }
+        return unsafe handle
+    }
+
+    private static func connectError(
+        _ status: natsStatus, _ configuration: NatsConfiguration
+    ) -> NatsError {
+        let quotesSecrets = configuration.urls.contains { $0.contains("@") }
+        let detail = quotesSecrets ? "" : lastErrorText()
+        let error = NatsError(status, "connect", peer: configuration.peer, detail: detail)
+        switch status {
+        case NATS_SYS_ERROR, NATS_IO_ERROR, NATS_CONNECTION_CLOSED:
+            return .unreachable(error.failure)
+        default: return error
+        }
+    }
+
+    func error(_ status: natsStatus, _ operation: String, detail: String = "") -> NatsError {
+        NatsError(status, operation, peer: peer, detail: detail)
+    }
+
+    /// Throws unless the link is up at this moment. libnats would keep what is published without
+    /// one and send it later.
+    func requireLink(_ operation: @autoclosure () -> String) throws(NatsError) {
+        switch unsafe natsConnection_Status(handle) {
+        case NATS_CONN_STATUS_CONNECTED: return
+        case NATS_CONN_STATUS_CLOSED: throw error(NATS_CONNECTION_CLOSED, operation())
+        default: throw error(NATS_CONNECTION_DISCONNECTED, operation())
+        }
+    }
+}
+
+// MARK: the server
+
+extension NatsConnection {
+    /// The version of the server of the present link, "2.12.8"; empty while there is none or it
+    /// does not say. Asks the server once per link (blocks up to the connect timeout).
+    public var serverVersion: String {
+        let generation = events.generation.load(ordering: .relaxed)
+        if let known = knownVersion.withLock({ $0 }), known.generation == generation {
+            return known.version
+        }
+        guard let version = ServerGreeting.version(at: connectedAddress) else { return "" }
+        knownVersion.withLock { $0 = (generation, version) }
+        return version
+    }
+
+    /// Throws a clear error when the server is older than `minimum` or does not tell its version.
+    public func requireServer(atLeast minimum: (major: Int, minor: Int)) throws(NatsError) {
+        try requireLink("ask for the server's version")
+        let text = serverVersion
+        let numbers = text.split(separator: ".").map { Int($0.prefix { $0.isNumber }) ?? 0 }
+        let needed = "\(minimum.major).\(minimum.minor) or newer is needed"
+        guard numbers.count >= 2 else {
+            throw error(
+                NATS_NO_SERVER_SUPPORT, "check the server's version",
+                detail: "it does not tell it, \(needed)")
+        }
+        guard (numbers[0], numbers[1]) >= (minimum.major, minimum.minor) else {
+            throw error(
+                NATS_NO_SERVER_SUPPORT, "check the server's version",
+                detail: "it is \(text), \(needed)")
+        }
+    }
+
+    private var connectedAddress: String {
+        let text = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 512) { buffer in
+            let status = unsafe natsConnection_GetConnectedUrl(
+                handle, buffer.baseAddress, buffer.count)
+            guard status == NATS_OK, let start = buffer.baseAddress else { return "" }
+            return unsafe String(cString: start)
+        }
+        let behindScheme = text.split(separator: "/").last ?? ""
+        return String(behindScheme.split(separator: "@").last ?? "")
+    }
+}

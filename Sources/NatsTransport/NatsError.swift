@@ -1,0 +1,112 @@
+import CNats
+
+/// Why a call to NATS failed. Each description is one line: what failed, with whom, what to do.
+public enum NatsError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The connection was closed: by us, or for good by libnats. Only a new one helps.
+    case closed(NatsFailure)
+    /// No link at the moment; libnats is reconnecting. Nothing was kept for later.
+    case disconnected(NatsFailure)
+    /// Nobody answers at the address, or its name cannot be resolved.
+    case unreachable(NatsFailure)
+    case authenticationFailed(NatsFailure)
+    /// The outcome is unknown: what was sent may have arrived.
+    case timedOut(NatsFailure)
+    /// The server says that nobody listens on the subject.
+    case noResponders(NatsFailure)
+    /// Payload and headers exceed what the server accepts; nothing was sent.
+    case payloadTooLarge(NatsFailure)
+    /// The server cannot do what is needed (headers, a version).
+    case unsupportedServer(NatsFailure)
+    /// A subject, header, URL or file that was refused before anything was sent.
+    case invalid(NatsFailure)
+    case failed(NatsFailure)
+
+    public var failure: NatsFailure {
+        switch self {
+        case .closed(let failure), .disconnected(let failure), .unreachable(let failure),
+            .authenticationFailed(let failure), .timedOut(let failure),
+            .noResponders(let failure), .payloadTooLarge(let failure),
+            .unsupportedServer(let failure), .invalid(let failure), .failed(let failure):
+            return failure
+        }
+    }
+
+    /// Whether the same call may succeed later without anybody changing anything.
+    public var isRetryable: Bool {
+        switch self {
+        case .disconnected, .unreachable, .timedOut, .noResponders: return true
+        case .closed, .authenticationFailed, .payloadTooLarge, .unsupportedServer, .invalid:
+            return false
+        case .failed(let failure):
+            let passing = [NATS_IO_ERROR, NATS_STALE_CONNECTION, NATS_SYS_ERROR, NATS_NO_MEMORY]
+            return passing.contains { NatsStatus($0) == failure.status }
+        }
+    }
+
+    public var description: String { "\(failure.summary): \(advice)" }
+
+    private var advice: String {
+        switch self {
+        case .closed: return "the connection is closed; open a new one (restart the process)"
+        case .disconnected: return "the link is down and is being restored; try again"
+        case .unreachable: return "check that nats-server runs there and that NATS_URL is right"
+        case .authenticationFailed:
+            return "the server refused the user or password; check NATS_USER and NATS_PASSWORD"
+        case .timedOut: return "no answer in time; check the server's load and the network"
+        case .noResponders:
+            return "nobody serves the subject; check that the stream or service is up"
+        case .payloadTooLarge: return "send less, or raise max_payload of the server"
+        case .unsupportedServer: return "upgrade nats-server"
+        case .invalid: return "correct the value; nothing was sent"
+        case .failed: return "see the server's log"
+        }
+    }
+}
+
+/// The facts of a failing call.
+public struct NatsFailure: Equatable, Sendable {
+    /// What was tried: "publish to md.ticks.7.synthetic".
+    public let operation: String
+    /// The servers, without user or password.
+    public let peer: String
+    public let status: NatsStatus
+    /// More about it, or empty.
+    public let detail: String
+
+    public init(operation: String, peer: String, status: NatsStatus, detail: String) {
+        self.operation = operation
+        self.peer = peer
+        self.status = status
+        self.detail = detail
+    }
+
+    var summary: String {
+        let words = status.description
+        let extra = detail.isEmpty || detail == words ? "" : ", \(detail)"
+        let text = "\(operation) at \(peer) failed (\(words)\(extra))"
+        return String(text.map { $0.isNewline ? " " : $0 })
+    }
+}
+
+extension NatsError {
+    /// The error that fits a status of libnats.
+    init(_ status: natsStatus, _ operation: String, peer: String, detail: String = "") {
+        let failure = NatsFailure(
+            operation: operation, peer: peer, status: NatsStatus(status), detail: detail)
+        switch status {
+        case NATS_CONNECTION_CLOSED: self = .closed(failure)
+        case NATS_CONNECTION_DISCONNECTED, NATS_INSUFFICIENT_BUFFER, NATS_IO_ERROR,
+            NATS_STALE_CONNECTION:
+            self = .disconnected(failure)
+        case NATS_NO_SERVER: self = .unreachable(failure)
+        case NATS_CONNECTION_AUTH_FAILED: self = .authenticationFailed(failure)
+        case NATS_TIMEOUT: self = .timedOut(failure)
+        case NATS_NO_RESPONDERS: self = .noResponders(failure)
+        case NATS_MAX_PAYLOAD: self = .payloadTooLarge(failure)
+        case NATS_NO_SERVER_SUPPORT: self = .unsupportedServer(failure)
+        case NATS_INVALID_SUBJECT, NATS_INVALID_ARG, NATS_INVALID_TIMEOUT, NATS_ADDRESS_MISSING:
+            self = .invalid(failure)
+        default: self = .failed(failure)
+        }
+    }
+}

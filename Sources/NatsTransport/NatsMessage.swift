@@ -1,0 +1,97 @@
+import CNats
+import Primitives
+import Synchronization
+
+/// A message as it came from the server. Owns libnats' memory and frees it when the last reference
+/// goes; may be handed to another thread.
+@safe
+public final class NatsMessage: Sendable {
+    public let subject: String
+    public let replyTo: String?
+
+    // Safety: this object is the only owner of the message. Its payload never changes; its headers
+    // are parsed by libnats at the first look, which writes to the message, hence the lock.
+    private nonisolated(unsafe) let handle: OpaquePointer
+    private let headerLock = Mutex<Void>(())
+
+    /// Takes over the message: nobody else may destroy it.
+    init(taking handle: OpaquePointer) {
+        unsafe self.handle = unsafe handle
+        subject = unsafe natsMsg_GetSubject(handle).map { unsafe String(cString: $0) } ?? ""
+        replyTo = unsafe natsMsg_GetReply(handle).map { unsafe String(cString: $0) }
+    }
+
+    deinit { unsafe natsMsg_Destroy(handle) }
+
+    public var payloadByteCount: Int { Int(unsafe natsMsg_GetDataLength(handle)) }
+
+    /// The payload, in place; it must not be kept beyond `body`.
+    public func withPayload<Result, Failure: Error>(
+        _ body: (RawSpan) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        // Safety: the message, and with it its payload, lives as long as `self`.
+        let bytes = unsafe UnsafeRawBufferPointer(
+            start: natsMsg_GetData(handle), count: payloadByteCount)
+        defer { withExtendedLifetime(self) {} }
+        return try unsafe body(bytes.bytes)
+    }
+
+    /// A copy of the payload.
+    public var payload: [UInt8] { withPayload { $0.array } }
+
+    /// The first value of the header with exactly this name.
+    public func header(_ name: String) -> String? {
+        headerLock.withLock { _ in
+            var value: UnsafePointer<CChar>?
+            guard unsafe natsMsgHeader_Get(handle, name, &value) == NATS_OK else { return nil }
+            return unsafe value.map { unsafe String(cString: $0) }
+        }
+    }
+
+    /// 404 from the header line `NATS/1.0 404 No Messages`. Only messages without payload carry a
+    /// status, so a message with one is not searched for it.
+    public var status: Int? {
+        guard payloadByteCount == 0 else { return nil }
+        return header("Status").flatMap { Int($0) }
+    }
+
+    public var statusDescription: String? {
+        guard payloadByteCount == 0 else { return nil }
+        return header("Description")
+    }
+}
+
+extension NatsMessage {
+    /// A message that never was on the wire, for simulations and tests.
+    public convenience init(
+        subject: String, replyTo: String? = nil, headers: [(name: String, value: String)] = [],
+        payload: [UInt8] = []
+    ) throws(NatsError) {
+        let message = try unsafe payload.withRawSpan { span throws(NatsError) in
+            try unsafe createMessage(
+                span, to: subject, replyTo: replyTo, headers: headers, peer: "no server")
+        }
+        unsafe self.init(taking: message)
+    }
+}
+
+/// Copies everything into a new message of libnats. The caller frees it by `natsMsg_Destroy`.
+func createMessage(
+    _ payload: RawSpan, to subject: String, replyTo: String?,
+    headers: [(name: String, value: String)], peer: String
+) throws(NatsError) -> OpaquePointer {
+    var message: OpaquePointer?
+    var status = unsafe payload.withUnsafeBytes { bytes in
+        unsafe natsMsg_Create(
+            &message, subject, replyTo, bytes.baseAddress?.assumingMemoryBound(to: CChar.self),
+            Int32(clamping: bytes.count))
+    }
+    for header in headers where status == NATS_OK {
+        status = unsafe natsMsgHeader_Add(message, header.name, header.value)
+    }
+    guard status == NATS_OK, let made = unsafe message else {
+        unsafe natsMsg_Destroy(message)
+        throw NatsError(status, "make a message for \(subject)", peer: peer)
+    }
+    return unsafe made
+}

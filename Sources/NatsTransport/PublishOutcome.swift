@@ -1,0 +1,59 @@
+import Primitives
+
+/// What became of a message that was published to a stream's subject.
+public enum PublishOutcome: Equatable, Sendable {
+    /// It is stored; `duplicate`: it was before, under the same message id.
+    case stored(sequence: UInt64, duplicate: Bool)
+    /// Not stored: the last message of the subject is another one than was expected, the one at
+    /// `present` (nil: the server did not say; 0: there is none).
+    case wrongLastSequence(present: UInt64?)
+    /// Not stored: no stream takes the subject at this moment (or its leader is being elected).
+    case noResponders
+    /// Not stored: `errorCode` is JetStream's number of the reason (10077: the stream is full).
+    case refused(code: Int, errorCode: Int, description: String)
+    /// The answer makes no sense: whether it is stored is unknown.
+    case malformed(String)
+
+    /// JetStream's numbers for "not the expected last sequence"; the second one says it while
+    /// another write to the subject is still under way, and without the present sequence.
+    private static let wrongLastSequenceCodes = [10_071, 10_164]
+
+    static func parse(status: Int?, payload: [UInt8]) -> PublishOutcome {
+        if status == 503 { return .noResponders }
+        let answer: JSONValue
+        do throws(JSONError) {
+            answer = try JSONValue.parse(payload)
+        } catch {
+            return .malformed("the answer to a publish is not JSON: \(error)")
+        }
+        if let problem = APIProblem(answer["error"]) {
+            if wrongLastSequenceCodes.contains(problem.errorCode) {
+                return .wrongLastSequence(present: trailingNumber(problem.description))
+            }
+            return .refused(
+                code: problem.code, errorCode: problem.errorCode, description: problem.description)
+        }
+        guard let sequence = answer["seq"]?.uint64, sequence > 0, answer["stream"]?.string != nil
+        else { return .malformed("the answer to a publish has no stream and sequence") }
+        return .stored(sequence: sequence, duplicate: answer["duplicate"]?.bool ?? false)
+    }
+
+    /// "wrong last sequence: 41" -> 41.
+    private static func trailingNumber(_ text: String) -> UInt64? {
+        text.split(separator: " ").last.flatMap { UInt64($0) }
+    }
+}
+
+/// The `error` member of an answer of the JetStream API.
+struct APIProblem: Equatable, Sendable {
+    let code: Int
+    let errorCode: Int
+    let description: String
+
+    init?(_ value: JSONValue?) {
+        guard let value, value.members != nil else { return nil }
+        code = value["code"]?.int ?? 0
+        errorCode = value["err_code"]?.int ?? 0
+        description = value["description"]?.string ?? "no description"
+    }
+}

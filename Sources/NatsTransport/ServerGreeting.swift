@@ -1,0 +1,86 @@
+import Glibc
+import Primitives
+
+/// Reads the line that a NATS server sends to everybody who connects. libnats 3.4.1 has no call
+/// that tells the server's version.
+enum ServerGreeting {
+    /// "2.12.8", or nil when the server cannot be reached or says something else.
+    static func version(at address: String) -> String? {
+        guard let line = firstLine(at: address), line.hasPrefix("INFO ") else { return nil }
+        do {
+            return try JSONValue.parse(String(line.dropFirst(5)))["version"]?.string
+        } catch {
+            // A peer that greets like a NATS server and goes on differently has no version.
+            return nil
+        }
+    }
+
+    private static func firstLine(at address: String) -> String? {
+        guard let (host, port) = split(address) else { return nil }
+        let deadline = ContinuousClock.now + NatsLimits.connectTimeout
+        guard let descriptor = connected(host, port, deadline) else { return nil }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        while bytes.count < NatsLimits.greetingBytesMax {
+            guard ready(descriptor, POLLIN, deadline) else { return nil }
+            var chunk = [UInt8](repeating: 0, count: 4_096)
+            let count = unsafe recv(descriptor, &chunk, chunk.count, 0)
+            guard count > 0 else { return nil }
+            bytes += chunk.prefix(count)
+            if let end = bytes.firstIndex(of: UInt8(ascii: "\r")) {
+                return String(decoding: bytes[..<end], as: UTF8.self)
+            }
+        }
+        return nil
+    }
+
+    /// `host:port` or `[address]:port`.
+    static func split(_ address: String) -> (host: String, port: String)? {
+        guard let colon = address.lastIndex(of: ":") else { return nil }
+        let port = address[address.index(after: colon)...]
+        let host = address[..<colon].filter { $0 != "[" && $0 != "]" }
+        guard !host.isEmpty, UInt16(port) != nil else { return nil }
+        return (host, String(port))
+    }
+
+    private static func connected(
+        _ host: String, _ port: String, _ deadline: ContinuousClock.Instant
+    ) -> Int32? {
+        var hints = unsafe addrinfo()
+        unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var found: UnsafeMutablePointer<addrinfo>?
+        guard unsafe getaddrinfo(host, port, &hints, &found) == 0 else { return nil }
+        defer { unsafe freeaddrinfo(found) }
+        var next = unsafe found
+        while let address = unsafe next {
+            if let descriptor = unsafe connected(to: address.pointee, deadline) {
+                return descriptor
+            }
+            unsafe next = unsafe address.pointee.ai_next
+        }
+        return nil
+    }
+
+    private static func connected(
+        to address: addrinfo, _ deadline: ContinuousClock.Instant
+    ) -> Int32? {
+        let kind = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+        let descriptor = unsafe socket(address.ai_family, kind, address.ai_protocol)
+        guard descriptor >= 0 else { return nil }
+        let status = unsafe connect(descriptor, address.ai_addr, address.ai_addrlen)
+        if status == 0 || (errno == EINPROGRESS && ready(descriptor, POLLOUT, deadline)) {
+            return descriptor
+        }
+        close(descriptor)
+        return nil
+    }
+
+    private static func ready(
+        _ descriptor: Int32, _ event: Int32, _ deadline: ContinuousClock.Instant
+    ) -> Bool {
+        let left = (deadline - ContinuousClock.now).natsMilliseconds
+        guard ContinuousClock.now < deadline else { return false }
+        var request = pollfd(fd: descriptor, events: Int16(event), revents: 0)
+        return unsafe poll(&request, 1, Int32(clamping: left)) > 0
+    }
+}

@@ -1,0 +1,122 @@
+import Primitives
+
+/// What a stream is to be. Everything that is not named here keeps the server's default.
+public struct StreamConfiguration: Equatable, Sendable {
+    public enum Discard: String, Sendable {
+        /// A full stream refuses what is new.
+        case new
+        /// A full stream forgets what is old.
+        case old
+    }
+
+    public enum Storage: String, Sendable { case file, memory }
+    public enum Retention: String, Sendable { case limits, interest, workqueue }
+
+    public var name: String
+    public var subjects: [String]
+    /// -1: no limit.
+    public var maxBytes: Int64
+    /// -1: no limit but the server's.
+    public var maxMessageBytes: Int
+    public var replicas: Int
+    public var metadata: [String: String]
+    public var discard = Discard.new
+    public var storage = Storage.file
+    public var retention = Retention.limits
+    /// Zero: messages do not expire.
+    public var maxAge = Duration.zero
+    /// How long message ids are remembered. The least that the server takes is 100 ms.
+    public var duplicateWindow = Duration.seconds(120)
+
+    public init(
+        name: String, subjects: [String], maxBytes: Int64 = -1, maxMessageBytes: Int = -1,
+        replicas: Int = 1, metadata: [String: String] = [:]
+    ) {
+        self.name = name
+        self.subjects = subjects
+        self.maxBytes = maxBytes
+        self.maxMessageBytes = maxMessageBytes
+        self.replicas = replicas
+        self.metadata = metadata
+    }
+
+    /// One sentence per field that differs: "discard is old, not new". Metadata that only the
+    /// existing stream has is no difference: others may leave their notes there.
+    public func differences(from existing: StreamConfiguration) -> [String] {
+        var found: [String] = []
+        func compare<Value: Equatable>(_ name: String, _ wanted: Value, _ present: Value) {
+            if wanted != present { found.append("\(name) is \(present), not \(wanted)") }
+        }
+        compare("name", name, existing.name)
+        compare("subjects", list(subjects), list(existing.subjects))
+        compare("retention", retention.rawValue, existing.retention.rawValue)
+        compare("storage", storage.rawValue, existing.storage.rawValue)
+        compare("discard", discard.rawValue, existing.discard.rawValue)
+        compare("max_bytes", max(maxBytes, -1), existing.maxBytes)
+        compare("max_msg_size", max(maxMessageBytes, -1), existing.maxMessageBytes)
+        compare("num_replicas", replicas, existing.replicas)
+        compare("max_age", maxAge, existing.maxAge)
+        compare("duplicate_window", duplicateWindow, existing.duplicateWindow)
+        for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
+            compare("metadata \(key)", value, existing.metadata[key] ?? "absent")
+        }
+        return found
+    }
+
+    private func list(_ subjects: [String]) -> String {
+        subjects.sorted().joined(separator: " ")
+    }
+
+    /// Only fields that nats-server 2.10 knows: from 2.12 on an unknown one is an error.
+    func write(into json: inout JSONWriter) {
+        json.object { json in
+            json.member("name", name)
+            json.member(
+                "subjects",
+                array: { json in for subject in subjects { json.value(subject) } })
+            json.member("retention", retention.rawValue)
+            json.member("max_consumers", -1)
+            json.member("max_msgs", -1)
+            json.member("max_msgs_per_subject", -1)
+            json.member("max_bytes", maxBytes)
+            json.member("max_msg_size", maxMessageBytes)
+            json.member("max_age", maxAge.natsNanoseconds)
+            json.member("storage", storage.rawValue)
+            json.member("discard", discard.rawValue)
+            json.member("num_replicas", replicas)
+            json.member("duplicate_window", duplicateWindow.natsNanoseconds)
+            if !metadata.isEmpty {
+                json.key("metadata")
+                json.object { json in
+                    for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
+                        json.member(key, value)
+                    }
+                }
+            }
+        }
+    }
+
+    /// The `config` of an answer; nil when it lacks what every version sends.
+    init?(_ value: JSONValue?) {
+        guard let value, let name = value["name"]?.string,
+            let retention = value["retention"]?.string.flatMap(Retention.init),
+            let storage = value["storage"]?.string.flatMap(Storage.init),
+            let discard = value["discard"]?.string.flatMap(Discard.init)
+        else { return nil }
+        self.init(
+            name: name, subjects: value["subjects"]?.array?.compactMap(\.string) ?? [],
+            maxBytes: value["max_bytes"]?.int.map { Int64($0) } ?? -1,
+            maxMessageBytes: value["max_msg_size"]?.int ?? -1,
+            replicas: value["num_replicas"]?.int ?? 1)
+        self.retention = retention
+        self.storage = storage
+        self.discard = discard
+        maxAge = .nanoseconds(value["max_age"]?.int ?? 0)
+        duplicateWindow = .nanoseconds(value["duplicate_window"]?.int ?? 0)
+        for member in value["metadata"]?.members ?? [] {
+            // From 2.11 on the server notes there what it is itself.
+            guard !member.key.hasPrefix("_nats."), let text = member.value.string else { continue }
+            metadata[member.key] = text
+        }
+    }
+}

@@ -1,0 +1,149 @@
+import NatsTransport
+import Primitives
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite struct ConnectionTests {
+    @Test("a connection knows its server")
+    func server() throws {
+        let server = try NatsServer()
+        let connection = try server.connect()
+        #expect(connection.isConnected)
+        #expect(connection.maxPayloadBytes == 1_048_576)
+        #expect(connection.serverVersion.hasPrefix("2."))
+        #expect(connection.serverVersion == connection.serverVersion)
+        try connection.requireServer(atLeast: (2, 10))
+        try connection.flush(timeout: .seconds(5))
+    }
+
+    @Test("a server that is too old is refused in words")
+    func tooOld() throws {
+        let server = try NatsServer()
+        let connection = try server.connect()
+        let error = failure { () throws(NatsError) in
+            try connection.requireServer(atLeast: (3, 0))
+        }
+        guard case .unsupportedServer = error else {
+            Issue.record("not refused: \(String(describing: error))")
+            return
+        }
+        #expect("\(error!)".contains("3.0 or newer is needed"))
+    }
+
+    @Test("a refused connection says what to check")
+    func refused() throws {
+        let port = freePort()
+        let configuration = NatsConfiguration(
+            urls: ["nats://127.0.0.1:\(port)"], clientName: "test")
+        let events = EventLog()
+        let error = failure { () throws(NatsError) in
+            try NatsConnection(configuration) { events.add($0) }
+        }
+        guard case .unreachable(let details) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(details.peer == "127.0.0.1:\(port)")
+        #expect("\(NatsError.unreachable(details))".contains("check that nats-server runs there"))
+        #expect(error?.isRetryable == true)
+        #expect(events.all.isEmpty)
+    }
+
+    @Test("a host name that does not exist is unreachable")
+    func unknownHost() throws {
+        let configuration = NatsConfiguration(
+            urls: ["nats://no-such-host.invalid:4222"], clientName: "test")
+        let error = failure { () throws(NatsError) in try NatsConnection(configuration) { _ in } }
+        guard case .unreachable = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+    }
+
+    @Test("a wrong password is told apart, and never repeated")
+    func wrongPassword() throws {
+        var options = NatsServer.Options()
+        options.users = [.init(name: "gateway", password: "right")]
+        let server = try NatsServer(options)
+        let good = try server.connect(user: "gateway", password: "right")
+        #expect(good.isConnected)
+        let error = failure { () throws(NatsError) in
+            var configuration = NatsConfiguration(urls: [server.url], clientName: "test")
+            configuration.user = "gateway"
+            configuration.password = "hunter2"
+            return try NatsConnection(configuration) { _ in }
+        }
+        guard case .authenticationFailed = error, let error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect("\(error)".contains("check NATS_USER and NATS_PASSWORD"))
+        #expect(!"\(error)".contains("hunter2"))
+        #expect(!error.isRetryable)
+    }
+
+    @Test("user and password of a URL count and are not repeated")
+    func passwordInURL() throws {
+        var options = NatsServer.Options()
+        options.users = [.init(name: "gateway", password: "right")]
+        let server = try NatsServer(options)
+        let good = NatsConfiguration(
+            urls: ["nats://gateway:right@\(server.address)"], clientName: "test")
+        #expect(try NatsConnection(good) { _ in }.serverVersion.hasPrefix("2."))
+        let bad = NatsConfiguration(
+            urls: ["nats://gateway:hunter2@\(server.address)"], clientName: "test")
+        let error = failure { () throws(NatsError) in try NatsConnection(bad) { _ in } }
+        #expect(error.map { "\($0)".contains("hunter2") } == false)
+    }
+
+    @Test("closing is idempotent, reported once, and final")
+    func close() throws {
+        let server = try NatsServer()
+        let events = EventLog()
+        let connection = try server.connect(events)
+        let subscription = try connection.subscribe("a", pendingMessagesMax: 10) { _ in }
+        connection.close()
+        connection.close()
+        #expect(eventually { events.closedCount == 1 })
+        #expect(!connection.isConnected)
+        let attempts: [NatsError?] = [
+            failure { () throws(NatsError) in try connection.publish("x", to: "a") },
+            failure { () throws(NatsError) in
+                try connection.request([], to: "a", timeout: .seconds(1))
+            },
+            failure { () throws(NatsError) in
+                try connection.subscribe("b", pendingMessagesMax: 1) { _ in }
+            },
+            failure { () throws(NatsError) in try connection.flush(timeout: .seconds(1)) },
+        ]
+        for error in attempts {
+            guard case .closed = error else {
+                Issue.record("\(String(describing: error))")
+                continue
+            }
+        }
+        subscription.unsubscribe()
+        subscription.unsubscribe()
+        #expect(events.all.count == 1, "\(events.all)")
+    }
+
+    @Test("the last reference closes, also from a callback")
+    func released() throws {
+        let server = try NatsServer()
+        let events = EventLog()
+        do {
+            let connection = try server.connect(events)
+            let held = Mutex<NatsConnection?>(connection)
+            let subscription = Mutex<NatsSubscription?>(nil)
+            // The callback holds the connection, and lets go of everything with its first message.
+            let made = try connection.subscribe("a", pendingMessagesMax: 10) { _ in
+                held.withLock { $0 = nil }
+            }
+            subscription.withLock { $0 = made }
+            try connection.publish("x", to: "a")
+            #expect(eventually { held.withLock { $0 == nil } })
+        }
+        #expect(eventually { events.closedCount == 1 })
+    }
+}

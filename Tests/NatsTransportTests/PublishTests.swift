@@ -1,0 +1,277 @@
+import NatsTransport
+import Primitives
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite struct PublishTests {
+    @Test("messages arrive in order, with subject, reply and payload")
+    func order() throws {
+        let server = try NatsServer()
+        let connection = try server.connect()
+        let log = MessageLog()
+        let subscription = try connection.subscribe("a.>", pendingMessagesMax: 10_000) {
+            log.add($0)
+        }
+        for number in 0..<1_000 {
+            try connection.publish("\(number)", to: "a.b", replyTo: "r.\(number)")
+        }
+        #expect(eventually { log.count == 1_000 })
+        #expect(log.all.map(\.text) == (0..<1_000).map { "\($0)" })
+        #expect(log.all.last?.replyTo == "r.999")
+        #expect(log.all.last?.subject == "a.b")
+        #expect(log.all.last?.status == nil)
+        #expect(log.all.last?.header("Status") == nil)
+        #expect(subscription.droppedMessages == 0)
+        subscription.unsubscribe()
+        try connection.publish("late", to: "a.b")
+        try connection.flush(timeout: .seconds(5))
+        #expect(log.count == 1_000)
+    }
+
+    @Test("headers travel with the payload")
+    func headers() throws {
+        let server = try NatsServer()
+        let connection = try server.connect()
+        let log = MessageLog()
+        let subscription = try connection.subscribe("a", pendingMessagesMax: 10) { log.add($0) }
+        try Array("body".utf8).withRawSpan { span throws(NatsError) in
+            try connection.publish(
+                span, to: "a", replyTo: nil,
+                headers: [("Nats-Msg-Id", "7"), ("X-Text", "grüße: a b")])
+        }
+        #expect(eventually { log.count == 1 })
+        let message = try #require(log.all.first)
+        #expect(message.header("Nats-Msg-Id") == "7")
+        #expect(message.header("X-Text") == "grüße: a b")
+        #expect(message.header("absent") == nil)
+        #expect(message.text == "body")
+        #expect(message.replyTo == nil)
+        withExtendedLifetime(subscription) {}
+    }
+
+    @Test("a payload above 64 KiB arrives whole", arguments: [65_535, 65_536, 300_001, 1_048_576])
+    func large(byteCount: Int) throws {
+        let server = try NatsServer()
+        let connection = try server.connect()
+        let log = MessageLog()
+        let subscription = try connection.subscribe("a", pendingMessagesMax: 10) { log.add($0) }
+        var random = SeededRandom(seed: UInt64(byteCount))
+        let payload = (0..<byteCount).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+        try payload.withRawSpan { span throws(NatsError) in
+            try connection.publish(span, to: "a")
+        }
+        #expect(eventually { log.count == 1 })
+        #expect(log.all.first?.payloadByteCount == byteCount)
+        #expect(log.all.first?.payload == payload)
+        withExtendedLifetime(subscription) {}
+    }
+
+    @Test("what the server would not take is refused before it is sent")
+    func tooLarge() throws {
+        let server = try NatsServer()
+        let events = EventLog()
+        let connection = try server.connect(events)
+        let full = [UInt8](repeating: 1, count: 1_048_576)
+        let plain = failure { () throws(NatsError) in
+            try (full + [1]).withRawSpan { span throws(NatsError) in
+                try connection.publish(span, to: "a")
+            }
+        }
+        // libnats checks the payload alone; the server adds the headers and ends the connection.
+        let withHeader = failure { () throws(NatsError) in
+            try full.withRawSpan { span throws(NatsError) in
+                try connection.publish(
+                    span, to: "a", replyTo: "b", expectedLastSubjectSequence: 1)
+            }
+        }
+        for error in [plain, withHeader] {
+            guard case .payloadTooLarge = error else {
+                Issue.record("\(String(describing: error))")
+                continue
+            }
+        }
+        try connection.flush(timeout: .seconds(5))
+        #expect(connection.isConnected)
+        #expect(events.all.isEmpty)
+        let headerBytes = "NATS/1.0\r\nNats-Expected-Last-Subject-Sequence: 1\r\n\r\n".utf8.count
+        try full.dropLast(headerBytes).array.withRawSpan { span throws(NatsError) in
+            try connection.publish(span, to: "a", replyTo: "b", expectedLastSubjectSequence: 1)
+        }
+        try connection.flush(timeout: .seconds(5))
+        #expect(events.all.isEmpty)
+    }
+
+    @Test(
+        "a subject that would break the protocol is refused",
+        arguments: [
+            "", ".", "a.", ".a", "a..b", "a b", "a\r\nPUB b 1", "a\u{0}b", "a.*", ">", "a\tb",
+            String(repeating: "x", count: 1_025),
+        ])
+    func badSubject(subject: String) throws {
+        let server = try NatsServer()
+        let events = EventLog()
+        let connection = try server.connect(events)
+        let publish = failure { () throws(NatsError) in try connection.publish("x", to: subject) }
+        let reply = failure { () throws(NatsError) in
+            try connection.publish("x", to: "a", replyTo: subject)
+        }
+        for error in [publish, reply] {
+            guard case .invalid = error, let error else {
+                Issue.record("\(String(describing: error))")
+                continue
+            }
+            #expect(!"\(error)".contains { $0.isNewline })
+        }
+        try connection.flush(timeout: .seconds(5))
+        #expect(events.all.isEmpty)
+    }
+
+    @Test("a subscription's pattern is checked too", arguments: ["a..b", "a.>.b", "a b", "a*", ""])
+    func badPattern(subject: String) throws {
+        let server = try NatsServer()
+        let connection = try server.connect()
+        let error = failure { () throws(NatsError) in
+            try connection.subscribe(subject, pendingMessagesMax: 1) { _ in }
+        }
+        guard case .invalid = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(connection.isConnected)
+    }
+
+    @Test(
+        "a header that would forge another is refused",
+        arguments: [("A\r\nB", "x"), ("", "x"), ("A:B", "x"), ("A", "x\r\nB: y"), ("A", "\u{0}")])
+    func badHeader(name: String, value: String) throws {
+        let server = try NatsServer()
+        let connection = try server.connect()
+        let error = failure { () throws(NatsError) in
+            try [UInt8]().withRawSpan { span throws(NatsError) in
+                try connection.publish(span, to: "a", replyTo: nil, headers: [(name, value)])
+            }
+        }
+        guard case .invalid = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+    }
+
+    @Test("a request is answered; without a responder it fails at once")
+    func request() throws {
+        let server = try NatsServer()
+        let connection = try server.connect()
+        let responder = try server.connect()
+        let service = try responder.subscribe("echo", pendingMessagesMax: 10) { message in
+            guard let replyTo = message.replyTo else { return }
+            do {
+                try message.withPayload { span throws(NatsError) in
+                    try responder.publish(span, to: replyTo)
+                }
+            } catch {
+                Issue.record(error)
+            }
+        }
+        try responder.flush(timeout: .seconds(5))
+        for number in 0..<50 {
+            let answer = try connection.request(
+                Array("\(number)".utf8), to: "echo", timeout: .seconds(5))
+            #expect(answer.text == "\(number)")
+        }
+        let error = failure { () throws(NatsError) in
+            try connection.request([], to: "nobody", timeout: .seconds(30))
+        }
+        guard case .noResponders(let details) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(details.operation == "request to nobody")
+        withExtendedLifetime(service) {}
+    }
+
+    @Test("a request that nobody answers times out by our clock")
+    func timeout() throws {
+        let server = try NatsServer()
+        let connection = try server.connect()
+        let silent = try connection.subscribe("silent", pendingMessagesMax: 10) { _ in }
+        let error = failure { () throws(NatsError) in
+            try connection.request([], to: "silent", timeout: .milliseconds(50))
+        }
+        guard case .timedOut = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(error?.isRetryable == true)
+        withExtendedLifetime(silent) {}
+    }
+
+    @Test("without a responder the reply subject gets a 503")
+    func noResponders() throws {
+        let server = try NatsServer()
+        let connection = try server.connect()
+        let inbox = connection.newInbox()
+        let log = MessageLog()
+        let answers = try connection.subscribe("\(inbox).>", pendingMessagesMax: 10) { log.add($0) }
+        try connection.publish("x", to: "nobody", replyTo: "\(inbox).7")
+        #expect(eventually { log.count == 1 })
+        let message = try #require(log.all.first)
+        #expect(message.status == 503)
+        #expect(message.subject == "\(inbox).7")
+        #expect(JetStream.publishOutcome(of: message) == .noResponders)
+        withExtendedLifetime(answers) {}
+    }
+
+    @Test("inboxes are unique")
+    func inboxes() throws {
+        let server = try NatsServer()
+        let connection = try server.connect()
+        let inboxes = Set((0..<1_000).map { _ in connection.newInbox() })
+        #expect(inboxes.count == 1_000)
+        #expect(inboxes.allSatisfy { $0.hasPrefix("_INBOX.") && $0.utf8.count < 40 })
+    }
+
+    @Test("what a user may not publish to or subscribe to is reported with its subject")
+    func permissions() throws {
+        var options = NatsServer.Options()
+        options.users = [
+            .init(
+                name: "gateway", password: "p",
+                permissions: "publish: \"a.>\", subscribe: \"_INBOX.>\"")
+        ]
+        let server = try NatsServer(options)
+        let events = EventLog()
+        let connection = try server.connect(user: "gateway", password: "p", events)
+        try connection.publish("x", to: "secret.one")
+        #expect(eventually { events.asyncErrors.contains { $0.contains("secret.one") } })
+        let refused = try connection.subscribe("secret.two", pendingMessagesMax: 1) { _ in }
+        #expect(eventually { events.asyncErrors.contains { $0.contains("secret.two") } })
+        try connection.publish("x", to: "a.b")
+        try connection.flush(timeout: .seconds(5))
+        #expect(connection.isConnected)
+        withExtendedLifetime(refused) {}
+    }
+
+    @Test("a slow subscription drops beyond its limit, counts it and says so")
+    func slow() throws {
+        let server = try NatsServer()
+        let events = EventLog()
+        let connection = try server.connect(events)
+        let gate = Mutex(false)
+        let handled = Atomic<Int>(0)
+        let subscription = try connection.subscribe("a", pendingMessagesMax: 5) { _ in
+            _ = eventually { gate.withLock { $0 } }
+            handled.add(1, ordering: .relaxed)
+        }
+        for _ in 0..<50 { try connection.publish("x", to: "a") }
+        #expect(eventually { subscription.droppedMessages >= 44 })
+        gate.withLock { $0 = true }
+        #expect(
+            eventually { handled.load(ordering: .relaxed) == 50 - subscription.droppedMessages })
+        #expect(eventually { events.asyncErrors.contains { $0.contains("dropped") } })
+    }
+}
+
+extension Collection where Element == UInt8 {
+    var array: [UInt8] { Array(self) }
+}

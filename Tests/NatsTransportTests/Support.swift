@@ -1,0 +1,88 @@
+import NatsTransport
+import Primitives
+import Synchronization
+import TestSupport
+
+/// The events of a connection, kept in order.
+final class EventLog: Sendable {
+    private let events = Mutex<[NatsConnectionEvent]>([])
+
+    func add(_ event: NatsConnectionEvent) { events.withLock { $0.append(event) } }
+
+    var all: [NatsConnectionEvent] { events.withLock { $0 } }
+
+    func count(_ isMeant: (NatsConnectionEvent) -> Bool) -> Int { all.count(where: isMeant) }
+
+    var closedCount: Int {
+        count { if case .closed = $0 { true } else { false } }
+    }
+
+    var reconnectedCount: Int { count { $0 == .reconnected } }
+
+    var asyncErrors: [String] {
+        all.compactMap { if case .asyncError(let text) = $0 { text } else { nil } }
+    }
+}
+
+/// The messages of a subscription, kept in order.
+final class MessageLog: Sendable {
+    private let messages = Mutex<[NatsMessage]>([])
+
+    func add(_ message: NatsMessage) { messages.withLock { $0.append(message) } }
+
+    var all: [NatsMessage] { messages.withLock { $0 } }
+    var count: Int { messages.withLock { $0.count } }
+
+    func removeAll() { messages.withLock { $0 = [] } }
+}
+
+extension NatsServer {
+    func connect(
+        user: String? = nil, password: String? = nil, _ events: EventLog = EventLog()
+    ) throws -> NatsConnection {
+        var configuration = NatsConfiguration(urls: [url], clientName: "test")
+        configuration.user = user
+        configuration.password = password
+        return try NatsConnection(configuration) { events.add($0) }
+    }
+}
+
+extension NatsConnection {
+    func publish(_ text: String, to subject: String, replyTo: String? = nil) throws(NatsError) {
+        try Array(text.utf8).withRawSpan { span throws(NatsError) in
+            try publish(span, to: subject, replyTo: replyTo)
+        }
+    }
+
+    func publish(
+        _ text: String, to subject: String, replyTo: String, expected: UInt64
+    ) throws(NatsError) {
+        try Array(text.utf8).withRawSpan { span throws(NatsError) in
+            try publish(
+                span, to: subject, replyTo: replyTo, expectedLastSubjectSequence: expected)
+        }
+    }
+}
+
+extension NatsMessage {
+    var text: String { String(decoding: payload, as: UTF8.self) }
+}
+
+/// The failure of a call that must fail; nil when it did not.
+func failure<Result>(_ body: () throws(NatsError) -> Result) -> NatsError? {
+    do throws(NatsError) {
+        _ = try body()
+        return nil
+    } catch {
+        return error
+    }
+}
+
+func jetStreamFailure<Result>(_ body: () throws(JetStreamError) -> Result) -> JetStreamError? {
+    do throws(JetStreamError) {
+        _ = try body()
+        return nil
+    } catch {
+        return error
+    }
+}

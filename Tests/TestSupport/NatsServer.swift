@@ -1,0 +1,167 @@
+import Foundation
+import Synchronization
+
+/// A real nats-server of one test: JetStream in a folder of its own, on a free loopback port. It
+/// ends, and its folder goes, with the value.
+public final class NatsServer: Sendable {
+    public struct User: Sendable {
+        public let name: String
+        public let password: String
+        /// Lines of a `permissions { ... }` block; nil: everything is allowed.
+        public let permissions: String?
+
+        public init(name: String, password: String, permissions: String? = nil) {
+            self.name = name
+            self.password = password
+            self.permissions = permissions
+        }
+    }
+
+    public struct Options: Sendable {
+        /// "always", "1s", ...: when the stores are synced to disk.
+        public var syncInterval = "2m"
+        public var users: [User] = []
+        public var jetStream = true
+        /// Lines that are appended to the server's configuration file.
+        public var extra = ""
+
+        public init() {}
+    }
+
+    public struct StartFailed: Error, CustomStringConvertible {
+        public let log: String
+        public var description: String { "nats-server did not start; its log:\n\(log)" }
+    }
+
+    private static let triesMax = 5
+
+    public let port: UInt16
+    public let folder: TemporaryFolder
+    private let process: Mutex<ServerProcess>
+
+    public var url: String { "nats://127.0.0.1:\(port)" }
+    public var address: String { "127.0.0.1:\(port)" }
+
+    public convenience init(syncInterval: String) throws {
+        var options = Options()
+        options.syncInterval = syncInterval
+        try self.init(options)
+    }
+
+    /// Starts it and waits until it answers; takes another port when the chosen one is lost.
+    public init(_ options: Options = Options()) throws {
+        let folder = try TemporaryFolder("nats")
+        var tries = 0
+        while true {
+            let port = freePort()
+            try folder.write(Self.configuration(options, port, folder), to: "nats.conf")
+            do {
+                process = Mutex(try Self.start(folder, port))
+                self.port = port
+                self.folder = folder
+                return
+            } catch let error as StartFailed {
+                tries += 1
+                guard tries < Self.triesMax, error.log.contains("address already in use") else {
+                    throw error
+                }
+            }
+        }
+    }
+
+    public var log: String { process.withLock { $0.log } }
+    public var isRunning: Bool { process.withLock { $0.isRunning } }
+
+    /// SIGTERM: an orderly end. `start()` brings it back.
+    public func stop() { process.withLock { _ = $0.stop() } }
+
+    /// SIGKILL: what a crash looks like. `start()` brings it back.
+    public func kill() { process.withLock { _ = $0.stop(SIGKILL) } }
+
+    /// Starts it again on the same port and store.
+    public func start() throws {
+        try process.withLock { $0 = try Self.start(folder, port) }
+    }
+
+    public func restart() throws {
+        stop()
+        try start()
+    }
+
+    /// Replaces text of the configuration file; a restart or `reload()` makes it count.
+    public func rewriteConfiguration(_ old: String, _ new: String) throws {
+        let text = try String(contentsOfFile: folder.file("nats.conf"), encoding: .utf8)
+        try folder.write(text.replacingOccurrences(of: old, with: new), to: "nats.conf")
+    }
+
+    public func reload() { signal(SIGHUP) }
+
+    /// Keeps its port and connections, and does nothing any more until `resume()`.
+    public func pause() { signal(SIGSTOP) }
+    public func resume() { signal(SIGCONT) }
+
+    /// Lame duck mode, as before an orderly maintenance: clients are asked to leave.
+    public func lameDuck() { signal(SIGUSR2) }
+
+    public func signal(_ number: Int32) { process.withLock { $0.signal(number) } }
+
+    // MARK: parts
+
+    private static func configuration(
+        _ options: Options, _ port: UInt16, _ folder: TemporaryFolder
+    ) -> String {
+        var lines = ["server_name: test", "listen: \"127.0.0.1:\(port)\""]
+        if options.jetStream {
+            lines.append(
+                "jetstream { store_dir: \"\(folder.file("store"))\", "
+                    + "sync_interval: \"\(options.syncInterval)\" }")
+        }
+        if !options.users.isEmpty {
+            let users = options.users.map { user in
+                let permissions = user.permissions.map { ", permissions: { \($0) }" } ?? ""
+                return "{ user: \"\(user.name)\", password: \"\(user.password)\"\(permissions) }"
+            }
+            lines.append("authorization { users: [ \(users.joined(separator: ", ")) ] }")
+        }
+        lines.append(options.extra)
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func start(_ folder: TemporaryFolder, _ port: UInt16) throws -> ServerProcess {
+        let process = try ServerProcess(
+            ServerPrograms.nats, ["-c", folder.file("nats.conf")], logPath: folder.file("log"))
+        let answered = eventually { !process.isRunning || greets(port) }
+        // Another server may own the port and greet while ours gives up.
+        let isOurs = eventually { !process.isRunning || process.log.contains("Server is ready") }
+        guard answered, isOurs, process.isRunning else {
+            process.stop(SIGKILL)
+            throw StartFailed(log: process.log)
+        }
+        return process
+    }
+
+    /// Whether a NATS server's first words come.
+    private static func greets(_ port: UInt16) -> Bool {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        var timeout = timeval(tv_sec: 1, tv_usec: 0)
+        unsafe setsockopt(
+            descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout,
+            socklen_t(MemoryLayout<timeval>.size))
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let connected = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe connect(descriptor, $0, size) == 0
+            }
+        }
+        guard connected else { return false }
+        var bytes = [UInt8](repeating: 0, count: 4)
+        let count = unsafe recv(descriptor, &bytes, 4, 0)
+        return count == 4 && bytes == Array("INFO".utf8)
+    }
+}

@@ -55,6 +55,9 @@ let package = Package(
         // The edge ring: one module per C library; nothing else sees its types.
         library("NatsTransport", uses: ["Primitives", "CNats"]),
 
+        // What every service stands on: logs and metrics, configuration, threads, operations port.
+        library("Telemetry", uses: ["Primitives"]),
+
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         tests(of: "Primitives"),
@@ -62,5 +65,6 @@ let package = Package(
         tests(of: "TapeCodec", uses: ["MarketModel", "Primitives"], beside: ["Golden"]),
         tests(of: "TapeProtocol", uses: ["TapeCodec", "MarketModel", "Primitives"]),
         tests(of: "NatsTransport", uses: ["Primitives", "TestSupport"]),
+        tests(of: "Telemetry", uses: ["Primitives", "TestSupport"]),
     ]
 )

@@ -1,0 +1,17 @@
+/// The log and the metrics of one process, handed to everything that reports.
+public final class TelemetryHub: Sendable {
+    public let logger: Logger
+    public let metrics: MetricRegistry
+
+    public init(logger: Logger, metrics: MetricRegistry) {
+        self.logger = logger
+        self.metrics = metrics
+    }
+
+    /// Counts the event and writes its line.
+    public func emit<Event: TelemetryEvent>(_ event: Event) {
+        event.count(in: metrics)
+        guard logger.isEnabled(event.level) else { return }
+        logger.log(event.level, Event.name, event.message, event.fields)
+    }
+}

@@ -1,0 +1,82 @@
+internal import Glibc
+import Synchronization
+
+/// Where finished lines go.
+public struct LogSink: Sendable {
+    /// Of one wait for a reader that does not read. After it lines are dropped at once until the
+    /// reader takes some again.
+    public static let stallMillisecondsMax: Int32 = 1_000
+
+    /// Takes one whole line with its newline; `false` = it was dropped. Called by one thread at a
+    /// time.
+    public let write: @Sendable (_ line: [UInt8]) -> Bool
+
+    public init(_ write: @escaping @Sendable (_ line: [UInt8]) -> Bool) { self.write = write }
+
+    public static let standardError = LogSink(descriptor: 2)
+
+    /// Writes to an open descriptor, which stays the caller's.
+    public init(descriptor: Int32) {
+        let output = LogDescriptor(descriptor)
+        self.init { output.write($0) }
+    }
+}
+
+/// `write(2)` with a deadline: a blocking pipe whose reader stands still must not stop a service.
+private final class LogDescriptor: Sendable {
+    private let descriptor: Int32
+    private let isStalled = Atomic<Bool>(false)
+
+    init(_ descriptor: Int32) { self.descriptor = descriptor }
+
+    func write(_ line: [UInt8]) -> Bool {
+        guard isWritable() else { return false }
+        var done = 0
+        while done < line.count {
+            // Safety: reads `line.count - done` bytes of the array, which outlives the call.
+            let count = unsafe line.withUnsafeBytes { bytes in
+                unsafe Glibc.write(
+                    descriptor, bytes.baseAddress?.advanced(by: done), line.count - done)
+            }
+            if count > 0 {
+                done += count
+            } else if count < 0, errno == EINTR {
+                continue
+            } else if count < 0, errno == EAGAIN, isWritable() {
+                continue
+            } else {
+                return false
+            }
+        }
+        return true
+    }
+
+    /// A pipe that poll calls writable takes `PIPE_BUF` bytes without blocking, which is a line.
+    private func isWritable() -> Bool {
+        var request = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        let patience = isStalled.load(ordering: .relaxed) ? 0 : LogSink.stallMillisecondsMax
+        // Safety: poll reads and writes this one request. A signal in between counts as a stall.
+        let ready = unsafe poll(&request, 1, patience)
+        isStalled.store(ready == 0, ordering: .relaxed)
+        return ready > 0 && request.revents & Int16(POLLOUT) != 0
+    }
+}
+
+/// Keeps lines for tests.
+public final class LogCapture: Sendable {
+    private let kept = Mutex<[String]>([])
+
+    public init() {}
+
+    public var sink: LogSink {
+        LogSink { [self] line in
+            kept.withLock { $0.append(String(decoding: line.dropLast(), as: UTF8.self)) }
+            return true
+        }
+    }
+
+    /// The lines so far, without their newlines.
+    public var lines: [String] { kept.withLock { $0 } }
+
+    public func removeAll() { kept.withLock { $0.removeAll() } }
+}

@@ -1,0 +1,77 @@
+import Synchronization
+
+/// Counts observations in buckets with upper bounds. Takes a lock of its own per observation.
+public final class Histogram: Sendable {
+    /// 100 us to 60 s: waits and round trips of everything here.
+    public static let latencySeconds: [Double] = [
+        0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
+        5, 10, 30, 60,
+    ]
+    /// Of bounds in one histogram.
+    public static let bucketsMax = 64
+
+    /// Upper bounds, inclusive, ascending; the bucket of everything else comes behind them.
+    public let bounds: [Double]
+    private let state: Mutex<State>
+
+    struct State {
+        /// Per bucket, not added up; one more than there are bounds.
+        var counts: [UInt64]
+        var sum = 0.0
+        var count: UInt64 { counts.reduce(0, &+) }
+    }
+
+    init(bounds: [Double]) {
+        precondition(
+            !bounds.isEmpty && bounds.count <= Self.bucketsMax && bounds.allSatisfy(\.isFinite)
+                && zip(bounds, bounds.dropFirst()).allSatisfy { $0 < $1 },
+            "a histogram's bounds are 1 to \(Self.bucketsMax) finite numbers in ascending order")
+        self.bounds = bounds
+        state = Mutex(State(counts: Array(repeating: 0, count: bounds.count + 1)))
+    }
+
+    /// NaN is no observation and is left out: it would spoil the sum for ever.
+    public func observe(_ value: Double) {
+        guard !value.isNaN else { return }
+        let bucket = bucket(of: value)
+        state.withLock {
+            $0.counts[bucket] &+= 1
+            $0.sum += value
+        }
+    }
+
+    public var count: UInt64 { snapshot().count }
+
+    public var sum: Double { snapshot().sum }
+
+    /// The value below which the share `q` (0 to 1) of the observations lies, taken to be spread
+    /// evenly within a bucket, as Prometheus' `histogram_quantile` does. `nil` = none yet. Beyond
+    /// the last bound it is the last bound.
+    public func quantile(_ q: Double) -> Double? {
+        let now = snapshot()
+        guard now.count > 0, !q.isNaN else { return nil }
+        let rank = min(max(q, 0), 1) * Double(now.count)
+        var below: UInt64 = 0
+        for (index, bound) in bounds.enumerated() {
+            let inBucket = now.counts[index]
+            if inBucket > 0, Double(below &+ inBucket) >= rank {
+                let start = index > 0 ? bounds[index - 1] : min(0, bound)
+                return start + (bound - start) * (rank - Double(below)) / Double(inBucket)
+            }
+            below &+= inBucket
+        }
+        return bounds.last
+    }
+
+    func snapshot() -> State { state.withLock { $0 } }
+
+    private func bucket(of value: Double) -> Int {
+        var low = 0
+        var high = bounds.count
+        while low < high {
+            let middle = (low + high) / 2
+            if value <= bounds[middle] { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+}

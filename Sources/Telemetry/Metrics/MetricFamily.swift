@@ -1,0 +1,110 @@
+/// One metric name with its kind, help and series. Not thread-safe: the registry's lock guards it.
+struct MetricFamily {
+    enum Kind: String { case counter, gauge, histogram }
+
+    enum Instrument: Sendable {
+        case counter(Counter)
+        case gauge(Gauge)
+        case histogram(Histogram)
+        /// Read while the page is made; `nil` = absent now.
+        case reading(@Sendable () -> Double?)
+    }
+
+    struct Series: Sendable {
+        let labels: String
+        let instrument: Instrument
+        /// The text in front of each sample's value, made once. A histogram has one per bucket,
+        /// then sum and count; all others have one.
+        let prefixes: [[UInt8]]
+    }
+
+    let name: String
+    let kind: Kind
+    let bounds: [Double]
+    let header: [UInt8]
+    /// Sorted by their labels' text.
+    private(set) var series: [Series] = []
+
+    init(name: String, kind: Kind, help: String, bounds: [Double]) {
+        self.name = name
+        self.kind = kind
+        self.bounds = bounds
+        let text = MetricText.escaped(help, quotes: false)
+        header = Array("# HELP \(name) \(text)\n# TYPE \(name) \(kind.rawValue)\n".utf8)
+    }
+
+    func instrument(labels: String) -> Instrument? {
+        let place = position(of: labels)
+        guard place < series.count, series[place].labels == labels else { return nil }
+        return series[place].instrument
+    }
+
+    mutating func insert(_ instrument: Instrument, labels: String) {
+        let new = Series(
+            labels: labels, instrument: instrument, prefixes: prefixes(labels, instrument))
+        let place = position(of: labels)
+        if place < series.count, series[place].labels == labels {
+            series[place] = new
+        } else {
+            series.insert(new, at: place)
+        }
+    }
+
+    /// Appends the family, or nothing if none of its series has a value.
+    func append(to page: inout [UInt8]) {
+        var hasHeader = false
+        for one in series {
+            let values = one.values
+            guard !values.isEmpty else { continue }
+            if !hasHeader { page.append(contentsOf: header) }
+            hasHeader = true
+            for (prefix, value) in zip(one.prefixes, values) {
+                page.append(contentsOf: prefix)
+                page.append(contentsOf: value.utf8)
+                page.append(UInt8(ascii: "\n"))
+            }
+        }
+    }
+
+    private func position(of labels: String) -> Int {
+        var low = 0
+        var high = series.count
+        while low < high {
+            let middle = (low + high) / 2
+            if series[middle].labels < labels { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    private func prefixes(_ labels: String, _ instrument: Instrument) -> [[UInt8]] {
+        guard case .histogram = instrument else { return [Array("\(name)\(labels) ".utf8)] }
+        // The label `le` goes behind the others, within the same braces.
+        let open = labels.isEmpty ? "{" : labels.dropLast() + ","
+        let texts = bounds.map(MetricText.number) + ["+Inf"]
+        let buckets = texts.map { "\(name)_bucket\(open)le=\"\($0)\"} " }
+        return (buckets + ["\(name)_sum\(labels) ", "\(name)_count\(labels) "]).map {
+            Array($0.utf8)
+        }
+    }
+}
+
+extension MetricFamily.Series {
+    /// One text per prefix, or none while the series is absent.
+    fileprivate var values: [String] {
+        switch instrument {
+        case .counter(let counter): return [String(counter.value)]
+        case .gauge(let gauge): return gauge.value.map { [MetricText.number($0)] } ?? []
+        case .reading(let read): return read().map { [MetricText.number($0)] } ?? []
+        case .histogram(let histogram):
+            let now = histogram.snapshot()
+            var running: UInt64 = 0
+            var texts = now.counts.map { count in
+                running &+= count
+                return String(running)
+            }
+            texts.append(MetricText.number(now.sum))
+            texts.append(String(running))
+            return texts
+        }
+    }
+}

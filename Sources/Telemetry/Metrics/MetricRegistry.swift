@@ -1,0 +1,160 @@
+import Synchronization
+
+/// The metrics of one process, as Prometheus reads them. Looking a metric up takes a lock and
+/// builds text: do it once and keep the object.
+///
+/// Names, labels and buckets come from the code, so a wrong one is a bug and stops the process: a
+/// name that is not allowed, one name for two kinds, other buckets than before.
+public final class MetricRegistry: Sendable {
+    /// Label sets in one family; what comes after it shares the series `{overflow="true"}`, whose
+    /// counts are right and whose gauge is the last one set.
+    public static let seriesMax = 1_024
+    /// What `render` gives, for the answer's header.
+    public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
+
+    private let families = Mutex<[MetricFamily]>([])
+
+    public init() {}
+
+    /// The counter of that name and those labels; the same object every time.
+    public func counter(
+        _ name: String, _ help: String, labels: [(String, String)] = []
+    ) -> Counter {
+        let made = instrument(name, help, .counter, labels) { .counter(Counter()) }
+        guard case .counter(let counter) = made else { clash(name) }
+        return counter
+    }
+
+    public func gauge(_ name: String, _ help: String, labels: [(String, String)] = []) -> Gauge {
+        let made = instrument(name, help, .gauge, labels) { .gauge(Gauge()) }
+        guard case .gauge(let gauge) = made else { clash(name) }
+        return gauge
+    }
+
+    public func histogram(
+        _ name: String, _ help: String, buckets: [Double] = Histogram.latencySeconds,
+        labels: [(String, String)] = []
+    ) -> Histogram {
+        let made = instrument(name, help, .histogram, labels, bounds: buckets) {
+            .histogram(Histogram(bounds: buckets))
+        }
+        guard case .histogram(let histogram) = made else { clash(name) }
+        return histogram
+    }
+
+    /// A gauge whose value is read whenever the page is made; `nil` = absent now. `read` is called
+    /// on the thread of the scrape and must not wait. A second one of the same labels replaces it.
+    public func reading(
+        _ name: String, _ help: String, labels: [(String, String)] = [],
+        _ read: @escaping @Sendable () -> Double?
+    ) {
+        insertReading(name, help, .gauge, labels, read)
+    }
+
+    /// The same for a number that only grows.
+    public func countReading(
+        _ name: String, _ help: String, labels: [(String, String)] = [],
+        _ read: @escaping @Sendable () -> Double?
+    ) {
+        insertReading(name, help, .counter, labels, read)
+    }
+
+    /// The page: families sorted by name, each with its HELP and TYPE, series sorted by labels.
+    public func render() -> [UInt8] {
+        // A copy, so that readings run outside the lock and may use the registry.
+        let all = families.withLock { $0 }
+        var page: [UInt8] = []
+        page.reserveCapacity(16_384)
+        for family in all { family.append(to: &page) }
+        return page
+    }
+
+    // MARK: parts
+
+    private func instrument(
+        _ name: String, _ help: String, _ kind: MetricFamily.Kind, _ labels: [(String, String)],
+        bounds: [Double] = [], _ make: () -> MetricFamily.Instrument
+    ) -> MetricFamily.Instrument {
+        let text = Self.checked(labels, of: name)
+        return families.withLock { families in
+            let place = Self.family(in: &families, name, help, kind, bounds)
+            if let found = families[place].instrument(labels: text) { return found }
+            let isFull = families[place].series.count >= Self.seriesMax
+            let slot = isFull ? Self.overflow : text
+            if let found = families[place].instrument(labels: slot) { return found }
+            let made = make()
+            families[place].insert(made, labels: slot)
+            return made
+        }
+    }
+
+    private func insertReading(
+        _ name: String, _ help: String, _ kind: MetricFamily.Kind, _ labels: [(String, String)],
+        _ read: @escaping @Sendable () -> Double?
+    ) {
+        let text = Self.checked(labels, of: name)
+        families.withLock { families in
+            let place = Self.family(in: &families, name, help, kind, [])
+            switch families[place].instrument(labels: text) {
+            case .reading: break
+            case .none where families[place].series.count >= Self.seriesMax: return
+            case .none: break
+            case .counter, .gauge, .histogram: clash(name)
+            }
+            families[place].insert(.reading(read), labels: text)
+        }
+    }
+
+    private static let overflow = MetricText.labels([("overflow", "true")])
+
+    private static func checked(_ labels: [(String, String)], of name: String) -> String {
+        precondition(MetricText.isMetricName(name), "\(name) is no name for a metric")
+        let sorted = labels.sorted { $0.0 < $1.0 }
+        for (label, _) in sorted {
+            precondition(
+                MetricText.isLabelName(label) && label != "le",
+                "\(name): \(label) is no name for a label")
+        }
+        for (one, next) in zip(sorted, sorted.dropFirst()) {
+            precondition(one.0 != next.0, "\(name): the label \(one.0) is there twice")
+        }
+        return MetricText.labels(sorted)
+    }
+
+    /// Where the family is, which is made if it is new.
+    private static func family(
+        in families: inout [MetricFamily], _ name: String, _ help: String,
+        _ kind: MetricFamily.Kind, _ bounds: [Double]
+    ) -> Int {
+        let place = families.firstIndex { $0.name >= name } ?? families.count
+        if place < families.count, families[place].name == name {
+            precondition(
+                families[place].kind == kind,
+                "\(name) is a \(families[place].kind.rawValue), not a \(kind.rawValue)")
+            precondition(
+                families[place].bounds == bounds, "\(name) has other buckets than before")
+            return place
+        }
+        for family in families {
+            precondition(
+                !Self.collides(name, kind, with: family),
+                "\(name) and the histogram \(family.name) would write the same samples")
+        }
+        families.insert(
+            MetricFamily(name: name, kind: kind, help: help, bounds: bounds), at: place)
+        return place
+    }
+
+    /// A histogram also writes `_bucket`, `_sum` and `_count`, which nobody else may.
+    private static func collides(
+        _ name: String, _ kind: MetricFamily.Kind, with other: MetricFamily
+    ) -> Bool {
+        let suffixes = ["_bucket", "_sum", "_count"]
+        return other.kind == .histogram && suffixes.contains { other.name + $0 == name }
+            || kind == .histogram && suffixes.contains { name + $0 == other.name }
+    }
+
+    private func clash(_ name: String) -> Never {
+        preconditionFailure("\(name) is read when the page is made, and cannot be set as well")
+    }
+}

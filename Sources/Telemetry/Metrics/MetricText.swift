@@ -1,0 +1,55 @@
+/// The spelling of the Prometheus text format 0.0.4.
+enum MetricText {
+    /// `[a-zA-Z_:][a-zA-Z0-9_:]*`
+    static func isMetricName(_ name: String) -> Bool {
+        isName(name.utf8) { $0 == UInt8(ascii: ":") }
+    }
+
+    /// `[a-zA-Z_][a-zA-Z0-9_]*`, and not Prometheus' own `__...`.
+    static func isLabelName(_ name: String) -> Bool {
+        isName(name.utf8) { _ in false } && !name.hasPrefix("__")
+    }
+
+    private static func isName(_ bytes: String.UTF8View, _ extra: (UInt8) -> Bool) -> Bool {
+        guard let first = bytes.first, !isDigit(first) else { return false }
+        return bytes.allSatisfy { byte in
+            isDigit(byte) || byte == UInt8(ascii: "_") || extra(byte)
+                || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+        }
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+    }
+
+    /// `{a="1",b="2"}`, or nothing.
+    static func labels(_ labels: [(String, String)]) -> String {
+        guard !labels.isEmpty else { return "" }
+        return "{" + labels.map { "\($0)=\"\(escaped($1, quotes: true))\"" }.joined(separator: ",")
+            + "}"
+    }
+
+    /// A help text escapes the backslash and the newline, a label value the quote as well.
+    static func escaped(_ text: String, quotes: Bool) -> String {
+        var result = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\\": result += "\\\\"
+            case "\n": result += "\\n"
+            case "\"" where quotes: result += "\\\""
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+
+    static func number(_ value: Double) -> String {
+        if value.isNaN { return "NaN" }
+        if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }
+        // Whole numbers without ".0" up to 2^53, where a Double stops holding every one of them.
+        if value == value.rounded(), value.magnitude < 9_007_199_254_740_992 {
+            return String(Int64(value))
+        }
+        return "\(value)"
+    }
+}

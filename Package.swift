@@ -58,6 +58,9 @@ let package = Package(
         // What every service stands on: logs and metrics, configuration, threads, operations port.
         library("Telemetry", uses: ["Primitives"]),
 
+        // The edge ring: one module per outside thing. None of it knows of markets.
+        library("ServiceRuntime", uses: ["Primitives", "CMicroHTTP", "CLinux"]),
+
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         tests(of: "Primitives"),
@@ -66,5 +69,6 @@ let package = Package(
         tests(of: "TapeProtocol", uses: ["TapeCodec", "MarketModel", "Primitives"]),
         tests(of: "NatsTransport", uses: ["Primitives", "TestSupport"]),
         tests(of: "Telemetry", uses: ["Primitives", "TestSupport"]),
+        tests(of: "ServiceRuntime", uses: ["TestSupport"]),
     ]
 )

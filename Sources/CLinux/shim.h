@@ -6,9 +6,16 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
+
+// No header that brings sys/select.h (unistd.h, sys/socket.h): fd_set looks different with
+// _GNU_SOURCE, and Swift refuses to have it twice. So the functions below are declared here.
+extern int accept4(int, void *, unsigned *, int);
+extern long syscall(long, ...);
 
 // prctl is variadic, which Swift does not import.
 static inline int shim_set_thread_name(const char *name) {
@@ -18,4 +25,18 @@ static inline int shim_set_thread_name(const char *name) {
 // Ends this process when its parent dies.
 static inline int shim_die_with_parent(int signal) {
     return prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0);
+}
+
+// accept4 is a GNU extension, which Glibc's overlay does not show. `address` is a sockaddr.
+static inline int shim_accept(int listener, void *address, unsigned *size, int flags) {
+    return accept4(listener, address, size, flags);
+}
+
+// glibc 2.36 has wrappers for these, but not in a header that Swift reads.
+static inline int shim_pidfd_open(int process) {
+    return (int)syscall(SYS_pidfd_open, process, 0);
+}
+
+static inline int shim_pidfd_send_signal(int descriptor, int signal) {
+    return (int)syscall(SYS_pidfd_send_signal, descriptor, signal, (void *)0, 0);
 }

@@ -1,0 +1,43 @@
+internal import Glibc
+
+/// What can go wrong at the edge between a service and its machine.
+public enum ServiceError: Error, Equatable, Sendable {
+    case threadNotStarted(name: String, SystemErrorCode)
+    /// A call of the system that fails only when the machine is short of something.
+    case system(operation: String, SystemErrorCode)
+}
+
+/// An `errno`; numbers that are unknown here survive.
+public struct SystemErrorCode: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+    public let rawValue: Int32
+
+    public init(rawValue: Int32) { self.rawValue = rawValue }
+
+    /// What the last call of this thread left behind; to be read before any other call.
+    static var current: SystemErrorCode { SystemErrorCode(rawValue: errno) }
+
+    public var description: String {
+        // The text belongs to the C library (thread-local since glibc 2.32): copied at once.
+        guard let text = unsafe strerror(rawValue) else { return "error \(rawValue)" }
+        return unsafe "\(String(cString: text)) (errno \(rawValue))"
+    }
+}
+
+extension ServiceError: CustomStringConvertible {
+    /// One line: what failed, with what, what to do next.
+    public var description: String {
+        switch self {
+        case .threadNotStarted(let name, let code):
+            "thread \(name) did not start: \(code): raise the limit of threads (ulimit -u)"
+        case .system(let operation, let code):
+            "\(operation) failed: \(code): see the limits of this machine (ulimit -a)"
+        }
+    }
+
+    /// Whether the same call may work later without anybody changing anything.
+    public var isRetryable: Bool {
+        switch self {
+        case .threadNotStarted, .system: true
+        }
+    }
+}

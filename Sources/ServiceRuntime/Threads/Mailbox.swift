@@ -1,0 +1,92 @@
+import Primitives
+
+/// A bounded queue between threads: many producers, one consumer, first in first out.
+///
+/// At the limit `send` answers false at once and `sendWaiting` blocks: the caller decides what that
+/// means. A hand-over costs tens of microseconds, so packets go through it, never single ticks.
+public final class Mailbox<Element: Sendable>: Sendable {
+    /// The most elements that wait at once. Memory for them is reserved from the start.
+    public let capacity: Int
+
+    private let lock: ConditionLock<Ring<Element>>
+    private let clock = SystemClock()
+
+    public init(capacity: Int) {
+        precondition(capacity > 0, "a mailbox holds at least one element, not \(capacity)")
+        self.capacity = capacity
+        lock = ConditionLock(Ring(capacity: capacity))
+    }
+
+    public var count: Int { lock.withLock { $0.count } }
+    public var isClosed: Bool { lock.withLock { $0.isClosed } }
+
+    /// Puts the element in and never blocks. False: the mailbox is full or closed.
+    public func send(_ element: Element) -> Bool {
+        let wake = lock.withLock { ring -> Bool? in
+            guard !ring.isClosed, !ring.isFull else { return nil }
+            return ring.append(element)
+        }
+        guard let wake else { return false }
+        if wake { lock.wakeAll() }
+        return true
+    }
+
+    /// Puts the element in and waits for room, at most as long as told. False: there was none in
+    /// time, or the mailbox is closed.
+    public func sendWaiting(_ element: Element, timeout: Duration) -> Bool {
+        let deadline = clock.deadline(after: timeout)
+        return lock.wait(until: deadline, while: { $0.isFull && !$0.isClosed }) { ring, wakeAll in
+            guard !ring.isClosed, !ring.isFull else { return false }
+            if ring.append(element) { wakeAll() }
+            return true
+        }
+    }
+
+    /// Appends what is there, at most `max` elements, to `buffer`, and says how many. It returns at
+    /// once when there is something, and waits otherwise. 0: nothing came in time, or the mailbox
+    /// is closed and empty; what was sent before the close is still handed out.
+    public func receive(into buffer: inout [Element], max: Int, timeout: Duration) -> Int {
+        precondition(max > 0, "a receive takes at least one element, not \(max)")
+        let deadline = clock.deadline(after: timeout)
+        return lock.wait(until: deadline, while: { $0.count == 0 && !$0.isClosed }) {
+            ring, wakeAll in
+            let wasFull = ring.isFull
+            let taken = min(max, ring.count)
+            for _ in 0..<taken {
+                if let element = ring.removeFirst() { buffer.append(element) }
+            }
+            if wasFull && taken > 0 { wakeAll() }
+            return taken
+        }
+    }
+
+    /// Ends the intake and wakes everybody. Closing twice is closing once.
+    public func close() { lock.change { $0.isClosed = true } }
+}
+
+/// A ring buffer of fixed size. A slot that is free holds nothing alive.
+private struct Ring<Element> {
+    private var slots: [Element?]
+    private var first = 0
+    private(set) var count = 0
+    var isClosed = false
+
+    init(capacity: Int) { slots = Array(repeating: nil, count: capacity) }
+
+    var isFull: Bool { count == slots.count }
+
+    /// True when the ring was empty, so that a consumer may sleep.
+    mutating func append(_ element: Element) -> Bool {
+        slots[(first + count) % slots.count] = element
+        count += 1
+        return count == 1
+    }
+
+    mutating func removeFirst() -> Element? {
+        guard count > 0, let element = slots[first] else { return nil }
+        slots[first] = nil
+        first = (first + 1) % slots.count
+        count -= 1
+        return element
+    }
+}

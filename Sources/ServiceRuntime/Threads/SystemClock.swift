@@ -1,0 +1,51 @@
+internal import Glibc
+public import Primitives
+
+/// The clocks of the machine. Pure code gets times as parameters; this is where they come from.
+public struct SystemClock: Sendable {
+    public init() {}
+
+    /// The wall clock in UTC. It can jump; never measure a wait with it.
+    public func now() -> Timestamp { read(CLOCK_REALTIME) }
+
+    /// Nanoseconds since some moment at boot: only differences mean anything. It never jumps.
+    public func monotonic() -> Timestamp { read(CLOCK_MONOTONIC) }
+
+    /// A deadline on the monotonic clock. A negative timeout has passed already; one beyond the
+    /// range is held at its end.
+    public func deadline(after timeout: Duration) -> Timestamp {
+        monotonic().advanced(byNanoseconds: timeout.clampedNanoseconds)
+    }
+
+    /// What is left until `deadline` of the monotonic clock; never negative.
+    public func remaining(until deadline: Timestamp) -> Duration {
+        .nanoseconds(max(0, deadline.nanoseconds(since: monotonic())))
+    }
+
+    private func read(_ clock: clockid_t) -> Timestamp {
+        var time = timespec()
+        let result = unsafe clock_gettime(clock, &time)
+        precondition(result == 0, "the system has no clock \(clock): errno \(errno)")
+        return Timestamp(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+    }
+}
+
+extension Duration {
+    /// Whole nanoseconds, held at the ends of 64 bits (292 years).
+    var clampedNanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        if overflow { return seconds < 0 ? Int64.min : Int64.max }
+        let (sum, carried) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000)
+        if carried { return seconds < 0 ? Int64.min : Int64.max }
+        return sum
+    }
+
+    /// For `poll`: rounded up, so that a wait never ends before its deadline and never spins at it.
+    var pollMilliseconds: Int32 {
+        let nanoseconds = clampedNanoseconds
+        guard nanoseconds > 0 else { return 0 }
+        let milliseconds = (nanoseconds - 1) / 1_000_000 + 1
+        return Int32(min(milliseconds, Int64(Int32.max)))
+    }
+}

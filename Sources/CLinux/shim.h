@@ -8,12 +8,11 @@
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 
-// No header that brings sys/select.h (unistd.h, sys/socket.h): fd_set looks different with
-// _GNU_SOURCE, and Swift refuses to have it twice. So the functions below are declared here.
+// No header that brings sys/select.h (unistd.h, sys/random.h, sys/socket.h): fd_set looks different
+// with _GNU_SOURCE, and Swift refuses to have it twice. So these are declared here.
 extern int accept4(int, void *, unsigned *, int);
 extern long syscall(long, ...);
 

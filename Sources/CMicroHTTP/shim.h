@@ -1,2 +1,31 @@
 #pragma once
 #include <microhttpd.h>
+
+// Variadic functions are not imported into Swift: the few calls that are needed, spelled out.
+
+// A daemon without threads and without a listening socket: its caller accepts, adds connections
+// and runs it, all on one thread.
+static inline struct MHD_Daemon *shim_start_daemon(
+    MHD_AccessHandlerCallback onRequest, MHD_RequestCompletedCallback onCompleted,
+    MHD_NotifyConnectionCallback onConnection, void *closure,
+    unsigned int connectionsMax, size_t connectionBytesMax) {
+    return MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, onRequest, closure,
+        MHD_OPTION_NOTIFY_COMPLETED, onCompleted, closure,
+        MHD_OPTION_NOTIFY_CONNECTION, onConnection, closure,
+        MHD_OPTION_CONNECTION_LIMIT, connectionsMax,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, connectionBytesMax,
+        MHD_OPTION_END);
+}
+
+// -1 when the library does not know it.
+static inline int shim_epoll_descriptor(struct MHD_Daemon *daemon) {
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    return info ? info->epoll_fd : -1;
+}
+
+static inline int shim_connection_descriptor(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info ? info->connect_fd : -1;
+}

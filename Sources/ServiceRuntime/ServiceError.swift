@@ -5,6 +5,10 @@ public enum ServiceError: Error, Equatable, Sendable {
     case threadNotStarted(name: String, SystemErrorCode)
     /// A call of the system that fails only when the machine is short of something.
     case system(operation: String, SystemErrorCode)
+    case badAddress(String)
+    case portInUse(address: String, port: UInt16)
+    case listen(address: String, port: UInt16, SystemErrorCode)
+    case probe(url: String, problem: String)
 }
 
 /// An `errno`; numbers that are unknown here survive.
@@ -31,13 +35,24 @@ extension ServiceError: CustomStringConvertible {
             "thread \(name) did not start: \(code): raise the limit of threads (ulimit -u)"
         case .system(let operation, let code):
             "\(operation) failed: \(code): see the limits of this machine (ulimit -a)"
+        case .badAddress(let text):
+            "'\(shortened(text, toBytes: 80))' is no IP address: write numbers (127.0.0.1, ::1), "
+                + "or localhost"
+        case .portInUse(let address, let port):
+            "operations port \(port) on \(address) is in use: stop the process that has it, or set "
+                + "OPS_PORT to another one (0: any free one)"
+        case .listen(let address, let port, let code):
+            "cannot listen on \(address) port \(port): \(code): check OPS_ADDRESS and OPS_PORT"
+        case .probe(let url, let problem):
+            "GET \(url) failed: \(problem): is the service running there?"
         }
     }
 
     /// Whether the same call may work later without anybody changing anything.
     public var isRetryable: Bool {
         switch self {
-        case .threadNotStarted, .system: true
+        case .threadNotStarted, .system, .probe: true
+        case .badAddress, .portInUse, .listen: false
         }
     }
 }

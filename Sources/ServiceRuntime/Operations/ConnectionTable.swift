@@ -1,0 +1,117 @@
+import Primitives
+
+/// The open connections of the operations port with their deadlines. It decides whom to cut; its
+/// owner does it.
+struct ConnectionTable {
+    private struct Entry {
+        let peer: PeerAddress
+        var deadline: Timestamp
+        var answerBytes = 0
+        /// Cut, but not yet reported as closed: it counts for no limit and is cut only once.
+        var isCut = false
+    }
+
+    private let limits: OperationsLimits
+    private var entries: [Int32: Entry] = [:]
+    private(set) var pendingAnswerBytes = 0
+    private(set) var cutTotal: UInt64 = 0
+    private(set) var openedTotal: UInt64 = 0
+
+    init(limits: OperationsLimits) { self.limits = limits }
+
+    var count: Int { entries.count }
+
+    /// Takes a connection in. The answer is the connection that has to go for it, if one has to.
+    mutating func opened(_ descriptor: Int32, by peer: PeerAddress, at now: Timestamp) -> Int32? {
+        let victim = victimOfLimits(for: peer)
+        openedTotal += 1
+        entries[descriptor] = Entry(peer: peer, deadline: deadline(limits.requestDeadline, at: now))
+        if let victim { cut(victim) }
+        return victim
+    }
+
+    /// The header of a request is complete: the answer has to be through within the deadline.
+    mutating func requestArrived(_ descriptor: Int32, at now: Timestamp) {
+        guard let entry = entries[descriptor], !entry.isCut else { return }
+        let limit = deadline(limits.requestDeadline, at: now)
+        entries[descriptor]?.deadline = min(entry.deadline, limit)
+    }
+
+    /// True when there is room for an answer of this size, which then counts until `answered`.
+    mutating func reserve(_ bytes: Int, for descriptor: Int32) -> Bool {
+        let isFree = pendingAnswerBytes == 0
+        guard isFree || pendingAnswerBytes + bytes <= limits.pendingAnswerBytesMax else {
+            return false
+        }
+        guard entries[descriptor] != nil else { return true }
+        entries[descriptor]?.answerBytes += bytes
+        pendingAnswerBytes += bytes
+        return true
+    }
+
+    /// The answer is through, or given up.
+    mutating func answered(_ descriptor: Int32, at now: Timestamp) {
+        guard var entry = entries[descriptor] else { return }
+        release(entry)
+        entry.answerBytes = 0
+        if !entry.isCut { entry.deadline = deadline(limits.keptConnectionDeadline, at: now) }
+        entries[descriptor] = entry
+    }
+
+    mutating func closed(_ descriptor: Int32) {
+        guard let entry = entries.removeValue(forKey: descriptor) else { return }
+        release(entry)
+    }
+
+    /// Those whose deadline has passed; each is named once.
+    mutating func expired(at now: Timestamp) -> [Int32] {
+        let expired = entries.filter { !$0.value.isCut && $0.value.deadline <= now }.map(\.key)
+        for descriptor in expired { cut(descriptor) }
+        return expired
+    }
+
+    /// For a process that has run out of descriptors: the connection that goes first.
+    mutating func victimOfShortage() -> Int32? {
+        guard let victim = nearestDeadline(where: { _ in true }) else { return nil }
+        cut(victim)
+        return victim
+    }
+
+    /// Undefined when nothing is open.
+    var nextDeadline: Timestamp {
+        entries.values.lazy.filter { !$0.isCut }.map(\.deadline).min() ?? .undefined
+    }
+
+    private func victimOfLimits(for peer: PeerAddress) -> Int32? {
+        var perPeer: [PeerAddress: Int] = [:]
+        var open = 0
+        for entry in entries.values where !entry.isCut {
+            perPeer[entry.peer, default: 0] += 1
+            open += 1
+        }
+        if perPeer[peer, default: 0] >= limits.connectionsPerAddressMax {
+            return nearestDeadline { $0 == peer }
+        }
+        guard open >= limits.connectionsMax else { return nil }
+        let most = perPeer.values.max() ?? 0
+        return nearestDeadline { perPeer[$0] == most }
+    }
+
+    /// Who has the nearest deadline is in the middle of a request for longest: a kept connection of
+    /// a scraper has a later one.
+    private func nearestDeadline(where isEligible: (PeerAddress) -> Bool) -> Int32? {
+        entries.filter { !$0.value.isCut && isEligible($0.value.peer) }
+            .min { ($0.value.deadline, $0.key) < ($1.value.deadline, $1.key) }?.key
+    }
+
+    private mutating func cut(_ descriptor: Int32) {
+        entries[descriptor]?.isCut = true
+        cutTotal += 1
+    }
+
+    private mutating func release(_ entry: Entry) { pendingAnswerBytes -= entry.answerBytes }
+
+    private func deadline(_ limit: Duration, at now: Timestamp) -> Timestamp {
+        now.advanced(byNanoseconds: limit.clampedNanoseconds)
+    }
+}

@@ -1,0 +1,172 @@
+internal import CMicroHTTP
+internal import Glibc
+import Primitives
+
+/// libmicrohttpd without threads of its own: whoever owns this accepts the connections, hands them
+/// in and runs it, all on one thread. Parsing and answering is the library's part.
+@safe
+final class HTTPDaemon {
+    private let daemon: OpaquePointer
+    /// What the callbacks of the library work on. It outlives the daemon, which has its address.
+    private let exchange: HTTPExchange
+
+    /// Readable when the library has something to do.
+    let readinessDescriptor: Int32
+
+    init(router: OperationsRouter, limits: OperationsLimits) throws(ServiceError) {
+        exchange = HTTPExchange(router: router, limits: limits)
+        // The library's own limit is a wide one: connections that were cut leave it a little later.
+        let started = unsafe shim_start_daemon(
+            { unsafe onRequest($0, $1, $2, $3, $6, $7) },
+            { closure, connection, _, _ in unsafe onCompleted(closure, connection) },
+            { unsafe onConnection($0, $1, $3) }, Unmanaged.passUnretained(exchange).toOpaque(),
+            UInt32(clamping: limits.connectionsMax * 2), limits.headerBytesMax)
+        guard let started = unsafe started else {
+            throw .system(operation: "starting the operations port", .current)
+        }
+        unsafe daemon = started
+        readinessDescriptor = unsafe shim_epoll_descriptor(started)
+    }
+
+    /// Closes all connections, and calls back for each while it does.
+    deinit { unsafe MHD_stop_daemon(daemon) }
+
+    /// Takes the descriptor over, also when that fails.
+    func add(_ descriptor: Int32, from address: SocketAddress) {
+        let victim = exchange.table.opened(
+            descriptor, by: address.peer, at: SystemClock().monotonic())
+        if let victim { cut(victim) }
+        var address = address
+        let isAdded = unsafe address.withPointer {
+            unsafe MHD_add_connection(daemon, descriptor, $0, $1.pointee)
+        }
+        // The library has closed the descriptor when it answers no.
+        if isAdded != .YES { exchange.table.closed(descriptor) }
+    }
+
+    /// Does what can be done now; never blocks.
+    func turn() {
+        for descriptor in exchange.table.expired(at: SystemClock().monotonic()) { cut(descriptor) }
+        unsafe MHD_run(daemon)
+    }
+
+    /// Makes room when the process has no descriptor left.
+    func cutOne() {
+        if let victim = exchange.table.victimOfShortage() { cut(victim) }
+    }
+
+    /// How long the owner may sleep when nothing becomes readable.
+    func sleepMax(at now: Timestamp, atMost limit: Duration) -> Duration {
+        var milliseconds: UInt64 = 0
+        let hasTimeout = unsafe MHD_get_timeout(daemon, &milliseconds) == .YES
+        if hasTimeout && milliseconds == 0 { return .zero }
+        let next = exchange.table.nextDeadline
+        guard next.isDefined else { return limit }
+        return min(limit, .nanoseconds(max(0, next.nanoseconds(since: now))))
+    }
+
+    /// The library sees the end of the connection at its next turn and closes it then. The number
+    /// is still that of this connection: the table loses it before the library closes it.
+    private func cut(_ descriptor: Int32) {
+        // A reset, so that the kernel does not keep what a client never reads.
+        var reset = linger(l_onoff: 1, l_linger: 0)
+        let size = socklen_t(MemoryLayout<linger>.size)
+        unsafe setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &reset, size)
+        shutdown(descriptor, Int32(SHUT_RDWR))
+    }
+}
+
+/// The callbacks' side: who is connected, and what they get.
+private final class HTTPExchange {
+    var table: ConnectionTable
+    private let router: OperationsRouter
+    private let limits: OperationsLimits
+
+    init(router: OperationsRouter, limits: OperationsLimits) {
+        self.router = router
+        self.limits = limits
+        table = ConnectionTable(limits: limits)
+    }
+
+    func now() -> Timestamp { SystemClock().monotonic() }
+
+    func response(to path: String, for descriptor: Int32) -> OperationsResponse {
+        let response = router.response(to: path)
+        if table.reserve(response.body.count, for: descriptor) { return response }
+        return .text("too many answers wait for slow readers", status: 503)
+    }
+}
+
+/// The first call for a request comes when its header is complete; one more for each piece of a
+/// body, and a last one without a piece.
+private func onRequest(
+    _ closure: UnsafeMutableRawPointer?, _ connection: OpaquePointer?,
+    _ path: UnsafePointer<CChar>?, _ method: UnsafePointer<CChar>?,
+    _ bodyBytes: UnsafeMutablePointer<Int>?,
+    _ progress: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+) -> MHD_Result {
+    guard let closure = unsafe closure, let connection = unsafe connection,
+        let path = unsafe path, let method = unsafe method, let progress = unsafe progress
+    else { return .NO }
+    // Safety: the daemon's owner holds the object and stops the daemon first.
+    let exchange = unsafe Unmanaged<HTTPExchange>.fromOpaque(closure).takeUnretainedValue()
+    let descriptor = unsafe shim_connection_descriptor(connection)
+    if unsafe progress.pointee == nil {
+        unsafe progress.pointee = UnsafeMutableRawPointer(bitPattern: 1)
+        exchange.table.requestArrived(descriptor, at: exchange.now())
+        let name = unsafe String(cString: method)
+        if name == "GET" || name == "HEAD" {
+            // An answer to this call would end the connection; one to the next call keeps it.
+            return .YES
+        }
+        // Here that is welcome: nobody has to read the body then.
+        let refusal = OperationsResponse.text("only GET and HEAD are answered here", status: 405)
+        return unsafe queue(refusal, on: connection, allow: "GET, HEAD")
+    }
+    if let bodyBytes = unsafe bodyBytes, unsafe bodyBytes.pointee > 0 {
+        // A body means nothing here: read and forget it. The deadline bounds it.
+        unsafe bodyBytes.pointee = 0
+        return .YES
+    }
+    let response = unsafe exchange.response(to: String(cString: path), for: descriptor)
+    return unsafe queue(response, on: connection, allow: nil)
+}
+
+private func onCompleted(_ closure: UnsafeMutableRawPointer?, _ connection: OpaquePointer?) {
+    guard let closure = unsafe closure else { return }
+    // Safety: as in `onRequest`.
+    let exchange = unsafe Unmanaged<HTTPExchange>.fromOpaque(closure).takeUnretainedValue()
+    exchange.table.answered(unsafe shim_connection_descriptor(connection), at: exchange.now())
+}
+
+private func onConnection(
+    _ closure: UnsafeMutableRawPointer?, _ connection: OpaquePointer?,
+    _ event: MHD_ConnectionNotificationCode
+) {
+    guard let closure = unsafe closure, event == .CONNECTION_NOTIFY_CLOSED else { return }
+    // Safety: as in `onRequest`.
+    let exchange = unsafe Unmanaged<HTTPExchange>.fromOpaque(closure).takeUnretainedValue()
+    exchange.table.closed(unsafe shim_connection_descriptor(connection))
+}
+
+/// The library copies the body and owns the copy.
+private func queue(
+    _ response: OperationsResponse, on connection: OpaquePointer, allow: String?
+) -> MHD_Result {
+    let created = unsafe response.body.withUnsafeBytes { bytes in
+        unsafe MHD_create_response_from_buffer(
+            bytes.count, UnsafeMutableRawPointer(mutating: bytes.baseAddress), .RESPMEM_MUST_COPY)
+    }
+    guard let answer = unsafe created else { return .NO }
+    // The connection keeps a reference of its own until the answer is through.
+    defer { unsafe MHD_destroy_response(answer) }
+    var isComplete = unsafe MHD_add_response_header(answer, "Content-Type", response.contentType)
+    if isComplete == .YES {
+        isComplete = unsafe MHD_add_response_header(answer, "Cache-Control", "no-store")
+    }
+    if isComplete == .YES, let allow {
+        isComplete = unsafe MHD_add_response_header(answer, "Allow", allow)
+    }
+    guard isComplete == .YES else { return .NO }
+    return unsafe MHD_queue_response(connection, UInt32(clamping: response.status), answer)
+}

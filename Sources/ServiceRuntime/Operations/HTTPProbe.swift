@@ -1,0 +1,168 @@
+internal import Glibc
+import Primitives
+
+/// One GET over a plain socket, for health checks and the command line: bounded in time and size.
+public enum HTTPProbe {
+    /// An answer's header and body together, in bytes; more is an error.
+    public static let answerBytesMax = 16 << 20
+    /// An answer's header, in bytes; more is an error.
+    public static let headerBytesMax = 65_536
+
+    /// `host` is an IP address or `localhost`. The timeout covers everything, from connecting to
+    /// the last byte. Any status is an answer, 503 too.
+    public static func get(
+        host: String, port: UInt16, path: String, timeout: Duration
+    ) throws(ServiceError) -> (status: Int, body: [UInt8]) {
+        let isClean = path.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7f }
+        precondition(isClean && path.hasPrefix("/"), "not a path: \(path)")
+        let url = "http://\(host):\(port)\(path)"
+        guard let address = SocketAddress(host: host, port: port) else { throw .badAddress(host) }
+        let deadline = SystemClock().deadline(after: timeout)
+        let socket = try ProbeSocket(url: url, deadline: deadline, family: address.family)
+        try socket.connect(to: address)
+        // Version 1.0 rules out an answer in chunks, and the server closes the connection.
+        try socket.send(Array("GET \(path) HTTP/1.0\r\nHost: \(host):\(port)\r\n\r\n".utf8))
+        return try HTTPAnswer(url: url, reading: socket).result
+    }
+}
+
+/// A connected socket that keeps to one deadline.
+private struct ProbeSocket: ~Copyable {
+    private let descriptor: Int32
+    private let url: String
+    private let deadline: Timestamp
+
+    init(url: String, deadline: Timestamp, family: Int32) throws(ServiceError) {
+        let kind = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+        let created = socket(family, kind, 0)
+        guard created >= 0 else { throw .system(operation: "socket", .current) }
+        descriptor = created
+        self.url = url
+        self.deadline = deadline
+    }
+
+    deinit { close(descriptor) }
+
+    func connect(to address: SocketAddress) throws(ServiceError) {
+        var address = address
+        let isConnected = unsafe address.withPointer {
+            unsafe Glibc.connect(descriptor, $0, $1.pointee) == 0
+        }
+        if isConnected { return }
+        let code = SystemErrorCode.current
+        guard code.rawValue == EINPROGRESS else { throw failed(code) }
+        try wait(for: POLLOUT)
+        var error: Int32 = 0
+        var size = socklen_t(MemoryLayout<Int32>.size)
+        unsafe getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size)
+        if error != 0 { throw failed(SystemErrorCode(rawValue: error)) }
+    }
+
+    func send(_ bytes: [UInt8]) throws(ServiceError) {
+        var sent = 0
+        while sent < bytes.count {
+            let count = unsafe bytes.withUnsafeBytes { buffer in
+                unsafe Glibc.send(
+                    descriptor, buffer.baseAddress.map { unsafe $0 + sent }, bytes.count - sent,
+                    Int32(MSG_NOSIGNAL))
+            }
+            if count >= 0 {
+                sent += count
+            } else {
+                try retry(.current, for: POLLOUT)
+            }
+        }
+    }
+
+    /// Zero: the other side has sent everything.
+    func receive(into buffer: inout [UInt8]) throws(ServiceError) -> Int {
+        while true {
+            let count = unsafe recv(descriptor, &buffer, buffer.count, 0)
+            if count >= 0 { return count }
+            try retry(.current, for: POLLIN)
+        }
+    }
+
+    private func retry(_ code: SystemErrorCode, for event: Int32) throws(ServiceError) {
+        guard code.rawValue == EAGAIN || code.rawValue == EINTR else { throw failed(code) }
+        try wait(for: event)
+    }
+
+    private func wait(for event: Int32) throws(ServiceError) {
+        while true {
+            let left = SystemClock().remaining(until: deadline)
+            if left == .zero { throw .probe(url: url, problem: "no complete answer in time") }
+            var wanted = pollfd(fd: descriptor, events: Int16(event), revents: 0)
+            if unsafe poll(&wanted, 1, left.pollMilliseconds) > 0 { return }
+        }
+    }
+
+    private func failed(_ code: SystemErrorCode) -> ServiceError {
+        .probe(url: url, problem: code.description)
+    }
+}
+
+/// Collects an answer until it is complete, and takes it apart.
+private struct HTTPAnswer {
+    private let url: String
+    private var bytes: [UInt8] = []
+    private var bodyStart: Int?
+    private var bodyBytes: Int?
+    private var status = 0
+
+    init(url: String, reading socket: borrowing ProbeSocket) throws(ServiceError) {
+        self.url = url
+        var buffer = [UInt8](repeating: 0, count: 16_384)
+        while true {
+            let count = try socket.receive(into: &buffer)
+            if count == 0 { break }
+            bytes.append(contentsOf: buffer[..<count])
+            guard bytes.count <= HTTPProbe.answerBytesMax else {
+                throw bad("the answer has more than \(HTTPProbe.answerBytesMax) bytes")
+            }
+            if bodyStart == nil { try readHeader() }
+            guard bodyStart != nil || bytes.count <= HTTPProbe.headerBytesMax else {
+                throw bad("the answer is not HTTP")
+            }
+            if let start = bodyStart, let length = bodyBytes, bytes.count - start >= length {
+                break
+            }
+        }
+        guard let start = bodyStart else { throw bad("the answer is not HTTP") }
+        if let length = bodyBytes, bytes.count - start < length {
+            throw bad("the answer ends after \(bytes.count - start) of \(length) bytes")
+        }
+    }
+
+    var result: (status: Int, body: [UInt8]) {
+        let start = bodyStart ?? bytes.count
+        let end = bodyBytes.map { start + $0 } ?? bytes.count
+        return (status, Array(bytes[start..<end]))
+    }
+
+    private mutating func readHeader() throws(ServiceError) {
+        guard let end = endOfHeader() else { return }
+        let lines = String(decoding: bytes[..<end], as: UTF8.self).split(separator: "\r\n")
+        let words = (lines.first ?? "").split(separator: " ")
+        guard words.count >= 2, words[0].hasPrefix("HTTP/1."), let code = Int(words[1]),
+            (100...599).contains(code)
+        else { throw bad("the answer is not HTTP") }
+        status = code
+        bodyStart = end + 4
+        for line in lines.dropFirst() where line.lowercased().hasPrefix("content-length:") {
+            let text = line.dropFirst("content-length:".count).filter { $0 != " " && $0 != "\t" }
+            guard let length = Int(text), (0...HTTPProbe.answerBytesMax).contains(length) else {
+                throw bad("the length of the answer is '\(shortened(text, toBytes: 40))'")
+            }
+            bodyBytes = length
+        }
+    }
+
+    private func endOfHeader() -> Int? {
+        let end: [UInt8] = [13, 10, 13, 10]
+        guard bytes.count >= end.count else { return nil }
+        return (0...(bytes.count - end.count)).first { bytes[$0..<$0 + 4].elementsEqual(end) }
+    }
+
+    private func bad(_ problem: String) -> ServiceError { .probe(url: url, problem: problem) }
+}

@@ -1,0 +1,48 @@
+import Primitives
+internal import Synchronization
+
+/// Finds the answer to a path. Closures run on the thread of the operations port.
+final class OperationsRouter: Sendable {
+    typealias Endpoint = @Sendable () -> OperationsResponse
+
+    /// More endpoints than this are a bug: they are named in code.
+    static let endpointsMax = 64
+
+    private let endpoints = Mutex<[String: Endpoint]>([:])
+
+    func add(_ path: String, _ endpoint: @escaping Endpoint) {
+        precondition(path.hasPrefix("/"), "a path begins with a slash, unlike \(path)")
+        endpoints.withLock { endpoints in
+            endpoints[path] = endpoint
+            precondition(
+                endpoints.count <= OperationsRouter.endpointsMax,
+                "the operations port has more than \(OperationsRouter.endpointsMax) endpoints")
+        }
+    }
+
+    func response(to path: String) -> OperationsResponse {
+        if let endpoint = endpoints.withLock({ $0[path] }) { return endpoint() }
+        let known = endpoints.withLock { $0.keys.sorted() }.joined(separator: " ")
+        return .text("not found; there is: \(known)", status: 404)
+    }
+
+    /// The four pages that every service has.
+    func addStandardPages(
+        status: StatusPage, readiness: Readiness, metrics: @escaping @Sendable () -> [UInt8]
+    ) {
+        add("/status") { status.response() }
+        add("/metrics") { .metrics(metrics()) }
+        add("/healthz") {
+            let health = readiness.health
+            return health.live
+                ? .text("alive")
+                : .text("not alive\n" + health.reasons.joined(separator: "\n"), status: 503)
+        }
+        add("/readyz") {
+            let health = readiness.health
+            return health.ready
+                ? .text("ready")
+                : .text("not ready\n" + health.reasons.joined(separator: "\n"), status: 503)
+        }
+    }
+}

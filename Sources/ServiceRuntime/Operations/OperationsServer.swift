@@ -1,0 +1,150 @@
+internal import CLinux
+internal import Glibc
+public import Primitives
+internal import Synchronization
+
+/// The operations port: `/metrics`, `/healthz`, `/readyz`, `/status` and what a service adds.
+///
+/// One thread of its own accepts, parses and answers, so the pages answer however busy or stuck the
+/// other threads are. What a page needs is read by closures on that thread: they must not block.
+public final class OperationsServer: Sendable {
+    /// Where it listens: the free port that was found when 0 was asked for.
+    public let port: UInt16
+    public let address: String
+
+    private let router = OperationsRouter()
+    private let status: StatusPage
+    private let control: OperationsControl
+    private let thread: ServiceThread
+
+    /// Listens when this returns. `address` is an IPv4 or IPv6 address, or `localhost`.
+    public init(
+        address: String, port: UInt16, identity: ServiceIdentity, readiness: Readiness,
+        metrics: @escaping @Sendable () -> [UInt8], limits: OperationsLimits = OperationsLimits()
+    ) throws(ServiceError) {
+        limits.check()
+        self.address = address
+        status = StatusPage(
+            identity: identity, readiness: readiness,
+            sectionBytesMax: limits.statusSectionBytesMax)
+        router.addStandardPages(status: status, readiness: readiness, metrics: metrics)
+        control = try OperationsControl()
+        let loop = try OperationsLoop(
+            address: address, port: port, router: router, limits: limits, control: control)
+        self.port = loop.port
+        thread = try ServiceThread(name: "operations") { loop.run() }
+    }
+
+    deinit { control.stop() }
+
+    /// Adds or replaces a page. `respond` runs on the operations thread and must not block.
+    public func addEndpoint(
+        _ path: String, _ respond: @escaping @Sendable () -> OperationsResponse
+    ) {
+        router.add(path, respond)
+    }
+
+    /// Adds or replaces a section of `/status`. `write` writes the members of the section's object,
+    /// on the operations thread; it must not block.
+    public func addStatusSection(
+        _ name: String, _ write: @escaping @Sendable (inout JSONWriter) -> Void
+    ) {
+        status.addSection(name, write)
+    }
+
+    /// Closes the port and all connections, and returns when that is done. Stopping twice is
+    /// stopping once.
+    public func stop() {
+        control.stop()
+        thread.join()
+    }
+}
+
+/// How the server tells its loop to end.
+final class OperationsControl: Sendable {
+    /// Readable once `stop` was called.
+    let descriptor: Int32
+    private let stopping = Atomic(false)
+
+    init() throws(ServiceError) {
+        descriptor = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
+        if descriptor < 0 { throw .system(operation: "eventfd", .current) }
+    }
+
+    deinit { close(descriptor) }
+
+    var isStopping: Bool { stopping.load(ordering: .acquiring) }
+
+    func stop() {
+        stopping.store(true, ordering: .releasing)
+        // It fails only when the counter is full, and then it is readable anyway.
+        _ = eventfd_write(descriptor, 1)
+    }
+}
+
+/// What the operations thread does.
+final class OperationsLoop {
+    /// Connections that are accepted between two turns of the library.
+    static let acceptBatchMax = 64
+    /// How long nothing is accepted when the process has no descriptor left; without the pause the
+    /// loop would spin.
+    static let shortagePause = Duration.milliseconds(100)
+    /// The longest sleep; everything that ends it earlier is a descriptor.
+    static let sleepMax = Duration.seconds(60)
+
+    private let listener: ListeningSocket
+    private let daemon: HTTPDaemon
+    private let control: OperationsControl
+    private let clock = SystemClock()
+    private var acceptsAgain: Timestamp
+
+    init(
+        address: String, port: UInt16, router: OperationsRouter, limits: OperationsLimits,
+        control: OperationsControl
+    ) throws(ServiceError) {
+        listener = try ListeningSocket(address: address, port: port)
+        daemon = try HTTPDaemon(router: router, limits: limits)
+        self.control = control
+        acceptsAgain = clock.monotonic()
+    }
+
+    var port: UInt16 { listener.port }
+
+    func run() {
+        while !control.isStopping {
+            if waitForWork() { acceptConnections() }
+            daemon.turn()
+        }
+    }
+
+    /// True when somebody wants to connect.
+    private func waitForWork() -> Bool {
+        let now = clock.monotonic()
+        let isPaused = now < acceptsAgain
+        let limit =
+            isPaused
+            ? Duration.nanoseconds(acceptsAgain.nanoseconds(since: now))
+            : OperationsLoop.sleepMax
+        let timeout = daemon.sleepMax(at: now, atMost: limit)
+        // A negative descriptor is passed over by poll.
+        let waits = [
+            isPaused ? -1 : listener.descriptor, daemon.readinessDescriptor, control.descriptor,
+        ]
+        var polls = waits.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        let ready = unsafe poll(&polls, nfds_t(polls.count), timeout.pollMilliseconds)
+        return ready > 0 && polls[0].revents != 0
+    }
+
+    private func acceptConnections() {
+        for _ in 0..<OperationsLoop.acceptBatchMax {
+            switch listener.accept() {
+            case .connection(let descriptor, let address): daemon.add(descriptor, from: address)
+            case .nobody: return
+            case .shortage:
+                daemon.cutOne()
+                acceptsAgain = clock.deadline(after: OperationsLoop.shortagePause)
+                return
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+internal import Glibc
+
+/// An IP address with a port, from numbers alone: a name would have to be looked up, and a look-up
+/// has no deadline of ours.
+struct SocketAddress {
+    private var storage = sockaddr_storage()
+    private(set) var size: socklen_t
+
+    /// Nil when `host` is neither an IPv4 nor an IPv6 address, nor `localhost`.
+    init?(host: String, port: UInt16) {
+        let numeric = host == "localhost" ? "127.0.0.1" : host
+        var v4 = sockaddr_in()
+        var v6 = sockaddr_in6()
+        if unsafe inet_pton(AF_INET, numeric, &v4.sin_addr) == 1 {
+            v4.sin_family = sa_family_t(AF_INET)
+            v4.sin_port = port.bigEndian
+            size = socklen_t(MemoryLayout<sockaddr_in>.size)
+            unsafe withUnsafeMutableBytes(of: &storage) {
+                unsafe $0.storeBytes(of: v4, as: sockaddr_in.self)
+            }
+        } else if unsafe inet_pton(AF_INET6, numeric, &v6.sin6_addr) == 1 {
+            v6.sin6_family = sa_family_t(AF_INET6)
+            v6.sin6_port = port.bigEndian
+            size = socklen_t(MemoryLayout<sockaddr_in6>.size)
+            unsafe withUnsafeMutableBytes(of: &storage) {
+                unsafe $0.storeBytes(of: v6, as: sockaddr_in6.self)
+            }
+        } else {
+            return nil
+        }
+    }
+
+    /// Room for an address that the system fills in.
+    init() { size = socklen_t(MemoryLayout<sockaddr_storage>.size) }
+
+    var family: Int32 { Int32(storage.ss_family) }
+
+    var port: UInt16 {
+        // Both families have the port at the same place.
+        unsafe withUnsafeBytes(of: storage) {
+            UInt16(bigEndian: unsafe $0.load(fromByteOffset: 2, as: UInt16.self))
+        }
+    }
+
+    /// Whom a limit counts: an IPv4 address, or the /64 of an IPv6 address, inside which anybody
+    /// can take as many addresses as he likes.
+    var peer: PeerAddress {
+        unsafe withUnsafeBytes(of: storage) { bytes in
+            let v4 = unsafe bytes.load(fromByteOffset: 4, as: UInt32.self)
+            if family == AF_INET { return PeerAddress(network: UInt64(v4)) }
+            let high = unsafe bytes.load(fromByteOffset: 8, as: UInt64.self)
+            let middle = unsafe bytes.load(fromByteOffset: 16, as: UInt32.self)
+            let mapped = unsafe bytes.load(fromByteOffset: 20, as: UInt32.self)
+            // ::ffff:a.b.c.d is an IPv4 address on a socket for both families.
+            let isMapped = high == 0 && UInt32(bigEndian: middle) == 0xffff
+            return PeerAddress(network: isMapped ? UInt64(mapped) : high)
+        }
+    }
+
+    mutating func withPointer<Result>(
+        _ body: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Result
+    ) -> Result {
+        unsafe withUnsafeMutablePointer(to: &storage) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                unsafe withUnsafeMutablePointer(to: &size) { unsafe body(address, $0) }
+            }
+        }
+    }
+}
+
+/// Those connections share a limit that come from here.
+struct PeerAddress: Hashable {
+    let network: UInt64
+}

@@ -1,0 +1,76 @@
+internal import Primitives
+internal import Synchronization
+
+/// Writes `/status`: who this is, how it is, and what the parts of the service have to say.
+final class StatusPage: Sendable {
+    typealias Section = @Sendable (inout JSONWriter) -> Void
+
+    /// More sections than this are a bug: sections are named in code.
+    static let sectionsMax = 64
+
+    private let identity: ServiceIdentity
+    private let readiness: Readiness
+    private let sectionBytesMax: Int
+    private let startedAt = SystemClock().now()
+    private let started = SystemClock().monotonic()
+    private let sections = Mutex<[(name: String, write: Section)]>([])
+
+    init(identity: ServiceIdentity, readiness: Readiness, sectionBytesMax: Int) {
+        self.identity = identity
+        self.readiness = readiness
+        self.sectionBytesMax = sectionBytesMax
+    }
+
+    func addSection(_ name: String, _ write: @escaping Section) {
+        sections.withLock { sections in
+            sections.removeAll { $0.name == name }
+            precondition(
+                sections.count < StatusPage.sectionsMax,
+                "/status has more than \(StatusPage.sectionsMax) sections")
+            sections.append((name, write))
+        }
+    }
+
+    func response() -> OperationsResponse {
+        let health = readiness.health
+        let sections = sections.withLock { $0 }
+        let uptime = SystemClock().monotonic().nanoseconds(since: started)
+        return .json { json in
+            json.member("service", identity.name)
+            json.member("version", identity.version)
+            json.member("startedAt", startedAt.description)
+            json.member("uptimeSeconds", Double(uptime / 1_000_000) / 1_000)
+            json.member("live", health.live)
+            json.member("ready", health.ready)
+            json.member(
+                "reasons",
+                array: { reasons in
+                    for reason in health.reasons { reasons.value(reason) }
+                })
+            for section in sections { write(section.name, section.write, into: &json) }
+        }
+    }
+
+    /// A section is written apart, so that one that is too large does not take the page with it.
+    private func write(_ name: String, _ write: Section, into json: inout JSONWriter) {
+        var part = JSONWriter(capacity: 512)
+        part.object(write)
+        json.key(name)
+        if part.bytes.count <= sectionBytesMax {
+            json.literal(part.text)
+        } else {
+            json.object { $0.member("bytesTooMany", part.bytes.count) }
+        }
+    }
+}
+
+/// Who answers on an operations port.
+public struct ServiceIdentity: Sendable {
+    public let name: String
+    public let version: String
+
+    public init(name: String, version: String) {
+        self.name = name
+        self.version = version
+    }
+}

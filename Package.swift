@@ -54,12 +54,17 @@ let package = Package(
 
         // The edge ring: one module per C library; nothing else sees its types.
         library("NatsTransport", uses: ["Primitives", "CNats"]),
-
         // What every service stands on: logs and metrics, configuration, threads, operations port.
         library("Telemetry", uses: ["Primitives"]),
+        library("ServiceRuntime", uses: ["Telemetry", "Primitives", "CMicroHTTP", "CLinux"]),
 
-        // The edge ring: one module per outside thing. None of it knows of markets.
-        library("ServiceRuntime", uses: ["Primitives", "CMicroHTTP", "CLinux"]),
+        // Where the rings meet: the tape's machines, carried out on NATS.
+        library(
+            "TapeTransport",
+            uses: [
+                "NatsTransport", "TapeProtocol", "TapeCodec", "MarketModel", "ServiceRuntime",
+                "Telemetry", "Primitives",
+            ]),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),

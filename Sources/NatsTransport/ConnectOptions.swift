@@ -40,13 +40,11 @@ struct ConnectOptions: ~Copyable {
             throw NatsError(NATS_ADDRESS_MISSING, "set NATS_URL", peer: "no server")
         }
         // Safety: the copies are freed below; libnats makes its own.
-        var urls = unsafe configuration.urls.map { url in
-            unsafe UnsafePointer<CChar>(strdup(url))
-        }
+        var urls = unsafe configuration.urls.map { unsafe UnsafePointer<CChar>(strdup($0)) }
         let status = unsafe urls.withUnsafeMutableBufferPointer { urls in
             unsafe natsOptions_SetServers(handle, urls.baseAddress, Int32(clamping: urls.count))
         }
-        for unsafeurl in unsafe urls { unsafe free(UnsafeMutablePointer(mutating: url)) }
+        unsafe urls.forEach { unsafe free(UnsafeMutablePointer(mutating: $0)) }
         try check(status, "NATS_URL")
         try check(unsafe natsOptions_SetName(handle, configuration.clientName), "the client name")
     }

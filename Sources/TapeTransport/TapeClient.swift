@@ -1,0 +1,138 @@
+public import NatsTransport
+public import ServiceRuntime
+internal import Synchronization
+public import TapeProtocol
+public import Telemetry
+
+/// The connection of a service to the tape. Any thread may use it; it ends with `close`.
+public final class TapeClient: Sendable {
+    public static let serverVersionMin = (major: 2, minor: 10)
+
+    public let connection: NatsConnection
+    public let jetStream: JetStream
+    public let names: TapeNames
+    let telemetry: TelemetryHub
+    private let listeners: ConnectionListeners
+
+    /// Connects once; throws when NATS does not answer or refuses.
+    public init(
+        _ configuration: NatsConfiguration, names: TapeNames, telemetry: TelemetryHub,
+        readiness: Readiness
+    ) throws(TapeError) {
+        let listeners = ConnectionListeners(telemetry: telemetry, readiness: readiness)
+        do throws(NatsError) {
+            connection = try NatsConnection(configuration) { listeners.handle($0) }
+            try connection.requireServer(atLeast: Self.serverVersionMin)
+        } catch {
+            throw .nats(error)
+        }
+        self.listeners = listeners
+        self.names = names
+        self.telemetry = telemetry
+        jetStream = JetStream(connection)
+        readiness.set(ReadinessPart.nats, nil)
+    }
+
+    /// Tells the mailbox of reconnects and of the connection's end, from now on.
+    public func notify(_ mailbox: TapeMailbox) { listeners.add(mailbox) }
+
+    public func close() { connection.close() }
+
+    // MARK: streams
+
+    /// Makes the stream, or checks that the one that is there was made the same way.
+    public func ensureStream(
+        _ name: String, subjects: [String], bytesMax: Int64
+    ) throws(TapeError) {
+        var wanted = StreamConfiguration(
+            name: name, subjects: subjects, maxBytes: bytesMax, metadata: names.record)
+        // Message ids are not used: order and doubles are settled by compare-and-set.
+        wanted.duplicateWindow = .seconds(1)
+        do throws(JetStreamError) {
+            _ = try jetStream.createStream(wanted)
+        } catch {
+            if case .differs(let stream, let differences) = error {
+                throw .otherNamespace(stream: stream, differences: differences)
+            }
+            throw .jetStream(error)
+        }
+    }
+
+    public func ensureTickStreams(bytesMax: Int64) throws(TapeError) {
+        for index in 0..<TapeNames.tickStreams {
+            try ensureStream(
+                names.tickStream(index), subjects: names.tickStreamSubjects(index),
+                bytesMax: bytesMax)
+        }
+    }
+
+    public func ensureBarStream(bytesMax: Int64) throws(TapeError) {
+        try ensureStream(
+            names.barStream, subjects: names.barStreamSubjects, bytesMax: bytesMax)
+    }
+
+    /// Checks, without making anything, that a stream exists and is of this namespace.
+    public func requireStream(_ name: String) throws(TapeError) {
+        let info: StreamInfo?
+        do throws(JetStreamError) {
+            info = try jetStream.streamInfo(name)
+        } catch {
+            throw .jetStream(error)
+        }
+        guard let info else { throw .missingStream(name) }
+        let record = info.configuration.metadata
+        let differences = names.record.sorted { $0.key < $1.key }.compactMap { key, value in
+            record[key] == value ? nil : "\(key) is \(record[key] ?? "absent"), not \(value)"
+        }
+        guard differences.isEmpty else {
+            throw .otherNamespace(stream: name, differences: differences)
+        }
+    }
+}
+
+/// The parts of readiness that the tape sets.
+public enum ReadinessPart {
+    public static let nats = "nats"
+    public static let tape = "tape"
+}
+
+/// Turns what happens to the connection into telemetry, readiness and events of the mailboxes.
+private final class ConnectionListeners: Sendable {
+    /// How long a full mailbox may hold up the callback thread; a reader that misses the event
+    /// notices by its stall detector.
+    private static let sendTimeout = Duration.milliseconds(100)
+
+    private let mailboxes = Mutex<[TapeMailbox]>([])
+    private let telemetry: TelemetryHub
+    private let readiness: Readiness
+
+    init(telemetry: TelemetryHub, readiness: Readiness) {
+        self.telemetry = telemetry
+        self.readiness = readiness
+    }
+
+    func add(_ mailbox: TapeMailbox) { mailboxes.withLock { $0.append(mailbox) } }
+
+    func handle(_ event: NatsConnectionEvent) {
+        switch event {
+        case .disconnected(let reason):
+            readiness.set(ReadinessPart.nats, reason)
+            telemetry.emit(ConnectionLost(reason: reason))
+        case .reconnected:
+            readiness.set(ReadinessPart.nats, nil)
+            telemetry.emit(ConnectionRestored())
+            send(.reconnected)
+        case .closed(let reason):
+            readiness.set(ReadinessPart.nats, reason)
+            send(.closed(reason))
+        case .lameDuck: telemetry.emit(ServerLeaving())
+        case .asyncError(let text): telemetry.emit(ConnectionComplaint(text: text))
+        }
+    }
+
+    private func send(_ event: TapeEvent) {
+        for mailbox in mailboxes.withLock({ $0 }) {
+            _ = mailbox.sendWaiting(event, timeout: Self.sendTimeout)
+        }
+    }
+}

@@ -1,0 +1,30 @@
+public import NatsTransport
+
+public enum TapeError: Error, Sendable, CustomStringConvertible {
+    case nats(NatsError)
+    case jetStream(JetStreamError)
+    /// The namespace was made with other numbers.
+    case otherNamespace(stream: String, differences: [String])
+    case missingStream(String)
+
+    public var isRetryable: Bool {
+        switch self {
+        case .nats(let error): error.isRetryable
+        case .jetStream(let error): error.isRetryable
+        case .otherNamespace: false
+        case .missingStream: true
+        }
+    }
+
+    public var description: String {
+        switch self {
+        case .nats(let error): error.description
+        case .jetStream(let error): error.description
+        case .otherNamespace(let stream, let differences):
+            "stream \(stream) was made with other settings (\(differences.joined(separator: "; "))): "
+                + "set MDS_PARTITIONS and TAPE_STREAM_BYTES as they were, or MDS_NAMESPACE anew"
+        case .missingStream(let stream):
+            "stream \(stream) does not exist yet: start the service that makes it"
+        }
+    }
+}

@@ -1,0 +1,68 @@
+internal import MarketModel
+internal import NatsTransport
+internal import Primitives
+public import TapeCodec
+public import TapeProtocol
+
+/// A packet as it stands on the tape.
+public struct StoredPacket: Sendable {
+    public let last: LastPacket
+    public let header: PacketHeader
+    let payload: [UInt8]
+
+    public func withBytes<Result, Failure: Error>(
+        _ body: (borrowing RawSpan) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try payload.withRawSpan(body)
+    }
+
+    init(_ message: StoredMessage) throws(PacketError) {
+        payload = message.payload
+        header = try payload.withRawSpan { span throws(PacketError) in
+            try PacketReader.validate(span)
+        }
+        last = LastPacket(sequence: message.sequence, header: header)
+    }
+
+    var marker: EpochMarker? {
+        payload.withRawSpan { packet in
+            var cursor = RecordCursor()
+            while let record = cursor.next(in: packet) {
+                if case .other(let message) = record, let marker = message.epochMarker(in: packet) {
+                    return marker
+                }
+            }
+            return nil
+        }
+    }
+}
+
+// Reading back: what a successor has to know of its predecessor. All of it blocks.
+extension TapeClient {
+    /// How many markers in a row are stepped over: each is a start that published nothing.
+    static let markersMax = 100_000
+
+    /// The subject's last packet, from the stream's leader.
+    public func lastPacket(stream: String, subject: String) throws -> StoredPacket? {
+        guard let message = try jetStream.lastMessage(stream: stream, subject: subject) else {
+            return nil
+        }
+        return try StoredPacket(message)
+    }
+
+    /// The last packet of the subject that is no marker.
+    public func lastContent(stream: String, subject: String) throws -> StoredPacket? {
+        var packet = try lastPacket(stream: stream, subject: subject)
+        var steps = 0
+        while let found = packet, let marker = found.marker, steps < Self.markersMax {
+            steps += 1
+            guard marker.previousSequence > 0,
+                let message = try jetStream.message(
+                    stream: stream, sequence: marker.previousSequence),
+                message.subject == subject
+            else { return nil }
+            packet = try StoredPacket(message)
+        }
+        return packet
+    }
+}

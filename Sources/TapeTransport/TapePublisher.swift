@@ -1,0 +1,258 @@
+public import MarketModel
+public import NatsTransport
+public import Primitives
+public import ServiceRuntime
+public import TapeCodec
+public import TapeProtocol
+internal import Telemetry
+
+/// Publishes on many subjects of the tape: carries out what each subject's `PublisherLane`
+/// decides.
+///
+/// One thread owns it; answers come to that thread's mailbox and are handed to `handle`. Reading a
+/// subject's last packet, which happens at the start and after trouble only, blocks.
+public final class TapePublisher {
+    /// What a subject needs beside its machine.
+    struct Lane {
+        let subject: String
+        let stream: String
+        var machine: PublisherLane
+        var builder: PacketBuilder
+        /// The buffer of the packet before, used again for the next one.
+        var spare: SealedPacket?
+        var publishedAt: Int64 = 0
+    }
+
+    /// A packet that stands on the tape for good.
+    public struct Acknowledged: Sendable {
+        public let lane: Int
+        public let header: PacketHeader
+        public let sequence: UInt64
+    }
+
+    /// Filled by `handle`, emptied by the owner.
+    public var acknowledged: [Acknowledged] = []
+
+    let client: TapeClient
+    private let inbox: String
+    private let subscription: NatsSubscription
+    private let clock = SystemClock()
+    private let metrics: PublisherMetrics
+    var lanes: [Lane] = []
+    private var effects: [PublisherLane.Effect] = []
+
+    public init(_ client: TapeClient, mailbox: TapeMailbox, lanesMax: Int) throws(TapeError) {
+        self.client = client
+        metrics = PublisherMetrics(client.telemetry.metrics)
+        inbox = client.connection.newInbox()
+        do throws(NatsError) {
+            // One packet in flight per subject: twice that leaves room for late answers.
+            subscription = try client.connection.subscribe(
+                "\(inbox).>", pendingMessagesMax: max(1_024, lanesMax * 2)
+            ) { message in
+                // A mailbox that is full for a second loses an answer; the packet's fate is then
+                // read from the tape.
+                _ = mailbox.sendWaiting(.answer(message), timeout: .seconds(1))
+            }
+        } catch {
+            throw .nats(error)
+        }
+    }
+
+    /// Adds a subject; `open` starts it.
+    public func addLane(
+        subject: String, stream: String, builder: PacketBuilder,
+        marking: PublisherLane.Marking = PublisherLane.Marking()
+    ) -> Int {
+        lanes.append(
+            Lane(
+                subject: subject, stream: stream, machine: PublisherLane(marking: marking),
+                builder: builder))
+        return lanes.count - 1
+    }
+
+    /// Opens an epoch on every subject.
+    public func open() {
+        for lane in lanes.indices { feed(lane, .open) }
+    }
+
+    public func open(lane: Int) { feed(lane, .open) }
+
+    // MARK: what the owner asks and does
+
+    public func epoch(lane: Int) -> UInt64 { lanes[lane].machine.epoch }
+    public func nextOrdinal(lane: Int) -> UInt64 { lanes[lane].machine.nextOrdinal }
+    public func isReady(lane: Int) -> Bool { lanes[lane].machine.isReady }
+    public func isFenced(lane: Int) -> Bool { lanes[lane].machine.isFenced }
+    public func isFull(lane: Int) -> Bool { lanes[lane].builder.isFull }
+    public func waitingTicks(lane: Int) -> Int { lanes[lane].builder.tickCount }
+
+    /// Nothing waits and nothing is in flight.
+    public func isIdle(lane: Int) -> Bool {
+        lanes[lane].machine.isIdle && lanes[lane].builder.tickCount == 0
+    }
+
+    public var isIdle: Bool { lanes.indices.allSatisfy { isIdle(lane: $0) } }
+    public var hasOpened: Bool { lanes.allSatisfy { $0.machine.epoch > 0 } }
+
+    /// The earliest event time that is not on the tape yet; undefined when everything is.
+    public func oldestUnacknowledged(lane: Int) -> Timestamp {
+        min(lanes[lane].machine.oldestUnacknowledged, lanes[lane].builder.oldestEventTime)
+    }
+
+    public func register(_ definition: SymbolDefinition, lane: Int) -> UInt32 {
+        lanes[lane].builder.register(definition)
+    }
+
+    public func register(_ definition: SeriesDefinition, lane: Int) -> UInt16 {
+        lanes[lane].builder.register(definition)
+    }
+
+    public func append(_ trade: Trade, lane: Int) -> Bool { lanes[lane].builder.append(trade) }
+    public func append(_ quote: Quote, lane: Int) -> Bool { lanes[lane].builder.append(quote) }
+    public func append(_ bar: Bar, lane: Int) -> Bool { lanes[lane].builder.append(bar) }
+
+    /// Sends what the subject's builder holds, also when that is nothing. Only when it is ready.
+    public func publish(lane: Int, watermark: Timestamp, output: OutputState? = nil) {
+        let now = clock.now()
+        let machine = lanes[lane].machine
+        let seal = PacketBuilder.Seal(
+            epoch: machine.epoch, firstOrdinal: machine.nextOrdinal, watermark: watermark,
+            sendTime: now)
+        let spare = lanes[lane].spare.take()
+        let packet = lanes[lane].builder.seal(seal, output: output, recycling: spare)
+        let monotonic = clock.monotonic().nanoseconds
+        lanes[lane].publishedAt = monotonic
+        lanes[lane].machine.publish(packet, now: monotonic, into: &effects)
+        carryOut(lane)
+    }
+
+    // MARK: events
+
+    /// An answer to a publish.
+    public func handle(_ answer: NatsMessage) {
+        guard let (lane, attempt) = address(of: answer) else { return }
+        switch JetStream.publishOutcome(of: answer) {
+        case .stored(let sequence, _):
+            feed(lane, .acknowledged(attempt: attempt, sequence: sequence))
+        case .wrongLastSequence:
+            unsettled(lane, "another message is the last of the subject", "out_of_sequence")
+            feed(lane, .outOfSequence(attempt: attempt))
+        case .noResponders:
+            unsettled(lane, "no stream takes it at the moment", "no_responders")
+            feed(lane, .notStored(attempt: attempt))
+        case .refused(let code, let errorCode, let description):
+            unsettled(lane, "\(code), \(errorCode): \(description)", "refused")
+            feed(lane, .notStored(attempt: attempt))
+        case .malformed(let text):
+            // Whether it is stored is unknown: the time-out has it read from the tape.
+            unsettled(lane, text, "malformed")
+        }
+    }
+
+    /// Time-outs and retries that are due. Answers how long nothing else will be.
+    public func tick() {
+        let now = clock.monotonic().nanoseconds
+        for lane in lanes.indices {
+            guard let deadline = lanes[lane].machine.deadline, now >= deadline else { continue }
+            if case .inFlight = lanes[lane].machine.state {
+                unsettled(lane, "no answer came in time", "timeout")
+            }
+            feed(lane, .tick)
+        }
+    }
+
+    private func feed(_ lane: Int, _ event: PublisherLane.Event) {
+        lanes[lane].machine.handle(
+            event, now: clock.monotonic().nanoseconds, into: &effects)
+        carryOut(lane)
+    }
+
+    private func unsettled(_ lane: Int, _ reason: String, _ label: String) {
+        client.telemetry.emit(
+            PublishUnsettled(subject: lanes[lane].subject, reason: reason, label: label))
+    }
+
+    /// `<inbox>.<lane>.<attempt>`.
+    private func address(of answer: NatsMessage) -> (lane: Int, attempt: UInt64)? {
+        let tokens = answer.subject.utf8.split(separator: UInt8(ascii: "."))
+        guard tokens.count >= 2, let attempt = UInt64(Substring(tokens[tokens.count - 1])),
+            let lane = Int(Substring(tokens[tokens.count - 2])), lanes.indices.contains(lane)
+        else { return nil }
+        return (lane, attempt)
+    }
+
+    // MARK: effects
+
+    /// In order; carrying one out may bring forth the next ones.
+    private func carryOut(_ lane: Int) {
+        var index = 0
+        while index < effects.count {
+            carryOut(effects[index], lane)
+            index += 1
+        }
+        effects.removeAll(keepingCapacity: true)
+    }
+
+    private func carryOut(_ effect: PublisherLane.Effect, _ lane: Int) {
+        switch effect {
+        case .publish(let packet, let expected, let attempt):
+            send(packet, expected: expected, attempt: attempt, lane)
+        case .readLast: readLast(lane)
+        case .makeMarker(let marker): publishMarker(marker, lane)
+        case .acknowledged(let packet, let sequence):
+            let now = clock.monotonic().nanoseconds
+            metrics.acknowledged(packet.header, nanoseconds: now - lanes[lane].publishedAt)
+            acknowledged.append(
+                Acknowledged(lane: lane, header: packet.header, sequence: sequence))
+            lanes[lane].spare = packet
+        case .fenced(let ours, let theirs):
+            client.telemetry.emit(
+                PublisherFenced(subject: lanes[lane].subject, ours: ours, theirs: theirs))
+        case .rolledBack(let lost, let sequence):
+            client.telemetry.emit(
+                TapeRolledBack(subject: lanes[lane].subject, lost: lost, sequence: sequence))
+        }
+    }
+
+    private func send(_ packet: SealedPacket, expected: UInt64, attempt: UInt64, _ lane: Int) {
+        do throws(NatsError) {
+            try packet.withBytes { bytes throws(NatsError) in
+                try client.connection.publish(
+                    bytes, to: lanes[lane].subject, replyTo: "\(inbox).\(lane).\(attempt)",
+                    expectedLastSubjectSequence: expected)
+            }
+        } catch {
+            unsettled(lane, "\(error)", "connection")
+            // Without a link nothing was sent.
+            lanes[lane].machine.handle(
+                .notStored(attempt: attempt), now: clock.monotonic().nanoseconds, into: &effects)
+        }
+    }
+
+    private func publishMarker(_ marker: EpochMarker, _ lane: Int) {
+        let builder = lanes[lane].builder
+        var markers = PacketBuilder(
+            kind: builder.kind, partition: builder.partition, source: builder.source)
+        let seal = PacketBuilder.Seal(
+            epoch: lanes[lane].machine.epoch, firstOrdinal: marker.startOrdinal,
+            watermark: Timestamp(nanoseconds: Int64.min), sendTime: clock.now())
+        lanes[lane].machine.publishMarker(
+            markers.seal(seal, marker: marker), now: clock.monotonic().nanoseconds,
+            into: &effects)
+    }
+
+    private func readLast(_ lane: Int) {
+        let event: PublisherLane.Event
+        do {
+            let last = try client.lastPacket(
+                stream: lanes[lane].stream, subject: lanes[lane].subject)
+            event = .lastRead(last?.last)
+        } catch {
+            client.telemetry.emit(TapeCallFailed(reason: "\(error)"))
+            event = .readFailed
+        }
+        lanes[lane].machine.handle(
+            event, now: clock.monotonic().nanoseconds, into: &effects)
+    }
+}

@@ -1,0 +1,308 @@
+public import MarketModel
+public import NatsTransport
+internal import Primitives
+public import ServiceRuntime
+public import TapeCodec
+public import TapeProtocol
+internal import Telemetry
+
+/// Reads partitions of the tape: carries out what each partition's `ReaderLane` decides.
+///
+/// One thread owns it; deliveries come to that thread's mailbox and are handed to `handle`. Making
+/// a consumer, which happens at the start and after trouble only, blocks.
+public final class TapeReaders {
+    /// What one reader reads.
+    public struct Input: Sendable {
+        public let partition: Partition
+        public let stream: String
+        public let filters: [String]
+
+        public init(partition: Partition, stream: String, filters: [String]) {
+            self.partition = partition
+            self.stream = stream
+            self.filters = filters
+        }
+    }
+
+    private struct Reader {
+        let input: Input
+        var machine = ReaderLane()
+        /// While the owner cannot take more: what came meanwhile. Bounded by the open pulls, which
+        /// are not renewed before their messages are taken.
+        var isHeld = false
+        var waiting: [NatsMessage] = []
+    }
+
+    /// Called with each packet that was proven to be the next one of its reader.
+    public typealias Take = (_ reader: Int, _ header: PacketHeader, _ packet: RawSpan) -> Void
+
+    private let client: TapeClient
+    private let group: String
+    private let inbox: String
+    private let subscription: NatsSubscription
+    private let clock = SystemClock()
+    private let packets: Counter
+    private let problems: Gauge
+    private var readers: [Reader] = []
+    private var effects: [ReaderLane.Effect] = []
+
+    /// `group` begins the names of the consumers: `[A-Za-z0-9_]`, and unique among the processes
+    /// that read.
+    public init(
+        _ client: TapeClient, group: String, mailbox: TapeMailbox, readersMax: Int
+    ) throws(TapeError) {
+        self.client = client
+        self.group = group
+        inbox = client.connection.newInbox()
+        let metrics = client.telemetry.metrics
+        packets = metrics.counter("mds_tape_packets_read_total", "Packets taken from the tape.")
+        problems = metrics.gauge(
+            "mds_tape_readers_stopped", "Readers that stopped and wait for a person.")
+        problems.set(0)
+        do throws(NatsError) {
+            // All open pulls of all readers, twice over for those of an older tenure.
+            let messagesMax = readersMax * ReaderLane.pullsMax * ReaderLane.pullMessages * 2
+            subscription = try client.connection.subscribe(
+                "\(inbox).>", pendingMessagesMax: max(1_024, messagesMax)
+            ) { message in
+                // A delivery that is lost here is missed by its number, and read again.
+                _ = mailbox.sendWaiting(.delivery(message), timeout: .seconds(1))
+            }
+        } catch {
+            throw .nats(error)
+        }
+    }
+
+    public func add(_ input: Input) -> Int {
+        readers.append(Reader(input: input))
+        return readers.count - 1
+    }
+
+    public func open(_ reader: Int, at position: TapePosition?) {
+        readers[reader].machine.open(at: position, into: &effects)
+        carryOut(reader)
+    }
+
+    public func position(_ reader: Int) -> TapePosition? { readers[reader].machine.position }
+    public func isReading(_ reader: Int) -> Bool { readers[reader].machine.isReading }
+
+    /// Why the reader stopped for good; nil while it reads or tries to.
+    public func problem(_ reader: Int) -> ReaderProblem? {
+        guard case .stopped(let problem) = readers[reader].machine.state else { return nil }
+        return problem
+    }
+
+    public var indices: Range<Int> { readers.indices }
+
+    /// Removes the consumers, so that the server need not wait for them to be forgotten.
+    public func close() {
+        for reader in readers.indices { deleteConsumer(reader, readers[reader].machine.tenure) }
+        subscription.unsubscribe()
+    }
+
+    // MARK: backpressure
+
+    /// Takes nothing more from this reader until `release`; the tape keeps it.
+    public func hold(_ reader: Int) { readers[reader].isHeld = true }
+
+    public func release(_ reader: Int, _ take: Take) {
+        readers[reader].isHeld = false
+        var index = 0
+        while index < readers[reader].waiting.count, !readers[reader].isHeld {
+            deliver(readers[reader].waiting[index], reader, take)
+            index += 1
+        }
+        readers[reader].waiting.removeFirst(index)
+    }
+
+    // MARK: events
+
+    /// A message on the inbox: a packet, or a status of a pull.
+    public func handle(_ message: NatsMessage, _ take: Take) {
+        if let code = message.status {
+            guard let (reader, tenure, pull) = address(of: message.subject) else { return }
+            readers[reader].machine.status(
+                code, message.statusDescription ?? "", pull: pull, tenure: tenure,
+                now: clock.monotonic().nanoseconds, into: &effects)
+            carryOut(reader)
+            return
+        }
+        guard let reader = reader(of: message) else { return }
+        if readers[reader].isHeld || !readers[reader].waiting.isEmpty {
+            readers[reader].waiting.append(message)
+        } else {
+            deliver(message, reader, take)
+        }
+    }
+
+    private func deliver(_ message: NatsMessage, _ reader: Int, _ take: Take) {
+        guard let replyTo = message.replyTo,
+            let metadata = PulledMessage.metadata(ofReplySubject: replyTo),
+            let (_, tenure) = owner(of: metadata.consumer)
+        else { return }
+        let delivery = ReaderLane.Delivery(
+            tenure: tenure, sequence: metadata.streamSequence,
+            consumerSequence: metadata.consumerSequence)
+        message.withPayload { bytes in
+            do throws(PacketError) {
+                let header = try PacketReader.validate(bytes)
+                let verdict = readers[reader].machine.packet(
+                    header, delivery, now: clock.monotonic().nanoseconds, into: &effects)
+                if verdict == .deliver {
+                    packets.add()
+                    take(reader, header, bytes)
+                }
+            } catch {
+                readers[reader].machine.undecodable(error, delivery, into: &effects)
+            }
+        }
+        carryOut(reader)
+    }
+
+    public func reconnected() {
+        for reader in readers.indices {
+            readers[reader].machine.reconnected(
+                now: clock.monotonic().nanoseconds, into: &effects)
+            carryOut(reader)
+        }
+    }
+
+    /// Retries and stalls that are due.
+    public func tick() {
+        let now = clock.monotonic().nanoseconds
+        for reader in readers.indices {
+            // A reader that is held hears nothing because it asks for nothing.
+            guard !readers[reader].isHeld, let deadline = readers[reader].machine.deadline,
+                now >= deadline
+            else { continue }
+            readers[reader].machine.tick(now: now, into: &effects)
+            carryOut(reader)
+        }
+    }
+
+    // MARK: names
+
+    private func consumer(_ reader: Int, _ tenure: UInt64) -> String {
+        "\(group)-\(reader)-\(tenure)"
+    }
+
+    private func owner(of consumer: String) -> (reader: Int, tenure: UInt64)? {
+        let parts = consumer.utf8.split(separator: UInt8(ascii: "-"))
+        guard parts.count >= 2, let tenure = UInt64(Substring(parts[parts.count - 1])),
+            let reader = Int(Substring(parts[parts.count - 2])), readers.indices.contains(reader)
+        else { return nil }
+        return (reader, tenure)
+    }
+
+    private func reader(of message: NatsMessage) -> Int? {
+        guard let replyTo = message.replyTo else { return nil }
+        return PulledMessage.metadata(ofReplySubject: replyTo).flatMap {
+            owner(of: $0.consumer)?.reader
+        }
+    }
+
+    /// `<inbox>.<reader>.<tenure>.<pull>`.
+    private func address(of subject: String) -> (reader: Int, tenure: UInt64, pull: UInt64)? {
+        let tokens = subject.utf8.split(separator: UInt8(ascii: "."))
+        guard tokens.count >= 3, let pull = UInt64(Substring(tokens[tokens.count - 1])),
+            let tenure = UInt64(Substring(tokens[tokens.count - 2])),
+            let reader = Int(Substring(tokens[tokens.count - 3])),
+            readers.indices.contains(reader)
+        else { return nil }
+        return (reader, tenure, pull)
+    }
+
+    // MARK: effects
+
+    private func carryOut(_ reader: Int) {
+        var index = 0
+        while index < effects.count {
+            carryOut(effects[index], reader)
+            index += 1
+        }
+        effects.removeAll(keepingCapacity: true)
+    }
+
+    private func carryOut(_ effect: ReaderLane.Effect, _ reader: Int) {
+        switch effect {
+        case .readStream: readStream(reader)
+        case .createConsumer(let tenure, let start): createConsumer(reader, tenure, start)
+        case .deleteConsumer(let tenure): deleteConsumer(reader, tenure)
+        case .pull(let tenure, let number): pull(reader, tenure, number)
+        case .doubted(let doubt):
+            client.telemetry.emit(ReaderDoubted(reader: name(reader), doubt: doubt))
+        case .hole(let source, let ordinals):
+            client.telemetry.emit(
+                TapeHole(reader: name(reader), source: source.text, ordinals: ordinals))
+        case .stopped(let problem):
+            problems.add(1)
+            client.telemetry.emit(ReaderStopped(reader: name(reader), problem: problem))
+        }
+    }
+
+    private func name(_ reader: Int) -> String {
+        "\(group) partition \(readers[reader].input.partition)"
+    }
+
+    private func readStream(_ reader: Int) {
+        do throws(JetStreamError) {
+            let stream = readers[reader].input.stream
+            guard let info = try client.jetStream.streamInfo(stream) else {
+                failed(reader, "stream \(stream) does not exist yet")
+                return
+            }
+            let bounds = ReaderLane.StreamBounds(
+                created: info.created, firstSequence: info.firstSequence,
+                lastSequence: info.lastSequence)
+            readers[reader].machine.streamRead(
+                bounds, now: clock.monotonic().nanoseconds, into: &effects)
+        } catch {
+            failed(reader, "\(error)")
+        }
+    }
+
+    private func createConsumer(_ reader: Int, _ tenure: UInt64, _ start: UInt64?) {
+        let input = readers[reader].input
+        let configuration = ConsumerConfiguration(
+            name: consumer(reader, tenure), filterSubjects: input.filters,
+            deliver: start.map { .fromSequence($0) } ?? .all)
+        do throws(JetStreamError) {
+            try client.jetStream.createConsumer(stream: input.stream, configuration)
+            readers[reader].waiting.removeAll()
+            readers[reader].machine.consumerCreated(
+                tenure: tenure, now: clock.monotonic().nanoseconds, into: &effects)
+        } catch {
+            failed(reader, "\(error)")
+        }
+    }
+
+    private func failed(_ reader: Int, _ reason: String) {
+        client.telemetry.emit(TapeCallFailed(reason: reason))
+        readers[reader].machine.openFailed(now: clock.monotonic().nanoseconds)
+    }
+
+    /// Best effort: what is not deleted is forgotten by the server after its inactivity.
+    private func deleteConsumer(_ reader: Int, _ tenure: UInt64) {
+        guard tenure > 0, client.connection.isConnected else { return }
+        do throws(JetStreamError) {
+            _ = try client.jetStream.deleteConsumer(
+                stream: readers[reader].input.stream, name: consumer(reader, tenure))
+        } catch {
+            client.telemetry.emit(TapeCallFailed(reason: "\(error)"))
+        }
+    }
+
+    private func pull(_ reader: Int, _ tenure: UInt64, _ number: UInt64) {
+        do throws(NatsError) {
+            try client.jetStream.pull(
+                stream: readers[reader].input.stream, consumer: consumer(reader, tenure),
+                batch: ReaderLane.pullMessages, bytesMax: ReaderLane.pullBytes,
+                expires: .seconds(ReaderLane.pullExpirySeconds),
+                idleHeartbeat: .seconds(ReaderLane.heartbeatSeconds),
+                replyTo: "\(inbox).\(reader).\(tenure).\(number)")
+        } catch {
+            // The stall detector makes the consumer anew when the link is there again.
+            client.telemetry.emit(TapeCallFailed(reason: "\(error)"))
+        }
+    }
+}

@@ -1,0 +1,187 @@
+internal import TapeProtocol
+internal import Telemetry
+
+// The events of the tape's edge: each is one log line and its counters.
+
+struct ConnectionLost: TelemetryEvent {
+    static let name = "nats.connection.lost"
+    let reason: String
+
+    var level: LogLevel { .warning }
+    var message: String { "lost the connection to NATS; reconnecting" }
+    var fields: [(String, LogValue)] { [("reason", .text(reason))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter("mds_nats_disconnects_total", "Connections to NATS that were lost.").add()
+    }
+}
+
+struct ConnectionRestored: TelemetryEvent {
+    static let name = "nats.connection.restored"
+
+    var level: LogLevel { .info }
+    var message: String { "connected to NATS again" }
+    var fields: [(String, LogValue)] { [] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter("mds_nats_reconnects_total", "Connections to NATS that were restored.")
+            .add()
+    }
+}
+
+struct ServerLeaving: TelemetryEvent {
+    static let name = "nats.server.leaving"
+
+    var level: LogLevel { .info }
+    var message: String { "the NATS server is about to stop; waiting for another one" }
+    var fields: [(String, LogValue)] { [] }
+
+    func count(in metrics: MetricRegistry) {}
+}
+
+struct ConnectionComplaint: TelemetryEvent {
+    static let name = "nats.connection.complaint"
+    let text: String
+
+    var level: LogLevel { .error }
+    var message: String { "NATS refused something that this service did" }
+    var fields: [(String, LogValue)] { [("reason", .text(text))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_nats_errors_total", "Errors that NATS reported by itself, permissions included."
+        ).add()
+    }
+}
+
+struct PublishUnsettled: TelemetryEvent {
+    static let name = "tape.publish.unsettled"
+    let subject: String
+    let reason: String
+    let label: String
+
+    var level: LogLevel { .warning }
+    var message: String { "a packet was not acknowledged; it will be settled and sent again" }
+    var fields: [(String, LogValue)] {
+        [("subject", .text(subject)), ("reason", .text(reason))]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_tape_publish_unsettled_total",
+            "Packets that were not acknowledged at once, by reason.", labels: [("reason", label)]
+        ).add()
+    }
+}
+
+struct PublisherFenced: TelemetryEvent {
+    static let name = "tape.publish.fenced"
+    let subject: String
+    let ours: UInt64
+    let theirs: UInt64
+
+    var level: LogLevel { .error }
+    var message: String { "another owner publishes on this subject; nothing more is published" }
+    var fields: [(String, LogValue)] {
+        [
+            ("subject", .text(subject)), ("epoch", .unsigned(ours)),
+            ("owner.epoch", .unsigned(theirs)),
+        ]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter("mds_tape_fenced_total", "Subjects that another owner took over.").add()
+    }
+}
+
+struct TapeRolledBack: TelemetryEvent {
+    static let name = "tape.rolled_back"
+    let subject: String
+    let lost: ClosedRange<UInt64>?
+    let sequence: UInt64
+
+    var level: LogLevel { .error }
+    var message: String { "the tape lost ticks that it had acknowledged" }
+    var fields: [(String, LogValue)] {
+        [
+            ("subject", .text(subject)), ("sequence", .unsigned(sequence)),
+            ("lost.first", .unsigned(lost?.lowerBound ?? 0)),
+            ("lost.last", .unsigned(lost?.upperBound ?? 0)),
+        ]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter("mds_tape_rollbacks_total", "How often the tape was found put back.").add()
+        metrics.counter(
+            "mds_tape_lost_ticks_total", "Acknowledged ticks that the tape no longer holds."
+        ).add(UInt64(lost?.count ?? 0))
+    }
+}
+
+struct ReaderDoubted: TelemetryEvent {
+    static let name = "tape.reader.renewed"
+    let reader: String
+    let doubt: ReaderDoubt
+
+    var level: LogLevel { .warning }
+    var message: String { "a reader makes its consumer anew at its position" }
+    var fields: [(String, LogValue)] {
+        [("reader", .text(reader)), ("reason", .text(doubt.description))]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_tape_reader_renewals_total", "Consumers that were made anew, by reason.",
+            labels: [("reason", doubt.label)]
+        ).add()
+    }
+}
+
+struct TapeHole: TelemetryEvent {
+    static let name = "tape.hole"
+    let reader: String
+    let source: String
+    let ordinals: ClosedRange<UInt64>
+
+    var level: LogLevel { .error }
+    var message: String { "ordinals are missing on the tape itself" }
+    var fields: [(String, LogValue)] {
+        [
+            ("reader", .text(reader)), ("source", .text(source)),
+            ("first", .unsigned(ordinals.lowerBound)), ("last", .unsigned(ordinals.upperBound)),
+        ]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter("mds_tape_missing_ticks_total", "Ordinals that the tape does not hold.")
+            .add(UInt64(ordinals.count))
+    }
+}
+
+struct ReaderStopped: TelemetryEvent {
+    static let name = "tape.reader.stopped"
+    let reader: String
+    let problem: ReaderProblem
+
+    var level: LogLevel { .error }
+    var message: String { "a reader stopped: \(problem)" }
+    var fields: [(String, LogValue)] { [("reader", .text(reader))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter("mds_tape_readers_stopped_total", "Readers that stopped for a person.")
+            .add()
+    }
+}
+
+struct TapeCallFailed: TelemetryEvent {
+    static let name = "tape.call.failed"
+    let reason: String
+
+    var level: LogLevel { .warning }
+    var message: String { "a request to JetStream failed; it will be repeated" }
+    var fields: [(String, LogValue)] { [("reason", .text(reason))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter("mds_tape_call_failures_total", "Requests to JetStream that failed.").add()
+    }
+}

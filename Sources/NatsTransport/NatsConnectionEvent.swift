@@ -48,8 +48,9 @@ final class ConnectionEvents: Sendable {
     func willClose() { state.withLock { $0.isClosing = true } }
 
     func disconnected(_ reason: String) {
-        requests.failAll(NATS_CONNECTION_DISCONNECTED)
-        if state.withLock({ $0.isClosing }) { return }
+        let isClosing = state.withLock { $0.isClosing }
+        requests.failAll(isClosing ? NATS_CONNECTION_CLOSED : NATS_CONNECTION_DISCONNECTED)
+        if isClosing { return }
         onEvent(.disconnected("\(peer): \(reason.isEmpty ? "the link was lost" : reason)"))
     }
 

@@ -67,6 +67,11 @@ extension NatsMessage {
         subject: String, replyTo: String? = nil, headers: [(name: String, value: String)] = [],
         payload: [UInt8] = []
     ) throws(NatsError) {
+        // Without a connection before, libnats' own tables may not be there yet. Idempotent.
+        let status = nats_Open(-1)
+        guard status == NATS_OK else {
+            throw NatsError(status, "initialise libnats", peer: "no server")
+        }
         let message = try unsafe payload.withRawSpan { span throws(NatsError) in
             try unsafe createMessage(
                 span, to: subject, replyTo: replyTo, headers: headers, peer: "no server")

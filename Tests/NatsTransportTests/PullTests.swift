@@ -1,0 +1,186 @@
+import NatsTransport
+import Primitives
+import TestSupport
+import Testing
+
+@Suite struct PullTests {
+    /// A stream "S" with messages 1 to 6 on s.a, s.b, s.c, s.a, s.b, s.c, and a way to pull.
+    struct Fixture {
+        let server: NatsServer
+        let connection: NatsConnection
+        let jetStream: JetStream
+        let inbox: String
+        let log = MessageLog()
+        let subscription: NatsSubscription
+
+        init() throws {
+            server = try NatsServer()
+            connection = try server.connect()
+            jetStream = JetStream(connection)
+            inbox = connection.newInbox()
+            let log = log
+            subscription = try connection.subscribe("\(inbox).>", pendingMessagesMax: 100_000) {
+                log.add($0)
+            }
+            _ = try jetStream.createStream(StreamConfiguration(name: "S", subjects: ["s.>"]))
+            for number in 1...6 {
+                try connection.publish("\(number)", to: "s.\(["c", "a", "b"][number % 3])")
+            }
+            try connection.flush(timeout: .seconds(5))
+        }
+
+        func consumer(_ filters: [String], _ deliver: ConsumerConfiguration.Deliver) throws {
+            try jetStream.createConsumer(
+                stream: "S",
+                ConsumerConfiguration(name: "C", filterSubjects: filters, deliver: deliver))
+        }
+
+        func pull(
+            batch: Int, expires: Duration = .seconds(20), heartbeat: Duration = .zero
+        ) throws {
+            try jetStream.pull(
+                stream: "S", consumer: "C", batch: batch, bytesMax: nil, expires: expires,
+                idleHeartbeat: heartbeat, replyTo: "\(inbox).1")
+        }
+
+        var texts: [String] { log.all.filter { $0.status == nil }.map(\.text) }
+        var statuses: [Int] { log.all.compactMap(\.status) }
+    }
+
+    @Test(
+        "two filter subjects from a sequence come merged in stream order, and tell where they are")
+    func twoFilters() throws {
+        let fixture = try Fixture()
+        try fixture.consumer(["s.a", "s.c"], .fromSequence(3))
+        try fixture.pull(batch: 10)
+        #expect(eventually { fixture.log.count == 3 })
+        #expect(fixture.texts == ["3", "4", "6"])
+        let places = fixture.log.all.compactMap {
+            PulledMessage.metadata(ofReplySubject: $0.replyTo ?? "")
+        }
+        #expect(places.map(\.streamSequence) == [3, 4, 6])
+        #expect(places.map(\.consumerSequence) == [1, 2, 3])
+        #expect(places.map(\.pending) == [2, 1, 0])
+        #expect(places.allSatisfy { $0.stream == "S" && $0.consumer == "C" })
+        let stored = try #require(try fixture.jetStream.message(stream: "S", sequence: 3))
+        #expect(places.first?.time == stored.time)
+        // The pull is still open: what is published now comes by itself.
+        try fixture.connection.publish("7", to: "s.a")
+        #expect(eventually { fixture.texts == ["3", "4", "6", "7"] })
+    }
+
+    @Test("where a consumer starts")
+    func deliver() throws {
+        let fixture = try Fixture()
+        let starts: [(ConsumerConfiguration.Deliver, [String])] = [
+            (.all, ["1", "2", "3", "4", "5", "6"]), (.last, ["6"]), (.new, []),
+            (.fromSequence(6), ["6"]), (.fromSequence(0), ["1", "2", "3", "4", "5", "6"]),
+        ]
+        for (deliver, expected) in starts {
+            fixture.log.removeAll()
+            try fixture.consumer([], deliver)
+            // Without a time to wait the server answers with what it has, and a 404 for the rest.
+            try fixture.pull(batch: 10, expires: .zero)
+            #expect(eventually { fixture.statuses.contains { $0 == 404 || $0 == 408 } })
+            #expect(fixture.texts == expected)
+            #expect(try fixture.jetStream.deleteConsumer(stream: "S", name: "C"))
+        }
+        #expect(try !fixture.jetStream.deleteConsumer(stream: "S", name: "C"))
+    }
+
+    @Test("an empty pull answers 404 at once, or 408 when its time is up")
+    func empty() throws {
+        let fixture = try Fixture()
+        try fixture.consumer(["s.none"], .all)
+        try fixture.pull(batch: 1, expires: .zero)
+        #expect(eventually { fixture.statuses == [404] })
+        #expect(fixture.log.all.first?.statusDescription == "No Messages")
+        try fixture.pull(batch: 1, expires: .milliseconds(30))
+        #expect(eventually { fixture.statuses == [404, 408] })
+        #expect(fixture.log.all.last?.payloadByteCount == 0)
+    }
+
+    @Test("an open pull gets heartbeats")
+    func heartbeat() throws {
+        let fixture = try Fixture()
+        try fixture.consumer(["s.none"], .all)
+        try fixture.pull(batch: 1, expires: .seconds(20), heartbeat: .milliseconds(100))
+        #expect(eventually { fixture.statuses.prefix(2) == [100, 100] })
+        #expect(fixture.log.all.first?.statusDescription == "Idle Heartbeat")
+    }
+
+    @Test("a pull that is open when its consumer is deleted gets 409, a later one 503")
+    func deleted() throws {
+        let fixture = try Fixture()
+        try fixture.consumer(["s.none"], .all)
+        try fixture.pull(batch: 1)
+        try fixture.connection.flush(timeout: .seconds(5))
+        #expect(try fixture.jetStream.deleteConsumer(stream: "S", name: "C"))
+        #expect(eventually { fixture.statuses == [409] })
+        #expect(fixture.log.all.first?.statusDescription == "Consumer Deleted")
+        try fixture.pull(batch: 1)
+        #expect(eventually { fixture.statuses == [409, 503] })
+    }
+
+    @Test("a pull is bounded by bytes")
+    func bytes() throws {
+        let fixture = try Fixture()
+        try fixture.consumer([], .all)
+        try fixture.jetStream.pull(
+            stream: "S", consumer: "C", batch: 10, bytesMax: 150, expires: .seconds(20),
+            idleHeartbeat: .zero, replyTo: "\(fixture.inbox).1")
+        #expect(eventually { fixture.statuses == [409] })
+        #expect((1...3).contains(fixture.texts.count))
+    }
+
+    @Test("a consumer of the same name with another start is refused")
+    func conflict() throws {
+        let fixture = try Fixture()
+        try fixture.consumer(["s.a"], .fromSequence(2))
+        try fixture.consumer(["s.a"], .fromSequence(2))
+        let error = jetStreamFailure { () throws(JetStreamError) in
+            try fixture.jetStream.createConsumer(
+                stream: "S",
+                ConsumerConfiguration(
+                    name: "C", filterSubjects: ["s.a"], deliver: .fromSequence(5)))
+        }
+        guard case .refused(_, 400, _, _) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        let absent = jetStreamFailure { () throws(JetStreamError) in
+            try fixture.jetStream.createConsumer(
+                stream: "absent",
+                ConsumerConfiguration(name: "C", filterSubjects: [], deliver: .all))
+        }
+        guard case .refused(_, 404, 10_059, _) = absent else {
+            Issue.record("\(String(describing: absent))")
+            return
+        }
+    }
+
+    @Test("many messages come whole, and their memory goes with them")
+    func many() throws {
+        let fixture = try Fixture()
+        let payload = [UInt8](repeating: 7, count: 2_000)
+        for _ in 0..<5_000 {
+            try payload.withRawSpan { span throws(NatsError) in
+                try fixture.connection.publish(span, to: "s.many")
+            }
+        }
+        try fixture.connection.flush(timeout: .seconds(20))
+        try fixture.consumer(["s.many"], .all)
+        try fixture.pull(batch: 3_000)
+        try fixture.pull(batch: 3_000)
+        #expect(eventually { fixture.log.count == 5_000 })
+        let sequences = fixture.log.all.compactMap {
+            PulledMessage.metadata(ofReplySubject: $0.replyTo ?? "")?.streamSequence
+        }
+        #expect(sequences == Array(7..<5_007))
+        struct Weak { weak var message: NatsMessage? }
+        let references = fixture.log.all.map { Weak(message: $0) }
+        #expect(references.allSatisfy { $0.message != nil })
+        fixture.log.removeAll()
+        #expect(eventually { references.allSatisfy { $0.message == nil } })
+    }
+}

@@ -1,0 +1,293 @@
+import Primitives
+import Testing
+
+@testable import NatsTransport
+
+@Suite struct PureTests {
+    @Test(
+        "base64 is decoded as the RFC's examples say",
+        arguments: [
+            ("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9vYg==", "foob"),
+            ("Zm9vYmE=", "fooba"), ("Zm9vYmFy", "foobar"), ("w7/Dvg==", "ÿþ"),
+        ])
+    func base64(text: String, decoded: String) {
+        #expect(Base64.decode(text) == Array(decoded.utf8))
+    }
+
+    @Test(
+        "what is not base64 is refused",
+        arguments: [
+            "Z", "Zg", "Zg=", "Zg===", "Z===", "====", "Zh==", "Zm9=", "Z g=", "Zm9v\n", "Zm-v",
+            "Zm_v", "=m9v", "Zm=v", "Zgé=",
+        ])
+    func notBase64(text: String) {
+        #expect(Base64.decode(text) == nil)
+    }
+
+    @Test("base64 takes every byte at every place")
+    func base64Bytes() {
+        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+        for byte in UInt8.min...UInt8.max {
+            let bits = UInt32(byte) << 16 | UInt32(byte) << 8 | UInt32(byte)
+            let text = String([18, 12, 6, 0].map { alphabet[Int(bits >> UInt32($0) & 63)] })
+            #expect(Base64.decode(text) == [byte, byte, byte])
+        }
+    }
+
+    @Test(
+        "times of the API are read to the nanosecond",
+        arguments: [
+            ("1970-01-01T00:00:00Z", 0), ("1970-01-01T00:00:00.000000001Z", 1),
+            ("1969-12-31T23:59:59.9Z", -100_000_000),
+            ("2026-01-31T13:05:09.123456789Z", 1_769_864_709_123_456_789),
+            ("2024-02-29T12:00:00+01:30", 1_709_202_600_000_000_000),
+            ("2024-02-29T09:00:00-01:30", 1_709_202_600_000_000_000),
+            ("2000-03-01T00:00:00.5Z", 951_868_800_500_000_000),
+        ])
+    func time(text: String, nanoseconds: Int) {
+        #expect(APITime.parse(text)?.nanoseconds == Int64(nanoseconds))
+    }
+
+    @Test("a time is read as Timestamp writes it")
+    func timeRoundTrip() {
+        var random = SeededRandom(seed: 3)
+        for _ in 0..<1_000 {
+            let time = Timestamp(nanoseconds: Int64.random(in: 0...4_102_444_800, using: &random))
+            let scaled = Timestamp(nanoseconds: time.nanoseconds * 1_000_000_007)
+            #expect(APITime.parse(scaled.description) == scaled)
+        }
+    }
+
+    @Test(
+        "what is no time is refused",
+        arguments: [
+            "", "2026-01-31", "2026-01-31T13:05:09", "2026-13-31T13:05:09Z",
+            "2026-01-00T13:05:09Z", "2026-01-31T24:05:09Z", "2026-01-31T13:60:09Z",
+            "2026-01-31T13:05:61Z", "2026-01-31T13:05:09.Z", "2026-01-31T13:05:09.1234567890Z",
+            "2026-01-31T13:05:09Zx", "2026-01-31T13:05:09+01", "0001-01-01T00:00:00Z",
+            "9999-12-31T23:59:59Z", "2026-1-31T13:05:09Z", "x026-01-31T13:05:09Z",
+        ])
+    func notATime(text: String) {
+        #expect(APITime.parse(text) == nil)
+    }
+
+    @Test("both shapes of an acknowledgement subject are read")
+    func metadata() throws {
+        let short = try #require(
+            PulledMessage.metadata(
+                ofReplySubject: "$JS.ACK.S.C.1.18446744073709551615.22.1700000000000000001.4"))
+        #expect(short.stream == "S")
+        #expect(short.consumer == "C")
+        #expect(short.streamSequence == UInt64.max)
+        #expect(short.consumerSequence == 22)
+        #expect(short.time.nanoseconds == 1_700_000_000_000_000_001)
+        #expect(short.pending == 4)
+        let rest = "S.C.1.7.22.1700000000000000001.4"
+        let long = PulledMessage.metadata(ofReplySubject: "$JS.ACK._.ACCHASH.\(rest)")
+        #expect(long == PulledMessage.metadata(ofReplySubject: "$JS.ACK.\(rest)"))
+        #expect(long == PulledMessage.metadata(ofReplySubject: "$JS.ACK.hub.ACCHASH.\(rest).x7"))
+        #expect(long?.streamSequence == 7)
+    }
+
+    @Test(
+        "other subjects have no metadata",
+        arguments: [
+            "", "_INBOX.a.1", "$JS.ACK", "$JS.ACK.S.C.1.2.3.4", "$JS.ACK.S.C.1.2.3.4.5.6",
+            "$JS.ACK.S.C.1.x.3.4.5", "$JS.ACK.S.C.1..3.4.5", "$JS.ACK..C.1.2.3.4.5",
+            "$JS.ACK.S..1.2.3.4.5", "$JS.ACK.S.C.y.2.3.4.5", "$JS.ACK.S.C.1.2.3.4.-5",
+            "$JS.ACK.S.C.1.18446744073709551616.3.4.5", "$JS.FC.S.C.1.2.3.4.5",
+            "$JX.ACK.S.C.1.2.3.4.5", "$JS.ACK.S.C.1.2.3.9223372036854775808.5",
+            "$JS.ACK.S.C.1.2.z.4.5", "$JS.ACK.S.C.1.99999999999999999999999.3.4.5",
+        ])
+    func noMetadata(subject: String) {
+        #expect(PulledMessage.metadata(ofReplySubject: subject) == nil)
+    }
+
+    @Test(
+        "every answer to a publish has a meaning",
+        arguments: [
+            (#"{"stream":"S","seq":7}"#, PublishOutcome.stored(sequence: 7, duplicate: false)),
+            (
+                #"{"stream":"S","seq":7,"duplicate":true,"domain":"x"}"#,
+                .stored(sequence: 7, duplicate: true)
+            ),
+            (
+                #"{"type":"t","error":{"code":400,"err_code":10071,"description":"wrong last sequence: 41"},"stream":"S","seq":0}"#,
+                .wrongLastSequence(present: 41)
+            ),
+            (
+                #"{"error":{"code":400,"err_code":10071,"description":"wrong last sequence"}}"#,
+                .wrongLastSequence(present: nil)
+            ),
+            (
+                #"{"error":{"code":400,"err_code":10164,"description":"wrong last sequence"}}"#,
+                .wrongLastSequence(present: nil)
+            ),
+            (
+                #"{"error":{"code":503,"err_code":10077,"description":"maximum bytes exceeded"}}"#,
+                .refused(code: 503, errorCode: 10_077, description: "maximum bytes exceeded")
+            ),
+            (#"{"error":{}}"#, .refused(code: 0, errorCode: 0, description: "no description")),
+        ])
+    func outcome(text: String, expected: PublishOutcome) throws {
+        let reply = try NatsMessage(subject: "r", payload: Array(text.utf8))
+        #expect(JetStream.publishOutcome(of: reply) == expected)
+    }
+
+    @Test(
+        "an answer that makes no sense is malformed",
+        arguments: [
+            "", "{", "[]", "7", "{}", #"{"stream":"S"}"#, #"{"stream":"S","seq":0}"#,
+            #"{"stream":"S","seq":-1}"#, #"{"seq":7}"#, #"{"error":7}"#, "\u{0}",
+            #"{"stream":"S","seq":99999999999999999999}"#,
+        ])
+    func malformed(text: String) throws {
+        let reply = try NatsMessage(subject: "r", payload: Array(text.utf8))
+        guard case .malformed = JetStream.publishOutcome(of: reply) else {
+            Issue.record("taken for \(JetStream.publishOutcome(of: reply))")
+            return
+        }
+    }
+
+    @Test("a message with a payload has no status, whatever its headers say")
+    func status() throws {
+        let empty = try NatsMessage(
+            subject: "r", headers: [("Status", "404"), ("Description", "No Messages")])
+        #expect(empty.status == 404)
+        #expect(empty.statusDescription == "No Messages")
+        let full = try NatsMessage(
+            subject: "r", replyTo: "x", headers: [("Status", "404")], payload: [1])
+        #expect(full.status == nil)
+        #expect(full.statusDescription == nil)
+        #expect(full.replyTo == "x")
+        let odd = try NatsMessage(subject: "r", headers: [("Status", "4o4")])
+        #expect(odd.status == nil)
+    }
+
+    @Test("JetStream answers that lack what they must have are no values")
+    func incomplete() throws {
+        let whole = """
+            {"config":{"name":"S","retention":"limits","storage":"file","discard":"new",
+            "metadata":{"a":"b","_nats.ver":"2.12.8","n":7}},"created":"2026-01-01T00:00:00Z",
+            "state":{"messages":1,"bytes":2,"first_seq":3,"last_seq":4}}
+            """
+        let info = try #require(StreamInfo(try JSONValue.parse(whole)))
+        #expect(info.configuration.metadata == ["a": "b"])
+        #expect(info.configuration.maxBytes == -1)
+        for part in ["name", "retention", "storage", "discard", "created", "state", "bytes"] {
+            let text = whole.replacing("\"\(part)\"", with: "\"x\"")
+            #expect(StreamInfo(try JSONValue.parse(text)) == nil, "without \(part)")
+        }
+        #expect(StreamInfo(try JSONValue.parse(whole.replacing("limits", with: "odd"))) == nil)
+        let message = #"{"subject":"s","seq":1,"data":"Zg==","time":"2026-01-01T00:00:00Z"}"#
+        #expect(StoredMessage(try JSONValue.parse(message))?.payload == [0x66])
+        for part in ["subject", "seq", "time", "Zg=="] {
+            let text = message.replacing(part, with: "x")
+            #expect(StoredMessage(try JSONValue.parse(text)) == nil, "without \(part)")
+        }
+        #expect(StoredMessage(nil) == nil)
+    }
+
+    @Test("every field of a stream that differs is named")
+    func differences() {
+        let wanted = StreamConfiguration(
+            name: "S", subjects: ["a", "b"], maxBytes: 10, metadata: ["k": "v"])
+        var other = wanted
+        #expect(wanted.differences(from: other) == [])
+        other.subjects = ["b", "a"]
+        other.metadata["more"] = "x"
+        #expect(wanted.differences(from: other) == [])
+        other = StreamConfiguration(name: "T", subjects: ["a"], maxMessageBytes: 5, replicas: 3)
+        other.retention = .workqueue
+        other.storage = .memory
+        other.discard = .old
+        other.maxAge = .seconds(1)
+        other.duplicateWindow = .seconds(5)
+        #expect(
+            wanted.differences(from: other) == [
+                "name is T, not S", "subjects is a, not a b",
+                "retention is workqueue, not limits", "storage is memory, not file",
+                "discard is old, not new", "max_bytes is -1, not 10",
+                "max_msg_size is 5, not -1", "num_replicas is 3, not 1",
+                "max_age is 1.0 seconds, not 0.0 seconds",
+                "duplicate_window is 5.0 seconds, not 120.0 seconds",
+                "metadata k is absent, not v",
+            ])
+    }
+
+    @Test("durations are held inside what libnats and the API take")
+    func durations() {
+        #expect(Duration.zero.natsMilliseconds == 1)
+        #expect(Duration.seconds(-5).natsMilliseconds == 1)
+        #expect(Duration.milliseconds(1_500).natsMilliseconds == 1_500)
+        #expect(Duration.seconds(Int64.max).natsMilliseconds == 2_000_000_000)
+        #expect(Duration.milliseconds(1_500).natsNanoseconds == 1_500_000_000)
+        #expect(Duration.seconds(Int64.max).natsNanoseconds == Int64.max)
+        #expect(Duration.seconds(Int64.min).natsNanoseconds == Int64.min)
+    }
+
+    @Test("errors keep unknown codes and stay on one line")
+    func errors() {
+        let failure = NatsFailure(
+            operation: "publish to a", peer: "h:1", status: NatsStatus(rawValue: 9_999),
+            detail: "two\nlines")
+        let all: [NatsError] = [
+            .closed(failure), .disconnected(failure), .unreachable(failure),
+            .authenticationFailed(failure), .timedOut(failure), .noResponders(failure),
+            .payloadTooLarge(failure), .unsupportedServer(failure), .invalid(failure),
+            .failed(failure),
+        ]
+        for error in all {
+            #expect(!"\(error)".contains { $0.isNewline })
+            #expect("\(error)".hasPrefix("publish to a at h:1 failed ("))
+            #expect(error.failure.status.rawValue == 9_999)
+        }
+        #expect(Set(all.map { "\($0)" }).count == all.count)
+        #expect(
+            all.map(\.isRetryable) == [
+                false, true, true, false, true, true, false, false, false, false,
+            ])
+        let others: [JetStreamError] = [
+            .transport(.timedOut(failure)), .unavailable(operation: "o", peer: "p"),
+            .refused(operation: "o", code: 503, errorCode: 1, description: "d"),
+            .refused(operation: "o", code: 400, errorCode: 1, description: "d"),
+            .differs(stream: "S", differences: ["a is b, not c"]),
+            .malformed(operation: "o", detail: "d"),
+        ]
+        #expect(others.map(\.isRetryable) == [true, true, true, false, false, false])
+        #expect(Set(others.map { "\($0)" }).count == others.count)
+    }
+
+    @Test("addresses are split, secrets are left out")
+    func addresses() {
+        #expect(ServerGreeting.split("127.0.0.1:4222")?.port == "4222")
+        #expect(ServerGreeting.split("[::1]:4222")?.host == "::1")
+        for text in ["", "host", "host:", ":4222", "host:99999", "host:x"] {
+            #expect(ServerGreeting.split(text) == nil)
+        }
+        let configuration = NatsConfiguration(
+            urls: ["nats://u:p@h:1", "tls://k:2", "m:3"], clientName: "c")
+        #expect(configuration.peer == "h:1,k:2,m:3")
+    }
+
+    @Test("requests beyond the limit are refused, late answers dropped")
+    func requestTable() throws {
+        let table = RequestTable()
+        let numbers = (0..<NatsLimits.requestsOutstandingMax).compactMap { _ in table.open() }
+        #expect(numbers.count == NatsLimits.requestsOutstandingMax)
+        #expect(table.open() == nil)
+        for subject in ["_INBOX.a.999999", "_INBOX.a.x", ""] {
+            table.received(try NatsMessage(subject: "x\(subject)"))
+        }
+        table.received(try NatsMessage(subject: "_INBOX.a.\(numbers[0])", payload: [1]))
+        table.received(try NatsMessage(subject: "_INBOX.a.\(numbers[0])", payload: [2]))
+        guard case .answered(let message) = table.wait(numbers[0], .seconds(5)) else {
+            Issue.record("no answer")
+            return
+        }
+        #expect(message.payload == [1])
+        #expect(table.wait(numbers[1], .milliseconds(1)) == nil)
+        for number in numbers.dropFirst(2) { table.forget(number) }
+        #expect(table.count == 0)
+    }
+}

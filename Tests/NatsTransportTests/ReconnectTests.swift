@@ -1,0 +1,221 @@
+import NatsTransport
+import Primitives
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite struct ReconnectTests {
+    @Test("after a restart of the server everything goes on", arguments: [false, true])
+    func restart(byCrash: Bool) throws {
+        let server = try NatsServer()
+        let events = EventLog()
+        let connection = try server.connect(events)
+        let jetStream = JetStream(connection)
+        _ = try jetStream.createStream(StreamConfiguration(name: "S", subjects: ["s.>"]))
+        let created = try #require(try jetStream.streamInfo("S")).created
+        let inbox = connection.newInbox()
+        let log = MessageLog()
+        let subscription = try connection.subscribe("\(inbox).>", pendingMessagesMax: 100) {
+            log.add($0)
+        }
+        try connection.publish("1", to: "s.a", replyTo: "\(inbox).1", expected: 0)
+        #expect(eventually { log.count == 1 })
+
+        if byCrash { server.kill() } else { server.stop() }
+        #expect(eventually { !connection.isConnected })
+        let error = failure { () throws(NatsError) in
+            try connection.publish("2", to: "s.a", replyTo: "\(inbox).2", expected: 1)
+        }
+        guard case .disconnected = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(error?.isRetryable == true)
+        #expect(
+            eventually { events.count { if case .disconnected = $0 { true } else { false } } == 1 })
+        try server.start()
+        #expect(eventually { events.reconnectedCount == 1 })
+        #expect(connection.isConnected)
+
+        // The subscription is alive again, and what was refused did not land.
+        log.removeAll()
+        try connection.publish("3", to: "s.a", replyTo: "\(inbox).3", expected: 1)
+        #expect(eventually { log.count == 1 })
+        #expect(
+            log.all.first.map { JetStream.publishOutcome(of: $0) }
+                == .stored(sequence: 2, duplicate: false))
+        #expect(try jetStream.streamInfo("S")?.created == created)
+        #expect(connection.serverVersion.hasPrefix("2."))
+        connection.close()
+        #expect(eventually { events.closedCount == 1 })
+        withExtendedLifetime(subscription) {}
+    }
+
+    @Test("it reconnects again and again")
+    func restartLoop() throws {
+        let server = try NatsServer()
+        let events = EventLog()
+        let connection = try server.connect(events)
+        for round in 1...4 {
+            server.kill()
+            try server.start()
+            #expect(eventually { events.reconnectedCount == round && connection.isConnected })
+            try connection.flush(timeout: .seconds(5))
+        }
+        #expect(events.closedCount == 0)
+    }
+
+    @Test("a server that stops answering is given up and found again")
+    func paused() throws {
+        let server = try NatsServer()
+        let events = EventLog()
+        let connection = try server.connect(events)
+        server.pause()
+        #expect(eventually { !connection.isConnected })
+        server.resume()
+        #expect(eventually { events.reconnectedCount >= 1 && connection.isConnected })
+        try connection.flush(timeout: .seconds(5))
+        #expect(events.closedCount == 0)
+    }
+
+    @Test("a link that takes no more bytes breaks after the deadline and is made anew")
+    func blockedWrite() throws {
+        let server = try NatsServer()
+        let events = EventLog()
+        let connection = try server.connect(events)
+        let log = MessageLog()
+        let subscription = try connection.subscribe("a", pendingMessagesMax: 10_000) { log.add($0) }
+        server.pause()
+        let payload = [UInt8](repeating: 5, count: 500_000)
+        var last: NatsError?
+        var sent = 0
+        // The kernel's buffers hold a few megabytes.
+        while last == nil, sent < 200 {
+            last = failure { () throws(NatsError) in
+                try payload.withRawSpan { span throws(NatsError) in
+                    try connection.publish(span, to: "a")
+                }
+            }
+            sent += 1
+        }
+        #expect(last?.isRetryable == true, "\(String(describing: last))")
+        server.resume()
+        #expect(eventually { events.reconnectedCount >= 1 && connection.isConnected })
+        #expect(events.closedCount == 0, "\(events.all)")
+        // Half a message never arrives as a whole one.
+        #expect(log.all.allSatisfy { $0.payloadByteCount == payload.count })
+        log.removeAll()
+        #expect(
+            eventually {
+                failure { () throws(NatsError) in try connection.publish("x", to: "a") } == nil
+            })
+        #expect(eventually { log.all.last?.text == "x" })
+        withExtendedLifetime(subscription) {}
+    }
+
+    @Test("a request in flight fails when the link breaks, not when its time is up")
+    func requestInFlight() throws {
+        let server = try NatsServer()
+        let connection = try server.connect()
+        let asked = Atomic<Int>(0)
+        let silent = try connection.subscribe("silent", pendingMessagesMax: 10) { _ in
+            asked.add(1, ordering: .relaxed)
+        }
+        let thread = TestThread {
+            failure { () throws(NatsError) in
+                try connection.request([], to: "silent", timeout: .seconds(600))
+            }
+        }
+        #expect(eventually { asked.load(ordering: .relaxed) == 1 })
+        server.kill()
+        guard case .disconnected = thread.result() else {
+            Issue.record("the request did not fail as disconnected")
+            return
+        }
+        withExtendedLifetime(silent) {}
+    }
+
+    @Test("a request in flight ends when the connection is closed")
+    func requestAtClose() throws {
+        let server = try NatsServer()
+        let connection = try server.connect()
+        let asked = Atomic<Int>(0)
+        let silent = try connection.subscribe("silent", pendingMessagesMax: 10) { _ in
+            asked.add(1, ordering: .relaxed)
+        }
+        let thread = TestThread {
+            failure { () throws(NatsError) in
+                try connection.request([], to: "silent", timeout: .seconds(600))
+            }
+        }
+        #expect(eventually { asked.load(ordering: .relaxed) == 1 })
+        connection.close()
+        guard case .closed = thread.result() else {
+            Issue.record("the request did not fail as closed")
+            return
+        }
+        withExtendedLifetime(silent) {}
+    }
+
+    @Test("a password that is changed under us ends the connection for good, with a reason")
+    func passwordChanged() throws {
+        var options = NatsServer.Options()
+        options.users = [.init(name: "u", password: "first")]
+        let server = try NatsServer(options)
+        let events = EventLog()
+        let connection = try server.connect(user: "u", password: "first", events)
+        server.stop()
+        try server.rewriteConfiguration("\"first\"", "\"second\"")
+        try server.start()
+        #expect(eventually { events.closedCount == 1 })
+        let reason = events.all.compactMap {
+            if case .closed(let text) = $0 { text } else { nil }
+        }
+        #expect(reason.first?.contains("Authorization Violation") == true, "\(reason)")
+        guard
+            case .closed = failure({ () throws(NatsError) in try connection.publish("x", to: "a") })
+        else {
+            Issue.record("a closed connection took a message")
+            return
+        }
+    }
+
+    @Test("lame duck mode is announced")
+    func lameDuck() throws {
+        var options = NatsServer.Options()
+        options.extra = "lame_duck_duration: \"30s\"\nlame_duck_grace_period: \"1s\""
+        let server = try NatsServer(options)
+        let events = EventLog()
+        let connection = try server.connect(events)
+        server.lameDuck()
+        #expect(eventually { events.all.contains(.lameDuck) })
+        withExtendedLifetime(connection) {}
+    }
+
+    @Test("many subscriptions come and go while messages flow")
+    func subscriptionChurn() throws {
+        let server = try NatsServer()
+        let connection = try server.connect()
+        let publisher = try server.connect()
+        let isRunning = Atomic<Bool>(true)
+        let thread = TestThread {
+            failure { () throws(NatsError) in
+                while isRunning.load(ordering: .relaxed) { try publisher.publish("x", to: "a.b") }
+            }
+        }
+        let received = Atomic<Int>(0)
+        for _ in 0..<100 {
+            let before = received.load(ordering: .relaxed)
+            let subscription = try connection.subscribe("a.>", pendingMessagesMax: 1_000) { _ in
+                received.add(1, ordering: .relaxed)
+            }
+            #expect(eventually { received.load(ordering: .relaxed) > before })
+            subscription.unsubscribe()
+        }
+        isRunning.store(false, ordering: .relaxed)
+        guard case .some(nil) = thread.result() else {
+            Issue.record("a publish failed")
+            return
+        }
+    }
+}

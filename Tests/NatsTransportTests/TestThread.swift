@@ -1,0 +1,22 @@
+import Foundation
+import Synchronization
+
+/// Runs a blocking body on a thread of its own: the tests' own threads are as few as the cores.
+final class TestThread<Result: Sendable>: Sendable {
+    private let outcome = Mutex<Result?>(nil)
+    private let done = DispatchSemaphore(value: 0)
+
+    init(_ body: @escaping @Sendable () -> Result) {
+        Thread.detachNewThread { [self] in
+            let result = body()
+            outcome.withLock { $0 = result }
+            done.signal()
+        }
+    }
+
+    /// Waits for the body to return. Call it once.
+    func result() -> Result? {
+        done.wait()
+        return outcome.withLock { $0 }
+    }
+}

@@ -74,6 +74,6 @@ let package = Package(
         tests(of: "TapeProtocol", uses: ["TapeCodec", "MarketModel", "Primitives"]),
         tests(of: "NatsTransport", uses: ["Primitives", "TestSupport"]),
         tests(of: "Telemetry", uses: ["Primitives", "TestSupport"]),
-        tests(of: "ServiceRuntime", uses: ["TestSupport"]),
+        tests(of: "ServiceRuntime", uses: ["Telemetry", "Primitives", "TestSupport"]),
     ]
 )

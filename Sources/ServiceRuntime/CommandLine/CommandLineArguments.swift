@@ -1,0 +1,159 @@
+/// The arguments of a service, told apart but not yet checked against kinds.
+///
+/// Nothing that may be a value is ever repeated in a problem: it may be a password that stands in
+/// the wrong place.
+struct CommandLineArguments {
+    private(set) var action: BuiltInFlag?
+    private(set) var subcommand: String?
+    private(set) var configurationPath: String?
+    /// By the name of the key.
+    private(set) var values: [String: String] = [:]
+    private(set) var problems: [String] = []
+
+    private let description: ServiceDescription
+    private let catalogue: KeyCatalogue
+    private var rest: ArraySlice<String>
+    private var position = 0
+
+    /// `arguments` without the program's name.
+    init(_ arguments: [String], of description: ServiceDescription, catalogue: KeyCatalogue) {
+        self.description = description
+        self.catalogue = catalogue
+        rest = arguments[...]
+        while let argument = rest.popFirst() {
+            position += 1
+            if argument == "-h" {
+                choose(.help)
+            } else if argument.hasPrefix("-") && argument != "-" {
+                option(argument)
+            } else {
+                word(argument)
+            }
+        }
+    }
+
+    // MARK: options
+
+    private mutating func option(_ argument: String) {
+        let equals = argument.firstIndex(of: "=")
+        let flag = equals.map { String(argument[..<$0]) } ?? argument
+        let attached = equals.map { String(argument[argument.index(after: $0)...]) }
+        if let builtIn = BuiltInFlag(rawValue: flag) {
+            self.builtIn(builtIn, attached)
+        } else if let key = description.keys.first(where: { $0.flag == flag }) {
+            self.key(key, attached)
+        } else if let key = fileKey(of: flag) {
+            store(key.name + "_FILE", flag, attached ?? value(of: flag))
+        } else {
+            unknown(flag, attached)
+        }
+    }
+
+    private mutating func builtIn(_ flag: BuiltInFlag, _ attached: String?) {
+        guard flag == .config else {
+            if attached != nil { problems.append("\(flag.rawValue) takes no value") }
+            choose(flag)
+            return
+        }
+        guard let path = attached ?? value(of: flag.rawValue) else { return }
+        if path.isEmpty { problems.append("--config needs the path of a file") }
+        if configurationPath != nil { problems.append("--config is given twice") }
+        configurationPath = path
+    }
+
+    /// `--help` beats everything, `--version` all else; of the others the first holds.
+    private mutating func choose(_ flag: BuiltInFlag) {
+        switch action {
+        case .none: action = flag
+        case .help: break
+        case .version: if flag == .help { action = flag }
+        case .config, .printConfiguration, .checkConfiguration:
+            if flag == .help || flag == .version { action = flag }
+        }
+    }
+
+    private mutating func key(_ key: ConfigurationKey, _ attached: String?) {
+        if key.isSecret {
+            // The value is passed over, whatever it looks like, so that no problem repeats it.
+            if attached == nil, rest.popFirst() != nil { position += 1 }
+            problems.append(
+                "\(key.flag) would show a secret to everybody on this machine: "
+                    + "use \(key.name)_FILE or \(key.name) in the environment")
+        } else if let attached {
+            store(key.name, key.flag, attached)
+        } else if key.kind == .flag {
+            // A bare flag is true; a word for a truth value behind it belongs to it.
+            let next = rest.first.flatMap { ConfigurationKey.Kind.flag($0) }
+            if next != nil { skipValue() }
+            store(key.name, key.flag, next == false ? "false" : "true")
+        } else {
+            store(key.name, key.flag, value(of: key.flag))
+        }
+    }
+
+    /// A missing value (`nil`) was reported before.
+    private mutating func store(_ name: String, _ flag: String, _ value: String?) {
+        guard let value else { return }
+        if values[name] != nil { problems.append("\(flag) is given twice") }
+        values[name] = value
+    }
+
+    private mutating func value(of flag: String) -> String? {
+        guard let next = rest.first, Self.canBeValue(next) else {
+            problems.append("\(flag) needs a value")
+            return nil
+        }
+        skipValue()
+        return next
+    }
+
+    private mutating func skipValue() {
+        guard let next = rest.first, Self.canBeValue(next) else { return }
+        rest.removeFirst()
+        position += 1
+    }
+
+    /// Whether an argument of its own may be the value of the flag before it: one that looks like
+    /// a flag has to be attached (`--key=--value`).
+    private static func canBeValue(_ argument: String) -> Bool {
+        !argument.hasPrefix("--") && argument != "-h"
+    }
+
+    private func fileKey(of flag: String) -> ConfigurationKey? {
+        description.keys.first { key in key.fileName.map(ConfigurationKey.flag(of:)) == flag }
+    }
+
+    private mutating func unknown(_ flag: String, _ attached: String?) {
+        // What follows is most likely its value.
+        if attached == nil { skipValue() }
+        let shown = Shown.name(flag)
+        if catalogue.names.contains(where: { ConfigurationKey.flag(of: $0) == flag }) {
+            problems.append("\(shown) is a setting of another service, not of \(description.name)")
+            return
+        }
+        let flags = description.names.map { ConfigurationKey.flag(of: $0) }
+        let known = flags + BuiltInFlag.allCases.map(\.rawValue)
+        let near = NearestName.of(flag, in: known).map { ": did you mean \($0)?" }
+        problems.append("\(shown) is not known\(near ?? ": see --help")")
+    }
+
+    // MARK: words
+
+    private mutating func word(_ argument: String) {
+        let names = description.subcommands.map(\.name)
+        if names.contains(argument) {
+            if let subcommand {
+                problems.append("both \(subcommand) and \(argument) are asked for")
+            }
+            subcommand = argument
+        } else if names.isEmpty {
+            problems.append("argument \(position) is no flag, and there are no subcommands")
+        } else if let near = NearestName.of(argument, in: names) {
+            problems.append("argument \(position) is no subcommand: did you mean \(near)?")
+        } else {
+            problems.append(
+                "argument \(position) is neither a flag nor a subcommand "
+                    + "(\(names.joined(separator: ", ")))")
+        }
+    }
+}

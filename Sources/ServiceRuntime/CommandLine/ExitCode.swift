@@ -1,0 +1,39 @@
+/// How a process of ours ends. Numbers from 64 on are those of `sysexits.h`.
+public enum ExitCode: Int32, CaseIterable, Sendable {
+    case success = 0
+    case failure = 1
+    case usage = 64
+    case dataError = 65
+    case unavailable = 69
+    case software = 70
+    case cannotCreate = 73
+    case ioError = 74
+    case temporary = 75
+    case noPermission = 77
+    case interrupted = 130
+    case terminated = 143
+
+    /// What it means, for `--help` and the documentation.
+    public var meaning: String {
+        switch self {
+        case .success: "stopped in good order, or printed what was asked for"
+        case .failure: "failed, or did not stop in good order in time"
+        case .usage: "the arguments or the configuration are wrong; nothing was started"
+        case .dataError: "data that was read is damaged"
+        case .unavailable: "a server that is needed cannot be reached"
+        case .software: "a mistake in this program; please report it"
+        case .cannotCreate: "a file or folder cannot be made"
+        case .ioError: "reading or writing failed"
+        case .temporary: "failed for now; trying again later may help"
+        case .noPermission: "a right is missing"
+        case .interrupted: "stopped at once by a second SIGINT"
+        case .terminated: "stopped at once by a second SIGTERM"
+        }
+    }
+
+    /// What every service may end with.
+    public static let ofServices: [ExitCode] = [
+        .success, .failure, .usage, .unavailable, .software, .ioError, .temporary, .interrupted,
+        .terminated,
+    ]
+}

@@ -1,0 +1,81 @@
+/// What a service is and which settings it has: `--help`, the loader and the tests of the house
+/// all read it.
+public struct ServiceDescription: Sendable {
+    /// Something else the program can do: `store-writer migrate`.
+    public struct Subcommand: Sendable {
+        public let name: String
+        public let summary: String
+
+        public init(_ name: String, _ summary: String) {
+            self.name = name
+            self.summary = summary
+        }
+    }
+
+    public struct Example: Sendable {
+        public let command: String
+        public let meaning: String
+
+        public init(_ command: String, _ meaning: String) {
+            self.command = command
+            self.meaning = meaning
+        }
+    }
+
+    /// The product's name: of the image, the workload, the log lines.
+    public let name: String
+    public let version: String
+    /// One sentence.
+    public let summary: String
+    public let keys: [ConfigurationKey]
+    public let rules: [ConfigurationRule]
+    public let subcommands: [Subcommand]
+    public let examples: [Example]
+    public let exitCodes: [ExitCode]
+    /// Of all keys, those of secrets' files included.
+    let names: Set<String>
+
+    /// A description is code: a key that is there twice stops the process.
+    public init(
+        name: String, version: String, summary: String, keys: [ConfigurationKey],
+        rules: [ConfigurationRule] = [], subcommands: [Subcommand] = [],
+        examples: [Example] = [], exitCodes: [ExitCode] = ExitCode.ofServices
+    ) {
+        self.name = name
+        self.version = version
+        self.summary = summary
+        self.keys = keys
+        self.rules = rules
+        self.subcommands = subcommands
+        self.examples = examples
+        self.exitCodes = exitCodes
+        let all = keys.flatMap(\.names)
+        names = Set(all)
+        precondition(names.count == all.count, "\(name): a key is in the schema twice")
+        for key in keys {
+            precondition(
+                BuiltInFlag(rawValue: key.flag) == nil, "\(name): \(key.flag) is taken already")
+        }
+    }
+}
+
+/// The flags that every service has.
+enum BuiltInFlag: String, CaseIterable {
+    case config = "--config"
+    case help = "--help"
+    case version = "--version"
+    case printConfiguration = "--print-config"
+    case checkConfiguration = "--check-config"
+
+    var summary: String {
+        switch self {
+        case .config: "Read settings from this file of KEY=value lines."
+        case .help: "Print this text (also -h)."
+        case .version: "Print the version."
+        case .printConfiguration: "Print all settings and where they come from, secrets redacted."
+        case .checkConfiguration: "Say whether the configuration is valid, and stop."
+        }
+    }
+
+    var usage: String { self == .config ? "\(rawValue) FILE" : rawValue }
+}

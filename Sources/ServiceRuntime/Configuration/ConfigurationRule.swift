@@ -1,0 +1,45 @@
+/// A condition between settings. It is looked at when each of them is valid by itself.
+public struct ConfigurationRule: Sendable {
+    /// What is wrong, in one line without secrets; `nil` = nothing.
+    public let problem: @Sendable (Configuration) -> String?
+
+    public init(_ problem: @escaping @Sendable (Configuration) -> String?) {
+        self.problem = problem
+    }
+
+    /// The partitions of `list` exist: they are below the number that `count` says.
+    public static func partitions(
+        _ list: String, below count: String = "MDS_PARTITIONS"
+    ) -> ConfigurationRule {
+        ConfigurationRule { configuration in
+            guard let last = configuration.optionalPartitions(list)?.last else { return nil }
+            let limit = configuration.integer(count)
+            guard last >= limit else { return nil }
+            return "\(list) names partition \(last), but \(count) is \(limit): "
+                + "the last one is \(limit - 1)"
+        }
+    }
+
+    /// `key` has to be set for that subcommand.
+    public static func required(_ key: String, by subcommand: String) -> ConfigurationRule {
+        ConfigurationRule { configuration in
+            let entry = configuration.entries.first { $0.key.name == key }
+            precondition(entry != nil, "\(key) is not in the schema of \(configuration.service)")
+            guard configuration.subcommand == subcommand, let entry, entry.value == nil else {
+                return nil
+            }
+            return "\(subcommand) needs \(entry.key.names.joined(separator: " or "))"
+        }
+    }
+
+    /// Either both are set or none is.
+    public static func together(_ one: String, _ other: String) -> ConfigurationRule {
+        ConfigurationRule { configuration in
+            let set = configuration.entries.filter {
+                ($0.key.name == one || $0.key.name == other) && $0.value != nil
+            }
+            guard set.count == 1 else { return nil }
+            return "\(one) and \(other) belong together: only \(set[0].key.name) is set"
+        }
+    }
+}

@@ -1,0 +1,60 @@
+/// The names of all settings of all services. The same environment often reaches every service, so
+/// a key of another service is no mistake there; a name that no service knows is one.
+public struct KeyCatalogue: Sendable {
+    /// A variable that begins like this is meant for us.
+    public let prefixes: [String]
+    public let names: Set<String>
+    /// Names with such a prefix that belong to the images of the servers themselves.
+    public let foreignNames: Set<String>
+
+    public init(prefixes: [String], names: Set<String>, foreignNames: Set<String> = []) {
+        self.prefixes = prefixes
+        self.names = names
+        self.foreignNames = foreignNames
+    }
+
+    func claims(_ name: String) -> Bool { prefixes.contains { name.hasPrefix($0) } }
+
+    /// What Kubernetes and Docker put into a container for every service beside it
+    /// (`NATS_PORT=tcp://10.0.0.1:4222`, `NATS_SERVICE_HOST`, `NATS_PORT_4222_TCP_ADDR`).
+    static func isServiceLink(_ name: String, _ value: String) -> Bool {
+        if name.hasSuffix("_SERVICE_HOST") || name.hasSuffix("_SERVICE_PORT")
+            || name.contains("_SERVICE_PORT_")
+        {
+            return true
+        }
+        let isAddress = ["tcp://", "udp://", "sctp://"].contains { value.hasPrefix($0) }
+        if name.hasSuffix("_PORT"), isAddress { return true }
+        let words = name.split(separator: "_")
+        guard let place = words.lastIndex(of: "PORT"), words.count > place + 2 else {
+            return false
+        }
+        return Int(words[place + 1]) != nil && ["TCP", "UDP", "SCTP"].contains(words[place + 2])
+    }
+}
+
+extension KeyCatalogue {
+    /// Tapeline's own. A test of the house compares it with every service's `default.env`.
+    public static let product = KeyCatalogue(
+        prefixes: [
+            "MDS_", "NATS_", "POSTGRES_", "VALKEY_", "GATEWAY_", "OPERATOR_", "WRITER_",
+            "SYNTHETIC_", "OPS_", "LOG_",
+        ],
+        names: Set(shared.flatMap(\.names) + ofServices),
+        foreignNames: [
+            "POSTGRES_INITDB_ARGS", "POSTGRES_INITDB_WALDIR", "POSTGRES_HOST_AUTH_METHOD",
+            "VALKEY_EXTRA_FLAGS", "NATS_DOCKERIZED", "NATS_SERVER", "NATS_CONTEXT",
+        ])
+
+    private static let shared: [ConfigurationKey] =
+        ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.postgres
+        + ConfigurationKey.postgresMigrator + ConfigurationKey.valkey
+        + ConfigurationKey.operations(port: 0) + ConfigurationKey.logging
+
+    private static let ofServices = [
+        "GATEWAY_SOURCE", "GATEWAY_PROVIDER", "SYNTHETIC_SEED", "SYNTHETIC_SYMBOLS",
+        "SYNTHETIC_RATE", "SYNTHETIC_TICKS", "SYNTHETIC_PACE", "SYNTHETIC_BACKLOG",
+        "OPERATOR_PARTITIONS", "OPERATOR_SERIES",
+        "WRITER_PARTITIONS", "WRITER_THREADS", "WRITER_BATCH_ROWS", "WRITER_BATCH_WAIT",
+    ]
+}

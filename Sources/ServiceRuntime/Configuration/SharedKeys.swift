@@ -1,0 +1,97 @@
+// Settings that several services have, written once so that name, default and range are the same
+// everywhere.
+extension ConfigurationKey {
+    public static let market = [
+        ConfigurationKey(
+            "MDS_NAMESPACE", .name(bytesMax: 32, also: "_"), default: "md", group: "Market data",
+            "First token of all subjects, name of the database schema."),
+        ConfigurationKey(
+            "MDS_PARTITIONS", .integer(1...Kind.partitionsMax), default: "32",
+            group: "Market data", "Partitions of the tape; fixed for a tape's whole life."),
+    ]
+
+    public static let nats = [
+        ConfigurationKey(
+            "NATS_URL", .urls(["nats", "tls"]), default: "nats://127.0.0.1:4222", group: "NATS",
+            "NATS servers, tried in any order."),
+        ConfigurationKey("NATS_USER", .text, group: "NATS", "User at NATS; empty: none."),
+        ConfigurationKey(
+            "NATS_PASSWORD", .text, secret: true, group: "NATS", "Password of that user."),
+        ConfigurationKey(
+            "NATS_TLS_CA", .text, group: "NATS",
+            "Path of the certificates (PEM) that a server of NATS is checked against."),
+        ConfigurationKey(
+            "NATS_TLS_CERTIFICATE", .text, group: "NATS",
+            "Path of this client's own certificate (PEM), if the server asks for one."),
+        ConfigurationKey(
+            "NATS_TLS_KEY", .text, group: "NATS", "Path of that certificate's key (PEM)."),
+    ]
+
+    public static let postgres = [
+        ConfigurationKey(
+            "POSTGRES_HOST", .text, default: "127.0.0.1", group: "PostgreSQL",
+            "Host name, address or socket folder of the database server."),
+        ConfigurationKey(
+            "POSTGRES_PORT", .integer(1...65_535), default: "5432", group: "PostgreSQL",
+            "TCP port of the database server."),
+        ConfigurationKey(
+            "POSTGRES_DB", .text, default: "market_data", group: "PostgreSQL",
+            "Name of the database."),
+        ConfigurationKey(
+            "POSTGRES_USER", .text, default: "tapeline", group: "PostgreSQL",
+            "User who reads and writes."),
+        ConfigurationKey(
+            "POSTGRES_PASSWORD", .text, secret: true, group: "PostgreSQL",
+            "Password of that user."),
+        ConfigurationKey(
+            "POSTGRES_SSLMODE", .choice(["disable", "prefer", "require", "verify-full"]),
+            default: "prefer", group: "PostgreSQL",
+            "Encryption of the connection: verify-full also checks who the server is."),
+        ConfigurationKey(
+            "POSTGRES_SSLROOTCERT", .text, group: "PostgreSQL",
+            "Path of the certificates (PEM) that verify-full checks against."),
+    ]
+
+    /// Who makes and changes the schema; the service itself runs without these rights.
+    public static let postgresMigrator = [
+        ConfigurationKey(
+            "POSTGRES_MIGRATOR_USER", .text, group: "PostgreSQL",
+            "User who owns the schema; only the migration uses it."),
+        ConfigurationKey(
+            "POSTGRES_MIGRATOR_PASSWORD", .text, secret: true, group: "PostgreSQL",
+            "Password of that user."),
+    ]
+
+    public static let valkey = [
+        ConfigurationKey(
+            "VALKEY_HOST", .text, default: "127.0.0.1", group: "Valkey",
+            "Host name or address of the Valkey server."),
+        ConfigurationKey(
+            "VALKEY_PORT", .integer(1...65_535), default: "6379", group: "Valkey",
+            "TCP port of the Valkey server."),
+        ConfigurationKey("VALKEY_USER", .text, group: "Valkey", "User at Valkey; empty: none."),
+        ConfigurationKey(
+            "VALKEY_PASSWORD", .text, secret: true, group: "Valkey", "Password of that user."),
+    ]
+
+    /// `port` is the service's own default.
+    public static func operations(port: UInt16) -> [ConfigurationKey] {
+        [
+            ConfigurationKey(
+                "OPS_ADDRESS", .text, default: "127.0.0.1", group: "Operations",
+                "Address on which metrics and health are served; 0.0.0.0: on all."),
+            ConfigurationKey(
+                "OPS_PORT", .integer(0...65_535), default: String(port), group: "Operations",
+                "TCP port of metrics and health; 0: any free one."),
+        ]
+    }
+
+    public static let logging = [
+        ConfigurationKey(
+            "LOG_LEVEL", .choice(["trace", "debug", "info", "warning", "error"]),
+            default: "info", group: "Operations", "Least level of the log lines."),
+        ConfigurationKey(
+            "LOG_FORMAT", .choice(["auto", "json", "text"]), default: "auto",
+            group: "Operations", "Shape of the log lines; auto: text on a terminal, else JSON."),
+    ]
+}

@@ -1,0 +1,185 @@
+@testable import ServiceRuntime
+import Testing
+
+@Suite struct ConfigurationEnvironmentFileTests {
+    @Test(
+        "lines that are understood",
+        arguments: [
+            ("A=b", "b"), ("A=", ""), ("  A=b  ", "b"), ("export A=b", "b"),
+            ("export\t A=b", "b"), ("A='b c'", "b c"), ("A=\"b c\"", "b c"),
+            ("A=b # why", "b"), ("A='b' # why", "b"), ("A= # why", ""), ("A=b#c", "b#c"),
+            ("A='b#c'", "b#c"), ("A='$x \\n'", "$x \\n"),
+            ("A=\"\\$x\\\\ \\\"\\n\\t\"", "$x\\ \"\n\t"),
+            ("A=b=c==", "b=c=="), ("A=''", ""), ("A=\"\"", ""), ("A=b\r", "b"),
+            ("A='b'\r", "b"), ("A=ä€", "ä€"), ("A=a&b;c|d", "a&b;c|d"), ("\u{feff}A=b", "b"),
+            ("A=e\u{301}", "e\u{301}"),
+        ])
+    func understood(line: String, value: String) {
+        let file = EnvironmentFile(Array(line.utf8))
+        #expect(file.problems == [])
+        #expect(file.entries.map(\.name) == ["A"])
+        #expect(file.entries.map(\.value) == [value])
+    }
+
+    @Test(
+        "comments and empty lines are nothing",
+        arguments: ["", "\n\n", "# A=b", "  #", "\r\n", "\t"])
+    func nothing(text: String) {
+        let file = EnvironmentFile(Array(text.utf8))
+        #expect(file.entries == [])
+        #expect(file.problems == [])
+    }
+
+    @Test(
+        "lines that are refused",
+        arguments: [
+            ("A", "not KEY=value"), ("export A", "not KEY=value"), ("A: b", "not KEY=value"),
+            ("=b", "in front of = is no name of A-Z, 0-9 and _"),
+            ("A =b", "in front of = is no name of A-Z, 0-9 and _"),
+            ("1A=b", "in front of = is no name of A-Z, 0-9 and _"),
+            ("A-B=c", "in front of = is no name of A-Z, 0-9 and _"),
+            ("exportA =b", "in front of = is no name of A-Z, 0-9 and _"),
+            ("A='b", "A: the quote does not end on this line"),
+            ("A=\"b", "A: the quote does not end on this line"),
+            ("A=\"b\\", "A: the quote does not end on this line"),
+            ("A='b'c", "A: there is text behind the closing quote"),
+            ("A='b'#c", "A: there is text behind the closing quote"),
+            ("A=\"b\" c", "A: there is text behind the closing quote"),
+            ("A=b c", "A: a value with spaces needs quotes"),
+            ("A= b", "A: a value with spaces needs quotes"),
+            ("A=b\tc", "A: a value with spaces needs quotes"),
+            ("A=it's", "A: a quote in the middle of a bare value: put all of it in quotes"),
+            ("A=#b", "A: a value that begins with # needs quotes"),
+            ("A=a\\b", "A: a backslash or backtick needs single quotes"),
+            (
+                "A=$HOME",
+                "A: a $ is not expanded here, but elsewhere: put the value in single quotes"
+            ),
+            (
+                "A=\"${HOME}\"",
+                "A: a $ is not expanded here, but elsewhere: put the value in single quotes"
+            ),
+            ("A=\"\\x\"", "A: in double quotes only \\\\, \\\", \\$, \\n and \\t are known"),
+            ("A=b\u{1}", "A: control characters are not allowed"),
+            ("A=b\rc", "A: control characters are not allowed"),
+        ])
+    func refused(line: String, problem: String) {
+        let file = EnvironmentFile(Array("# first\n\(line)\nZ=1\n".utf8))
+        #expect(file.problems == [.init(line: 2, text: problem)])
+        #expect(file.entries == [.init(name: "Z", value: "1", line: 3)])
+    }
+
+    @Test("CRLF counts lines like LF, and a doubled name is a problem of the second line")
+    func lines() {
+        let file = EnvironmentFile(Array("A=1\r\n\r\n# c\r\nB=2\r\nA=3\r\n".utf8))
+        #expect(file.entries.map(\.line) == [1, 4])
+        #expect(file.entries.map(\.value) == ["1", "2"])
+        #expect(
+            file.problems == [.init(line: 5, text: "A is set for the second time, after line 1")])
+    }
+
+    @Test("what is no text, or too much of it, is one problem")
+    func noText() {
+        #expect(
+            EnvironmentFile([0x41, 0x3d, 0xff]).problems.map(\.text) == ["not a text in UTF-8"])
+        #expect(EnvironmentFile([0x41, 0x3d, 0]).problems.map(\.text) == ["not a text in UTF-8"])
+        let large = [UInt8](repeating: 0x23, count: EnvironmentFile.bytesMax + 1)
+        #expect(EnvironmentFile(large).problems.map(\.text) == ["larger than 262144 bytes"])
+        #expect(EnvironmentFile(large.dropLast()).problems == [])
+    }
+
+    @Test("no bytes at all make the parser trap", arguments: 0..<200 as Range<UInt64>)
+    func anything(seed: UInt64) {
+        var random = TestRandom(state: seed)
+        let alphabet = Array("A=\"'\\$# \t\r\n`export_1\u{feff}é".utf8) + [0, 0xff, 0xc3]
+        let bytes = (0..<64).map { _ in alphabet.randomElement(using: &random) ?? 0 }
+        let file = EnvironmentFile(bytes)
+        let lines = bytes.count { $0 == 10 } + 1
+        #expect(file.entries.count + file.problems.count <= lines)
+    }
+
+    struct TestRandom: RandomNumberGenerator {
+        var state: UInt64
+        mutating func next() -> UInt64 {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return state ^ state >> 29
+        }
+    }
+}
+
+@Suite struct ConfigurationDefaultEnvironmentTests {
+    let keys = [
+        ConfigurationKey("NATS_URL", .text, default: "nats://h:1", group: "NATS", "Servers."),
+        ConfigurationKey("NATS_PASSWORD", .text, secret: true, group: "NATS", "Password."),
+        ConfigurationKey("LOG_NOTE", .text, default: "a b", group: "Log", "A note."),
+        ConfigurationKey("LOG_FOLDER", .text, required: true, group: "Log", "A folder."),
+    ]
+
+    let good = """
+        ## NATS
+
+        # Servers.
+        NATS_URL=nats://h:1
+        # Password. Or NATS_PASSWORD_FILE: the path of a file that holds it.
+        NATS_PASSWORD=
+
+        ## Log
+
+        # A note.
+        LOG_NOTE='a b'
+        # A folder.
+        LOG_FOLDER=
+
+        """
+
+    func differences(_ text: String) -> [String] {
+        DefaultEnvironment.differences(Array(text.utf8), from: keys)
+    }
+
+    @Test("the file is made from the schema, and fits it")
+    func generated() {
+        #expect(DefaultEnvironment.text(for: keys) == good)
+        #expect(differences(good) == [])
+        #expect(differences(good.replacing("\n", with: "\r\n")) == [])
+    }
+
+    @Test("a shared schema's file can be loaded as it is")
+    func sharedKeys() throws {
+        let keys =
+            ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.postgres
+            + ConfigurationKey.postgresMigrator + ConfigurationKey.valkey
+            + ConfigurationKey.operations(port: 8_502) + ConfigurationKey.logging
+        let text = DefaultEnvironment.text(for: keys)
+        #expect(DefaultEnvironment.differences(Array(text.utf8), from: keys) == [])
+        var fixture = ConfigurationFixture(["--config=d"], files: ["d": text])
+        fixture.service = ServiceDescription(
+            name: "store-writer", version: "1", summary: "s", keys: keys)
+        #expect(try fixture.configuration().integer("OPS_PORT") == 8_502)
+    }
+
+    @Test(
+        "each difference is told",
+        arguments: [
+            (
+                "NATS_URL=nats://h:1", "NATS_URL=nats://h:2",
+                "line 4: NATS_URL is not the default: \"NATS_URL=nats://h:1\""
+            ),
+            (
+                "NATS_PASSWORD=", "NATS_PASSWORD=hunter2",
+                "line 6: NATS_PASSWORD is a secret, and has to be empty: \"NATS_PASSWORD=\""
+            ),
+            ("# A folder.\nLOG_FOLDER=\n", "", "LOG_FOLDER is missing: add \"LOG_FOLDER=\""),
+            ("LOG_FOLDER=", "LOG_FOLDER=\nLOG_MORE=1", "line 14: LOG_MORE is not in the schema"),
+            ("# A note.", "# Another.", "line 11: above it belongs \"# A note.\""),
+            ("# A note.\n", "", "line 10: above it belongs \"# A note.\""),
+            ("# A note.", "# More.\n# A note.", "line 12: LOG_NOTE has more than one comment line"),
+            (
+                "LOG_FOLDER=", "LOG_FOLDER=\nLOG_NOTE='a b'",
+                "line 14: LOG_NOTE is set for the second time, after line 11"
+            ),
+        ])
+    func different(old: String, new: String, difference: String) {
+        let found = differences(good.replacing(old, with: new, maxReplacements: 1))
+        #expect(found == [difference])
+    }
+}

@@ -35,6 +35,12 @@ func tests(
         exclude: files, swiftSettings: strict)
 }
 
+func benchmark(_ name: String, uses dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: name, dependencies: ["CAllocationCounter"] + dependencies,
+        path: "Benchmarks/\(name)", swiftSettings: strict)
+}
+
 let package = Package(
     name: "tapeline",
     targets: [
@@ -65,6 +71,7 @@ let package = Package(
                 "NatsTransport", "TapeProtocol", "TapeCodec", "MarketModel", "ServiceRuntime",
                 "Telemetry", "Primitives",
             ]),
+        library("StreamCore", uses: ["MarketModel", "Primitives"]),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
@@ -75,5 +82,10 @@ let package = Package(
         tests(of: "NatsTransport", uses: ["Primitives", "TestSupport"]),
         tests(of: "Telemetry", uses: ["Primitives", "TestSupport"]),
         tests(of: "ServiceRuntime", uses: ["Telemetry", "Primitives", "TestSupport"]),
+        tests(of: "StreamCore", uses: ["MarketModel", "Primitives"]),
+
+        // Benchmarks. They count allocations, too, and fail when there are some where none may be.
+        .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),
+        benchmark("StreamCoreBenchmark", uses: ["StreamCore", "MarketModel", "Primitives"]),
     ]
 )

@@ -1,0 +1,135 @@
+internal import CAllocationCounter
+import MarketModel
+import Primitives
+import StreamCore
+
+/// Nanoseconds per trade of the bar machine beside a plain loop over the same trades, in one run.
+///
+/// What is measured: trades that are decoded already, 500 symbols at random, in packets of 1,024
+/// that span 10 ms of event time, each followed by its watermark; windows close and open on the
+/// way. Fails when the steady state allocates.
+@main
+struct StreamCoreBenchmark {
+    static let symbolCount = 500
+    static let packetTrades = 1_024
+    static let packetCount = 500
+    static let repetitions = 7
+
+    static func main() throws {
+        let packets = makePackets()
+        let trades = packetTrades * packetCount
+        report("plain loop, one window per symbol", try plain(packets), trades)
+        var isClean = true
+        for texts in [["1s"], ["1s", "1m"], ["1s", "1m", "1h"]] {
+            let result = try measure(texts, packets)
+            report("bar machine, \(texts.joined(separator: " "))", result.best, trades)
+            print("    bars \(result.bars), allocations in the steady state \(result.allocations)")
+            isClean = isClean && result.allocations == 0
+        }
+        if !isClean { throw StateAllocates() }
+    }
+
+    struct StateAllocates: Error {}
+
+    static func report(_ name: String, _ duration: Duration, _ trades: Int) {
+        let tenths = Int(duration / Duration.nanoseconds(1) * 10 / Double(trades))
+        print("\(name): \(tenths / 10).\(tenths % 10) ns per trade")
+    }
+
+    /// Fifty packets in front open every window; they are given to the machine, too.
+    static func makePackets() -> [[Trade]] {
+        var random = SeededRandom(seed: 1)
+        var time: Int64 = 1_700_000_000_000_000_000
+        return (0..<packetCount).map { _ in
+            (0..<packetTrades).map { _ in
+                time += 10_000
+                let header = TickHeader(
+                    symbol: UInt32.random(in: 0..<UInt32(symbolCount), using: &random),
+                    providerTime: Timestamp(nanoseconds: time),
+                    receiveTime: Timestamp(nanoseconds: time))
+                return Trade(
+                    header: header,
+                    price: Price(raw: Int64.random(in: 90...110, using: &random) * 1_000_000_000),
+                    size: Quantity(raw: Int64.random(in: 1...9, using: &random) * 100_000_000))
+            }
+        }
+    }
+
+    static func plain(_ packets: [[Trade]]) throws -> Duration {
+        var best = Duration.seconds(60)
+        for _ in 0..<repetitions {
+            var loop = PlainLoop(symbols: symbolCount)
+            let start = ContinuousClock.now
+            for packet in packets { loop.add(packet) }
+            best = min(best, ContinuousClock.now - start)
+            guard loop.windows[0].trades > 0 else { throw StateAllocates() }
+        }
+        return best
+    }
+
+    struct Result {
+        var best = Duration.seconds(60)
+        var bars = 0
+        var allocations: UInt64 = 0
+    }
+
+    static func measure(_ texts: [String], _ packets: [[Trade]]) throws -> Result {
+        var result = Result()
+        for _ in 0..<repetitions {
+            var run = try Run(texts, symbols: symbolCount)
+            // The second round of the same trades, later by the tape's length, is the steady state.
+            run.feed(packets, shiftedBy: 0)
+            let bars = run.bars
+            let before = allocations_of_this_thread()
+            let start = ContinuousClock.now
+            run.feed(packets, shiftedBy: Run.roundNanoseconds)
+            result.best = min(result.best, ContinuousClock.now - start)
+            result.allocations = allocations_of_this_thread() - before
+            result.bars = run.bars - bars
+        }
+        return result
+    }
+}
+
+/// A machine, and what a shell would do around it.
+struct Run {
+    static let roundNanoseconds: Int64 = 3_600_000_000_000
+
+    private var machine: BarMachine
+    private var closed: [Bar] = []
+    private var ordinal: UInt64 = 0
+    private(set) var bars = 0
+    private let source: Int
+
+    init(_ texts: [String], symbols: Int) throws {
+        machine = BarMachine(series: try BarSeriesSet(texts))
+        guard let name = SourceName("synthetic"),
+            let source = machine.source(name, firstSeen: .undefined)
+        else { throw StreamCoreBenchmark.StateAllocates() }
+        self.source = source
+        for index in 0..<symbols {
+            guard let symbol = Symbol("SYM\(index)") else { continue }
+            _ = machine.symbol(
+                Subscription(symbol: symbol, provider: "synthetic", since: .undefined),
+                source: source)
+        }
+        closed.reserveCapacity(4_096)
+    }
+
+    mutating func feed(_ packets: [[Trade]], shiftedBy shift: Int64) {
+        for packet in packets {
+            var last: Int64 = 0
+            for trade in packet {
+                var shifted = trade
+                shifted.header.providerTime.nanoseconds &+= shift
+                last = shifted.header.providerTime.nanoseconds
+                machine.trade(shifted, source: source, ordinal: ordinal)
+                ordinal &+= 1
+            }
+            closed.removeAll(keepingCapacity: true)
+            machine.advance(
+                source: source, watermark: Timestamp(nanoseconds: last), into: &closed)
+            bars += closed.count
+        }
+    }
+}

@@ -1,0 +1,53 @@
+public import MarketModel
+internal import Primitives
+
+extension Bar {
+    /// The length without the two names.
+    static let canonicalFixedBytes = 132
+
+    /// Appends the content of this bar as bytes that never depend on a process: names instead of
+    /// indices, every field, little endian; no send time, epoch or packet border.
+    ///
+    /// The running checksum of a partition's output is chained over these bytes and stands on the
+    /// tape, so that their layout may never change.
+    public func appendCanonicalBytes(
+        symbol: Symbol, series: SeriesName, to bytes: inout [UInt8]
+    ) {
+        bytes.append(text: symbol.text)
+        bytes.append(text: series.text)
+        bytes.append(integer: UInt16(flags.rawValue))
+        bytes.append(integer: UInt16(reason))
+        bytes.append(integer: generation)
+        bytes.append(integer: openTime.nanoseconds)
+        bytes.append(integer: closeTime.nanoseconds)
+        bytes.append(integer: number)
+        bytes.append(integer: open.raw)
+        bytes.append(integer: high.raw)
+        bytes.append(integer: low.raw)
+        bytes.append(integer: close.raw)
+        bytes.append(integer: vwap.raw)
+        bytes.append(integer: trades)
+        bytes.append(integer: excluded.condition)
+        bytes.append(integer: excluded.oddLot)
+        bytes.append(integer: excluded.filter)
+        bytes.append(integer: excluded.undefined)
+        bytes.append(integer: UInt64(truncatingIfNeeded: volume))
+        bytes.append(integer: UInt64(truncatingIfNeeded: volume >> 64))
+        bytes.append(integer: UInt64(truncatingIfNeeded: notional))
+        bytes.append(integer: UInt64(truncatingIfNeeded: notional >> 64))
+    }
+}
+
+extension [UInt8] {
+    fileprivate mutating func append(integer value: some FixedWidthInteger) {
+        for shift in stride(from: 0, to: value.bitWidth, by: 8) {
+            append(UInt8(truncatingIfNeeded: value >> shift))
+        }
+    }
+
+    /// With its length in front, so that two texts cannot run into each other.
+    fileprivate mutating func append(text: String) {
+        append(integer: UInt16(truncatingIfNeeded: text.utf8.count))
+        append(contentsOf: text.utf8)
+    }
+}

@@ -1,0 +1,64 @@
+/// The windows that one advance closes, put into order of their ends.
+///
+/// The buffers are kept from one advance to the next, so that in the steady state closing
+/// allocates nothing.
+struct DueWindows: Sendable {
+    struct Item: Sendable, BitwiseCopyable {
+        let end: Int64
+        let slot: UInt32
+    }
+
+    private(set) var items: [Item] = []
+    private var sorted: [Item] = []
+    private var places = [Int](repeating: 0, count: 1 << digitBits)
+
+    private static let digitBits = 11
+    /// All ends are whole seconds: counting in seconds leaves one digit to sort by in nearly
+    /// every case.
+    private static let unit: Int64 = 1_000_000_000
+
+    mutating func removeAll() { items.removeAll(keepingCapacity: true) }
+
+    mutating func append(end: Int64, slot: UInt32) { items.append(Item(end: end, slot: slot)) }
+
+    /// Orders by end and keeps the order of insertion among equals (a radix sort): linear for
+    /// whatever ends a tape holds, and nothing to do when all windows end together.
+    mutating func sortByEnd() {
+        guard var least = items.first?.end else { return }
+        var greatest = least
+        for item in items {
+            least = min(least, item.end)
+            greatest = max(greatest, item.end)
+        }
+        // Ends lie within StreamLimits.eventTimeNanosecondsMax around zero: no overflow.
+        let range = UInt64((greatest - least) / Self.unit)
+        var shift = 0
+        while range >> UInt64(shift) > 0 {
+            sortByDigit(from: least, shift: shift)
+            shift += Self.digitBits
+        }
+    }
+
+    private mutating func sortByDigit(from least: Int64, shift: Int) {
+        for digit in places.indices { places[digit] = 0 }
+        for item in items { places[Self.digit(item, from: least, shift: shift)] += 1 }
+        var next = 0
+        for digit in places.indices {
+            let count = places[digit]
+            places[digit] = next
+            next += count
+        }
+        sorted.removeAll(keepingCapacity: true)
+        sorted.append(contentsOf: items)
+        for item in items {
+            let digit = Self.digit(item, from: least, shift: shift)
+            sorted[places[digit]] = item
+            places[digit] += 1
+        }
+        swap(&items, &sorted)
+    }
+
+    private static func digit(_ item: Item, from least: Int64, shift: Int) -> Int {
+        Int((item.end - least) / unit >> Int64(shift)) & (1 << digitBits - 1)
+    }
+}

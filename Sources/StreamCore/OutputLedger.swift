@@ -1,0 +1,84 @@
+public import MarketModel
+internal import Primitives
+
+/// Numbers the output of one partition, and says what of it already stands on the tape.
+///
+/// After a crash the operator computes again from an earlier input position; the ledger suppresses
+/// each output whose ordinal stands, and at the last standing one compares the running checksum
+/// with that of the tape: the proof that the new run is the same as the old one.
+public struct OutputLedger: Sendable {
+    /// The end of what stands on the tape.
+    public struct Standing: Hashable, Sendable {
+        /// The ordinal of the last output.
+        public var ordinal: UInt64
+        /// The running checksum up to and with it.
+        public var checksum: UInt64
+
+        public init(ordinal: UInt64, checksum: UInt64) {
+            self.ordinal = ordinal
+            self.checksum = checksum
+        }
+    }
+
+    public enum Verdict: Hashable, Sendable {
+        /// Publish it under this ordinal.
+        case new(ordinal: UInt64)
+        /// It stands on the tape under this ordinal.
+        case suppressed(ordinal: UInt64)
+        /// The output computed now is not the one on the tape: the partition must stop. Every
+        /// later output gets this verdict, too.
+        case diverged(ordinal: UInt64, expected: UInt64, found: UInt64)
+    }
+
+    /// Ordinals begin here on an empty tape.
+    public static let firstOrdinal: UInt64 = 1
+
+    /// The ordinal that the next output will have.
+    public private(set) var nextOrdinal: UInt64
+    /// Over all output up to `nextOrdinal` - 1; 0 when there is none.
+    public private(set) var checksum: UInt64
+    private let standing: Standing
+    private var divergence: Verdict?
+    private var bytes: [UInt8] = []
+
+    /// Goes on behind `ordinal` outputs that were computed before (from a checkpoint); without it
+    /// from the beginning. `standing` is nil when the tape holds no output yet.
+    public init(after done: Standing? = nil, standing: Standing?) {
+        nextOrdinal = done.map { $0.ordinal + 1 } ?? Self.firstOrdinal
+        checksum = done?.checksum ?? 0
+        let standing = standing ?? Standing(ordinal: Self.firstOrdinal - 1, checksum: 0)
+        self.standing = standing
+        bytes.reserveCapacity(Bar.canonicalFixedBytes + Symbol.utf8CountMax)
+        // A tape that ends where the checkpoint does leaves nothing to compare later, and one that
+        // ends before it was rolled back: both are decided now.
+        if let done, done.ordinal >= standing.ordinal, done != standing {
+            divergence = .diverged(
+                ordinal: standing.ordinal, expected: standing.checksum, found: done.checksum)
+        }
+    }
+
+    /// True when the outputs to come are new ones. While it is false at the end of the input, the
+    /// input does not make all that stands: the tape was cut, or another definition made it.
+    public var isPastStanding: Bool {
+        divergence == nil && nextOrdinal > standing.ordinal
+    }
+
+    /// The next output of the partition, its generation already set.
+    public mutating func record(_ bar: Bar, symbol: Symbol, series: SeriesName) -> Verdict {
+        if let divergence { return divergence }
+        bytes.removeAll(keepingCapacity: true)
+        bar.appendCanonicalBytes(symbol: symbol, series: series, to: &bytes)
+        let before = checksum
+        checksum = bytes.withRawSpan { Checksum.chained($0, after: before) }
+        let ordinal = nextOrdinal
+        nextOrdinal += 1
+        guard ordinal <= standing.ordinal else { return .new(ordinal: ordinal) }
+        if ordinal == standing.ordinal, checksum != standing.checksum {
+            let verdict = Verdict.diverged(
+                ordinal: ordinal, expected: standing.checksum, found: checksum)
+            divergence = verdict
+            return verdict
+        }
+        return .suppressed(ordinal: ordinal)
+    }
+}

@@ -1,0 +1,21 @@
+/// What is wrong with a definition. Input data never throws: it is counted.
+public enum StreamCoreError: Error, Hashable, Sendable, CustomStringConvertible {
+    case seriesText(String)
+    case seriesWidth(String)
+    case seriesTwice(String, String)
+    case seriesCount(Int)
+
+    public var description: String {
+        switch self {
+        case .seriesText(let text):
+            "series \"\(text)\" is no number with a unit: write it like 1s, 5s, 1m, 15m, 1h or 1d"
+        case .seriesWidth(let text):
+            "series \(text) does not divide a day evenly, so its bars would begin at other times"
+                + " every day: choose a width from 1s to 1d that does"
+        case .seriesTwice(let first, let second):
+            "series \(first) and \(second) have the same width: remove one of them"
+        case .seriesCount(let count):
+            "\(count) series are configured: give 1 to \(StreamLimits.seriesMax)"
+        }
+    }
+}

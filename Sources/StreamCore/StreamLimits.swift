@@ -1,0 +1,36 @@
+/// The bounds of one partition's machine. What happens at each is said at the limit itself.
+public enum StreamLimits {
+    /// Symbols of one partition. At the limit a new symbol is not interned: its ticks are refused
+    /// and counted as `BarCounters.unknownSymbol`.
+    public static let symbolsMax = 65_536
+
+    /// Sources of one partition. At the limit a new source gets no index; its ticks are refused
+    /// and counted as those of unknown symbols are.
+    public static let sourcesMax = 1_024
+
+    /// Provider names that are told apart. All further ones count as one provider, so that a bar
+    /// that mixes two of these is not flagged.
+    public static let providersMax = 256
+
+    /// Bar series made in one pass. More are a configuration error.
+    public static let seriesMax = 16
+
+    /// Open windows of one symbol and series. A packet holds fewer ticks than this, so only a
+    /// watermark that stands still, or ticks far in the future, come here. At the limit a tick
+    /// that needs one more window is refused, counted and listed (`LateTick.Reason.windowLimit`).
+    public static let openWindowsPerKeyMax = 4_096
+
+    /// Open windows of one partition, all symbols and series together. Same behaviour.
+    public static let openWindowsMax = 524_288
+
+    /// Late ticks that wait to be taken. Beyond it they are counted (`lateUnlisted`), not listed.
+    public static let lateTicksMax = 65_536
+
+    /// Event times count in (−106,000 days ..< 106,000 days) around 1970 (until the year 2260), a
+    /// whole number of every window, so that no arithmetic on window borders can overflow. A
+    /// trade outside has no usable time and is excluded as undefined.
+    public static let eventTimeNanosecondsMax: Int64 = 106_000 * dayNanoseconds
+
+    @usableFromInline
+    static let dayNanoseconds: Int64 = 86_400_000_000_000
+}

@@ -1,0 +1,121 @@
+public import MarketModel
+public import Primitives
+
+/// What a packet says about a symbol: who feeds it now, and since when.
+public struct Subscription: Hashable, Sendable {
+    public var symbol: Symbol
+    public var provider: String
+    /// Undefined: not known. Then only the start of the tape makes a bar partial.
+    public var since: Timestamp
+
+    public init(symbol: Symbol, provider: String, since: Timestamp) {
+        self.symbol = symbol
+        self.provider = provider
+        self.since = since
+    }
+}
+
+/// The symbols of one partition, numbered in order of their first appearance on the tape.
+public struct SymbolTable: Sendable {
+    /// Who feeds a symbol: a source and, within it, a provider.
+    @frozen
+    @usableFromInline
+    struct Feed: Hashable, Sendable, BitwiseCopyable {
+        @usableFromInline var raw: UInt32
+
+        init(source: Int, provider: Int) {
+            raw = UInt32(truncatingIfNeeded: source << 16 | provider & 0xffff)
+        }
+
+        @inlinable @inline(__always)
+        init(raw: UInt32) { self.raw = raw }
+
+        /// Of a window that has no trade yet. No source has the number 65,535.
+        @inlinable @inline(__always)
+        static var none: Feed { Feed(raw: UInt32.max) }
+
+        @inlinable @inline(__always)
+        var source: Int { Int(raw >> 16) }
+    }
+
+    /// What is looked at when a window opens or closes, and not for every tick.
+    struct Record: Sendable {
+        let symbol: Symbol
+        /// When the present subscription began.
+        var since: Timestamp
+        /// Windows that begin before were seen in part: the subscription before the present one,
+        /// or the first one.
+        var partialBefore: Timestamp
+        /// What was closed by the sources that fed the symbol earlier: windows that end here or
+        /// before stay closed, wherever the present source's watermark stands.
+        var closedThrough: Timestamp
+    }
+
+    @usableFromInline var feeds: [Feed] = []
+    private(set) var records: [Record] = []
+    /// By source, in ascending order.
+    private(set) var symbolsBySource: [[UInt32]] = []
+    /// Looked up and never walked over: its order is the process's own.
+    private var indexes: [Symbol: UInt32] = [:]
+    private var providers: [String] = []
+    /// Definitions for which there was no room, one per packet that held such a symbol.
+    public private(set) var refused: UInt64 = 0
+
+    public var count: Int { records.count }
+
+    public func symbol(at index: UInt32) -> Symbol { records[Int(index)].symbol }
+
+    /// The source that feeds the symbol now.
+    public func source(of index: UInt32) -> Int { feeds[Int(index)].source }
+
+    func index(of symbol: Symbol) -> UInt32? { indexes[symbol] }
+
+    mutating func providerIndex(_ name: String) -> Int {
+        if let known = providers.firstIndex(of: name) { return known }
+        guard providers.count < StreamLimits.providersMax else { return providers.count }
+        providers.append(name)
+        return providers.count - 1
+    }
+
+    /// Nil when the table is full.
+    mutating func insert(_ subscription: Subscription, feed: Feed) -> UInt32? {
+        guard records.count < StreamLimits.symbolsMax else {
+            refused += 1
+            return nil
+        }
+        let index = UInt32(records.count)
+        let since = subscription.since.isDefined ? subscription.since : SourceTable.noWatermark
+        indexes[subscription.symbol] = index
+        feeds.append(feed)
+        records.append(
+            Record(
+                symbol: subscription.symbol, since: since, partialBefore: since,
+                closedThrough: SourceTable.noWatermark))
+        attach(index, to: feed.source)
+        return index
+    }
+
+    /// A subscription that began anew; the earlier one is remembered.
+    mutating func restart(_ index: UInt32, since: Timestamp) {
+        records[Int(index)].partialBefore = records[Int(index)].since
+        records[Int(index)].since = since
+    }
+
+    /// Hands the symbol to another source or provider. What the watermark of the earlier source
+    /// closed stays closed.
+    mutating func move(_ index: UInt32, to feed: Feed, closedThrough: Timestamp) {
+        let before = feeds[Int(index)]
+        feeds[Int(index)] = feed
+        guard before.source != feed.source else { return }
+        symbolsBySource[before.source].removeAll { $0 == index }
+        attach(index, to: feed.source)
+        records[Int(index)].closedThrough = max(
+            records[Int(index)].closedThrough, closedThrough)
+    }
+
+    private mutating func attach(_ index: UInt32, to source: Int) {
+        while symbolsBySource.count <= source { symbolsBySource.append([]) }
+        let place = symbolsBySource[source].lastIndex { $0 < index }.map { $0 + 1 } ?? 0
+        symbolsBySource[source].insert(index, at: place)
+    }
+}

@@ -1,0 +1,203 @@
+public import MarketModel
+public import Primitives
+
+/// One open window of one symbol and series: what has been added up so far.
+///
+/// Every field is the same whatever the order in which trades arrived: sums, extremes, and the
+/// trades that are first and last by (event time, source, ordinal).
+@frozen
+@usableFromInline
+struct WindowState: Sendable, BitwiseCopyable {
+    /// The window is [start, end), in nanoseconds since 1970.
+    @usableFromInline var start: Int64
+    @usableFromInline var end: Int64
+    @usableFromInline var open: Int64 = 0
+    @usableFromInline var high = Int64.min
+    @usableFromInline var low = Int64.max
+    @usableFromInline var close: Int64 = 0
+    @usableFromInline var openTime = Int64.max
+    @usableFromInline var openOrdinal: UInt64 = 0
+    @usableFromInline var closeTime = Int64.min
+    @usableFromInline var closeOrdinal: UInt64 = 0
+    @usableFromInline var volume: Int128 = 0
+    /// Wraps; `notionalCarry` says how often and in which direction, so that the sum is exact
+    /// in any order of additions.
+    @usableFromInline var notional: Int128 = 0
+    @usableFromInline var trades: UInt64 = 0
+    @usableFromInline var symbol: UInt32
+    /// The slot of the next older open window of the same key; 0 when there is none.
+    @usableFromInline var older: UInt32 = 0
+    @usableFromInline var firstFeed = SymbolTable.Feed.none
+    @usableFromInline var openFeed = SymbolTable.Feed.none
+    @usableFromInline var closeFeed = SymbolTable.Feed.none
+    @usableFromInline var notionalCarry: Int32 = 0
+    @usableFromInline var series: UInt16
+    @usableFromInline var flags: BarFlags = []
+    var excluded = Bar.Excluded()
+
+    init(start: Int64, end: Int64, symbol: Int, series: Int) {
+        self.start = start
+        self.end = end
+        self.symbol = UInt32(truncatingIfNeeded: symbol)
+        self.series = UInt16(truncatingIfNeeded: series)
+    }
+
+    /// Holds no time: what a key without an open window points at.
+    static let closed = WindowState(start: 0, end: 0, symbol: 0, series: 0)
+
+    @inlinable @inline(__always)
+    func holds(_ time: Int64) -> Bool { time >= start && time < end }
+
+    /// A trade with what all series need of it, worked out once.
+    @frozen
+    @usableFromInline
+    struct Input {
+        @usableFromInline let time: Int64
+        @usableFromInline let price: Int64
+        @usableFromInline let size: Int64
+        @usableFromInline let notional: Int128
+        @usableFromInline let ordinal: UInt64
+        @usableFromInline let feed: SymbolTable.Feed
+
+        @inlinable @inline(__always)
+        init(_ trade: Trade, ordinal: UInt64, feed: SymbolTable.Feed) {
+            time = trade.header.eventTime.nanoseconds
+            price = trade.price.raw
+            size = trade.size.raw
+            let product = trade.price.raw.multipliedFullWidth(by: trade.size.raw)
+            notional = Int128(_low: product.low, _high: product.high)
+            self.ordinal = ordinal
+            self.feed = feed
+        }
+    }
+
+    /// True when a trade of another feed stands in the same nanosecond at one of the ends: the
+    /// caller then decides by the sources' names (`settleTie`).
+    ///
+    /// Nothing here can trap or lose: a size is in 0 ..< 2^63, so that a volume would need 2^64
+    /// trades to overflow; the notional counts its wraps.
+    @inlinable @inline(__always)
+    mutating func add(_ input: Input) -> Bool {
+        trades &+= 1
+        volume &+= Int128(input.size)
+        let (sum, overflow) = notional.addingReportingOverflow(input.notional)
+        notional = sum
+        if overflow { notionalCarry &+= input.notional < 0 ? -1 : 1 }
+        if input.price > high { high = input.price }
+        if input.price < low { low = input.price }
+        var isTie = false
+        if input.time > closeTime {
+            setClose(input)
+        } else if input.time == closeTime {
+            if input.feed != closeFeed {
+                isTie = true
+            } else if input.ordinal > closeOrdinal {
+                setClose(input)
+            }
+        }
+        if input.time < openTime {
+            setOpen(input)
+        } else if input.time == openTime {
+            if input.feed != openFeed {
+                isTie = true
+            } else if input.ordinal < openOrdinal {
+                setOpen(input)
+            }
+        }
+        if input.feed != firstFeed { meet(input.feed) }
+        return isTie
+    }
+
+    @inlinable @inline(__always)
+    mutating func setOpen(_ input: Input) {
+        open = input.price
+        openTime = input.time
+        openOrdinal = input.ordinal
+        openFeed = input.feed
+    }
+
+    @inlinable @inline(__always)
+    mutating func setClose(_ input: Input) {
+        close = input.price
+        closeTime = input.time
+        closeOrdinal = input.ordinal
+        closeFeed = input.feed
+    }
+
+    @usableFromInline
+    mutating func meet(_ feed: SymbolTable.Feed) {
+        if firstFeed == .none {
+            firstFeed = feed
+        } else {
+            flags.insert(.mixedProviders)
+        }
+    }
+
+    /// Orders a trade against those of other feeds in the same nanosecond.
+    mutating func settleTie(_ input: Input, sources: SourceTable) {
+        if input.time == openTime,
+            Self.isBefore((input.feed, input.ordinal), (openFeed, openOrdinal), sources)
+        {
+            setOpen(input)
+        }
+        if input.time == closeTime,
+            Self.isBefore((closeFeed, closeOrdinal), (input.feed, input.ordinal), sources)
+        {
+            setClose(input)
+        }
+    }
+
+    private static func isBefore(
+        _ left: (feed: SymbolTable.Feed, ordinal: UInt64),
+        _ right: (feed: SymbolTable.Feed, ordinal: UInt64), _ sources: SourceTable
+    ) -> Bool {
+        left.feed.source == right.feed.source
+            ? left.ordinal < right.ordinal
+            : sources.precedes(left.feed.source, right.feed.source)
+    }
+}
+
+extension WindowState {
+    /// True when the notional left the range of 128 bits: it is held at the range's end then, and
+    /// the bar has no VWAP.
+    var isNotionalSaturated: Bool { notionalCarry != 0 }
+
+    /// The bar of a window that is closed; nil when no trade made a price in it.
+    func bar() -> Bar? {
+        guard trades > 0 else { return nil }
+        var bar = Bar(
+            symbol: symbol, series: series, openTime: Timestamp(nanoseconds: start),
+            closeTime: Timestamp(nanoseconds: end))
+        bar.flags = flags.union(.final)
+        bar.reason = BarReason.closed.rawValue
+        bar.open = Price(raw: open)
+        bar.high = Price(raw: high)
+        bar.low = Price(raw: low)
+        bar.close = Price(raw: close)
+        bar.trades = trades
+        bar.excluded = excluded
+        bar.volume = volume
+        bar.notional =
+            notionalCarry == 0 ? notional : notionalCarry < 0 ? Int128.min : Int128.max
+        bar.vwap = isNotionalSaturated ? .undefined : .vwap(notional: notional, volume: volume)
+        return bar
+    }
+}
+
+extension Price {
+    /// notional / volume, rounded half away from zero to 1e-9; undefined when nothing was traded,
+    /// or when the quotient is no price.
+    ///
+    /// One division: 1e-17 divided by 1e-8 is in 1e-9.
+    public static func vwap(notional: Int128, volume: Int128) -> Price {
+        guard volume > 0 else { return .undefined }
+        let (quotient, remainder) = notional.quotientAndRemainder(dividingBy: volume)
+        let rest = remainder.magnitude
+        // Twice the rest could overflow; the distance to the divisor cannot.
+        let isRoundedUp = rest >= volume.magnitude - rest
+        let step: Int128 = isRoundedUp ? (notional < 0 ? -1 : 1) : 0
+        let (rounded, overflow) = quotient.addingReportingOverflow(step)
+        guard !overflow, let raw = Int64(exactly: rounded) else { return .undefined }
+        return Price(raw: raw)
+    }
+}

@@ -125,10 +125,10 @@ public struct BarMachine: Sendable {
         let first = symbol &* seriesCount
         for index in 0..<seriesCount {
             let slot = Int(windows.newest[first &+ index])
-            if windows.slots[slot].holds(input.time) {
-                if windows.slots[slot].add(input) { settleTie(input, slot: slot) }
-            } else {
-                addElsewhere(input, trade, series: index)
+            switch windows.slots[slot].offer(input) {
+            case .added: break
+            case .elsewhere: addElsewhere(input, trade, series: index)
+            case .tied: settleTie(input, slot: slot)
             }
         }
     }
@@ -143,7 +143,7 @@ public struct BarMachine: Sendable {
     mutating func addElsewhere(_ input: WindowState.Input, _ trade: Trade, series: Int) {
         switch window(for: input.time, symbol: Int(trade.header.symbol), series: series) {
         case .open(let slot):
-            if windows.slots[slot].add(input) { settleTie(input, slot: slot) }
+            if windows.slots[slot].offer(input) == .tied { settleTie(input, slot: slot) }
         case .closed:
             account.series[series].late += 1
             list(trade, input, series: series, reason: .windowClosed)

@@ -8,29 +8,30 @@ public import Primitives
 @frozen
 @usableFromInline
 struct WindowState: Sendable, BitwiseCopyable {
+    // What every trade touches comes first: two cache lines.
+
     /// The window is [start, end), in nanoseconds since 1970.
     @usableFromInline var start: Int64
     @usableFromInline var end: Int64
-    @usableFromInline var open: Int64 = 0
-    @usableFromInline var high = Int64.min
-    @usableFromInline var low = Int64.max
-    @usableFromInline var close: Int64 = 0
+    @usableFromInline var trades: UInt64 = 0
     @usableFromInline var openTime = Int64.max
-    @usableFromInline var openOrdinal: UInt64 = 0
-    @usableFromInline var closeTime = Int64.min
-    @usableFromInline var closeOrdinal: UInt64 = 0
     @usableFromInline var volume: Int128 = 0
     /// Wraps; `notionalCarry` says how often and in which direction, so that the sum is exact
     /// in any order of additions.
     @usableFromInline var notional: Int128 = 0
-    @usableFromInline var trades: UInt64 = 0
+    @usableFromInline var high = Int64.min
+    @usableFromInline var low = Int64.max
+    @usableFromInline var close: Int64 = 0
+    @usableFromInline var closeTime = Int64.min
+    @usableFromInline var closeOrdinal: UInt64 = 0
+    @usableFromInline var closeFeed = SymbolTable.Feed.none
+    @usableFromInline var openFeed = SymbolTable.Feed.none
+    @usableFromInline var open: Int64 = 0
+    @usableFromInline var openOrdinal: UInt64 = 0
+    @usableFromInline var notionalCarry: Int32 = 0
     @usableFromInline var symbol: UInt32
     /// The slot of the next older open window of the same key; 0 when there is none.
     @usableFromInline var older: UInt32 = 0
-    @usableFromInline var firstFeed = SymbolTable.Feed.none
-    @usableFromInline var openFeed = SymbolTable.Feed.none
-    @usableFromInline var closeFeed = SymbolTable.Feed.none
-    @usableFromInline var notionalCarry: Int32 = 0
     @usableFromInline var series: UInt16
     @usableFromInline var flags: BarFlags = []
     var excluded = Bar.Excluded()
@@ -71,41 +72,61 @@ struct WindowState: Sendable, BitwiseCopyable {
         }
     }
 
-    /// True when a trade of another feed stands in the same nanosecond at one of the ends: the
-    /// caller then decides by the sources' names (`settleTie`).
+    /// What became of a trade that was offered to a window.
+    @usableFromInline
+    enum Outcome {
+        case added
+        /// The window does not hold its time.
+        case elsewhere
+        /// Added, but a trade of another feed stands in the same nanosecond at one of the ends:
+        /// the caller then decides by the sources' names (`settleTie`).
+        case tied
+    }
+
+    /// Adds a trade if the window holds its time.
     ///
     /// Nothing here can trap or lose: a size is in 0 ..< 2^63, so that a volume would need 2^64
     /// trades to overflow; the notional counts its wraps.
     @inlinable @inline(__always)
-    mutating func add(_ input: Input) -> Bool {
+    mutating func offer(_ input: Input) -> Outcome {
+        guard holds(input.time) else { return .elsewhere }
+        if input.feed != closeFeed { meetOtherFeed() }
         trades &+= 1
         volume &+= Int128(input.size)
         let (sum, overflow) = notional.addingReportingOverflow(input.notional)
         notional = sum
         if overflow { notionalCarry &+= input.notional < 0 ? -1 : 1 }
-        if input.price > high { high = input.price }
-        if input.price < low { low = input.price }
-        var isTie = false
-        if input.time > closeTime {
-            setClose(input)
-        } else if input.time == closeTime {
-            if input.feed != closeFeed {
-                isTie = true
-            } else if input.ordinal > closeOrdinal {
-                setClose(input)
-            }
+        high = max(high, input.price)
+        low = min(low, input.price)
+        let closes = input.time >= closeTime ? closes(input) : .added
+        let opens = input.time <= openTime ? opens(input) : .added
+        return closes == .tied || opens == .tied ? .tied : .added
+    }
+
+    @inlinable @inline(__always)
+    mutating func closes(_ input: Input) -> Outcome {
+        if input.time == closeTime {
+            guard input.feed == closeFeed else { return .tied }
+            guard input.ordinal > closeOrdinal else { return .added }
         }
-        if input.time < openTime {
-            setOpen(input)
-        } else if input.time == openTime {
-            if input.feed != openFeed {
-                isTie = true
-            } else if input.ordinal < openOrdinal {
-                setOpen(input)
-            }
+        setClose(input)
+        return .added
+    }
+
+    @inlinable @inline(__always)
+    mutating func opens(_ input: Input) -> Outcome {
+        if input.time == openTime {
+            guard input.feed == openFeed else { return .tied }
+            guard input.ordinal < openOrdinal else { return .added }
         }
-        if input.feed != firstFeed { meet(input.feed) }
-        return isTie
+        setOpen(input)
+        return .added
+    }
+
+    /// As long as only one feed was met, every trade has that of the close.
+    @usableFromInline
+    mutating func meetOtherFeed() {
+        if trades > 0 { flags.insert(.mixedProviders) }
     }
 
     @inlinable @inline(__always)
@@ -122,15 +143,6 @@ struct WindowState: Sendable, BitwiseCopyable {
         closeTime = input.time
         closeOrdinal = input.ordinal
         closeFeed = input.feed
-    }
-
-    @usableFromInline
-    mutating func meet(_ feed: SymbolTable.Feed) {
-        if firstFeed == .none {
-            firstFeed = feed
-        } else {
-            flags.insert(.mixedProviders)
-        }
     }
 
     /// Orders a trade against those of other feeds in the same nanosecond.

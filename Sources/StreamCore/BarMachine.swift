@@ -123,24 +123,35 @@ public struct BarMachine: Sendable {
         }
         let input = WindowState.Input(trade, ordinal: ordinal, feed: table.feeds[symbol])
         let first = symbol &* seriesCount
-        for index in 0..<seriesCount {
+        var index = 0
+        while index < seriesCount {
             let slot = Int(windows.newest[first &+ index])
-            switch windows.slots[slot].offer(input) {
-            case .added: break
-            case .elsewhere: addElsewhere(input, trade, series: index)
-            case .tied: settleTie(input, slot: slot)
-            }
+            let outcome = windows.slots[slot].offer(input)
+            if outcome != .added { finish(outcome, trade, ordinal, series: index) }
+            index &+= 1
         }
     }
 
+    /// What the hot path leaves over.
     @usableFromInline @inline(never)
-    mutating func settleTie(_ input: WindowState.Input, slot: Int) {
+    mutating func finish(
+        _ outcome: WindowState.Outcome, _ trade: Trade, _ ordinal: UInt64, series: Int
+    ) {
+        let symbol = Int(trade.header.symbol)
+        let input = WindowState.Input(trade, ordinal: ordinal, feed: table.feeds[symbol])
+        if outcome == .tied {
+            settleTie(input, slot: Int(windows.newest[symbol * seriesCount + series]))
+        } else {
+            addElsewhere(input, trade, series: series)
+        }
+    }
+
+    private mutating func settleTie(_ input: WindowState.Input, slot: Int) {
         windows.slots[slot].settleTie(input, sources: sources)
     }
 
     /// A trade that is not for the newest window: it opens one, goes into an older one, or is late.
-    @usableFromInline @inline(never)
-    mutating func addElsewhere(_ input: WindowState.Input, _ trade: Trade, series: Int) {
+    private mutating func addElsewhere(_ input: WindowState.Input, _ trade: Trade, series: Int) {
         switch window(for: input.time, symbol: Int(trade.header.symbol), series: series) {
         case .open(let slot):
             if windows.slots[slot].offer(input) == .tied { settleTie(input, slot: slot) }
@@ -288,11 +299,16 @@ extension Trade {
     /// A new trade with a price, a size and a time: nearly all are, so it is decided at once.
     @inlinable @inline(__always)
     var isPlain: Bool {
-        isNew && !header.flags.contains(.backfilled) && price.isDefined
-            && UInt64(bitPattern: size.raw) < UInt64(Int64.max) && hasUsableTime
+        UInt16(header.action) | header.flags.rawValue & Self.unusualFlags == 0
+            && price.isDefined && UInt64(bitPattern: size.raw) < UInt64(Int64.max)
+            && hasUsableTime
     }
 
+    /// `.snapshot` and `.backfilled` as a number: the accessors of another module's constants are
+    /// calls, and this is asked for every trade.
     @inlinable @inline(__always)
+    static var unusualFlags: UInt16 { 1 << 0 | 1 << 2 }
+
     var isNew: Bool {
         header.action == TradeAction.new.rawValue && !header.flags.contains(.snapshot)
     }

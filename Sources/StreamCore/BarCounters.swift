@@ -30,7 +30,7 @@ public struct BarCounters: Hashable, Sendable {
         /// Late or refused, but the late list was full.
         public internal(set) var lateUnlisted: UInt64 = 0
         public internal(set) var bars: UInt64 = 0
-        /// Windows that held nothing but excluded ticks, and so made no bar.
+        /// Windows that held nothing but excluded ticks or the start of a subscription: no bars.
         public internal(set) var windowsWithoutTrades: UInt64 = 0
         /// Bars whose notional left the range of 128 bits, and which have no VWAP therefore.
         public internal(set) var notionalSaturated: UInt64 = 0

@@ -100,11 +100,16 @@ public struct BarMachine: Sendable {
         return index
     }
 
+    /// A subscription that began anew makes the windows partial in which it did. They are opened if
+    /// they are not there yet, so that no list of beginnings has to be kept.
     private mutating func restart(_ index: UInt32, since: Timestamp) {
         table.restart(index, since: since)
-        let since = since.nanoseconds
-        windows.visit(symbol: Int(index)) { window in
-            if window.start < since, since < window.end { window.flags.insert(.partial) }
+        guard since.isUsable else { return }
+        for series in 0..<seriesCount {
+            let found = window(for: since.nanoseconds, symbol: Int(index), series: series)
+            guard case .open(let slot) = found, windows.slots[slot].start < since.nanoseconds
+            else { continue }
+            windows.slots[slot].flags.insert(.partial)
         }
     }
 
@@ -196,10 +201,8 @@ public struct BarMachine: Sendable {
     }
 
     private func isPartial(_ window: WindowState) -> Bool {
-        let record = table.records[Int(window.symbol)]
         let start = Timestamp(nanoseconds: window.start)
-        let isRestartedInside = start < record.since && record.since.nanoseconds < window.end
-        return start < tapeStart || start < record.partialBefore || isRestartedInside
+        return start < tapeStart || start < table.records[Int(window.symbol)].firstSince
     }
 
     // MARK: what is not counted
@@ -221,7 +224,7 @@ public struct BarMachine: Sendable {
         } else {
             account.filter += 1
         }
-        guard trade.hasUsableTime else { return }
+        guard trade.header.eventTime.isUsable else { return }
         let time = trade.header.eventTime.nanoseconds
         for series in 0..<seriesCount {
             guard case .open(let slot) = window(for: time, symbol: symbol, series: series) else {
@@ -301,7 +304,7 @@ extension Trade {
     var isPlain: Bool {
         UInt16(header.action) | header.flags.rawValue & Self.unusualFlags == 0
             && price.isDefined && UInt64(bitPattern: size.raw) < UInt64(Int64.max)
-            && hasUsableTime
+            && header.eventTime.isUsable
     }
 
     /// `.snapshot` and `.backfilled` as a number: the accessors of another module's constants are
@@ -312,11 +315,13 @@ extension Trade {
     var isNew: Bool {
         header.action == TradeAction.new.rawValue && !header.flags.contains(.snapshot)
     }
+}
 
+extension Timestamp {
+    /// Within the times for which there are windows.
     @inlinable @inline(__always)
-    var hasUsableTime: Bool {
-        let time = header.eventTime.nanoseconds
+    var isUsable: Bool {
         let limit = StreamLimits.eventTimeNanosecondsMax
-        return time >= -limit && time < limit
+        return nanoseconds >= -limit && nanoseconds < limit
     }
 }

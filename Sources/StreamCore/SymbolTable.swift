@@ -43,9 +43,8 @@ public struct SymbolTable: Sendable {
         let symbol: Symbol
         /// When the present subscription began.
         var since: Timestamp
-        /// Windows that begin before were seen in part: the subscription before the present one,
-        /// or the first one.
-        var partialBefore: Timestamp
+        /// When the first one did: nobody saw all of a window that begins before.
+        let firstSince: Timestamp
         /// What was closed by the sources that fed the symbol earlier: windows that end here or
         /// before stay closed, wherever the present source's watermark stands.
         var closedThrough: Timestamp
@@ -89,15 +88,13 @@ public struct SymbolTable: Sendable {
         feeds.append(feed)
         records.append(
             Record(
-                symbol: subscription.symbol, since: since, partialBefore: since,
+                symbol: subscription.symbol, since: since, firstSince: since,
                 closedThrough: SourceTable.noWatermark))
         attach(index, to: feed.source)
         return index
     }
 
-    /// A subscription that began anew; the earlier one is remembered.
     mutating func restart(_ index: UInt32, since: Timestamp) {
-        records[Int(index)].partialBefore = records[Int(index)].since
         records[Int(index)].since = since
     }
 

@@ -103,17 +103,6 @@ struct WindowStore: Sendable {
         earliestEnd[index] = min(earliestEnd[index], end)
     }
 
-    /// Visits the open windows of a symbol, series by series and from newest to oldest.
-    mutating func visit(symbol: Int, _ body: (inout WindowState) -> Void) {
-        for key in symbol * seriesCount..<(symbol + 1) * seriesCount {
-            var slot = newest[key]
-            while slot != 0 {
-                body(&slots[Int(slot)])
-                slot = slots[Int(slot)].older
-            }
-        }
-    }
-
     /// From now on the watermark of this source closes the symbol's windows.
     mutating func move(symbol: Int, to source: Int) {
         for series in 0..<seriesCount {

@@ -1,0 +1,145 @@
+import MarketModel
+import Primitives
+import Testing
+
+@testable import StreamCore
+
+@Suite struct BarMachinePropertyTests {
+    static let seeds: [UInt64] = Array(1...300)
+
+    @Test("bars, late ticks and account are those of sort, group and fold", arguments: seeds)
+    func oracle(seed: UInt64) throws {
+        let series = try BarSeriesSet(["1m", "1s", "5s"])
+        let tape = RandomTape(seed: seed).events
+        var run = MachineRun(series)
+        var naive = NaiveBars(series: series)
+        if seed % 3 == 0 {
+            run.machine.tapeStarts(at: Timestamp(nanoseconds: 1_700_000_003 * RandomTape.second))
+            naive.tapeStart = 1_700_000_003 * RandomTape.second
+        }
+        run.feed(tape)
+        naive.run(tape)
+        #expect(difference(run.named, naive.bars) == "", "seed \(seed)")
+        #expect(run.closed.count == naive.bars.count, "seed \(seed)")
+        for (index, one) in series.all.enumerated() {
+            let late = run.late.filter { Int($0.series) == index }.map(\.ordinal)
+            let expected = naive.late[one.name.text] ?? []
+            #expect(late == expected, "seed \(seed), series \(one.name)")
+        }
+        #expect(run.machine.counters.isBalanced, "seed \(seed): \(run.machine.counters)")
+    }
+
+    @Test("every bar comes once, in order of end, series and symbol", arguments: seeds)
+    func order(seed: UInt64) throws {
+        var run = try MachineRun(["1s", "5s", "1m"])
+        run.feed(RandomTape(seed: seed).events)
+        var start = 0
+        for count in run.closedPerEvent {
+            let batch = run.closed[start..<start + count].map {
+                [$0.closeTime.nanoseconds, Int64($0.series), Int64($0.symbol)]
+            }
+            let isRising = zip(batch, batch.dropFirst()).allSatisfy {
+                $0.lexicographicallyPrecedes($1)
+            }
+            #expect(isRising, "seed \(seed)")
+            start += count
+        }
+        let keys = Set(
+            run.closed.map { [$0.openTime.nanoseconds, Int64($0.series), Int64($0.symbol)] })
+        #expect(keys.count == run.closed.count, "seed \(seed)")
+    }
+
+    @Test("the account balances after every event of a tape", arguments: seeds.prefix(40))
+    func balance(seed: UInt64) throws {
+        var run = try MachineRun(["1s", "15m"])
+        for event in RandomTape(seed: seed).events {
+            run.feed(event)
+            #expect(run.machine.counters.isBalanced, "seed \(seed)")
+        }
+        let counters = run.machine.counters
+        for (index, series) in counters.series.enumerated() {
+            let listed = run.late.count { Int($0.series) == index }
+            #expect(UInt64(listed) == series.late, "seed \(seed)")
+            let inBars = run.closed.filter { Int($0.series) == index }.reduce(0) { $0 + $1.trades }
+            #expect(inBars <= series.counted, "seed \(seed)")
+        }
+    }
+
+    @Test("any order of arrival between two watermarks gives the same bars", arguments: seeds)
+    func permutation(seed: UInt64) throws {
+        let tape = RandomTape(seed: seed).events
+        var random = SeededRandom(seed: seed ^ 0x5eed)
+        var first = try MachineRun(["1s", "1m"])
+        var second = try MachineRun(["1s", "1m"])
+        first.feed(tape)
+        second.feed(Self.shuffled(tape, using: &random))
+        #expect(difference(first.named, second.named) == "", "seed \(seed)")
+        let isSameOrder = first.closed == second.closed
+        #expect(isSameOrder, "seed \(seed)")
+        let isSameLate = Set(first.late) == Set(second.late)
+        #expect(isSameLate, "seed \(seed)")
+    }
+
+    /// Shuffles each run of trades that no definition or watermark interrupts.
+    static func shuffled(_ tape: [TapeEvent], using random: inout SeededRandom) -> [TapeEvent] {
+        var result: [TapeEvent] = []
+        var run: [TapeEvent] = []
+        for event in tape {
+            if case .trade = event {
+                run.append(event)
+                continue
+            }
+            result += run.shuffled(using: &random)
+            run.removeAll()
+            result.append(event)
+        }
+        return result + run.shuffled(using: &random)
+    }
+
+    @Test("a minute from ticks is the fold of its seconds", arguments: seeds)
+    func minutes(seed: UInt64) throws {
+        // Without late ticks: a tick that is late for its second may be in time for its minute.
+        let tape = RandomTape(seed: seed).events
+        var run = try MachineRun(["1s", "1m"])
+        run.feed(tape)
+        let late = Set(run.late.filter { $0.series == 0 }.map { "\($0.source) \($0.ordinal)" })
+        let names = run.machine.sources.entries.map(\.name)
+        let timely = tape.filter {
+            guard case .trade(_, _, let source, let ordinal) = $0 else { return true }
+            let index = names.firstIndex(of: source) ?? -1
+            return !late.contains("\(index) \(ordinal)")
+        }
+        var clean = try MachineRun(["1s", "1m"])
+        clean.feed(timely)
+        let seconds = clean.closed.filter { $0.series == 0 }
+        for minute in clean.closed where minute.series == 1 {
+            let parts = seconds.filter {
+                $0.symbol == minute.symbol && $0.openTime >= minute.openTime
+                    && $0.closeTime <= minute.closeTime
+            }.sorted { $0.openTime < $1.openTime }
+            let notional = parts.reduce(Int128(0)) { $0 + $1.notional }
+            let volume = parts.reduce(Int128(0)) { $0 + $1.volume }
+            #expect(parts.first?.open == minute.open, "seed \(seed)")
+            #expect(parts.last?.close == minute.close, "seed \(seed)")
+            #expect(parts.map(\.high).max() == minute.high, "seed \(seed)")
+            #expect(parts.map(\.low).min() == minute.low, "seed \(seed)")
+            #expect(parts.reduce(0) { $0 + $1.trades } == minute.trades, "seed \(seed)")
+            #expect(volume == minute.volume && notional == minute.notional, "seed \(seed)")
+            #expect(
+                Price.vwap(notional: notional, volume: volume) == minute.vwap, "seed \(seed)")
+        }
+    }
+
+    @Test("the same tape in two processes' worth of machines gives the same bytes")
+    func repeatable() throws {
+        for seed in Self.seeds.prefix(20) {
+            let tape = RandomTape(seed: seed).events
+            var first = try MachineRun(["1s", "1m"])
+            var second = try MachineRun(["1s", "1m"])
+            first.feed(tape)
+            second.feed(tape)
+            let isSame = first.closed == second.closed
+            #expect(isSame, "seed \(seed)")
+        }
+    }
+}

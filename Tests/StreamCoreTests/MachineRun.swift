@@ -1,0 +1,54 @@
+import MarketModel
+import Primitives
+
+@testable import StreamCore
+
+/// A machine that is fed a tape of names, as a shell would do it.
+struct MachineRun {
+    var machine: BarMachine
+    private(set) var closed: [Bar] = []
+    /// How many bars each event of the tape closed.
+    private(set) var closedPerEvent: [Int] = []
+    var late: [LateTick] = []
+
+    init(_ series: BarSeriesSet) { machine = BarMachine(series: series) }
+
+    init(_ texts: [String]) throws { self.init(try BarSeriesSet(texts)) }
+
+    mutating func feed(_ tape: [TapeEvent]) {
+        for event in tape { feed(event) }
+    }
+
+    mutating func feed(_ event: TapeEvent) {
+        let before = closed.count
+        switch event {
+        case .source(let name):
+            _ = index(of: name)
+        case .definition(let subscription, let source):
+            _ = machine.symbol(subscription, source: index(of: source))
+        case .trade(var trade, let symbol, let source, let ordinal):
+            trade.header.symbol = machine.table.index(of: symbol) ?? BarMachine.noSymbol
+            machine.trade(trade, source: index(of: source), ordinal: ordinal)
+        case .watermark(let source, let time):
+            machine.advance(source: index(of: source), watermark: time, into: &closed)
+        }
+        closedPerEvent.append(closed.count - before)
+        machine.takeLateTicks(into: &late)
+    }
+
+    private mutating func index(of source: SourceName) -> Int {
+        machine.source(source, firstSeen: .undefined) ?? BarMachine.noSource
+    }
+
+    var named: [NamedBar] { closed.map { named($0) } }
+
+    func named(_ bar: Bar) -> NamedBar {
+        NamedBar(
+            symbol: machine.symbols.symbol(at: bar.symbol).text,
+            series: machine.series.all[Int(bar.series)].name.text, flags: bar.flags,
+            openTime: bar.openTime.nanoseconds, closeTime: bar.closeTime.nanoseconds,
+            prices: [bar.open, bar.high, bar.low, bar.close, bar.vwap].map(\.raw),
+            trades: bar.trades, excluded: bar.excluded, volume: bar.volume,
+            notional: bar.notional)
+    }
+}

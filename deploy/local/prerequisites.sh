@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that the build and the local servers need and that are not there
+# yet, as root or by sudo, and checks the Swift toolchain. With everything there it changes nothing.
+set -euo pipefail
+# shellcheck disable=SC2034
+program=prerequisites
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$here/messages.sh"
+
+swift_needed=6.2
+packages=(
+    # The C libraries that the package links (Package.swift) and one header-only library.
+    libnats-dev libpq-dev libhiredis-dev libmicrohttpd-dev libyaml-dev libxxhash-dev
+    # What the Swift toolchain itself links and calls.
+    binutils git libc6-dev libcurl4 libncurses6 libsqlite3-0 libstdc++-12-dev libxml2
+    # The Makefile, fetching the servers, and the time zones that PostgreSQL reads.
+    ca-certificates make python3 python3-pip tzdata
+)
+
+missing_packages() {
+    local name
+    local -A installed=()
+    while read -r name; do installed[$name]=1; done < <(
+        dpkg-query --show --showformat '${db:Status-Status} ${Package}\n' "${packages[@]}" \
+            2>/dev/null | sed -n 's/^installed //p'
+    )
+    for name in "${packages[@]}"; do
+        [ -n "${installed[$name]:-}" ] || printf '%s\n' "$name"
+    done
+}
+
+# Prints what has to stand before apt-get: nothing for root, sudo for somebody who may use it.
+privilege() {
+    if [ "$(id -u)" = 0 ]; then return 0; fi
+    command -v sudo >/dev/null || return 1
+    # Without a terminal nobody can type a password.
+    if ! [ -t 0 ]; then sudo -n true 2>/dev/null || return 1; fi
+    printf 'sudo'
+}
+
+install_packages() {
+    local log started=$EPOCHREALTIME as_root
+    as_root=$(privilege) ||
+        die "neither root nor sudo; let root run: apt-get install --no-install-recommends $*"
+    say "installing by ${as_root:+sudo }apt-get: $*"
+    log=$(mktemp -d) || die "cannot write a log: is the disk full?"
+    # One package source of this machine that does not answer must not matter, so the update may
+    # fail: the install says whether what was needed is missing.
+    $as_root apt-get update -q </dev/null >"$log/update" 2>&1 || true
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+        -o DPkg::Lock::Timeout=120 "$@" </dev/null >"$log/install" 2>&1 ||
+        die "apt-get failed: $(grep -m 1 '^E:' "$log/install" || last_line "$log/install")" \
+            "$(grep -m 1 '^[EW]:' "$log/update" || true) (all of it: $log)"
+    rm -rf "$log"
+    say "installed in $(seconds_since "$started") s"
+}
+
+check_swift() {
+    local told major minor advice
+    advice="install Swift $swift_needed or newer (https://www.swift.org/install/linux) on the PATH"
+    command -v swift >/dev/null || die "swift is missing: $advice"
+    told=$(swift --version 2>&1) || die "swift does not run: ${told%%$'\n'*}: $advice"
+    [[ $told =~ Swift\ version\ ([0-9]+)\.([0-9]+) ]] ||
+        die "swift tells no version (${told%%$'\n'*}): $advice"
+    major=${BASH_REMATCH[1]} minor=${BASH_REMATCH[2]}
+    if ((major < ${swift_needed%.*} || (major == ${swift_needed%.*} && minor < ${swift_needed#*.}))); then
+        die "swift $major.$minor is too old: $advice"
+    fi
+}
+
+command -v dpkg-query >/dev/null || die "this is no Debian: install by hand: ${packages[*]}"
+mapfile -t missing < <(missing_packages)
+if [ "${#missing[@]}" -gt 0 ]; then install_packages "${missing[@]}"; fi
+check_swift
+if [ "${#missing[@]}" = 0 ]; then say "all there"; fi

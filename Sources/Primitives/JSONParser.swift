@@ -173,8 +173,10 @@ private struct JSONParser {
         let before = index
         index += 2
         let second = try hex4()
-        let combined = 0x10000 + (first - 0xd800) << 10 + (second &- 0xdc00)
-        guard (0xdc00...0xdfff).contains(second), let scalar = Unicode.Scalar(combined) else {
+        // The sum is taken only of a real pair: any four digits may stand here.
+        guard (0xdc00...0xdfff).contains(second),
+            let scalar = Unicode.Scalar(0x10000 + (first - 0xd800) << 10 + (second - 0xdc00))
+        else {
             index = before
             return "\u{fffd}"
         }

@@ -39,9 +39,11 @@ public struct Timestamp: Hashable, Comparable, Sendable, BitwiseCopyable {
     }
 
     /// The start of the window of `width` nanoseconds, aligned to 1970, that holds this time.
+    /// Undefined stays undefined; a start before the range is held at the range's first time.
     @inlinable
     public func floored(toNanoseconds width: Int64) -> Timestamp {
         precondition(width > 0, "a window has a positive width, not \(width)")
+        guard isDefined else { return self }
         let remainder = nanoseconds % width
         let step = remainder < 0 ? remainder + width : remainder
         let (start, overflow) = nanoseconds.subtractingReportingOverflow(step)
@@ -53,15 +55,17 @@ extension Timestamp: CustomStringConvertible {
     /// RFC 3339 in UTC with nine decimals, as logs and JSON carry it.
     public var description: String {
         guard isDefined else { return "undefined" }
-        let date = CivilDate(daysSinceEpoch: floored(toNanoseconds: 86_400_000_000_000).days)
-        let inDay = nanoseconds(since: floored(toNanoseconds: 86_400_000_000_000))
+        // Not by `floored`: the first day of the range begins before the range does.
+        let (days, rest) = nanoseconds.quotientAndRemainder(dividingBy: Self.nanosecondsPerDay)
+        let inDay = rest < 0 ? rest + Self.nanosecondsPerDay : rest
+        let date = CivilDate(daysSinceEpoch: rest < 0 ? days - 1 : days)
         let seconds = inDay / 1_000_000_000
         let clock = [seconds / 3_600, seconds / 60 % 60, seconds % 60].map { padded($0, to: 2) }
         let fraction = padded(inDay % 1_000_000_000, to: 9)
         return "\(date)T\(clock.joined(separator: ":")).\(fraction)Z"
     }
 
-    private var days: Int64 { nanoseconds / 86_400_000_000_000 }
+    private static let nanosecondsPerDay: Int64 = 86_400_000_000_000
 }
 
 /// A day of the proleptic Gregorian calendar.

@@ -2,23 +2,27 @@
 public struct Backoff: Sendable {
     public let first: Duration
     public let limit: Duration
-    private var attempts = 0
+    /// How often `next` was asked since the last `reset`.
+    public private(set) var attempt = 0
+    private var step: Duration
 
     public init(first: Duration, limit: Duration) {
         precondition(first > .zero && limit >= first, "a backoff grows from a positive wait")
         self.first = first
         self.limit = limit
+        step = first
     }
-
-    /// How often `next` was asked since the last `reset`.
-    public var attempt: Int { attempts }
 
     /// Between a half and all of the present step: spread out, and never a busy loop.
     public mutating func next(using random: inout some RandomNumberGenerator) -> Duration {
-        let step = min(limit, first * (1 << min(attempts, 20)))
-        attempts += 1
-        return step / 2 + step / 2 * Double.random(in: 0...1, using: &random)
+        let wait = step / 2 + step / 2 * Double.random(in: 0...1, using: &random)
+        attempt += 1
+        step = min(limit, step + step)
+        return wait
     }
 
-    public mutating func reset() { attempts = 0 }
+    public mutating func reset() {
+        attempt = 0
+        step = first
+    }
 }

@@ -54,7 +54,11 @@ public indirect enum JSONValue: Equatable, Sendable {
 
     public var uint64: UInt64? { number.flatMap { UInt64($0) } }
 
-    public var double: Double? { number.flatMap { Double($0) } }
+    /// Nothing for a number beyond `Double`'s range: `1e999` would be an infinity, which traps
+    /// whoever makes an integer of it.
+    public var double: Double? {
+        number.flatMap { Double($0) }.flatMap { $0.isFinite ? $0 : nil }
+    }
 
     private var number: String? {
         guard case .number(let text) = self else { return nil }

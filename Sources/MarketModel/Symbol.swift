@@ -11,9 +11,15 @@ public struct Symbol: Hashable, Sendable, CustomStringConvertible {
 
     public init?(_ text: String) {
         guard (1...Self.utf8CountMax).contains(text.utf8.count),
-            text.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7f })
+            text.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control })
         else { return nil }
         self.text = text
+    }
+
+    /// By bytes, as the tape, its partitions and the tables see it. A `String` takes "é" in one
+    /// scalar and in two for equal, and one name would then stand in two partitions.
+    public static func == (left: Symbol, right: Symbol) -> Bool {
+        left.text.utf8.elementsEqual(right.text.utf8)
     }
 
     public var description: String { text }

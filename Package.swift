@@ -52,7 +52,7 @@ let package = Package(
         clibrary("CHiredis", apt: "libhiredis-dev"),
         clibrary("CMicroHTTP", apt: "libmicrohttpd-dev"),
 
-        // The pure ring: values, codecs and machines. No I/O, clock, randomness, logger or Foundation.
+        // The pure ring: values, codecs, machines. No I/O, clock, randomness, logger, Foundation.
         library("Primitives", uses: ["CXXHash"]),
         library("MarketModel", uses: ["Primitives"]),
         library("TapeCodec", uses: ["MarketModel", "Primitives"], beside: ["tape.sbe.xml"]),
@@ -87,5 +87,6 @@ let package = Package(
         // Benchmarks. They count allocations, too, and fail when there are some where none may be.
         .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),
         benchmark("StreamCoreBenchmark", uses: ["StreamCore", "MarketModel", "Primitives"]),
+        .testTarget(name: "TidyTests", swiftSettings: strict),
     ]
 )

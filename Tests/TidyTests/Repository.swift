@@ -1,0 +1,106 @@
+import Foundation
+
+/// A text file of the repository, with its Swift taken apart when it is Swift.
+struct SourceFile: Sendable {
+    let path: String
+    let text: String
+    let lines: [String]
+    /// For Swift files only.
+    let swift: SwiftText?
+    let codeLines: [String]
+    let commentLines: [String]
+
+    init(path: String, text: String) {
+        self.path = path
+        self.text = text
+        lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        swift = path.hasSuffix(".swift") ? SwiftText(text) : nil
+        codeLines = swift?.codeLines ?? []
+        commentLines = swift?.commentLines ?? []
+    }
+
+    /// Where people's programs come from: everything but tests.
+    var isProduct: Bool { path.hasPrefix("Sources/") || path.hasPrefix("services/") }
+    var isTest: Bool { path.hasPrefix("Tests/") }
+
+    /// `Primitives` of `Sources/Primitives/…`, `store-writer` of `services/store-writer/Sources/…`.
+    var module: String? {
+        let parts = path.split(separator: "/").map(String.init)
+        switch parts.first {
+        case "Sources" where parts.count > 2: return parts[1]
+        case "services" where parts.count > 3 && parts[2] == "Sources": return parts[1]
+        default: return nil
+        }
+    }
+}
+
+/// The files under version control, as a rule sees them.
+struct Repository: Sendable {
+    let files: [SourceFile]
+    /// Every tracked path, also of files that are no text.
+    let paths: Set<String>
+
+    init(files: [String: String]) {
+        self.files = files.map { SourceFile(path: $0.key, text: $0.value) }.sorted {
+            $0.path < $1.path
+        }
+        paths = Set(files.keys)
+    }
+
+    private init(files: [SourceFile], paths: Set<String>) {
+        self.files = files
+        self.paths = paths
+    }
+
+    var swift: [SourceFile] { files.filter { $0.swift != nil } }
+
+    func file(_ path: String) -> SourceFile? { files.first { $0.path == path } }
+
+    /// Is there such a file, or a folder with files in it?
+    func exists(_ path: String) -> Bool {
+        paths.contains(path) || path.isEmpty || paths.contains { $0.hasPrefix(path + "/") }
+    }
+
+    static let root = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+
+    /// What `git ls-files` names and what is there, new files that git does not ignore included.
+    static func tracked() throws -> Repository {
+        let listed = try git(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        let paths = listed.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+        let present = paths.filter { FileManager.default.fileExists(atPath: "\(root)/\($0)") }
+        let files: [SourceFile] = try Set(present).sorted().compactMap { path in
+            let data = try Data(contentsOf: URL(fileURLWithPath: "\(root)/\(path)"))
+            guard !data.contains(0), let text = String(data: data, encoding: .utf8) else {
+                return nil
+            }
+            return SourceFile(path: path, text: text)
+        }
+        return Repository(files: files, paths: Set(present))
+    }
+
+    struct GitFailed: Error, CustomStringConvertible {
+        let arguments: [String]
+        let status: Int32
+        var description: String {
+            "git \(arguments[0]) ended with \(status): the house rules need a checkout"
+        }
+    }
+
+    private static func git(_ arguments: [String]) throws -> Data {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        // A checkout may belong to another user than the one who tests (root in a container).
+        process.arguments = ["git", "-C", root, "-c", "safe.directory=*"] + arguments
+        let output = Pipe()
+        process.standardOutput = output
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        let data = output.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else {
+            throw GitFailed(arguments: arguments, status: process.terminationStatus)
+        }
+        return data
+    }
+}

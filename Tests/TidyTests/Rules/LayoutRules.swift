@@ -1,0 +1,99 @@
+let layoutRules: [Rule] = [readmeRule, serviceRule, folderRule]
+
+/// A module's folder and its files, by its path.
+private func sourceFolders(_ repository: Repository) -> [String: [SourceFile]] {
+    Dictionary(grouping: repository.swift.filter { $0.path.hasPrefix("Sources/") }) {
+        "Sources/\($0.module ?? "")"
+    }
+}
+
+private let readme = "# A\n\nWhat it is for.\n\nInvariants\n- It never blocks.\n"
+
+private let readmeRule = Rule(
+    name: "every library has a README",
+    fix:
+        "half a page: purpose, main type, invariants, threads, who frees, what it must never do",
+    broken: [
+        ["Sources/A/A.swift": "struct A {}\n"],
+        ["Sources/A/A.swift": "struct A {}\n", "Sources/A/README.md": "# A\n"],
+        ["Sources/A/A.swift": "struct A {}\n", "Sources/A/README.md": "# B\n" + readme],
+    ],
+    kept: [
+        [
+            "Sources/A/A.swift": "struct A {}\n", "Sources/A/README.md": readme,
+            "Sources/tool/Main.swift": "@main struct Main {}\n", "Sources/CNats/shim.h": "",
+        ]
+    ],
+    check: { repository in
+        sourceFolders(repository).sorted { $0.key < $1.key }.flatMap {
+            folder, files -> [Violation] in
+            if files.contains(where: { $0.codeLines.contains { $0.hasPrefix("@main") } }) {
+                return []
+            }
+            let path = "\(folder)/README.md"
+            guard let file = repository.file(path) else {
+                return [Violation(path, 1, "it is missing.")]
+            }
+            let title = "# \(folder.dropFirst("Sources/".count))"
+            if file.lines.first != title {
+                return [Violation(path, 1, "it does not begin with '\(title)'.")]
+            }
+            let written = file.lines.count { !$0.trimmed.isEmpty }
+            return written < 4 ? [Violation(path, 1, "it says too little.")] : []
+        }
+    })
+
+private let serviceRule = Rule(
+    name: "every service has the same anatomy",
+    fix: "services/<product>/ holds Sources/Main.swift, default.env and README.md",
+    broken: [
+        ["services/a/Sources/Main.swift": "", "services/a/default.env": ""],
+        ["services/a/README.md": "", "services/a/default.env": ""],
+        ["services/a/README.md": "", "services/a/Sources/Main.swift": ""],
+    ],
+    kept: [
+        [
+            "services/a/README.md": "", "services/a/default.env": "",
+            "services/a/Sources/Main.swift": "", "services/README.md": "",
+        ]
+    ],
+    check: { repository in
+        repository.services.flatMap { service in
+            ["Sources/Main.swift", "default.env", "README.md"].map { "services/\(service)/\($0)" }
+                .filter { !repository.paths.contains($0) }
+                .map { Violation($0, 1, "it is missing.") }
+        }
+    })
+
+extension Repository {
+    /// The folders of `services/`.
+    var services: [String] {
+        let folders = paths.compactMap { path -> String? in
+            let parts = path.split(separator: "/")
+            return parts.first == "services" && parts.count > 2 ? String(parts[1]) : nil
+        }
+        return Set(folders).sorted()
+    }
+}
+
+private let vague: Set<String> = [
+    "utils", "util", "utilities", "helpers", "helper", "common", "extensions", "misc", "shared",
+]
+
+private let folderRule = Rule(
+    name: "no drawer for everything",
+    fix: "name the folder or file after what is in it, or put it beside its only user",
+    broken: [
+        ["Sources/A/Utils/B.swift": ""], ["Sources/Common/B.swift": ""],
+        ["Tests/ATests/Helpers.swift": ""], ["services/a/Sources/Extensions/X.swift": ""],
+    ],
+    kept: [["Sources/A/Routing/B.swift": "", "Sources/A/CommonPrefix.swift": "", "docs/a.md": ""]],
+    check: { repository in
+        repository.paths.sorted().compactMap { path in
+            let parts = path.split(separator: "/").map {
+                $0.lowercased().split(separator: ".").first.map(String.init) ?? ""
+            }
+            guard let part = parts.first(where: vague.contains) else { return nil }
+            return Violation(path, 1, "'\(part)' says nothing.")
+        }
+    })

@@ -1,0 +1,176 @@
+/// Swift source taken apart by what its characters are: code, comments, text of literals. Each part
+/// keeps the lines and columns of the whole; what belongs to another part is blank there.
+///
+/// No parser: it knows comments (nested ones too), string literals of all four kinds, and code
+/// inside of interpolations. That is what the rules need to not stumble over a brace in a text.
+struct SwiftText: Sendable {
+    struct Literal: Sendable, Equatable {
+        /// Without quotes and interpolations; escapes stand as they were written.
+        let text: String
+        /// The line on which it begins, from 1.
+        let line: Int
+    }
+
+    /// Quotes stay, so that two literals do not run into one another.
+    private(set) var code: [UInt8]
+    private(set) var comments: [UInt8]
+    private(set) var literals: [Literal] = []
+
+    init(_ text: String) {
+        var scanner = Scanner(Array(text.utf8))
+        scanner.run()
+        code = scanner.code
+        comments = scanner.comments
+        literals = scanner.literals
+    }
+
+    var codeLines: [String] { Self.lines(code) }
+    var commentLines: [String] { Self.lines(comments) }
+
+    private static func lines(_ bytes: [UInt8]) -> [String] {
+        bytes.split(separator: newline, omittingEmptySubsequences: false)
+            .map { String(decoding: $0, as: UTF8.self) }
+    }
+}
+
+private let newline = UInt8(ascii: "\n")
+private let quote = UInt8(ascii: "\"")
+private let hash = UInt8(ascii: "#")
+private let space = UInt8(ascii: " ")
+
+extension SwiftText {
+    private enum Mode {
+        /// Inside of an interpolation, at this depth of parentheses; nil outside of all literals.
+        case code(depth: Int?)
+        case string(hashes: Int, multiline: Bool, line: Int, text: [UInt8])
+    }
+
+    private struct Scanner {
+        private let bytes: [UInt8]
+        private var index = 0
+        private var line = 1
+        private var modes: [Mode] = [.code(depth: nil)]
+        var code: [UInt8]
+        var comments: [UInt8]
+        var literals: [Literal] = []
+
+        init(_ bytes: [UInt8]) {
+            self.bytes = bytes
+            let blank = bytes.map { $0 == newline ? newline : space }
+            code = blank
+            comments = blank
+        }
+
+        mutating func run() {
+            while index < bytes.count, let mode = modes.last {
+                switch mode {
+                case .code(let depth): scanCode(depth: depth)
+                case .string(let hashes, let multiline, let line, let text):
+                    scanString(hashes: hashes, multiline: multiline, line: line, text: text)
+                }
+            }
+        }
+
+        private func starts(with text: String, at place: Int) -> Bool {
+            place + text.utf8.count <= bytes.count
+                && bytes[place...].prefix(text.utf8.count).elementsEqual(text.utf8)
+        }
+
+        private func hashes(at place: Int) -> Int {
+            bytes[min(place, bytes.count)...].prefix { $0 == hash }.count
+        }
+
+        private mutating func step(comment: Bool = false, code isCode: Bool = false) {
+            if bytes[index] == newline { line += 1 }
+            if comment { comments[index] = bytes[index] }
+            if isCode { code[index] = bytes[index] }
+            index += 1
+        }
+
+        // MARK: code
+
+        private mutating func scanCode(depth: Int?) {
+            let byte = bytes[index]
+            if starts(with: "//", at: index) { return lineComment() }
+            if starts(with: "/*", at: index) { return blockComment() }
+            let marks = byte == hash ? hashes(at: index) : 0
+            if byte == quote || (marks > 0 && starts(with: "\"", at: index + marks)) {
+                return openString(hashes: marks)
+            }
+            if let depth {
+                if byte == UInt8(ascii: "(") { modes[modes.count - 1] = .code(depth: depth + 1) }
+                if byte == UInt8(ascii: ")") {
+                    if depth == 1 {
+                        modes.removeLast()
+                    } else {
+                        modes[modes.count - 1] = .code(depth: depth - 1)
+                    }
+                }
+            }
+            step(code: true)
+        }
+
+        private mutating func lineComment() {
+            while index < bytes.count, bytes[index] != newline { step(comment: true) }
+        }
+
+        private mutating func blockComment() {
+            var depth = 0
+            repeat {
+                if starts(with: "/*", at: index) {
+                    depth += 1
+                    step(comment: true)
+                } else if starts(with: "*/", at: index) {
+                    depth -= 1
+                    step(comment: true)
+                }
+                step(comment: true)
+            } while depth > 0 && index < bytes.count
+        }
+
+        // MARK: literals
+
+        private mutating func openString(hashes: Int) {
+            let start = line
+            for _ in 0..<hashes { step(code: true) }
+            let multiline = starts(with: "\"\"\"", at: index)
+            for _ in 0..<(multiline ? 3 : 1) { step(code: true) }
+            modes.append(.string(hashes: hashes, multiline: multiline, line: start, text: []))
+        }
+
+        private mutating func scanString(hashes: Int, multiline: Bool, line: Int, text: [UInt8]) {
+            let marks = String(repeating: "#", count: hashes)
+            let end = (multiline ? "\"\"\"" : "\"") + marks
+            var text = text
+            while index < bytes.count {
+                if starts(with: end, at: index) {
+                    for _ in 0..<end.utf8.count { step(code: true) }
+                    return close(text, line)
+                }
+                // An unclosed literal ends with its line: the rest of the file is still looked at.
+                if !multiline, bytes[index] == newline { return close(text, line) }
+                if starts(with: "\\\(marks)(", at: index) {
+                    modes[modes.count - 1] = .string(
+                        hashes: hashes, multiline: multiline, line: line, text: text)
+                    modes.append(.code(depth: 1))
+                    for _ in 0..<(hashes + 2) { step(code: true) }
+                    return
+                }
+                if starts(with: "\\\(marks)", at: index) {
+                    for _ in 0...hashes {
+                        text.append(bytes[index])
+                        step()
+                    }
+                }
+                guard index < bytes.count else { return }
+                text.append(bytes[index])
+                step()
+            }
+        }
+
+        private mutating func close(_ text: [UInt8], _ line: Int) {
+            literals.append(Literal(text: String(decoding: text, as: UTF8.self), line: line))
+            modes.removeLast()
+        }
+    }
+}

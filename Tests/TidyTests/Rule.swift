@@ -33,6 +33,7 @@ struct Rule: Sendable, CustomTestStringConvertible {
     var testDescription: String { name }
 
     static let all: [Rule] =
-        lengthRules + bannedRules + importRules + writingRules + layoutRules + catalogueRules
+        lengthRules + bannedRules + importRules + writingRules + layoutRules + metricRules
+        + keyRules
         + packageRules
 }

@@ -9,6 +9,8 @@ struct SwiftText: Sendable {
         let text: String
         /// The line on which it begins, from 1.
         let line: Int
+        /// The byte at which it begins.
+        let offset: Int
     }
 
     /// Quotes stay, so that two literals do not run into one another.
@@ -42,7 +44,19 @@ extension SwiftText {
     private enum Mode {
         /// Inside of an interpolation, at this depth of parentheses; nil outside of all literals.
         case code(depth: Int?)
-        case string(hashes: Int, multiline: Bool, line: Int, text: [UInt8])
+        case string(Opened)
+    }
+
+    /// A literal that is not closed yet.
+    private struct Opened {
+        let hashes: Int
+        let multiline: Bool
+        let line: Int
+        let offset: Int
+        var text: [UInt8] = []
+
+        var marks: String { String(repeating: "#", count: hashes) }
+        var end: String { (multiline ? "\"\"\"" : "\"") + marks }
     }
 
     private struct Scanner {
@@ -65,8 +79,7 @@ extension SwiftText {
             while index < bytes.count, let mode = modes.last {
                 switch mode {
                 case .code(let depth): scanCode(depth: depth)
-                case .string(let hashes, let multiline, let line, let text):
-                    scanString(hashes: hashes, multiline: multiline, line: line, text: text)
+                case .string(let literal): scanString(literal)
                 }
             }
         }
@@ -131,45 +144,44 @@ extension SwiftText {
         // MARK: literals
 
         private mutating func openString(hashes: Int) {
-            let start = line
+            let (start, offset) = (line, index)
             for _ in 0..<hashes { step(code: true) }
             let multiline = starts(with: "\"\"\"", at: index)
             for _ in 0..<(multiline ? 3 : 1) { step(code: true) }
-            modes.append(.string(hashes: hashes, multiline: multiline, line: start, text: []))
+            modes.append(
+                .string(Opened(hashes: hashes, multiline: multiline, line: start, offset: offset)))
         }
 
-        private mutating func scanString(hashes: Int, multiline: Bool, line: Int, text: [UInt8]) {
-            let marks = String(repeating: "#", count: hashes)
-            let end = (multiline ? "\"\"\"" : "\"") + marks
-            var text = text
+        private mutating func scanString(_ opened: Opened) {
+            var literal = opened
             while index < bytes.count {
-                if starts(with: end, at: index) {
-                    for _ in 0..<end.utf8.count { step(code: true) }
-                    return close(text, line)
+                if starts(with: literal.end, at: index) {
+                    for _ in 0..<literal.end.utf8.count { step(code: true) }
+                    return close(literal)
                 }
                 // An unclosed literal ends with its line: the rest of the file is still looked at.
-                if !multiline, bytes[index] == newline { return close(text, line) }
-                if starts(with: "\\\(marks)(", at: index) {
-                    modes[modes.count - 1] = .string(
-                        hashes: hashes, multiline: multiline, line: line, text: text)
+                if !literal.multiline, bytes[index] == newline { return close(literal) }
+                if starts(with: "\\\(literal.marks)(", at: index) {
+                    modes[modes.count - 1] = .string(literal)
                     modes.append(.code(depth: 1))
-                    for _ in 0..<(hashes + 2) { step(code: true) }
+                    for _ in 0..<(literal.hashes + 2) { step(code: true) }
                     return
                 }
-                if starts(with: "\\\(marks)", at: index) {
-                    for _ in 0...hashes {
-                        text.append(bytes[index])
+                if starts(with: "\\\(literal.marks)", at: index) {
+                    for _ in 0...literal.hashes {
+                        literal.text.append(bytes[index])
                         step()
                     }
                 }
                 guard index < bytes.count else { return }
-                text.append(bytes[index])
+                literal.text.append(bytes[index])
                 step()
             }
         }
 
-        private mutating func close(_ text: [UInt8], _ line: Int) {
-            literals.append(Literal(text: String(decoding: text, as: UTF8.self), line: line))
+        private mutating func close(_ literal: Opened) {
+            let text = String(decoding: literal.text, as: UTF8.self)
+            literals.append(Literal(text: text, line: literal.line, offset: literal.offset))
             modes.removeLast()
         }
     }

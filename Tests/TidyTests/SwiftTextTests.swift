@@ -28,6 +28,7 @@ import Testing
             "let a = \"one\"\nlet b = \"x\\(f(\"two\"))y\"\n// \"no\"\n\"\"\"\nthree\n\"\"\"")
         #expect(text.literals.map(\.text) == ["one", "two", "xy", "\nthree\n"])
         #expect(text.literals.map(\.line) == [1, 2, 2, 4])
+        #expect(text.literals.map(\.offset) == [8, 28, 22, 46])
     }
 
     @Test("comments keep their lines")

@@ -1,4 +1,4 @@
-let layoutRules: [Rule] = [readmeRule, serviceRule, folderRule]
+let layoutRules: [Rule] = [readmeRule, serviceRule, folderRule, testTargetRule]
 
 /// A module's folder and its files, by its path.
 private func sourceFolders(_ repository: Repository) -> [String: [SourceFile]] {
@@ -95,5 +95,30 @@ private let folderRule = Rule(
             }
             guard let part = parts.first(where: vague.contains) else { return nil }
             return Violation(path, 1, "'\(part)' says nothing.")
+        }
+    })
+
+private let testTargetRule = Rule(
+    name: "every folder of tests is a target",
+    fix: "add tests(of: \"<Module>\") to Package.swift, or the tests in it never run",
+    broken: [["Package.swift": "tests(of: \"A\")", "Tests/BTests/B.swift": ""]],
+    kept: [
+        [
+            "Package.swift": "tests(of: \"A\")\n.testTarget(name: \"CTests\")",
+            "Tests/ATests/A.swift": "", "Tests/CTests/Fixtures/C.swift": "",
+            "Tests/TestSupport/D.swift": "",
+        ]
+    ],
+    check: { repository in
+        guard let package = repository.file("Package.swift") else { return [] }
+        let folders = Set(
+            repository.swift.filter(\.isTest).compactMap {
+                $0.path.split(separator: "/").dropFirst().first
+            })
+        return folders.filter { $0.hasSuffix("Tests") }.sorted().compactMap { folder in
+            let module = folder.dropLast("Tests".count)
+            let isTarget =
+                package.text.contains("of: \"\(module)\"") || package.text.contains("\"\(folder)\"")
+            return isTarget ? nil : Violation("Package.swift", 1, "Tests/\(folder) is no target.")
         }
     })

@@ -1,0 +1,82 @@
+/// Which configuration keys the code declares and which service takes which, read from the source.
+struct KeyUse {
+    struct Key: Hashable {
+        let name: String
+        let path: String
+        let line: Int
+        /// The `static let` or `static func` of a library that holds it; nil in a service.
+        let group: String?
+    }
+
+    /// What a line of a `default.env` says; `#KEY=` is a key without a default.
+    struct Entry {
+        let name: String
+        let line: Int
+        /// Does a comment stand above?
+        let isExplained: Bool
+    }
+
+    private let repository: Repository
+    let keys: [Key]
+
+    init(_ repository: Repository) {
+        self.repository = repository
+        keys = repository.swift.filter(\.isProduct).flatMap(Self.keys)
+    }
+
+    /// The first text in each `ConfigurationKey(…)`.
+    private static func keys(in file: SourceFile) -> [Key] {
+        guard let swift = file.swift else { return [] }
+        let code = String(decoding: swift.code, as: UTF8.self)
+        let groups = code.matches(of: /\bstatic\s+(?:let|var|func)\s+(\w+)/)
+        return code.matches(of: /\bConfigurationKey\s*\(/).compactMap { call in
+            let offset = code.utf8.distance(from: code.startIndex, to: call.range.lowerBound)
+            guard
+                let literal = swift.literals.filter({ $0.offset > offset }).min(by: {
+                    $0.offset < $1.offset
+                }),
+                literal.text.wholeMatch(of: /[A-Z][A-Z0-9_]+/) != nil
+            else { return nil }
+            let group = groups.last { $0.range.lowerBound < call.range.lowerBound }
+            let isShared = !file.path.hasPrefix("services/")
+            return Key(
+                name: literal.text, path: file.path, line: literal.line,
+                group: isShared ? group.map { String($0.output.1) } : nil)
+        }
+    }
+
+    /// All that a service takes: its own keys, and those of the groups that it names or that the
+    /// libraries put into every service.
+    func keys(ofService service: String) -> [Key] {
+        let home = "services/\(service)/"
+        let own = repository.swift.filter { $0.path.hasPrefix(home) }
+        let shared = repository.swift.filter {
+            $0.path.hasPrefix("Sources/") && !$0.path.hasSuffix("/KeyCatalogue.swift")
+        }
+        return keys.filter { key in
+            guard let group = key.group else { return key.path.hasPrefix(home) }
+            let users = own + shared.filter { $0.path != key.path }
+            return users.contains { Self.names(group, $0) }
+        }
+    }
+
+    /// Only where keys are spoken of: `.nats` may be a case of something else.
+    private static func names(_ group: String, _ file: SourceFile) -> Bool {
+        guard file.text.contains("ConfigurationKey") || file.path.hasSuffix("/Configuration.swift")
+        else { return false }
+        let word = BannedWord(text: group, instead: "", alsoAsMember: true)
+        return file.codeLines.contains { $0.contains(".\(group)") && word.occurs(in: $0) }
+    }
+
+    static func entries(of file: SourceFile) -> [Entry] {
+        var isExplained = false
+        return file.lines.enumerated().compactMap { index, line in
+            guard let match = line.firstMatch(of: /^#?\s?([A-Z][A-Z0-9_]+)=/) else {
+                isExplained = line.firstMatch(of: /^#.*[a-z]/) != nil
+                return nil
+            }
+            defer { isExplained = false }
+            return Entry(name: String(match.output.1), line: index + 1, isExplained: isExplained)
+        }
+    }
+}

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# What `make coverage` does: line coverage per target, and the files where tests are missing most.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source-path=SCRIPTDIR
+. .ci/steps.sh
+floor=85
+files_shown=10
+
+# lines_per_file: path, lines, covered lines; of sources and services only.
+lines_per_file() {
+    awk -F: -v root="$PWD/" '
+        /^SF:/ { path = substr($0, 4); sub("^" root, "", path) }
+        /^LF:/ { count = $2 }
+        /^LH:/ { covered = $2 }
+        /^end_of_record/ && path ~ /^(Sources|services)\// { print path "\t" count "\t" covered }
+    ' "$coverage_lcov"
+}
+
+table() {
+    lines_per_file | awk -F'\t' -v floor="$floor" '
+        { split($1, part, "/"); name = part[2]; count[name] += $2; covered[name] += $3
+          all += $2; hit += $3 }
+        function row(name, hit, count,    percent, bar, i) {
+            percent = count ? 100 * hit / count : 100
+            for (i = 1; i <= 40; i++) bar = bar (i <= percent * 0.4 ? "█" : "░")
+            printf "%-18s %s %6.1f %%  %5d of %5d lines%s\n", name, bar, percent, hit, count,
+                (percent < floor ? "  below the floor of " floor " %" : "")
+        }
+        END { for (name in count) row(name, covered[name], count[name]) | "sort"
+              close("sort"); row("all", hit, all) }'
+}
+
+least_covered() {
+    printf '\nMost lines without a test:\n'
+    lines_per_file | awk -F'\t' '$2 > $3 {
+        printf "%5d of %4d lines not run (%3d %% covered)  %s\n", $2 - $3, $2, 100 * $3 / $2, $1 }' |
+        sort -rn | head -n "$files_shown"
+    printf '\nLine by line: %s show -instr-profile=%s %s FILE\n' llvm-cov \
+        "$scratch/debug/codecov/default.profdata" "$scratch/debug/*PackageTests.xctest"
+}
+
+step 'Servers' servers deploy/local/servers.sh
+step 'Build' build build_tests
+step 'Tests' tests run_tests
+need_tests "$logs/tests.log" 50
+step 'Coverage' coverage export_coverage
+table
+least_covered

@@ -1,0 +1,126 @@
+# shellcheck shell=bash
+# The steps that `make test` and `make coverage` share. Sourced; the caller stands in the checkout.
+#
+# Each step writes into a log of its own and shows one line: that it runs, how far it is, how long
+# it took. Of a failing step the log's end is shown.
+
+# Instrumented code has a build folder of its own: other flags in the same one build all anew.
+scratch=.build/checked
+logs=.build/logs
+coverage_json=$scratch/coverage.json
+coverage_lcov=$scratch/coverage.lcov
+build_flags=(--scratch-path "$scratch" --enable-code-coverage)
+# A hung test must not hang the run. Far above what the slowest machine needs.
+test_seconds_max=1200
+# After a crash in a test, swift-backtrace may hold the output for minutes.
+export SWIFT_BACKTRACE=${SWIFT_BACKTRACE:-enable=no}
+
+die() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+seconds() { printf '%d' $((SECONDS - $1)); }
+
+# The last line with text in it, cut to a terminal's width.
+last_line() { tail -c 2000 "$1" | tr '\r' '\n' | grep -v '^[[:space:]]*$' | tail -n 1 | cut -c 1-90; }
+
+# On a terminal all the time, elsewhere every 30 seconds: nobody has to ask whether it still runs.
+watch_step() { # watch_step PROCESS TITLE LOG START
+    local next=30 passed
+    while kill -0 "$1" 2>/dev/null; do
+        sleep 0.2
+        passed=$(seconds "$4")
+        if [ -t 1 ]; then
+            printf '\r\033[K%s … %s s  %s' "$2" "$passed" "$(last_line "$3" || true)"
+        elif [ "$passed" -ge "$next" ]; then
+            printf '    … %s s  %s\n' "$passed" "$(last_line "$3" || true)"
+            next=$((next + 30))
+        fi
+    done
+    [ ! -t 1 ] || printf '\r\033[K'
+}
+
+# step TITLE LOG COMMAND...: runs COMMAND; its status is the step's.
+step() {
+    local title=$1 log=$logs/$2.log start=$SECONDS status=0 process
+    shift 2
+    mkdir -p "$logs"
+    [ -t 1 ] || printf '%s …\n' "$title"
+    "$@" >"$log" 2>&1 </dev/null &
+    process=$!
+    # A job in the background does not hear Ctrl-C by itself.
+    # shellcheck disable=SC2064
+    trap "kill $process 2>/dev/null; exit 130" INT TERM
+    watch_step "$process" "$title" "$log" "$start"
+    wait "$process" || status=$?
+    trap - INT TERM
+    if [ "$status" != 0 ]; then
+        printf '✘ %s failed after %s s (status %s)\n' "$title" "$(seconds "$start")" "$status"
+        show_failure "$log"
+        exit "$status"
+    fi
+    printf '✔ %s: %s s\n' "$title" "$(seconds "$start")"
+}
+
+# What a person needs of a failed step's log: its errors, else its end.
+show_failure() {
+    if grep -qE '✘|error:|Fatal error' "$1"; then
+        grep -E '✘|error:|^↳|Fatal error' "$1" | awk '!seen[$0]++' | head -n 100
+    else
+        tail -n 40 "$1"
+    fi
+    printf 'The whole log: %s\n' "$1"
+}
+
+check_format() {
+    git ls-files -z --cached --others --exclude-standard '*.swift' |
+        xargs -0 swift format lint --strict --parallel
+}
+
+# Warnings of the compiler are errors already; this catches those of the package manager.
+build_tests() {
+    swift build --build-tests "${build_flags[@]}" --explicit-target-dependency-import-check error
+}
+
+no_warnings() { ! grep -E 'warning:' "$logs/build.log"; }
+
+# test_count LOG: how many tests the runner ran; a filter that matches nothing succeeds.
+test_count() { sed -n 's/^.*Test run with \([0-9]*\) tests\{0,1\} .*passed.*$/\1/p' "$1" | tail -n 1; }
+
+closing_line() { grep 'Test run with' "$1" | tail -n 1; }
+
+need_tests() { # need_tests LOG LEAST
+    local count
+    count=$(test_count "$1")
+    [ "${count:-0}" -ge "$2" ] || die "only ${count:-0} tests ran, at least $2 were expected: see $1"
+}
+
+run_tests() {
+    timeout -k 20 "$test_seconds_max" \
+        swift test --skip-build --disable-xctest "${build_flags[@]}" --skip TidyTests
+}
+
+# The package manager exports what the test bundle holds. Services that tests start as processes
+# write profiles, too (they inherit LLVM_PROFILE_FILE, one file per process), and count here.
+export_coverage() {
+    local tools bin profile program objects=()
+    tools=$(dirname "$(readlink -f "$(command -v swift)")")
+    bin=$(swift build "${build_flags[@]}" --show-bin-path)
+    profile=$bin/codecov/default.profdata
+    [ -f "$profile" ] || die "the tests wrote no profile: $profile is missing"
+    for program in $(executables); do
+        [ ! -x "$bin/$program" ] || objects+=(-object "$bin/$program")
+    done
+    "$tools/llvm-cov" export -summary-only -instr-profile="$profile" \
+        "$bin"/*PackageTests.xctest "${objects[@]}" >"$coverage_json"
+    "$tools/llvm-cov" export -format=lcov -summary-only -instr-profile="$profile" \
+        "$bin"/*PackageTests.xctest "${objects[@]}" >"$coverage_lcov"
+}
+
+# Names of the executable products, as Package.swift declares them.
+executables() {
+    swift package --scratch-path "$scratch" describe |
+        awk '/^Products:/ { on = 1 } /^Targets:/ { on = 0 }
+            on && /Name:/ { name = $2 } on && /Executable/ { print name }'
+}

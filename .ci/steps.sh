@@ -63,13 +63,12 @@ step() {
     printf '✔ %s: %s s\n' "$title" "$(seconds "$start")"
 }
 
-# What a person needs of a failed step's log: its errors, else its end.
+# What a person needs of a failed step's log: its errors once each, else its end.
 show_failure() {
-    if grep -qE '✘|error:|Fatal error' "$1"; then
-        grep -E '✘|error:|^↳|Fatal error' "$1" | awk '!seen[$0]++' | head -n 100
-    else
-        tail -n 40 "$1"
-    fi
+    local errors
+    errors=$(grep -E '✘ Test .* recorded|^↳ |error:|Fatal error' "$1" |
+        grep -vE '^↳ (Testing Library|Target Platform|///)' | awk '!seen[$0]++' | head -n 200) || true
+    if [ -n "$errors" ]; then printf '%s\n' "$errors"; else tail -n 40 "$1"; fi
     printf 'The whole log: %s\n' "$1"
 }
 

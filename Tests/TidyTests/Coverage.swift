@@ -61,10 +61,10 @@ struct Coverage {
     /// One sentence for each target that is below the floor or was not measured at all.
     func problems(modules: Set<String>) -> [String] {
         let low = targets.filter { $0.percent < Self.floor }.map { target in
-            let worst = target.worst.map { "; most of them in \($0.path)" } ?? ""
-            return
-                "\(target.name): \(String(format: "%.1f", target.percent)) % of its lines are covered, "
-                + "\(target.lines - target.covered) of \(target.lines) are not\(worst). "
+            let percent = String(format: "%.1f", target.percent)
+            let worst = target.worst.map { ", most of them in \($0.path)" } ?? ""
+            return "\(target.name): \(percent) % of its \(target.lines) lines are covered; "
+                + "\(target.lines - target.covered) are not\(worst). "
                 + "The floor is \(Int(Self.floor)) %: test what can fail there ('make coverage')"
         }
         let missing = modules.subtracting(targets.map(\.name)).sorted().map {

@@ -7,12 +7,14 @@ struct SourceFile: Sendable {
     let lines: [String]
     /// For Swift files only.
     let swift: SwiftText?
+    let bytes: [UInt8]
     let codeLines: [String]
     let commentLines: [String]
 
     init(path: String, text: String) {
         self.path = path
         self.text = text
+        bytes = Array(text.utf8)
         lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
         swift = path.hasSuffix(".swift") ? SwiftText(text) : nil
         codeLines = swift?.codeLines ?? []

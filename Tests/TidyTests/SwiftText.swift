@@ -38,6 +38,7 @@ struct SwiftText: Sendable {
 private let newline = UInt8(ascii: "\n")
 private let quote = UInt8(ascii: "\"")
 private let hash = UInt8(ascii: "#")
+private let backslash = UInt8(ascii: "\\")
 private let space = UInt8(ascii: " ")
 
 extension SwiftText {
@@ -104,11 +105,14 @@ extension SwiftText {
 
         private mutating func scanCode(depth: Int?) {
             let byte = bytes[index]
-            if starts(with: "//", at: index) { return lineComment() }
-            if starts(with: "/*", at: index) { return blockComment() }
-            let marks = byte == hash ? hashes(at: index) : 0
-            if byte == quote || (marks > 0 && starts(with: "\"", at: index + marks)) {
-                return openString(hashes: marks)
+            if byte == UInt8(ascii: "/") {
+                if starts(with: "//", at: index) { return lineComment() }
+                if starts(with: "/*", at: index) { return blockComment() }
+            }
+            if byte == quote { return openString(hashes: 0) }
+            if byte == hash {
+                let marks = hashes(at: index)
+                if starts(with: "\"", at: index + marks) { return openString(hashes: marks) }
             }
             if let depth {
                 if byte == UInt8(ascii: "(") { modes[modes.count - 1] = .code(depth: depth + 1) }
@@ -154,20 +158,22 @@ extension SwiftText {
 
         private mutating func scanString(_ opened: Opened) {
             var literal = opened
+            let end = literal.end
             while index < bytes.count {
-                if starts(with: literal.end, at: index) {
-                    for _ in 0..<literal.end.utf8.count { step(code: true) }
+                let byte = bytes[index]
+                if byte == quote, starts(with: end, at: index) {
+                    for _ in 0..<end.utf8.count { step(code: true) }
                     return close(literal)
                 }
                 // An unclosed literal ends with its line: the rest of the file is still looked at.
-                if !literal.multiline, bytes[index] == newline { return close(literal) }
-                if starts(with: "\\\(literal.marks)(", at: index) {
+                if byte == newline, !literal.multiline { return close(literal) }
+                if byte == backslash, starts(with: "\\\(literal.marks)(", at: index) {
                     modes[modes.count - 1] = .string(literal)
                     modes.append(.code(depth: 1))
                     for _ in 0..<(literal.hashes + 2) { step(code: true) }
                     return
                 }
-                if starts(with: "\\\(literal.marks)", at: index) {
+                if byte == backslash, starts(with: "\\\(literal.marks)", at: index) {
                     for _ in 0...literal.hashes {
                         literal.text.append(bytes[index])
                         step()

@@ -126,8 +126,9 @@ private let pureRule = Rule(
     check: { repository in
         let files = repository.swift.filter { $0.module.map(pureModules.contains) == true }
         return files.flatMap { file in
-            file.codeLines.enumerated().compactMap { index, line in
-                if let word = impurities.first(where: { $0.occurs(in: line) }) {
+            let suspects = impurities.filter { file.swift?.code.contains($0.text) == true }
+            return file.codeLines.enumerated().compactMap { index, line in
+                if let word = suspects.first(where: { $0.occurs(in: line) }) {
                     return Violation(file.path, index + 1, "'\(word.name)' has no place here.")
                 }
                 let call = ([line] + file.codeLines.dropFirst(index + 1).prefix(2)).joined()

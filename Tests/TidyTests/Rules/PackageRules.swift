@@ -24,17 +24,21 @@ let packageRules: [Rule] = [
             ["Package.swift": settings + "unsafeFlags([\"-Ounchecked\"])\n"],
         ],
         kept: [
+            ["Package.swift": settings + ".target(name: \"CShim\", path: \"x\")\n"],
             [
                 "Package.swift": settings
-                    + ".target(\n    name: \"A)\", dependencies: [.target(name: \"B\")],\n"
+                    + ".target(\n    name: \"A\", dependencies: [.target(name: \"B\")],\n"
                     + "    swiftSettings: strict)\n"
-            ]
+            ],
         ],
         check: { repository in
             guard let file = repository.file("Package.swift") else { return [] }
             var violations = strict.filter { !file.text.contains($0) }
                 .map { Violation(file.path, 1, "the setting \($0) is missing.") }
-            let code = file.codeLines.joined(separator: "\n")
+            // With the names in it: only comments are left out.
+            let code = zip(file.lines, file.commentLines).map { line, comment in
+                comment.trimmed.isEmpty ? line : ""
+            }.joined(separator: "\n")
             for match in code.matches(of: /\.(?:target|testTarget|executableTarget)\(/) {
                 let call = argumentList(code[match.range.upperBound...])
                 // A dependency by name is no target of its own.
@@ -42,7 +46,9 @@ let packageRules: [Rule] = [
                     !call.contains("\n") && !call.contains(",")
                     && code[..<match.range.lowerBound].reversed().drop { $0.isWhitespace }.first
                         == "["
-                if isDependency || call.contains("swiftSettings: strict") { continue }
+                // Swift's settings are not for C.
+                let isC = call.contains(/name:\s*"C[A-Z]/)
+                if isDependency || isC || call.contains("swiftSettings: strict") { continue }
                 let line = code[..<match.range.lowerBound].count { $0 == "\n" } + 1
                 violations.append(
                     Violation(file.path, line, "a target without the strict settings."))

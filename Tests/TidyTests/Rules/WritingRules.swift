@@ -22,10 +22,15 @@ private let safetyRule = Rule(
             "Sources/A/C.swift":
                 "/// What it is.\n///\n// Safety: released in the last callback.\n"
                 + "unsafe f(\n    Unmanaged.passRetained(x))\n",
+            "Sources/A/D.swift":
+                "@safe\nstruct D {\n    // Safety: freed in deinit.\n    let a = b\n}\n",
         ]
     ],
     check: { repository in
-        repository.swift.filter { $0.isProduct || $0.isTest }.flatMap { file in
+        repository.swift.filter { file in
+            (file.isProduct || file.isTest)
+                && safetyMarks.contains { file.swift?.code.contains($0) == true }
+        }.flatMap { file in
             file.codeLines.enumerated().compactMap { index, line in
                 let words = safetyMarks.filter { mark in
                     line.ranges(of: mark).contains { range in
@@ -37,6 +42,9 @@ private let safetyRule = Rule(
                     if file.lines[above].trimmed.isEmpty { break }
                     if file.commentLines[above].contains("// Safety:") { return nil }
                 }
+                // Or as the first words of the body.
+                let below = file.commentLines.dropFirst(index + 1).prefix(3)
+                if below.contains(where: { $0.contains("// Safety:") }) { return nil }
                 return Violation(file.path, index + 1, "'\(mark)' without a reason.")
             }
         }
@@ -58,7 +66,7 @@ private let machinePathRule = Rule(
             #/(?:^|[^\w.\-})])/(?:work|farm|root|home|Users|tmp/(?:wt|contract|bash_jobs))/[\w.]/#
         return repository.files.filter { !$0.path.hasPrefix("Tests/TidyTests/") }.flatMap { file in
             file.lines.enumerated().compactMap { index, line in
-                guard line.contains(path) else { return nil }
+                guard line.utf8.contains(UInt8(ascii: "/")), line.contains(path) else { return nil }
                 return Violation(file.path, index + 1, "a path of one machine.")
             }
         }
@@ -67,7 +75,7 @@ private let machinePathRule = Rule(
 /// Whose addresses may stand in the repository, their subdomains included. A mirror or a proxy is a
 /// matter of the machine, and reaches the tools by their own settings.
 private let knownHosts = [
-    "127.0.0.1", "0.0.0.0", "localhost", "example.com", "example.org", "example",
+    "127.0.0.1", "0.0.0.0", "localhost", "example.com", "example.org", "example", "invalid", "test",
     "debian.org", "pypi.org", "pythonhosted.org", "swift.org", "github.com", "postgresql.org",
     "nats.io", "valkey.io", "redis.io", "timescale.com", "prometheus.io", "grafana.com",
     "kubernetes.io", "k8s.io", "json-schema.org", "fixprotocol.org", "fixtrading.org", "w3.org",
@@ -91,11 +99,15 @@ private let knownHostRule = Rule(
         ]
     ],
     check: { repository in
-        repository.files.filter { !$0.path.hasPrefix("Tests/TidyTests/") }.flatMap { file in
-            file.lines.enumerated().flatMap { index, line in
+        repository.files.filter { !$0.path.hasPrefix("Tests/TidyTests/") }.flatMap {
+            file -> [Violation] in
+            guard file.bytes.contains("://") else { return [] }
+            return file.lines.enumerated().flatMap { index, line in
                 line.matches(of: #/[a-z]://(?:[^/@\s"]*@)?([A-Za-z0-9.\-]+)/#).compactMap { match in
                     let host = match.output.1.lowercased()
-                    let isName = host.contains(".") && host.last != "."
+                    // 192.0.2.x is set apart for documentation; 10.0.0.x is anybody's example.
+                    let isExample = host.hasPrefix("192.0.2.") || host.hasPrefix("10.0.0.")
+                    let isName = host.contains(".") && host.last != "." && !isExample
                     let known = knownHosts.contains { host == $0 || host.hasSuffix(".\($0)") }
                     guard isName, !known else { return nil }
                     return Violation(file.path, index + 1, "\(host) is no host that we know.")

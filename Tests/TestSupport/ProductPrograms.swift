@@ -1,0 +1,19 @@
+import Foundation
+
+/// The programs of this package, for tests that start them as processes. They stand beside the test
+/// bundle, so they are of the same build, with the same instrumentation.
+///
+/// `swift build --build-tests` makes them; `swift test` alone makes only what tests import.
+public enum ProductPrograms {
+    public static func path(_ product: String) throws -> String {
+        let bundle = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        let path = bundle.deletingLastPathComponent().appendingPathComponent(product).path
+        guard FileManager.default.isExecutableFile(atPath: path) else { throw Missing(path: path) }
+        return path
+    }
+
+    public struct Missing: Error, CustomStringConvertible {
+        public let path: String
+        public var description: String { "\(path) is missing: run 'swift build --build-tests'" }
+    }
+}

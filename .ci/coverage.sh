@@ -17,18 +17,23 @@ lines_per_file() {
     ' "$coverage_lcov"
 }
 
+# bars: a line with a bar for each line of "name, lines, covered lines".
+bars() {
+    awk -F'\t' -v floor="$floor" '{
+        percent = $2 ? 100 * $3 / $2 : 100
+        bar = ""
+        for (i = 1; i <= 40; i++) bar = bar (i <= percent * 0.4 ? "█" : "░")
+        printf "%-18s %s %6.1f %%  %5d of %5d lines%s\n", $1, bar, percent, $3, $2,
+            (percent < floor ? "  below the floor of " floor " %" : "")
+    }'
+}
+
 table() {
-    lines_per_file | awk -F'\t' -v floor="$floor" '
-        { split($1, part, "/"); name = part[2]; count[name] += $2; covered[name] += $3
-          all += $2; hit += $3 }
-        function row(name, hit, count,    percent, bar, i) {
-            percent = count ? 100 * hit / count : 100
-            for (i = 1; i <= 40; i++) bar = bar (i <= percent * 0.4 ? "█" : "░")
-            printf "%-18s %s %6.1f %%  %5d of %5d lines%s\n", name, bar, percent, hit, count,
-                (percent < floor ? "  below the floor of " floor " %" : "")
-        }
-        END { for (name in count) row(name, covered[name], count[name]) | "sort"
-              close("sort"); row("all", hit, all) }'
+    lines_per_file | awk -F'\t' '
+        { split($1, part, "/"); name = part[2]; count[name] += $2; covered[name] += $3 }
+        END { for (name in count) print name "\t" count[name] "\t" covered[name] }' | sort | bars
+    lines_per_file | awk -F'\t' '{ count += $2; covered += $3 }
+        END { print "all\t" count "\t" covered }' | bars
 }
 
 least_covered() {
@@ -36,7 +41,7 @@ least_covered() {
     lines_per_file | awk -F'\t' '$2 > $3 {
         printf "%5d of %4d lines not run (%3d %% covered)  %s\n", $2 - $3, $2, 100 * $3 / $2, $1 }' |
         sort -rn | head -n "$files_shown"
-    printf '\nLine by line: %s show -instr-profile=%s %s FILE\n' llvm-cov \
+    printf '\nLine by line: %s show -instr-profile=%s %s FILE\n' "$(toolchain)/llvm-cov" \
         "$scratch/debug/codecov/default.profdata" "$scratch/debug/*PackageTests.xctest"
 }
 

@@ -100,11 +100,14 @@ run_tests() {
         swift test --skip-build --disable-xctest "${build_flags[@]}" --skip TidyTests
 }
 
+# The folder of the toolchain's own programs: another llvm-cov does not read its profiles.
+toolchain() { dirname "$(readlink -f "$(command -v swift)")"; }
+
 # The package manager exports what the test bundle holds. Services that tests start as processes
 # write profiles, too (they inherit LLVM_PROFILE_FILE, one file per process), and count here.
 export_coverage() {
     local tools bin profile program objects=()
-    tools=$(dirname "$(readlink -f "$(command -v swift)")")
+    tools=$(toolchain)
     bin=$(swift build "${build_flags[@]}" --show-bin-path)
     profile=$bin/codecov/default.profdata
     [ -f "$profile" ] || die "the tests wrote no profile: $profile is missing"

@@ -115,6 +115,9 @@ private let banned: [BannedWord] = [
     BannedWord(
         text: "PQconnectdbParams",
         instead: "PQconnectStartParams and PQconnectPoll, with our own deadline"),
+    BannedWord(
+        text: "redisConnect(", instead: "redisConnectWithTimeout: every wait has a deadline of ours"
+    ),
     BannedWord(text: "PQreset", instead: "a new connection, with our own deadline"),
     BannedWord(
         text: "import Foundation",

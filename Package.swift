@@ -73,6 +73,9 @@ let package = Package(
             ]),
         library("StreamCore", uses: ["MarketModel", "Primitives"]),
 
+        // The edge ring: one module per C library. They know no market and not each other.
+        library("PostgresClient", uses: ["Primitives", "CPostgres"]),
+
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         tests(of: "Primitives"),
@@ -88,5 +91,6 @@ let package = Package(
         .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),
         benchmark("StreamCoreBenchmark", uses: ["StreamCore", "MarketModel", "Primitives"]),
         .testTarget(name: "TidyTests", swiftSettings: strict),
+        tests(of: "PostgresClient", uses: ["Primitives", "TestSupport"]),
     ]
 )

@@ -20,7 +20,11 @@ public final class TemporaryFolder: Sendable {
         return file(name)
     }
 
-    deinit {
+    deinit { remove() }
+
+    /// For folders that static values hold: those have no deinit.
+    func remove() {
+        guard FileManager.default.fileExists(atPath: path) else { return }
         do {
             try FileManager.default.removeItem(atPath: path)
         } catch {

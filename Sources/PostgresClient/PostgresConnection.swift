@@ -1,0 +1,124 @@
+internal import CPostgres
+
+/// One session with a PostgreSQL server.
+///
+/// Not Sendable: one thread owns it, blocks in it, and may hand it to another as a whole. Every
+/// operation has a deadline of the caller's; when it passes, or the connection is lost, the session
+/// is closed and stays so (`isUsable`): the owner makes a new one. It never reconnects by itself,
+/// because only the owner knows what a lost answer means.
+public final class PostgresConnection {
+    let session: Session
+
+    /// Blocks until connected, at most `timeout`. A name is resolved by the C library first, whose
+    /// own time-outs apply there. `onNotice` is called inside of the calls on this connection.
+    public init(
+        _ configuration: PostgresConfiguration, timeout: Duration,
+        onNotice: @escaping (String) -> Void = { _ in }
+    ) throws(PostgresError) {
+        session = try Session(
+            configuration, onNotice: onNotice, deadline: Deadline(after: timeout))
+    }
+
+    public var isUsable: Bool { session.isOpen }
+    /// True between BEGIN and its end, also when a statement in between has failed.
+    public var isInTransaction: Bool { session.isInTransaction }
+    /// 170012 is 17.12; 0 when closed.
+    public var serverVersion: Int { session.serverVersion }
+    /// The server's process for this session, as `pg_stat_activity` shows it.
+    public var backendProcessID: Int32 { session.backendProcessID }
+    public var peer: String { session.peer }
+
+    /// Idempotent. The server rolls an open transaction back.
+    public func close() { session.close() }
+
+    /// Runs one statement with parameters `$1` … by the extended protocol.
+    @discardableResult
+    public func execute(
+        _ sql: String, _ parameters: [PostgresValue] = [], timeout: Duration
+    ) throws(PostgresError) -> PostgresResult {
+        let operation = operationName(sql)
+        let deadline = Deadline(after: timeout)
+        let statement = try Statement(sql, parameters, operation)
+        let open = unsafe try session.require(operation)
+        guard unsafe statement.send(on: open), unsafe PQsetSingleRowMode(open) == 1 else {
+            throw session.lost(operation)
+        }
+        try session.flush(operation, deadline)
+        return try collect(operation, deadline)
+    }
+
+    /// Runs several statements in one message by the simple protocol: the first error skips the
+    /// rest. What they return is thrown away. Without BEGIN they are one transaction.
+    public func script(_ sql: String, timeout: Duration) throws(PostgresError) {
+        let operation = operationName(sql)
+        let deadline = Deadline(after: timeout)
+        try refuseNUL(sql, operation)
+        let open = unsafe try session.require(operation)
+        guard unsafe sql.withCString({ unsafe PQsendQuery(open, $0) }) == 1 else {
+            throw session.lost(operation)
+        }
+        try session.flush(operation, deadline)
+        _ = try collect(operation, deadline, keepRows: false)
+    }
+}
+
+// MARK: - Results
+
+extension PostgresConnection {
+    /// Reads all results, so that the session is ready for the next operation, then throws the
+    /// first error among them.
+    func collect(
+        _ operation: String, _ deadline: Deadline, keepRows: Bool = true
+    ) throws(PostgresError) -> PostgresResult {
+        var all = PostgresResult()
+        var failure: PostgresError?
+        while let result = try session.nextResult(operation, deadline) {
+            switch result.status {
+            case PGRES_SINGLE_TUPLE, PGRES_TUPLES_OK, PGRES_COMMAND_OK:
+                if keepRows { result.append(to: &all) }
+                if all.byteCount > PostgresLimits.resultBytesMax { throw tooLarge(operation) }
+            case PGRES_EMPTY_QUERY:
+                continue
+            case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
+                // Nobody here has data for it or wants its data: no way back but a new session.
+                session.close()
+                throw .unexpected(
+                    operation: operation, peer: peer, reason: "COPY needs its own operation")
+            default:
+                failure = failure ?? error(in: result, operation)
+            }
+        }
+        if !session.isOpen { session.close() }
+        if let failure { throw failure }
+        return all
+    }
+
+    func error(in result: borrowing ResultHandle, _ operation: String) -> PostgresError {
+        if let error = result.serverError {
+            return .server(operation: operation, peer: peer, error)
+        }
+        return .connectionLost(operation: operation, peer: peer, reason: result.message)
+    }
+
+    private func tooLarge(_ operation: String) -> PostgresError {
+        session.close()
+        return .invalidValue(
+            operation: operation,
+            reason: "the result is larger than \(PostgresLimits.resultBytesMax) bytes")
+    }
+}
+
+func refuseNUL(_ sql: String, _ operation: String) throws(PostgresError) {
+    // A C string ends at the first NUL: the rest of the statement would be cut off in silence.
+    guard !sql.utf8.contains(0) else {
+        throw .invalidValue(operation: operation, reason: "the statement holds a NUL character")
+    }
+}
+
+/// The leading words of a statement, for messages: "COPY trades", "SELECT advance_positions". No
+/// quoted text, number or punctuation gets in, so no value and no secret does.
+func operationName(_ sql: String) -> String {
+    let words = sql.split(whereSeparator: \.isWhitespace).prefix(3)
+        .prefix { $0.utf8.allSatisfy { ($0 | 0x20) >= 0x61 && ($0 | 0x20) <= 0x7a || $0 == 0x5f } }
+    return words.isEmpty ? "statement" : String(words.joined(separator: " ").prefix(60))
+}

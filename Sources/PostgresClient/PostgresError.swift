@@ -1,0 +1,131 @@
+/// What the server says about a failure; empty fields are nil.
+public struct ServerError: Equatable, Sendable {
+    public var sqlState: SQLState
+    /// ERROR, FATAL or PANIC, in English whatever the server's language.
+    public var severity: String
+    public var message: String
+    public var detail: String?
+    public var hint: String?
+    public var context: String?
+    public var schema: String?
+    public var table: String?
+    public var column: String?
+    public var constraint: String?
+
+    public init(sqlState: SQLState, severity: String = "ERROR", message: String) {
+        self.sqlState = sqlState
+        self.severity = severity
+        self.message = message
+    }
+
+    public var category: PostgresErrorCategory {
+        sqlState.category(constraint: constraint, table: table)
+    }
+}
+
+/// A failure of one operation. `operation` is the statement's first words, never its values.
+public enum PostgresError: Error, Equatable, Sendable {
+    /// No session came about: refused, unreachable, no TLS, read-only server.
+    case connect(peer: String, reason: String)
+    /// The session ended under the operation; whether it took effect is unknown.
+    case connectionLost(operation: String, peer: String, reason: String)
+    /// Our own deadline passed; the connection is closed, the outcome unknown.
+    case timeout(operation: String, peer: String, after: Duration)
+    case server(operation: String, peer: String, ServerError)
+    /// A value that cannot be sent: a NUL in text, a field or a result beyond its limit.
+    case invalidValue(operation: String, reason: String)
+    /// The connection and the call do not fit together, or the answer makes no sense.
+    case unexpected(operation: String, peer: String, reason: String)
+    /// Used after `close`, or after an error that closed it.
+    case closed(operation: String, peer: String)
+}
+
+extension PostgresError {
+    public var category: PostgresErrorCategory {
+        switch self {
+        case .connect, .connectionLost, .timeout, .closed: .retryable
+        case .server(_, _, let error): error.category
+        case .invalidValue: .data
+        case .unexpected: .fatal
+        }
+    }
+
+    public var isRetryable: Bool { category == .retryable }
+
+    /// True when a COMMIT in the operation may have taken effect although it failed: only reading
+    /// the position tells.
+    public var outcomeIsUnknown: Bool {
+        switch self {
+        case .connectionLost, .timeout: true
+        case .server(_, _, let error): error.sqlState.rawValue == "40003"
+        case .connect, .invalidValue, .unexpected, .closed: false
+        }
+    }
+
+    public var serverError: ServerError? {
+        guard case .server(_, _, let error) = self else { return nil }
+        return error
+    }
+
+    public var sqlState: SQLState? { serverError?.sqlState }
+}
+
+extension PostgresError: CustomStringConvertible {
+    /// Details may quote a row of any length.
+    private static let detailCharactersMax = 300
+
+    public var description: String {
+        switch self {
+        case .connect(let peer, let reason):
+            "cannot connect to PostgreSQL at \(peer): \(oneLine(reason)): is it up and reachable?"
+        case .connectionLost(let operation, let peer, let reason):
+            "\(operation) lost its connection to PostgreSQL at \(peer): \(oneLine(reason)): "
+                + "connect again and read what took effect"
+        case .timeout(let operation, let peer, let duration):
+            "\(operation) at PostgreSQL \(peer) had no answer within \(duration): "
+                + "connect again and read what took effect"
+        case .server(let operation, let peer, let error):
+            "\(operation) at PostgreSQL \(peer) failed: \(error.line): \(advice)"
+        case .invalidValue(let operation, let reason):
+            "\(operation): \(oneLine(reason)): set this value aside"
+        case .unexpected(let operation, let peer, let reason):
+            "\(operation) at PostgreSQL \(peer): \(oneLine(reason)): this is a bug or a peer that "
+                + "is no PostgreSQL"
+        case .closed(let operation, let peer):
+            "\(operation): the connection to PostgreSQL at \(peer) is closed: make a new one"
+        }
+    }
+
+    private var advice: String {
+        switch category {
+        case .retryable: "retry later"
+        case .data: "set the row aside"
+        case .missingPartition: "make the time partition"
+        case .schema: "run the migration and check the rights"
+        case .fenced: "another owner has taken over"
+        case .authentication: "check user and password"
+        case .fatal: "see the server's log"
+        }
+    }
+
+    fileprivate static func shortened(_ text: String) -> String {
+        text.count <= detailCharactersMax ? text : text.prefix(detailCharactersMax) + "…"
+    }
+}
+
+extension ServerError {
+    fileprivate var line: String {
+        var text = "\(severity) \(sqlState): \(oneLine(message))"
+        if let detail { text += " (\(PostgresError.shortened(oneLine(detail))))" }
+        if let constraint { text += " [constraint \(constraint)]" }
+        return text
+    }
+}
+
+/// Server and libpq messages have several lines with tabs; a log line has one.
+func oneLine(_ text: String) -> String {
+    text.split(whereSeparator: \.isNewline)
+        .map { $0.drop(while: \.isWhitespace) }
+        .filter { !$0.isEmpty }
+        .joined(separator: "; ")
+}

@@ -1,0 +1,11 @@
+/// The client's limits, and what happens at each.
+public enum PostgresLimits {
+    /// A COPY sends its buffer when a row ends past this size.
+    public static let copyFlushBytes = 64 * 1_024
+    /// A longer text or byte string is refused as an invalid value.
+    public static let fieldBytesMax = 16 * 1_024 * 1_024
+    /// A larger result ends the connection with an error: nobody reads that much at once.
+    public static let resultBytesMax = 64 * 1_024 * 1_024
+    /// How long an aborted COPY may take to be answered, beyond the operation's own deadline.
+    public static let abortWait = Duration.seconds(2)
+}

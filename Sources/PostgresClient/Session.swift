@@ -1,0 +1,190 @@
+internal import CPostgres
+internal import Glibc
+
+/// The libpq handle: non-blocking, and every wait is a `poll` under a deadline.
+///
+/// One thread at a time. After a lost connection or a passed deadline the handle is gone: nobody
+/// knows what is still on its way.
+// Safety: the pointer is this object's alone: made in init, finished in `close`, never handed out.
+@safe
+final class Session {
+    let peer: String
+    private var handle: OpaquePointer?
+    /// libpq calls back into it until the handle is finished.
+    private let notices: NoticeBox
+
+    init(
+        _ configuration: PostgresConfiguration, onNotice: @escaping (String) -> Void,
+        deadline: Deadline
+    ) throws(PostgresError) {
+        peer = configuration.peer
+        notices = NoticeBox(onNotice)
+        unsafe handle = try start(configuration)
+        try connect(deadline)
+    }
+
+    deinit { close() }
+
+    func close() {
+        guard let open = unsafe handle else { return }
+        unsafe PQfinish(open)
+        unsafe handle = nil
+    }
+
+    var isOpen: Bool { unsafe handle != nil && PQstatus(handle) == CONNECTION_OK }
+    var isInTransaction: Bool {
+        let state = unsafe PQtransactionStatus(handle)
+        return state == PQTRANS_INTRANS || state == PQTRANS_INERROR
+    }
+    /// libpq accepts a missing handle here and answers 0.
+    var serverVersion: Int { Int(unsafe PQserverVersion(handle)) }
+    var backendProcessID: Int32 { unsafe PQbackendPID(handle) }
+
+    func require(_ operation: String) throws(PostgresError) -> OpaquePointer {
+        guard let open = unsafe handle, isOpen else {
+            close()
+            throw .closed(operation: operation, peer: peer)
+        }
+        return unsafe open
+    }
+}
+
+// MARK: - Connecting
+
+extension Session {
+    private func start(_ configuration: PostgresConfiguration) throws(PostgresError)
+        -> OpaquePointer
+    {
+        let parameters = configuration.parameters
+        for (keyword, value) in parameters where value?.utf8.contains(0) == true {
+            throw .invalidValue(
+                operation: "connect to \(peer)", reason: "\(keyword) holds a NUL character")
+        }
+        let keywords = CStrings(parameters.map(\.keyword))
+        let values = CStrings(parameters.map(\.value))
+        let started = unsafe keywords.withPointers { keywords in
+            unsafe values.withPointers { values in
+                // The database's name is a name, never a connection string (0).
+                unsafe PQconnectStartParams(keywords, values, 0)
+            }
+        }
+        guard let started = unsafe started else {
+            throw .connect(peer: peer, reason: "out of memory")
+        }
+        // A failed start-up leaves no result, only text; verbose text has the SQLSTATE in it.
+        unsafe PQsetErrorVerbosity(started, PQERRORS_VERBOSE)
+        // Safety: the box lives as long as the session, which finishes the handle before it goes.
+        unsafe PQsetNoticeReceiver(
+            started, onNotice, Unmanaged.passUnretained(notices).toOpaque())
+        return unsafe started
+    }
+
+    private func connect(_ deadline: Deadline) throws(PostgresError) {
+        guard let open = unsafe handle else { return }
+        var waitFor = Int16(POLLOUT)
+        guard unsafe PQstatus(open) != CONNECTION_BAD else { throw connectFailure() }
+        while true {
+            // The socket may be another one after each step: several addresses, TLS or not.
+            try wait(for: waitFor, "connect", deadline)
+            switch unsafe PQconnectPoll(open) {
+            case PGRES_POLLING_READING: waitFor = Int16(POLLIN)
+            case PGRES_POLLING_WRITING: waitFor = Int16(POLLOUT)
+            case PGRES_POLLING_OK:
+                unsafe PQsetErrorVerbosity(open, PQERRORS_DEFAULT)
+                guard unsafe PQsetnonblocking(open, 1) == 0 else { throw connectFailure() }
+                return
+            default: throw connectFailure()
+            }
+        }
+    }
+
+    private func connectFailure() -> PostgresError {
+        let message = lastMessage
+        close()
+        if let error = ServerError(startupMessage: message) {
+            return .server(operation: "connect", peer: peer, error)
+        }
+        return .connect(peer: peer, reason: message)
+    }
+}
+
+// MARK: - Waiting
+
+extension Session {
+    /// Waits until the socket is ready for `events`, or has failed.
+    @discardableResult
+    func wait(
+        for events: Int16, _ operation: String, _ deadline: Deadline
+    ) throws(PostgresError) -> Int16 {
+        while true {
+            guard let milliseconds = deadline.millisecondsLeft else {
+                close()
+                throw .timeout(operation: operation, peer: peer, after: deadline.allowed)
+            }
+            let descriptor = unsafe PQsocket(handle)
+            guard descriptor >= 0 else { throw lost(operation) }
+            var entry = pollfd(fd: descriptor, events: events, revents: 0)
+            let ready = unsafe poll(&entry, 1, milliseconds)
+            if ready > 0 { return entry.revents }
+            if ready < 0, errno != EINTR {
+                close()
+                throw .unexpected(operation: operation, peer: peer, reason: "poll: errno \(errno)")
+            }
+        }
+    }
+
+    /// Sends what libpq has buffered. It reads too: a server whose answers nobody takes stops
+    /// reading, and both sides would wait for ever.
+    func flush(_ operation: String, _ deadline: Deadline) throws(PostgresError) {
+        while true {
+            let open = unsafe try require(operation)
+            let state = unsafe PQflush(open)
+            if state == 0 { return }
+            guard state > 0 else { throw lost(operation) }
+            let ready = try wait(for: Int16(POLLIN | POLLOUT), operation, deadline)
+            if ready & Int16(POLLIN) != 0, unsafe PQconsumeInput(open) == 0 {
+                throw lost(operation)
+            }
+        }
+    }
+
+    /// The next result of the statements that were sent; nil when all have been seen.
+    func nextResult(
+        _ operation: String, _ deadline: Deadline
+    ) throws(PostgresError) -> ResultHandle? {
+        guard let open = unsafe handle else { throw .closed(operation: operation, peer: peer) }
+        while unsafe PQisBusy(open) != 0 {
+            try wait(for: Int16(POLLIN), operation, deadline)
+            // A failed read ends the wait, and the result then says what the server said last.
+            if unsafe PQconsumeInput(open) == 0 { break }
+        }
+        if unsafe PQisBusy(open) != 0 { throw lost(operation) }
+        guard let result = unsafe PQgetResult(open) else { return nil }
+        return unsafe ResultHandle(result)
+    }
+
+    func lost(_ operation: String) -> PostgresError {
+        let message = lastMessage
+        close()
+        return .connectionLost(operation: operation, peer: peer, reason: message)
+    }
+
+    var lastMessage: String { unsafe text(PQerrorMessage(handle)) ?? "" }
+}
+
+/// Receives notices: a class, so that libpq can hold a stable pointer to it.
+private final class NoticeBox {
+    let receive: (String) -> Void
+
+    init(_ receive: @escaping (String) -> Void) { self.receive = receive }
+}
+
+/// Called by libpq inside of the calls of the session's thread. The result stays libpq's.
+private func onNotice(_ closure: UnsafeMutableRawPointer?, _ result: OpaquePointer?) {
+    guard let closure = unsafe closure, let message = unsafe text(PQresultErrorMessage(result))
+    else {
+        return
+    }
+    // Safety: see `start`; the reference is not consumed.
+    unsafe Unmanaged<NoticeBox>.fromOpaque(closure).takeUnretainedValue().receive(oneLine(message))
+}

@@ -1,0 +1,45 @@
+import PostgresClient
+import TestSupport
+
+/// A database of one test on the shared server.
+struct TestDatabase {
+    let server: PostgresServer
+    let name: String
+
+    init(_ name: String, timescale: Bool = false) throws {
+        server = try PostgresServer.shared()
+        self.name = try server.createDatabase(name, timescale: timescale)
+    }
+
+    var configuration: PostgresConfiguration { server.configuration(database: name) }
+
+    func connect(
+        onNotice: @escaping (String) -> Void = { _ in }
+    ) throws(PostgresError) -> PostgresConnection {
+        try PostgresConnection(configuration, timeout: .seconds(30), onNotice: onNotice)
+    }
+
+    @discardableResult
+    func psql(_ sql: String) throws -> String { try server.psql(sql, database: name) }
+}
+
+extension PostgresServer {
+    func configuration(database: String = "postgres") -> PostgresConfiguration {
+        PostgresConfiguration(
+            host: "127.0.0.1", port: port, database: database, user: PostgresServer.user,
+            password: PostgresServer.password)
+    }
+}
+
+/// A deadline that only a broken test reaches.
+let patience = Duration.seconds(60)
+
+/// The error that `body` throws; a body that succeeds has failed the test.
+func failure(_ body: () throws(PostgresError) -> Void) -> PostgresError? {
+    do {
+        try body()
+        return nil
+    } catch {
+        return error
+    }
+}

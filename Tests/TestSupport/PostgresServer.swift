@@ -1,0 +1,203 @@
+import Foundation
+import Synchronization
+
+/// A PostgreSQL 17 with TimescaleDB of a test's own: loopback, a free port, passwords (SCRAM), no
+/// fsync. It ends with the value.
+public final class PostgresServer: Sendable {
+    public static let user = "postgres"
+    public static let password = "open sesame"
+
+    public let port: UInt16
+    private let folder: TemporaryFolder
+    private let process: Mutex<ServerProcess>
+    private let settings: [String]
+
+    /// One server for all tests of the process that do not hurt it; each makes a database in it.
+    public static func shared() throws -> PostgresServer { try sharedServer.get() }
+
+    /// Starts a server from a copy of the process's one fresh cluster. Further `settings` have the
+    /// form `name=value`.
+    public init(settings: [String] = []) throws {
+        folder = try TemporaryFolder("postgres")
+        self.settings = settings
+        try run("/bin/cp", ["-a", try PostgresTemplate.path(), folder.file("data")])
+        var attempt = 1
+        while true {
+            let candidate = freePort()
+            let started = try Self.start(folder, candidate, settings)
+            do {
+                try Self.waitUntilReady(started, candidate)
+                port = candidate
+                process = Mutex(started)
+                return
+            } catch {
+                // Somebody else may have taken the port in between.
+                if attempt == 3 { throw error }
+                attempt += 1
+            }
+        }
+    }
+
+    deinit { end(signal: SIGQUIT) }
+
+    /// For the shared server, whose static value has no deinit.
+    fileprivate func discard() {
+        end(signal: SIGQUIT)
+        folder.remove()
+    }
+
+    private func end(signal number: Int32) {
+        resume()
+        process.withLock { _ = $0.stop(number) }
+    }
+
+    /// A new, empty database, with or without the TimescaleDB extension.
+    @discardableResult
+    public func createDatabase(_ name: String, timescale: Bool = false) throws -> String {
+        var problem: (any Error)?
+        // A background worker that looks at the template database blocks its copying.
+        let made = eventually {
+            do {
+                try psql("CREATE DATABASE \(name)")
+                return true
+            } catch {
+                problem = error
+                return !"\(error)".contains("being accessed by other users")
+            }
+        }
+        if let problem, !made || !"\(problem)".contains("being accessed") { throw problem }
+        if timescale { try psql("CREATE EXTENSION timescaledb", database: name) }
+        return name
+    }
+
+    /// What the server's own client says: an independent look at what the code under test did.
+    @discardableResult
+    public func psql(
+        _ sql: String, database: String = "postgres", user: String = PostgresServer.user,
+        password: String = PostgresServer.password
+    ) throws -> String {
+        try psql(["-c", sql], database: database, user: user, password: password)
+    }
+
+    /// Runs a file as a person would, with variables as `name=value`.
+    @discardableResult
+    public func psql(
+        file: String, variables: [String] = [], database: String,
+        user: String = PostgresServer.user,
+        password: String = PostgresServer.password
+    ) throws -> String {
+        let arguments = variables.flatMap { ["-v", $0] } + ["-f", file]
+        return try psql(arguments, database: database, user: user, password: password)
+    }
+
+    private func psql(
+        _ arguments: [String], database: String, user: String, password: String
+    ) throws -> String {
+        try run(
+            ServerPrograms.database("psql"),
+            ["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", "\(port)"]
+                + ["-U", user, "-d", database] + arguments,
+            environment: ["PGPASSWORD": password, "PGCONNECT_TIMEOUT": "10"])
+    }
+
+    public var log: String { process.withLock { $0.log } }
+}
+
+// MARK: - What can happen to a server
+
+extension PostgresServer {
+    /// Ends it as a crash would: connections break, nothing is flushed, recovery follows.
+    public func stopImmediately() { end(signal: SIGQUIT) }
+
+    /// Starts it again on the same port, after `stopImmediately` or instead of what runs.
+    public func restart() throws {
+        end(signal: SIGINT)
+        try process.withLock {
+            $0 = try Self.start(folder, port, settings)
+            try Self.waitUntilReady($0, port)
+        }
+    }
+
+    /// Freezes the server and all its sessions: sockets stay open, nothing answers.
+    public func pause() {
+        // The parent first: it must not start another session meanwhile.
+        for id in processes() { kill(id, SIGSTOP) }
+    }
+
+    public func resume() {
+        for id in processes() { kill(id, SIGCONT) }
+    }
+
+    private func processes() -> [Int32] {
+        let parent = process.withLock { $0.id }
+        return [parent] + children(of: parent)
+    }
+}
+
+// MARK: - Starting
+
+extension PostgresServer {
+    private static func start(
+        _ folder: TemporaryFolder, _ port: UInt16, _ settings: [String]
+    ) throws -> ServerProcess {
+        let postgres = try ServerPrograms.require(ServerPrograms.database("postgres"))
+        let options = ["port=\(port)"] + settings
+        return try ServerProcess(
+            ServerPrograms.database("not-root"),
+            ["-o", folder.file("data"), postgres, "-D", folder.file("data")]
+                + options.flatMap { ["-c", $0] },
+            logPath: folder.file("server-\(port).log"))
+    }
+
+    private static func waitUntilReady(_ server: ServerProcess, _ port: UInt16) throws {
+        let ready = eventually(within: 60) {
+            guard server.isRunning else { return true }
+            return server.log.contains("database system is ready to accept connections")
+        }
+        guard ready, server.isRunning else {
+            throw TestServerFailure(description: "PostgreSQL did not start:\n\(server.log)")
+        }
+    }
+}
+
+public struct TestServerFailure: Error, CustomStringConvertible {
+    public let description: String
+}
+
+/// The cluster that `initdb` makes once per test process.
+private enum PostgresTemplate {
+    static func path() throws -> String { try made.get().file("data") }
+
+    private static let made = Result { () throws -> TemporaryFolder in
+        let folder = try TemporaryFolder("postgres-template")
+        let data = folder.file("data")
+        let secret = try folder.write(PostgresServer.password + "\n", to: "password")
+        try run(
+            ServerPrograms.database("not-root"),
+            ["-o", data, try ServerPrograms.require(ServerPrograms.database("initdb")), "-D", data]
+                + ["-U", PostgresServer.user, "--pwfile=\(secret)", "--auth=scram-sha-256"]
+                + ["-E", "UTF8", "--locale=C.UTF-8", "--no-sync"])
+        let configuration = """
+
+            listen_addresses = '127.0.0.1'
+            unix_socket_directories = ''
+            shared_preload_libraries = 'timescaledb'
+            timescaledb.telemetry_level = off
+            fsync = off
+            shared_buffers = '32MB'
+            max_connections = 60
+            max_wal_size = '256MB'
+            """
+        let path = "\(data)/postgresql.conf"
+        let text = try String(contentsOfFile: path, encoding: .utf8) + configuration
+        try text.write(toFile: path, atomically: false, encoding: .utf8)
+        AtExit.call { folder.remove() }
+        return folder
+    }
+}
+
+private let sharedServer = Result { () throws -> PostgresServer in
+    let server = try PostgresServer()
+    AtExit.call { server.discard() }
+    return server
+}

@@ -9,6 +9,9 @@ public struct PostgresResult: Equatable, Sendable {
     var values: [String?] = []
     var byteCount = 0
 
+    /// The result of a statement that returns no rows and touches none.
+    public static let nothing = PostgresResult()
+
     /// nil is NULL. A row or column that does not exist is a bug of the caller.
     public subscript(row: Int, column: Int) -> String? {
         precondition(

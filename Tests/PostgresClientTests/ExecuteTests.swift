@@ -1,0 +1,209 @@
+import PostgresClient
+import TestSupport
+import Testing
+
+@Suite("Statements")
+struct ExecuteTests {
+    @Test("every kind of parameter arrives as it was meant")
+    func parameters() throws {
+        let connection = try TestDatabase("execute_parameters").connect()
+        let result = try connection.execute(
+            """
+            SELECT $1::text, $2::bool, $3::int8, $4::bytea, $5::jsonb ->> 'a', $6::text IS NULL,
+                   $7::text[], $8::int8[], $9::text[] = '{}', $10::bytea = '', $11::name
+            """,
+            [
+                .text("Ünï'\"\\ ☃"), .bool(true), .integer(.min), .bytes([0, 255, 10]),
+                .text(#"{"a": "b"}"#), .null, .textArray(["x", "y,\"{}", ""]),
+                .integerArray([1, -2]), .textArray([]), .bytes([]), .text("n"),
+            ], timeout: patience)
+        #expect(result.rowCount == 1)
+        #expect(result.columns.count == 11)
+        let row = (0..<11).map { result[0, $0] }
+        #expect(
+            row == [
+                "Ünï'\"\\ ☃", "t", "-9223372036854775808", "\\x00ff0a", "b", "t",
+                #"{x,"y,\"{}",""}"#, "{1,-2}", "t", "t", "n",
+            ])
+        #expect(result.integer(0, 2) == .min)
+        #expect(result.integer(0, 0) == nil)
+    }
+
+    @Test("rows, columns and counts")
+    func results() throws {
+        let connection = try TestDatabase("execute_results").connect()
+        let none = try connection.execute("SELECT 1 AS a WHERE false", timeout: patience)
+        #expect(none.columns == ["a"] && none.rowCount == 0 && none.scalar == nil)
+        let rows = try connection.execute(
+            "SELECT i, NULL AS n FROM generate_series(1, 1000) i", timeout: patience)
+        #expect(rows.rowCount == 1_000 && rows.columns == ["i", "n"] && rows.affectedRows == 1_000)
+        #expect(rows.integer(999, 0) == 1_000)
+        #expect(rows[0, 1] == nil)
+        try connection.execute("CREATE TABLE t (i int8)", timeout: patience)
+        let inserted = try connection.execute(
+            "INSERT INTO t SELECT generate_series(1, 7)", timeout: patience)
+        #expect(inserted.affectedRows == 7 && inserted.rowCount == 0)
+        let empty = try connection.execute("", timeout: patience)
+        #expect(empty == PostgresResult.nothing)
+    }
+
+    @Test("a row that does not exist is a bug that stops the process")
+    func rowOutOfRange() async {
+        await #expect(processExitsWith: .failure) { _ = PostgresResult.nothing[0, 0] }
+    }
+
+    @Test("a NUL in text, in a statement or in an array is refused, and the session goes on")
+    func nul() throws {
+        let connection = try TestDatabase("execute_nul").connect()
+        for error in [
+            failure { () throws(PostgresError) in
+                try connection.execute("SELECT $1::text", [.text("a\0b")], timeout: patience)
+            },
+            failure { () throws(PostgresError) in
+                try connection.execute("SELECT $1", [.textArray(["a\0"])], timeout: patience)
+            },
+            failure { () throws(PostgresError) in
+                try connection.execute("SELECT 1\0", timeout: patience)
+            },
+            failure { () throws(PostgresError) in
+                try connection.script("SELECT 1; \0 SELECT 2", timeout: patience)
+            },
+            failure { () throws(PostgresError) in
+                try connection.copyIn("COPY t\0", timeout: patience) { _ in }
+            },
+        ] {
+            guard case .invalidValue = error else {
+                Issue.record("not refused: \(String(describing: error))")
+                continue
+            }
+            #expect(error?.category == .data)
+        }
+        #expect(try connection.execute("SELECT 5", timeout: patience).scalar == "5")
+    }
+
+    @Test("more parameters than the protocol can count are refused")
+    func tooManyParameters() throws {
+        let connection = try TestDatabase("execute_many").connect()
+        let error = failure { () throws(PostgresError) in
+            try connection.execute(
+                "SELECT 1", Array(repeating: .integer(1), count: 65_536), timeout: patience)
+        }
+        #expect(error?.category == .data)
+        #expect(connection.isUsable)
+    }
+
+    @Test("a result beyond the limit is an error, and its session is closed")
+    func tooLarge() throws {
+        let connection = try TestDatabase("execute_large").connect()
+        let error = failure { () throws(PostgresError) in
+            try connection.execute(
+                "SELECT repeat('x', 1000000) FROM generate_series(1, 100)", timeout: patience)
+        }
+        guard case .invalidValue(_, let reason) = error else {
+            Issue.record("not refused: \(String(describing: error))")
+            return
+        }
+        #expect(reason.contains("\(PostgresLimits.resultBytesMax)"))
+        #expect(!connection.isUsable)
+    }
+
+    @Test("a script that selects and commits in one message does both")
+    func scriptCommits() throws {
+        let database = try TestDatabase("script_commits")
+        let connection = try database.connect()
+        try connection.script(
+            """
+            CREATE TABLE t (i int8);
+            CREATE FUNCTION advance(n int8) RETURNS void LANGUAGE plpgsql AS $$
+            BEGIN
+                IF n < 0 THEN
+                    RAISE EXCEPTION 'fenced: owner epoch 9 is above ours, 8'
+                        USING ERRCODE = 'TL001';
+                END IF;
+                INSERT INTO t VALUES (n);
+            END $$;
+            """, timeout: patience)
+        try connection.script("BEGIN", timeout: patience)
+        #expect(connection.isInTransaction)
+        try connection.execute("INSERT INTO t VALUES (1)", timeout: patience)
+        try connection.script("SELECT advance(2); COMMIT", timeout: patience)
+        #expect(!connection.isInTransaction)
+        #expect(try database.psql("SELECT count(*) FROM t") == "2")
+
+        try connection.script("BEGIN", timeout: patience)
+        try connection.execute("INSERT INTO t VALUES (3)", timeout: patience)
+        let error = failure { () throws(PostgresError) in
+            try connection.script("SELECT advance(-1); COMMIT", timeout: patience)
+        }
+        #expect(error?.category == .fenced)
+        #expect(error?.sqlState == .fenced)
+        #expect(error?.serverError?.message == "fenced: owner epoch 9 is above ours, 8")
+        // The COMMIT was skipped: the transaction still stands, and failed.
+        #expect(connection.isInTransaction)
+        try connection.script("ROLLBACK", timeout: patience)
+        #expect(!connection.isInTransaction)
+        #expect(try database.psql("SELECT count(*) FROM t") == "2")
+    }
+
+    @Test("what a script is told to copy is refused, and its session is closed")
+    func scriptCopies() throws {
+        for statement in ["COPY pg_class TO STDOUT", "COPY t FROM STDIN"] {
+            let database = try TestDatabase(statement.contains("TO") ? "copy_out" : "copy_into")
+            let connection = try database.connect()
+            try connection.script("CREATE TABLE t (i int8)", timeout: patience)
+            let error = failure { () throws(PostgresError) in
+                try connection.script(statement, timeout: patience)
+            }
+            #expect(error?.category == .fatal)
+            #expect(!connection.isUsable)
+        }
+    }
+
+    @Test("a syntax error leaves the session usable")
+    func syntaxError() throws {
+        let connection = try TestDatabase("execute_syntax").connect()
+        let error = failure { () throws(PostgresError) in
+            try connection.execute("SELEC 1", timeout: patience)
+        }
+        #expect(error?.sqlState?.rawValue == "42601")
+        #expect(error?.category == .schema)
+        #expect(try connection.execute("SELECT 2", timeout: patience).scalar == "2")
+    }
+
+    @Test("a parameter that is no such value is the server's data error")
+    func badValue() throws {
+        let connection = try TestDatabase("execute_bad_value").connect()
+        let error = failure { () throws(PostgresError) in
+            try connection.execute("SELECT $1::int8", [.text("twelve")], timeout: patience)
+        }
+        #expect(error?.sqlState?.rawValue == "22P02")
+        #expect(error?.category == .data)
+    }
+
+    @Test("notices reach their receiver in one line")
+    func notices() throws {
+        var received: [String] = []
+        let connection = try TestDatabase("execute_notices").connect { received.append($0) }
+        try connection.script(
+            "DO $$ BEGIN RAISE WARNING 'disk\nis slow'; END $$", timeout: patience)
+        #expect(received.count == 1)
+        #expect(received.first?.contains("disk; is slow") == true)
+        try connection.execute("DROP TABLE IF EXISTS nothing", timeout: patience)
+        #expect(received.count == 2)
+    }
+
+    @Test("an error names the statement's first words and no value")
+    func operationNames() throws {
+        let connection = try TestDatabase("execute_names").connect()
+        let error = failure { () throws(PostgresError) in
+            try connection.script(
+                "ALTER ROLE nobody_here PASSWORD 'top-secret'", timeout: patience)
+        }
+        guard case .server(let operation, _, _) = error else {
+            Issue.record("no server error: \(String(describing: error))")
+            return
+        }
+        #expect(operation == "ALTER ROLE nobody_here")
+        #expect(error.map { "\($0)" }?.contains("top-secret") == false)
+    }
+}

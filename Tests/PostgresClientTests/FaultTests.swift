@@ -1,0 +1,222 @@
+import PostgresClient
+import TestSupport
+import Testing
+
+@Suite("Faults")
+struct FaultTests {
+    @Test("the server's statement time-out ends a statement, not the session")
+    func statementTimeout() throws {
+        var configuration = try TestDatabase("fault_statement").configuration
+        configuration.statementTimeout = .milliseconds(50)
+        let connection = try PostgresConnection(configuration, timeout: patience)
+        let error = failure { () throws(PostgresError) in
+            try connection.execute("SELECT pg_sleep(60)", timeout: patience)
+        }
+        #expect(error?.sqlState == .queryCanceled)
+        #expect(error?.category == .retryable)
+        #expect(connection.isUsable)
+    }
+
+    @Test("a lock that another session holds is given up after the lock time-out")
+    func lockTimeout() throws {
+        let database = try TestDatabase("fault_lock")
+        let holder = try database.connect()
+        try holder.script(
+            "CREATE TABLE t (a int8); BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE",
+            timeout: patience)
+        // The script was one message, and so one transaction with its BEGIN inside.
+        #expect(holder.isInTransaction)
+        try holder.script("COMMIT; BEGIN; LOCK TABLE t", timeout: patience)
+        var configuration = database.configuration
+        configuration.lockTimeout = .milliseconds(50)
+        let waiter = try PostgresConnection(configuration, timeout: patience)
+        let error = failure { () throws(PostgresError) in
+            try waiter.execute("SELECT * FROM t", timeout: patience)
+        }
+        #expect(error?.sqlState == .lockNotAvailable)
+        #expect(error?.category == .retryable)
+        #expect(waiter.isUsable)
+    }
+
+    @Test("a serialization failure is retryable")
+    func serialization() throws {
+        let database = try TestDatabase("fault_serialization")
+        let first = try database.connect()
+        let second = try database.connect()
+        try first.script("CREATE TABLE t (a int8); INSERT INTO t VALUES (1)", timeout: patience)
+        for connection in [first, second] {
+            try connection.script("BEGIN ISOLATION LEVEL REPEATABLE READ", timeout: patience)
+            try connection.execute("SELECT * FROM t", timeout: patience)
+        }
+        try first.script("UPDATE t SET a = 2; COMMIT", timeout: patience)
+        let error = failure { () throws(PostgresError) in
+            try second.execute("UPDATE t SET a = 3", timeout: patience)
+        }
+        #expect(error?.sqlState?.rawValue == "40001")
+        #expect(error?.category == .retryable)
+    }
+
+    @Test("a session that an administrator ends says so, and is closed")
+    func terminated() throws {
+        let database = try TestDatabase("fault_terminated")
+        let connection = try database.connect()
+        let id = connection.backendProcessID
+        // A session ends itself: no race with a second thread.
+        let error = failure { () throws(PostgresError) in
+            try connection.execute(
+                "SELECT pg_terminate_backend($1::int4)", [.text("\(id)")], timeout: patience)
+            try connection.execute("SELECT 1", timeout: patience)
+        }
+        #expect(error?.sqlState == .adminShutdown)
+        #expect(error?.category == .retryable)
+        #expect(!connection.isUsable)
+        let next = failure { () throws(PostgresError) in
+            try connection.execute("SELECT 1", timeout: patience)
+        }
+        guard case .closed = next else {
+            Issue.record("not closed: \(String(describing: next))")
+            return
+        }
+    }
+
+    @Test("a server that crashes under an idle session: the next statement loses it")
+    func crash() throws {
+        let server = try PostgresServer()
+        let connection = try PostgresConnection(server.configuration(), timeout: patience)
+        try connection.script("CREATE TABLE t (a int8)", timeout: patience)
+        server.stopImmediately()
+        let error = failure { () throws(PostgresError) in
+            try connection.script("INSERT INTO t VALUES (1); COMMIT", timeout: patience)
+        }
+        #expect(error?.isRetryable == true)
+        #expect(!connection.isUsable)
+        let refused = failure { () throws(PostgresError) in
+            _ = try PostgresConnection(server.configuration(), timeout: patience)
+        }
+        guard case .connect = refused else {
+            Issue.record("not a failure to connect: \(String(describing: refused))")
+            return
+        }
+        try server.restart()
+        let again = try PostgresConnection(server.configuration(), timeout: patience)
+        #expect(try again.execute("SELECT count(*) FROM t", timeout: patience).scalar == "0")
+    }
+
+    @Test("a server that crashes under a COPY: the outcome is unknown or the server's word")
+    func crashUnderCopy() throws {
+        let server = try PostgresServer()
+        let connection = try PostgresConnection(server.configuration(), timeout: patience)
+        try connection.script("CREATE TABLE t (a int8)", timeout: patience)
+        let error = failure { () throws(PostgresError) in
+            try connection.copyIn("COPY t FROM STDIN (FORMAT binary)", timeout: patience) {
+                (writer) throws(PostgresError) in
+                for number in 0..<200_000 {
+                    if number == 100_000 { server.stopImmediately() }
+                    try writer.row(columns: 1)
+                    writer.int64(Int64(number))
+                }
+            }
+        }
+        #expect(error?.isRetryable == true)
+        #expect(!connection.isUsable)
+    }
+
+    @Test("a frozen server runs into our deadline, in statements, scripts and COPY")
+    func frozen() throws {
+        let server = try PostgresServer()
+        let sessions = try (0..<3).map { _ in
+            try PostgresConnection(server.configuration(), timeout: patience)
+        }
+        try sessions[0].script("CREATE TABLE t (a text)", timeout: patience)
+        server.pause()
+        let brief = Duration.milliseconds(150)
+        let errors = [
+            failure { () throws(PostgresError) in
+                try sessions[0].execute("SELECT 1", timeout: brief)
+            },
+            failure { () throws(PostgresError) in
+                try sessions[1].script("SELECT 1; COMMIT", timeout: brief)
+            },
+            failure { () throws(PostgresError) in
+                try sessions[2].copyIn("COPY t FROM STDIN (FORMAT binary)", timeout: brief) { _ in }
+            },
+            failure { () throws(PostgresError) in
+                _ = try PostgresConnection(server.configuration(), timeout: brief)
+            },
+        ]
+        for error in errors {
+            guard case .timeout(_, _, let after) = error else {
+                Issue.record("not a time-out: \(String(describing: error))")
+                continue
+            }
+            #expect(after == brief)
+            #expect(error?.outcomeIsUnknown == true)
+            #expect(error?.isRetryable == true)
+        }
+        #expect(sessions.allSatisfy { !$0.isUsable })
+        server.resume()
+        let connection = try PostgresConnection(server.configuration(), timeout: patience)
+        #expect(try connection.execute("SELECT 1", timeout: patience).scalar == "1")
+    }
+
+    @Test("a server that freezes in mid-COPY runs into our deadline once its buffers are full")
+    func frozenUnderCopy() throws {
+        let server = try PostgresServer()
+        let connection = try PostgresConnection(server.configuration(), timeout: patience)
+        try connection.script("CREATE TABLE t (a text)", timeout: patience)
+        let text = String(repeating: "x", count: 60_000)
+        let error = failure { () throws(PostgresError) in
+            try connection.copyIn(
+                "COPY t FROM STDIN (FORMAT binary)", timeout: .milliseconds(500)
+            ) { (writer) throws(PostgresError) in
+                server.pause()
+                // Far more than the kernel's buffers of both sides hold.
+                for _ in 0..<2_000 {
+                    try writer.row(columns: 1)
+                    writer.text(text)
+                }
+            }
+        }
+        guard case .timeout = error else {
+            Issue.record("not a time-out: \(String(describing: error))")
+            return
+        }
+        #expect(!connection.isUsable)
+    }
+
+    @Test("a client that is gone lets its locks go although its statement goes on")
+    func goneClient() throws {
+        let database = try TestDatabase("fault_gone")
+        let gone = try database.connect()
+        try gone.script("CREATE TABLE t (a int8)", timeout: patience)
+        try gone.script("BEGIN; LOCK TABLE t", timeout: patience)
+        let error = failure { () throws(PostgresError) in
+            try gone.execute("SELECT pg_sleep(600)", timeout: .milliseconds(50))
+        }
+        guard case .timeout = error else {
+            Issue.record("not a time-out: \(String(describing: error))")
+            return
+        }
+        // The server looks every second whether the client is still there.
+        #expect(
+            try eventually {
+                try database.psql(
+                    "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(600%'")
+                    == "0"
+            })
+    }
+
+    @Test("a server that is read-only is refused while connecting")
+    func readOnly() throws {
+        let database = try TestDatabase("fault_read_only")
+        try database.psql(
+            "ALTER DATABASE fault_read_only SET default_transaction_read_only = on")
+        let error = failure { () throws(PostgresError) in _ = try database.connect() }
+        guard case .connect(_, let reason) = error else {
+            Issue.record("not refused: \(String(describing: error))")
+            return
+        }
+        #expect(reason.contains("read-only"))
+        #expect(error?.isRetryable == true)
+    }
+}

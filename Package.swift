@@ -75,6 +75,7 @@ let package = Package(
 
         // The edge ring: one module per C library. They know no market and not each other.
         library("PostgresClient", uses: ["Primitives", "CPostgres"]),
+        library("ValkeyClient", uses: ["Primitives", "CHiredis"]),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
@@ -92,5 +93,6 @@ let package = Package(
         benchmark("StreamCoreBenchmark", uses: ["StreamCore", "MarketModel", "Primitives"]),
         .testTarget(name: "TidyTests", swiftSettings: strict),
         tests(of: "PostgresClient", uses: ["Primitives", "TestSupport"]),
+        tests(of: "ValkeyClient", uses: ["TestSupport"]),
     ]
 )

@@ -160,10 +160,6 @@ extension PostgresServer {
     }
 }
 
-public struct TestServerFailure: Error, CustomStringConvertible {
-    public let description: String
-}
-
 /// The cluster that `initdb` makes once per test process.
 private enum PostgresTemplate {
     static func path() throws -> String { try made.get().file("data") }

@@ -1,0 +1,24 @@
+/// The end of one operation: every wait inside it is bounded by what is left.
+struct Deadline: Sendable {
+    /// A longer wait is taken for this one; sums of durations cannot overflow.
+    static let longest = Duration.seconds(365 * 86_400)
+
+    let allowed: Duration
+    private let end: ContinuousClock.Instant
+
+    init(after duration: Duration) {
+        allowed = min(max(duration, .zero), Self.longest)
+        end = .now + allowed
+    }
+
+    /// What is left for `poll`, rounded up so that a wait never turns into a busy loop; nil when
+    /// the time is over.
+    var millisecondsLeft: Int32? {
+        let left = ContinuousClock.now.duration(to: end)
+        guard left > .zero else { return nil }
+        let (seconds, attoseconds) = left.components
+        let milliseconds =
+            seconds * 1_000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
+        return Int32(clamping: max(1, milliseconds))
+    }
+}

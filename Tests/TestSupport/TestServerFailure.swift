@@ -1,0 +1,3 @@
+public struct TestServerFailure: Error, CustomStringConvertible {
+    public let description: String
+}

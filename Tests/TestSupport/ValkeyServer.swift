@@ -1,0 +1,79 @@
+import Foundation
+import Synchronization
+
+/// A Valkey of a test's own: loopback, a free port, a password, nothing on disk. It ends with the
+/// value.
+public final class ValkeyServer: Sendable {
+    public static let password = "open sesame"
+
+    public let port: UInt16
+    private let folder: TemporaryFolder
+    private let process: Mutex<ServerProcess>
+    private let arguments: [String]
+
+    public init(arguments: [String] = []) throws {
+        folder = try TemporaryFolder("valkey")
+        self.arguments = arguments
+        var attempt = 1
+        while true {
+            let candidate = freePort()
+            let started = try Self.start(folder, candidate, arguments)
+            do {
+                try Self.waitUntilReady(started)
+                port = candidate
+                process = Mutex(started)
+                return
+            } catch {
+                // Somebody else may have taken the port in between.
+                if attempt == 3 { throw error }
+                attempt += 1
+            }
+        }
+    }
+
+    /// The server's own client: an independent look at what the code under test did.
+    @discardableResult
+    public func cli(_ arguments: String...) throws -> String {
+        try run(
+            ServerPrograms.database("valkey-cli"), ["-p", "\(port)"] + arguments,
+            environment: ["REDISCLI_AUTH": Self.password])
+    }
+
+    /// Ends it as a crash would.
+    public func kill() { process.withLock { _ = $0.stop(SIGKILL) } }
+
+    /// Starts it again on the same port, empty.
+    public func restart() throws {
+        try process.withLock {
+            $0.stop(SIGKILL)
+            $0 = try Self.start(folder, port, arguments)
+            try Self.waitUntilReady($0)
+        }
+    }
+
+    /// Freezes it: sockets stay open, nothing answers.
+    public func pause() { process.withLock { $0.signal(SIGSTOP) } }
+    public func resume() { process.withLock { $0.signal(SIGCONT) } }
+
+    public var log: String { process.withLock { $0.log } }
+
+    private static func start(
+        _ folder: TemporaryFolder, _ port: UInt16, _ arguments: [String]
+    ) throws -> ServerProcess {
+        try ServerProcess(
+            ServerPrograms.database("valkey-server"),
+            ["--bind", "127.0.0.1", "--port", "\(port)", "--save", "", "--appendonly", "no"]
+                + ["--dir", folder.path, "--requirepass", password] + arguments,
+            logPath: folder.file("server-\(port).log"))
+    }
+
+    private static func waitUntilReady(_ server: ServerProcess) throws {
+        let ready = eventually(within: 30) {
+            guard server.isRunning else { return true }
+            return server.log.contains("Ready to accept connections")
+        }
+        guard ready, server.isRunning else {
+            throw TestServerFailure(description: "Valkey did not start:\n\(server.log)")
+        }
+    }
+}

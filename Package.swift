@@ -77,6 +77,11 @@ let package = Package(
         library("PostgresClient", uses: ["Primitives", "CPostgres"]),
         library("ValkeyClient", uses: ["Primitives", "CHiredis"]),
 
+        // The services.
+        .target(
+            name: "StoreWriter", dependencies: ["PostgresClient", "Primitives"],
+            path: "services/store-writer/Sources", swiftSettings: strict),
+
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         tests(of: "Primitives"),
@@ -94,5 +99,6 @@ let package = Package(
         .testTarget(name: "TidyTests", swiftSettings: strict),
         tests(of: "PostgresClient", uses: ["Primitives", "TestSupport"]),
         tests(of: "ValkeyClient", uses: ["TestSupport"]),
+        tests(of: "StoreWriter", uses: ["PostgresClient", "Primitives", "TestSupport"]),
     ]
 )

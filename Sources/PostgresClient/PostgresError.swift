@@ -11,6 +11,8 @@ public struct ServerError: Equatable, Sendable {
     public var table: String?
     public var column: String?
     public var constraint: String?
+    /// Where in the statement's text, in characters from 1.
+    public var position: Int?
 
     public init(sqlState: SQLState, severity: String = "ERROR", message: String) {
         self.sqlState = sqlState

@@ -58,6 +58,7 @@ struct ResultHandle: ~Copyable {
         error.table = field(0x74)
         error.column = field(0x63)
         error.constraint = field(0x6e)
+        error.position = field(0x50).flatMap { Int($0) }
         return error
     }
 

@@ -1,0 +1,240 @@
+import Foundation
+import PostgresClient
+import TestSupport
+import Testing
+
+@testable import StoreWriter
+
+/// A deadline that only a broken test reaches.
+let patience = Duration.seconds(60)
+
+/// A database of one test on the shared server, with roles of its own as in production: a migrator
+/// that may make schemas, and a writer that may nothing.
+struct TestDatabase {
+    let server: PostgresServer
+    let name: String
+    let schema: SchemaName
+
+    var migrator: String { "\(name)_migrator" }
+    var writer: String { "\(name)_writer" }
+
+    init(_ name: String, schema: String = "md", timescale: Bool = false) throws {
+        server = try PostgresServer.shared()
+        self.name = try server.createDatabase(name, timescale: timescale)
+        self.schema = try #require(SchemaName(schema))
+        for role in [migrator, writer] {
+            try server.psql("CREATE ROLE \(role) LOGIN PASSWORD '\(PostgresServer.password)'")
+        }
+        try server.psql("GRANT CREATE ON DATABASE \(name) TO \(migrator)")
+    }
+
+    func connect(
+        _ user: String, searchPath: String? = nil
+    ) throws -> PostgresConnection {
+        var configuration = PostgresConfiguration(
+            host: "127.0.0.1", port: server.port, database: name, user: user,
+            password: PostgresServer.password)
+        if let searchPath { configuration.settings = [("search_path", searchPath)] }
+        return try PostgresConnection(Migrator.configured(configuration), timeout: patience)
+    }
+
+    /// As the store writer connects.
+    func connectWriter() throws -> PostgresConnection {
+        try connect(writer, searchPath: schema.searchPath)
+    }
+
+    @discardableResult
+    func migrate(_ folder: MigrationFolder? = nil) throws -> Migrator.Report {
+        let migration = Migrator(
+            try connect(migrator), schema: schema, runtimeRole: writer, timeout: patience)
+        return try migration.run(try folder ?? Self.shipped())
+    }
+
+    @discardableResult
+    func psql(_ sql: String) throws -> String {
+        try server.psql("SET search_path TO \(schema.quoted), public; \(sql)", database: name)
+    }
+
+    static let deployed = "\(ServerPrograms.checkout)/deploy/postgres"
+    static func shipped() throws -> MigrationFolder { try MigrationFolder(path: deployed) }
+}
+
+@Suite("Migrating a database")
+struct MigratorTests {
+    private let files = ["0001_schema.sql", "0002_hypertables.sql"]
+
+    @Test(
+        "an empty database gets the schema; a second run changes nothing", arguments: [false, true])
+    func twice(timescale: Bool) throws {
+        let database = try TestDatabase("migrate_twice_\(timescale)", timescale: timescale)
+        #expect(try database.migrate() == Migrator.Report(applied: files, version: 2))
+        let ledger = try database.psql("TABLE schema_migrations")
+        let columns = """
+            SELECT table_name, column_name, data_type FROM information_schema.columns
+            WHERE table_schema = 'md' ORDER BY 1, 2
+            """
+        let before = try database.psql(columns)
+        #expect(before.contains("bars|vwap|numeric"))
+        #expect(try database.migrate() == Migrator.Report(applied: [], version: 2))
+        #expect(try database.psql("TABLE schema_migrations") == ledger)
+        #expect(try database.psql(columns) == before)
+        #expect(try database.psql("SELECT count(*) FROM schema_migrations") == "2")
+    }
+
+    @Test("with TimescaleDB the tables by time are hypertables, without it they are plain")
+    func hypertables() throws {
+        let plain = try TestDatabase("migrate_plain")
+        try plain.migrate()
+        #expect(
+            try plain.psql("SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'") == "0"
+        )
+        let timescale = try TestDatabase("migrate_timescale", timescale: true)
+        try timescale.migrate()
+        let found = """
+            SELECT hypertable_name, time_interval FROM timescaledb_information.dimensions
+            WHERE hypertable_schema = 'md' ORDER BY 1
+            """
+        #expect(try timescale.psql(found) == "bars|1 day\nquotes|1 day\ntrades|1 day")
+        for database in [plain, timescale] {
+            #expect(
+                try database.psql(
+                    "SELECT indexname FROM pg_indexes WHERE schemaname = 'md' AND tablename IN "
+                        + "('bars', 'quotes', 'trades') ORDER BY 1")
+                    == "bars_pkey\nquotes_symbol_ts\ntrades_symbol_ts")
+        }
+    }
+
+    @Test("an extension in a schema that is not on search_path is found")
+    func extensionElsewhere() throws {
+        let database = try TestDatabase("migrate_elsewhere")
+        try database.psql("CREATE SCHEMA ext; CREATE EXTENSION timescaledb SCHEMA ext")
+        try database.psql("GRANT USAGE ON SCHEMA ext TO \(database.migrator)")
+        try database.migrate()
+        #expect(
+            try database.psql("SELECT count(*) FROM timescaledb_information.hypertables") == "3")
+    }
+
+    @Test("two namespaces live side by side, also one that is named by a keyword")
+    func namespaces() throws {
+        let first = try TestDatabase("migrate_spaces")
+        try first.migrate()
+        let other = try #require(SchemaName("user"))
+        let migration = Migrator(
+            try first.connect(first.migrator), schema: other, runtimeRole: nil, timeout: patience)
+        #expect(try migration.run(try TestDatabase.shipped()).applied == files)
+        #expect(
+            try first.psql("SELECT count(*) FROM pg_tables WHERE tablename = 'sink_positions'")
+                == "2")
+    }
+
+    @Test("a file that was changed after it was applied is refused by name")
+    func changedFile() throws {
+        let database = try TestDatabase("migrate_changed")
+        try database.migrate()
+        let copy = try TemporaryFolder("migrations")
+        try run("/bin/cp", ["-r", "\(TestDatabase.deployed)/.", copy.path])
+        try run("/bin/sh", ["-c", "echo '-- x' >> \(copy.file("migrations/0001_schema.sql"))"])
+        let changed = try MigrationFolder(path: copy.path)
+        let error = #expect(throws: MigrationError.self) { try database.migrate(changed) }
+        guard case .changed(let version, let name, _, _) = error else {
+            Issue.record("not refused: \(String(describing: error))")
+            return
+        }
+        #expect(version == 1 && name == "0001_schema.sql")
+    }
+
+    @Test("four migrators at once apply every file once")
+    func concurrent() async throws {
+        let database = try TestDatabase("migrate_race", timescale: true)
+        let reports = try await withThrowingTaskGroup(of: Migrator.Report.self) { group in
+            for _ in 0..<4 {
+                group.addTask {
+                    // Off the cooperative pool: a migrator blocks.
+                    try await withCheckedThrowingContinuation { continuation in
+                        Thread { continuation.resume(with: Result { try database.migrate() }) }
+                            .start()
+                    }
+                }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(reports.flatMap(\.applied).sorted() == files)
+        #expect(reports.allSatisfy { $0.version == 2 })
+    }
+
+    @Test("a file that fails leaves nothing of itself, and says its line; a fixed one goes on")
+    func failingFile() throws {
+        let database = try TestDatabase("migrate_failing")
+        let folder = try TemporaryFolder("migrations")
+        try run("/bin/mkdir", ["-p", folder.file("migrations"), folder.file("repeatable")])
+        try folder.write("CREATE TABLE a (i int8);", to: "migrations/0001_a.sql")
+        try folder.write(
+            "CREATE TABLE b (i int8);\n\nSELECT * FROM nowhere;\n", to: "migrations/0002_b.sql")
+        let broken = try MigrationFolder(path: folder.path)
+        let error = #expect(throws: MigrationError.self) { try database.migrate(broken) }
+        guard case .failed(let step, let line, let cause) = error else {
+            Issue.record("not refused: \(String(describing: error))")
+            return
+        }
+        #expect(step == "0002_b.sql" && line == 3 && cause.category == .schema)
+        #expect(
+            try database.psql("SELECT to_regclass('a') IS NULL, to_regclass('b') IS NULL") == "f|t")
+        try folder.write("CREATE TABLE b (i int8);", to: "migrations/0002_b.sql")
+        #expect(
+            try database.migrate(try MigrationFolder(path: folder.path))
+                == Migrator.Report(applied: ["0002_b.sql"], version: 2))
+    }
+
+    @Test("a file that ends its own transaction is refused")
+    func commits() throws {
+        let database = try TestDatabase("migrate_commits")
+        let folder = try TemporaryFolder("migrations")
+        try run("/bin/mkdir", ["-p", folder.file("migrations"), folder.file("repeatable")])
+        try folder.write("CREATE TABLE a (i int8); COMMIT;", to: "migrations/0001_a.sql")
+        let migrations = try MigrationFolder(path: folder.path)
+        let error = #expect(throws: MigrationError.self) { try database.migrate(migrations) }
+        #expect(error.map { "\($0)" }?.contains("no BEGIN or COMMIT") == true)
+    }
+
+    @Test("without the right to make a schema the migrator says so")
+    func noRights() throws {
+        let database = try TestDatabase("migrate_rights")
+        let migration = Migrator(
+            try database.connect(database.writer), schema: database.schema, runtimeRole: nil,
+            timeout: patience)
+        let shipped = try TestDatabase.shipped()
+        let error = #expect(throws: MigrationError.self) { try migration.run(shipped) }
+        guard case .failed(_, _, let cause) = error else {
+            Issue.record("not refused: \(String(describing: error))")
+            return
+        }
+        #expect(cause.sqlState == .insufficientPrivilege)
+    }
+
+    @Test("psql applies the same files", arguments: [false, true])
+    func byPsql(timescale: Bool) throws {
+        let database = try TestDatabase("migrate_psql_\(timescale)", timescale: timescale)
+        try database.psql("CREATE SCHEMA md AUTHORIZATION \(database.migrator)")
+        let shipped = try TestDatabase.shipped()
+        let paths =
+            shipped.versioned.map { "migrations/\($0.name)" }
+            + shipped.repeatable.map { "repeatable/\($0.name)" }
+        for path in paths {
+            try run(
+                ServerPrograms.database("psql"),
+                ["-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1"]
+                    + ["-p", "\(database.server.port)", "-U", database.migrator]
+                    + ["-d", database.name, "-f", "\(TestDatabase.deployed)/\(path)"],
+                environment: [
+                    "PGPASSWORD": PostgresServer.password,
+                    "PGOPTIONS":
+                        "-c search_path=md,pg_temp -c tapeline.runtime_role=\(database.writer)",
+                ])
+        }
+        let writer = try database.connectWriter()
+        #expect(
+            try writer.execute(
+                "SELECT owner_epoch FROM claim_position('store', 'bars', 1, 1)", timeout: patience
+            ).scalar == "1")
+    }
+}

@@ -1,0 +1,118 @@
+-- Positions move only by these functions, which run with the rights of the schema's owner: nobody
+-- can go past the fence by an UPDATE of his own. `SET search_path FROM CURRENT` pins them to the
+-- namespace that the migrator has set, so that nobody can slip other tables under them.
+
+-- Takes (sink, input, partition) over: raises the owner epoch above everything that was, at least to
+-- the epoch asked for, and returns the position as it stands then. Whoever owned it before is fenced
+-- from here on. Waits for a predecessor's transaction that is about to commit, so that the position
+-- returned is the last one.
+CREATE OR REPLACE FUNCTION claim_position(
+    p_sink text, p_input text, p_partition integer, p_epoch bigint, p_owner text DEFAULT ''
+) RETURNS TABLE (
+    owner_epoch bigint, stream_created_ns bigint, sequence bigint, packet_epoch bigint,
+    packet_ordinal bigint, packet_crc bigint, sources jsonb
+)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+AS $$
+#variable_conflict use_column
+BEGIN
+    INSERT INTO sink_positions AS p (sink, input, partition, owner, owner_epoch)
+    VALUES (p_sink, p_input, p_partition, p_owner, greatest(p_epoch, 1))
+    ON CONFLICT (sink, input, partition) DO UPDATE
+    SET owner = excluded.owner,
+        owner_epoch = greatest(p.owner_epoch + 1, excluded.owner_epoch),
+        claimed_at = now();
+
+    RETURN QUERY
+    SELECT p.owner_epoch, p.stream_created_ns, p.sequence, p.packet_epoch, p.packet_ordinal,
+        p.packet_crc,
+        coalesce(
+            (SELECT jsonb_agg(jsonb_build_object(
+                'source', s.source, 'first_ordinal', s.first_ordinal,
+                'last_ordinal', s.last_ordinal, 'written', s.written,
+                'dead_lettered', s.dead_lettered, 'skipped', s.skipped) ORDER BY s.source)
+             FROM sink_source_ordinals s
+             WHERE (s.sink, s.input, s.partition) = (p.sink, p.input, p.partition)),
+            '[]'::jsonb)
+    FROM sink_positions p
+    WHERE (p.sink, p.input, p.partition) = (p_sink, p_input, p_partition);
+END
+$$;
+
+-- Advances all positions of a transaction, as its last statement before COMMIT and in one message
+-- with it: so the rows are locked only for the moment of the commit, and a writer that is paused
+-- while it writes blocks no successor.
+--
+-- p_positions: [{"input", "partition", "owner_epoch", "stream_created_ns", "sequence",
+--   "packet_epoch", "packet_ordinal", "packet_crc", "sources": [{"source", "first_ordinal",
+--   "last_ordinal", "written", "dead_lettered", "skipped"}, ...]}, ...]. Counts are totals, not
+-- differences: the owner knows them from its claim.
+--
+-- Raises TL001 when a higher epoch owns one of them; the detail is a JSON list of all such, so that
+-- the writer can drop them at once and write the rest. TL002: a position that was not claimed at
+-- this epoch. TL003: one that would go backwards on the same stream. Nothing is changed then.
+CREATE OR REPLACE FUNCTION advance_positions(p_sink text, p_positions jsonb) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+AS $$
+DECLARE
+    fenced    jsonb := '[]';
+    unclaimed jsonb := '[]';
+    backwards jsonb := '[]';
+    wanted    record;
+    present   sink_positions;
+    place     jsonb;
+BEGIN
+    -- In the order of the key: two writers that share partitions for a moment cannot deadlock.
+    FOR wanted IN
+        SELECT * FROM jsonb_to_recordset(p_positions) AS w(
+            input text, partition integer, owner_epoch bigint, stream_created_ns bigint,
+            sequence bigint, packet_epoch bigint, packet_ordinal bigint, packet_crc bigint,
+            sources jsonb)
+        ORDER BY input, partition
+    LOOP
+        SELECT * INTO present FROM sink_positions p
+        WHERE (p.sink, p.input, p.partition) = (p_sink, wanted.input, wanted.partition)
+        FOR UPDATE;
+        place := jsonb_build_object('input', wanted.input, 'partition', wanted.partition,
+            'owner_epoch', present.owner_epoch, 'owner', present.owner);
+        IF present.owner_epoch > wanted.owner_epoch THEN
+            fenced := fenced || place;
+        ELSIF present.owner_epoch IS DISTINCT FROM wanted.owner_epoch THEN
+            unclaimed := unclaimed || place;
+        ELSIF wanted.sequence < present.sequence
+            AND wanted.stream_created_ns IS NOT DISTINCT FROM present.stream_created_ns THEN
+            backwards := backwards || place;
+        ELSE
+            UPDATE sink_positions p
+            SET stream_created_ns = wanted.stream_created_ns, sequence = wanted.sequence,
+                packet_epoch = wanted.packet_epoch, packet_ordinal = wanted.packet_ordinal,
+                packet_crc = wanted.packet_crc, advanced_at = clock_timestamp()
+            WHERE (p.sink, p.input, p.partition) = (p_sink, wanted.input, wanted.partition);
+            INSERT INTO sink_source_ordinals
+            SELECT p_sink, wanted.input, wanted.partition, s.source, s.first_ordinal,
+                s.last_ordinal, coalesce(s.written, 0), coalesce(s.dead_lettered, 0),
+                coalesce(s.skipped, 0)
+            FROM jsonb_to_recordset(coalesce(wanted.sources, '[]')) AS s(
+                source text, first_ordinal bigint, last_ordinal bigint, written bigint,
+                dead_lettered bigint, skipped bigint)
+            ON CONFLICT (sink, input, partition, source) DO UPDATE
+            SET first_ordinal = excluded.first_ordinal, last_ordinal = excluded.last_ordinal,
+                written = excluded.written, dead_lettered = excluded.dead_lettered,
+                skipped = excluded.skipped;
+        END IF;
+    END LOOP;
+
+    IF fenced <> '[]' THEN
+        RAISE EXCEPTION 'fenced: another owner has taken over % of the positions of sink %',
+            jsonb_array_length(fenced), p_sink USING ERRCODE = 'TL001', DETAIL = fenced::text;
+    END IF;
+    IF unclaimed <> '[]' THEN
+        RAISE EXCEPTION '% of the positions of sink % were not claimed at this epoch',
+            jsonb_array_length(unclaimed), p_sink USING ERRCODE = 'TL002', DETAIL = unclaimed::text;
+    END IF;
+    IF backwards <> '[]' THEN
+        RAISE EXCEPTION '% of the positions of sink % would go backwards',
+            jsonb_array_length(backwards), p_sink USING ERRCODE = 'TL003', DETAIL = backwards::text;
+    END IF;
+END
+$$;

@@ -1,0 +1,22 @@
+-- What the services may do: write and read rows, never change or drop a table, never move a position
+-- but by the functions. Ticks are never updated; bars are, when a higher revision comes. The role's name comes from the setting `tapeline.runtime_role`, which the
+-- migrator makes from its configuration; without it nothing is granted. The role must exist.
+DO $$
+DECLARE
+    runtime_role text := nullif(current_setting('tapeline.runtime_role', true), '');
+    schema_name  text := current_schema();
+BEGIN
+    REVOKE ALL ON FUNCTION claim_position(text, text, integer, bigint, text),
+        advance_positions(text, jsonb) FROM PUBLIC;
+    IF runtime_role IS NULL THEN
+        RETURN;
+    END IF;
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', schema_name, runtime_role);
+    EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I', schema_name, runtime_role);
+    EXECUTE format('GRANT INSERT ON trades, quotes TO %I', runtime_role);
+    EXECUTE format('GRANT INSERT, UPDATE ON bars TO %I', runtime_role);
+    EXECUTE format(
+        'GRANT EXECUTE ON FUNCTION claim_position(text, text, integer, bigint, text),
+            advance_positions(text, jsonb) TO %I', runtime_role);
+END
+$$;

@@ -1,0 +1,48 @@
+public import PostgresClient
+
+/// Why a database was not brought to the present schema. Whatever stands, stands whole: each file is
+/// applied in one transaction with its line in the ledger.
+public enum MigrationError: Error, Equatable, Sendable {
+    case unreadable(path: String, reason: String)
+    /// Not `NNNN_name.sql`, or no `.sql`.
+    case badFileName(String)
+    case duplicateVersion(Int, String, String)
+    /// Versions are 1, 2, 3 … without a gap.
+    case missingFile(version: Int)
+    /// The file is not the one that was applied.
+    case changed(version: Int, name: String, applied: String, present: String)
+    /// The database was migrated by a newer release.
+    case databaseIsNewer(applied: Int, known: Int)
+    /// The ledger lacks a version below one that it has.
+    case ledgerHasGap(version: Int)
+    case malformedLedger(String)
+    /// `line` is where in the file, when the server said so.
+    case failed(step: String, line: Int?, PostgresError)
+}
+
+extension MigrationError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .unreadable(let path, let reason):
+            "cannot read \(path): \(reason): is the folder with the migrations right?"
+        case .badFileName(let name):
+            "\(name) is no migration: files are named 0001_what_it_does.sql"
+        case .duplicateVersion(let version, let first, let second):
+            "\(first) and \(second) are both version \(version): renumber the newer one"
+        case .missingFile(let version):
+            "there is no file for version \(version): versions have no gaps"
+        case .changed(let version, let name, let applied, let present):
+            "\(name) was changed after it was applied (version \(version), checksum \(applied) in "
+                + "the database, \(present) in the file): restore it and add a new migration"
+        case .databaseIsNewer(let applied, let known):
+            "the database has version \(applied), this program knows versions up to \(known): "
+                + "use the release that migrated it, or a newer one"
+        case .ledgerHasGap(let version):
+            "schema_migrations has no version \(version) but a later one: restore that line"
+        case .malformedLedger(let line):
+            "schema_migrations holds a line that this program did not write: \(line)"
+        case .failed(let step, let line, let error):
+            "\(step)\(line.map { " (line \($0))" } ?? ""): \(error)"
+        }
+    }
+}

@@ -1,0 +1,96 @@
+internal import Primitives
+
+/// A file of SQL statements.
+public struct MigrationFile: Equatable, Sendable {
+    public let name: String
+    public let sql: String
+
+    public init(name: String, sql: String) {
+        self.name = name
+        self.sql = sql
+    }
+
+    /// XXH3-64 of the text, in hexadecimal.
+    public var checksum: String {
+        let digits = String(Checksum.of(sql), radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+
+    /// The number before the first `_` of `0001_what_it_does.sql`.
+    var version: Int? {
+        guard name.hasSuffix(".sql") else { return nil }
+        let parts = name.dropLast(4).split(separator: "_", maxSplits: 1)
+        guard parts.count == 2, parts[0].count == 4, parts[0].utf8.allSatisfy(isDigit) else {
+            return nil
+        }
+        return Int(parts[0])
+    }
+
+    private func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
+}
+
+/// A line of `schema_migrations`.
+public struct AppliedMigration: Equatable, Sendable {
+    public let version: Int
+    public let checksum: String
+
+    public init(version: Int, checksum: String) {
+        self.version = version
+        self.checksum = checksum
+    }
+}
+
+/// What is left to do to a database: the versions that it lacks, in order, then everything
+/// repeatable. Pure: files and ledger in, steps or the reason against them out.
+public struct MigrationPlan: Equatable, Sendable {
+    public struct Step: Equatable, Sendable {
+        public let version: Int
+        public let file: MigrationFile
+    }
+
+    public let steps: [Step]
+    /// In the order of their names; applied every time, so each must be idempotent.
+    public let repeatable: [MigrationFile]
+
+    public init(
+        versioned: [MigrationFile], repeatable: [MigrationFile], applied: [AppliedMigration]
+    ) throws(MigrationError) {
+        let known = try Self.ordered(versioned)
+        let ledger = applied.sorted { $0.version < $1.version }
+        for (index, line) in ledger.enumerated() {
+            guard line.version == index + 1 else {
+                throw .ledgerHasGap(version: index + 1)
+            }
+            guard index < known.count else {
+                throw .databaseIsNewer(applied: ledger.last?.version ?? 0, known: known.count)
+            }
+            let file = known[index].file
+            guard file.checksum == line.checksum else {
+                throw .changed(
+                    version: line.version, name: file.name, applied: line.checksum,
+                    present: file.checksum)
+            }
+        }
+        steps = Array(known.dropFirst(ledger.count))
+        for file in repeatable where !file.name.hasSuffix(".sql") {
+            throw .badFileName(file.name)
+        }
+        self.repeatable = repeatable.sorted { $0.name < $1.name }
+    }
+
+    /// Versions 1, 2, 3 … each once.
+    private static func ordered(_ files: [MigrationFile]) throws(MigrationError) -> [Step] {
+        var steps: [Step] = []
+        for file in files.sorted(by: { $0.name < $1.name }) {
+            guard let version = file.version else { throw .badFileName(file.name) }
+            if let last = steps.last, last.version == version {
+                throw .duplicateVersion(version, last.file.name, file.name)
+            }
+            guard version == steps.count + 1 else {
+                throw .missingFile(version: steps.count + 1)
+            }
+            steps.append(Step(version: version, file: file))
+        }
+        return steps
+    }
+}

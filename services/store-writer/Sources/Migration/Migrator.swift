@@ -1,0 +1,166 @@
+public import PostgresClient
+
+/// Brings one schema of a database to the version of this program.
+///
+/// Any number of migrators may run at once: they take turns under an advisory lock, and the later
+/// ones find nothing to do. Each file is one transaction together with its line in the ledger, so a
+/// killed migrator leaves whole steps behind and the next one goes on from there.
+public struct Migrator {
+    /// The settings under which a migration connects: it may work long, but waits for a lock only
+    /// for a while, because everybody behind it waits as well.
+    public static let statementTimeout = Duration.seconds(3_600)
+    public static let lockTimeout = Duration.seconds(60)
+
+    public struct Report: Equatable, Sendable {
+        /// Names of the files applied; empty when the schema was up to date.
+        public var applied: [String] = []
+        /// The version after the run.
+        public var version = 0
+    }
+
+    private let connection: PostgresConnection
+    private let schema: SchemaName
+    private let runtimeRole: String?
+    private let timeout: Duration
+
+    /// `runtimeRole` is who gets the services' rights; it must exist. `timeout` bounds each step,
+    /// the wait for other migrators included.
+    public init(
+        _ connection: PostgresConnection, schema: SchemaName, runtimeRole: String?,
+        timeout: Duration = Migrator.statementTimeout
+    ) {
+        self.connection = connection
+        self.schema = schema
+        self.runtimeRole = runtimeRole
+        self.timeout = timeout
+    }
+
+    public static func configured(_ base: PostgresConfiguration) -> PostgresConfiguration {
+        var configuration = base
+        configuration.applicationName = "store-writer migrate"
+        configuration.statementTimeout = statementTimeout
+        configuration.lockTimeout = lockTimeout
+        return configuration
+    }
+
+    /// `onStep` is told each file's name before it is applied.
+    public func run(
+        _ folder: MigrationFolder, onStep: (String) -> Void = { _ in }
+    ) throws(MigrationError) -> Report {
+        try execute("wait for other migrations", "SELECT pg_advisory_lock(\(Self.lockKey))")
+        do {
+            let report = try migrate(folder, onStep)
+            try execute("unlock", "SELECT pg_advisory_unlock(\(Self.lockKey))")
+            return report
+        } catch {
+            // The session's end frees the lock, too; the connection is no longer worth keeping.
+            connection.close()
+            throw error
+        }
+    }
+
+    /// One lock for all schemas of a database: extensions and roles are shared by them.
+    private static let lockKey = "hashtextextended('tapeline.migrate', 0)"
+}
+
+// MARK: - Steps
+
+extension Migrator {
+    private func migrate(
+        _ folder: MigrationFolder, _ onStep: (String) -> Void
+    ) throws(MigrationError) -> Report {
+        try prepare()
+        let plan = try MigrationPlan(
+            versioned: folder.versioned, repeatable: folder.repeatable, applied: try ledger())
+        var report = Report()
+        for step in plan.steps {
+            onStep(step.file.name)
+            try transaction(step.file, recordedAs: step.version)
+            report.applied.append(step.file.name)
+        }
+        for file in plan.repeatable { try transaction(file, recordedAs: nil) }
+        report.version = folder.versioned.count
+        return report
+    }
+
+    private func prepare() throws(MigrationError) {
+        // IF NOT EXISTS would ask for the right to make schemas even where it exists.
+        let found = try execute(
+            "look for the schema", "SELECT 1 FROM pg_namespace WHERE nspname = $1",
+            [.text(schema.text)])
+        if found.rowCount == 0 {
+            try execute("make the schema", "CREATE SCHEMA \(schema.quoted)")
+        }
+        try execute(
+            "set search_path", "SELECT set_config('search_path', $1, false)",
+            [.text(schema.searchPath)])
+        try execute(
+            "name the runtime role", "SELECT set_config('tapeline.runtime_role', $1, false)",
+            [.text(runtimeRole ?? "")])
+        try execute(
+            "make the ledger",
+            """
+            CREATE TABLE IF NOT EXISTS schema_migrations (
+                version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
+                applied_at timestamptz NOT NULL DEFAULT now())
+            """)
+    }
+
+    private func ledger() throws(MigrationError) -> [AppliedMigration] {
+        let lines = try execute(
+            "read the ledger", "SELECT version, checksum FROM schema_migrations ORDER BY version")
+        var applied: [AppliedMigration] = []
+        for row in 0..<lines.rowCount {
+            guard let version = lines.integer(row, 0), let checksum = lines[row, 1] else {
+                throw .malformedLedger("line \(row + 1)")
+            }
+            applied.append(AppliedMigration(version: Int(version), checksum: checksum))
+        }
+        return applied
+    }
+
+    private func transaction(
+        _ file: MigrationFile, recordedAs version: Int?
+    ) throws(MigrationError) {
+        try execute(file.name, "BEGIN")
+        do {
+            try connection.script(file.sql, timeout: timeout)
+        } catch {
+            throw .failed(step: file.name, line: file.line(of: error), error)
+        }
+        // A file that ends the transaction would leave its line outside of it.
+        guard connection.isInTransaction else {
+            throw .failed(
+                step: file.name, line: nil,
+                .unexpected(
+                    operation: file.name, peer: connection.peer,
+                    reason: "the file ends its transaction: no BEGIN or COMMIT in migrations"))
+        }
+        if let version {
+            try execute(
+                file.name,
+                "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
+                [.integer(Int64(version)), .text(file.name), .text(file.checksum)])
+        }
+        try execute(file.name, "COMMIT")
+    }
+
+    @discardableResult
+    private func execute(
+        _ step: String, _ sql: String, _ parameters: [PostgresValue] = []
+    ) throws(MigrationError) -> PostgresResult {
+        do {
+            return try connection.execute(sql, parameters, timeout: timeout)
+        } catch {
+            throw .failed(step: step, line: nil, error)
+        }
+    }
+}
+
+extension MigrationFile {
+    /// The line at which the server found the error, counted from 1.
+    fileprivate func line(of error: PostgresError) -> Int? {
+        guard let position = error.serverError?.position, position > 0 else { return nil }
+        return sql.unicodeScalars.prefix(position - 1).count { $0 == "\n" } + 1
+    }
+}

@@ -100,6 +100,8 @@ import Testing
         #expect(help.contains("--postgres-password-file FILE   (POSTGRES_PASSWORD, "))
         #expect(!help.contains("--postgres-password "))
         #expect(help.contains("  --writer-mode copy|insert   (WRITER_MODE)\n"))
+        #expect(help.contains("        Rows of a batch. From 1 to 1000. Default: 200\n"))
+        #expect(help.contains("waits. From 1ms to 1m. Default: 250ms\n"))
         #expect(help.contains("\nExamples:\n  store-writer migrate\n"))
         for code in ExitCode.ofServices { #expect(help.contains(code.meaning.prefix(60))) }
         #expect(help.contains("  64    the arguments or the configuration are wrong"))

@@ -188,11 +188,27 @@ import Testing
         #expect(fields["config.WRITER_PEER"] == nil)
     }
 
-    @Test("the catalogue claims no name of a variable that every machine has")
+    @Test("all names of the catalogue begin with one of its prefixes")
     func catalogue() {
         #expect(KeyCatalogue.product.names.count > 40)
         for name in KeyCatalogue.product.names {
             #expect(KeyCatalogue.product.prefixes.contains { name.hasPrefix($0) }, "\(name)")
         }
+    }
+
+    @Test("what the catalogue and the services' schemas do not have in common is told")
+    func catalogueDifferences() {
+        let keys = [
+            ConfigurationKey("NATS_PASSWORD", .text, secret: true, "h"),
+            ConfigurationKey("OTHER_KEY", .text, "h"),
+        ]
+        let service = ServiceDescription(name: "s", version: "1", summary: "s", keys: keys)
+        let catalogue = KeyCatalogue(
+            prefixes: ["NATS_"], names: ["NATS_PASSWORD", "NATS_PASSWORD_FILE", "NATS_OLD"])
+        #expect(
+            catalogue.differences(from: [service]) == [
+                "OTHER_KEY is not in the catalogue", "NATS_OLD is in no service's schema",
+                "OTHER_KEY begins with no prefix of the catalogue",
+            ])
     }
 }

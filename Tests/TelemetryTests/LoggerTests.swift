@@ -60,7 +60,8 @@ final class TestClock: Sendable {
         #expect(
             capture.lines == [
                 #"22:13:20.123456 INFO    service.started  ready  port=8500  name="a b"  no="""#,
-                #"22:13:20.123456 ERROR   peer.said  line\none\u{1b}[2J\u{7f}\u{85}\ttab\r  ok=false"#,
+                #"22:13:20.123456 ERROR   peer.said  "#
+                    + #"line\none\u{1b}[2J\u{7f}\u{85}\ttab\r  ok=false"#,
             ])
     }
 

@@ -55,7 +55,8 @@ struct HelpText {
         } else {
             title = "\(key.flag) \(key.kind.placeholder)   (\(key.name))"
         }
-        return "  \(title)\n" + wrapped("\(key.help) \(value(of: key))", indent: 8)
+        let range = key.kind.range.map { "From \($0). " } ?? ""
+        return "  \(title)\n" + wrapped("\(key.help) \(range)\(value(of: key))", indent: 8)
     }
 
     private func value(of key: ConfigurationKey) -> String {

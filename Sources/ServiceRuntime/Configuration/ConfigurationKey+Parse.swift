@@ -44,22 +44,13 @@ extension ConfigurationKey.Kind {
             Expectation(
                 "must be 1 to \(bytesMax) characters out of a-z, 0-9\(Self.listed(also)), "
                     + "and begin with a letter or a digit")
-        case .integer(let range):
-            Expectation(
-                "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
-        case .real(let range):
-            Expectation("must be a number from \(range.lowerBound) to \(range.upperBound)")
+        case .integer: Expectation("must be a whole number from \(range ?? "")")
+        case .real: Expectation("must be a number from \(range ?? "")")
         case .flag: Expectation("must be true or false")
-        case .duration(let range):
-            Expectation(
-                "must be a duration with its unit (250ms, 5s, 2m, 1h) from "
-                    + "\(DurationText.text(range.lowerBound)) to "
-                    + "\(DurationText.text(range.upperBound))")
-        case .byteCount(let range):
-            Expectation(
-                "must be a number of bytes (4096, 64KiB, 8MiB, 1GiB) from "
-                    + "\(ByteCountText.text(range.lowerBound)) to "
-                    + "\(ByteCountText.text(range.upperBound))")
+        case .duration:
+            Expectation("must be a duration with its unit (250ms, 5s, 2m, 1h) from \(range ?? "")")
+        case .byteCount:
+            Expectation("must be a number of bytes (4096, 64KiB, 8MiB, 1GiB) from \(range ?? "")")
         case .choice(let options): Expectation("must be \(Self.alternatives(options))")
         case .partitions:
             Expectation(
@@ -70,6 +61,19 @@ extension ConfigurationKey.Kind {
         case .url(let schemes): Expectation("must be a URL such as \(schemes[0])://host:port")
         case .urls(let schemes):
             Expectation("must be URLs such as \(schemes[0])://host:port, separated by commas")
+        }
+    }
+
+    /// `1 to 65535` of the kinds that have a range, in the form in which values are written.
+    var range: String? {
+        switch self {
+        case .integer(let range): "\(range.lowerBound) to \(range.upperBound)"
+        case .real(let range): "\(range.lowerBound) to \(range.upperBound)"
+        case .duration(let range):
+            "\(DurationText.text(range.lowerBound)) to \(DurationText.text(range.upperBound))"
+        case .byteCount(let range):
+            "\(ByteCountText.text(range.lowerBound)) to \(ByteCountText.text(range.upperBound))"
+        case .text, .name, .flag, .choice, .partitions, .list, .url, .urls: nil
         }
     }
 

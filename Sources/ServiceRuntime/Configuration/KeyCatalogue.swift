@@ -34,6 +34,19 @@ public struct KeyCatalogue: Sendable {
 }
 
 extension KeyCatalogue {
+    /// Where the catalogue and the schemas of all services differ; empty = they agree. A key that
+    /// is missing here would stop every other service that meets it in a shared environment.
+    public func differences(from services: [ServiceDescription]) -> [String] {
+        let known = services.reduce(into: Set<String>()) { $0.formUnion($1.names) }
+        let missing = known.subtracting(names).sorted().map { "\($0) is not in the catalogue" }
+        let stale = names.subtracting(known).sorted().map { "\($0) is in no service's schema" }
+        let unclaimed = known.filter { !claims($0) }.sorted()
+            .map { "\($0) begins with no prefix of the catalogue" }
+        return missing + stale + unclaimed
+    }
+}
+
+extension KeyCatalogue {
     /// Tapeline's own. A test of the house compares it with every service's `default.env`.
     public static let product = KeyCatalogue(
         prefixes: [

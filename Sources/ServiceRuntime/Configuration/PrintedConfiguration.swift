@@ -2,10 +2,10 @@ extension Configuration {
     /// The settings in the form of a file that `--config` reads, each under a comment that says
     /// where it came from. Secrets are comments, so that nobody loads `<redacted>` as a password.
     var printed: String {
-        var text = "# \(service)\n"
+        var text = "## \(service)\n"
         for entry in entries {
             let name = entry.key.name
-            text += "\n# \(entry.source)\n"
+            text += "# \(entry.source)\n"
             if entry.key.isSecret {
                 text += "# \(name)=\(entry.value == nil ? "" : Secret.redacted)\n"
             } else {

@@ -24,6 +24,8 @@ public struct LogSink: Sendable {
 
 /// `write(2)` with a deadline: a blocking pipe whose reader stands still must not stop a service.
 private final class LogDescriptor: Sendable {
+    /// Of signals that may interrupt one wait before its line is dropped.
+    private static let interruptionsMax = 8
     private let descriptor: Int32
     private let isStalled = Atomic<Bool>(false)
 
@@ -55,10 +57,14 @@ private final class LogDescriptor: Sendable {
     private func isWritable() -> Bool {
         var request = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         let patience = isStalled.load(ordering: .relaxed) ? 0 : LogSink.stallMillisecondsMax
-        // Safety: poll reads and writes this one request. A signal in between counts as a stall.
-        let ready = unsafe poll(&request, 1, patience)
-        isStalled.store(ready == 0, ordering: .relaxed)
-        return ready > 0 && request.revents & Int16(POLLOUT) != 0
+        for _ in 0..<Self.interruptionsMax {
+            // Safety: poll reads and writes this one request.
+            let ready = unsafe poll(&request, 1, patience)
+            if ready < 0, errno == EINTR { continue }
+            isStalled.store(ready == 0, ordering: .relaxed)
+            return ready > 0 && request.revents & Int16(POLLOUT) != 0
+        }
+        return false
     }
 }
 

@@ -1,3 +1,4 @@
+import Primitives
 import ServiceRuntime
 import Testing
 
@@ -141,6 +142,22 @@ import Testing
                 """)
         #expect(!Fixture(["--check-config", "--writer-rows=x"]).problems().isEmpty)
         #expect(!Fixture(["--print-config", "--writer-rows=x"]).problems().isEmpty)
+    }
+
+    @Test("no arguments at all make the parser trap", arguments: 0..<200 as Range<UInt64>)
+    func anything(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        let words = [
+            "", "-", "--", "-h", "=", "--=", "---", "--config", "--config=f", "--help=x", "word",
+            "migrate", "--writer-name", "--writer-dry", "false", "--postgres-password", "--é=ü",
+            "--postgres-password-file", "--writer-rows=5", "\u{0}", "--nats-url=", "-5",
+        ]
+        let arguments = (0..<6).map { _ in words.randomElement(using: &random) ?? "" }
+        switch Fixture(arguments, files: ["f": "WRITER_ROWS=6"]).decide() {
+        case .run(let loaded): #expect([5, 6, 200].contains(loaded.integer("WRITER_ROWS")))
+        case .print(let text): #expect(text.hasPrefix("store-writer 1.2.3"))
+        case .refuse(let text): #expect(text.split(separator: "\n").count >= 2)
+        }
     }
 
     @Test("exit codes are documented, and are those of sysexits where these have one")

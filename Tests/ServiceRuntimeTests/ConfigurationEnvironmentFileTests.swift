@@ -1,5 +1,7 @@
-@testable import ServiceRuntime
+import Primitives
 import Testing
+
+@testable import ServiceRuntime
 
 @Suite struct ConfigurationEnvironmentFileTests {
     @Test(
@@ -90,20 +92,12 @@ import Testing
 
     @Test("no bytes at all make the parser trap", arguments: 0..<200 as Range<UInt64>)
     func anything(seed: UInt64) {
-        var random = TestRandom(state: seed)
+        var random = SeededRandom(seed: seed)
         let alphabet = Array("A=\"'\\$# \t\r\n`export_1\u{feff}é".utf8) + [0, 0xff, 0xc3]
         let bytes = (0..<64).map { _ in alphabet.randomElement(using: &random) ?? 0 }
         let file = EnvironmentFile(bytes)
         let lines = bytes.count { $0 == 10 } + 1
         #expect(file.entries.count + file.problems.count <= lines)
-    }
-
-    struct TestRandom: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return state ^ state >> 29
-        }
     }
 }
 

@@ -139,31 +139,61 @@ final class TestClock: Sendable {
         capture.lines.filter { $0.contains("log.suppressed") }
     }
 
-    @Test("a loop writes so many lines per window; what it lost is said when the window is over")
+    @Test("a loop writes a burst; what it lost is said some seconds later")
     func flood() {
         let logger = logger()
+        let burst = Int(RepeatLimit.burstLinesMax)
         for attempt in 0..<1_000 {
             logger.log(.warning, "nats.connect.failed", "attempt \(attempt)")
         }
-        #expect(capture.lines.count == RepeatLimit.linesMax)
-        #expect(logger.suppressedCount == UInt64(1_000 - RepeatLimit.linesMax))
-        clock.advance(seconds: RepeatLimit.windowSeconds)
+        #expect(capture.lines.count == burst)
+        #expect(logger.suppressedCount == UInt64(1_000 - burst))
+        clock.advance(seconds: RepeatLimit.reportSeconds)
         logger.log(.info, "other.event", "anything that is logged brings the report")
-        #expect(capture.lines.count == RepeatLimit.linesMax + 2)
+        #expect(capture.lines.count == burst + 2)
         #expect(
             suppressions().first?.contains(
                 #""level":"warning","service":"s","event":"log.suppressed""#) == true)
-        #expect(suppressions().first?.contains(#""suppressed.lines":980}"#) == true)
+        #expect(suppressions().first?.contains(#""suppressed.lines":900}"#) == true)
         logger.log(.warning, "nats.connect.failed", "again")
         logger.flush()
         #expect(suppressions().count == 1, "a count is said once")
         #expect(capture.lines.last?.contains("again") == true)
     }
 
+    @Test("a loop that goes on writes one line per second, and a count every ten")
+    func endlessLoop() throws {
+        let logger = logger()
+        for _ in 0..<1_000 { logger.log(.warning, "a.b", "x") }
+        clock.advance(seconds: 1)
+        capture.removeAll()
+        for _ in 0..<60 {
+            for _ in 0..<50 { logger.log(.warning, "a.b", "x") }
+            clock.advance(seconds: 1)
+        }
+        #expect(suppressions().count == 6)
+        #expect(capture.lines.count == 60 + suppressions().count)
+        logger.flush()
+        let counts = try suppressions().compactMap {
+            try JSONValue.parse($0)["suppressed.lines"]?.int
+        }
+        #expect(counts.reduce(0, +) == 900 + 60 * 49, "every line is written or counted")
+    }
+
+    @Test("after a silence there is a whole burst again, and no more than that")
+    func recovery() {
+        let logger = logger()
+        for _ in 0..<1_000 { logger.log(.info, "a", "x") }
+        clock.advance(seconds: 1_000_000)
+        capture.removeAll()
+        for _ in 0..<1_000 { logger.log(.info, "a", "x") }
+        #expect(capture.lines.count == Int(RepeatLimit.burstLinesMax) + suppressions().count)
+    }
+
     @Test("one event's flood holds back no other event, nor the same event at another level")
     func others() {
         let logger = logger()
-        for _ in 0..<100 { logger.log(.warning, "a.b", "x") }
+        for _ in 0..<200 { logger.log(.warning, "a.b", "x") }
         capture.removeAll()
         logger.log(.error, "a.b", "x")
         logger.log(.warning, "a.c", "x")
@@ -173,32 +203,32 @@ final class TestClock: Sendable {
     @Test("debug and trace are never held back")
     func debug() {
         let logger = logger(.trace)
-        for _ in 0..<100 { logger.log(.debug, "a.b", "x") }
-        for _ in 0..<100 { logger.log(.trace, "a.b", "x") }
-        #expect(capture.lines.count == 200)
+        for _ in 0..<300 { logger.log(.debug, "a.b", "x") }
+        for _ in 0..<300 { logger.log(.trace, "a.b", "x") }
+        #expect(capture.lines.count == 600)
     }
 
-    @Test("flush says what is held back in windows that are still open")
+    @Test("flush says what is held back, due or not")
     func flush() {
         let logger = logger()
-        for _ in 0..<30 { logger.log(.info, "b", "x") }
-        for _ in 0..<25 { logger.log(.info, "a", "x") }
+        for _ in 0..<130 { logger.log(.info, "b", "x") }
+        for _ in 0..<125 { logger.log(.info, "a", "x") }
         logger.flush()
         #expect(suppressions().map { $0.contains(#""suppressed.event":"a""#) } == [true, false])
         logger.flush()
         #expect(suppressions().count == 2)
     }
 
-    @Test("a clock that is set back neither opens the gate for ever nor loses a count")
+    @Test("a clock that is set back neither opens the gate nor holds up the count")
     func clockSetBack() {
         let logger = logger()
-        for _ in 0..<30 { logger.log(.info, "a", "x") }
+        for _ in 0..<130 { logger.log(.info, "a", "x") }
         clock.advance(seconds: -3_600)
         for _ in 0..<30 { logger.log(.info, "a", "x") }
-        #expect(capture.lines.count == 2 * RepeatLimit.linesMax)
-        clock.advance(seconds: RepeatLimit.windowSeconds)
+        #expect(capture.lines.count == Int(RepeatLimit.burstLinesMax))
+        clock.advance(seconds: RepeatLimit.reportSeconds)
         logger.log(.info, "a", "x")
-        #expect(suppressions().first?.contains(#""suppressed.lines":20}"#) == true)
+        #expect(suppressions().first?.contains(#""suppressed.lines":60}"#) == true)
     }
 
     @Test("event names beyond the limit share one window")
@@ -209,9 +239,9 @@ final class TestClock: Sendable {
             let isAdmitted = limit.admits("event.\(number)", .info, at: now)
             #expect(isAdmitted)
         }
-        let admitted = (0..<100).filter { limit.admits("more.\($0)", .info, at: now) }
-        #expect(admitted.count == RepeatLimit.linesMax)
+        let admitted = (0..<150).filter { limit.admits("more.\($0)", .info, at: now) }
+        #expect(admitted.count == Int(RepeatLimit.burstLinesMax))
         let due = limit.due(at: now, all: true)
-        #expect(due == [.init(event: "(other events)", level: .info, lines: 80)])
+        #expect(due == [.init(event: "(other events)", level: .info, lines: 50)])
     }
 }

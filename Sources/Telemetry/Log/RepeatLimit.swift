@@ -1,11 +1,15 @@
 import Primitives
 
-/// Keeps a retry loop from flooding the log: counts the lines of each event in windows of time.
+/// Keeps a retry loop from flooding the log. Each event may write a burst of lines, which every
+/// partition's line at a start fits into, and then so many per second as it earns anew.
 struct RepeatLimit {
-    /// Of one event and level in one window.
-    static let linesMax = 20
-    static let windowSeconds: Int64 = 10
-    /// Events that are told apart; those beyond share one window. Event names are constants of
+    /// Of one event and level, when it was silent before.
+    static let burstLinesMax: Int64 = 100
+    /// Time in which an event earns another line.
+    static let nanosecondsPerLine: Int64 = 1_000_000_000
+    /// Between two reports of what was left out of one event.
+    static let reportSeconds: Int64 = 10
+    /// Events that are told apart; those beyond share one account. Event names are constants of
     /// the code, so this is never reached unless a name is made from data.
     static let eventsMax = 512
 
@@ -20,61 +24,66 @@ struct RepeatLimit {
         let level: LogLevel
     }
 
-    private struct Window {
-        var start: Timestamp
-        var lines: Int
-        var suppressed: Int
+    private struct Account {
+        /// Nanoseconds that were earned and not yet spent.
+        var credit = RepeatLimit.burstLinesMax * RepeatLimit.nanosecondsPerLine
+        var updated: Timestamp
+        var suppressed = 0
+        /// When the first of the suppressed lines came.
+        var suppressedSince = Timestamp.undefined
+
+        var reportTime: Timestamp {
+            suppressedSince.advanced(byNanoseconds: RepeatLimit.reportSeconds * 1_000_000_000)
+        }
+
+        mutating func earn(until now: Timestamp) {
+            let earned = max(0, now.nanoseconds(since: updated))
+            let most = RepeatLimit.burstLinesMax * RepeatLimit.nanosecondsPerLine
+            credit = earned >= most ? most : min(most, credit + earned)
+            updated = now
+        }
     }
 
-    private var windows: [Key: Window] = [:]
-    /// When the earliest window with something suppressed ends; nothing has to be looked through
-    /// before it.
+    private var accounts: [Key: Account] = [:]
+    /// When the first report is due; before it nothing has to be looked through.
     private var nextReport = Timestamp.undefined
 
     /// Whether a line of this event may be written now.
     mutating func admits(_ event: String, _ level: LogLevel, at now: Timestamp) -> Bool {
         var key = Key(event: event, level: level)
-        if windows[key] == nil, windows.count >= Self.eventsMax {
+        if accounts[key] == nil, accounts.count >= Self.eventsMax {
             key = Key(event: "(other events)", level: level)
         }
-        var window = windows[key] ?? Window(start: now, lines: 0, suppressed: 0)
-        defer { windows[key] = window }
-        // A clock that was set back would hold a window open for as long.
-        if isOver(window, at: now) || now < window.start {
-            window = Window(start: now, lines: 1, suppressed: window.suppressed)
-            if window.suppressed > 0 { nextReport = min(nextReport, end(of: window)) }
+        var account = accounts[key] ?? Account(updated: now)
+        defer { accounts[key] = account }
+        account.earn(until: now)
+        guard account.credit < Self.nanosecondsPerLine else {
+            account.credit -= Self.nanosecondsPerLine
             return true
         }
-        if window.lines < Self.linesMax {
-            window.lines += 1
-            return true
-        }
-        window.suppressed += 1
-        nextReport = min(nextReport, end(of: window))
+        if account.suppressed == 0 { account.suppressedSince = now }
+        account.suppressed += 1
+        // A clock that was set back would hold the report up for as long.
+        account.suppressedSince = min(account.suppressedSince, now)
+        nextReport = min(nextReport, account.reportTime)
         return false
     }
 
-    /// What was suppressed in windows that are over (or, at the end of the process, in all of
-    /// them), sorted by event. It is handed out once.
+    /// What was suppressed and is due to be said (or, at the end of the process, all of it),
+    /// sorted by event. It is handed out once.
     mutating func due(at now: Timestamp, all: Bool = false) -> [Suppressed] {
         guard all || now >= nextReport else { return [] }
         var found: [Suppressed] = []
         nextReport = .undefined
-        for (key, window) in windows where window.suppressed > 0 {
-            guard all || isOver(window, at: now) else {
-                nextReport = min(nextReport, end(of: window))
+        for (key, account) in accounts where account.suppressed > 0 {
+            guard all || now >= account.reportTime else {
+                nextReport = min(nextReport, account.reportTime)
                 continue
             }
             found.append(
-                Suppressed(event: key.event, level: key.level, lines: window.suppressed))
-            windows[key]?.suppressed = 0
+                Suppressed(event: key.event, level: key.level, lines: account.suppressed))
+            accounts[key]?.suppressed = 0
         }
         return found.sorted { ($0.event, $0.level) < ($1.event, $1.level) }
-    }
-
-    private func isOver(_ window: Window, at now: Timestamp) -> Bool { now >= end(of: window) }
-
-    private func end(of window: Window) -> Timestamp {
-        window.start.advanced(byNanoseconds: Self.windowSeconds * 1_000_000_000)
     }
 }

@@ -15,6 +15,8 @@
 // with _GNU_SOURCE, and Swift refuses to have it twice. So these are declared here.
 extern int accept4(int, void *, unsigned *, int);
 extern long syscall(long, ...);
+extern int posix_spawn_file_actions_addchdir_np(void *, const char *);
+extern int posix_spawn_file_actions_addclosefrom_np(void *, int);
 
 // prctl is variadic, which Swift does not import.
 static inline int shim_set_thread_name(const char *name) {
@@ -38,4 +40,13 @@ static inline int shim_pidfd_open(int process) {
 
 static inline int shim_pidfd_send_signal(int descriptor, int signal) {
     return (int)syscall(SYS_pidfd_send_signal, descriptor, signal, (void *)0, 0);
+}
+
+// Both `actions` are a posix_spawn_file_actions_t.
+static inline int shim_spawn_in_folder(void *actions, const char *path) {
+    return posix_spawn_file_actions_addchdir_np(actions, path);
+}
+
+static inline int shim_spawn_closing_from(void *actions, int descriptor) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, descriptor);
 }

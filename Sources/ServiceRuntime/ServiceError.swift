@@ -9,6 +9,8 @@ public enum ServiceError: Error, Equatable, Sendable {
     case portInUse(address: String, port: UInt16)
     case listen(address: String, port: UInt16, SystemErrorCode)
     case probe(url: String, problem: String)
+    case spawn(program: String, SystemErrorCode)
+    case logFile(path: String, SystemErrorCode)
 }
 
 /// An `errno`; numbers that are unknown here survive.
@@ -45,6 +47,10 @@ extension ServiceError: CustomStringConvertible {
             "cannot listen on \(address) port \(port): \(code): check OPS_ADDRESS and OPS_PORT"
         case .probe(let url, let problem):
             "GET \(url) failed: \(problem): is the service running there?"
+        case .spawn(let program, let code):
+            "cannot start \(program): \(code): check the path and its rights"
+        case .logFile(let path, let code):
+            "cannot write the log \(path): \(code): check the folder, its rights and the disk"
         }
     }
 
@@ -52,7 +58,7 @@ extension ServiceError: CustomStringConvertible {
     public var isRetryable: Bool {
         switch self {
         case .threadNotStarted, .system, .probe: true
-        case .badAddress, .portInUse, .listen: false
+        case .badAddress, .portInUse, .listen, .spawn, .logFile: false
         }
     }
 }

@@ -15,12 +15,14 @@ final class HTTPDaemon {
 
     init(router: OperationsRouter, limits: OperationsLimits) throws(ServiceError) {
         exchange = HTTPExchange(router: router, limits: limits)
-        // The library's own limit is a wide one: connections that were cut leave it a little later.
+        // Connections that were cut leave the library at its next turn only: its own limit has room
+        // for those of one batch.
         let started = unsafe shim_start_daemon(
             { unsafe onRequest($0, $1, $2, $3, $6, $7) },
             { closure, connection, _, _ in unsafe onCompleted(closure, connection) },
             { unsafe onConnection($0, $1, $3) }, Unmanaged.passUnretained(exchange).toOpaque(),
-            UInt32(clamping: limits.connectionsMax * 2), limits.headerBytesMax)
+            UInt32(clamping: limits.connectionsMax + 2 * OperationsLoop.acceptBatchMax),
+            limits.headerBytesMax)
         guard let started = unsafe started else {
             throw .system(operation: "starting the operations port", .current)
         }

@@ -85,7 +85,7 @@ final class OperationsControl: Sendable {
 /// What the operations thread does.
 final class OperationsLoop {
     /// Connections that are accepted between two turns of the library.
-    static let acceptBatchMax = 64
+    static let acceptBatchMax = 32
     /// How long nothing is accepted when the process has no descriptor left; without the pause the
     /// loop would spin.
     static let shortagePause = Duration.milliseconds(100)

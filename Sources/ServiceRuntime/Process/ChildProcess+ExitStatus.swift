@@ -1,0 +1,22 @@
+extension ChildProcess {
+    /// How a process ended.
+    public enum ExitStatus: Hashable, Sendable, CustomStringConvertible {
+        case exited(Int32)
+        case killed(signal: Int32)
+
+        /// From what `waitpid` fills in.
+        init(waitStatus: Int32) {
+            let signal = waitStatus & 0x7f
+            self = signal == 0 ? .exited((waitStatus >> 8) & 0xff) : .killed(signal: signal)
+        }
+
+        public var isSuccess: Bool { self == .exited(0) }
+
+        public var description: String {
+            switch self {
+            case .exited(let code): "exit code \(code)"
+            case .killed(let signal): "killed by \(signalName(signal))"
+            }
+        }
+    }
+}

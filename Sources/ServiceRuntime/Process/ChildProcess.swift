@@ -1,0 +1,115 @@
+internal import CLinux
+internal import Glibc
+internal import Primitives
+internal import Synchronization
+
+/// A program that this process started, with its output in a log file.
+///
+/// It goes on when its handle is gone. Whoever started it waits for it in the end; until then it
+/// keeps its number, so that a signal cannot reach a stranger.
+public final class ChildProcess: Sendable {
+    public struct Options: OptionSet, Sendable {
+        public let rawValue: Int
+        public init(rawValue: Int) { self.rawValue = rawValue }
+
+        /// A process group of its own: Ctrl-C in the terminal does not reach it, and
+        /// `signalGroup` reaches its children, too.
+        public static let ownGroup = Options(rawValue: 1)
+        /// The kernel sends it SIGTERM when the *thread* that started it ends: to be used from a
+        /// thread that lives as long as the process.
+        public static let endsWithParent = Options(rawValue: 2)
+    }
+
+    public let executable: String
+    public let identity: ProcessIdentity
+    private let options: Options
+    /// Becomes readable at the end of the process; negative where the kernel has none.
+    private let endDescriptor: Int32
+    private let status = Mutex<ExitStatus?>(nil)
+
+    /// Starts the program at the path `executable` with exactly this environment. Standard input is
+    /// empty, standard output and error are appended to `logPath`. The program inherits no
+    /// descriptors and no signal mask.
+    public init(
+        executable: String, arguments: [String], environment: [String: String],
+        workingDirectory: String? = nil, logPath: String, options: Options = []
+    ) throws(ServiceError) {
+        let isExecutable = unsafe access(executable, X_OK) == 0
+        if !isExecutable && workingDirectory == nil { throw .spawn(program: executable, .current) }
+        let log = unsafe open(logPath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+        guard log >= 0 else { throw .logFile(path: logPath, .current) }
+        defer { close(log) }
+        var command = [executable] + arguments
+        if options.contains(.endsWithParent) { command = ChildProcess.wrapper + command }
+        let plan = SpawnPlan(
+            command: command, environment: environment.map { "\($0.key)=\($0.value)" },
+            workingDirectory: workingDirectory, log: log,
+            hasOwnGroup: options.contains(.ownGroup))
+        let id = try plan.run()
+        endDescriptor = shim_pidfd_open(id)
+        self.executable = executable
+        self.options = options
+        // The number is the child's until it is waited for, so this finds nobody else.
+        identity = ProcessIdentity(of: id) ?? ProcessIdentity(id: id, startTime: 0)
+    }
+
+    deinit { if endDescriptor >= 0 { close(endDescriptor) } }
+
+    /// `posix_spawn` has no step for it; this is a part of util-linux, which every Debian has.
+    private static let wrapper = ["/usr/bin/setpriv", "--pdeathsig", "TERM", "--"]
+
+    public var id: Int32 { identity.id }
+    public var startTime: UInt64 { identity.startTime }
+
+    /// How it ended; nil as long as it runs.
+    public var exitStatus: ExitStatus? { wait(timeout: .zero) }
+    public var isRunning: Bool { exitStatus == nil }
+
+    /// False: it has ended already.
+    @discardableResult
+    public func signal(_ number: Int32) -> Bool { send(number, to: id) }
+
+    /// Signals the process and all it started that stayed in its group; only with `.ownGroup`.
+    @discardableResult
+    public func signalGroup(_ number: Int32) -> Bool {
+        precondition(options.contains(.ownGroup), "\(executable) has no process group of its own")
+        return send(number, to: -id)
+    }
+
+    private func send(_ number: Int32, to target: Int32) -> Bool {
+        // Under the lock nobody waits for the child, so that its number stays its own.
+        status.withLock { $0 == nil && kill(target, number) == 0 }
+    }
+
+    /// How it ended, when it has ended within `timeout`. Any number of threads may wait.
+    public func wait(timeout: Duration) -> ExitStatus? {
+        let deadline = SystemClock().deadline(after: timeout)
+        while true {
+            if let ended = reap() { return ended }
+            let left = SystemClock().remaining(until: deadline)
+            if left == .zero { return nil }
+            waitForEnd(endDescriptor, atMost: left)
+        }
+    }
+
+    /// Asks by `number` (15: SIGTERM) for an end, waits `grace` for it, and ends the process by
+    /// SIGKILL then.
+    /// Nil: the kernel did not let go of it in time.
+    @discardableResult
+    public func stop(_ number: Int32 = 15, grace: Duration = .seconds(10)) -> ExitStatus? {
+        signal(number)
+        if let ended = wait(timeout: grace) { return ended }
+        signal(SIGKILL)
+        return wait(timeout: grace)
+    }
+
+    private func reap() -> ExitStatus? {
+        status.withLock { status in
+            if let status { return status }
+            var raw: Int32 = 0
+            guard unsafe waitpid(id, &raw, WNOHANG) == id else { return nil }
+            status = ExitStatus(waitStatus: raw)
+            return status
+        }
+    }
+}

@@ -4,6 +4,8 @@ import Testing
 
 @testable import ServiceRuntime
 
+/// Every program here is waited for in the end: the exit tests of the same test process look at all
+/// its children, and one that nobody waits for keeps them spinning for ever.
 @Suite struct ChildProcessTests {
     private let folder: TemporaryFolder
 
@@ -142,14 +144,14 @@ import Testing
     func endsWithParent() throws {
         let path = folder.file("log")
         // The parent is a thread here: the kernel means the thread that started the program.
-        let id = Calls()
+        let children = Mailbox<ChildProcess>(capacity: 1)
         let thread = try ServiceThread(name: "parent") {
             do {
                 let child = try ChildProcess(
                     executable: "/bin/sh", arguments: ["-c", "echo up; exec sleep 600"],
                     environment: ["PATH": "/usr/bin:/bin"], logPath: path,
                     options: .endsWithParent)
-                id.add(Int(child.id))
+                _ = children.send(child)
                 let isUp = eventually {
                     FileManager.default.contents(atPath: path)?.isEmpty == false
                 }
@@ -159,8 +161,19 @@ import Testing
             }
         }
         #expect(thread.join(timeout: .seconds(60)))
-        let child = try #require(id.all.first)
-        #expect(eventually { isGone(Int32(child)) })
+        var child: [ChildProcess] = []
+        #expect(children.receive(into: &child, max: 1, timeout: .zero) == 1)
+        #expect(child.first?.wait(timeout: .seconds(60)) == .killed(signal: SIGTERM))
+    }
+
+    @Test("A handle that is dropped after the end leaves no zombie")
+    func dropped() throws {
+        let id = try {
+            let child = try shell("true")
+            #expect(child.identity.waitUntilGone(timeout: .seconds(60)))
+            return child.id
+        }()
+        #expect(ProcessIdentity(of: id) == nil)
     }
 
     @Test("What cannot be started is an error that names it")

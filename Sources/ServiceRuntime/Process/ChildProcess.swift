@@ -53,7 +53,11 @@ public final class ChildProcess: Sendable {
         identity = ProcessIdentity(of: id) ?? ProcessIdentity(id: id, startTime: 0)
     }
 
-    deinit { if endDescriptor >= 0 { close(endDescriptor) } }
+    deinit {
+        // What has ended by now leaves no zombie; a program that runs goes on.
+        _ = reap()
+        if endDescriptor >= 0 { close(endDescriptor) }
+    }
 
     /// `posix_spawn` has no step for it; this is a part of util-linux, which every Debian has.
     private static let wrapper = ["/usr/bin/setpriv", "--pdeathsig", "TERM", "--"]

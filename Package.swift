@@ -100,5 +100,12 @@ let package = Package(
         tests(of: "PostgresClient", uses: ["Primitives", "TestSupport"]),
         tests(of: "ValkeyClient", uses: ["TestSupport"]),
         tests(of: "StoreWriter", uses: ["PostgresClient", "Primitives", "TestSupport"]),
+        tests(
+            of: "ServiceRuntime",
+            uses: ["Telemetry", "Primitives", "TestSupport", "ServiceFixture"]),
+        .executableTarget(
+            name: "ServiceFixture", dependencies: ["ServiceRuntime", "Primitives"],
+            path: "Tests/ServiceFixture",
+            swiftSettings: strict),
     ]
 )

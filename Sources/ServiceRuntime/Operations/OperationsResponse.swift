@@ -1,4 +1,5 @@
 public import Primitives
+internal import Telemetry
 
 /// An answer of the operations port.
 public struct OperationsResponse: Sendable {
@@ -30,7 +31,6 @@ public struct OperationsResponse: Sendable {
 
     /// The Prometheus text format.
     public static func metrics(_ body: [UInt8]) -> OperationsResponse {
-        OperationsResponse(
-            contentType: "text/plain; version=0.0.4; charset=utf-8", body: body)
+        OperationsResponse(contentType: MetricRegistry.contentType, body: body)
     }
 }

@@ -8,14 +8,14 @@ internal import Synchronization
 /// One thread of its own accepts, parses and answers, so the pages answer however busy or stuck the
 /// other threads are. What a page needs is read by closures on that thread: they must not block.
 public final class OperationsServer: Sendable {
-    /// Where it listens: the free port that was found when 0 was asked for.
+    /// Where it listens: the free port that was found when 0 was asked for. 0: without a port.
     public let port: UInt16
     public let address: String
 
     private let router = OperationsRouter()
     private let status: StatusPage
-    private let control: OperationsControl
-    private let thread: ServiceThread
+    /// Nil without a port.
+    private let running: (control: OperationsControl, thread: ServiceThread)?
 
     /// Listens when this returns. `address` is an IPv4 or IPv6 address, or `localhost`.
     public init(
@@ -28,14 +28,25 @@ public final class OperationsServer: Sendable {
             identity: identity, readiness: readiness,
             sectionBytesMax: limits.statusSectionBytesMax)
         router.addStandardPages(status: status, readiness: readiness, metrics: metrics)
-        control = try OperationsControl()
+        let control = try OperationsControl()
         let loop = try OperationsLoop(
             address: address, port: port, router: router, limits: limits, control: control)
         self.port = loop.port
-        thread = try ServiceThread(name: "operations") { loop.run() }
+        running = (control, try ServiceThread(name: "operations") { loop.run() })
     }
 
-    deinit { control.stop() }
+    /// For a program that runs beside a service which has the port: it takes pages and sections,
+    /// and nobody can read them.
+    public init(withoutPort identity: ServiceIdentity, readiness: Readiness) {
+        port = 0
+        address = ""
+        running = nil
+        status = StatusPage(
+            identity: identity, readiness: readiness,
+            sectionBytesMax: OperationsLimits().statusSectionBytesMax)
+    }
+
+    deinit { running?.control.stop() }
 
     /// Adds or replaces a page. `respond` runs on the operations thread and must not block.
     public func addEndpoint(
@@ -55,8 +66,9 @@ public final class OperationsServer: Sendable {
     /// Closes the port and all connections, and returns when that is done. Stopping twice is
     /// stopping once.
     public func stop() {
-        control.stop()
-        thread.join()
+        guard let running else { return }
+        running.control.stop()
+        running.thread.join()
     }
 }
 

@@ -1,0 +1,99 @@
+internal import Glibc
+internal import Telemetry
+
+/// One run of a service whose configuration is right.
+struct ServiceRun {
+    private let description: ServiceDescription
+    private let configuration: Configuration
+    private let stopTimeMax: Duration
+    private let telemetry: TelemetryHub
+    private let readiness = Readiness()
+
+    init(
+        _ description: ServiceDescription, _ configuration: Configuration, stopTimeMax: Duration
+    ) {
+        self.description = description
+        self.configuration = configuration
+        self.stopTimeMax = stopTimeMax
+        let level = LogLevel(named: configuration.text("LOG_LEVEL")) ?? .info
+        let format = LogFormat(
+            named: configuration.text("LOG_FORMAT"), isTerminal: isatty(2) == 1)
+        let logger = Logger(service: description.name, level: level, format: format ?? .json)
+        telemetry = TelemetryHub(logger: logger, metrics: MetricRegistry())
+    }
+
+    func run(_ body: (ServiceContext) throws -> ExitCode) -> Never {
+        let code: ExitCode
+        do {
+            let shutdown = try ShutdownSignal.install()
+            try startWatchdog(shutdown)
+            let context = try start(shutdown)
+            code = try body(context)
+            shutdown.request("its work is done")
+            context.operations.stop()
+        } catch {
+            // Threads of the body may be left: `exit` would clear up under their feet.
+            let code = ServiceRun.code(for: error)
+            telemetry.emit(ServiceFailed(error, code: code))
+            telemetry.logger.flush()
+            _exit(code.rawValue)
+        }
+        telemetry.emit(ServiceStopped(code: code))
+        telemetry.logger.flush()
+        exit(code.rawValue)
+    }
+
+    private func start(_ shutdown: ShutdownSignal) throws(ServiceError) -> ServiceContext {
+        let metrics = telemetry.metrics
+        metrics.addProcessMetrics()
+        metrics.addBuildInformation(service: description.name, version: description.version)
+        metrics.addLogMetrics(of: telemetry.logger)
+        let context = ServiceContext(
+            configuration: configuration, telemetry: telemetry, readiness: readiness,
+            operations: try operations(), shutdown: shutdown, clock: SystemClock())
+        for warning in configuration.warnings {
+            telemetry.emit(ConfigurationDoubtful(message: warning))
+        }
+        telemetry.emit(ServiceStarted(description, context, process: getpid()))
+        shutdown.onRequest { [telemetry, readiness] in
+            let reason = shutdown.reason ?? "request"
+            readiness.set("service", "stops: \(reason)")
+            telemetry.emit(ServiceStopping(reason: reason))
+        }
+        return context
+    }
+
+    /// A subcommand runs beside the service, which has the port already.
+    private func operations() throws(ServiceError) -> OperationsServer {
+        let identity = ServiceIdentity(name: description.name, version: description.version)
+        if configuration.subcommand != nil {
+            return OperationsServer(withoutPort: identity, readiness: readiness)
+        }
+        let metrics = telemetry.metrics
+        return try OperationsServer(
+            address: configuration.text("OPS_ADDRESS"),
+            port: UInt16(clamping: configuration.integer("OPS_PORT")), identity: identity,
+            readiness: readiness, metrics: { metrics.render() })
+    }
+
+    private static func code(for error: any Error) -> ExitCode {
+        switch error {
+        case ServiceError.badAddress: .usage
+        default: .failure
+        }
+    }
+
+    /// Ends the process when it does not end by itself in time after the wish to stop.
+    private func startWatchdog(_ shutdown: ShutdownSignal) throws(ServiceError) {
+        _ = try ServiceThread(name: "watchdog") { [telemetry, stopTimeMax] in
+            while !shutdown.wait(timeout: .seconds(3_600)) {}
+            let deadline = SystemClock().deadline(after: stopTimeMax)
+            // Nothing wakes this wait: the process is gone when everything goes well.
+            ConditionLock(()).wait(until: deadline, while: { true }, then: { _, _ in })
+            let code = ExitCode.failure
+            telemetry.emit(ServiceStuck(limit: stopTimeMax, code: code))
+            telemetry.logger.flush()
+            _exit(code.rawValue)
+        }
+    }
+}

@@ -1,0 +1,44 @@
+import Glibc
+import Primitives
+import ServiceRuntime
+
+/// A service that does nothing but what a test asks for: the frame of real services as a process of
+/// its own, with real signals.
+@main
+enum ServiceFixture {
+    struct Broken: Error, CustomStringConvertible {
+        let description = "the disk is full\nand a second line"
+    }
+
+    static let description = ServiceDescription(
+        name: "fixture", version: "1.2.3", summary: "Shows how services run.",
+        keys: [
+            ConfigurationKey(
+                "FIXTURE_MODE",
+                .choice(["wait", "hang", "stuck", "hang-callback", "fail", "temporary"]),
+                default: "wait", group: "Fixture", "What to do.")
+        ] + ConfigurationKey.operations(port: 0) + ConfigurationKey.logging,
+        subcommands: [.init("once", "Does its work and ends.")])
+
+    static func main() {
+        // Long where a test sends a second signal, short where it waits for the end.
+        let isStuck = CommandLine.arguments.contains("stuck")
+        let stopTimeMax = isStuck ? Duration.milliseconds(300) : .seconds(120)
+        ServiceApplication.run(description, stopTimeMax: stopTimeMax) { context in
+            if context.configuration.subcommand == "once" { return .success }
+            context.operations.addStatusSection("fixture") { $0.member("answer", 42) }
+            switch context.configuration.text("FIXTURE_MODE") {
+            case "fail": throw Broken()
+            case "temporary": return .temporary
+            case "hang", "stuck":
+                while true { poll(nil, 0, 1_000) }
+            case "hang-callback":
+                context.shutdown.onRequest { while true { poll(nil, 0, 1_000) } }
+                while true { poll(nil, 0, 1_000) }
+            default:
+                while !context.shutdown.wait(timeout: .seconds(60)) {}
+                return .success
+            }
+        }
+    }
+}

@@ -54,9 +54,10 @@ public final class PostgresConnection {
         let deadline = Deadline(after: timeout)
         try refuseNUL(sql, operation)
         let open = unsafe try session.require(operation)
-        guard unsafe sql.withCString({ unsafe PQsendQuery(open, $0) }) == 1 else {
-            throw session.lost(operation)
-        }
+        // Row by row: libpq would otherwise collect what is thrown away here.
+        guard unsafe sql.withCString({ unsafe PQsendQuery(open, $0) }) == 1,
+            unsafe PQsetSingleRowMode(open) == 1
+        else { throw session.lost(operation) }
         try session.flush(operation, deadline)
         _ = try collect(operation, deadline, keepRows: false)
     }

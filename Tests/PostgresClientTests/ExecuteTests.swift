@@ -170,13 +170,19 @@ struct ExecuteTests {
         #expect(try connection.execute("SELECT 2", timeout: patience).scalar == "2")
     }
 
-    @Test("a parameter that is no such value is the server's data error")
-    func badValue() throws {
-        let connection = try TestDatabase("execute_bad_value").connect()
+    @Test(
+        "a parameter that is no such value is the server's data error",
+        arguments: [
+            ("int8", "twelve", "22P02"), ("jsonb", #""\u0000""#, "22P05"), ("jsonb", "{", "22P02"),
+            ("numeric(3)", "1234", "22003"), ("date", "2024-02-30", "22008"),
+        ])
+    func badValue(type: String, value: String, code: String) throws {
+        let connection = try PostgresConnection(
+            try PostgresServer.shared().configuration(), timeout: patience)
         let error = failure { () throws(PostgresError) in
-            try connection.execute("SELECT $1::int8", [.text("twelve")], timeout: patience)
+            try connection.execute("SELECT $1::\(type)", [.text(value)], timeout: patience)
         }
-        #expect(error?.sqlState?.rawValue == "22P02")
+        #expect(error?.sqlState?.rawValue == code)
         #expect(error?.category == .data)
     }
 

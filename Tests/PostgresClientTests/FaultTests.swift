@@ -1,3 +1,4 @@
+import Foundation
 import PostgresClient
 import TestSupport
 import Testing
@@ -76,6 +77,37 @@ struct FaultTests {
         guard case .closed = next else {
             Issue.record("not closed: \(String(describing: next))")
             return
+        }
+    }
+
+    @Test("a session that is ended under its statement: by an administrator, by a crash")
+    func killedUnderStatement() throws {
+        let server = try PostgresServer()
+        for crash in [false, true] {
+            let connection = try PostgresConnection(server.configuration(), timeout: patience)
+            let id = connection.backendProcessID
+            let killer = Thread {
+                // Waits until the statement runs, then ends it from outside.
+                do {
+                    let query = "SELECT state FROM pg_stat_activity WHERE pid = \(id)"
+                    guard try eventually({ try server.psql(query) == "active" }) else { return }
+                    if crash {
+                        server.stopImmediately()
+                    } else {
+                        try server.psql("SELECT pg_terminate_backend(\(id))")
+                    }
+                } catch {
+                    Issue.record(error)
+                }
+            }
+            killer.start()
+            let error = failure { () throws(PostgresError) in
+                try connection.execute("SELECT pg_sleep(600)", timeout: patience)
+            }
+            #expect(error?.isRetryable == true)
+            if case .timeout = error { Issue.record("the deadline came first") }
+            if !crash { #expect(error?.sqlState == .adminShutdown) }
+            #expect(!connection.isUsable)
         }
     }
 

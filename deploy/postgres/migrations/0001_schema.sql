@@ -11,9 +11,10 @@
 -- Ticks are identified by (source, partition, ordinal): dense, given once, on the tape. No unique
 -- index enforces that, on purpose: rows and position are committed together, so a repeat cannot be,
 -- and an index in the order of ordinals would be a second one to maintain per row. The one index
--- serves queries by symbol and time. It costs most of the writing: measured, 2 million rows by
--- binary COPY take 1.45 s into a hypertable without and 4.0 s with it. A writer has time for that
--- (500,000 rows a second on one core); a person who asks for one symbol's day has none for a scan.
+-- serves queries by symbol and time. It costs about as much as the row itself: measured, 500,000 of
+-- these rows by binary COPY into a hypertable take 2.0 s without it, 4.2 s with it, and 5.7 s with a
+-- unique one over the ordinals as well (two busy cores). A writer has time for the one; a person who
+-- asks for a symbol's day has none for a scan.
 CREATE TABLE trades (
     ts              timestamptz NOT NULL,
     event_time_ns   bigint      NOT NULL,

@@ -3,8 +3,8 @@ public import Primitives
 /// Writes the rows of one COPY in the server's binary format.
 ///
 /// `row(columns:)`, then exactly that many values in the table's order and types: the server reads
-/// an `int8` only from eight bytes. A wrong number of values is a bug and stops the process. A value
-/// that cannot be sent makes the COPY fail as a whole at the next row, with `invalidValue`.
+/// an `int8` only from eight bytes. A wrong number of values is a bug and stops the process. A
+/// value that cannot be sent makes the COPY fail as a whole at the next row, with `invalidValue`.
 public struct BinaryCopyWriter: ~Copyable {
     /// Sends a full buffer; part of the connection that the COPY runs on.
     private let send: ([UInt8]) throws(PostgresError) -> Void

@@ -1,20 +1,20 @@
 -- The tables of one namespace. Nothing here names a schema: all of it goes into the first one of
 -- search_path, which the migrator sets to the namespace's.
 --
--- Times: `timestamptz` holds microseconds, the tape nanoseconds. `ts` and `receive_time` are rounded
--- down, for partitions, indexes and people; the columns with `_ns` hold the exact value, in
--- nanoseconds since 1970 UTC.
+-- Times: `timestamptz` holds microseconds, the tape nanoseconds. `ts` and `receive_time` are
+-- rounded down, for partitions, indexes and people; the columns with `_ns` hold the exact value,
+-- in nanoseconds since 1970 UTC.
 --
--- Prices, sizes and sums are `numeric` without a limit: exact at every scale that a market has. NULL
--- is "undefined" (a quote with one side, a bar whose only trade was busted).
+-- Prices, sizes and sums are `numeric` without a limit: exact at every scale that a market has.
+-- NULL is "undefined" (a quote with one side, a bar whose only trade was busted).
 
 -- Ticks are identified by (source, partition, ordinal): dense, given once, on the tape. No unique
--- index enforces that, on purpose: rows and position are committed together, so a repeat cannot be,
--- and an index in the order of ordinals would be a second one to maintain per row. The one index
--- serves queries by symbol and time. It costs about as much as the row itself: measured, 500,000 of
--- these rows by binary COPY into a hypertable take 2.0 s without it, 4.2 s with it, and 5.7 s with a
--- unique one over the ordinals as well (two busy cores). A writer has time for the one; a person who
--- asks for a symbol's day has none for a scan.
+-- index enforces that, on purpose: rows and position are committed together, so a repeat cannot
+-- be, and an index in the order of ordinals would be a second one to maintain per row. The one
+-- index serves queries by symbol and time. It costs about as much as the row itself: measured,
+-- 500,000 of these rows by binary COPY into a hypertable take 2.0 s without it, 4.2 s with it,
+-- and 5.7 s with a unique one over the ordinals as well (two busy cores). A writer has time for
+-- the one; a person who asks for a symbol's day has none for a scan.
 CREATE TABLE trades (
     ts              timestamptz NOT NULL,
     event_time_ns   bigint      NOT NULL,

@@ -2,10 +2,10 @@
 -- can go past the fence by an UPDATE of his own. `SET search_path FROM CURRENT` pins them to the
 -- namespace that the migrator has set, so that nobody can slip other tables under them.
 
--- Takes (sink, input, partition) over: raises the owner epoch above everything that was, at least to
--- the epoch asked for, and returns the position as it stands then. Whoever owned it before is fenced
--- from here on. Waits for a predecessor's transaction that is about to commit, so that the position
--- returned is the last one.
+-- Takes (sink, input, partition) over: raises the owner epoch above everything that was, at least
+-- to the epoch asked for, and returns the position as it stands then. Whoever owned it before is
+-- fenced from here on. Waits for a predecessor's transaction that is about to commit, so that the
+-- position returned is the last one.
 CREATE OR REPLACE FUNCTION claim_position(
     p_sink text, p_input text, p_partition integer, p_epoch bigint, p_owner text DEFAULT ''
 ) RETURNS TABLE (

@@ -1,6 +1,7 @@
--- What the services may do: write and read rows, never change or drop a table, never move a position
--- but by the functions. Ticks are never updated; bars are, when a higher revision comes. The role's name comes from the setting `tapeline.runtime_role`, which the
--- migrator makes from its configuration; without it nothing is granted. The role must exist.
+-- What the services may do: write and read rows, never change or drop a table, never move a
+-- position but by the functions. Ticks are never updated; bars are, when a higher revision comes.
+-- The role's name comes from the setting `tapeline.runtime_role`, which the migrator makes from
+-- its configuration; without it nothing is granted. The role must exist.
 DO $$
 DECLARE
     runtime_role text := nullif(current_setting('tapeline.runtime_role', true), '');

@@ -1,7 +1,7 @@
 public import PostgresClient
 
-/// Why a database was not brought to the present schema. Whatever stands, stands whole: each file is
-/// applied in one transaction with its line in the ledger.
+/// Why a database was not brought to the present schema. Whatever stands, stands whole: each file
+/// is applied in one transaction with its line in the ledger.
 public enum MigrationError: Error, Equatable, Sendable {
     case unreadable(path: String, reason: String)
     /// Not `NNNN_name.sql`, or no `.sql`.

@@ -13,6 +13,9 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// What everybody needs who reads or writes the tape.
+let tape: [Target.Dependency] = ["TapeProtocol", "TapeCodec", "MarketModel", "Primitives"]
+
 /// A library in `Sources/<name>`, with its half-page overview in `README.md` beside the code.
 func library(
     _ name: String, uses dependencies: [Target.Dependency] = [], beside files: [String] = []
@@ -25,6 +28,13 @@ func library(
 /// A module map for one C library: no code, no `pkgConfig` (none of the libraries needs it).
 func clibrary(_ name: String, apt package: String) -> Target {
     .systemLibrary(name: name, providers: [.apt([package])])
+}
+
+/// A service: all of it in `services/<product>/`, its sources in `Sources` there.
+func service(_ name: String, in product: String, uses dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, path: "services/\(product)/Sources",
+        swiftSettings: strict)
 }
 
 func tests(
@@ -43,6 +53,11 @@ func benchmark(_ name: String, uses dependencies: [Target.Dependency]) -> Target
 
 let package = Package(
     name: "tapeline",
+    products: [
+        .executable(name: "provider-gateway", targets: ["ProviderGateway"]),
+        .executable(name: "operator-worker", targets: ["OperatorWorker"]),
+        .executable(name: "store-writer", targets: ["StoreWriter"]),
+    ],
     targets: [
         // C libraries. Exactly one Swift module imports each.
         clibrary("CLinux", apt: "libc6-dev"),
@@ -57,55 +72,57 @@ let package = Package(
         library("MarketModel", uses: ["Primitives"]),
         library("TapeCodec", uses: ["MarketModel", "Primitives"], beside: ["tape.sbe.xml"]),
         library("TapeProtocol", uses: ["TapeCodec", "MarketModel", "Primitives"]),
+        library("StreamCore", uses: ["MarketModel", "Primitives"]),
 
-        // The edge ring: one module per C library; nothing else sees its types.
-        library("NatsTransport", uses: ["Primitives", "CNats"]),
         // What every service stands on: logs and metrics, configuration, threads, operations port.
         library("Telemetry", uses: ["Primitives"]),
         library("ServiceRuntime", uses: ["Telemetry", "Primitives", "CMicroHTTP", "CLinux"]),
 
-        // Where the rings meet: the tape's machines, carried out on NATS.
-        library(
-            "TapeTransport",
-            uses: [
-                "NatsTransport", "TapeProtocol", "TapeCodec", "MarketModel", "ServiceRuntime",
-                "Telemetry", "Primitives",
-            ]),
-        library("StreamCore", uses: ["MarketModel", "Primitives"]),
-
         // The edge ring: one module per C library. They know no market and not each other.
+        library("NatsTransport", uses: ["Primitives", "CNats"]),
         library("PostgresClient", uses: ["Primitives", "CPostgres"]),
         library("ValkeyClient", uses: ["Primitives", "CHiredis"]),
 
+        // Where the rings meet: the tape's machines, carried out on NATS.
+        library("TapeTransport", uses: ["NatsTransport", "ServiceRuntime", "Telemetry"] + tape),
+
         // The services.
-        .target(
-            name: "StoreWriter", dependencies: ["PostgresClient", "Primitives"],
-            path: "services/store-writer/Sources", swiftSettings: strict),
+        service(
+            "ProviderGateway", in: "provider-gateway",
+            uses: ["TapeTransport", "ServiceRuntime", "Telemetry"] + tape),
+        service(
+            "OperatorWorker", in: "operator-worker",
+            uses: ["StreamCore", "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry"]
+                + tape),
+        service(
+            "StoreWriter", in: "store-writer",
+            uses: [
+                "PostgresClient", "ValkeyClient", "TapeTransport", "NatsTransport",
+                "ServiceRuntime", "Telemetry",
+            ] + tape),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .executableTarget(
+            name: "ServiceFixture", dependencies: ["ServiceRuntime", "Primitives"],
+            path: "Tests/ServiceFixture", swiftSettings: strict),
         tests(of: "Primitives"),
         tests(of: "MarketModel"),
         tests(of: "TapeCodec", uses: ["MarketModel", "Primitives"], beside: ["Golden"]),
         tests(of: "TapeProtocol", uses: ["TapeCodec", "MarketModel", "Primitives"]),
-        tests(of: "NatsTransport", uses: ["Primitives", "TestSupport"]),
-        tests(of: "Telemetry", uses: ["Primitives", "TestSupport"]),
-        tests(of: "ServiceRuntime", uses: ["Telemetry", "Primitives", "TestSupport"]),
         tests(of: "StreamCore", uses: ["MarketModel", "Primitives"]),
+        tests(of: "Telemetry", uses: ["Primitives", "TestSupport"]),
+        tests(
+            of: "ServiceRuntime",
+            uses: ["Telemetry", "Primitives", "TestSupport", "ServiceFixture"]),
+        tests(of: "NatsTransport", uses: ["Primitives", "TestSupport"]),
+        tests(of: "PostgresClient", uses: ["Primitives", "TestSupport"]),
+        tests(of: "ValkeyClient", uses: ["TestSupport"]),
+        tests(of: "StoreWriter", uses: ["PostgresClient", "Primitives", "TestSupport"]),
+        .testTarget(name: "TidyTests", swiftSettings: strict),
 
         // Benchmarks. They count allocations, too, and fail when there are some where none may be.
         .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),
         benchmark("StreamCoreBenchmark", uses: ["StreamCore", "MarketModel", "Primitives"]),
-        .testTarget(name: "TidyTests", swiftSettings: strict),
-        tests(of: "PostgresClient", uses: ["Primitives", "TestSupport"]),
-        tests(of: "ValkeyClient", uses: ["TestSupport"]),
-        tests(of: "StoreWriter", uses: ["PostgresClient", "Primitives", "TestSupport"]),
-        tests(
-            of: "ServiceRuntime",
-            uses: ["Telemetry", "Primitives", "TestSupport", "ServiceFixture"]),
-        .executableTarget(
-            name: "ServiceFixture", dependencies: ["ServiceRuntime", "Primitives"],
-            path: "Tests/ServiceFixture",
-            swiftSettings: strict),
     ]
 )

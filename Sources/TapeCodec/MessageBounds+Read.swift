@@ -13,7 +13,9 @@ extension MessageBounds {
         else { return nil }
         let source = variable(2, in: packet)
         let provider = variable(1, in: packet)
-        guard provider.utf8.count <= SymbolDefinition.providerBytesMax else { return nil }
+        guard provider.utf8.count <= SymbolDefinition.providerBytesMax,
+            provider.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7f })
+        else { return nil }
         guard source.isEmpty || SourceName(source) != nil else { return nil }
         let definition = SymbolDefinition(
             symbol: symbol, provider: provider,

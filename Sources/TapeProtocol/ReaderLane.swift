@@ -24,13 +24,17 @@ public struct ReaderLane: Sendable {
     public private(set) var state = State.closed
     /// The last packet that was taken; nil at the start of the tape.
     public private(set) var position: TapePosition?
+    /// Reads only what is new, proves nothing, and begins at the end again after a doubt.
+    private var followsEnd = false
     /// Raised with every consumer: what an older one still delivers is ignored.
     public private(set) var tenure: UInt64 = 0
-    private var streamCreated = Timestamp.undefined
+    public private(set) var streamCreated = Timestamp.undefined
     private var pulls: [Pull] = []
     private var pullNumber: UInt64 = 0
     private var nextConsumerSequence: UInt64 = 1
     private var lastHeard: Int64 = 0
+    /// Of the last packet that a reader at the end took.
+    public private(set) var streamSequence: UInt64 = 0
     private var failures: Int64 = 0
     /// A packet in front of which ordinals were missing: met again after a new consumer was made
     /// at the position, the hole is on the tape itself.
@@ -56,8 +60,7 @@ public struct ReaderLane: Sendable {
 
     public enum Effect: Hashable, Sendable {
         case readStream
-        /// nil: from the first message of the stream.
-        case createConsumer(tenure: UInt64, startSequence: UInt64?)
+        case createConsumer(tenure: UInt64, start: Start)
         case deleteConsumer(tenure: UInt64)
         case pull(tenure: UInt64, number: UInt64)
         case doubted(ReaderDoubt)
@@ -70,6 +73,14 @@ public struct ReaderLane: Sendable {
         case deliver
         /// The packet of the position, or one of an older tenure.
         case ignore
+    }
+
+    /// Where a consumer begins.
+    public enum Start: Hashable, Sendable {
+        case first
+        case sequence(UInt64)
+        /// Behind everything that stands.
+        case end
     }
 
     public init() {}
@@ -93,6 +104,25 @@ public struct ReaderLane: Sendable {
         effects.append(.readStream)
     }
 
+    /// For a reader that only wants the present: it has no position, and nothing is proven.
+    public mutating func openAtEnd(into effects: inout [Effect]) {
+        guard state == .closed else { return }
+        followsEnd = true
+        state = .opening(retryAt: nil)
+        effects.append(.readStream)
+    }
+
+    /// Stops reading; what is delivered from now on is ignored. `open` may follow.
+    public mutating func close(into effects: inout [Effect]) {
+        switch state {
+        case .creating, .verifying, .reading: effects.append(.deleteConsumer(tenure: tenure))
+        case .closed, .opening, .stopped: break
+        }
+        tenure += 1
+        suspect = nil
+        state = .closed
+    }
+
     /// What the server says of the stream.
     public mutating func streamRead(
         _ stream: StreamBounds, now: Int64, into effects: inout [Effect]
@@ -108,8 +138,8 @@ public struct ReaderLane: Sendable {
         nextConsumerSequence = 1
         lastHeard = now
         state = .creating
-        effects.append(
-            .createConsumer(tenure: tenure, startSequence: position?.sequence))
+        let start = followsEnd ? Start.end : position.map { .sequence($0.sequence) } ?? .first
+        effects.append(.createConsumer(tenure: tenure, start: start))
     }
 
     public struct StreamBounds: Hashable, Sendable {
@@ -242,6 +272,10 @@ public struct ReaderLane: Sendable {
     private mutating func take(
         _ header: PacketHeader, _ delivery: Delivery, now: Int64, into effects: inout [Effect]
     ) -> Bool {
+        if followsEnd {
+            streamSequence = delivery.sequence
+            return true
+        }
         if header.kind != .watermark,
             !follows(header, delivery, now: now, into: &effects)
         {

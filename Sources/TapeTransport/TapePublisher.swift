@@ -80,6 +80,7 @@ public final class TapePublisher {
 
     // MARK: what the owner asks and does
 
+    public func partition(lane: Int) -> Partition { lanes[lane].builder.partition }
     public func epoch(lane: Int) -> UInt64 { lanes[lane].machine.epoch }
     public func nextOrdinal(lane: Int) -> UInt64 { lanes[lane].machine.nextOrdinal }
     public func isReady(lane: Int) -> Bool { lanes[lane].machine.isReady }

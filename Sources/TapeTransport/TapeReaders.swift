@@ -1,6 +1,6 @@
 public import MarketModel
 public import NatsTransport
-internal import Primitives
+public import Primitives
 public import ServiceRuntime
 public import TapeCodec
 public import TapeProtocol
@@ -33,8 +33,9 @@ public final class TapeReaders {
         var waiting: [NatsMessage] = []
     }
 
-    /// Called with each packet that was proven to be the next one of its reader.
-    public typealias Take = (_ reader: Int, _ header: PacketHeader, _ packet: RawSpan) -> Void
+    /// Called with each packet that was proven to be the next one of its reader. The message may
+    /// be kept.
+    public typealias Take = (_ reader: Int, _ header: PacketHeader, _ packet: NatsMessage) -> Void
 
     private let client: TapeClient
     private let group: String
@@ -46,8 +47,7 @@ public final class TapeReaders {
     private var readers: [Reader] = []
     private var effects: [ReaderLane.Effect] = []
 
-    /// `group` begins the names of the consumers: `[A-Za-z0-9_]`, and unique among the processes
-    /// that read.
+    /// `group` begins the names of the consumers: `[A-Za-z0-9_]`.
     public init(
         _ client: TapeClient, group: String, mailbox: TapeMailbox, readersMax: Int
     ) throws(TapeError) {
@@ -83,6 +83,28 @@ public final class TapeReaders {
         carryOut(reader)
     }
 
+    /// For a reader that only wants what is new from now on.
+    public func openAtEnd(_ reader: Int) {
+        readers[reader].machine.openAtEnd(into: &effects)
+        carryOut(reader)
+    }
+
+    /// Stops the reader and forgets what waits; `open` may follow.
+    public func close(_ reader: Int) {
+        readers[reader].isHeld = false
+        readers[reader].waiting.removeAll()
+        readers[reader].machine.close(into: &effects)
+        carryOut(reader)
+    }
+
+    /// When the reader's stream was made.
+    public func streamCreated(_ reader: Int) -> Timestamp { readers[reader].machine.streamCreated }
+
+    /// Of a reader at the end: the sequence of the packet that it took last.
+    public func streamSequence(_ reader: Int) -> UInt64 { readers[reader].machine.streamSequence }
+
+    public func partition(_ reader: Int) -> Partition { readers[reader].input.partition }
+
     public func position(_ reader: Int) -> TapePosition? { readers[reader].machine.position }
     public func isReading(_ reader: Int) -> Bool { readers[reader].machine.isReading }
 
@@ -96,7 +118,7 @@ public final class TapeReaders {
 
     /// Removes the consumers, so that the server need not wait for them to be forgotten.
     public func close() {
-        for reader in readers.indices { deleteConsumer(reader, readers[reader].machine.tenure) }
+        for reader in readers.indices { close(reader) }
         subscription.unsubscribe()
     }
 
@@ -143,18 +165,18 @@ public final class TapeReaders {
         let delivery = ReaderLane.Delivery(
             tenure: tenure, sequence: metadata.streamSequence,
             consumerSequence: metadata.consumerSequence)
-        message.withPayload { bytes in
-            do throws(PacketError) {
-                let header = try PacketReader.validate(bytes)
-                let verdict = readers[reader].machine.packet(
-                    header, delivery, now: clock.monotonic().nanoseconds, into: &effects)
-                if verdict == .deliver {
-                    packets.add()
-                    take(reader, header, bytes)
-                }
-            } catch {
-                readers[reader].machine.undecodable(error, delivery, into: &effects)
+        do throws(PacketError) {
+            let header = try message.withPayload { bytes throws(PacketError) in
+                try PacketReader.validate(bytes)
             }
+            let verdict = readers[reader].machine.packet(
+                header, delivery, now: clock.monotonic().nanoseconds, into: &effects)
+            if verdict == .deliver {
+                packets.add()
+                take(reader, header, message)
+            }
+        } catch {
+            readers[reader].machine.undecodable(error, delivery, into: &effects)
         }
         carryOut(reader)
     }
@@ -183,7 +205,8 @@ public final class TapeReaders {
     // MARK: names
 
     private func consumer(_ reader: Int, _ tenure: UInt64) -> String {
-        "\(group)-\(reader)-\(tenure)"
+        // The inbox is this process's own, so two processes never share a consumer.
+        "\(group)-\(inbox.suffix(8))-\(reader)-\(tenure)"
     }
 
     private func owner(of consumer: String) -> (reader: Int, tenure: UInt64)? {
@@ -261,11 +284,11 @@ public final class TapeReaders {
         }
     }
 
-    private func createConsumer(_ reader: Int, _ tenure: UInt64, _ start: UInt64?) {
+    private func createConsumer(_ reader: Int, _ tenure: UInt64, _ start: ReaderLane.Start) {
         let input = readers[reader].input
         let configuration = ConsumerConfiguration(
             name: consumer(reader, tenure), filterSubjects: input.filters,
-            deliver: start.map { .fromSequence($0) } ?? .all)
+            deliver: start.deliver)
         do throws(JetStreamError) {
             try client.jetStream.createConsumer(stream: input.stream, configuration)
             readers[reader].waiting.removeAll()
@@ -303,6 +326,16 @@ public final class TapeReaders {
         } catch {
             // The stall detector makes the consumer anew when the link is there again.
             client.telemetry.emit(TapeCallFailed(reason: "\(error)"))
+        }
+    }
+}
+
+extension ReaderLane.Start {
+    fileprivate var deliver: ConsumerConfiguration.Deliver {
+        switch self {
+        case .first: .all
+        case .sequence(let sequence): .fromSequence(sequence)
+        case .end: .new
         }
     }
 }

@@ -65,9 +65,12 @@ extension KeyCatalogue {
         + ConfigurationKey.operations(port: 0) + ConfigurationKey.logging
 
     private static let ofServices = [
-        "GATEWAY_SOURCE", "GATEWAY_PROVIDER", "SYNTHETIC_SEED", "SYNTHETIC_SYMBOLS",
+        "MDS_STREAM_BYTES",
+        "GATEWAY_SOURCE", "GATEWAY_PROVIDER", "GATEWAY_PACKETS_PER_SECOND", "SYNTHETIC_SEED",
+        "SYNTHETIC_SYMBOLS",
         "SYNTHETIC_RATE", "SYNTHETIC_TICKS", "SYNTHETIC_PACE", "SYNTHETIC_BACKLOG",
         "OPERATOR_PARTITIONS", "OPERATOR_SERIES",
         "WRITER_PARTITIONS", "WRITER_THREADS", "WRITER_BATCH_ROWS", "WRITER_BATCH_WAIT",
+        "WRITER_HOT_STATE", "WRITER_MIGRATIONS",
     ]
 }

@@ -1,0 +1,52 @@
+internal import Primitives
+public import ServiceRuntime
+internal import Telemetry
+
+extension TapeClient {
+    /// The wait between two tries to reach NATS: from, and at most.
+    static let retryFirst = Duration.milliseconds(100)
+    static let retryMax = Duration.seconds(2)
+
+    /// Connects and prepares the tape. While NATS or a stream is not there it waits, not ready, and
+    /// says why; nil: the service is to stop meanwhile. Throws what waiting does not mend.
+    public static func open(
+        _ settings: TapeSettings, context: ServiceContext,
+        prepare: (TapeClient) throws(TapeError) -> Void
+    ) throws(TapeError) -> TapeClient? {
+        var backoff = Backoff(first: retryFirst, limit: retryMax)
+        var random = SystemRandomNumberGenerator()
+        context.readiness.set(ReadinessPart.nats, "not connected yet")
+        while !context.shutdown.isRequested {
+            var connected: TapeClient?
+            do throws(TapeError) {
+                let client = try TapeClient(
+                    settings.nats, names: settings.names, telemetry: context.telemetry,
+                    readiness: context.readiness)
+                connected = client
+                try prepare(client)
+                context.readiness.set(ReadinessPart.nats, nil)
+                return client
+            } catch {
+                connected?.close()
+                guard error.isRetryable else { throw error }
+                context.readiness.set(ReadinessPart.nats, "\(error)")
+                context.telemetry.emit(TapeNotThere(reason: "\(error)"))
+            }
+            if context.shutdown.wait(timeout: backoff.next(using: &random)) { return nil }
+        }
+        return nil
+    }
+}
+
+struct TapeNotThere: TelemetryEvent {
+    static let name = "tape.unavailable"
+    let reason: String
+
+    var level: LogLevel { .warning }
+    var message: String { "waiting for the tape: \(reason)" }
+    var fields: [(String, LogValue)] { [] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter("mds_tape_unavailable_total", "Tries to open the tape that failed.").add()
+    }
+}

@@ -1,0 +1,83 @@
+import MarketModel
+import Primitives
+import StreamCore
+import Synchronization
+import TapeCodec
+
+/// What the worker's thread last said of its partitions, for the operations port's thread.
+final class OperatorReport: Sendable {
+    struct Line: Sendable {
+        let partition: Partition
+        let epoch: UInt64
+        let input: TapePosition?
+        let problem: String?
+        let symbols: Int
+        let openWindows: Int
+        let watermark: Timestamp
+        let outputOrdinal: UInt64
+        let published: UInt64
+        let suppressed: UInt64
+        let counters: BarCounters?
+
+        init(
+            _ partition: Partition, epoch: UInt64, core: PartitionOperator?, input: TapePosition?,
+            problem: String?
+        ) {
+            self.partition = partition
+            self.epoch = epoch
+            self.input = input
+            self.problem = problem
+            symbols = core?.machine.symbols.count ?? 0
+            openWindows = core?.machine.openWindows ?? 0
+            watermark = core?.watermark ?? SourceTable.noWatermark
+            outputOrdinal = (core?.ledger.nextOrdinal ?? 1) - 1
+            published = core?.published ?? 0
+            suppressed = core?.suppressed ?? 0
+            counters = core?.machine.counters
+        }
+    }
+
+    private let lines = Mutex<[Line]>([])
+
+    func update(_ present: [Line]) { lines.withLock { $0 = present } }
+
+    func write(into json: inout JSONWriter) {
+        let present = lines.withLock { $0 }
+        json.member(
+            "partitions",
+            array: { json in for line in present { write(line, into: &json) } })
+    }
+
+    private func write(_ line: Line, into json: inout JSONWriter) {
+        json.object { json in
+            json.member("partition", line.partition.number)
+            json.member("epoch", line.epoch)
+            json.key("problem")
+            if let problem = line.problem { json.value(problem) } else { json.null() }
+            json.member("input_sequence", line.input?.sequence ?? 0)
+            json.member(
+                "sources",
+                array: { json in
+                    for source in line.input?.sources ?? [] {
+                        json.object { json in
+                            json.member("source", source.source.text)
+                            json.member("last_ordinal", source.lastOrdinal)
+                        }
+                    }
+                })
+            json.member("output_ordinal", line.outputOrdinal)
+            json.member("published", line.published)
+            json.member("suppressed", line.suppressed)
+            json.member("symbols", line.symbols)
+            json.member("open_windows", line.openWindows)
+            json.key("watermark")
+            if line.watermark == SourceTable.noWatermark {
+                json.null()
+            } else {
+                json.value(line.watermark.description)
+            }
+            json.member("trades", line.counters?.received ?? 0)
+            json.member("late", line.counters?.series.reduce(0) { $0 + $1.late } ?? 0)
+        }
+    }
+}

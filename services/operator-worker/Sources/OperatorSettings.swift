@@ -1,0 +1,44 @@
+import MarketModel
+import Primitives
+import ServiceRuntime
+import StreamCore
+import TapeTransport
+
+/// What the operator worker does, from its configuration.
+struct OperatorSettings: Sendable {
+    var partitions: [Partition]
+    var series: BarSeriesSet
+    var streamBytesMax: Int64
+    /// How long computed bars may take to get onto the tape when the service stops.
+    var drainNanoseconds: Int64 = 8_000_000_000
+
+    /// Which run of definitions the bars belong to.
+    static let generation: UInt32 = 1
+
+    static let keys: [ConfigurationKey] =
+        ConfigurationKey.tape + ConfigurationKey.operations(port: 8_501) + ConfigurationKey.logging
+        + [
+            ConfigurationKey(
+                "OPERATOR_PARTITIONS", .partitions, default: "0-31", group: "Operator",
+                "Partitions that this worker owns: numbers and ranges, separated by commas."),
+            ConfigurationKey(
+                "OPERATOR_SERIES", .list, default: "1s,1m", group: "Operator",
+                "Bar series: a number and s, m, h or d each; a divisor of a day."),
+        ]
+
+    init(_ configuration: Configuration) throws(SettingsError) {
+        partitions = configuration.partitions("OPERATOR_PARTITIONS").map { Partition($0) }
+        do throws(StreamCoreError) {
+            series = try BarSeriesSet(configuration.list("OPERATOR_SERIES"))
+        } catch {
+            throw SettingsError("OPERATOR_SERIES: \(error)")
+        }
+        streamBytesMax = Int64(configuration.integer("MDS_STREAM_BYTES"))
+    }
+
+    /// What the bars are computed by: a marker on the tape carries it.
+    var definition: UInt64 {
+        let series = self.series.all.map { "\($0.name) \($0.widthNanoseconds)" }
+        return Checksum.of("bars 1: " + series.joined(separator: ", "))
+    }
+}

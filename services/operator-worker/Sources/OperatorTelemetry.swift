@@ -1,0 +1,124 @@
+import MarketModel
+import Primitives
+import StreamCore
+import Telemetry
+
+/// Gauges and counters over all partitions of the worker, brought up to date ten times a second
+/// from the machines' own accounts: nothing is counted per tick.
+struct OperatorMetrics {
+    private let metrics: MetricRegistry
+    private let trades: Gauge
+    private let late: Gauge
+    private let published: Gauge
+    private let suppressed: Gauge
+    private let openWindows: Gauge
+    private let watermark: Gauge
+    private let stopped: Gauge
+
+    init(_ metrics: MetricRegistry) {
+        self.metrics = metrics
+        trades = metrics.gauge(
+            "mds_operator_trades", "Trades taken from the tape since the start.")
+        late = metrics.gauge(
+            "mds_operator_late_trades",
+            "Trades that came after their window was closed, counted once per series.")
+        published = metrics.gauge(
+            "mds_operator_bars_published", "Bars published since the start.")
+        suppressed = metrics.gauge(
+            "mds_operator_bars_suppressed",
+            "Bars computed again after a start that stood on the tape already.")
+        openWindows = metrics.gauge("mds_operator_open_windows", "Windows that are not closed yet.")
+        watermark = metrics.gauge(
+            "mds_operator_watermark_timestamp_seconds",
+            "The oldest watermark of the worker's partitions, in seconds since 1970.")
+        stopped = metrics.gauge(
+            "mds_operator_partitions_with_problem", "Partitions that are not being worked on.")
+    }
+
+    func update(_ lines: [OperatorReport.Line], series: BarSeriesSet) {
+        func sum(_ value: (OperatorReport.Line) -> UInt64) -> Double {
+            Double(lines.reduce(0) { $0 &+ value($1) })
+        }
+        trades.set(sum { $0.counters?.received ?? 0 })
+        late.set(sum { $0.counters?.series.reduce(0) { $0 + $1.late } ?? 0 })
+        published.set(sum(\.published))
+        suppressed.set(sum(\.suppressed))
+        openWindows.set(sum { UInt64($0.openWindows) })
+        stopped.set(sum { $0.problem == nil ? 0 : 1 })
+        let marks = lines.map(\.watermark).filter { $0 != SourceTable.noWatermark }
+        if let oldest = marks.min() { watermark.set(Double(oldest.nanoseconds) / 1e9) }
+    }
+}
+
+struct PartitionStarted: TelemetryEvent {
+    static let name = "operator.partition.started"
+    let partition: Partition
+    let epoch: UInt64
+    let standing: UInt64
+
+    var level: LogLevel { .info }
+    var message: String { "a partition is being worked on" }
+    var fields: [(String, LogValue)] {
+        [
+            ("partition", .integer(Int64(partition.number))), ("epoch", .unsigned(epoch)),
+            ("standing.ordinal", .unsigned(standing)),
+        ]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter("mds_operator_partition_starts_total", "Partitions that were begun with.")
+            .add()
+    }
+}
+
+struct PartitionNotStarted: TelemetryEvent {
+    static let name = "operator.partition.not_started"
+    let partition: Partition
+    let reason: String
+
+    var level: LogLevel { .warning }
+    var message: String { "a partition could not be begun with; trying again" }
+    var fields: [(String, LogValue)] {
+        [("partition", .integer(Int64(partition.number))), ("reason", .text(reason))]
+    }
+
+    func count(in metrics: MetricRegistry) {}
+}
+
+struct PartitionStopped: TelemetryEvent {
+    static let name = "operator.partition.stopped"
+    let partition: Partition
+    let reason: String
+
+    var level: LogLevel { .error }
+    var message: String { "a partition stopped: \(reason)" }
+    var fields: [(String, LogValue)] { [("partition", .integer(Int64(partition.number)))] }
+
+    func count(in metrics: MetricRegistry) {}
+}
+
+struct ConnectionGone: TelemetryEvent {
+    static let name = "operator.connection.gone"
+    let reason: String
+
+    var level: LogLevel { .error }
+    var message: String { "the connection to NATS is closed for good; this process ends" }
+    var fields: [(String, LogValue)] { [("reason", .text(reason))] }
+
+    func count(in metrics: MetricRegistry) {}
+}
+
+struct OperatorDrained: TelemetryEvent {
+    static let name = "operator.drained"
+    let isComplete: Bool
+
+    var level: LogLevel { isComplete ? .info : .warning }
+    var message: String {
+        isComplete
+            ? "every computed bar is on the tape"
+            : "stopped with bars that are not on the tape; the next start computes them again"
+    }
+    var fields: [(String, LogValue)] { [] }
+
+    func count(in metrics: MetricRegistry) {}
+}

@@ -1,0 +1,195 @@
+import MarketModel
+import Primitives
+import ServiceRuntime
+import Synchronization
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import Telemetry
+
+/// The data plane of the gateway: one thread that takes due ticks from the provider, packs them
+/// per partition, and puts them on the tape.
+///
+///     provider -> lane of its partition (packet grows) -> one packet in flight -> acknowledged
+///
+/// When a lane is full the provider has to wait: nothing is dropped here.
+final class Gateway {
+    /// Ticks taken in one turn: bounds how long acknowledgements wait.
+    private static let ticksPerTurn = 1_024
+    private static let eventsPerTurn = 256
+    /// The longest wait, so that shutdown and time-outs are never late.
+    private static let waitMax = Duration.milliseconds(20)
+    /// How often progress is put where other threads can see it.
+    private static let reportNanoseconds: Int64 = 100_000_000
+
+    private let settings: GatewaySettings
+    private let client: TapeClient
+    private let context: ServiceContext
+    private let report: GatewayReport
+    private let clock = SystemClock()
+    private let mailbox = TapeMailbox(capacity: 4_096)
+    private let publisher: TapePublisher
+    private let watermarks: IdleWatermarks
+    private let metrics: GatewayMetrics
+    /// Per symbol: its lane and its number there.
+    private var places: [(lane: Int, symbol: UInt32)] = []
+    private var tickLanes: [Int] = []
+    private var provider: SyntheticProvider
+    private var budget: PacketBudget
+    private var firstLane = 0
+    private var reportedAt = Int64.min
+
+    init(
+        _ settings: GatewaySettings, client: TapeClient, context: ServiceContext,
+        report: GatewayReport
+    ) throws {
+        self.settings = settings
+        self.client = client
+        self.context = context
+        self.report = report
+        metrics = GatewayMetrics(context.telemetry.metrics, source: settings.source)
+        budget = PacketBudget(packetsPerSecond: settings.packetsPerSecond)
+        client.notify(mailbox)
+        publisher = try TapePublisher(client, mailbox: mailbox, lanesMax: client.names.partitions)
+        var lanes = SourceLanes(settings, names: client.names, publisher: publisher)
+        let resumed = try lanes.addAll(client: client, now: clock.now())
+        places = lanes.places
+        tickLanes = lanes.tickLanes
+        provider = resumed
+        watermarks = IdleWatermarks(lanes)
+    }
+
+    // MARK: the loop
+
+    /// Runs until shutdown is asked for, the source is taken over, or the connection is lost for
+    /// good.
+    func run() -> ExitCode {
+        publisher.open()
+        var events: [TapeEvent] = []
+        while !context.shutdown.isRequested {
+            let blocked = takeTicks()
+            publishTicks()
+            watermarks.publish(provider.watermark(now: clock.now()), publisher)
+            publisher.tick()
+            tell()
+            _ = mailbox.receive(
+                into: &events, max: Self.eventsPerTurn, timeout: wait(blocked: blocked))
+            if let ending = handle(&events) { return ending }
+        }
+        return drain(&events)
+    }
+
+    /// How long nothing is to be done unless an event comes.
+    private func wait(blocked: Bool) -> Duration {
+        if blocked { return Self.waitMax }
+        guard let due = provider.nextDue else { return Self.waitMax }
+        let nanoseconds = due.nanoseconds(since: clock.now())
+        // Ticks that are due within a millisecond are taken together.
+        return min(Self.waitMax, .nanoseconds(max(1_000_000, nanoseconds)))
+    }
+
+    /// Takes what is due; true when a full lane holds the provider up.
+    private func takeTicks() -> Bool {
+        guard publisher.hasOpened else { return true }
+        let now = clock.now()
+        for _ in 0..<Self.ticksPerTurn {
+            guard let symbol = provider.dueSymbol(now: now) else { return false }
+            let place = places[symbol]
+            if publisher.isFull(lane: place.lane) {
+                metrics.blocked.add()
+                return true
+            }
+            switch provider.take(received: now) {
+            case .trade(var trade)?:
+                trade.header.symbol = place.symbol
+                append(publisher.append(trade, lane: place.lane))
+            case .quote(var quote)?:
+                quote.header.symbol = place.symbol
+                append(publisher.append(quote, lane: place.lane))
+            case nil: break
+            }
+        }
+        return false
+    }
+
+    private func append(_ isIn: Bool) {
+        precondition(isIn, "a lane that was not full refused a tick")
+        metrics.received.add()
+    }
+
+    /// Sends the packets that may leave, beginning with another lane each time, so that a spent
+    /// budget is shared out.
+    private func publishTicks() {
+        let now = clock.monotonic().nanoseconds
+        let watermark = provider.watermark(now: clock.now())
+        for offset in tickLanes.indices {
+            let lane = tickLanes[(firstLane + offset) % tickLanes.count]
+            guard publisher.isReady(lane: lane), publisher.waitingTicks(lane: lane) > 0 else {
+                continue
+            }
+            guard budget.take(now: now) else {
+                firstLane = (firstLane + offset) % tickLanes.count
+                return
+            }
+            // Everything that the lane holds leaves, so the watermark is the provider's own.
+            publisher.publish(lane: lane, watermark: watermark)
+        }
+    }
+
+    /// An exit code: the service has to end.
+    private func handle(_ events: inout [TapeEvent]) -> ExitCode? {
+        defer { events.removeAll(keepingCapacity: true) }
+        for event in events {
+            switch event {
+            case .answer(let message): publisher.handle(message)
+            case .closed(let reason):
+                context.telemetry.emit(ConnectionGone(reason: reason))
+                return .unavailable
+            case .delivery, .reconnected, .wake: continue
+            }
+        }
+        for packet in publisher.acknowledged { metrics.acknowledged(packet, now: clock.now()) }
+        publisher.acknowledged.removeAll(keepingCapacity: true)
+        if let lane = tickLanes.first(where: { publisher.isFenced(lane: $0) }) {
+            context.telemetry.emit(
+                SourceTakenOver(source: settings.source, epoch: publisher.epoch(lane: lane)))
+            return .temporary
+        }
+        return nil
+    }
+
+    // MARK: the end
+
+    /// No more ticks; what was taken is put on the tape.
+    private func drain(_ events: inout [TapeEvent]) -> ExitCode {
+        let deadline = clock.monotonic().nanoseconds + settings.drainNanoseconds
+        while !publisher.isIdle, clock.monotonic().nanoseconds < deadline {
+            publishTicks()
+            publisher.tick()
+            _ = mailbox.receive(
+                into: &events, max: Self.eventsPerTurn, timeout: .milliseconds(5))
+            if let ending = handle(&events) { return ending }
+        }
+        let left = tickLanes.reduce(0) { $0 + publisher.waitingTicks(lane: $1) }
+        context.telemetry.emit(
+            GatewayDrained(ticks: metrics.received.value, unpublished: UInt64(left)))
+        return publisher.isIdle ? .success : .temporary
+    }
+
+    private func tell() {
+        let now = clock.monotonic().nanoseconds
+        guard now >= reportedAt &+ Self.reportNanoseconds || reportedAt == Int64.min else { return }
+        reportedAt = now
+        let opened = publisher.hasOpened
+        context.readiness.set(ReadinessPart.tape, opened ? nil : "the tape is being opened")
+        report.update(
+            GatewayReport.Progress(
+                generated: provider.next, finished: provider.isFinished, opened: opened,
+                waiting: tickLanes.reduce(0) { $0 + publisher.waitingTicks(lane: $1) },
+                partitions: tickLanes.map {
+                    GatewayReport.Head(
+                        partition: publisher.partition(lane: $0), epoch: publisher.epoch(lane: $0),
+                        lastOrdinal: publisher.nextOrdinal(lane: $0) - 1)
+                }))
+    }
+}

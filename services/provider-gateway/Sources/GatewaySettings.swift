@@ -1,0 +1,92 @@
+import MarketModel
+import Primitives
+import ServiceRuntime
+import TapeProtocol
+import TapeTransport
+
+/// What the gateway does, from its configuration.
+struct GatewaySettings: Sendable {
+    var source: SourceName
+    var provider: SyntheticProvider.Settings
+    var packetsPerSecond: Int
+    var streamBytesMax: Int64
+    /// How long taken ticks may take to get onto the tape when the service stops.
+    var drainNanoseconds: Int64 = 8_000_000_000
+
+    static let keys: [ConfigurationKey] =
+        ConfigurationKey.tape + ConfigurationKey.operations(port: 8_500) + ConfigurationKey.logging
+        + [
+            ConfigurationKey(
+                "GATEWAY_SOURCE", .name(bytesMax: SourceName.utf8CountMax, also: "-"),
+                default: "synthetic", group: "Gateway",
+                "Name of the source: the last token of its subjects on the tape."),
+            ConfigurationKey(
+                "GATEWAY_PROVIDER", .choice(["synthetic"]), default: "synthetic",
+                group: "Gateway", "Where the ticks come from."),
+            ConfigurationKey(
+                "GATEWAY_PACKETS_PER_SECOND", .integer(1...1_000_000), default: "1000",
+                group: "Gateway",
+                "Packets per second at most; above it packets grow instead."),
+            ConfigurationKey(
+                "SYNTHETIC_SEED", .integer(0...Int.max), default: "1", group: "Synthetic provider",
+                "The seed from which all ticks follow."),
+            ConfigurationKey(
+                "SYNTHETIC_SYMBOLS", .list,
+                default: "AAPL,AMZN,BRK.B,GOOG,JPM,META,MSFT,NVDA,SPY,TSLA,XLE,XLF,XLK,XLV",
+                group: "Synthetic provider", "Symbols, separated by commas."),
+            ConfigurationKey(
+                "SYNTHETIC_RATE", .integer(SyntheticMarket.rateRange), default: "1000",
+                group: "Synthetic provider", "Ticks per second over all symbols."),
+            ConfigurationKey(
+                "SYNTHETIC_TICKS", .integer(0...Int.max), default: "0",
+                group: "Synthetic provider", "Ticks in all, then it is idle; 0: for ever."),
+            ConfigurationKey(
+                "SYNTHETIC_PACE", .choice(["realtime", "full"]), default: "realtime",
+                group: "Synthetic provider",
+                "realtime: each tick at its time; full: as fast as the tape takes them."),
+            ConfigurationKey(
+                "SYNTHETIC_BACKLOG", .duration(.zero...Duration.seconds(86_400)), default: "0s",
+                group: "Synthetic provider",
+                "How long before the first start the market began; comes at full speed."),
+        ]
+
+    init(_ configuration: Configuration) throws(SettingsError) {
+        let name = configuration.text("GATEWAY_SOURCE")
+        guard let source = SourceName(name) else {
+            throw SettingsError("GATEWAY_SOURCE: \(name) has other characters than a-z 0-9 -")
+        }
+        self.source = source
+        let total = configuration.integer("SYNTHETIC_TICKS")
+        let pace = SyntheticProvider.Pace(rawValue: configuration.text("SYNTHETIC_PACE"))
+        if pace == .full, total == 0 {
+            throw SettingsError("SYNTHETIC_PACE: full needs SYNTHETIC_TICKS above 0")
+        }
+        provider = SyntheticProvider.Settings(
+            market: SyntheticMarket.Settings(
+                seed: UInt64(configuration.integer("SYNTHETIC_SEED")),
+                symbols: try Self.symbols(configuration.list("SYNTHETIC_SYMBOLS")),
+                rate: configuration.integer("SYNTHETIC_RATE")),
+            pace: pace ?? .realtime, total: total == 0 ? nil : UInt64(total),
+            backlogNanoseconds: configuration.duration("SYNTHETIC_BACKLOG").wholeNanoseconds)
+        packetsPerSecond = configuration.integer("GATEWAY_PACKETS_PER_SECOND")
+        streamBytesMax = Int64(configuration.integer("MDS_STREAM_BYTES"))
+    }
+
+    private static func symbols(_ texts: [String]) throws(SettingsError) -> [Symbol] {
+        var symbols: [Symbol] = []
+        for text in texts {
+            guard let symbol = Symbol(text) else {
+                throw SettingsError("SYNTHETIC_SYMBOLS: '\(text)' is no symbol")
+            }
+            if symbols.contains(symbol) {
+                throw SettingsError("SYNTHETIC_SYMBOLS: \(text) is there twice")
+            }
+            symbols.append(symbol)
+        }
+        guard (1...SyntheticMarket.symbolsMax).contains(symbols.count) else {
+            throw SettingsError(
+                "SYNTHETIC_SYMBOLS: 1 to \(SyntheticMarket.symbolsMax) symbols are needed")
+        }
+        return symbols
+    }
+}

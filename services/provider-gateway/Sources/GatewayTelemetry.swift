@@ -1,0 +1,100 @@
+import MarketModel
+import Primitives
+import TapeCodec
+import TapeTransport
+import Telemetry
+
+/// The gateway's counters; bumped per tick (one atomic add) and per packet.
+struct GatewayMetrics {
+    let received: Counter
+    let blocked: Counter
+    private let watermark: Gauge
+    private let ageAtAcknowledgement: Histogram
+
+    init(_ metrics: MetricRegistry, source: SourceName) {
+        let labels = [("source", source.text)]
+        received = metrics.counter(
+            "mds_gateway_ticks_received_total", "Ticks taken from the provider.", labels: labels)
+        blocked = metrics.counter(
+            "mds_gateway_blocked_total", "Turns in which a full packet held the provider up.",
+            labels: labels)
+        watermark = metrics.gauge(
+            "mds_gateway_watermark_timestamp_seconds",
+            "The newest watermark on the tape, in seconds since 1970.", labels: labels)
+        ageAtAcknowledgement = metrics.histogram(
+            "mds_gateway_packet_age_seconds",
+            "From the sealing of a packet to the tape's acknowledgement, retries included.",
+            buckets: Histogram.latencySeconds, labels: labels)
+    }
+
+    func acknowledged(_ packet: TapePublisher.Acknowledged, now: Timestamp) {
+        let age = now.nanoseconds(since: packet.header.sendTime)
+        ageAtAcknowledgement.observe(Double(age) / 1e9)
+        let seconds = Double(packet.header.watermark.nanoseconds) / 1e9
+        if seconds > 0, seconds > watermark.value ?? 0 { watermark.set(seconds) }
+    }
+}
+
+struct GatewayStarted: TelemetryEvent {
+    static let name = "gateway.started"
+    let source: SourceName
+    let nextTick: UInt64
+
+    var level: LogLevel { .info }
+    var message: String { "the source is open" }
+    var fields: [(String, LogValue)] {
+        [("source", .text(source.text)), ("next.tick", .unsigned(nextTick))]
+    }
+
+    func count(in metrics: MetricRegistry) {}
+}
+
+struct SourceTakenOver: TelemetryEvent {
+    static let name = "gateway.taken_over"
+    let source: SourceName
+    let epoch: UInt64
+
+    var level: LogLevel { .error }
+    var message: String { "another gateway owns this source now; this one ends" }
+    var fields: [(String, LogValue)] {
+        [("source", .text(source.text)), ("epoch", .unsigned(epoch))]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter("mds_gateway_taken_over_total", "How often another gateway took over.")
+            .add()
+    }
+}
+
+struct ConnectionGone: TelemetryEvent {
+    static let name = "gateway.connection.gone"
+    let reason: String
+
+    var level: LogLevel { .error }
+    var message: String { "the connection to NATS is closed for good; this process ends" }
+    var fields: [(String, LogValue)] { [("reason", .text(reason))] }
+
+    func count(in metrics: MetricRegistry) {}
+}
+
+struct GatewayDrained: TelemetryEvent {
+    static let name = "gateway.drained"
+    let ticks: UInt64
+    let unpublished: UInt64
+
+    var level: LogLevel { unpublished == 0 ? .info : .error }
+    var message: String {
+        unpublished == 0
+            ? "everything that was taken is on the tape"
+            : "stopped with ticks that are not on the tape"
+    }
+    var fields: [(String, LogValue)] {
+        [("ticks", .unsigned(ticks)), ("unpublished", .unsigned(unpublished))]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_gateway_unpublished_ticks_total", "Ticks given up when the service stopped."
+        ).add(unpublished)
+    }
+}

@@ -1,0 +1,37 @@
+import ServiceRuntime
+import TapeTransport
+import Telemetry
+
+@main
+struct Main {
+    static func main() {
+        ServiceApplication.run(description, run)
+    }
+
+    static let description = ServiceDescription(
+        name: "provider-gateway", version: ProductVersion.text,
+        summary: "Takes ticks from a provider and puts them on the tape.",
+        keys: GatewaySettings.keys, rules: [.of { _ = try GatewaySettings($0) }, .tape],
+        examples: [
+            ServiceDescription.Example(
+                "provider-gateway --synthetic-rate 5000",
+                "5,000 made-up ticks per second onto the tape at NATS_URL."),
+            ServiceDescription.Example(
+                "provider-gateway --config default.env --check-config",
+                "Only says whether the settings are right."),
+        ])
+
+    static func run(_ context: ServiceContext) throws -> ExitCode {
+        let settings = try GatewaySettings(context.configuration)
+        let tape = try TapeSettings(context.configuration)
+        let report = GatewayReport(settings)
+        context.operations.addStatusSection("gateway") { report.write(into: &$0) }
+        context.readiness.set(ReadinessPart.tape, "the tape is not open yet")
+        let client = try TapeClient.open(tape, context: context) { client throws(TapeError) in
+            try client.ensureTickStreams(bytesMax: settings.streamBytesMax)
+        }
+        guard let client else { return .success }
+        defer { client.close() }
+        return try Gateway(settings, client: client, context: context, report: report).run()
+    }
+}

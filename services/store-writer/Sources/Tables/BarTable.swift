@@ -1,0 +1,81 @@
+import MarketModel
+import PostgresClient
+import Primitives
+import TapeCodec
+
+/// A bar of the tape as a row of `bars`. COPY knows no conflicts, so bars go through a staging
+/// table, and from there the higher revision wins.
+enum BarTable {
+    private static let columnNames = """
+        symbol, series, ts, number, open, high, low, close, volume, vwap, notional, trades, \
+        excluded, excluded_condition, excluded_odd_lot, excluded_filter, excluded_undefined, \
+        open_time_ns, close_time, close_time_ns, generation, revision, reason, partial, \
+        mixed_providers, source, partition, ordinal
+        """
+    private static let columns: Int16 = 28
+
+    /// Once per session. Emptied by every COMMIT.
+    static let makeStaging = """
+        CREATE TEMPORARY TABLE IF NOT EXISTS bars_staging (LIKE bars INCLUDING DEFAULTS) \
+        ON COMMIT DELETE ROWS
+        """
+
+    static let copy = "COPY bars_staging (\(columnNames)) FROM STDIN (FORMAT binary)"
+
+    /// Sorted by key, so that two writers never wait for each other in a circle; of one key the
+    /// highest revision of the batch.
+    static let upsert = """
+        INSERT INTO bars (\(columnNames))
+        SELECT DISTINCT ON (symbol, series, ts, number) \(columnNames) FROM bars_staging
+        ORDER BY symbol, series, ts, number, revision DESC
+        ON CONFLICT (symbol, series, ts, number) DO UPDATE SET
+            open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
+            volume = excluded.volume, vwap = excluded.vwap, notional = excluded.notional,
+            trades = excluded.trades, excluded = excluded.excluded,
+            excluded_condition = excluded.excluded_condition,
+            excluded_odd_lot = excluded.excluded_odd_lot,
+            excluded_filter = excluded.excluded_filter,
+            excluded_undefined = excluded.excluded_undefined,
+            open_time_ns = excluded.open_time_ns, close_time = excluded.close_time,
+            close_time_ns = excluded.close_time_ns, generation = excluded.generation,
+            revision = excluded.revision, reason = excluded.reason, partial = excluded.partial,
+            mixed_providers = excluded.mixed_providers, source = excluded.source,
+            partition = excluded.partition, ordinal = excluded.ordinal
+        WHERE excluded.revision > bars.revision
+        """
+
+    static func write(
+        _ bar: Bar, _ symbol: SymbolDefinition, _ series: SeriesDefinition, _ packet: PacketHeader,
+        ordinal: UInt64, to row: inout BinaryCopyWriter
+    ) throws(PostgresError) {
+        try row.row(columns: columns)
+        row.text(symbol.symbol.text)
+        row.text(series.name.text)
+        row.timestamptz(bar.openTime.storable)
+        row.int64(bar.number)
+        row.price(bar.open)
+        row.price(bar.high)
+        row.price(bar.low)
+        row.price(bar.close)
+        row.numeric(bar.volume, scale: Quantity.decimals)
+        row.price(bar.vwap)
+        row.numeric(bar.notional, scale: Price.decimals + Quantity.decimals)
+        row.int64(Int64(clamping: bar.trades))
+        row.int64(Int64(clamping: bar.excluded.total))
+        row.int64(Int64(bar.excluded.condition))
+        row.int64(Int64(bar.excluded.oddLot))
+        row.int64(Int64(bar.excluded.filter))
+        row.int64(Int64(bar.excluded.undefined))
+        row.int64(bar.openTime.nanoseconds)
+        row.timestamptz(bar.closeTime.storable)
+        row.int64(bar.closeTime.nanoseconds)
+        row.int64(Int64(bar.generation))
+        row.int64(Int64(bitPattern: ordinal))
+        row.text(BarReason(rawValue: bar.reason).map { "\($0)" } ?? "unknown")
+        row.bool(bar.flags.contains(.partial))
+        row.bool(bar.flags.contains(.mixedProviders))
+        row.text(symbol.source?.text ?? "")
+        row.int32(Int32(packet.partition.number))
+        row.int64(Int64(bitPattern: ordinal))
+    }
+}

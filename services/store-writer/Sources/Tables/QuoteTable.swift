@@ -1,0 +1,33 @@
+import MarketModel
+import PostgresClient
+import Primitives
+import TapeCodec
+
+/// A quote of the tape as a row of `quotes`.
+enum QuoteTable {
+    static let copy = """
+        COPY quotes (ts, event_time_ns, symbol, bid_price, bid_size, ask_price, ask_size, \
+        bid_exchange, ask_exchange, flags, provider, provider_id, provider_time, time_resolution, \
+        receive_time, receive_time_ns, source, partition, epoch, ordinal) \
+        FROM STDIN (FORMAT binary)
+        """
+    private static let columns: Int16 = 20
+
+    static func write(
+        _ quote: Quote, _ symbol: SymbolDefinition, _ packet: PacketHeader, ordinal: UInt64,
+        to row: inout BinaryCopyWriter
+    ) throws(PostgresError) {
+        let header = quote.header
+        try row.row(columns: columns)
+        row.timestamptz(header.eventTime.storable)
+        row.int64(header.eventTime.nanoseconds)
+        row.text(symbol.symbol.text)
+        row.price(quote.bidPrice)
+        row.quantity(quote.bidSize)
+        row.price(quote.askPrice)
+        row.quantity(quote.askSize)
+        row.text(quote.bidExchange.text)
+        row.text(quote.askExchange.text)
+        row.tickTail(header, symbol, packet, ordinal: ordinal)
+    }
+}

@@ -1,0 +1,83 @@
+import MarketModel
+import PostgresClient
+import Primitives
+import ServiceRuntime
+import TapeTransport
+import ValkeyClient
+
+/// What the store writer does, from its configuration.
+struct WriterSettings: Sendable {
+    var partitions: [Partition]
+    var threads: Int
+    var batchRows: Int
+    var batchWaitNanoseconds: Int64
+    var postgres: PostgresConfiguration
+    /// nil: no hot state is kept.
+    var valkey: ValkeyConfiguration?
+    var namespace: String
+
+    /// How the writer signs its positions in the database.
+    static let sink = "store"
+    /// A batch takes no more than this, however far the writer is behind: bounds memory and the
+    /// length of a transaction.
+    static let batchRowsMax = 20_000
+    static let batchBytesMax = 8 * 1_024 * 1_024
+    static let batchPacketsMax = 4_096
+
+    static let keys: [ConfigurationKey] =
+        ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.postgres
+        + ConfigurationKey.postgresMigrator + ConfigurationKey.valkey
+        + ConfigurationKey.operations(port: 8_502) + ConfigurationKey.logging
+        + [
+            ConfigurationKey(
+                "WRITER_PARTITIONS", .partitions, default: "0-31", group: "Writer",
+                "Partitions that this writer owns: numbers and ranges, separated by commas."),
+            ConfigurationKey(
+                "WRITER_THREADS", .integer(1...64), default: "2", group: "Writer",
+                "Threads, each with its share of the partitions and a connection of its own."),
+            ConfigurationKey(
+                "WRITER_BATCH_ROWS", .integer(1...WriterSettings.batchRowsMax), default: "200",
+                group: "Writer", "Rows that are written at once; more when the writer is behind."),
+            ConfigurationKey(
+                "WRITER_BATCH_WAIT", .duration(.milliseconds(1)...Duration.seconds(60)),
+                default: "250ms", group: "Writer", "How long fewer rows wait for others."),
+            ConfigurationKey(
+                "WRITER_MIGRATIONS", .text, default: "deploy/postgres", group: "Writer",
+                "Folder of the schema's migrations; only 'store-writer migrate' reads it."),
+            ConfigurationKey(
+                "WRITER_HOT_STATE", .flag, default: "true", group: "Writer",
+                "Keep the latest quote, trade and bars of each symbol in Valkey."),
+        ]
+
+    init(_ configuration: Configuration) {
+        partitions = configuration.partitions("WRITER_PARTITIONS").map { Partition($0) }
+        threads = min(configuration.integer("WRITER_THREADS"), partitions.count)
+        batchRows = configuration.integer("WRITER_BATCH_ROWS")
+        batchWaitNanoseconds = configuration.duration("WRITER_BATCH_WAIT").wholeNanoseconds
+        namespace = configuration.text("MDS_NAMESPACE")
+        postgres = Self.database(configuration)
+        postgres.settings = [("search_path", namespace)]
+        if configuration.flag("WRITER_HOT_STATE") {
+            valkey = ValkeyConfiguration(
+                host: configuration.text("VALKEY_HOST"),
+                port: UInt16(clamping: configuration.integer("VALKEY_PORT")),
+                user: configuration.optionalText("VALKEY_USER"),
+                password: configuration.secret("VALKEY_PASSWORD")?.revealed)
+        }
+    }
+
+    /// The database as the service's own user.
+    static func database(_ configuration: Configuration) -> PostgresConfiguration {
+        var postgres = PostgresConfiguration(
+            host: configuration.text("POSTGRES_HOST"),
+            port: UInt16(clamping: configuration.integer("POSTGRES_PORT")),
+            database: configuration.text("POSTGRES_DB"),
+            user: configuration.text("POSTGRES_USER"),
+            password: configuration.secret("POSTGRES_PASSWORD")?.revealed)
+        let mode = configuration.text("POSTGRES_SSLMODE")
+        postgres.sslMode = PostgresConfiguration.SSLMode(rawValue: mode) ?? postgres.sslMode
+        postgres.rootCertificate = configuration.optionalText("POSTGRES_SSLROOTCERT")
+        postgres.applicationName = configuration.service
+        return postgres
+    }
+}

@@ -1,0 +1,143 @@
+import MarketModel
+import Primitives
+import Telemetry
+
+/// The writer's counters; bumped per batch. Some carry the names that the predecessor's dashboards
+/// ask for.
+struct WriterMetrics {
+    let errors: Counter
+    private let metrics: MetricRegistry
+    private let batches: Counter
+    private let latency: Histogram
+    private let sinkLatency: Histogram
+    private let trades: Counter
+    private let quotes: Counter
+    private let bars: Counter
+    private let ignored: Counter
+    private let age: Histogram
+
+    init(_ metrics: MetricRegistry) {
+        self.metrics = metrics
+        batches = metrics.counter(
+            "mds_worker_batches_written_total", "Transactions that were committed.")
+        errors = metrics.counter(
+            "mds_worker_write_errors_total", "Transactions that failed, whatever the reason.")
+        latency = metrics.histogram(
+            "mds_worker_write_latency_seconds", "Length of a committed transaction.",
+            buckets: Histogram.latencySeconds)
+        sinkLatency = metrics.histogram(
+            "sink_write_latency_seconds", "Length of a committed transaction.",
+            buckets: Histogram.latencySeconds, labels: [("sink", "timescale")])
+        func rows(_ table: String) -> Counter {
+            metrics.counter(
+                "sink_writes_total", "Rows that were committed, by table.",
+                labels: [("sink", table)])
+        }
+        trades = rows("trades")
+        quotes = rows("quotes")
+        bars = rows("bars")
+        ignored = metrics.counter(
+            "mds_writer_bars_ignored_total",
+            "Bars that the table held already in the same or a later revision.")
+        age = metrics.histogram(
+            "mds_writer_tick_age_seconds",
+            "From the receipt of a batch's oldest tick to its COMMIT.",
+            buckets: Histogram.latencySeconds)
+    }
+
+    func written(
+        _ batch: WriteBatch, _ outcome: BatchOutcome, seconds: Double, now: Timestamp
+    ) {
+        batches.add()
+        latency.observe(seconds)
+        sinkLatency.observe(seconds)
+        trades.add(UInt64(outcome.trades))
+        quotes.add(UInt64(outcome.quotes))
+        bars.add(UInt64(outcome.bars - outcome.barsIgnored))
+        ignored.add(UInt64(max(0, outcome.barsIgnored)))
+        if outcome.oldestReceiveTime.isDefined {
+            age.observe(Double(now.nanoseconds(since: outcome.oldestReceiveTime)) / 1e9)
+        }
+    }
+
+    func queue(depth: Int, thread: Int) {
+        metrics.gauge(
+            "mds_coord_queue_depth", "Packets that were read and are not written yet, by thread.",
+            labels: [("thread", String(thread))]
+        ).set(Double(depth))
+    }
+}
+
+struct StoreOpened: TelemetryEvent {
+    static let name = "writer.database.opened"
+    let thread: Int
+
+    var level: LogLevel { .info }
+    var message: String { "connected to the database; reading goes on from the positions there" }
+    var fields: [(String, LogValue)] { [("thread", .integer(Int64(thread)))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter("mds_writer_database_connects_total", "Sessions with the database.").add()
+    }
+}
+
+struct StoreFailed: TelemetryEvent {
+    static let name = "writer.database.failed"
+    let thread: Int
+    let reason: String
+
+    var level: LogLevel { .warning }
+    var message: String { "the database does not take the rows; the tape keeps them: \(reason)" }
+    var fields: [(String, LogValue)] { [("thread", .integer(Int64(thread)))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter("mds_writer_database_failures_total", "Sessions that were given up.")
+            .add()
+    }
+}
+
+struct PartitionFenced: TelemetryEvent {
+    static let name = "writer.partition.fenced"
+    let input: String
+
+    var level: LogLevel { .error }
+    var message: String { "another writer owns this partition now; its rows are left to it" }
+    var fields: [(String, LogValue)] { [("input", .text(input))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter("mds_writer_fenced_total", "Partitions that another writer took over.")
+            .add()
+    }
+}
+
+struct HotStateFailed: TelemetryEvent {
+    static let name = "writer.hot_state.failed"
+    let reason: String
+
+    var level: LogLevel { .warning }
+    var message: String { "Valkey does not take the hot state; it is skipped: \(reason)" }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter("mds_hot_state_failures_total", "Sessions with Valkey that were given up.")
+            .add()
+    }
+}
+
+struct ConnectionGone: TelemetryEvent {
+    static let name = "writer.connection.gone"
+    let reason: String
+
+    var level: LogLevel { .error }
+    var message: String { "the connection to NATS is closed for good; this process ends" }
+    var fields: [(String, LogValue)] { [("reason", .text(reason))] }
+}
+
+struct WriterThreadFailed: TelemetryEvent {
+    static let name = "writer.thread.failed"
+    let thread: Int
+    let reason: String
+
+    var level: LogLevel { .error }
+    var message: String { "a writer thread could not start; this process ends: \(reason)" }
+    var fields: [(String, LogValue)] { [("thread", .integer(Int64(thread)))] }
+}

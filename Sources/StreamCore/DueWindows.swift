@@ -15,7 +15,7 @@ struct DueWindows: Sendable {
     private static let digitBits = 11
     /// All ends are whole seconds: counting in seconds leaves one digit to sort by in nearly
     /// every case.
-    private static let unit: Int64 = 1_000_000_000
+    private static let unit: UInt64 = 1_000_000_000
 
     mutating func removeAll() { items.removeAll(keepingCapacity: true) }
 
@@ -30,8 +30,7 @@ struct DueWindows: Sendable {
             least = min(least, item.end)
             greatest = max(greatest, item.end)
         }
-        // Ends lie within StreamLimits.eventTimeNanosecondsMax around zero: no overflow.
-        let range = UInt64((greatest - least) / Self.unit)
+        let range = Self.units(from: least, to: greatest)
         var shift = 0
         while range >> UInt64(shift) > 0 {
             sortByDigit(from: least, shift: shift)
@@ -59,6 +58,12 @@ struct DueWindows: Sendable {
     }
 
     private static func digit(_ item: Item, from least: Int64, shift: Int) -> Int {
-        Int((item.end - least) / unit >> Int64(shift)) & (1 << digitBits - 1)
+        Int(truncatingIfNeeded: units(from: least, to: item.end) >> UInt64(shift))
+            & ((1 << digitBits) - 1)
+    }
+
+    /// The distance may be longer than an `Int64` holds, but never than its unsigned twin.
+    private static func units(from least: Int64, to end: Int64) -> UInt64 {
+        UInt64(bitPattern: end &- least) / unit
     }
 }

@@ -1,0 +1,27 @@
+import MarketModel
+import Primitives
+import Testing
+
+@testable import StreamCore
+
+func sourceName(_ text: String) throws -> SourceName { try #require(SourceName(text)) }
+
+func symbolName(_ text: String) throws -> Symbol { try #require(Symbol(text)) }
+
+func subscription(
+    _ symbol: String = "AAPL", provider: String = "one", since: Timestamp = .undefined
+) throws -> Subscription {
+    Subscription(symbol: try symbolName(symbol), provider: provider, since: since)
+}
+
+extension BarMachine {
+    mutating func newSource(_ text: String) throws -> Int {
+        let index = source(try sourceName(text), firstSeen: .undefined)
+        return try #require(index)
+    }
+
+    mutating func newSymbol(_ subscription: Subscription, source: Int) throws -> UInt32 {
+        let index = symbol(subscription, source: source)
+        return try #require(index)
+    }
+}

@@ -1,0 +1,163 @@
+import MarketModel
+import Primitives
+import Testing
+
+@testable import StreamCore
+
+@Suite struct BarSeriesTests {
+    @Test(
+        "names say the width",
+        arguments: [
+            ("1s", 1), ("5s", 5), ("1m", 60), ("15m", 900), ("60m", 3_600), ("1h", 3_600),
+            ("4h", 14_400), ("24h", 86_400), ("1d", 86_400), ("86400s", 86_400),
+        ])
+    func widths(text: String, seconds: Int64) throws {
+        let series = try BarSeries(text)
+        #expect(series.widthNanoseconds == seconds * 1_000_000_000)
+        #expect(series.name.text == text)
+    }
+
+    @Test(
+        "what is no number with a unit is refused",
+        arguments: [
+            "", "s", "1", "1x", "01s", "0s", "-1s", "+1s", "1.5s", "1 s", "s1", "1ms", "1M", "é1s",
+            "99999999999999999999s",
+        ])
+    func malformed(text: String) {
+        #expect(throws: StreamCoreError.seriesText(text)) { try BarSeries(text) }
+    }
+
+    @Test(
+        "a width that does not divide a day is refused",
+        arguments: ["7s", "7m", "5h", "2d", "86401s", "9223372036854775807d"])
+    func uneven(text: String) {
+        #expect(throws: StreamCoreError.seriesWidth(text)) { try BarSeries(text) }
+    }
+
+    @Test("a set is ordered from finest to coarsest, whatever the order it is given in")
+    func order() throws {
+        let set = try BarSeriesSet(["1h", "1s", "1d", "1m"])
+        #expect(set.all.map(\.name.text) == ["1s", "1m", "1h", "1d"])
+    }
+
+    @Test("a set refuses equal widths, none, and too many")
+    func sets() {
+        #expect(throws: StreamCoreError.seriesTwice("1m", "60s")) {
+            try BarSeriesSet(["60s", "1s", "1m"])
+        }
+        #expect(throws: StreamCoreError.seriesCount(0)) { try BarSeriesSet([String]()) }
+        let many = [1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 15, 16, 18, 20, 24, 25, 27].map { "\($0)s" }
+        #expect(throws: StreamCoreError.seriesCount(17)) { try BarSeriesSet(many) }
+    }
+
+    @Test("every error is one line that says what to do")
+    func errors() {
+        let errors: [StreamCoreError] = [
+            .seriesText("x"), .seriesWidth("7m"), .seriesTwice("1m", "60s"), .seriesCount(0),
+        ]
+        for error in errors {
+            #expect(!error.description.contains("\n"))
+            #expect(error.description.contains(":"))
+        }
+    }
+}
+
+@Suite struct SourceTableTests {
+    @Test("sources keep their index and the time at which they were first seen")
+    func index() throws {
+        var table = SourceTable()
+        let name = try sourceName("a")
+        let indices = [5, 9].map { table.index(of: name, firstSeen: Timestamp(nanoseconds: $0)) }
+        #expect(indices == [0, 0])
+        #expect(table.entries.map(\.firstSeen.nanoseconds) == [5])
+        #expect(table.entries[0].watermark == SourceTable.noWatermark)
+    }
+
+    @Test("a full table refuses further sources and counts them")
+    func limit() throws {
+        var table = SourceTable()
+        for number in 0..<StreamLimits.sourcesMax {
+            let index = table.index(of: try sourceName("s\(number)"), firstSeen: .undefined)
+            #expect(index == number)
+        }
+        let more = table.index(of: try sourceName("more"), firstSeen: .undefined)
+        #expect(more == nil)
+        #expect(table.refused == 1)
+        let isMoved = table.advance(StreamLimits.sourcesMax, to: Timestamp(nanoseconds: 0))
+        #expect(!isMoved)
+    }
+}
+
+@Suite struct SymbolTableTests {
+    @Test("a full table refuses further symbols, and their trades are counted")
+    func limit() throws {
+        var machine = BarMachine(series: try BarSeriesSet(["1s"]))
+        let source = try machine.newSource("a")
+        for number in 0..<StreamLimits.symbolsMax {
+            let index = machine.symbol(try subscription("S\(number)"), source: source)
+            guard index == UInt32(number) else {
+                Issue.record("symbol \(number) has index \(String(describing: index))")
+                return
+            }
+        }
+        let more = machine.symbol(try subscription("more"), source: source)
+        let known = machine.symbol(try subscription("S7"), source: source)
+        #expect(more == nil && known == 7)
+        #expect(machine.symbols.refused == 1)
+        #expect(machine.symbols.symbol(at: 7).text == "S7")
+        #expect(machine.symbols.source(of: 7) == source)
+    }
+
+    @Test("providers beyond the limit count as one")
+    func providers() {
+        var table = SymbolTable()
+        for number in 0..<StreamLimits.providersMax {
+            let index = table.providerIndex("p\(number)")
+            #expect(index == number)
+        }
+        let others = ["x", "y", "p3"].map { table.providerIndex($0) }
+        #expect(others == [StreamLimits.providersMax, StreamLimits.providersMax, 3])
+    }
+
+    @Test("a source lists its symbols in ascending order, whoever comes and goes")
+    func bySource() throws {
+        var table = SymbolTable()
+        let feeds = [0, 1].map { SymbolTable.Feed(source: $0, provider: 0) }
+        for number in 0..<6 {
+            _ = table.insert(try subscription("S\(number)"), feed: feeds[number % 2])
+        }
+        table.move(2, to: feeds[1], closedThrough: Timestamp(nanoseconds: 5))
+        table.move(5, to: feeds[0], closedThrough: Timestamp(nanoseconds: 5))
+        table.move(1, to: feeds[0], closedThrough: SourceTable.noWatermark)
+        #expect(table.symbolsBySource == [[0, 1, 4, 5], [2, 3]])
+        #expect(table.records[2].closedThrough.nanoseconds == 5)
+    }
+}
+
+@Suite struct DueWindowsTests {
+    @Test("windows are put into order of end, and equals stay in theirs", arguments: 1...40)
+    func sorts(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        var due = DueWindows()
+        let range: Int64 = [1, 5, 3_000, 5_000_000, 9_000_000_000][Int(seed % 5)]
+        for round in 0..<2 {
+            due.removeAll()
+            var expected: [(end: Int64, slot: UInt32)] = []
+            for slot in 0..<UInt32(200 * (1 - round) + 3) {
+                let end = Int64.random(in: -range...range, using: &random) * 1_000_000_000
+                due.append(end: end, slot: slot)
+                expected.append((end, slot))
+            }
+            expected.sort { ($0.end, $0.slot) < ($1.end, $1.slot) }
+            due.sortByEnd()
+            #expect(due.items.map(\.slot) == expected.map(\.slot), "seed \(seed)")
+        }
+    }
+
+    @Test("nothing due is nothing to do")
+    func empty() {
+        var due = DueWindows()
+        due.sortByEnd()
+        #expect(due.items.isEmpty)
+    }
+}

@@ -130,13 +130,18 @@ struct Run {
     mutating func feed(_ packets: [[Trade]], shiftedBy shift: Int64) {
         for packet in packets {
             var last: Int64 = 0
-            for trade in packet {
-                var shifted = trade
-                shifted.header.providerTime.nanoseconds &+= shift
-                last = shifted.header.providerTime.nanoseconds
-                machine.trade(shifted, source: source, ordinal: ordinal)
+            var index = 0
+            var ordinal = ordinal
+            machine.trades(source: source) {
+                guard index < packet.count else { return nil }
+                var trade = packet[index]
+                index &+= 1
                 ordinal &+= 1
+                trade.header.providerTime.nanoseconds &+= shift
+                last = trade.header.providerTime.nanoseconds
+                return (trade, ordinal)
             }
+            self.ordinal = ordinal
             closed.removeAll(keepingCapacity: true)
             machine.advance(
                 source: source, watermark: Timestamp(nanoseconds: last), into: &closed)

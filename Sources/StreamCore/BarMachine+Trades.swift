@@ -2,7 +2,7 @@ public import MarketModel
 internal import Primitives
 
 extension BarMachine {
-    /// Adds a trade to its window of every series. `trade.header.symbol` is the interned index.
+    /// Adds one trade to its window of every series. `trade.header.symbol` is the interned index.
     @inlinable @inline(__always)
     public mutating func trade(_ trade: Trade, source: Int, ordinal: UInt64) {
         var isGiven = false
@@ -13,7 +13,10 @@ extension BarMachine {
     }
 
     /// Adds trades, which `next` hands out with their ordinals, until it answers nil: the hot path.
-    /// Twice as fast as `trade` for each, because the state is opened once and not per trade.
+    ///
+    /// Faster than `trade` for each: whether the state's buffer is shared is asked once here, and
+    /// for every trade there, and the loop holds no call. `next` must not touch the machine; it
+    /// answers nil where a definition stands in the packet, and is handed in again behind it.
     @inlinable @inline(__always)
     public mutating func trades(source: Int, next: () -> (trade: Trade, ordinal: UInt64)?) {
         while let rest = plainTrades(source: source, next: next) { finish(rest, source: source) }
@@ -38,6 +41,7 @@ extension BarMachine {
         }
     }
 
+    /// Adds trades as long as they are plain and meet the newest window of their key.
     @inlinable @inline(__always)
     mutating func plainTrades(
         source: Int, next: () -> (trade: Trade, ordinal: UInt64)?
@@ -102,6 +106,7 @@ extension BarMachine {
         }
     }
 
+    /// Where a time's window is; it is opened if it may be.
     enum Found {
         case open(slot: Int)
         case closed

@@ -6,9 +6,9 @@ public import Primitives
 /// A value that one thread owns. Pure: what it answers follows from the calls alone. The order of
 /// trades within a window that is open does not matter.
 ///
-/// Per packet: `source`, then `symbol` for each definition, `trade` for each trade, `advance` with
-/// the packet's watermark. In the steady state none of these allocates, but for `closed` when the
-/// caller's buffer grows.
+/// Per packet: `source`, then `symbol` for each definition and `trades` for the ticks up to the
+/// next one, then `advance` with the packet's watermark. In the steady state none of these
+/// allocates, but for `closed` when the caller's buffer grows.
 public struct BarMachine: Sendable {
     /// What to hand to `trade` when there is no index: such a trade is refused and counted.
     public static let noSource = -1

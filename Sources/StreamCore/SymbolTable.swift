@@ -67,6 +67,12 @@ public struct SymbolTable: Sendable {
     /// The source that feeds the symbol now.
     public func source(of index: UInt32) -> Int { feeds[Int(index)].source }
 
+    /// When the present provider began to feed the symbol; undefined when nobody said.
+    public func since(of index: UInt32) -> Timestamp {
+        let since = records[Int(index)].since
+        return since == SourceTable.noWatermark ? .undefined : since
+    }
+
     func index(of symbol: Symbol) -> UInt32? { indexes[symbol] }
 
     mutating func providerIndex(_ name: String) -> Int {

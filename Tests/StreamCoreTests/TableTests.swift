@@ -106,6 +106,11 @@ import Testing
         #expect(machine.symbols.refused == 1)
         #expect(machine.symbols.symbol(at: 7).text == "S7")
         #expect(machine.symbols.source(of: 7) == source)
+        #expect(machine.symbols.since(of: 7) == .undefined)
+        #expect(machine.symbols.count == StreamLimits.symbolsMax)
+        let later = Timestamp(nanoseconds: 5)
+        _ = machine.symbol(try subscription("S7", since: later), source: source)
+        #expect(machine.symbols.since(of: 7) == later)
     }
 
     @Test("providers beyond the limit count as one")

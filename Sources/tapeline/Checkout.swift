@@ -1,0 +1,63 @@
+/// Where the parts of a checkout are. The tool and the services lie in one folder, as the build
+/// leaves them; everything that a stack writes lies under `.local`.
+struct Checkout: Equatable, Sendable {
+    let root: String
+    /// Where `tapeline`, `provider-gateway`, `operator-worker` and `store-writer` are.
+    let programs: String
+
+    /// How many folders upwards from the program are looked at.
+    private static let stepsMax = 16
+
+    /// The checkout named by `--home`, or the one around the program that runs.
+    static func find(home: String?, executable: String) throws(ToolError) -> Checkout {
+        let programs = FileSystem.folder(of: executable)
+        if let home {
+            guard let root = FileSystem.resolved(home), isRoot(root) else {
+                throw .noCheckout(lookedFrom: home)
+            }
+            return Checkout(root: root, programs: programs)
+        }
+        var folder = programs
+        for _ in 0..<stepsMax {
+            if isRoot(folder) { return Checkout(root: folder, programs: programs) }
+            folder = FileSystem.folder(of: folder)
+        }
+        throw .noCheckout(lookedFrom: programs)
+    }
+
+    /// The path of the program that runs, whatever it was called by.
+    static func ownExecutable() throws(ToolError) -> String {
+        guard let path = FileSystem.resolved("/proc/self/exe") else {
+            throw FileSystem.failure("find", "/proc/self/exe")
+        }
+        return path
+    }
+
+    private static func isRoot(_ folder: String) -> Bool {
+        FileSystem.exists("\(folder)/deploy/nats/server.conf")
+            && FileSystem.isExecutable("\(folder)/deploy/local/servers.sh")
+    }
+
+    var natsServer: String { "\(root)/.local/servers/bin/nats-server" }
+
+    func databaseProgram(_ name: String) -> String {
+        "\(root)/.local/servers/database/bin/\(name)"
+    }
+
+    func program(_ name: String) -> String { "\(programs)/\(name)" }
+
+    func deploy(_ path: String) -> String { "\(root)/deploy/\(path)" }
+
+    /// Of the programs that a stack starts, the first that is not there.
+    func requirePrograms(services: Bool) throws(ToolError) {
+        let servers = [natsServer] + StackPlan.databasePrograms.map { databaseProgram($0) }
+        for path in servers where !FileSystem.isExecutable(path) {
+            throw .missing(path: path, verb: "servers")
+        }
+        guard services else { return }
+        for path in StackPlan.servicePrograms.map({ program($0) })
+        where !FileSystem.isExecutable(path) {
+            throw .missing(path: path, verb: "build")
+        }
+    }
+}

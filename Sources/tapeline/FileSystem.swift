@@ -1,0 +1,145 @@
+internal import Glibc
+import ServiceRuntime
+
+/// The few things that the tool does with files. Everything of a stack belongs to its user alone.
+enum FileSystem {
+    /// A file that is read whole; a larger one is refused.
+    static let bytesMax = 16 << 20
+
+    /// Nil when there is no such file.
+    static func read(_ path: String) throws(ToolError) -> [UInt8]? {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        if descriptor < 0, errno == ENOENT { return nil }
+        guard descriptor >= 0 else { throw failure("read", path) }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let count = unsafe Glibc.read(descriptor, &chunk, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw failure("read", path) }
+            if count == 0 { return bytes }
+            bytes.append(contentsOf: chunk[..<count])
+            guard bytes.count <= bytesMax else {
+                throw .damaged(path: path, problem: "larger than \(bytesMax >> 20) MiB")
+            }
+        }
+    }
+
+    /// The last bytes of a file, at most `bytesMax` of them; none when it cannot be read.
+    static func tail(of path: String, bytesMax: Int) -> [UInt8] {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return [] }
+        defer { close(descriptor) }
+        let size = lseek(descriptor, 0, SEEK_END)
+        lseek(descriptor, max(0, size - bytesMax), SEEK_SET)
+        var bytes = [UInt8](repeating: 0, count: bytesMax)
+        let count = unsafe Glibc.read(descriptor, &bytes, bytesMax)
+        return Array(bytes[..<max(0, count)])
+    }
+
+    /// Replaces the file as a whole: whoever reads it sees the old or the new one.
+    static func write(
+        _ bytes: [UInt8], to path: String, mode: mode_t = 0o600
+    ) throws(ToolError) {
+        let temporary = "\(path).\(getpid()).new"
+        let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
+        guard descriptor >= 0 else { throw failure("write", path) }
+        let isWritten = writeAll(bytes, to: descriptor)
+        let problem = failure("write", path)
+        close(descriptor)
+        guard isWritten else {
+            unlink(temporary)
+            throw problem
+        }
+        guard rename(temporary, path) == 0 else { throw failure("write", path) }
+    }
+
+    static func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+        var done = 0
+        while done < bytes.count {
+            let count = unsafe bytes.withUnsafeBytes {
+                unsafe Glibc.write(descriptor, $0.baseAddress?.advanced(by: done), $0.count - done)
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return false }
+            done += count
+        }
+        return true
+    }
+
+    /// Makes the folder and those above it.
+    static func makeFolder(_ path: String, mode: mode_t = 0o755) throws(ToolError) {
+        if isFolder(path) { return }
+        let parent = folder(of: path)
+        if parent != path { try makeFolder(parent) }
+        guard mkdir(path, mode) == 0 || errno == EEXIST else { throw failure("make", path) }
+    }
+
+    static func isFolder(_ path: String) -> Bool {
+        var found = stat()
+        return unsafe stat(path, &found) == 0 && found.st_mode & S_IFMT == S_IFDIR
+    }
+
+    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    static func isExecutable(_ path: String) -> Bool { access(path, X_OK) == 0 && !isFolder(path) }
+
+    /// Nil when there is no such file.
+    static func byteCount(of path: String) -> Int? {
+        var found = stat()
+        return unsafe stat(path, &found) == 0 ? Int(found.st_size) : nil
+    }
+
+    /// "/a/b" of "/a/b/c".
+    static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// Without links and dots; nil when it does not exist.
+    static func resolved(_ path: String) -> String? {
+        guard let real = unsafe realpath(path, nil) else { return nil }
+        defer { unsafe free(real) }
+        return unsafe String(cString: real)
+    }
+
+    static func freeMegabytes(at path: String) throws(ToolError) -> Int {
+        var found = statvfs()
+        guard unsafe statvfs(path, &found) == 0 else { throw failure("look at the disk of", path) }
+        return Int(found.f_bavail) / 1_024 * Int(found.f_frsize) / 1_024
+    }
+
+    static func failure(_ operation: String, _ path: String) -> ToolError {
+        .file(operation: operation, path: path, SystemErrorCode(rawValue: errno))
+    }
+}
+
+extension FileSystem {
+    /// Exactly `count` bytes from the start of a file or device; nil when it has fewer.
+    static func readSome(_ path: String, count: Int) throws(ToolError) -> [UInt8]? {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure("read", path) }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: count)
+        return unsafe Glibc.read(descriptor, &bytes, count) == count ? bytes : nil
+    }
+}
+
+extension FileSystem {
+    /// What lies in a folder; nothing when it cannot be read.
+    static func names(in folder: String) -> [String] {
+        guard let listing = unsafe opendir(folder) else { return [] }
+        defer { unsafe closedir(listing) }
+        var names: [String] = []
+        while let entry = unsafe readdir(listing) {
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+                unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) {
+                    unsafe String(cString: $0)
+                }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+}

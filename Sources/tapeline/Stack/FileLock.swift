@@ -1,0 +1,24 @@
+internal import Glibc
+import Primitives
+import ServiceRuntime
+
+/// A lock that the kernel takes back when its process ends, however it ends.
+// Safety: the descriptor belongs to this value alone and is closed with it.
+struct FileLock: ~Copyable {
+    private let descriptor: Int32
+
+    /// Nil when somebody else has held the lock for the whole of `timeout`.
+    init?(_ path: String, timeout: Duration) throws(ToolError) {
+        descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw FileSystem.failure("open", path) }
+        let clock = SystemClock()
+        let deadline = clock.deadline(after: timeout)
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            guard clock.remaining(until: deadline) > .zero else { return nil }
+            // The kernel has no wait with a deadline for this kind of lock.
+            unsafe poll(nil, 0, 20)
+        }
+    }
+
+    deinit { close(descriptor) }
+}

@@ -1,0 +1,45 @@
+internal import Glibc
+import Primitives
+import ServiceRuntime
+
+/// `tapeline down`: ends exactly what `up` started.
+extension Stack {
+    /// Above what the supervision gives to all its stages together.
+    static let supervisorGrace: Duration = .seconds(60)
+
+    func down() throws(ToolError) -> ExitCode {
+        guard FileSystem.isFolder(home.path) else {
+            terminal.line("the stack \(home.name) is not up")
+            return .success
+        }
+        return try locked { () throws(ToolError) in
+            let state = try StackState.read(home)
+            let isSupervised = state?.isSupervised ?? false
+            if !isSupervised, Leftovers(home: home, state: state).isEmpty {
+                terminal.line("the stack \(home.name) is not up")
+                return .success
+            }
+            let begin = SystemClock().monotonic()
+            if !isSupervised { terminal.line("its supervisor has died") }
+            try stopAll()
+            let passed = Duration.nanoseconds(SystemClock().monotonic().nanoseconds(since: begin))
+            terminal.line("the stack \(home.name) is stopped (\(passed.shown)); its data stay")
+            return .success
+        }
+    }
+
+    /// By the supervisor when there is one, else by hand.
+    func stopAll() throws(ToolError) {
+        if let supervisor = try StackState.read(home)?.supervisor, supervisor.isAlive {
+            terminal.line("stopping the stack \(home.name)")
+            _ = supervisor.signal(SIGTERM)
+            if !supervisor.waitUntilGone(timeout: Stack.supervisorGrace) {
+                terminal.line("its supervisor hangs and is killed")
+                _ = supervisor.signal(SIGKILL)
+                _ = supervisor.waitUntilGone(timeout: Leftovers.killGrace)
+            }
+        }
+        let leftovers = Leftovers(home: home, state: try StackState.read(home))
+        if !leftovers.isEmpty { try leftovers.stop { terminal.line("  \($0)") } }
+    }
+}

@@ -1,0 +1,169 @@
+internal import Glibc
+import Primitives
+import ServiceRuntime
+
+/// `tapeline up`: starts a stack and its supervisor, and waits until everything works.
+extension Stack {
+    struct UpOptions: Equatable, Sendable {
+        var settings = StackSettings()
+        var withServices = true
+    }
+
+    /// Room for the servers' own files and for a first while of data.
+    static let freeMegabytesMin = 256
+    /// Above all limits of the supervision: only a supervisor that hangs comes near it.
+    static let upTimeout: Duration = .seconds(600)
+    private static let lookEvery: Duration = .milliseconds(30)
+
+    func up(_ options: UpOptions, shutdown: ShutdownSignal) throws(ToolError) -> ExitCode {
+        try checkout.requirePrograms(services: options.withServices)
+        try home.makeFolders()
+        return try locked { () throws(ToolError) in
+            let known = try StackState.read(home)
+            if let known, known.isSupervised {
+                terminal.line("the stack \(home.name) is already up")
+                terminal.line()
+                return try status(asJSON: false)
+            }
+            return try start(options, after: known, shutdown)
+        }
+    }
+
+    private func start(
+        _ options: UpOptions, after known: StackState?, _ shutdown: ShutdownSignal
+    ) throws(ToolError) -> ExitCode {
+        let leftovers = Leftovers(home: home, state: known)
+        if !leftovers.isEmpty {
+            terminal.line("the supervisor has died; what it left running is stopped first")
+            try leftovers.stop { terminal.line("  \($0)") }
+        }
+        let free = try FileSystem.freeMegabytes(at: home.path)
+        guard free >= Stack.freeMegabytesMin else {
+            throw .diskNearlyFull(
+                path: home.path, freeMegabytes: free, neededMegabytes: Stack.freeMegabytesMin)
+        }
+        let plan = try plan(options)
+        try writeFiles(of: plan)
+        terminal.line("starting the stack \(home.name)")
+        let begin = SystemClock().monotonic()
+        let supervisor = try startSupervisor(options)
+        guard let state = try follow(supervisor, shutdown) else {
+            terminal.line("interrupted: stopping what was started")
+            try stopAll()
+            return .interrupted
+        }
+        let passed = SystemClock().monotonic().nanoseconds(since: begin)
+        terminal.line("the stack \(home.name) is up (\(Duration.nanoseconds(passed).shown))")
+        terminal.line()
+        for line in StatusTable(state: state, readiness: [:]).lines { terminal.line(line) }
+        terminal.line()
+        for line in plan.hints { terminal.line(line) }
+        return .success
+    }
+
+    func plan(_ options: UpOptions) throws(ToolError) -> StackPlan {
+        StackPlan(
+            checkout: checkout, home: home, ports: try StackPorts.open(home),
+            secrets: try StackSecrets.open(home), settings: options.settings,
+            withServices: options.withServices)
+    }
+
+    private func writeFiles(of plan: StackPlan) throws(ToolError) {
+        try FileSystem.write(Array(plan.valkeyConfiguration.utf8), to: home.valkeyConfiguration)
+        try FileSystem.write(Array(plan.passwordFile.utf8), to: home.passwordFile)
+    }
+
+    private func startSupervisor(_ options: UpOptions) throws(ToolError) -> ChildProcess {
+        let log = LogFile(path: home.log("supervisor"))
+        try log.keepBounded()
+        var arguments = ["supervise", "--home", checkout.root, "--name", home.name]
+        if !options.withServices { arguments.append("--servers-only") }
+        do {
+            return try ChildProcess(
+                executable: try Checkout.ownExecutable(),
+                arguments: arguments + options.settings.arguments,
+                environment: FileSystem.ownEnvironment(), logPath: log.path)
+        } catch let error as ServiceError {
+            throw .runtime(error)
+        } catch let error as ToolError {
+            throw error
+        } catch {
+            throw .startFailed("\(error)", logs: home.logs)
+        }
+    }
+
+    /// Shows the progress until everything works. Nil: the person interrupted it.
+    private func follow(
+        _ supervisor: ChildProcess, _ shutdown: ShutdownSignal
+    ) throws(ToolError) -> StackState? {
+        let clock = SystemClock()
+        let deadline = clock.deadline(after: Stack.upTimeout)
+        var progress = UpProgress()
+        let log = LogFile(path: home.log("supervisor"))
+        while clock.remaining(until: deadline) > .zero {
+            let hasEnded = !supervisor.isRunning
+            let state = try StackState.read(home)
+            if let state, state.supervisor == supervisor.identity {
+                for line in progress.lines(for: state) { terminal.line(line) }
+                if state.phase == .running { return state }
+                if hasEnded, let problem = state.problem {
+                    throw .startFailed(problem, logs: home.logs)
+                }
+            }
+            if hasEnded {
+                let words = log.lastWords() ?? "it says nothing"
+                throw .startFailed("the supervisor ended: \(words)", logs: home.logs)
+            }
+            if shutdown.wait(timeout: Stack.lookEvery) { return nil }
+        }
+        throw .startFailed("it took longer than \(Stack.upTimeout.shown)", logs: home.logs)
+    }
+}
+
+/// Turns the states of a starting stack into one line per thing that happened.
+struct UpProgress {
+    private var told: [String: String] = [:]
+
+    mutating func lines(for state: StackState) -> [String] {
+        state.units.compactMap { unit in
+            let isNews = ["works", "done", "restarting", "gave up"].contains(unit.state)
+            guard isNews, told[unit.name] != unit.state else { return nil }
+            told[unit.name] = unit.state
+            let time = unit.startNanoseconds.map { Duration.nanoseconds($0).shown } ?? ""
+            let what = unit.detail.isEmpty ? time : unit.detail
+            return "  \(unit.name.padded(to: 18)) \(unit.state.padded(to: 11)) \(what)"
+        }
+    }
+}
+
+extension StackPlan {
+    /// What a person does next.
+    var hints: [String] {
+        let psql = checkout.databaseProgram("psql")
+        return [
+            "psql:  PGPASSFILE=\(home.passwordFile) \(psql) -h \(StackPlan.loopback)"
+                + " -p \(ports[.postgres]) -U \(StackPlan.migrator) \(StackPlan.database)",
+            "logs:  \(home.logs)",
+            "stop:  \(stopCommand)",
+        ]
+    }
+
+    private var stopCommand: String {
+        home.name == StackHome.defaultName
+            ? "make down" : "\(checkout.program("tapeline")) down --name \(home.name)"
+    }
+}
+
+extension FileSystem {
+    /// The environment that this process was started with.
+    static func ownEnvironment() throws(ToolError) -> [String: String] {
+        let entries = try read("/proc/self/environ")?.split(separator: 0) ?? []
+        var environment: [String: String] = [:]
+        for entry in entries {
+            let text = String(decoding: entry, as: UTF8.self)
+            guard let equals = text.firstIndex(of: "=") else { continue }
+            environment[String(text[..<equals])] = String(text[text.index(after: equals)...])
+        }
+        return environment
+    }
+}

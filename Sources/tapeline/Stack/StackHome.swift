@@ -1,0 +1,52 @@
+/// The folder of one stack: all that it keeps and all that it says lies here.
+struct StackHome: Equatable, Sendable {
+    static let defaultName = "default"
+    static let nameBytesMax = 32
+
+    let name: String
+    let path: String
+
+    init(checkout: Checkout, name: String) throws(ToolError) {
+        guard StackHome.isName(name) else {
+            throw .usage(
+                "'\(name.prefix(64))' is no name for a stack (a to z, 0 to 9 and -, a letter first,"
+                    + " at most \(StackHome.nameBytesMax))")
+        }
+        self.name = name
+        path = "\(checkout.root)/.local/stack/\(name)"
+    }
+
+    private static func isName(_ text: String) -> Bool {
+        guard let first = text.utf8.first, text.utf8.count <= nameBytesMax else { return false }
+        let letters = UInt8(ascii: "a")...UInt8(ascii: "z")
+        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+        return letters.contains(first)
+            && text.utf8.allSatisfy {
+                letters.contains($0) || digits.contains($0) || $0 == UInt8(ascii: "-")
+            }
+    }
+
+    var secrets: String { "\(path)/secrets" }
+    var logs: String { "\(path)/logs" }
+    var ports: String { "\(path)/ports.json" }
+    var state: String { "\(path)/state.json" }
+    /// Held by a command that changes the stack.
+    var commandLock: String { "\(path)/command.lock" }
+    /// Held by the supervisor as long as it lives.
+    var supervisorLock: String { "\(path)/supervisor.lock" }
+    var postgresData: String { "\(path)/postgres" }
+    var natsStore: String { "\(path)/nats" }
+    var valkeyFolder: String { "\(path)/valkey" }
+    var valkeyConfiguration: String { "\(valkeyFolder)/valkey.conf" }
+    /// libpq's password file, for psql.
+    var passwordFile: String { "\(secrets)/pgpass" }
+
+    func secret(_ name: String) -> String { "\(secrets)/\(name)" }
+    func log(_ unit: String) -> String { "\(logs)/\(unit).log" }
+
+    func makeFolders() throws(ToolError) {
+        try FileSystem.makeFolder(path)
+        try FileSystem.makeFolder(secrets, mode: 0o700)
+        for folder in [logs, natsStore, valkeyFolder] { try FileSystem.makeFolder(folder) }
+    }
+}

@@ -1,0 +1,217 @@
+/// Which processes a local stack consists of, in which order, with which arguments and environment.
+/// Pure: the same inputs give the same plan.
+struct StackPlan: Equatable, Sendable {
+    static let databasePrograms = [
+        "initdb", "not-root", "pg_isready", "postgres", "psql", "valkey-cli", "valkey-server",
+    ]
+    static let servicePrograms = ["provider-gateway", "operator-worker", "store-writer"]
+    static let loopback = "127.0.0.1"
+    static let database = "tapeline"
+    static let migrator = "tapeline_migrator"
+    static let writer = "tapeline_writer"
+    /// In the environment of every process of a stack: the stack's folder. By it what a killed
+    /// supervisor left behind is found.
+    static let marker = "TAPELINE_STACK"
+
+    let checkout: Checkout
+    let home: StackHome
+    let ports: StackPorts
+    let secrets: StackSecrets
+    let settings: StackSettings
+    /// False: only the servers, for services that are run by hand.
+    var withServices = true
+
+    /// In the order of their stages.
+    var units: [UnitPlan] {
+        let all = servers + (withServices ? services : [])
+        return all.map { unit in
+            var marked = unit
+            marked.environment[StackPlan.marker] = home.path
+            marked.environment["PATH"] = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+            return marked
+        }
+    }
+
+    // MARK: servers
+
+    private var servers: [UnitPlan] {
+        [nats, valkey, clusterJob, postgres, databaseJob]
+    }
+
+    private var nats: UnitPlan {
+        let monitor = ports[.natsMonitor]
+        return UnitPlan(
+            name: "nats-server", kind: .server, stage: 0, executable: checkout.natsServer,
+            arguments: ["--config", checkout.deploy("nats/server.conf")],
+            environment: [
+                "NATS_SERVER_NAME": quoted("tapeline-\(home.name)"),
+                "NATS_HOST": StackPlan.loopback,
+                "NATS_PORT": "\(ports[.nats])",
+                "NATS_MONITOR_PORT": "\(monitor)",
+                "NATS_STORE_DIR": quoted(home.natsStore),
+                "NATS_STORE_BYTES_MAX": "4GB",
+                "NATS_GATEWAY_PASSWORD": secrets[.natsGateway],
+                "NATS_OPERATOR_PASSWORD": secrets[.natsOperator],
+                "NATS_WRITER_PASSWORD": secrets[.natsWriter],
+                "NATS_TOOL_PASSWORD": secrets[.natsTool],
+            ],
+            check: .http(port: monitor, path: "/healthz?js-enabled-only=true"),
+            logPath: home.log("nats-server"), address: address(.nats))
+    }
+
+    private var valkey: UnitPlan {
+        UnitPlan(
+            name: "valkey", kind: .server, stage: 0,
+            executable: checkout.databaseProgram("valkey-server"),
+            arguments: [home.valkeyConfiguration],
+            environment: ["VALKEYCLI_AUTH": secrets[.valkey]],
+            check: .command(
+                checkout.databaseProgram("valkey-cli"),
+                ["-e", "-h", StackPlan.loopback, "-p", "\(ports[.valkey])", "ping"]),
+            logPath: home.log("valkey"), address: address(.valkey))
+    }
+
+    /// Valkey takes its password from a file only: a command line is everybody's to read.
+    var valkeyConfiguration: String {
+        """
+        include \(quoted(checkout.deploy("valkey/valkey.conf")))
+        bind \(StackPlan.loopback)
+        port \(ports[.valkey])
+        dir \(quoted(home.valkeyFolder))
+        requirepass \(secrets[.valkey])
+
+        """
+    }
+
+    private var clusterJob: UnitPlan {
+        UnitPlan(
+            name: "postgres-files", kind: .job, stage: 0,
+            executable: checkout.deploy("local/initdb.sh"),
+            arguments: [
+                checkout.databaseProgram(""), home.postgresData,
+                home.secret(StackSecrets.Name.postgresOwner.rawValue),
+            ],
+            startLimit: .seconds(120), logPath: home.log("postgres-files"))
+    }
+
+    private var postgres: UnitPlan {
+        UnitPlan(
+            name: "postgres", kind: .server, stage: 1,
+            executable: checkout.databaseProgram("not-root"),
+            arguments: [
+                "-o", home.postgresData, checkout.databaseProgram("postgres"),
+                "-D", home.postgresData,
+                "--config-file=\(checkout.deploy("local/postgresql.conf"))",
+                "--listen-addresses=\(StackPlan.loopback)", "--port=\(ports[.postgres])",
+            ],
+            check: .command(
+                checkout.databaseProgram("pg_isready"),
+                ["-q", "-h", StackPlan.loopback, "-p", "\(ports[.postgres])", "-U", "postgres"]),
+            stopSignal: 2, logPath: home.log("postgres"), address: address(.postgres))
+    }
+
+    /// Roles, database and extension; harmless when they are there.
+    private var databaseJob: UnitPlan {
+        UnitPlan(
+            name: "database", kind: .job, stage: 2, executable: checkout.databaseProgram("psql"),
+            arguments: [
+                "--no-psqlrc", "--quiet", "--no-password", "--host", StackPlan.loopback,
+                "--port", "\(ports[.postgres])", "--username", "postgres",
+                "--file", checkout.deploy("local/database.sql"), "postgres",
+            ],
+            environment: [
+                "PGPASSFILE": home.passwordFile,
+                "TAPELINE_MIGRATOR_PASSWORD": secrets[.postgresMigrator],
+                "TAPELINE_WRITER_PASSWORD": secrets[.postgresWriter],
+            ],
+            logPath: home.log("database"))
+    }
+
+    /// libpq's password file: host:port:database:user:password.
+    var passwordFile: String {
+        let users: [(name: String, secret: StackSecrets.Name)] = [
+            ("postgres", .postgresOwner), (StackPlan.migrator, .postgresMigrator),
+            (StackPlan.writer, .postgresWriter),
+        ]
+        return users.map {
+            "\(StackPlan.loopback):\(ports[.postgres]):*:\($0.name):\(secrets[$0.secret])\n"
+        }.joined()
+    }
+
+    // MARK: services
+
+    private var services: [UnitPlan] {
+        [
+            migrateJob,
+            service(
+                "provider-gateway", "provider-gateway", .gateway,
+                nats("gateway", .natsGateway).merging([
+                    "GATEWAY_SOURCE": "synthetic", "GATEWAY_PROVIDER": "synthetic",
+                ]) { $1 }, for: .gateway),
+            service(
+                "operator-worker-a", "operator-worker", .operatorA,
+                nats("operator", .natsOperator).merging(["OPERATOR_PARTITIONS": "0-15"]) { $1 },
+                for: .operators),
+            service(
+                "operator-worker-b", "operator-worker", .operatorB,
+                nats("operator", .natsOperator).merging(["OPERATOR_PARTITIONS": "16-31"]) { $1 },
+                for: .operators),
+            service("store-writer", "store-writer", .writer, writerEnvironment, for: .writer),
+        ]
+    }
+
+    private var migrateJob: UnitPlan {
+        let secret = home.secret(StackSecrets.Name.postgresMigrator.rawValue)
+        return UnitPlan(
+            name: "migrate", kind: .job, stage: 3, executable: checkout.program("store-writer"),
+            arguments: ["migrate"],
+            environment: writerEnvironment.merging([
+                "POSTGRES_MIGRATOR_USER": StackPlan.migrator,
+                "POSTGRES_MIGRATOR_PASSWORD_FILE": secret,
+            ]) { $1 }.merging(settings.environment(for: .writer)) { $1 },
+            startLimit: .seconds(120), logPath: home.log("migrate"))
+    }
+
+    private func service(
+        _ name: String, _ program: String, _ port: StackPorts.Name,
+        _ environment: [String: String], for receiver: StackSettings.Receiver
+    ) -> UnitPlan {
+        let number = ports[port]
+        let own = ["OPS_ADDRESS": StackPlan.loopback, "OPS_PORT": "\(number)", "LOG_FORMAT": "json"]
+        return UnitPlan(
+            name: name, kind: .service, stage: 4, executable: checkout.program(program),
+            environment: environment.merging(own) { $1 }
+                .merging(settings.environment(for: receiver)) { $1 },
+            check: .http(port: number, path: "/readyz"), stopGrace: .seconds(12),
+            logPath: home.log(name), address: "http://\(address(port))/status",
+            operationsPort: number)
+    }
+
+    private func nats(_ user: String, _ secret: StackSecrets.Name) -> [String: String] {
+        [
+            "NATS_URL": "nats://\(address(.nats))", "NATS_USER": user,
+            "NATS_PASSWORD_FILE": home.secret(secret.rawValue),
+        ]
+    }
+
+    private var writerEnvironment: [String: String] {
+        nats("writer", .natsWriter).merging([
+            "POSTGRES_HOST": StackPlan.loopback, "POSTGRES_PORT": "\(ports[.postgres])",
+            "POSTGRES_DB": StackPlan.database, "POSTGRES_USER": StackPlan.writer,
+            "POSTGRES_PASSWORD_FILE": home.secret(StackSecrets.Name.postgresWriter.rawValue),
+            "POSTGRES_SSLMODE": "disable",
+            "VALKEY_HOST": StackPlan.loopback, "VALKEY_PORT": "\(ports[.valkey])",
+            "VALKEY_PASSWORD_FILE": home.secret(StackSecrets.Name.valkey.rawValue),
+        ]) { $1 }
+    }
+
+    private func address(_ port: StackPorts.Name) -> String {
+        "\(StackPlan.loopback):\(ports[port])"
+    }
+
+    /// For the configurations of NATS and Valkey: a path may hold blanks.
+    private func quoted(_ text: String) -> String {
+        let escaped = text.flatMap { "\\\"".contains($0) ? ["\\", $0] : [$0] }
+        return "\"\(String(escaped))\""
+    }
+}

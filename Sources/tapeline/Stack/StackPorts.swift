@@ -1,0 +1,102 @@
+internal import Glibc
+import Primitives
+
+/// The ports of one stack on 127.0.0.1. They are chosen at its first start and stay, as long as
+/// nobody else takes them while it is down.
+struct StackPorts: Equatable, Sendable {
+    enum Name: String, CaseIterable {
+        case nats, natsMonitor, postgres, valkey, gateway, operatorA, operatorB, writer
+    }
+
+    /// Below the ports that the kernel hands out for outgoing connections: such a one would keep a
+    /// server from coming back after its death.
+    static let range: ClosedRange<UInt16> = 20_000...29_999
+
+    private var numbers: [Name: UInt16]
+
+    subscript(name: Name) -> UInt16 { numbers[name] ?? 0 }
+
+    init(_ numbers: [Name: UInt16]) { self.numbers = numbers }
+
+    /// The ports of the file if all of them are free, else new ones, which are written there.
+    static func open(_ home: StackHome) throws(ToolError) -> StackPorts {
+        if let known = try read(home), Name.allCases.allSatisfy({ isFree(known[$0]) }) {
+            return known
+        }
+        let chosen = try choose()
+        try FileSystem.write(chosen.json, to: home.ports)
+        return chosen
+    }
+
+    /// Nil before the first start, and for a file that holds something else: it is replaced.
+    static func read(_ home: StackHome) throws(ToolError) -> StackPorts? {
+        guard let bytes = try FileSystem.read(home.ports) else { return nil }
+        return parse(bytes)
+    }
+
+    static func parse(_ bytes: [UInt8]) -> StackPorts? {
+        guard let document = parsedJSON(bytes) else { return nil }
+        var numbers: [Name: UInt16] = [:]
+        for name in Name.allCases {
+            guard let number = document[name.rawValue]?.int.flatMap(UInt16.init(exactly:)),
+                range.contains(number)
+            else { return nil }
+            numbers[name] = number
+        }
+        return Set(numbers.values).count == Name.allCases.count ? StackPorts(numbers) : nil
+    }
+
+    var json: [UInt8] {
+        var writer = JSONWriter()
+        writer.object { writer in
+            for name in Name.allCases { writer.member(name.rawValue, self[name]) }
+        }
+        return writer.bytes + Array("\n".utf8)
+    }
+
+    private static func choose() throws(ToolError) -> StackPorts {
+        var random = SystemRandomNumberGenerator()
+        var candidate = UInt16.random(in: range, using: &random)
+        var numbers: [Name: UInt16] = [:]
+        var names = Name.allCases[...]
+        for _ in range {
+            guard let name = names.first else { break }
+            if isFree(candidate) {
+                numbers[name] = candidate
+                names.removeFirst()
+            }
+            candidate = candidate == range.upperBound ? range.lowerBound : candidate + 1
+        }
+        guard names.isEmpty else { throw .noFreePort }
+        return StackPorts(numbers)
+    }
+
+    /// Whether a server could listen there now; what lingers of old connections does not count.
+    static func isFree(_ port: UInt16) -> Bool {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        var enabled: Int32 = 1
+        let size = socklen_t(MemoryLayout<Int32>.size)
+        unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &enabled, size)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        return unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+                    && listen(descriptor, 1) == 0
+            }
+        }
+    }
+}
+
+/// Nil for anything that is not JSON: the files of a stack are only notes, made anew when damaged.
+func parsedJSON(_ bytes: [UInt8]) -> JSONValue? {
+    do {
+        return try JSONValue.parse(bytes)
+    } catch {
+        return nil
+    }
+}

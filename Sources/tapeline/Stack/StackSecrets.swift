@@ -1,0 +1,57 @@
+internal import Glibc
+
+/// The passwords of one stack: made at its first start, readable by its user alone, and never on a
+/// command line.
+struct StackSecrets: Equatable, Sendable {
+    enum Name: String, CaseIterable {
+        case natsGateway = "nats-gateway"
+        case natsOperator = "nats-operator"
+        case natsWriter = "nats-writer"
+        case natsTool = "nats-tool"
+        case postgresOwner = "postgres-owner"
+        case postgresMigrator = "postgres-migrator"
+        case postgresWriter = "postgres-writer"
+        case valkey = "valkey"
+    }
+
+    /// 192 bits each.
+    static let randomBytes = 24
+    private let values: [Name: String]
+
+    subscript(name: Name) -> String { values[name] ?? "" }
+
+    /// Reads the secrets of the stack, and makes those that it does not have.
+    static func open(_ home: StackHome) throws(ToolError) -> StackSecrets {
+        var values: [Name: String] = [:]
+        for name in Name.allCases {
+            let path = home.secret(name.rawValue)
+            if let bytes = try FileSystem.read(path) {
+                values[name] = try parse(bytes, path)
+            } else {
+                let secret = try make()
+                try FileSystem.write(Array(secret.utf8), to: path)
+                values[name] = secret
+            }
+        }
+        return StackSecrets(values: values)
+    }
+
+    private static func parse(_ bytes: [UInt8], _ path: String) throws(ToolError) -> String {
+        let letters = UInt8(ascii: "a")...UInt8(ascii: "z")
+        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+        guard let first = bytes.first, letters.contains(first), bytes.count >= randomBytes,
+            bytes.allSatisfy({ letters.contains($0) || digits.contains($0) })
+        else { throw .damaged(path: path, problem: "not a password of this tool") }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The letter in front keeps the parser of the NATS configuration from reading a number.
+    private static func make() throws(ToolError) -> String {
+        guard let random = try FileSystem.readSome("/dev/urandom", count: randomBytes) else {
+            throw FileSystem.failure("read", "/dev/urandom")
+        }
+        let digits = Array("0123456789abcdef")
+        return "p"
+            + String(random.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
+    }
+}

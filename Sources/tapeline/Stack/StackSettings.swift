@@ -1,0 +1,53 @@
+/// What `--set KEY=VALUE` changes: configuration keys of the services. Which service a key reaches
+/// is in its prefix; the services themselves check key and value.
+struct StackSettings: Equatable, Sendable {
+    enum Receiver { case all, gateway, operators, writer }
+
+    static let countMax = 64
+    static let bytesMax = 4_096
+    private static let receivers: [(prefix: String, receiver: Receiver)] = [
+        ("GATEWAY_", .gateway), ("SYNTHETIC_", .gateway), ("OPERATOR_", .operators),
+        ("WRITER_", .writer), ("LOG_", .all), ("MDS_", .all),
+    ]
+    /// The stack itself gives these, different ones to each process.
+    private static let fixed: Set<String> = ["OPERATOR_PARTITIONS"]
+
+    private(set) var values: [(key: String, value: String)] = []
+
+    static func == (left: StackSettings, right: StackSettings) -> Bool {
+        left.arguments == right.arguments
+    }
+
+    /// Takes "KEY=VALUE"; a key given twice has its last value.
+    mutating func add(_ text: String) throws(ToolError) {
+        guard let equals = text.firstIndex(of: "="), text.utf8.count <= StackSettings.bytesMax
+        else { throw .usage("--set wants KEY=VALUE, not '\(text.prefix(80))'") }
+        let key = String(text[..<equals])
+        guard StackSettings.receiver(of: key) != nil, !StackSettings.fixed.contains(key) else {
+            throw .usage("--set cannot change '\(key.prefix(80))' of a local stack")
+        }
+        guard values.count < StackSettings.countMax else {
+            throw .usage("--set may come \(StackSettings.countMax) times at most")
+        }
+        values.removeAll { $0.key == key }
+        values.append((key, String(text[text.index(after: equals)...])))
+    }
+
+    func environment(for receiver: Receiver) -> [String: String] {
+        var environment: [String: String] = [:]
+        for (key, value) in values {
+            guard let wanted = StackSettings.receiver(of: key) else { continue }
+            if wanted == .all || wanted == receiver { environment[key] = value }
+        }
+        return environment
+    }
+
+    /// As arguments of the supervisor.
+    var arguments: [String] { values.flatMap { ["--set", "\($0.key)=\($0.value)"] } }
+
+    var namespace: String { values.first { $0.key == "MDS_NAMESPACE" }?.value ?? "md" }
+
+    private static func receiver(of key: String) -> Receiver? {
+        receivers.first { key.hasPrefix($0.prefix) }?.receiver
+    }
+}

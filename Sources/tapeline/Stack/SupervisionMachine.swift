@@ -1,0 +1,248 @@
+import Primitives
+
+/// Decides what happens to the processes of a stack: the order of start and stop, restarts, and
+/// when to give up. Pure: it learns by events, answers with actions, and times come in.
+struct SupervisionMachine: Sendable {
+    enum Phase: String, Sendable {
+        /// One stage after the other is started; ends in `running`, or in `stopping` when a unit
+        /// does not come up.
+        case starting
+        /// Everything worked once; whatever dies is started again. Ends in `stopping`.
+        case running
+        /// One stage after the other is stopped, the last one first. Ends in `stopped`.
+        case stopping
+        /// No process is left.
+        case stopped
+    }
+
+    enum Event: Equatable, Sendable {
+        case begin
+        case tick
+        /// It answers its check.
+        case works(Int)
+        case ended(Int, Ending)
+        /// The stack shall end.
+        case stop
+    }
+
+    enum Ending: Equatable, Sendable {
+        case well
+        case badly(String)
+        /// Another start would end in the same way: the program or its configuration is wrong.
+        case hopelessly(String)
+    }
+
+    enum Action: Equatable, Sendable {
+        case start(Int)
+        /// By the signal of its plan.
+        case askToEnd(Int)
+        case kill(Int)
+    }
+
+    struct Limits: Sendable {
+        /// Deaths in a row after which a unit is given up, while the stack starts and later.
+        var deathsWhileStarting = 3
+        var deathsMax = 10
+        /// Who ran for so long starts counting its deaths anew.
+        var steadyAfter: Duration = .seconds(30)
+        var restartWait = (first: Duration.milliseconds(200), limit: Duration.seconds(10))
+        /// For the kernel to end a killed process.
+        var killGrace: Duration = .seconds(5)
+    }
+
+    private(set) var phase = Phase.starting
+    /// Why the stack stops although nobody wished it.
+    private(set) var problem: String?
+    private(set) var units: [SupervisedUnit]
+    private let limits: Limits
+    private var random: SeededRandom
+
+    init(_ plans: [UnitPlan], limits: Limits = Limits(), seed: UInt64 = 1) {
+        self.limits = limits
+        random = SeededRandom(seed: seed)
+        units = plans.map {
+            SupervisedUnit(
+                $0,
+                backoff: Backoff(first: limits.restartWait.first, limit: limits.restartWait.limit))
+        }
+    }
+
+    var isComplete: Bool { phase == .stopped }
+
+    mutating func handle(_ event: Event, at now: Timestamp, into actions: inout [Action]) {
+        switch event {
+        case .begin: startNextStage(at: now, &actions)
+        case .tick: tick(at: now, &actions)
+        case .works(let index):
+            guard units[index].state == .starting else { return }
+            units[index].state = .works
+            units[index].answered(at: now)
+            startNextStage(at: now, &actions)
+        case .ended(let index, let ending): ended(index, ending, at: now, &actions)
+        case .stop: stop(at: now, &actions)
+        }
+    }
+
+    // MARK: start
+
+    /// Starts the lowest stage that was not started, when all below it works.
+    private mutating func startNextStage(at now: Timestamp, _ actions: inout [Action]) {
+        guard phase == .starting else { return }
+        let open = units.filter { $0.state != .works && $0.state != .finished }
+        guard let stage = open.map(\.plan.stage).min() else {
+            phase = .running
+            return
+        }
+        for index in units.indices
+        where units[index].plan.stage == stage && units[index].state == .waiting {
+            units[index].comingUpSince = now
+            start(index, at: now, &actions)
+        }
+    }
+
+    private mutating func start(_ index: Int, at now: Timestamp, _ actions: inout [Action]) {
+        units[index].state = .starting
+        units[index].lastStart = now
+        actions.append(.start(index))
+    }
+
+    // MARK: ends
+
+    private mutating func ended(
+        _ index: Int, _ ending: Ending, at now: Timestamp, _ actions: inout [Action]
+    ) {
+        if phase == .stopping || phase == .stopped {
+            units[index].state = .stopped
+            return stopNextStage(at: now, &actions)
+        }
+        if units[index].plan.kind == .job {
+            jobEnded(index, ending, at: now, &actions)
+        } else {
+            died(index, ending, at: now, &actions)
+        }
+    }
+
+    private mutating func jobEnded(
+        _ index: Int, _ ending: Ending, at now: Timestamp, _ actions: inout [Action]
+    ) {
+        switch ending {
+        case .well:
+            units[index].state = .finished
+            units[index].answered(at: now)
+            startNextStage(at: now, &actions)
+        case .badly(let why), .hopelessly(let why):
+            units[index].state = .gaveUp(why)
+            fail("\(units[index].plan.name) failed: \(why)", at: now, &actions)
+        }
+    }
+
+    /// A server or service that ends by itself has died, even if it says that all went well.
+    private mutating func died(
+        _ index: Int, _ ending: Ending, at now: Timestamp, _ actions: inout [Action]
+    ) {
+        let ran = now.nanoseconds(since: units[index].lastStart)
+        if ran >= limits.steadyAfter.wholeNanoseconds { units[index].forgetDeaths() }
+        units[index].deathsInARow += 1
+        if units[index].state == .works { units[index].comingUpSince = now }
+        var why = "it ended by itself"
+        var isHopeless = false
+        switch ending {
+        case .well: break
+        case .badly(let reason): why = reason
+        case .hopelessly(let reason):
+            why = reason
+            isHopeless = true
+        }
+        let most = phase == .starting ? limits.deathsWhileStarting : limits.deathsMax
+        guard !isHopeless, units[index].deathsInARow < most else {
+            units[index].state = .gaveUp(why)
+            if phase == .starting {
+                fail("\(units[index].plan.name) does not start: \(why)", at: now, &actions)
+            }
+            return
+        }
+        let wait = units[index].backoff.next(using: &random)
+        units[index].state = .backingOff(
+            until: now.advanced(byNanoseconds: wait.wholeNanoseconds), why)
+    }
+
+    private mutating func fail(
+        _ why: String, at now: Timestamp, _ actions: inout [Action]
+    ) {
+        problem = why
+        stop(at: now, &actions)
+    }
+
+    // MARK: time
+
+    private mutating func tick(at now: Timestamp, _ actions: inout [Action]) {
+        for index in units.indices {
+            switch units[index].state {
+            case .backingOff(let until, _) where until <= now:
+                units[index].restarts += 1
+                start(index, at: now, &actions)
+            case .ending(let deadline) where deadline <= now:
+                units[index].state = .killed(
+                    deadline: now.advanced(byNanoseconds: limits.killGrace.wholeNanoseconds))
+                actions.append(.kill(index))
+            case .killed(let deadline) where deadline <= now:
+                problem = "\(units[index].plan.name) does not end, not even by SIGKILL"
+                units[index].state = .stopped
+                stopNextStage(at: now, &actions)
+            default: break
+            }
+        }
+        if phase == .starting { checkStartLimits(at: now, &actions) }
+    }
+
+    private mutating func checkStartLimits(at now: Timestamp, _ actions: inout [Action]) {
+        for unit in units where unit.isComingUp {
+            let passed = now.nanoseconds(since: unit.comingUpSince)
+            if passed < unit.plan.startLimit.wholeNanoseconds { continue }
+            let limit = unit.plan.startLimit.shown
+            let what = unit.plan.kind == .job ? "is not done" : "does not work"
+            var why = "\(unit.plan.name) \(what) after \(limit)"
+            if case .backingOff(_, let reason) = unit.state { why += ": \(reason)" }
+            return fail(why, at: now, &actions)
+        }
+    }
+
+    // MARK: stop
+
+    private mutating func stop(at now: Timestamp, _ actions: inout [Action]) {
+        guard phase == .starting || phase == .running else { return }
+        phase = .stopping
+        for index in units.indices {
+            switch units[index].state {
+            case .waiting, .backingOff: units[index].state = .stopped
+            default: break
+            }
+        }
+        stopNextStage(at: now, &actions)
+    }
+
+    /// Asks the highest stage with a process to end; the next one when none is left in it.
+    private mutating func stopNextStage(at now: Timestamp, _ actions: inout [Action]) {
+        guard phase == .stopping else { return }
+        guard let stage = units.filter(\.hasProcess).map(\.plan.stage).max() else {
+            phase = .stopped
+            return
+        }
+        for index in units.indices where units[index].plan.stage == stage {
+            switch units[index].state {
+            case .starting, .works:
+                let grace = units[index].plan.stopGrace.wholeNanoseconds
+                units[index].state = .ending(deadline: now.advanced(byNanoseconds: grace))
+                actions.append(.askToEnd(index))
+            default: break
+            }
+        }
+    }
+}
+
+extension Duration {
+    /// Of the limits here, all far below 292 years.
+    var wholeNanoseconds: Int64 {
+        components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000
+    }
+}

@@ -1,0 +1,77 @@
+import Primitives
+import ServiceRuntime
+
+/// The process of one unit, and the questions whether it works and how it ended.
+struct UnitProcess {
+    /// Of one question; the supervisor waits for it.
+    static let checkTimeout: Duration = .seconds(2)
+    /// The least time between two questions.
+    static let checkEveryNanoseconds: Int64 = 50_000_000
+
+    let plan: UnitPlan
+    let process: ChildProcess
+    private let log: LogFile
+    private let logStart: Int
+    private var nextCheck = Timestamp(nanoseconds: Int64.min)
+
+    init(_ plan: UnitPlan) throws(ServiceError) {
+        self.plan = plan
+        log = LogFile(path: plan.logPath)
+        logStart = log.end
+        process = try ChildProcess(
+            executable: plan.executable, arguments: plan.arguments, environment: plan.environment,
+            logPath: plan.logPath, options: .ownGroup)
+    }
+
+    var identity: ProcessIdentity { process.identity }
+
+    /// How it ended, if it did.
+    var ending: SupervisionMachine.Ending? {
+        guard let status = process.exitStatus else { return nil }
+        if status.isSuccess { return .well }
+        var why = "\(status)"
+        if let words = log.lastWords(from: logStart) { why += ": \(words)" }
+        let wrongUse = ChildProcess.ExitStatus.exited(ExitCode.usage.rawValue)
+        return status == wrongUse ? .hopelessly(why) : .badly(why)
+    }
+
+    mutating func works(at now: Timestamp) -> Bool {
+        guard nextCheck <= now else { return false }
+        nextCheck = now.advanced(byNanoseconds: UnitProcess.checkEveryNanoseconds)
+        return plan.answers
+    }
+}
+
+extension UnitPlan {
+    /// Asks the running unit; false when it has no answer in time.
+    var answers: Bool {
+        switch check {
+        case .none: return kind != .job
+        case .http(let port, let path):
+            do {
+                return try HTTPProbe.get(
+                    host: StackPlan.loopback, port: port, path: path,
+                    timeout: UnitProcess.checkTimeout
+                ).status == 200
+            } catch {
+                return false
+            }
+        case .command(let program, let arguments): return succeeds(program, arguments)
+        }
+    }
+
+    private func succeeds(_ program: String, _ arguments: [String]) -> Bool {
+        do {
+            let process = try ChildProcess(
+                executable: program, arguments: arguments, environment: environment,
+                logPath: "/dev/null")
+            if let status = process.wait(timeout: UnitProcess.checkTimeout) {
+                return status.isSuccess
+            }
+            process.stop(9, grace: UnitProcess.checkTimeout)
+            return false
+        } catch {
+            return false
+        }
+    }
+}

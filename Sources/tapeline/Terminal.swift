@@ -1,0 +1,46 @@
+internal import Glibc
+
+/// What a person sees: results on standard output, problems on standard error, whole lines by
+/// `write(2)`. Into a pipe or a file it is the same text.
+struct Terminal: Sendable {
+    private let output: Int32
+    private let errors: Int32
+
+    init(output: Int32 = 1, errors: Int32 = 2) {
+        self.output = output
+        self.errors = errors
+    }
+
+    func line(_ text: String = "") { write(text + "\n", to: output) }
+
+    func problem(_ text: String) { write("tapeline: \(text)\n", to: errors) }
+
+    /// A reader that has gone away (`| head`) is no failure of the command.
+    private func write(_ text: String, to descriptor: Int32) {
+        let bytes = Array(text.utf8)
+        var done = 0
+        while done < bytes.count {
+            let count = unsafe bytes.withUnsafeBytes {
+                unsafe Glibc.write(descriptor, $0.baseAddress?.advanced(by: done), $0.count - done)
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return }
+            done += count
+        }
+    }
+}
+
+extension String {
+    /// Filled up with blanks on the right, for tables.
+    func padded(to width: Int) -> String {
+        self + String(repeating: " ", count: max(0, width - count))
+    }
+}
+
+extension Duration {
+    /// "0.4 s", "312.0 s".
+    var shown: String {
+        let (seconds, attoseconds) = components
+        return "\(seconds).\(attoseconds / 100_000_000_000_000_000) s"
+    }
+}

@@ -1,0 +1,52 @@
+import ServiceRuntime
+
+/// Why a command of the tool failed. The description is one line: what, with what, what to do next.
+enum ToolError: Error, Equatable {
+    case usage(String)
+    case noCheckout(lookedFrom: String)
+    /// A program that `make` puts there.
+    case missing(path: String, verb: String)
+    case file(operation: String, path: String, SystemErrorCode)
+    case diskNearlyFull(path: String, freeMegabytes: Int, neededMegabytes: Int)
+    case damaged(path: String, problem: String)
+    case busy(stack: String)
+    case noFreePort
+    case startFailed(String, logs: String)
+    case stillRunning([String])
+    case runtime(ServiceError)
+
+    var exitCode: ExitCode {
+        switch self {
+        case .usage, .noCheckout: .usage
+        case .missing: .unavailable
+        case .file, .diskNearlyFull: .ioError
+        case .damaged: .dataError
+        case .busy, .noFreePort: .temporary
+        case .startFailed, .stillRunning, .runtime: .failure
+        }
+    }
+}
+
+extension ToolError: CustomStringConvertible {
+    var description: String {
+        switch self {
+        case .usage(let problem): "\(problem): see 'tapeline help'"
+        case .noCheckout(let folder):
+            "no checkout of Tapeline around \(folder): name it with --home FOLDER"
+        case .missing(let path, let verb): "\(path) is missing: run 'make \(verb)'"
+        case .file(let operation, let path, let code):
+            "cannot \(operation) \(path): \(code)"
+        case .diskNearlyFull(let path, let free, let needed):
+            "the disk of \(path) has \(free) MB free, \(needed) MB are needed: make room there"
+        case .damaged(let path, let problem): "\(path) is damaged (\(problem)): remove it"
+        case .busy(let stack):
+            "another command is at work on the stack \(stack): wait for it, or stop it"
+        case .noFreePort: "no free port between 20000 and 29999 on 127.0.0.1: try again"
+        case .startFailed(let problem, let logs):
+            "the stack did not start and was stopped: \(problem) (logs: \(logs))"
+        case .stillRunning(let processes):
+            "still running after SIGKILL: \(processes.joined(separator: ", "))"
+        case .runtime(let error): error.description
+        }
+    }
+}

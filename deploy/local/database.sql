@@ -1,0 +1,28 @@
+-- Roles, database and extension of a local stack; harmless when they are there.
+--
+-- The migrator owns the schema and everything in it; the writer may do what the migrations grant.
+-- The passwords come from the environment: a command line is everybody's to read.
+\set ON_ERROR_STOP on
+SET client_min_messages = warning;
+\getenv migrator_password TAPELINE_MIGRATOR_PASSWORD
+\getenv writer_password TAPELINE_WRITER_PASSWORD
+
+SELECT format('CREATE ROLE %I LOGIN', name)
+FROM unnest(ARRAY['tapeline_migrator', 'tapeline_writer']) AS name
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
+\gexec
+ALTER ROLE tapeline_migrator PASSWORD :'migrator_password';
+ALTER ROLE tapeline_writer PASSWORD :'writer_password';
+
+SELECT 'CREATE DATABASE tapeline OWNER tapeline_migrator'
+WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'tapeline')
+\gexec
+REVOKE ALL ON DATABASE tapeline FROM PUBLIC;
+GRANT CONNECT, TEMPORARY ON DATABASE tapeline TO tapeline_writer;
+
+\connect tapeline
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS timescaledb;
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+-- The Apache edition cannot run this job of its own, and says so in the log again and again.
+UPDATE _timescaledb_config.bgw_job SET scheduled = false WHERE id = 3;

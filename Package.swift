@@ -51,12 +51,22 @@ func benchmark(_ name: String, uses dependencies: [Target.Dependency]) -> Target
         path: "Benchmarks/\(name)", swiftSettings: strict)
 }
 
+/// A program: its target has a name of its own, because `tapeline` is no name for a module.
+func program(
+    _ name: String, at path: String, uses dependencies: [Target.Dependency]
+) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, path: path, exclude: ["README.md"],
+        swiftSettings: strict)
+}
+
 let package = Package(
     name: "tapeline",
     products: [
         .executable(name: "provider-gateway", targets: ["ProviderGateway"]),
         .executable(name: "operator-worker", targets: ["OperatorWorker"]),
         .executable(name: "store-writer", targets: ["StoreWriter"]),
+        .executable(name: "tapeline", targets: ["TapelineTool"])
     ],
     targets: [
         // C libraries. Exactly one Swift module imports each.
@@ -100,6 +110,10 @@ let package = Package(
                 "PostgresClient", "ValkeyClient", "TapeTransport", "NatsTransport",
                 "ServiceRuntime", "Telemetry",
             ] + tape),
+        // Tools.
+        program(
+            "TapelineTool", at: "Sources/tapeline",
+            uses: ["ServiceRuntime", "Telemetry", "Primitives"]),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
@@ -124,5 +138,8 @@ let package = Package(
         // Benchmarks. They count allocations, too, and fail when there are some where none may be.
         .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),
         benchmark("StreamCoreBenchmark", uses: ["StreamCore", "MarketModel", "Primitives"]),
+        tests(of: "ServiceRuntime", uses: ["Telemetry", "Primitives", "TestSupport"]),
+        tests(
+            of: "TapelineTool", uses: ["ServiceRuntime", "Telemetry", "Primitives", "TestSupport"]),
     ]
 )

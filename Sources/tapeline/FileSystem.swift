@@ -49,10 +49,10 @@ enum FileSystem {
         let problem = failure("write", path)
         close(descriptor)
         guard isWritten else {
-            unlink(temporary)
+            unsafe unlink(temporary)
             throw problem
         }
-        guard rename(temporary, path) == 0 else { throw failure("write", path) }
+        guard unsafe rename(temporary, path) == 0 else { throw failure("write", path) }
     }
 
     static func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
@@ -73,7 +73,7 @@ enum FileSystem {
         if isFolder(path) { return }
         let parent = folder(of: path)
         if parent != path { try makeFolder(parent) }
-        guard mkdir(path, mode) == 0 || errno == EEXIST else { throw failure("make", path) }
+        guard unsafe mkdir(path, mode) == 0 || errno == EEXIST else { throw failure("make", path) }
     }
 
     static func isFolder(_ path: String) -> Bool {
@@ -81,9 +81,11 @@ enum FileSystem {
         return unsafe stat(path, &found) == 0 && found.st_mode & S_IFMT == S_IFDIR
     }
 
-    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+    static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
 
-    static func isExecutable(_ path: String) -> Bool { access(path, X_OK) == 0 && !isFolder(path) }
+    static func isExecutable(_ path: String) -> Bool {
+        unsafe access(path, X_OK) == 0 && !isFolder(path)
+    }
 
     /// Nil when there is no such file.
     static func byteCount(of path: String) -> Int? {

@@ -9,8 +9,9 @@ rm -rf "$new" "$data"
 mkdir -p "$new"
 trap 'rm -rf "$new"' EXIT
 install -m 600 "$password_file" "$new/password"
-# The order of text is that of its bytes on every machine, whatever locales it has.
+# The order of text is that of its bytes on every machine, whatever locales it has. Nothing of worth
+# is in the files yet: a machine that loses power now makes them anew.
 "$programs/not-root" -o "$new" "$programs/initdb" --pgdata "$new/data" --username postgres \
     --auth scram-sha-256 --pwfile "$new/password" --encoding UTF8 --locale-provider builtin \
-    --locale C.UTF-8 --no-instructions
+    --locale C.UTF-8 --no-instructions --no-sync
 mv "$new/data" "$data"

@@ -16,7 +16,7 @@ struct FileLock: ~Copyable {
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
             guard clock.remaining(until: deadline) > .zero else { return nil }
             // The kernel has no wait with a deadline for this kind of lock.
-            unsafe poll(nil, 0, 20)
+            poll(nil, 0, 20)
         }
     }
 

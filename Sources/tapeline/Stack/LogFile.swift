@@ -1,4 +1,5 @@
 internal import Glibc
+import Primitives
 
 /// The log of one process. The process itself appends to it; this keeps it bounded and reads its
 /// last words.
@@ -15,7 +16,7 @@ struct LogFile: Sendable {
     func keepBounded(bytesMax: Int = LogFile.bytesMax) throws(ToolError) {
         guard let size = FileSystem.byteCount(of: path), size > bytesMax else { return }
         let kept = FileSystem.tail(of: path, bytesMax: bytesMax)
-        guard truncate(path, 0) == 0 else { throw FileSystem.failure("shorten", path) }
+        guard unsafe truncate(path, 0) == 0 else { throw FileSystem.failure("shorten", path) }
         try FileSystem.write(kept, to: "\(path).1")
     }
 

@@ -86,7 +86,8 @@ struct StatusTable {
     }
 
     var lines: [String] {
-        let head = "\("PROCESS".padded(to: 18)) \("STATE".padded(to: 11)) "
+        let head =
+            "\("PROCESS".padded(to: 18)) \("STATE".padded(to: 11)) "
             + "\("PID".padded(to: 8)) \("RESTARTS".padded(to: 8)) WHERE"
         return [head]
             + rows.map { row in

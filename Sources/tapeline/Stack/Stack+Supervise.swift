@@ -15,9 +15,15 @@ extension Stack {
         guard let identity = ProcessIdentity.current else {
             throw .damaged(path: "/proc/self/stat", problem: "it has no start time")
         }
+        guard let ports = try StackPorts.read(home) else {
+            throw .damaged(path: home.ports, problem: "it names no ports")
+        }
+        let plan = StackPlan(
+            checkout: checkout, home: home, ports: ports, secrets: try StackSecrets.open(home),
+            settings: options.settings, withServices: options.withServices)
         let logger = Logger(service: "tapeline", level: .info, format: .text(color: false))
         let supervisor = Supervisor(
-            try plan(options).units, home: home, identity: identity, logger: logger,
+            plan.units, home: home, identity: identity, logger: logger,
             shutdown: shutdown)
         return supervisor.run() == nil ? .success : .failure
     }

@@ -61,7 +61,7 @@ extension Stack {
         return .success
     }
 
-    func plan(_ options: UpOptions) throws(ToolError) -> StackPlan {
+    private func plan(_ options: UpOptions) throws(ToolError) -> StackPlan {
         StackPlan(
             checkout: checkout, home: home, ports: try StackPorts.open(home),
             secrets: try StackSecrets.open(home), settings: options.settings,

@@ -64,7 +64,7 @@ struct StackPlan: Equatable, Sendable {
             name: "valkey", kind: .server, stage: 0,
             executable: checkout.databaseProgram("valkey-server"),
             arguments: [home.valkeyConfiguration],
-            environment: ["VALKEYCLI_AUTH": secrets[.valkey]],
+            environment: ["REDISCLI_AUTH": secrets[.valkey]],
             check: .command(
                 checkout.databaseProgram("valkey-cli"),
                 ["-e", "-h", StackPlan.loopback, "-p", "\(ports[.valkey])", "ping"]),
@@ -177,7 +177,9 @@ struct StackPlan: Equatable, Sendable {
         _ environment: [String: String], for receiver: StackSettings.Receiver
     ) -> UnitPlan {
         let number = ports[port]
-        let own = ["OPS_ADDRESS": StackPlan.loopback, "OPS_PORT": "\(number)", "LOG_FORMAT": "json"]
+        let own = [
+            "OPS_ADDRESS": StackPlan.loopback, "OPS_PORT": "\(number)", "LOG_FORMAT": "json",
+        ]
         return UnitPlan(
             name: name, kind: .service, stage: 4, executable: checkout.program(program),
             environment: environment.merging(own) { $1 }
@@ -211,7 +213,7 @@ struct StackPlan: Equatable, Sendable {
 
     /// For the configurations of NATS and Valkey: a path may hold blanks.
     private func quoted(_ text: String) -> String {
-        let escaped = text.flatMap { "\\\"".contains($0) ? ["\\", $0] : [$0] }
-        return "\"\(String(escaped))\""
+        let escaped = text.map { "\\\"".contains($0) ? "\\\($0)" : String($0) }
+        return "\"\(escaped.joined())\""
     }
 }

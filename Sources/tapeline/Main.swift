@@ -1,0 +1,55 @@
+internal import Glibc
+import ServiceRuntime
+
+@main
+enum Main {
+    static func main() {
+        let terminal = Terminal()
+        do {
+            let code = try run(
+                ToolCommand.parse(Array(CommandLine.arguments.dropFirst())), terminal)
+            exit(code.rawValue)
+        } catch {
+            terminal.problem("\(error)")
+            exit(error.exitCode.rawValue)
+        }
+    }
+
+    private static func run(
+        _ command: ToolCommand, _ terminal: Terminal
+    ) throws(ToolError) -> ExitCode {
+        switch command {
+        case .help:
+            terminal.line(HelpPage.text)
+            return .success
+        case .version:
+            terminal.line("tapeline \(HelpPage.version)")
+            return .success
+        case .up(let target, let options):
+            let stack = try stack(target, terminal)
+            return try stack.up(options, shutdown: signals())
+        case .down(let target): return try stack(target, terminal).down()
+        case .status(let target, let asJSON):
+            return try stack(target, terminal).status(asJSON: asJSON)
+        case .supervise(let target, let options):
+            let stack = try stack(target, terminal)
+            return try stack.supervise(options, shutdown: signals())
+        }
+    }
+
+    private static func stack(
+        _ target: ToolCommand.Target, _ terminal: Terminal
+    ) throws(ToolError) -> Stack {
+        let executable = try Checkout.ownExecutable()
+        let checkout = try Checkout.find(home: target.home, executable: executable)
+        return try Stack(checkout: checkout, name: target.name, terminal: terminal)
+    }
+
+    private static func signals() throws(ToolError) -> ShutdownSignal {
+        do {
+            return try ShutdownSignal.install()
+        } catch {
+            throw .runtime(error)
+        }
+    }
+}

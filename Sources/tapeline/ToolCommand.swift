@@ -1,0 +1,101 @@
+/// What the arguments ask for.
+enum ToolCommand: Equatable, Sendable {
+    case help
+    case version
+    case up(Target, Stack.UpOptions)
+    case down(Target)
+    case status(Target, asJSON: Bool)
+    /// The process behind `up`; nobody types it.
+    case supervise(Target, Stack.UpOptions)
+
+    /// Which stack of which checkout.
+    struct Target: Equatable, Sendable {
+        var home: String?
+        var name = StackHome.defaultName
+    }
+
+    static let words = ["up", "down", "status", "supervise", "version", "help"]
+
+    /// `arguments` without the program's name.
+    static func parse(_ arguments: [String]) throws(ToolError) -> ToolCommand {
+        let wantsHelp = arguments.contains("--help") || arguments.contains("-h")
+        guard let word = arguments.first, !wantsHelp else { return .help }
+        var options = ToolOptions(word, Array(arguments.dropFirst()))
+        try options.read()
+        let up = Stack.UpOptions(settings: options.settings, withServices: options.withServices)
+        switch word {
+        case "help": return .help
+        case "version", "--version": return .version
+        case "up": return .up(options.target, up)
+        case "down": return .down(options.target)
+        case "status": return .status(options.target, asJSON: options.asJSON)
+        case "supervise": return .supervise(options.target, up)
+        default: throw .usage("'\(word.prefix(64))' is no command")
+        }
+    }
+}
+
+/// The options behind a command's word.
+private struct ToolOptions {
+    var target = ToolCommand.Target()
+    var settings = StackSettings()
+    var withServices = true
+    var asJSON = false
+
+    private let word: String
+    private var rest: [String]
+
+    init(_ word: String, _ rest: [String]) {
+        self.word = word
+        self.rest = rest.reversed()
+    }
+
+    /// Which commands take which option.
+    private static let takers: [String: Set<String>] = [
+        "--home": ["up", "down", "status", "supervise"],
+        "--name": ["up", "down", "status", "supervise"],
+        "--set": ["up", "supervise"],
+        "--servers-only": ["up", "supervise"],
+        "--json": ["status"],
+    ]
+
+    mutating func read() throws(ToolError) {
+        while let argument = rest.popLast() {
+            let equals = argument.firstIndex(of: "=")
+            let option = equals.map { String(argument[..<$0]) } ?? argument
+            guard ToolOptions.takers[option]?.contains(word) == true else {
+                guard ToolCommand.words.contains(word) || word == "--version" else { return }
+                throw .usage("'tapeline \(word)' does not take '\(option.prefix(64))'")
+            }
+            let attached = equals.map { String(argument[argument.index(after: $0)...]) }
+            try set(option, attached)
+        }
+    }
+
+    private mutating func set(_ option: String, _ attached: String?) throws(ToolError) {
+        switch option {
+        case "--home": target.home = try value(option, attached)
+        case "--name": target.name = try value(option, attached)
+        case "--set": try settings.add(value(option, attached))
+        case "--servers-only":
+            try refuse(option, attached)
+            withServices = false
+        default:
+            try refuse(option, attached)
+            asJSON = true
+        }
+    }
+
+    private mutating func value(
+        _ option: String, _ attached: String?
+    ) throws(ToolError) -> String {
+        guard let value = attached ?? rest.popLast(), !value.isEmpty else {
+            throw .usage("\(option) wants a value")
+        }
+        return value
+    }
+
+    private func refuse(_ option: String, _ attached: String?) throws(ToolError) {
+        if attached != nil { throw .usage("\(option) takes no value") }
+    }
+}

@@ -110,10 +110,13 @@ let package = Package(
                 "PostgresClient", "ValkeyClient", "TapeTransport", "NatsTransport",
                 "ServiceRuntime", "Telemetry",
             ] + tape),
+
         // Tools.
         program(
             "TapelineTool", at: "Sources/tapeline",
-            uses: ["ServiceRuntime", "Telemetry", "Primitives"]),
+            uses: [
+                "NatsTransport", "PostgresClient", "ValkeyClient", "ServiceRuntime", "Telemetry",
+            ] + tape),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
@@ -133,13 +136,12 @@ let package = Package(
         tests(of: "PostgresClient", uses: ["Primitives", "TestSupport"]),
         tests(of: "ValkeyClient", uses: ["TestSupport"]),
         tests(of: "StoreWriter", uses: ["PostgresClient", "Primitives", "TestSupport"]),
+        tests(
+            of: "TapelineTool", uses: ["ServiceRuntime", "Telemetry", "Primitives", "TestSupport"]),
         .testTarget(name: "TidyTests", swiftSettings: strict),
 
         // Benchmarks. They count allocations, too, and fail when there are some where none may be.
         .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),
         benchmark("StreamCoreBenchmark", uses: ["StreamCore", "MarketModel", "Primitives"]),
-        tests(of: "ServiceRuntime", uses: ["Telemetry", "Primitives", "TestSupport"]),
-        tests(
-            of: "TapelineTool", uses: ["ServiceRuntime", "Telemetry", "Primitives", "TestSupport"]),
     ]
 )

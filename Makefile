@@ -21,8 +21,8 @@ servers: setup ## Fetch nats-server, PostgreSQL with TimescaleDB, and Valkey int
 build: setup ## Build the services and the tool (release)
 	@$(BUILD)
 
-demo: build servers ## See ticks become bars, about 30 s, then audit every row
-	@$(TOOL) demo
+demo: build servers ## See ticks become bars, about 30 s, then audit every row (KEEP=1: leave it running)
+	@$(TOOL) demo $(if $(KEEP),--keep)
 
 up: build servers ## Start the servers and the services and leave them running
 	@$(TOOL) up

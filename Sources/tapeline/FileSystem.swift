@@ -76,6 +76,25 @@ enum FileSystem {
         guard unsafe mkdir(path, mode) == 0 || errno == EEXIST else { throw failure("make", path) }
     }
 
+    /// Removes a folder with everything in it; fine when it is not there.
+    static func removeFolder(_ path: String) throws(ToolError) {
+        guard isFolder(path) else { return }
+        for name in names(in: path) where name != "." && name != ".." {
+            let entry = "\(path)/\(name)"
+            if isFolder(entry), !isLink(entry) {
+                try removeFolder(entry)
+            } else if unsafe unlink(entry) != 0, errno != ENOENT {
+                throw failure("remove", entry)
+            }
+        }
+        guard unsafe rmdir(path) == 0 || errno == ENOENT else { throw failure("remove", path) }
+    }
+
+    private static func isLink(_ path: String) -> Bool {
+        var target = [CChar](repeating: 0, count: 8)
+        return unsafe readlink(path, &target, target.count) >= 0
+    }
+
     static func isFolder(_ path: String) -> Bool {
         var found = stat()
         return unsafe stat(path, &found) == 0 && found.st_mode & S_IFMT == S_IFDIR

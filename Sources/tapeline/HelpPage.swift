@@ -10,10 +10,13 @@ enum HelpPage {
         Usage: tapeline COMMAND [OPTION]...
 
         Commands
+          demo      a whole run with made-up ticks on real servers, about 30 s, then an audit
+                    of every row; it begins anew each time and stops what it started
           up        start NATS, PostgreSQL with TimescaleDB, Valkey and the services,
                     wait until all of them work, and leave them running
           down      stop exactly what 'up' started; the data stay
           status    what runs where; it fails unless everything works
+          audit     prove that tape and database hold the same, and every bar from its trades
           version   the version of this tool
           help      this page
 
@@ -21,8 +24,10 @@ enum HelpPage {
           --name NAME       the stack, 'default' if not given; several run side by side
           --home FOLDER     the checkout, if the tool does not lie in it
           --servers-only    up: without the services, to run one of them by hand
-          --set KEY=VALUE   up: a configuration key of the services, such as SYNTHETIC_RATE=5000
-          --json            status: for programs
+          --set KEY=VALUE   up, demo: a configuration key of the services, such as SYNTHETIC_RATE=5000
+          --seconds N       demo: how long the live part takes, 30 if not given
+          --keep            demo: leave everything running
+          --json            status, audit: for programs
 
         Everything of a stack lies in .local/stack/NAME of the checkout: data, logs, passwords.
         A stack listens on 127.0.0.1 only.

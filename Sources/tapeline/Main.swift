@@ -31,6 +31,11 @@ enum Main {
         case .down(let target): return try stack(target, terminal).down()
         case .status(let target, let asJSON):
             return try stack(target, terminal).status(asJSON: asJSON)
+        case .audit(let target, let asJSON):
+            return try stack(target, terminal).audit(asJSON: asJSON)
+        case .demo(let target, let options):
+            let stack = try stack(target, terminal, default: ToolCommand.Target.demoName)
+            return try stack.demo(options, shutdown: signals())
         case .supervise(let target, let options):
             let stack = try stack(target, terminal)
             return try stack.supervise(options, shutdown: signals())
@@ -38,11 +43,12 @@ enum Main {
     }
 
     private static func stack(
-        _ target: ToolCommand.Target, _ terminal: Terminal
+        _ target: ToolCommand.Target, _ terminal: Terminal,
+        default name: String = StackHome.defaultName
     ) throws(ToolError) -> Stack {
         let executable = try Checkout.ownExecutable()
         let checkout = try Checkout.find(home: target.home, executable: executable)
-        return try Stack(checkout: checkout, name: target.name, terminal: terminal)
+        return try Stack(checkout: checkout, name: target.name ?? name, terminal: terminal)
     }
 
     private static func signals() throws(ToolError) -> ShutdownSignal {

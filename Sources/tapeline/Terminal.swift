@@ -13,6 +13,23 @@ struct Terminal: Sendable {
 
     func line(_ text: String = "") { write(text + "\n", to: output) }
 
+    /// Text with control sequences, for a terminal only.
+    func raw(_ text: String) { write(text, to: output) }
+
+    /// Whether a person looks at it, who can see lines being redrawn.
+    var isInteractive: Bool {
+        guard isatty(output) == 1 else { return false }
+        return unsafe getenv("TERM").map { unsafe String(cString: $0) != "dumb" } ?? false
+    }
+
+    var columns: Int {
+        var size = winsize()
+        guard unsafe ioctl(output, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else {
+            return 80
+        }
+        return Int(size.ws_col)
+    }
+
     func problem(_ text: String) { write("tapeline: \(text)\n", to: errors) }
 
     /// A reader that has gone away (`| head`) is no failure of the command.

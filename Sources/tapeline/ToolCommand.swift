@@ -5,16 +5,23 @@ enum ToolCommand: Equatable, Sendable {
     case up(Target, Stack.UpOptions)
     case down(Target)
     case status(Target, asJSON: Bool)
+    case audit(Target, asJSON: Bool)
+    case demo(Target, Stack.DemoOptions)
     /// The process behind `up`; nobody types it.
     case supervise(Target, Stack.UpOptions)
 
     /// Which stack of which checkout.
     struct Target: Equatable, Sendable {
+        /// The demo has a stack of its own, so that it disturbs nobody's data.
+        static let demoName = "demo"
+
         var home: String?
-        var name = StackHome.defaultName
+        var name: String?
     }
 
-    static let words = ["up", "down", "status", "supervise", "version", "help"]
+    static let words = [
+        "demo", "up", "down", "status", "audit", "supervise", "version", "help",
+    ]
 
     /// `arguments` without the program's name.
     static func parse(_ arguments: [String]) throws(ToolError) -> ToolCommand {
@@ -29,6 +36,11 @@ enum ToolCommand: Equatable, Sendable {
         case "up": return .up(options.target, up)
         case "down": return .down(options.target)
         case "status": return .status(options.target, asJSON: options.asJSON)
+        case "audit": return .audit(options.target, asJSON: options.asJSON)
+        case "demo":
+            var demo = options.demo
+            demo.settings = options.settings
+            return .demo(options.target, demo)
         case "supervise": return .supervise(options.target, up)
         default: throw .usage("'\(word.prefix(64))' is no command")
         }
@@ -41,6 +53,7 @@ private struct ToolOptions {
     var settings = StackSettings()
     var withServices = true
     var asJSON = false
+    var demo = Stack.DemoOptions()
 
     private let word: String
     private var rest: [String]
@@ -52,11 +65,13 @@ private struct ToolOptions {
 
     /// Which commands take which option.
     private static let takers: [String: Set<String>] = [
-        "--home": ["up", "down", "status", "supervise"],
-        "--name": ["up", "down", "status", "supervise"],
-        "--set": ["up", "supervise"],
+        "--home": ["demo", "up", "down", "status", "audit", "supervise"],
+        "--name": ["demo", "up", "down", "status", "audit", "supervise"],
+        "--set": ["demo", "up", "supervise"],
         "--servers-only": ["up", "supervise"],
-        "--json": ["status"],
+        "--json": ["status", "audit"],
+        "--seconds": ["demo"],
+        "--keep": ["demo"],
     ]
 
     mutating func read() throws(ToolError) {
@@ -80,6 +95,10 @@ private struct ToolOptions {
         case "--servers-only":
             try refuse(option, attached)
             withServices = false
+        case "--seconds": demo.seconds = try seconds(value(option, attached))
+        case "--keep":
+            try refuse(option, attached)
+            demo.keep = true
         default:
             try refuse(option, attached)
             asJSON = true
@@ -93,6 +112,16 @@ private struct ToolOptions {
             throw .usage("\(option) wants a value")
         }
         return value
+    }
+
+    private func seconds(_ text: String) throws(ToolError) -> Int {
+        guard let seconds = Int(text), Stack.demoSecondsRange.contains(seconds) else {
+            let range = Stack.demoSecondsRange
+            throw .usage(
+                "--seconds wants a number from \(range.lowerBound) to \(range.upperBound), "
+                    + "not '\(text.prefix(20))'")
+        }
+        return seconds
     }
 
     private func refuse(_ option: String, _ attached: String?) throws(ToolError) {

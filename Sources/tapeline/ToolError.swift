@@ -14,6 +14,7 @@ enum ToolError: Error, Equatable {
     case startFailed(String, logs: String)
     case stillRunning([String])
     case runtime(ServiceError)
+    case audit(String)
 
     var exitCode: ExitCode {
         switch self {
@@ -22,7 +23,7 @@ enum ToolError: Error, Equatable {
         case .file, .diskNearlyFull: .ioError
         case .damaged: .dataError
         case .busy, .noFreePort: .temporary
-        case .startFailed, .stillRunning, .runtime: .failure
+        case .startFailed, .stillRunning, .runtime, .audit: .failure
         }
     }
 }
@@ -47,6 +48,7 @@ extension ToolError: CustomStringConvertible {
         case .stillRunning(let processes):
             "still running after SIGKILL: \(processes.joined(separator: ", "))"
         case .runtime(let error): error.description
+        case .audit(let problem): problem
         }
     }
 }

@@ -49,7 +49,7 @@ struct StackPlan: Equatable, Sendable {
                 "NATS_PORT": "\(ports[.nats])",
                 "NATS_MONITOR_PORT": "\(monitor)",
                 "NATS_STORE_DIR": quoted(home.natsStore),
-                "NATS_STORE_BYTES_MAX": "4GB",
+                "NATS_STORE_BYTES_MAX": "8GB",
                 "NATS_GATEWAY_PASSWORD": secrets[.natsGateway],
                 "NATS_OPERATOR_PASSWORD": secrets[.natsOperator],
                 "NATS_WRITER_PASSWORD": secrets[.natsWriter],

@@ -1,0 +1,68 @@
+import Primitives
+
+/// The demo's live table: redrawn in place on a terminal, a line now and then elsewhere.
+struct DemoScreen {
+    /// Without a terminal a line every so many samples: a log stays readable.
+    private static let plainEvery = 5
+
+    private let terminal: Terminal
+    private let isLive: Bool
+    private var drawnLines = 0
+    private var samples = 0
+
+    init(_ terminal: Terminal) {
+        self.terminal = terminal
+        isLive = terminal.isInteractive
+    }
+
+    struct Frame: Sendable {
+        var seconds: Int
+        var generated: UInt64
+        var stored: UInt64
+        var bars: UInt64
+        var ticksPerSecond: UInt64
+        var rows: [HotView.Row]
+        var note: String
+
+        var lag: UInt64 { generated > stored ? generated - stored : 0 }
+    }
+
+    mutating func show(_ frame: Frame) {
+        samples += 1
+        if isLive {
+            draw(lines(frame))
+        } else if samples % Self.plainEvery == 1 {
+            terminal.line(summary(frame))
+        }
+    }
+
+    private func summary(_ frame: Frame) -> String {
+        let first = frame.rows.first
+        return "  \("\(frame.seconds)".leftPadded(to: 3)) s  \(frame.ticksPerSecond) ticks/s, "
+            + "\(frame.stored) stored, lag \(frame.lag), \(frame.bars) bars"
+            + (first.map { ", \($0.symbol) \($0.price)" } ?? "")
+            + (frame.note.isEmpty ? "" : "  (\(frame.note))")
+    }
+
+    private func lines(_ frame: Frame) -> [String] {
+        let head =
+            "  \("SYMBOL".padded(to: 8)) \("LAST".leftPadded(to: 10)) \("BID".leftPadded(to: 10)) "
+            + "\("ASK".leftPadded(to: 10)) \("AGE".leftPadded(to: 8))  LAST 1s BAR (o h l c volume)"
+        let rows = frame.rows.map { row in
+            let age = row.ageMilliseconds.map { "\($0) ms" } ?? "-"
+            return "  \(row.symbol.padded(to: 8)) \(row.price.leftPadded(to: 10)) "
+                + "\(row.bid.leftPadded(to: 10)) \(row.ask.leftPadded(to: 10)) "
+                + "\(age.leftPadded(to: 8))  \(row.bar)"
+        }
+        return [summary(frame), "", head] + rows
+    }
+
+    /// Goes back over what was drawn before and clears each line it writes.
+    private mutating func draw(_ lines: [String]) {
+        var text = drawnLines > 0 ? "\u{1b}[\(drawnLines)A" : ""
+        let width = terminal.columns
+        for line in lines { text += "\u{1b}[2K\(line.prefix(width))\n" }
+        terminal.raw(text)
+        drawnLines = lines.count
+    }
+}

@@ -1,0 +1,87 @@
+import MarketModel
+import Primitives
+import ServiceRuntime
+import ValkeyClient
+
+/// What Valkey holds of the symbols that the demo shows.
+final class HotView {
+    struct Row: Sendable {
+        let symbol: String
+        var price = "-"
+        var bid = "-"
+        var ask = "-"
+        var bar = "-"
+        /// From the receipt of the last trade until it was seen here.
+        var ageMilliseconds: Int64?
+    }
+
+    private let configuration: ValkeyConfiguration
+    private var session: ValkeyConnection?
+    private let namespace: String
+
+    init(_ configuration: ValkeyConfiguration, namespace: String) {
+        self.configuration = configuration
+        self.namespace = namespace
+    }
+
+    /// Rows without values while Valkey does not answer.
+    func rows(_ symbols: [String], series: String, now: Timestamp) -> [Row] {
+        do {
+            let session = try connected()
+            for symbol in symbols {
+                session.append([
+                    "HMGET", .text("\(namespace):trade:\(symbol)"), "price", "receive_ts",
+                ])
+                session.append(["HMGET", .text("\(namespace):quote:\(symbol)"), "bid", "ask"])
+                session.append([
+                    "HMGET", .text("\(namespace):bar:\(symbol):\(series)"), "open", "high", "low",
+                    "close", "volume",
+                ])
+            }
+            let replies = try session.replies(count: symbols.count * 3)
+            return symbols.enumerated().map { index, symbol in
+                row(symbol, Array(replies[(index * 3)..<(index * 3 + 3)]), now: now)
+            }
+        } catch {
+            session?.close()
+            session = nil
+            return symbols.map { Row(symbol: $0) }
+        }
+    }
+
+    private func connected() throws(ValkeyError) -> ValkeyConnection {
+        if let session, session.isUsable { return session }
+        let opened = try ValkeyConnection(configuration)
+        session = opened
+        return opened
+    }
+
+    private func row(_ symbol: String, _ replies: [ValkeyReply], now: Timestamp) -> Row {
+        var row = Row(symbol: symbol)
+        let trade = texts(replies[0])
+        let quote = texts(replies[1])
+        let bar = texts(replies[2])
+        row.price = trade[safe: 0] ?? "-"
+        row.bid = quote[safe: 0] ?? "-"
+        row.ask = quote[safe: 1] ?? "-"
+        if bar.count == 5 { row.bar = bar.joined(separator: " ") }
+        if let received = trade[safe: 1].flatMap({ Int64($0) }) {
+            row.ageMilliseconds =
+                now.nanoseconds(since: Timestamp(nanoseconds: received)) / 1_000_000
+        }
+        return row
+    }
+
+    /// The values that are there; nothing when one is missing.
+    private func texts(_ reply: ValkeyReply) -> [String] {
+        guard case .array(let values) = reply else { return [] }
+        let texts = values.compactMap(\.text)
+        return texts.count == values.count ? texts : []
+    }
+}
+
+extension Array {
+    fileprivate subscript(safe index: Int) -> Element? {
+        indices.contains(index) ? self[index] : nil
+    }
+}

@@ -69,6 +69,9 @@ struct ConnectOptions: ~Copyable {
             unsafe natsOptions_SetReconnectBufSize(
                 handle, Int32(NatsLimits.reconnectBufferBytes)),
             "the reconnect buffer")
+        try check(
+            unsafe natsOptions_SetWriteDeadline(handle, NatsLimits.writeDeadline.natsMilliseconds),
+            "the write deadline")
         // Without it a background thread writes a millisecond later, and when that write fails,
         // nobody hears of it.
         try check(unsafe natsOptions_SetSendAsap(handle, true), "writing at once")
@@ -81,13 +84,7 @@ struct ConnectOptions: ~Copyable {
                     handle, configuration.user, configuration.password),
                 "NATS_USER")
         }
-        guard configuration.wantsTLS else {
-            try check(
-                unsafe natsOptions_SetWriteDeadline(
-                    handle, NatsLimits.writeDeadline.natsMilliseconds),
-                "the write deadline")
-            return
-        }
+        guard configuration.wantsTLS else { return }
         guard let tls = configuration.tls else {
             throw NatsError(
                 NATS_INVALID_ARG, "set up TLS", peer: peer,

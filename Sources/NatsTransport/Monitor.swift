@@ -1,7 +1,11 @@
 import Glibc
 
 /// State behind a lock that threads can wait on: a mutex and a condition variable on the monotonic
-/// clock. `Synchronization` has no condition variable.
+/// clock.
+///
+/// `Synchronization` has no condition variable, and its `Mutex`, once contended, is handed over by
+/// the kernel, which ThreadSanitizer does not see and takes for a race. So whatever several threads
+/// really share is in here.
 @safe
 final class Monitor<State: Sendable>: @unchecked Sendable {
     // Safety: `state` is touched with `mutex` held only; both pthread objects live at addresses of
@@ -30,13 +34,15 @@ final class Monitor<State: Sendable>: @unchecked Sendable {
     }
 
     /// Changes the state and wakes everybody who waits for a change.
-    func withLock<Result>(_ body: (inout State) -> Result) -> Result {
+    func withLock<Result, Failure: Error>(
+        _ body: (inout State) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
         unsafe pthread_mutex_lock(mutex)
         defer {
             unsafe pthread_cond_broadcast(condition)
             unsafe pthread_mutex_unlock(mutex)
         }
-        return body(&state)
+        return try body(&state)
     }
 
     /// Asks `body` after every change until it answers; nil when time is up.

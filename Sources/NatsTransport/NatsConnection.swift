@@ -13,11 +13,11 @@ public final class NatsConnection: Sendable {
     let events: ConnectionEvents
     let requests = RequestTable()
     /// The subscription that all answers come by; made with the first request.
-    let answers = Mutex<NatsSubscription?>(nil)
+    let answers = Monitor<NatsSubscription?>(nil)
     let answerPrefix: String
     let retired = RetiredSubscriptions()
     private let isClosing = Atomic<Bool>(false)
-    private let knownVersion = Mutex<(generation: Int, version: String)?>(nil)
+    private let knownVersion = Monitor<(generation: Int, version: String)?>(nil)
 
     /// Connects; blocks up to `NatsLimits.connectTimeout` per server of the list (and as long as
     /// the system takes to resolve a name).
@@ -43,7 +43,8 @@ public final class NatsConnection: Sendable {
     }
 
     public var isConnected: Bool {
-        unsafe natsConnection_Status(handle) == NATS_CONN_STATUS_CONNECTED
+        unsafe events.isLinkUp.load(ordering: .acquiring)
+            && natsConnection_Status(handle) == NATS_CONN_STATUS_CONNECTED
     }
 
     /// What the present server accepts: payload and headers together.
@@ -120,6 +121,12 @@ public final class NatsConnection: Sendable {
     /// Throws unless the link is up at this moment. libnats would keep what is published without
     /// one and send it later.
     func requireLink(_ operation: @autoclosure () -> String) throws(NatsError) {
+        if isClosing.load(ordering: .acquiring) {
+            throw error(NATS_CONNECTION_CLOSED, operation())
+        }
+        guard events.isLinkUp.load(ordering: .acquiring) else {
+            throw error(NATS_CONNECTION_DISCONNECTED, operation())
+        }
         switch unsafe natsConnection_Status(handle) {
         case NATS_CONN_STATUS_CONNECTED: return
         case NATS_CONN_STATUS_CLOSED: throw error(NATS_CONNECTION_CLOSED, operation())

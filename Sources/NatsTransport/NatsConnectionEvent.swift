@@ -22,16 +22,19 @@ public enum NatsConnectionEvent: Equatable, Sendable {
 /// libnats gets its number instead of a pointer: events can still arrive after a connect that
 /// failed, when nothing says how long a pointer would have to stay valid.
 final class ConnectionEvents: Sendable {
-    private struct State {
+    private struct State: Sendable {
         var isClosing = false
         var didClose = false
     }
 
-    private let state = Mutex(State())
+    private let state = Monitor(State())
     private let peer: String
     private let onEvent: @Sendable (NatsConnectionEvent) -> Void
     /// Told first, so that waiting requests end before the owner hears of it.
     let requests: RequestTable
+    /// libnats holds the connection's lock during every try to reconnect, for seconds when a host
+    /// does not answer. So who only wants to know that there is no link looks here first.
+    let isLinkUp = Atomic<Bool>(true)
     /// Counts the links: what was learnt from the server holds for one of them.
     let generation = Atomic<Int>(0)
 
@@ -48,6 +51,7 @@ final class ConnectionEvents: Sendable {
     func willClose() { state.withLock { $0.isClosing = true } }
 
     func disconnected(_ reason: String) {
+        isLinkUp.store(false, ordering: .releasing)
         let isClosing = state.withLock { $0.isClosing }
         requests.failAll(isClosing ? NATS_CONNECTION_CLOSED : NATS_CONNECTION_DISCONNECTED)
         if isClosing { return }
@@ -55,11 +59,14 @@ final class ConnectionEvents: Sendable {
     }
 
     func reconnected() {
+        isLinkUp.store(true, ordering: .releasing)
         generation.add(1, ordering: .relaxed)
         onEvent(.reconnected)
     }
 
     func closed(_ reason: String) {
+        // Nobody holds the lock any more: libnats itself now says "closed".
+        isLinkUp.store(true, ordering: .releasing)
         requests.failAll(NATS_CONNECTION_CLOSED)
         let (first, byUs) = state.withLock { state in
             defer { state.didClose = true }
@@ -86,12 +93,12 @@ final class ConnectionEvents: Sendable {
 /// Numbers for `ConnectionEvents`. The one table of the process that libnats, a library with
 /// process-wide callback threads, makes necessary.
 enum EventRegistry {
-    private struct Table {
+    private struct Table: Sendable {
         var last = 0
         var receivers: [Int: ConnectionEvents] = [:]
     }
 
-    private static let table = Mutex(Table())
+    private static let table = Monitor(Table())
 
     static func add(_ events: ConnectionEvents) -> Int {
         table.withLock { table in

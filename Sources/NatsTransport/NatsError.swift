@@ -9,6 +9,8 @@ public enum NatsError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Nobody answers at the address, or its name cannot be resolved.
     case unreachable(NatsFailure)
     case authenticationFailed(NatsFailure)
+    /// One side wants TLS and the other does not, or a certificate is not the one to expect.
+    case tlsFailed(NatsFailure)
     /// The outcome is unknown: what was sent may have arrived.
     case timedOut(NatsFailure)
     /// The server says that nobody listens on the subject.
@@ -24,8 +26,8 @@ public enum NatsError: Error, Equatable, Sendable, CustomStringConvertible {
     public var failure: NatsFailure {
         switch self {
         case .closed(let failure), .disconnected(let failure), .unreachable(let failure),
-            .authenticationFailed(let failure), .timedOut(let failure),
-            .noResponders(let failure), .payloadTooLarge(let failure),
+            .authenticationFailed(let failure), .tlsFailed(let failure),
+            .timedOut(let failure), .noResponders(let failure), .payloadTooLarge(let failure),
             .unsupportedServer(let failure), .invalid(let failure), .failed(let failure):
             return failure
         }
@@ -35,7 +37,8 @@ public enum NatsError: Error, Equatable, Sendable, CustomStringConvertible {
     public var isRetryable: Bool {
         switch self {
         case .disconnected, .unreachable, .timedOut, .noResponders: return true
-        case .closed, .authenticationFailed, .payloadTooLarge, .unsupportedServer, .invalid:
+        case .closed, .authenticationFailed, .tlsFailed, .payloadTooLarge, .unsupportedServer,
+            .invalid:
             return false
         case .failed(let failure):
             let passing = [NATS_IO_ERROR, NATS_STALE_CONNECTION, NATS_SYS_ERROR, NATS_NO_MEMORY]
@@ -52,6 +55,8 @@ public enum NatsError: Error, Equatable, Sendable, CustomStringConvertible {
         case .unreachable: return "check that nats-server runs there and that NATS_URL is right"
         case .authenticationFailed:
             return "the server refused the user or password; check NATS_USER and NATS_PASSWORD"
+        case .tlsFailed:
+            return "check the certificates, the server's name, and that both sides want TLS"
         case .timedOut: return "no answer in time; check the server's load and the network"
         case .noResponders:
             return "nobody serves the subject; check that the stream or service is up"
@@ -100,6 +105,8 @@ extension NatsError {
             self = .disconnected(failure)
         case NATS_NO_SERVER: self = .unreachable(failure)
         case NATS_CONNECTION_AUTH_FAILED: self = .authenticationFailed(failure)
+        case NATS_SSL_ERROR, NATS_SECURE_CONNECTION_WANTED, NATS_SECURE_CONNECTION_REQUIRED:
+            self = .tlsFailed(failure)
         case NATS_TIMEOUT: self = .timedOut(failure)
         case NATS_NO_RESPONDERS: self = .noResponders(failure)
         case NATS_MAX_PAYLOAD: self = .payloadTooLarge(failure)

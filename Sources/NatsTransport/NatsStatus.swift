@@ -18,8 +18,11 @@ public struct NatsStatus: RawRepresentable, Hashable, Sendable, CustomStringConv
 }
 
 /// What libnats remembers about the last failing call of this thread; empty if it says nothing.
+/// The place in its source, "(conn.c:733): ", is left out.
 func lastErrorText() -> String {
     var status = NATS_OK
-    guard let text = unsafe nats_GetLastError(&status) else { return "" }
-    return unsafe String(cString: text)
+    guard let pointer = unsafe nats_GetLastError(&status) else { return "" }
+    let text = unsafe String(cString: pointer)
+    guard text.hasPrefix("("), let colon = text.firstIndex(of: " ") else { return text }
+    return String(text[text.index(after: colon)...])
 }

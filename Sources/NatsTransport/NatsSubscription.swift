@@ -54,12 +54,12 @@ final class SubscriptionHandle: Sendable {
 /// without holding a reference (fixed in 3.6.1): destroyed in between, it is used after free. The
 /// grace is thousands of times longer than that moment.
 final class RetiredSubscriptions: Sendable {
-    private struct Entry {
+    private struct Entry: Sendable {
         let handle: SubscriptionHandle
         let since: ContinuousClock.Instant
     }
 
-    private let entries = Mutex<[Entry]>([])
+    private let entries = Monitor<[Entry]>([])
     private let grace: Duration
 
     init(grace: Duration = NatsLimits.subscriptionGrace) { self.grace = grace }

@@ -134,8 +134,8 @@ import Testing
         let events = EventLog()
         do {
             let connection = try server.connect(events)
-            let held = Mutex<NatsConnection?>(connection)
-            let subscription = Mutex<NatsSubscription?>(nil)
+            let held = Locked<NatsConnection?>(connection)
+            let subscription = Locked<NatsSubscription?>(nil)
             // The callback holds the connection, and lets go of everything with its first message.
             let made = try connection.subscribe("a", pendingMessagesMax: 10) { _ in
                 held.withLock { $0 = nil }

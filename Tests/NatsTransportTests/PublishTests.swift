@@ -257,7 +257,7 @@ import Testing
         let server = try NatsServer()
         let events = EventLog()
         let connection = try server.connect(events)
-        let gate = Mutex(false)
+        let gate = Locked(false)
         let handled = Atomic<Int>(0)
         let subscription = try connection.subscribe("a", pendingMessagesMax: 5) { _ in
             _ = eventually { gate.withLock { $0 } }

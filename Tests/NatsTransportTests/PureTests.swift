@@ -233,7 +233,8 @@ import Testing
             detail: "two\nlines")
         let all: [NatsError] = [
             .closed(failure), .disconnected(failure), .unreachable(failure),
-            .authenticationFailed(failure), .timedOut(failure), .noResponders(failure),
+            .authenticationFailed(failure), .tlsFailed(failure), .timedOut(failure),
+            .noResponders(failure),
             .payloadTooLarge(failure), .unsupportedServer(failure), .invalid(failure),
             .failed(failure),
         ]
@@ -245,7 +246,7 @@ import Testing
         #expect(Set(all.map { "\($0)" }).count == all.count)
         #expect(
             all.map(\.isRetryable) == [
-                false, true, true, false, true, true, false, false, false, false,
+                false, true, true, false, false, true, true, false, false, false, false,
             ])
         let others: [JetStreamError] = [
             .transport(.timedOut(failure)), .unavailable(operation: "o", peer: "p"),

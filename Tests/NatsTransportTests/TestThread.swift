@@ -3,7 +3,7 @@ import Synchronization
 
 /// Runs a blocking body on a thread of its own: the tests' own threads are as few as the cores.
 final class TestThread<Result: Sendable>: Sendable {
-    private let outcome = Mutex<Result?>(nil)
+    private let outcome = Locked<Result?>(nil)
     private let done = DispatchSemaphore(value: 0)
 
     init(_ body: @escaping @Sendable () -> Result) {

@@ -1,0 +1,108 @@
+import NatsTransport
+import TestSupport
+import Testing
+
+@Suite struct FakeServerTests {
+    private func connect(_ server: FakeServer) throws(NatsError) -> NatsConnection {
+        try NatsConnection(
+            NatsConfiguration(urls: ["nats://127.0.0.1:\(server.port)"], clientName: "test")
+        ) { event in Issue.record("\(event)") }
+    }
+
+    @Test("a server without headers is refused in words")
+    func noHeaders() throws {
+        let server = FakeServer(
+            "INFO {\"server_id\":\"x\",\"version\":\"2.1.0\",\"max_payload\":1048576}\r\n")
+        let error = failure { () throws(NatsError) in try connect(server) }
+        guard case .unsupportedServer(let details) = error, let error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(details.detail.contains("no message headers"))
+        #expect("\(error)".contains("upgrade nats-server"))
+    }
+
+    @Test("a server that hides its version, or is too old, is refused where one is required")
+    func version() throws {
+        let old = FakeServer(
+            "INFO {\"server_id\":\"x\",\"version\":\"2.9.10\",\"headers\":true}\r\n")
+        let hidden = FakeServer("INFO {\"server_id\":\"x\",\"headers\":true}\r\n")
+        for (server, text) in [(old, "2.9.10"), (hidden, "")] {
+            let connection = try NatsConnection(
+                NatsConfiguration(urls: ["nats://127.0.0.1:\(server.port)"], clientName: "test")
+            ) { _ in }
+            #expect(connection.serverVersion == text)
+            let error = failure { () throws(NatsError) in
+                try connection.requireServer(atLeast: (2, 10))
+            }
+            guard case .unsupportedServer(let details) = error else {
+                Issue.record("\(String(describing: error))")
+                continue
+            }
+            #expect(details.detail.contains("2.10 or newer is needed"))
+            connection.close()
+        }
+    }
+
+    @Test(
+        "who is no NATS server is told apart from one",
+        arguments: [
+            "HTTP/1.1 400 Bad Request\r\n\r\n", "INFO {\r\n", "INFO \r\n", "\r\n", "INFO [1]\r\n",
+            "INFO {\"headers\":7,\"version\":[]}\r\n", "-ERR 'no'\r\n",
+        ])
+    func notNATS(greeting: String) throws {
+        let server = FakeServer(greeting)
+        let error = failure { () throws(NatsError) in try connect(server) }
+        #expect(error != nil)
+    }
+
+    @Test("a server that says nothing times out")
+    func silent() throws {
+        let server = FakeServer("", .staysSilent)
+        let error = failure { () throws(NatsError) in try connect(server) }
+        guard case .timedOut = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(error?.isRetryable == true)
+    }
+
+    @Test("an event that comes after a connect that failed finds nobody, and harms nobody")
+    func lateEvent() throws {
+        // Lame duck mode in the greeting is an event at once; then the connect fails.
+        let server = FakeServer("INFO {\"headers\":true,\"ldm\":true}\r\n", .refusesUser)
+        for _ in 0..<50 {
+            let error = failure { () throws(NatsError) in
+                try NatsConnection(
+                    NatsConfiguration(urls: ["nats://127.0.0.1:\(server.port)"], clientName: "test")
+                ) { event in if event != .lameDuck { Issue.record("\(event)") } }
+            }
+            guard case .authenticationFailed = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+        }
+    }
+
+    @Test("while a host is tried again, calls fail at once instead of waiting for it")
+    func reconnectingToSilence() throws {
+        let server = try NatsServer()
+        let events = EventLog()
+        let connection = try server.connect(events)
+        server.pause()
+        #expect(
+            eventually { events.count { if case .disconnected = $0 { true } else { false } } == 1 })
+        // The paused host accepts and says nothing: libnats waits for it with its lock held.
+        for _ in 0..<1_000 {
+            let error = failure { () throws(NatsError) in try connection.publish("x", to: "a") }
+            guard case .disconnected = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+            #expect(!connection.isConnected)
+        }
+        server.resume()
+        #expect(eventually { events.reconnectedCount == 1 })
+        try connection.publish("x", to: "a")
+    }
+}

@@ -1,11 +1,11 @@
 import CNats
 import Primitives
-import Synchronization
 
 extension NatsConnection {
     /// `onMessage` is called on libnats' delivery thread of this subscription, one message at a
     /// time, in order. At most `pendingMessagesMax` messages wait for it; more are dropped and
-    /// reported as `.asyncError`. Also allowed while disconnected: it then starts with the link.
+    /// reported as `.asyncError`. Also allowed while disconnected: it then starts with the link
+    /// (and the call may wait as long as one try to reconnect takes).
     public func subscribe(
         _ subject: String, pendingMessagesMax: Int,
         onMessage: @escaping @Sendable (NatsMessage) -> Void

@@ -16,6 +16,7 @@ public final class NatsSubscription: Sendable {
 
     /// No message is delivered that was not already being delivered. Callable from any thread,
     /// also from the message callback, and as often as one likes.
+    /// Waits for a running try to reconnect.
     public func unsubscribe() {
         guard isOpen.exchange(false, ordering: .acquiringAndReleasing) else { return }
         handle.unsubscribe()

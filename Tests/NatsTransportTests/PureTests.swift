@@ -112,7 +112,7 @@ import Testing
                 .stored(sequence: 7, duplicate: true)
             ),
             (
-                #"{"type":"t","error":{"code":400,"err_code":10071,"description":"wrong last sequence: 41"},"stream":"S","seq":0}"#,
+                #"{"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 41"}}"#,
                 .wrongLastSequence(present: 41)
             ),
             (

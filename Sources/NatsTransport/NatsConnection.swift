@@ -108,7 +108,8 @@ public final class NatsConnection: Sendable {
         let detail = quotesSecrets ? "" : lastErrorText()
         let error = NatsError(status, "connect", peer: configuration.peer, detail: detail)
         switch status {
-        case NATS_SYS_ERROR, NATS_IO_ERROR, NATS_CONNECTION_CLOSED:
+        // A protocol error: who hangs up in the middle of the first words, or is no NATS server.
+        case NATS_SYS_ERROR, NATS_IO_ERROR, NATS_CONNECTION_CLOSED, NATS_PROTOCOL_ERROR:
             return .unreachable(error.failure)
         default: return error
         }

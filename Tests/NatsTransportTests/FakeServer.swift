@@ -7,6 +7,7 @@ final class FakeServer: Sendable {
         case answersPings
         case staysSilent
         case refusesUser
+        case hangsUp
     }
 
     let port: UInt16
@@ -53,6 +54,7 @@ final class FakeServer: Sendable {
                         write(String(repeating: "PONG\r\n", count: pings), to: peer)
                     case .refusesUser: write("-ERR 'Authorization Violation'\r\n", to: peer)
                     case .staysSilent: break
+                    case .hangsUp: shutdown(peer, Int32(SHUT_RDWR))
                     }
                 }
                 close(peer)

@@ -56,6 +56,19 @@ import Testing
         #expect(error != nil)
     }
 
+    @Test("a server that hangs up in the middle of the first words may be tried again")
+    func hangsUp() throws {
+        let server = FakeServer("INFO {\"headers\":true}\r\n", .hangsUp)
+        for _ in 0..<20 {
+            let error = failure { () throws(NatsError) in try connect(server) }
+            guard case .unreachable = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+            #expect(error?.isRetryable == true)
+        }
+    }
+
     @Test("a server that says nothing times out")
     func silent() throws {
         let server = FakeServer("", .staysSilent)

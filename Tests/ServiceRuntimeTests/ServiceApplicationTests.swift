@@ -106,6 +106,29 @@ import Testing
         #expect(try line("service.stuck")["exit.code"]?.int == 1)
     }
 
+    @Test("A process without descriptors still answers: slow connections go for it")
+    func descriptorShortage() throws {
+        let child = try ChildProcess(
+            executable: "/bin/sh",
+            arguments: ["-c", "ulimit -n 24; exec \"$0\"", try ServiceApplicationTests.fixture()],
+            environment: [:], logPath: folder.file("log"))
+        let port = UInt16(try #require(try line("service.started")["ops.port"]?.int))
+        let slow = try (0..<50).map { _ in
+            let client = try RawClient(port: port)
+            client.send("GET /metr")
+            return client
+        }
+        #expect(try get(port, "/healthz").0 == 200)
+        #expect(eventually { slow.contains(where: \.isClosedByServer) })
+        let metrics = try get(port, "/metrics").1
+        #expect(metrics.contains("process_max_fds 24\n"))
+        let cut = metrics.split(separator: "\n")
+            .first { $0.hasPrefix("mds_operations_connections_cut_total ") }
+        #expect(cut != nil && cut?.hasSuffix(" 0") == false)
+        child.signal(SIGTERM)
+        #expect(child.wait(timeout: .seconds(60)) == .exited(0))
+    }
+
     @Test("An error that escapes the body is one log line and an exit code, no trap")
     func failure() throws {
         let child = try start(["--fixture-mode=fail"])

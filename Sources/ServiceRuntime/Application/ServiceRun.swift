@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Synchronization
 internal import Telemetry
 
 /// One run of a service whose configuration is right.
@@ -8,6 +9,7 @@ struct ServiceRun {
     private let stopTimeMax: Duration
     private let telemetry: TelemetryHub
     private let readiness = Readiness()
+    private let notice: StopNotice
 
     init(
         _ description: ServiceDescription, _ configuration: Configuration, stopTimeMax: Duration
@@ -20,6 +22,7 @@ struct ServiceRun {
             named: configuration.text("LOG_FORMAT"), isTerminal: isatty(2) == 1)
         let logger = Logger(service: description.name, level: level, format: format ?? .json)
         telemetry = TelemetryHub(logger: logger, metrics: MetricRegistry())
+        notice = StopNotice(telemetry, readiness)
     }
 
     func run(_ body: (ServiceContext) throws -> ExitCode) -> Never {
@@ -30,6 +33,8 @@ struct ServiceRun {
             let context = try start(shutdown)
             code = try body(context)
             shutdown.request("its work is done")
+            // The body may be faster than the thread of the signals.
+            notice.give(shutdown)
             context.operations.stop()
         } catch {
             // Threads of the body may be left: `exit` would clear up under their feet.
@@ -55,11 +60,7 @@ struct ServiceRun {
             telemetry.emit(ConfigurationDoubtful(message: warning))
         }
         telemetry.emit(ServiceStarted(description, context, process: getpid()))
-        shutdown.onRequest { [telemetry, readiness] in
-            let reason = shutdown.reason ?? "request"
-            readiness.set("service", "stops: \(reason)")
-            telemetry.emit(ServiceStopping(reason: reason))
-        }
+        shutdown.onRequest { [notice] in notice.give(shutdown) }
         return context
     }
 
@@ -70,10 +71,19 @@ struct ServiceRun {
             return OperationsServer(withoutPort: identity, readiness: readiness)
         }
         let metrics = telemetry.metrics
-        return try OperationsServer(
+        let server = try OperationsServer(
             address: configuration.text("OPS_ADDRESS"),
             port: UInt16(clamping: configuration.integer("OPS_PORT")), identity: identity,
             readiness: readiness, metrics: { metrics.render() })
+        // Not held by the registry, which the server's own page holds.
+        metrics.countReading(
+            "mds_operations_connections_total", "Connections to the operations port."
+        ) { [weak server] in server.map { Double($0.acceptedConnections) } }
+        metrics.countReading(
+            "mds_operations_connections_cut_total",
+            "Connections to the operations port that a limit or deadline has ended."
+        ) { [weak server] in server.map { Double($0.cutConnections) } }
+        return server
     }
 
     private static func code(for error: any Error) -> ExitCode {
@@ -94,6 +104,28 @@ struct ServiceRun {
             telemetry.emit(ServiceStuck(limit: stopTimeMax, code: code))
             telemetry.logger.flush()
             _exit(code.rawValue)
+        }
+    }
+}
+
+/// Says once that the service stops; whoever comes second waits until it is said.
+private final class StopNotice: Sendable {
+    private let telemetry: TelemetryHub
+    private let readiness: Readiness
+    private let isGiven = Mutex(false)
+
+    init(_ telemetry: TelemetryHub, _ readiness: Readiness) {
+        self.telemetry = telemetry
+        self.readiness = readiness
+    }
+
+    func give(_ shutdown: ShutdownSignal) {
+        isGiven.withLock { isGiven in
+            if isGiven { return }
+            isGiven = true
+            let reason = shutdown.reason ?? "request"
+            readiness.set("service", "stops: \(reason)")
+            telemetry.emit(ServiceStopping(reason: reason))
         }
     }
 }

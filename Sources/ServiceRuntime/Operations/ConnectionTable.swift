@@ -14,8 +14,6 @@ struct ConnectionTable {
     private let limits: OperationsLimits
     private var entries: [Int32: Entry] = [:]
     private(set) var pendingAnswerBytes = 0
-    private(set) var cutTotal: UInt64 = 0
-    private(set) var openedTotal: UInt64 = 0
 
     init(limits: OperationsLimits) { self.limits = limits }
 
@@ -24,7 +22,6 @@ struct ConnectionTable {
     /// Takes a connection in. The answer is the connection that has to go for it, if one has to.
     mutating func opened(_ descriptor: Int32, by peer: PeerAddress, at now: Timestamp) -> Int32? {
         let victim = victimOfLimits(for: peer)
-        openedTotal += 1
         entries[descriptor] = Entry(peer: peer, deadline: deadline(limits.requestDeadline, at: now))
         if let victim { cut(victim) }
         return victim
@@ -104,10 +101,7 @@ struct ConnectionTable {
             .min { ($0.value.deadline, $0.key) < ($1.value.deadline, $1.key) }?.key
     }
 
-    private mutating func cut(_ descriptor: Int32) {
-        entries[descriptor]?.isCut = true
-        cutTotal += 1
-    }
+    private mutating func cut(_ descriptor: Int32) { entries[descriptor]?.isCut = true }
 
     private mutating func release(_ entry: Entry) { pendingAnswerBytes -= entry.answerBytes }
 

@@ -1,6 +1,7 @@
 internal import CMicroHTTP
 internal import Glibc
 import Primitives
+internal import Synchronization
 
 /// libmicrohttpd without threads of its own: whoever owns this accepts the connections, hands them
 /// in and runs it, all on one thread. Parsing and answering is the library's part.
@@ -9,11 +10,15 @@ final class HTTPDaemon {
     private let daemon: OpaquePointer
     /// What the callbacks of the library work on. It outlives the daemon, which has its address.
     private let exchange: HTTPExchange
+    private let counters: OperationsCounters
 
     /// Readable when the library has something to do.
     let readinessDescriptor: Int32
 
-    init(router: OperationsRouter, limits: OperationsLimits) throws(ServiceError) {
+    init(
+        router: OperationsRouter, limits: OperationsLimits, counters: OperationsCounters
+    ) throws(ServiceError) {
+        self.counters = counters
         exchange = HTTPExchange(router: router, limits: limits)
         // Connections that were cut leave the library at its next turn only: its own limit has room
         // for those of one batch.
@@ -35,6 +40,7 @@ final class HTTPDaemon {
 
     /// Takes the descriptor over, also when that fails.
     func add(_ descriptor: Int32, from address: SocketAddress) {
+        counters.accepted.add(1, ordering: .relaxed)
         let victim = exchange.table.opened(
             descriptor, by: address.peer, at: SystemClock().monotonic())
         if let victim { cut(victim) }
@@ -52,9 +58,11 @@ final class HTTPDaemon {
         unsafe MHD_run(daemon)
     }
 
-    /// Makes room when the process has no descriptor left.
-    func cutOne() {
-        if let victim = exchange.table.victimOfShortage() { cut(victim) }
+    /// Makes room when the process has no descriptor left. False: there is nothing to cut.
+    func cutOne() -> Bool {
+        guard let victim = exchange.table.victimOfShortage() else { return false }
+        cut(victim)
+        return true
     }
 
     /// How long the owner may sleep when nothing becomes readable.
@@ -70,6 +78,7 @@ final class HTTPDaemon {
     /// The library sees the end of the connection at its next turn and closes it then. The number
     /// is still that of this connection: the table loses it before the library closes it.
     private func cut(_ descriptor: Int32) {
+        counters.cut.add(1, ordering: .relaxed)
         // A reset, so that the kernel does not keep what a client never reads.
         var reset = linger(l_onoff: 1, l_linger: 0)
         let size = socklen_t(MemoryLayout<linger>.size)

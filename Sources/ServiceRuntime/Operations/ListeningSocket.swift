@@ -13,7 +13,7 @@ struct ListeningSocket: ~Copyable {
         /// Nobody waits any more.
         case nobody
         /// The process or the machine has no descriptor or memory left.
-        case shortage(SystemErrorCode)
+        case shortage
     }
 
     /// Connections that the kernel keeps until they are accepted; more are held off by it.
@@ -60,7 +60,7 @@ struct ListeningSocket: ~Copyable {
             let code = SystemErrorCode.current
             switch code.rawValue {
             case EAGAIN: return .nobody
-            case EMFILE, ENFILE, ENOBUFS, ENOMEM: return .shortage(code)
+            case EMFILE, ENFILE, ENOBUFS, ENOMEM: return .shortage
             // Everything else is the trouble of that one connection, which is gone with it.
             default: continue
             }

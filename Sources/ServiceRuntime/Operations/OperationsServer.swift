@@ -14,6 +14,7 @@ public final class OperationsServer: Sendable {
 
     private let router = OperationsRouter()
     private let status: StatusPage
+    private let counters = OperationsCounters()
     /// Nil without a port.
     private let running: (control: OperationsControl, thread: ServiceThread)?
 
@@ -30,7 +31,8 @@ public final class OperationsServer: Sendable {
         router.addStandardPages(status: status, readiness: readiness, metrics: metrics)
         let control = try OperationsControl()
         let loop = try OperationsLoop(
-            address: address, port: port, router: router, limits: limits, control: control)
+            address: address, port: port, router: router, limits: limits, control: control,
+            counters: counters)
         self.port = loop.port
         running = (control, try ServiceThread(name: "operations") { loop.run() })
     }
@@ -47,6 +49,11 @@ public final class OperationsServer: Sendable {
     }
 
     deinit { running?.control.stop() }
+
+    /// Connections since the start.
+    public var acceptedConnections: UInt64 { counters.accepted.load(ordering: .relaxed) }
+    /// Connections that were ended by a limit or a deadline, since the start.
+    public var cutConnections: UInt64 { counters.cut.load(ordering: .relaxed) }
 
     /// Adds or replaces a page. `respond` runs on the operations thread and must not block.
     public func addEndpoint(
@@ -70,6 +77,12 @@ public final class OperationsServer: Sendable {
         running.control.stop()
         running.thread.join()
     }
+}
+
+/// Written by the operations thread, read by everybody.
+final class OperationsCounters: Sendable {
+    let accepted = Atomic<UInt64>(0)
+    let cut = Atomic<UInt64>(0)
 }
 
 /// How the server tells its loop to end.
@@ -98,8 +111,8 @@ final class OperationsControl: Sendable {
 final class OperationsLoop {
     /// Connections that are accepted between two turns of the library.
     static let acceptBatchMax = 32
-    /// How long nothing is accepted when the process has no descriptor left; without the pause the
-    /// loop would spin.
+    /// How long nothing is accepted when the process has no descriptor left and no connection that
+    /// could be cut for one; without the pause the loop would spin.
     static let shortagePause = Duration.milliseconds(100)
     /// The longest sleep; everything that ends it earlier is a descriptor.
     static let sleepMax = Duration.seconds(60)
@@ -112,10 +125,10 @@ final class OperationsLoop {
 
     init(
         address: String, port: UInt16, router: OperationsRouter, limits: OperationsLimits,
-        control: OperationsControl
+        control: OperationsControl, counters: OperationsCounters
     ) throws(ServiceError) {
         listener = try ListeningSocket(address: address, port: port)
-        daemon = try HTTPDaemon(router: router, limits: limits)
+        daemon = try HTTPDaemon(router: router, limits: limits, counters: counters)
         self.control = control
         acceptsAgain = clock.monotonic()
     }
@@ -153,8 +166,10 @@ final class OperationsLoop {
             case .connection(let descriptor, let address): daemon.add(descriptor, from: address)
             case .nobody: return
             case .shortage:
-                daemon.cutOne()
-                acceptsAgain = clock.deadline(after: OperationsLoop.shortagePause)
+                // The next turn of the library frees the descriptor of what was cut.
+                if !daemon.cutOne() {
+                    acceptsAgain = clock.deadline(after: OperationsLoop.shortagePause)
+                }
                 return
             }
         }

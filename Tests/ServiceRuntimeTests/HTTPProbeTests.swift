@@ -1,0 +1,161 @@
+import Glibc
+import TestSupport
+import Testing
+
+@testable import ServiceRuntime
+
+@Suite struct HTTPProbeTests {
+    /// Sends the same bytes to whoever connects first, and closes if told so.
+    private func answering(
+        _ answer: String, closing: Bool = true
+    ) throws -> (port: UInt16, thread: ServiceThread) {
+        let listener = try RawListener()
+        let port = listener.port
+        let thread = try ServiceThread(name: "answers") {
+            listener.answerOne(answer, closing: closing)
+        }
+        return (port, thread)
+    }
+
+    private func get(
+        _ port: UInt16, timeout: Duration = .seconds(20)
+    ) throws -> (status: Int, body: [UInt8]) {
+        try HTTPProbe.get(host: "127.0.0.1", port: port, path: "/x?y=1", timeout: timeout)
+    }
+
+    @Test(
+        "A complete answer is taken apart, with a length or up to the end",
+        arguments: [
+            ("HTTP/1.0 200 OK\r\n\r\nbody", 200, "body"),
+            ("HTTP/1.1 503 Not Ready\r\nContent-Length: 4\r\n\r\nbody", 503, "body"),
+            ("HTTP/1.1 204\r\ncontent-length:\t 0\r\n\r\n", 204, ""),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nbody", 200, "bo"),
+            ("HTTP/1.1 200 \r\nX\r\n\r\n\r\n\r\n", 200, "\r\n\r\n"),
+        ])
+    func answers(text: String, status: Int, body: String) throws {
+        let (port, thread) = try answering(text)
+        let answer = try get(port)
+        #expect(answer.status == status)
+        #expect(String(decoding: answer.body, as: UTF8.self) == body)
+        thread.join()
+    }
+
+    @Test("With a length it does not wait for the end of the connection")
+    func keepsLength() throws {
+        let (port, thread) = try answering(
+            "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody", closing: false)
+        #expect(try get(port).status == 200)
+        thread.join()
+    }
+
+    @Test(
+        "What is no answer is an error, never a trap",
+        arguments: [
+            "", "\r\n\r\n", "HTTP/1.1\r\n\r\n", "HTTP/1.1 999 X\r\n\r\n", "HTTP/2 200 OK\r\n\r\n",
+            "SSH-2.0-OpenSSH\r\n", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 -1 X\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: -4\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nbody",
+        ])
+    func malformed(text: String) throws {
+        let (port, thread) = try answering(text)
+        #expect(throws: ServiceError.self) { try get(port) }
+        thread.join()
+    }
+
+    @Test("A header without end is given up")
+    func endlessHeader() throws {
+        let (port, thread) = try answering(
+            "HTTP/1.1 200 OK\r\n" + String(repeating: "X: y\r\n", count: 20_000))
+        let error = #expect(throws: ServiceError.self) { try get(port) }
+        #expect(error?.description.contains("is not HTTP") == true)
+        thread.join()
+    }
+
+    @Test("A server that says nothing is left at the deadline")
+    func silent() throws {
+        let listener = try RawListener()
+        let error = #expect(throws: ServiceError.self) {
+            try get(listener.port, timeout: .milliseconds(20))
+        }
+        #expect(error?.description.contains("no complete answer in time") == true)
+        #expect(error?.isRetryable == true)
+    }
+
+    @Test("A port without a server, and a host that is no number, are clear errors")
+    func nobody() throws {
+        let port = freePort()
+        let error = #expect(throws: ServiceError.self) { try get(port) }
+        #expect(error?.description.contains("127.0.0.1:\(port)/x?y=1") == true)
+        #expect(error?.description.contains("refused") == true)
+        #expect(throws: ServiceError.badAddress("example.org")) {
+            try HTTPProbe.get(host: "example.org", port: 1, path: "/", timeout: .seconds(1))
+        }
+    }
+
+    @Test("All errors are one line that says what to do")
+    func descriptions() {
+        let code = SystemErrorCode(rawValue: EMFILE)
+        let errors: [ServiceError] = [
+            .threadNotStarted(name: "x", code), .system(operation: "x", code), .badAddress("x\ny"),
+            .portInUse(address: "x", port: 1), .listen(address: "x", port: 1, code),
+            .probe(url: "x", problem: "y"), .spawn(program: "x", code),
+            .logFile(path: "x", code),
+        ]
+        for error in errors {
+            #expect(!error.description.contains("\n") && error.description.contains(":"))
+        }
+        #expect(errors.filter(\.isRetryable).count == 3)
+        #expect(code.description == "Too many open files (errno 24)")
+        #expect(SystemErrorCode(rawValue: 9_999).description.contains("9999"))
+    }
+}
+
+/// Listens and answers once with given bytes.
+private final class RawListener: Sendable {
+    private let descriptor: Int32
+    let port: UInt16
+
+    init() throws {
+        let socket = try ListeningSocketPort()
+        descriptor = socket.descriptor
+        port = socket.port
+    }
+
+    deinit { close(descriptor) }
+
+    func answerOne(_ answer: String, closing: Bool) {
+        let connection = accept(descriptor, nil, nil)
+        guard connection >= 0 else { return }
+        defer { close(connection) }
+        var request = [UInt8](repeating: 0, count: 4_096)
+        _ = unsafe recv(connection, &request, request.count, 0)
+        var text = answer
+        text.withUTF8 { bytes in
+            _ = unsafe send(connection, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+        }
+        // An end without a reset: the client shall see all of it.
+        if closing { shutdown(connection, Int32(SHUT_WR)) }
+        _ = unsafe recv(connection, &request, request.count, 0)
+    }
+}
+
+private struct ListeningSocketPort {
+    let descriptor: Int32
+    let port: UInt16
+
+    init() throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard var address = SocketAddress(host: "127.0.0.1", port: 0), descriptor >= 0 else {
+            throw RawClient.Failed(what: "socket")
+        }
+        let descriptor = descriptor
+        let isListening = unsafe address.withPointer {
+            unsafe bind(descriptor, $0, $1.pointee) == 0 && listen(descriptor, 8) == 0
+                && getsockname(descriptor, $0, $1) == 0
+        }
+        guard isListening else { throw RawClient.Failed(what: "listen") }
+        port = address.port
+    }
+}

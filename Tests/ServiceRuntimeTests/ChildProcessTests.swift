@@ -20,9 +20,7 @@ import Testing
             workingDirectory: workingDirectory, logPath: folder.file("log"), options: options)
     }
 
-    private var log: String {
-        get throws { try String(contentsOfFile: folder.file("log"), encoding: .utf8) }
-    }
+    private var log: String { get throws { try textOfFile(folder.file("log")) } }
 
     private func isGone(_ id: Int32) -> Bool { ProcessIdentity(of: id)?.isAlive != true }
 

@@ -94,6 +94,15 @@ import Testing
         }
     }
 
+    @Test("What is no path is not sent", arguments: ["", "x", "/a b", "/\r\nX: y", "/\u{7f}"])
+    func noPath(path: String) {
+        let error = #expect(throws: ServiceError.self) {
+            try HTTPProbe.get(host: "127.0.0.1", port: 1, path: path, timeout: .seconds(1))
+        }
+        #expect(error?.description.contains("this is no path") == true)
+        #expect(error?.description.contains("\n") == false)
+    }
+
     @Test("All errors are one line that says what to do")
     func descriptions() {
         let code = SystemErrorCode(rawValue: EMFILE)

@@ -1,6 +1,5 @@
 import Glibc
 import Primitives
-import Synchronization
 import TestSupport
 import Testing
 

@@ -31,9 +31,7 @@ import Testing
         return try ServerPrograms.require("\(folder)/ServiceFixture")
     }
 
-    private var log: String {
-        get throws { try String(contentsOfFile: folder.file("log"), encoding: .utf8) }
-    }
+    private var log: String { get throws { try textOfFile(folder.file("log")) } }
 
     /// The event's line once it is there.
     private func line(_ event: String) throws -> JSONValue {
@@ -152,7 +150,7 @@ import Testing
             executable: try ServiceApplicationTests.fixture(),
             arguments: ["--ops-port", "\(port)"], environment: [:], logPath: other.file("log"))
         #expect(second.wait(timeout: .seconds(60)) == .exited(1))
-        let text = try String(contentsOfFile: other.file("log"), encoding: .utf8)
+        let text = try textOfFile(other.file("log"))
         #expect(text.split(separator: "\n").count == 1)
         #expect(text.contains("operations port \(port) on 127.0.0.1 is in use"))
         #expect(text.contains("OPS_PORT"))

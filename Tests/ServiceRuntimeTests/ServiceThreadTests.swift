@@ -1,4 +1,3 @@
-import Foundation
 import Synchronization
 import Testing
 
@@ -10,7 +9,7 @@ import Testing
 
     @Test("The body runs on a thread that carries the name")
     func name() throws {
-        let seen = Mutex("")
+        let seen = ConditionLock("")
         let thread = try ServiceThread(name: "tape-reader-0") {
             seen.withLock { $0 = nameOfThisThread() }
         }
@@ -28,7 +27,7 @@ import Testing
 
     @Test("The body may take state with it that is not Sendable")
     func takesState() throws {
-        let result = Mutex(0)
+        let result = ConditionLock(0)
         let counter = Counter()
         let thread = try ServiceThread(name: "counter") {
             for _ in 0..<1_000 { counter.value += 1 }
@@ -103,8 +102,7 @@ final class Flag: Sendable {
 /// The name of the calling thread as the kernel has it.
 private func nameOfThisThread() -> String {
     do {
-        let line = try String(contentsOfFile: "/proc/thread-self/comm", encoding: .utf8)
-        return line.trimmingCharacters(in: .newlines)
+        return String(try textOfFile("/proc/thread-self/comm").dropLast())
     } catch {
         return "no name: \(error)"
     }

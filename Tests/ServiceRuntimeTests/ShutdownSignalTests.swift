@@ -1,4 +1,3 @@
-import Synchronization
 import Testing
 
 @testable import ServiceRuntime
@@ -58,7 +57,7 @@ import Testing
 }
 
 final class Calls: Sendable {
-    private let numbers = Mutex<[Int]>([])
+    private let numbers = ConditionLock<[Int]>([])
     var all: [Int] { numbers.withLock { $0 } }
     func add(_ number: Int) { numbers.withLock { $0.append(number) } }
 }

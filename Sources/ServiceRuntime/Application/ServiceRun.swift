@@ -1,5 +1,4 @@
 internal import Glibc
-internal import Synchronization
 internal import Telemetry
 
 /// One run of a service whose configuration is right.
@@ -112,7 +111,7 @@ struct ServiceRun {
 private final class StopNotice: Sendable {
     private let telemetry: TelemetryHub
     private let readiness: Readiness
-    private let isGiven = Mutex(false)
+    private let isGiven = ConditionLock(false)
 
     init(_ telemetry: TelemetryHub, _ readiness: Readiness) {
         self.telemetry = telemetry

@@ -13,9 +13,10 @@ public enum HTTPProbe {
     public static func get(
         host: String, port: UInt16, path: String, timeout: Duration
     ) throws(ServiceError) -> (status: Int, body: [UInt8]) {
-        let isClean = path.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7f }
-        precondition(isClean && path.hasPrefix("/"), "not a path: \(path)")
         let url = "http://\(host):\(port)\(path)"
+        guard path.hasPrefix("/"), path.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else {
+            throw .probe(url: shortened(url, toBytes: 200), problem: "this is no path")
+        }
         guard let address = SocketAddress(host: host, port: port) else { throw .badAddress(host) }
         let deadline = SystemClock().deadline(after: timeout)
         let socket = try ProbeSocket(url: url, deadline: deadline, family: address.family)

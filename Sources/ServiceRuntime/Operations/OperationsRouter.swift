@@ -1,5 +1,4 @@
 import Primitives
-internal import Synchronization
 
 /// Finds the answer to a path. Closures run on the thread of the operations port.
 final class OperationsRouter: Sendable {
@@ -8,7 +7,7 @@ final class OperationsRouter: Sendable {
     /// More endpoints than this are a bug: they are named in code.
     static let endpointsMax = 64
 
-    private let endpoints = Mutex<[String: Endpoint]>([:])
+    private let endpoints = ConditionLock<[String: Endpoint]>([:])
 
     func add(_ path: String, _ endpoint: @escaping Endpoint) {
         precondition(path.hasPrefix("/"), "a path begins with a slash, unlike \(path)")

@@ -26,7 +26,7 @@ public final class Readiness: Sendable {
         var heartbeats: [String: Heartbeat] = [:]
     }
 
-    private let state = Mutex(State())
+    private let state = ConditionLock(State())
     private let now: @Sendable () -> Timestamp
 
     public convenience init() { self.init(now: { SystemClock().monotonic() }) }

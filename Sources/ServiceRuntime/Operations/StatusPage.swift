@@ -1,5 +1,4 @@
 internal import Primitives
-internal import Synchronization
 
 /// Writes `/status`: who this is, how it is, and what the parts of the service have to say.
 final class StatusPage: Sendable {
@@ -13,7 +12,7 @@ final class StatusPage: Sendable {
     private let sectionBytesMax: Int
     private let startedAt = SystemClock().now()
     private let started = SystemClock().monotonic()
-    private let sections = Mutex<[(name: String, write: Section)]>([])
+    private let sections = ConditionLock<[(name: String, write: Section)]>([])
 
     init(identity: ServiceIdentity, readiness: Readiness, sectionBytesMax: Int) {
         self.identity = identity

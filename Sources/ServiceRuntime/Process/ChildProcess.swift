@@ -1,7 +1,6 @@
 internal import CLinux
 internal import Glibc
 internal import Primitives
-internal import Synchronization
 
 /// A program that this process started, with its output in a log file.
 ///
@@ -25,7 +24,7 @@ public final class ChildProcess: Sendable {
     private let options: Options
     /// Becomes readable at the end of the process; negative where the kernel has none.
     private let endDescriptor: Int32
-    private let status = Mutex<ExitStatus?>(nil)
+    private let status = ConditionLock<ExitStatus?>(nil)
 
     /// Starts the program at the path `executable` with exactly this environment. Standard input is
     /// empty, standard output and error are appended to `logPath`. The program inherits no

@@ -150,9 +150,7 @@ import Testing
                     environment: ["PATH": "/usr/bin:/bin"], logPath: path,
                     options: .endsWithParent)
                 _ = children.send(child)
-                let isUp = eventually {
-                    FileManager.default.contents(atPath: path)?.isEmpty == false
-                }
+                let isUp = try eventually { try !textOfFile(path).isEmpty }
                 if !isUp { Issue.record("the program did not start") }
             } catch {
                 Issue.record(error)

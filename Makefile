@@ -36,8 +36,9 @@ status: ## What runs where
 test: ## Prove that all of it works: format, house rules, unit and integration tests
 	@.ci/test.sh
 
-bench: setup ## Measure the hot paths
-	@BENCH=1 swift test --disable-xctest --filter BenchmarkTests
+bench: build ## Measure the hot paths, and that they allocate nothing
+	@.build/release/TapeCodecBenchmark
+	@.build/release/StreamCoreBenchmark
 
 coverage: setup servers ## Line coverage of each target
 	@.ci/coverage.sh

@@ -66,7 +66,7 @@ let package = Package(
         .executable(name: "provider-gateway", targets: ["ProviderGateway"]),
         .executable(name: "operator-worker", targets: ["OperatorWorker"]),
         .executable(name: "store-writer", targets: ["StoreWriter"]),
-        .executable(name: "tapeline", targets: ["TapelineTool"])
+        .executable(name: "tapeline", targets: ["TapelineTool"]),
     ],
     targets: [
         // C libraries. Exactly one Swift module imports each.
@@ -143,5 +143,6 @@ let package = Package(
         // Benchmarks. They count allocations, too, and fail when there are some where none may be.
         .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),
         benchmark("StreamCoreBenchmark", uses: ["StreamCore", "MarketModel", "Primitives"]),
+        benchmark("TapeCodecBenchmark", uses: ["TapeCodec", "MarketModel", "Primitives"]),
     ]
 )

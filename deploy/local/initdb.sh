@@ -1,6 +1,6 @@
 #!/bin/sh
-# initdb.sh PROGRAMS DATA PASSWORD_FILE: makes the files of a PostgreSQL cluster, with passwords from
-# the first moment on. A cluster that is there stays; an interrupted run leaves none.
+# initdb.sh PROGRAMS DATA PASSWORD_FILE: makes the files of a PostgreSQL cluster, with passwords
+# from the first moment on. A cluster that is there stays; an interrupted run leaves none.
 set -eu
 programs=${1%/} data=$2 password_file=$3
 [ ! -e "$data/PG_VERSION" ] || exit 0

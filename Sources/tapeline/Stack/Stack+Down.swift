@@ -20,19 +20,18 @@ extension Stack {
                 return .success
             }
             let begin = SystemClock().monotonic()
-            if !isSupervised { terminal.line("its supervisor has died") }
-            try stopAll()
+            terminal.line(
+                isSupervised ? "stopping the stack \(home.name)" : "its supervisor has died")
+            try end(state?.supervisor)
             let passed = Duration.nanoseconds(SystemClock().monotonic().nanoseconds(since: begin))
             terminal.line("the stack \(home.name) is stopped (\(passed.shown)); its data stay")
             return .success
         }
     }
 
-    /// By the supervisor when there is one, else by hand.
-    func stopAll() throws(ToolError) {
-        if let supervisor = try StackState.read(home)?.supervisor, supervisor.isAlive {
-            terminal.line("stopping the stack \(home.name)")
-            _ = supervisor.signal(SIGTERM)
+    /// Lets the supervisor end its processes, and ends by hand what is left then.
+    func end(_ supervisor: ProcessIdentity?) throws(ToolError) {
+        if let supervisor, supervisor.signal(SIGTERM) {
             if !supervisor.waitUntilGone(timeout: Stack.supervisorGrace) {
                 terminal.line("its supervisor hangs and is killed")
                 _ = supervisor.signal(SIGKILL)

@@ -48,8 +48,8 @@ extension Stack {
         let begin = SystemClock().monotonic()
         let supervisor = try startSupervisor(options)
         guard let state = try follow(supervisor, shutdown) else {
-            terminal.line("interrupted: stopping what was started")
-            try stopAll()
+            terminal.line("interrupted: what was started is stopped")
+            try end(supervisor.identity)
             return .interrupted
         }
         let passed = SystemClock().monotonic().nanoseconds(since: begin)
@@ -80,7 +80,7 @@ extension Stack {
         if !options.withServices { arguments.append("--servers-only") }
         do {
             return try ChildProcess(
-                executable: try Checkout.ownExecutable(),
+                executable: checkout.program("tapeline"),
                 arguments: arguments + options.settings.arguments,
                 environment: FileSystem.ownEnvironment(), logPath: log.path)
         } catch let error as ServiceError {
@@ -116,6 +116,7 @@ extension Stack {
             }
             if shutdown.wait(timeout: Stack.lookEvery) { return nil }
         }
+        try end(supervisor.identity)
         throw .startFailed("it took longer than \(Stack.upTimeout.shown)", logs: home.logs)
     }
 }

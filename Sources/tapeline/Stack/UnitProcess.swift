@@ -30,7 +30,9 @@ struct UnitProcess {
         guard let status = process.exitStatus else { return nil }
         if status.isSuccess { return .well }
         var why = "\(status)"
-        if let words = log.lastWords(from: logStart) { why += ": \(words)" }
+        // Who is killed has no last words about it.
+        let isKilled = status == .killed(signal: 9)
+        if !isKilled, let words = log.lastWords(from: logStart) { why += ": \(words)" }
         let wrongUse = ChildProcess.ExitStatus.exited(ExitCode.usage.rawValue)
         return status == wrongUse ? .hopelessly(why) : .badly(why)
     }

@@ -1,0 +1,132 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+/// The shipped NATS configuration, on a real server.
+@Suite("deploy/nats/server.conf")
+struct NatsPermissionTests {
+    private static func createStream(_ name: String, _ subjects: String) -> String {
+        "{\"name\":\"\(name)\",\"subjects\":[\"\(subjects)\"],\"storage\":\"file\"}"
+    }
+
+    /// User, subject, payload, whether it may publish that.
+    private static let attempts: [(String, String, String, Bool)] = [
+        (
+            "gateway", "$JS.API.STREAM.CREATE.MD_TICKS_0",
+            createStream("MD_TICKS_0", "md.ticks.0.*"), true
+        ),
+        ("gateway", "md.ticks.0.synthetic", "x", true),
+        ("gateway", "acme.ticks.31.ib", "x", true),
+        ("gateway", "md.wm.0.synthetic", "x", true),
+        ("gateway", "$JS.API.STREAM.MSG.GET.MD_TICKS_0", "{\"seq\":1}", true),
+        ("gateway", "md.bars.0", "x", false),
+        ("gateway", "md.ticks.0", "x", false),
+        ("gateway", "$JS.API.STREAM.PURGE.MD_TICKS_0", "", false),
+        ("gateway", "$JS.API.STREAM.UPDATE.MD_TICKS_0", "{}", false),
+        ("gateway", "$JS.API.CONSUMER.CREATE.MD_TICKS_0.c", "{}", false),
+        ("operator", "$JS.API.STREAM.CREATE.MD_BARS", createStream("MD_BARS", "md.bars.*"), true),
+        ("operator", "md.bars.0", "x", true),
+        (
+            "operator", "$JS.API.CONSUMER.CREATE.MD_TICKS_0.c",
+            """
+            {"stream_name":"MD_TICKS_0","config":{"name":"c","ack_policy":"none",\
+            "mem_storage":true,"filter_subjects":["md.ticks.0.*","md.wm.0.*"]}}
+            """, true
+        ),
+        (
+            "operator", "$JS.API.CONSUMER.MSG.NEXT.MD_TICKS_0.c", "{\"batch\":1,\"no_wait\":true}",
+            true
+        ),
+        ("operator", "md.ticks.0.synthetic", "x", false),
+        ("operator", "$JS.API.STREAM.DELETE.MD_BARS", "", false),
+        ("writer", "$JS.API.STREAM.INFO.MD_BARS", "", true),
+        ("writer", "$JS.API.CONSUMER.DELETE.MD_TICKS_0.c", "", true),
+        ("writer", "md.bars.0", "x", false),
+        ("writer", "md.ticks.0.synthetic", "x", false),
+        ("writer", "$JS.API.STREAM.CREATE.MD_X", createStream("MD_X", "md.x"), false),
+        ("writer", "$JS.API.STREAM.PURGE.MD_BARS", "", false),
+        ("tool", "md.ticks.0.synthetic", "x", false),
+        ("tool", "md.bars.0", "x", false),
+        ("tool", "$JS.API.STREAM.PURGE.MD_TICKS_0", "", true),
+        ("tool", "$JS.API.STREAM.DELETE.MD_BARS", "", true),
+    ]
+
+    @Test("each user may do what its service does, and nothing more")
+    func permissions() throws {
+        let folder = try TemporaryFolder()
+        let plan = try testPlan(folder)
+        let unit = try #require(plan.units.first { $0.name == "nats-server" })
+        let server = try ServerProcess(
+            unit.executable, unit.arguments, environment: unit.environment,
+            logPath: folder.file("nats.log"))
+        #expect(eventually { unit.answers }, "\(server.log)")
+        let secrets: [String: StackSecrets.Name] = [
+            "gateway": .natsGateway, "operator": .natsOperator, "writer": .natsWriter,
+            "tool": .natsTool,
+        ]
+        for (user, subject, payload, isAllowed) in NatsPermissionTests.attempts {
+            let secret = plan.secrets[try #require(secrets[user])]
+            let client = try NatsLineClient(port: plan.ports[.nats], user: user, password: secret)
+            let answer = try client.request(subject, payload)
+            let isDenied = answer.contains("Permissions Violation")
+            #expect(isDenied != isAllowed, "\(user) at \(subject): \(answer)")
+            #expect(isDenied || answer.contains("MSG"), "\(user) at \(subject): \(answer)")
+            #expect(!answer.contains("\"error\""), "\(user) at \(subject): \(answer)")
+        }
+        let stranger = try NatsLineClient(
+            port: plan.ports[.nats], user: "gateway", password: "wrong")
+        #expect(try stranger.request("md.ticks.0.a", "x").contains("Authorization Violation"))
+    }
+}
+
+/// The text protocol of NATS, just enough to see what a user may do.
+final class NatsLineClient {
+    private let input: FileHandle
+    private static let answerBytesMax = 1 << 20
+
+    init(port: UInt16, user: String, password: String) throws {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        var patience = timeval(tv_sec: 5, tv_usec: 0)
+        let isConnected = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
+        }
+        try #require(isConnected)
+        unsafe setsockopt(
+            descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        input = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        try send(
+            """
+            CONNECT {"user":"\(user)","pass":"\(password)","verbose":false,"pedantic":false,\
+            "headers":true,"no_responders":true}\r\nSUB _INBOX.t 1\r\n
+            """)
+    }
+
+    /// Publishes with a reply subject and returns what comes back: an answer, or a refusal.
+    func request(_ subject: String, _ payload: String) throws -> String {
+        try send("PUB \(subject) _INBOX.t \(payload.utf8.count)\r\n\(payload)\r\n")
+        var answer = Data()
+        while answer.count < NatsLineClient.answerBytesMax {
+            guard let more = try input.read(upToCount: 1), !more.isEmpty else { break }
+            answer.append(more)
+            let text = String(decoding: answer, as: UTF8.self)
+            let lines = text.components(separatedBy: "\r\n")
+            if lines.contains(where: { $0.hasPrefix("-ERR") }), text.hasSuffix("\r\n") { break }
+            if let start = lines.firstIndex(where: { $0.contains("MSG _INBOX") }),
+                lines.count > start + 2
+            {
+                break
+            }
+        }
+        return String(decoding: answer, as: UTF8.self)
+    }
+
+    private func send(_ text: String) throws { try input.write(contentsOf: Data(text.utf8)) }
+}

@@ -1,0 +1,368 @@
+import Foundation
+import Primitives
+import ServiceRuntime
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+func testHome(_ root: String, name: String = "default") throws -> StackHome {
+    try StackHome(checkout: Checkout(root: root, programs: "\(root)/bin"), name: name)
+}
+
+@Suite("Stack state")
+struct StackStateTests {
+    private var state: StackState {
+        get throws {
+            let me = try #require(ProcessIdentity.current)
+            return StackState(
+                phase: .running, problem: "a \"problem\"", supervisor: me,
+                started: Timestamp(nanoseconds: 1_700_000_000_000_000_001),
+                units: [
+                    StackState.Unit(
+                        name: "nats-server", kind: .server, stage: 0, state: "works", process: me,
+                        restarts: 2, startNanoseconds: 5, address: "127.0.0.1:1",
+                        stopSignal: 2, log: "/a b/c.log"),
+                    StackState.Unit(
+                        name: "writer", kind: .service, stage: 4, state: "gave up",
+                        detail: "exit code 64: line\n", operationsPort: 8_502),
+                ])
+        }
+    }
+
+    @Test("what is written is read again")
+    func roundTrip() throws {
+        let state = try state
+        #expect(StackState.parse(state.json) == state)
+        #expect(state.isSupervised)
+        #expect(state.alive.map(\.name) == ["nats-server"])
+    }
+
+    @Test("another process with the same number is not the one that was noted")
+    func successor() throws {
+        var state = try state
+        let me = try #require(ProcessIdentity.current)
+        state.supervisor = ProcessIdentity(id: me.id, startTime: me.startTime + 1)
+        state.units[0].process = state.supervisor
+        #expect(!state.isSupervised)
+        #expect(state.alive.isEmpty)
+    }
+
+    @Test(
+        "a damaged file is no state",
+        arguments: [
+            "", "{}", "[]", "{\"version\":1}", "nonsense", "{\"version\":2,\"phase\":\"running\"}",
+            """
+            {"version":1,"phase":"flying","supervisor":{"id":1,"startTime":2},"started":1,"units":[]}
+            """,
+            """
+            {"version":1,"phase":"running","supervisor":{"id":-1,"startTime":2},"started":1,\
+            "units":[]}
+            """,
+            """
+            {"version":1,"phase":"running","supervisor":{"id":99999999999,"startTime":2},\
+            "started":1,"units":[]}
+            """,
+            """
+            {"version":1,"phase":"running","supervisor":{"id":1,"startTime":2},"started":1,\
+            "units":[{"name":"a"}]}
+            """,
+            """
+            {"version":1,"phase":"running","supervisor":{"id":1,"startTime":2},"started":1,\
+            "units":[{"name":"a","kind":"server","stage":0,"state":"works","stopSignal":99}]}
+            """,
+        ])
+    func damaged(_ text: String) {
+        #expect(StackState.parse(Array(text.utf8)) == nil)
+    }
+
+    @Test("every cut of a state is no state")
+    func cut() throws {
+        let bytes = try state.json.dropLast()
+        for length in 0..<bytes.count {
+            #expect(StackState.parse(Array(bytes.prefix(length))) == nil)
+        }
+    }
+}
+
+@Suite("Stack settings, names and arguments")
+struct StackArgumentTests {
+    @Test("keys reach the service that their prefix names")
+    func receivers() throws {
+        var settings = StackSettings()
+        for text in [
+            "SYNTHETIC_RATE=1", "LOG_LEVEL=debug", "WRITER_BATCH_ROWS=9", "MDS_NAMESPACE=",
+        ] {
+            try settings.add(text)
+        }
+        try settings.add("SYNTHETIC_RATE=2=3")
+        #expect(
+            settings.environment(for: .gateway) == [
+                "SYNTHETIC_RATE": "2=3", "LOG_LEVEL": "debug", "MDS_NAMESPACE": "",
+            ])
+        #expect(settings.environment(for: .writer)["WRITER_BATCH_ROWS"] == "9")
+        #expect(
+            settings.environment(for: .operators).keys.sorted() == ["LOG_LEVEL", "MDS_NAMESPACE"])
+        #expect(settings.arguments.count == 8)
+        #expect(settings.namespace == "")
+        #expect(StackSettings().namespace == "md")
+    }
+
+    @Test(
+        "what the stack itself gives cannot be set",
+        arguments: [
+            "", "=", "A", "PATH=/tmp", "NATS_PASSWORD=x", "OPERATOR_PARTITIONS=0",
+            "POSTGRES_HOST=example", String(repeating: "LOG_", count: 2_000) + "=1",
+        ])
+    func refused(_ text: String) {
+        var settings = StackSettings()
+        #expect(throws: ToolError.self) { try settings.add(text) }
+    }
+
+    @Test("a number of settings is the limit")
+    func settingsLimit() throws {
+        var settings = StackSettings()
+        for index in 0..<StackSettings.countMax { try settings.add("LOG_\(index)=1") }
+        #expect(throws: ToolError.self) { try settings.add("LOG_X=1") }
+    }
+
+    @Test(
+        "a name is a plain folder name",
+        arguments: [
+            "", "A", "1a", "-a", "a/b", "..", "a b", "ä", "a_", String(repeating: "a", count: 33),
+        ])
+    func names(_ name: String) {
+        #expect(throws: ToolError.self) { try testHome("/x", name: name) }
+    }
+
+    @Test("arguments become commands")
+    func commands() throws {
+        var options = Stack.UpOptions()
+        #expect(try ToolCommand.parse([]) == .help)
+        #expect(try ToolCommand.parse(["up", "--help"]) == .help)
+        #expect(try ToolCommand.parse(["version"]) == .version)
+        #expect(try ToolCommand.parse(["--version"]) == .version)
+        #expect(try ToolCommand.parse(["up"]) == .up(.init(), options))
+        try options.settings.add("LOG_LEVEL=debug")
+        options.withServices = false
+        #expect(
+            try ToolCommand.parse([
+                "up", "--name=demo", "--set", "LOG_LEVEL=debug", "--servers-only", "--home", "/x",
+            ]) == .up(.init(home: "/x", name: "demo"), options))
+        #expect(try ToolCommand.parse(["status", "--json"]) == .status(.init(), asJSON: true))
+        #expect(try ToolCommand.parse(["down"]) == .down(.init()))
+        #expect(
+            try ToolCommand.parse(["supervise", "--name", "a"])
+                == .supervise(.init(home: nil, name: "a"), .init()))
+    }
+
+    @Test(
+        "a wrong argument is named",
+        arguments: [
+            (["fly"], "'fly' is no command"),
+            (["fly", "--json"], "'fly' is no command"),
+            (["down", "--json"], "'tapeline down' does not take '--json'"),
+            (["up", "extra"], "'tapeline up' does not take 'extra'"),
+            (["up", "--name"], "--name wants a value"),
+            (["up", "--name="], "--name wants a value"),
+            (["up", "--servers-only=yes"], "--servers-only takes no value"),
+            (["status", "--json=1"], "--json takes no value"),
+            (["up", "--set", "A=1"], "--set cannot change 'A' of a local stack"),
+        ])
+    func wrong(_ arguments: [String], _ problem: String) {
+        let error = #expect(throws: ToolError.self) { try ToolCommand.parse(arguments) }
+        #expect(error?.description == "\(problem): see 'tapeline help'")
+        #expect(error?.exitCode == .usage)
+    }
+
+    @Test("every message is one line and says what to do")
+    func messages() {
+        let errors: [ToolError] = [
+            .usage("x"), .noCheckout(lookedFrom: "/a"), .missing(path: "/a", verb: "build"),
+            .file(operation: "write", path: "/a", SystemErrorCode(rawValue: 28)),
+            .diskNearlyFull(path: "/a", freeMegabytes: 1, neededMegabytes: 2),
+            .damaged(path: "/a", problem: "b"), .busy(stack: "a"), .noFreePort,
+            .startFailed("a", logs: "/l"), .stillRunning(["process 1"]),
+            .runtime(.badAddress("x")),
+        ]
+        for error in errors {
+            #expect(!error.description.contains("\n"))
+            #expect(error.exitCode != .success)
+        }
+        #expect(errors[3].description.contains("No space left on device"))
+    }
+}
+
+@Suite("Stack files")
+struct StackFileTests {
+    @Test("secrets are made once, are different, and only their user can read them")
+    func secrets() throws {
+        let folder = try TemporaryFolder()
+        let home = try testHome(folder.path)
+        try home.makeFolders()
+        let first = try StackSecrets.open(home)
+        #expect(try StackSecrets.open(home) == first)
+        let values = StackSecrets.Name.allCases.map { first[$0] }
+        #expect(Set(values).count == values.count)
+        for value in values { #expect(value.first == "p" && value.count == 49) }
+        let attributes = try FileManager.default.attributesOfItem(
+            atPath: home.secret("postgres-owner"))
+        #expect(attributes[.posixPermissions] as? Int == 0o600)
+        let folderAttributes = try FileManager.default.attributesOfItem(atPath: home.secrets)
+        #expect(folderAttributes[.posixPermissions] as? Int == 0o700)
+    }
+
+    @Test(
+        "a damaged secret is named",
+        arguments: [
+            "", "1234567890123456789012345678", "p1", "pabc'; DROP TABLE x; --aaaaaaaaaaaaaaa",
+        ])
+    func damagedSecret(_ text: String) throws {
+        let folder = try TemporaryFolder()
+        let home = try testHome(folder.path)
+        try home.makeFolders()
+        try FileSystem.write(Array(text.utf8), to: home.secret("valkey"))
+        let error = #expect(throws: ToolError.self) { try StackSecrets.open(home) }
+        #expect(error?.exitCode == .dataError)
+    }
+
+    @Test("ports stay as long as they are free, else they are chosen anew")
+    func ports() throws {
+        let folder = try TemporaryFolder()
+        let home = try testHome(folder.path)
+        try home.makeFolders()
+        let first = try StackPorts.open(home)
+        #expect(Set(StackPorts.Name.allCases.map { first[$0] }).count == 8)
+        #expect(try StackPorts.read(home) == first)
+        let listener = try Listener(port: first[.postgres])
+        let second = try withExtendedLifetime(listener) { try StackPorts.open(home) }
+        #expect(second[.postgres] != first[.postgres])
+        try FileSystem.write(Array("{\"nats\":20000}".utf8), to: home.ports)
+        #expect(try StackPorts.read(home) == nil)
+        #expect(try StackPorts.open(home)[.nats] >= StackPorts.range.lowerBound)
+    }
+
+    @Test(
+        "ports that cannot be are no ports",
+        arguments: [
+            "", "[]", "{\"nats\":1}", "{\"nats\":70000}", "{\"nats\":-1}", "{\"nats\":\"x\"}",
+        ])
+    func wrongPorts(_ text: String) {
+        #expect(StackPorts.parse(Array(text.utf8)) == nil)
+    }
+
+    @Test("ports given twice are no ports")
+    func doubledPorts() {
+        let same = Dictionary(
+            uniqueKeysWithValues: StackPorts.Name.allCases.map { ($0, UInt16(20_000)) })
+        #expect(StackPorts.parse(StackPorts(same).json) == nil)
+    }
+
+    @Test("a lock is held by one, and free again when its holder is gone")
+    func lock() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("lock")
+        func isFree() throws -> Bool {
+            if let lock = try FileLock(path, timeout: .milliseconds(30)) {
+                withExtendedLifetime(lock) {}
+                return true
+            }
+            return false
+        }
+        do {
+            guard let held = try FileLock(path, timeout: .zero) else {
+                Issue.record("the lock is new")
+                return
+            }
+            #expect(try !isFree())
+            withExtendedLifetime(held) {}
+        }
+        #expect(try isFree())
+        #expect(throws: ToolError.self) {
+            if let lock = try FileLock(folder.file("no/lock"), timeout: .zero) {
+                withExtendedLifetime(lock) {}
+            }
+        }
+    }
+
+    @Test("files are written whole or not at all")
+    func files() throws {
+        let folder = try TemporaryFolder()
+        #expect(try FileSystem.read(folder.file("none")) == nil)
+        try FileSystem.makeFolder(folder.file("a/b/c"))
+        try FileSystem.write([1, 2], to: folder.file("a/b/c/d"))
+        try FileSystem.write([3], to: folder.file("a/b/c/d"))
+        #expect(try FileSystem.read(folder.file("a/b/c/d")) == [3])
+        #expect(FileSystem.names(in: folder.file("a/b/c")) == ["d"])
+        #expect(FileSystem.names(in: folder.file("none")) == [])
+        #expect(throws: ToolError.self) { try FileSystem.write([1], to: folder.file("x/y")) }
+        #expect(throws: ToolError.self) { try FileSystem.makeFolder(folder.file("a/b/c/d/e")) }
+        #expect(throws: ToolError.self) { try FileSystem.read(folder.path) }
+        #expect(throws: ToolError.self) { try FileSystem.freeMegabytes(at: folder.file("none")) }
+        #expect(try FileSystem.freeMegabytes(at: folder.path) > 0)
+        #expect(FileSystem.folder(of: "/a") == "/")
+        #expect(FileSystem.folder(of: "a") == ".")
+    }
+
+    @Test("a full disk is a clear error")
+    func fullDisk() throws {
+        #expect(throws: ToolError.self) { try FileSystem.write([1], to: "/proc/none") }
+        let descriptor = unsafe open("/dev/full", O_WRONLY)
+        defer { close(descriptor) }
+        #expect(!FileSystem.writeAll([1], to: descriptor))
+        #expect(FileSystem.failure("write", "/a").description.contains("No space left on device"))
+    }
+
+    @Test("a checkout is found around the program, or named")
+    func checkout() throws {
+        let folder = try TemporaryFolder()
+        let executable = folder.file(".build/debug/tapeline")
+        #expect(throws: ToolError.self) { try Checkout.find(home: nil, executable: executable) }
+        #expect(throws: ToolError.self) {
+            try Checkout.find(home: folder.path, executable: executable)
+        }
+        try linkCheckout(at: folder)
+        let found = try Checkout.find(home: nil, executable: executable)
+        #expect(found == Checkout(root: folder.path, programs: folder.file(".build/debug")))
+        let named = try Checkout.find(home: folder.path, executable: "/usr/bin/tapeline")
+        #expect(named.program("store-writer") == "/usr/bin/store-writer")
+        let error = #expect(throws: ToolError.self) { try found.requirePrograms(services: true) }
+        #expect(error?.description.hasSuffix("is missing: run 'make build'") == true)
+        try FileManager.default.removeItem(atPath: folder.file(".local/servers"))
+        let second = #expect(throws: ToolError.self) { try found.requirePrograms(services: false) }
+        #expect(second?.description.hasSuffix("is missing: run 'make servers'") == true)
+    }
+}
+
+/// Makes a folder look like this checkout, with its scripts and servers.
+func linkCheckout(at folder: TemporaryFolder) throws {
+    let files = FileManager.default
+    try files.createDirectory(
+        atPath: folder.file(".local"), withIntermediateDirectories: true)
+    try files.createSymbolicLink(
+        atPath: folder.file("deploy"), withDestinationPath: "\(ServerPrograms.checkout)/deploy")
+    try files.createSymbolicLink(
+        atPath: folder.file(".local/servers"), withDestinationPath: ServerPrograms.root)
+}
+
+/// Somebody else's server.
+final class Listener {
+    private let descriptor: Int32
+
+    init(port: UInt16) throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isListening = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe bind(descriptor, $0, size) == 0 && listen(descriptor, 8) == 0
+            }
+        }
+        try #require(isListening)
+    }
+
+    deinit { close(descriptor) }
+}

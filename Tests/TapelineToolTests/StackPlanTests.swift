@@ -1,0 +1,154 @@
+import Foundation
+import Primitives
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+/// A plan in a folder of its own, with free ports and fresh secrets.
+func testPlan(
+    _ folder: TemporaryFolder, settings: [String] = [], withServices: Bool = true
+) throws -> StackPlan {
+    let checkout = Checkout(root: ServerPrograms.checkout, programs: folder.file("bin"))
+    let home = try testHome(folder.path)
+    try home.makeFolders()
+    var chosen = StackSettings()
+    for text in settings { try chosen.add(text) }
+    return StackPlan(
+        checkout: checkout, home: home, ports: try StackPorts.open(home),
+        secrets: try StackSecrets.open(home), settings: chosen, withServices: withServices)
+}
+
+@Suite("StackPlan")
+struct StackPlanTests {
+    @Test("servers come before their users, services last")
+    func order() throws {
+        let folder = try TemporaryFolder()
+        let units = try testPlan(folder).units
+        #expect(
+            units.map(\.name) == [
+                "nats-server", "valkey", "postgres-files", "postgres", "database", "migrate",
+                "provider-gateway", "operator-worker-a", "operator-worker-b", "store-writer",
+            ])
+        #expect(units.map(\.stage) == units.map(\.stage).sorted())
+        #expect(try testPlan(folder, withServices: false).units.count == 5)
+    }
+
+    @Test("no secret stands on a command line")
+    func secretsStayHidden() throws {
+        let folder = try TemporaryFolder()
+        let plan = try testPlan(folder)
+        let secrets = StackSecrets.Name.allCases.map { plan.secrets[$0] }
+        for unit in plan.units {
+            for text in unit.arguments + [unit.executable, unit.address] {
+                #expect(!secrets.contains { text.contains($0) })
+            }
+            if case .command(_, let arguments) = unit.check {
+                #expect(!arguments.contains { secrets.contains($0) })
+            }
+        }
+        for unit in plan.units where unit.kind == .service {
+            #expect(!unit.environment.values.contains { secrets.contains($0) })
+        }
+    }
+
+    @Test("every process carries the stack's marker")
+    func marker() throws {
+        let folder = try TemporaryFolder()
+        let plan = try testPlan(folder)
+        for unit in plan.units {
+            #expect(unit.environment["TAPELINE_STACK"] == plan.home.path)
+        }
+    }
+
+    @Test("the two operators share the partitions out")
+    func partitions() throws {
+        let folder = try TemporaryFolder()
+        let units = try testPlan(folder).units
+        let ranges = units.compactMap { $0.environment["OPERATOR_PARTITIONS"] }
+        #expect(ranges == ["0-15", "16-31"])
+        let ports = units.compactMap { $0.environment["OPS_PORT"] }
+        #expect(Set(ports).count == 4)
+    }
+
+    @Test("each service gets its own user, its password by file, and the settings meant for it")
+    func environment() throws {
+        let folder = try TemporaryFolder()
+        let plan = try testPlan(
+            folder, settings: ["SYNTHETIC_RATE=7", "LOG_FORMAT=text", "WRITER_BATCH_ROWS=3"])
+        func environment(_ name: String) throws -> [String: String] {
+            try #require(plan.units.first { $0.name == name }).environment
+        }
+        let gateway = try environment("provider-gateway")
+        #expect(gateway["NATS_URL"] == "nats://127.0.0.1:\(plan.ports[.nats])")
+        #expect(gateway["NATS_USER"] == "gateway")
+        #expect(gateway["NATS_PASSWORD_FILE"] == plan.home.secret("nats-gateway"))
+        #expect(gateway["SYNTHETIC_RATE"] == "7")
+        #expect(gateway["LOG_FORMAT"] == "text")
+        #expect(gateway["POSTGRES_USER"] == nil)
+        let writer = try environment("store-writer")
+        #expect(writer["POSTGRES_USER"] == "tapeline_writer")
+        #expect(writer["POSTGRES_MIGRATOR_USER"] == nil)
+        #expect(writer["WRITER_BATCH_ROWS"] == "3")
+        #expect(writer["SYNTHETIC_RATE"] == nil)
+        let migrate = try environment("migrate")
+        #expect(migrate["POSTGRES_MIGRATOR_USER"] == "tapeline_migrator")
+        #expect(try environment("operator-worker-a")["NATS_USER"] == "operator")
+    }
+
+    @Test("paths with blanks and quotes reach NATS and Valkey as they are")
+    func blanks() throws {
+        let folder = try TemporaryFolder("blanks and \"quotes\"")
+        let plan = try testPlan(folder)
+        let nats = try #require(plan.units.first { $0.name == "nats-server" })
+        let log = folder.file("nats.log")
+        let server = try ServerProcess(
+            nats.executable, ["-t"] + nats.arguments, environment: nats.environment, logPath: log)
+        #expect(server.waitUntilExit() == 0, "\(server.log)")
+        #expect(plan.valkeyConfiguration.contains("dir \"") && plan.hints.count == 3)
+    }
+}
+
+@Suite("LogFile")
+struct LogFileTests {
+    private func words(_ text: String, from start: Int = 0) throws -> String? {
+        let folder = try TemporaryFolder()
+        return LogFile(path: try folder.write(text, to: "log")).lastWords(from: start)
+    }
+
+    @Test("the last line that says something is what counts")
+    func lastWords() throws {
+        #expect(try words("") == nil)
+        #expect(try words("\n\n") == nil)
+        #expect(try words("one\ntwo\n\n") == "two")
+        #expect(try words("one\n  two") == "two")
+        #expect(try words("{\"level\":\"error\",\"message\":\"no NATS\"}\n") == "no NATS")
+        #expect(try words("{\"level\":\"error\"}\n") == "{\"level\":\"error\"}")
+        #expect(try words("{broken\n") == "{broken")
+        #expect(try words("a\u{1b}[31mred\n") == "a[31mred")
+        #expect(try words(String(repeating: "x", count: 20_000))?.count == 300)
+        #expect(LogFile(path: "/nonexistent/log").lastWords() == nil)
+    }
+
+    @Test("what a predecessor said is not said again")
+    func fromStart() throws {
+        #expect(try words("old words\n", from: 10) == nil)
+        #expect(try words("old words\nnew\n", from: 10) == "new")
+        // Cut off in between: everything is new.
+        #expect(try words("new\n", from: 1_000) == "new")
+    }
+
+    @Test("a long log is set aside, and its writer goes on at its start")
+    func bounded() throws {
+        let folder = try TemporaryFolder()
+        let log = LogFile(path: try folder.write(String(repeating: "a", count: 100), to: "log"))
+        try log.keepBounded(bytesMax: 100)
+        #expect(log.end == 100)
+        let writer = try #require(FileHandle(forUpdatingAtPath: log.path))
+        try writer.seekToEnd()
+        try log.keepBounded(bytesMax: 60)
+        #expect(log.end == 0)
+        #expect(FileSystem.byteCount(of: "\(log.path).1") == 60)
+        try LogFile(path: folder.file("none")).keepBounded()
+    }
+}

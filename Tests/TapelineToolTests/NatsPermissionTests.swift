@@ -32,7 +32,7 @@ struct NatsPermissionTests {
             "operator", "$JS.API.CONSUMER.CREATE.MD_TICKS_0.c",
             """
             {"stream_name":"MD_TICKS_0","config":{"name":"c","ack_policy":"none",\
-            "mem_storage":true,"filter_subjects":["md.ticks.0.*","md.wm.0.*"]}}
+            "mem_storage":true,"inactive_threshold":60000000000,"filter_subjects":["md.ticks.0.*","md.wm.0.*"]}}
             """, true
         ),
         (
@@ -113,9 +113,11 @@ final class NatsLineClient {
     func request(_ subject: String, _ payload: String) throws -> String {
         try send("PUB \(subject) _INBOX.t \(payload.utf8.count)\r\n\(payload)\r\n")
         var answer = Data()
+        var chunk = [UInt8](repeating: 0, count: 4_096)
         while answer.count < NatsLineClient.answerBytesMax {
-            guard let more = try input.read(upToCount: 1), !more.isEmpty else { break }
-            answer.append(more)
+            let count = unsafe recv(input.fileDescriptor, &chunk, chunk.count, 0)
+            guard count > 0 else { break }
+            answer.append(contentsOf: chunk[..<count])
             let text = String(decoding: answer, as: UTF8.self)
             let lines = text.components(separatedBy: "\r\n")
             if lines.contains(where: { $0.hasPrefix("-ERR") }), text.hasSuffix("\r\n") { break }

@@ -106,7 +106,7 @@ struct SupervisorTests {
     @Test("a service that ignores SIGTERM is killed")
     func stubborn() throws {
         let test = try SupervisorUnderTest {
-            [shell("service", "trap '' TERM; while :; do sleep 0.05; done", home: $0)]
+            [shell("service", "trap '' TERM; exec sleep 600", home: $0)]
         }
         #expect(eventually { test.isRunning() })
         let process = try #require(test.unit("service")?.process)
@@ -140,7 +140,11 @@ struct SupervisorTests {
         #expect(missing.ends())
         #expect(missing.state?.problem?.contains("/nonexistent/program") == true)
         let wrong = try SupervisorUnderTest {
-            [shell("wrong", "echo '{\"message\":\"NATS_URLL is no key\"}'; exit 64", home: $0)]
+            [
+                shell(
+                    "wrong", "echo '{\"message\":\"NATS_URLL is no key\"}'; exit 64",
+                    check: .command("/bin/false", []), home: $0)
+            ]
         }
         #expect(wrong.ends())
         #expect(
@@ -173,7 +177,7 @@ struct SupervisorTests {
         }
         let noted = try start(home.path)
         let unnoted = try start(home.path)
-        let stubborn = try start(home.path, "trap '' TERM; while :; do sleep 0.05; done")
+        let stubborn = try start(home.path, "trap '' TERM; exec sleep 600")
         let stranger = try start(home.path + "-other")
         defer { stranger.stop(SIGKILL) }
         let me = try #require(ProcessIdentity.current)
@@ -184,7 +188,7 @@ struct SupervisorTests {
         let state = StackState(
             phase: .running, problem: nil, supervisor: me, started: .undefined,
             units: [unit, reused])
-        let leftovers = Leftovers(home: home, state: state)
+        let leftovers = Leftovers(home: home, state: state, stopGrace: .milliseconds(500))
         #expect(eventually { leftovers.marked().count == 3 })
         #expect(!leftovers.isEmpty)
         var told: [String] = []

@@ -7,10 +7,11 @@ import ServiceRuntime
 /// stack's marker in its environment; nothing else is touched.
 struct Leftovers {
     static let killGrace: Duration = .seconds(5)
-    static let stopGrace: Duration = .seconds(12)
 
     let home: StackHome
     let state: StackState?
+    /// What they get to end by themselves before they are killed.
+    var stopGrace: Duration = .seconds(12)
 
     var isEmpty: Bool { (state?.alive ?? []).isEmpty && marked().isEmpty }
 
@@ -32,7 +33,7 @@ struct Leftovers {
     private func end(_ processes: [(ProcessIdentity, Int32)]) throws(ToolError) {
         for (process, signal) in processes { _ = process.signal(signal) }
         let clock = SystemClock()
-        let deadline = clock.deadline(after: Leftovers.stopGrace)
+        let deadline = clock.deadline(after: stopGrace)
         let stubborn = processes.map(\.0).filter {
             !$0.waitUntilGone(timeout: clock.remaining(until: deadline))
         }

@@ -1,0 +1,201 @@
+import Foundation
+import Primitives
+import ServiceRuntime
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+/// A checkout of its own with the real servers, the real supervisor, and stand-ins for the services
+/// that answer on their operations port.
+private final class StackUnderTest {
+    let folder: TemporaryFolder
+    let checkout: Checkout
+    let home: StackHome
+    private let output: FileHandle
+
+    init() throws {
+        folder = try TemporaryFolder()
+        try linkCheckout(at: folder)
+        let programs = folder.file("bin")
+        try FileManager.default.createDirectory(
+            atPath: programs, withIntermediateDirectories: true)
+        let built = FileSystem.folder(of: try Checkout.ownExecutable())
+        try FileManager.default.linkItem(
+            atPath: "\(built)/tapeline", toPath: "\(programs)/tapeline")
+        for name in StackPlan.servicePrograms {
+            let path = try folder.write(StackUnderTest.standIn, to: "bin/\(name)")
+            try FileManager.default.setAttributes(
+                [.posixPermissions: 0o755], ofItemAtPath: path)
+        }
+        checkout = Checkout(root: folder.path, programs: programs)
+        home = try testHome(folder.path)
+        let path = try folder.write("", to: "output")
+        output = try #require(FileHandle(forUpdatingAtPath: path))
+    }
+
+    /// Ready as long as the file `red` does not exist; `migrate` ends at once.
+    private static let standIn = """
+        #!/usr/bin/python3
+        import http.server, os, signal, sys
+        if sys.argv[1:] == ["migrate"]:
+            open(os.environ["POSTGRES_MIGRATOR_PASSWORD_FILE"]).read()
+            sys.exit(0)
+        red = os.path.dirname(os.path.abspath(__file__)) + "/red"
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(503 if os.path.exists(red) else 200)
+                self.end_headers()
+                self.wfile.write(b"no database\\n")
+            def log_message(self, *arguments): pass
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+        port = int(os.environ["OPS_PORT"])
+        http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+
+        """
+
+    var stack: Stack {
+        get throws {
+            try Stack(
+                checkout: checkout, name: "default",
+                terminal: Terminal(output: output.fileDescriptor, errors: output.fileDescriptor))
+        }
+    }
+
+    /// What the commands printed since the last look.
+    func printed() throws -> String {
+        try output.seek(toOffset: 0)
+        let text = String(decoding: try output.readToEnd() ?? Data(), as: UTF8.self)
+        try output.truncate(atOffset: 0)
+        return text
+    }
+
+    func state() throws -> StackState { try #require(try StackState.read(home)) }
+
+    func process(_ name: String) throws -> ProcessIdentity {
+        try #require(try state().units.first { $0.name == name }?.process)
+    }
+
+    deinit {
+        do {
+            _ = try stack.down()
+        } catch {
+            print("the stack of a test did not stop: \(error)")
+        }
+    }
+}
+
+/// Each of these starts three real servers; one after the other is kinder to a small machine.
+@Suite("tapeline up, status, down", .serialized)
+struct StackTests {
+    @Test("the whole stack comes up, is seen, restarts what dies, and leaves nothing behind")
+    func wholeLife() throws {
+        let test = try StackUnderTest()
+        #expect(try test.stack.status(asJSON: false) == .failure)
+        #expect(try test.printed().contains("the stack default is not up"))
+        #expect(try test.stack.down() == .success)
+        #expect(try test.printed() == "the stack default is not up\n")
+
+        #expect(try test.stack.up(.init(), shutdown: ShutdownSignal()) == .success)
+        let up = try test.printed()
+        #expect(up.contains("the stack default is up"), "\(up)")
+        #expect(up.contains("PGPASSFILE="))
+        let state = try test.state()
+        #expect(state.phase == .running)
+        #expect(state.alive.count == 7)
+
+        #expect(try test.stack.up(.init(), shutdown: ShutdownSignal()) == .success)
+        #expect(try test.printed().hasPrefix("the stack default is already up\n"))
+        #expect(try test.process("nats-server") == state.units[0].process)
+
+        try kill(test, "store-writer")
+        try kill(test, "nats-server")
+        try kill(test, "postgres")
+        #expect(try test.stack.status(asJSON: true) == .success)
+        let json = try JSONValue.parse(try test.printed())
+        #expect(json["works"]?.bool == true)
+        #expect(json["processes"]?.array?.count == 7)
+
+        let last = try test.state()
+        #expect(try test.stack.down() == .success)
+        #expect(last.alive.isEmpty)
+        #expect(!last.isSupervised)
+        #expect(Leftovers(home: test.home, state: nil).isEmpty)
+        #expect(try test.stack.down() == .success)
+    }
+
+    private func kill(_ test: StackUnderTest, _ name: String) throws {
+        let before = try test.process(name)
+        #expect(before.signal(SIGKILL))
+        let isBack = try eventually(within: 60) {
+            let unit = try test.state().units.first { $0.name == name }
+            return unit?.state == "works" && unit?.process != before
+        }
+        #expect(isBack, "\(name) did not come back")
+    }
+
+    @Test("a service that is not ready shows, with its reason")
+    func notReady() throws {
+        let test = try StackUnderTest()
+        _ = try test.stack.up(.init(), shutdown: ShutdownSignal())
+        _ = try test.printed()
+        try test.folder.write("", to: "bin/red")
+        #expect(try test.stack.status(asJSON: false) == .failure)
+        #expect(try test.printed().contains("not ready: no database"))
+        let paused = try test.process("provider-gateway")
+        #expect(paused.signal(SIGSTOP))
+        #expect(try test.stack.status(asJSON: false) == .failure)
+        #expect(try test.printed().contains("no answer"))
+        #expect(paused.signal(SIGCONT))
+    }
+
+    @Test("down and up find what a killed supervisor left running")
+    func killedSupervisor() throws {
+        let test = try StackUnderTest()
+        var options = Stack.UpOptions()
+        options.withServices = false
+        _ = try test.stack.up(options, shutdown: ShutdownSignal())
+        let first = try test.state()
+        #expect(first.supervisor.signal(SIGKILL))
+        #expect(first.supervisor.waitUntilGone(timeout: .seconds(20)))
+        _ = try test.printed()
+        #expect(try test.stack.status(asJSON: false) == .failure)
+        #expect(try test.printed().contains("the supervisor has died"))
+
+        #expect(try test.stack.up(options, shutdown: ShutdownSignal()) == .success)
+        #expect(first.alive.isEmpty)
+        let second = try test.state()
+        #expect(second.supervisor.signal(SIGKILL))
+        // Even without its notes.
+        try FileManager.default.removeItem(atPath: test.home.state)
+        _ = try test.printed()
+        #expect(try test.stack.down() == .success)
+        #expect(try test.printed().contains("more of its processes are stopped"))
+        #expect(second.alive.isEmpty)
+    }
+
+    @Test("a stack that cannot start says why in one line and leaves nothing running")
+    func failedStart() throws {
+        let test = try StackUnderTest()
+        try test.folder.write(
+            "#!/bin/sh\necho 'permission denied for schema' >&2\nexit 1\n", to: "bin/store-writer")
+        try FileManager.default.setAttributes(
+            [.posixPermissions: 0o755], ofItemAtPath: test.folder.file("bin/store-writer"))
+        let error = #expect(throws: ToolError.self) {
+            try test.stack.up(.init(), shutdown: ShutdownSignal())
+        }
+        let text = try #require(error?.description)
+        #expect(text.contains("migrate failed: exit code 1: permission denied for schema"))
+        #expect(!text.contains("\n"))
+        #expect(Leftovers(home: test.home, state: nil).isEmpty)
+    }
+
+    @Test("an interrupted start ends what was started")
+    func interrupted() throws {
+        let test = try StackUnderTest()
+        let shutdown = ShutdownSignal()
+        shutdown.request("test")
+        #expect(try test.stack.up(.init(), shutdown: shutdown) == .interrupted)
+        #expect(Leftovers(home: test.home, state: nil).isEmpty)
+    }
+}

@@ -122,6 +122,8 @@ struct LogFileTests {
         #expect(try words("\n\n") == nil)
         #expect(try words("one\ntwo\n\n") == "two")
         #expect(try words("one\n  two") == "two")
+        #expect(
+            try words("initdb: error: no space\ninitdb: removing\n") == "initdb: error: no space")
         #expect(try words("{\"level\":\"error\",\"message\":\"no NATS\"}\n") == "no NATS")
         #expect(try words("{\"level\":\"error\"}\n") == "{\"level\":\"error\"}")
         #expect(try words("{broken\n") == "{broken")

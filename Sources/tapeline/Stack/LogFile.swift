@@ -23,15 +23,22 @@ struct LogFile: Sendable {
     /// Where the log ends now: what a process says from here on is its own.
     var end: Int { FileSystem.byteCount(of: path) ?? 0 }
 
-    /// The last line that says something, in one line and short; nil when nothing was written
-    /// behind `start`. Of a line of JSON the message is what counts.
+    /// The last line that speaks of an error, else the last line that says something, cut short;
+    /// nil when nothing was written behind `start`. Of a line of JSON the message is what counts.
     func lastWords(from start: Int = 0) -> String? {
         let written = end < start ? end : end - start
         let bytes = FileSystem.tail(of: path, bytesMax: min(written, LogFile.lastWordsBytesMax))
         let lines = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
-        let words = lines.reversed().lazy.map(LogFile.words).first { !$0.isEmpty }
-        return words
+        let error = lines.last { line in
+            let lower = line.lowercased()
+            return LogFile.errorWords.contains { lower.contains($0) }
+        }
+        if let error { return LogFile.words(error) }
+        return lines.reversed().lazy.map(LogFile.words).first { !$0.isEmpty }
     }
+
+    /// After its error a program often says what it tidied up.
+    private static let errorWords = ["error", "fatal", "panic", "[ftl]"]
 
     private static func words(_ line: Substring) -> String {
         var text = String(line)

@@ -9,6 +9,7 @@ final class Supervisor {
     /// How long it looks away while everything works: so late is a death noticed.
     static let pauseWhenCalm: Duration = .milliseconds(100)
     static let pauseWhenBusy: Duration = .milliseconds(10)
+    private static let stateTryEveryNanoseconds: Int64 = 1_000_000_000
     private static let logsEveryNanoseconds: Int64 = 5_000_000_000
 
     private let plans: [UnitPlan]
@@ -22,6 +23,8 @@ final class Supervisor {
     private var processes: [Int: UnitProcess] = [:]
     private var written: StackState?
     private var isStopWished = false
+    /// When the state file is tried again after it could not be written.
+    private var nextStateTry: Timestamp?
     private var nextLogs = Timestamp(nanoseconds: Int64.min)
 
     init(
@@ -136,13 +139,17 @@ final class Supervisor {
         let state = StackState(
             phase: machine.phase, problem: machine.problem, supervisor: identity, started: started,
             units: machine.units.enumerated().map(shown))
+        let now = clock.monotonic()
+        if let nextStateTry, now < nextStateTry { return }
         guard state != written else { return }
         do {
             try FileSystem.write(state.json, to: home.state)
             written = state
+            nextStateTry = nil
         } catch {
-            // The stack goes on; the next change, or the next look, writes again.
-            log(.warning, "stack.state.unwritten", "\(error)")
+            // The stack goes on: what runs matters more than what is known of it.
+            if nextStateTry == nil { log(.warning, "stack.state.unwritten", "\(error)") }
+            nextStateTry = now.advanced(byNanoseconds: Supervisor.stateTryEveryNanoseconds)
         }
     }
 

@@ -32,7 +32,8 @@ struct NatsPermissionTests {
             "operator", "$JS.API.CONSUMER.CREATE.MD_TICKS_0.c",
             """
             {"stream_name":"MD_TICKS_0","config":{"name":"c","ack_policy":"none",\
-            "mem_storage":true,"inactive_threshold":60000000000,"filter_subjects":["md.ticks.0.*","md.wm.0.*"]}}
+            "mem_storage":true,"inactive_threshold":60000000000,\
+            "filter_subjects":["md.ticks.0.*","md.wm.0.*"]}}
             """, true
         ),
         (

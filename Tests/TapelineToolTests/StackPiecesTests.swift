@@ -53,7 +53,8 @@ struct StackStateTests {
         arguments: [
             "", "{}", "[]", "{\"version\":1}", "nonsense", "{\"version\":2,\"phase\":\"running\"}",
             """
-            {"version":1,"phase":"flying","supervisor":{"id":1,"startTime":2},"started":1,"units":[]}
+            {"version":1,"phase":"flying","supervisor":{"id":1,"startTime":2},"started":1,\
+            "units":[]}
             """,
             """
             {"version":1,"phase":"running","supervisor":{"id":-1,"startTime":2},"started":1,\

@@ -3,7 +3,6 @@ import Primitives
 import ServiceRuntime
 
 /// A lock that the kernel takes back when its process ends, however it ends.
-// Safety: the descriptor belongs to this value alone and is closed with it.
 struct FileLock: ~Copyable {
     private let descriptor: Int32
 

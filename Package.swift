@@ -138,6 +138,11 @@ let package = Package(
         tests(of: "StoreWriter", uses: ["PostgresClient", "Primitives", "TestSupport"]),
         tests(
             of: "TapelineTool", uses: ["ServiceRuntime", "Telemetry", "Primitives", "TestSupport"]),
+        .testTarget(
+            name: "IntegrationTests",
+            dependencies: [
+                "ProviderGateway", "OperatorWorker", "StoreWriter", "TestSupport", "Primitives",
+            ], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
 
         // Benchmarks. They count allocations, too, and fail when there are some where none may be.

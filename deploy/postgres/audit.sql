@@ -1,5 +1,229 @@
--- check: ordinals: every ordinal of every source and partition is one row
-SELECT sum(last_ordinal - first_ordinal + 1) AS expected, sum(rows) AS found,
-    coalesce(bool_and(rows = ordinals AND rows = last_ordinal - first_ordinal + 1), true) AS ok,
-    '' AS detail
-FROM stored_ticks;
+-- Whether the promise was kept, from the rows alone: every tick of the tape once, and every bar
+-- equal to what plain SQL makes of the stored trades.
+--
+--   psql -v schema=md -f deploy/postgres/audit.sql
+--
+-- Run it when everything is written: the gateway stopped or finished, the writers without lag. Each
+-- check is one row: what is expected, what was found, whether that is right, and where it is not.
+--
+-- For programs: a check is the one statement behind a line "-- check: <name>: <sentence>" and has
+-- the columns expected, found (numeric), ok (boolean), detail (text). Lines that begin with a
+-- backslash are psql's own and mean nothing elsewhere; no statement needs what precedes the first
+-- check but the namespace in search_path.
+
+\set ON_ERROR_STOP on
+\set QUIET on
+\if :{?schema}
+\else
+\set schema md
+\endif
+SET search_path TO :"schema", pg_temp;
+\pset footer off
+
+\echo ticks_stored_once: each ordinal from 1 to the last of its source and partition is one row
+-- check: ticks_stored_once: each ordinal from 1 to the last of its source and partition is one row
+WITH stored AS (
+    SELECT source, partition, count(*) AS rows, count(DISTINCT ordinal) AS ordinals,
+        min(ordinal) AS first_ordinal, max(ordinal) AS last_ordinal
+    FROM (
+        SELECT source, partition, ordinal FROM trades
+        UNION ALL
+        SELECT source, partition, ordinal FROM quotes
+    ) ticks
+    GROUP BY source, partition
+), faults AS (
+    SELECT format('%s/%s: ordinals %s to %s, %s of them in %s rows', source, partition,
+        first_ordinal, last_ordinal, ordinals, rows) AS fault
+    FROM stored
+    WHERE first_ordinal <> 1 OR ordinals <> last_ordinal OR rows <> ordinals
+    ORDER BY source, partition
+    LIMIT 5
+)
+SELECT coalesce(sum(last_ordinal), 0)::numeric AS expected, coalesce(sum(rows), 0)::numeric AS found,
+    NOT EXISTS (SELECT FROM faults) AS ok,
+    coalesce((SELECT string_agg(fault, '; ') FROM faults), '') AS detail
+FROM stored;
+
+\echo rows_as_booked: the rows are those that the writers' books, kept in the same transactions, name
+-- check: rows_as_booked: the rows are those that the writers' books, kept in the same transactions, name
+WITH stored AS (
+    SELECT 'ticks' AS input, source, partition, count(*) AS rows, max(ordinal) AS last_ordinal
+    FROM (
+        SELECT source, partition, ordinal FROM trades
+        UNION ALL
+        SELECT source, partition, ordinal FROM quotes
+    ) ticks
+    GROUP BY source, partition
+), books AS (
+    SELECT input, source, partition, sum(written) AS written, max(last_ordinal) AS last_ordinal
+    FROM sink_source_ordinals
+    WHERE input = 'ticks'
+    GROUP BY input, source, partition
+), compared AS (
+    SELECT source, partition, coalesce(written, 0) AS written, coalesce(rows, 0) AS rows,
+        coalesce(books.last_ordinal, 0) AS booked, coalesce(stored.last_ordinal, 0) AS present
+    FROM books FULL JOIN stored USING (input, source, partition)
+), faults AS (
+    SELECT format('%s/%s: %s rows up to ordinal %s, the books say %s up to %s', source, partition,
+        rows, present, written, booked) AS fault
+    FROM compared
+    WHERE rows <> written OR present > booked
+    ORDER BY source, partition
+    LIMIT 5
+)
+SELECT coalesce(sum(written), 0)::numeric AS expected, coalesce(sum(rows), 0)::numeric AS found,
+    NOT EXISTS (SELECT FROM faults) AS ok,
+    coalesce((SELECT string_agg(fault, '; ') FROM faults), '') AS detail
+FROM compared;
+
+\echo books_balanced: of each range of ordinals every one was written, set aside or skipped
+-- check: books_balanced: of each range of ordinals every one was written, set aside or skipped
+WITH faults AS (
+    SELECT format('%s %s/%s: %s', input, source, partition, missing) AS fault
+    FROM sink_audit
+    WHERE missing <> 0
+    ORDER BY input, source, partition
+    LIMIT 5
+)
+SELECT coalesce(sum(last_ordinal - first_ordinal + 1), 0)::numeric AS expected,
+    coalesce(sum(written + dead_lettered + skipped), 0)::numeric AS found,
+    NOT EXISTS (SELECT FROM faults) AS ok,
+    coalesce((SELECT string_agg(fault, '; ') FROM faults), '') AS detail
+FROM sink_audit;
+
+\echo bars_stored: every bar that the writers took from the tape is a row with an ordinal of its own
+-- check: bars_stored: every bar that the writers took from the tape is a row with an ordinal of its own
+WITH stored AS (
+    SELECT partition, count(*) AS rows, count(DISTINCT ordinal) AS ordinals
+    FROM bars
+    GROUP BY partition
+), books AS (
+    SELECT partition, sum(written) AS written, bool_and(first_ordinal = 1) AS from_first
+    FROM sink_source_ordinals
+    WHERE input = 'bars'
+    GROUP BY partition
+), compared AS (
+    SELECT partition, coalesce(written, 0) AS written, coalesce(rows, 0) AS rows,
+        coalesce(ordinals, 0) AS ordinals, coalesce(from_first, false) AS from_first
+    FROM books FULL JOIN stored USING (partition)
+), faults AS (
+    SELECT format('partition %s: %s rows with %s ordinals, the books say %s%s', partition, rows,
+        ordinals, written, CASE WHEN from_first THEN '' ELSE ', not from the first one' END) AS fault
+    FROM compared
+    WHERE rows <> written OR ordinals <> rows OR NOT from_first
+    ORDER BY partition
+    LIMIT 5
+)
+SELECT coalesce(sum(written), 0)::numeric AS expected, coalesce(sum(rows), 0)::numeric AS found,
+    NOT EXISTS (SELECT FROM faults) AS ok,
+    coalesce((SELECT string_agg(fault, '; ') FROM faults), '') AS detail
+FROM compared;
+
+-- Order within a window is (event time, source, ordinal). A trade counts when it is a new one with
+-- a price and a size, and neither a snapshot (1) nor backfilled (4). In whole units of 1e-9 and 1e-8
+-- price times size is exact, and div() cuts towards zero: twice the dividend plus the divisor, by
+-- twice the divisor, is half away from zero.
+\echo bars_equal_sql: each stored bar equals the bar that SQL computes from the stored trades
+-- check: bars_equal_sql: each stored bar equals the bar that SQL computes from the stored trades
+WITH series AS (
+    SELECT DISTINCT series, close_time_ns - open_time_ns AS width FROM bars WHERE number = 0
+), counted AS (
+    SELECT symbol, event_time_ns, source, ordinal, price, size,
+        price * 1e9 * (size * 1e8) AS notional
+    FROM trades
+    WHERE action = 0 AND flags & 5 = 0 AND price IS NOT NULL AND size >= 0
+), computed AS (
+    SELECT series, width, symbol,
+        event_time_ns - (event_time_ns % width + width) % width AS open_time_ns,
+        (array_agg(price ORDER BY event_time_ns, source COLLATE "C", ordinal))[1] AS open,
+        max(price) AS high, min(price) AS low,
+        (array_agg(price ORDER BY event_time_ns DESC, source COLLATE "C" DESC, ordinal DESC))[1]
+            AS close,
+        sum(size) AS volume, count(*) AS trades, sum(notional) AS notional
+    FROM counted CROSS JOIN series
+    GROUP BY 1, 2, 3, 4
+), expected AS (
+    SELECT series, symbol, open_time_ns, width, open, high, low, close, volume, trades,
+        notional * 1e-17 AS notional,
+        CASE WHEN volume > 0 THEN
+            1e-9
+                * div(2 * notional + sign(notional) * volume * 1e8, 2 * volume * 1e8)
+        END AS vwap
+    FROM computed
+), compared AS (
+    SELECT b.symbol, b.series, b.ts, e.trades IS NOT NULL AS is_computed,
+        concat_ws(', ',
+            CASE WHEN b.open IS DISTINCT FROM e.open
+                THEN format('open %s not %s', b.open, e.open) END,
+            CASE WHEN b.high IS DISTINCT FROM e.high
+                THEN format('high %s not %s', b.high, e.high) END,
+            CASE WHEN b.low IS DISTINCT FROM e.low
+                THEN format('low %s not %s', b.low, e.low) END,
+            CASE WHEN b.close IS DISTINCT FROM e.close
+                THEN format('close %s not %s', b.close, e.close) END,
+            CASE WHEN b.volume IS DISTINCT FROM e.volume
+                THEN format('volume %s not %s', b.volume, e.volume) END,
+            CASE WHEN b.vwap IS DISTINCT FROM e.vwap
+                THEN format('vwap %s not %s', b.vwap, e.vwap) END,
+            CASE WHEN b.notional IS DISTINCT FROM e.notional
+                THEN format('notional %s not %s', b.notional, e.notional) END,
+            CASE WHEN b.trades IS DISTINCT FROM e.trades
+                THEN format('trades %s not %s', b.trades, e.trades) END,
+            CASE WHEN extract(epoch FROM b.ts) * 1000000000 <> b.open_time_ns
+                    OR extract(epoch FROM b.close_time) * 1000000000 <> b.close_time_ns
+                THEN 'rounded times that are not the exact ones' END) AS difference
+    FROM bars b
+    LEFT JOIN expected e ON (e.symbol, e.series, e.open_time_ns, e.width)
+        = (b.symbol, b.series, b.open_time_ns, b.close_time_ns - b.open_time_ns)
+    WHERE b.number = 0
+), faults AS (
+    SELECT format('%s %s %s: %s', symbol, series, ts,
+        CASE WHEN is_computed THEN difference ELSE 'no trades' END) AS fault
+    FROM compared
+    WHERE difference <> ''
+    ORDER BY ts, symbol, series
+    LIMIT 5
+)
+SELECT count(*)::numeric AS expected, (count(*) FILTER (WHERE difference = ''))::numeric AS found,
+    NOT EXISTS (SELECT FROM faults) AS ok,
+    coalesce((SELECT string_agg(fault, '; ') FROM faults), '') AS detail
+FROM compared;
+
+-- Closed: the window ends no later than the latest bar of its source and partition.
+\echo trades_counted_once: each trade of a closed window is counted in exactly one bar of each series
+-- check: trades_counted_once: each trade of a closed window is counted in exactly one bar of each series
+WITH series AS (
+    SELECT DISTINCT series, close_time_ns - open_time_ns AS width FROM bars WHERE number = 0
+), closed AS (
+    SELECT source, partition, max(close_time_ns) AS until_ns
+    FROM bars
+    WHERE number = 0
+    GROUP BY source, partition
+), windows AS (
+    SELECT series, symbol, event_time_ns - (event_time_ns % width + width) % width AS open_time_ns,
+        count(*) AS trades
+    FROM trades JOIN closed USING (source, partition) CROSS JOIN series
+    WHERE action = 0 AND flags & 5 = 0 AND price IS NOT NULL AND size >= 0
+        AND event_time_ns - (event_time_ns % width + width) % width + width <= until_ns
+    GROUP BY 1, 2, 3
+), stored AS (
+    SELECT series, symbol, open_time_ns, sum(trades) AS trades
+    FROM bars
+    WHERE number = 0
+    GROUP BY 1, 2, 3
+), compared AS (
+    SELECT series, symbol, open_time_ns, coalesce(windows.trades, 0) AS expected,
+        coalesce(stored.trades, 0) AS found
+    FROM windows FULL JOIN stored USING (series, symbol, open_time_ns)
+), faults AS (
+    SELECT format('%s %s %s: %s of %s trades', symbol, series,
+        to_timestamp(open_time_ns / 1000000000), found, expected) AS fault
+    FROM compared
+    WHERE expected <> found
+    ORDER BY open_time_ns, symbol, series
+    LIMIT 5
+)
+SELECT coalesce(sum(expected), 0)::numeric AS expected, coalesce(sum(found), 0)::numeric AS found,
+    NOT EXISTS (SELECT FROM faults) AS ok,
+    coalesce((SELECT string_agg(fault, '; ') FROM faults), '') AS detail
+FROM compared;

@@ -1,0 +1,79 @@
+import Foundation
+import TestSupport
+
+/// `deploy/postgres/audit.sql`, cut into its checks as any program may do it.
+struct Audit {
+    struct Check {
+        let name: String
+        let sentence: String
+        let sql: String
+    }
+
+    struct Finding: CustomStringConvertible {
+        let name: String
+        let expected: Decimal
+        let found: Decimal
+        let isRight: Bool
+        let detail: String
+
+        var description: String {
+            "\(name): expected \(expected), found \(found)\(isRight ? "" : ", WRONG: \(detail)")"
+        }
+    }
+
+    struct Unreadable: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    static let path = "\(ServerPrograms.checkout)/deploy/postgres/audit.sql"
+
+    let checks: [Check]
+
+    init() throws {
+        let text = try String(contentsOfFile: Self.path, encoding: .utf8)
+        var checks: [Check] = []
+        var lines: [Substring] = []
+        var title: [Substring] = []
+        func finish() {
+            guard title.count == 2 else { return }
+            checks.append(
+                Check(
+                    name: String(title[0]),
+                    sentence: title[1].trimmingCharacters(in: .whitespaces),
+                    sql: lines.joined(separator: "\n")))
+        }
+        for line in text.split(separator: "\n") where !line.hasPrefix("\\") {
+            if let heading = line.firstMatch(of: /^-- check: (.*)$/)?.output.1 {
+                finish()
+                title = heading.split(separator: ":", maxSplits: 1)
+                lines = []
+            } else {
+                lines.append(line)
+            }
+        }
+        finish()
+        self.checks = checks
+    }
+
+    /// Runs each check; `spoil` is done first and undone afterwards.
+    func run(
+        on server: PostgresServer, database: String, schema: String, spoil: String = ""
+    ) throws -> [Finding] {
+        try checks.map { check in
+            let answer = try server.psql(
+                "SET search_path TO \(schema); BEGIN; \(spoil); \(check.sql)\nROLLBACK",
+                database: database)
+            let columns =
+                answer.split(separator: "\n").last?
+                .split(separator: "|", maxSplits: 3, omittingEmptySubsequences: false) ?? []
+            guard columns.count == 4, let expected = Decimal(string: String(columns[0])),
+                let found = Decimal(string: String(columns[1]))
+            else {
+                throw Unreadable(description: "\(check.name) answered: \(answer)")
+            }
+            return Finding(
+                name: check.name, expected: expected, found: found, isRight: columns[2] == "t",
+                detail: String(columns[3]))
+        }
+    }
+}

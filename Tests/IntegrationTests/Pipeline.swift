@@ -1,0 +1,265 @@
+import Foundation
+import Primitives
+import Synchronization
+import TestSupport
+import Testing
+
+/// The whole path on real servers: a gateway, two operator workers, a store writer. All of it ends
+/// with the value.
+final class Pipeline {
+    /// The processes of a run. The workers share out 32 partitions.
+    enum Role: String, CaseIterable {
+        case gateway
+        case lowerWorker = "worker-0"
+        case upperWorker = "worker-1"
+        case writer
+
+        var product: String {
+            switch self {
+            case .gateway: "provider-gateway"
+            case .lowerWorker, .upperWorker: "operator-worker"
+            case .writer: "store-writer"
+            }
+        }
+    }
+
+    /// What the gateway makes. Begun in the past (`backlog`), most minutes of it are closed when
+    /// the last tick is on the tape.
+    struct Load {
+        var ticks = 20_000
+        var rate = 250
+        var pace = "realtime"
+        var backlogSeconds = 0
+        var seed: UInt64 = 1
+    }
+
+    let folder: TemporaryFolder
+    let nats: NatsServer
+    let postgres: PostgresServer
+    let valkey: ValkeyServer
+    let database: String
+    let load: Load
+    private(set) var running: [Role: ServiceProcess] = [:]
+    private var starts = 0
+    private let writerPassword = "writer-secret-9d1"
+
+    static let namespace = "md"
+    /// The users of the shipped configuration, with passwords of ours.
+    static let natsPasswords = [
+        "gateway": "gateway-secret-51c", "operator": "operator-secret-7b2",
+        "writer": "writer-secret-3e8", "tool": "tool-secret-a40",
+    ]
+
+    var secrets: [String] {
+        Array(Self.natsPasswords.values)
+            + [writerPassword, PostgresServer.password, ValkeyServer.password]
+    }
+
+    /// Starts the servers and migrates a fresh database, but starts no service.
+    init(_ load: Load = Load(), timescale: Bool = true, postgres: PostgresServer? = nil) throws {
+        self.load = load
+        folder = try TemporaryFolder("pipeline")
+        nats = try Self.natsAsShipped()
+        self.postgres = try postgres ?? PostgresServer.shared()
+        valkey = try ValkeyServer()
+        database = "pipeline_\(UUID().uuidString.prefix(8).lowercased())"
+        try self.postgres.createDatabase(database, timescale: timescale)
+        try self.postgres.psql(
+            "CREATE ROLE \(database) LOGIN PASSWORD '\(writerPassword)'", database: database)
+        try migrate()
+    }
+
+    deinit { for service in running.values { service.kill() } }
+
+    /// With the users and rights of `deploy/nats/server.conf`.
+    static func natsAsShipped() throws -> NatsServer {
+        let path = "\(ServerPrograms.checkout)/deploy/nats/server.conf"
+        let shipped = try String(contentsOfFile: path, encoding: .utf8)
+        let start = try #require(shipped.range(of: "\nauthorization {"))
+        var rights = String(shipped[start.lowerBound...])
+        for (user, password) in natsPasswords {
+            rights = rights.replacingOccurrences(
+                of: "$NATS_\(user.uppercased())_PASSWORD", with: "\"\(password)\"")
+        }
+        var options = NatsServer.Options()
+        options.extra = rights
+        return try NatsServer(options)
+    }
+
+    private func migrate() throws {
+        let migration = try ServiceProcess(
+            "store-writer", ["migrate"], environment: migratorEnvironment, folder: folder,
+            label: "migrate")
+        let code = migration.exitCode(within: 60)
+        guard code == 0 else {
+            throw ServiceProcess.NotStarted(
+                description: "the migration failed:\n\(migration.output)")
+        }
+        migration.expectCleanOutput(secrets: secrets)
+    }
+
+    // MARK: services
+
+    var migratorEnvironment: [String: String] {
+        environment(.writer).merging([
+            "POSTGRES_MIGRATOR_USER": PostgresServer.user,
+            "POSTGRES_MIGRATOR_PASSWORD": PostgresServer.password,
+            "WRITER_MIGRATIONS": "\(ServerPrograms.checkout)/deploy/postgres",
+        ]) { $1 }
+    }
+
+    func environment(_ role: Role) -> [String: String] {
+        var keys = [
+            "NATS_URL": nats.url, "MDS_NAMESPACE": Self.namespace, "OPS_PORT": "0",
+            "LOG_FORMAT": "json",
+        ]
+        let user: String
+        switch role {
+        case .gateway:
+            user = "gateway"
+            keys["MDS_STREAM_BYTES"] = "256MiB"
+            keys["SYNTHETIC_TICKS"] = "\(load.ticks)"
+            keys["SYNTHETIC_RATE"] = "\(load.rate)"
+            keys["SYNTHETIC_PACE"] = load.pace
+            keys["SYNTHETIC_BACKLOG"] = "\(load.backlogSeconds)s"
+            keys["SYNTHETIC_SEED"] = "\(load.seed)"
+        case .lowerWorker, .upperWorker:
+            user = "operator"
+            keys["MDS_STREAM_BYTES"] = "256MiB"
+            keys["OPERATOR_PARTITIONS"] = role == .lowerWorker ? "0-15" : "16-31"
+        case .writer:
+            user = "writer"
+            keys["POSTGRES_PORT"] = "\(postgres.port)"
+            keys["POSTGRES_DB"] = database
+            keys["POSTGRES_USER"] = database
+            keys["POSTGRES_PASSWORD"] = writerPassword
+            keys["VALKEY_PORT"] = "\(valkey.port)"
+            keys["VALKEY_PASSWORD"] = ValkeyServer.password
+        }
+        keys["NATS_USER"] = user
+        keys["NATS_PASSWORD"] = Self.natsPasswords[user]
+        return keys
+    }
+
+    /// A process that the caller keeps: it may stand beside the running one of its role.
+    func make(
+        _ role: Role, _ changes: [String: String] = [:], arguments: [String] = []
+    ) throws -> ServiceProcess {
+        starts += 1
+        return try ServiceProcess(
+            role.product, arguments, environment: environment(role).merging(changes) { $1 },
+            folder: folder, label: "\(role.rawValue)-\(starts)")
+    }
+
+    func start(_ roles: Role...) throws {
+        for role in roles { running[role] = try make(role) }
+    }
+
+    func startAll() throws { try start(.gateway, .lowerWorker, .upperWorker, .writer) }
+
+    func service(_ role: Role) throws -> ServiceProcess { try #require(running[role]) }
+
+    /// Takes the process that was made beside as the one of its role.
+    func replace(_ role: Role, by other: ServiceProcess) { running[role] = other }
+
+    /// SIGKILL and a new start, at once.
+    func killAndRestart(_ role: Role) throws {
+        let victim = try service(role)
+        victim.kill()
+        victim.expectCleanOutput(secrets: secrets)
+        try start(role)
+    }
+
+    func query(_ sql: String) throws -> String {
+        try postgres.psql("SET search_path TO \(Self.namespace); \(sql)", database: database)
+    }
+
+    func number(_ sql: String) throws -> Int { Int(try query(sql)) ?? -1 }
+
+    // MARK: the end of a run
+
+    var generated: Int {
+        get throws { try service(.gateway).status().at("gateway", "generated")?.int ?? 0 }
+    }
+
+    func lastOrdinals() throws -> [TapeInspector.Head] {
+        let inspector = try TapeInspector(
+            port: nats.port, user: "tool", password: try #require(Self.natsPasswords["tool"]))
+        return try (0..<4).flatMap {
+            try inspector.heads(stream: "MD_TICKS_\($0)", filter: "md.ticks.*.*")
+        }
+    }
+
+    /// Waits until the source has finished, everything is stored, and each trade is in a bar of
+    /// the series named.
+    func drain(series: [String] = ["1s"], within seconds: Double = 60) throws {
+        var state = ""
+        func reached(_ what: String, _ condition: () throws -> Bool) throws {
+            let isReached = try eventually(within: seconds, condition)
+            if !isReached {
+                let logs = running.values.map { $0.output.suffix(1_500) }.joined(separator: "\n")
+                Issue.record("never: \(what) (\(state))\n\(logs)")
+            }
+        }
+        try reached("the source finishes") {
+            let gateway = try service(.gateway).status()
+            state = "\(gateway.at("gateway", "generated")?.int ?? 0) ticks"
+            return gateway.at("gateway", "finished")?.bool == true
+                && gateway.at("gateway", "waiting")?.int == 0
+        }
+        try reached("every tick is a row") {
+            let rows = try number(
+                "SELECT (SELECT count(*) FROM trades) + (SELECT count(*) FROM quotes)")
+            state = "\(rows) rows"
+            return rows >= load.ticks
+        }
+        let trades = try number("SELECT count(*) FROM trades")
+        for name in series {
+            try reached("every trade is in a bar of \(name)") {
+                let counted = try number(
+                    "SELECT coalesce(sum(trades), 0) FROM bars WHERE series = '\(name)'")
+                state = "\(counted) of \(trades) trades"
+                return counted >= trades
+            }
+        }
+    }
+
+    /// Generated = on the tape = rows, and each check of the audit.
+    func expectCleanAudit(_ location: SourceLocation = #_sourceLocation) throws {
+        let heads = try lastOrdinals()
+        let onTape = heads.reduce(0) { $0 + Int($1.lastOrdinal) }
+        #expect(onTape == load.ticks, "on the tape", sourceLocation: location)
+        let rows = try query(
+            """
+            SELECT string_agg(format('%s.ticks.%s.%s=%s', '\(Self.namespace)', partition, source,
+                last_ordinal), ' ' ORDER BY format('%s.%s', partition, source))
+            FROM stored_ticks
+            """)
+        #expect(
+            Set(rows.split(separator: " ").map(String.init))
+                == Set(heads.map { "\($0.subject)=\($0.lastOrdinal)" }),
+            "last ordinals of rows and tape", sourceLocation: location)
+        let findings = try Audit().run(
+            on: postgres, database: database, schema: Self.namespace)
+        for finding in findings {
+            #expect(finding.isRight, "\(finding)", sourceLocation: location)
+        }
+        #expect(
+            findings.contains { $0.name == "ticks_stored_once" && $0.found == Decimal(load.ticks) },
+            "\(findings)", sourceLocation: location)
+        #expect(
+            findings.contains { $0.name == "bars_equal_sql" && $0.found > 0 }, "\(findings)",
+            sourceLocation: location)
+    }
+
+    /// SIGTERM for everybody: all of them end well, and nobody said what must not be said.
+    func stopAll(_ location: SourceLocation = #_sourceLocation) {
+        for (role, service) in running {
+            #expect(
+                service.stop() == 0, "\(role): \(service.output.suffix(2_000))",
+                sourceLocation: location)
+            service.expectCleanOutput(secrets: secrets, location)
+        }
+        running = [:]
+    }
+}

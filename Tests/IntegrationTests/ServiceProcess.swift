@@ -1,0 +1,134 @@
+import Foundation
+import Primitives
+import TestSupport
+import Testing
+
+/// One of the three services as a child process: the real program, and what it says to the world.
+final class ServiceProcess: Sendable {
+    let product: String
+    private let process: ServerProcess
+
+    /// `label` tells the starts of one test apart, in `folder`.
+    init(
+        _ product: String, _ arguments: [String] = [], environment: [String: String],
+        folder: TemporaryFolder, label: String
+    ) throws {
+        self.product = product
+        var environment = environment
+        // A profile per process in a coverage run, beside those of the test process.
+        if let profile = ProcessInfo.processInfo.environment["LLVM_PROFILE_FILE"] {
+            environment["LLVM_PROFILE_FILE"] = profile.replacingOccurrences(
+                of: "default", with: "\(product)-%p")
+        }
+        process = try ServerProcess(
+            try ProductPrograms.path(product), arguments, environment: environment,
+            logPath: folder.file("\(label).log"))
+    }
+
+    var isRunning: Bool { process.isRunning }
+    var output: String { process.log }
+    func signal(_ number: Int32) { process.signal(number) }
+
+    /// SIGKILL, which no service can prepare for.
+    func kill() { process.stop(SIGKILL) }
+
+    /// The exit code, within a bound that only a hanging service reaches.
+    func exitCode(within seconds: Double = 30) -> Int32? {
+        eventually(within: seconds) { !process.isRunning } ? process.waitUntilExit() : nil
+    }
+
+    /// SIGTERM, and the exit code.
+    func stop() -> Int32? {
+        process.signal(SIGTERM)
+        return exitCode()
+    }
+
+    // MARK: the operations port
+
+    struct NotStarted: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// Waits for the line that names it.
+    func port() throws -> UInt16 {
+        var found: UInt16?
+        _ = eventually {
+            found = event("service.started")?["ops.port"]?.int.map { UInt16($0) }
+            return found != nil || !process.isRunning
+        }
+        guard let found else {
+            throw NotStarted(description: "\(product) has no port:\n\(output)")
+        }
+        return found
+    }
+
+    func get(_ path: String, method: String = "GET") throws -> HTTPAnswer {
+        try HTTPAnswer(port: try port(), method: method, path: path)
+    }
+
+    func status() throws -> JSONValue { try JSONValue.parse(try get("/status").body) }
+
+    /// A sample of /metrics without labels.
+    func metric(_ name: String) throws -> Double? {
+        for line in try get("/metrics").body.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            if words.count == 2, words[0] == name { return Double(words[1]) }
+        }
+        return nil
+    }
+
+    /// Waits until /readyz is green, and says what it was when it never is.
+    func becomesReady(within seconds: Double = 30) throws -> Bool {
+        var last = ""
+        let isReady = try eventually(within: seconds) {
+            let answer = try get("/readyz")
+            last = answer.body
+            return answer.status == 200
+        }
+        if !isReady { Issue.record("\(product) is not ready: \(last)\n\(output)") }
+        return isReady
+    }
+
+    /// Waits until /readyz and /status say why the service waits.
+    func waits(because reason: String) throws -> Bool {
+        var last = ""
+        let isRight = try eventually {
+            let readiness = try get("/readyz")
+            let status = try status()
+            last = readiness.body
+            let reasons = status["reasons"]?.array?.compactMap(\.string) ?? []
+            return readiness.status == 503 && readiness.body.contains(reason)
+                && reasons.contains { $0.contains(reason) } && status["ready"]?.bool == false
+        }
+        if !isRight { Issue.record("\(product) does not name '\(reason)': \(last)\n\(output)") }
+        return try isRight && get("/healthz").status == 200
+    }
+
+    // MARK: the log
+
+    var events: [JSONValue] {
+        output.split(separator: "\n").compactMap { line in
+            do {
+                return try JSONValue.parse(String(line))
+            } catch {
+                // Problems with the configuration are lines for people.
+                return nil
+            }
+        }
+    }
+
+    func event(_ name: String) -> JSONValue? { events.first { $0["event"]?.string == name } }
+
+    /// What must never be in any output.
+    func expectCleanOutput(secrets: [String], _ location: SourceLocation = #_sourceLocation) {
+        let output = output
+        let signs = [
+            "Fatal error", "Stack dump", "Backtrace", "*** Program crashed", "Sanitizer",
+            "precondition", " at /",
+        ]
+        for word in signs + secrets where output.contains(word) {
+            Issue.record(
+                "\(product) printed '\(word)':\n\(output)", sourceLocation: location)
+        }
+    }
+}

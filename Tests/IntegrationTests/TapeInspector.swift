@@ -1,0 +1,73 @@
+import Foundation
+import Primitives
+
+/// Looks at the tape without the code under test: speaks the text protocol of NATS itself, and
+/// finds the header's fields at the places that `tape.sbe.xml` gives them.
+final class TapeInspector {
+    private let connection: LoopbackConnection
+    private var requests = 0
+
+    /// What the last packet of a subject says.
+    struct Head {
+        let subject: String
+        let lastOrdinal: UInt64
+        let epoch: UInt64
+    }
+
+    init(port: UInt16, user: String, password: String) throws {
+        connection = try LoopbackConnection(port: port)
+        _ = try connection.line()
+        try connection.send(
+            #"CONNECT {"verbose":false,"pedantic":false,"user":"\#(user)","#
+                + #""pass":"\#(password)"}"# + "\r\nSUB _INBOX.look.* 1\r\n")
+    }
+
+    /// Of each subject that the filter takes.
+    func heads(stream: String, filter: String) throws -> [Head] {
+        let info = try request(
+            "$JS.API.STREAM.INFO.\(stream)", #"{"subjects_filter":"\#(filter)"}"#)
+        let subjects = info.at("state", "subjects")?.members?.map(\.key) ?? []
+        return try subjects.sorted().map { subject in
+            let answer = try request(
+                "$JS.API.STREAM.MSG.GET.\(stream)", #"{"last_by_subj":"\#(subject)"}"#)
+            guard let text = answer.at("message", "data")?.string,
+                let data = Data(base64Encoded: text)
+            else {
+                throw LoopbackConnection.Failed(description: "no last message on \(subject)")
+            }
+            return head(subject, Array(data))
+        }
+    }
+
+    private func head(_ subject: String, _ packet: [UInt8]) -> Head {
+        func number(at offset: Int, bytes: Int) -> UInt64 {
+            packet[offset..<offset + bytes].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+        }
+        // An epoch marker has no ticks and the ordinal that comes next.
+        return Head(
+            subject: subject,
+            lastOrdinal: number(at: 32, bytes: 8) + number(at: 20, bytes: 4) - 1,
+            epoch: number(at: 24, bytes: 8))
+    }
+
+    private func request(_ subject: String, _ payload: String) throws -> JSONValue {
+        requests += 1
+        let inbox = "_INBOX.look.\(requests)"
+        try connection.send(
+            "PUB \(subject) \(inbox) \(payload.utf8.count)\r\n\(payload)\r\n")
+        while true {
+            let words = try connection.line().split(separator: " ")
+            switch words.first {
+            case "MSG":
+                guard let count = words.last.flatMap({ Int($0) }) else { continue }
+                let body = try connection.bytes(count + 2).dropLast(2)
+                guard words[1] == inbox else { continue }
+                return try JSONValue.parse(String(decoding: body, as: UTF8.self))
+            case "PING": try connection.send("PONG\r\n")
+            case "-ERR":
+                throw LoopbackConnection.Failed(description: words.joined(separator: " "))
+            default: continue
+            }
+        }
+    }
+}

@@ -149,11 +149,5 @@ let package = Package(
         .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),
         benchmark("StreamCoreBenchmark", uses: ["StreamCore", "MarketModel", "Primitives"]),
         benchmark("TapeCodecBenchmark", uses: ["TapeCodec", "MarketModel", "Primitives"]),
-        tests(
-            of: "TapelineTool", uses: ["ServiceRuntime", "Telemetry", "Primitives", "TestSupport"]),
-        .executableTarget(
-            name: "ServiceFixture", dependencies: ["ServiceRuntime", "Primitives"],
-            path: "Tests/ServiceFixture",
-            swiftSettings: strict),
     ]
 )

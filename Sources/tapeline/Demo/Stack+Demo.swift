@@ -40,7 +40,7 @@ extension Stack {
         do {
             code = try watchAndAudit(options, total: total, begin: begin, shutdown)
         } catch {
-            try stopAll()
+            _ = try down()
             throw error
         }
         try finish(options)
@@ -106,8 +106,7 @@ extension Stack {
             terminal.line("Stop it with 'tapeline down --name \(home.name)'.")
             return
         }
-        try stopAll()
-        terminal.line("Everything that was started is stopped.")
+        _ = try down()
         terminal.line(
             "To look around, keep it running: 'make demo KEEP=1' (psql is named at its end),")
         terminal.line("or start a stack that goes on for ever: 'make up'.")

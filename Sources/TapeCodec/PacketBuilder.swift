@@ -17,15 +17,18 @@ public struct PacketBuilder: Sendable {
 
     var bytes: [UInt8] = []
     var used = WireFormat.HeaderOffset.end
-    private var symbols: [Registered<SymbolDefinition>] = []
-    private var series: [Registered<SeriesDefinition>] = []
+    private var symbols: [SymbolDefinition] = []
+    private var series: [SeriesDefinition] = []
+    /// Beside each symbol and series: where the packet at hand defines it. Kept apart from the
+    /// texts, so that the hot path touches plain words only.
+    private var defined: [Defined] = []
+    private var definedSeries: [Defined] = []
     /// Raised with every packet: a definition is in the packet if it carries the present number.
     private var packetNumber: UInt64 = 1
     private var definitions = 0
 
-    /// What ticks refer to, and the packet in which it was last defined.
-    private struct Registered<Definition: Sendable>: Sendable {
-        var definition: Definition
+    /// In which packet something was last defined, and as what.
+    private struct Defined: BitwiseCopyable {
         var packetNumber: UInt64 = 0
         var indexInPacket: UInt32 = 0
     }
@@ -54,13 +57,15 @@ public struct PacketBuilder: Sendable {
     /// Makes a symbol known; ticks are appended with the number that comes back.
     public mutating func register(_ definition: SymbolDefinition) -> UInt32 {
         precondition(definition.provider.utf8.count <= SymbolDefinition.providerBytesMax)
-        symbols.append(Registered(definition: definition))
+        symbols.append(definition)
+        defined.append(Defined())
         return UInt32(symbols.count - 1)
     }
 
     public mutating func register(_ definition: SeriesDefinition) -> UInt16 {
         precondition(series.count < Int(UInt16.max), "too many series")
-        series.append(Registered(definition: definition))
+        series.append(definition)
+        definedSeries.append(Defined())
         return UInt16(series.count - 1)
     }
 
@@ -70,14 +75,20 @@ public struct PacketBuilder: Sendable {
     public mutating func append(_ trade: Trade) -> Bool {
         guard !isFull else { return false }
         let index = defineSymbol(Int(trade.header.symbol))
-        let body = begin(WireFormat.Template.trade, block: WireFormat.Block.trade)
+        let body = used + WireFormat.messageHeaderBytes
+        let head = WireFormat.messageHeader(
+            WireFormat.Template.trade, block: WireFormat.Block.trade)
         unsafe bytes.withUnsafeMutableBytes { buffer in
+            let end = body + WireFormat.Block.trade
+            precondition(end <= buffer.count, "a trade does not fit into the packet's buffer")
+            unsafe buffer.put(head, at: body - WireFormat.messageHeaderBytes)
             unsafe buffer.put(trade.header, index: index, at: body)
             unsafe buffer.put(trade.price.raw, at: body + 32)
             unsafe buffer.put(trade.size.raw, at: body + 40)
             unsafe buffer.put(trade.exchange.raw, at: body + 48)
             unsafe buffer.put(trade.conditions.raw, at: body + 56)
         }
+        used = body + WireFormat.Block.trade
         counted(trade.header.eventTime)
         return true
     }
@@ -85,8 +96,13 @@ public struct PacketBuilder: Sendable {
     public mutating func append(_ quote: Quote) -> Bool {
         guard !isFull else { return false }
         let index = defineSymbol(Int(quote.header.symbol))
-        let body = begin(WireFormat.Template.quote, block: WireFormat.Block.quote)
+        let body = used + WireFormat.messageHeaderBytes
+        let head = WireFormat.messageHeader(
+            WireFormat.Template.quote, block: WireFormat.Block.quote)
         unsafe bytes.withUnsafeMutableBytes { buffer in
+            let end = body + WireFormat.Block.quote
+            precondition(end <= buffer.count, "a quote does not fit into the packet's buffer")
+            unsafe buffer.put(head, at: body - WireFormat.messageHeaderBytes)
             unsafe buffer.put(quote.header, index: index, at: body)
             unsafe buffer.put(quote.bidPrice.raw, at: body + 32)
             unsafe buffer.put(quote.bidSize.raw, at: body + 40)
@@ -95,6 +111,7 @@ public struct PacketBuilder: Sendable {
             unsafe buffer.put(quote.bidExchange.raw, at: body + 64)
             unsafe buffer.put(quote.askExchange.raw, at: body + 72)
         }
+        used = body + WireFormat.Block.quote
         counted(quote.header.eventTime)
         return true
     }
@@ -123,25 +140,26 @@ public struct PacketBuilder: Sendable {
         precondition(
             start + WireFormat.messageHeaderBytes + block <= bytes.count,
             "a message does not fit into the packet's buffer")
-        unsafe bytes.withUnsafeMutableBytes { buffer in
-            unsafe buffer.put(UInt16(block), at: start)
-            unsafe buffer.put(template, at: start + 2)
-            unsafe buffer.put(WireFormat.schemaID, at: start + 4)
-            unsafe buffer.put(WireFormat.version, at: start + 6)
+        unsafe bytes.withUnsafeMutableBytes {
+            unsafe $0.put(WireFormat.messageHeader(template, block: block), at: start)
         }
         used = start + WireFormat.messageHeaderBytes + block
         return start + WireFormat.messageHeaderBytes
     }
 
+    @inline(__always)
     private mutating func defineSymbol(_ registered: Int) -> UInt32 {
-        if symbols[registered].packetNumber == packetNumber {
-            return symbols[registered].indexInPacket
+        if defined[registered].packetNumber == packetNumber {
+            return defined[registered].indexInPacket
         }
+        return define(registered)
+    }
+
+    private mutating func define(_ registered: Int) -> UInt32 {
         let index = UInt32(definitions)
         definitions += 1
-        symbols[registered].packetNumber = packetNumber
-        symbols[registered].indexInPacket = index
-        let definition = symbols[registered].definition
+        defined[registered] = Defined(packetNumber: packetNumber, indexInPacket: index)
+        let definition = symbols[registered]
         let body = begin(
             WireFormat.Template.symbolDefinition, block: WireFormat.Block.symbolDefinition)
         unsafe bytes.withUnsafeMutableBytes { buffer in
@@ -155,14 +173,13 @@ public struct PacketBuilder: Sendable {
     }
 
     private mutating func defineSeries(_ registered: Int) -> UInt16 {
-        if series[registered].packetNumber == packetNumber {
-            return UInt16(series[registered].indexInPacket)
+        if definedSeries[registered].packetNumber == packetNumber {
+            return UInt16(definedSeries[registered].indexInPacket)
         }
         let index = UInt32(definitions)
         definitions += 1
-        series[registered].packetNumber = packetNumber
-        series[registered].indexInPacket = index
-        let definition = series[registered].definition
+        definedSeries[registered] = Defined(packetNumber: packetNumber, indexInPacket: index)
+        let definition = series[registered]
         let body = begin(
             WireFormat.Template.seriesDefinition, block: WireFormat.Block.seriesDefinition)
         unsafe bytes.withUnsafeMutableBytes { buffer in

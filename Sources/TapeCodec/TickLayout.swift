@@ -7,10 +7,10 @@ extension UnsafeMutableRawBufferPointer {
     /// The 32 bytes that all ticks begin with.
     @inline(__always)
     func put(_ header: TickHeader, index: UInt32, at body: Int) {
-        unsafe put(index, at: body)
-        unsafe put(header.flags.rawValue, at: body + 4)
-        unsafe put(header.action, at: body + 6)
-        unsafe put(header.resolution, at: body + 7)
+        let word =
+            UInt64(index) | UInt64(header.flags.rawValue) << 32 | UInt64(header.action) << 48
+            | UInt64(header.resolution) << 56
+        unsafe put(word, at: body)
         unsafe put(header.providerTime.nanoseconds, at: body + 8)
         unsafe put(header.receiveTime.nanoseconds, at: body + 16)
         unsafe put(header.providerID, at: body + 24)

@@ -17,6 +17,13 @@ public enum WireFormat {
     /// The length in front of a variable-length field.
     public static let lengthBytes = 4
 
+    /// The four fields of the header as the one word that they are on the wire.
+    @inline(__always)
+    static func messageHeader(_ template: UInt16, block: Int) -> UInt64 {
+        UInt64(UInt16(truncatingIfNeeded: block)) | UInt64(template) << 16
+            | UInt64(schemaID) << 32 | UInt64(version) << 48
+    }
+
     public enum Template {
         public static let packetHeader: UInt16 = 0x0001
         public static let epochMarker: UInt16 = 0x0002

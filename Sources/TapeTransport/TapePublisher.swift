@@ -21,6 +21,8 @@ public final class TapePublisher {
         /// The buffer of the packet before, used again for the next one.
         var spare: SealedPacket?
         var publishedAt: Int64 = 0
+        /// Why the packet at hand is not acknowledged; nil when the last one was.
+        var trouble: String?
     }
 
     /// A packet that stands on the tape for good.
@@ -91,6 +93,11 @@ public final class TapePublisher {
     /// Nothing waits and nothing is in flight.
     public func isIdle(lane: Int) -> Bool {
         lanes[lane].machine.isIdle && lanes[lane].builder.tickCount == 0
+    }
+
+    /// Why some subject takes no packets at the moment; nil when all do.
+    public var trouble: String? {
+        lanes.first { $0.trouble != nil }.map { "\($0.subject): \($0.trouble ?? "")" }
     }
 
     public var isIdle: Bool { lanes.indices.allSatisfy { isIdle(lane: $0) } }
@@ -170,6 +177,7 @@ public final class TapePublisher {
     }
 
     private func unsettled(_ lane: Int, _ reason: String, _ label: String) {
+        lanes[lane].trouble = reason
         client.telemetry.emit(
             PublishUnsettled(subject: lanes[lane].subject, reason: reason, label: label))
     }
@@ -207,6 +215,7 @@ public final class TapePublisher {
             acknowledged.append(
                 Acknowledged(lane: lane, header: packet.header, sequence: sequence))
             lanes[lane].spare = packet
+            lanes[lane].trouble = nil
         case .fenced(let ours, let theirs):
             client.telemetry.emit(
                 PublisherFenced(subject: lanes[lane].subject, ours: ours, theirs: theirs))

@@ -44,8 +44,10 @@ extension Stack {
             let answer = try HTTPProbe.get(
                 host: StackPlan.loopback, port: port, path: "/readyz", timeout: Stack.probeTimeout)
             if answer.status == 200 { return nil }
+            // The first line says "not ready", the others why.
             let lines = String(decoding: answer.body, as: UTF8.self).split(separator: "\n")
-            return "not ready: \(lines.prefix(3).joined(separator: "; ").prefix(200))"
+            let reasons = lines.dropFirst().prefix(3).joined(separator: "; ")
+            return "not ready: \(reasons.prefix(200))"
         } catch {
             return "no answer"
         }

@@ -220,6 +220,7 @@ final class Worker {
         let now = clock.monotonic().nanoseconds
         guard reportedAt == Int64.min || now >= reportedAt + Self.reportNanoseconds else { return }
         reportedAt = now
+        context.readiness.set(ReadinessPart.tape, publisher.trouble)
         var lines: [OperatorReport.Line] = []
         for slot in slots {
             let problem = problem(slot)

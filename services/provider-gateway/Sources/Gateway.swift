@@ -181,7 +181,8 @@ final class Gateway {
         guard now >= reportedAt &+ Self.reportNanoseconds || reportedAt == Int64.min else { return }
         reportedAt = now
         let opened = publisher.hasOpened
-        context.readiness.set(ReadinessPart.tape, opened ? nil : "the tape is being opened")
+        context.readiness.set(
+            ReadinessPart.tape, opened ? publisher.trouble : "the tape is being opened")
         report.update(
             GatewayReport.Progress(
                 generated: provider.next, finished: provider.isFinished, opened: opened,

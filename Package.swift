@@ -119,7 +119,9 @@ let package = Package(
             ] + tape),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["ServiceRuntime"], path: "Tests/TestSupport",
+            swiftSettings: strict),
         .executableTarget(
             name: "ServiceFixture", dependencies: ["ServiceRuntime", "Primitives"],
             path: "Tests/ServiceFixture", swiftSettings: strict),

@@ -5,25 +5,19 @@ import Foundation
 public func run(
     _ program: String, _ arguments: [String], environment: [String: String] = [:]
 ) throws -> String {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: try ServerPrograms.require(program))
-    process.arguments = arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    process.standardInput = FileHandle.nullDevice
-    // Into files: two pipes would have to be read by two threads.
     let folder = try TemporaryFolder("run")
-    try folder.write("", to: "out")
-    try folder.write("", to: "err")
-    process.standardOutput = try FileHandle(
-        forWritingTo: URL(fileURLWithPath: folder.file("out")))
-    process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: folder.file("err")))
-    try process.run()
-    process.waitUntilExit()
-    let output = try String(contentsOfFile: folder.file("out"), encoding: .utf8)
-    guard process.terminationStatus == 0 else {
+    // The shell parts standard error from standard output, which goes to the child's log.
+    let child = try ServerProcess(
+        "/bin/sh",
+        ["-c", "exec \"$0\" \"$@\" 2>\"$ERRORS\"", try ServerPrograms.require(program)]
+            + arguments,
+        environment: environment.merging(["ERRORS": folder.file("err")]) { $1 },
+        logPath: folder.file("out"))
+    let status = child.waitUntilExit()
+    let output = child.log
+    guard status == 0 else {
         let complaint = try String(contentsOfFile: folder.file("err"), encoding: .utf8)
-        throw ProgramFailure(
-            program: program, status: process.terminationStatus, message: complaint + output)
+        throw ProgramFailure(program: program, status: status, message: complaint + output)
     }
     return output.trimmingCharacters(in: .newlines)
 }

@@ -1,9 +1,13 @@
 import Foundation
-import Synchronization
+import ServiceRuntime
 
 /// A server that a test started; it ends with the value, whatever the test does.
+///
+/// It is started by our own `ChildProcess`: Foundation's `Process` notices an end only when all
+/// descendants of the program are gone, too, and Swift Testing's exit tests spin while a child
+/// that has ended is not waited for. A thread of its own waits for each.
 public final class ServerProcess: Sendable {
-    private let process: Mutex<Process>
+    private let child: ChildProcess
     public let logPath: String
 
     /// Starts `program`; what it prints goes to `logPath`.
@@ -12,44 +16,42 @@ public final class ServerProcess: Sendable {
         logPath: String
     ) throws {
         self.logPath = logPath
-        if !FileManager.default.createFile(atPath: logPath, contents: nil) {
+        // What an earlier run of the server said would be taken for this one's.
+        guard FileManager.default.createFile(atPath: logPath, contents: nil) else {
             throw CocoaError(.fileWriteUnknown)
         }
-        let log = try FileHandle(forWritingTo: URL(fileURLWithPath: logPath))
-        let started = Process()
-        started.executableURL = URL(fileURLWithPath: try ServerPrograms.require(program))
-        started.arguments = arguments
-        started.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        started.standardInput = FileHandle.nullDevice
-        started.standardOutput = log
-        started.standardError = log
-        try started.run()
-        process = Mutex(started)
+        let started = try ChildProcess(
+            executable: try ServerPrograms.require(program), arguments: arguments,
+            environment: ProcessInfo.processInfo.environment.merging(environment) { $1 },
+            logPath: logPath)
+        child = started
+        Thread.detachNewThread {
+            while started.wait(timeout: .seconds(60)) == nil {}
+        }
     }
 
-    public var id: Int32 { process.withLock { $0.processIdentifier } }
-    public var isRunning: Bool { process.withLock { $0.isRunning } }
+    public var id: Int32 { child.id }
+    public var isRunning: Bool { child.isRunning }
 
-    public func signal(_ number: Int32) { kill(id, number) }
+    public func signal(_ number: Int32) { child.signal(number) }
 
-    /// Ends the server (by SIGTERM, 15, or as told) and waits until it is gone.
+    /// Ends the server (by SIGTERM, 15, or as told) and waits until it is gone. Answers its exit
+    /// code, or the number of the signal that ended it.
     @discardableResult
     public func stop(_ number: Int32 = 15) -> Int32 {
-        process.withLock {
-            if $0.isRunning {
-                kill($0.processIdentifier, number)
-                // A paused process cannot answer a signal other than SIGKILL.
-                kill($0.processIdentifier, SIGCONT)
-            }
-            $0.waitUntilExit()
-            return $0.terminationStatus
-        }
+        child.signal(number)
+        // A paused process cannot answer a signal other than SIGKILL.
+        child.signal(SIGCONT)
+        return waitUntilExit()
     }
 
     public func waitUntilExit() -> Int32 {
-        process.withLock {
-            $0.waitUntilExit()
-            return $0.terminationStatus
+        while true {
+            switch child.wait(timeout: .seconds(60)) {
+            case .exited(let code)?: return code
+            case .killed(let number)?: return number
+            case nil: continue
+            }
         }
     }
 

@@ -284,6 +284,12 @@ public struct PublisherLane: Sendable {
     ) {
         failures = 0
         let previous = max(epoch, last?.epoch ?? 0, epochFloor)
+        guard previous < UInt64.max else {
+            // Nobody can follow the last epoch that there is: only damage looks like this.
+            state = .fenced(epoch: previous)
+            effects.append(.fenced(ours: epoch, theirs: previous))
+            return
+        }
         epoch = previous + 1
         lastSequence = last?.sequence ?? 0
         lastIdentity = last?.identity

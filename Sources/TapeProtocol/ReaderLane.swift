@@ -36,6 +36,9 @@ public struct ReaderLane: Sendable {
     /// Of the last packet that a reader at the end took.
     public private(set) var streamSequence: UInt64 = 0
     private var failures: Int64 = 0
+    /// Doubts since anything was heard that was right: a server that refuses every pull must not
+    /// be asked without a pause.
+    private var doubtsInARow: Int64 = 0
     /// A packet in front of which ordinals were missing: met again after a new consumer was made
     /// at the position, the hole is on the tape itself.
     private var suspect: UInt64?
@@ -174,11 +177,13 @@ public struct ReaderLane: Sendable {
         switch state {
         case .opening, .creating:
             failures = min(failures + 1, 16)
-            let wait = min(
-                Self.retryNanosecondsMax, Self.retryNanosecondsFirst << (failures - 1))
-            state = .opening(retryAt: now + wait)
+            state = .opening(retryAt: now + Self.wait(failures))
         case .closed, .verifying, .reading, .stopped: return
         }
+    }
+
+    private static func wait(_ failures: Int64) -> Int64 {
+        min(retryNanosecondsMax, retryNanosecondsFirst << (failures - 1))
     }
 
     public mutating func consumerCreated(
@@ -273,6 +278,7 @@ public struct ReaderLane: Sendable {
         _ header: PacketHeader, _ delivery: Delivery, now: Int64, into effects: inout [Effect]
     ) -> Bool {
         if followsEnd {
+            doubtsInARow = 0
             streamSequence = delivery.sequence
             return true
         }
@@ -282,6 +288,7 @@ public struct ReaderLane: Sendable {
             return false
         }
         suspect = nil
+        doubtsInARow = 0
         var moved =
             position
             ?? TapePosition(
@@ -327,7 +334,7 @@ public struct ReaderLane: Sendable {
         guard tenure == self.tenure, state == .reading || state == .verifying else { return }
         lastHeard = now
         switch code {
-        case 100: return
+        case 100: doubtsInARow = 0
         case 404, 408: ended(pull, into: &effects)
         case 409 where description.lowercased().contains("maxbytes"):
             ended(pull, into: &effects)
@@ -372,6 +379,15 @@ public struct ReaderLane: Sendable {
         effects.append(.deleteConsumer(tenure: tenure))
         tenure += 1
         lastHeard = now
+        switch doubt {
+        case .reconnected, .stalled: break
+        case .missedDelivery, .missingOrdinals, .refusedPull:
+            doubtsInARow = min(doubtsInARow + 1, 16)
+            if doubtsInARow > 1 {
+                state = .opening(retryAt: now + Self.wait(doubtsInARow - 1))
+                return
+            }
+        }
         state = .opening(retryAt: nil)
         effects.append(.readStream)
     }

@@ -8,7 +8,7 @@ import Testing
 @Suite struct PublisherSimulationTests {
     @Test("whatever is lost, late or refused, the tape holds each tick once and in order")
     func faults() throws {
-        for seed in UInt64(1)...600 {
+        for seed in Seeds.fixed(500, fresh: 100) {
             var world = try PublisherWorld(seed: seed)
             try world.run(steps: 400, faults: true)
             try world.run(steps: 4_000, faults: false)
@@ -18,7 +18,7 @@ import Testing
 
     @Test("a successor fences the one before it; together they hold no tick twice")
     func takeOver() throws {
-        for seed in UInt64(1)...400 {
+        for seed in Seeds.fixed(300, fresh: 100) {
             var world = try PublisherWorld(seed: seed)
             try world.run(steps: 150, faults: true)
             try world.takeOver()
@@ -30,7 +30,7 @@ import Testing
 
     @Test("a tape that was put back is noticed, and its lost ordinals are named")
     func rollBack() throws {
-        for seed in UInt64(1)...300 {
+        for seed in Seeds.fixed(200, fresh: 100) {
             var world = try PublisherWorld(seed: seed)
             try world.run(steps: 100, faults: false, offering: true)
             let before = world.publisher.acknowledged.count
@@ -40,6 +40,17 @@ import Testing
             try world.run(steps: 50, faults: false, offering: true)
             try world.run(steps: 3_000, faults: false)
             try world.auditRollBack(acknowledgedBefore: before)
+        }
+    }
+
+    @Test("a tape that was put back and written up to the same sequence is not written on blindly")
+    func rewritten() throws {
+        for seed in Seeds.fixed(200, fresh: 50) {
+            var world = try PublisherWorld(seed: seed)
+            try world.run(steps: 60, faults: false, offering: true)
+            try world.rewriteBehindThePacketInFlight()
+            try world.run(steps: 3_000, faults: false)
+            world.auditRewritten()
         }
     }
 }
@@ -141,11 +152,15 @@ private struct PublisherWorld {
             let event: PublisherLane.Event = failed ? .readFailed : .lastRead(subject.last)
             publisher.answers.append((event, step + 1))
         case .makeMarker(let marker):
+            // What was acknowledged once keeps its ordinals, whatever becomes of the tape.
+            #expect(marker.startOrdinal >= publisher.acknowledgedUpTo, "seed \(seed)")
             var markers = PacketBuilder(
                 kind: .ticks, partition: Partition(0), source: publisher.builder.source)
             let packet = markers.seal(publisher.seal(), marker: marker)
             publisher.lane.publishMarker(packet, now: now, into: &publisher.effects)
         case .acknowledged(let packet, _):
+            #expect(packet.header.firstOrdinal >= publisher.acknowledgedUpTo, "seed \(seed)")
+            publisher.acknowledgedUpTo = packet.header.nextOrdinal
             publisher.acknowledged += ids(packet.withBytes { $0.array })
         case .fenced(_, let theirs): publisher.fencedBy = theirs
         case .rolledBack(let lost, _):
@@ -212,6 +227,34 @@ private struct PublisherWorld {
         #expect(oldOnTape.starts(with: old.acknowledged), "seed \(seed)")
         if old.lane.state.isInFlightOrFenced { return }
         #expect(old.builder.tickCount == 0, "seed \(seed): the old owner goes on")
+    }
+
+    /// The packet in flight never arrives; the store is put back to before this owner's epoch, and
+    /// another owner, who takes the same epoch, writes up to the very sequence that was the last.
+    mutating func rewriteBehindThePacketInFlight() throws {
+        while publisher.wire.isEmpty {
+            try run(steps: 1, faults: false, offering: true)
+            _ = publisher.offer()
+        }
+        publisher.wire = []
+        publisher.answers = []
+        let end = publisher.lane.lastSequence
+        subject.rollBack(by: subject.messages.count)
+        // The rival's marker, then ticks: any number of ordinals in the same room.
+        let ticks = Int.random(in: 1...5, using: &random)
+        try subject.write(upTo: end, epoch: publisher.lane.epoch, ticksPerPacket: ticks)
+    }
+
+    func auditRewritten() {
+        let rival = subject.messages.prefix { $0.sequence <= subject.rivalEnd }
+        let own = subject.messages.dropFirst(rival.count)
+        #expect(own.first?.header.flags.contains(.epochMarker) == true, "seed \(seed)")
+        #expect(own.allSatisfy { $0.header.epoch > rival.last?.header.epoch ?? 0 }, "seed \(seed)")
+        #expect(tapeIDs.last == publisher.offered, "seed \(seed)")
+        // Every acknowledged ordinal that the rival did not write again is named.
+        let next = rival.last?.header.nextOrdinal ?? 1
+        let before = own.first?.header.firstOrdinal ?? 0
+        #expect(publisher.lost == (next < before ? [next...(before - 1)] : []), "seed \(seed)")
     }
 
     func auditRollBack(acknowledgedBefore: Int) throws {

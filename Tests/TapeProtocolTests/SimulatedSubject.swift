@@ -41,6 +41,31 @@ struct SimulatedSubject {
         messages.removeLast(min(count, messages.count))
         sequence = messages.last?.sequence ?? 0
     }
+
+    /// The last sequence that `write` used.
+    private(set) var rivalEnd: UInt64 = 0
+
+    /// Another owner writes a marker and packets of ticks so that the last one stands at `end`.
+    mutating func write(upTo end: UInt64, epoch: UInt64, ticksPerPacket: Int) throws {
+        var rival = try SimulatedPublisher(firstTick: 5_000_000)
+        var ordinal: UInt64 = 1
+        while sequence < end {
+            let isMarker = messages.isEmpty
+            let seal = PacketBuilder.Seal(
+                epoch: epoch, firstOrdinal: ordinal, watermark: .undefined,
+                sendTime: Timestamp(nanoseconds: 1))
+            if !isMarker { for _ in 0..<ticksPerPacket { _ = rival.offer() } }
+            let packet = rival.builder.seal(
+                seal,
+                marker: isMarker
+                    ? EpochMarker(
+                        startOrdinal: 1, previousEpoch: 0, previousSequence: 0, definition: 0,
+                        generation: 0) : nil)
+            _ = publish(packet, expected: messages.last?.sequence ?? 0, skip: 0)
+            ordinal = packet.header.nextOrdinal
+        }
+        rivalEnd = sequence
+    }
 }
 
 /// A publisher on a simulated subject: carries effects out as the shell does.
@@ -51,6 +76,8 @@ struct SimulatedPublisher {
     var effects: [PublisherLane.Effect] = []
     /// Ticks that the tape acknowledged, by their provider ids.
     var acknowledged: [UInt64] = []
+    /// The ordinal behind everything that was acknowledged.
+    var acknowledgedUpTo: UInt64 = 1
     /// Ticks handed over, in order.
     var offered: UInt64 = 0
     var fencedBy: UInt64?

@@ -1,0 +1,70 @@
+import Primitives
+import TapeProtocol
+import Testing
+
+@Suite struct PacketBudgetTests {
+    private let second: Int64 = 1_000_000_000
+
+    @Test("a burst leaves at once, then one packet per interval")
+    func burst() {
+        let budget = Spender(packetsPerSecond: 1_000)
+        #expect(budget.nextAt == Int64.min)
+        let start = 5 * second
+        #expect((0..<60).count { _ in budget.take(now: start) } == 50)
+        #expect(budget.nextAt == start + second / 1_000)
+        #expect(!budget.take(now: budget.nextAt - 1))
+        #expect(budget.take(now: budget.nextAt))
+        #expect(!budget.take(now: start + second / 1_000))
+    }
+
+    @Test("a long rest saves no more than one burst")
+    func rest() {
+        let budget = Spender(packetsPerSecond: 200)
+        #expect(budget.take(now: 0))
+        let late = 3_600 * second
+        #expect((0..<100).count { _ in budget.take(now: late) } == 10)
+    }
+
+    @Test("the slowest budget gives one packet a second")
+    func slowest() {
+        let budget = Spender(packetsPerSecond: 1)
+        #expect(budget.take(now: second))
+        #expect(!budget.take(now: 2 * second - 1))
+        #expect(budget.take(now: 2 * second))
+    }
+
+    @Test("at whatever moments one asks, no more leaves than the rate and one burst")
+    func rate() {
+        for seed in Seeds.fixed(50) {
+            var random = SeededRandom(seed: seed)
+            let rate = Int.random(in: 1...100_000, using: &random)
+            let budget = Spender(packetsPerSecond: rate)
+            var now: Int64 = Int64.random(in: -second...second, using: &random)
+            let start = now
+            var taken = 0
+            for _ in 0..<500 {
+                while budget.take(now: now) { taken += 1 }
+                #expect(budget.nextAt > now, "seed \(seed)")
+                now += Int64.random(in: 0...second / 100, using: &random)
+            }
+            let allowed = Int((Int128(now - start) * Int128(rate)) / Int128(second))
+            #expect(taken <= allowed + max(1, rate / 20) + 1, "seed \(seed)")
+        }
+    }
+
+    @Test("a rate that is none is a bug of the caller")
+    func invalid() async {
+        await #expect(processExitsWith: .failure) { _ = PacketBudget(packetsPerSecond: 0) }
+    }
+}
+
+/// A budget that expectations may spend from.
+private final class Spender {
+    private var budget: PacketBudget
+
+    init(packetsPerSecond: Int) { budget = PacketBudget(packetsPerSecond: packetsPerSecond) }
+
+    var nextAt: Int64 { budget.nextAt }
+
+    func take(now: Int64) -> Bool { budget.take(now: now) }
+}

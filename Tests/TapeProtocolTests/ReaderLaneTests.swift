@@ -1,0 +1,490 @@
+import MarketModel
+import Primitives
+import TapeCodec
+import TapeProtocol
+import Testing
+
+/// Every transition of a reader's lane, one at a time.
+@Suite struct ReaderLaneTests {
+    private let second: Int64 = 1_000_000_000
+
+    // MARK: opening
+
+    @Test("without a position it begins at the tape's start and proves nothing")
+    func opensAtStart() throws {
+        let rig = try ReaderRig()
+        #expect(rig.open(at: nil) == [.readStream])
+        #expect(rig.open(at: nil).isEmpty && rig.openAtEnd().isEmpty, "opening twice is once")
+        #expect(rig.streamRead() == [.createConsumer(tenure: 1, start: .first)])
+        #expect(!rig.lane.isReading)
+        #expect(rig.created(1) == [.pull(tenure: 1, number: 1), .pull(tenure: 1, number: 2)])
+        #expect(rig.lane.isReading && rig.lane.position == nil)
+        #expect(rig.lane.streamCreated == rig.bounds.created)
+        #expect(rig.deliver(1, at: 5, consumer: 1) == .deliver)
+        let position = try #require(rig.lane.position)
+        #expect(position.sequence == 5 && position.streamCreated == rig.bounds.created)
+        #expect(position.packet == rig.header(1).identity)
+        #expect(position.sources == [rig.sourceOrdinal(lastOrdinal: 10)])
+    }
+
+    @Test("at a position it reads the packet there again, and goes on behind it")
+    func opensAtPosition() throws {
+        let rig = try ReaderRig()
+        let position = rig.position(1, at: 20)
+        _ = rig.open(at: position)
+        #expect(rig.streamRead() == [.createConsumer(tenure: 1, start: .sequence(20))])
+        _ = rig.created(1)
+        #expect(rig.lane.state == .verifying)
+        #expect(rig.deliver(1, at: 20, consumer: 1) == .ignore)
+        #expect(rig.lane.isReading && rig.lane.position == position)
+        #expect(rig.deliver(11, at: 23, consumer: 2) == .deliver)
+        #expect(rig.lane.position == rig.position(11, at: 23))
+    }
+
+    @Test("at the end it takes what comes, keeps no position, and begins at the end again")
+    func opensAtEnd() throws {
+        let rig = try ReaderRig()
+        #expect(rig.openAtEnd() == [.readStream])
+        #expect(rig.streamRead() == [.createConsumer(tenure: 1, start: .end)])
+        _ = rig.created(1)
+        #expect(rig.deliver(500, at: 70, consumer: 1) == .deliver)
+        #expect(rig.deliver(5, at: 71, consumer: 2) == .deliver, "nothing is proven")
+        #expect(rig.lane.position == nil && rig.lane.streamSequence == 71)
+        #expect(rig.reconnected().contains(.readStream))
+        #expect(rig.streamRead().last == .createConsumer(tenure: 3, start: .end))
+    }
+
+    @Test("a stream that is not the position's stops it")
+    func streamProblems() throws {
+        let other = Timestamp(nanoseconds: 8)
+        let cases: [((inout ReaderLane.StreamBounds) -> Void, ReaderProblem)] = try {
+            let rig = try ReaderRig()
+            return [
+                (
+                    { $0.created = other },
+                    .streamRecreated(was: rig.bounds.created, is: other)
+                ),
+                ({ $0.lastSequence = 19 }, .positionAboveEnd(sequence: 20, last: 19)),
+                ({ $0.firstSequence = 21 }, .positionBelowStart(sequence: 20, first: 21)),
+            ]
+        }()
+        for (change, problem) in cases {
+            let rig = try ReaderRig()
+            _ = rig.open(at: rig.position(1, at: 20))
+            change(&rig.bounds)
+            #expect(rig.streamRead().last == .stopped(problem))
+            #expect(rig.lane.state == .stopped(problem) && rig.lane.deadline == nil)
+        }
+    }
+
+    @Test("a position on the first, the last and the only message holds")
+    func streamEdges() throws {
+        for (first, last) in [(UInt64(20), UInt64(90)), (1, 20), (20, 20)] {
+            let rig = try ReaderRig()
+            rig.bounds.firstSequence = first
+            rig.bounds.lastSequence = last
+            _ = rig.open(at: rig.position(1, at: 20))
+            #expect(rig.streamRead() == [.createConsumer(tenure: 1, start: .sequence(20))])
+        }
+    }
+
+    @Test("without a position no stream is wrong")
+    func anyStream() throws {
+        let rig = try ReaderRig()
+        _ = rig.open(at: nil)
+        rig.bounds = ReaderLane.StreamBounds(
+            created: Timestamp(nanoseconds: 1), firstSequence: 900, lastSequence: 899)
+        #expect(rig.streamRead() == [.createConsumer(tenure: 1, start: .first)])
+    }
+
+    @Test("opening that fails is repeated with growing waits up to a limit")
+    func openFails() throws {
+        let rig = try ReaderRig()
+        _ = rig.open(at: nil)
+        var waits: [Int64] = []
+        for round in 0..<8 {
+            // Half of them after the stream was read, when the consumer could not be made.
+            if round % 2 == 1 { _ = rig.streamRead() }
+            rig.openFailed()
+            let deadline = try #require(rig.lane.deadline)
+            waits.append((deadline - rig.now) / 1_000_000)
+            rig.now = deadline - 1
+            #expect(rig.tick().isEmpty)
+            rig.now = deadline
+            #expect(rig.tick() == [.readStream])
+            #expect(rig.tick().isEmpty, "asked once")
+        }
+        #expect(waits == [50, 100, 200, 400, 800, 1_000, 1_000, 1_000])
+    }
+
+    // MARK: proof
+
+    @Test("another packet at the position stops it, by epoch, ordinal, checksum or place")
+    func otherPacket() throws {
+        let changes: [(inout PacketHeader) -> Void] = [
+            { $0.epoch += 1 }, { $0.firstOrdinal += 1 }, { $0.checksum ^= 1 },
+        ]
+        for change in changes {
+            let rig = try ReaderRig()
+            rig.read(from: rig.position(1, at: 20))
+            var header = rig.header(1)
+            change(&header)
+            #expect(rig.deliver(header, at: 20, consumer: 1) == .ignore)
+            let problem = ReaderProblem.otherPacket(
+                sequence: 20, was: rig.header(1).identity, is: header.identity)
+            #expect(rig.effects == [.deleteConsumer(tenure: 1), .stopped(problem)])
+            #expect(rig.lane.state == .stopped(problem))
+        }
+        let rig = try ReaderRig()
+        rig.read(from: rig.position(1, at: 20))
+        #expect(rig.deliver(1, at: 21, consumer: 1) == .ignore)
+        guard case .stopped(.otherPacket) = rig.lane.state else {
+            Issue.record("the packet of the position stands elsewhere: \(rig.lane.state)")
+            return
+        }
+    }
+
+    @Test("what cannot be decoded stops it, in whichever state, but not from an older consumer")
+    func undecodable() throws {
+        let error = PacketError(.truncated, offset: 1, expected: 2, found: 3)
+        for proven in [false, true] {
+            let rig = try ReaderRig()
+            rig.read(from: rig.position(1, at: 20))
+            if proven { _ = rig.deliver(1, at: 20, consumer: 1) }
+            #expect(rig.undecodable(error, tenure: 0, sequence: 21).isEmpty)
+            let effects = rig.undecodable(error, tenure: 1, sequence: 21)
+            let problem = ReaderProblem.undecodable(sequence: 21, error)
+            #expect(effects == [.deleteConsumer(tenure: 1), .stopped(problem)])
+            #expect(rig.undecodable(error, tenure: 1, sequence: 21).isEmpty)
+        }
+    }
+
+    // MARK: ordinals
+
+    @Test("ordinals that go back, and epochs that go back, stop it")
+    func ordinalsGoBack() throws {
+        for (ordinal, epoch) in [(UInt64(10), UInt64(3)), (1, 4), (11, 2), (12, 2)] {
+            let rig = try ReaderRig()
+            rig.readProven(from: rig.position(1, at: 20))
+            #expect(rig.deliver(rig.header(ordinal, epoch: epoch), at: 21, consumer: 2) == .ignore)
+            #expect(
+                rig.effects.last
+                    == .stopped(.ordinalsGoBack(sequence: 21, expected: 11, found: ordinal)))
+            #expect(rig.lane.position == rig.position(1, at: 20))
+        }
+    }
+
+    @Test("missing ordinals are read for again; met again they are a hole on the tape")
+    func hole() throws {
+        let rig = try ReaderRig()
+        rig.readProven(from: rig.position(1, at: 20))
+        #expect(rig.deliver(31, at: 25, consumer: 2) == .ignore)
+        #expect(
+            rig.effects == [
+                .doubted(.missingOrdinals(expected: 11, found: 31)), .deleteConsumer(tenure: 1),
+                .readStream,
+            ])
+        #expect(rig.streamRead() == [.createConsumer(tenure: 3, start: .sequence(20))])
+        _ = rig.created(3)
+        #expect(rig.deliver(1, at: 20, consumer: 1, tenure: 3) == .ignore)
+        #expect(rig.deliver(31, at: 25, consumer: 2, tenure: 3) == .deliver)
+        #expect(rig.effects == [.hole(source: rig.source, ordinals: 11...30)])
+        #expect(rig.lane.position == rig.position(31, at: 25))
+        // The next hole is doubted anew.
+        #expect(rig.deliver(50, at: 26, consumer: 3, tenure: 3) == .ignore)
+        #expect(rig.effects.first == .doubted(.missingOrdinals(expected: 41, found: 50)))
+    }
+
+    @Test("missing ordinals that come after all were no hole")
+    func noHole() throws {
+        let rig = try ReaderRig()
+        rig.readProven(from: rig.position(1, at: 20))
+        _ = rig.deliver(21, at: 25, consumer: 2)
+        _ = rig.streamRead()
+        _ = rig.created(3)
+        _ = rig.deliver(1, at: 20, consumer: 1, tenure: 3)
+        #expect(rig.deliver(11, at: 22, consumer: 2, tenure: 3) == .deliver)
+        #expect(rig.deliver(21, at: 25, consumer: 3, tenure: 3) == .deliver)
+        #expect(rig.effects.isEmpty)
+    }
+
+    @Test("a hole to the end of all ordinals does not trap")
+    func hugeHole() throws {
+        let rig = try ReaderRig()
+        rig.readProven(from: rig.position(1, at: 20))
+        for tenure in [UInt64(1), 3] {
+            if tenure == 3 {
+                _ = rig.streamRead()
+                _ = rig.created(3)
+                _ = rig.deliver(1, at: 20, consumer: 1, tenure: 3)
+            }
+            _ = rig.deliver(rig.header(UInt64.max), at: 25, consumer: 2, tenure: tenure)
+        }
+        #expect(rig.effects == [.hole(source: rig.source, ordinals: 11...UInt64.max - 1)])
+    }
+
+    @Test("sources have ordinals of their own, and are kept in order of their names")
+    func sources() throws {
+        let rig = try ReaderRig()
+        rig.read(from: nil)
+        let names = ["m", "a", "z", "b"].compactMap { SourceName($0) }
+        for (index, name) in names.enumerated() {
+            let header = rig.header(UInt64(100 * index + 1), source: name)
+            let at = UInt64(index + 1)
+            #expect(rig.deliver(header, at: at, consumer: at) == .deliver)
+        }
+        let position = try #require(rig.lane.position)
+        #expect(position.sources.map(\.source) == names.sorted())
+        let lasts = names.map { position.source($0)?.lastOrdinal }
+        #expect(lasts == [10, 110, 210, 310])
+        #expect(position.source(rig.source) == nil)
+        #expect(rig.deliver(rig.header(11, source: names[0]), at: 9, consumer: 5) == .deliver)
+        #expect(rig.lane.position?.source(names[0])?.lastOrdinal == 20)
+        #expect(rig.lane.position?.source(names[1])?.lastOrdinal == 110)
+    }
+
+    @Test("markers use up no ordinal; a watermark moves the position and no ordinal")
+    func markersAndWatermarks() throws {
+        let rig = try ReaderRig()
+        rig.readProven(from: rig.position(1, at: 20))
+        var marker = rig.header(11, epoch: 4, ticks: 0)
+        marker.flags = .epochMarker
+        #expect(rig.deliver(marker, at: 21, consumer: 2) == .deliver)
+        #expect(rig.lane.position?.sources == [rig.sourceOrdinal(lastOrdinal: 10, epoch: 4)])
+        let watermark = rig.header(77_000, epoch: 1, ticks: 0, kind: .watermark)
+        #expect(rig.deliver(watermark, at: 22, consumer: 3) == .deliver)
+        let position = try #require(rig.lane.position)
+        #expect(position.sequence == 22 && position.packet == watermark.identity)
+        #expect(position.sources == [rig.sourceOrdinal(lastOrdinal: 10, epoch: 4)])
+        #expect(rig.deliver(rig.header(11, epoch: 4), at: 23, consumer: 4) == .deliver)
+        // A position that rests on a watermark is proven by it.
+        _ = rig.close()
+        let again = try ReaderRig()
+        again.readProven(from: position, packet: watermark)
+        #expect(again.lane.isReading)
+    }
+
+    // MARK: deliveries
+
+    @Test("a delivery that is missing, doubled or out of turn makes the consumer anew")
+    func missedDelivery() throws {
+        for found in [UInt64(3), 1, 0, UInt64.max] {
+            let rig = try ReaderRig()
+            rig.readProven(from: rig.position(1, at: 20))
+            #expect(rig.deliver(11, at: 21, consumer: found) == .ignore)
+            #expect(
+                rig.effects == [
+                    .doubted(.missedDelivery(expected: 2, found: found)),
+                    .deleteConsumer(tenure: 1), .readStream,
+                ])
+            #expect(rig.lane.position == rig.position(1, at: 20))
+        }
+    }
+
+    @Test("what an older consumer still delivers is ignored, and nothing follows from it")
+    func staleTenure() throws {
+        let rig = try ReaderRig()
+        rig.readProven(from: rig.position(1, at: 20))
+        _ = rig.reconnected()
+        for tenure in [UInt64(0), 1, 2, 4] {
+            #expect(rig.deliver(11, at: 21, consumer: 2, tenure: tenure) == .ignore)
+            #expect(rig.status(409, "Consumer Deleted", pull: 1, tenure: tenure).isEmpty)
+        }
+        _ = rig.streamRead()
+        #expect(rig.created(1).isEmpty && rig.created(2).isEmpty, "an older consumer's making")
+        _ = rig.created(3)
+        #expect(rig.deliver(11, at: 21, consumer: 2, tenure: 1) == .ignore)
+        #expect(rig.status(409, "Consumer Deleted", pull: 1, tenure: 1).isEmpty)
+        #expect(rig.lane.state == .verifying)
+    }
+
+    @Test("a pull that has brought all its messages is renewed; two are always open")
+    func pullsRenewed() throws {
+        let rig = try ReaderRig()
+        rig.read(from: nil)
+        for number in 1...UInt64(ReaderLane.pullMessages * 3) {
+            let ordinal = (number - 1) * 10 + 1
+            #expect(rig.deliver(ordinal, at: number, consumer: number) == .deliver)
+            let isLast = number % UInt64(ReaderLane.pullMessages) == 0
+            let next = number / UInt64(ReaderLane.pullMessages) + 2
+            #expect(rig.effects == (isLast ? [.pull(tenure: 1, number: next)] : []))
+        }
+    }
+
+    // MARK: statuses
+
+    @Test(
+        "what ends a pull opens the next one",
+        arguments: [
+            (404, "No Messages"), (408, "Request Timeout"), (409, "Message Size Exceeds MaxBytes"),
+            (409, "message size exceeds maxbytes"),
+        ])
+    func pullEnds(code: Int, text: String) throws {
+        let rig = try ReaderRig()
+        rig.readProven(from: rig.position(1, at: 20))
+        #expect(rig.status(code, text, pull: 2) == [.pull(tenure: 1, number: 3)])
+        #expect(rig.status(code, text, pull: 2).isEmpty, "a pull ends once")
+        #expect(rig.status(code, text, pull: 1) == [.pull(tenure: 1, number: 4)])
+        #expect(rig.lane.isReading)
+    }
+
+    @Test("a heartbeat is only a sign of life")
+    func heartbeat() throws {
+        let rig = try ReaderRig()
+        rig.readProven(from: rig.position(1, at: 20))
+        rig.now += 2 * second
+        #expect(rig.status(100, "Idle Heartbeat", pull: 1).isEmpty)
+        #expect(rig.lane.deadline == rig.now + 3 * second)
+    }
+
+    @Test(
+        "what ends the consumer makes it anew",
+        arguments: [
+            (409, "Consumer Deleted"), (409, "Leadership Change"), (409, "Server Shutdown"),
+            (423, "Nats-Pin-Id mismatch"), (503, ""), (400, "Bad Request"), (0, ""),
+        ])
+    func refusedPull(code: Int, text: String) throws {
+        for proven in [true, false] {
+            let rig = try ReaderRig()
+            rig.read(from: rig.position(1, at: 20))
+            if proven { _ = rig.deliver(1, at: 20, consumer: 1) }
+            #expect(
+                rig.status(code, text, pull: 1) == [
+                    .doubted(.refusedPull(code: code, text)), .deleteConsumer(tenure: 1),
+                    .readStream,
+                ])
+        }
+    }
+
+    // MARK: silence and the link
+
+    @Test("silence makes the consumer anew, in whichever state")
+    func stalls() throws {
+        for deliveries in 0...2 {
+            let rig = try ReaderRig()
+            _ = rig.open(at: rig.position(1, at: 20))
+            _ = rig.streamRead()
+            if deliveries > 0 { _ = rig.created(1) }
+            if deliveries > 1 { _ = rig.deliver(1, at: 20, consumer: 1) }
+            rig.now += 3 * second - 1
+            #expect(rig.tick().isEmpty)
+            rig.now += 1
+            #expect(
+                rig.tick() == [.doubted(.stalled), .deleteConsumer(tenure: 1), .readStream])
+            #expect(rig.streamRead() == [.createConsumer(tenure: 3, start: .sequence(20))])
+        }
+    }
+
+    @Test("a packet is a sign of life")
+    func packetsAreHeard() throws {
+        let rig = try ReaderRig()
+        rig.readProven(from: rig.position(1, at: 20))
+        rig.now += 2 * second
+        _ = rig.deliver(11, at: 21, consumer: 2)
+        #expect(rig.lane.deadline == rig.now + 3 * second)
+    }
+
+    @Test("a new link makes the consumer anew, or ends a wait")
+    func reconnects() throws {
+        let rig = try ReaderRig()
+        #expect(rig.reconnected().isEmpty, "closed")
+        _ = rig.open(at: nil)
+        rig.openFailed()
+        #expect(rig.reconnected() == [.readStream])
+        #expect(rig.lane.deadline == nil)
+        _ = rig.streamRead()
+        let expected: [ReaderLane.Effect] = [
+            .doubted(.reconnected), .deleteConsumer(tenure: 1), .readStream,
+        ]
+        #expect(rig.reconnected() == expected)
+        _ = rig.streamRead()
+        _ = rig.created(3)
+        #expect(rig.reconnected().count == 3)
+        rig.lane = try ReaderRig().stopped()
+        #expect(rig.reconnected().isEmpty)
+    }
+
+    @Test("a server that refuses every pull is not asked without a pause")
+    func refusedAgainAndAgain() throws {
+        let rig = try ReaderRig()
+        rig.readProven(from: rig.position(1, at: 20))
+        var waited: Int64 = 0
+        for round in 0..<8 {
+            let effects = rig.status(409, "Leadership Change", pull: rig.lastPull, tenure: nil)
+            #expect(effects.contains(.readStream) == (round == 0), "the first time at once")
+            if round > 0 {
+                let deadline = try #require(rig.lane.deadline)
+                waited = deadline - rig.now
+                rig.now = deadline
+                #expect(rig.tick() == [.readStream])
+            }
+            _ = rig.streamRead()
+            _ = rig.created(rig.lane.tenure)
+        }
+        #expect(waited == second)
+        // What is delivered ends the series.
+        _ = rig.deliver(1, at: 20, consumer: 1, tenure: rig.lane.tenure)
+        #expect(rig.deliver(11, at: 21, consumer: 2, tenure: rig.lane.tenure) == .deliver)
+        let effects = rig.status(409, "Leadership Change", pull: rig.lastPull, tenure: nil)
+        #expect(effects.contains(.readStream))
+    }
+
+    // MARK: the end
+
+    @Test("closed it ignores all; opened again it begins at the position that it is given")
+    func closeAndOpen() throws {
+        let rig = try ReaderRig()
+        #expect(rig.close().isEmpty)
+        rig.readProven(from: rig.position(1, at: 20))
+        #expect(rig.close() == [.deleteConsumer(tenure: rig.lane.tenure - 1)])
+        #expect(rig.lane.deadline == nil)
+        #expect(rig.deliver(11, at: 21, consumer: 2, tenure: rig.lane.tenure) == .ignore)
+        #expect(rig.tick().isEmpty && rig.reconnected().isEmpty && rig.streamRead().isEmpty)
+        rig.openFailed()
+        #expect(rig.lane.state == .closed)
+        #expect(rig.open(at: rig.position(1, at: 20)) == [.readStream])
+        #expect(rig.streamRead().count == 1)
+        #expect(rig.created(rig.lane.tenure).count == 2)
+        #expect(rig.lane.state == .verifying)
+    }
+
+    @Test("stopped it does nothing more until it is closed and opened")
+    func stopped() throws {
+        let rig = try ReaderRig()
+        rig.lane = try ReaderRig().stopped()
+        let state = rig.lane.state
+        rig.now += 60 * second
+        #expect(rig.tick().isEmpty && rig.streamRead().isEmpty && rig.open(at: nil).isEmpty)
+        #expect(rig.status(503, "", pull: 1, tenure: 1).isEmpty)
+        #expect(rig.deliver(11, at: 21, consumer: 2) == .ignore && rig.effects.isEmpty)
+        rig.openFailed()
+        #expect(rig.lane.state == state)
+        #expect(rig.close().isEmpty)
+        #expect(rig.open(at: nil) == [.readStream])
+    }
+
+    @Test("problems and doubts say what, where and what was expected, on one line")
+    func descriptions() throws {
+        let rig = try ReaderRig()
+        let identity = rig.header(1).identity
+        let problems: [ReaderProblem] = [
+            .streamRecreated(was: Timestamp(nanoseconds: 1), is: Timestamp(nanoseconds: 2)),
+            .positionAboveEnd(sequence: 41, last: 40), .positionBelowStart(sequence: 41, first: 42),
+            .otherPacket(sequence: 41, was: identity, is: identity),
+            .ordinalsGoBack(sequence: 41, expected: 5, found: 4),
+            .undecodable(
+                sequence: 41, PacketError(.tooLarge, offset: 0, expected: 1, found: 2)),
+        ]
+        for problem in problems {
+            #expect(!problem.description.contains("\n"))
+            if case .streamRecreated = problem { continue }
+            #expect(problem.description.contains("41"))
+        }
+        let doubts: [ReaderDoubt] = [
+            .reconnected, .stalled, .missedDelivery(expected: 1, found: 2),
+            .missingOrdinals(expected: 1, found: 2), .refusedPull(code: 409, "x"),
+        ]
+        #expect(Set(doubts.map(\.label)).count == doubts.count)
+        #expect(Set(doubts.map(\.description)).count == doubts.count)
+    }
+}

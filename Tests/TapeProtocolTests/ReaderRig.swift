@@ -1,0 +1,127 @@
+import MarketModel
+import Primitives
+import TapeCodec
+import TapeProtocol
+import Testing
+
+/// A reader's lane with one source whose packets have ten ticks each, and what it asks for.
+final class ReaderRig {
+    var lane = ReaderLane()
+    var now: Int64 = 1_000_000_000
+    var bounds = ReaderLane.StreamBounds(
+        created: Timestamp(nanoseconds: 7), firstSequence: 1, lastSequence: 100)
+    let source: SourceName
+    /// Of the last call.
+    private(set) var effects: [ReaderLane.Effect] = []
+    private(set) var lastPull: UInt64 = 0
+
+    init() throws { source = try #require(SourceName("sim")) }
+
+    private func call(
+        _ body: (inout ReaderLane, inout [ReaderLane.Effect]) -> Void
+    ) -> [ReaderLane.Effect] {
+        effects = []
+        body(&lane, &effects)
+        for case .pull(_, let number) in effects { lastPull = number }
+        return effects
+    }
+
+    // MARK: events
+
+    func open(at position: TapePosition?) -> [ReaderLane.Effect] {
+        call { $0.open(at: position, into: &$1) }
+    }
+
+    func openAtEnd() -> [ReaderLane.Effect] { call { $0.openAtEnd(into: &$1) } }
+    func close() -> [ReaderLane.Effect] { call { $0.close(into: &$1) } }
+    func openFailed() { lane.openFailed(now: now) }
+    func tick() -> [ReaderLane.Effect] { call { $0.tick(now: now, into: &$1) } }
+    func reconnected() -> [ReaderLane.Effect] { call { $0.reconnected(now: now, into: &$1) } }
+
+    func streamRead() -> [ReaderLane.Effect] {
+        call { $0.streamRead(bounds, now: now, into: &$1) }
+    }
+
+    func created(_ tenure: UInt64) -> [ReaderLane.Effect] {
+        call { $0.consumerCreated(tenure: tenure, now: now, into: &$1) }
+    }
+
+    func deliver(
+        _ header: PacketHeader, at sequence: UInt64, consumer: UInt64, tenure: UInt64 = 1
+    ) -> ReaderLane.Verdict {
+        var verdict = ReaderLane.Verdict.ignore
+        let delivery = ReaderLane.Delivery(
+            tenure: tenure, sequence: sequence, consumerSequence: consumer)
+        _ = call { verdict = $0.packet(header, delivery, now: now, into: &$1) }
+        return verdict
+    }
+
+    func deliver(
+        _ firstOrdinal: UInt64, at sequence: UInt64, consumer: UInt64, tenure: UInt64 = 1
+    ) -> ReaderLane.Verdict {
+        deliver(header(firstOrdinal), at: sequence, consumer: consumer, tenure: tenure)
+    }
+
+    func undecodable(
+        _ error: PacketError, tenure: UInt64, sequence: UInt64
+    ) -> [ReaderLane.Effect] {
+        let delivery = ReaderLane.Delivery(
+            tenure: tenure, sequence: sequence, consumerSequence: 1)
+        return call { $0.undecodable(error, delivery, into: &$1) }
+    }
+
+    /// `tenure` nil: the present one.
+    func status(
+        _ code: Int, _ text: String, pull: UInt64, tenure: UInt64? = 1
+    ) -> [ReaderLane.Effect] {
+        let tenure = tenure ?? lane.tenure
+        return call { $0.status(code, text, pull: pull, tenure: tenure, now: now, into: &$1) }
+    }
+
+    // MARK: whole ways
+
+    /// Opens and makes the first consumer.
+    func read(from position: TapePosition?) {
+        _ = open(at: position)
+        _ = streamRead()
+        _ = created(lane.tenure)
+    }
+
+    func readProven(from position: TapePosition, packet: PacketHeader? = nil) {
+        read(from: position)
+        let there = packet ?? header(position.packet.firstOrdinal)
+        _ = deliver(there, at: position.sequence, consumer: 1, tenure: lane.tenure)
+    }
+
+    func stopped() -> ReaderLane {
+        _ = open(at: position(1, at: 200))
+        _ = streamRead()
+        return lane
+    }
+
+    // MARK: packets
+
+    func header(
+        _ firstOrdinal: UInt64, epoch: UInt64 = 3, ticks: UInt32 = 10, source: SourceName? = nil,
+        kind: PacketKind = .ticks
+    ) -> PacketHeader {
+        var header = PacketHeader(
+            kind: kind, partition: Partition(0), source: source ?? self.source, epoch: epoch,
+            firstOrdinal: firstOrdinal, watermark: .undefined, sendTime: .undefined)
+        header.tickCount = ticks
+        header.checksum = SeededRandom.mixed(firstOrdinal &* 31 &+ epoch)
+        return header
+    }
+
+    /// The position on the packet that begins with `firstOrdinal`.
+    func position(_ firstOrdinal: UInt64, at sequence: UInt64) -> TapePosition {
+        TapePosition(
+            streamCreated: Timestamp(nanoseconds: 7), sequence: sequence,
+            packet: header(firstOrdinal).identity,
+            sources: [sourceOrdinal(lastOrdinal: firstOrdinal + 9)])
+    }
+
+    func sourceOrdinal(lastOrdinal: UInt64, epoch: UInt64 = 3) -> SourceOrdinal {
+        SourceOrdinal(source: source, epoch: epoch, lastOrdinal: lastOrdinal)
+    }
+}

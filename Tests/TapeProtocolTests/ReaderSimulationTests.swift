@@ -1,0 +1,218 @@
+import MarketModel
+import Primitives
+import TapeCodec
+import TapeProtocol
+import Testing
+
+/// Drives a reader against a stream, consumers and a wire on which everything goes wrong.
+@Suite struct ReaderSimulationTests {
+    @Test("whatever is lost, doubled, late or cut, each packet is taken once and in order")
+    func faults() {
+        var doubts: [String: Int] = [:]
+        for seed in Seeds.fixed(300, fresh: 100) {
+            var world = ReaderWorld(seed: seed)
+            world.run(steps: 400, writing: true)
+            world.settle()
+            #expect(world.reader.problem == nil, "seed \(seed)")
+            #expect(world.reader.holes.isEmpty, "seed \(seed)")
+            world.auditDelivered()
+            doubts.merge(world.reader.doubts, uniquingKeysWith: +)
+        }
+        // Otherwise the simulation has not met what it is for.
+        #expect(
+            Seeds.isOneAlone
+                || Set(doubts.keys) == [
+                    "reconnected", "stalled", "missed_delivery", "refused_pull",
+                ])
+    }
+
+    @Test("a stream that was destroyed stops the reader with the right reason, or harms nothing")
+    func disasters() {
+        var problems: Set<String> = []
+        for seed in Seeds.fixed(300, fresh: 100) {
+            var world = ReaderWorld(seed: seed)
+            world.run(steps: Int.random(in: 5...300, using: &world.random), writing: true)
+            let disaster = Disaster.allCases[Int(seed % UInt64(Disaster.allCases.count))]
+            let before = world.reader.delivered
+            let history = world.stream.messages
+            world.meet(disaster)
+            world.settle()
+            let expected = world.expectedProblem
+            #expect(world.reader.problem == expected, "seed \(seed), \(disaster)")
+            // Nothing of before is taken again, and what was taken after is the stream's.
+            let after = world.reader.delivered.dropFirst(before.count)
+            #expect(world.reader.delivered.starts(with: before), "seed \(seed), \(disaster)")
+            #expect(
+                after.allSatisfy { world.stream.messages.contains($0) || history.contains($0) },
+                "seed \(seed), \(disaster)")
+            if let expected {
+                problems.insert(expected.kind)
+            } else {
+                world.auditAfterDisaster(from: before.count)
+            }
+        }
+        #expect(Seeds.isOneAlone || problems.count == 4, "\(problems)")
+    }
+
+    @Test("ordinals that the tape lost under a reader are named as a hole, and reading goes on")
+    func holes() {
+        for seed in Seeds.fixed(100, fresh: 50) {
+            var world = ReaderWorld(seed: seed)
+            world.run(steps: 50, writing: true)
+            world.settle()
+            let skipped = world.skipOrdinals()
+            world.run(steps: 100, writing: true)
+            world.settle()
+            #expect(world.reader.problem == nil, "seed \(seed)")
+            #expect(world.reader.holes == skipped, "seed \(seed)")
+            world.auditDelivered()
+        }
+    }
+}
+
+extension ReaderProblem {
+    fileprivate var kind: String {
+        switch self {
+        case .streamRecreated: "recreated"
+        case .positionAboveEnd: "above"
+        case .positionBelowStart: "below"
+        case .otherPacket: "other"
+        case .ordinalsGoBack: "back"
+        case .undecodable: "undecodable"
+        }
+    }
+}
+
+enum Disaster: CaseIterable {
+    case recreated, putBack, putBackAndRewritten, purged, emptied
+}
+
+private struct ReaderWorld {
+    let seed: UInt64
+    var random: SeededRandom
+    var stream: SimulatedStream
+    var reader = SimulatedReader()
+    private let faults: SimulatedReader.Faults
+
+    init(seed: UInt64) {
+        self.seed = seed
+        random = SeededRandom(seed: seed)
+        stream = SimulatedStream(sources: Int.random(in: 1...3, using: &random))
+        // Each world has its own weather.
+        var dice = random
+        func chance(_ perMille: Int) -> Int {
+            Bool.random(using: &dice) ? Int.random(in: 1...perMille, using: &dice) : 0
+        }
+        faults = SimulatedReader.Faults(
+            lost: chance(60), doubled: chance(40), late: chance(40), consumerDies: chance(30),
+            linkBreaks: chance(30), callFails: chance(300), restarts: chance(10))
+        reader.open()
+    }
+
+    mutating func run(steps: Int, writing: Bool) {
+        for _ in 0..<steps {
+            if writing {
+                for _ in 0..<Int.random(in: 0...3, using: &random) { stream.write(using: &random) }
+            }
+            reader.turn(stream, faults, using: &random)
+            auditPosition()
+        }
+    }
+
+    /// All faults end; a last new link brings out every doubt.
+    mutating func settle() {
+        reader.cut(for: 1)
+        for _ in 0..<80 {
+            reader.turn(stream, .none, using: &random)
+            auditPosition()
+        }
+    }
+
+    private func auditPosition() {
+        // At every step: an expectation would cost more than all the rest.
+        guard let last = reader.delivered.last, let stored = reader.stored,
+            stored.sequence == last.sequence, stored.packet == last.header.identity
+        else {
+            if reader.delivered.isEmpty, reader.stored == nil { return }
+            Issue.record("seed \(seed): the position is not what was taken")
+            return
+        }
+    }
+
+    /// Everything that the stream holds was taken, once, in its order; and the position says so.
+    func auditDelivered() {
+        #expect(reader.delivered == stream.messages, "seed \(seed)")
+        for source in stream.sources {
+            let last = stream.messages.last {
+                $0.header.source == source.name && $0.header.kind == .ticks
+            }
+            let known = reader.stored?.source(source.name)
+            #expect(
+                known?.lastOrdinal == last.map { $0.header.nextOrdinal - 1 }, "seed \(seed)")
+            #expect(known?.epoch == last?.header.epoch, "seed \(seed)")
+        }
+    }
+
+    func auditAfterDisaster(from index: Int) {
+        // What is on the stream behind the position of that moment was taken, once.
+        let from = index > 0 ? reader.delivered[index - 1].sequence : 0
+        let due = stream.messages.filter { $0.sequence > from }
+        #expect(Array(reader.delivered.dropFirst(index).suffix(due.count)) == due, "seed \(seed)")
+    }
+
+    mutating func meet(_ disaster: Disaster) {
+        let last = stream.lastSequence
+        let somewhere = UInt64.random(in: 0...last, using: &random)
+        switch disaster {
+        case .recreated: stream.recreate()
+        case .putBack: stream.putBack(to: somewhere)
+        case .putBackAndRewritten:
+            stream.putBack(to: somewhere)
+            stream.forgetOwners()
+            while stream.lastSequence <= last { stream.write(using: &random) }
+        case .purged: stream.purge(below: somewhere + 1)
+        case .emptied: stream.purge(below: last + 1)
+        }
+        switch disaster {
+        // The server was restarted; a purge is met in passing.
+        case .recreated, .putBack, .putBackAndRewritten: reader.cut(for: 3)
+        case .purged, .emptied: break
+        }
+    }
+
+    /// From what the reader has taken last and what the stream is now.
+    var expectedProblem: ReaderProblem? {
+        guard let position = reader.stored else { return nil }
+        if position.streamCreated != stream.created {
+            return .streamRecreated(was: position.streamCreated, is: stream.created)
+        }
+        if position.sequence > stream.lastSequence {
+            return .positionAboveEnd(sequence: position.sequence, last: stream.lastSequence)
+        }
+        if position.sequence < stream.firstSequence {
+            return .positionBelowStart(
+                sequence: position.sequence, first: stream.firstSequence)
+        }
+        let there = stream.message(from: position.sequence)
+        if let there, there.header.identity == position.packet { return nil }
+        return there.map {
+            .otherPacket(
+                sequence: position.sequence, was: position.packet, is: $0.header.identity)
+        }
+    }
+
+    /// Each source's owner was put back and goes on behind the highest that was acknowledged.
+    mutating func skipOrdinals() -> [ClosedRange<UInt64>] {
+        var skipped: [ClosedRange<UInt64>] = []
+        for index in stream.sources.indices {
+            let name = stream.sources[index].name
+            let next = stream.sources[index].nextOrdinal
+            stream.sources[index].nextOrdinal += UInt64.random(in: 1...9, using: &random)
+            stream.open(index)
+            // A source of which nothing was taken yet may begin anywhere.
+            guard reader.stored?.source(name) != nil else { continue }
+            skipped.append(next...(stream.sources[index].nextOrdinal - 1))
+        }
+        return skipped
+    }
+}

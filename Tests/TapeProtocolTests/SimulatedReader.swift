@@ -1,0 +1,250 @@
+import MarketModel
+import Primitives
+import TapeCodec
+import TapeProtocol
+
+/// A reader, its consumers at the server, and the wire between, on which everything gets lost.
+struct SimulatedReader {
+    /// One consumer at the server.
+    struct Consumer {
+        var tenure: UInt64
+        var nextSequence: UInt64
+        var delivered: UInt64 = 0
+        var pulls: [(number: UInt64, remaining: Int, expires: Int, beat: Int)] = []
+        /// It says nothing more, not even that it is gone.
+        var isMute = false
+    }
+
+    enum Message {
+        case packet(SimulatedStream.Message, ReaderLane.Delivery)
+        case status(Int, String, pull: UInt64, tenure: UInt64)
+    }
+
+    struct Faults {
+        var lost = 0
+        var doubled = 0
+        var late = 0
+        var consumerDies = 0
+        var linkBreaks = 0
+        var callFails = 0
+        var restarts = 0
+
+        static let none = Faults()
+    }
+
+    var lane = ReaderLane()
+    var effects: [ReaderLane.Effect] = []
+    var consumers: [Consumer] = []
+    var wire: [(message: Message, due: Int)] = []
+    /// While the link is down: when it comes back.
+    var linkUp: Int?
+    var step = 0
+
+    var delivered: [SimulatedStream.Message] = []
+    var holes: [ClosedRange<UInt64>] = []
+    var problem: ReaderProblem?
+    /// What a restarted process begins at.
+    var stored: TapePosition?
+    var doubts: [String: Int] = [:]
+
+    /// Time passes in steps of 100 ms.
+    var now: Int64 { Int64(step) * 100_000_000 }
+
+    mutating func open() {
+        lane.open(at: stored, into: &effects)
+    }
+
+    // MARK: one step
+
+    mutating func turn(
+        _ stream: SimulatedStream, _ faults: Faults, using random: inout SeededRandom
+    ) {
+        step += 1
+        misfortune(faults, using: &random)
+        if let up = linkUp, step >= up {
+            linkUp = nil
+            lane.reconnected(now: now, into: &effects)
+        }
+        carryOut(stream, faults, using: &random)
+        serve(stream, faults, using: &random)
+        if wire.contains(where: { $0.due <= step }) {
+            let due = wire.filter { $0.due <= step }
+            wire.removeAll { $0.due <= step }
+            for arrival in due {
+                receive(arrival.message)
+                carryOut(stream, faults, using: &random)
+            }
+        }
+        lane.tick(now: now, into: &effects)
+        carryOut(stream, faults, using: &random)
+    }
+
+    private func chance(_ perMille: Int, _ random: inout SeededRandom) -> Bool {
+        perMille > 0 && Int.random(in: 0..<1_000, using: &random) < perMille
+    }
+
+    private mutating func misfortune(_ faults: Faults, using random: inout SeededRandom) {
+        if chance(faults.linkBreaks, &random) {
+            cut(for: Int.random(in: 1...50, using: &random))
+        }
+        if chance(faults.consumerDies, &random), let index = consumers.indices.last {
+            if chance(500, &random) {
+                consumers[index].isMute = true
+            } else {
+                for pull in consumers[index].pulls {
+                    let status = Message.status(
+                        409, "Consumer Deleted", pull: pull.number,
+                        tenure: consumers[index].tenure)
+                    if !chance(faults.lost, &random) { wire.append((status, step + 1)) }
+                }
+                consumers.remove(at: index)
+            }
+        }
+        if chance(faults.restarts, &random) {
+            lane = ReaderLane()
+            effects = []
+            wire = []
+            consumers = []
+            linkUp = nil
+            open()
+        }
+    }
+
+    /// The link breaks: what was under way is lost, and the server counts it as delivered.
+    mutating func cut(for steps: Int) {
+        wire = []
+        linkUp = step + steps
+        for index in consumers.indices { consumers[index].pulls = [] }
+    }
+
+    // MARK: the server
+
+    private mutating func serve(
+        _ stream: SimulatedStream, _ faults: Faults, using random: inout SeededRandom
+    ) {
+        guard linkUp == nil else { return }
+        for index in consumers.indices where !consumers[index].isMute {
+            while let pull = consumers[index].pulls.first,
+                let message = stream.message(from: consumers[index].nextSequence)
+            {
+                consumers[index].nextSequence = message.sequence + 1
+                consumers[index].delivered += 1
+                consumers[index].pulls[0].remaining -= 1
+                consumers[index].pulls[0].beat = step + 10
+                if pull.remaining == 1 { consumers[index].pulls.removeFirst() }
+                let delivery = ReaderLane.Delivery(
+                    tenure: consumers[index].tenure, sequence: message.sequence,
+                    consumerSequence: consumers[index].delivered)
+                send(.packet(message, delivery), faults, using: &random)
+                // A pull may end by bytes at any message.
+                if chance(20, &random), !consumers[index].pulls.isEmpty {
+                    end(index, 409, "Message Size Exceeds MaxBytes", faults, using: &random)
+                }
+            }
+            while let pull = consumers[index].pulls.first, step >= pull.expires {
+                end(index, 408, "Request Timeout", faults, using: &random)
+            }
+            for pull in consumers[index].pulls.indices
+            where step >= consumers[index].pulls[pull].beat {
+                consumers[index].pulls[pull].beat = step + 10
+                let number = consumers[index].pulls[pull].number
+                send(
+                    .status(
+                        100, "Idle Heartbeat", pull: number, tenure: consumers[index].tenure),
+                    faults, using: &random)
+            }
+        }
+    }
+
+    private mutating func end(
+        _ index: Int, _ code: Int, _ text: String, _ faults: Faults,
+        using random: inout SeededRandom
+    ) {
+        let pull = consumers[index].pulls.removeFirst()
+        send(
+            .status(code, text, pull: pull.number, tenure: consumers[index].tenure), faults,
+            using: &random)
+    }
+
+    private mutating func send(
+        _ message: Message, _ faults: Faults, using random: inout SeededRandom
+    ) {
+        if chance(faults.lost, &random) { return }
+        let late = chance(faults.late, &random) ? Int.random(in: 1...40, using: &random) : 0
+        wire.append((message, step + late))
+        if chance(faults.doubled, &random) {
+            wire.append((message, step + Int.random(in: 0...40, using: &random)))
+        }
+    }
+
+    // MARK: the reader
+
+    private mutating func receive(_ message: Message) {
+        switch message {
+        case .status(let code, let text, let pull, let tenure):
+            lane.status(code, text, pull: pull, tenure: tenure, now: now, into: &effects)
+        case .packet(let packet, let delivery):
+            let verdict = lane.packet(packet.header, delivery, now: now, into: &effects)
+            guard verdict == .deliver else { return }
+            delivered.append(packet)
+            stored = lane.position
+        }
+    }
+
+    private mutating func carryOut(
+        _ stream: SimulatedStream, _ faults: Faults, using random: inout SeededRandom
+    ) {
+        var index = 0
+        while index < effects.count {
+            let effect = effects[index]
+            index += 1
+            switch effect {
+            case .readStream:
+                if linkUp != nil || chance(faults.callFails, &random) {
+                    lane.openFailed(now: now)
+                } else {
+                    lane.streamRead(stream.bounds, now: now, into: &effects)
+                }
+            case .createConsumer(let tenure, let start):
+                create(tenure, start, stream, faults, using: &random)
+            case .deleteConsumer(let tenure):
+                if linkUp == nil, !chance(faults.callFails, &random) {
+                    consumers.removeAll { $0.tenure == tenure }
+                }
+            case .pull(let tenure, let number):
+                guard linkUp == nil, !chance(faults.lost, &random),
+                    let consumer = consumers.firstIndex(where: { $0.tenure == tenure })
+                else { continue }
+                consumers[consumer].pulls.append(
+                    (number, ReaderLane.pullMessages, step + 300, step + 10))
+            case .doubted(let doubt): doubts[doubt.label, default: 0] += 1
+            case .hole(_, let ordinals): holes.append(ordinals)
+            case .stopped(let problem): self.problem = problem
+            }
+        }
+        effects.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func create(
+        _ tenure: UInt64, _ start: ReaderLane.Start, _ stream: SimulatedStream, _ faults: Faults,
+        using random: inout SeededRandom
+    ) {
+        guard linkUp == nil, !chance(faults.callFails, &random) else {
+            lane.openFailed(now: now)
+            return
+        }
+        let first: UInt64
+        switch start {
+        case .first: first = 0
+        case .sequence(let sequence): first = sequence
+        case .end: first = stream.lastSequence + 1
+        }
+        consumers.append(Consumer(tenure: tenure, nextSequence: first))
+        // It may be there although the answer is lost.
+        if chance(faults.callFails, &random) {
+            lane.openFailed(now: now)
+        } else {
+            lane.consumerCreated(tenure: tenure, now: now, into: &effects)
+        }
+    }
+}

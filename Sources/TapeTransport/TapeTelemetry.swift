@@ -114,7 +114,7 @@ struct TapeRolledBack: TelemetryEvent {
         metrics.counter("mds_tape_rollbacks_total", "How often the tape was found put back.").add()
         metrics.counter(
             "mds_tape_lost_ticks_total", "Acknowledged ticks that the tape no longer holds."
-        ).add(UInt64(lost?.count ?? 0))
+        ).add(lost?.ordinalCount ?? 0)
     }
 }
 
@@ -154,7 +154,7 @@ struct TapeHole: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter("mds_tape_missing_ticks_total", "Ordinals that the tape does not hold.")
-            .add(UInt64(ordinals.count))
+            .add(ordinals.ordinalCount)
     }
 }
 
@@ -183,5 +183,13 @@ struct TapeCallFailed: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter("mds_tape_call_failures_total", "Requests to JetStream that failed.").add()
+    }
+}
+
+extension ClosedRange<UInt64> {
+    /// Ordinals come from outside: `count` would trap on more than an `Int` holds.
+    fileprivate var ordinalCount: UInt64 {
+        let (sum, overflow) = (upperBound - lowerBound).addingReportingOverflow(1)
+        return overflow ? UInt64.max : sum
     }
 }

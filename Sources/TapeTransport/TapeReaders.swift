@@ -37,6 +37,8 @@ public final class TapeReaders {
     /// be kept.
     public typealias Take = (_ reader: Int, _ header: PacketHeader, _ packet: NatsMessage) -> Void
 
+    private static let heartbeatStatus = 100
+
     private let client: TapeClient
     private let group: String
     private let inbox: String
@@ -129,32 +131,47 @@ public final class TapeReaders {
 
     public func release(_ reader: Int, _ take: Take) {
         readers[reader].isHeld = false
+        // Taken out first: a doubt or the owner may empty the list meanwhile. What is then still
+        // here is of an older tenure and ignored.
+        let waiting = readers[reader].waiting
+        readers[reader].waiting = []
         var index = 0
-        while index < readers[reader].waiting.count, !readers[reader].isHeld {
-            deliver(readers[reader].waiting[index], reader, take)
+        while index < waiting.count, !readers[reader].isHeld {
+            accept(waiting[index], reader, take)
             index += 1
         }
-        readers[reader].waiting.removeFirst(index)
+        readers[reader].waiting.insert(contentsOf: waiting[index...], at: 0)
     }
 
     // MARK: events
 
     /// A message on the inbox: a packet, or a status of a pull.
     public func handle(_ message: NatsMessage, _ take: Take) {
-        if let code = message.status {
-            guard let (reader, tenure, pull) = address(of: message.subject) else { return }
-            readers[reader].machine.status(
-                code, message.statusDescription ?? "", pull: pull, tenure: tenure,
-                now: clock.monotonic().nanoseconds, into: &effects)
-            carryOut(reader)
-            return
-        }
-        guard let reader = reader(of: message) else { return }
-        if readers[reader].isHeld || !readers[reader].waiting.isEmpty {
+        let isStatus = message.status != nil
+        guard
+            let reader = isStatus
+                ? address(of: message.subject)?.reader : self.reader(of: message)
+        else { return }
+        // A status that ends a pull has its turn behind the pull's packets: taken at once, it would
+        // open the next pull, whose packets would wait, too. A heartbeat says nothing but itself.
+        let mayWait = message.status != Self.heartbeatStatus
+        if mayWait, readers[reader].isHeld || !readers[reader].waiting.isEmpty {
             readers[reader].waiting.append(message)
         } else {
-            deliver(message, reader, take)
+            accept(message, reader, take)
         }
+    }
+
+    private func accept(_ message: NatsMessage, _ reader: Int, _ take: Take) {
+        guard let code = message.status else {
+            deliver(message, reader, take)
+            return
+        }
+        guard let (_, tenure, pull) = address(of: message.subject) else { return }
+        readers[reader].machine.status(
+            code, message.statusDescription ?? "", pull: pull, tenure: tenure,
+            now: clock.monotonic().nanoseconds, into: &effects)
+        carryOut(reader)
     }
 
     private func deliver(_ message: NatsMessage, _ reader: Int, _ take: Take) {
@@ -171,14 +188,15 @@ public final class TapeReaders {
             }
             let verdict = readers[reader].machine.packet(
                 header, delivery, now: clock.monotonic().nanoseconds, into: &effects)
-            if verdict == .deliver {
-                packets.add()
-                take(reader, header, message)
-            }
+            // Before the owner has its turn: it may close and open readers itself.
+            carryOut(reader)
+            guard verdict == .deliver else { return }
+            packets.add()
+            take(reader, header, message)
         } catch {
             readers[reader].machine.undecodable(error, delivery, into: &effects)
+            carryOut(reader)
         }
-        carryOut(reader)
     }
 
     public func reconnected() {

@@ -16,6 +16,8 @@ public struct ReaderLane: Sendable {
     public static let pullBytes = 384 * 1024
     public static let pullExpirySeconds = 30
     public static let heartbeatSeconds = 1
+    /// What a 409 says that ends one pull and not the consumer.
+    private static let pullEnds = ["maxbytes", "batch completed"]
     /// Nothing heard for this long, not even a heartbeat: the consumer is made anew.
     static let stallNanosecondsMax: Int64 = 3_000_000_000
     static let retryNanosecondsFirst: Int64 = 50_000_000
@@ -336,7 +338,8 @@ public struct ReaderLane: Sendable {
         switch code {
         case 100: doubtsInARow = 0
         case 404, 408: ended(pull, into: &effects)
-        case 409 where description.lowercased().contains("maxbytes"):
+        // The pull is over by its bytes, or by its messages with bytes to spare: both are as usual.
+        case 409 where Self.pullEnds.contains { description.lowercased().contains($0) }:
             ended(pull, into: &effects)
         default: doubt(.refusedPull(code: code, description), now: now, into: &effects)
         }

@@ -137,6 +137,9 @@ let package = Package(
         tests(of: "NatsTransport", uses: ["Primitives", "TestSupport"]),
         tests(of: "PostgresClient", uses: ["Primitives", "TestSupport"]),
         tests(of: "ValkeyClient", uses: ["TestSupport"]),
+        tests(
+            of: "TapeTransport",
+            uses: ["NatsTransport", "ServiceRuntime", "Telemetry", "TestSupport"] + tape),
         tests(of: "StoreWriter", uses: ["PostgresClient", "Primitives", "TestSupport"]),
         tests(
             of: "TapelineTool", uses: ["ServiceRuntime", "Telemetry", "Primitives", "TestSupport"]),

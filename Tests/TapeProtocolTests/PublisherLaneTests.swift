@@ -223,8 +223,43 @@ import Testing
         let theirs = rig.last(epoch: 1, firstOrdinal: 1, ticks: 0, sequence: 3)
         let effects = rig.handle(.lastRead(theirs))
         #expect(effects.lost == nil)
-        #expect(try #require(effects.marker).previousEpoch == 1)
-        #expect(rig.lane.epoch == 2)
+        let next = try #require(effects.marker)
+        #expect(next.previousEpoch == 1 && rig.lane.epoch == 2)
+        // The marker that was refused is not carried along as if it were content.
+        let again = try #require(rig.publishMarker(next))
+        let landed = rig.handle(.acknowledged(attempt: again.attempt, sequence: 4))
+        #expect(landed.published == nil && rig.lane.isReady)
+    }
+
+    @Test("the packet that waits behind a marker survives whatever the marker meets")
+    func waitingBehindMarker() throws {
+        let rig = try LaneRig(openAt: 10)
+        let sent = try #require(rig.publish(ticks: 2))
+        _ = rig.handle(.outOfSequence(attempt: sent.attempt))
+        let marker = try #require(rig.handle(.lastRead(nil)).marker)
+        #expect(rig.lane.oldestUnacknowledged == Timestamp(nanoseconds: 0))
+        // Refused, and sent again.
+        let first = try #require(rig.publishMarker(marker))
+        _ = rig.handle(.notStored(attempt: first.attempt))
+        rig.now = try #require(rig.lane.deadline)
+        let second = try #require(rig.handle(.tick).published)
+        // Not answered, not there, and sent again.
+        rig.now = try #require(rig.lane.deadline)
+        #expect(rig.handle(.tick).readsLast == 1)
+        _ = rig.handle(.readFailed)
+        rig.now = try #require(rig.lane.deadline)
+        #expect(rig.handle(.tick).readsLast == 1)
+        let third = try #require(rig.handle(.lastRead(nil)).published)
+        #expect(second.packet.identity == third.packet.identity)
+        // A rival was first: another epoch, another marker.
+        _ = rig.handle(.outOfSequence(attempt: third.attempt))
+        let rival = rig.last(epoch: 2, firstOrdinal: 1, ticks: 0, sequence: 3)
+        let anew = try #require(rig.handle(.lastRead(rival)).marker)
+        let fourth = try #require(rig.publishMarker(anew))
+        #expect(rig.lane.oldestUnacknowledged == Timestamp(nanoseconds: 0))
+        let landed = rig.handle(.acknowledged(attempt: fourth.attempt, sequence: 4))
+        let packet = try #require(landed.published?.packet)
+        #expect(packet.header.epoch == 3 && packet.header.tickCount == 2)
     }
 
     @Test("publishing when it is not its turn is a bug")

@@ -195,6 +195,17 @@ import Testing
         #expect(rig.effects.first == .doubted(.missingOrdinals(expected: 41, found: 50)))
     }
 
+    @Test("a hole that was suspected before a close is doubted again after it")
+    func suspectAndClose() throws {
+        let rig = try ReaderRig()
+        rig.readProven(from: rig.position(1, at: 20))
+        _ = rig.deliver(31, at: 25, consumer: 2)
+        _ = rig.close()
+        rig.readProven(from: rig.position(1, at: 20))
+        #expect(rig.deliver(31, at: 25, consumer: 2, tenure: rig.lane.tenure) == .ignore)
+        #expect(rig.effects.first == .doubted(.missingOrdinals(expected: 11, found: 31)))
+    }
+
     @Test("missing ordinals that come after all were no hole")
     func noHole() throws {
         let rig = try ReaderRig()
@@ -317,7 +328,7 @@ import Testing
         "what ends a pull opens the next one",
         arguments: [
             (404, "No Messages"), (408, "Request Timeout"), (409, "Message Size Exceeds MaxBytes"),
-            (409, "message size exceeds maxbytes"),
+            (409, "message size exceeds maxbytes"), (409, "Batch Completed"),
         ])
     func pullEnds(code: Int, text: String) throws {
         let rig = try ReaderRig()

@@ -131,13 +131,14 @@ struct SimulatedReader {
                 consumers[index].delivered += 1
                 consumers[index].pulls[0].remaining -= 1
                 consumers[index].pulls[0].beat = step + 10
-                if pull.remaining == 1 { consumers[index].pulls.removeFirst() }
                 let delivery = ReaderLane.Delivery(
                     tenure: consumers[index].tenure, sequence: message.sequence,
                     consumerSequence: consumers[index].delivered)
                 send(.packet(message, delivery), faults, using: &random)
                 // A pull may end by bytes at any message.
-                if chance(20, &random), !consumers[index].pulls.isEmpty {
+                if pull.remaining == 1 {
+                    end(index, 409, "Batch Completed", faults, using: &random)
+                } else if chance(20, &random) {
                     end(index, 409, "Message Size Exceeds MaxBytes", faults, using: &random)
                 }
             }

@@ -1,0 +1,139 @@
+import MarketModel
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import TapeProtocol
+import TapeTransport
+import TestSupport
+import Testing
+
+@Suite struct TapeClientTests {
+    private func required(_ body: () throws(TapeError) -> Void) throws -> TapeError {
+        do throws(TapeError) {
+            try body()
+        } catch {
+            return error
+        }
+        throw NothingFailed()
+    }
+
+    private struct NothingFailed: Error {}
+
+    @Test("streams are made once; making them again changes nothing")
+    func ensure() throws {
+        let tape = try TapeServer()
+        let rig = try tape.rig()
+        let before = try #require(try rig.client.jetStream.streamInfo("MD_TICKS_1"))
+        try rig.client.ensureTickStreams(bytesMax: 256 * 1_048_576)
+        try rig.client.ensureBarStream(bytesMax: 256 * 1_048_576)
+        let after = try #require(try rig.client.jetStream.streamInfo("MD_TICKS_1"))
+        #expect(after.created == before.created)
+        #expect(after.configuration.discard == .new && after.configuration.storage == .file)
+        #expect(after.configuration.maxAge == .zero)
+        for name in (0..<4).map(tape.names.tickStream) + [tape.names.barStream] {
+            try rig.client.requireStream(name)
+        }
+    }
+
+    @Test(
+        "a namespace that was made with other numbers is refused, with what differs and what to do")
+    func otherPartitions() throws {
+        let tape = try TapeServer(partitions: 8)
+        let names = try #require(TapeNames(namespace: "md", partitions: 4))
+        let rig = try TapeRig(tape.server, names: names)
+        let error = try required { () throws(TapeError) in
+            try rig.client.ensureTickStreams(bytesMax: 256 * 1_048_576)
+        }
+        #expect(!error.isRetryable)
+        #expect(
+            error.description
+                == "stream MD_TICKS_0 was made with other settings (subjects is md.ticks.0.* "
+                + "md.ticks.4.* md.wm.0.*, not md.ticks.0.* md.wm.0.*; metadata "
+                + "tapeline.partitions is 8, not 4): set MDS_PARTITIONS and MDS_STREAM_BYTES as "
+                + "they were, or MDS_NAMESPACE anew")
+        let found = try required { () throws(TapeError) in
+            try rig.client.requireStream("MD_BARS")
+        }
+        #expect(
+            found.description
+                == "stream MD_BARS was made with other settings (tapeline.partitions is 8, not 4): "
+                + "set MDS_PARTITIONS and MDS_STREAM_BYTES as they were, or MDS_NAMESPACE anew")
+        let other = try tape.rig()
+        let bytes = try required { () throws(TapeError) in
+            try other.client.ensureBarStream(bytesMax: 1_048_576)
+        }
+        #expect(bytes.description.contains("(max_bytes is 268435456, not 1048576)"))
+    }
+
+    @Test("a stream that is not there yet is worth waiting for; a name that is none is not")
+    func missing() throws {
+        let server = try NatsServer()
+        let names = try #require(TapeNames(namespace: "md", partitions: 8))
+        let rig = try TapeRig(server, names: names)
+        let error = try required { () throws(TapeError) in
+            try rig.client.requireStream("MD_BARS")
+        }
+        #expect(error.isRetryable)
+        #expect(
+            error.description
+                == "stream MD_BARS does not exist yet: start the service that makes it")
+        let bad = try required { () throws(TapeError) in
+            try rig.client.requireStream("no such.name")
+        }
+        #expect(!bad.isRetryable)
+        let unmade = try required { () throws(TapeError) in
+            try rig.client.ensureStream("BAD NAME", subjects: ["a"], bytesMax: -1)
+        }
+        #expect(!unmade.isRetryable)
+    }
+
+    @Test("a server that is not there is worth another try")
+    func unreachable() throws {
+        let names = try #require(TapeNames(namespace: "md", partitions: 8))
+        let server = try NatsServer()
+        server.stop()
+        do {
+            _ = try TapeRig(server, names: names)
+            Issue.record("it connected to nobody")
+        } catch let error as TapeError {
+            #expect(error.isRetryable && error.description.contains(server.address))
+        }
+    }
+
+    @Test("a server without JetStream makes no stream, and says so")
+    func withoutJetStream() throws {
+        var options = NatsServer.Options()
+        options.jetStream = false
+        let names = try #require(TapeNames(namespace: "md", partitions: 8))
+        let server = try NatsServer(options)
+        let rig = try TapeRig(server, names: names)
+        let error = try required { () throws(TapeError) in
+            try rig.client.ensureBarStream(bytesMax: -1)
+        }
+        #expect(error.isRetryable)
+    }
+
+    @Test("losing and finding NATS reaches readiness, the log and the mailbox")
+    func reconnects() throws {
+        let tape = try TapeServer()
+        let rig = try tape.rig()
+        #expect(rig.readiness.health.ready)
+        tape.server.stop()
+        #expect(eventually { !rig.readiness.health.ready })
+        #expect(eventually { rig.log.count("nats.connection.lost") == 1 })
+        try tape.server.start()
+        #expect(rig.run { rig.reconnects == 1 })
+        #expect(eventually { rig.readiness.health.ready })
+        #expect(rig.log.count("nats.connection.restored") == 1)
+        rig.client.close()
+        #expect(rig.run { rig.closed != nil })
+    }
+
+    @Test("a server that is about to leave is heard of")
+    func lameDuck() throws {
+        let tape = try TapeServer()
+        let rig = try tape.rig()
+        tape.server.lameDuck()
+        #expect(eventually { rig.log.count("nats.server.leaving") == 1 })
+    }
+}

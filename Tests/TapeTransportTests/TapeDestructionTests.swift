@@ -1,0 +1,175 @@
+import MarketModel
+import NatsTransport
+import Primitives
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import TestSupport
+import Testing
+
+/// Tape data is destroyed, under living publishers and readers and before new ones start.
+@Suite struct TapeDestructionTests {
+    /// Ten packets of two ticks each, published and read.
+    private func begun() throws -> (tape: TapeServer, rig: TapeRig) {
+        let tape = try TapeServer()
+        let rig = try tape.openRig()
+        #expect(rig.publishPackets(10, lane: 0, ticks: 2))
+        #expect(rig.run { rig.hasTakenAll(0) })
+        return (tape, rig)
+    }
+
+    private func lost(_ rig: TapeRig) -> (first: Int, last: Int)? {
+        guard let line = rig.log.lines(with: "tape.rolled_back").first else { return nil }
+        do {
+            let json = try JSONValue.parse(Array(line.utf8))
+            guard let first = json["lost.first"]?.int, let last = json["lost.last"]?.int else {
+                return nil
+            }
+            return (first, last)
+        } catch {
+            return nil
+        }
+    }
+
+    @Test("a purged stream: the publisher reports it, a reader that was behind stops")
+    func purged() throws {
+        let (_, rig) = try begun()
+        let position = rig.readers.position(0)
+        rig.readers.close(0)
+        #expect(rig.publishPackets(2, lane: 0))
+        try rig.api("STREAM.PURGE.\(rig.stream)")
+        #expect(rig.publishPackets(1, lane: 0))
+        let found = try #require(lost(rig))
+        #expect(found == (1, 22))
+        #expect(rig.publisher.epoch(lane: 0) == 2 && rig.publisher.nextOrdinal(lane: 0) == 24)
+        rig.readers.open(0, at: position)
+        #expect(rig.run { rig.readers.problem(0) != nil })
+        guard case .positionBelowStart(let sequence, let first) = rig.readers.problem(0) else {
+            Issue.record("\(String(describing: rig.readers.problem(0)))")
+            return
+        }
+        #expect(sequence == 11 && first == 14)
+        #expect(rig.hasTakenAll(0) == false)
+    }
+
+    @Test("a stream purged under a reader that had read all costs it nothing")
+    func purgedBehind() throws {
+        let (_, rig) = try begun()
+        try rig.api("STREAM.PURGE.\(rig.stream)")
+        #expect(rig.publishPackets(3, lane: 0))
+        #expect(rig.run { rig.hasTakenAll(0) })
+        rig.auditOnce(0)
+    }
+
+    @Test("a stream deleted and made anew stops its living reader; the publisher opens anew")
+    func recreated() throws {
+        let (_, rig) = try begun()
+        try rig.api("STREAM.DELETE.\(rig.stream)")
+        rig.offer(0)
+        #expect(rig.run { rig.log.count("tape.publish.unsettled") > 0 })
+        #expect(rig.run { rig.log.count("does not exist yet") > 0 })
+        #expect(rig.readers.problem(0) == nil, "it may come back")
+        try rig.client.ensureTickStreams(bytesMax: 256 * 1_048_576)
+        #expect(rig.run { rig.readers.problem(0) != nil && rig.publisher.isIdle })
+        guard case .streamRecreated(let was, let new) = rig.readers.problem(0) else {
+            Issue.record("\(String(describing: rig.readers.problem(0)))")
+            return
+        }
+        #expect(was < new)
+        #expect(try #require(lost(rig)) == (1, 20))
+        #expect(rig.publisher.epoch(lane: 0) == 2 && rig.publisher.nextOrdinal(lane: 0) == 22)
+        #expect(rig.takenIDs[0] == Array(1...20))
+    }
+
+    @Test("a store put back under living processes: both notice, the lost ordinals are named")
+    func putBack() throws {
+        let (tape, rig) = try begun()
+        try tape.snapshot()
+        #expect(rig.publishPackets(5, lane: 0, ticks: 2))
+        #expect(rig.run { rig.hasTakenAll(0) })
+        try tape.putBack()
+        #expect(rig.run { rig.readers.problem(0) != nil })
+        #expect(rig.readers.problem(0) == .positionAboveEnd(sequence: 16, last: 11))
+        #expect(rig.publishPackets(1, lane: 0))
+        #expect(try #require(lost(rig)) == (21, 30))
+        #expect(rig.publisher.epoch(lane: 0) == 2 && rig.publisher.nextOrdinal(lane: 0) == 32)
+    }
+
+    @Test("a store put back, with new messages behind it: the position holds another packet")
+    func putBackAndWritten() throws {
+        let (tape, rig) = try begun()
+        try tape.snapshot()
+        #expect(rig.publishPackets(3, lane: 0, ticks: 2))
+        #expect(rig.run { rig.hasTakenAll(0) })
+        let position = try #require(rig.readers.position(0))
+        rig.readers.close(0)
+        try tape.putBack()
+        // The marker and four packets: past the position, whose sequence is there again.
+        #expect(rig.publishPackets(4, lane: 0))
+        #expect(try #require(lost(rig)) == (21, 26))
+        let other = try tape.rig()
+        other.addReader(0)
+        other.readers.open(0, at: position)
+        #expect(other.run { other.readers.problem(0) != nil })
+        guard case .otherPacket(14, let was, let new) = other.readers.problem(0) else {
+            Issue.record("\(String(describing: other.readers.problem(0)))")
+            return
+        }
+        #expect(was == position.packet && new.epoch == 2)
+        #expect(other.taken[0].isEmpty)
+        #expect(other.log.count("tape.reader.stopped") == 1)
+    }
+
+    @Test("a store put back to where a reader stands: what the tape lost is a hole, named once")
+    func hole() throws {
+        let (tape, rig) = try begun()
+        let position = try #require(rig.readers.position(0))
+        rig.readers.close(0)
+        try tape.snapshot()
+        #expect(rig.publishPackets(5, lane: 0, ticks: 2))
+        try tape.putBack()
+        #expect(rig.publishPackets(2, lane: 0, ticks: 2))
+        rig.readers.open(0, at: position)
+        #expect(rig.run { rig.takenIDs[0].last == rig.offered[0] })
+        #expect(rig.readers.problem(0) == nil)
+        let holes = rig.log.lines(with: "\"tape.hole\"")
+        #expect(holes.count == 1)
+        #expect(holes.first?.contains("\"first\":21,\"last\":30") == true, "\(holes)")
+        #expect(rig.takenIDs[0] == Array(1...20) + Array(31...34))
+    }
+
+    @Test("what is no packet stops the reader at its place")
+    func undecodable() throws {
+        let (tape, rig) = try begun()
+        try [UInt8]("hello".utf8).withRawSpan { span in
+            try rig.client.connection.publish(span, to: tape.names.ticks(Partition(0), rig.source))
+        }
+        #expect(rig.run { rig.readers.problem(0) != nil })
+        guard case .undecodable(12, let error) = rig.readers.problem(0) else {
+            Issue.record("\(String(describing: rig.readers.problem(0)))")
+            return
+        }
+        #expect(error.reason == .truncated)
+        // The publisher cannot know whose message that is: it says so and waits for a person.
+        rig.offer(0)
+        #expect(rig.run { rig.log.count("tape.call.failed") > 1 })
+        #expect(!rig.publisher.isIdle)
+    }
+
+    @Test("a hole to the end of all ordinals is told and does not trap")
+    func hugeHole() throws {
+        let (tape, rig) = try begun()
+        var builder = PacketBuilder(kind: .ticks, partition: Partition(0), source: rig.source)
+        let marker = EpochMarker(
+            startOrdinal: UInt64.max, previousEpoch: 1, previousSequence: 11, definition: 0,
+            generation: 0)
+        let seal = PacketBuilder.Seal(
+            epoch: 2, firstOrdinal: UInt64.max, watermark: .undefined, sendTime: .undefined)
+        try builder.seal(seal, marker: marker).withBytes { bytes in
+            try rig.client.connection.publish(
+                bytes, to: tape.names.ticks(Partition(0), rig.source))
+        }
+        #expect(rig.run { rig.log.count("\"tape.hole\"") == 1 })
+        #expect(rig.readers.problem(0) == nil)
+    }
+}

@@ -1,0 +1,237 @@
+import MarketModel
+import NatsTransport
+import Primitives
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import TestSupport
+import Testing
+
+@Suite struct TapeReadersTests {
+    @Test("a consumer deleted under a reader is made anew; nothing is lost or doubled")
+    func consumerDeleted() throws {
+        let tape = try TapeServer()
+        let rig = try tape.openRig()
+        for _ in 0..<3 {
+            #expect(rig.publishPackets(5, lane: 0))
+            let consumers = try rig.consumerNames()
+            #expect(!consumers.isEmpty)
+            for name in consumers { try rig.api("CONSUMER.DELETE.\(rig.stream).\(name)") }
+            #expect(rig.publishPackets(5, lane: 0))
+        }
+        #expect(rig.run { rig.hasTakenAll(0) })
+        rig.auditOnce(0)
+        #expect(rig.log.count("tape.reader.renewed") >= 3)
+        #expect(rig.run { ((try? rig.consumerNames().count) ?? 0) == 1 }, "the older ones are gone")
+    }
+
+    @Test("many full pulls, one after the other, are no doubt")
+    func fullPulls() throws {
+        let tape = try TapeServer()
+        let rig = try tape.openRig()
+        #expect(rig.publishPackets(400, lane: 0))
+        #expect(rig.run { rig.hasTakenAll(0) })
+        rig.auditOnce(0)
+        #expect(rig.log.lines(with: "tape.reader.renewed") == [])
+    }
+
+    @Test("a position that is stored is where another process goes on")
+    func goesOn() throws {
+        let tape = try TapeServer()
+        let first = try tape.openRig()
+        #expect(first.publishPackets(5, lane: 0, ticks: 3))
+        #expect(first.run { first.hasTakenAll(0) })
+        let position = try #require(first.readers.position(0))
+        #expect(first.publishPackets(2, lane: 0))
+        let second = try tape.rig()
+        second.addReader(0)
+        second.readers.open(0, at: position)
+        #expect(second.run { second.takenIDs[0] == [16, 17] })
+        #expect(second.readers.streamCreated(0) == position.streamCreated)
+        #expect(second.readers.partition(0) == Partition(0))
+        #expect(second.readers.isReading(0))
+    }
+
+    @Test("held, a reader hands over nothing; released, all of it in order")
+    func hold() throws {
+        let tape = try TapeServer()
+        let rig = try tape.openRig()
+        #expect(rig.publishPackets(3, lane: 0))
+        #expect(rig.run { rig.hasTakenAll(0) })
+        rig.readers.hold(0)
+        #expect(rig.publishPackets(6, lane: 0))
+        #expect(rig.run { rig.delivered[0] == 10 })
+        #expect(rig.takenIDs[0].count == 3)
+        // The owner is full again after two packets.
+        var room = 2
+        rig.onTake = { reader in
+            room -= 1
+            if room == 0 { rig.readers.hold(reader) }
+        }
+        rig.release(0)
+        #expect(rig.takenIDs[0] == Array(1...5))
+        rig.onTake = nil
+        #expect(rig.publishPackets(1, lane: 0))
+        #expect(rig.run { rig.delivered[0] == 11 })
+        #expect(rig.takenIDs[0] == Array(1...5))
+        rig.release(0)
+        #expect(rig.takenIDs[0] == Array(1...10))
+        #expect(rig.publishPackets(1, lane: 0))
+        #expect(rig.run { rig.hasTakenAll(0) })
+        rig.auditOnce(0)
+    }
+
+    @Test("held, what comes meanwhile is bounded by the open pulls, also for large packets")
+    func holdIsBounded() throws {
+        let tape = try TapeServer()
+        let rig = try tape.openRig()
+        rig.addReader(0)
+        rig.readers.open(1, at: nil)
+        #expect(rig.run { rig.readers.isReading(0) && rig.readers.isReading(1) })
+        rig.readers.hold(0)
+        #expect(rig.publishPackets(60, lane: 0, ticks: 1_000))
+        // The other reader's way is the measure of what the server could have sent meanwhile.
+        #expect(rig.run { rig.takenIDs[1].count == 60_000 })
+        rig.run(for: 200)
+        let bytes = rig.delivered[0] * 70_000
+        #expect(bytes <= ReaderLane.pullsMax * (ReaderLane.pullBytes + 70_000))
+        rig.release(0)
+        #expect(rig.run { rig.hasTakenAll(0) })
+        rig.auditOnce(0)
+        #expect(rig.log.count("tape.reader.renewed") == 0)
+    }
+
+    @Test("a doubt that comes up in what was held makes the consumer anew")
+    func doubtWhileReleased() throws {
+        let tape = try TapeServer()
+        let rig = try tape.openRig()
+        #expect(rig.publishPackets(3, lane: 0))
+        #expect(rig.run { rig.hasTakenAll(0) })
+        rig.readers.hold(0)
+        // Somebody writes ordinals that do not follow, and more behind them.
+        var builder = PacketBuilder(kind: .ticks, partition: Partition(0), source: rig.source)
+        for number in UInt64(0)..<4 {
+            let marker = EpochMarker(
+                startOrdinal: 50 + number, previousEpoch: 1, previousSequence: 0, definition: 0,
+                generation: 0)
+            let seal = PacketBuilder.Seal(
+                epoch: 2, firstOrdinal: 50, watermark: .undefined, sendTime: .undefined)
+            try builder.seal(seal, marker: marker).withBytes { bytes in
+                try rig.client.connection.publish(
+                    bytes, to: tape.names.ticks(Partition(0), rig.source))
+            }
+        }
+        #expect(rig.run { rig.delivered[0] == 8 })
+        rig.release(0)
+        #expect(rig.run { rig.taken[0].count == 8 })
+        #expect(rig.readers.problem(0) == nil)
+        #expect(rig.log.count("\"tape.hole\"") == 1)
+        #expect(rig.log.count("tape.reader.renewed") == 1)
+    }
+
+    @Test("a link lost while a reader is held: what waited is forgotten and read again")
+    func reconnectWhileHeld() throws {
+        let tape = try TapeServer()
+        let rig = try tape.openRig()
+        #expect(rig.publishPackets(3, lane: 0))
+        #expect(rig.run { rig.hasTakenAll(0) })
+        rig.readers.hold(0)
+        #expect(rig.publishPackets(4, lane: 0))
+        #expect(rig.run { rig.delivered[0] == 8 })
+        try tape.server.restart()
+        #expect(rig.run { rig.reconnects == 1 })
+        #expect(rig.publishPackets(2, lane: 0))
+        #expect(rig.takenIDs[0].count == 3)
+        rig.release(0)
+        #expect(rig.run { rig.hasTakenAll(0) })
+        rig.auditOnce(0)
+    }
+
+    @Test("a closed reader forgets what waits, and goes on where it is told")
+    func closeWhileHeld() throws {
+        let tape = try TapeServer()
+        let rig = try tape.openRig()
+        #expect(rig.publishPackets(3, lane: 0))
+        #expect(rig.run { rig.hasTakenAll(0) })
+        rig.readers.hold(0)
+        #expect(rig.publishPackets(4, lane: 0))
+        #expect(rig.run { rig.delivered[0] == 8 })
+        let position = rig.readers.position(0)
+        rig.readers.close(0)
+        rig.release(0)
+        #expect(rig.takenIDs[0].count == 3)
+        rig.readers.open(0, at: position)
+        #expect(rig.run { rig.hasTakenAll(0) })
+        rig.auditOnce(0)
+    }
+
+    @Test("the owner may close a reader, also itself, in the middle of what it is handed")
+    func closeWhileTaking() throws {
+        let tape = try TapeServer()
+        let rig = try tape.openRig()
+        rig.addReader(1)
+        #expect(rig.publishPackets(150, lane: 0))
+        rig.onTake = { reader in
+            guard reader == 0 else { return }
+            // Another reader's effects must not take this one's along.
+            rig.readers.close(1)
+            rig.readers.open(1, at: nil)
+        }
+        #expect(rig.run { rig.hasTakenAll(0) })
+        #expect(rig.publishPackets(150, lane: 0))
+        #expect(rig.run { rig.hasTakenAll(0) })
+        #expect(rig.log.lines(with: "tape.reader.renewed") == [])
+        rig.readers.hold(0)
+        let sent = rig.delivered[0]
+        #expect(rig.publishPackets(5, lane: 0))
+        #expect(rig.run { rig.delivered[0] == sent + 5 })
+        rig.onTake = { rig.readers.close($0) }
+        rig.release(0)
+        #expect(rig.takenIDs[0].count == 301)
+        let position = rig.readers.position(0)
+        rig.onTake = nil
+        rig.readers.open(0, at: position)
+        #expect(rig.run { rig.hasTakenAll(0) })
+        rig.auditOnce(0)
+    }
+
+    @Test("a reader at the end sees only what is new, also after a new link")
+    func atEnd() throws {
+        let tape = try TapeServer()
+        let rig = try tape.openRig()
+        #expect(rig.publishPackets(5, lane: 0))
+        let reader = rig.addReader(0)
+        rig.readers.openAtEnd(reader)
+        #expect(rig.run { rig.readers.isReading(reader) })
+        #expect(rig.publishPackets(3, lane: 0))
+        #expect(rig.run { rig.takenIDs[reader] == [6, 7, 8] })
+        #expect(rig.readers.streamSequence(reader) == 9 && rig.readers.position(reader) == nil)
+        try tape.server.restart()
+        #expect(rig.run { rig.reconnects == 1 && rig.readers.isReading(reader) })
+        #expect(rig.publishPackets(1, lane: 0))
+        #expect(rig.run { rig.takenIDs[reader] == [6, 7, 8, 9] })
+    }
+
+    @Test("thirty-two readers open at once, and again after a new link")
+    func many() throws {
+        let tape = try TapeServer(partitions: 32)
+        let rig = try tape.rig()
+        for partition in 0..<32 {
+            try rig.addLane(partition)
+            rig.addReader(partition)
+        }
+        rig.publisher.open()
+        for lane in 0..<32 { rig.offer(lane, ticks: 3) }
+        #expect(rig.run { rig.publisher.isIdle })
+        for reader in 0..<32 { rig.readers.open(reader, at: nil) }
+        #expect(rig.run { rig.readers.indices.allSatisfy(rig.hasTakenAll) })
+        tape.server.kill()
+        try tape.server.start()
+        for lane in 0..<32 { rig.offer(lane, ticks: 2) }
+        #expect(rig.run { rig.publisher.isIdle })
+        #expect(rig.run { rig.readers.indices.allSatisfy(rig.hasTakenAll) })
+        for reader in rig.readers.indices { rig.auditOnce(reader) }
+        rig.readers.close()
+        #expect(try rig.consumerNames().isEmpty, "no consumer is left behind")
+    }
+}

@@ -41,6 +41,7 @@ public struct TapeSettings: Sendable {
     private static func host(of urls: [String]) -> String {
         let authority = urls.first?.split(separator: "/").last ?? ""
         let host = authority.split(separator: "@").last ?? ""
+        if host.hasPrefix("[") { return String(host.dropFirst().prefix { $0 != "]" }) }
         return String(host.prefix { $0 != ":" })
     }
 }

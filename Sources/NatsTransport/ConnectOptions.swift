@@ -1,4 +1,4 @@
-import CNats
+internal import CNats
 import Glibc
 
 /// The options of one connect; libnats copies them, so they end with it.

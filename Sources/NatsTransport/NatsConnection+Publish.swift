@@ -1,4 +1,4 @@
-import CNats
+internal import CNats
 import Primitives
 
 extension NatsConnection {

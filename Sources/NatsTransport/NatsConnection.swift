@@ -1,4 +1,4 @@
-import CNats
+internal import CNats
 import Synchronization
 
 /// One connection to NATS. Any thread may call it; only `request` and `flush` wait for an answer.

@@ -1,4 +1,4 @@
-import CNats
+internal import CNats
 import Synchronization
 
 /// What happens to a connection by itself. Delivered one at a time, in order, on libnats' callback

@@ -1,4 +1,4 @@
-import CNats
+internal import CNats
 
 /// Why a call to NATS failed. Each description is one line: what failed, with whom, what to do.
 public enum NatsError: Error, Equatable, Sendable, CustomStringConvertible {

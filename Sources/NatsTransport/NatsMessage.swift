@@ -1,9 +1,10 @@
-import CNats
+internal import CNats
 import Primitives
 import Synchronization
 
 /// A message as it came from the server. Owns libnats' memory and frees it when the last reference
 /// goes; may be handed to another thread.
+// Safety: the one pointer is private, owned, and freed in deinit.
 @safe
 public final class NatsMessage: Sendable {
     public let subject: String

@@ -1,4 +1,4 @@
-import CNats
+internal import CNats
 
 /// A status code of libnats as it came; a code that this version does not know survives, too.
 public struct NatsStatus: RawRepresentable, Hashable, Sendable, CustomStringConvertible {

@@ -1,4 +1,4 @@
-import CNats
+internal import CNats
 import Synchronization
 
 /// Interest in a subject; it ends with `unsubscribe()` or with the last reference.

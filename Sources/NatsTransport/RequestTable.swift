@@ -1,4 +1,4 @@
-import CNats
+internal import CNats
 
 /// The requests of a connection that wait for their answers.
 ///

@@ -5,6 +5,7 @@ internal import Synchronization
 
 /// libmicrohttpd without threads of its own: whoever owns this accepts the connections, hands them
 /// in and runs it, all on one thread. Parsing and answering is the library's part.
+// Safety: the daemon's pointer is private and stopped in deinit, before the exchange goes.
 @safe
 final class HTTPDaemon {
     private let daemon: OpaquePointer
@@ -20,6 +21,7 @@ final class HTTPDaemon {
     ) throws(ServiceError) {
         self.counters = counters
         exchange = HTTPExchange(router: router, limits: limits)
+        // Safety: this object holds the exchange, and stops the daemon before it lets go of it.
         // Connections that were cut leave the library at its next turn only: its own limit has room
         // for those of one batch.
         let started = unsafe shim_start_daemon(

@@ -3,6 +3,7 @@ internal import Glibc
 import Primitives
 
 /// A TCP socket that others connect to.
+// Safety: holds a descriptor and no pointer; what is unsafe stays within the calls below.
 @safe
 struct ListeningSocket: ~Copyable {
     let descriptor: Int32

@@ -53,7 +53,7 @@ extension KeyCatalogue {
             "MDS_", "NATS_", "POSTGRES_", "VALKEY_", "GATEWAY_", "OPERATOR_", "WRITER_",
             "SYNTHETIC_", "OPS_", "LOG_",
         ],
-        names: Set(shared.flatMap(\.names) + ofServices),
+        names: Set(shared.flatMap(\.names) + ofLibraries + ofServices),
         foreignNames: [
             "POSTGRES_INITDB_ARGS", "POSTGRES_INITDB_WALDIR", "POSTGRES_HOST_AUTH_METHOD",
             "VALKEY_EXTRA_FLAGS", "NATS_DOCKERIZED", "NATS_SERVER", "NATS_CONTEXT",
@@ -64,11 +64,13 @@ extension KeyCatalogue {
         + ConfigurationKey.postgresMigrator + ConfigurationKey.valkey
         + ConfigurationKey.operations(port: 0) + ConfigurationKey.logging
 
+    /// Declared by the libraries above this one.
+    private static let ofLibraries = ["MDS_STREAM_BYTES"]
+
     private static let ofServices = [
-        "MDS_STREAM_BYTES",
         "GATEWAY_SOURCE", "GATEWAY_PROVIDER", "GATEWAY_PACKETS_PER_SECOND", "SYNTHETIC_SEED",
-        "SYNTHETIC_SYMBOLS",
-        "SYNTHETIC_RATE", "SYNTHETIC_TICKS", "SYNTHETIC_PACE", "SYNTHETIC_BACKLOG",
+        "SYNTHETIC_SYMBOLS", "SYNTHETIC_RATE", "SYNTHETIC_TICKS", "SYNTHETIC_PACE",
+        "SYNTHETIC_BACKLOG",
         "OPERATOR_PARTITIONS", "OPERATOR_SERIES",
         "WRITER_PARTITIONS", "WRITER_THREADS", "WRITER_BATCH_ROWS", "WRITER_BATCH_WAIT",
         "WRITER_HOT_STATE", "WRITER_MIGRATIONS",

@@ -81,6 +81,31 @@ struct SchemaTests {
                 == "ib|1\nsynthetic|0")
     }
 
+    /// One trade of partition 0, in a transaction that stays open.
+    private func write(
+        _ connection: PostgresConnection, _ ordinal: Int64
+    ) throws(PostgresError) {
+        try connection.script("BEGIN", timeout: patience)
+        try connection.copyIn(
+            """
+            COPY trades (ts, event_time_ns, symbol, price, receive_time, receive_time_ns,
+                source, partition, epoch, ordinal) FROM STDIN (FORMAT binary)
+            """, timeout: patience
+        ) { (writer) throws(PostgresError) in
+            try writer.row(columns: 10)
+            writer.timestamptz(.init(nanoseconds: 1_721_000_000_123_456_789))
+            writer.int64(1_721_000_000_123_456_789)
+            writer.text("AAPL")
+            writer.numeric(123_450_000_000, scale: 9)
+            writer.timestamptz(.init(nanoseconds: 1_721_000_000_123_456_790))
+            writer.int64(1_721_000_000_123_456_790)
+            writer.text("synthetic")
+            writer.int32(0)
+            writer.int64(3)
+            writer.int64(ordinal)
+        }
+    }
+
     @Test("rows and positions are committed together; a fenced writer commits neither")
     func fencing() throws {
         let database = try TestDatabase("schema_fencing", timescale: true)
@@ -89,27 +114,6 @@ struct SchemaTests {
         let new = try database.connectWriter()
         for partition in 0..<3 { _ = try claim(old, partition) }
 
-        func write(_ connection: PostgresConnection, _ ordinal: Int64) throws(PostgresError) {
-            try connection.script("BEGIN", timeout: patience)
-            try connection.copyIn(
-                """
-                COPY trades (ts, event_time_ns, symbol, price, receive_time, receive_time_ns,
-                    source, partition, epoch, ordinal) FROM STDIN (FORMAT binary)
-                """, timeout: patience
-            ) { (writer) throws(PostgresError) in
-                try writer.row(columns: 10)
-                writer.timestamptz(.init(nanoseconds: 1_721_000_000_123_456_789))
-                writer.int64(1_721_000_000_123_456_789)
-                writer.text("AAPL")
-                writer.numeric(123_450_000_000, scale: 9)
-                writer.timestamptz(.init(nanoseconds: 1_721_000_000_123_456_790))
-                writer.int64(1_721_000_000_123_456_790)
-                writer.text("synthetic")
-                writer.int32(0)
-                writer.int64(3)
-                writer.int64(ordinal)
-            }
-        }
         try write(old, 1)
         try old.script(
             advance(

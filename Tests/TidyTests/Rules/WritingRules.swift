@@ -78,7 +78,8 @@ private let knownHosts = [
     "127.0.0.1", "0.0.0.0", "localhost", "example.com", "example.org", "example", "invalid", "test",
     "debian.org", "pypi.org", "pythonhosted.org", "swift.org", "github.com", "postgresql.org",
     "nats.io", "valkey.io", "redis.io", "timescale.com", "prometheus.io", "grafana.com",
-    "kubernetes.io", "k8s.io", "json-schema.org", "fixprotocol.org", "fixtrading.org", "w3.org",
+    "kubernetes.io", "k8s.io", "json-schema.org", "fixprotocol.io", "fixprotocol.org",
+    "fixtrading.org", "w3.org",
     "ietf.org", "rfc-editor.org", "interactivebrokers.com", "gnu.org", "wikipedia.org",
     "keepachangelog.com",
 ]

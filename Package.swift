@@ -16,6 +16,11 @@ let strict: [SwiftSetting] = [
 /// What everybody needs who reads or writes the tape.
 let tape: [Target.Dependency] = ["TapeProtocol", "TapeCodec", "MarketModel", "Primitives"]
 
+/// What a service that is run inside a test needs.
+let frame: [Target.Dependency] = [
+    "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry",
+]
+
 /// A library in `Sources/<name>`, with its half-page overview in `README.md` beside the code.
 func library(
     _ name: String, uses dependencies: [Target.Dependency] = [], beside files: [String] = []
@@ -122,6 +127,10 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["ServiceRuntime"], path: "Tests/TestSupport",
             swiftSettings: strict),
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "ServiceTestSupport", dependencies: frame + ["TestSupport"] + tape,
+            path: "Tests/ServiceTestSupport", swiftSettings: strict),
         .executableTarget(
             name: "ServiceFixture", dependencies: ["ServiceRuntime", "Primitives"],
             path: "Tests/ServiceFixture", swiftSettings: strict),
@@ -147,6 +156,18 @@ let package = Package(
             name: "IntegrationTests",
             dependencies: [
                 "ProviderGateway", "OperatorWorker", "StoreWriter", "TestSupport", "Primitives",
+        tests(of: "ProviderGateway", uses: frame + tape + ["ServiceTestSupport", "TestSupport"]),
+        tests(
+            of: "OperatorWorker",
+            uses: frame + tape + ["StreamCore", "ServiceTestSupport", "TestSupport"]),
+        tests(
+            of: "StoreWriter",
+            uses: frame + tape
+                + ["PostgresClient", "ValkeyClient", "ServiceTestSupport", "TestSupport"]),
+        .testTarget(
+            name: "ServicesTests",
+            dependencies: [
+                "ProviderGateway", "OperatorWorker", "StoreWriter", "ServiceRuntime", "TestSupport",
             ], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
 

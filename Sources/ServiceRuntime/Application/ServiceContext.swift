@@ -9,4 +9,17 @@ public struct ServiceContext: Sendable {
     public let operations: OperationsServer
     public let shutdown: ShutdownSignal
     public let clock: SystemClock
+
+    /// The frame makes one per process; a test makes as many as it runs services.
+    public init(
+        configuration: Configuration, telemetry: TelemetryHub, readiness: Readiness,
+        operations: OperationsServer, shutdown: ShutdownSignal, clock: SystemClock = SystemClock()
+    ) {
+        self.configuration = configuration
+        self.telemetry = telemetry
+        self.readiness = readiness
+        self.operations = operations
+        self.shutdown = shutdown
+        self.clock = clock
+    }
 }

@@ -1,0 +1,91 @@
+import Foundation
+import ServiceRuntime
+import TestSupport
+import Testing
+
+@Suite("What stands beside the services")
+struct DocumentTests {
+    private static let headings = [
+        "Purpose", "Inputs and outputs", "Configuration", "Metrics and events", "Failure modes",
+        "Scaling",
+    ]
+
+    @Test("default.env is the schema: every key, its default, one comment", arguments: Service.all)
+    func defaultEnvironment(service: Service) throws {
+        let file = try service.text(of: "default.env")
+        let differences = DefaultEnvironment.differences(
+            Array(file.utf8), from: service.description.keys)
+        #expect(differences.isEmpty, "\(differences.joined(separator: "\n"))")
+        #expect(file == DefaultEnvironment.text(for: service.description.keys))
+    }
+
+    @Test("default.env alone makes the service start", arguments: Service.all)
+    func loads(service: Service) throws {
+        let file = "\(service.folder)/default.env"
+        let decision = ServiceCommandLine(service.description).decide(
+            arguments: ["--config", file, "--check-config"], environment: [:])
+        guard case .print(let report) = decision else {
+            Issue.record("\(decision)")
+            return
+        }
+        #expect(!report.isEmpty)
+    }
+
+    @Test("the README's table has every key with its default, and no other", arguments: Service.all)
+    func configurationTable(service: Service) throws {
+        let lines = try service.text(of: "README.md").split(separator: "\n").map(String.init)
+        let rows = lines.filter { $0.hasPrefix("| `") && $0.contains(/^\| `[A-Z]/) }
+        #expect(rows == service.description.keys.map(Service.row(of:)))
+    }
+
+    @Test("the READMEs are built alike", arguments: Service.all)
+    func headings(service: Service) throws {
+        let lines = try service.text(of: "README.md").split(separator: "\n")
+        #expect(lines.first == "# \(service.description.name)")
+        let found = lines.filter { $0.hasPrefix("## ") }.map { String($0.dropFirst(3)) }
+        #expect(found == Self.headings)
+        for line in lines where !line.hasPrefix("|") {
+            #expect(line.count <= 110, "\(line)")
+        }
+    }
+
+    @Test("services/README.md lists all services with their ports")
+    func overview() throws {
+        let text = try String(
+            contentsOfFile: "\(ServerPrograms.checkout)/services/README.md", encoding: .utf8)
+        for service in Service.all {
+            let name = service.description.name
+            let port = service.description.keys.first { $0.name == "OPS_PORT" }?.defaultValue ?? ""
+            #expect(
+                text.contains { $0.isNewline }
+                    && text.split(separator: "\n").contains {
+                        $0.hasPrefix("| [\(name)](\(name)/README.md) |")
+                            && $0.contains("| \(port) |")
+                    }, "\(name)")
+        }
+    }
+
+    @Test("the catalogue of keys knows those of all services, and no other")
+    func catalogue() {
+        let differences = KeyCatalogue.product.differences(from: Service.all.map(\.description))
+        #expect(differences.isEmpty, "\(differences.joined(separator: "\n"))")
+    }
+
+    @Test("a service takes the whole environment of the others without complaint")
+    func sharedEnvironment() {
+        var environment: [String: String] = [:]
+        for service in Service.all {
+            for key in service.description.keys { environment[key.name] = key.defaultValue }
+        }
+        environment["OPS_PORT"] = "0"
+        for service in Service.all {
+            let decision = ServiceCommandLine(service.description).decide(
+                arguments: [], environment: environment)
+            guard case .run(let configuration) = decision else {
+                Issue.record("\(service.description.name): \(decision)")
+                continue
+            }
+            #expect(configuration.warnings.isEmpty)
+        }
+    }
+}

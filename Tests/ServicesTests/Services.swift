@@ -1,0 +1,33 @@
+import Foundation
+import ServiceRuntime
+import TestSupport
+import Testing
+
+@testable import OperatorWorker
+@testable import ProviderGateway
+@testable import StoreWriter
+
+/// The services as they describe themselves, and the files that stand beside them.
+struct Service: Sendable, CustomTestStringConvertible {
+    let description: ServiceDescription
+
+    static let all = [
+        Service(description: ProviderGateway.Main.description),
+        Service(description: OperatorWorker.Main.description),
+        Service(description: StoreWriter.Main.description),
+    ]
+
+    var testDescription: String { description.name }
+    var folder: String { "\(ServerPrograms.checkout)/services/\(description.name)" }
+
+    func text(of file: String) throws -> String {
+        try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8)
+    }
+
+    /// The row of a key in the README's table.
+    static func row(of key: ConfigurationKey) -> String {
+        let names = key.fileName.map { "`\(key.name)` (`\($0)`)" } ?? "`\(key.name)`"
+        let value = key.defaultValue.map { "`\($0)`" } ?? ""
+        return "| \(names) | \(value) | \(key.help.replacing("|", with: "\\|")) |"
+    }
+}

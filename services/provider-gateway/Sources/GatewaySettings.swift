@@ -50,33 +50,58 @@ struct GatewaySettings: Sendable {
                 "How long before the first start the market began; comes at full speed."),
         ]
 
+    /// At full pace the market ends now: it must not have begun before there were times.
+    static let spanNanosecondsMax: Int64 = 50 * 365 * 86_400 * 1_000_000_000
+
+    /// One per thing that may be wrong, so that all of it is told at once.
+    static let rules: [ConfigurationRule] = [
+        .of { _ = try source($0) }, .of { _ = try symbols($0) }, .of { _ = try pace($0) },
+    ]
+
     init(_ configuration: Configuration) throws(SettingsError) {
-        let name = configuration.text("GATEWAY_SOURCE")
-        guard let source = SourceName(name) else {
-            throw SettingsError("GATEWAY_SOURCE: \(name) has other characters than a-z 0-9 -")
-        }
-        self.source = source
+        source = try Self.source(configuration)
         let total = configuration.integer("SYNTHETIC_TICKS")
-        let pace = SyntheticProvider.Pace(rawValue: configuration.text("SYNTHETIC_PACE"))
-        if pace == .full, total == 0 {
-            throw SettingsError("SYNTHETIC_PACE: full needs SYNTHETIC_TICKS above 0")
-        }
         provider = SyntheticProvider.Settings(
             market: SyntheticMarket.Settings(
                 seed: UInt64(configuration.integer("SYNTHETIC_SEED")),
-                symbols: try Self.symbols(configuration.list("SYNTHETIC_SYMBOLS")),
+                symbols: try Self.symbols(configuration),
                 rate: configuration.integer("SYNTHETIC_RATE")),
-            pace: pace ?? .realtime, total: total == 0 ? nil : UInt64(total),
+            pace: try Self.pace(configuration), total: total == 0 ? nil : UInt64(total),
             backlogNanoseconds: configuration.duration("SYNTHETIC_BACKLOG").wholeNanoseconds)
         packetsPerSecond = configuration.integer("GATEWAY_PACKETS_PER_SECOND")
         streamBytesMax = Int64(configuration.integer("MDS_STREAM_BYTES"))
     }
 
-    private static func symbols(_ texts: [String]) throws(SettingsError) -> [Symbol] {
+    private static func source(_ configuration: Configuration) throws(SettingsError) -> SourceName {
+        let name = configuration.text("GATEWAY_SOURCE")
+        guard let source = SourceName(name) else {
+            throw SettingsError("GATEWAY_SOURCE: \(name) has other characters than a-z 0-9 -")
+        }
+        return source
+    }
+
+    private static func pace(
+        _ configuration: Configuration
+    ) throws(SettingsError) -> SyntheticProvider.Pace {
+        let text = configuration.text("SYNTHETIC_PACE")
+        guard SyntheticProvider.Pace(rawValue: text) == .full else { return .realtime }
+        let total = configuration.integer("SYNTHETIC_TICKS")
+        if total == 0 {
+            throw SettingsError("SYNTHETIC_PACE: full needs SYNTHETIC_TICKS above 0")
+        }
+        let interval = 1_000_000_000 / Int64(configuration.integer("SYNTHETIC_RATE"))
+        if Int64(total) > spanNanosecondsMax / interval {
+            throw SettingsError(
+                "SYNTHETIC_TICKS: \(total) at SYNTHETIC_RATE take more than 50 years")
+        }
+        return .full
+    }
+
+    private static func symbols(_ configuration: Configuration) throws(SettingsError) -> [Symbol] {
         var symbols: [Symbol] = []
-        for text in texts {
+        for text in configuration.list("SYNTHETIC_SYMBOLS") {
             guard let symbol = Symbol(text) else {
-                throw SettingsError("SYNTHETIC_SYMBOLS: '\(text)' is no symbol")
+                throw SettingsError("SYNTHETIC_SYMBOLS: one of them is no symbol")
             }
             if symbols.contains(symbol) {
                 throw SettingsError("SYNTHETIC_SYMBOLS: \(text) is there twice")

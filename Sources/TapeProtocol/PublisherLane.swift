@@ -120,6 +120,17 @@ public struct PublisherLane: Sendable {
         }
     }
 
+    /// Ticks that were handed over and are not known to stand on the tape.
+    public var unacknowledgedTicks: Int {
+        switch state {
+        case .inFlight(let packet, _, let waiting), .waiting(let packet, _, let waiting),
+            .resolving(let packet, _, let waiting):
+            return Int(packet.header.tickCount) + Int(waiting?.header.tickCount ?? 0)
+        case .marking(let waiting): return Int(waiting?.header.tickCount ?? 0)
+        case .closed, .opening, .ready, .fenced: return 0
+        }
+    }
+
     /// When `tick` is wanted next.
     public var deadline: Int64? {
         switch state {

@@ -90,6 +90,11 @@ public final class TapePublisher {
     public func isFull(lane: Int) -> Bool { lanes[lane].builder.isFull }
     public func waitingTicks(lane: Int) -> Int { lanes[lane].builder.tickCount }
 
+    /// Waiting or in flight.
+    public func unacknowledgedTicks(lane: Int) -> Int {
+        waitingTicks(lane: lane) + lanes[lane].machine.unacknowledgedTicks
+    }
+
     /// Nothing waits and nothing is in flight.
     public func isIdle(lane: Int) -> Bool {
         lanes[lane].machine.isIdle && lanes[lane].builder.tickCount == 0

@@ -23,48 +23,52 @@ final class Gateway {
     private static let reportNanoseconds: Int64 = 100_000_000
 
     private let settings: GatewaySettings
-    private let client: TapeClient
     private let context: ServiceContext
     private let report: GatewayReport
     private let clock = SystemClock()
-    private let mailbox = TapeMailbox(capacity: 4_096)
+    private let mailbox: TapeMailbox
     private let publisher: TapePublisher
     private let watermarks: IdleWatermarks
     private let metrics: GatewayMetrics
-    /// Per symbol: its lane and its number there.
-    private var places: [(lane: Int, symbol: UInt32)] = []
-    private var tickLanes: [Int] = []
+    private let lanes: SourceLanes
     private var provider: SyntheticProvider
     private var budget: PacketBudget
     private var firstLane = 0
     private var reportedAt = Int64.min
 
-    init(
+    /// Opens the source and runs it until shutdown is asked for, the source is taken over, or the
+    /// connection is lost for good.
+    static func run(
         _ settings: GatewaySettings, client: TapeClient, context: ServiceContext,
         report: GatewayReport
-    ) throws {
+    ) throws -> ExitCode {
+        var opening = try SourceOpening(settings, client: client, context: context)
+        switch opening.run() {
+        case .opened(let source):
+            return Gateway(settings, source, context: context, report: report).run()
+        case .ended(let code): return code
+        }
+    }
+
+    private init(
+        _ settings: GatewaySettings, _ source: OpenedSource, context: ServiceContext,
+        report: GatewayReport
+    ) {
         self.settings = settings
-        self.client = client
         self.context = context
         self.report = report
         metrics = GatewayMetrics(context.telemetry.metrics, source: settings.source)
         budget = PacketBudget(packetsPerSecond: settings.packetsPerSecond)
-        client.notify(mailbox)
-        publisher = try TapePublisher(client, mailbox: mailbox, lanesMax: client.names.partitions)
-        var lanes = SourceLanes(settings, names: client.names, publisher: publisher)
-        let resumed = try lanes.addAll(client: client, now: clock.now())
-        places = lanes.places
-        tickLanes = lanes.tickLanes
-        provider = resumed
-        watermarks = IdleWatermarks(lanes)
+        mailbox = source.mailbox
+        publisher = source.publisher
+        lanes = source.lanes
+        provider = source.provider
+        watermarks = IdleWatermarks(source.lanes)
     }
 
     // MARK: the loop
 
-    /// Runs until shutdown is asked for, the source is taken over, or the connection is lost for
-    /// good.
-    func run() -> ExitCode {
-        publisher.open()
+    private func run() -> ExitCode {
         var events: [TapeEvent] = []
         while !context.shutdown.isRequested {
             let blocked = takeTicks()
@@ -90,11 +94,10 @@ final class Gateway {
 
     /// Takes what is due; true when a full lane holds the provider up.
     private func takeTicks() -> Bool {
-        guard publisher.hasOpened else { return true }
         let now = clock.now()
         for _ in 0..<Self.ticksPerTurn {
             guard let symbol = provider.dueSymbol(now: now) else { return false }
-            let place = places[symbol]
+            let place = lanes.places[symbol]
             if publisher.isFull(lane: place.lane) {
                 metrics.blocked.add()
                 return true
@@ -122,6 +125,7 @@ final class Gateway {
     private func publishTicks() {
         let now = clock.monotonic().nanoseconds
         let watermark = provider.watermark(now: clock.now())
+        let tickLanes = lanes.tickLanes
         for offset in tickLanes.indices {
             let lane = tickLanes[(firstLane + offset) % tickLanes.count]
             guard publisher.isReady(lane: lane), publisher.waitingTicks(lane: lane) > 0 else {
@@ -150,7 +154,8 @@ final class Gateway {
         }
         for packet in publisher.acknowledged { metrics.acknowledged(packet, now: clock.now()) }
         publisher.acknowledged.removeAll(keepingCapacity: true)
-        if let lane = tickLanes.first(where: { publisher.isFenced(lane: $0) }) {
+        // Those of watermarks, too: a market that is at its end has nothing else to say.
+        if let lane = lanes.all.first(where: { publisher.isFenced(lane: $0) }) {
             context.telemetry.emit(
                 SourceTakenOver(source: settings.source, epoch: publisher.epoch(lane: lane)))
             return .temporary
@@ -170,7 +175,7 @@ final class Gateway {
                 into: &events, max: Self.eventsPerTurn, timeout: .milliseconds(5))
             if let ending = handle(&events) { return ending }
         }
-        let left = tickLanes.reduce(0) { $0 + publisher.waitingTicks(lane: $1) }
+        let left = lanes.tickLanes.reduce(0) { $0 + publisher.unacknowledgedTicks(lane: $1) }
         context.telemetry.emit(
             GatewayDrained(ticks: metrics.received.value, unpublished: UInt64(left)))
         return publisher.isIdle ? .success : .temporary
@@ -180,14 +185,12 @@ final class Gateway {
         let now = clock.monotonic().nanoseconds
         guard now >= reportedAt &+ Self.reportNanoseconds || reportedAt == Int64.min else { return }
         reportedAt = now
-        let opened = publisher.hasOpened
-        context.readiness.set(
-            ReadinessPart.tape, opened ? publisher.trouble : "the tape is being opened")
+        context.readiness.set(ReadinessPart.tape, publisher.trouble)
         report.update(
             GatewayReport.Progress(
-                generated: provider.next, finished: provider.isFinished, opened: opened,
-                waiting: tickLanes.reduce(0) { $0 + publisher.waitingTicks(lane: $1) },
-                partitions: tickLanes.map {
+                generated: provider.next, finished: provider.isFinished, opened: true,
+                waiting: lanes.tickLanes.reduce(0) { $0 + publisher.waitingTicks(lane: $1) },
+                partitions: lanes.tickLanes.map {
                     GatewayReport.Head(
                         partition: publisher.partition(lane: $0), epoch: publisher.epoch(lane: $0),
                         lastOrdinal: publisher.nextOrdinal(lane: $0) - 1)

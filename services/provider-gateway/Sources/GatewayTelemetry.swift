@@ -49,6 +49,18 @@ struct GatewayStarted: TelemetryEvent {
     func count(in metrics: MetricRegistry) {}
 }
 
+struct SourceNotRead: TelemetryEvent {
+    static let name = "gateway.not_resumed"
+    let source: SourceName
+    let reason: String
+
+    var level: LogLevel { .warning }
+    var message: String { "where the source left off cannot be read; trying again" }
+    var fields: [(String, LogValue)] {
+        [("source", .text(source.text)), ("reason", .text(reason))]
+    }
+}
+
 struct SourceTakenOver: TelemetryEvent {
     static let name = "gateway.taken_over"
     let source: SourceName

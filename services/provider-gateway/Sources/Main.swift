@@ -11,7 +11,7 @@ struct Main {
     static let description = ServiceDescription(
         name: "provider-gateway", version: ProductVersion.text,
         summary: "Takes ticks from a provider and puts them on the tape.",
-        keys: GatewaySettings.keys, rules: [.of { _ = try GatewaySettings($0) }, .tape],
+        keys: GatewaySettings.keys, rules: GatewaySettings.rules + [.tape],
         examples: [
             ServiceDescription.Example(
                 "provider-gateway --synthetic-rate 5000",
@@ -32,6 +32,6 @@ struct Main {
         }
         guard let client else { return .success }
         defer { client.close() }
-        return try Gateway(settings, client: client, context: context, report: report).run()
+        return try Gateway.run(settings, client: client, context: context, report: report)
     }
 }

@@ -7,7 +7,7 @@ import TapeTransport
 /// Lays out the subjects of one source: a lane per partition that has symbols, and one per stream
 /// for watermarks. Finds out where the source left off.
 struct SourceLanes {
-    /// Per symbol: its lane and its number there.
+    /// Per symbol: its lane and its number there; filled by `resume`.
     private(set) var places: [(lane: Int, symbol: UInt32)] = []
     private(set) var tickLanes: [Int] = []
     /// Per stream: the lane of its watermarks, and the tick lanes that they speak for.
@@ -16,44 +16,20 @@ struct SourceLanes {
     private let settings: GatewaySettings
     private let names: TapeNames
     private let publisher: TapePublisher
+    private var laneOf: [Partition: Int] = [:]
 
     init(_ settings: GatewaySettings, names: TapeNames, publisher: TapePublisher) {
         self.settings = settings
         self.names = names
         self.publisher = publisher
+        let symbols = settings.provider.market.symbols
+        for partition in Set(symbols.map { names.partition(of: $0) }).sorted() {
+            laneOf[partition] = addTickLane(partition)
+        }
+        for stream in 0..<TapeNames.tickStreams { addWatermarkLane(stream) }
     }
 
-    /// Blocks while it reads the tape.
-    mutating func addAll(client: TapeClient, now: Timestamp) throws -> SyntheticProvider {
-        let symbols = settings.provider.market.symbols
-        let market = SyntheticMarket(settings.provider.market)
-        let partitions = Set(symbols.map { names.partition(of: $0) }).sorted()
-        var laneOf: [Partition: Int] = [:]
-        var marks: [Partition: SyntheticProvider.Mark] = [:]
-        var latest: Timestamp?
-        for partition in partitions {
-            let lane = addTickLane(partition)
-            laneOf[partition] = lane
-            let last = try client.lastContent(
-                stream: names.tickStream(of: partition),
-                subject: names.ticks(partition, settings.source))
-            if let found = last?.withBytes({ SyntheticProvider.mark(of: $0, market: market) }) {
-                marks[partition] = found.mark
-                latest = max(latest ?? found.time, found.time)
-            }
-        }
-        let provider = SyntheticProvider(
-            settings.provider, marks: symbols.map { marks[names.partition(of: $0)] },
-            behind: latest, now: now)
-        for symbol in symbols {
-            guard let lane = laneOf[names.partition(of: symbol)] else { continue }
-            let definition = SymbolDefinition(
-                symbol: symbol, provider: "synthetic", since: provider.origin)
-            places.append((lane, publisher.register(definition, lane: lane)))
-        }
-        for stream in 0..<TapeNames.tickStreams { addWatermarkLane(stream, laneOf) }
-        return provider
-    }
+    var all: [Int] { tickLanes + watermarkLanes.map(\.lane) }
 
     private mutating func addTickLane(_ partition: Partition) -> Int {
         let lane = publisher.addLane(
@@ -64,7 +40,7 @@ struct SourceLanes {
         return lane
     }
 
-    private mutating func addWatermarkLane(_ stream: Int, _ laneOf: [Partition: Int]) {
+    private mutating func addWatermarkLane(_ stream: Int) {
         let lane = publisher.addLane(
             subject: names.watermarks(stream: stream, settings.source),
             stream: names.tickStream(stream),
@@ -72,5 +48,47 @@ struct SourceLanes {
                 kind: .watermark, partition: Partition(stream), source: settings.source))
         let own = laneOf.filter { names.streamIndex(of: $0.key) == stream }.map(\.value).sorted()
         watermarkLanes.append((lane, own))
+    }
+
+    // MARK: where the source left off
+
+    /// Makes the provider that goes on behind what stands on the tape. Blocks while it reads. To
+    /// be called when the epochs are open: until then a predecessor may still add ticks.
+    mutating func resume(client: TapeClient, now: Timestamp) throws -> SyntheticProvider {
+        let market = SyntheticMarket(settings.provider.market)
+        var marks: [Partition: SyntheticProvider.Mark] = [:]
+        var standing = SyntheticProvider.Standing()
+        for partition in laneOf.keys.sorted() {
+            let last = try client.lastContent(
+                stream: names.tickStream(of: partition),
+                subject: names.ticks(partition, settings.source))
+            guard let last else { continue }
+            standing.reached(last.header.watermark)
+            guard let found = last.withBytes({ SyntheticProvider.mark(of: $0, market: market) })
+            else { continue }
+            standing.reached(found.time)
+            marks[partition] = found.mark
+            if found.mark == nil { standing.foreign = max(standing.foreign, found.time) }
+        }
+        for stream in 0..<TapeNames.tickStreams {
+            let last = try client.lastContent(
+                stream: names.tickStream(stream),
+                subject: names.watermarks(stream: stream, settings.source))
+            if let last { standing.reached(last.header.watermark) }
+        }
+        let symbols = settings.provider.market.symbols
+        standing.marks = symbols.map { marks[names.partition(of: $0)] }
+        let provider = SyntheticProvider(settings.provider, behind: standing, now: now)
+        register(since: provider.origin)
+        return provider
+    }
+
+    private mutating func register(since origin: Timestamp) {
+        for symbol in settings.provider.market.symbols {
+            guard let lane = laneOf[names.partition(of: symbol)] else { continue }
+            let definition = SymbolDefinition(
+                symbol: symbol, provider: "synthetic", since: origin)
+            places.append((lane, publisher.register(definition, lane: lane)))
+        }
     }
 }

@@ -27,6 +27,22 @@ struct SyntheticProvider: Sendable {
         var time: Timestamp
     }
 
+    /// What stands on the tape of this source.
+    struct Standing: Sendable {
+        /// Per symbol: the last tick of its partition, if it is one of these settings.
+        var marks: [Mark?] = []
+        /// The latest last tick that is of other settings.
+        var foreign = Timestamp(nanoseconds: Int64.min)
+        /// No tick may come from before: the latest time or watermark.
+        private(set) var latest: Timestamp?
+
+        mutating func reached(_ time: Timestamp) {
+            // A marker's watermark says nothing.
+            guard time.isDefined, time.nanoseconds != Int64.min else { return }
+            latest = max(latest ?? time, time)
+        }
+    }
+
     let market: SyntheticMarket
     private let settings: Settings
     /// The time of tick 0.
@@ -38,20 +54,29 @@ struct SyntheticProvider: Sendable {
     /// Ticks that were on the tape already when this process started.
     private(set) var skipped: UInt64 = 0
 
-    /// `marks`: per symbol, the last tick of its partition. Those of other settings are none, but
-    /// the new market must begin behind them.
-    init(_ settings: Settings, marks: [Mark?], behind floor: Timestamp?, now: Timestamp) {
-        market = SyntheticMarket(settings.market)
+    /// Goes on where these settings left off. When they never ran, or others ran after them, a new
+    /// market begins behind everything that stands.
+    init(_ settings: Settings, behind standing: Standing, now: Timestamp) {
+        let market = SyntheticMarket(settings.market)
+        self.market = market
         self.settings = settings
-        onTape = marks.map { $0?.index }
-        if let mark = marks.compactMap({ $0 }).max(by: { $0.index < $1.index }) {
-            origin = market.origin(ofTick: mark.index, at: mark.time)
+        let newest = standing.marks.compactMap { $0 }.max { $0.time < $1.time }
+        if let newest, newest.time > standing.foreign {
+            let origin = market.origin(ofTick: newest.index, at: newest.time)
+            self.origin = origin
+            // Of two markets with the same settings the origin tells which one a tick is of.
+            onTape = standing.marks.map { mark in
+                mark.flatMap { market.origin(ofTick: $0.index, at: $0.time) == origin ? $0 : nil }
+                    .map(\.index)
+            }
             // Below the least mark everything is on the tape, if every partition has one.
-            let least = marks.map { $0.map { $0.index + 1 } ?? 0 }.min() ?? 0
-            next = least
+            next = onTape.map { $0.map { $0 + 1 } ?? 0 }.min() ?? 0
         } else {
+            onTape = standing.marks.map { _ in nil }
             origin = Self.start(settings, market: market, now: now)
-            if let floor, floor >= origin { origin = floor.advanced(byNanoseconds: 1) }
+            if let latest = standing.latest, latest >= origin {
+                origin = latest.advanced(byNanoseconds: 1)
+            }
         }
     }
 

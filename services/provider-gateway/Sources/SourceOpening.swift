@@ -1,0 +1,103 @@
+import Primitives
+import ServiceRuntime
+import TapeProtocol
+import TapeTransport
+import Telemetry
+
+/// A source that is open on every one of its subjects: nobody else adds ticks to it any more, and
+/// the provider goes on behind the last one that stands.
+struct OpenedSource {
+    let mailbox: TapeMailbox
+    let publisher: TapePublisher
+    let lanes: SourceLanes
+    let provider: SyntheticProvider
+}
+
+/// Opens a source: first the epochs, then a look at what stands. The other way round a predecessor
+/// that is still alive could add ticks after the look, and they would come twice.
+struct SourceOpening {
+    enum Outcome {
+        case opened(OpenedSource)
+        /// The service has to end.
+        case ended(ExitCode)
+    }
+
+    private static let eventsPerTurn = 256
+    private static let waitMax = Duration.milliseconds(20)
+    /// Between two tries to read where the source left off.
+    private static let retryNanoseconds: Int64 = 500_000_000
+
+    private let settings: GatewaySettings
+    private let client: TapeClient
+    private let context: ServiceContext
+    private let clock = SystemClock()
+    private let mailbox = TapeMailbox(capacity: 4_096)
+    private let publisher: TapePublisher
+    private var lanes: SourceLanes
+    private var retryAt = Int64.min
+
+    init(_ settings: GatewaySettings, client: TapeClient, context: ServiceContext) throws {
+        self.settings = settings
+        self.client = client
+        self.context = context
+        client.notify(mailbox)
+        publisher = try TapePublisher(client, mailbox: mailbox, lanesMax: client.names.partitions)
+        lanes = SourceLanes(settings, names: client.names, publisher: publisher)
+    }
+
+    mutating func run() -> Outcome {
+        context.readiness.set(ReadinessPart.tape, "the tape is being opened")
+        publisher.open()
+        var events: [TapeEvent] = []
+        while !context.shutdown.isRequested {
+            if let provider = resumed() {
+                context.readiness.set(ReadinessPart.tape, nil)
+                context.telemetry.emit(
+                    GatewayStarted(source: settings.source, nextTick: provider.next))
+                return .opened(
+                    OpenedSource(
+                        mailbox: mailbox, publisher: publisher, lanes: lanes, provider: provider))
+            }
+            _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: Self.waitMax)
+            if let ending = handle(&events) { return .ended(ending) }
+            publisher.tick()
+        }
+        return .ended(.success)
+    }
+
+    /// Nil as long as an epoch's marker does not stand, or the tape does not answer.
+    private mutating func resumed() -> SyntheticProvider? {
+        let now = clock.monotonic().nanoseconds
+        guard now >= retryAt, lanes.all.allSatisfy({ publisher.isReady(lane: $0) }) else {
+            return nil
+        }
+        do {
+            return try lanes.resume(client: client, now: clock.now())
+        } catch {
+            retryAt = now + Self.retryNanoseconds
+            context.readiness.set(ReadinessPart.tape, "\(error)")
+            context.telemetry.emit(SourceNotRead(source: settings.source, reason: "\(error)"))
+            return nil
+        }
+    }
+
+    private func handle(_ events: inout [TapeEvent]) -> ExitCode? {
+        defer { events.removeAll(keepingCapacity: true) }
+        for event in events {
+            switch event {
+            case .answer(let message): publisher.handle(message)
+            case .closed(let reason):
+                context.telemetry.emit(ConnectionGone(reason: reason))
+                return .unavailable
+            case .delivery, .reconnected, .wake: continue
+            }
+        }
+        publisher.acknowledged.removeAll(keepingCapacity: true)
+        guard let lane = lanes.all.first(where: { publisher.isFenced(lane: $0) }) else {
+            return nil
+        }
+        context.telemetry.emit(
+            SourceTakenOver(source: settings.source, epoch: publisher.epoch(lane: lane)))
+        return .temporary
+    }
+}

@@ -1,0 +1,126 @@
+import MarketModel
+import Primitives
+import ServiceTestSupport
+import TapeTransport
+import Testing
+
+@testable import ProviderGateway
+
+@Suite("The gateway's settings")
+struct GatewaySettingsTests {
+    private func problems(_ environment: [String: String]) -> [String] {
+        TestService.problems(Main.description, environment)
+    }
+
+    @Test("the defaults are what the README says")
+    func defaults() throws {
+        let settings = try GatewaySettings(
+            TestService.configuration(Main.description, [:]))
+        #expect(settings.source.text == "synthetic")
+        #expect(settings.provider.pace == .realtime && settings.provider.total == nil)
+        #expect(settings.provider.market.seed == 1 && settings.provider.market.rate == 1_000)
+        #expect(settings.provider.market.symbols.count == 14)
+        #expect(settings.provider.backlogNanoseconds == 0)
+        #expect(settings.packetsPerSecond == 1_000)
+        #expect(settings.streamBytesMax == 1 << 30)
+    }
+
+    @Test("every setting arrives")
+    func all() throws {
+        let settings = try GatewaySettings(
+            TestService.configuration(
+                Main.description,
+                [
+                    "GATEWAY_SOURCE": "desk-2", "GATEWAY_PACKETS_PER_SECOND": "77",
+                    "SYNTHETIC_SEED": "9223372036854775807", "SYNTHETIC_SYMBOLS": "BTC/USD, ^GSPC",
+                    "SYNTHETIC_RATE": "1000000", "SYNTHETIC_TICKS": "12", "SYNTHETIC_PACE": "full",
+                    "SYNTHETIC_BACKLOG": "2m", "MDS_STREAM_BYTES": "64MiB",
+                ]))
+        #expect(settings.source.text == "desk-2")
+        #expect(settings.packetsPerSecond == 77)
+        #expect(settings.provider.market.seed == UInt64(Int64.max))
+        #expect(settings.provider.market.symbols.map(\.text) == ["BTC/USD", "^GSPC"])
+        #expect(settings.provider.pace == .full && settings.provider.total == 12)
+        #expect(settings.provider.backlogNanoseconds == 120_000_000_000)
+        #expect(settings.streamBytesMax == 64 << 20)
+    }
+
+    @Test(
+        "a value that makes no sense is one sentence that begins with its key",
+        arguments: [
+            ("GATEWAY_SOURCE", "Desk"), ("GATEWAY_SOURCE", "a_b"), ("GATEWAY_SOURCE", "a.b"),
+            ("GATEWAY_SOURCE", "much-too-long-for-the-wire"), ("GATEWAY_PROVIDER", "ibkr"),
+            ("GATEWAY_PACKETS_PER_SECOND", "0"), ("GATEWAY_PACKETS_PER_SECOND", "1000001"),
+            ("SYNTHETIC_SEED", "-1"), ("SYNTHETIC_SEED", "9223372036854775808"),
+            ("SYNTHETIC_RATE", "0"), ("SYNTHETIC_RATE", "1000001"), ("SYNTHETIC_RATE", "ten"),
+            ("SYNTHETIC_TICKS", "-5"), ("SYNTHETIC_PACE", "slow"), ("SYNTHETIC_PACE", "full"),
+            ("SYNTHETIC_BACKLOG", "2d"), ("SYNTHETIC_BACKLOG", "100000s"),
+            ("SYNTHETIC_SYMBOLS", "A,B,A"), ("SYNTHETIC_SYMBOLS", "A,\u{1},B"),
+            ("SYNTHETIC_SYMBOLS", String(repeating: "x", count: 513)),
+            ("MDS_STREAM_BYTES", "1KiB"), ("MDS_PARTITIONS", "0"), ("MDS_NAMESPACE", "9lives"),
+            ("MDS_NAMESPACE", "a-name-of-17-char"),
+        ])
+    func bad(key: String, value: String) throws {
+        let found = problems([key: value])
+        #expect(found.count == 1, "\(found)")
+        let sentence = try #require(found.first)
+        #expect(sentence.hasPrefix(key), "\(sentence)")
+        #expect(sentence.count > key.count + 10)
+        #expect(!sentence.contains("\n"))
+    }
+
+    @Test("all problems are told at once, those between settings, too")
+    func together() {
+        let plain = problems([
+            "SYNTHETIC_RATE": "0", "SYNTHETIC_TICKS": "x", "GATEWAY_SOURCE": "Desk",
+            "GATEWAY_SOURCES": "a",
+        ])
+        #expect(plain.count == 4, "\(plain)")
+        let between = problems([
+            "SYNTHETIC_PACE": "full", "SYNTHETIC_SYMBOLS": "A,B,A", "MDS_NAMESPACE": "9lives",
+        ])
+        #expect(between.count == 3, "\(between)")
+    }
+
+    @Test("more symbols than a market holds are refused")
+    func tooManySymbols() {
+        let names = (0...SyntheticMarket.symbolsMax).map { String($0, radix: 36) }
+        let found = problems(["SYNTHETIC_SYMBOLS": names.joined(separator: ",")])
+        #expect(found.count == 1, "\(found)")
+        #expect(found.first?.hasPrefix("SYNTHETIC_SYMBOLS") == true)
+    }
+
+    @Test("at full pace a market that would begin before 1970 is refused")
+    func endlessPast() {
+        let found = problems([
+            "SYNTHETIC_PACE": "full", "SYNTHETIC_TICKS": "9223372036854775807",
+        ])
+        #expect(found.count == 1, "\(found)")
+        #expect(found.first?.hasPrefix("SYNTHETIC_TICKS") == true)
+        #expect(problems(["SYNTHETIC_PACE": "full", "SYNTHETIC_TICKS": "1000000000"]).isEmpty)
+    }
+
+    @Test("the report is JSON with the settings and the partitions")
+    func report() throws {
+        let settings = try GatewaySettings(TestService.configuration(Main.description, [:]))
+        let report = GatewayReport(settings)
+        var progress = GatewayReport.Progress()
+        progress.generated = UInt64.max
+        progress.opened = true
+        progress.waiting = 3
+        progress.partitions = [
+            GatewayReport.Head(partition: .init(5), epoch: 2, lastOrdinal: 99)
+        ]
+        report.update(progress)
+        var json = JSONWriter(capacity: 64)
+        json.object { report.write(into: &$0) }
+        let value = try JSONValue.parse(json.text)
+        #expect(value["source"]?.string == "synthetic" && value["pace"]?.string == "realtime")
+        #expect(value["generated"]?.uint64 == UInt64.max && value["waiting"]?.uint64 == 3)
+        #expect(value["symbols"]?.uint64 == 14 && value["rate"]?.uint64 == 1_000)
+        #expect(value["opened"] == .bool(true) && value["finished"] == .bool(false))
+        let head = try #require(value["partitions"]?.array?.first)
+        #expect(head["partition"]?.uint64 == 5 && head["epoch"]?.uint64 == 2)
+        #expect(head["last_ordinal"]?.uint64 == 99)
+    }
+}

@@ -1,0 +1,291 @@
+import MarketModel
+import Primitives
+import TapeCodec
+import Testing
+
+@testable import ProviderGateway
+
+@Suite("The synthetic provider")
+struct SyntheticProviderTests {
+    private let now = Timestamp(nanoseconds: 1_700_000_000_000_000_000)
+    private let names = ["AAPL", "AMZN", "GOOG", "JPM", "META", "MSFT", "SPY"]
+
+    private func settings(
+        seed: UInt64 = 7, rate: Int = 100, pace: SyntheticProvider.Pace = .full,
+        total: UInt64? = 500, backlog: Int64 = 0
+    ) -> SyntheticProvider.Settings {
+        SyntheticProvider.Settings(
+            market: SyntheticMarket.Settings(
+                seed: seed, symbols: names.compactMap { Symbol($0) }, rate: rate),
+            pace: pace, total: total, backlogNanoseconds: backlog)
+    }
+
+    private func fresh(
+        _ settings: SyntheticProvider.Settings, behind floor: Timestamp? = nil
+    ) -> SyntheticProvider {
+        resumed(settings, names.map { _ in nil }, behind: floor, now: now)
+    }
+
+    private func resumed(
+        _ settings: SyntheticProvider.Settings, _ marks: [SyntheticProvider.Mark?],
+        behind floor: Timestamp? = nil, now: Timestamp
+    ) -> SyntheticProvider {
+        var standing = SyntheticProvider.Standing()
+        standing.marks = marks
+        for mark in marks { if let mark { standing.reached(mark.time) } }
+        if let floor { standing.reached(floor) }
+        return SyntheticProvider(settings, behind: standing, now: now)
+    }
+
+    private func tickIndex(_ tick: SyntheticMarket.Tick?) -> UInt64? {
+        tickHeader(tick).map { $0.providerID & SyntheticMarket.indexMax }
+    }
+
+    private func tickHeader(_ tick: SyntheticMarket.Tick?) -> TickHeader? {
+        switch tick {
+        case .trade(let trade)?: trade.header
+        case .quote(let quote)?: quote.header
+        case nil: nil
+        }
+    }
+
+    @Test("at full pace all ticks are due at once, the last one's time is now, then it is idle")
+    func fullPace() {
+        var provider = fresh(settings())
+        var times: [Timestamp] = []
+        while let symbol = provider.dueSymbol(now: now) {
+            #expect(symbol == provider.market.symbol(ofTick: provider.next))
+            if let header = tickHeader(provider.take(received: now)) {
+                times.append(header.eventTime)
+            }
+        }
+        #expect(times.count == 500)
+        #expect(zip(times, times.dropFirst()).allSatisfy { $0 < $1 })
+        #expect(times.allSatisfy { $0 < now })
+        #expect(now.nanoseconds - (times.last?.nanoseconds ?? 0) < 20_000_000)
+        #expect(provider.isFinished && provider.nextDue == nil)
+        #expect(provider.watermark(now: now) == now)
+    }
+
+    @Test("in real time a tick is due when its time has come, no earlier")
+    func realTime() throws {
+        var provider = fresh(settings(pace: .realtime, total: nil))
+        for _ in 0..<200 {
+            let due = try #require(provider.nextDue)
+            #expect(provider.dueSymbol(now: due.advanced(byNanoseconds: -1)) == nil)
+            #expect(provider.dueSymbol(now: due) != nil)
+            let tick = provider.take(received: due)
+            let header = try #require(tickHeader(tick))
+            #expect(header.eventTime == due && header.receiveTime == due)
+        }
+        #expect(!provider.isFinished)
+    }
+
+    @Test("a backlog is due at once, and what follows in real time")
+    func backlog() throws {
+        var provider = fresh(settings(pace: .realtime, total: nil, backlog: 10_000_000_000))
+        #expect(provider.origin == now.advanced(byNanoseconds: -10_000_000_000))
+        var taken = 0
+        while provider.dueSymbol(now: now) != nil {
+            let tick = provider.take(received: now)
+            #expect(try #require(tickHeader(tick)).eventTime <= now)
+            taken += 1
+        }
+        #expect((999...1_001).contains(taken))
+        #expect(try #require(provider.nextDue) > now)
+    }
+
+    /// What stands on the tape per partition, here: symbols by twos.
+    private func partition(_ symbol: Int) -> Int { symbol / 2 }
+
+    @Test("after a kill at any point the rest comes, each tick once", arguments: 0..<40)
+    func resumption(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        let settings = settings(
+            seed: random.next(), pace: seed % 2 == 0 ? .full : .realtime, total: 400,
+            backlog: 20_000_000_000)
+        var onTape: [Int: [UInt64]] = [:]
+        var times: [UInt64: Timestamp] = [:]
+        var marks: [Int: SyntheticProvider.Mark] = [:]
+        var start = now
+        for _ in 0..<4 {
+            var provider = resumed(settings, names.indices.map { marks[partition($0)] }, now: start)
+            var waiting: [Int: [TickHeader]] = [:]
+            for _ in 0..<random.next() % 300 {
+                guard let symbol = provider.dueSymbol(now: start) else { break }
+                guard let header = tickHeader(provider.take(received: start)) else { continue }
+                waiting[partition(symbol), default: []].append(header)
+            }
+            // Each partition's acknowledgements reached another point.
+            for (partition, headers) in waiting {
+                for header in headers.prefix(Int(random.next() % UInt64(headers.count + 1))) {
+                    let index = header.providerID & SyntheticMarket.indexMax
+                    onTape[partition, default: []].append(index)
+                    #expect(times[index] == nil || times[index] == header.eventTime)
+                    times[index] = header.eventTime
+                    marks[partition] = SyntheticProvider.Mark(index: index, time: header.eventTime)
+                }
+            }
+            start = start.advanced(byNanoseconds: Int64(random.next() % 5_000_000_000))
+        }
+        finish(settings, marks, start, &onTape)
+        for indexes in onTape.values {
+            #expect(zip(indexes, indexes.dropFirst()).allSatisfy { $0 < $1 }, "seed \(seed)")
+        }
+        #expect(onTape.values.flatMap { $0 }.sorted() == Array(0..<400), "seed \(seed)")
+    }
+
+    /// Takes everything that is left.
+    private func finish(
+        _ settings: SyntheticProvider.Settings, _ marks: [Int: SyntheticProvider.Mark],
+        _ start: Timestamp, _ onTape: inout [Int: [UInt64]]
+    ) {
+        var last = resumed(settings, names.indices.map { marks[partition($0)] }, now: start)
+        let end = start.advanced(byNanoseconds: 3_600_000_000_000)
+        while let symbol = last.dueSymbol(now: end) {
+            if let index = tickIndex(last.take(received: end)) {
+                onTape[partition(symbol), default: []].append(index)
+            }
+        }
+        #expect(last.isFinished)
+    }
+
+    @Test("what the tape has is skipped and counted")
+    func skipped() throws {
+        let settings = settings(total: 100)
+        var first = fresh(settings)
+        var mark: SyntheticProvider.Mark?
+        for _ in 0..<60 {
+            guard let header = tickHeader(first.take(received: now)) else { continue }
+            mark = SyntheticProvider.Mark(
+                index: header.providerID & SyntheticMarket.indexMax, time: header.eventTime)
+        }
+        // Only the first partition was acknowledged.
+        var second = resumed(
+            settings, names.indices.map { $0 == 0 ? mark : nil },
+            now: now.advanced(byNanoseconds: 77))
+        #expect(second.next == 0 && second.origin == first.origin)
+        var again = 0
+        while second.dueSymbol(now: now) != nil {
+            again += second.take(received: now) == nil ? 0 : 1
+        }
+        #expect(second.skipped > 0 && again + Int(second.skipped) == 100)
+    }
+
+    @Test("a market of other settings begins behind the old one")
+    func changedSettings() {
+        let floor = now.advanced(byNanoseconds: 500)
+        let later = fresh(settings(pace: .realtime, total: nil), behind: floor)
+        #expect(later.origin == floor.advanced(byNanoseconds: 1))
+        #expect(later.next == 0)
+        let earlier = fresh(
+            settings(pace: .realtime, total: nil), behind: now.advanced(byNanoseconds: -500))
+        #expect(earlier.origin == now)
+    }
+
+    @Test("these settings, others, and these again: a third market behind both")
+    func settingsAndBack() throws {
+        let settings = settings(pace: .realtime, total: nil)
+        let market = SyntheticMarket(settings.market)
+        let old = SyntheticProvider.Mark(
+            index: 900, time: market.time(ofTick: 900, origin: now.advanced(byNanoseconds: -1_000)))
+        var standing = SyntheticProvider.Standing()
+        standing.marks = names.indices.map { $0 == 0 ? old : nil }
+        standing.foreign = old.time.advanced(byNanoseconds: 5_000)
+        standing.reached(standing.foreign)
+        let third = SyntheticProvider(settings, behind: standing, now: now)
+        #expect(third.next == 0)
+        #expect(third.origin == standing.foreign.advanced(byNanoseconds: 1))
+        // It was killed before the partition of the old mark had a tick of it.
+        let new = SyntheticProvider.Mark(
+            index: 40, time: market.time(ofTick: 40, origin: third.origin))
+        standing.marks = names.indices.map { $0 == 0 ? old : $0 == 1 ? new : nil }
+        var again = SyntheticProvider(settings, behind: standing, now: now)
+        #expect(again.origin == third.origin && again.next == 0)
+        var perSymbol: [Int: UInt64] = [:]
+        for _ in 0..<200 {
+            guard let index = tickIndex(again.take(received: now)) else { continue }
+            let symbol = market.symbol(ofTick: index)
+            if perSymbol[symbol] == nil { perSymbol[symbol] = index }
+        }
+        #expect((perSymbol[1] ?? 0) > 40 && (perSymbol[0] ?? 99) < 40)
+    }
+
+    @Test("the watermark passes no tick that is still to come, and never goes back")
+    func watermark() {
+        for pace in [SyntheticProvider.Pace.full, .realtime] {
+            var provider = fresh(settings(pace: pace, total: 300, backlog: 1_000_000_000))
+            var last = Timestamp(nanoseconds: Int64.min)
+            var clock = now
+            while !provider.isFinished {
+                let mark = provider.watermark(now: clock)
+                #expect(mark >= last && mark <= clock)
+                last = mark
+                let next = provider.market.time(ofTick: provider.next, origin: provider.origin)
+                #expect(mark <= next)
+                if provider.dueSymbol(now: clock) == nil {
+                    clock = clock.advanced(byNanoseconds: 777_777)
+                } else {
+                    _ = provider.take(received: clock)
+                }
+            }
+            #expect(provider.watermark(now: clock) >= last)
+        }
+    }
+
+    // MARK: what a packet says
+
+    private func packet(_ fill: (inout PacketBuilder) -> Void) throws -> [UInt8] {
+        let source = try #require(SourceName("synthetic"))
+        var builder = PacketBuilder(kind: .ticks, partition: Partition(3), source: source)
+        _ = builder.register(
+            SymbolDefinition(
+                symbol: try #require(Symbol("AAPL")), provider: "synthetic", since: .undefined))
+        fill(&builder)
+        let sealed = builder.seal(
+            PacketBuilder.Seal(epoch: 1, firstOrdinal: 1, watermark: now, sendTime: now))
+        return sealed.withBytes { $0.array }
+    }
+
+    @Test("a mark is the last tick of a packet, whatever its kind")
+    func marks() throws {
+        let provider = fresh(settings())
+        for count in 1...12 {
+            let bytes = try packet { builder in
+                for index in 0..<UInt64(count) {
+                    append(provider.market.tick(index, origin: now, received: now), to: &builder)
+                }
+            }
+            let found = try #require(
+                bytes.withRawSpan { SyntheticProvider.mark(of: $0, market: provider.market) })
+            let time = provider.market.time(ofTick: UInt64(count - 1), origin: now)
+            #expect(found.mark == SyntheticProvider.Mark(index: UInt64(count - 1), time: time))
+            #expect(found.time == time)
+            // To another market it is none, but its time counts.
+            let other = SyntheticMarket(settings(seed: 8).market)
+            let foreign = try #require(
+                bytes.withRawSpan { SyntheticProvider.mark(of: $0, market: other) })
+            #expect(foreign.mark == nil && foreign.time == time)
+        }
+    }
+
+    private func append(_ tick: SyntheticMarket.Tick, to builder: inout PacketBuilder) {
+        switch tick {
+        case .trade(var trade):
+            trade.header.symbol = 0
+            let isIn = builder.append(trade)
+            #expect(isIn)
+        case .quote(var quote):
+            quote.header.symbol = 0
+            let isIn = builder.append(quote)
+            #expect(isIn)
+        }
+    }
+
+    @Test("a packet without ticks says nothing")
+    func empty() throws {
+        let bytes = try packet { _ in }
+        let market = SyntheticMarket(settings().market)
+        #expect(bytes.withRawSpan { SyntheticProvider.mark(of: $0, market: market) == nil })
+    }
+}

@@ -1,0 +1,123 @@
+public import ServiceRuntime
+import Synchronization
+import TestSupport
+import Telemetry
+
+/// What a service gets from its frame, without the process around it: a configuration that its own
+/// description has accepted, a log that is kept, no port and no signals.
+public struct TestService: Sendable {
+    public let context: ServiceContext
+    public let log = CapturedLog()
+
+    public init(_ description: ServiceDescription, _ environment: [String: String]) throws {
+        let configuration = try Self.configuration(description, environment)
+        let logger = Logger(
+            service: description.name, level: .debug, format: .json, sink: log.sink)
+        let readiness = Readiness()
+        context = ServiceContext(
+            configuration: configuration,
+            telemetry: TelemetryHub(logger: logger, metrics: MetricRegistry()),
+            readiness: readiness,
+            operations: OperationsServer(
+                withoutPort: ServiceIdentity(
+                    name: description.name, version: description.version),
+                readiness: readiness),
+            shutdown: ShutdownSignal())
+    }
+
+    /// What the service would run with; what it would refuse is thrown.
+    public static func configuration(
+        _ description: ServiceDescription, _ environment: [String: String]
+    ) throws -> Configuration {
+        let decision = ServiceCommandLine(description).decide(
+            arguments: [], environment: environment)
+        switch decision {
+        case .run(let configuration): return configuration
+        case .print(let text), .refuse(let text): throw ServiceRefused(description: text)
+        }
+    }
+
+    /// The problems that it would print, without the service's name and the closing line.
+    public static func problems(
+        _ description: ServiceDescription, _ environment: [String: String]
+    ) -> [String] {
+        let decision = ServiceCommandLine(description).decide(
+            arguments: [], environment: environment)
+        guard case .refuse(let text) = decision else { return [] }
+        return text.split(separator: "\n").dropLast()
+            .map { String($0.dropFirst(description.name.count + 2)) }
+    }
+
+    /// The number that a metric shows, without labels or with these: `name{a="b"}`.
+    public func metric(_ name: String) -> Double? {
+        let page = String(decoding: context.telemetry.metrics.render(), as: UTF8.self)
+        for line in page.split(separator: "\n") where line.hasPrefix("\(name) ") {
+            return Double(line.dropFirst(name.count + 1))
+        }
+        return nil
+    }
+
+    /// Runs the body on a thread of its own, as the frame runs it on the main thread.
+    public func start(
+        _ body: @escaping @Sendable (ServiceContext) throws -> ExitCode
+    ) throws -> RunningService {
+        try RunningService(self, body)
+    }
+}
+
+/// A service that runs on a thread of the test. It is asked to stop when the value goes.
+public final class RunningService: Sendable {
+    public let service: TestService
+    private let outcome: Outcome
+    private let thread: Mutex<ServiceThread?>
+
+    private final class Outcome: Sendable {
+        let value = Mutex<Result<ExitCode, any Error>?>(nil)
+    }
+
+    init(
+        _ service: TestService,
+        _ body: @escaping @Sendable (ServiceContext) throws -> ExitCode
+    ) throws {
+        self.service = service
+        let outcome = Outcome()
+        self.outcome = outcome
+        let started = try ServiceThread(name: "service") {
+            let result = Result { try body(service.context) }
+            outcome.value.withLock { $0 = result }
+        }
+        thread = Mutex(started)
+    }
+
+    public var hasEnded: Bool { outcome.value.withLock { $0 != nil } }
+    public var log: CapturedLog { service.log }
+    public var isReady: Bool { service.context.readiness.health.ready }
+    public var reasons: [String] { service.context.readiness.health.reasons }
+
+    /// Waits until it has ended by itself.
+    public func exitCode() throws -> ExitCode {
+        guard eventually(within: 60, { hasEnded }) else {
+            throw ServiceRefused(description: "the service did not end:\n\(log.text)")
+        }
+        thread.withLock {
+            $0?.join()
+            $0 = nil
+        }
+        guard let result = outcome.value.withLock({ $0 }) else {
+            throw ServiceRefused(description: "the service ended without a result")
+        }
+        return try result.get()
+    }
+
+    /// As SIGTERM does.
+    @discardableResult
+    public func stop() throws -> ExitCode {
+        service.context.shutdown.request("test")
+        return try exitCode()
+    }
+
+    deinit {
+        service.context.shutdown.request("the test is over")
+        thread.withLock { $0?.join() }
+    }
+}

@@ -1,0 +1,68 @@
+public import MarketModel
+import NatsTransport
+import TapeProtocol
+import TapeTransport
+public import Primitives
+public import TapeCodec
+
+/// Publishes packets of one source on one partition by hand, one at a time, each acknowledged.
+public struct TestSource {
+    public let tape: TestTape
+    public let partition: Partition
+    public let source: SourceName
+    public var epoch: UInt64 = 1
+    public private(set) var nextOrdinal: UInt64 = 1
+    /// May be changed to leave a hole.
+    public var skip: UInt64 = 0
+    public var sendTime = Timestamp(nanoseconds: 1_700_000_000_000_000_000)
+    private var builder: PacketBuilder
+
+    public init(_ tape: TestTape, _ partition: Partition, source: SourceName) {
+        self.tape = tape
+        self.partition = partition
+        self.source = source
+        builder = PacketBuilder(kind: .ticks, partition: partition, source: source)
+    }
+
+    public mutating func register(_ definition: SymbolDefinition) -> UInt32 {
+        builder.register(definition)
+    }
+
+    public mutating func append(_ trade: Trade) { precondition(builder.append(trade)) }
+    public mutating func append(_ quote: Quote) { precondition(builder.append(quote)) }
+
+    public mutating func seal(watermark: Timestamp) -> SealedPacket {
+        nextOrdinal += skip
+        skip = 0
+        let packet = builder.seal(
+            PacketBuilder.Seal(
+                epoch: epoch, firstOrdinal: nextOrdinal, watermark: watermark, sendTime: sendTime))
+        nextOrdinal = packet.header.nextOrdinal
+        return packet
+    }
+
+    /// Puts what was appended on the tape and answers where it stands.
+    @discardableResult
+    public mutating func publish(watermark: Timestamp) throws -> UInt64 {
+        let packet = seal(watermark: watermark)
+        return try Self.put(packet.bytes, on: tape.names.ticks(partition, source), of: tape)
+    }
+
+    /// Any bytes on any subject of the tape.
+    @discardableResult
+    public static func put(
+        _ bytes: [UInt8], on subject: String, of tape: TestTape
+    ) throws -> UInt64 {
+        let answer = try tape.client.connection.request(bytes, to: subject, timeout: .seconds(20))
+        guard case .stored(let sequence, _) = JetStream.publishOutcome(of: answer) else {
+            throw ServiceRefused(
+                description: "not stored: \(JetStream.publishOutcome(of: answer))")
+        }
+        return sequence
+    }
+}
+
+extension SealedPacket {
+    /// A copy of what goes over the wire.
+    public var bytes: [UInt8] { withBytes { $0.array } }
+}

@@ -1,0 +1,115 @@
+public import MarketModel
+import NatsTransport
+import Primitives
+public import TapeCodec
+public import TapeProtocol
+public import TapeTransport
+import ServiceRuntime
+import Telemetry
+public import TestSupport
+
+/// A tape of one test: a namespace of its own on a real nats-server, with its streams made, and an
+/// independent look at what stands on it.
+public struct TestTape: Sendable {
+    public let server: NatsServer
+    public let names: TapeNames
+    public let client: TapeClient
+
+    public static let streamBytes: Int64 = 64 << 20
+
+    public init(
+        _ server: NatsServer, namespace: String, partitions: Int = 4, streams: Bool = true
+    ) throws {
+        self.server = server
+        guard let names = TapeNames(namespace: namespace, partitions: partitions) else {
+            throw ServiceRefused(description: "\(namespace) is no namespace")
+        }
+        self.names = names
+        client = try Self.connect(server, names)
+        guard streams else { return }
+        try client.ensureTickStreams(bytesMax: Self.streamBytes)
+        try client.ensureBarStream(bytesMax: Self.streamBytes)
+    }
+
+    /// A connection of a service's own: closing it is what a killed process looks like.
+    public func connect(_ service: TestService? = nil) throws -> TapeClient {
+        try Self.connect(server, names, service)
+    }
+
+    private static func connect(
+        _ server: NatsServer, _ names: TapeNames, _ service: TestService? = nil
+    ) throws -> TapeClient {
+        let hub = TelemetryHub(
+            logger: Logger(
+                service: "test", level: .error, format: .json, sink: CapturedLog().sink),
+            metrics: MetricRegistry())
+        return try TapeClient(
+            NatsConfiguration(urls: [server.url], clientName: "test"), names: names,
+            telemetry: service?.context.telemetry ?? hub,
+            readiness: service?.context.readiness ?? Readiness())
+    }
+
+    /// What every service needs to know of this tape.
+    public var environment: [String: String] {
+        [
+            "NATS_URL": server.url, "MDS_NAMESPACE": names.namespace,
+            "MDS_PARTITIONS": String(names.partitions),
+            "MDS_STREAM_BYTES": String(Self.streamBytes),
+        ]
+    }
+
+    // MARK: what stands there
+
+    public struct Standing: Sendable {
+        public let subject: String
+        public let sequence: UInt64
+        public let header: PacketHeader
+        public let payload: [UInt8]
+    }
+
+    /// All packets of a stream whose subject begins so, in order, each proven by its checksum.
+    public func packets(stream: String, subject prefix: String = "") throws -> [Standing] {
+        guard let info = try client.jetStream.streamInfo(stream), info.lastSequence > 0 else {
+            return []
+        }
+        var found: [Standing] = []
+        for sequence in max(1, info.firstSequence)...info.lastSequence {
+            guard let message = try client.jetStream.message(stream: stream, sequence: sequence),
+                message.subject.hasPrefix(prefix)
+            else { continue }
+            let header = try message.payload.withRawSpan { span throws(PacketError) in
+                try PacketReader.validate(span)
+            }
+            found.append(
+                Standing(
+                    subject: message.subject, sequence: sequence, header: header,
+                    payload: message.payload))
+        }
+        return found
+    }
+
+    public func tickPackets(_ partition: Partition) throws -> [Standing] {
+        try packets(
+            stream: names.tickStream(of: partition),
+            subject: "\(names.namespace).ticks.\(partition).")
+    }
+
+    public func barPackets(_ partition: Partition) throws -> [Standing] {
+        try packets(stream: names.barStream, subject: names.bars(partition))
+            .filter { $0.subject == names.bars(partition) }
+    }
+
+    /// Ticks of all partitions, by the last packets' ordinals: cheap enough to poll.
+    public func lastOrdinal(stream: String, subject: String) throws -> UInt64 {
+        let last = try client.lastPacket(stream: stream, subject: subject)
+        return (last?.header.nextOrdinal ?? 1) - 1
+    }
+
+    public func tickCount(source: SourceName) throws -> UInt64 {
+        try (0..<names.partitions).map { Partition($0) }.reduce(0) {
+            try $0
+                + lastOrdinal(
+                    stream: names.tickStream(of: $1), subject: names.ticks($1, source))
+        }
+    }
+}

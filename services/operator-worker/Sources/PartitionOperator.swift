@@ -22,11 +22,20 @@ struct PartitionOperator {
 
     private struct Output {
         let bar: Bar
+        let ordinal: UInt64
         /// The running checksum up to and with it.
         let checksum: UInt64
     }
 
+    /// An input that made output, and the last of it.
+    private struct InputEnd {
+        let ordinal: UInt64
+        let position: TapePosition
+    }
+
     private var outbox: [Output] = []
+    /// Of the inputs whose output is in the outbox. Never longer than that.
+    private var ends: [InputEnd] = []
     private var closed: [Bar] = []
     private var late: [LateTick] = []
     /// What the indexes of the packet at hand mean in the machine.
@@ -34,7 +43,8 @@ struct PartitionOperator {
     /// The lane's numbers for the machine's symbols and series.
     private var laneSymbols: [UInt32?] = []
     private let laneSeries: [UInt16]
-    /// The input whose output is in packets entirely, and the checksum of the last bar in one.
+    /// The last input whose output, and that of all before it, is in packets entirely; before the
+    /// first one the start of the tape. And the checksum of the last bar in a packet.
     private var complete: TapePosition?
     private var packedChecksum: UInt64
     private var packedWatermark = SourceTable.noWatermark
@@ -63,7 +73,8 @@ struct PartitionOperator {
     }
 
     var mustHold: Bool { outbox.count >= Self.outboxMax || stopped != nil }
-    var isEmpty: Bool { outbox.isEmpty }
+    /// Nothing is left that may leave.
+    var isEmpty: Bool { outbox.isEmpty || stopped != nil }
     var input: TapePosition? { position }
 
     /// The least of its sources' watermarks; the bars up to it are out.
@@ -77,13 +88,18 @@ struct PartitionOperator {
     mutating func take(_ header: PacketHeader, _ packet: RawSpan, at position: TapePosition?) {
         guard stopped == nil else { return }
         self.position = position
+        if complete == nil { complete = position?.streamStart }
         guard let source = machine.source(header.source, firstSeen: header.sendTime) else {
             stopped = "more sources feed this partition than the limit allows"
             return
         }
         if header.kind == .ticks { takeTicks(header, packet, source: source) }
         machine.advance(source: source, watermark: header.watermark, into: &closed)
+        let waiting = outbox.count
         for bar in closed { record(bar) }
+        if outbox.count > waiting, let position {
+            ends.append(InputEnd(ordinal: ledger.nextOrdinal - 1, position: position))
+        }
         closed.removeAll(keepingCapacity: true)
         machine.takeLateTicks(into: &late)
         lateTicks += UInt64(late.count)
@@ -149,7 +165,8 @@ struct PartitionOperator {
         let symbol = machine.symbols.symbol(at: bar.symbol)
         let series = machine.series.all[Int(bar.series)].name
         switch ledger.record(bar, symbol: symbol, series: series) {
-        case .new: outbox.append(Output(bar: bar, checksum: ledger.checksum))
+        case .new(let ordinal):
+            outbox.append(Output(bar: bar, ordinal: ordinal, checksum: ledger.checksum))
         case .suppressed: suppressed += 1
         case .diverged(let ordinal, let expected, let found):
             stopped =
@@ -164,7 +181,7 @@ struct PartitionOperator {
     mutating func pump(_ publisher: TapePublisher, now: Int64) {
         guard stopped == nil else { return }
         pack(publisher)
-        if outbox.isEmpty { complete = ledger.isPastStanding ? position : complete }
+        if outbox.isEmpty, ledger.isPastStanding { complete = position }
         guard publisher.isReady(lane: lane), let complete else { return }
         let hasBars = publisher.waitingTicks(lane: lane) > 0
         guard hasBars || mustTell(complete, now: now) else { return }
@@ -196,7 +213,12 @@ struct PartitionOperator {
             packedChecksum = outbox[packed].checksum
             packed += 1
         }
+        guard packed > 0 else { return }
+        let last = outbox[packed - 1].ordinal
         outbox.removeFirst(packed)
+        let done = ends.prefix { $0.ordinal <= last }
+        if let end = done.last { complete = end.position }
+        ends.removeFirst(done.count)
     }
 
     private mutating func laneSymbol(_ symbol: UInt32, _ publisher: TapePublisher) -> UInt32 {
@@ -210,5 +232,14 @@ struct PartitionOperator {
             lane: lane)
         laneSymbols[Int(symbol)] = number
         return number
+    }
+}
+
+extension TapePosition {
+    /// Before the first packet of the same stream.
+    fileprivate var streamStart: TapePosition {
+        TapePosition(
+            streamCreated: streamCreated, sequence: 0,
+            packet: PacketIdentity(epoch: 0, firstOrdinal: 0, checksum: 0), sources: [])
     }
 }

@@ -164,6 +164,8 @@ final class Worker {
     private func pump() {
         let now = clock.monotonic().nanoseconds
         for index in slots.indices {
+            // What another owner has taken over is held for good.
+            guard !publisher.isFenced(lane: slots[index].lane) else { continue }
             slots[index].core?.pump(publisher, now: now)
             guard slots[index].isHeld, !(slots[index].core?.mustHold ?? true) else { continue }
             slots[index].isHeld = false
@@ -203,8 +205,12 @@ final class Worker {
         return isIdle ? .success : .temporary
     }
 
+    /// Everything is on the tape that may still get there.
     private var isIdle: Bool {
-        publisher.isIdle && slots.allSatisfy { $0.core?.isEmpty ?? true }
+        slots.allSatisfy { slot in
+            publisher.isFenced(lane: slot.lane)
+                || publisher.isIdle(lane: slot.lane) && slot.core?.isEmpty ?? true
+        }
     }
 
     // MARK: report

@@ -1,0 +1,72 @@
+import MarketModel
+import Primitives
+import ServiceTestSupport
+import StreamCore
+import TapeCodec
+import Testing
+
+@testable import OperatorWorker
+
+/// What stands on `md.bars.<p>`: bars in order, and sentences about everything that is wrong.
+struct BarsOnTape {
+    private(set) var bars: [PlainBar] = []
+    private(set) var all: [Bar] = []
+    private(set) var problems: [String] = []
+    private(set) var epochs: [UInt64] = []
+    private(set) var inputs: [TapePosition] = []
+    private(set) var markers: [EpochMarker] = []
+    private(set) var sources: Set<String> = []
+    private(set) var packets = 0
+
+    private var symbols: [UInt64: SymbolDefinition] = [:]
+    private var series: [UInt64: SeriesDefinition] = [:]
+    private var nextOrdinal: UInt64 = 1
+    private var ledger = OutputLedger(standing: nil)
+
+    init(_ tape: TestTape, _ partition: Int) throws {
+        for packet in try tape.barPackets(Partition(partition)) { read(packet) }
+    }
+
+    private mutating func read(_ packet: TestTape.Standing) {
+        packets += 1
+        if packet.header.firstOrdinal != nextOrdinal {
+            problems.append("ordinal \(packet.header.firstOrdinal) follows, not \(nextOrdinal)")
+        }
+        nextOrdinal = packet.header.nextOrdinal
+        if epochs.last != packet.header.epoch { epochs.append(packet.header.epoch) }
+        symbols = [:]
+        series = [:]
+        var cursor = RecordCursor()
+        packet.payload.withRawSpan { bytes in
+            while let record = cursor.next(in: bytes) {
+                switch record {
+                case .bar(let bar): add(bar)
+                case .other(let message):
+                    if let (index, definition) = message.symbolDefinition(in: bytes) {
+                        symbols[UInt64(index)] = definition
+                    } else if let (index, definition) = message.seriesDefinition(in: bytes) {
+                        series[UInt64(index)] = definition
+                    } else if let marker = message.epochMarker(in: bytes) {
+                        markers.append(marker)
+                    }
+                case .trade, .quote, .malformed: problems.append("no bar")
+                }
+            }
+            guard let state = PacketReader.outputState(of: bytes) else { return }
+            inputs.append(state.input)
+            if state.checksum != ledger.checksum { problems.append("another checksum") }
+        }
+    }
+
+    private mutating func add(_ bar: Bar) {
+        guard let symbol = symbols[UInt64(bar.symbol)], let series = series[UInt64(bar.series)]
+        else {
+            problems.append("a bar without its definitions")
+            return
+        }
+        _ = ledger.record(bar, symbol: symbol.symbol, series: series.name)
+        sources.insert(symbol.source?.text ?? "none")
+        bars.append(PlainBar(symbol.symbol.text, series.name.text, bar))
+        all.append(bar)
+    }
+}

@@ -150,6 +150,23 @@ struct WorkerTests {
         try check(feeds, on: tape)
     }
 
+    @Test("holes that are met while a partition is let go again are stepped over")
+    func holesWhileHeld() throws {
+        let tape = try tape("wk11")
+        let feeds = [feeds(11, packets: 1_800, step: 3_000_000_000)[0]]
+        var source = try feeds[0].source(on: tape, 0)
+        for part in 0..<90 {
+            try feeds[0].publish(
+                part * 20..<(part + 1) * 20, by: &source, closing: part == 89)
+            source.skip = 3
+        }
+        let running = try TestWorker(tape, ["OPERATOR_PARTITIONS": "0"]).start()
+        #expect(try isDone(feeds, on: tape))
+        #expect(running.service.metric("mds_tape_missing_ticks_total") == 267)
+        #expect(try running.stop() == .success)
+        try check(feeds, on: tape)
+    }
+
     @Test("changed series stop the partitions that have bars, with a sentence; the stop is quick")
     func changedSeries() throws {
         let tape = try tape("wk4")

@@ -52,38 +52,40 @@ extension IntegrationTests {
 
         /// The latest of each symbol in Valkey is the last row of the tables.
         private func expectHotState(_ pipeline: Pipeline) throws {
-            let symbols = try pipeline.query("SELECT DISTINCT symbol FROM trades ORDER BY 1")
-                .split(separator: "\n").map(String.init)
-            #expect(symbols.count == 14)
-            for symbol in symbols {
-                let last = "WHERE symbol = '\(symbol)' ORDER BY event_time_ns DESC, ordinal DESC"
-                let trade = try pipeline.query(
-                    "SELECT event_time_ns, price::text, source FROM trades \(last) LIMIT 1")
-                let quote = try pipeline.query(
-                    "SELECT event_time_ns, bid_price, ask_price FROM quotes \(last) LIMIT 1")
-                try expectHash(pipeline, "md:trade:\(symbol)", ["ts", "price", "source"], trade)
-                try expectHash(pipeline, "md:quote:\(symbol)", ["ts", "bid", "ask"], quote)
-                let bar = try pipeline.query(
+            let kinds = [
+                ("trade", "trades", "event_time_ns, price, source", ["ts", "price", "source"]),
+                ("quote", "quotes", "event_time_ns, bid_price, ask_price", ["ts", "bid", "ask"]),
+                (
+                    "bar", "bars WHERE series = '1s'",
+                    "open_time_ns, close, vwap, volume, trades",
+                    ["ts", "close", "vwap", "volume", "trades"]
+                ),
+            ]
+            for (kind, table, columns, fields) in kinds {
+                let rows = try pipeline.query(
                     """
-                    SELECT open_time_ns, close, vwap, volume, trades FROM bars
-                    WHERE (symbol, series) = ('\(symbol)', '1s')
-                    ORDER BY open_time_ns DESC LIMIT 1
-                    """)
-                try expectHash(
-                    pipeline, "md:bar:\(symbol):1s",
-                    ["ts", "close", "vwap", "volume", "trades"], bar)
+                    SELECT DISTINCT ON (symbol) symbol, \(columns) FROM \(table)
+                    ORDER BY symbol, ts DESC, 2 DESC, ordinal DESC
+                    """
+                ).split(separator: "\n")
+                #expect(rows.count == 14, "\(table)")
+                for row in rows {
+                    let words = row.split(separator: "|", omittingEmptySubsequences: false)
+                    let key = "md:\(kind):\(words[0])\(kind == "bar" ? ":1s" : "")"
+                    try expectHash(pipeline, key, fields, words.dropFirst().map(Self.canonical))
+                }
             }
         }
 
         /// Numbers are compared as numbers: one side writes trailing zeros.
         private func expectHash(
-            _ pipeline: Pipeline, _ key: String, _ fields: [String], _ row: String
+            _ pipeline: Pipeline, _ key: String, _ fields: [String], _ expected: [String]
         ) throws {
-            let expected = row.split(separator: "|").map(Self.canonical)
             var found: [String] = []
             let isThere = try eventually {
-                let text = try fields.map { try pipeline.valkey.cli("HGET", key, $0) }
-                found = text.map { Self.canonical($0[...]) }
+                found = try pipeline.valkey.cli(["HMGET", key] + fields)
+                    .split(separator: "\n", omittingEmptySubsequences: false)
+                    .map(Self.canonical)
                 return found == expected
             }
             #expect(isThere, "\(key): \(found) in Valkey, \(expected) in the database")

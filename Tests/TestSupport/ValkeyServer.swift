@@ -33,7 +33,10 @@ public final class ValkeyServer: Sendable {
 
     /// The server's own client: an independent look at what the code under test did.
     @discardableResult
-    public func cli(_ arguments: String...) throws -> String {
+    public func cli(_ arguments: String...) throws -> String { try cli(arguments) }
+
+    @discardableResult
+    public func cli(_ arguments: [String]) throws -> String {
         try run(
             ServerPrograms.database("valkey-cli"), ["-p", "\(port)"] + arguments,
             environment: ["REDISCLI_AUTH": Self.password])

@@ -44,8 +44,8 @@ SELECT coalesce(sum(last_ordinal), 0)::numeric AS expected, coalesce(sum(rows), 
     coalesce((SELECT string_agg(fault, '; ') FROM faults), '') AS detail
 FROM stored;
 
-\echo rows_as_booked: the rows are those that the writers' books, kept in the same transactions, name
--- check: rows_as_booked: the rows are those that the writers' books, kept in the same transactions, name
+\echo rows_as_booked: the rows are those that the books name, which were kept in the same transactions
+-- check: rows_as_booked: the rows are those that the books name, which were kept in the same transactions
 WITH stored AS (
     SELECT 'ticks' AS input, source, partition, count(*) AS rows, max(ordinal) AS last_ordinal
     FROM (

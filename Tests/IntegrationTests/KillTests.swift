@@ -1,0 +1,140 @@
+import Foundation
+import Primitives
+import TestSupport
+import Testing
+
+extension IntegrationTests {
+    /// Whatever is killed, paused or doubled under load: afterwards the audit is clean.
+    @Suite struct KillTests {
+        /// A minute of history at full speed, then `seconds` in real time.
+        private func load(seconds: Int, rate: Int = 500, seed: UInt64) -> Pipeline.Load {
+            Pipeline.Load(
+                ticks: rate * (60 + seconds), rate: rate, backlogSeconds: 60, seed: seed)
+        }
+
+        /// How long a fault lasts, or how long nothing happens before the next one: not a wait for
+        /// anything.
+        private func pass(milliseconds: Int) { poll(nil, 0, Int32(milliseconds)) }
+
+        private func finish(_ pipeline: Pipeline) throws {
+            try pipeline.drain()
+            try pipeline.expectCleanAudit()
+            pipeline.stopAll()
+        }
+
+        /// Two that are always the same, and fresh ones; KILL_TEST_SEEDS=100 asks for more of these.
+        private static let seeds: [UInt64] = {
+            let wish = ProcessInfo.processInfo.environment["KILL_TEST_SEEDS"].flatMap { Int($0) }
+            return [11, 12] + (0..<(wish ?? 1)).map { _ in .random(in: 1_000...999_999) }
+        }()
+
+        @Test("kill -9 of each service at random moments, restarted at once", arguments: seeds)
+        func killServices(seed: UInt64) throws {
+            print("kill -9 of services: seed \(seed)")
+            var random = SeededRandom(seed: seed)
+            let pipeline = try Pipeline(load(seconds: 8, seed: seed))
+            try pipeline.startAll()
+            for _ in 0..<3 {
+                for victim in Pipeline.Role.allCases.shuffled(using: &random) {
+                    pass(milliseconds: Int.random(in: 1...600, using: &random))
+                    try pipeline.killAndRestart(victim)
+                }
+            }
+            try finish(pipeline)
+        }
+
+        @Test("All services killed in the same moment")
+        func killAll() throws {
+            let pipeline = try Pipeline(load(seconds: 4, seed: 21))
+            try pipeline.startAll()
+            #expect(try eventually { try pipeline.number("SELECT count(*) FROM trades") > 1_000 })
+            for role in Pipeline.Role.allCases { try pipeline.service(role).kill() }
+            try pipeline.startAll()
+            try finish(pipeline)
+        }
+
+        @Test("NATS killed, stopped in order and frozen: everybody goes on by itself")
+        func nats() throws {
+            let pipeline = try Pipeline(load(seconds: 10, seed: 31))
+            try pipeline.startAll()
+            #expect(try eventually { try pipeline.number("SELECT count(*) FROM trades") > 1_000 })
+            pipeline.nats.kill()
+            try pipeline.nats.start()
+            pass(milliseconds: 1_500)
+            try pipeline.nats.restart()
+            pass(milliseconds: 500)
+            pipeline.nats.pause()
+            pass(milliseconds: 3_000)
+            pipeline.nats.resume()
+            try finish(pipeline)
+        }
+
+        @Test("PostgreSQL stopped as by a crash, and frozen; the hot state goes on meanwhile")
+        func postgres() throws {
+            let pipeline = try Pipeline(load(seconds: 6, seed: 41), postgres: PostgresServer())
+            try pipeline.startAll()
+            #expect(try eventually { try pipeline.number("SELECT count(*) FROM trades") > 1_000 })
+            pipeline.postgres.stopImmediately()
+            #expect(try pipeline.service(.writer).waits(because: "PostgreSQL"))
+            let writes = try pipeline.service(.writer).metric("mds_hot_state_writes_total") ?? 0
+            let goesOn = try eventually {
+                try pipeline.service(.writer).metric("mds_hot_state_writes_total") ?? 0 > writes
+            }
+            #expect(goesOn, "the hot state depends on the database")
+            try pipeline.postgres.restart()
+            #expect(try pipeline.service(.writer).becomesReady())
+            pipeline.postgres.pause()
+            pass(milliseconds: 1_000)
+            pipeline.postgres.resume()
+            try finish(pipeline)
+        }
+
+        @Test("Valkey killed: rows go on, and the hot state comes back")
+        func valkey() throws {
+            let pipeline = try Pipeline(load(seconds: 5, seed: 51))
+            try pipeline.startAll()
+            #expect(try pipeline.service(.writer).becomesReady())
+            pipeline.valkey.kill()
+            #expect(try pipeline.service(.writer).waits(because: "Valkey"))
+            let rows = try pipeline.number("SELECT count(*) FROM trades")
+            #expect(try eventually { try pipeline.number("SELECT count(*) FROM trades") > rows })
+            try pipeline.valkey.restart()
+            #expect(try pipeline.service(.writer).becomesReady())
+            #expect(try eventually { try pipeline.valkey.cli("DBSIZE") != "0" })
+            try finish(pipeline)
+        }
+
+        @Test("A frozen process goes on where it was; one that was replaced meanwhile is fenced")
+        func frozen() throws {
+            let pipeline = try Pipeline(load(seconds: 9, seed: 71))
+            try pipeline.startAll()
+            #expect(try eventually { try pipeline.number("SELECT count(*) FROM trades") > 1_000 })
+            for role in Pipeline.Role.allCases {
+                try pipeline.service(role).signal(SIGSTOP)
+                pass(milliseconds: 700)
+                try pipeline.service(role).signal(SIGCONT)
+            }
+            for role in [Pipeline.Role.gateway, .lowerWorker, .writer] {
+                let zombie = try pipeline.service(role)
+                zombie.signal(SIGSTOP)
+                let successor = try pipeline.make(role)
+                #expect(try successor.becomesReady())
+                pipeline.replace(role, by: successor)
+                zombie.signal(SIGCONT)
+                try expectFenced(zombie, role)
+                zombie.expectCleanOutput(secrets: pipeline.secrets)
+            }
+            try finish(pipeline)
+        }
+
+        private func expectFenced(_ zombie: ServiceProcess, _ role: Pipeline.Role) throws {
+            if role == .writer {
+                #expect(try zombie.waits(because: "another writer"))
+                #expect(zombie.stop() == 0)
+            } else {
+                // EX_TEMPFAIL: whoever owned it last works on, this one does not come back at once.
+                #expect(zombie.exitCode() == 75, "\(zombie.output.suffix(1_000))")
+            }
+        }
+    }
+}

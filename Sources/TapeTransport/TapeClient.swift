@@ -14,7 +14,8 @@ public final class TapeClient: Sendable {
     let telemetry: TelemetryHub
     private let listeners: ConnectionListeners
 
-    /// Connects once; throws when NATS does not answer or refuses.
+    /// Connects once; throws when NATS does not answer or refuses. What `readiness` says of NATS is
+    /// changed by what happens to the connection later, not by this.
     public init(
         _ configuration: NatsConfiguration, names: TapeNames, telemetry: TelemetryHub,
         readiness: Readiness
@@ -30,7 +31,6 @@ public final class TapeClient: Sendable {
         self.names = names
         self.telemetry = telemetry
         jetStream = JetStream(connection)
-        readiness.set(ReadinessPart.nats, nil)
     }
 
     /// Tells the mailbox of reconnects and of the connection's end, from now on.

@@ -28,6 +28,7 @@ struct Main {
         let settings = try OperatorSettings(context.configuration)
         let report = OperatorReport()
         context.operations.addStatusSection("operator") { report.write(into: &$0) }
+        context.readiness.set(ReadinessPart.tape, "the tape is not open yet")
         let client = try TapeClient.open(tape, context: context) { client throws(TapeError) in
             try client.ensureBarStream(bytesMax: settings.streamBytesMax)
             for stream in 0..<TapeNames.tickStreams {

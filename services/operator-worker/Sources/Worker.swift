@@ -226,7 +226,6 @@ final class Worker {
         let now = clock.monotonic().nanoseconds
         guard reportedAt == Int64.min || now >= reportedAt + Self.reportNanoseconds else { return }
         reportedAt = now
-        context.readiness.set(ReadinessPart.tape, publisher.trouble)
         var lines: [OperatorReport.Line] = []
         for slot in slots {
             let problem = problem(slot)
@@ -240,6 +239,8 @@ final class Worker {
                     slot.partition, epoch: publisher.epoch(lane: slot.lane), core: slot.core,
                     input: readers.position(slot.reader), problem: problem))
         }
+        // From here on the partitions speak for themselves.
+        context.readiness.set(ReadinessPart.tape, publisher.trouble)
         metrics.update(lines, series: settings.series)
         report.update(lines)
     }

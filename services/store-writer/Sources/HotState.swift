@@ -47,7 +47,6 @@ final class HotState {
             client, group: "hot", mailbox: mailbox, readersMax: TapeNames.tickStreams + 1)
         for stream in 0..<TapeNames.tickStreams { add(client.names.tickStream(stream)) }
         add(client.names.barStream)
-        context.readiness.set(Self.part, "Valkey is not connected yet")
     }
 
     private func add(_ stream: String) {

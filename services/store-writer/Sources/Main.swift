@@ -33,6 +33,7 @@ struct Main {
         let settings = WriterSettings(context.configuration)
         let report = WriterReport()
         context.operations.addStatusSection("writer") { report.write(into: &$0) }
+        context.readiness.set(ReadinessPart.tape, "the tape is not open yet")
         let client = try TapeClient.open(tape, context: context) { client throws(TapeError) in
             try client.requireStream(tape.names.barStream)
             for stream in 0..<TapeNames.tickStreams {

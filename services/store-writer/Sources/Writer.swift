@@ -34,6 +34,8 @@ struct Writer: Sendable {
                 threads.append(try startWriter(number, ending))
             }
             if let valkey = settings.valkey { threads.append(try startHotState(valkey)) }
+            // From here on the threads speak for themselves.
+            context.readiness.set(ReadinessPart.tape, nil)
         } catch {
             context.shutdown.request("a thread could not be started")
             throw error
@@ -57,6 +59,7 @@ struct Writer: Sendable {
     private func startWriter(_ number: Int, _ ending: Ending) throws -> ServiceThread {
         let own = settings.partitions.enumerated()
             .filter { $0.offset % settings.threads == number }.map(\.element)
+        context.readiness.set(WriterThread.part(number), "the positions are not read yet")
         return try ServiceThread(name: "writer-\(number)") {
             do {
                 let thread = try WriterThread(
@@ -72,7 +75,8 @@ struct Writer: Sendable {
     }
 
     private func startHotState(_ valkey: ValkeyConfiguration) throws -> ServiceThread {
-        try ServiceThread(name: "hot-state") {
+        context.readiness.set(HotState.part, "Valkey is not connected yet")
+        return try ServiceThread(name: "hot-state") {
             do {
                 try HotState(valkey, client: client, context: context).run()
             } catch {

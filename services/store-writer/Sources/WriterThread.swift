@@ -57,15 +57,17 @@ final class WriterThread {
         self.client = client
         self.context = context
         self.report = report
-        part = "database \(number)"
+        part = Self.part(number)
         metrics = WriterMetrics(context.telemetry.metrics)
         store = Store(settings, thread: number)
         client.notify(mailbox)
         readers = try TapeReaders(
             client, group: "writer", mailbox: mailbox, readersMax: partitions.count * 2)
         for partition in partitions { add(partition) }
-        context.readiness.set(part, "the positions are not read yet")
     }
+
+    /// What readiness calls the session of a thread.
+    static func part(_ number: Int) -> String { "database \(number)" }
 
     private func add(_ partition: Partition) {
         let names = client.names

@@ -31,6 +31,8 @@ final class Pipeline {
         var pace = "realtime"
         var backlogSeconds = 0
         var seed: UInt64 = 1
+        /// What each stream of the tape holds at most.
+        var streamBytes = "256MiB"
     }
 
     let folder: TemporaryFolder
@@ -86,7 +88,7 @@ final class Pipeline {
         return try NatsServer(options)
     }
 
-    private func migrate() throws {
+    func migrate() throws {
         let migration = try ServiceProcess(
             "store-writer", ["migrate"], environment: migratorEnvironment, folder: folder,
             label: "migrate")
@@ -117,7 +119,7 @@ final class Pipeline {
         switch role {
         case .gateway:
             user = "gateway"
-            keys["MDS_STREAM_BYTES"] = "256MiB"
+            keys["MDS_STREAM_BYTES"] = load.streamBytes
             keys["SYNTHETIC_TICKS"] = "\(load.ticks)"
             keys["SYNTHETIC_RATE"] = "\(load.rate)"
             keys["SYNTHETIC_PACE"] = load.pace
@@ -125,7 +127,7 @@ final class Pipeline {
             keys["SYNTHETIC_SEED"] = "\(load.seed)"
         case .lowerWorker, .upperWorker:
             user = "operator"
-            keys["MDS_STREAM_BYTES"] = "256MiB"
+            keys["MDS_STREAM_BYTES"] = load.streamBytes
             keys["OPERATOR_PARTITIONS"] = role == .lowerWorker ? "0-15" : "16-31"
         case .writer:
             user = "writer"

@@ -127,7 +127,6 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["ServiceRuntime"], path: "Tests/TestSupport",
             swiftSettings: strict),
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .target(
             name: "ServiceTestSupport", dependencies: frame + ["TestSupport"] + tape,
             path: "Tests/ServiceTestSupport", swiftSettings: strict),
@@ -149,13 +148,6 @@ let package = Package(
         tests(
             of: "TapeTransport",
             uses: ["NatsTransport", "ServiceRuntime", "Telemetry", "TestSupport"] + tape),
-        tests(of: "StoreWriter", uses: ["PostgresClient", "Primitives", "TestSupport"]),
-        tests(
-            of: "TapelineTool", uses: ["ServiceRuntime", "Telemetry", "Primitives", "TestSupport"]),
-        .testTarget(
-            name: "IntegrationTests",
-            dependencies: [
-                "ProviderGateway", "OperatorWorker", "StoreWriter", "TestSupport", "Primitives",
         tests(of: "ProviderGateway", uses: frame + tape + ["ServiceTestSupport", "TestSupport"]),
         tests(
             of: "OperatorWorker",
@@ -164,10 +156,17 @@ let package = Package(
             of: "StoreWriter",
             uses: frame + tape
                 + ["PostgresClient", "ValkeyClient", "ServiceTestSupport", "TestSupport"]),
+        tests(
+            of: "TapelineTool", uses: ["ServiceRuntime", "Telemetry", "Primitives", "TestSupport"]),
         .testTarget(
             name: "ServicesTests",
             dependencies: [
                 "ProviderGateway", "OperatorWorker", "StoreWriter", "ServiceRuntime", "TestSupport",
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "IntegrationTests",
+            dependencies: [
+                "ProviderGateway", "OperatorWorker", "StoreWriter", "TestSupport", "Primitives",
             ], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
 

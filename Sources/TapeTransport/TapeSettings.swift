@@ -67,7 +67,7 @@ extension ConfigurationRule {
 extension ConfigurationKey {
     /// The settings of everybody who writes to the tape.
     public static let tape: [ConfigurationKey] =
-        market + nats + [
+        ConfigurationKey.market + ConfigurationKey.nats + [
             ConfigurationKey(
                 "MDS_STREAM_BYTES", .byteCount(1_048_576...Int.max), default: "1GiB",
                 group: "Market data",

@@ -24,7 +24,8 @@ enum HelpPage {
           --name NAME       the stack, 'default' if not given; several run side by side
           --home FOLDER     the checkout, if the tool does not lie in it
           --servers-only    up: without the services, to run one of them by hand
-          --set KEY=VALUE   up, demo: a configuration key of the services, such as SYNTHETIC_RATE=5000
+          --set KEY=VALUE   up, demo: a configuration key of the services, such as
+                            SYNTHETIC_RATE=5000
           --seconds N       demo: how long the live part takes, 30 if not given
           --keep            demo: leave everything running
           --json            status, audit: for programs

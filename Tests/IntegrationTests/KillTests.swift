@@ -22,7 +22,7 @@ extension IntegrationTests {
             pipeline.stopAll()
         }
 
-        /// Two that are always the same, and fresh ones; KILL_TEST_SEEDS=100 asks for more of these.
+        /// Two that are always the same, and fresh ones; KILL_TEST_SEEDS=100 asks for more.
         private static let seeds: [UInt64] = {
             let wish = ProcessInfo.processInfo.environment["KILL_TEST_SEEDS"].flatMap { Int($0) }
             return [11, 12] + (0..<(wish ?? 1)).map { _ in .random(in: 1_000...999_999) }

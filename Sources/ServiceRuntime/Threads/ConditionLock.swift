@@ -4,8 +4,8 @@ import Primitives
 /// A state behind a mutex with one condition variable, for what `Mutex` of the standard library
 /// cannot do: sleep until another thread changes the state.
 ///
-/// It is the one lock of this module, also where nobody waits: ThreadSanitizer knows pthreads, while
-/// a contended `Mutex` looks like a race to it.
+/// It is the one lock of this module, also where nobody waits: ThreadSanitizer knows pthreads,
+/// while a contended `Mutex` looks like a race to it.
 ///
 /// Waits are measured on the monotonic clock, so that a step of the wall clock neither ends nor
 /// prolongs them.

@@ -83,6 +83,7 @@ import Testing
         ] {
             #expect(rig.handle(event).isEmpty)
             #expect(rig.lane.lastSequence == 10 && !rig.lane.isReady)
+            #expect(rig.lane.deadline == rig.now + PublisherLane.acknowledgementNanosecondsMax)
         }
     }
 

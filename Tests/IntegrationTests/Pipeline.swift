@@ -73,7 +73,7 @@ final class Pipeline {
 
     deinit { for service in running.values { service.kill() } }
 
-    /// With the users and rights of `deploy/nats/server.conf`.
+    /// With the users, rights and disk writes of `deploy/nats/server.conf`.
     static func natsAsShipped() throws -> NatsServer {
         let path = "\(ServerPrograms.checkout)/deploy/nats/server.conf"
         let shipped = try String(contentsOfFile: path, encoding: .utf8)
@@ -85,6 +85,7 @@ final class Pipeline {
         }
         var options = NatsServer.Options()
         options.extra = rights
+        options.syncInterval = "always"
         return try NatsServer(options)
     }
 
@@ -254,11 +255,19 @@ final class Pipeline {
             sourceLocation: location)
     }
 
+    private var complaintsOfNats: String {
+        let lines = nats.log.split(separator: "\n").filter {
+            $0.contains("[WRN]") || $0.contains("[ERR]") || $0.contains("Restored")
+        }
+        return lines.suffix(20).joined(separator: "\n")
+    }
+
     /// SIGTERM for everybody: all of them end well, and nobody said what must not be said.
     func stopAll(_ location: SourceLocation = #_sourceLocation) {
         for (role, service) in running {
             #expect(
-                service.stop() == 0, "\(role): \(service.output.suffix(2_000))",
+                service.stop() == 0,
+                "\(role): \(service.output.suffix(2_000))\n\(complaintsOfNats)",
                 sourceLocation: location)
             service.expectCleanOutput(secrets: secrets, location)
         }

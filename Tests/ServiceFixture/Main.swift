@@ -27,6 +27,7 @@ enum ServiceFixture {
         ServiceApplication.run(description, stopTimeMax: stopTimeMax) { context in
             if context.configuration.subcommand == "once" { return .success }
             context.operations.addStatusSection("fixture") { $0.member("answer", 42) }
+            context.readiness.set("fixture", nil)
             switch context.configuration.text("FIXTURE_MODE") {
             case "fail": throw Broken()
             case "temporary": return .temporary

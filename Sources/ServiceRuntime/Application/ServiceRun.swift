@@ -52,6 +52,7 @@ struct ServiceRun {
         metrics.addProcessMetrics()
         metrics.addBuildInformation(service: description.name, version: description.version)
         metrics.addLogMetrics(of: telemetry.logger)
+        readiness.expectFirstWord()
         let context = ServiceContext(
             configuration: configuration, telemetry: telemetry, readiness: readiness,
             operations: try operations(), shutdown: shutdown, clock: SystemClock())

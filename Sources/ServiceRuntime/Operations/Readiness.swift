@@ -24,6 +24,8 @@ public final class Readiness: Sendable {
     private struct State {
         var problems: [String: String] = [:]
         var heartbeats: [String: Heartbeat] = [:]
+        /// The service runs, and no part of it has said anything yet.
+        var isStarting = false
     }
 
     private let state = ConditionLock(State())
@@ -33,6 +35,10 @@ public final class Readiness: Sendable {
 
     init(now: @escaping @Sendable () -> Timestamp) { self.now = now }
 
+    /// Not ready until the first `set`: between the opening of the operations port and the first
+    /// word of the service nobody knows.
+    func expectFirstWord() { state.withLock { $0.isStarting = true } }
+
     /// Says why `part` cannot work; nil when it can.
     public func set(_ part: String, _ problem: String?) {
         let text = problem.map { shortened($0, toBytes: Readiness.problemBytesMax) }
@@ -41,6 +47,7 @@ public final class Readiness: Sendable {
                 state.problems[part] != nil || state.problems.count < Readiness.partsMax,
                 "more than \(Readiness.partsMax) parts are not ready")
             state.problems[part] = text
+            state.isStarting = false
         }
     }
 
@@ -58,13 +65,16 @@ public final class Readiness: Sendable {
 
     public var health: Health {
         let time = now()
-        let (problems, heartbeats) = state.withLock { ($0.problems, $0.heartbeats) }
+        let (problems, heartbeats, isStarting) = state.withLock {
+            ($0.problems, $0.heartbeats, $0.isStarting)
+        }
         var silent: [String] = []
         for (part, heartbeat) in heartbeats.sorted(by: { $0.key < $1.key }) {
             guard let seconds = heartbeat.overdueSeconds(at: time) else { continue }
             silent.append("\(part): no sign of life for \(seconds) s")
         }
-        let reasons = problems.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
+        var reasons = problems.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
+        if isStarting { reasons.append("service: it starts") }
         return Health(
             live: silent.isEmpty, ready: silent.isEmpty && reasons.isEmpty,
             reasons: silent + reasons)

@@ -160,19 +160,19 @@ final class WriterThread {
         }
     }
 
-    /// The first time the partition is claimed; later it is looked at whether it is still ours.
+    /// Claims the partition, and after a lost session again, unless another writer has it: the
+    /// session that was lost may still be about to commit. The claim waits for it or fences it;
+    /// reading alone could miss its rows and write them a second time.
     private func open(_ index: Int) throws {
         let input = inputs[index]
-        let found: SinkPosition
         if let known = input.stored {
-            found = try store.read(input.kind, input.partition)
+            let found = try store.read(input.kind, input.partition)
             if found.ownerEpoch != known.ownerEpoch {
                 fence([index], "another writer claimed it")
                 return
             }
-        } else {
-            found = try store.claim(input.kind, input.partition)
         }
+        let found = try store.claim(input.kind, input.partition)
         inputs[index].stored = found
         readers.close(index)
         readers.open(index, at: found.position)

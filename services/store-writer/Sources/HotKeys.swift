@@ -46,8 +46,6 @@ struct HotKeys {
     func append(_ news: HotNews, to session: ValkeyConnection) -> Int {
         var commands = 0
         func append(_ key: String, _ order: HotOrder, _ fields: [(String, String)]) {
-            // Room is left for the replies' bound of one pipeline.
-            guard commands < ValkeyLimits.pipelineCommandsMax else { return }
             var words: [ValkeyArgument] = [
                 "EVALSHA", .text(digest), 1, .text("\(namespace):\(key)"), .text(order.text),
                 .integer(Self.expiryMilliseconds),

@@ -39,6 +39,32 @@ struct HotNews {
 
     var isEmpty: Bool { trades.isEmpty && quotes.isEmpty && bars.isEmpty }
 
+    var count: Int { trades.count + quotes.count + bars.count }
+
+    /// Takes up to `limit` of them out.
+    mutating func take(atMost limit: Int) -> HotNews {
+        guard count > limit else {
+            defer { self = HotNews() }
+            return self
+        }
+        var taken = HotNews()
+        while taken.count < limit, let (symbol, quote) = quotes.popFirst() {
+            taken.quotes[symbol] = quote
+        }
+        while taken.count < limit, let (symbol, trade) = trades.popFirst() {
+            taken.trades[symbol] = trade
+        }
+        while taken.count < limit, let (key, bar) = bars.popFirst() { taken.bars[key] = bar }
+        return taken
+    }
+
+    /// Puts back what could not be written; what came meanwhile is newer and stays.
+    mutating func putBack(_ older: HotNews) {
+        trades.merge(older.trades) { newer, _ in newer }
+        quotes.merge(older.quotes) { newer, _ in newer }
+        bars.merge(older.bars) { newer, _ in newer }
+    }
+
     mutating func removeAll() {
         trades.removeAll(keepingCapacity: true)
         quotes.removeAll(keepingCapacity: true)

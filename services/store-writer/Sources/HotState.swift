@@ -19,6 +19,8 @@ final class HotState {
     private static let gather = Duration.milliseconds(10)
     private static let retryFirst = Duration.milliseconds(200)
     private static let retryMax = Duration.seconds(5)
+    /// Keys that are written in one round trip: far below what a pipeline may hold.
+    private static let keysPerRoundTrip = 2_000
     static let part = "hot state"
 
     private let valkey: ValkeyConfiguration
@@ -32,6 +34,9 @@ final class HotState {
     private var backoff = Backoff(first: HotState.retryFirst, limit: HotState.retryMax)
     private var random = SystemRandomNumberGenerator()
     private let written: Counter
+    private let clock = SystemClock()
+    /// Since when nothing could be written, in monotonic nanoseconds.
+    private var failingSince: Int64?
 
     init(
         _ valkey: ValkeyConfiguration, client: TapeClient, context: ServiceContext
@@ -87,23 +92,22 @@ final class HotState {
 
     private func write() {
         guard connected(), !news.isEmpty, let session else { return }
+        let batch = news.take(atMost: Self.keysPerRoundTrip)
         do {
-            let commands = keys.append(news, to: session)
-            let replies = try session.replies(count: commands)
-            news.removeAll()
-            if let refusal = replies.lazy.compactMap(\.errorMessage).first {
-                try refused(refusal, on: session)
-            }
-            written.add(UInt64(replies.count))
+            let replies = try session.replies(count: keys.append(batch, to: session))
+            let refusals = replies.compactMap(\.errorMessage)
+            written.add(UInt64(replies.count - refusals.count))
+            failingSince = nil
+            guard let refusal = refusals.first else { return }
+            context.telemetry.emit(HotStateFailed(reason: refusal))
+            // Valkey has flushed its scripts: none of the batch was written.
+            guard refusal.hasPrefix("NOSCRIPT") else { return }
+            news.putBack(batch)
+            try keys.load(on: session)
         } catch {
+            news.putBack(batch)
             failed("\(error)")
         }
-    }
-
-    /// Valkey was restarted or flushed its scripts: they are loaded again with the next session.
-    private func refused(_ message: String, on session: ValkeyConnection) throws {
-        context.telemetry.emit(HotStateFailed(reason: message))
-        if message.hasPrefix("NOSCRIPT") { try keys.load(on: session) }
     }
 
     private func connected() -> Bool {
@@ -121,11 +125,17 @@ final class HotState {
         }
     }
 
-    /// What was gathered is dropped: the next news of a symbol replace it anyway.
+    /// What was gathered waits for the next session, but not for longer than a key lives.
     private func failed(_ reason: String) {
         session?.close()
         session = nil
-        news.removeAll()
+        let now = clock.monotonic().nanoseconds
+        let since = failingSince ?? now
+        failingSince = since
+        if now - since > HotKeys.expiryMilliseconds * 1_000_000 {
+            news.removeAll()
+            failingSince = now
+        }
         context.readiness.set(Self.part, reason)
         context.telemetry.emit(HotStateFailed(reason: reason))
         _ = context.shutdown.wait(timeout: backoff.next(using: &random))

@@ -17,17 +17,24 @@ public struct TestSource {
     public var sendTime = Timestamp(nanoseconds: 1_700_000_000_000_000_000)
     private var builder: PacketBuilder
 
-    public init(_ tape: TestTape, _ partition: Partition, source: SourceName) {
+    public init(
+        _ tape: TestTape, _ partition: Partition, source: SourceName, kind: PacketKind = .ticks
+    ) {
         self.tape = tape
         self.partition = partition
         self.source = source
-        builder = PacketBuilder(kind: .ticks, partition: partition, source: source)
+        builder = PacketBuilder(kind: kind, partition: partition, source: source)
     }
 
     public mutating func register(_ definition: SymbolDefinition) -> UInt32 {
         builder.register(definition)
     }
 
+    public mutating func register(_ definition: SeriesDefinition) -> UInt16 {
+        builder.register(definition)
+    }
+
+    public mutating func append(_ bar: Bar) { precondition(builder.append(bar)) }
     public mutating func append(_ trade: Trade) { precondition(builder.append(trade)) }
     public mutating func append(_ quote: Quote) { precondition(builder.append(quote)) }
 
@@ -45,7 +52,10 @@ public struct TestSource {
     @discardableResult
     public mutating func publish(watermark: Timestamp) throws -> UInt64 {
         let packet = seal(watermark: watermark)
-        return try Self.put(packet.bytes, on: tape.names.ticks(partition, source), of: tape)
+        let subject =
+            packet.header.kind == .bars
+            ? tape.names.bars(partition) : tape.names.ticks(partition, source)
+        return try Self.put(packet.bytes, on: subject, of: tape)
     }
 
     /// Any bytes on any subject of the tape.

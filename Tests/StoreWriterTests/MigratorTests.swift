@@ -18,14 +18,17 @@ struct TestDatabase {
     var migrator: String { "\(name)_migrator" }
     var writer: String { "\(name)_writer" }
 
-    init(_ name: String, schema: String = "md", timescale: Bool = false) throws {
-        server = try PostgresServer.shared()
-        self.name = try server.createDatabase(name, timescale: timescale)
+    init(
+        _ name: String, schema: String = "md", timescale: Bool = false,
+        server: PostgresServer? = nil
+    ) throws {
+        self.server = try server ?? PostgresServer.shared()
+        self.name = try self.server.createDatabase(name, timescale: timescale)
         self.schema = try #require(SchemaName(schema))
         for role in [migrator, writer] {
-            try server.psql("CREATE ROLE \(role) LOGIN PASSWORD '\(PostgresServer.password)'")
+            try self.server.psql("CREATE ROLE \(role) LOGIN PASSWORD '\(PostgresServer.password)'")
         }
-        try server.psql("GRANT CREATE ON DATABASE \(name) TO \(migrator)")
+        try self.server.psql("GRANT CREATE ON DATABASE \(name) TO \(migrator)")
     }
 
     func connect(

@@ -1,0 +1,236 @@
+import MarketModel
+import Primitives
+import ServiceTestSupport
+import ServiceRuntime
+import TapeProtocol
+import TapeCodec
+import TestSupport
+import Testing
+import ValkeyClient
+
+@testable import StoreWriter
+
+@Suite("The hot state in a real Valkey")
+struct HotStateTests {
+    private func source(_ bench: WriterBench, _ symbols: [String]) throws -> TestSource {
+        var source = TestSource(
+            bench.tape, Partition(0), source: try #require(SourceName("test")))
+        for symbol in symbols {
+            _ = source.register(
+                SymbolDefinition(
+                    symbol: try #require(Symbol(symbol)), provider: "", since: .undefined))
+        }
+        return source
+    }
+
+    private func trade(_ symbol: UInt32, _ price: Int64, action: UInt8 = 0) -> Trade {
+        Trade(
+            header: TickHeader(
+                symbol: symbol, action: action, providerTime: Timestamp(nanoseconds: 17),
+                receiveTime: Timestamp(nanoseconds: 18)),
+            price: Price(raw: price), size: Quantity(raw: 250_000_000))
+    }
+
+    private func publish(
+        _ source: inout TestSource, _ symbol: UInt32, _ price: Int64
+    ) throws {
+        source.append(trade(symbol, price * 1_000_000_000))
+        try source.publish(watermark: Timestamp(nanoseconds: 0))
+    }
+
+    private func price(_ bench: WriterBench, _ server: ValkeyServer, _ symbol: String) -> String {
+        do {
+            return try server.cli(
+                "HGET", "\(bench.tape.names.namespace):trade:\(symbol)", "price")
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    /// The hot state reads from the tape's end: what is published before it listens is not news.
+    private func listens(
+        _ bench: WriterBench, _ server: ValkeyServer, _ source: inout TestSource, _ symbol: UInt32,
+        _ name: String
+    ) throws {
+        var number: Int64 = 1_000_000
+        #expect(
+            try eventually(within: 60) {
+                number += 1
+                try publish(&source, symbol, number)
+                return price(bench, server, name).hasPrefix("1")
+            })
+    }
+
+    @Test("the latest trade, quote and bar of each symbol, with a time to live")
+    func latest() throws {
+        let server = try ValkeyServer()
+        let bench = try WriterBench("writer_30")
+        var source = try source(bench, ["AAPL", "O'N \"x\"", "PROBE"])
+        let running = try bench.start(valkey: server)
+        try listens(bench, server, &source, 2, "PROBE")
+        for number in 1...40 {
+            source.append(trade(0, Int64(number) * 1_000_000_000))
+            source.append(
+                Quote(
+                    header: TickHeader(
+                        symbol: 1, providerTime: .undefined,
+                        receiveTime: Timestamp(nanoseconds: Int64(number))),
+                    bidPrice: .undefined, bidSize: .undefined,
+                    askPrice: Price(raw: Int64(number) * 500_000_000),
+                    askSize: Quantity(raw: 100_000_000)))
+            // A correction is not the latest trade.
+            source.append(trade(0, 999, action: TradeAction.correction.rawValue))
+            try source.publish(watermark: Timestamp(nanoseconds: 0))
+        }
+        #expect(eventually { price(bench, server, "AAPL") == "40" })
+        let key = "\(bench.tape.names.namespace):quote:O'N \"x\""
+        #expect(
+            try eventually { try server.cli("HGET", key, "ask") == "20" })
+        let fields = ["ts", "bid", "bid_size", "ask", "ask_size", "receive_ts", "source"]
+        #expect(
+            try server.cli(["HMGET", key] + fields).split(
+                separator: "\n", omittingEmptySubsequences: false
+            ).map(String.init) == ["40", "", "", "20", "1", "40", "test"])
+        let life = Int(try server.cli("PTTL", key)) ?? 0
+        #expect((200_000...300_000).contains(life))
+        try bar(bench, server)
+        #expect(try running.stop() == .success)
+        #expect((running.service.metric("mds_hot_state_writes_total") ?? 0) > 2)
+    }
+
+    private func bar(_ bench: WriterBench, _ server: ValkeyServer) throws {
+        var source = TestSource(
+            bench.tape, Partition(0), source: .operator, kind: .bars)
+        _ = source.register(
+            SymbolDefinition(
+                symbol: try #require(Symbol("AAPL")), provider: "", since: .undefined,
+                source: SourceName("test")))
+        _ = source.register(
+            SeriesDefinition(name: try #require(SeriesName("1m")), widthNanoseconds: 1))
+        for open: Int64 in [60, 0] {
+            var bar = Bar(
+                symbol: 0, series: 0, openTime: Timestamp(nanoseconds: open),
+                closeTime: Timestamp(nanoseconds: open + 60))
+            bar.open = Price(raw: 1_500_000_000)
+            bar.volume = 12_345_000_000
+            bar.trades = 7
+            bar.flags = [.partial]
+            source.append(bar)
+        }
+        try source.publish(watermark: Timestamp(nanoseconds: 0))
+        let key = "\(bench.tape.names.namespace):bar:AAPL:1m"
+        // The revision of an older window that came in the same packet does not hide the newer.
+        #expect(try eventually { try server.cli("HGET", key, "ts") == "60" })
+        #expect(
+            try server.cli("HMGET", key, "open", "high", "volume", "trades", "partial", "source")
+                == "1.5\n\n123.45\n7\n1\ntest")
+    }
+
+    @Test("Valkey that is killed, flushed or loses its scripts: the state is right again")
+    func away() throws {
+        let server = try ValkeyServer()
+        let bench = try WriterBench("writer_31")
+        var source = try source(bench, ["A", "B", "C", "PROBE"])
+        let running = try bench.start(valkey: server)
+        try listens(bench, server, &source, 3, "PROBE")
+        try publish(&source, 0, 1)
+        #expect(eventually { price(bench, server, "A") == "1" })
+        // Without its scripts the next write is refused; what was refused comes again.
+        try server.cli("SCRIPT", "FLUSH")
+        try publish(&source, 1, 2)
+        #expect(eventually { price(bench, server, "B") == "2" })
+        #expect((running.service.metric("mds_hot_state_failures_total") ?? 0) >= 1)
+        // Killed: what comes while it is away is there when it is back, once and for all.
+        server.kill()
+        try publish(&source, 2, 3)
+        #expect(
+            try eventually {
+                try publish(&source, 3, 4)
+                return running.reasons.contains { $0.hasPrefix("hot state") }
+            })
+        try publish(&source, 2, 5)
+        try server.restart()
+        #expect(eventually(within: 30) { price(bench, server, "C") == "5" })
+        #expect(eventually { running.isReady }, "\(running.reasons)")
+        // The database did not mind.
+        #expect(try bench.missing() == "0")
+        #expect(try running.stop() == .success)
+    }
+
+    @Test("an older value never replaces a newer one")
+    func order() throws {
+        let server = try ValkeyServer()
+        let session = try ValkeyConnection(
+            ValkeyConfiguration(
+                host: "127.0.0.1", port: server.port, password: ValkeyServer.password))
+        var keys = HotKeys(namespace: "x")
+        try keys.load(on: session)
+        func write(_ price: Int64, _ created: Int64, _ sequence: UInt64) throws {
+            var news = HotNews()
+            var builder = PacketBuilder(
+                kind: .ticks, partition: Partition(0), source: try #require(SourceName("s")))
+            _ = builder.register(
+                SymbolDefinition(
+                    symbol: try #require(Symbol("A")), provider: "", since: .undefined))
+            let isIn = builder.append(trade(0, price * 1_000_000_000))
+            #expect(isIn)
+            let packet = builder.seal(
+                PacketBuilder.Seal(
+                    epoch: 1, firstOrdinal: 1, watermark: .undefined, sendTime: .undefined))
+            packet.withBytes { bytes in
+                news.add(
+                    packet.header, bytes,
+                    order: HotOrder(
+                        streamCreated: Timestamp(nanoseconds: created), sequence: sequence))
+            }
+            let replies = try session.replies(count: keys.append(news, to: session))
+            #expect(replies.count == 1 && replies[0].errorMessage == nil)
+        }
+        let big = UInt64(1) << 53
+        for (price, created, sequence, stands) in [
+            (1, 5, big, "1"), (2, 5, big + 1, "2"), (3, 5, big, "2"), (4, 4, UInt64.max, "2"),
+            (5, 6, 1, "5"), (6, 6, 1, "6"), (7, 5, UInt64.max, "6"), (8, 60, 0, "8"),
+        ] as [(Int64, Int64, UInt64, String)] {
+            try write(price, created, sequence)
+            #expect(try server.cli("HGET", "x:trade:A", "price") == stands)
+        }
+    }
+
+    @Test("what could not be written waits, and what came meanwhile is newer")
+    func putBack() throws {
+        func news(_ symbols: [String], price: Int64) throws -> HotNews {
+            var news = HotNews()
+            for name in symbols {
+                var builder = PacketBuilder(
+                    kind: .ticks, partition: Partition(0), source: try #require(SourceName("s")))
+                _ = builder.register(
+                    SymbolDefinition(
+                        symbol: try #require(Symbol(name)), provider: "", since: .undefined))
+                let isIn = builder.append(trade(0, price))
+                #expect(isIn)
+                let packet = builder.seal(
+                    PacketBuilder.Seal(
+                        epoch: 1, firstOrdinal: 1, watermark: .undefined, sendTime: .undefined))
+                packet.withBytes {
+                    news.add(
+                        packet.header, $0,
+                        order: HotOrder(streamCreated: .undefined, sequence: UInt64(price)))
+                }
+            }
+            return news
+        }
+        var all = try news((0..<10).map { "S\($0)" }, price: 1)
+        let part = all.take(atMost: 4)
+        #expect(part.count == 4 && all.count == 6)
+        let newer = try news(["S0", "S1", "S2", "S3", "S4"], price: 2)
+        var later = newer
+        later.putBack(part)
+        later.putBack(all)
+        #expect(later.count == 10)
+        for (symbol, trade) in later.trades {
+            #expect(trade.record.price.raw == (newer.trades[symbol] == nil ? 1 : 2))
+        }
+        let rest = later.take(atMost: 100)
+        #expect(rest.count == 10 && later.isEmpty)
+    }
+}

@@ -1,0 +1,167 @@
+import MarketModel
+import PostgresClient
+import Primitives
+import ServiceTestSupport
+import NatsTransport
+import TapeTransport
+import TapeCodec
+import TestSupport
+import Testing
+
+@testable import StoreWriter
+
+@Suite("Positions and batches")
+struct SinkPositionTests {
+    private func header(
+        _ source: String, first: UInt64, count: UInt32, kind: PacketKind = .ticks
+    ) throws -> PacketHeader {
+        var header = PacketHeader(
+            kind: kind, partition: Partition(3), source: try #require(SourceName(source)), epoch: 9,
+            firstOrdinal: first, watermark: .undefined, sendTime: .undefined)
+        header.tickCount = count
+        return header
+    }
+
+    private var tapePosition: TapePosition {
+        TapePosition(
+            streamCreated: Timestamp(nanoseconds: 1_700_000_000_123_456_789), sequence: 77,
+            packet: PacketIdentity(epoch: 9, firstOrdinal: 5, checksum: UInt64.max), sources: [])
+    }
+
+    @Test("the account sums per source what was written and skipped, whatever the packets hold")
+    func account() throws {
+        var position = SinkPosition(input: .ticks, partition: Partition(3), ownerEpoch: 1)
+        position.add(try header("a", first: 11, count: 4), TickCount(written: 3, skipped: 1))
+        position.add(try header("b", first: 1, count: 2), TickCount(written: 2, skipped: 0))
+        // A marker has no ordinals.
+        position.add(try header("a", first: 15, count: 0), TickCount())
+        position.add(try header("a", first: 15, count: 6), TickCount(written: 6, skipped: 0))
+        #expect(position.sources.map(\.source.text) == ["a", "b"])
+        let first = try #require(position.sources.first)
+        #expect(first.firstOrdinal == 11 && first.lastOrdinal == 20)
+        #expect(first.written == 9 && first.skipped == 1)
+    }
+
+    @Test("what is advanced in the database is what the next claim finds")
+    func roundTrip() throws {
+        let database = try TestDatabase("position_round")
+        try database.migrate()
+        let writer = try database.connectWriter()
+        var position = try SinkPosition.claim(
+            .bars, Partition(3), owner: "me", on: writer, timeout: patience)
+        #expect(position.position == nil && position.ownerEpoch == 1 && position.sources.isEmpty)
+        position.position = tapePosition
+        position.add(try header("a", first: 11, count: 4), TickCount(written: 3, skipped: 1))
+        position.add(try header("z-9", first: 1, count: 2), TickCount(written: 2, skipped: 0))
+        var json = JSONWriter(capacity: 64)
+        json.array { position.write(into: &$0) }
+        try writer.execute(
+            "SELECT advance_positions('store', $1::jsonb)", [.text(json.text)], timeout: patience)
+        let read = try SinkPosition.read(.bars, Partition(3), on: writer, timeout: patience)
+        let claimed = try SinkPosition.claim(
+            .bars, Partition(3), owner: "you", on: writer, timeout: patience)
+        #expect(read.ownerEpoch == 1 && claimed.ownerEpoch == 2)
+        for found in [read, claimed] {
+            let place = try #require(found.position)
+            #expect(place.streamCreated == tapePosition.streamCreated && place.sequence == 77)
+            #expect(place.packet == tapePosition.packet)
+            #expect(place.sources.map(\.lastOrdinal) == [14, 2])
+            #expect(found.sources.map(\.written) == [3, 2])
+            #expect(found.sources.map(\.skipped) == [1, 0])
+            #expect(found.sources.map(\.firstOrdinal) == [11, 1])
+        }
+    }
+
+    @Test("a position that was never claimed cannot be read")
+    func unreadable() throws {
+        let database = try TestDatabase("position_none")
+        try database.migrate()
+        let writer = try database.connectWriter()
+        let error = #expect(throws: SinkPosition.Unreadable.self) {
+            try SinkPosition.read(.ticks, Partition(5), on: writer, timeout: patience)
+        }
+        #expect(error?.description.contains("migrate") == true)
+    }
+
+    @Test("without a tape position nothing is told")
+    func empty() {
+        let position = SinkPosition(input: .ticks, partition: Partition(3), ownerEpoch: 1)
+        var json = JSONWriter(capacity: 64)
+        json.array { position.write(into: &$0) }
+        #expect(json.text == "[]")
+    }
+
+    @Test("the report is JSON, sorted by partition and input")
+    func report() throws {
+        var stored = SinkPosition(input: .bars, partition: Partition(3), ownerEpoch: 4)
+        stored.position = tapePosition
+        stored.add(try header("a", first: 1, count: 4), TickCount(written: 4, skipped: 0))
+        let report = WriterReport()
+        report.update(
+            thread: 1,
+            [
+                WriterReport.Line(
+                    WriterThread.Input(kind: .ticks, partition: Partition(4)), problem: "why")
+            ])
+        report.update(
+            thread: 0,
+            [
+                WriterReport.Line(
+                    WriterThread.Input(kind: .ticks, partition: Partition(3)), problem: nil),
+                WriterReport.Line(
+                    WriterThread.Input(kind: .bars, partition: Partition(3), stored: stored),
+                    problem: nil),
+            ])
+        var json = JSONWriter(capacity: 64)
+        json.object { report.write(into: &$0) }
+        let lines = try #require(try JSONValue.parse(json.text)["positions"]?.array)
+        #expect(lines.map { $0["partition"]?.int } == [3, 3, 4])
+        #expect(lines.map { $0["input"]?.string } == ["bars", "ticks", "ticks"])
+        #expect(lines[2]["problem"]?.string == "why" && lines[0]["problem"] == .null)
+        #expect(lines[0]["sequence"]?.int == 77 && lines[0]["owner_epoch"]?.int == 4)
+        #expect(lines[0]["sources"]?.array?.first?["written"]?.int == 4)
+    }
+
+    // MARK: batches
+
+    /// A message of a real server that holds a packet of so many trades.
+    private func item(_ tape: TestTape, input: Int, ticks: Int) throws -> WriteBatch.Item {
+        var source = TestSource(tape, Partition(0), source: try #require(SourceName("s")))
+        _ = source.register(
+            SymbolDefinition(
+                symbol: try #require(Symbol("A")), provider: "", since: .undefined))
+        WriterBench.fill(&source, ticks: ticks)
+        let packet = source.seal(watermark: .undefined)
+        // What is asked comes back as an answer: any message does.
+        let message = try tape.client.connection.request(
+            [], to: "$JS.API.INFO", timeout: .seconds(20))
+        return WriteBatch.Item(
+            input: input, header: packet.header, message: message, position: tapePosition)
+    }
+
+    @Test("a batch is full by rows, bytes or packets, and forgets inputs that were taken over")
+    func batches() throws {
+        let tape = try TestTape(Peers.nats.get(), namespace: "batches")
+        var batch = WriteBatch()
+        #expect(batch.isEmpty && !batch.isFull)
+        let small = try item(tape, input: 0, ticks: 2)
+        let large = try item(tape, input: 1, ticks: 1_000)
+        batch.add(small, now: 50)
+        batch.add(large, now: 60)
+        #expect(batch.since == 50 && batch.rows == 1_002 && batch.items.count == 2)
+        #expect(batch.bytes == Int(small.header.byteCount) + Int(large.header.byteCount))
+        batch.remove(inputs: [0])
+        #expect(batch.rows == 1_000 && batch.items.map(\.input) == [1] && batch.since == 50)
+        batch.remove(inputs: [1])
+        #expect(batch.isEmpty && batch.rows == 0 && batch.bytes == 0)
+        for _ in 0..<20 { batch.add(large, now: 70) }
+        #expect(batch.since == 70 && batch.isFull)
+        batch.removeAll()
+        let none = try item(tape, input: 2, ticks: 0)
+        for _ in 0..<WriterSettings.batchPacketsMax {
+            #expect(!batch.isFull)
+            batch.add(none, now: 80)
+        }
+        #expect(batch.isFull && batch.rows == 0)
+    }
+}

@@ -1,0 +1,135 @@
+import MarketModel
+import NatsTransport
+import PostgresClient
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import Synchronization
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import TestSupport
+import Testing
+
+@testable import StoreWriter
+
+/// The servers that all writers' tests of this process share; each test has a namespace, a database
+/// and keys of its own.
+enum Peers {
+    static let nats = Result { try NatsServer() }
+    static let valkey = Result { try ValkeyServer() }
+}
+
+/// A tape and a migrated database of one test, and writers between them.
+struct WriterBench {
+    let tape: TestTape
+    let database: TestDatabase
+
+    /// `name` names the database; the namespace is the schema's.
+    init(_ name: String, nats: NatsServer? = nil, server: PostgresServer? = nil) throws {
+        let namespace = name.replacing("writer_", with: "w")
+        tape = try TestTape(nats ?? Peers.nats.get(), namespace: namespace)
+        database = try TestDatabase(name, schema: namespace, server: server)
+        try database.migrate()
+    }
+
+    func environment(valkey: ValkeyServer? = nil) -> [String: String] {
+        var environment = tape.environment
+        environment["POSTGRES_HOST"] = "127.0.0.1"
+        environment["POSTGRES_PORT"] = String(database.server.port)
+        environment["POSTGRES_DB"] = database.name
+        environment["POSTGRES_USER"] = database.writer
+        environment["POSTGRES_PASSWORD"] = PostgresServer.password
+        environment["WRITER_PARTITIONS"] = "0-3"
+        environment["WRITER_BATCH_WAIT"] = "20ms"
+        environment["WRITER_HOT_STATE"] = valkey == nil ? "false" : "true"
+        if let valkey {
+            environment["VALKEY_PORT"] = String(valkey.port)
+            environment["VALKEY_PASSWORD"] = ValkeyServer.password
+        }
+        return environment
+    }
+
+    func start(
+        _ changes: [String: String] = [:], valkey: ValkeyServer? = nil, client: TapeClient? = nil
+    ) throws -> RunningService {
+        let service = try TestService(
+            Main.description, environment(valkey: valkey).merging(changes) { $1 })
+        let settings = WriterSettings(service.context.configuration)
+        let client = try client ?? tape.connect(service)
+        return try service.start { context in
+            defer { client.close() }
+            return try Writer(
+                settings, client: client, context: context, report: WriterReport()
+            ).run()
+        }
+    }
+
+    /// Ticks of one partition: a quote, then trades, again and again.
+    func source(_ partition: Int, name: String = "test") throws -> TestSource {
+        var source = TestSource(
+            tape, Partition(partition), source: try #require(SourceName(name)))
+        _ = source.register(
+            SymbolDefinition(
+                symbol: try #require(Symbol("S\(partition)")), provider: "test",
+                since: .undefined))
+        return source
+    }
+
+    static let start: Int64 = 1_700_000_000_000_000_000
+
+    static func fill(_ source: inout TestSource, ticks: Int) {
+        for number in 0..<ticks {
+            let time = start + Int64(source.nextOrdinal) * 1_000_000_000 + Int64(number)
+            let header = TickHeader(
+                symbol: 0, providerTime: Timestamp(nanoseconds: time),
+                receiveTime: Timestamp(nanoseconds: time + 5))
+            if number % 4 == 0 {
+                source.append(
+                    Quote(
+                        header: header, bidPrice: Price(raw: 1), bidSize: Quantity(raw: 1),
+                        askPrice: Price(raw: 2), askSize: Quantity(raw: 1)))
+            } else {
+                source.append(
+                    Trade(
+                        header: header, price: Price(raw: Int64(number)), size: Quantity(raw: 1)))
+            }
+        }
+    }
+
+    /// What must hold at the end: the sinks' books and the rows agree, with nothing missing and
+    /// nothing twice.
+    func isComplete(_ ticks: [Int], within seconds: Double = 60) -> Bool {
+        let rows = ticks.enumerated().filter { $0.element > 0 }
+            .map { "test|\($0.offset)|\($0.element)|\($0.element)|1|\($0.element)" }
+            .joined(separator: "\n")
+        return eventually(within: seconds) {
+            do {
+                return try stored() == rows
+            } catch {
+                return false
+            }
+        }
+    }
+
+    func stored() throws -> String {
+        try database.psql(
+            """
+            SELECT source, partition, rows, ordinals, first_ordinal, last_ordinal
+            FROM stored_ticks ORDER BY 1, 2
+            """)
+    }
+
+    /// For the message of a failing test.
+    var shown: String {
+        do {
+            return try stored()
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    func missing() throws -> String {
+        try database.psql("SELECT coalesce(sum(abs(missing)), -1) FROM sink_audit")
+    }
+}

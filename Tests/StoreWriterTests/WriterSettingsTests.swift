@@ -1,0 +1,65 @@
+import MarketModel
+import PostgresClient
+import ServiceTestSupport
+import ValkeyClient
+import Testing
+
+@testable import StoreWriter
+
+@Suite("The writer's settings")
+struct WriterSettingsTests {
+    private func settings(_ environment: [String: String]) throws -> WriterSettings {
+        WriterSettings(try TestService.configuration(Main.description, environment))
+    }
+
+    @Test("the defaults are what the README says")
+    func defaults() throws {
+        let settings = try settings([:])
+        #expect(settings.partitions.map(\.number) == Array(0..<32))
+        #expect(settings.threads == 2 && settings.batchRows == 200)
+        #expect(settings.batchWaitNanoseconds == 250_000_000)
+        #expect(settings.postgres.peer.contains("127.0.0.1"))
+        #expect(settings.postgres.user == "tapeline" && settings.postgres.database == "market_data")
+        #expect(settings.postgres.applicationName == "store-writer")
+        #expect(settings.valkey?.port == 6_379 && settings.valkey?.password == nil)
+    }
+
+    @Test("every setting arrives, and the namespace is the schema")
+    func all() throws {
+        let settings = try settings([
+            "MDS_NAMESPACE": "desk", "WRITER_PARTITIONS": "4-5", "WRITER_THREADS": "8",
+            "WRITER_BATCH_ROWS": "7", "WRITER_BATCH_WAIT": "2s", "POSTGRES_HOST": "db",
+            "POSTGRES_PORT": "6000", "POSTGRES_PASSWORD": "secret", "POSTGRES_SSLMODE": "require",
+            "POSTGRES_SSLROOTCERT": "ca.pem", "VALKEY_USER": "u", "VALKEY_PASSWORD": "p",
+        ])
+        // More threads than partitions would have nothing to do.
+        #expect(settings.threads == 2)
+        #expect(settings.batchRows == 7 && settings.batchWaitNanoseconds == 2_000_000_000)
+        #expect(settings.postgres.host == "db" && settings.postgres.port == 6_000)
+        #expect(settings.postgres.password == "secret" && settings.postgres.sslMode == .require)
+        #expect(settings.postgres.rootCertificate == "ca.pem")
+        #expect(settings.postgres.settings.map(\.0) == ["search_path"])
+        #expect(settings.postgres.settings.map(\.1) == ["desk"])
+        #expect(settings.valkey?.user == "u" && settings.valkey?.password == "p")
+    }
+
+    @Test("without hot state there is no Valkey")
+    func withoutHotState() throws {
+        #expect(try settings(["WRITER_HOT_STATE": "false"]).valkey == nil)
+    }
+
+    @Test(
+        "a value that makes no sense is one sentence that begins with its key",
+        arguments: [
+            ("WRITER_PARTITIONS", "0-32"), ("WRITER_PARTITIONS", "x"), ("WRITER_THREADS", "0"),
+            ("WRITER_THREADS", "65"), ("WRITER_BATCH_ROWS", "0"), ("WRITER_BATCH_ROWS", "20001"),
+            ("WRITER_BATCH_WAIT", "0s"), ("WRITER_BATCH_WAIT", "2m"), ("WRITER_HOT_STATE", "maybe"),
+            ("POSTGRES_PORT", "70000"), ("POSTGRES_SSLMODE", "allow"), ("VALKEY_PORT", "0"),
+            ("MDS_NAMESPACE", "a-name-of-17-char"),
+        ])
+    func bad(key: String, value: String) {
+        let found = TestService.problems(Main.description, [key: value])
+        #expect(found.count == 1, "\(found)")
+        #expect(found.first?.hasPrefix(key) == true, "\(found)")
+    }
+}

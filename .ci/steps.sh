@@ -95,9 +95,18 @@ need_tests() { # need_tests LOG LEAST
     [ "${count:-0}" -ge "$2" ] || die "only ${count:-0} tests ran, at least $2 were expected: see $1"
 }
 
+# Tests of traps run by themselves. The runner waits for any child of its process, sees the same
+# one again and again while somebody else's child has ended and is not waited for yet, and misses
+# its own: beside tests that start servers it may hang.
+run_trap_tests() {
+    timeout -k 20 "$test_seconds_max" \
+        swift test --skip-build --disable-xctest "${build_flags[@]}" --filter '/traps[A-Z]'
+}
+
 run_tests() {
     timeout -k 20 "$test_seconds_max" \
-        swift test --skip-build --disable-xctest "${build_flags[@]}" --skip TidyTests
+        swift test --skip-build --disable-xctest "${build_flags[@]}" \
+        --skip TidyTests --skip '/traps[A-Z]'
 }
 
 # The folder of the toolchain's own programs: another llvm-cov does not read its profiles.

@@ -10,6 +10,8 @@ step 'Servers' servers deploy/local/servers.sh
 step 'Format' format check_format
 step 'Build' build build_tests
 no_warnings || die "the build has warnings"
+step 'Traps' traps run_trap_tests
+need_tests "$logs/traps.log" 20
 step 'Tests' tests run_tests
 need_tests "$logs/tests.log" 50
 closing_line "$logs/tests.log"

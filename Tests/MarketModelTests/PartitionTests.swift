@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test("a count outside of the range is a bug")
-    func misuse() async {
+    func trapsMisuse() async {
         await #expect(processExitsWith: .failure) {
             if let symbol = Symbol("A") { _ = Partition(of: symbol, count: 0) }
         }

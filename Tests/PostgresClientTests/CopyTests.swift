@@ -217,7 +217,7 @@ struct CopyTests {
     }
 
     @Test("a row with a value too many or too few is a bug that stops the process")
-    func wrongCount() async {
+    func trapsWrongCount() async {
         await #expect(processExitsWith: .failure) {
             var writer = BinaryCopyWriter(operation: "COPY t") { _ in }
             try writer.row(columns: 1)

@@ -48,7 +48,7 @@ struct ExecuteTests {
     }
 
     @Test("a row that does not exist is a bug that stops the process")
-    func rowOutOfRange() async {
+    func trapsRowOutOfRange() async {
         await #expect(processExitsWith: .failure) { _ = PostgresResult.nothing[0, 0] }
     }
 

@@ -58,7 +58,7 @@ struct NumericTests {
     }
 
     @Test("a scale out of range is a bug that stops the process")
-    func scaleOutOfRange() async {
+    func trapsScaleOutOfRange() async {
         await #expect(processExitsWith: .failure) {
             var buffer: [UInt8] = []
             NumericEncoding.append(1, scale: 39, to: &buffer)

@@ -45,7 +45,7 @@ import Testing
     }
 
     @Test("a first wait of zero, or above the limit, is a bug")
-    func misuse() async {
+    func trapsMisuse() async {
         await #expect(processExitsWith: .failure) {
             _ = Backoff(first: .zero, limit: .seconds(1))
         }

@@ -40,7 +40,7 @@ import Testing
     }
 
     @Test("a load behind the end is stopped, whatever its width")
-    func outOfBounds() async {
+    func trapsOutOfBounds() async {
         await #expect(processExitsWith: .failure) {
             _ = [UInt8](repeating: 0, count: 7).withRawSpan { $0.uint64(at: 0) }
         }

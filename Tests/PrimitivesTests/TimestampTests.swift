@@ -104,7 +104,7 @@ import Testing
     }
 
     @Test("a window without a width is a bug")
-    func widthless() async {
+    func trapsWidthless() async {
         await #expect(processExitsWith: .failure) {
             _ = Timestamp(nanoseconds: 1).floored(toNanoseconds: 0)
         }

@@ -145,28 +145,28 @@ import Testing
 /// Mistakes in the code stop the process with a message that names the key.
 @Suite struct ConfigurationMistakeTests {
     @Test("a key that is not in the schema")
-    func unknownKey() async {
+    func trapsUnknownKey() async {
         await #expect(processExitsWith: .failure) {
             _ = try ConfigurationFixture().configuration().text("WRITER_NOPE")
         }
     }
 
     @Test("a value of another kind")
-    func otherKind() async {
+    func trapsOtherKind() async {
         await #expect(processExitsWith: .failure) {
             _ = try ConfigurationFixture().configuration().integer("WRITER_NAME")
         }
     }
 
     @Test("a value that may be absent")
-    func absent() async {
+    func trapsAbsent() async {
         await #expect(processExitsWith: .failure) {
             _ = try ConfigurationFixture().configuration().text("WRITER_PEER")
         }
     }
 
     @Test("a default that does not fit, a secret with a default, a key that is there twice")
-    func schema() async {
+    func trapsSchema() async {
         await #expect(processExitsWith: .failure) {
             _ = ConfigurationKey("A_B", .integer(1...5), default: "6", "h")
         }

@@ -113,7 +113,7 @@ import Testing
     }
 
     @Test("A capacity below one is a bug", arguments: [0, -1])
-    func badCapacity(capacity: Int) async {
+    func trapsBadCapacity(capacity: Int) async {
         await #expect(processExitsWith: .failure) { [capacity] in
             _ = Mailbox<Int>(capacity: capacity)
         }

@@ -59,7 +59,7 @@ import Testing
     }
 
     @Test("More parts than a program can name are a bug")
-    func tooMany() async {
+    func trapsTooMany() async {
         await #expect(processExitsWith: .failure) {
             let readiness = Readiness()
             for n in 0...Readiness.partsMax { readiness.set("part-\(n)", "down") }

@@ -76,7 +76,7 @@ import Testing
     }
 
     @Test("A thread that joins itself is a bug and says so")
-    func joinsItself() async {
+    func trapsJoinsItself() async {
         let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent])
         {
             let box = Mailbox<ServiceThread>(capacity: 1)

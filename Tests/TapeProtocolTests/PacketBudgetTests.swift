@@ -53,7 +53,7 @@ import Testing
     }
 
     @Test("a rate that is none is a bug of the caller")
-    func invalid() async {
+    func trapsInvalid() async {
         await #expect(processExitsWith: .failure) { _ = PacketBudget(packetsPerSecond: 0) }
     }
 }

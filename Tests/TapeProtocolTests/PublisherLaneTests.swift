@@ -264,7 +264,7 @@ import Testing
     }
 
     @Test("publishing when it is not its turn is a bug")
-    func misuse() async {
+    func trapsMisuse() async {
         await #expect(processExitsWith: .failure) {
             let rig = try LaneRig()
             _ = rig.publish(ticks: 1)

@@ -81,7 +81,7 @@ import Testing
     }
 
     @Test("what is written to standard error is one line of JSON")
-    func standardError() async throws {
+    func trapsStandardError() async throws {
         let result = await #expect(
             processExitsWith: .success, observing: [\.standardErrorContent]
         ) {

@@ -185,7 +185,7 @@ import Testing
 /// A mistake in the code that names a metric stops the process at once.
 @Suite struct MetricMistakeTests {
     @Test("one name for two kinds")
-    func kinds() async {
+    func trapsKinds() async {
         await #expect(processExitsWith: .failure) {
             let registry = MetricRegistry()
             _ = registry.counter("c", "C.")
@@ -194,7 +194,7 @@ import Testing
     }
 
     @Test("one name with two sets of buckets")
-    func buckets() async {
+    func trapsBuckets() async {
         await #expect(processExitsWith: .failure) {
             let registry = MetricRegistry()
             _ = registry.histogram("h", "H.", buckets: [1])
@@ -203,14 +203,14 @@ import Testing
     }
 
     @Test("buckets out of order")
-    func order() async {
+    func trapsOrder() async {
         await #expect(processExitsWith: .failure) {
             _ = MetricRegistry().histogram("h", "H.", buckets: [2, 1])
         }
     }
 
     @Test("a name beside a histogram's own samples")
-    func collision() async {
+    func trapsCollision() async {
         await #expect(processExitsWith: .failure) {
             let registry = MetricRegistry()
             _ = registry.counter("h_count", "C.")
@@ -219,14 +219,14 @@ import Testing
     }
 
     @Test("a label twice")
-    func doubledLabel() async {
+    func trapsDoubledLabel() async {
         await #expect(processExitsWith: .failure) {
             _ = MetricRegistry().counter("c", "C.", labels: [("a", "1"), ("a", "2")])
         }
     }
 
     @Test("a reading and an object of the same name")
-    func readingAndObject() async {
+    func trapsReadingAndObject() async {
         await #expect(processExitsWith: .failure) {
             let registry = MetricRegistry()
             registry.reading("g", "G.") { 1 }
@@ -252,7 +252,7 @@ import Testing
     }
 
     @Test("a name that is not allowed")
-    func badNames() async {
+    func trapsBadNames() async {
         await #expect(processExitsWith: .failure) { _ = MetricRegistry().counter("a-b", "C.") }
         await #expect(processExitsWith: .failure) {
             _ = MetricRegistry().counter("c", "C.", labels: [("le", "1")])

@@ -143,14 +143,14 @@ public struct JetStream: Sendable {
 
     // MARK: parts
 
-    private func requireToken(_ name: String, _ operation: String) throws(JetStreamError) {
+    func requireToken(_ name: String, _ operation: String) throws(JetStreamError) {
         guard !NatsSubject.isToken(name) else { return }
         throw .refused(
             operation: operation, code: 400, errorCode: 0,
             description: "a name has 1 to 255 characters and no blanks, dots, * > / or \\")
     }
 
-    private func parsed<Value>(
+    func parsed<Value>(
         _ value: Value?, _ operation: String
     ) throws(JetStreamError) -> Value {
         guard let value else {
@@ -167,7 +167,7 @@ public struct JetStream: Sendable {
     }
 
     /// nil: the server refused it with `absentCode`.
-    private func call(
+    func call(
         _ path: String, _ body: [UInt8], _ operation: String, absentCode: Int
     ) throws(JetStreamError) -> JSONValue? {
         let answer: JSONValue

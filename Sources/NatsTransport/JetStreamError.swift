@@ -8,6 +8,8 @@ public enum JetStreamError: Error, Equatable, Sendable, CustomStringConvertible 
     case refused(operation: String, code: Int, errorCode: Int, description: String)
     /// A stream of this name exists and is another one than was asked for.
     case differs(stream: String, differences: [String])
+    /// A name or a value that was refused before anything was sent.
+    case invalid(operation: String, detail: String)
     /// The answer is not what this version understands.
     case malformed(operation: String, detail: String)
 
@@ -17,7 +19,7 @@ public enum JetStreamError: Error, Equatable, Sendable, CustomStringConvertible 
         case .unavailable: return true
         // 503: no quorum, no leader, out of resources for the moment.
         case .refused(_, let code, _, _): return code == 503
-        case .differs, .malformed: return false
+        case .differs, .invalid, .malformed: return false
         }
     }
 
@@ -34,6 +36,8 @@ public enum JetStreamError: Error, Equatable, Sendable, CustomStringConvertible 
             let list = differences.joined(separator: ", ")
             return "stream \(stream) exists and differs (\(list)): "
                 + "use another namespace, or change the stream to what is asked for"
+        case .invalid(let operation, let detail):
+            return "\(operation) is not possible (\(detail)): correct it; nothing was sent"
         case .malformed(let operation, let detail):
             return "\(operation) got an answer that makes no sense (\(detail)): "
                 + "check the version of nats-server"

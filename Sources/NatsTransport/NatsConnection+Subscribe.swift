@@ -47,7 +47,8 @@ extension NatsConnection {
     /// on a thread of libnats (in a callback). Throws `.noResponders` at once when nobody serves
     /// the subject, `.disconnected` at once when the link breaks meanwhile.
     public func request(
-        _ payload: [UInt8], to subject: String, timeout: Duration
+        _ payload: [UInt8], to subject: String,
+        headers: [(name: String, value: String)] = [], timeout: Duration
     ) throws(NatsError) -> NatsMessage {
         let operation = "request to \(subject)"
         try listenForAnswers()
@@ -58,7 +59,12 @@ extension NatsConnection {
         }
         do throws(NatsError) {
             try payload.withRawSpan { span throws(NatsError) in
-                try publish(span, to: subject, replyTo: "\(answerPrefix).\(number)")
+                let inbox = "\(answerPrefix).\(number)"
+                if headers.isEmpty {
+                    try publish(span, to: subject, replyTo: inbox)
+                } else {
+                    try publish(span, to: subject, replyTo: inbox, headers: headers)
+                }
             }
         } catch {
             requests.forget(number)

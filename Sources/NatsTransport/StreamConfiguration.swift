@@ -12,6 +12,27 @@ public struct StreamConfiguration: Equatable, Sendable {
     public enum Storage: String, Sendable { case file, memory }
     public enum Retention: String, Sendable { case limits, interest, workqueue }
 
+    /// What an acknowledgement of a stream means.
+    public enum Persistence: String, Sendable {
+        case standard = "default"
+        /// Acknowledged before it is written (from 2.12 on).
+        case asynchronous = "async"
+    }
+
+    /// What is off unless it is asked for, by the API's own names.
+    public enum Flag: String, CaseIterable, Sendable {
+        /// A message may replace those before it on its subject.
+        case allowRollup = "allow_rollup_hdrs"
+        /// Copies of the stream may answer reads, too: with what they know by then.
+        case allowDirect = "allow_direct"
+        case denyDelete = "deny_delete"
+        case denyPurge = "deny_purge"
+        case discardNewPerSubject = "discard_new_per_subject"
+        case noAcknowledgement = "no_ack"
+        /// Read only, for ever. The server sets it; nobody can ask for it.
+        case sealed
+    }
+
     public var name: String
     public var subjects: [String]
     /// -1: no limit.
@@ -27,6 +48,12 @@ public struct StreamConfiguration: Equatable, Sendable {
     public var maxAge = Duration.zero
     /// How long message ids are remembered. The least that the server takes is 100 ms.
     public var duplicateWindow = Duration.seconds(120)
+    /// -1: no limit.
+    public var maxMessages: Int64 = -1
+    /// -1: no limit; above it the oldest of the subject go.
+    public var maxMessagesPerSubject: Int64 = -1
+    public var persistence = Persistence.standard
+    public var flags: Set<Flag> = []
 
     public init(
         name: String, subjects: [String], maxBytes: Int64 = -1, maxMessageBytes: Int = -1,
@@ -57,6 +84,12 @@ public struct StreamConfiguration: Equatable, Sendable {
         compare("num_replicas", replicas, existing.replicas)
         compare("max_age", maxAge, existing.maxAge)
         compare("duplicate_window", duplicateWindow, existing.duplicateWindow)
+        compare("max_msgs", maxMessages, existing.maxMessages)
+        compare("max_msgs_per_subject", maxMessagesPerSubject, existing.maxMessagesPerSubject)
+        compare("persist_mode", persistence.rawValue, existing.persistence.rawValue)
+        for flag in Flag.allCases {
+            compare(flag.rawValue, flags.contains(flag), existing.flags.contains(flag))
+        }
         for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
             compare("metadata \(key)", value, existing.metadata[key] ?? "absent")
         }
@@ -76,8 +109,8 @@ public struct StreamConfiguration: Equatable, Sendable {
                 array: { json in for subject in subjects { json.value(subject) } })
             json.member("retention", retention.rawValue)
             json.member("max_consumers", -1)
-            json.member("max_msgs", -1)
-            json.member("max_msgs_per_subject", -1)
+            json.member("max_msgs", maxMessages)
+            json.member("max_msgs_per_subject", maxMessagesPerSubject)
             json.member("max_bytes", maxBytes)
             json.member("max_msg_size", maxMessageBytes)
             json.member("max_age", maxAge.natsNanoseconds)
@@ -85,6 +118,11 @@ public struct StreamConfiguration: Equatable, Sendable {
             json.member("discard", discard.rawValue)
             json.member("num_replicas", replicas)
             json.member("duplicate_window", duplicateWindow.natsNanoseconds)
+            // What is off is not sent: 2.10 does not know the persistence, for one.
+            if persistence != .standard { json.member("persist_mode", persistence.rawValue) }
+            for flag in Flag.allCases where flags.contains(flag) {
+                json.member(flag.rawValue, true)
+            }
             if !metadata.isEmpty {
                 json.key("metadata")
                 json.object { json in
@@ -113,10 +151,20 @@ public struct StreamConfiguration: Equatable, Sendable {
         self.discard = discard
         maxAge = .nanoseconds(value["max_age"]?.int ?? 0)
         duplicateWindow = .nanoseconds(value["duplicate_window"]?.int ?? 0)
+        maxMessages = Self.limit(value["max_msgs"])
+        maxMessagesPerSubject = Self.limit(value["max_msgs_per_subject"])
+        persistence = value["persist_mode"]?.string == "async" ? .asynchronous : .standard
+        flags = Set(Flag.allCases.filter { value[$0.rawValue]?.bool == true })
         for member in value["metadata"]?.members ?? [] {
             // From 2.11 on the server notes there what it is itself.
             guard !member.key.hasPrefix("_nats."), let text = member.value.string else { continue }
             metadata[member.key] = text
         }
+    }
+
+    /// The server leaves a limit out, or says 0 or -1, when there is none.
+    private static func limit(_ value: JSONValue?) -> Int64 {
+        guard let limit = value?.int, limit > 0 else { return -1 }
+        return Int64(limit)
     }
 }

@@ -203,6 +203,10 @@ import Testing
         other.discard = .old
         other.maxAge = .seconds(1)
         other.duplicateWindow = .seconds(5)
+        other.maxMessages = 7
+        other.maxMessagesPerSubject = 1
+        other.persistence = .asynchronous
+        other.flags = [.noAcknowledgement, .allowRollup]
         #expect(
             wanted.differences(from: other) == [
                 "name is T, not S", "subjects is a, not a b",
@@ -211,8 +215,36 @@ import Testing
                 "max_msg_size is 5, not -1", "num_replicas is 3, not 1",
                 "max_age is 1.0 seconds, not 0.0 seconds",
                 "duplicate_window is 5.0 seconds, not 120.0 seconds",
+                "max_msgs is 7, not -1", "max_msgs_per_subject is 1, not -1",
+                "persist_mode is async, not default",
+                "allow_rollup_hdrs is true, not false", "no_ack is true, not false",
                 "metadata k is absent, not v",
             ])
+    }
+
+    @Test("a stream without more sends no more, and what is sent is read back")
+    func streamFields() throws {
+        func text(_ configuration: StreamConfiguration) -> String {
+            var json = JSONWriter()
+            configuration.write(into: &json)
+            return json.text
+        }
+        let tape = StreamConfiguration(name: "S", subjects: ["s"], metadata: ["k": "v"])
+        #expect(
+            text(tape)
+                == #"{"name":"S","subjects":["s"],"retention":"limits","max_consumers":-1,"#
+                + #""max_msgs":-1,"max_msgs_per_subject":-1,"max_bytes":-1,"max_msg_size":-1,"#
+                + #""max_age":0,"storage":"file","discard":"new","num_replicas":1,"#
+                + #""duplicate_window":120000000000,"metadata":{"k":"v"}}"#)
+        #expect(StreamConfiguration(try JSONValue.parse(text(tape))) == tape)
+        var other = tape
+        other.maxMessages = 5
+        other.maxMessagesPerSubject = 1
+        other.persistence = .asynchronous
+        other.flags = Set(StreamConfiguration.Flag.allCases)
+        #expect(StreamConfiguration(try JSONValue.parse(text(other))) == other)
+        let zeros = text(tape).replacing("\"max_msgs\":-1", with: "\"max_msgs\":0")
+        #expect(StreamConfiguration(try JSONValue.parse(zeros)) == tape)
     }
 
     @Test("durations are held inside what libnats and the API take")
@@ -253,9 +285,10 @@ import Testing
             .refused(operation: "o", code: 503, errorCode: 1, description: "d"),
             .refused(operation: "o", code: 400, errorCode: 1, description: "d"),
             .differs(stream: "S", differences: ["a is b, not c"]),
+            .invalid(operation: "o", detail: "d"),
             .malformed(operation: "o", detail: "d"),
         ]
-        #expect(others.map(\.isRetryable) == [true, true, true, false, false, false])
+        #expect(others.map(\.isRetryable) == [true, true, true, false, false, false, false])
         #expect(Set(others.map { "\($0)" }).count == others.count)
     }
 

@@ -1,0 +1,204 @@
+import Primitives
+
+/// A bucket of keys and values in one JetStream stream, changed by compare-and-set and read from
+/// the stream's leader. Any thread may use it; every call blocks it up to the timeout of
+/// `jetStream`.
+///
+/// A leader that is cut off from its cluster can answer reads with old values for some seconds,
+/// but cannot store: what must be right is decided by a write that expects a revision.
+public struct KeyValueBucket: Sendable {
+    public let jetStream: JetStream
+    public let configuration: KeyValueConfiguration
+    private let stream: String
+
+    private static let operationHeader = "KV-Operation"
+    private static let expectedHeader = "Nats-Expected-Last-Subject-Sequence"
+
+    init(_ jetStream: JetStream, _ configuration: KeyValueConfiguration) {
+        self.jetStream = jetStream
+        self.configuration = configuration
+        stream = configuration.stream.name
+    }
+
+    // MARK: reading
+
+    /// nil: there is no value (any more).
+    public func get(_ key: String) throws(JetStreamError) -> KeyValueEntry? {
+        try last(key).flatMap { KeyValueEntry($0, key: key) }
+    }
+
+    /// The number of the bucket's last write: as long as it stays, nothing has changed. 0: nothing
+    /// was written yet.
+    public func lastRevision() throws(JetStreamError) -> UInt64 {
+        try info().lastSequence
+    }
+
+    /// The stream behind it: when it was made, how many keys and bytes it holds.
+    public func info() throws(JetStreamError) -> StreamInfo {
+        guard let info = try jetStream.streamInfo(stream) else {
+            throw .refused(
+                operation: "look up bucket \(configuration.bucket)", code: 404,
+                errorCode: JetStreamCode.streamNotFound, description: "bucket not found")
+        }
+        return info
+    }
+
+    /// The keys that a pattern takes: whole tokens may be `*`, the last one `>`.
+    public func keys(matching pattern: String = ">") throws(JetStreamError) -> KeyValueKeys {
+        let operation = "list keys \(pattern) of bucket \(configuration.bucket)"
+        if let problem = NatsSubject.problem(pattern, .pattern) {
+            throw .invalid(operation: operation, detail: problem)
+        }
+        var body = JSONWriter()
+        body.object { $0.member("subjects_filter", subject(pattern)) }
+        guard
+            let answer = try jetStream.call(
+                "STREAM.INFO.\(stream)", body.bytes, operation, absentCode: 0),
+            let lastRevision = answer.at("state", "last_seq")?.uint64
+        else {
+            throw .malformed(operation: operation, detail: "there is no last sequence in it")
+        }
+        let subjects = answer.at("state", "subjects")?.members ?? []
+        if let total = answer["total"]?.int, total > subjects.count {
+            throw .invalid(
+                operation: operation,
+                detail: "\(total) keys, at most \(KeyValueLimits.keysMax) can be listed")
+        }
+        let prefixBytes = subject("").utf8.count
+        return KeyValueKeys(
+            lastRevision: lastRevision,
+            keys: subjects.map { String($0.key.utf8.dropFirst(prefixBytes)) ?? "" }.sorted())
+    }
+
+    /// Keys with their values; one request for each of them.
+    public func entries(matching pattern: String = ">") throws(JetStreamError) -> KeyValueEntries {
+        let found = try keys(matching: pattern)
+        var entries: [KeyValueEntry] = []
+        for key in found.keys {
+            if let entry = try jetStream.lastMessage(stream: stream, subject: subject(key))
+                .flatMap({ KeyValueEntry($0, key: key) })
+            {
+                entries.append(entry)
+            }
+        }
+        return KeyValueEntries(lastRevision: found.lastRevision, entries: entries)
+    }
+
+    // MARK: writing
+
+    /// Stores the value if the key has none: it was never written, or was deleted.
+    public func create(
+        _ key: String, _ value: [UInt8]
+    ) throws(JetStreamError) -> KeyValueOutcome {
+        let outcome = try put(key, value, expected: 0)
+        guard case .conflict = outcome, let last = try last(key),
+            KeyValueEntry.isMarker(last.headers)
+        else { return outcome }
+        return try put(key, value, expected: last.sequence)
+    }
+
+    /// Stores the value if the key's last write, a delete included, is `expected`; 0: if it was
+    /// never written.
+    public func put(
+        _ key: String, _ value: [UInt8], expected: UInt64
+    ) throws(JetStreamError) -> KeyValueOutcome {
+        try write(key, value, "put", [(Self.expectedHeader, String(expected))])
+    }
+
+    /// Takes the value away if the key's last write is `expected` (nil: whatever it is). What
+    /// stays is a marker without a value, for ever: a bucket's keys have to be a bounded set.
+    public func delete(
+        _ key: String, expected: UInt64? = nil
+    ) throws(JetStreamError) -> KeyValueOutcome {
+        var headers = [(name: Self.operationHeader, value: "DEL")]
+        if let expected { headers.append((Self.expectedHeader, String(expected))) }
+        return try write(key, [], "delete", headers)
+    }
+
+    // MARK: parts
+
+    private func subject(_ key: String) -> String { "$KV.\(configuration.bucket).\(key)" }
+
+    private func requireKey(_ key: String, _ operation: String) throws(JetStreamError) {
+        guard !KeyValueKey.isValid(key) else { return }
+        throw .invalid(
+            operation: operation,
+            detail: "a key has 1 to \(KeyValueLimits.keyBytesMax) characters A-Z a-z 0-9 - _ / = "
+                + "and single dots between them, and does not begin with _kv")
+    }
+
+    private func last(_ key: String) throws(JetStreamError) -> StoredMessage? {
+        try requireKey(key, "read \(key.debugDescription) of bucket \(configuration.bucket)")
+        return try jetStream.lastMessage(stream: stream, subject: subject(key))
+    }
+
+    private func write(
+        _ key: String, _ value: [UInt8], _ verb: String, _ headers: [(name: String, value: String)]
+    ) throws(JetStreamError) -> KeyValueOutcome {
+        let operation = "\(verb) \(key.debugDescription) in bucket \(configuration.bucket)"
+        try requireKey(key, operation)
+        guard value.count <= configuration.valueBytesMax else {
+            throw .invalid(
+                operation: operation,
+                detail: "\(value.count) bytes, the bucket takes \(configuration.valueBytesMax)")
+        }
+        let answer: NatsMessage
+        do throws(NatsError) {
+            answer = try jetStream.connection.request(
+                value, to: subject(key), headers: headers, timeout: jetStream.timeout)
+        } catch {
+            switch error {
+            // It may have been sent before the link broke.
+            case .timedOut, .disconnected, .failed: return .unknown("\(error)")
+            case .noResponders:
+                throw .unavailable(operation: operation, peer: jetStream.connection.peer)
+            default: throw .transport(error)
+            }
+        }
+        switch JetStream.publishOutcome(of: answer) {
+        case .stored(let sequence, _): return .stored(revision: sequence)
+        case .wrongLastSequence(let present): return .conflict(present: present)
+        case .malformed(let detail): return .unknown("\(operation): \(detail)")
+        case .noResponders:
+            throw .unavailable(operation: operation, peer: jetStream.connection.peer)
+        case .refused(let code, let errorCode, let description):
+            throw .refused(
+                operation: operation, code: code, errorCode: errorCode, description: description)
+        }
+    }
+}
+
+// MARK: making buckets
+
+extension JetStream {
+    /// Makes the bucket. One that exists already and is the same is fine; another one is
+    /// `.differs`, and stays as it is.
+    public func createBucket(
+        _ configuration: KeyValueConfiguration
+    ) throws(JetStreamError) -> KeyValueBucket {
+        try requireValid(configuration)
+        _ = try createStream(configuration.stream)
+        return KeyValueBucket(self, configuration)
+    }
+
+    /// The bucket, for those who may not make one; nil: it does not exist. `.differs` when it is
+    /// another one than was asked for.
+    public func openBucket(
+        _ configuration: KeyValueConfiguration
+    ) throws(JetStreamError) -> KeyValueBucket? {
+        try requireValid(configuration)
+        let wanted = configuration.stream
+        guard let found = try streamInfo(wanted.name) else { return nil }
+        let differences = wanted.differences(from: found.configuration)
+        guard differences.isEmpty else {
+            throw .differs(stream: wanted.name, differences: differences)
+        }
+        return KeyValueBucket(self, configuration)
+    }
+
+    private func requireValid(_ configuration: KeyValueConfiguration) throws(JetStreamError) {
+        guard let problem = configuration.problem else { return }
+        throw .invalid(
+            operation: "open bucket \(configuration.bucket.debugDescription)", detail: problem)
+    }
+}

@@ -1,0 +1,84 @@
+/// What holds for every bucket.
+public enum KeyValueLimits {
+    /// A larger value is refused before it is sent. Values are read by the JSON API, in base64.
+    public static let valueBytesMax = 512 * 1024
+    public static let keyBytesMax = 255
+    public static let bucketBytesMax = 64
+    /// More keys than the server names in one answer cannot be listed.
+    public static let keysMax = 100_000
+    /// The stream's limit counts the headers of a write, too.
+    static let headerBytesMax = 256
+}
+
+/// What a bucket is to be: a stream in the layout that `nats kv` knows (ADR-8), with one value
+/// per key, in a file, and with reads from the leader only.
+public struct KeyValueConfiguration: Equatable, Sendable {
+    /// `[A-Za-z0-9_-]`, at most `KeyValueLimits.bucketBytesMax`.
+    public var bucket: String
+    /// Of all values, headers and subjects together; -1: no limit. A full bucket refuses writes.
+    public var bytesMax: Int64
+    /// At most `KeyValueLimits.valueBytesMax`.
+    public var valueBytesMax: Int
+    public var replicas: Int
+    /// Compared when the bucket exists already.
+    public var metadata: [String: String]
+
+    public init(
+        bucket: String, bytesMax: Int64 = -1, valueBytesMax: Int = KeyValueLimits.valueBytesMax,
+        replicas: Int = 1, metadata: [String: String] = [:]
+    ) {
+        self.bucket = bucket
+        self.bytesMax = bytesMax
+        self.valueBytesMax = valueBytesMax
+        self.replicas = replicas
+        self.metadata = metadata
+    }
+
+    /// The stream that holds it.
+    public var stream: StreamConfiguration {
+        var stream = StreamConfiguration(
+            name: "KV_\(bucket)", subjects: ["$KV.\(bucket).>"], maxBytes: bytesMax,
+            maxMessageBytes: valueBytesMax + KeyValueLimits.headerBytesMax, replicas: replicas,
+            metadata: metadata)
+        stream.maxMessagesPerSubject = 1
+        stream.flags = [.allowRollup, .denyDelete]
+        return stream
+    }
+
+    /// What is wrong with it, or nil.
+    var problem: String? {
+        guard KeyValueKey.isBucket(bucket) else {
+            return "a bucket has 1 to \(KeyValueLimits.bucketBytesMax) characters A-Z a-z 0-9 _ -"
+        }
+        guard (1...KeyValueLimits.valueBytesMax).contains(valueBytesMax) else {
+            return "values have at most 1 to \(KeyValueLimits.valueBytesMax) bytes"
+        }
+        return nil
+    }
+}
+
+/// The names that ADR-6 allows.
+public enum KeyValueKey {
+    static func isBucket(_ text: String) -> Bool {
+        (1...KeyValueLimits.bucketBytesMax).contains(text.utf8.count)
+            && text.utf8.allSatisfy { isAlphanumeric($0) || $0 == 0x5f || $0 == 0x2d }
+    }
+
+    /// Tokens of `[A-Za-z0-9-_/=]`, joined by dots, and none of the reserved ones (`_kv...`).
+    public static func isValid(_ key: String) -> Bool {
+        guard (1...KeyValueLimits.keyBytesMax).contains(key.utf8.count), !key.hasPrefix("_kv")
+        else { return false }
+        return key.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+            .allSatisfy { token in
+                !token.isEmpty
+                    && token.allSatisfy {
+                        isAlphanumeric($0) || [0x2d, 0x5f, 0x2f, 0x3d].contains($0)
+                    }
+            }
+    }
+
+    private static func isAlphanumeric(_ byte: UInt8) -> Bool {
+        (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte)
+            || (0x61...0x7a).contains(byte)
+    }
+}

@@ -27,10 +27,20 @@ public struct NatsConfiguration: Sendable {
     public var user: String?
     public var password: String?
     public var tls: TLS?
+    /// All answers come to subjects below it. See `keepAnswersPrivate`.
+    public var inboxPrefix = "_INBOX"
 
     public init(urls: [String], clientName: String) {
         self.urls = urls
         self.clientName = clientName
+    }
+
+    /// Has the answers come to "_INBOX_<user>.>", which the server's permissions can keep from other
+    /// users; whoever may publish to "_INBOX.>" can then not forge an acknowledgement. No effect
+    /// without a user whose name can be a token of a subject.
+    public mutating func keepAnswersPrivate() {
+        guard let user, NatsSubject.isToken(user) else { return }
+        inboxPrefix = "_INBOX_\(user)"
     }
 
     /// The servers for messages: without the user and password that a URL may carry.

@@ -15,6 +15,7 @@ public final class NatsConnection: Sendable {
     /// The subscription that all answers come by; made with the first request.
     let answers = Monitor<NatsSubscription?>(nil)
     let answerPrefix: String
+    private let inboxPrefix: String
     let retired = RetiredSubscriptions()
     private let isClosing = Atomic<Bool>(false)
     private let knownVersion = Monitor<(generation: Int, version: String)?>(nil)
@@ -26,7 +27,8 @@ public final class NatsConnection: Sendable {
         onEvent: @escaping @Sendable (NatsConnectionEvent) -> Void
     ) throws(NatsError) {
         peer = configuration.peer
-        answerPrefix = Self.randomInbox()
+        inboxPrefix = configuration.inboxPrefix
+        answerPrefix = Self.randomInbox(below: inboxPrefix)
         events = ConnectionEvents(peer: peer, requests: requests, onEvent: onEvent)
         let number = EventRegistry.add(events)
         do throws(NatsError) {
@@ -70,14 +72,12 @@ public final class NatsConnection: Sendable {
 
     /// A subject prefix that nobody else has: append ".<token>" to be answered, and subscribe to
     /// "<prefix>.>".
-    public func newInbox() -> String { Self.randomInbox() }
+    public func newInbox() -> String { Self.randomInbox(below: inboxPrefix) }
 
     // MARK: parts
 
-    private static func randomInbox() -> String {
-        var random = SystemRandomNumberGenerator()
-        let bits = (random.next() as UInt64, random.next() as UInt64)
-        return "_INBOX.\(String(bits.0, radix: 36))\(String(bits.1, radix: 36))"
+    private static func randomInbox(below prefix: String) -> String {
+        "\(prefix).\(ServiceAnnouncement.randomID())"
     }
 
     private static func connect(
@@ -117,6 +117,10 @@ public final class NatsConnection: Sendable {
 
     func error(_ status: natsStatus, _ operation: String, detail: String = "") -> NatsError {
         NatsError(status, operation, peer: peer, detail: detail)
+    }
+
+    func invalid(_ operation: String, _ detail: String) -> NatsError {
+        error(NATS_INVALID_ARG, operation, detail: detail)
     }
 
     /// Throws unless the link is up at this moment. libnats would keep what is published without

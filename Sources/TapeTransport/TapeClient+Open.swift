@@ -1,5 +1,7 @@
+internal import NatsTransport
 internal import Primitives
 public import ServiceRuntime
+internal import TapeProtocol
 internal import Telemetry
 
 extension TapeClient {
@@ -16,6 +18,7 @@ extension TapeClient {
         var backoff = Backoff(first: retryFirst, limit: retryMax)
         var random = SystemRandomNumberGenerator()
         context.readiness.set(ReadinessPart.nats, "not connected yet")
+        let announcement = announcement(settings, context)
         while !context.shutdown.isRequested {
             var connected: TapeClient?
             do throws(TapeError) {
@@ -24,6 +27,7 @@ extension TapeClient {
                     readiness: context.readiness)
                 connected = client
                 try prepare(client)
+                try client.announce(announcement)
                 context.readiness.set(ReadinessPart.nats, nil)
                 return client
             } catch {
@@ -35,6 +39,19 @@ extension TapeClient {
             if context.shutdown.wait(timeout: backoff.next(using: &random)) { return nil }
         }
         return nil
+    }
+
+    /// What the tools that list NATS services show of this one.
+    private static func announcement(
+        _ settings: TapeSettings, _ context: ServiceContext
+    ) -> ServiceAnnouncement {
+        ServiceAnnouncement(
+            name: context.service.name, version: context.service.version,
+            summary: context.service.summary,
+            metadata: [
+                "namespace": settings.names.namespace,
+                "operations": "\(context.operations.address):\(context.operations.port)",
+            ], started: context.clock.now())
     }
 }
 
@@ -48,5 +65,27 @@ struct TapeNotThere: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter("mds_tape_unavailable_total", "Tries to open the tape that failed.").add()
+    }
+}
+
+/// A question of the NATS service protocol.
+struct QuestionAnswered: TelemetryEvent {
+    static let name = "nats.service.asked"
+    let question: ServiceQuestion
+    let failure: NatsError?
+
+    var level: LogLevel { failure == nil ? .debug : .warning }
+    var message: String { failure.map { "cannot say who this is: \($0)" } ?? "said who this is" }
+    var fields: [(String, LogValue)] { [("question", .text(question.rawValue))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_nats_service_questions_total",
+            "Questions of the NATS service protocol, answered or not.",
+            labels: [
+                ("question", question.rawValue.lowercased()),
+                ("result", failure == nil ? "answered" : "failed"),
+            ]
+        ).add()
     }
 }

@@ -13,6 +13,7 @@ public final class TapeClient: Sendable {
     public let names: TapeNames
     let telemetry: TelemetryHub
     private let listeners: ConnectionListeners
+    private let responder = Mutex<ServiceResponder?>(nil)
 
     /// Connects once; throws when NATS does not answer or refuses. What `readiness` says of NATS is
     /// changed by what happens to the connection later, not by this.
@@ -37,6 +38,19 @@ public final class TapeClient: Sendable {
     public func notify(_ mailbox: TapeMailbox) { listeners.add(mailbox) }
 
     public func close() { connection.close() }
+
+    /// From now on the service can be discovered on NATS, until the connection ends.
+    public func announce(_ announcement: ServiceAnnouncement) throws(TapeError) {
+        let telemetry = telemetry
+        do throws(NatsError) {
+            let made = try ServiceResponder(announcement, on: connection) { question, failure in
+                telemetry.emit(QuestionAnswered(question: question, failure: failure))
+            }
+            responder.withLock { $0 = made }
+        } catch {
+            throw .nats(error)
+        }
+    }
 
     // MARK: streams
 

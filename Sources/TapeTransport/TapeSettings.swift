@@ -28,6 +28,7 @@ public struct TapeSettings: Sendable {
             urls: configuration.list("NATS_URL"), clientName: configuration.service)
         nats.user = configuration.optionalText("NATS_USER")
         nats.password = configuration.secret("NATS_PASSWORD")?.revealed
+        nats.keepAnswersPrivate()
         if let authority = configuration.optionalText("NATS_TLS_CA") {
             nats.tls = NatsConfiguration.TLS(
                 caFile: authority, serverName: Self.host(of: nats.urls),

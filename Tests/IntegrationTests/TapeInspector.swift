@@ -50,19 +50,52 @@ final class TapeInspector {
             epoch: number(at: 24, bytes: 8))
     }
 
+    /// Of everybody who answers a question: as many as are expected, and those that came until the
+    /// server had handled everything before a last request of this connection.
+    func answers(_ subject: String, _ count: Int) throws -> [JSONValue] {
+        let inbox = try ask(subject, "")
+        var found: [JSONValue] = []
+        for _ in 0..<count { found.append(try answer(inbox)) }
+        let last = try ask("$JS.API.INFO", "")
+        var isLast = false
+        while !isLast {
+            let (subject, value) = try nextMessage()
+            isLast = subject == last
+            if subject == inbox { found.append(value) }
+        }
+        return found
+    }
+
     private func request(_ subject: String, _ payload: String) throws -> JSONValue {
+        try answer(try ask(subject, payload))
+    }
+
+    /// The subject of the answers.
+    private func ask(_ subject: String, _ payload: String) throws -> String {
         requests += 1
         let inbox = "_INBOX.look.\(requests)"
         try connection.send(
             "PUB \(subject) \(inbox) \(payload.utf8.count)\r\n\(payload)\r\n")
+        return inbox
+    }
+
+    private func answer(_ inbox: String) throws -> JSONValue {
+        while true {
+            let (subject, value) = try nextMessage()
+            if subject == inbox { return value }
+        }
+    }
+
+    private func nextMessage() throws -> (subject: String, value: JSONValue) {
         while true {
             let words = try connection.line().split(separator: " ")
             switch words.first {
             case "MSG":
                 guard let count = words.last.flatMap({ Int($0) }) else { continue }
                 let body = try connection.bytes(count + 2).dropLast(2)
-                guard words[1] == inbox else { continue }
-                return try JSONValue.parse(String(decoding: body, as: UTF8.self))
+                return (
+                    String(words[1]), try JSONValue.parse(String(decoding: body, as: UTF8.self))
+                )
             case "PING": try connection.send("PONG\r\n")
             case "-ERR":
                 throw LoopbackConnection.Failed(description: words.joined(separator: " "))

@@ -21,6 +21,14 @@ struct NatsPermissionTests {
         ("gateway", "acme.ticks.31.ib", "x", true),
         ("gateway", "md.wm.0.synthetic", "x", true),
         ("gateway", "$JS.API.STREAM.MSG.GET.MD_TICKS_0", "{\"seq\":1}", true),
+        (
+            "gateway", "$JS.API.STREAM.CREATE.KV_md_owners",
+            createStream("KV_md_owners", "$KV.md_owners.>"), true
+        ),
+        ("gateway", "$KV.md_owners.gateway.synthetic", "x", true),
+        ("gateway", "$KV.md_owners.operator.7", "x", false),
+        ("gateway", "$KV.md_owners.gateway", "x", false),
+        ("gateway", "$SRV.PING", "", false),
         ("gateway", "md.bars.0", "x", false),
         ("gateway", "md.ticks.0", "x", false),
         ("gateway", "$JS.API.STREAM.PURGE.MD_TICKS_0", "", false),
@@ -40,16 +48,35 @@ struct NatsPermissionTests {
             "operator", "$JS.API.CONSUMER.MSG.NEXT.MD_TICKS_0.c", "{\"batch\":1,\"no_wait\":true}",
             true
         ),
+        ("operator", "$KV.md_owners.operator.7", "x", true),
+        ("operator", "$KV.acme_owners.operator.7.part.1", "x", true),
+        ("operator", "$JS.API.STREAM.INFO.KV_md_owners", "", true),
+        (
+            "operator", "$JS.API.STREAM.MSG.GET.KV_md_owners",
+            "{\"last_by_subj\":\"$KV.md_owners.operator.7\"}", true
+        ),
+        ("operator", "$KV.md_owners.writer.7", "x", false),
+        ("operator", "$KV.md_owners.gateway.synthetic", "x", false),
+        ("operator", "$JS.API.STREAM.MSG.DELETE.KV_md_owners", "{\"seq\":1}", false),
+        ("operator", "$JS.API.STREAM.PURGE.KV_md_owners", "", false),
+        ("operator", "_INBOX_gateway.x", "{}", false),
         ("operator", "md.ticks.0.synthetic", "x", false),
         ("operator", "$JS.API.STREAM.DELETE.MD_BARS", "", false),
         ("writer", "$JS.API.STREAM.INFO.MD_BARS", "", true),
         ("writer", "$JS.API.CONSUMER.DELETE.MD_TICKS_0.c", "", true),
+        ("writer", "$KV.md_owners.writer.7", "x", true),
+        ("writer", "$KV.md_owners.operator.7", "x", false),
+        ("writer", "$JS.API.STREAM.CREATE.KV_md_x", createStream("KV_md_x", "$KV.x"), false),
+        ("writer", "_INBOX_gateway.x", "{}", false),
         ("writer", "md.bars.0", "x", false),
         ("writer", "md.ticks.0.synthetic", "x", false),
         ("writer", "$JS.API.STREAM.CREATE.MD_X", createStream("MD_X", "md.x"), false),
         ("writer", "$JS.API.STREAM.PURGE.MD_BARS", "", false),
         ("tool", "md.ticks.0.synthetic", "x", false),
         ("tool", "md.bars.0", "x", false),
+        ("tool", "$KV.md_owners.operator.7", "x", false),
+        ("tool", "_INBOX_gateway.x", "{}", false),
+        ("tool", "$SRV.PING", "", true),
         ("tool", "$JS.API.STREAM.PURGE.MD_TICKS_0", "", true),
         ("tool", "$JS.API.STREAM.DELETE.MD_BARS", "", true),
     ]
@@ -76,6 +103,19 @@ struct NatsPermissionTests {
             #expect(isDenied || answer.contains("MSG"), "\(user) at \(subject): \(answer)")
             #expect(!answer.contains("\"error\""), "\(user) at \(subject): \(answer)")
         }
+        // Nobody but the tool can listen to the answers of others.
+        for user in ["gateway", "operator", "writer", "tool"] {
+            let secret = plan.secrets[try #require(secrets[user])]
+            for inbox in ["_INBOX", "_INBOX_gateway", "_INBOX_operator", "_INBOX_writer"] {
+                let client = try NatsLineClient(
+                    port: plan.ports[.nats], user: user, password: secret, inbox: inbox)
+                let answer = try client.request("$JS.API.INFO", "")
+                let mayListen = user == "tool" || inbox == "_INBOX_\(user)"
+                #expect(
+                    answer.contains("Permissions Violation for Subscription") != mayListen,
+                    "\(user) at \(inbox): \(answer)")
+            }
+        }
         let stranger = try NatsLineClient(
             port: plan.ports[.nats], user: "gateway", password: "wrong")
         #expect(try stranger.request("md.ticks.0.a", "x").contains("Authorization Violation"))
@@ -85,9 +125,12 @@ struct NatsPermissionTests {
 /// The text protocol of NATS, just enough to see what a user may do.
 final class NatsLineClient {
     private let input: FileHandle
+    private let inbox: String
     private static let answerBytesMax = 1 << 20
 
-    init(port: UInt16, user: String, password: String) throws {
+    /// `inbox`: below which its answers come; nil: where nobody else may listen.
+    init(port: UInt16, user: String, password: String, inbox: String? = nil) throws {
+        self.inbox = inbox ?? "_INBOX_\(user)"
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -106,13 +149,13 @@ final class NatsLineClient {
         try send(
             """
             CONNECT {"user":"\(user)","pass":"\(password)","verbose":false,"pedantic":false,\
-            "headers":true,"no_responders":true}\r\nSUB _INBOX.t 1\r\n
+            "headers":true,"no_responders":true}\r\nSUB \(self.inbox).t 1\r\n
             """)
     }
 
     /// Publishes with a reply subject and returns what comes back: an answer, or a refusal.
     func request(_ subject: String, _ payload: String) throws -> String {
-        try send("PUB \(subject) _INBOX.t \(payload.utf8.count)\r\n\(payload)\r\n")
+        try send("PUB \(subject) \(inbox).t \(payload.utf8.count)\r\n\(payload)\r\n")
         var answer = Data()
         var chunk = [UInt8](repeating: 0, count: 4_096)
         while answer.count < NatsLineClient.answerBytesMax {

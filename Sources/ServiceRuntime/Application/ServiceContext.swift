@@ -2,6 +2,8 @@ public import Telemetry
 
 /// What the frame hands to the body of a service.
 public struct ServiceContext: Sendable {
+    /// Which service this is.
+    public let service: ServiceDescription
     public let configuration: Configuration
     public let telemetry: TelemetryHub
     public let readiness: Readiness

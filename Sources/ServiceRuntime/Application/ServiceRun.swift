@@ -54,7 +54,7 @@ struct ServiceRun {
         metrics.addLogMetrics(of: telemetry.logger)
         readiness.expectFirstWord()
         let context = ServiceContext(
-            configuration: configuration, telemetry: telemetry, readiness: readiness,
+            service: description, configuration: configuration, telemetry: telemetry, readiness: readiness,
             operations: try operations(), shutdown: shutdown, clock: SystemClock())
         for warning in configuration.warnings {
             telemetry.emit(ConfigurationDoubtful(message: warning))

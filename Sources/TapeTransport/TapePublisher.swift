@@ -100,9 +100,12 @@ public final class TapePublisher {
         lanes[lane].machine.isIdle && lanes[lane].builder.tickCount == 0
     }
 
-    /// Why some subject takes no packets at the moment; nil when all do.
+    /// Why some subject takes no packets at the moment; nil when all do. One that another owner
+    /// has taken over is no trouble: nothing is to be published there any more.
     public var trouble: String? {
-        lanes.first { $0.trouble != nil }.map { "\($0.subject): \($0.trouble ?? "")" }
+        lanes.first { $0.trouble != nil && !$0.machine.isFenced }.map {
+            "\($0.subject): \($0.trouble ?? "")"
+        }
     }
 
     public var isIdle: Bool { lanes.indices.allSatisfy { isIdle(lane: $0) } }

@@ -175,6 +175,14 @@ struct GatewayTests {
         #expect(try first.exitCode() == .temporary)
         #expect(first.log.count(of: "gateway.taken_over") == 1)
         #expect(!second.hasEnded)
+        if !isIdle {
+            // Behind everything that the first one had sent, on all partitions.
+            let standing = try tape.tickCount(source: source())
+            #expect(
+                try eventually(within: 60) {
+                    try tape.tickCount(source: source()) > standing + 2_000
+                })
+        }
         #expect(try second.stop() == .success)
         let found = try SourceOnTape(tape)
         #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")

@@ -111,6 +111,10 @@ struct WorkerTests {
             let worker = try TestWorker(tape)
             let client = try tape.connect(worker.service)
             let running = try worker.start(client)
+            #expect(
+                eventually(within: 60) {
+                    running.log.count(of: "operator.partition.started") > 0
+                })
             let packets = random.next() % (200 * (round + 1))
             _ = eventually(within: 30) {
                 let read = running.service.metric("mds_tape_packets_read_total") ?? 0

@@ -128,6 +128,7 @@ struct GatewayTests {
             let client = try tape.connect(gateway.service)
             let before = try tape.tickCount(source: source())
             let running = try gateway.start(client)
+            #expect(eventually(within: 60) { running.log.count(of: "gateway.started") == 1 })
             let wanted = min(6_000, before + random.next() % 1_500)
             #expect(try eventually(within: 60) { try tape.tickCount(source: source()) >= wanted })
             // Without a connection nothing is drained: what was taken is gone.

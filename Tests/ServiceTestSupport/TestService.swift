@@ -15,7 +15,7 @@ public struct TestService: Sendable {
             service: description.name, level: .debug, format: .json, sink: log.sink)
         let readiness = Readiness()
         context = ServiceContext(
-            configuration: configuration,
+            service: description, configuration: configuration,
             telemetry: TelemetryHub(logger: logger, metrics: MetricRegistry()),
             readiness: readiness,
             operations: OperationsServer(

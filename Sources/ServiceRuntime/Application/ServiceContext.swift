@@ -14,9 +14,11 @@ public struct ServiceContext: Sendable {
 
     /// The frame makes one per process; a test makes as many as it runs services.
     public init(
-        configuration: Configuration, telemetry: TelemetryHub, readiness: Readiness,
-        operations: OperationsServer, shutdown: ShutdownSignal, clock: SystemClock = SystemClock()
+        service: ServiceDescription, configuration: Configuration, telemetry: TelemetryHub,
+        readiness: Readiness, operations: OperationsServer, shutdown: ShutdownSignal,
+        clock: SystemClock = SystemClock()
     ) {
+        self.service = service
         self.configuration = configuration
         self.telemetry = telemetry
         self.readiness = readiness

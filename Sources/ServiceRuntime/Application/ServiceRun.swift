@@ -54,7 +54,8 @@ struct ServiceRun {
         metrics.addLogMetrics(of: telemetry.logger)
         readiness.expectFirstWord()
         let context = ServiceContext(
-            service: description, configuration: configuration, telemetry: telemetry, readiness: readiness,
+            service: description, configuration: configuration, telemetry: telemetry,
+            readiness: readiness,
             operations: try operations(), shutdown: shutdown, clock: SystemClock())
         for warning in configuration.warnings {
             telemetry.emit(ConfigurationDoubtful(message: warning))

@@ -44,9 +44,9 @@ extension Stack {
             let answer = try HTTPProbe.get(
                 host: StackPlan.loopback, port: port, path: "/readyz", timeout: Stack.probeTimeout)
             if answer.status == 200 { return nil }
-            // The first line says "not ready", the others why.
+            // Our services begin with a line that says just that.
             let lines = String(decoding: answer.body, as: UTF8.self).split(separator: "\n")
-            let reasons = lines.dropFirst().prefix(3).joined(separator: "; ")
+            let reasons = lines.filter { $0 != "not ready" }.prefix(3).joined(separator: "; ")
             return "not ready: \(reasons.prefix(200))"
         } catch {
             return "no answer"

@@ -137,7 +137,7 @@ let package = Package(
         tests(of: "MarketModel"),
         tests(of: "TapeCodec", uses: ["MarketModel", "Primitives"], beside: ["Golden"]),
         tests(of: "TapeProtocol", uses: ["TapeCodec", "MarketModel", "Primitives"]),
-        tests(of: "StreamCore", uses: ["MarketModel", "Primitives"]),
+        tests(of: "StreamCore", uses: ["MarketModel", "Primitives"], beside: ["Golden"]),
         tests(of: "Telemetry", uses: ["Primitives", "TestSupport"]),
         tests(
             of: "ServiceRuntime",

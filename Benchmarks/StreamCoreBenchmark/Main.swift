@@ -29,6 +29,7 @@ struct StreamCoreBenchmark {
             print("    bars \(result.bars), allocations in the steady state \(result.allocations)")
             isClean = isClean && result.allocations == 0
         }
+        try SnapshotRun.run()
         guard isClean else {
             print("failed: the steady state allocates")
             exit(1)

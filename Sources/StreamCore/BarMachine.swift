@@ -15,10 +15,10 @@ public struct BarMachine: Sendable {
     public static let noSymbol = UInt32.max
 
     public let series: BarSeriesSet
-    public private(set) var sources = SourceTable()
+    public internal(set) var sources = SourceTable()
     /// Windows that begin before were not seen from their start by anybody: the time of the
     /// first packet of the tape. Bars of such windows are partial.
-    public private(set) var tapeStart = SourceTable.noWatermark
+    public internal(set) var tapeStart = SourceTable.noWatermark
 
     @usableFromInline var table = SymbolTable()
     @usableFromInline var windows: WindowStore

@@ -37,17 +37,3 @@ extension Bar {
         bytes.append(integer: UInt64(truncatingIfNeeded: notional >> 64))
     }
 }
-
-extension [UInt8] {
-    fileprivate mutating func append(integer value: some FixedWidthInteger) {
-        for shift in stride(from: 0, to: value.bitWidth, by: 8) {
-            append(UInt8(truncatingIfNeeded: value >> shift))
-        }
-    }
-
-    /// With its length in front, so that two texts cannot run into each other.
-    fileprivate mutating func append(text: String) {
-        append(integer: UInt16(truncatingIfNeeded: text.utf8.count))
-        append(contentsOf: text.utf8)
-    }
-}

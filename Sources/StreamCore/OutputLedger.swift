@@ -57,6 +57,12 @@ public struct OutputLedger: Sendable {
         }
     }
 
+    /// The last output that was computed; nil when there is none. What a checkpoint carries.
+    public var computed: Standing? {
+        nextOrdinal == Self.firstOrdinal
+            ? nil : Standing(ordinal: nextOrdinal - 1, checksum: checksum)
+    }
+
     /// True when the outputs to come are new ones. While it is false at the end of the input, the
     /// input does not make all that stands: the tape was cut, or another definition made it.
     public var isPastStanding: Bool {

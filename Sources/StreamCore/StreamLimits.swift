@@ -12,6 +12,9 @@ public enum StreamLimits {
     /// that mixes two of these is not flagged.
     public static let providersMax = 256
 
+    /// The length of a provider's name. Longer ones are taken for one provider, too.
+    public static let providerBytesMax = 64
+
     /// Bar series made in one pass. More are a configuration error.
     public static let seriesMax = 16
 

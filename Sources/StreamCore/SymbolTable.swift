@@ -36,6 +36,8 @@ public struct SymbolTable: Sendable {
 
         @inlinable @inline(__always)
         var source: Int { Int(raw >> 16) }
+
+        var provider: Int { Int(raw & 0xffff) }
     }
 
     /// What is looked at when a window opens or closes, and not for every tick.
@@ -56,7 +58,7 @@ public struct SymbolTable: Sendable {
     private(set) var symbolsBySource: [[UInt32]] = []
     /// Looked up and never walked over: its order is the process's own.
     private var indexes: [Symbol: UInt32] = [:]
-    private var providers: [String] = []
+    private(set) var providers: [String] = []
     /// Definitions for which there was no room, one per packet that held such a symbol.
     public private(set) var refused: UInt64 = 0
 
@@ -77,7 +79,9 @@ public struct SymbolTable: Sendable {
 
     mutating func providerIndex(_ name: String) -> Int {
         if let known = providers.firstIndex(of: name) { return known }
-        guard providers.count < StreamLimits.providersMax else { return providers.count }
+        guard providers.count < StreamLimits.providersMax,
+            name.utf8.count <= StreamLimits.providerBytesMax
+        else { return StreamLimits.providersMax }
         providers.append(name)
         return providers.count - 1
     }
@@ -88,16 +92,35 @@ public struct SymbolTable: Sendable {
             refused += 1
             return nil
         }
-        let index = UInt32(records.count)
         let since = subscription.since.isDefined ? subscription.since : SourceTable.noWatermark
-        indexes[subscription.symbol] = index
+        let record = Record(
+            symbol: subscription.symbol, since: since, firstSince: since,
+            closedThrough: SourceTable.noWatermark)
+        return append(record, feed: feed) ? UInt32(records.count - 1) : nil
+    }
+
+    /// False when the symbol is there already.
+    mutating func append(_ record: Record, feed: Feed) -> Bool {
+        let index = UInt32(records.count)
+        guard indexes.updateValue(index, forKey: record.symbol) == nil else { return false }
         feeds.append(feed)
-        records.append(
-            Record(
-                symbol: subscription.symbol, since: since, firstSince: since,
-                closedThrough: SourceTable.noWatermark))
+        records.append(record)
         attach(index, to: feed.source)
-        return index
+        return true
+    }
+
+    /// For a table that is about to be restored.
+    mutating func prepare(symbols: Int, refused: UInt64) {
+        indexes.reserveCapacity(symbols)
+        feeds.reserveCapacity(symbols)
+        records.reserveCapacity(symbols)
+        self.refused = refused
+    }
+
+    /// True for what `providerIndex` and a table of so many sources give out.
+    func isKnown(_ feed: Feed, sourceCount: Int) -> Bool {
+        feed.source < sourceCount
+            && (feed.provider < providers.count || feed.provider == StreamLimits.providersMax)
     }
 
     mutating func restart(_ index: UInt32, since: Timestamp) {

@@ -45,6 +45,14 @@ struct WindowStore: Sendable {
         for _ in 0..<seriesCount { earliestEnd.append(Int64.max) }
     }
 
+    /// For a store that is about to be restored.
+    mutating func prepare(symbols: Int) {
+        newest.reserveCapacity(symbols * seriesCount)
+        openPerKey.reserveCapacity(symbols * seriesCount)
+    }
+
+    mutating func prepare(windows: Int) { slots.reserveCapacity(slots.count + windows) }
+
     // MARK: one key
 
     /// Where a window that holds a time is, or where it would have to be linked in.

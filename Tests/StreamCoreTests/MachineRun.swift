@@ -10,6 +10,8 @@ struct MachineRun {
     /// How many bars each event of the tape closed.
     private(set) var closedPerEvent: [Int] = []
     var late: [LateTick] = []
+    /// False leaves the late ticks in the machine.
+    var takesLate = true
 
     init(_ series: BarSeriesSet) { machine = BarMachine(series: series) }
 
@@ -33,7 +35,7 @@ struct MachineRun {
             machine.advance(source: index(of: source), watermark: time, into: &closed)
         }
         closedPerEvent.append(closed.count - before)
-        machine.takeLateTicks(into: &late)
+        if takesLate { machine.takeLateTicks(into: &late) }
     }
 
     private mutating func index(of source: SourceName) -> Int {

@@ -1,0 +1,58 @@
+/// Why bytes are no state to go on from. Every one of them means the same to an operator: not this
+/// checkpoint. The one before it, or the tape from its start, gives the same state.
+public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// They begin with something else.
+    case foreign(found: UInt32)
+    case version(found: UInt16, known: UInt16)
+    case truncated(expected: Int, found: Int)
+    case checksum(expected: UInt64, found: UInt64)
+    /// The checksum holds, but no machine can have this state. The offset is where reading ended.
+    case malformed(Field, offset: Int)
+    /// Made by other bar series than those configured.
+    case otherSeries(found: String, configured: String)
+    case tooLarge(bytes: Int, limit: Int)
+    /// The account of a series does not add up.
+    case unbalanced(series: Int)
+    case partCount(expected: Int, found: Int)
+    /// A part has another size or another content than its manifest says.
+    case partSize(index: Int, expected: Int, found: Int)
+    case partChecksum(index: Int, expected: UInt64, found: UInt64)
+
+    public enum Field: String, Hashable, Sendable {
+        case header, series, counter, source, provider, symbol, window, input, output, part
+        case lateTick = "late tick"
+        case end
+    }
+
+    public var description: String {
+        "\(reason): use the checkpoint before it, or compute from the start of the tape"
+    }
+
+    private var reason: String {
+        switch self {
+        case .foreign(let found):
+            "these bytes are no checkpoint (they begin with 0x\(String(found, radix: 16)))"
+        case .version(let found, let known):
+            "the checkpoint has format version \(found), this program knows \(known)"
+        case .truncated(let expected, let found):
+            "the checkpoint has \(found) bytes of \(expected)"
+        case .checksum(let expected, let found):
+            "the checkpoint is damaged (checksum \(expected) expected, \(found) found)"
+        case .malformed(let field, let offset):
+            "the checkpoint makes no sense at byte \(offset) (\(field.rawValue))"
+        case .otherSeries(let found, let configured):
+            "the checkpoint is one of the series \(found), configured are \(configured)"
+        case .tooLarge(let bytes, let limit):
+            "a checkpoint of \(bytes) bytes is above the limit of \(limit)"
+        case .unbalanced(let series):
+            "the account of series \(series) in the checkpoint does not add up"
+        case .partCount(let expected, let found):
+            "the checkpoint has \(found) parts of \(expected)"
+        case .partSize(let index, let expected, let found):
+            "part \(index) of the checkpoint has \(found) bytes, not \(expected)"
+        case .partChecksum(let index, let expected, let found):
+            "part \(index) of the checkpoint is damaged"
+                + " (checksum \(expected) expected, \(found) found)"
+        }
+    }
+}

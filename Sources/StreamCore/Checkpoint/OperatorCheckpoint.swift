@@ -1,0 +1,84 @@
+internal import Primitives
+
+/// The state of one partition's operator behind one packet of its input: what is needed to go on
+/// from there as if nothing had happened.
+///
+/// Encoded, it is this head and the machine's snapshot behind it, each with a version and a
+/// checksum. Whoever writes it must see to it that all output it counts is acknowledged.
+public struct OperatorCheckpoint: Hashable, Sendable {
+    static let envelope = StateEnvelope("TLOC", version: 1)
+
+    /// What the bars are computed by, and which run of definitions they belong to: a checkpoint of
+    /// another one is for the caller to refuse.
+    public var definition: UInt64
+    public var generation: UInt32
+    /// The end of the output that the input up to here made; nil when it made none.
+    public var output: OutputLedger.Standing?
+    /// The input position, as the shell writes it: at most `CheckpointLimits.inputBytesMax`.
+    public var input: [UInt8]
+
+    public init(
+        definition: UInt64, generation: UInt32, output: OutputLedger.Standing?, input: [UInt8]
+    ) {
+        self.definition = definition
+        self.generation = generation
+        self.output = output
+        self.input = input
+    }
+
+    /// Appends this head and the machine. Nothing is appended when an error is thrown.
+    public func encode(
+        _ machine: borrowing BarMachine, into bytes: inout [UInt8]
+    ) throws(CheckpointError) {
+        guard input.count <= CheckpointLimits.inputBytesMax else {
+            throw .tooLarge(bytes: input.count, limit: CheckpointLimits.inputBytesMax)
+        }
+        let start = Self.envelope.begin(&bytes)
+        bytes.append(integer: definition)
+        bytes.append(integer: generation)
+        bytes.append(integer: output?.ordinal ?? 0)
+        bytes.append(integer: output?.checksum ?? 0)
+        bytes.append(integer: UInt32(input.count))
+        bytes.append(contentsOf: input)
+        Self.envelope.seal(&bytes, from: start)
+        machine.encode(into: &bytes)
+    }
+
+    /// Reads the head alone.
+    public init(_ bytes: RawSpan) throws(CheckpointError) {
+        (self, _) = try Self.head(bytes)
+    }
+
+    /// Reads the head and the machine behind it.
+    public static func restore(
+        _ bytes: RawSpan, series: BarSeriesSet
+    ) throws(CheckpointError) -> (checkpoint: OperatorCheckpoint, machine: BarMachine) {
+        let (checkpoint, end) = try head(bytes)
+        let machine = try BarMachine(
+            series: series, restoring: bytes.extracting(end..<bytes.byteCount))
+        return (checkpoint, machine)
+    }
+
+    private static func head(
+        _ bytes: RawSpan
+    ) throws(CheckpointError) -> (OperatorCheckpoint, end: Int) {
+        var reader = try envelope.open(bytes, isLast: false)
+        let definition = try reader.uint64(in: bytes)
+        let generation = try reader.uint32(in: bytes)
+        let output = OutputLedger.Standing(
+            ordinal: try reader.uint64(in: bytes), checksum: try reader.uint64(in: bytes))
+        // Ordinals are counted on from here, and must not run over.
+        guard output.ordinal < CheckpointLimits.countMax,
+            output.ordinal >= OutputLedger.firstOrdinal || output.checksum == 0
+        else { throw reader.malformed(.output) }
+        let count = try reader.count(
+            of: .input, max: CheckpointLimits.inputBytesMax, bytesEach: 1, in: bytes)
+        let start = try reader.take(count)
+        try reader.finish()
+        let checkpoint = OperatorCheckpoint(
+            definition: definition, generation: generation,
+            output: output.ordinal >= OutputLedger.firstOrdinal ? output : nil,
+            input: bytes.extracting(start..<start + count).array)
+        return (checkpoint, reader.endOfEnvelope)
+    }
+}

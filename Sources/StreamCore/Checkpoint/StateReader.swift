@@ -1,0 +1,88 @@
+internal import Primitives
+
+/// Walks over the body of an envelope. The bytes are handed in at every call, because a span
+/// cannot be kept.
+struct StateReader {
+    private(set) var offset: Int
+    private let end: Int
+
+    init(offset: Int, end: Int) {
+        self.offset = offset
+        self.end = end
+    }
+
+    /// Behind the checksum of the envelope.
+    var endOfEnvelope: Int { end + 8 }
+
+    /// The offset of the next `count` bytes, which are taken.
+    @inline(__always)
+    mutating func take(_ count: Int) throws(CheckpointError) -> Int {
+        let start = offset
+        guard count <= end - start else {
+            throw .truncated(expected: start + count, found: end)
+        }
+        offset = start + count
+        return start
+    }
+
+    @inline(__always)
+    mutating func uint16(in bytes: RawSpan) throws(CheckpointError) -> UInt16 {
+        bytes.uint16(at: try take(2))
+    }
+
+    @inline(__always)
+    mutating func uint32(in bytes: RawSpan) throws(CheckpointError) -> UInt32 {
+        bytes.uint32(at: try take(4))
+    }
+
+    @inline(__always)
+    mutating func uint64(in bytes: RawSpan) throws(CheckpointError) -> UInt64 {
+        bytes.uint64(at: try take(8))
+    }
+
+    @inline(__always)
+    mutating func int64(in bytes: RawSpan) throws(CheckpointError) -> Int64 {
+        bytes.int64(at: try take(8))
+    }
+
+    /// A number of things that happened.
+    mutating func tally(in bytes: RawSpan) throws(CheckpointError) -> UInt64 {
+        let count = try uint64(in: bytes)
+        guard count < CheckpointLimits.countMax else { throw malformed(.counter) }
+        return count
+    }
+
+    /// A number of things that follow, each of at least `bytesEach`: so that nothing is reserved
+    /// for what cannot be there.
+    mutating func count(
+        of field: CheckpointError.Field, max: Int, bytesEach: Int, in bytes: RawSpan
+    ) throws(CheckpointError) -> Int {
+        let count = Int(try uint32(in: bytes))
+        guard count <= max, count <= (end - offset) / bytesEach else { throw malformed(field) }
+        return count
+    }
+
+    /// Text that is UTF-8 as it stands: a repaired one would be another name.
+    mutating func text(
+        of field: CheckpointError.Field, max: Int, in bytes: RawSpan
+    ) throws(CheckpointError) -> String {
+        let count = Int(try uint16(in: bytes))
+        guard count <= max else { throw malformed(field) }
+        let start = try take(count)
+        let text = bytes.extracting(start..<start + count).text
+        var isSame = text.utf8.count == count
+        for (index, unit) in text.utf8.enumerated() where isSame {
+            isSame = unit == bytes.uint8(at: start + index)
+        }
+        guard isSame else { throw malformed(field) }
+        return text
+    }
+
+    func malformed(_ field: CheckpointError.Field) -> CheckpointError {
+        .malformed(field, offset: offset)
+    }
+
+    func finish() throws(CheckpointError) {
+        guard offset == end else { throw malformed(.end) }
+    }
+}

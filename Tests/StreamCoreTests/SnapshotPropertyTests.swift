@@ -1,0 +1,154 @@
+import MarketModel
+import Primitives
+import Testing
+
+@testable import StreamCore
+
+/// A machine that was encoded and restored in the middle of a tape must not be distinguishable
+/// from one that was not.
+@Suite struct SnapshotPropertyTests {
+    static let seeds: [UInt64] = Array(1...300)
+
+    /// A run with an account of its output, as an operator keeps it.
+    struct Run {
+        var bars: MachineRun
+        var ledger: OutputLedger
+        var verdicts: [OutputLedger.Verdict] = []
+
+        init(_ series: BarSeriesSet) {
+            bars = MachineRun(series)
+            ledger = OutputLedger(standing: nil)
+        }
+
+        mutating func feed(_ tape: some Sequence<TapeEvent>) {
+            for event in tape {
+                let before = bars.closed.count
+                bars.feed(event)
+                for bar in bars.closed[before...] {
+                    verdicts.append(
+                        ledger.record(
+                            bar, symbol: bars.machine.symbols.symbol(at: bar.symbol),
+                            series: bars.machine.series.all[Int(bar.series)].name))
+                }
+            }
+        }
+
+        /// Through the bytes of a checkpoint and its parts, into a process of its own.
+        mutating func crash(partBytesMax: Int) throws {
+            let head = OperatorCheckpoint(
+                definition: 7, generation: 3, output: ledger.computed, input: [1, 2, 3])
+            var bytes: [UInt8] = []
+            try head.encode(bars.machine, into: &bytes)
+            let manifest = try bytes.withRawSpan { span throws(CheckpointError) in
+                try CheckpointManifest(number: 1, of: span, partBytesMax: partBytesMax)
+            }
+            let parts = manifest.parts.indices.map { Array(bytes[manifest.range(ofPart: $0)]) }
+            let found = try manifest.assemble(parts)
+            let restored = try found.withRawSpan { span throws(CheckpointError) in
+                try OperatorCheckpoint.restore(span, series: bars.machine.series)
+            }
+            #expect(restored.checkpoint == head)
+            bars.machine = restored.machine
+            ledger = OutputLedger(after: restored.checkpoint.output, standing: head.output)
+        }
+    }
+
+    @Test("restored at any point, a run goes on with the same output and state", arguments: seeds)
+    func cut(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed ^ 0xc075)
+        let series = try BarSeriesSet(seed.isMultiple(of: 2) ? ["1m", "1s", "5s"] : ["1s"])
+        let tape = RandomTape(seed: seed).events
+        var undisturbed = Run(series)
+        var crashed = Run(series)
+        if seed.isMultiple(of: 3) {
+            let start = Timestamp(nanoseconds: 1_700_000_003 * RandomTape.second)
+            undisturbed.bars.machine.tapeStarts(at: start)
+            crashed.bars.machine.tapeStarts(at: start)
+        }
+        undisturbed.feed(tape)
+        let cuts =
+            [0, tape.count] + (0..<4).map { _ in Int.random(in: tape.indices, using: &random) }
+        var done = 0
+        for cut in cuts.sorted() {
+            crashed.feed(tape[done..<cut])
+            try crashed.crash(partBytesMax: Int.random(in: 64...4_096, using: &random))
+            done = cut
+        }
+        crashed.feed(tape[done...])
+        #expect(difference(undisturbed.bars.named, crashed.bars.named) == "", "seed \(seed)")
+        let isSame =
+            undisturbed.bars.closed == crashed.bars.closed
+            && undisturbed.bars.late == crashed.bars.late
+            && undisturbed.verdicts == crashed.verdicts
+            && undisturbed.ledger.computed == crashed.ledger.computed
+            && undisturbed.bars.machine.counters == crashed.bars.machine.counters
+        #expect(isSame, "seed \(seed)")
+        let isSameState = undisturbed.bars.machine.snapshot == crashed.bars.machine.snapshot
+        #expect(isSameState, "seed \(seed)")
+    }
+
+    @Test("a restored machine encodes to the bytes that it came from", arguments: seeds)
+    func stable(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        let tape = RandomTape(seed: seed).events
+        var run = try MachineRun(["1s", "1m"])
+        run.takesLate = false
+        run.feed(Array(tape.prefix(Int.random(in: 0...tape.count, using: &random))))
+        let bytes = run.machine.snapshot
+        var restored = try BarMachine.restored(bytes, run.machine.series)
+        #expect(restored.snapshot == bytes, "seed \(seed)")
+        #expect(restored.openWindows == run.machine.openWindows)
+        var late: [LateTick] = []
+        var expected: [LateTick] = []
+        restored.takeLateTicks(into: &late)
+        run.machine.takeLateTicks(into: &expected)
+        let isSame = late == expected
+        #expect(isSame, "seed \(seed)")
+    }
+
+    @Test("what happened before does not show in the bytes when the state is the same")
+    func history() throws {
+        // One machine closes windows on the way, so that its slots and free list look different,
+        // and takes symbols in the same order.
+        let series = try BarSeriesSet(["1s"])
+        func machine(detour: Bool) throws -> BarMachine {
+            var machine = BarMachine(series: series)
+            let source = try machine.newSource("alpha")
+            var bars: [Bar] = []
+            for name in ["A", "B", "C"] {
+                _ = try machine.newSymbol(try subscription(name), source: source)
+            }
+            for step in 0..<6 {
+                // The detour fills windows in another order: the sums are the same.
+                let symbol = detour ? 5 - step : step
+                let time = Timestamp(nanoseconds: Int64(symbol / 3) * 1_000_000_000 + 5)
+                machine.trade(
+                    Trade(
+                        header: TickHeader(
+                            symbol: UInt32(symbol % 3), providerTime: time, receiveTime: time),
+                        price: Price(raw: 5), size: Quantity(raw: 7)),
+                    source: source, ordinal: UInt64(symbol + 1))
+            }
+            machine.advance(
+                source: source, watermark: Timestamp(nanoseconds: 1_000_000_000), into: &bars)
+            return machine
+        }
+        #expect(try machine(detour: false).snapshot == machine(detour: true).snapshot)
+    }
+}
+
+extension BarMachine {
+    var snapshot: [UInt8] {
+        var bytes: [UInt8] = []
+        encode(into: &bytes)
+        return bytes
+    }
+
+    static func restored(
+        _ bytes: [UInt8], _ series: BarSeriesSet
+    ) throws(CheckpointError) -> BarMachine {
+        try bytes.withRawSpan { span throws(CheckpointError) in
+            try BarMachine(series: series, restoring: span)
+        }
+    }
+}

@@ -10,8 +10,10 @@ public struct Symbol: Hashable, Sendable, CustomStringConvertible {
     public let text: String
 
     public init?(_ text: String) {
+        // Nearly all are ASCII, and asking for a scalar's category takes longer than all the rest.
         guard (1...Self.utf8CountMax).contains(text.utf8.count),
-            text.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control })
+            text.utf8.allSatisfy({ (0x20...0x7e).contains($0) })
+                || text.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control })
         else { return nil }
         self.text = text
     }

@@ -39,6 +39,7 @@ test: ## Prove that all of it works: format, house rules, unit and integration t
 bench: build ## Measure the hot paths, and that they allocate nothing
 	@.build/release/TapeCodecBenchmark
 	@.build/release/StreamCoreBenchmark
+	@.build/release/OperatorBenchmark
 
 coverage: setup servers ## Line coverage of each target
 	@.ci/coverage.sh

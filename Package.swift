@@ -173,6 +173,8 @@ let package = Package(
         // Benchmarks. They count allocations, too, and fail when there are some where none may be.
         .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),
         benchmark("StreamCoreBenchmark", uses: ["StreamCore", "MarketModel", "Primitives"]),
+        benchmark(
+            "OperatorBenchmark", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         benchmark("TapeCodecBenchmark", uses: ["TapeCodec", "MarketModel", "Primitives"]),
     ]
 )

@@ -49,8 +49,8 @@ extension BarMachine {
         let seriesCount = seriesCount
         let feeds = table.feeds
         let newest = windows.newest
-        var received = received
-        defer { self.received = received }
+        var received = receivedTrades
+        defer { receivedTrades = received }
         var slots = windows.slots.mutableSpan
         while let (trade, ordinal) = next() {
             received &+= 1

@@ -24,7 +24,7 @@ public struct BarMachine: Sendable {
     @usableFromInline var windows: WindowStore
     var account: BarCounters
     /// A trade counter of its own beside `account`: one plain word in the hot path.
-    @usableFromInline var received: UInt64 = 0
+    @usableFromInline var receivedTrades: UInt64 = 0
     @usableFromInline let seriesCount: Int
     var lateTicks: [LateTick] = []
     let widths: [Int64]
@@ -48,11 +48,13 @@ public struct BarMachine: Sendable {
 
     public var symbols: SymbolTable { table }
     public var openWindows: Int { windows.openCount }
+    /// Trades handed to the machine so far: what `counters` says, without its walk.
+    public var received: UInt64 { receivedTrades }
 
     /// The account so far. Walks over the open windows: for audits and reports, not for packets.
     public var counters: BarCounters {
         var counters = account
-        counters.received = received
+        counters.received = receivedTrades
         for index in 0..<seriesCount {
             counters.series[index].counted += windows.openTrades(series: index)
         }

@@ -57,7 +57,7 @@ extension BarMachine {
     private mutating func restoreCounters(
         _ reader: inout StateReader, _ bytes: RawSpan
     ) throws(CheckpointError) {
-        received = try reader.tally(in: bytes)
+        receivedTrades = try reader.tally(in: bytes)
         account.unknownSymbol = try reader.tally(in: bytes)
         account.backfilled = try reader.tally(in: bytes)
         account.filter = try reader.tally(in: bytes)

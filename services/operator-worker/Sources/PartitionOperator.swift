@@ -108,27 +108,19 @@ struct PartitionOperator {
 
     private mutating func takeTicks(_ header: PacketHeader, _ packet: RawSpan, source: Int) {
         packetSymbols.removeAll(keepingCapacity: true)
-        if machine.counters.received == 0, header.firstOrdinal > 1 { noteTapeStart(packet) }
-        var ordinal = header.firstOrdinal
-        var cursor = RecordCursor()
-        while let record = cursor.next(in: packet) {
-            switch record {
-            case .trade(var trade):
-                let index = Int(trade.header.symbol)
-                trade.header.symbol =
-                    index < packetSymbols.count ? packetSymbols[index] : BarMachine.noSymbol
-                machine.trade(trade, source: source, ordinal: ordinal)
-                ordinal &+= 1
-            case .quote, .bar: ordinal &+= 1
-            case .other(let message):
-                if WireFormat.Template.isTick(message.template) {
-                    ordinal &+= 1
-                } else {
-                    define(message, packet, source: source)
-                }
-            case .malformed: return
-            }
+        if machine.received == 0, header.firstOrdinal > 1 { noteTapeStart(packet) }
+        var walk = TradeWalk(firstOrdinal: header.firstOrdinal)
+        takeTrades(&walk, packet, source: source)
+        // A definition may stand between two trades, and changes what the indexes mean.
+        while let message = walk.definition {
+            define(message, packet, source: source)
+            takeTrades(&walk, packet, source: source)
         }
+    }
+
+    private mutating func takeTrades(_ walk: inout TradeWalk, _ packet: RawSpan, source: Int) {
+        let symbols = packetSymbols
+        machine.trades(source: source) { walk.next(in: packet, symbols) }
     }
 
     /// Earlier ordinals are gone: nobody saw the windows that overlap the first tick from their

@@ -76,7 +76,8 @@ let package = Package(
     targets: [
         // C libraries. Exactly one Swift module imports each.
         clibrary("CLinux", apt: "libc6-dev"),
-        clibrary("CXXHash", apt: "libxxhash-dev"),
+        // A header of libxxhash-dev, compiled here.
+        .target(name: "CXXHash"),
         clibrary("CNats", apt: "libnats-dev"),
         clibrary("CPostgres", apt: "libpq-dev"),
         clibrary("CHiredis", apt: "libhiredis-dev"),

@@ -4,14 +4,14 @@ internal import CXXHash
 public enum Checksum {
     public static func of(_ bytes: RawSpan) -> UInt64 {
         // Safety: reads `count` bytes at the span's start, while the span is borrowed.
-        unsafe bytes.withUnsafeBytes { unsafe shim_xxh3_64($0.baseAddress, $0.count) }
+        unsafe bytes.withUnsafeBytes { unsafe xxh3_64($0.baseAddress, $0.count) }
     }
 
     /// A checksum that goes on from `previous`: equal only if the whole chain was equal.
     public static func chained(_ bytes: RawSpan, after previous: UInt64) -> UInt64 {
         // Safety: as above.
         unsafe bytes.withUnsafeBytes {
-            unsafe shim_xxh3_64_seeded($0.baseAddress, $0.count, previous)
+            unsafe xxh3_64_seeded($0.baseAddress, $0.count, previous)
         }
     }
 

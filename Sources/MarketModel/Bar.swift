@@ -8,11 +8,11 @@ public struct BarFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
     /// The window overlaps the start of a subscription, a gap, or the first packet of the tape.
-    public static let partial = BarFlags(rawValue: 1 << 0)
+    @inlinable public static var partial: BarFlags { BarFlags(rawValue: 1 << 0) }
     /// The watermark has passed the window's end.
-    public static let final = BarFlags(rawValue: 1 << 1)
+    @inlinable public static var final: BarFlags { BarFlags(rawValue: 1 << 1) }
     /// Built from the ticks of more than one provider.
-    public static let mixedProviders = BarFlags(rawValue: 1 << 2)
+    @inlinable public static var mixedProviders: BarFlags { BarFlags(rawValue: 1 << 2) }
 }
 
 /// Why a version of a bar was published.

@@ -1,25 +1,104 @@
 /// The name of a source of ticks: the last token of its tape subjects, 24 bytes on the wire.
-public struct SourceName: Hashable, Comparable, Sendable, CustomStringConvertible {
+///
+/// Kept as those bytes: every packet carries one, and a header without references is read, copied
+/// and compared without the heap.
+@frozen
+public struct SourceName: Hashable, Sendable, BitwiseCopyable {
     public static let utf8CountMax = 24
 
     /// Who derives: the source of everything on `md.bars.*`.
     public static let `operator` = SourceName(checked: "operator")
 
-    public let text: String
+    /// The bytes in order, little endian, padded with zeros.
+    public let words: Words
+
+    @frozen
+    public struct Words: Hashable, Sendable, BitwiseCopyable {
+        public var first: UInt64
+        public var second: UInt64
+        public var third: UInt64
+
+        @inlinable @inline(__always)
+        public init(_ first: UInt64, _ second: UInt64, _ third: UInt64) {
+            self.first = first
+            self.second = second
+            self.third = third
+        }
+    }
 
     /// `[a-z0-9-]`, 1 to 24 characters.
     public init?(_ text: String) {
-        guard (1...Self.utf8CountMax).contains(text.utf8.count),
-            text.utf8.allSatisfy({
-                (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2d
-            })
-        else { return nil }
-        self.text = text
+        guard (1...Self.utf8CountMax).contains(text.utf8.count), !text.utf8.contains(0) else {
+            return nil
+        }
+        self.init(words: Self.words(of: text))
     }
 
-    private init(checked text: String) { self.text = text }
+    /// A name from the wire: nil when the bytes are not those of a name.
+    public init?(words: Words) {
+        guard words.first & 0xff != 0, Self.isWell(words.first, before: words.second),
+            Self.isWell(words.second, before: words.third), Self.isWell(words.third, before: 0)
+        else { return nil }
+        self.words = words
+    }
 
-    public static func < (left: SourceName, right: SourceName) -> Bool { left.text < right.text }
+    private init(checked text: String) { words = Self.words(of: text) }
+
+    private static func words(of text: String) -> Words {
+        var words = Words(0, 0, 0)
+        for (index, byte) in text.utf8.enumerated() {
+            let shifted = UInt64(byte) << UInt64(index % 8 * 8)
+            switch index / 8 {
+            case 0: words.first |= shifted
+            case 1: words.second |= shifted
+            default: words.third |= shifted
+            }
+        }
+        return words
+    }
+
+    /// Characters of a name, then zeros; and nothing in the next word behind a zero.
+    @inline(__always)
+    private static func isWell(_ word: UInt64, before next: UInt64) -> Bool {
+        var rest = word
+        var isShort = false
+        for _ in 0..<8 {
+            let byte = UInt8(truncatingIfNeeded: rest)
+            if byte == 0 {
+                isShort = true
+                break
+            }
+            guard
+                (0x61...0x7a).contains(byte) || (0x30...0x39).contains(byte) || byte == 0x2d
+            else { return false }
+            rest >>= 8
+        }
+        return !isShort || (rest == 0 && next == 0)
+    }
+
+    public var text: String {
+        var characters = ""
+        for word in [words.first, words.second, words.third] {
+            var rest = word
+            while rest != 0 {
+                characters.unicodeScalars.append(
+                    Unicode.Scalar(UInt8(truncatingIfNeeded: rest)))
+                rest >>= 8
+            }
+        }
+        return characters
+    }
+}
+
+extension SourceName: Comparable, CustomStringConvertible {
+    /// In the order of the text.
+    public static func < (left: SourceName, right: SourceName) -> Bool {
+        (left.words.first.byteSwapped, left.words.second.byteSwapped, left.words.third.byteSwapped)
+            < (
+                right.words.first.byteSwapped, right.words.second.byteSwapped,
+                right.words.third.byteSwapped
+            )
+    }
 
     public var description: String { text }
 }

@@ -4,7 +4,7 @@ public import Primitives
 @frozen
 public struct Price: Hashable, Comparable, Sendable, BitwiseCopyable {
     public static let decimals = 9
-    public static let undefined = Price(raw: Int64.max)
+    @inlinable public static var undefined: Price { Price(raw: Int64.max) }
 
     public var raw: Int64
 
@@ -22,7 +22,7 @@ public struct Price: Hashable, Comparable, Sendable, BitwiseCopyable {
 @frozen
 public struct Quantity: Hashable, Comparable, Sendable, BitwiseCopyable {
     public static let decimals = 8
-    public static let undefined = Quantity(raw: Int64.max)
+    @inlinable public static var undefined: Quantity { Quantity(raw: Int64.max) }
 
     public var raw: Int64
 

@@ -3,7 +3,7 @@
 @frozen
 public struct ShortText: Hashable, Sendable, BitwiseCopyable {
     public static let utf8CountMax = 8
-    public static let empty = ShortText(raw: 0)
+    @inlinable public static var empty: ShortText { ShortText(raw: 0) }
 
     /// The first character in the lowest byte; unused bytes are zero.
     public var raw: UInt64

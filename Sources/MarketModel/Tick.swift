@@ -19,15 +19,15 @@ public struct TickFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
     public init(rawValue: UInt16) { self.rawValue = rawValue }
 
     /// State at the start of a subscription, not an event.
-    public static let snapshot = TickFlags(rawValue: 1 << 0)
+    @inlinable public static var snapshot: TickFlags { TickFlags(rawValue: 1 << 0) }
     /// Stands for several events of which the provider sent only this one.
-    public static let conflated = TickFlags(rawValue: 1 << 1)
+    @inlinable public static var conflated: TickFlags { TickFlags(rawValue: 1 << 1) }
     /// Fetched later to fill a gap; neither moves nor obeys the watermark.
-    public static let backfilled = TickFlags(rawValue: 1 << 2)
+    @inlinable public static var backfilled: TickFlags { TickFlags(rawValue: 1 << 2) }
     /// From a delayed feed.
-    public static let delayed = TickFlags(rawValue: 1 << 3)
+    @inlinable public static var delayed: TickFlags { TickFlags(rawValue: 1 << 3) }
     /// Outside of the regular trading session.
-    public static let outOfSession = TickFlags(rawValue: 1 << 4)
+    @inlinable public static var outOfSession: TickFlags { TickFlags(rawValue: 1 << 4) }
 }
 
 public enum TradeAction: UInt8, Sendable {

@@ -7,4 +7,14 @@ extension UnsafeMutableRawBufferPointer {
     func put(_ value: some FixedWidthInteger & BitwiseCopyable, at offset: Int) {
         unsafe storeBytes(of: value.littleEndian, toByteOffset: offset, as: type(of: value))
     }
+
+    /// Copies bytes, whose room this checks itself.
+    func put(_ bytes: [UInt8], at offset: Int) {
+        precondition(
+            offset >= 0 && bytes.count <= count - offset,
+            "a field does not fit into the packet's buffer")
+        unsafe bytes.withUnsafeBytes {
+            unsafe UnsafeMutableRawBufferPointer(rebasing: self[offset...]).copyMemory(from: $0)
+        }
+    }
 }

@@ -143,16 +143,9 @@ extension [UInt8] {
 }
 
 extension UnsafeMutableRawBufferPointer {
-    /// Pads the name with zeros to its 24 bytes.
     func put(_ source: SourceName, at offset: Int) {
-        var index = 0
-        for byte in source.text.utf8 {
-            unsafe put(byte, at: offset + index)
-            index += 1
-        }
-        while index < SourceName.utf8CountMax {
-            unsafe put(UInt8(0), at: offset + index)
-            index += 1
-        }
+        unsafe put(source.words.first, at: offset)
+        unsafe put(source.words.second, at: offset + 8)
+        unsafe put(source.words.third, at: offset + 16)
     }
 }

@@ -11,26 +11,30 @@ public struct PacketBuilder: Sendable {
     public let source: SourceName
 
     /// Ticks in the packet so far.
-    public private(set) var tickCount = 0
+    @inlinable public var tickCount: Int { ticks }
     /// The earliest event time of the ticks in the packet; undefined when there are none.
-    public private(set) var oldestEventTime = Timestamp.undefined
+    @inlinable public var oldestEventTime: Timestamp { oldest }
 
-    var bytes: [UInt8] = []
-    var used = WireFormat.HeaderOffset.end
-    private var symbols: [SymbolDefinition] = []
-    private var series: [SeriesDefinition] = []
+    @usableFromInline var ticks = 0
+    @usableFromInline var oldest = Timestamp.undefined
+    @usableFromInline var bytes: [UInt8] = []
+    @usableFromInline var used = WireFormat.HeaderOffset.end
+    /// The definitions of all symbols and series, as messages that want only their index.
+    private var symbols: [[UInt8]] = []
+    private var series: [[UInt8]] = []
     /// Beside each symbol and series: where the packet at hand defines it. Kept apart from the
-    /// texts, so that the hot path touches plain words only.
-    private var defined: [Defined] = []
+    /// messages, so that the hot path touches plain words only.
+    @usableFromInline var defined: [Defined] = []
     private var definedSeries: [Defined] = []
     /// Raised with every packet: a definition is in the packet if it carries the present number.
-    private var packetNumber: UInt64 = 1
-    private var definitions = 0
+    @usableFromInline var packetNumber: UInt64 = 1
+    @usableFromInline var definitions = 0
 
     /// In which packet something was last defined, and as what.
-    private struct Defined: BitwiseCopyable {
-        var packetNumber: UInt64 = 0
-        var indexInPacket: UInt32 = 0
+    @usableFromInline
+    struct Defined: Sendable, BitwiseCopyable {
+        @usableFromInline var packetNumber: UInt64 = 0
+        @usableFromInline var indexInPacket: UInt32 = 0
     }
 
     public init(kind: PacketKind, partition: Partition, source: SourceName) {
@@ -47,8 +51,9 @@ public struct PacketBuilder: Sendable {
     public var byteCount: Int { used }
 
     /// True when the next tick has to wait for the next packet.
+    @inlinable
     public var isFull: Bool {
-        tickCount >= PacketLimits.ticksMax || used >= PacketLimits.growthBytesMax
+        ticks >= PacketLimits.ticksMax || used >= PacketLimits.growthBytesMax
             || definitions >= PacketLimits.definitionsMax
     }
 
@@ -57,14 +62,14 @@ public struct PacketBuilder: Sendable {
     /// Makes a symbol known; ticks are appended with the number that comes back.
     public mutating func register(_ definition: SymbolDefinition) -> UInt32 {
         precondition(definition.provider.utf8.count <= SymbolDefinition.providerBytesMax)
-        symbols.append(definition)
+        symbols.append(Self.message(of: definition))
         defined.append(Defined())
         return UInt32(symbols.count - 1)
     }
 
     public mutating func register(_ definition: SeriesDefinition) -> UInt16 {
         precondition(series.count < Int(UInt16.max), "too many series")
-        series.append(definition)
+        series.append(Self.message(of: definition))
         definedSeries.append(Defined())
         return UInt16(series.count - 1)
     }
@@ -72,37 +77,38 @@ public struct PacketBuilder: Sendable {
     // MARK: ticks
 
     /// False: the packet is full and the tick is not in it.
+    @inlinable @inline(__always)
     public mutating func append(_ trade: Trade) -> Bool {
         guard !isFull else { return false }
-        let index = defineSymbol(Int(trade.header.symbol))
-        let body = used + WireFormat.messageHeaderBytes
-        let head = WireFormat.messageHeader(
-            WireFormat.Template.trade, block: WireFormat.Block.trade)
+        let index = defineSymbol(trade.header.symbol)
+        let start = used
         unsafe bytes.withUnsafeMutableBytes { buffer in
-            let end = body + WireFormat.Block.trade
+            let end = start + WireFormat.TickBytes.trade
             precondition(end <= buffer.count, "a trade does not fit into the packet's buffer")
-            unsafe buffer.put(head, at: body - WireFormat.messageHeaderBytes)
+            let body = start + WireFormat.messageHeaderBytes
+            unsafe buffer.put(WireFormat.Head.trade, at: start)
             unsafe buffer.put(trade.header, index: index, at: body)
             unsafe buffer.put(trade.price.raw, at: body + 32)
             unsafe buffer.put(trade.size.raw, at: body + 40)
             unsafe buffer.put(trade.exchange.raw, at: body + 48)
             unsafe buffer.put(trade.conditions.raw, at: body + 56)
         }
-        used = body + WireFormat.Block.trade
+        used = start + WireFormat.TickBytes.trade
         counted(trade.header.eventTime)
         return true
     }
 
+    /// As for a trade.
+    @inlinable @inline(__always)
     public mutating func append(_ quote: Quote) -> Bool {
         guard !isFull else { return false }
-        let index = defineSymbol(Int(quote.header.symbol))
-        let body = used + WireFormat.messageHeaderBytes
-        let head = WireFormat.messageHeader(
-            WireFormat.Template.quote, block: WireFormat.Block.quote)
+        let index = defineSymbol(quote.header.symbol)
+        let start = used
         unsafe bytes.withUnsafeMutableBytes { buffer in
-            let end = body + WireFormat.Block.quote
+            let end = start + WireFormat.TickBytes.quote
             precondition(end <= buffer.count, "a quote does not fit into the packet's buffer")
-            unsafe buffer.put(head, at: body - WireFormat.messageHeaderBytes)
+            let body = start + WireFormat.messageHeaderBytes
+            unsafe buffer.put(WireFormat.Head.quote, at: start)
             unsafe buffer.put(quote.header, index: index, at: body)
             unsafe buffer.put(quote.bidPrice.raw, at: body + 32)
             unsafe buffer.put(quote.bidSize.raw, at: body + 40)
@@ -111,25 +117,27 @@ public struct PacketBuilder: Sendable {
             unsafe buffer.put(quote.bidExchange.raw, at: body + 64)
             unsafe buffer.put(quote.askExchange.raw, at: body + 72)
         }
-        used = body + WireFormat.Block.quote
+        used = start + WireFormat.TickBytes.quote
         counted(quote.header.eventTime)
         return true
     }
 
+    /// As for a trade.
     public mutating func append(_ bar: Bar) -> Bool {
         guard !isFull else { return false }
         var indexed = bar
-        indexed.symbol = defineSymbol(Int(bar.symbol))
-        indexed.series = defineSeries(Int(bar.series))
+        indexed.symbol = defineSymbol(bar.symbol)
+        indexed.series = defineSeries(bar.series)
         let body = begin(WireFormat.Template.bar, block: WireFormat.Block.bar)
         unsafe bytes.withUnsafeMutableBytes { unsafe $0.put(indexed, at: body) }
         counted(bar.openTime)
         return true
     }
 
-    private mutating func counted(_ eventTime: Timestamp) {
-        tickCount += 1
-        oldestEventTime = min(oldestEventTime, eventTime)
+    @inlinable @inline(__always)
+    mutating func counted(_ eventTime: Timestamp) {
+        ticks += 1
+        oldest = min(oldest, eventTime)
     }
 
     // MARK: parts
@@ -147,69 +155,50 @@ public struct PacketBuilder: Sendable {
         return start + WireFormat.messageHeaderBytes
     }
 
-    @inline(__always)
-    private mutating func defineSymbol(_ registered: Int) -> UInt32 {
-        if defined[registered].packetNumber == packetNumber {
-            return defined[registered].indexInPacket
-        }
-        return define(registered)
+    /// The index of a registered symbol in this packet, which defines it at its first tick.
+    @inlinable @inline(__always)
+    mutating func defineSymbol(_ registered: UInt32) -> UInt32 {
+        let known = defined[Int(registered)]
+        if known.packetNumber == packetNumber { return known.indexInPacket }
+        return define(Int(registered))
     }
 
-    private mutating func define(_ registered: Int) -> UInt32 {
-        let index = UInt32(definitions)
-        definitions += 1
+    @usableFromInline @inline(never)
+    mutating func define(_ registered: Int) -> UInt32 {
+        let index = putDefinition(symbols[registered])
         defined[registered] = Defined(packetNumber: packetNumber, indexInPacket: index)
-        let definition = symbols[registered]
-        let body = begin(
-            WireFormat.Template.symbolDefinition, block: WireFormat.Block.symbolDefinition)
-        unsafe bytes.withUnsafeMutableBytes { buffer in
-            unsafe buffer.put(UInt64(index), at: body)
-            unsafe buffer.put(definition.since.nanoseconds, at: body + 8)
-        }
-        putVariable(definition.symbol.text)
-        putVariable(definition.provider)
-        putVariable(definition.source?.text ?? "")
         return index
     }
 
-    private mutating func defineSeries(_ registered: Int) -> UInt16 {
-        if definedSeries[registered].packetNumber == packetNumber {
-            return UInt16(definedSeries[registered].indexInPacket)
+    mutating func defineSeries(_ registered: UInt16) -> UInt16 {
+        let number = Int(registered)
+        if definedSeries[number].packetNumber == packetNumber {
+            return UInt16(definedSeries[number].indexInPacket)
         }
-        let index = UInt32(definitions)
-        definitions += 1
-        definedSeries[registered] = Defined(packetNumber: packetNumber, indexInPacket: index)
-        let definition = series[registered]
-        let body = begin(
-            WireFormat.Template.seriesDefinition, block: WireFormat.Block.seriesDefinition)
-        unsafe bytes.withUnsafeMutableBytes { buffer in
-            unsafe buffer.put(UInt64(index), at: body)
-            unsafe buffer.put(definition.widthNanoseconds, at: body + 8)
-        }
-        putVariable(definition.name.text)
+        let index = putDefinition(series[number])
+        definedSeries[number] = Defined(packetNumber: packetNumber, indexInPacket: index)
         return UInt16(index)
     }
 
-    private mutating func putVariable(_ text: String) {
-        let count = text.utf8.count
-        precondition(used + WireFormat.lengthBytes + count <= bytes.count)
+    private mutating func putDefinition(_ message: [UInt8]) -> UInt32 {
+        let index = UInt32(definitions)
         let start = used
-        unsafe bytes.withUnsafeMutableBytes { unsafe $0.put(UInt32(count), at: start) }
-        var offset = start + WireFormat.lengthBytes
-        for byte in text.utf8 {
-            bytes[offset] = byte
-            offset += 1
+        unsafe bytes.withUnsafeMutableBytes { buffer in
+            unsafe buffer.put(message, at: start)
+            unsafe buffer.put(UInt64(index), at: start + WireFormat.messageHeaderBytes)
         }
-        used = offset
+        definitions += 1
+        used = start + message.count
+        return index
     }
 
     /// Empties the builder for the next packet; `buffer` is one that a finished packet gave back.
     mutating func reset(with buffer: [UInt8]?) {
         if let buffer { bytes = buffer }
         used = WireFormat.HeaderOffset.end
-        tickCount = 0
+        ticks = 0
         definitions = 0
-        oldestEventTime = .undefined
+        oldest = .undefined
         packetNumber += 1
     }
 }

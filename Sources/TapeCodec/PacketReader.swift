@@ -104,8 +104,8 @@ public enum PacketReader {
 extension RawSpan {
     /// A source's name in its 24 zero-padded bytes; nil when it is none.
     func sourceName(at offset: Int) -> SourceName? {
-        var count = 0
-        while count < SourceName.utf8CountMax, uint8(at: offset + count) != 0 { count += 1 }
-        return SourceName(extracting(offset..<offset + count).text)
+        SourceName(
+            words: SourceName.Words(
+                uint64(at: offset), uint64(at: offset + 8), uint64(at: offset + 16)))
     }
 }

@@ -8,7 +8,7 @@ public enum Record {
     case quote(Quote)
     case bar(Bar)
     /// Everything that comes once per packet or symbol, and what this version does not know:
-    /// where its block stands. `ControlReader` reads it.
+    /// where its block stands. The readers of `MessageBounds` take it from there.
     case other(MessageBounds)
     case malformed(PacketError)
 }
@@ -33,8 +33,10 @@ public struct MessageBounds: Sendable, BitwiseCopyable {
 
 /// Walks over the messages of a packet that `PacketReader` has checked.
 ///
-/// Inlinable and flat because it is the hot loop of every reader: each record is one range check
-/// and loads at constant offsets.
+/// Inlinable and flat because it is the hot loop of every reader. A trade, quote or bar as this
+/// version writes them is known by its header, which is one word: then its length is a constant,
+/// and the processor need not wait for one record's length to find the next one. Everything else
+/// goes through `message`.
 @frozen
 public struct RecordCursor {
     @usableFromInline var offset: Int
@@ -52,64 +54,111 @@ public struct RecordCursor {
     public mutating func next(in packet: RawSpan) -> Record? {
         let start = offset
         let remaining = packet.byteCount &- start
+        if remaining >= WireFormat.TickBytes.trade {
+            let head = packet.uint64(at: start)
+            if head == WireFormat.Head.trade {
+                offset = start &+ WireFormat.TickBytes.trade
+                tickCount &+= 1
+                return .trade(Trade(packet.extracting(start &+ 8..<offset)))
+            }
+            if head == WireFormat.Head.quote, remaining >= WireFormat.TickBytes.quote {
+                offset = start &+ WireFormat.TickBytes.quote
+                tickCount &+= 1
+                return .quote(Quote(packet.extracting(start &+ 8..<offset)))
+            }
+            if head == WireFormat.Head.bar, remaining >= WireFormat.TickBytes.bar {
+                offset = start &+ WireFormat.TickBytes.bar
+                tickCount &+= 1
+                return .bar(Bar(packet.extracting(start &+ 8..<offset)))
+            }
+        }
         guard remaining > 0 else { return nil }
+        // By value: a cursor whose address is taken lives in memory and not in registers.
+        let message = Self.message(from: start, in: packet)
+        guard message.end > start else {
+            // Nothing behind a message that cannot be measured means anything.
+            offset = Int.max
+            return .malformed(Self.error(from: start, in: packet))
+        }
+        offset = message.end
+        tickCount &+= WireFormat.Template.isTick(message.template) ? 1 : 0
+        switch message.template {
+        case WireFormat.Template.trade:
+            let end = message.body &+ WireFormat.Block.trade
+            return .trade(Trade(packet.extracting(message.body..<end)))
+        case WireFormat.Template.quote:
+            let end = message.body &+ WireFormat.Block.quote
+            return .quote(Quote(packet.extracting(message.body..<end)))
+        case WireFormat.Template.bar:
+            let end = message.body &+ WireFormat.Block.bar
+            return .bar(Bar(packet.extracting(message.body..<end)))
+        default: return .other(message)
+        }
+    }
+
+    /// Any message: other versions, longer blocks, variable fields. Four words, which come back
+    /// in registers; its end is 0 when it is damaged.
+    @usableFromInline @inline(never)
+    static func message(from start: Int, in packet: RawSpan) -> MessageBounds {
+        do throws(PacketError) {
+            return try measured(from: start, in: packet)
+        } catch {
+            // The error is large and rare: whoever wants it asks `error` for it.
+            return MessageBounds(template: 0, body: 0, blockLength: 0, end: 0)
+        }
+    }
+
+    /// Why `message` found damage.
+    @usableFromInline @inline(never)
+    static func error(from start: Int, in packet: RawSpan) -> PacketError {
+        do throws(PacketError) {
+            _ = try measured(from: start, in: packet)
+        } catch {
+            return error
+        }
+        return PacketError(.truncated, offset: start, expected: 0, found: 0)
+    }
+
+    @inline(__always)
+    private static func measured(
+        from start: Int, in packet: RawSpan
+    ) throws(PacketError) -> MessageBounds {
+        let remaining = packet.byteCount - start
         guard remaining >= WireFormat.messageHeaderBytes else {
-            return fail(.truncated, at: start, WireFormat.messageHeaderBytes, remaining)
+            throw truncated(at: start, WireFormat.messageHeaderBytes, remaining)
         }
-        let head = packet.extracting(start..<start &+ WireFormat.messageHeaderBytes)
-        let block = Int(head.uint16(at: 0))
-        let template = head.uint16(at: 2)
-        let body = start &+ WireFormat.messageHeaderBytes
-        guard remaining &- WireFormat.messageHeaderBytes >= block else {
-            return fail(.truncated, at: start, block, remaining)
+        let block = Int(packet.uint16(at: start))
+        let template = packet.uint16(at: start + 2)
+        let body = start + WireFormat.messageHeaderBytes
+        guard remaining - WireFormat.messageHeaderBytes >= block else {
+            throw truncated(at: start, block, remaining)
         }
-        guard head.uint16(at: 4) == WireFormat.schemaID else {
-            return fail(
-                .foreignSchema, at: start, Int(WireFormat.schemaID), Int(head.uint16(at: 4)))
+        let schema = packet.uint16(at: start + 4)
+        guard schema == WireFormat.schemaID else {
+            throw PacketError(
+                .foreignSchema, offset: start, expected: UInt64(WireFormat.schemaID),
+                found: UInt64(schema))
         }
-        offset = body &+ block
-        tickCount &+= WireFormat.Template.isTick(template) ? 1 : 0
-        switch template {
-        case WireFormat.Template.trade where block >= WireFormat.Block.trade:
-            return .trade(Trade(packet.extracting(body..<body &+ WireFormat.Block.trade)))
-        case WireFormat.Template.quote where block >= WireFormat.Block.quote:
-            return .quote(Quote(packet.extracting(body..<body &+ WireFormat.Block.quote)))
-        case WireFormat.Template.bar where block >= WireFormat.Block.bar:
-            return .bar(Bar(packet.extracting(body..<body &+ WireFormat.Block.bar)))
-        case WireFormat.Template.trade, WireFormat.Template.quote, WireFormat.Template.bar:
-            return fail(.truncated, at: start, WireFormat.Block.trade, block)
-        default:
-            return other(template, body: body, block: block, in: packet)
+        guard block >= WireFormat.Block.known(template) else {
+            throw truncated(at: start, WireFormat.Block.known(template), block)
         }
-    }
-
-    @usableFromInline
-    mutating func other(
-        _ template: UInt16, body: Int, block: Int, in packet: RawSpan
-    ) -> Record {
+        var end = body + block
         for _ in 0..<WireFormat.Template.variableFields(template) {
-            let remaining = packet.byteCount - offset
+            let remaining = packet.byteCount - end
             guard remaining >= WireFormat.lengthBytes else {
-                return fail(.truncated, at: offset, WireFormat.lengthBytes, remaining)
+                throw truncated(at: end, WireFormat.lengthBytes, remaining)
             }
-            let length = Int(packet.uint32(at: offset))
+            let length = Int(packet.uint32(at: end))
             guard remaining - WireFormat.lengthBytes >= length else {
-                return fail(.truncated, at: offset, length, remaining)
+                throw truncated(at: end, length, remaining)
             }
-            offset += WireFormat.lengthBytes + length
+            end += WireFormat.lengthBytes + length
         }
-        return .other(
-            MessageBounds(template: template, body: body, blockLength: block, end: offset))
+        return MessageBounds(template: template, body: body, blockLength: block, end: end)
     }
 
-    @usableFromInline
-    mutating func fail(
-        _ reason: PacketError.Reason, at start: Int, _ expected: Int, _ found: Int
-    ) -> Record {
-        // Nothing behind a message that cannot be measured means anything.
-        offset = Int.max
-        return .malformed(
-            PacketError(reason, offset: start, expected: UInt64(expected), found: UInt64(found)))
+    private static func truncated(at offset: Int, _ expected: Int, _ found: Int) -> PacketError {
+        PacketError(.truncated, offset: offset, expected: UInt64(expected), found: UInt64(found))
     }
 }
 

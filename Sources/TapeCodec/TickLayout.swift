@@ -1,11 +1,11 @@
-internal import MarketModel
-internal import Primitives
+public import MarketModel
+public import Primitives
 
 // How the records stand in their blocks: writing. `RecordCursor` reads the same offsets.
 
 extension UnsafeMutableRawBufferPointer {
     /// The 32 bytes that all ticks begin with.
-    @inline(__always)
+    @inlinable @inline(__always)
     func put(_ header: TickHeader, index: UInt32, at body: Int) {
         let word =
             UInt64(index) | UInt64(header.flags.rawValue) << 32 | UInt64(header.action) << 48

@@ -18,7 +18,7 @@ public enum WireFormat {
     public static let lengthBytes = 4
 
     /// The four fields of the header as the one word that they are on the wire.
-    @inline(__always)
+    @inlinable @inline(__always)
     static func messageHeader(_ template: UInt16, block: Int) -> UInt64 {
         UInt64(UInt16(truncatingIfNeeded: block)) | UInt64(template) << 16
             | UInt64(schemaID) << 32 | UInt64(version) << 48
@@ -31,9 +31,25 @@ public enum WireFormat {
         public static let sourceOrdinal: UInt16 = 0x0004
         public static let symbolDefinition: UInt16 = 0x0305
         public static let seriesDefinition: UInt16 = 0x0106
+
+        // What came in.
         public static let trade: UInt16 = 0x8010
         public static let quote: UInt16 = 0x8011
+        public static let depthUpdate: UInt16 = 0x8012
+        public static let depthReset: UInt16 = 0x8013
+        public static let providerBar: UInt16 = 0x8014
+        public static let optionComputation: UInt16 = 0x8015
+        public static let newsHeadline: UInt16 = 0x8416
+        public static let newsBulletin: UInt16 = 0x8217
+        public static let fundamentalPart: UInt16 = 0x8218
+        public static let indicatorValue: UInt16 = 0x8219
+        public static let subscriptionRecord: UInt16 = 0x831a
+        public static let gapRecord: UInt16 = 0x811b
+        public static let repairRequest: UInt16 = 0x821c
+
+        // What was derived.
         public static let bar: UInt16 = 0x8020
+        public static let lateTick: UInt16 = 0x8021
 
         @inlinable @inline(__always)
         public static func isTick(_ template: UInt16) -> Bool { template & 0x8000 != 0 }
@@ -52,7 +68,69 @@ public enum WireFormat {
         public static let seriesDefinition = 16
         public static let trade = 64
         public static let quote = 80
+        public static let depthUpdate = 72
+        public static let depthReset = 40
+        public static let providerBar = 120
+        public static let optionComputation = 104
+        public static let newsHeadline = 32
+        public static let newsBulletin = 40
+        public static let fundamentalPart = 48
+        public static let indicatorValue = 72
+        public static let subscriptionRecord = 40
+        public static let gapRecord = 72
+        public static let repairRequest = 56
         public static let bar = 136
+        public static let lateTick = 136
+
+        /// How long the block of a template is at least; 0 for a template that is not ours.
+        static func known(_ template: UInt16) -> Int {
+            switch template {
+            case Template.packetHeader: packetHeader
+            case Template.epochMarker: epochMarker
+            case Template.outputState: outputState
+            case Template.sourceOrdinal: sourceOrdinal
+            case Template.symbolDefinition: symbolDefinition
+            case Template.seriesDefinition: seriesDefinition
+            case Template.trade: trade
+            case Template.quote: quote
+            case Template.depthUpdate: depthUpdate
+            case Template.depthReset: depthReset
+            case Template.providerBar: providerBar
+            case Template.optionComputation: optionComputation
+            case Template.newsHeadline: newsHeadline
+            case Template.newsBulletin: newsBulletin
+            case Template.fundamentalPart: fundamentalPart
+            case Template.indicatorValue: indicatorValue
+            case Template.subscriptionRecord: subscriptionRecord
+            case Template.gapRecord: gapRecord
+            case Template.repairRequest: repairRequest
+            case Template.bar: bar
+            case Template.lateTick: lateTick
+            default: 0
+            }
+        }
+    }
+
+    /// The hot ticks' message headers, as `RecordCursor` compares them.
+    @usableFromInline
+    enum Head {
+        @inlinable @inline(__always)
+        static var trade: UInt64 { messageHeader(Template.trade, block: Block.trade) }
+        @inlinable @inline(__always)
+        static var quote: UInt64 { messageHeader(Template.quote, block: Block.quote) }
+        @inlinable @inline(__always)
+        static var bar: UInt64 { messageHeader(Template.bar, block: Block.bar) }
+    }
+
+    /// The hot ticks whole, message header included. The trade is the shortest of them.
+    @usableFromInline
+    enum TickBytes {
+        @inlinable @inline(__always)
+        static var trade: Int { messageHeaderBytes + Block.trade }
+        @inlinable @inline(__always)
+        static var quote: Int { messageHeaderBytes + Block.quote }
+        @inlinable @inline(__always)
+        static var bar: Int { messageHeaderBytes + Block.bar }
     }
 
     /// Where the header's fields stand, counted from the start of the packet.

@@ -43,4 +43,33 @@ import Testing
         #expect(SourceName(SourceName.operator.text) == .operator)
         #expect(SourceName.operator.text == "operator")
     }
+
+    @Test(
+        "bytes from the wire are a name only if a text would be",
+        arguments: [
+            ([0x61], [], true), ([0x61, 0, 0x61], [], false), ([], [0x61], false),
+            ([0x61, 0, 0, 0, 0, 0, 0, 0], [0x61], false),
+            ([0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68], [0x2d], true),
+            ([0x41], [], false), ([0xff], [], false), ([], [], false),
+        ] as [([UInt8], [UInt8], Bool)])
+    func wireName(first: [UInt8], second: [UInt8], valid: Bool) {
+        func word(_ bytes: [UInt8]) -> UInt64 {
+            bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+        }
+        let name = SourceName(words: SourceName.Words(word(first), word(second), 0))
+        #expect((name != nil) == valid)
+        if let name { #expect(SourceName(name.text) == name) }
+    }
+
+    @Test("names in bytes have the order of their texts")
+    func byteOrder() throws {
+        let texts = ["-", "0", "a", "aa", "ab", "abcdefgh", "abcdefgh-", "b", "zzzzzzzzzzzzzzzzzz"]
+        for left in texts {
+            for right in texts {
+                let names = try (#require(SourceName(left)), #require(SourceName(right)))
+                #expect((names.0 < names.1) == (left < right))
+                #expect((names.0 == names.1) == (left == right))
+            }
+        }
+    }
 }

@@ -43,6 +43,9 @@ public enum TradeAction: UInt8, Sendable {
 @frozen
 public struct TickHeader: Hashable, Sendable, BitwiseCopyable {
     public var symbol: UInt32
+    /// `symbol` of what concerns no symbol, or all of them.
+    @inlinable public static var noSymbol: UInt32 { UInt32.max }
+
     public var flags: TickFlags
     /// A raw `TradeAction`; 0 for other kinds.
     public var action: UInt8

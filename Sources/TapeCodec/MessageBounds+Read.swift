@@ -9,10 +9,10 @@ extension MessageBounds {
         in packet: RawSpan
     ) -> (index: UInt32, definition: SymbolDefinition)? {
         guard isA(WireFormat.Template.symbolDefinition, WireFormat.Block.symbolDefinition),
-            let symbol = Symbol(variable(0, in: packet))
+            let symbol = Symbol(packet.extracting(variable(0, in: packet)).text)
         else { return nil }
-        let source = variable(2, in: packet)
-        let provider = variable(1, in: packet)
+        let source = packet.extracting(variable(2, in: packet)).text
+        let provider = packet.extracting(variable(1, in: packet)).text
         guard provider.utf8.count <= SymbolDefinition.providerBytesMax,
             provider.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7f })
         else { return nil }
@@ -28,7 +28,7 @@ extension MessageBounds {
         in packet: RawSpan
     ) -> (index: UInt32, definition: SeriesDefinition)? {
         guard isA(WireFormat.Template.seriesDefinition, WireFormat.Block.seriesDefinition),
-            let name = SeriesName(variable(0, in: packet))
+            let name = SeriesName(packet.extracting(variable(0, in: packet)).text)
         else { return nil }
         let definition = SeriesDefinition(
             name: name, widthNanoseconds: packet.int64(at: body + 8))
@@ -73,16 +73,6 @@ extension MessageBounds {
 
     private func isA(_ wanted: UInt16, _ block: Int) -> Bool {
         template == wanted && blockLength >= block
-    }
-
-    /// A variable field; the cursor has proved that its bytes are there.
-    private func variable(_ index: Int, in packet: RawSpan) -> String {
-        var offset = body + blockLength
-        for _ in 0..<index {
-            offset += WireFormat.lengthBytes + Int(packet.uint32(at: offset))
-        }
-        let start = offset + WireFormat.lengthBytes
-        return packet.extracting(start..<start + Int(packet.uint32(at: offset))).text
     }
 }
 

@@ -14,6 +14,8 @@ public enum WireFormat {
 
     /// blockLength, templateId, schemaId, version: 16 bits each, little endian.
     public static let messageHeaderBytes = 8
+    /// What every tick begins with; a bar, which is no provider's, does not.
+    public static let tickHeaderBytes = 32
     /// The length in front of a variable-length field.
     public static let lengthBytes = 4
 
@@ -162,6 +164,9 @@ public enum PacketLimits {
     public static let growthBytesMax = 128 * 1024
     /// Symbols and series that one packet may define.
     public static let definitionsMax = 1_024
-    /// The largest single tick with all the definitions that it may need.
+    /// The largest trade, quote or bar with all the definitions that it may need. Ticks with
+    /// variable fields may be larger: they wait for a packet that has room for them.
     public static let tickBytesMax = 4 * 1024
+    /// The definitions that one tick may need: a symbol and a series with the longest texts.
+    public static let definitionsOfTickBytesMax = 1_024
 }

@@ -1,0 +1,80 @@
+public import Primitives
+
+/// Why a tick is in no window of a series.
+public enum LateTickReason: UInt8, Sendable {
+    /// The watermark had passed the window's end and its lateness.
+    case windowClosed = 0
+    /// One of the limits on open windows was reached.
+    case windowLimit = 1
+    /// It was there already.
+    case duplicate = 2
+}
+
+/// A tick that one series did not count, with its identity and all its values: what a person needs
+/// to judge it, and a repair to count it after all.
+@frozen
+public struct LateTickRecord: Hashable, Sendable, BitwiseCopyable {
+    /// That of the original tick.
+    public var header: TickHeader
+    /// A trade's price and size, or a quote's bid.
+    public var price: Price
+    public var size: Quantity
+    public var exchange: ShortText
+    /// A trade's conditions, or the exchange of a quote's ask.
+    public var conditions: ShortText
+    /// A quote's ask; undefined for trades.
+    public var askPrice: Price
+    public var askSize: Quantity
+    /// Where the original stands: its source's ordinal in this partition.
+    public var ordinal: UInt64
+    public var source: SourceName
+    /// The window into which it would have gone.
+    public var openTime: Timestamp
+    public var closeTime: Timestamp
+    /// An index, as the symbol is.
+    public var series: UInt16
+    /// A raw `LateTickReason`.
+    public var reason: UInt8
+    /// A raw `DataKind`: trade or quote.
+    public var kind: UInt8
+
+    public init(
+        _ trade: Trade, source: SourceName, ordinal: UInt64, series: UInt16,
+        openTime: Timestamp, closeTime: Timestamp, reason: LateTickReason
+    ) {
+        header = trade.header
+        price = trade.price
+        size = trade.size
+        exchange = trade.exchange
+        conditions = trade.conditions
+        askPrice = .undefined
+        askSize = .undefined
+        self.ordinal = ordinal
+        self.source = source
+        self.openTime = openTime
+        self.closeTime = closeTime
+        self.series = series
+        self.reason = reason.rawValue
+        kind = DataKind.trade.rawValue
+    }
+
+    public init(
+        _ quote: Quote, source: SourceName, ordinal: UInt64, series: UInt16,
+        openTime: Timestamp, closeTime: Timestamp, reason: LateTickReason
+    ) {
+        header = quote.header
+        price = quote.bidPrice
+        size = quote.bidSize
+        exchange = quote.bidExchange
+        conditions = quote.askExchange
+        askPrice = quote.askPrice
+        askSize = quote.askSize
+        self.ordinal = ordinal
+        self.source = source
+        self.openTime = openTime
+        self.closeTime = closeTime
+        self.series = series
+        self.reason = reason.rawValue
+        kind = DataKind.quote.rawValue
+    }
+}

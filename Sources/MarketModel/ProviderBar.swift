@@ -1,0 +1,72 @@
+public import Primitives
+
+/// What a provider's bar is made of.
+public enum ProviderBarKind: UInt8, Sendable {
+    case unknown = 0
+    case trades = 1
+    case midpoint = 2
+    case bid = 3
+    case ask = 4
+    case bidAsk = 5
+    case historicalVolatility = 6
+    case impliedVolatility = 7
+}
+
+@frozen
+public struct ProviderBarFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
+    public let rawValue: UInt8
+
+    @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// The provider will send it again, with more in it.
+    @inlinable public static var inProgress: ProviderBarFlags {
+        ProviderBarFlags(rawValue: 1 << 0)
+    }
+    /// Of regular trading hours only.
+    @inlinable public static var regularHours: ProviderBarFlags {
+        ProviderBarFlags(rawValue: 1 << 1)
+    }
+}
+
+/// A bar that the provider made. Its event time is its close.
+@frozen
+public struct ProviderBar: Hashable, Sendable, BitwiseCopyable {
+    /// `volume` when the provider gave none.
+    public static let undefinedVolume = Int128.max
+    /// `trades` when the provider gave none.
+    public static let undefinedCount = Int64.max
+
+    public var header: TickHeader
+    /// The window is [openTime, closeTime).
+    public var openTime: Timestamp
+    public var closeTime: Timestamp
+    public var open: Price
+    public var high: Price
+    public var low: Price
+    public var close: Price
+    public var vwap: Price
+    /// In 1e-8.
+    public var volume: Int128
+    public var trades: Int64
+    /// A raw `ProviderBarKind`.
+    public var kind: UInt8
+    public var flags: ProviderBarFlags
+
+    /// A bar without prices.
+    public init(
+        header: TickHeader, openTime: Timestamp, closeTime: Timestamp, kind: ProviderBarKind
+    ) {
+        self.header = header
+        self.openTime = openTime
+        self.closeTime = closeTime
+        open = .undefined
+        high = .undefined
+        low = .undefined
+        close = .undefined
+        vwap = .undefined
+        volume = Self.undefinedVolume
+        trades = Self.undefinedCount
+        self.kind = kind.rawValue
+        flags = []
+    }
+}

@@ -136,7 +136,9 @@ let package = Package(
             path: "Tests/ServiceFixture", swiftSettings: strict),
         tests(of: "Primitives"),
         tests(of: "MarketModel"),
-        tests(of: "TapeCodec", uses: ["MarketModel", "Primitives"], beside: ["Golden"]),
+        tests(
+            of: "TapeCodec", uses: ["MarketModel", "Primitives"],
+            beside: ["Golden", "decode_packet.py"]),
         tests(of: "TapeProtocol", uses: ["TapeCodec", "MarketModel", "Primitives"]),
         tests(of: "StreamCore", uses: ["MarketModel", "Primitives"], beside: ["Golden"]),
         tests(of: "Telemetry", uses: ["Primitives", "TestSupport"]),
@@ -177,5 +179,6 @@ let package = Package(
         benchmark(
             "OperatorBenchmark", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         benchmark("TapeCodecBenchmark", uses: ["TapeCodec", "MarketModel", "Primitives"]),
+        benchmark("TapeCodecFuzz", uses: ["TapeCodec", "MarketModel", "Primitives"]),
     ]
 )

@@ -8,18 +8,25 @@ import Testing
     private static let folder = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().appendingPathComponent("Golden")
 
-    @Test(
-        "packets have the bytes that they always had",
-        arguments: ["ticks", "bars", "marker", "watermark"])
+    static let names =
+        ["ticks", "bars", "marker", "watermark"] + TickSamples.packets.map(\.name)
+
+    static func file(_ name: String) -> URL { folder.appendingPathComponent("\(name).v1.hex") }
+
+    static func packet(_ name: String) throws -> SealedPacket {
+        switch name {
+        case "ticks": try Samples.tickPacket()
+        case "bars": try Samples.barPacket()
+        case "marker": try Samples.markerPacket()
+        case "watermark": try Samples.watermarkPacket()
+        default: try #require(TickSamples.packets.first { $0.name == name }).make()
+        }
+    }
+
+    @Test("packets have the bytes that they always had", arguments: names)
     func golden(name: String) throws {
-        let packet =
-            switch name {
-            case "ticks": try Samples.tickPacket()
-            case "bars": try Samples.barPacket()
-            case "marker": try Samples.markerPacket()
-            default: try Samples.watermarkPacket()
-            }
-        let file = Self.folder.appendingPathComponent("\(name).v1.hex")
+        let packet = try Self.packet(name)
+        let file = Self.file(name)
         if !FileManager.default.fileExists(atPath: file.path) {
             try hexLines(packet.array).write(to: file, atomically: true, encoding: .utf8)
             Issue.record("\(file.lastPathComponent) was missing and has been written: look at it")

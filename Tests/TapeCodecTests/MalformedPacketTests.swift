@@ -116,6 +116,89 @@ import Testing
         #expect(error(of: repaired(bytes))?.reason == .truncated)
     }
 
+    @Test("a block that is shorter than its template's is an error", arguments: Self.shortBlocks)
+    func shortBlock(template: UInt16, block: Int) throws {
+        var bytes = try Samples.watermarkPacket().array
+        let fields = WireFormat.Template.variableFields(template)
+        let start = bytes.count
+        bytes.appendMessage(
+            template: template, block: block - 1, variable: Array(repeating: 0, count: fields))
+        #expect(
+            error(of: repaired(bytes))
+                == PacketError(
+                    .truncated, offset: start, expected: UInt64(block), found: UInt64(block - 1)))
+    }
+
+    static let shortBlocks: [(UInt16, Int)] = [
+        (WireFormat.Template.epochMarker, WireFormat.Block.epochMarker),
+        (WireFormat.Template.symbolDefinition, WireFormat.Block.symbolDefinition),
+        (WireFormat.Template.trade, WireFormat.Block.trade),
+        (WireFormat.Template.quote, WireFormat.Block.quote),
+        (WireFormat.Template.bar, WireFormat.Block.bar),
+        (WireFormat.Template.depthUpdate, WireFormat.Block.depthUpdate),
+        (WireFormat.Template.depthReset, WireFormat.Block.depthReset),
+        (WireFormat.Template.providerBar, WireFormat.Block.providerBar),
+        (WireFormat.Template.optionComputation, WireFormat.Block.optionComputation),
+        (WireFormat.Template.newsHeadline, WireFormat.Block.newsHeadline),
+        (WireFormat.Template.newsBulletin, WireFormat.Block.newsBulletin),
+        (WireFormat.Template.fundamentalPart, WireFormat.Block.fundamentalPart),
+        (WireFormat.Template.indicatorValue, WireFormat.Block.indicatorValue),
+        (WireFormat.Template.subscriptionRecord, WireFormat.Block.subscriptionRecord),
+        (WireFormat.Template.gapRecord, WireFormat.Block.gapRecord),
+        (WireFormat.Template.repairRequest, WireFormat.Block.repairRequest),
+        (WireFormat.Template.lateTick, WireFormat.Block.lateTick),
+    ]
+
+    @Test("every cut and every changed byte of every kind of packet is noticed")
+    func damagedKinds() throws {
+        for (name, make) in TickSamples.packets {
+            let bytes = try make().array
+            for count in 0..<bytes.count {
+                let cut = Array(bytes.prefix(count))
+                #expect(error(of: cut) != nil, "\(name) of \(count) bytes")
+                guard count >= WireFormat.HeaderOffset.end else { continue }
+                #expect(
+                    [.truncated, .wrongCount].contains(error(of: repaired(cut))?.reason),
+                    "\(name) of \(count) bytes with a right checksum")
+            }
+            for index in bytes.indices where index != 6 && index != 7 {
+                var changed = bytes
+                changed[index] ^= 0x5a
+                #expect(error(of: changed) != nil, "\(name), byte \(index)")
+            }
+        }
+    }
+
+    @Test("longer blocks of a newer version are read by their known part, whatever the kind")
+    func longerBlocks() throws {
+        for (name, make) in TickSamples.packets {
+            let bytes = try make().array
+            var longer = Array(bytes[..<WireFormat.HeaderOffset.end])
+            var offset = WireFormat.HeaderOffset.end
+            bytes.withRawSpan { packet in
+                while offset < packet.byteCount {
+                    let block = Int(packet.uint16(at: offset))
+                    let template = packet.uint16(at: offset + 2)
+                    let body = offset + WireFormat.messageHeaderBytes
+                    var end = body + block
+                    for _ in 0..<WireFormat.Template.variableFields(template) {
+                        end += WireFormat.lengthBytes + Int(packet.uint32(at: end))
+                    }
+                    let start = longer.count
+                    longer += bytes[offset..<body + block] + [1, 2, 3, 4, 5]
+                    longer.replaceLittleEndian(UInt16(block + 5), at: start)
+                    longer.replaceLittleEndian(UInt16(9), at: start + 6)
+                    longer += bytes[body + block..<end]
+                    offset = end
+                }
+            }
+            longer = repaired(longer)
+            #expect(error(of: longer) == nil, "\(name)")
+            #expect(UnpackedTicks(longer) == UnpackedTicks(bytes), "\(name)")
+            #expect(UnpackedTicks(longer).count > 0)
+        }
+    }
+
     @Test("damaged definitions are nil, never a trap")
     func damagedDefinitions() throws {
         let bytes = try Samples.barPacket().array
@@ -142,10 +225,7 @@ import Testing
 
     @Test("mutated packets never trap, whatever their checksum says")
     func fuzz() throws {
-        let samples = try [
-            Samples.tickPacket(), Samples.barPacket(), Samples.markerPacket(),
-            Samples.watermarkPacket(),
-        ].map(\.array)
+        let samples = try GoldenPacketTests.names.map { try GoldenPacketTests.packet($0).array }
         var random = SeededRandom(seed: UInt64(clamping: Self.fuzzSeed))
         for _ in 0..<Self.fuzzedPackets {
             var bytes = samples[Int.random(in: 0..<samples.count, using: &random)]
@@ -157,6 +237,7 @@ import Testing
             let fixed = repaired(bytes)
             _ = error(of: fixed)
             _ = Unpacked(fixed)
+            _ = UnpackedTicks(fixed)
         }
     }
 

@@ -1,0 +1,152 @@
+import Foundation
+import MarketModel
+import Primitives
+import TapeCodec
+import Testing
+
+/// `tape.sbe.xml` describes the bytes: a decoder in another language, which reads nothing but the
+/// schema, finds in the golden packets what was put in.
+@Suite struct SchemaTests {
+    private static let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    private static let root = tests.deletingLastPathComponent().deletingLastPathComponent()
+
+    private struct Message: Decodable, Equatable {
+        var message: String
+        var fields: [String: String]
+    }
+
+    private func python(_ arguments: [String]) throws -> Data {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments =
+            [
+                "python3", Self.tests.appendingPathComponent("decode_packet.py").path,
+                Self.root.appendingPathComponent("Sources/TapeCodec/tape.sbe.xml").path,
+            ] + arguments
+        let output = Pipe()
+        process.standardOutput = output
+        try process.run()
+        let data = try output.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
+        return data
+    }
+
+    @Test("a decoder that knows only the schema reads every field of every golden packet")
+    func independentDecoder() throws {
+        let names = GoldenPacketTests.names
+        let data = try python(names.map { GoldenPacketTests.file($0).path })
+        let decoded = try JSONDecoder().decode([[Message]].self, from: data)
+        #expect(decoded.count == names.count)
+        for (name, messages) in zip(names, decoded) {
+            let expected = try self.expected(name)
+            #expect(messages.map(\.message) == expected.map(\.message), "\(name)")
+            for (found, wanted) in zip(messages, expected) {
+                for (field, value) in wanted.fields {
+                    #expect(
+                        found.fields[field] == value, "\(name): \(wanted.message).\(field)")
+                }
+                #expect(Set(found.fields.keys) == Set(wanted.fields.keys), "\(wanted.message)")
+            }
+        }
+    }
+
+    @Test("the tables of the documentation are those of the schema")
+    func documentation() throws {
+        let tables = try #require(String(data: try python(["--tables"]), encoding: .utf8))
+        let page = try String(
+            contentsOf: Self.root.appendingPathComponent("docs/wire-format.md"), encoding: .utf8)
+        #expect(page.hasSuffix("\n" + tables), "decode_packet.py SCHEMA --tables prints them")
+    }
+
+    @Test("the schema has every template, with the block that is written")
+    func blocks() throws {
+        let tables = try #require(String(data: try python(["--tables"]), encoding: .utf8))
+        let templates: [(UInt16, Int)] = [
+            (WireFormat.Template.packetHeader, WireFormat.Block.packetHeader),
+            (WireFormat.Template.epochMarker, WireFormat.Block.epochMarker),
+            (WireFormat.Template.outputState, WireFormat.Block.outputState),
+            (WireFormat.Template.sourceOrdinal, WireFormat.Block.sourceOrdinal),
+            (WireFormat.Template.symbolDefinition, WireFormat.Block.symbolDefinition),
+            (WireFormat.Template.seriesDefinition, WireFormat.Block.seriesDefinition),
+            (WireFormat.Template.trade, WireFormat.Block.trade),
+            (WireFormat.Template.quote, WireFormat.Block.quote),
+            (WireFormat.Template.depthUpdate, WireFormat.Block.depthUpdate),
+            (WireFormat.Template.depthReset, WireFormat.Block.depthReset),
+            (WireFormat.Template.providerBar, WireFormat.Block.providerBar),
+            (WireFormat.Template.optionComputation, WireFormat.Block.optionComputation),
+            (WireFormat.Template.newsHeadline, WireFormat.Block.newsHeadline),
+            (WireFormat.Template.newsBulletin, WireFormat.Block.newsBulletin),
+            (WireFormat.Template.fundamentalPart, WireFormat.Block.fundamentalPart),
+            (WireFormat.Template.indicatorValue, WireFormat.Block.indicatorValue),
+            (WireFormat.Template.subscriptionRecord, WireFormat.Block.subscriptionRecord),
+            (WireFormat.Template.gapRecord, WireFormat.Block.gapRecord),
+            (WireFormat.Template.repairRequest, WireFormat.Block.repairRequest),
+            (WireFormat.Template.bar, WireFormat.Block.bar),
+            (WireFormat.Template.lateTick, WireFormat.Block.lateTick),
+        ]
+        for (template, block) in templates {
+            let number = String(format: "0x%04x", template)
+            #expect(tables.contains("Template \(number), block of \(block) bytes,"))
+        }
+        #expect(tables.components(separatedBy: "\nTemplate 0x").count - 1 == templates.count)
+    }
+
+    // MARK: what was put in
+
+    private func expected(_ name: String) throws -> [Message] {
+        let packet = try GoldenPacketTests.packet(name)
+        var messages = [message("PacketHeader", ExpectedFields.header(packet.header))]
+        func apple(source: String = "") -> Message {
+            message(
+                "SymbolDefinition",
+                ExpectedFields.symbol(0, "AAPL", source: source))
+        }
+        let series = message(
+            "SeriesDefinition", ["index": "1", "widthNanoseconds": "60000000000", "name": "1m"])
+        switch name {
+        case "ticks":
+            messages += [
+                message("SymbolDefinition", ExpectedFields.symbol(0, "😀 BRK.B")),
+                message("Trade", ExpectedFields.trade(try Samples.trade(symbol: 0))),
+                message("SymbolDefinition", ExpectedFields.symbol(1, "AAPL")),
+                message("Quote", ExpectedFields.quote(try Samples.quote(symbol: 1))),
+                message("Trade", ExpectedFields.trade(try Samples.trade(symbol: 1))),
+            ]
+        case "bars":
+            let state = try Samples.outputState()
+            messages += [
+                apple(source: "synthetic"), series,
+                message("Bar", ExpectedFields.bar(try Samples.bar(symbol: 0, series: 1))),
+                message("OutputState", ExpectedFields.output(state)),
+            ]
+            messages += state.input.sources.map {
+                message("SourceOrdinal", ExpectedFields.source($0))
+            }
+        case "marker":
+            messages.append(
+                message(
+                    "EpochMarker",
+                    [
+                        "startOrdinal": "1000001", "previousEpoch": "6", "previousSequence": "88",
+                        "definition": "99", "generation": "2",
+                    ]))
+        case "watermark": break
+        case "late":
+            messages += [
+                apple(), series,
+                message("LateTick", ExpectedFields.late(try TickSamples.lateTrade(series: 1))),
+                message("LateTick", ExpectedFields.late(try TickSamples.lateQuote(series: 1))),
+            ]
+        default:
+            let ticks = try ExpectedFields.ticks(name)
+            if ticks.first?.1["symbol"] == "0" { messages.append(apple()) }
+            messages += ticks.map { message($0.0, $0.1) }
+        }
+        return messages
+    }
+
+    private func message(_ name: String, _ fields: [String: String]) -> Message {
+        Message(message: name, fields: fields)
+    }
+}

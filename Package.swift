@@ -77,7 +77,7 @@ let package = Package(
         // C libraries. Exactly one Swift module imports each.
         clibrary("CLinux", apt: "libc6-dev"),
         // A header of libxxhash-dev, compiled here.
-        .target(name: "CXXHash"),
+        .target(name: "CXXHash", publicHeadersPath: "."),
         clibrary("CNats", apt: "libnats-dev"),
         clibrary("CPostgres", apt: "libpq-dev"),
         clibrary("CHiredis", apt: "libhiredis-dev"),

@@ -1,5 +1,5 @@
 internal import TapeProtocol
-internal import Telemetry
+public import Telemetry
 
 // The events of the tape's edge: each is one log line and its counters.
 
@@ -192,4 +192,18 @@ extension ClosedRange<UInt64> {
         let (sum, overflow) = (upperBound - lowerBound).addingReportingOverflow(1)
         return overflow ? UInt64.max : sum
     }
+}
+
+/// To be told by the service before it ends: libnats does not come back from this.
+public struct ConnectionGone: TelemetryEvent {
+    public static let name = "nats.connection.gone"
+    let reason: String
+
+    public init(reason: String) { self.reason = reason }
+
+    public var level: LogLevel { .error }
+    public var message: String {
+        "the connection to NATS is closed for good; this process ends"
+    }
+    public var fields: [(String, LogValue)] { [("reason", .text(reason))] }
 }

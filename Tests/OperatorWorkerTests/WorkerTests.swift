@@ -122,7 +122,7 @@ struct WorkerTests {
             }
             client.close()
             #expect(try running.exitCode() == .unavailable)
-            #expect(running.log.count(of: "operator.connection.gone") == 1)
+            #expect(running.log.count(of: "nats.connection.gone") == 1)
         }
         // The last one meets ticks that come while it recovers.
         let running = try TestWorker(tape).start()

@@ -1,5 +1,6 @@
 import Foundation
 import ServiceRuntime
+import Synchronization
 
 /// A server that a test started; it ends with the value, whatever the test does.
 ///
@@ -25,9 +26,17 @@ public final class ServerProcess: Sendable {
             environment: ProcessInfo.processInfo.environment.merging(environment) { $1 },
             logPath: logPath)
         child = started
+        Self.live.withLock { _ = $0.insert(started.id) }
+        _ = Self.endsWithTheTests
         Thread.detachNewThread {
             while started.wait(timeout: .seconds(60)) == nil {}
         }
+    }
+
+    /// What static values hold has no deinit: those servers end with the test process.
+    private static let live = Mutex<Set<Int32>>([])
+    private static let endsWithTheTests: Void = AtExit.call {
+        for id in live.withLock({ $0 }) { kill(id, SIGKILL) }
     }
 
     public var id: Int32 { child.id }
@@ -48,11 +57,16 @@ public final class ServerProcess: Sendable {
     public func waitUntilExit() -> Int32 {
         while true {
             switch child.wait(timeout: .seconds(60)) {
-            case .exited(let code)?: return code
-            case .killed(let number)?: return number
+            case .exited(let code)?: return gone(code)
+            case .killed(let number)?: return gone(number)
             case nil: continue
             }
         }
+    }
+
+    private func gone(_ status: Int32) -> Int32 {
+        Self.live.withLock { _ = $0.remove(id) }
+        return status
     }
 
     deinit { stop(SIGKILL) }

@@ -26,7 +26,7 @@ struct DemoRun {
         self.total = total
         self.begin = begin
         hot = HotView(access.valkey, namespace: access.names.namespace)
-        screen = DemoScreen(stack.terminal)
+        screen = DemoScreen(stack.terminal, isLive: stack.terminal.isInteractive)
     }
 
     /// Shows the table until the provider has handed out its last tick. False: interrupted.

@@ -10,9 +10,9 @@ struct DemoScreen {
     private var drawnLines = 0
     private var samples = 0
 
-    init(_ terminal: Terminal) {
+    init(_ terminal: Terminal, isLive: Bool) {
         self.terminal = terminal
-        isLive = terminal.isInteractive
+        self.isLive = isLive
     }
 
     struct Frame: Sendable {

@@ -15,6 +15,7 @@ extension Stack {
     /// Ticks per second, and how much history comes first at full speed: so that bars of a minute
     /// are there at once.
     private static let demoRate = 2_000
+    private static let demoRateRange = 100...100_000
     private static let demoBacklogSeconds = 130
     private static let demoSymbols = [
         "AAPL", "AMZN", "BRK.B", "GOOG", "MSFT", "NVDA", "SPY", "XLK",
@@ -32,7 +33,8 @@ extension Stack {
         terminal.line("The demo: made-up ticks, real servers, and an audit of every row.")
         terminal.line()
         try removeData()
-        let total = UInt64(Self.demoRate * (Self.demoBacklogSeconds + options.seconds))
+        let rate = try demoRate(options)
+        let total = UInt64(rate * (Self.demoBacklogSeconds + options.seconds))
         let started = try up(upOptions(options, total: total), shutdown: shutdown)
         guard started == .success else { return started }
         terminal.line()
@@ -45,6 +47,17 @@ extension Stack {
         }
         try finish(options)
         return code
+    }
+
+    /// A slow machine may be given fewer ticks.
+    private func demoRate(_ options: DemoOptions) throws(ToolError) -> Int {
+        guard let wish = options.settings.values.last(where: { $0.key == "SYNTHETIC_RATE" }) else {
+            return Self.demoRate
+        }
+        guard let rate = Int(wish.value), Self.demoRateRange.contains(rate) else {
+            throw .usage("SYNTHETIC_RATE of a demo is a number from 100 to 100000")
+        }
+        return rate
     }
 
     private func upOptions(
@@ -73,7 +86,7 @@ extension Stack {
         let access = try StackAccess(self)
         terminal.line(
             "\(Self.demoBacklogSeconds) s of history come at full speed, then "
-                + "\(Self.demoRate) ticks/s for about \(options.seconds) s:")
+                + "\(try demoRate(options)) ticks/s for about \(options.seconds) s:")
         var run = DemoRun(
             stack: self, access: access, symbols: Self.demoSymbols, total: total, begin: begin)
         guard run.watch(step: Self.demoStep, shutdown) else {

@@ -97,17 +97,6 @@ struct PartitionStopped: TelemetryEvent {
     func count(in metrics: MetricRegistry) {}
 }
 
-struct ConnectionGone: TelemetryEvent {
-    static let name = "operator.connection.gone"
-    let reason: String
-
-    var level: LogLevel { .error }
-    var message: String { "the connection to NATS is closed for good; this process ends" }
-    var fields: [(String, LogValue)] { [("reason", .text(reason))] }
-
-    func count(in metrics: MetricRegistry) {}
-}
-
 struct OperatorDrained: TelemetryEvent {
     static let name = "operator.drained"
     let isComplete: Bool

@@ -78,17 +78,6 @@ struct SourceTakenOver: TelemetryEvent {
     }
 }
 
-struct ConnectionGone: TelemetryEvent {
-    static let name = "gateway.connection.gone"
-    let reason: String
-
-    var level: LogLevel { .error }
-    var message: String { "the connection to NATS is closed for good; this process ends" }
-    var fields: [(String, LogValue)] { [("reason", .text(reason))] }
-
-    func count(in metrics: MetricRegistry) {}
-}
-
 struct GatewayDrained: TelemetryEvent {
     static let name = "gateway.drained"
     let ticks: UInt64

@@ -123,15 +123,6 @@ struct HotStateFailed: TelemetryEvent {
     }
 }
 
-struct ConnectionGone: TelemetryEvent {
-    static let name = "writer.connection.gone"
-    let reason: String
-
-    var level: LogLevel { .error }
-    var message: String { "the connection to NATS is closed for good; this process ends" }
-    var fields: [(String, LogValue)] { [("reason", .text(reason))] }
-}
-
 struct WriterThreadFailed: TelemetryEvent {
     static let name = "writer.thread.failed"
     let thread: Int

@@ -1,0 +1,98 @@
+import Foundation
+import Primitives
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+@Suite("What the tool says of an audit and of a demo")
+struct AuditTextTests {
+    @Test("a script is cut into its checks; psql's own lines and the head are left out")
+    func script() {
+        let script = AuditScript.parse(
+            """
+            -- A head.
+            SET search_path TO md;
+            \\echo first
+            -- check: first: the first: with a colon
+            SELECT 1 AS expected
+            \\gset
+            FROM nowhere;
+
+            -- check: second
+            SELECT 2;
+            """)
+        #expect(
+            script.checks == [
+                AuditScript.Check(
+                    name: "first", sentence: "the first: with a colon",
+                    sql: "SELECT 1 AS expected\nFROM nowhere"),
+                AuditScript.Check(name: "second", sentence: "", sql: "SELECT 2"),
+            ])
+        #expect(AuditScript.parse("SELECT 1;").checks.isEmpty)
+    }
+
+    @Test("the shipped script has its checks")
+    func shipped() throws {
+        let path = "\(ServerPrograms.checkout)/deploy/\(AuditScript.path)"
+        let script = AuditScript.parse(try String(contentsOfFile: path, encoding: .utf8))
+        #expect(script.checks.count >= 6)
+        #expect(script.checks.allSatisfy { !$0.sentence.isEmpty && $0.sql.contains("SELECT") })
+    }
+
+    @Test("a report shows what is right in one column, and what is wrong with what was expected")
+    func report() throws {
+        var report = AuditReport()
+        #expect(!report.isClean)
+        report.add("a", "all is there", expected: 1_000, found: 1_000)
+        #expect(report.isClean)
+        report.add("b", "nothing twice", expected: 7, found: 8, detail: "AAPL")
+        #expect(!report.isClean)
+        #expect(report.failures == 1)
+        #expect(
+            report.text == [
+                "  ok    1000  all is there",
+                "  FAIL     8, expected 7  nothing twice: AAPL",
+            ])
+        let json = try JSONValue.parse(report.json())
+        #expect(json["clean"]?.bool == false)
+        #expect(json["checks"]?.array?.last?["detail"]?.string == "AAPL")
+        #expect(Stack.verdict(report) == "THE AUDIT FAILED: 1 of 2 checks")
+    }
+
+    private let frame = DemoScreen.Frame(
+        seconds: 3, generated: 100, stored: 90, bars: 4, ticksPerSecond: 30,
+        rows: [
+            HotView.Row(
+                symbol: "AAPL", price: "1.5", bid: "1", ask: "2", bar: "1 2 1 2 300",
+                ageMilliseconds: 12), HotView.Row(symbol: "MSFT"),
+        ],
+        note: "waiting")
+
+    private func shown(isLive: Bool, times: Int) throws -> String {
+        let folder = try TemporaryFolder()
+        let path = try folder.write("", to: "out")
+        let descriptor = unsafe open(path, O_WRONLY)
+        defer { close(descriptor) }
+        var screen = DemoScreen(Terminal(output: descriptor), isLive: isLive)
+        for _ in 0..<times { screen.show(frame) }
+        return try String(contentsOfFile: path, encoding: .utf8)
+    }
+
+    @Test("without a terminal a line comes every fifth time")
+    func plain() throws {
+        let line = "    3 s  30 ticks/s, 90 stored, lag 10, 4 bars, AAPL 1.5  (waiting)\n"
+        #expect(try shown(isLive: false, times: 6) == line + line)
+    }
+
+    @Test("on a terminal the table is drawn over the one before")
+    func live() throws {
+        let text = try shown(isLive: true, times: 2)
+        #expect(text.contains("AAPL"))
+        #expect(text.contains("12 ms"))
+        #expect(text.contains("1 2 1 2 300"))
+        #expect(text.split(separator: "\u{1b}[5A").count == 2)
+        #expect(!Terminal(output: -1).isInteractive)
+        #expect(Terminal(output: -1).columns == 80)
+    }
+}

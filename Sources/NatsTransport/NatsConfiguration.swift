@@ -36,8 +36,8 @@ public struct NatsConfiguration: Sendable {
     }
 
     /// Has the answers come to "_INBOX_<user>.>", which the server's permissions can keep from
-    /// other users; whoever may publish to "_INBOX.>" can then not forge an acknowledgement. No effect
-    /// without a user whose name can be a token of a subject.
+    /// other users; whoever may publish to "_INBOX.>" can then not forge an acknowledgement. No
+    /// effect without a user whose name can be a token of a subject.
     public mutating func keepAnswersPrivate() {
         guard let user, NatsSubject.isToken(user) else { return }
         inboxPrefix = "_INBOX_\(user)"

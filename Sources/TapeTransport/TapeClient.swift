@@ -26,6 +26,7 @@ public final class TapeClient: Sendable {
             connection = try NatsConnection(configuration) { listeners.handle($0) }
             try connection.requireServer(atLeast: Self.serverVersionMin)
         } catch {
+            listeners.willClose()
             throw .nats(error)
         }
         self.listeners = listeners
@@ -37,7 +38,11 @@ public final class TapeClient: Sendable {
     /// Tells the mailbox of reconnects and of the connection's end, from now on.
     public func notify(_ mailbox: TapeMailbox) { listeners.add(mailbox) }
 
-    public func close() { connection.close() }
+    /// The owner says why it closes: the connection's own last word changes no readiness.
+    public func close() {
+        listeners.willClose()
+        connection.close()
+    }
 
     /// From now on the service can be discovered on NATS, until the connection ends.
     public func announce(_ announcement: ServiceAnnouncement) throws(TapeError) {
@@ -117,6 +122,7 @@ private final class ConnectionListeners: Sendable {
     private static let sendTimeout = Duration.milliseconds(100)
 
     private let mailboxes = Mutex<[TapeMailbox]>([])
+    private let isClosing = Atomic<Bool>(false)
     private let telemetry: TelemetryHub
     private let readiness: Readiness
 
@@ -124,6 +130,9 @@ private final class ConnectionListeners: Sendable {
         self.telemetry = telemetry
         self.readiness = readiness
     }
+
+    /// The last event comes on another thread, and could come behind the reason the owner gave.
+    func willClose() { isClosing.store(true, ordering: .releasing) }
 
     func add(_ mailbox: TapeMailbox) { mailboxes.withLock { $0.append(mailbox) } }
 
@@ -137,7 +146,7 @@ private final class ConnectionListeners: Sendable {
             telemetry.emit(ConnectionRestored())
             send(.reconnected)
         case .closed(let reason):
-            readiness.set(ReadinessPart.nats, reason)
+            if !isClosing.load(ordering: .acquiring) { readiness.set(ReadinessPart.nats, reason) }
             send(.closed(reason))
         case .lameDuck: telemetry.emit(ServerLeaving())
         case .asyncError(let text): telemetry.emit(ConnectionComplaint(text: text))

@@ -61,6 +61,10 @@ struct SourceOpening {
             _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: Self.waitMax)
             if let ending = handle(&events) { return .ended(ending) }
             publisher.tick()
+            // A full tape takes no marker either: the reason is more than "being opened".
+            if let trouble = publisher.trouble {
+                context.readiness.set(ReadinessPart.tape, trouble)
+            }
         }
         return .ended(.success)
     }

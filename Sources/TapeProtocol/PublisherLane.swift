@@ -12,6 +12,8 @@ public struct PublisherLane: Sendable {
     /// Waits between attempts: from, and at most.
     static let retryNanosecondsFirst: Int64 = 10_000_000
     static let retryNanosecondsMax: Int64 = 1_000_000_000
+    /// What may be raised to at most: only damage looks like more.
+    public static let floorMax: UInt64 = 1 << 62
 
     public private(set) var state = State.closed
     /// 0 until the subject was read.
@@ -22,8 +24,10 @@ public struct PublisherLane: Sendable {
     public private(set) var lastSequence: UInt64 = 0
     /// What stands there. The same sequence with another packet is a tape that was put back.
     private var lastIdentity: PacketIdentity?
-    /// A floor for the epoch that the lane opens.
-    private let epochFloor: UInt64
+    /// What is known by another way than the tape: the epoch that is opened next is above the one,
+    /// its first ordinal is at least the other. They only rise.
+    private var epochFloor: UInt64
+    private var ordinalFloor: UInt64 = 1
     private let marking: Marking
     /// Raised with every publish, so that an answer to an older attempt is told apart.
     public private(set) var attempt: UInt64 = 0
@@ -77,8 +81,9 @@ public struct PublisherLane: Sendable {
     public enum Effect: Sendable {
         case publish(SealedPacket, expectedLastSequence: UInt64, attempt: UInt64)
         case readLast
-        /// Make the epoch's marker with `sealMarker` and hand it to `publishMarker`.
-        case makeMarker(EpochMarker)
+        /// Make the epoch's marker with `sealMarker` and hand it to `publishMarker`. `lost` are the
+        /// ordinals in front of it that the tape does not hold any more.
+        case makeMarker(EpochMarker, lost: ClosedRange<UInt64>?)
         /// These ordinals stand on the tape for good.
         case acknowledged(SealedPacket, sequence: UInt64)
         case fenced(ours: UInt64, theirs: UInt64)
@@ -174,6 +179,32 @@ public struct PublisherLane: Sendable {
             .publish(packet, expectedLastSequence: lastSequence, attempt: attempt))
     }
 
+    // MARK: what others remember
+
+    /// The next ordinal is at least this, and the epoch above that one: somebody holds what this
+    /// lane has not given out, so the tape has forgotten it. When either is news, the ordinals in
+    /// between are told as lost and a new epoch is opened behind them: at once when ready, else
+    /// as soon as the packet at hand is settled, or with the first epoch. Fenced, or with numbers
+    /// above `floorMax`, nothing happens.
+    public mutating func raise(
+        nextOrdinal: UInt64, aboveEpoch: UInt64 = 0, into effects: inout [Effect]
+    ) {
+        guard !isFenced, nextOrdinal <= Self.floorMax, aboveEpoch <= Self.floorMax else { return }
+        ordinalFloor = max(ordinalFloor, nextOrdinal)
+        epochFloor = max(epochFloor, aboveEpoch)
+        if isReady, isRaised { openRaised(carrying: nil, into: &effects) }
+    }
+
+    private var isRaised: Bool { ordinalFloor > nextOrdinal || epochFloor > epoch }
+
+    /// Behind what stands, which is this lane's own.
+    private mutating func openRaised(
+        carrying packet: SealedPacket?, into effects: inout [Effect]
+    ) {
+        openEpoch(
+            above: epoch, behind: nextOrdinal, isPutBack: false, carrying: packet, into: &effects)
+    }
+
     // MARK: events
 
     public mutating func handle(_ event: Event, now: Int64, into effects: inout [Effect]) {
@@ -249,6 +280,10 @@ public struct PublisherLane: Sendable {
         nextOrdinal = packet.header.nextOrdinal
         effects.append(.acknowledged(packet, sequence: sequence))
         state = .ready
+        if isRaised {
+            openRaised(carrying: waiting, into: &effects)
+            return
+        }
         guard var next = waiting else { return }
         next.reseal(epoch: epoch, firstOrdinal: nextOrdinal)
         send(next, waiting: nil, now: now, into: &effects)
@@ -258,7 +293,7 @@ public struct PublisherLane: Sendable {
         _ last: LastPacket?, now: Int64, into effects: inout [Effect]
     ) {
         switch state {
-        case .opening: open(behind: last, carrying: nil, into: &effects)
+        case .opening: open(behind: last, isPutBack: false, carrying: nil, into: &effects)
         case .resolving(let packet, _, let waiting):
             settle(packet, waiting: waiting, last: last, now: now, into: &effects)
         case .closed, .marking, .ready, .inFlight, .waiting, .fenced: return
@@ -280,38 +315,52 @@ public struct PublisherLane: Sendable {
             send(packet, waiting: waiting, now: now, into: &effects)
         } else {
             let carried = packet.header.flags.contains(.epochMarker) ? waiting : packet
-            if (last?.sequence ?? 0) <= lastSequence {
-                let from = last?.nextOrdinal ?? 1
-                let lost = from < nextOrdinal ? from...(nextOrdinal - 1) : nil
-                effects.append(.rolledBack(lost: lost, sequence: last?.sequence ?? 0))
-            }
-            open(behind: last, carrying: carried, into: &effects)
+            open(
+                behind: last, isPutBack: (last?.sequence ?? 0) <= lastSequence, carrying: carried,
+                into: &effects)
         }
     }
 
-    /// Opens an epoch behind whatever stands there; ordinals never go back.
+    /// Opens an epoch behind whatever stands there.
     private mutating func open(
-        behind last: LastPacket?, carrying packet: SealedPacket?, into effects: inout [Effect]
+        behind last: LastPacket?, isPutBack: Bool, carrying packet: SealedPacket?,
+        into effects: inout [Effect]
     ) {
         failures = 0
-        let previous = max(epoch, last?.epoch ?? 0, epochFloor)
+        lastSequence = last?.sequence ?? 0
+        lastIdentity = last?.identity
+        openEpoch(
+            above: last?.epoch ?? 0, behind: last?.nextOrdinal ?? 1, isPutBack: isPutBack,
+            carrying: packet, into: &effects)
+    }
+
+    /// Ordinals never go back: what lies between those that stand and those that are known to have
+    /// been given out was acknowledged once, and is lost.
+    private mutating func openEpoch(
+        above standingEpoch: UInt64, behind standing: UInt64, isPutBack: Bool,
+        carrying packet: SealedPacket?, into effects: inout [Effect]
+    ) {
+        let previous = max(epoch, standingEpoch, epochFloor)
         guard previous < UInt64.max else {
             // Nobody can follow the last epoch that there is: only damage looks like this.
             state = .fenced(epoch: previous)
             effects.append(.fenced(ours: epoch, theirs: previous))
             return
         }
+        nextOrdinal = max(nextOrdinal, standing, ordinalFloor)
+        let lost = standing < nextOrdinal ? standing...(nextOrdinal - 1) : nil
+        if isPutBack || lost != nil {
+            effects.append(.rolledBack(lost: lost, sequence: lastSequence))
+        }
         epoch = previous + 1
-        lastSequence = last?.sequence ?? 0
-        lastIdentity = last?.identity
-        nextOrdinal = max(nextOrdinal, last?.nextOrdinal ?? 1)
         state = .marking(waiting: packet)
         effects.append(
             .makeMarker(
                 EpochMarker(
                     startOrdinal: nextOrdinal, previousEpoch: previous,
                     previousSequence: lastSequence,
-                    definition: marking.definition, generation: marking.generation)))
+                    definition: marking.definition, generation: marking.generation),
+                lost: lost))
     }
 }
 

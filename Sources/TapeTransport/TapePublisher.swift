@@ -80,6 +80,14 @@ public final class TapePublisher {
 
     public func open(lane: Int) { feed(lane, .open) }
 
+    /// Somebody remembers more of the lane's subject than the tape: its next ordinal is at least
+    /// this, its epoch above that one. What lies in between is told as lost.
+    public func raise(nextOrdinal: UInt64, aboveEpoch: UInt64 = 0, lane: Int) {
+        lanes[lane].machine.raise(
+            nextOrdinal: nextOrdinal, aboveEpoch: aboveEpoch, into: &effects)
+        carryOut(lane)
+    }
+
     // MARK: what the owner asks and does
 
     public func partition(lane: Int) -> Partition { lanes[lane].builder.partition }
@@ -216,7 +224,7 @@ public final class TapePublisher {
         case .publish(let packet, let expected, let attempt):
             send(packet, expected: expected, attempt: attempt, lane)
         case .readLast: readLast(lane)
-        case .makeMarker(let marker): publishMarker(marker, lane)
+        case .makeMarker(let marker, _): publishMarker(marker, lane)
         case .acknowledged(let packet, let sequence):
             let now = clock.monotonic().nanoseconds
             metrics.acknowledged(packet.header, nanoseconds: now - lanes[lane].publishedAt)
@@ -229,7 +237,9 @@ public final class TapePublisher {
                 PublisherFenced(subject: lanes[lane].subject, ours: ours, theirs: theirs))
         case .rolledBack(let lost, let sequence):
             client.telemetry.emit(
-                TapeRolledBack(subject: lanes[lane].subject, lost: lost, sequence: sequence))
+                TapeRolledBack(
+                    subject: lanes[lane].subject, lost: lost, sequence: sequence,
+                    holdsTicks: lanes[lane].builder.kind != .watermark))
         }
     }
 

@@ -99,9 +99,15 @@ struct TapeRolledBack: TelemetryEvent {
     let subject: String
     let lost: ClosedRange<UInt64>?
     let sequence: UInt64
+    /// Watermarks are numbered, too, but are no ticks.
+    let holdsTicks: Bool
 
     var level: LogLevel { .error }
-    var message: String { "the tape lost ticks that it had acknowledged" }
+    var message: String {
+        holdsTicks
+            ? "the tape lost ticks that it had acknowledged"
+            : "the tape lost watermarks that it had acknowledged"
+    }
     var fields: [(String, LogValue)] {
         [
             ("subject", .text(subject)), ("sequence", .unsigned(sequence)),
@@ -114,7 +120,7 @@ struct TapeRolledBack: TelemetryEvent {
         metrics.counter("mds_tape_rollbacks_total", "How often the tape was found put back.").add()
         metrics.counter(
             "mds_tape_lost_ticks_total", "Acknowledged ticks that the tape no longer holds."
-        ).add(lost?.ordinalCount ?? 0)
+        ).add(holdsTicks ? lost?.ordinalCount ?? 0 : 0)
     }
 }
 

@@ -55,6 +55,41 @@ import Testing
     }
 }
 
+/// What others remember of a lane's ordinals reaches it at any moment, in any state.
+@Suite struct PublisherRaiseTests {
+    @Test("raised at any moment: nothing lost or doubled, every skipped ordinal named")
+    func raised() throws {
+        for seed in Seeds.fixed(300, fresh: 100) {
+            var world = try PublisherWorld(seed: seed)
+            world.rumours = true
+            try world.run(steps: 300, faults: true)
+            world.rumours = false
+            try world.run(steps: 4_000, faults: false)
+            try world.auditRaised()
+        }
+    }
+
+    @Test("restarted over a tape that was put back: with a record, no ordinal is given twice")
+    func restarted() throws {
+        for seed in Seeds.fixed(300, fresh: 100) {
+            var world = try PublisherWorld(seed: seed)
+            try world.run(steps: 100, faults: false, offering: true)
+            try world.run(steps: 3_000, faults: false)
+            let record = try world.putBackAndRestart()
+            // Known at once, or only while the new owner works already.
+            if Bool.random(using: &world.random) {
+                try world.run(
+                    steps: Int.random(in: 0...6, using: &world.random), faults: true,
+                    offering: false)
+            }
+            world.remember(record)
+            try world.run(steps: 200, faults: true)
+            try world.run(steps: 4_000, faults: false)
+            world.auditRestarted(record)
+        }
+    }
+}
+
 private struct PublisherWorld {
     let seed: UInt64
     var random: SeededRandom
@@ -62,6 +97,8 @@ private struct PublisherWorld {
     var publisher: SimulatedPublisher
     var older: SimulatedPublisher?
     var step = 0
+    /// Others say now and then how far they have read, true or not.
+    var rumours = false
 
     init(seed: UInt64) throws {
         self.seed = seed
@@ -78,6 +115,7 @@ private struct PublisherWorld {
         for _ in 0..<steps {
             step += 1
             if offering ?? faults, chance(60, &random) { _ = publisher.offer() }
+            if rumours, chance(6, &random) { hearRumour() }
             if !(offering ?? faults), publisher.isDone, older?.isDone ?? true { return }
             var present = publisher
             try turn(&present, faults: faults)
@@ -146,12 +184,16 @@ private struct PublisherWorld {
     ) throws {
         switch effect {
         case .publish(let packet, let expected, let attempt):
+            // Behind what was at hand when it was raised, no tick goes out below the floor.
+            #expect(
+                packet.header.firstOrdinal >= publisher.floor || packet.header.tickCount == 0
+                    || publisher.isAtHand(packet), "seed \(seed)")
             publisher.wire.append((packet, expected, attempt, step + delay(faults)))
         case .readLast:
             let failed = faults && chance(20, &random)
             let event: PublisherLane.Event = failed ? .readFailed : .lastRead(subject.last)
             publisher.answers.append((event, step + 1))
-        case .makeMarker(let marker):
+        case .makeMarker(let marker, _):
             // What was acknowledged once keeps its ordinals, whatever becomes of the tape.
             #expect(marker.startOrdinal >= publisher.acknowledgedUpTo, "seed \(seed)")
             var markers = PacketBuilder(
@@ -255,6 +297,67 @@ private struct PublisherWorld {
         let next = rival.last?.header.nextOrdinal ?? 1
         let before = own.first?.header.firstOrdinal ?? 0
         #expect(publisher.lost == (next < before ? [next...(before - 1)] : []), "seed \(seed)")
+    }
+
+    private mutating func hearRumour() {
+        let lane = publisher.lane
+        let next = lane.nextOrdinal + UInt64.random(in: 0...8, using: &random)
+        let epoch = lane.epoch + UInt64.random(in: 0...2, using: &random)
+        remember((nextOrdinal: max(next, 3) - 2, epoch: max(epoch, 1) - 1))
+    }
+
+    typealias Record = (nextOrdinal: UInt64, epoch: UInt64)
+
+    mutating func remember(_ record: Record) {
+        if !publisher.lane.isReady { publisher.noteAtHand() }
+        publisher.floor = max(publisher.floor, record.nextOrdinal)
+        publisher.lane.raise(
+            nextOrdinal: record.nextOrdinal, aboveEpoch: record.epoch, into: &publisher.effects)
+    }
+
+    /// Every ordinal up to the last one stands on the tape or was named, and none was both.
+    func auditRaised() throws {
+        auditTape(holesAllowed: true)
+        let everything = publisher.offered > 0 ? Array(1...publisher.offered) : []
+        #expect(tapeIDs == everything, "seed \(seed)")
+        #expect(publisher.acknowledged == everything, "seed \(seed)")
+        #expect(publisher.lane.nextOrdinal >= publisher.floor, "seed \(seed)")
+        #expect(publisher.lane.epoch > 0 && publisher.fencedBy == nil, "seed \(seed)")
+        let standing = subject.messages.flatMap { $0.header.firstOrdinal..<$0.header.nextOrdinal }
+        let lost = Set(publisher.lost.flatMap { Array($0) })
+        #expect(lost.isDisjoint(with: standing), "seed \(seed)")
+        #expect(
+            lost.union(standing) == Set(1..<publisher.lane.nextOrdinal), "seed \(seed)")
+    }
+
+    /// The store goes back while nobody is there; a new process comes, with the old one's record.
+    mutating func putBackAndRestart() throws -> Record {
+        let record = (publisher.lane.nextOrdinal, publisher.lane.epoch)
+        subject.rollBack(by: Int.random(in: 0...subject.messages.count, using: &random))
+        publisher = try SimulatedPublisher(firstTick: 1_000_000)
+        publisher.lane.handle(.open, now: now, into: &publisher.effects)
+        return record
+    }
+
+    /// Nothing that the old owner was acknowledged for stands under an ordinal of the new one.
+    func auditRestarted(_ record: Record) {
+        auditTape(holesAllowed: true)
+        for message in subject.messages {
+            let isNew = ids(message.bytes).contains { $0 > 1_000_000 }
+            if isNew {
+                #expect(message.header.firstOrdinal >= record.nextOrdinal, "seed \(seed)")
+                #expect(message.header.epoch > record.epoch, "seed \(seed)")
+            }
+        }
+        let own = tapeIDs.filter { $0 > 1_000_000 }
+        #expect(own == publisher.acknowledged && own.count > 0, "seed \(seed)")
+        #expect(own.count == Int(publisher.offered - 1_000_000), "seed \(seed)")
+        let standing = Set(
+            subject.messages.flatMap { $0.header.firstOrdinal..<$0.header.nextOrdinal })
+        let lost = Set(publisher.lost.flatMap { Array($0) })
+        #expect(lost.isDisjoint(with: standing), "seed \(seed)")
+        #expect(
+            lost.union(standing) == Set(1..<publisher.lane.nextOrdinal), "seed \(seed)")
     }
 
     func auditRollBack(acknowledgedBefore: Int) throws {

@@ -82,6 +82,9 @@ struct SimulatedPublisher {
     var offered: UInt64 = 0
     var fencedBy: UInt64?
     var lost: [ClosedRange<UInt64>] = []
+    /// The highest ordinal that it was raised to, and the packets that were at hand at those times.
+    var floor: UInt64 = 0
+    private var atHand: Set<PacketIdentity> = []
     /// What is on its way to the server, and what comes back: (event, due at step).
     var wire: [(packet: SealedPacket, expected: UInt64, attempt: UInt64, due: Int)] = []
     var answers: [(event: PublisherLane.Event, due: Int)] = []
@@ -107,6 +110,16 @@ struct SimulatedPublisher {
         offered += 1
         return true
     }
+
+    mutating func noteAtHand() {
+        switch lane.state {
+        case .inFlight(let packet, _, _), .waiting(let packet, _, _), .resolving(let packet, _, _):
+            atHand.insert(packet.identity)
+        case .closed, .opening, .marking, .ready, .fenced: return
+        }
+    }
+
+    func isAtHand(_ packet: SealedPacket) -> Bool { atHand.contains(packet.identity) }
 
     /// Everything that was offered has met its fate, and nothing is under way.
     var isDone: Bool {

@@ -1,4 +1,4 @@
-import Primitives
+public import Primitives
 
 /// A pull consumer for one tenure: it acknowledges nothing, lives in memory on one server, and is
 /// forgotten when nobody pulls for `inactiveThreshold`.
@@ -8,6 +8,8 @@ public struct ConsumerConfiguration: Equatable, Sendable {
         /// Only what is stored from now on.
         case new
         case fromSequence(UInt64)
+        /// What was stored at this time or later.
+        case fromTime(Timestamp)
         /// The last message of the stream that passes the filter, and everything behind it.
         case last
     }
@@ -38,6 +40,9 @@ public struct ConsumerConfiguration: Equatable, Sendable {
             case .fromSequence(let sequence):
                 json.member("deliver_policy", "by_start_sequence")
                 json.member("opt_start_seq", max(1, sequence))
+            case .fromTime(let time):
+                json.member("deliver_policy", "by_start_time")
+                json.member("opt_start_time", time.description)
             }
             json.member("ack_policy", "none")
             json.member("replay_policy", "instant")

@@ -28,6 +28,8 @@ public struct ReaderLane: Sendable {
     public private(set) var position: TapePosition?
     /// Reads only what is new, proves nothing, and begins at the end again after a doubt.
     private var followsEnd = false
+    /// Where a reader without a position begins, if not at the tape's start.
+    private var startTime: Timestamp?
     /// Raised with every consumer: what an older one still delivers is ignored.
     public private(set) var tenure: UInt64 = 0
     public private(set) var streamCreated = Timestamp.undefined
@@ -84,6 +86,8 @@ public struct ReaderLane: Sendable {
     public enum Start: Hashable, Sendable {
         case first
         case sequence(UInt64)
+        /// The first packet that was stored at this time or later.
+        case time(Timestamp)
         /// Behind everything that stands.
         case end
     }
@@ -102,17 +106,31 @@ public struct ReaderLane: Sendable {
 
     // MARK: opening
 
+    /// At a position; nil: at the tape's start. One with sequence 0 rests on no packet: it begins
+    /// at the tape's start, too, but knows which ordinals of its sources were taken before, so
+    /// that those which the tape does not hold any more are a hole.
     public mutating func open(at position: TapePosition?, into effects: inout [Effect]) {
-        guard state == .closed else { return }
-        self.position = position
-        state = .opening(retryAt: nil)
-        effects.append(.readStream)
+        begin(at: position, into: &effects)
+    }
+
+    /// At the first packet that was stored at this time or later.
+    public mutating func open(from time: Timestamp, into effects: inout [Effect]) {
+        begin(startTime: time, into: &effects)
     }
 
     /// For a reader that only wants the present: it has no position, and nothing is proven.
     public mutating func openAtEnd(into effects: inout [Effect]) {
+        begin(followsEnd: true, into: &effects)
+    }
+
+    private mutating func begin(
+        at position: TapePosition? = nil, startTime: Timestamp? = nil, followsEnd: Bool = false,
+        into effects: inout [Effect]
+    ) {
         guard state == .closed else { return }
-        followsEnd = true
+        self.position = position
+        self.startTime = startTime
+        self.followsEnd = followsEnd
         state = .opening(retryAt: nil)
         effects.append(.readStream)
     }
@@ -143,8 +161,13 @@ public struct ReaderLane: Sendable {
         nextConsumerSequence = 1
         lastHeard = now
         state = .creating
-        let start = followsEnd ? Start.end : position.map { .sequence($0.sequence) } ?? .first
         effects.append(.createConsumer(tenure: tenure, start: start))
+    }
+
+    private var start: Start {
+        if followsEnd { return .end }
+        if let position { return position.hasPacket ? .sequence(position.sequence) : .first }
+        return startTime.map { .time($0) } ?? .first
     }
 
     public struct StreamBounds: Hashable, Sendable {
@@ -161,9 +184,10 @@ public struct ReaderLane: Sendable {
 
     private func problem(with stream: StreamBounds) -> ReaderProblem? {
         guard let position else { return nil }
-        if stream.created != position.streamCreated {
+        if position.streamCreated.isDefined, stream.created != position.streamCreated {
             return .streamRecreated(was: position.streamCreated, is: stream.created)
         }
+        guard position.hasPacket else { return nil }
         if position.sequence > stream.lastSequence {
             return .positionAboveEnd(
                 sequence: position.sequence, last: stream.lastSequence)
@@ -194,7 +218,7 @@ public struct ReaderLane: Sendable {
         guard tenure == self.tenure, state == .creating else { return }
         failures = 0
         lastHeard = now
-        state = position == nil ? .reading : .verifying
+        state = position?.hasPacket ?? false ? .verifying : .reading
         fillPulls(into: &effects)
     }
 
@@ -295,6 +319,7 @@ public struct ReaderLane: Sendable {
             position
             ?? TapePosition(
                 streamCreated: streamCreated, sequence: 0, packet: header.identity, sources: [])
+        moved.streamCreated = streamCreated
         moved.sequence = delivery.sequence
         moved.packet = header.identity
         if header.kind != .watermark { moved.advance(by: header) }
@@ -403,6 +428,18 @@ public struct ReaderLane: Sendable {
 }
 
 extension TapePosition {
+    /// Before the first packet of a stream, whichever it is, with what was taken of these sources
+    /// before.
+    public static func start(sources: [SourceOrdinal]) -> TapePosition {
+        TapePosition(
+            streamCreated: .undefined, sequence: 0,
+            packet: PacketIdentity(epoch: 0, firstOrdinal: 0, checksum: 0),
+            sources: sources.sorted { $0.source < $1.source })
+    }
+
+    /// It rests on a packet, which can prove it.
+    public var hasPacket: Bool { sequence > 0 }
+
     public func source(_ name: SourceName) -> SourceOrdinal? {
         sources.first { $0.source == name }
     }

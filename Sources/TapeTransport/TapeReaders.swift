@@ -85,6 +85,12 @@ public final class TapeReaders {
         carryOut(reader)
     }
 
+    /// Begins at the first packet that was stored at this time or later.
+    public func open(_ reader: Int, from time: Timestamp) {
+        readers[reader].machine.open(from: time, into: &effects)
+        carryOut(reader)
+    }
+
     /// For a reader that only wants what is new from now on.
     public func openAtEnd(_ reader: Int) {
         readers[reader].machine.openAtEnd(into: &effects)
@@ -353,6 +359,7 @@ extension ReaderLane.Start {
         switch self {
         case .first: .all
         case .sequence(let sequence): .fromSequence(sequence)
+        case .time(let time): .fromTime(time)
         case .end: .new
         }
     }

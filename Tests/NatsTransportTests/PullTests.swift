@@ -88,6 +88,28 @@ import Testing
         #expect(try !fixture.jetStream.deleteConsumer(stream: "S", name: "C"))
     }
 
+    @Test("from a time: what was stored then or later; before all of it everything")
+    func deliverFromTime() throws {
+        let fixture = try Fixture()
+        let third = try #require(try fixture.jetStream.message(stream: "S", sequence: 3)).time
+        let last = try #require(try fixture.jetStream.message(stream: "S", sequence: 6)).time
+        let starts: [(Timestamp, [String])] = [
+            (third, ["3", "4", "5", "6"]),
+            (third.advanced(byNanoseconds: 1), ["4", "5", "6"]),
+            (last.advanced(byNanoseconds: 1), []),
+            (Timestamp(nanoseconds: 0), ["1", "2", "3", "4", "5", "6"]),
+            (Timestamp(nanoseconds: Int64.min), ["1", "2", "3", "4", "5", "6"]),
+        ]
+        for (time, expected) in starts {
+            fixture.log.removeAll()
+            try fixture.consumer([], .fromTime(time))
+            try fixture.pull(batch: 10, expires: .zero)
+            #expect(eventually { fixture.statuses.contains { $0 == 404 || $0 == 408 } })
+            #expect(fixture.texts == expected, "\(time)")
+            #expect(try fixture.jetStream.deleteConsumer(stream: "S", name: "C"))
+        }
+    }
+
     @Test("an empty pull answers 404 at once, or 408 when its time is up")
     func empty() throws {
         let fixture = try Fixture()

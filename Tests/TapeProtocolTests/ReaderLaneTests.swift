@@ -117,6 +117,98 @@ import Testing
         #expect(waits == [50, 100, 200, 400, 800, 1_000, 1_000, 1_000])
     }
 
+    // MARK: the start with what is known, and a time
+
+    @Test("a position before the first packet begins at the tape's start, and proves nothing")
+    func opensAtKnownStart() throws {
+        for created in [Timestamp.undefined, Timestamp(nanoseconds: 7)] {
+            let rig = try ReaderRig()
+            rig.bounds.firstSequence = 40
+            var start = TapePosition.start(sources: [rig.sourceOrdinal(lastOrdinal: 30)])
+            #expect(start.sequence == 0 && !start.hasPacket && !start.streamCreated.isDefined)
+            start.streamCreated = created
+            _ = rig.open(at: start)
+            #expect(rig.streamRead() == [.createConsumer(tenure: 1, start: .first)])
+            _ = rig.created(1)
+            #expect(rig.lane.isReading)
+            #expect(rig.deliver(31, at: 41, consumer: 1) == .deliver && rig.effects.isEmpty)
+            #expect(rig.lane.position == rig.position(31, at: 41), "of this stream from now on")
+            // From here on it is a position like any other.
+            _ = rig.reconnected()
+            #expect(rig.streamRead() == [.createConsumer(tenure: 3, start: .sequence(41))])
+        }
+    }
+
+    @Test("a start of a stream that is named is compared with it; of an empty one, too")
+    func knownStartOfAnotherStream() throws {
+        let rig = try ReaderRig()
+        rig.bounds.lastSequence = 0
+        var start = TapePosition.start(sources: [])
+        _ = rig.open(at: start)
+        #expect(rig.streamRead() == [.createConsumer(tenure: 1, start: .first)])
+        let other = try ReaderRig()
+        start.streamCreated = Timestamp(nanoseconds: 6)
+        _ = other.open(at: start)
+        #expect(
+            other.streamRead().last
+                == .stopped(.streamRecreated(was: start.streamCreated, is: rig.bounds.created)))
+    }
+
+    @Test("behind a known start, missing ordinals are a hole, and ordinals that go back stop it")
+    func knownStartOrdinals() throws {
+        let rig = try ReaderRig()
+        rig.read(from: .start(sources: [rig.sourceOrdinal(lastOrdinal: 30)]))
+        #expect(rig.deliver(51, at: 9, consumer: 1) == .ignore)
+        #expect(rig.effects.first == .doubted(.missingOrdinals(expected: 31, found: 51)))
+        #expect(rig.streamRead() == [.createConsumer(tenure: 3, start: .first)])
+        _ = rig.created(3)
+        #expect(rig.deliver(51, at: 9, consumer: 1, tenure: 3) == .deliver)
+        #expect(rig.effects == [.hole(source: rig.source, ordinals: 31...50)])
+        let back = try ReaderRig()
+        back.read(from: .start(sources: [back.sourceOrdinal(lastOrdinal: 30)]))
+        #expect(back.deliver(30, at: 9, consumer: 1) == .ignore)
+        #expect(
+            back.effects.last == .stopped(.ordinalsGoBack(sequence: 9, expected: 31, found: 30)))
+    }
+
+    @Test("a start knows its sources in order of their names")
+    func startSorts() throws {
+        let names = try ["b", "c", "a"].map { try #require(SourceName($0)) }
+        let start = TapePosition.start(
+            sources: names.map { SourceOrdinal(source: $0, epoch: 1, lastOrdinal: 2) })
+        #expect(start.sources.map(\.source) == names.sorted())
+    }
+
+    @Test("from a time it has no position, and begins there again until a packet was taken")
+    func opensFromTime() throws {
+        let rig = try ReaderRig()
+        let time = Timestamp(nanoseconds: 99)
+        #expect(rig.open(from: time) == [.readStream] && rig.open(from: time).isEmpty)
+        #expect(rig.streamRead() == [.createConsumer(tenure: 1, start: .time(time))])
+        _ = rig.created(1)
+        #expect(rig.lane.isReading && rig.lane.position == nil)
+        _ = rig.reconnected()
+        #expect(rig.streamRead() == [.createConsumer(tenure: 3, start: .time(time))])
+        _ = rig.created(3)
+        #expect(rig.deliver(31, at: 41, consumer: 1, tenure: 3) == .deliver)
+        #expect(rig.lane.position == rig.position(31, at: 41))
+        _ = rig.reconnected()
+        #expect(rig.streamRead() == [.createConsumer(tenure: 5, start: .sequence(41))])
+        #expect(rig.created(5).count == 2 && rig.lane.state == .verifying)
+    }
+
+    @Test("how it was opened before does not matter once it is opened again")
+    func openedAnew() throws {
+        let rig = try ReaderRig()
+        for first in 0..<2 {
+            _ = first == 0 ? rig.openAtEnd() : rig.open(from: Timestamp(nanoseconds: 99))
+            _ = rig.close()
+            _ = rig.open(at: nil)
+            #expect(rig.streamRead() == [.createConsumer(tenure: rig.lane.tenure, start: .first)])
+            _ = rig.close()
+        }
+    }
+
     // MARK: proof
 
     @Test("another packet at the position stops it, by epoch, ordinal, checksum or place")

@@ -32,6 +32,10 @@ final class ReaderRig {
         call { $0.open(at: position, into: &$1) }
     }
 
+    func open(from time: Timestamp) -> [ReaderLane.Effect] {
+        call { $0.open(from: time, into: &$1) }
+    }
+
     func openAtEnd() -> [ReaderLane.Effect] { call { $0.openAtEnd(into: &$1) } }
     func close() -> [ReaderLane.Effect] { call { $0.close(into: &$1) } }
     func openFailed() { lane.openFailed(now: now) }

@@ -68,6 +68,59 @@ import Testing
             world.auditDelivered()
         }
     }
+
+    @Test("accepted at the start of a tape that lost all, exactly what it lost is a hole")
+    func accepted() {
+        var holes = 0
+        for seed in Seeds.fixed(200, fresh: 50) {
+            var world = ReaderWorld(seed: seed)
+            world.run(steps: Int.random(in: 1...200, using: &world.random), writing: true)
+            let known = world.reader.stored?.sources ?? []
+            world.meet(seed % 2 == 0 ? .recreated : .emptied)
+            world.run(steps: Int.random(in: 0...20, using: &world.random), writing: true)
+            world.reader.restart(at: .start(sources: known))
+            world.run(steps: 100, writing: true)
+            world.settle()
+            #expect(world.reader.problem == nil, "seed \(seed)")
+            #expect(world.reader.holes == world.holes(behind: known), "seed \(seed)")
+            world.auditDelivered()
+            holes += world.reader.holes.count
+        }
+        #expect(Seeds.isOneAlone || holes > 100)
+    }
+
+    @Test("accepted at the start where what was taken stands again, it stops in front of it")
+    func acceptedTooEarly() throws {
+        for seed in Seeds.fixed(50, fresh: 20) {
+            var world = ReaderWorld(seed: seed)
+            world.run(steps: 50, writing: true)
+            world.settle()
+            let known = try #require(world.reader.stored).sources
+            world.reader.restart(at: .start(sources: known))
+            world.settle()
+            guard case .ordinalsGoBack? = world.reader.problem else {
+                Issue.record("seed \(seed): \(String(describing: world.reader.problem))")
+                continue
+            }
+            #expect(world.reader.delivered.allSatisfy { $0.header.kind == .watermark })
+        }
+    }
+
+    @Test("opened from a time, it takes what was stored then or later, once and in order")
+    func fromTime() {
+        for seed in Seeds.fixed(100, fresh: 50) {
+            var world = ReaderWorld(seed: seed)
+            world.run(steps: 50, writing: true)
+            let next = Int64(world.stream.messages.count) + 1
+            let time = Timestamp(nanoseconds: Int64.random(in: 0...next, using: &world.random))
+            world.reader.restart(at: nil, from: time)
+            world.run(steps: 100, writing: true)
+            world.settle()
+            #expect(world.reader.problem == nil && world.reader.holes.isEmpty, "seed \(seed)")
+            let due = world.stream.messages.filter { $0.time >= time }
+            #expect(world.reader.delivered == due, "seed \(seed)")
+        }
+    }
 }
 
 extension ReaderProblem {
@@ -133,10 +186,25 @@ private struct ReaderWorld {
         guard let last = reader.delivered.last, let stored = reader.stored,
             stored.sequence == last.sequence, stored.packet == last.header.identity
         else {
-            if reader.delivered.isEmpty, reader.stored == nil { return }
+            if reader.delivered.isEmpty, !(reader.stored?.hasPacket ?? false) { return }
             Issue.record("seed \(seed): the position is not what was taken")
             return
         }
+    }
+
+    /// What the stream does not hold of each source, behind what is known of it.
+    func holes(behind known: [SourceOrdinal]) -> [ClosedRange<UInt64>] {
+        var holes: [ClosedRange<UInt64>] = []
+        var next = [SourceName: UInt64](
+            uniqueKeysWithValues: known.map { ($0.source, $0.lastOrdinal + 1) })
+        for message in stream.messages where message.header.kind == .ticks {
+            let header = message.header
+            if let due = next[header.source], due < header.firstOrdinal {
+                holes.append(due...(header.firstOrdinal - 1))
+            }
+            next[header.source] = header.nextOrdinal
+        }
+        return holes
     }
 
     /// Everything that the stream holds was taken, once, in its order; and the position says so.

@@ -45,13 +45,38 @@ struct SimulatedReader {
     var problem: ReaderProblem?
     /// What a restarted process begins at.
     var stored: TapePosition?
+    /// Where it begins as long as it has no position, if not at the start.
+    var from: Timestamp?
     var doubts: [String: Int] = [:]
 
     /// Time passes in steps of 100 ms.
     var now: Int64 { Int64(step) * 100_000_000 }
 
     mutating func open() {
-        lane.open(at: stored, into: &effects)
+        if stored == nil, let from {
+            lane.open(from: from, into: &effects)
+        } else {
+            lane.open(at: stored, into: &effects)
+        }
+    }
+
+    /// A person has looked and accepted another position: the process starts again at it.
+    mutating func restart(at position: TapePosition?, from time: Timestamp? = nil) {
+        stored = position
+        from = time
+        delivered = []
+        holes = []
+        problem = nil
+        restart()
+    }
+
+    private mutating func restart() {
+        lane = ReaderLane()
+        effects = []
+        wire = []
+        consumers = []
+        linkUp = nil
+        open()
     }
 
     // MARK: one step
@@ -100,14 +125,7 @@ struct SimulatedReader {
                 consumers.remove(at: index)
             }
         }
-        if chance(faults.restarts, &random) {
-            lane = ReaderLane()
-            effects = []
-            wire = []
-            consumers = []
-            linkUp = nil
-            open()
-        }
+        if chance(faults.restarts, &random) { restart() }
     }
 
     /// The link breaks: what was under way is lost, and the server counts it as delivered.
@@ -238,6 +256,8 @@ struct SimulatedReader {
         switch start {
         case .first: first = 0
         case .sequence(let sequence): first = sequence
+        case .time(let time):
+            first = stream.messages.first { $0.time >= time }?.sequence ?? stream.lastSequence + 1
         case .end: first = stream.lastSequence + 1
         }
         consumers.append(Consumer(tenure: tenure, nextSequence: first))

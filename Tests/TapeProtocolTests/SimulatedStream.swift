@@ -9,6 +9,8 @@ struct SimulatedStream {
     struct Message: Hashable {
         var sequence: UInt64
         var header: PacketHeader
+        /// When it was stored.
+        var time: Timestamp { header.sendTime }
     }
 
     /// A source as its publisher knows it: it outlives what the stream forgets.
@@ -68,7 +70,7 @@ struct SimulatedStream {
         var header = PacketHeader(
             kind: kind, flags: flags, partition: Partition(0), source: sources[source].name,
             epoch: sources[source].epoch, firstOrdinal: ordinal, watermark: .undefined,
-            sendTime: .undefined)
+            sendTime: Timestamp(nanoseconds: Int64(packetNumber)))
         header.tickCount = ticks
         header.checksum = SeededRandom.mixed(packetNumber)
         lastSequence += 1

@@ -82,7 +82,10 @@ public struct JetStream: Sendable {
 
     /// What an answer on the reply subject of a publish says.
     public static func publishOutcome(of reply: NatsMessage) -> PublishOutcome {
-        PublishOutcome.parse(status: reply.status, payload: reply.payload)
+        if let sequence = reply.withPayload({ PublishOutcome.usual($0) }) {
+            return .stored(sequence: sequence, duplicate: false)
+        }
+        return PublishOutcome.parse(status: reply.status, payload: reply.payload)
     }
 
     // MARK: consumers

@@ -71,6 +71,7 @@ public enum NatsLimits {
     public static let reconnectBufferBytes = 1
     /// Messages that a subscription has received and not handled yet; more are dropped, counted
     /// (`droppedMessages`) and reported as `.asyncError`.
+    public static let pendingMessagesMax = 65_536
     public static let pendingBytesMax = 64 * 1024 * 1024
     /// Subjects and reply subjects. The server closes a connection whose protocol line (both of
     /// them and some numbers) exceeds 4 KiB.

@@ -19,14 +19,25 @@ extension NatsConnection {
     }
 
     /// Asks JetStream to store the message only if `expectedLastSubjectSequence` is the sequence
-    /// of the last one on the subject (0: there is none). See `JetStream.publishOutcome`.
+    /// of the last one on the subject (0: there is none), and to answer with the packet's number.
+    /// See `JetStream.publishOutcome`.
     public func publish(
-        _ payload: RawSpan, to subject: String, replyTo: String,
+        _ payload: RawSpan, on route: inout PublishRoute, number: UInt64,
         expectedLastSubjectSequence: UInt64
     ) throws(NatsError) {
-        try publish(
-            payload, to: subject, replyTo: replyTo,
-            headers: [(Self.expectedSequenceHeader, String(expectedLastSubjectSequence))])
+        try requireLink("publish to \(route.subject)")
+        let total = payload.byteCount + PublishRoute.headerBytesMax
+        guard total <= maxPayloadBytes else {
+            throw error(
+                NATS_MAX_PAYLOAD, "publish to \(route.subject)",
+                detail: "\(total) bytes, the server takes \(maxPayloadBytes)")
+        }
+        route.number(number)
+        let message = try unsafe route.message(
+            payload, expectedLastSubjectSequence: expectedLastSubjectSequence, peer: peer)
+        let status = unsafe natsConnection_PublishMsg(handle, message)
+        unsafe natsMsg_Destroy(message)
+        try finish(status, route.subject)
     }
 
     public func publish(
@@ -41,8 +52,6 @@ extension NatsConnection {
         unsafe natsMsg_Destroy(message)
         try finish(status, subject)
     }
-
-    private static let expectedSequenceHeader = "Nats-Expected-Last-Subject-Sequence"
 
     /// What must hold before libnats sees a message. It would let pass a subject that breaks the
     /// protocol and headers that exceed the payload limit, and for both the server ends the

@@ -1,4 +1,5 @@
 internal import CNats
+internal import Glibc
 import Primitives
 import Synchronization
 
@@ -7,22 +8,41 @@ import Synchronization
 // Safety: the one pointer is private, owned, and freed in deinit.
 @safe
 public final class NatsMessage: Sendable {
-    public let subject: String
-    public let replyTo: String?
-
     // Safety: this object is the only owner of the message. Its payload never changes; its headers
     // are parsed by libnats at the first look, which writes to the message, hence the lock.
     private nonisolated(unsafe) let handle: OpaquePointer
     private let headerLock = Mutex<Void>(())
 
     /// Takes over the message: nobody else may destroy it.
-    init(taking handle: OpaquePointer) {
-        unsafe self.handle = unsafe handle
-        subject = unsafe natsMsg_GetSubject(handle).map { unsafe String(cString: $0) } ?? ""
-        replyTo = unsafe natsMsg_GetReply(handle).map { unsafe String(cString: $0) }
-    }
+    init(taking handle: OpaquePointer) { unsafe self.handle = unsafe handle }
 
     deinit { unsafe natsMsg_Destroy(handle) }
+
+    public var subject: String { withSubject { $0.text } }
+
+    public var replyTo: String? {
+        unsafe natsMsg_GetReply(handle) == nil ? nil : withReplyTo { $0.text }
+    }
+
+    /// The subject in place: for each message of a stream a string is too much.
+    public func withSubject<Result>(_ body: (RawSpan) -> Result) -> Result {
+        unsafe withText(natsMsg_GetSubject(handle), body)
+    }
+
+    /// The reply subject in place; empty when there is none.
+    public func withReplyTo<Result>(_ body: (RawSpan) -> Result) -> Result {
+        unsafe withText(natsMsg_GetReply(handle), body)
+    }
+
+    private func withText<Result>(
+        _ text: UnsafePointer<CChar>?, _ body: (RawSpan) -> Result
+    ) -> Result {
+        // Safety: the text is a part of the message, which lives as long as `self`.
+        let count = unsafe text.map { unsafe strlen($0) } ?? 0
+        let bytes = unsafe UnsafeRawBufferPointer(start: text, count: count)
+        defer { withExtendedLifetime(self) {} }
+        return unsafe body(bytes.bytes)
+    }
 
     public var payloadByteCount: Int { Int(unsafe natsMsg_GetDataLength(handle)) }
 

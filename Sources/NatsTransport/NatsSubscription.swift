@@ -40,6 +40,20 @@ final class SubscriptionHandle: Sendable {
     /// Fails only when there is nothing left to unsubscribe (closed connection): no error to tell.
     func unsubscribe() { _ = unsafe natsSubscription_Unsubscribe(handle) }
 
+    /// Of a subscription without a callback. 0 milliseconds: what is there now.
+    func next(milliseconds: Int64) -> (natsStatus, NatsMessage?) {
+        var message: OpaquePointer?
+        let status = unsafe natsSubscription_NextMsg(&message, handle, milliseconds)
+        guard status == NATS_OK, let message = unsafe message else { return (status, nil) }
+        return (status, unsafe NatsMessage(taking: message))
+    }
+
+    var waitingMessages: Int {
+        var count: Int32 = 0
+        guard unsafe natsSubscription_GetPending(handle, &count, nil) == NATS_OK else { return 0 }
+        return Int(count)
+    }
+
     var droppedMessages: Int {
         var count: Int64 = 0
         guard unsafe natsSubscription_GetDropped(handle, &count) == NATS_OK else { return 0 }

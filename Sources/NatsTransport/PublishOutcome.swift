@@ -18,6 +18,36 @@ public enum PublishOutcome: Equatable, Sendable {
     /// another write to the subject is still under way, and without the present sequence.
     private static let wrongLastSequenceCodes = [10_071, 10_164]
 
+    /// Bytes of `{"stream":"` and what stands between the stream's name and the number.
+    private static let usualStart = Array(#"{"stream":""#.utf8)
+    private static let usualMiddle = Array(#"","seq":"#.utf8)
+
+    /// The answer to nearly every publish: `{"stream":"MD_TICKS_0","seq":41}` and nothing else.
+    static func usual(_ payload: RawSpan) -> UInt64? {
+        let last = payload.byteCount - 1
+        guard last > usualStart.count, payload.uint8(at: last) == UInt8(ascii: "}"),
+            let (sequence, colon) = payload.lastNumber(before: last, behind: UInt8(ascii: ":")),
+            sequence > 0, matches(payload, usualStart, at: 0)
+        else { return nil }
+        let middle = colon + 1 - usualMiddle.count
+        guard middle > usualStart.count, matches(payload, usualMiddle, at: middle) else {
+            return nil
+        }
+        // A quote or an escape in the name would be another shape.
+        for offset in usualStart.count..<middle {
+            let byte = payload.uint8(at: offset)
+            if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { return nil }
+        }
+        return sequence
+    }
+
+    private static func matches(_ payload: RawSpan, _ text: [UInt8], at start: Int) -> Bool {
+        for index in text.indices where payload.uint8(at: start + index) != text[index] {
+            return false
+        }
+        return true
+    }
+
     static func parse(status: Int?, payload: [UInt8]) -> PublishOutcome {
         if status == 503 { return .noResponders }
         let answer: JSONValue

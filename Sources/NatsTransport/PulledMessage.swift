@@ -16,36 +16,56 @@ public struct PulledMessage: Equatable, Sendable {
     ///     $JS.ACK.<stream>.<consumer>.<delivered>.<sseq>.<cseq>.<time>.<pending>
     ///     $JS.ACK.<domain>.<account>.<the same seven>[.<random>]
     public static func metadata(ofReplySubject subject: String) -> PulledMessage? {
-        let tokens = subject.utf8.split(
-            separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        guard tokens.count == 9 || tokens.count == 11 || tokens.count == 12,
-            tokens[0].elementsEqual("$JS".utf8), tokens[1].elementsEqual("ACK".utf8)
-        else { return nil }
-        let first = tokens.count == 9 ? 2 : 4
-        guard let stream = String(tokens[first]), !stream.isEmpty,
-            let consumer = String(tokens[first + 1]), !consumer.isEmpty,
-            number(tokens[first + 2]) != nil,
-            let streamSequence = number(tokens[first + 3]),
-            let consumerSequence = number(tokens[first + 4]),
-            let time = number(tokens[first + 5]).flatMap({ Int64(exactly: $0) }),
-            let pending = number(tokens[first + 6])
-        else { return nil }
-        return PulledMessage(
-            stream: stream, consumer: consumer, streamSequence: streamSequence,
-            consumerSequence: consumerSequence, time: Timestamp(nanoseconds: time),
-            pending: pending)
+        Array(subject.utf8).withRawSpan { bytes in
+            guard let place = Place(ofReplySubject: bytes) else { return nil }
+            return PulledMessage(
+                stream: bytes.extracting(place.stream).text,
+                consumer: bytes.extracting(place.consumer).text,
+                streamSequence: place.streamSequence, consumerSequence: place.consumerSequence,
+                time: place.time, pending: place.pending)
+        }
     }
 
-    private static func number(_ token: Substring.UTF8View) -> UInt64? {
-        guard !token.isEmpty, token.count <= 20 else { return nil }
-        var value: UInt64 = 0
-        for byte in token {
-            guard (0x30...0x39).contains(byte) else { return nil }
-            let (tens, overflow) = value.multipliedReportingOverflow(by: 10)
-            let (sum, carry) = tens.addingReportingOverflow(UInt64(byte - 0x30))
-            if overflow || carry { return nil }
-            value = sum
+    /// The same without copying the names: where they stand in the subject.
+    public struct Place: Equatable, Sendable {
+        public let stream: Range<Int>
+        public let consumer: Range<Int>
+        public let streamSequence: UInt64
+        public let consumerSequence: UInt64
+        public let time: Timestamp
+        public let pending: UInt64
+
+        public init?(ofReplySubject subject: RawSpan) {
+            guard subject.byteCount > 8, subject.uint64(at: 0) == Place.prefix else { return nil }
+            let dot = UInt8(ascii: ".")
+            var dots = 0
+            for offset in 0..<subject.byteCount where subject.uint8(at: offset) == dot {
+                dots += 1
+            }
+            guard dots == 8 || dots == 10 || dots == 11,
+                let end = dots == 11
+                    ? subject.lastIndex(of: dot, before: subject.byteCount) : subject.byteCount,
+                let pending = subject.lastNumber(before: end, behind: dot),
+                let time = subject.lastNumber(before: pending.separator, behind: dot),
+                let consumerSequence = subject.lastNumber(before: time.separator, behind: dot),
+                let streamSequence = subject.lastNumber(
+                    before: consumerSequence.separator, behind: dot),
+                let delivered = subject.lastNumber(
+                    before: streamSequence.separator, behind: dot),
+                let behindStream = subject.lastIndex(of: dot, before: delivered.separator),
+                let beforeStream = subject.lastIndex(of: dot, before: behindStream),
+                let nanoseconds = Int64(exactly: time.value)
+            else { return nil }
+            stream = beforeStream + 1..<behindStream
+            consumer = behindStream + 1..<delivered.separator
+            guard !stream.isEmpty, !consumer.isEmpty else { return nil }
+            self.streamSequence = streamSequence.value
+            self.consumerSequence = consumerSequence.value
+            self.time = Timestamp(nanoseconds: nanoseconds)
+            self.pending = pending.value
         }
-        return value
+
+        /// "$JS.ACK." as it stands in memory.
+        private static let prefix: UInt64 = 0x2E4B_4341_2E53_4A24
     }
 }

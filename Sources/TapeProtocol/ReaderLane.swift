@@ -315,15 +315,15 @@ public struct ReaderLane: Sendable {
         }
         suspect = nil
         doubtsInARow = 0
-        var moved =
-            position
-            ?? TapePosition(
+        // In place: a copy of the sources for each packet would be an allocation.
+        if position == nil {
+            position = TapePosition(
                 streamCreated: streamCreated, sequence: 0, packet: header.identity, sources: [])
-        moved.streamCreated = streamCreated
-        moved.sequence = delivery.sequence
-        moved.packet = header.identity
-        if header.kind != .watermark { moved.advance(by: header) }
-        position = moved
+        }
+        position?.streamCreated = streamCreated
+        position?.sequence = delivery.sequence
+        position?.packet = header.identity
+        if header.kind != .watermark { position?.advance(by: header) }
         return true
     }
 

@@ -1,5 +1,4 @@
 public import NatsTransport
-public import ServiceRuntime
 
 /// What a data-plane thread waits for: it has one mailbox, and everything comes there.
 public enum TapeEvent: Sendable {
@@ -13,5 +12,3 @@ public enum TapeEvent: Sendable {
     /// Look again: something changed that comes by another way.
     case wake
 }
-
-public typealias TapeMailbox = Mailbox<TapeEvent>

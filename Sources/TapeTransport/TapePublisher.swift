@@ -1,7 +1,7 @@
 public import MarketModel
 public import NatsTransport
 public import Primitives
-public import ServiceRuntime
+internal import ServiceRuntime
 public import TapeCodec
 public import TapeProtocol
 internal import Telemetry
@@ -16,6 +16,8 @@ public final class TapePublisher {
     struct Lane {
         let subject: String
         let stream: String
+        /// Made with the first packet.
+        var route: PublishRoute?
         var machine: PublisherLane
         var builder: PacketBuilder
         /// The buffer of the packet before, used again for the next one.
@@ -35,9 +37,13 @@ public final class TapePublisher {
     /// Filled by `handle`, emptied by the owner.
     public var acknowledged: [Acknowledged] = []
 
+    private static let tickNanoseconds: Int64 = 1_000_000
+
     let client: TapeClient
     private let inbox: String
-    private let subscription: NatsSubscription
+    private let mailbox: TapeMailbox
+    private var noRespondersSeen = 0
+    private var tickAt = Int64.min
     private let clock = SystemClock()
     private let metrics: PublisherMetrics
     var lanes: [Lane] = []
@@ -46,19 +52,8 @@ public final class TapePublisher {
     public init(_ client: TapeClient, mailbox: TapeMailbox, lanesMax: Int) throws(TapeError) {
         self.client = client
         metrics = PublisherMetrics(client.telemetry.metrics)
-        inbox = client.connection.newInbox()
-        do throws(NatsError) {
-            // One packet in flight per subject: twice that leaves room for late answers.
-            subscription = try client.connection.subscribe(
-                "\(inbox).>", pendingMessagesMax: max(1_024, lanesMax * 2)
-            ) { message in
-                // A mailbox that is full for a second loses an answer; the packet's fate is then
-                // read from the tape.
-                _ = mailbox.sendWaiting(.answer(message), timeout: .seconds(1))
-            }
-        } catch {
-            throw .nats(error)
-        }
+        self.mailbox = mailbox
+        inbox = try mailbox.attach(client, .publisher)
     }
 
     /// Adds a subject; `open` starts it.
@@ -174,15 +169,32 @@ public final class TapePublisher {
         }
     }
 
-    /// Time-outs and retries that are due. Answers how long nothing else will be.
+    /// Time-outs and retries that are due. It may be called as often as one likes: deadlines are
+    /// looked at once a millisecond.
     public func tick() {
         let now = clock.monotonic().nanoseconds
+        guard now >= tickAt else { return }
+        tickAt = now + Self.tickNanoseconds
+        noticeNoResponders()
         for lane in lanes.indices {
             guard let deadline = lanes[lane].machine.deadline, now >= deadline else { continue }
             if case .inFlight = lanes[lane].machine.state {
                 unsettled(lane, "no answer came in time", "timeout")
             }
             feed(lane, .tick)
+        }
+    }
+
+    /// Nothing serves some subject that something was published to. Which one is not known; a
+    /// packet that was stored all the same is recognised when it comes again.
+    private func noticeNoResponders() {
+        let present = mailbox.noResponders
+        guard present != noRespondersSeen else { return }
+        noRespondersSeen = present
+        for lane in lanes.indices {
+            guard case .inFlight = lanes[lane].machine.state else { continue }
+            unsettled(lane, "no stream takes it at the moment", "no_responders")
+            feed(lane, .notStored(attempt: lanes[lane].machine.attempt))
         }
     }
 
@@ -200,11 +212,14 @@ public final class TapePublisher {
 
     /// `<inbox>.<lane>.<attempt>`.
     private func address(of answer: NatsMessage) -> (lane: Int, attempt: UInt64)? {
-        let tokens = answer.subject.utf8.split(separator: UInt8(ascii: "."))
-        guard tokens.count >= 2, let attempt = UInt64(Substring(tokens[tokens.count - 1])),
-            let lane = Int(Substring(tokens[tokens.count - 2])), lanes.indices.contains(lane)
-        else { return nil }
-        return (lane, attempt)
+        answer.withSubject { subject in
+            let dot = UInt8(ascii: ".")
+            guard let attempt = subject.lastNumber(before: subject.byteCount, behind: dot),
+                let number = subject.lastNumber(before: attempt.separator, behind: dot),
+                let lane = Int(exactly: number.value), lanes.indices.contains(lane)
+            else { return nil }
+            return (lane, attempt.value)
+        }
     }
 
     // MARK: effects
@@ -245,10 +260,17 @@ public final class TapePublisher {
 
     private func send(_ packet: SealedPacket, expected: UInt64, attempt: UInt64, _ lane: Int) {
         do throws(NatsError) {
+            var route: PublishRoute
+            if let known = lanes[lane].route.take() {
+                route = known
+            } else {
+                route = try PublishRoute(
+                    subject: lanes[lane].subject, replyPrefix: "\(inbox).\(lane)")
+            }
+            defer { lanes[lane].route = route }
             try packet.withBytes { bytes throws(NatsError) in
                 try client.connection.publish(
-                    bytes, to: lanes[lane].subject, replyTo: "\(inbox).\(lane).\(attempt)",
-                    expectedLastSubjectSequence: expected)
+                    bytes, on: &route, number: attempt, expectedLastSubjectSequence: expected)
             }
         } catch {
             unsettled(lane, "\(error)", "connection")

@@ -1,7 +1,7 @@
 public import MarketModel
 public import NatsTransport
 public import Primitives
-public import ServiceRuntime
+internal import ServiceRuntime
 public import TapeCodec
 public import TapeProtocol
 internal import Telemetry
@@ -38,15 +38,18 @@ public final class TapeReaders {
     public typealias Take = (_ reader: Int, _ header: PacketHeader, _ packet: NatsMessage) -> Void
 
     private static let heartbeatStatus = 100
+    private static let tickNanoseconds: Int64 = 1_000_000
 
     private let client: TapeClient
     private let group: String
     private let inbox: String
-    private let subscription: NatsSubscription
+    /// The inbox is this process's own, so two processes never share a consumer.
+    private let consumerPrefix: String
     private let clock = SystemClock()
     private let packets: Counter
     private let problems: Gauge
     private var readers: [Reader] = []
+    private var tickAt = Int64.min
     private var effects: [ReaderLane.Effect] = []
 
     /// `group` begins the names of the consumers: `[A-Za-z0-9_]`.
@@ -55,24 +58,13 @@ public final class TapeReaders {
     ) throws(TapeError) {
         self.client = client
         self.group = group
-        inbox = client.connection.newInbox()
+        inbox = try mailbox.attach(client, .readers)
+        consumerPrefix = "\(group)-\(inbox.split(separator: ".").suffix(2).joined(separator: "-"))"
         let metrics = client.telemetry.metrics
         packets = metrics.counter("mds_tape_packets_read_total", "Packets taken from the tape.")
         problems = metrics.gauge(
             "mds_tape_readers_stopped", "Readers that stopped and wait for a person.")
         problems.set(0)
-        do throws(NatsError) {
-            // All open pulls of all readers, twice over for those of an older tenure.
-            let messagesMax = readersMax * ReaderLane.pullsMax * ReaderLane.pullMessages * 2
-            subscription = try client.connection.subscribe(
-                "\(inbox).>", pendingMessagesMax: max(1_024, messagesMax)
-            ) { message in
-                // A delivery that is lost here is missed by its number, and read again.
-                _ = mailbox.sendWaiting(.delivery(message), timeout: .seconds(1))
-            }
-        } catch {
-            throw .nats(error)
-        }
     }
 
     public func add(_ input: Input) -> Int {
@@ -127,7 +119,6 @@ public final class TapeReaders {
     /// Removes the consumers, so that the server need not wait for them to be forgotten.
     public func close() {
         for reader in readers.indices { close(reader) }
-        subscription.unsubscribe()
     }
 
     // MARK: backpressure
@@ -156,7 +147,7 @@ public final class TapeReaders {
         let isStatus = message.status != nil
         guard
             let reader = isStatus
-                ? address(of: message.subject)?.reader : self.reader(of: message)
+                ? address(of: message.subject)?.reader : delivery(of: message)?.reader
         else { return }
         // A status that ends a pull has its turn behind the pull's packets: taken at once, it would
         // open the next pull, whose packets would wait, too. A heartbeat says nothing but itself.
@@ -181,13 +172,7 @@ public final class TapeReaders {
     }
 
     private func deliver(_ message: NatsMessage, _ reader: Int, _ take: Take) {
-        guard let replyTo = message.replyTo,
-            let metadata = PulledMessage.metadata(ofReplySubject: replyTo),
-            let (_, tenure) = owner(of: metadata.consumer)
-        else { return }
-        let delivery = ReaderLane.Delivery(
-            tenure: tenure, sequence: metadata.streamSequence,
-            consumerSequence: metadata.consumerSequence)
+        guard let (_, delivery) = delivery(of: message) else { return }
         do throws(PacketError) {
             let header = try message.withPayload { bytes throws(PacketError) in
                 try PacketReader.validate(bytes)
@@ -213,9 +198,12 @@ public final class TapeReaders {
         }
     }
 
-    /// Retries and stalls that are due.
+    /// Retries and stalls that are due. It may be called as often as one likes: deadlines are
+    /// looked at once a millisecond.
     public func tick() {
         let now = clock.monotonic().nanoseconds
+        guard now >= tickAt else { return }
+        tickAt = now + Self.tickNanoseconds
         for reader in readers.indices {
             // A reader that is held hears nothing because it asks for nothing.
             guard !readers[reader].isHeld, let deadline = readers[reader].machine.deadline,
@@ -229,22 +217,25 @@ public final class TapeReaders {
     // MARK: names
 
     private func consumer(_ reader: Int, _ tenure: UInt64) -> String {
-        // The inbox is this process's own, so two processes never share a consumer.
-        "\(group)-\(inbox.suffix(8))-\(reader)-\(tenure)"
+        "\(consumerPrefix)-\(reader)-\(tenure)"
     }
 
-    private func owner(of consumer: String) -> (reader: Int, tenure: UInt64)? {
-        let parts = consumer.utf8.split(separator: UInt8(ascii: "-"))
-        guard parts.count >= 2, let tenure = UInt64(Substring(parts[parts.count - 1])),
-            let reader = Int(Substring(parts[parts.count - 2])), readers.indices.contains(reader)
-        else { return nil }
-        return (reader, tenure)
-    }
-
-    private func reader(of message: NatsMessage) -> Int? {
-        guard let replyTo = message.replyTo else { return nil }
-        return PulledMessage.metadata(ofReplySubject: replyTo).flatMap {
-            owner(of: $0.consumer)?.reader
+    /// Whose packet this is, from the name of the consumer that delivered it.
+    private func delivery(
+        of message: NatsMessage
+    ) -> (reader: Int, delivery: ReaderLane.Delivery)? {
+        message.withReplyTo { subject in
+            let dash = UInt8(ascii: "-")
+            guard let place = PulledMessage.Place(ofReplySubject: subject),
+                let tenure = subject.lastNumber(before: place.consumer.upperBound, behind: dash),
+                let number = subject.lastNumber(before: tenure.separator, behind: dash),
+                number.separator > place.consumer.lowerBound,
+                let reader = Int(exactly: number.value), readers.indices.contains(reader)
+            else { return nil }
+            let delivery = ReaderLane.Delivery(
+                tenure: tenure.value, sequence: place.streamSequence,
+                consumerSequence: place.consumerSequence)
+            return (reader, delivery)
         }
     }
 

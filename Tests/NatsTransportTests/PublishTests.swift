@@ -73,6 +73,7 @@ import Testing
         let events = EventLog()
         let connection = try server.connect(events)
         let full = [UInt8](repeating: 1, count: 1_048_576)
+        let expected = (name: "Nats-Expected-Last-Subject-Sequence", value: "1")
         let plain = failure { () throws(NatsError) in
             try (full + [1]).withRawSpan { span throws(NatsError) in
                 try connection.publish(span, to: "a")
@@ -81,11 +82,17 @@ import Testing
         // libnats checks the payload alone; the server adds the headers and ends the connection.
         let withHeader = failure { () throws(NatsError) in
             try full.withRawSpan { span throws(NatsError) in
-                try connection.publish(
-                    span, to: "a", replyTo: "b", expectedLastSubjectSequence: 1)
+                try connection.publish(span, to: "a", replyTo: "b", headers: [expected])
             }
         }
-        for error in [plain, withHeader] {
+        var route = try PublishRoute(subject: "a", replyPrefix: "b")
+        let onRoute = failure { () throws(NatsError) in
+            try full.withRawSpan { span throws(NatsError) in
+                try connection.publish(
+                    span, on: &route, number: 1, expectedLastSubjectSequence: 1)
+            }
+        }
+        for error in [plain, withHeader, onRoute] {
             guard case .payloadTooLarge = error else {
                 Issue.record("\(String(describing: error))")
                 continue
@@ -96,7 +103,7 @@ import Testing
         #expect(events.all.isEmpty)
         let headerBytes = "NATS/1.0\r\nNats-Expected-Last-Subject-Sequence: 1\r\n\r\n".utf8.count
         try full.dropLast(headerBytes).array.withRawSpan { span throws(NatsError) in
-            try connection.publish(span, to: "a", replyTo: "b", expectedLastSubjectSequence: 1)
+            try connection.publish(span, to: "a", replyTo: "b", headers: [expected])
         }
         try connection.flush(timeout: .seconds(5))
         #expect(events.all.isEmpty)

@@ -104,6 +104,33 @@ import Testing
     }
 
     @Test(
+        "the usual answer is read without a parser, and only that",
+        arguments: [
+            (
+                #"{"stream":"MD_TICKS_0","seq":7}"#,
+                PublishOutcome.stored(sequence: 7, duplicate: false)
+            ),
+            (
+                #"{"stream":"S","seq":18446744073709551615}"#,
+                .stored(sequence: UInt64.max, duplicate: false)
+            ),
+            (#"{"stream":"S","seq":7,"duplicate":true}"#, .stored(sequence: 7, duplicate: true)),
+            (#"{"stream":"S","x":"","seq":7}"#, .stored(sequence: 7, duplicate: false)),
+            (
+                #"{"stream":"S","seq":0}"#,
+                .malformed("the answer to a publish has no stream and sequence")
+            ),
+            (
+                #"{"stream":"S","error":{"code":1,"err_code":2,"description":"a"},"x":"","seq":7}"#,
+                .refused(code: 1, errorCode: 2, description: "a")
+            ),
+        ])
+    func usualAnswer(payload: String, expected: PublishOutcome) throws {
+        let message = try NatsMessage(subject: "a", payload: Array(payload.utf8))
+        #expect(JetStream.publishOutcome(of: message) == expected)
+    }
+
+    @Test(
         "every answer to a publish has a meaning",
         arguments: [
             (#"{"stream":"S","seq":7}"#, PublishOutcome.stored(sequence: 7, duplicate: false)),

@@ -72,7 +72,8 @@ extension NatsConnection {
     ) throws(NatsError) {
         try Array(text.utf8).withRawSpan { span throws(NatsError) in
             try publish(
-                span, to: subject, replyTo: replyTo, expectedLastSubjectSequence: expected)
+                span, to: subject, replyTo: replyTo,
+                headers: [("Nats-Expected-Last-Subject-Sequence", "\(expected)")])
         }
     }
 }

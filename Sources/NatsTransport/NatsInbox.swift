@@ -1,0 +1,96 @@
+internal import CNats
+import Primitives
+
+/// A subject prefix of our own whose messages one thread fetches by itself: between libnats' read
+/// thread and that thread stands no other one, which is worth a context switch per message.
+///
+/// One thread calls `receive`; the messages of all subjects below `prefix` come in order.
+public final class NatsInbox: Sendable {
+    /// Nobody else has it. To be answered here: `<prefix>.<tokens>`.
+    public let prefix: String
+    private let handle: SubscriptionHandle
+    private let retired: RetiredSubscriptions
+
+    init(_ handle: SubscriptionHandle, prefix: String, retired: RetiredSubscriptions) {
+        self.handle = handle
+        self.prefix = prefix
+        self.retired = retired
+    }
+
+    /// What a wait for messages came to.
+    public struct Outcome: Equatable, Sendable {
+        /// How many were appended; 0: none came in time.
+        public var received: Int
+        /// The server had no listener for something that was to be answered here. libnats keeps to
+        /// itself for which; whatever is waiting for an answer may be meant.
+        public var hadNoResponders: Bool
+        /// No message will come any more: the connection is closed.
+        public var isClosed: Bool
+
+        public init(received: Int = 0, hadNoResponders: Bool = false, isClosed: Bool = false) {
+            self.received = received
+            self.hadNoResponders = hadNoResponders
+            self.isClosed = isClosed
+        }
+    }
+
+    /// Appends what is there, at most `max` messages, and waits for the first one.
+    public func receive(
+        into messages: inout [NatsMessage], max: Int, timeout: Duration
+    ) -> Outcome {
+        var outcome = Outcome()
+        // Below a millisecond libnats does not wait at all, which would be a busy loop.
+        var milliseconds = timeout <= .zero ? 0 : timeout.natsMilliseconds
+        while outcome.received < max {
+            let (status, message) = handle.next(milliseconds: milliseconds)
+            milliseconds = 0
+            if let message {
+                messages.append(message)
+                outcome.received += 1
+                continue
+            }
+            switch status {
+            case NATS_NO_RESPONDERS: outcome.hadNoResponders = true
+            // Messages were dropped: it says so once, those behind them follow.
+            case NATS_SLOW_CONSUMER: continue
+            case NATS_TIMEOUT: return outcome
+            default:
+                outcome.isClosed = true
+                return outcome
+            }
+        }
+        return outcome
+    }
+
+    /// Messages that nobody has fetched yet.
+    public var waiting: Int { handle.waitingMessages }
+
+    deinit {
+        handle.unsubscribe()
+        retired.add(handle)
+    }
+}
+
+extension NatsConnection {
+    /// Subscribes to a new prefix. At most `NatsLimits.pendingMessagesMax` messages wait to be
+    /// fetched; more are dropped and reported as `.asyncError`.
+    public func openInbox() throws(NatsError) -> NatsInbox {
+        let prefix = newInbox()
+        let operation = "subscribe to \(prefix).>"
+        var made: OpaquePointer?
+        let status = unsafe natsConnection_SubscribeSync(&made, handle, "\(prefix).>")
+        guard status == NATS_OK, let subscription = unsafe made else {
+            throw error(status, operation, detail: lastErrorText())
+        }
+        let owned = unsafe SubscriptionHandle(owning: subscription)
+        let limits = unsafe natsSubscription_SetPendingLimits(
+            subscription, Int32(NatsLimits.pendingMessagesMax),
+            Int32(NatsLimits.pendingBytesMax))
+        guard limits == NATS_OK else {
+            owned.unsubscribe()
+            retired.add(owned)
+            throw error(NATS_CONNECTION_CLOSED, operation)
+        }
+        return NatsInbox(owned, prefix: prefix, retired: retired)
+    }
+}

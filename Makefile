@@ -36,10 +36,11 @@ status: ## What runs where
 test: ## Prove that all of it works: format, house rules, unit and integration tests
 	@.ci/test.sh
 
-bench: build ## Measure the hot paths, and that they allocate nothing
+bench: build servers ## Measure the hot paths, and that they allocate nothing
 	@.build/release/TapeCodecBenchmark
 	@.build/release/StreamCoreBenchmark
 	@.build/release/OperatorBenchmark
+	@.build/release/TapeBenchmark
 
 coverage: setup servers ## Line coverage of each target
 	@.ci/coverage.sh

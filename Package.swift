@@ -179,6 +179,15 @@ let package = Package(
         benchmark(
             "OperatorBenchmark", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         benchmark("TapeCodecBenchmark", uses: ["TapeCodec", "MarketModel", "Primitives"]),
+        // A C program on libnats alone, and our own against it.
+        .executableTarget(
+            name: "CBareTape", path: "Benchmarks/CBareTape",
+            linkerSettings: [.linkedLibrary("nats")]),
+        .executableTarget(
+            name: "TapeBenchmark",
+            dependencies: ["CBareTape", "NatsTransport", "ServiceRuntime", "Telemetry"]
+                + ["TapeTransport", "TestSupport"] + tape,
+            path: "Benchmarks/TapeBenchmark", swiftSettings: strict),
         benchmark("TapeCodecFuzz", uses: ["TapeCodec", "MarketModel", "Primitives"]),
     ]
 )

@@ -1,0 +1,32 @@
+// The limit that the tape's own publisher and reader are measured against: the least program that
+// libnats allows for the same pattern. It packs no ticks, proves nothing and recovers from nothing.
+#ifndef BARE_TAPE_H
+#define BARE_TAPE_H
+
+#include <nats/nats.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { LANES_MAX = 128, STREAMS = 4 };
+
+typedef struct {
+    const char *url;
+    const char *prefix; // first token of the subjects, in capitals that of the streams
+    const char *streams;
+    const char *source;
+    int lanes;
+    int64_t packets;
+    int bytes;
+    double rate; // packets per second; 0: as many as it can
+    bool asap;   // write at once instead of by libnats' flusher thread
+} Run;
+
+int64_t now_ns(void);
+double processor_us(void); // of this process so far
+_Noreturn void fail(const char *what, natsStatus status);
+natsConnection *connected(const Run *run);
+
+int run_publish(const Run *run);
+int run_read(const Run *run);
+
+#endif

@@ -1,0 +1,52 @@
+#include "BareTape.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+int64_t now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+double processor_us(void) {
+    struct rusage used;
+    getrusage(RUSAGE_SELF, &used);
+    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e6
+           + (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+}
+
+void fail(const char *what, natsStatus status) {
+    fprintf(stderr, "cannot %s: %s\n", what, natsStatus_GetText(status));
+    exit(1);
+}
+
+natsConnection *connected(const Run *run) {
+    natsOptions *options = NULL;
+    natsConnection *connection = NULL;
+    natsStatus status = natsOptions_Create(&options);
+    if (status == NATS_OK) status = natsOptions_SetURL(options, run->url);
+    if (status == NATS_OK) status = natsOptions_SetSendAsap(options, run->asap);
+    if (status == NATS_OK) status = natsConnection_Connect(&connection, options);
+    natsOptions_Destroy(options);
+    if (status != NATS_OK) fail("connect", status);
+    return connection;
+}
+
+// CBareTape publish|read URL PREFIX STREAMS SOURCE LANES PACKETS BYTES RATE ASAP
+int main(int count, char **arguments) {
+    if (count != 11) {
+        fprintf(stderr, "usage: CBareTape publish|read URL PREFIX STREAMS SOURCE LANES PACKETS "
+                        "BYTES RATE ASAP; the benchmark of the tape runs it\n");
+        return 64;
+    }
+    Run run = {
+        .url = arguments[2], .prefix = arguments[3], .streams = arguments[4],
+        .source = arguments[5], .lanes = atoi(arguments[6]), .packets = atoll(arguments[7]),
+        .bytes = atoi(arguments[8]), .rate = atof(arguments[9]), .asap = atoi(arguments[10]) != 0};
+    if (run.lanes < 1 || run.lanes > LANES_MAX || run.packets < 1 || run.bytes < 1) return 64;
+    return strcmp(arguments[1], "read") == 0 ? run_read(&run) : run_publish(&run);
+}

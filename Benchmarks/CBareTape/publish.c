@@ -1,0 +1,144 @@
+// One packet in flight per subject, each compare-and-set on the one before it.
+#include "BareTape.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct {
+    char subject[64];
+    char reply[80];
+    uint64_t sequence;
+    int64_t sent_at;
+    atomic_bool busy;
+} Lane;
+
+typedef struct {
+    const Run *run;
+    natsConnection *connection;
+    Lane lanes[LANES_MAX];
+    char *payload;
+    int64_t left; // packets that are not sent yet; of the thread that sends
+    int64_t acknowledged;
+    int64_t *latencies;
+    pthread_mutex_t lock;
+    pthread_cond_t done;
+    atomic_bool is_done;
+} Publisher;
+
+static void publish_next(Publisher *self, Lane *lane) {
+    natsMsg *message = NULL;
+    char expected[24];
+    snprintf(expected, sizeof expected, "%llu", (unsigned long long)lane->sequence);
+    natsStatus status =
+        natsMsg_Create(&message, lane->subject, lane->reply, self->payload, self->run->bytes);
+    if (status == NATS_OK)
+        status = natsMsgHeader_Set(message, "Nats-Expected-Last-Subject-Sequence", expected);
+    lane->sent_at = now_ns();
+    if (status == NATS_OK) status = natsConnection_PublishMsg(self->connection, message);
+    natsMsg_Destroy(message);
+    if (status != NATS_OK) fail("publish", status);
+}
+
+static void acknowledged(
+    natsConnection *connection, natsSubscription *subscription, natsMsg *message, void *closure) {
+    (void)connection, (void)subscription;
+    Publisher *self = closure;
+    const char *token = strrchr(natsMsg_GetSubject(message), '.');
+    Lane *lane = &self->lanes[token ? atoi(token + 1) : 0];
+    const char *found = strstr(natsMsg_GetData(message), "\"seq\":");
+    if (!found) {
+        fprintf(stderr, "refused: %.*s\n", natsMsg_GetDataLength(message), natsMsg_GetData(message));
+        exit(1);
+    }
+    lane->sequence = strtoull(found + 6, NULL, 10);
+    self->latencies[self->acknowledged++] = now_ns() - lane->sent_at;
+    natsMsg_Destroy(message);
+    if (self->run->rate > 0) {
+        atomic_store(&lane->busy, false);
+    } else if (self->left > 0) {
+        self->left--;
+        publish_next(self, lane);
+    }
+    if (self->acknowledged == self->run->packets) {
+        pthread_mutex_lock(&self->lock);
+        atomic_store(&self->is_done, true);
+        pthread_cond_signal(&self->done);
+        pthread_mutex_unlock(&self->lock);
+    }
+}
+
+// At a fixed rate, on the next subject that is free.
+static void publish_paced(Publisher *self) {
+    int64_t start = now_ns();
+    int next = 0;
+    for (int64_t count = 0; count < self->run->packets; count++) {
+        int64_t due = start + (int64_t)((double)count * 1e9 / self->run->rate);
+        struct timespec until = {due / 1000000000, due % 1000000000};
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+        while (atomic_load(&self->lanes[next].busy)) {
+            next = (next + 1) % self->run->lanes;
+            if (next == 0) clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){0, 50000}, NULL);
+        }
+        atomic_store(&self->lanes[next].busy, true);
+        publish_next(self, &self->lanes[next]);
+        next = (next + 1) % self->run->lanes;
+    }
+}
+
+static int by_value(const void *left, const void *right) {
+    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
+    return (a > b) - (a < b);
+}
+
+int run_publish(const Run *run) {
+    static Publisher self;
+    self.run = run;
+    self.connection = connected(run);
+    self.payload = calloc(1, (size_t)run->bytes);
+    self.latencies = calloc((size_t)run->packets, sizeof(int64_t));
+    pthread_mutex_init(&self.lock, NULL);
+    pthread_cond_init(&self.done, NULL);
+    char inbox[64];
+    snprintf(inbox, sizeof inbox, "_INBOX.bare%lld", (long long)now_ns());
+    for (int index = 0; index < run->lanes; index++) {
+        Lane *lane = &self.lanes[index];
+        snprintf(lane->subject, sizeof lane->subject, "%s.ticks.%d.%s", run->prefix, index,
+            run->source);
+        snprintf(lane->reply, sizeof lane->reply, "%s.%d", inbox, index);
+    }
+    char every[72];
+    snprintf(every, sizeof every, "%s.>", inbox);
+    natsSubscription *subscription = NULL;
+    natsStatus status =
+        natsConnection_Subscribe(&subscription, self.connection, every, acknowledged, &self);
+    if (status != NATS_OK) fail("subscribe", status);
+    natsConnection_Flush(self.connection);
+
+    double used = processor_us();
+    int64_t start = now_ns();
+    if (run->rate > 0) {
+        publish_paced(&self);
+    } else {
+        // The callback changes `left` only after the first answer, so all are counted before.
+        int first = run->packets < run->lanes ? (int)run->packets : run->lanes;
+        self.left = run->packets - first;
+        for (int index = 0; index < first; index++) publish_next(&self, &self.lanes[index]);
+    }
+    pthread_mutex_lock(&self.lock);
+    while (!atomic_load(&self.is_done)) pthread_cond_wait(&self.done, &self.lock);
+    pthread_mutex_unlock(&self.lock);
+    double seconds = (double)(now_ns() - start) / 1e9;
+    used = processor_us() - used;
+    qsort(self.latencies, (size_t)run->packets, sizeof(int64_t), by_value);
+    printf("{\"packets_per_second\":%.1f,\"p50_us\":%.1f,\"p99_us\":%.1f,"
+           "\"processor_us\":%.3f}\n",
+        (double)run->packets / seconds, (double)self.latencies[run->packets / 2] / 1e3,
+        (double)self.latencies[run->packets * 99 / 100] / 1e3,
+        used / (double)run->packets);
+    natsConnection_Close(self.connection);
+    return 0;
+}

@@ -1,0 +1,120 @@
+internal import Glibc
+import TestSupport
+
+/// The tape's publisher and reader against the least program that libnats allows for the same
+/// pattern and the same bytes (`CBareTape`), on a real nats-server. Both run in turns, so that a
+/// busy machine is busy for both, and the best of each is compared. Fails when a mark is missed.
+///
+///     TapeBenchmark [publish|read|latency|gateway|always|2m|TICKS]...
+@main
+struct TapeBenchmark {
+    static let ticksPerPacket = [1, 16, 128, 1_024]
+    /// nats-server's own default is the second one.
+    static let syncIntervals = ["always", "2m"]
+    static let publishMark = 0.8
+    static let readMark = 0.8
+    static let latencyMark = 1.5
+    static let gatewayMark = 0.1
+
+    static func main() throws {
+        let wanted = Set(CommandLine.arguments.dropFirst())
+        /// All of a kind, unless some of that kind are named.
+        func chosen(_ all: [String]) -> [String] {
+            wanted.isDisjoint(with: all) ? all : all.filter { wanted.contains($0) }
+        }
+        let parts = chosen(["publish", "read", "latency", "gateway"])
+        var isClean = true
+        for sync in chosen(syncIntervals) where parts != ["gateway"] {
+            for ticks in chosen(ticksPerPacket.map { "\($0)" }).compactMap({ Int($0) }) {
+                let stage = try Stage(syncInterval: sync, ticks: ticks)
+                if parts.contains("publish") || parts.contains("read") {
+                    isClean = try throughput(stage, reads: parts.contains("read")) && isClean
+                }
+                if parts.contains("latency") { isClean = try latency(stage) && isClean }
+            }
+        }
+        if parts.contains("gateway") { isClean = try gateway() && isClean }
+        guard isClean else {
+            print("failed: a mark is missed")
+            exit(1)
+        }
+    }
+
+    private static let repetitions = 3
+
+    private static func throughput(_ stage: Stage, reads: Bool) throws -> Bool {
+        var publish = Pair()
+        var read = Pair()
+        for _ in 0..<repetitions {
+            try stage.clear()
+            publish.bare(try stage.bare("publish"))
+            if reads { read.bare(try stage.bare("read")) }
+            try stage.clear()
+            publish.tape(try PublishRun(stage).unpaced())
+            if reads { read.tape(try ReadRun(stage).run()) }
+        }
+        publish.report("publish", stage, unit: "packets/s")
+        if reads { read.report("read", stage, unit: "packets/s") }
+        return publish.ratio >= publishMark && (!reads || read.ratio >= readMark)
+    }
+
+    private static func latency(_ stage: Stage) throws -> Bool {
+        var pair = Pair(isBetterLower: true)
+        for _ in 0..<repetitions {
+            try stage.clear()
+            pair.bare(try stage.bare("publish", rate: stage.pacedRate))
+            try stage.clear()
+            pair.tape(try PublishRun(stage).paced(rate: stage.pacedRate))
+        }
+        pair.report(
+            "ack p99 at \(Int(stage.pacedRate)) packets/s", stage, unit: "us")
+        return pair.ratio <= latencyMark
+    }
+
+    private static func gateway() throws -> Bool {
+        let share = try GatewayRun.processorShare(ticksPerSecond: 10_000)
+        print("gateway at 10000 ticks/s: \(Pair.hundredths(share * 100)) % of a core")
+        return share < gatewayMark
+    }
+}
+
+/// The best of both programs, and how they compare.
+struct Pair {
+    private let isBetterLower: Bool
+    private var bare: RunResult?
+    private var tape: RunResult?
+
+    init(isBetterLower: Bool = false) { self.isBetterLower = isBetterLower }
+
+    private func value(_ result: RunResult?) -> Double {
+        (isBetterLower ? result?.p99Microseconds : result?.packetsPerSecond) ?? 0
+    }
+
+    private func better(_ old: RunResult?, _ new: RunResult) -> RunResult {
+        guard let old else { return new }
+        return (value(new) < value(old)) == isBetterLower ? new : old
+    }
+
+    mutating func bare(_ result: RunResult) { bare = better(bare, result) }
+    mutating func tape(_ result: RunResult) { tape = better(tape, result) }
+
+    var ratio: Double { value(tape) / value(bare) }
+
+    func report(_ what: String, _ stage: Stage, unit: String) {
+        func processor(_ result: RunResult?) -> String {
+            guard let used = result?.processorMicroseconds, used > 0 else { return "" }
+            return " (\(Self.hundredths(used)) us of processor each)"
+        }
+        print(
+            "\(what), sync \(stage.syncInterval), \(stage.ticks) ticks in "
+                + "\(stage.packetBytes) bytes: bare \(Int(value(bare))) \(unit)\(processor(bare)), "
+                + "tape \(Int(value(tape))) \(unit)\(processor(tape)), "
+                + "ratio \(Self.hundredths(ratio))")
+        fflush(nil)
+    }
+
+    static func hundredths(_ value: Double) -> String {
+        let scaled = Int((value * 100).rounded())
+        return "\(scaled / 100).\(scaled % 100 < 10 ? "0" : "")\(scaled % 100)"
+    }
+}

@@ -1,0 +1,110 @@
+internal import Foundation
+import MarketModel
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import Telemetry
+import TestSupport
+
+/// What a program wrote.
+func text(_ path: String) throws -> String {
+    try String(contentsOfFile: path, encoding: .utf8)
+}
+
+/// A server with empty streams, and what both programs do on it.
+final class Stage {
+    static let partitions = 32
+    private static let streamBytesMax: Int64 = 4 << 30
+    private static let bareTimeout = Duration.seconds(120)
+    /// Bounds what a run writes.
+    private static let runBytesMax = 600_000_000
+
+    /// The benchmark's surroundings are not what it needs.
+    struct Unusable: Error, CustomStringConvertible {
+        let description: String
+        init(_ description: String) { self.description = description }
+    }
+
+    let syncInterval: String
+    let ticks: Int
+    let packetBytes: Int
+    /// Of one run: long enough that starting up does not count, short enough for the disk.
+    let packets: Int
+    let names: TapeNames
+    private(set) var server: NatsServer
+    let source: SourceName
+    private let executable: String
+
+    init(syncInterval: String, ticks: Int) throws {
+        guard let names = TapeNames(namespace: "md", partitions: Self.partitions),
+            let source = SourceName("bench")
+        else { throw Unusable("no names") }
+        self.syncInterval = syncInterval
+        self.ticks = ticks
+        self.names = names
+        self.source = source
+        packetBytes = try TickLoad.packetBytes(ticks: ticks, source: source)
+        let wanted = syncInterval == "always" ? 20_000 : 100_000
+        packets = min(wanted, Self.runBytesMax / packetBytes)
+        server = try NatsServer(syncInterval: syncInterval)
+        executable = try ProductPrograms.path("CBareTape")
+    }
+
+    /// About a third of what the server takes with an fsync per packet on a small machine.
+    var pacedRate: Double { ticks == 1_024 ? 500 : 2_000 }
+
+    func client() throws -> TapeClient {
+        let logger = Logger(service: "benchmark", level: .error, format: .text(color: false))
+        return try TapeClient(
+            NatsConfiguration(urls: [server.url], clientName: "benchmark"), names: names,
+            telemetry: TelemetryHub(logger: logger, metrics: MetricRegistry()),
+            readiness: Readiness())
+    }
+
+    /// A new server with empty streams.
+    func clear() throws {
+        server = try NatsServer(syncInterval: syncInterval)
+        let client = try client()
+        defer { client.close() }
+        try client.ensureTickStreams(bytesMax: Self.streamBytesMax)
+    }
+
+    func bare(_ what: String, rate: Double = 0) throws -> RunResult {
+        let folder = try TemporaryFolder("bare")
+        let count = rate > 0 ? min(packets, Int(rate * PublishRun.pacedSeconds)) : packets
+        let process = try ChildProcess(
+            executable: executable,
+            arguments: [
+                what, server.url, "md", "MD_TICKS", "bare", "\(Self.partitions)", "\(count)",
+                "\(packetBytes)", "\(rate)", "1",
+            ], environment: [:], logPath: folder.file("out"))
+        guard process.wait(timeout: Self.bareTimeout) == .exited(0) else {
+            process.stop(9)
+            throw Unusable("CBareTape \(what): \(try text(folder.file("out")))")
+        }
+        let line = try JSONValue.parse(try text(folder.file("out")))
+        return RunResult(
+            packetsPerSecond: line["packets_per_second"]?.double ?? 0,
+            p99Microseconds: line["p99_us"]?.double ?? 0,
+            processorMicroseconds: line["processor_us"]?.double ?? 0)
+    }
+}
+
+/// What one run of either program came to.
+struct RunResult {
+    var packetsPerSecond = 0.0
+    var p99Microseconds = 0.0
+    /// Per packet, of the whole process but not of the server.
+    var processorMicroseconds = 0.0
+
+    /// Of this process so far.
+    static var processorMicroseconds: Double {
+        var used = rusage()
+        guard unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &used) == 0 else { return 0 }
+        return Double(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e6
+            + Double(used.ru_utime.tv_usec + used.ru_stime.tv_usec)
+    }
+}

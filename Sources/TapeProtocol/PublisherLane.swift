@@ -36,8 +36,9 @@ public struct PublisherLane: Sendable {
     public enum State: Sendable {
         /// Not asked to open yet.
         case closed
-        /// Reading the subject's last packet, at once or at the time given. Then: `marking`.
-        case opening(retryAt: Int64?)
+        /// Reading the subject's last packet, at once or at the time given, to open an epoch behind
+        /// it: the first one, or one that was raised. Then: `marking`, `fenced`.
+        case opening(retryAt: Int64?, carrying: SealedPacket?)
         /// The epoch's marker has to be made by `sealMarker`, with the packet that waits behind it.
         case marking(waiting: SealedPacket?)
         /// A packet may be published. Then: `inFlight`.
@@ -120,8 +121,9 @@ public struct PublisherLane: Sendable {
         case .inFlight(let packet, _, let waiting), .waiting(let packet, _, let waiting),
             .resolving(let packet, _, let waiting):
             return min(packet.oldestEventTime, waiting?.oldestEventTime ?? .undefined)
-        case .marking(let waiting): return waiting?.oldestEventTime ?? .undefined
-        case .closed, .opening, .ready, .fenced: return .undefined
+        case .marking(let waiting), .opening(_, let waiting):
+            return waiting?.oldestEventTime ?? .undefined
+        case .closed, .ready, .fenced: return .undefined
         }
     }
 
@@ -131,8 +133,9 @@ public struct PublisherLane: Sendable {
         case .inFlight(let packet, _, let waiting), .waiting(let packet, _, let waiting),
             .resolving(let packet, _, let waiting):
             return Int(packet.header.tickCount) + Int(waiting?.header.tickCount ?? 0)
-        case .marking(let waiting): return Int(waiting?.header.tickCount ?? 0)
-        case .closed, .opening, .ready, .fenced: return 0
+        case .marking(let waiting), .opening(_, let waiting):
+            return Int(waiting?.header.tickCount ?? 0)
+        case .closed, .ready, .fenced: return 0
         }
     }
 
@@ -141,7 +144,7 @@ public struct PublisherLane: Sendable {
         switch state {
         case .inFlight(_, let deadline, _): return deadline
         case .waiting(_, let retryAt, _): return retryAt
-        case .opening(let retryAt), .resolving(_, let retryAt, _): return retryAt
+        case .opening(let retryAt, _), .resolving(_, let retryAt, _): return retryAt
         case .closed, .marking, .ready, .fenced: return nil
         }
     }
@@ -182,27 +185,26 @@ public struct PublisherLane: Sendable {
     // MARK: what others remember
 
     /// The next ordinal is at least this, and the epoch above that one: somebody holds what this
-    /// lane has not given out, so the tape has forgotten it. When either is news, the ordinals in
-    /// between are told as lost and a new epoch is opened behind them: at once when ready, else
-    /// as soon as the packet at hand is settled, or with the first epoch. Fenced, or with numbers
-    /// above `floorMax`, nothing happens.
+    /// lane has not given out. When either is news, the subject is read again: a successor's packet
+    /// fences; else the tape has forgotten, what lies in between is told as lost, and a new epoch
+    /// opens behind it. At once when ready, else as soon as the packet at hand is settled, or with
+    /// the first epoch. Fenced, or with numbers above `floorMax`, nothing happens.
     public mutating func raise(
         nextOrdinal: UInt64, aboveEpoch: UInt64 = 0, into effects: inout [Effect]
     ) {
         guard !isFenced, nextOrdinal <= Self.floorMax, aboveEpoch <= Self.floorMax else { return }
         ordinalFloor = max(ordinalFloor, nextOrdinal)
         epochFloor = max(epochFloor, aboveEpoch)
-        if isReady, isRaised { openRaised(carrying: nil, into: &effects) }
+        if isReady, isRaised { readAgain(carrying: nil, into: &effects) }
     }
 
     private var isRaised: Bool { ordinalFloor > nextOrdinal || epochFloor > epoch }
 
-    /// Behind what stands, which is this lane's own.
-    private mutating func openRaised(
+    private mutating func readAgain(
         carrying packet: SealedPacket?, into effects: inout [Effect]
     ) {
-        openEpoch(
-            above: epoch, behind: nextOrdinal, isPutBack: false, carrying: packet, into: &effects)
+        state = .opening(retryAt: nil, carrying: packet)
+        effects.append(.readLast)
     }
 
     // MARK: events
@@ -211,8 +213,7 @@ public struct PublisherLane: Sendable {
         switch event {
         case .open:
             guard case .closed = state else { return }
-            state = .opening(retryAt: nil)
-            effects.append(.readLast)
+            readAgain(carrying: nil, into: &effects)
         case .lastRead(let last): read(last, now: now, into: &effects)
         case .readFailed: readFailed(now: now)
         case .acknowledged(let attempt, let sequence):
@@ -237,9 +238,8 @@ public struct PublisherLane: Sendable {
             resolve(packet, waiting: waiting, into: &effects)
         case .waiting(let packet, let retryAt, let waiting) where now >= retryAt:
             send(packet, waiting: waiting, now: now, into: &effects)
-        case .opening(let retryAt?) where now >= retryAt:
-            state = .opening(retryAt: nil)
-            effects.append(.readLast)
+        case .opening(let retryAt?, let packet) where now >= retryAt:
+            readAgain(carrying: packet, into: &effects)
         case .resolving(let packet, let retryAt?, let waiting) where now >= retryAt:
             resolve(packet, waiting: waiting, into: &effects)
         case .closed, .opening, .marking, .ready, .inFlight, .waiting, .resolving, .fenced:
@@ -256,7 +256,8 @@ public struct PublisherLane: Sendable {
 
     private mutating func readFailed(now: Int64) {
         switch state {
-        case .opening: state = .opening(retryAt: now + retryWait())
+        case .opening(_, let packet):
+            state = .opening(retryAt: now + retryWait(), carrying: packet)
         case .resolving(let packet, _, let waiting):
             state = .resolving(packet, retryAt: now + retryWait(), waiting: waiting)
         case .closed, .marking, .ready, .inFlight, .waiting, .fenced: return
@@ -281,7 +282,7 @@ public struct PublisherLane: Sendable {
         effects.append(.acknowledged(packet, sequence: sequence))
         state = .ready
         if isRaised {
-            openRaised(carrying: waiting, into: &effects)
+            readAgain(carrying: waiting, into: &effects)
             return
         }
         guard var next = waiting else { return }
@@ -293,7 +294,7 @@ public struct PublisherLane: Sendable {
         _ last: LastPacket?, now: Int64, into effects: inout [Effect]
     ) {
         switch state {
-        case .opening: open(behind: last, isPutBack: false, carrying: nil, into: &effects)
+        case .opening(_, let packet): open(behind: last, carrying: packet, into: &effects)
         case .resolving(let packet, _, let waiting):
             settle(packet, waiting: waiting, last: last, now: now, into: &effects)
         case .closed, .marking, .ready, .inFlight, .waiting, .fenced: return
@@ -308,45 +309,42 @@ public struct PublisherLane: Sendable {
         if let last, last.identity == packet.identity, last.sequence > lastSequence {
             landed(
                 packet, sequence: last.sequence, waiting: waiting, now: now, into: &effects)
-        } else if let last, last.epoch > epoch {
-            state = .fenced(epoch: last.epoch)
-            effects.append(.fenced(ours: epoch, theirs: last.epoch))
-        } else if (last?.sequence ?? 0) == lastSequence, last?.identity == lastIdentity {
+        } else if isAsKnown(last) {
             send(packet, waiting: waiting, now: now, into: &effects)
         } else {
             let carried = packet.header.flags.contains(.epochMarker) ? waiting : packet
-            open(
-                behind: last, isPutBack: (last?.sequence ?? 0) <= lastSequence, carrying: carried,
-                into: &effects)
+            open(behind: last, carrying: carried, into: &effects)
         }
     }
 
-    /// Opens an epoch behind whatever stands there.
-    private mutating func open(
-        behind last: LastPacket?, isPutBack: Bool, carrying packet: SealedPacket?,
-        into effects: inout [Effect]
-    ) {
-        failures = 0
-        lastSequence = last?.sequence ?? 0
-        lastIdentity = last?.identity
-        openEpoch(
-            above: last?.epoch ?? 0, behind: last?.nextOrdinal ?? 1, isPutBack: isPutBack,
-            carrying: packet, into: &effects)
+    private func isAsKnown(_ last: LastPacket?) -> Bool {
+        (last?.sequence ?? 0) == lastSequence && last?.identity == lastIdentity
     }
 
-    /// Ordinals never go back: what lies between those that stand and those that are known to have
-    /// been given out was acknowledged once, and is lost.
-    private mutating func openEpoch(
-        above standingEpoch: UInt64, behind standing: UInt64, isPutBack: Bool,
-        carrying packet: SealedPacket?, into effects: inout [Effect]
+    /// Opens an epoch behind whatever stands there, unless it is a successor's. Ordinals never go
+    /// back: what lies between those that stand and those that are known to have been given out
+    /// was acknowledged once, and is lost.
+    private mutating func open(
+        behind last: LastPacket?, carrying packet: SealedPacket?, into effects: inout [Effect]
     ) {
-        let previous = max(epoch, standingEpoch, epochFloor)
+        failures = 0
+        // Before the first epoch, whoever stands there is a predecessor.
+        if epoch > 0, let last, last.epoch > epoch {
+            state = .fenced(epoch: last.epoch)
+            effects.append(.fenced(ours: epoch, theirs: last.epoch))
+            return
+        }
+        let isPutBack = !isAsKnown(last) && (last?.sequence ?? 0) <= lastSequence
+        let previous = max(epoch, last?.epoch ?? 0, epochFloor)
         guard previous < UInt64.max else {
             // Nobody can follow the last epoch that there is: only damage looks like this.
             state = .fenced(epoch: previous)
             effects.append(.fenced(ours: epoch, theirs: previous))
             return
         }
+        lastSequence = last?.sequence ?? 0
+        lastIdentity = last?.identity
+        let standing = last?.nextOrdinal ?? 1
         nextOrdinal = max(nextOrdinal, standing, ordinalFloor)
         let lost = standing < nextOrdinal ? standing...(nextOrdinal - 1) : nil
         if isPutBack || lost != nil {

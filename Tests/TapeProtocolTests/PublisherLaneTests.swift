@@ -296,10 +296,15 @@ import Testing
         #expect(open.raise(1, aboveEpoch: 1).isEmpty && open.lane.isReady)
     }
 
-    @Test("raised when ready: a new epoch at once, once")
+    @Test("raised when ready: the subject is read again, and a new epoch opens, once")
     func raisedReady() throws {
         let rig = try LaneRig(openAt: 10)
-        let effects = rig.raise(6)
+        #expect(rig.raise(6).readsLast == 1 && !rig.lane.isReady && !rig.lane.isIdle)
+        #expect(rig.raise(6).isEmpty && rig.raise(4).isEmpty, "asked once")
+        _ = rig.handle(.readFailed)
+        rig.now = try #require(rig.lane.deadline)
+        #expect(rig.handle(.tick).readsLast == 1)
+        let effects = rig.handle(.lastRead(rig.standing))
         let lost = try #require(effects.lost)
         #expect(lost.ordinals == 1...5 && lost.sequence == 10 && effects.markerLost == 1...5)
         let marker = try #require(effects.marker)
@@ -308,17 +313,38 @@ import Testing
         #expect(rig.lane.nextOrdinal == 6 && rig.lane.epoch == 2)
         let sent = try #require(rig.publishMarker(marker))
         #expect(sent.expected == 10)
-        #expect(rig.raise(6).isEmpty && rig.raise(4).isEmpty)
         _ = rig.handle(.acknowledged(attempt: sent.attempt, sequence: 11))
         #expect(rig.lane.isReady && rig.raise(6).isEmpty)
         #expect(try #require(rig.publish(ticks: 1)).packet.header.firstOrdinal == 6)
+    }
+
+    @Test("raised by what a successor published: fenced, and nothing is lost")
+    func raisedBySuccessor() throws {
+        let rig = try LaneRig(openAt: 10)
+        _ = rig.raise(6)
+        let last = rig.last(epoch: 2, firstOrdinal: 1, ticks: 5, sequence: 12)
+        let effects = rig.handle(.lastRead(last))
+        #expect(effects.lost == nil && effects.marker == nil)
+        #expect(try #require(effects.fence).theirs == 2 && rig.lane.isFenced)
+    }
+
+    @Test("raised over a tape that was put back unnoticed: told once, in whole")
+    func raisedOverPutBack() throws {
+        let rig = try LaneRig(openAt: 10)
+        let sent = try #require(rig.publish(ticks: 4))
+        _ = rig.handle(.acknowledged(attempt: sent.attempt, sequence: 11))
+        _ = rig.raise(9)
+        let effects = rig.handle(.lastRead(rig.standing))
+        #expect(try #require(effects.lost).ordinals == 1...8 && effects.markerLost == 1...8)
+        #expect(try #require(effects.marker).previousSequence == 10)
     }
 
     @Test("raised by an epoch alone: a new epoch, and nothing is told as lost")
     func raisedEpoch() throws {
         let rig = try LaneRig(openAt: 10)
         #expect(rig.raise(1, aboveEpoch: 1).isEmpty)
-        let effects = rig.raise(1, aboveEpoch: 4)
+        #expect(rig.raise(1, aboveEpoch: 4).readsLast == 1)
+        let effects = rig.handle(.lastRead(rig.standing))
         #expect(effects.lost == nil && effects.markerLost == nil)
         #expect(try #require(effects.marker).previousEpoch == 4 && rig.lane.epoch == 5)
         #expect(rig.lane.nextOrdinal == 1)
@@ -334,17 +360,18 @@ import Testing
             _ = rig.handle(.notStored(attempt: sent.attempt))
             #expect(rig.raise(floor).isEmpty)
             rig.now = try #require(rig.lane.deadline)
-            #expect(
-                try #require(rig.handle(.tick).published).packet.identity == sent.packet.identity)
+            let again = try #require(rig.handle(.tick).published)
+            #expect(again.packet.identity == sent.packet.identity)
             rig.now = try #require(rig.lane.deadline)
             #expect(rig.handle(.tick).readsLast == 1)
             #expect(rig.raise(floor).isEmpty)
-            let effects = rig.handle(
-                .lastRead(LastPacket(sequence: 11, header: sent.packet.header)))
-            #expect(effects.acknowledged == [11])
-            #expect(effects.lost?.ordinals == (isNews ? 3...3 : nil))
-            #expect(effects.marker?.startOrdinal == (isNews ? 4 : nil))
-            #expect(rig.lane.isReady == !isNews && rig.lane.lastSequence == 11)
+            let last = LastPacket(sequence: 11, header: sent.packet.header)
+            let effects = rig.handle(.lastRead(last))
+            #expect(effects.acknowledged == [11] && rig.lane.lastSequence == 11)
+            #expect(rig.lane.isReady == !isNews && effects.readsLast == (isNews ? 1 : 0))
+            guard isNews else { continue }
+            let opened = rig.handle(.lastRead(last))
+            #expect(opened.lost?.ordinals == 3...3 && opened.marker?.startOrdinal == 4)
         }
     }
 
@@ -361,8 +388,14 @@ import Testing
             if isSent { #expect(rig.raise(9).isEmpty) }
             let effects = rig.handle(.acknowledged(attempt: first.attempt, sequence: 3))
             #expect(effects.acknowledged == [3] && effects.published == nil)
-            #expect(try #require(effects.lost).ordinals == 1...8)
-            let next = try #require(effects.marker)
+            #expect(effects.readsLast == 1 && rig.lane.unacknowledgedTicks == 2)
+            #expect(rig.lane.oldestUnacknowledged == Timestamp(nanoseconds: 0))
+            _ = rig.handle(.readFailed)
+            rig.now = try #require(rig.lane.deadline)
+            #expect(rig.handle(.tick).readsLast == 1)
+            let read = rig.handle(.lastRead(LastPacket(sequence: 3, header: first.packet.header)))
+            #expect(try #require(read.lost).ordinals == 1...8)
+            let next = try #require(read.marker)
             #expect(next.startOrdinal == 9 && next.previousSequence == 3 && rig.lane.epoch == 3)
             #expect(rig.lane.unacknowledgedTicks == 2)
             let second = try #require(rig.publishMarker(next))
@@ -392,7 +425,8 @@ import Testing
     @Test("a marker that is refused names the lost ordinals again; they are not on the tape yet")
     func raisedAgain() throws {
         let rig = try LaneRig(openAt: 10)
-        let marker = try #require(rig.raise(6).marker)
+        _ = rig.raise(6)
+        let marker = try #require(rig.handle(.lastRead(rig.standing)).marker)
         let sent = try #require(rig.publishMarker(marker))
         _ = rig.handle(.outOfSequence(attempt: sent.attempt))
         let rival = rig.last(epoch: 1, firstOrdinal: 1, ticks: 2, sequence: 12)
@@ -411,8 +445,9 @@ import Testing
         _ = rig.handle(.lastRead(rig.last(epoch: 2, firstOrdinal: 1, ticks: 0, sequence: 11)))
         #expect(rig.raise(50).isEmpty && rig.lane.isFenced)
         let highest = try LaneRig(openAt: 10)
-        #expect(
-            highest.raise(PublisherLane.floorMax, aboveEpoch: PublisherLane.floorMax).lost != nil)
+        _ = highest.raise(PublisherLane.floorMax, aboveEpoch: PublisherLane.floorMax)
+        let lost = highest.handle(.lastRead(highest.standing)).lost?.ordinals
+        #expect(lost == 1...(PublisherLane.floorMax - 1))
     }
 
     @Test("publishing when it is not its turn is a bug")

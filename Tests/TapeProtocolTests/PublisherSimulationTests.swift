@@ -69,6 +69,20 @@ import Testing
         }
     }
 
+    @Test("raised by what its successor published, it is fenced and tells of no loss")
+    func successor() throws {
+        for seed in Seeds.fixed(100, fresh: 50) {
+            var world = try PublisherWorld(seed: seed)
+            try world.run(steps: 100, faults: true)
+            try world.takeOver()
+            world.successorIsHeard = true
+            try world.run(steps: 200, faults: true)
+            try world.run(steps: 4_000, faults: false)
+            try world.auditTakeOver()
+            #expect(world.older?.lost == [] && world.publisher.lost.isEmpty, "seed \(seed)")
+        }
+    }
+
     @Test("restarted over a tape that was put back: with a record, no ordinal is given twice")
     func restarted() throws {
         for seed in Seeds.fixed(300, fresh: 100) {
@@ -99,6 +113,8 @@ private struct PublisherWorld {
     var step = 0
     /// Others say now and then how far they have read, true or not.
     var rumours = false
+    /// The older owner hears how far readers have read what its successor published.
+    var successorIsHeard = false
 
     init(seed: UInt64) throws {
         self.seed = seed
@@ -122,6 +138,12 @@ private struct PublisherWorld {
             publisher = present
             if var old = older {
                 if chance(30, &random) { _ = old.offer() }
+                if successorIsHeard, chance(30, &random), let last = subject.last {
+                    old.lane.raise(
+                        nextOrdinal: last.nextOrdinal,
+                        aboveEpoch: Bool.random(using: &random) ? last.epoch : 0,
+                        into: &old.effects)
+                }
                 try turn(&old, faults: faults)
                 older = old
             }

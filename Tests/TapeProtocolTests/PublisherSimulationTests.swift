@@ -274,6 +274,8 @@ private struct PublisherWorld {
 
     /// A second owner begins far away, so that its ticks can be told apart.
     mutating func takeOver() throws {
+        // One whose marker does not stand yet would open behind its successor, and be the later one.
+        while publisher.lane.lastSequence == 0 { try run(steps: 1, faults: false, offering: true) }
         older = publisher
         publisher = try SimulatedPublisher(firstTick: 1_000_000)
         publisher.lane.handle(.open, now: now, into: &publisher.effects)

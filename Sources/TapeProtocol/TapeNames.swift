@@ -60,6 +60,9 @@ public struct TapeNames: Hashable, Sendable {
 
     public var barStream: String { "\(namespace.uppercased())_BARS" }
 
+    /// The bucket in which each source's gateway keeps what the tape acknowledged.
+    public var sourceBucket: String { "\(namespace)_sources" }
+
     /// Every partition is named, so that a packet for one that does not exist is refused.
     public func tickStreamSubjects(_ index: Int) -> [String] {
         let own = stride(from: index, to: partitions, by: Self.tickStreams)

@@ -70,10 +70,7 @@ public final class TapeClient: Sendable {
         do throws(JetStreamError) {
             _ = try jetStream.createStream(wanted)
         } catch {
-            if case .differs(let stream, let differences) = error {
-                throw .otherNamespace(stream: stream, differences: differences)
-            }
-            throw .jetStream(error)
+            throw TapeError(making: error)
         }
     }
 

@@ -7,6 +7,15 @@ public enum TapeError: Error, Sendable, CustomStringConvertible {
     case otherNamespace(stream: String, differences: [String])
     case missingStream(String)
 
+    /// Of a stream or bucket that was to be made.
+    init(making error: JetStreamError) {
+        if case .differs(let stream, let differences) = error {
+            self = .otherNamespace(stream: stream, differences: differences)
+        } else {
+            self = .jetStream(error)
+        }
+    }
+
     public var isRetryable: Bool {
         switch self {
         case .nats(let error): error.isRetryable

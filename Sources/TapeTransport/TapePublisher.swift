@@ -38,6 +38,19 @@ public final class TapePublisher {
     public var acknowledged: [Acknowledged] = []
 
     private static let tickNanoseconds: Int64 = 1_000_000
+    /// The tape was found put back on one subject.
+    public struct RolledBack: Sendable {
+        public let lane: Int
+        public let subject: String
+        /// The ordinals that are gone; nil: only markers are.
+        public let lost: ClosedRange<UInt64>?
+        /// The subject's last packet stands there now; 0: there is none.
+        public let sequence: UInt64
+    }
+
+    static let rolledBackMax = 1_024
+    /// Emptied by the owner; of more than `rolledBackMax` the oldest are forgotten.
+    public var rolledBack: [RolledBack] = []
 
     let client: TapeClient
     private let inbox: String
@@ -255,6 +268,10 @@ public final class TapePublisher {
                 TapeRolledBack(
                     subject: lanes[lane].subject, lost: lost, sequence: sequence,
                     holdsTicks: lanes[lane].builder.kind != .watermark))
+            if rolledBack.count >= Self.rolledBackMax { rolledBack.removeFirst() }
+            rolledBack.append(
+                RolledBack(
+                    lane: lane, subject: lanes[lane].subject, lost: lost, sequence: sequence))
         }
     }
 

@@ -274,7 +274,7 @@ private struct PublisherWorld {
 
     /// A second owner begins far away, so that its ticks can be told apart.
     mutating func takeOver() throws {
-        // One whose marker does not stand yet would open behind its successor, and be the later one.
+        // One whose marker does not stand yet would open behind its successor and be later.
         while publisher.lane.lastSequence == 0 { try run(steps: 1, faults: false, offering: true) }
         older = publisher
         publisher = try SimulatedPublisher(firstTick: 1_000_000)

@@ -21,7 +21,7 @@ import Testing
         #expect(names.watermarks(stream: 3) == "md.wm.3.*")
         #expect((0..<4).map(names.tickStream) == (0..<4).map { "MD_TICKS_\($0)" })
         #expect(names.tickStream(of: Partition(30)) == "MD_TICKS_2")
-        #expect(names.barStream == "MD_BARS")
+        #expect(names.barStream == "MD_BARS" && names.sourceBucket == "md_sources")
         #expect(
             names.tickStreamSubjects(1) == [
                 "md.ticks.1.*", "md.ticks.5.*", "md.ticks.9.*", "md.ticks.13.*", "md.ticks.17.*",

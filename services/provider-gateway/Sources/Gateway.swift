@@ -21,6 +21,11 @@ final class Gateway {
     private static let waitMax = Duration.milliseconds(20)
     /// How often progress is put where other threads can see it.
     private static let reportNanoseconds: Int64 = 100_000_000
+    /// How often what the tape acknowledged is put on record. What is younger can be lost with a
+    /// tape that is put back, unless a reader has it.
+    private static let recordNanoseconds: Int64 = 1_000_000_000
+    /// How long the last record may take at the end.
+    private static let recordTimeout = Duration.seconds(2)
 
     private let settings: GatewaySettings
     private let context: ServiceContext
@@ -35,6 +40,9 @@ final class Gateway {
     private var budget: PacketBudget
     private var firstLane = 0
     private var reportedAt = Int64.min
+    private let recorder: SourceRecorder
+    private var recorded: [SourceRecord.Lane: SourceRecord.Head] = [:]
+    private var recordedAt = Int64.min
 
     /// Opens the source and runs it until shutdown is asked for, the source is taken over, or the
     /// connection is lost for good.
@@ -43,7 +51,7 @@ final class Gateway {
         report: GatewayReport
     ) throws -> ExitCode {
         var opening = try SourceOpening(settings, client: client, context: context)
-        switch opening.run() {
+        switch try opening.run() {
         case .opened(let source):
             return Gateway(settings, source, context: context, report: report).run()
         case .ended(let code): return code
@@ -64,12 +72,14 @@ final class Gateway {
         lanes = source.lanes
         provider = source.provider
         watermarks = IdleWatermarks(source.lanes)
+        recorder = source.recorder
     }
 
     // MARK: the loop
 
     private func run() -> ExitCode {
         var events: [TapeEvent] = []
+        defer { recorder.stop(within: Self.recordTimeout) }
         while !context.shutdown.isRequested {
             let blocked = takeTicks()
             publishTicks()
@@ -152,6 +162,8 @@ final class Gateway {
             case .delivery, .reconnected, .wake: continue
             }
         }
+        report.add(publisher.rolledBack, now: clock.now())
+        publisher.rolledBack.removeAll()
         for packet in publisher.acknowledged { metrics.acknowledged(packet, now: clock.now()) }
         publisher.acknowledged.removeAll(keepingCapacity: true)
         // Those of watermarks, too: a market that is at its end has nothing else to say.
@@ -175,6 +187,7 @@ final class Gateway {
                 into: &events, max: Self.eventsPerTurn, timeout: .milliseconds(5))
             if let ending = handle(&events) { return ending }
         }
+        record()
         let left = lanes.tickLanes.reduce(0) { $0 + publisher.unacknowledgedTicks(lane: $1) }
         context.telemetry.emit(
             GatewayDrained(ticks: metrics.received.value, unpublished: UInt64(left)))
@@ -185,6 +198,7 @@ final class Gateway {
         let now = clock.monotonic().nanoseconds
         guard now >= reportedAt &+ Self.reportNanoseconds || reportedAt == Int64.min else { return }
         reportedAt = now
+        if recordedAt == Int64.min || now >= recordedAt + Self.recordNanoseconds { record() }
         context.readiness.set(ReadinessPart.tape, publisher.trouble)
         report.update(
             GatewayReport.Progress(
@@ -194,6 +208,14 @@ final class Gateway {
                     GatewayReport.Head(
                         partition: publisher.partition(lane: $0), epoch: publisher.epoch(lane: $0),
                         lastOrdinal: publisher.nextOrdinal(lane: $0) - 1)
-                }))
+                }, record: recorder.status))
+    }
+
+    /// Hands over what is to be put on record, if any of it is news.
+    private func record() {
+        let present = lanes.record(time: clock.now())
+        guard present.heads != recorded, recorder.record(present) else { return }
+        recorded = present.heads
+        recordedAt = clock.monotonic().nanoseconds
     }
 }

@@ -1,6 +1,7 @@
 import MarketModel
 import Primitives
 import Synchronization
+import TapeTransport
 
 /// What the gateway's thread last said of itself, for the operations port's thread.
 final class GatewayReport: Sendable {
@@ -19,14 +20,34 @@ final class GatewayReport: Sendable {
         /// Taken, and not yet sent.
         var waiting = 0
         var partitions: [Head] = []
+        var record = SourceRecorder.Status()
     }
+
+    /// A subject whose tape was found put back.
+    private struct Loss {
+        let found: TapePublisher.RolledBack
+        let time: Timestamp
+    }
+
+    /// Losses that are shown; of more the oldest go.
+    private static let lossesMax = 64
 
     private let settings: GatewaySettings
     private let progress = Mutex(Progress())
+    private let losses = Mutex<[Loss]>([])
 
     init(_ settings: GatewaySettings) { self.settings = settings }
 
     func update(_ present: Progress) { progress.withLock { $0 = present } }
+
+    /// Stays in sight until the gateway ends: a person has to look at what became of the tape.
+    func add(_ found: [TapePublisher.RolledBack], now: Timestamp) {
+        guard !found.isEmpty else { return }
+        losses.withLock { losses in
+            losses += found.map { Loss(found: $0, time: now) }
+            losses.removeFirst(max(0, losses.count - Self.lossesMax))
+        }
+    }
 
     func write(into json: inout JSONWriter) {
         let present = progress.withLock { $0 }
@@ -50,5 +71,32 @@ final class GatewayReport: Sendable {
                     }
                 }
             })
+        json.member("record", object: { json in write(present.record, into: &json) })
+        let losses = losses.withLock { $0 }
+        json.member(
+            "rolled_back",
+            array: { json in for loss in losses { write(loss, into: &json) } })
+    }
+
+    private func write(_ record: SourceRecorder.Status, into json: inout JSONWriter) {
+        json.member("writes", record.writes)
+        json.key("written")
+        if record.written.isDefined {
+            json.value(record.written.description)
+        } else {
+            json.null()
+        }
+        json.key("problem")
+        if let problem = record.problem { json.value(problem) } else { json.null() }
+    }
+
+    private func write(_ loss: Loss, into json: inout JSONWriter) {
+        json.object { json in
+            json.member("reason", "the tape was put back: it lost what it had acknowledged")
+            json.member("subject", loss.found.subject)
+            json.member("time", loss.time.description)
+            json.member("first_lost", loss.found.lost?.lowerBound ?? 0)
+            json.member("last_lost", loss.found.lost?.upperBound ?? 0)
+        }
     }
 }

@@ -11,7 +11,7 @@ struct GatewaySettings: Sendable {
     var packetsPerSecond: Int
     var streamBytesMax: Int64
     /// How long taken ticks may take to get onto the tape when the service stops.
-    var drainNanoseconds: Int64 = 8_000_000_000
+    var drainNanoseconds: Int64 = 7_000_000_000
 
     static let keys: [ConfigurationKey] =
         ConfigurationKey.tape + ConfigurationKey.operations(port: 8_500) + ConfigurationKey.logging

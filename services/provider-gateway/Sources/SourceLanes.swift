@@ -31,6 +31,33 @@ struct SourceLanes {
 
     var all: [Int] { tickLanes + watermarkLanes.map(\.lane) }
 
+    // MARK: what is remembered of them
+
+    /// What the tape has acknowledged, as far as this gateway knows.
+    func record(time: Timestamp) -> SourceRecord {
+        var record = SourceRecord(time: time)
+        for (name, lane) in named {
+            record.heads[name] = SourceRecord.Head(
+                epoch: publisher.epoch(lane: lane),
+                lastOrdinal: publisher.nextOrdinal(lane: lane) - 1)
+        }
+        return record
+    }
+
+    /// No ordinal at or below the record's is given out, and no epoch of it opened again.
+    func raise(to record: SourceRecord) {
+        for (name, lane) in named {
+            guard let head = record.heads[name] else { continue }
+            publisher.raise(
+                nextOrdinal: head.lastOrdinal + 1, aboveEpoch: head.epoch, lane: lane)
+        }
+    }
+
+    private var named: [(SourceRecord.Lane, Int)] {
+        tickLanes.map { (.ticks(publisher.partition(lane: $0)), $0) }
+            + watermarkLanes.enumerated().map { (.watermarks(stream: $0.offset), $0.element.lane) }
+    }
+
     private mutating func addTickLane(_ partition: Partition) -> Int {
         let lane = publisher.addLane(
             subject: names.ticks(partition, settings.source),

@@ -11,10 +11,12 @@ struct OpenedSource {
     let publisher: TapePublisher
     let lanes: SourceLanes
     let provider: SyntheticProvider
+    let recorder: SourceRecorder
 }
 
-/// Opens a source: first the epochs, then a look at what stands. The other way round a predecessor
-/// that is still alive could add ticks after the look, and they would come twice.
+/// Opens a source: first what others remember of it, then the epochs, then a look at what stands.
+/// The first because a tape that was put back cannot say so itself. The last because a predecessor
+/// that is still alive could add ticks after an earlier look, and they would come twice.
 struct SourceOpening {
     enum Outcome {
         case opened(OpenedSource)
@@ -35,6 +37,7 @@ struct SourceOpening {
     private let publisher: TapePublisher
     private var lanes: SourceLanes
     private var retryAt = Int64.min
+    private var recorder: SourceRecorder?
 
     init(_ settings: GatewaySettings, client: TapeClient, context: ServiceContext) throws {
         self.settings = settings
@@ -45,18 +48,19 @@ struct SourceOpening {
         lanes = SourceLanes(settings, names: client.names, publisher: publisher)
     }
 
-    mutating func run() -> Outcome {
+    mutating func run() throws -> Outcome {
         context.readiness.set(ReadinessPart.tape, "the tape is being opened")
-        publisher.open()
         var events: [TapeEvent] = []
         while !context.shutdown.isRequested {
-            if let provider = resumed() {
+            try remember()
+            if let recorder, let provider = resumed() {
                 context.readiness.set(ReadinessPart.tape, nil)
                 context.telemetry.emit(
                     GatewayStarted(source: settings.source, nextTick: provider.next))
                 return .opened(
                     OpenedSource(
-                        mailbox: mailbox, publisher: publisher, lanes: lanes, provider: provider))
+                        mailbox: mailbox, publisher: publisher, lanes: lanes, provider: provider,
+                        recorder: recorder))
             }
             _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: Self.waitMax)
             if let ending = handle(&events) { return .ended(ending) }
@@ -69,6 +73,28 @@ struct SourceOpening {
         return .ended(.success)
     }
 
+    /// Reads the source's record, until that succeeds, and then opens the epochs above it.
+    private mutating func remember() throws {
+        let now = clock.monotonic().nanoseconds
+        guard recorder == nil, now >= retryAt else { return }
+        do {
+            let recorder = try SourceRecorder(client, source: settings.source)
+            self.recorder = recorder
+            lanes.raise(to: recorder.found)
+            publisher.open()
+        } catch let error as TapeError where !error.isRetryable {
+            throw error
+        } catch {
+            notRead(error, now)
+        }
+    }
+
+    private mutating func notRead(_ error: any Error, _ now: Int64) {
+        retryAt = now + Self.retryNanoseconds
+        context.readiness.set(ReadinessPart.tape, "\(error)")
+        context.telemetry.emit(SourceNotRead(source: settings.source, reason: "\(error)"))
+    }
+
     /// Nil as long as an epoch's marker does not stand, or the tape does not answer.
     private mutating func resumed() -> SyntheticProvider? {
         let now = clock.monotonic().nanoseconds
@@ -78,9 +104,7 @@ struct SourceOpening {
         do {
             return try lanes.resume(client: client, now: clock.now())
         } catch {
-            retryAt = now + Self.retryNanoseconds
-            context.readiness.set(ReadinessPart.tape, "\(error)")
-            context.telemetry.emit(SourceNotRead(source: settings.source, reason: "\(error)"))
+            notRead(error, now)
             return nil
         }
     }

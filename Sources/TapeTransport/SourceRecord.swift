@@ -1,0 +1,138 @@
+public import MarketModel
+public import Primitives
+internal import TapeProtocol
+
+/// What the tape acknowledged of one source, as its gateway remembers it beside the tape: a tape
+/// that is found below it was put back to an older state.
+public struct SourceRecord: Equatable, Sendable {
+    /// What has numbers of its own.
+    public enum Lane: Hashable, Sendable {
+        case ticks(Partition)
+        case watermarks(stream: Int)
+    }
+
+    public struct Head: Hashable, Sendable {
+        public var epoch: UInt64
+        /// Of a watermark lane its counter.
+        public var lastOrdinal: UInt64
+
+        public init(epoch: UInt64, lastOrdinal: UInt64) {
+            self.epoch = epoch
+            self.lastOrdinal = lastOrdinal
+        }
+    }
+
+    public var heads: [Lane: Head]
+    /// When it was written.
+    public var time: Timestamp
+
+    public init(heads: [Lane: Head] = [:], time: Timestamp = .undefined) {
+        self.heads = heads
+        self.time = time
+    }
+
+    /// Takes over whatever is higher there. Lanes that only one of them knows stay: a source may
+    /// get back symbols that it had before.
+    public mutating func rise(to other: SourceRecord) {
+        heads.merge(other.heads) { own, theirs in
+            Head(
+                epoch: max(own.epoch, theirs.epoch),
+                lastOrdinal: max(own.lastOrdinal, theirs.lastOrdinal))
+        }
+    }
+
+    /// Somebody with a later epoch has written the other one.
+    func isBehind(_ other: SourceRecord) -> Bool {
+        other.heads.contains { lane, head in heads[lane].map { $0.epoch < head.epoch } ?? false }
+    }
+
+    // MARK: JSON
+
+    var json: [UInt8] {
+        var json = JSONWriter(capacity: 64 + heads.count * 64)
+        json.object { json in
+            json.member("time", time.description)
+            json.member("time_ns", time.nanoseconds)
+            json.member(
+                "partitions",
+                array: { json in
+                    for (lane, head) in heads.sorted(by: { $0.key < $1.key }) {
+                        guard case .ticks(let partition) = lane else { continue }
+                        Self.write(head, "partition", partition.number, into: &json)
+                    }
+                })
+            json.member(
+                "watermarks",
+                array: { json in
+                    for (lane, head) in heads.sorted(by: { $0.key < $1.key }) {
+                        guard case .watermarks(let stream) = lane else { continue }
+                        Self.write(head, "stream", stream, into: &json)
+                    }
+                })
+        }
+        return json.bytes
+    }
+
+    private static func write(
+        _ head: Head, _ name: String, _ number: Int, into json: inout JSONWriter
+    ) {
+        json.object { json in
+            json.member(name, number)
+            json.member("epoch", head.epoch)
+            json.member("last_ordinal", head.lastOrdinal)
+        }
+    }
+
+    /// Why a value of the bucket is no record.
+    struct Damaged: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// Nothing of a record that is damaged anywhere is believed.
+    init(json bytes: [UInt8]) throws(Damaged) {
+        let json: JSONValue
+        do throws(JSONError) {
+            json = try JSONValue.parse(bytes)
+        } catch {
+            throw Damaged(description: "\(error)")
+        }
+        self.init()
+        time = Timestamp(nanoseconds: json["time_ns"]?.int.map { Int64($0) } ?? Int64.max)
+        for entry in json["partitions"]?.array ?? [] {
+            guard let number = entry["partition"]?.int, Partition.isValid(number) else {
+                throw Damaged(description: "one of its partitions is none")
+            }
+            heads[.ticks(Partition(number))] = try Self.head(entry)
+        }
+        for entry in json["watermarks"]?.array ?? [] {
+            guard let stream = entry["stream"]?.int, (0..<TapeNames.tickStreams).contains(stream)
+            else { throw Damaged(description: "one of its streams is none") }
+            heads[.watermarks(stream: stream)] = try Self.head(entry)
+        }
+    }
+
+    private static func head(_ entry: JSONValue) throws(Damaged) -> Head {
+        guard let epoch = entry["epoch"]?.uint64, let last = entry["last_ordinal"]?.uint64,
+            epoch < PublisherLane.floorMax, last < PublisherLane.floorMax
+        else { throw Damaged(description: "an epoch or ordinal is none") }
+        return Head(epoch: epoch, lastOrdinal: last)
+    }
+}
+
+extension SourceRecord.Lane: Comparable {
+    public static func < (left: SourceRecord.Lane, right: SourceRecord.Lane) -> Bool {
+        switch (left, right) {
+        case (.ticks(let left), .ticks(let right)): left < right
+        case (.watermarks(let left), .watermarks(let right)): left < right
+        case (.ticks, .watermarks): true
+        case (.watermarks, .ticks): false
+        }
+    }
+}
+
+extension Partition {
+    /// Numbers from outside.
+    static func isValid(_ number: Int) -> Bool {
+        number >= 0 && number < Partition.countRange.upperBound
+    }
+}

@@ -1,0 +1,78 @@
+internal import MarketModel
+internal import NatsTransport
+internal import Primitives
+internal import TapeProtocol
+
+/// A source's record in its bucket: read once, then written by compare-and-set. One thread at a
+/// time; every call blocks up to the timeout of the bucket.
+struct StoredSourceRecord {
+    private let bucket: KeyValueBucket
+    private let key: String
+    /// What stands there, with what this owner has written.
+    private(set) var record = SourceRecord()
+    /// The write that the next one follows; nil: it has to be read first.
+    private var revision: UInt64?
+
+    enum Outcome: Equatable {
+        case stored
+        /// Somebody else wrote at the same time, or nobody knows: to be tried again.
+        case unsettled(String)
+        /// A later owner writes it now.
+        case superseded
+    }
+
+    init(_ bucket: KeyValueBucket, source: SourceName) {
+        self.bucket = bucket
+        key = "gateway.\(source).record"
+    }
+
+    /// What stands there is believed from now on; what is damaged is not, and is written over.
+    mutating func read() throws(JetStreamError) -> SourceRecord.Damaged? {
+        guard let entry = try bucket.get(key) else {
+            revision = 0
+            return nil
+        }
+        revision = entry.revision
+        do throws(SourceRecord.Damaged) {
+            record.rise(to: try SourceRecord(json: entry.value))
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    mutating func write(_ present: SourceRecord) throws(JetStreamError) -> Outcome {
+        if revision == nil {
+            var standing = StoredSourceRecord(self)
+            _ = try standing.read()
+            if present.isBehind(standing.record) { return .superseded }
+            self = standing
+        }
+        var next = record
+        next.rise(to: present)
+        next.time = present.time
+        let expected = revision ?? 0
+        let outcome =
+            expected == 0
+            ? try bucket.create(key, next.json)
+            : try bucket.put(key, next.json, expected: expected)
+        switch outcome {
+        case .stored(let written):
+            revision = written
+            record = next
+            return .stored
+        case .conflict:
+            revision = nil
+            return .unsettled("somebody else has written it")
+        case .unknown(let reason):
+            revision = nil
+            return .unsettled(reason)
+        }
+    }
+
+    /// The same place, with nothing known of it.
+    private init(_ other: StoredSourceRecord) {
+        bucket = other.bucket
+        key = other.key
+    }
+}

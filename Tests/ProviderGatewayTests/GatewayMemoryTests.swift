@@ -1,0 +1,112 @@
+import MarketModel
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import TestSupport
+import Testing
+
+@testable import ProviderGateway
+
+/// A tape that was destroyed while no gateway was there: what others remember of it counts.
+@Suite("The gateway over a tape that forgot")
+struct GatewayMemoryTests {
+    private func full(_ ticks: Int) -> [String: String] {
+        [
+            "SYNTHETIC_PACE": "full", "SYNTHETIC_TICKS": String(ticks), "SYNTHETIC_RATE": "1000",
+            "GATEWAY_PACKETS_PER_SECOND": "100000",
+        ]
+    }
+
+    private func source() throws -> SourceName { try #require(SourceName("synthetic")) }
+
+    private func lastOrdinals(_ tape: TestTape) throws -> [Partition: UInt64] {
+        var found: [Partition: UInt64] = [:]
+        for partition in (0..<tape.names.partitions).map({ Partition($0) }) {
+            found[partition] = try tape.lastOrdinal(
+                stream: tape.names.tickStream(of: partition),
+                subject: tape.names.ticks(partition, source()))
+        }
+        return found
+    }
+
+    private func deleteTickStreams(_ tape: TestTape) throws {
+        for index in 0..<TapeNames.tickStreams {
+            _ = try tape.client.connection.request(
+                [], to: "$JS.API.STREAM.DELETE.\(tape.names.tickStream(index))",
+                timeout: .seconds(20))
+        }
+        try tape.client.ensureTickStreams(bytesMax: TestTape.streamBytes)
+    }
+
+    @Test("restarted over streams that were made anew, it goes on behind its record")
+    func record() throws {
+        let tape = try TestTape(try NatsServer(), namespace: "mem1")
+        let first = try TestGateway(tape, full(700)).start()
+        #expect(try eventually(within: 60) { try tape.tickCount(source: source()) == 700 })
+        #expect(try first.stop() == .success)
+        let before = try lastOrdinals(tape)
+        try deleteTickStreams(tape)
+
+        let gateway = try TestGateway(tape, full(700))
+        let second = try gateway.start()
+        #expect(eventually(within: 60) { second.log.count(of: "gateway.started") == 1 })
+        let lost = before.values.filter { $0 > 0 }.count
+        #expect(second.service.metric("mds_tape_lost_ticks_total") == 700)
+        // Of the watermarks, too.
+        #expect(second.log.count(of: "tape.rolled_back") == lost + TapeNames.tickStreams)
+        // The ticks are computed again: behind what was given out.
+        #expect(
+            try eventually(within: 60) {
+                try lastOrdinals(tape).allSatisfy { $0.value >= 2 * before[$0.key, default: 0] }
+            })
+        for number in 0..<tape.names.partitions {
+            let packets = try tape.tickPackets(Partition(number))
+            let first = try #require(packets.first).header
+            #expect(first.epoch == 2 && first.flags.contains(.epochMarker))
+            #expect(first.firstOrdinal == before[Partition(number), default: 0] + 1)
+        }
+        var json = JSONWriter(capacity: 64)
+        json.object { gateway.report.write(into: &$0) }
+        let shown = try JSONValue.parse(json.text)["rolled_back"]?.array ?? []
+        #expect(shown.count == lost + TapeNames.tickStreams)
+        #expect(shown.allSatisfy { $0["reason"]?.string?.contains("put back") == true })
+        #expect(try second.stop() == .success)
+    }
+
+    @Test("what it acknowledged is on record within seconds, and where NATS shows it")
+    func recordIsWritten() throws {
+        let tape = try TestTape(try NatsServer(), namespace: "mem2")
+        let gateway = try TestGateway(tape, full(500))
+        let running = try gateway.start()
+        #expect(try eventually(within: 60) { try tape.tickCount(source: source()) == 500 })
+        let bucket = try #require(
+            try tape.client.jetStream.openBucket(
+                KeyValueConfiguration(
+                    bucket: "mem2_sources", bytesMax: 16 << 20, metadata: tape.names.record)))
+        #expect(
+            try eventually(within: 60) {
+                guard let entry = try bucket.get("gateway.synthetic.record") else { return false }
+                let json = try JSONValue.parse(entry.value)
+                let sum = json["partitions"]?.array?.compactMap { $0["last_ordinal"]?.uint64 }
+                return sum?.reduce(0, +) == 500 && json["watermarks"]?.array?.count == 4
+            })
+        var json = JSONWriter(capacity: 64)
+        json.object { gateway.report.write(into: &$0) }
+        let record = try JSONValue.parse(json.text)["record"]
+        #expect((record?["writes"]?.int ?? 0) > 0 && record?["problem"] == .null)
+        try running.stop()
+    }
+
+    @Test("a bucket that is another namespace's ends it with the reason")
+    func otherNamespace() throws {
+        let tape = try TestTape(try NatsServer(), namespace: "mem3")
+        _ = try tape.client.jetStream.createBucket(
+            KeyValueConfiguration(bucket: "mem3_sources", bytesMax: 1 << 20))
+        let running = try TestGateway(tape, full(10)).start()
+        #expect(throws: TapeError.self) { try running.exitCode() }
+    }
+}

@@ -7,7 +7,7 @@ public struct EpochMarker: Hashable, Sendable {
     public var startOrdinal: UInt64
     public var previousEpoch: UInt64
     /// The stream's sequence of the subject's packet before it, 0 when there is none: markers
-    /// hold no ticks, so whoever looks for the last tick steps back by this.
+    /// hold nothing of the provider's, so whoever looks for its last tick steps back by this.
     public var previousSequence: UInt64
     /// What the owner computes by; 0 for sources.
     public var definition: UInt64

@@ -14,7 +14,8 @@ public struct PacketFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
     @inlinable
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    /// The first packet of an epoch: it carries an `EpochMarker` and no ticks.
+    /// The first packet of an epoch: it carries an `EpochMarker`, and no ticks but the `GapRecord`
+    /// of ordinals that the tape has lost in front of it.
     public static let epochMarker = PacketFlags(rawValue: 1 << 0)
 }
 

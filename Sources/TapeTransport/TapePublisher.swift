@@ -23,6 +23,8 @@ public final class TapePublisher {
         /// The buffer of the packet before, used again for the next one.
         var spare: SealedPacket?
         var publishedAt: Int64 = 0
+        /// The watermark of the last packet that stands, if it says one.
+        var watermark = Timestamp.undefined
         /// Why the packet at hand is not acknowledged; nil when the last one was.
         var trouble: String?
     }
@@ -252,12 +254,13 @@ public final class TapePublisher {
         case .publish(let packet, let expected, let attempt):
             send(packet, expected: expected, attempt: attempt, lane)
         case .readLast: readLast(lane)
-        case .makeMarker(let marker, _): publishMarker(marker, lane)
+        case .makeMarker(let marker, let lost): publishMarker(marker, lost: lost, lane)
         case .acknowledged(let packet, let sequence):
             let now = clock.monotonic().nanoseconds
             metrics.acknowledged(packet.header, nanoseconds: now - lanes[lane].publishedAt)
             acknowledged.append(
                 Acknowledged(lane: lane, header: packet.header, sequence: sequence))
+            lanes[lane].watermark = packet.header.watermark
             lanes[lane].spare = packet
             lanes[lane].trouble = nil
         case .fenced(let ours, let theirs):
@@ -297,10 +300,17 @@ public final class TapePublisher {
         }
     }
 
-    private func publishMarker(_ marker: EpochMarker, _ lane: Int) {
+    private func publishMarker(
+        _ marker: EpochMarker, lost: ClosedRange<UInt64>?, _ lane: Int
+    ) {
         let builder = lanes[lane].builder
         var markers = PacketBuilder(
             kind: builder.kind, partition: builder.partition, source: builder.source)
+        // In the marker's own packet: either both stand, or the next marker names it again.
+        if let lost, builder.kind == .ticks {
+            let isIn = markers.append(gap(lost, lane))
+            precondition(isIn == .appended, "an empty packet refused a gap record")
+        }
         let seal = PacketBuilder.Seal(
             epoch: lanes[lane].machine.epoch, firstOrdinal: marker.startOrdinal,
             watermark: Timestamp(nanoseconds: Int64.min), sendTime: clock.now())
@@ -309,11 +319,23 @@ public final class TapePublisher {
             into: &effects)
     }
 
+    /// The lost ticks are of times behind the watermark that stands, and are older than now.
+    private func gap(_ lost: ClosedRange<UInt64>, _ lane: Int) -> GapRecord {
+        let (now, watermark) = (clock.now(), lanes[lane].watermark)
+        return GapRecord(
+            header: TickHeader(
+                symbol: TickHeader.noSymbol, providerTime: .undefined, receiveTime: now),
+            from: watermark.nanoseconds == Int64.min ? .undefined : watermark, to: now,
+            kind: .any, reason: .tapeLost, state: .open, firstOrdinal: lost.lowerBound,
+            lastOrdinal: lost.upperBound)
+    }
+
     private func readLast(_ lane: Int) {
         let event: PublisherLane.Event
         do {
             let last = try client.lastPacket(
                 stream: lanes[lane].stream, subject: lanes[lane].subject)
+            lanes[lane].watermark = last?.header.watermark ?? .undefined
             event = .lastRead(last?.last)
         } catch {
             client.telemetry.emit(TapeCallFailed(reason: "\(error)"))

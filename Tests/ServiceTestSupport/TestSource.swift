@@ -58,6 +58,27 @@ public struct TestSource {
         return try Self.put(packet.bytes, on: subject, of: tape)
     }
 
+    /// Opens the next epoch behind ordinals that the tape has lost, as a gateway does.
+    @discardableResult
+    public mutating func publishMarker(lost: ClosedRange<UInt64>) throws -> UInt64 {
+        epoch += 1
+        let gap = GapRecord(
+            header: TickHeader(
+                symbol: TickHeader.noSymbol, providerTime: .undefined, receiveTime: sendTime),
+            from: .undefined, to: sendTime, kind: .any, reason: .tapeLost, state: .open,
+            firstOrdinal: lost.lowerBound, lastOrdinal: lost.upperBound)
+        precondition(builder.append(gap) == .appended)
+        let seal = PacketBuilder.Seal(
+            epoch: epoch, firstOrdinal: nextOrdinal,
+            watermark: Timestamp(nanoseconds: Int64.min), sendTime: sendTime)
+        let packet = builder.seal(
+            seal,
+            marker: EpochMarker(
+                startOrdinal: nextOrdinal, previousEpoch: epoch - 1, previousSequence: 0))
+        nextOrdinal = packet.header.nextOrdinal
+        return try Self.put(packet.bytes, on: tape.names.ticks(partition, source), of: tape)
+    }
+
     /// Any bytes on any subject of the tape.
     @discardableResult
     public static func put(

@@ -41,7 +41,8 @@ import Testing
         #expect(rig.publishPackets(1, lane: 0))
         let found = try #require(lost(rig))
         #expect(found == (1, 22))
-        #expect(rig.publisher.epoch(lane: 0) == 2 && rig.publisher.nextOrdinal(lane: 0) == 24)
+        // Behind the lost ones the record of the gap, then the tick.
+        #expect(rig.publisher.epoch(lane: 0) == 2 && rig.publisher.nextOrdinal(lane: 0) == 25)
         rig.readers.open(0, at: position)
         #expect(rig.run { rig.readers.problem(0) != nil })
         guard case .positionBelowStart(let sequence, let first) = rig.readers.problem(0) else {
@@ -77,7 +78,7 @@ import Testing
         }
         #expect(was < new)
         #expect(try #require(lost(rig)) == (1, 20))
-        #expect(rig.publisher.epoch(lane: 0) == 2 && rig.publisher.nextOrdinal(lane: 0) == 22)
+        #expect(rig.publisher.epoch(lane: 0) == 2 && rig.publisher.nextOrdinal(lane: 0) == 23)
         #expect(rig.takenIDs[0] == Array(1...20))
     }
 
@@ -92,7 +93,7 @@ import Testing
         #expect(rig.readers.problem(0) == .positionAboveEnd(sequence: 16, last: 11))
         #expect(rig.publishPackets(1, lane: 0))
         #expect(try #require(lost(rig)) == (21, 30))
-        #expect(rig.publisher.epoch(lane: 0) == 2 && rig.publisher.nextOrdinal(lane: 0) == 32)
+        #expect(rig.publisher.epoch(lane: 0) == 2 && rig.publisher.nextOrdinal(lane: 0) == 33)
     }
 
     @Test("a store put back, with new messages behind it: the position holds another packet")
@@ -136,6 +137,30 @@ import Testing
         #expect(holes.count == 1)
         #expect(holes.first?.contains("\"first\":21,\"last\":30") == true, "\(holes)")
         #expect(rig.takenIDs[0] == Array(1...20) + Array(31...34))
+        #expect(rig.gaps.map(\.header.partition) == [Partition(0)])
+        #expect(rig.gaps.map(\.ordinal) == [31] && rig.gaps.map(\.header.epoch) == [2])
+        let gap = try #require(rig.gaps.first).gap
+        #expect(gap.firstOrdinal == 21 && gap.lastOrdinal == 30)
+        #expect(gap.reason == GapReason.tapeLost.rawValue)
+        #expect(gap.header.symbol == TickHeader.noSymbol && gap.to.isDefined)
+    }
+
+    @Test("a gap whose own record is lost with the tape is named again, the new one with it")
+    func gapOfGap() throws {
+        let (tape, rig) = try begun()
+        try tape.snapshot()
+        #expect(rig.publishPackets(2, lane: 0, ticks: 2))
+        for _ in 0..<2 {
+            try tape.putBack()
+            #expect(rig.publishPackets(1, lane: 0))
+        }
+        let other = try tape.rig()
+        other.addReader(0)
+        other.readers.open(0, at: nil)
+        #expect(other.run { other.takenIDs[0].last == rig.offered[0] })
+        // Ticks 21 to 24, then the first record of the gap and the tick behind it.
+        #expect(other.gaps.map { $0.gap.firstOrdinal...$0.gap.lastOrdinal } == [21...26])
+        #expect(other.gaps.map(\.ordinal) == [27])
     }
 
     @Test("what is no packet stops the reader at its place")

@@ -27,6 +27,8 @@ final class TapeRig {
     var taken: [[PacketHeader]] = []
     /// Per reader: the provider ids of those ticks.
     var takenIDs: [[UInt64]] = []
+    /// The records of gaps among them, and under which ordinal.
+    var gaps: [(gap: GapRecord, header: PacketHeader, ordinal: UInt64)] = []
     /// Per lane: how many ticks were offered.
     var offered: [UInt64] = []
     /// Per reader: packets that the server sent, taken or not.
@@ -161,6 +163,11 @@ final class TapeRig {
             while let record = cursor.next(in: packet) {
                 if case .trade(let trade) = record {
                     takenIDs[reader].append(trade.header.providerID)
+                } else if case .other(let message) = record,
+                    let gap = message.gapRecord(in: packet)
+                {
+                    let ordinal = header.firstOrdinal + UInt64(cursor.tickCount) - 1
+                    gaps.append((gap, header, ordinal))
                 }
             }
         }

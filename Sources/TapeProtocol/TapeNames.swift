@@ -46,6 +46,16 @@ public struct TapeNames: Hashable, Sendable {
 
     public func watermarks(stream: Int) -> String { "\(namespace).wm.\(stream).*" }
 
+    // MARK: what readers tell
+
+    /// Where the readers of a group tell how far they have come.
+    public func positions(group: String) -> String { "\(namespace).pos.\(group)" }
+
+    public var positions: String { "\(namespace).pos.*" }
+
+    /// Whoever is asked here tells at once.
+    public var positionsQuestion: String { "\(namespace).ask.positions" }
+
     // MARK: streams
 
     public func streamIndex(of partition: Partition) -> Int {

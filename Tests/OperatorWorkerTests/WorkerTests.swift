@@ -81,6 +81,8 @@ struct WorkerTests {
     func undisturbed() throws {
         let tape = try tape("wk1")
         let feeds = feeds(1)
+        let listener = try PositionListener(
+            tape.client, source: try #require(SourceName("test")))
         let worker = try TestWorker(tape)
         let running = try worker.start()
         #expect(isWorking(running))
@@ -96,6 +98,18 @@ struct WorkerTests {
         #expect(lines.count == 4 && lines.allSatisfy { $0["problem"] == .null })
         #expect(lines.compactMap { $0["output_ordinal"]?.uint64 }.reduce(0, +) == UInt64(bars))
         #expect(lines.allSatisfy { $0["sources"]?.array?.first?["source"]?.string == "test" })
+        // It tells the same over NATS.
+        var heard = SourceRecord()
+        #expect(
+            try eventually {
+                if let news = listener.news() { heard.rise(to: news) }
+                return try (0..<4).map { Partition($0) }.allSatisfy {
+                    let last = try tape.lastOrdinal(
+                        stream: tape.names.tickStream(of: $0),
+                        subject: tape.names.ticks($0, listener.source))
+                    return heard.heads[.ticks($0)]?.lastOrdinal == last
+                }
+            })
         #expect(try running.stop() == .success)
         #expect(running.log.count(of: "operator.drained") == 1)
         try check(feeds, on: tape)

@@ -1,3 +1,4 @@
+import Foundation
 import MarketModel
 import NatsTransport
 import Primitives
@@ -75,6 +76,87 @@ struct GatewayMemoryTests {
         #expect(shown.count == lost + TapeNames.tickStreams)
         #expect(shown.allSatisfy { $0["reason"]?.string?.contains("put back") == true })
         #expect(try second.stop() == .success)
+    }
+
+    /// A reader that has read all of the tape, and tells it.
+    private func reader(_ tape: TestTape, beyond extra: UInt64 = 0) throws -> PositionTeller {
+        let teller = try PositionTeller(tape.client, group: "writer")
+        let (held, source) = (try lastOrdinals(tape), try source())
+        teller.tell(now: 0) {
+            held.filter { $0.value > 0 }.map { partition, last in
+                ReaderPosition(
+                    partition: partition, input: .ticks, sequence: 1,
+                    sources: [
+                        SourceOrdinal(source: source, epoch: 0, lastOrdinal: last + extra)
+                    ])
+            }
+        }
+        return teller
+    }
+
+    @Test("restarted over a whole store that was put back, its record with it: readers know")
+    func readers() throws {
+        let server = try NatsServer()
+        let tape = try TestTape(server, namespace: "mem4")
+        let first = try TestGateway(tape, full(300)).start()
+        #expect(try eventually(within: 60) { try tape.tickCount(source: source()) == 300 })
+        #expect(try first.stop() == .success)
+        server.stop()
+        let (store, copy) = (server.folder.file("store"), server.folder.file("copy"))
+        try FileManager.default.copyItem(atPath: store, toPath: copy)
+        try server.start()
+        #expect(eventually(within: 60) { tape.client.connection.isConnected })
+
+        let second = try TestGateway(tape, full(900)).start()
+        #expect(try eventually(within: 60) { try tape.tickCount(source: source()) == 900 })
+        #expect(try second.stop() == .success)
+        let held = try lastOrdinals(tape)
+        let teller = try reader(tape)
+        server.kill()
+        try FileManager.default.removeItem(atPath: store)
+        try FileManager.default.copyItem(atPath: copy, toPath: store)
+        try server.start()
+        #expect(eventually(within: 60) { tape.client.connection.isConnected })
+        #expect(try tape.tickCount(source: source()) == 300)
+
+        let third = try TestGateway(tape, full(900)).start()
+        let lost = held.values.reduce(0, +) - 300
+        #expect(eventually(within: 60) { third.log.count(of: "gateway.started") == 1 })
+        #expect(third.service.metric("mds_tape_lost_ticks_total") == Double(lost))
+        // The 600 ticks that are gone are computed again, under ordinals that nobody has seen.
+        #expect(
+            try eventually(within: 60) {
+                try SourceOnTape(tape).count == 900
+            })
+        for number in 0..<tape.names.partitions {
+            let packets = try tape.tickPackets(Partition(number))
+            let new = packets.filter { $0.header.epoch > 1 }
+            let last = held[Partition(number), default: 0]
+            #expect(new.allSatisfy { $0.header.firstOrdinal > last }, "partition \(number)")
+            #expect(packets.count > new.count && !new.isEmpty)
+        }
+        #expect(try third.stop() == .success)
+        withExtendedLifetime(teller) {}
+    }
+
+    @Test("a reader that tells late, while the gateway works: noticed, and raised above it")
+    func lateReader() throws {
+        let tape = try TestTape(try NatsServer(), namespace: "mem5")
+        let running = try TestGateway(tape, ["SYNTHETIC_RATE": "2000"]).start()
+        #expect(try eventually(within: 60) { try tape.tickCount(source: source()) > 100 })
+        #expect(running.log.count(of: "tape.rolled_back") == 0)
+        let teller = try reader(tape, beyond: 1_000_000)
+        #expect(
+            try eventually(within: 60) {
+                try lastOrdinals(tape).values.allSatisfy { $0 > 1_000_000 }
+            })
+        #expect(running.log.count(of: "tape.rolled_back") == tape.names.partitions)
+        #expect((running.service.metric("mds_tape_lost_ticks_total") ?? 0) > 3_000_000)
+        // What the readers tell from now on is no news.
+        #expect(try running.stop() == .success)
+        let found = try SourceOnTape(tape)
+        #expect(found.all == Array(0..<UInt64(found.count)), "no tick was lost or doubled by it")
+        withExtendedLifetime(teller) {}
     }
 
     @Test("what it acknowledged is on record within seconds, and where NATS shows it")

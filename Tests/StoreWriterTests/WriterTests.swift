@@ -70,6 +70,24 @@ struct WriterTests {
         #expect(try running.stop() == .success)
     }
 
+    @Test("it tells how far the database is, for ticks and bars")
+    func tellsPositions() throws {
+        let bench = try WriterBench("writer_told")
+        let listener = try PositionListener(
+            bench.tape.client, source: try #require(SourceName("test")))
+        var sources = try sources(bench)
+        try publish(&sources, packets: 4)
+        let running = try bench.start()
+        var heard = SourceRecord()
+        #expect(
+            eventually(within: 60) {
+                if let news = listener.news() { heard.rise(to: news) }
+                return heard.heads.count == 4
+                    && heard.heads.values.allSatisfy { $0.lastOrdinal == 100 }
+            })
+        #expect(try running.stop() == .success)
+    }
+
     @Test("killed at random points: nothing is lost and nothing is there twice", arguments: [1, 2])
     func killed(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)

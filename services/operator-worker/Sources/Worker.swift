@@ -37,6 +37,7 @@ final class Worker {
     private let publisher: TapePublisher
     private let readers: TapeReaders
     private let metrics: OperatorMetrics
+    private let positions: PositionTeller
     private var slots: [Slot] = []
     private var reportedAt = Int64.min
 
@@ -49,6 +50,7 @@ final class Worker {
         self.context = context
         self.report = report
         metrics = OperatorMetrics(context.telemetry.metrics)
+        positions = try PositionTeller(client, group: "operator")
         client.notify(mailbox)
         publisher = try TapePublisher(
             client, mailbox: mailbox, lanesMax: settings.partitions.count)
@@ -243,5 +245,14 @@ final class Worker {
         context.readiness.set(ReadinessPart.tape, publisher.trouble)
         metrics.update(lines, series: settings.series)
         report.update(lines)
+        positions.tell(now: now) { slots.compactMap(told) }
+    }
+
+    private func told(_ slot: Slot) -> ReaderPosition? {
+        readers.position(slot.reader).map {
+            ReaderPosition(
+                partition: slot.partition, input: .ticks, sequence: $0.sequence,
+                sources: $0.sources)
+        }
     }
 }

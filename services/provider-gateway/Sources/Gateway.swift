@@ -41,6 +41,7 @@ final class Gateway {
     private var firstLane = 0
     private var reportedAt = Int64.min
     private let recorder: SourceRecorder
+    private let listener: PositionListener
     private var recorded: [SourceRecord.Lane: SourceRecord.Head] = [:]
     private var recordedAt = Int64.min
 
@@ -73,6 +74,7 @@ final class Gateway {
         provider = source.provider
         watermarks = IdleWatermarks(source.lanes)
         recorder = source.recorder
+        listener = source.listener
     }
 
     // MARK: the loop
@@ -198,6 +200,9 @@ final class Gateway {
         let now = clock.monotonic().nanoseconds
         guard now >= reportedAt &+ Self.reportNanoseconds || reportedAt == Int64.min else { return }
         reportedAt = now
+        // A reader that holds more than was given out: the tape was put back before this gateway
+        // came, or behind its back.
+        if let heard = listener.news() { lanes.raise(to: heard) }
         if recordedAt == Int64.min || now >= recordedAt + Self.recordNanoseconds { record() }
         context.readiness.set(ReadinessPart.tape, publisher.trouble)
         report.update(

@@ -12,6 +12,7 @@ struct OpenedSource {
     let lanes: SourceLanes
     let provider: SyntheticProvider
     let recorder: SourceRecorder
+    let listener: PositionListener
 }
 
 /// Opens a source: first what others remember of it, then the epochs, then a look at what stands.
@@ -26,6 +27,8 @@ struct SourceOpening {
 
     private static let eventsPerTurn = 256
     private static let waitMax = Duration.milliseconds(20)
+    /// How long readers have to answer: those that are alive do within a few milliseconds.
+    private static let listenNanoseconds: Int64 = 300_000_000
     /// Between two tries to read where the source left off.
     private static let retryNanoseconds: Int64 = 500_000_000
 
@@ -38,12 +41,16 @@ struct SourceOpening {
     private var lanes: SourceLanes
     private var retryAt = Int64.min
     private var recorder: SourceRecorder?
+    private let listener: PositionListener
+    /// Until then readers may tell what they have; then the epochs are opened.
+    private var listenUntil: Int64?
 
     init(_ settings: GatewaySettings, client: TapeClient, context: ServiceContext) throws {
         self.settings = settings
         self.client = client
         self.context = context
         client.notify(mailbox)
+        listener = try PositionListener(client, source: settings.source)
         publisher = try TapePublisher(client, mailbox: mailbox, lanesMax: client.names.partitions)
         lanes = SourceLanes(settings, names: client.names, publisher: publisher)
     }
@@ -60,7 +67,7 @@ struct SourceOpening {
                 return .opened(
                     OpenedSource(
                         mailbox: mailbox, publisher: publisher, lanes: lanes, provider: provider,
-                        recorder: recorder))
+                        recorder: recorder, listener: listener))
             }
             _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: Self.waitMax)
             if let ending = handle(&events) { return .ended(ending) }
@@ -73,15 +80,22 @@ struct SourceOpening {
         return .ended(.success)
     }
 
-    /// Reads the source's record, until that succeeds, and then opens the epochs above it.
+    /// Reads the source's record and asks the readers, until that succeeds; then listens for a
+    /// moment, and opens the epochs above all of it.
     private mutating func remember() throws {
         let now = clock.monotonic().nanoseconds
+        if let until = listenUntil, now >= until {
+            if let heard = listener.news() { lanes.raise(to: heard) }
+            publisher.open()
+            listenUntil = nil
+        }
         guard recorder == nil, now >= retryAt else { return }
         do {
+            try listener.ask()
             let recorder = try SourceRecorder(client, source: settings.source)
-            self.recorder = recorder
             lanes.raise(to: recorder.found)
-            publisher.open()
+            self.recorder = recorder
+            listenUntil = clock.monotonic().nanoseconds + Self.listenNanoseconds
         } catch let error as TapeError where !error.isRetryable {
             throw error
         } catch {

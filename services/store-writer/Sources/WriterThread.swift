@@ -41,6 +41,7 @@ final class WriterThread {
     private let readers: TapeReaders
     private let store: Store
     private let metrics: WriterMetrics
+    private let positions: PositionTeller
     private var inputs: [Input] = []
     private var batch = WriteBatch()
     private var backoff = Backoff(first: WriterThread.retryFirst, limit: WriterThread.retryMax)
@@ -60,6 +61,7 @@ final class WriterThread {
         part = Self.part(number)
         metrics = WriterMetrics(context.telemetry.metrics)
         store = Store(settings, thread: number)
+        positions = try PositionTeller(client, group: "writer")
         client.notify(mailbox)
         readers = try TapeReaders(
             client, group: "writer", mailbox: mailbox, readersMax: partitions.count * 2)
@@ -252,6 +254,20 @@ final class WriterThread {
 
     // MARK: report
 
+    /// What the database holds, whatever becomes of the reader.
+    private func told(_ input: Input) -> ReaderPosition? {
+        guard let stored = input.stored, !input.isFenced else { return nil }
+        return ReaderPosition(
+            partition: input.partition, input: input.kind == .ticks ? .ticks : .bars,
+            sequence: stored.position?.sequence ?? 0,
+            sources: stored.sources.map { account in
+                SourceOrdinal(
+                    source: account.source,
+                    epoch: stored.position?.source(account.source)?.epoch ?? 0,
+                    lastOrdinal: account.lastOrdinal)
+            })
+    }
+
     private func tell() {
         let now = clock.monotonic().nanoseconds
         guard reportedAt == Int64.min || now >= reportedAt + Self.reportNanoseconds else { return }
@@ -269,6 +285,7 @@ final class WriterThread {
             lines.append(WriterReport.Line(input, problem: problem))
         }
         report.update(thread: number, lines)
+        positions.tell(now: now) { inputs.compactMap(told) }
         metrics.queue(depth: mailbox.count + batch.items.count, thread: number)
     }
 }

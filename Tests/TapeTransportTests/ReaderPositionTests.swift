@@ -1,0 +1,143 @@
+import MarketModel
+import NatsTransport
+import Primitives
+import Synchronization
+import TapeCodec
+import TapeProtocol
+import Telemetry
+import TestSupport
+import Testing
+
+@testable import TapeTransport
+
+/// What readers tell of how far they have come.
+@Suite struct ReaderPositionTests {
+    private func source(_ name: String = "sim") throws -> SourceName {
+        try #require(SourceName(name))
+    }
+
+    private func position(
+        _ partition: Int, _ last: UInt64, input: ReaderPosition.Input = .ticks, epoch: UInt64 = 1
+    ) throws -> ReaderPosition {
+        ReaderPosition(
+            partition: Partition(partition), input: input, sequence: last * 2,
+            sources: [
+                SourceOrdinal(source: try source("other"), epoch: 9, lastOrdinal: 999_999),
+                SourceOrdinal(source: try source(), epoch: epoch, lastOrdinal: last),
+            ])
+    }
+
+    // MARK: messages
+
+    @Test("positions survive their way, in as many messages as they take")
+    func roundTrip() throws {
+        let many = try (0..<4_096).map { try position($0, UInt64($0), input: .ticks) }
+        for positions in [[], [try position(7, 1, input: .bars)], many] {
+            let messages = PositionMessage.messages(group: "writer", positions)
+            #expect(messages.allSatisfy { $0.count <= PositionMessage.bytesMax + 64 })
+            let told = try messages.map { try #require(PositionMessage(json: $0)) }
+            #expect(told.flatMap(\.positions) == positions)
+            #expect(told.allSatisfy { $0.group == "writer" })
+        }
+        #expect(PositionMessage.messages(group: "writer", many).count > 5)
+    }
+
+    @Test("a position that is larger than a message has one of its own")
+    func large() throws {
+        let names = try (0..<1_000).map { try source("source-number-\($0)") }
+        let wide = ReaderPosition(
+            partition: Partition(1), input: .ticks, sequence: 1,
+            sources: names.map { SourceOrdinal(source: $0, epoch: 1, lastOrdinal: 1) })
+        let small = try position(2, 2)
+        let messages = PositionMessage.messages(group: "g", [small, wide, small])
+        #expect(messages.count == 3 && messages[1].count > PositionMessage.bytesMax)
+        #expect(PositionMessage(json: messages[1])?.positions == [wide])
+    }
+
+    @Test("what is no message of positions is refused", arguments: ["", "{}", #"{"group":"g"}"#])
+    func noMessage(text: String) {
+        #expect(PositionMessage(json: Array(text.utf8)) == nil)
+    }
+
+    @Test(
+        "a message with a position that nobody can have told is refused as a whole",
+        arguments: [
+            #""partition":1,"input":"ticks","sources":[]"#,
+            #""partition":9999,"input":"ticks","sequence":1,"sources":[]"#,
+            #""partition":1,"input":"news","sequence":1,"sources":[]"#,
+            #""partition":1,"input":"ticks","sequence":1,"sources":[{"source":"sim","epoch":1}]"#,
+            #""partition":1,"input":"ticks","sequence":1,"sources":[{"source":"S","epoch":1,"#
+                + #""last_ordinal":1}]"#,
+            #""partition":1,"input":"ticks","sequence":1,"sources":[{"source":"sim","epoch":1,"#
+                + #""last_ordinal":9223372036854775807}]"#,
+        ])
+    func malformed(position: String) {
+        let right = #"{"partition":1,"input":"ticks","sequence":1,"sources":[]}"#
+        for (position, isRight) in [(right, true), ("{\(position)}", false)] {
+            let text = #"{"group":"g","positions":["# + right + "," + position + "]}"
+            #expect((PositionMessage(json: Array(text.utf8)) != nil) == isRight)
+        }
+    }
+
+    // MARK: over NATS
+
+    private func news(_ listener: PositionListener) -> [SourceRecord.Lane: SourceRecord.Head] {
+        listener.news()?.heads ?? [:]
+    }
+
+    @Test("told once a second, and at once when asked; the highest counts, of this source's ticks")
+    func toldAndHeard() throws {
+        let tape = try TapeServer()
+        let (reader, other, gateway) = (try tape.rig(), try tape.rig(), try tape.rig())
+        let teller = try PositionTeller(reader.client, group: "writer")
+        let second = try PositionTeller(other.client, group: "operator")
+        let asked = Mutex(0)
+        let third = try position(3, 10, epoch: 4)
+        let bars = try position(5, 70, input: .bars)
+        for (now, isDue) in [(Int64(0), true), (999_999_999, false), (1_000_000_000, true)] {
+            let before = asked.withLock { $0 }
+            teller.tell(now: now) {
+                asked.withLock { $0 += 1 }
+                return [third, bars]
+            }
+            #expect(asked.withLock { $0 } == before + (isDue ? 1 : 0))
+        }
+        try reader.client.connection.flush(timeout: .seconds(10))
+        // Who comes later asks.
+        let listener = try PositionListener(gateway.client, source: source())
+        #expect(listener.news() == nil)
+        var heard: [SourceRecord.Lane: SourceRecord.Head] = [:]
+        try listener.ask()
+        #expect(
+            eventually {
+                heard.merge(news(listener)) { $1 }
+                return heard == [.ticks(Partition(3)): .init(epoch: 4, lastOrdinal: 10)]
+            })
+        let positions = try [position(3, 12, epoch: 0), position(4, 1), position(3, 11, epoch: 2)]
+        second.tell(now: 0) { positions }
+        #expect(
+            eventually {
+                heard.merge(news(listener)) { $1 }
+                return heard[.ticks(Partition(3))] == .init(epoch: 4, lastOrdinal: 12)
+            })
+        #expect(heard.count == 2 && listener.news() == nil, "nothing has risen since")
+    }
+
+    @Test("nonsense is told and ignored; without a link it is told, too")
+    func trouble() throws {
+        let tape = try TapeServer()
+        let rig = try tape.rig()
+        let teller = try PositionTeller(rig.client, group: "writer")
+        let listener = try PositionListener(rig.client, source: source())
+        try [UInt8]("nonsense".utf8).withRawSpan {
+            try rig.client.connection.publish($0, to: tape.names.positions(group: "x"))
+        }
+        #expect(eventually { rig.log.count("tape.positions.not_understood") == 1 })
+        #expect(listener.news() == nil)
+        let position = try position(1, 1)
+        rig.client.close()
+        teller.tell(now: 0) { [position] }
+        #expect(rig.log.count("tape.positions.untold") == 1)
+        #expect(throws: TapeError.self) { try listener.ask() }
+    }
+}

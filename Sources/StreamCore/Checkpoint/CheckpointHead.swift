@@ -1,0 +1,95 @@
+internal import Primitives
+
+/// Which checkpoints of a partition stand: the one record that decides, changed by compare-and-set
+/// only when all that it names is stored.
+public struct CheckpointHead: Hashable, Sendable {
+    static let envelope = StateEnvelope("TLCH", version: 1)
+
+    /// The newest and the one before it.
+    public static let entriesMax = 2
+
+    public struct Entry: Hashable, Sendable {
+        public let manifest: CheckpointManifest
+        /// The end of the output that the checkpoint counts, readable without its parts; nil when
+        /// there was none. All of it was acknowledged, so a tape that ends below was put back.
+        public let output: OutputLedger.Standing?
+
+        public init(manifest: CheckpointManifest, output: OutputLedger.Standing?) {
+            self.manifest = manifest
+            self.output = output
+        }
+    }
+
+    /// The epoch in which its writer publishes: an older one must not write over it.
+    public var epoch: UInt64
+    public var generation: UInt32
+    public var definition: UInt64
+    /// The newest first; one or two.
+    public var entries: [Entry]
+
+    public init(epoch: UInt64, generation: UInt32, definition: UInt64, entries: [Entry]) {
+        self.epoch = epoch
+        self.generation = generation
+        self.definition = definition
+        self.entries = Array(entries.prefix(Self.entriesMax))
+    }
+
+    /// The most output that any of its checkpoints counts.
+    public var output: OutputLedger.Standing? {
+        entries.compactMap(\.output).max { $0.ordinal < $1.ordinal }
+    }
+
+    // MARK: as bytes
+
+    private static let entryBytesMin = 20
+
+    public func encode(into bytes: inout [UInt8]) {
+        let start = Self.envelope.begin(&bytes)
+        bytes.append(integer: epoch)
+        bytes.append(integer: generation)
+        bytes.append(integer: definition)
+        bytes.append(integer: UInt32(entries.count))
+        for entry in entries {
+            bytes.append(integer: entry.output?.ordinal ?? 0)
+            bytes.append(integer: entry.output?.checksum ?? 0)
+            var manifest: [UInt8] = []
+            entry.manifest.encode(into: &manifest)
+            bytes.append(integer: UInt32(manifest.count))
+            bytes.append(contentsOf: manifest)
+        }
+        Self.envelope.seal(&bytes, from: start)
+    }
+
+    public init(_ bytes: RawSpan) throws(CheckpointError) {
+        var reader = try Self.envelope.open(bytes)
+        epoch = try reader.uint64(in: bytes)
+        generation = try reader.uint32(in: bytes)
+        definition = try reader.uint64(in: bytes)
+        let count = try reader.count(
+            of: .part, max: Self.entriesMax, bytesEach: Self.entryBytesMin, in: bytes)
+        entries = []
+        for _ in 0..<count { entries.append(try Self.entry(&reader, bytes)) }
+        try reader.finish()
+        // The newest comes first, and no number stands for two.
+        guard count > 0, count == 1 || entries[0].manifest.number > entries[1].manifest.number
+        else { throw reader.malformed(.part) }
+    }
+
+    private static func entry(
+        _ reader: inout StateReader, _ bytes: RawSpan
+    ) throws(CheckpointError) -> Entry {
+        let output = OutputLedger.Standing(
+            ordinal: try reader.uint64(in: bytes), checksum: try reader.uint64(in: bytes))
+        guard output.ordinal < CheckpointLimits.countMax,
+            output.ordinal >= OutputLedger.firstOrdinal || output.checksum == 0
+        else { throw reader.malformed(.output) }
+        let count = Int(try reader.uint32(in: bytes))
+        let start = try reader.take(count)
+        let manifest = try CheckpointManifest(bytes.extracting(start..<start + count))
+        // The next one is counted on from here.
+        guard manifest.number < CheckpointLimits.countMax else { throw reader.malformed(.part) }
+        return Entry(
+            manifest: manifest,
+            output: output.ordinal >= OutputLedger.firstOrdinal ? output : nil)
+    }
+}

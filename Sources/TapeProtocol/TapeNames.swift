@@ -81,6 +81,11 @@ public struct TapeNames: Hashable, Sendable {
 
     public var barStreamSubjects: [String] { (0..<partitions).map { bars(Partition($0)) } }
 
+    // MARK: buckets
+
+    /// The operators' records: checkpoints, and requests to make a partition's bars anew.
+    public var operatorBucket: String { "\(namespace)_operator" }
+
     /// What is fixed when the namespace is made; kept with each stream and compared at every start.
     public var record: [String: String] {
         [

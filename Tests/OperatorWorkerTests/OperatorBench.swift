@@ -20,9 +20,11 @@ final class OperatorBench {
     let publisher: TapePublisher
     let lane: Int
     let standing: OutputLedger.Standing?
+    let bars: TapeLane
     var core: PartitionOperator
     private let mailbox = TapeMailbox(capacity: 256)
     private var sequence: UInt64 = 0
+    private var sources: [SourceOrdinal] = []
 
     /// A second bench on the same tape finds what the first one left there.
     init(_ tape: TestTape, series: String = "1s,1m") throws {
@@ -52,9 +54,13 @@ final class OperatorBench {
                     ordinal: last.header.nextOrdinal - 1, checksum: $0.checksum)
             }
         }
+        bars = TapeLane(publisher: publisher, lane: lane)
         core = PartitionOperator(
-            partition: Partition(0), reader: 0, lane: lane, settings: settings, standing: standing,
-            publisher: publisher)
+            partition: Partition(0), settings: settings,
+            beginning: Beginning(
+                way: .start, machine: BarMachine(series: settings.series), standing: standing,
+                input: CheckpointInput(position: nil, publishFrom: nil, hasBegun: false)),
+            lane: bars)
     }
 
     convenience init(namespace: String, series: String = "1s,1m") throws {
@@ -85,11 +91,18 @@ final class OperatorBench {
         do {
             try bytes.withRawSpan { span throws(PacketError) in
                 let header = try PacketReader.validate(span)
+                if header.kind == .ticks {
+                    sources = [
+                        SourceOrdinal(
+                            source: header.source, epoch: header.epoch,
+                            lastOrdinal: header.nextOrdinal - 1)
+                    ]
+                }
                 core.take(
                     header, span,
                     at: TapePosition(
                         streamCreated: Timestamp(nanoseconds: 77), sequence: sequence,
-                        packet: header.identity, sources: []))
+                        packet: header.identity, sources: sources))
             }
         } catch {
             Issue.record("\(error)")
@@ -112,7 +125,7 @@ final class OperatorBench {
         var now: Int64 = 0
         return Self.settle(publisher, mailbox) {
             now += 1_000_000
-            core.pump(publisher, now: now)
+            core.pump(bars, now: now)
             return core.isEmpty && publisher.isIdle
         }
     }

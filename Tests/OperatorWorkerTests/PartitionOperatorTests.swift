@@ -246,7 +246,7 @@ struct PartitionOperatorTests {
         let found = try bench.onTape()
         #expect(found.problems.isEmpty && found.bars.isEmpty)
         #expect(found.inputs.map(\.sequence) == [1])
-        bench.core.pump(bench.publisher, now: 5_000_000_000)
+        bench.core.pump(bench.bars, now: 5_000_000_000)
         #expect(bench.drain())
         #expect(try bench.onTape().inputs.map(\.sequence) == [1, 3])
     }

@@ -18,12 +18,21 @@ final class OperatorReport: Sendable {
         let published: UInt64
         let suppressed: UInt64
         let counters: BarCounters?
+        /// `start`, `checkpoint` or `base`; empty before that is decided.
+        let way: String
+        let checkpoint: PartitionSlot.Kept?
+        /// In seconds.
+        let checkpointAge: Double?
 
         init(
-            _ partition: Partition, epoch: UInt64, core: PartitionOperator?, input: TapePosition?,
-            problem: String?
+            _ slot: PartitionSlot, epoch: UInt64, input: TapePosition?, problem: String?,
+            now: Int64
         ) {
-            self.partition = partition
+            let core = slot.core
+            partition = slot.partition
+            way = slot.way
+            checkpoint = slot.checkpoint
+            checkpointAge = slot.checkpoint.map { Double(now - $0.at) / 1e9 }
             self.epoch = epoch
             self.input = input
             self.problem = problem
@@ -65,6 +74,18 @@ final class OperatorReport: Sendable {
                         }
                     }
                 })
+            json.member("recovery", line.way)
+            json.key("checkpoint")
+            if let checkpoint = line.checkpoint {
+                json.object { json in
+                    json.member("number", checkpoint.number)
+                    json.member("age_seconds", line.checkpointAge ?? 0)
+                    json.member("input_sequence", checkpoint.sequence)
+                    json.member("bytes", checkpoint.byteCount)
+                }
+            } else {
+                json.null()
+            }
             json.member("output_ordinal", line.outputOrdinal)
             json.member("published", line.published)
             json.member("suppressed", line.suppressed)

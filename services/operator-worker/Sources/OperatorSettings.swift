@@ -9,11 +9,12 @@ struct OperatorSettings: Sendable {
     var partitions: [Partition]
     var series: BarSeriesSet
     var streamBytesMax: Int64
-    /// How long computed bars may take to get onto the tape when the service stops.
-    var drainNanoseconds: Int64 = 8_000_000_000
+    /// How long computed bars may take to get onto the tape, and the last checkpoints into their
+    /// bucket, when the service stops. A call to the bucket may still be under way then.
+    var drainNanoseconds: Int64 = 6_500_000_000
 
     /// Which run of definitions the bars belong to.
-    static let generation: UInt32 = 1
+    var generation: UInt32
 
     static let keys: [ConfigurationKey] =
         ConfigurationKey.tape + ConfigurationKey.operations(port: 8_501) + ConfigurationKey.logging
@@ -24,6 +25,10 @@ struct OperatorSettings: Sendable {
             ConfigurationKey(
                 "OPERATOR_SERIES", .list, default: "1s,1m", group: "Operator",
                 "Bar series: a number and s, m, h or d each; a divisor of a day."),
+            ConfigurationKey(
+                "OPERATOR_GENERATION", .integer(1...Int(UInt32.max)), default: "1",
+                group: "Operator",
+                "Number of the bars' definition; raise it when the series change."),
         ]
 
     init(_ configuration: Configuration) throws(SettingsError) {
@@ -33,6 +38,7 @@ struct OperatorSettings: Sendable {
         } catch {
             throw SettingsError("OPERATOR_SERIES: \(error)")
         }
+        generation = UInt32(clamping: configuration.integer("OPERATOR_GENERATION"))
         streamBytesMax = Int64(configuration.integer("MDS_STREAM_BYTES"))
     }
 

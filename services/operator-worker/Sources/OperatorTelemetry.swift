@@ -14,6 +14,10 @@ struct OperatorMetrics {
     private let openWindows: Gauge
     private let watermark: Gauge
     private let stopped: Gauge
+    private let checkpointAge: Gauge
+    private let checkpointBytes: Gauge
+    private let checkpointWrite: Histogram
+    private let recovery: Histogram
 
     init(_ metrics: MetricRegistry) {
         self.metrics = metrics
@@ -33,7 +37,24 @@ struct OperatorMetrics {
             "The oldest watermark of the worker's partitions, in seconds since 1970.")
         stopped = metrics.gauge(
             "mds_operator_partitions_with_problem", "Partitions that are not being worked on.")
+        checkpointAge = metrics.gauge(
+            "mds_operator_checkpoint_age_seconds",
+            "Time since the oldest of the partitions' newest checkpoints was stored.")
+        checkpointBytes = metrics.gauge(
+            "mds_operator_checkpoint_bytes", "Bytes of the partitions' newest checkpoints.")
+        checkpointWrite = metrics.histogram(
+            "mds_operator_checkpoint_write_seconds",
+            "Time to store a checkpoint, its parts and its head.",
+            buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5])
+        recovery = metrics.histogram(
+            "mds_operator_recovery_seconds",
+            "Time from looking at a partition until all that stands was met again.",
+            buckets: [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60])
     }
+
+    func wrote(nanoseconds: Int64) { checkpointWrite.observe(Double(nanoseconds) / 1e9) }
+
+    func caughtUp(nanoseconds: Int64) { recovery.observe(Double(nanoseconds) / 1e9) }
 
     func update(_ lines: [OperatorReport.Line], series: BarSeriesSet) {
         func sum(_ value: (OperatorReport.Line) -> UInt64) -> Double {
@@ -45,6 +66,8 @@ struct OperatorMetrics {
         suppressed.set(sum(\.suppressed))
         openWindows.set(sum { UInt64($0.openWindows) })
         stopped.set(sum { $0.problem == nil ? 0 : 1 })
+        checkpointBytes.set(sum { UInt64($0.checkpoint?.byteCount ?? 0) })
+        if let age = lines.compactMap(\.checkpointAge).max() { checkpointAge.set(age) }
         let marks = lines.map(\.watermark).filter { $0 != SourceTable.noWatermark }
         if let oldest = marks.min() { watermark.set(Double(oldest.nanoseconds) / 1e9) }
     }
@@ -55,19 +78,28 @@ struct PartitionStarted: TelemetryEvent {
     let partition: Partition
     let epoch: UInt64
     let standing: UInt64
+    /// `start`, `checkpoint` or `base`.
+    let way: String
+    /// The number of the checkpoint, 0: none.
+    let checkpoint: UInt64
+    /// Where reading begins, 0: at the start of the tape.
+    let input: UInt64
 
     var level: LogLevel { .info }
     var message: String { "a partition is being worked on" }
     var fields: [(String, LogValue)] {
         [
             ("partition", .integer(Int64(partition.number))), ("epoch", .unsigned(epoch)),
-            ("standing.ordinal", .unsigned(standing)),
+            ("standing.ordinal", .unsigned(standing)), ("recovery", .text(way)),
+            ("checkpoint", .unsigned(checkpoint)), ("input.sequence", .unsigned(input)),
         ]
     }
 
     func count(in metrics: MetricRegistry) {
-        metrics.counter("mds_operator_partition_starts_total", "Partitions that were begun with.")
-            .add()
+        metrics.counter(
+            "mds_operator_partition_starts_total", "Partitions that were begun with.",
+            labels: [("recovery", way)]
+        ).add()
     }
 }
 

@@ -12,33 +12,25 @@ import Telemetry
 /// and publishes them.
 ///
 ///     reader of a partition -> PartitionOperator -> lane of its bars -> acknowledged
+///                                                -> image of its state -> CheckpointThread
 final class Worker {
     private static let eventsPerTurn = 256
     private static let waitMax = Duration.milliseconds(20)
     private static let reportNanoseconds: Int64 = 100_000_000
 
-    /// A partition on its way to work.
-    private struct Slot {
-        let partition: Partition
-        let reader: Int
-        let lane: Int
-        /// Made when the epoch's marker stands: from then on nobody else adds output.
-        var core: PartitionOperator?
-        var isHeld = false
-        var retryAt = Int64.min
-    }
-
-    private let settings: OperatorSettings
-    private let client: TapeClient
-    private let context: ServiceContext
+    let settings: OperatorSettings
+    let client: TapeClient
+    let context: ServiceContext
+    let publisher: TapePublisher
+    let readers: TapeReaders
+    let checkpoints: CheckpointThread
+    let metrics: OperatorMetrics
+    let clock = SystemClock()
+    var slots: [PartitionSlot] = []
     private let report: OperatorReport
-    private let clock = SystemClock()
     private let mailbox = TapeMailbox(capacity: 16_384)
-    private let publisher: TapePublisher
-    private let readers: TapeReaders
-    private let metrics: OperatorMetrics
     private let positions: PositionTeller
-    private var slots: [Slot] = []
+    private var answers: [CheckpointAnswer] = []
     private var reportedAt = Int64.min
 
     init(
@@ -56,6 +48,8 @@ final class Worker {
             client, mailbox: mailbox, lanesMax: settings.partitions.count)
         readers = try TapeReaders(
             client, group: "operator", mailbox: mailbox, readersMax: settings.partitions.count)
+        checkpoints = try CheckpointThread(
+            client, settings: settings, telemetry: context.telemetry, mailbox: mailbox)
         for partition in settings.partitions { add(partition) }
     }
 
@@ -65,7 +59,7 @@ final class Worker {
             subject: names.bars(partition), stream: names.barStream,
             builder: PacketBuilder(kind: .bars, partition: partition, source: .operator),
             marking: PublisherLane.Marking(
-                definition: settings.definition, generation: OperatorSettings.generation))
+                definition: settings.definition, generation: settings.generation))
         let reader = readers.add(
             TapeReaders.Input(
                 partition: partition, stream: names.tickStream(of: partition),
@@ -73,17 +67,17 @@ final class Worker {
                     names.ticks(partition),
                     names.watermarks(stream: names.streamIndex(of: partition)),
                 ]))
-        slots.append(Slot(partition: partition, reader: reader, lane: lane))
+        slots.append(PartitionSlot(partition: partition, reader: reader, lane: lane))
     }
 
     // MARK: the loop
 
     /// Runs until shutdown is asked for or no partition is left to work on.
     func run() -> ExitCode {
-        publisher.open()
+        defer { checkpoints.stop() }
         var events: [TapeEvent] = []
         while !context.shutdown.isRequested {
-            startOpened()
+            for index in slots.indices { advance(index) }
             _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: Self.waitMax)
             if let ending = handle(&events) { return ending }
             pump()
@@ -93,43 +87,6 @@ final class Worker {
             if let ending = fenced() { return ending }
         }
         return drain(&events)
-    }
-
-    /// Begins with each partition whose epoch is open: reads what stands, then the ticks from the
-    /// start of the tape.
-    private func startOpened() {
-        let now = clock.monotonic().nanoseconds
-        for index in slots.indices where slots[index].core == nil {
-            let slot = slots[index]
-            guard now >= slot.retryAt, publisher.isReady(lane: slot.lane) else { continue }
-            do {
-                let standing = try standingOutput(of: slot.partition)
-                slots[index].core = PartitionOperator(
-                    partition: slot.partition, reader: slot.reader, lane: slot.lane,
-                    settings: settings, standing: standing, publisher: publisher)
-                context.telemetry.emit(
-                    PartitionStarted(
-                        partition: slot.partition, epoch: publisher.epoch(lane: slot.lane),
-                        standing: standing?.ordinal ?? 0))
-                readers.open(slot.reader, at: nil)
-            } catch {
-                slots[index].retryAt = now + 1_000_000_000
-                context.telemetry.emit(
-                    PartitionNotStarted(partition: slot.partition, reason: "\(error)"))
-            }
-        }
-    }
-
-    private func standingOutput(of partition: Partition) throws -> OutputLedger.Standing? {
-        let names = client.names
-        guard
-            let last = try client.lastContent(
-                stream: names.barStream, subject: names.bars(partition)),
-            let state = last.withBytes({ PacketReader.outputState(of: $0) })
-        else { return nil }
-        let ordinal = last.header.nextOrdinal - 1
-        return ordinal == 0
-            ? nil : OutputLedger.Standing(ordinal: ordinal, checksum: state.checksum)
     }
 
     /// An exit code: the service has to end.
@@ -146,7 +103,12 @@ final class Worker {
             case .wake: continue
             }
         }
+        // Lanes and slots are added together, so their numbers are the same.
+        for packet in publisher.acknowledged { slots[packet.lane].core?.acknowledge(packet.header) }
         publisher.acknowledged.removeAll(keepingCapacity: true)
+        checkpoints.take(into: &answers)
+        for answer in answers { heard(answer) }
+        answers.removeAll(keepingCapacity: true)
         return nil
     }
 
@@ -157,7 +119,7 @@ final class Worker {
         if slots[reader].core?.mustHold ?? false { hold(reader) }
     }
 
-    private func hold(_ index: Int) {
+    func hold(_ index: Int) {
         guard !slots[index].isHeld else { return }
         slots[index].isHeld = true
         readers.hold(slots[index].reader)
@@ -168,12 +130,18 @@ final class Worker {
         for index in slots.indices {
             // What another owner has taken over is held for good.
             guard !publisher.isFenced(lane: slots[index].lane) else { continue }
-            slots[index].core?.pump(publisher, now: now)
-            guard slots[index].isHeld, !(slots[index].core?.mustHold ?? true) else { continue }
+            let lane = lane(index)
+            slots[index].core?.pump(lane, now: now)
+            keep(index, now: now, isLast: false)
+            guard slots[index].isHeld, case .working = slots[index].stage,
+                !(slots[index].core?.mustHold ?? true)
+            else { continue }
             slots[index].isHeld = false
             readers.release(slots[index].reader, take)
         }
     }
+
+    func lane(_ index: Int) -> TapeLane { TapeLane(publisher: publisher, lane: slots[index].lane) }
 
     // MARK: trouble and the end
 
@@ -190,6 +158,7 @@ final class Worker {
         return left == 0 ? .temporary : nil
     }
 
+    /// Takes nothing more; bars leave, and then every partition is kept as it stands.
     private func drain(_ events: inout [TapeEvent]) -> ExitCode {
         for index in slots.indices { hold(index) }
         let deadline = clock.monotonic().nanoseconds + settings.drainNanoseconds
@@ -197,8 +166,11 @@ final class Worker {
             _ = mailbox.receive(
                 into: &events, max: Self.eventsPerTurn, timeout: .milliseconds(5))
             if let ending = handle(&events) { return ending }
-            for index in slots.indices {
-                slots[index].core?.pump(publisher, now: clock.monotonic().nanoseconds)
+            let now = clock.monotonic().nanoseconds
+            for index in slots.indices where !publisher.isFenced(lane: slots[index].lane) {
+                let lane = lane(index)
+                slots[index].core?.pump(lane, now: now)
+                keep(index, now: now, isLast: true)
             }
             publisher.tick()
         }
@@ -207,20 +179,31 @@ final class Worker {
         return isIdle ? .success : .temporary
     }
 
-    /// Everything is on the tape that may still get there.
+    /// Everything is on the tape that may still get there, and kept.
     private var isIdle: Bool {
         slots.allSatisfy { slot in
             publisher.isFenced(lane: slot.lane)
-                || publisher.isIdle(lane: slot.lane) && slot.core?.isEmpty ?? true
+                || publisher.isIdle(lane: slot.lane) && !slot.isWriting
+                    && slot.core?.isAtRest ?? true
         }
     }
 
     // MARK: report
 
-    private func problem(_ slot: Slot) -> String? {
+    private func problem(_ slot: PartitionSlot) -> String? {
         if publisher.isFenced(lane: slot.lane) { return "another worker owns it" }
-        if let problem = readers.problem(slot.reader) { return problem.description }
+        switch slot.stage {
+        case .waiting(_, let reason): return reason ?? "it is being opened"
+        case .looking, .opening, .finding: return "it is being opened"
+        case .stopped(let reason): return reason
+        case .leaving: return "its bars are about to be made anew"
+        case .working: break
+        }
+        if let problem = readers.problem(slot.reader) {
+            return "\(problem); \(RecoverySituation.remedy(slot.partition))"
+        }
         if let stopped = slot.core?.stopped { return stopped }
+        if !(slot.core?.hasBegunLine ?? true) { return "its bars are being made anew" }
         return readers.isReading(slot.reader) ? nil : "it is being opened"
     }
 
@@ -238,8 +221,8 @@ final class Worker {
             }
             lines.append(
                 OperatorReport.Line(
-                    slot.partition, epoch: publisher.epoch(lane: slot.lane), core: slot.core,
-                    input: readers.position(slot.reader), problem: problem))
+                    slot, epoch: publisher.epoch(lane: slot.lane),
+                    input: readers.position(slot.reader), problem: problem, now: now))
         }
         // From here on the partitions speak for themselves.
         context.readiness.set(ReadinessPart.tape, publisher.trouble)

@@ -1,0 +1,81 @@
+import MarketModel
+import Primitives
+import TapeCodec
+import Testing
+
+@testable import OperatorWorker
+
+@Suite("A checkpoint's input as bytes")
+struct CheckpointInputTests {
+    private func input() throws -> CheckpointInput {
+        CheckpointInput(
+            position: TapePosition(
+                streamCreated: Timestamp(nanoseconds: 77), sequence: 0x0102,
+                packet: PacketIdentity(epoch: 3, firstOrdinal: 4, checksum: 0xfeed),
+                sources: [
+                    SourceOrdinal(
+                        source: try #require(SourceName("a")), epoch: 5, lastOrdinal: 6),
+                    SourceOrdinal(
+                        source: try #require(SourceName("bc")), epoch: 7, lastOrdinal: 8),
+                ]),
+            publishFrom: Timestamp(nanoseconds: -1), hasBegun: true)
+    }
+
+    private func read(_ bytes: [UInt8]) -> CheckpointInput? {
+        bytes.withRawSpan { CheckpointInput($0) }
+    }
+
+    @Test("it is read as it was written, with and without each of its parts")
+    func roundTrip() throws {
+        let whole = try input()
+        for hasPosition in [true, false] {
+            for from in [Timestamp(nanoseconds: 5), Timestamp(nanoseconds: Int64.min), nil] {
+                for hasBegun in [true, false] {
+                    let input = CheckpointInput(
+                        position: hasPosition ? whole.position : nil, publishFrom: from,
+                        hasBegun: hasBegun)
+                    #expect(read(input.bytes) == input)
+                }
+            }
+        }
+    }
+
+    @Test("version 1 has the bytes that it always had")
+    func golden() throws {
+        #expect(
+            try input().bytes == [
+                1, 0, 7, 0, 255, 255, 255, 255, 255, 255, 255, 255,
+                77, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0,
+                3, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0xed, 0xfe, 0, 0, 0, 0, 0, 0,
+                2, 0, 0, 0,
+                5, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 1, 0x61,
+                7, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 2, 0x62, 0x63,
+            ])
+    }
+
+    @Test("what is cut, longer, of another version or out of order is refused, and nothing traps")
+    func malformed() throws {
+        let good = try input().bytes
+        for count in good.indices { #expect(read(Array(good.prefix(count))) == nil) }
+        #expect(read(good + [0]) == nil)
+        for (index, value) in [(0, 2), (2, 8), (2, 15), (52, 3), (53, 1), (72, 0), (73, 0x63)] {
+            var other = good
+            other[index] = UInt8(value)
+            #expect(read(other) == nil, "byte \(index)")
+        }
+        var random = SeededRandom(seed: 3)
+        for _ in 0..<4_000 {
+            var other = good
+            for _ in 0..<Int.random(in: 1...4, using: &random) {
+                other[Int.random(in: other.indices, using: &random)] = UInt8(
+                    truncatingIfNeeded: random.next())
+            }
+            if let found = read(other) { #expect(found.bytes == other) }
+        }
+    }
+
+    @Test("all sources that a partition can have fit into a checkpoint")
+    func limit() {
+        #expect(12 + 44 + 1_024 * (17 + SourceName.utf8CountMax) <= 64 * 1_024)
+    }
+}

@@ -1,0 +1,209 @@
+import MarketModel
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import StreamCore
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import TestSupport
+import Testing
+
+@testable import OperatorWorker
+
+/// What a worker does with the checkpoints of the one before it, on a real server.
+@Suite("A worker that recovers")
+struct RecoveryOnTapeTests {
+    private static let shared = Result { try NatsServer() }
+
+    /// Partition 0 of a tape, a feed for it, and workers one after the other.
+    private struct Run {
+        let tape: TestTape
+        let feed: TickFeed
+        var source: TestSource
+        let bucket: KeyValueBucket
+        let keys = CheckpointKeys(partition: 0)
+
+        init(_ namespace: String, seed: UInt64) throws {
+            tape = try TestTape(RecoveryOnTapeTests.shared.get(), namespace: namespace)
+            feed = TickFeed(
+                seed: seed, symbols: ["A", "B", "C"], packets: 200, stepNanoseconds: 200_000_000)
+            source = try feed.source(on: tape, 0)
+            bucket = try tape.client.jetStream.createBucket(
+                KeyValueConfiguration(bucket: tape.names.operatorBucket))
+        }
+
+        func worker(_ environment: [String: String] = [:]) throws -> RunningService {
+            try TestWorker(
+                tape, ["OPERATOR_PARTITIONS": "0"].merging(environment) { $1 }
+            ).start()
+        }
+
+        /// Publishes a part of the feed and waits until all of it was taken.
+        mutating func publish(
+            _ range: Range<Int>, to worker: RunningService, closing: Bool = false
+        ) throws {
+            let end = try tape.client.jetStream.streamInfo(tape.names.tickStream(0))?.lastSequence
+            try feed.publish(range, by: &source, closing: closing)
+            let last = (end ?? 0) + UInt64(range.count) + (closing ? 1 : 0)
+            #expect(eventually(within: 60) { Self.input(of: worker, tape) >= last })
+        }
+
+        /// The input that the last packet of bars names.
+        private static func input(of worker: RunningService, _ tape: TestTape) -> UInt64 {
+            let last = try? tape.client.lastContent(
+                stream: tape.names.barStream, subject: tape.names.bars(Partition(0)))
+            return last?.withBytes { PacketReader.outputState(of: $0) }?.input.sequence ?? 0
+        }
+
+        func head() throws -> CheckpointHead {
+            let entry = try #require(try bucket.get(keys.head))
+            return try entry.value.withRawSpan { span throws(CheckpointError) in
+                try CheckpointHead(span)
+            }
+        }
+
+        func expectBars(_ problems: [String] = []) throws {
+            let found = try BarsOnTape(tape, 0)
+            let wanted = feed.bars(series: [(name: "1s", seconds: 1), (name: "1m", seconds: 60)])
+            #expect(found.problems == problems)
+            #expect(found.bars.count == wanted.count && Set(found.bars) == wanted)
+        }
+    }
+
+    private func started(_ running: RunningService, _ way: String) -> Bool {
+        eventually(within: 30) { running.log.text.contains("\"recovery\":\"\(way)\"") }
+    }
+
+    @Test("a restarted worker goes on behind its last checkpoint and reads nothing twice")
+    func resumes() throws {
+        var run = try Run("rc1", seed: 1)
+        let first = try run.worker()
+        try run.publish(0..<120, to: first)
+        #expect(try first.stop() == .success)
+        let stood = try run.head().entries[0]
+        let bars = try run.tape.lastOrdinal(
+            stream: run.tape.names.barStream, subject: run.tape.names.bars(Partition(0)))
+        #expect(stood.output?.ordinal == bars)
+        let second = try run.worker()
+        #expect(started(second, "checkpoint"))
+        #expect(second.log.text.contains("\"input.sequence\":120"))
+        try run.publish(120..<200, to: second, closing: true)
+        #expect(second.service.metric("mds_tape_packets_read_total") == 81)
+        #expect(second.service.metric("mds_operator_bars_suppressed") == 0)
+        #expect(try second.stop() == .success)
+        try run.expectBars()
+        #expect(try run.head().entries[0].manifest.number > stood.manifest.number)
+    }
+
+    @Test("a killed worker's successor computes again only what came after the checkpoint")
+    func killed() throws {
+        var run = try Run("rc2", seed: 2)
+        let worker = try TestWorker(run.tape, ["OPERATOR_PARTITIONS": "0"])
+        let client = try run.tape.connect(worker.service)
+        let first = try worker.start(client)
+        try run.publish(0..<20, to: first)
+        #expect(
+            eventually { (first.service.metric("mds_operator_checkpoints_total") ?? 0) >= 1 })
+        try run.publish(20..<150, to: first)
+        client.close()
+        #expect(try first.exitCode() == .unavailable)
+        let second = try run.worker()
+        #expect(started(second, "checkpoint"))
+        try run.publish(150..<200, to: second, closing: true)
+        #expect((second.service.metric("mds_operator_bars_suppressed") ?? 0) > 0)
+        #expect(try second.stop() == .success)
+        try run.expectBars()
+    }
+
+    @Test("a damaged checkpoint is told, and the one before it is used; then none, from the start")
+    func damaged() throws {
+        var run = try Run("rc3", seed: 3)
+        let first = try run.worker()
+        try run.publish(0..<60, to: first)
+        #expect(
+            eventually { (first.service.metric("mds_operator_checkpoints_total") ?? 0) >= 1 })
+        try run.publish(60..<120, to: first)
+        #expect(try first.stop() == .success)
+        let entries = try run.head().entries
+        #expect(entries.count == 2)
+        for (round, entry) in entries.enumerated() {
+            let slot = Int(entry.manifest.number % 3)
+            let key = run.keys.part(0, slot: slot)
+            let part = try #require(try run.bucket.get(key))
+            var value = part.value
+            value[value.count / 2] ^= 1
+            _ = try run.bucket.put(key, value, expected: part.revision)
+            // A worker that is killed at once, so that it keeps nothing new.
+            let worker = try TestWorker(run.tape, ["OPERATOR_PARTITIONS": "0"])
+            let client = try run.tape.connect(worker.service)
+            let running = try worker.start(client)
+            #expect(started(running, round == 0 ? "checkpoint" : "start"))
+            client.close()
+            _ = try running.exitCode()
+            #expect(running.log.count(of: "operator.checkpoint.damaged") == round + 1)
+        }
+        let last = try run.worker()
+        try run.publish(120..<200, to: last, closing: true)
+        #expect(try last.stop() == .success)
+        try run.expectBars()
+    }
+
+    @Test("without its bucket a worker computes from the start, and makes the bucket anew")
+    func lostBucket() throws {
+        var run = try Run("rc4", seed: 4)
+        let first = try run.worker()
+        try run.publish(0..<100, to: first)
+        #expect(try first.stop() == .success)
+        let stream = "KV_\(run.tape.names.operatorBucket)"
+        _ = try run.tape.client.connection.request(
+            [], to: "$JS.API.STREAM.DELETE.\(stream)", timeout: .seconds(5))
+        #expect(try run.tape.client.jetStream.streamInfo(stream) == nil)
+        let second = try run.worker()
+        #expect(started(second, "start"))
+        try run.publish(100..<200, to: second, closing: true)
+        #expect((second.service.metric("mds_operator_bars_suppressed") ?? 0) > 0)
+        #expect(try second.stop() == .success)
+        try run.expectBars()
+        #expect(try run.head().entries[0].output != nil)
+    }
+
+    @Test("bars that were put back below the checkpoint stop the partition; the remedy is named")
+    func barsPutBack() throws {
+        var run = try Run("rc5", seed: 5)
+        let first = try run.worker()
+        try run.publish(0..<100, to: first)
+        #expect(try first.stop() == .success)
+        _ = try run.tape.client.connection.request(
+            [], to: "$JS.API.STREAM.PURGE.\(run.tape.names.barStream)", timeout: .seconds(5))
+        let second = try run.worker()
+        #expect(
+            eventually {
+                second.reasons.contains { $0.contains("`tapeline partition rebuild 0`") }
+            }, "\(second.reasons)")
+        #expect(second.log.count(of: "operator.partition.stopped") >= 1)
+        #expect(try second.stop() == .success)
+        #expect(try BarsOnTape(run.tape, 0).bars.isEmpty)
+    }
+
+    @Test("ticks that were destroyed below the position stop the partition; the remedy is named")
+    func ticksDestroyed() throws {
+        var run = try Run("rc6", seed: 6)
+        let first = try run.worker()
+        try run.publish(0..<100, to: first)
+        #expect(try first.stop() == .success)
+        let stream = run.tape.names.tickStream(0)
+        _ = try run.tape.client.connection.request(
+            [], to: "$JS.API.STREAM.DELETE.\(stream)", timeout: .seconds(5))
+        try run.tape.client.ensureTickStreams(bytesMax: TestTape.streamBytes)
+        let second = try run.worker()
+        #expect(
+            eventually {
+                second.reasons.contains {
+                    $0.contains("made anew") && $0.contains("`tapeline partition rebuild 0`")
+                }
+            }, "\(second.reasons)")
+        #expect(try second.stop() == .success)
+    }
+}

@@ -1,0 +1,62 @@
+import NatsTransport
+
+/// Where checkpoints are kept: keys with a value and the revision of its last write. A bucket of
+/// NATS, or one of a simulation.
+protocol CheckpointBucket {
+    func read(_ key: String) throws(JetStreamError) -> CheckpointRecord?
+    /// All keys that a pattern takes, those of deleted values included.
+    func keys(_ pattern: String) throws(JetStreamError) -> [String]
+    /// Both only if the key's last write is `expected`; 0: if it has no value.
+    func write(
+        _ key: String, _ value: [UInt8], expected: UInt64
+    ) throws(JetStreamError) -> KeyValueOutcome
+    func remove(_ key: String, expected: UInt64) throws(JetStreamError) -> KeyValueOutcome
+}
+
+struct CheckpointRecord: Hashable, Sendable {
+    var value: [UInt8]
+    var revision: UInt64
+}
+
+extension KeyValueBucket: CheckpointBucket {
+    func read(_ key: String) throws(JetStreamError) -> CheckpointRecord? {
+        try get(key).map { CheckpointRecord(value: $0.value, revision: $0.revision) }
+    }
+
+    func keys(_ pattern: String) throws(JetStreamError) -> [String] {
+        try keys(matching: pattern).keys
+    }
+
+    func write(
+        _ key: String, _ value: [UInt8], expected: UInt64
+    ) throws(JetStreamError) -> KeyValueOutcome {
+        expected == 0 ? try create(key, value) : try put(key, value, expected: expected)
+    }
+
+    func remove(_ key: String, expected: UInt64) throws(JetStreamError) -> KeyValueOutcome {
+        try delete(key, expected: expected)
+    }
+}
+
+/// The keys of one partition: a bounded set, because a deleted key stays as a marker.
+struct CheckpointKeys {
+    let partition: Int
+
+    var head: String { "operator.\(partition).head" }
+    /// A person wants the partition's bars made anew.
+    var request: String { "operator.\(partition).rebuild" }
+
+    func part(_ index: Int, slot: Int) -> String { "operator.\(partition).\(slot).\(index)" }
+
+    func parts(slot: Int) -> String { "operator.\(partition).\(slot).*" }
+
+    static let requests = "operator.*.rebuild"
+
+    static func partition(ofRequest key: String) -> Int? {
+        let tokens = key.split(separator: ".")
+        guard tokens.count == 3, tokens[0] == "operator", tokens[2] == "rebuild" else {
+            return nil
+        }
+        return Int(tokens[1])
+    }
+}

@@ -1,0 +1,137 @@
+import MarketModel
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import StreamCore
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import Telemetry
+
+/// Does the jobs of the checkpoint thread, one at a time.
+struct CheckpointDesk {
+    private let client: TapeClient
+    private let jetStream: JetStream
+    private let settings: OperatorSettings
+    private let telemetry: TelemetryHub
+    private let tape: TapeLook
+    private let clock = SystemClock()
+    /// nil: it has to be opened, or made.
+    private var bucket: KeyValueBucket?
+    private var stores: [Int: CheckpointStore<KeyValueBucket>] = [:]
+
+    init(_ client: TapeClient, _ settings: OperatorSettings, _ telemetry: TelemetryHub) {
+        self.client = client
+        self.settings = settings
+        self.telemetry = telemetry
+        jetStream = JetStream(client.connection, timeout: CheckpointTimes.callTimeout)
+        tape = TapeLook(client, jetStream)
+    }
+
+    mutating func answer(to job: CheckpointJob) -> CheckpointAnswer {
+        switch job {
+        case .look(let partition, let tenure, let laneOrdinal):
+            do {
+                let found = try situation(partition, laneOrdinal)
+                return .found(partition, tenure: tenure, found)
+            } catch {
+                forget()
+                return .notFound(partition, tenure: tenure, reason: "\(error)")
+            }
+        case .write(let partition, let tenure, let image, let epoch):
+            do throws(CheckpointFailure) {
+                return try write(image, partition, tenure, epoch: epoch)
+            } catch {
+                forget()
+                stores[partition.number]?.forget()
+                return .notWritten(partition, tenure: tenure, reason: "\(error)")
+            }
+        }
+    }
+
+    /// Whatever failed may have been the bucket: it is made again if it is not there.
+    private mutating func forget() { bucket = nil }
+
+    private mutating func open() throws(CheckpointFailure) -> KeyValueBucket {
+        if let bucket { return bucket }
+        do throws(JetStreamError) {
+            let configuration = KeyValueConfiguration(bucket: client.names.operatorBucket)
+            let opened = try jetStream.createBucket(configuration)
+            bucket = opened
+            return opened
+        } catch {
+            throw .bucket(error)
+        }
+    }
+
+    private mutating func store(
+        _ partition: Partition
+    ) throws(CheckpointFailure) -> CheckpointStore<KeyValueBucket> {
+        let bucket = try open()
+        return stores[partition.number]
+            ?? CheckpointStore(bucket, partition: partition.number)
+    }
+
+    private mutating func situation(
+        _ partition: Partition, _ laneOrdinal: UInt64?
+    ) throws -> RecoverySituation {
+        var store = try store(partition)
+        var found = RecoverySituation(
+            partition: partition, definition: settings.definition,
+            generation: settings.generation, series: settings.series)
+        // Before the lane is opened only the head counts.
+        let generation = laneOrdinal == nil ? 0 : settings.generation
+        found.stored = try store.load(
+            definition: settings.definition, generation: generation, series: settings.series)
+        stores[partition.number] = store
+        found.laneOrdinal = laneOrdinal
+        found.isRebuildRequested = try store.isRebuildRequested()
+        (found.standing, found.markerGeneration) = try tape.end(of: partition)
+        if laneOrdinal != nil {
+            for sentence in found.stored.damage {
+                telemetry.emit(CheckpointDamaged(partition: partition, reason: sentence))
+            }
+            if found.needsInput {
+                found.streamCreated = try tape.created(ticksOf: partition)
+                found.isInputThere = try tape.holds(found.standing?.input, of: partition)
+            }
+        }
+        return found
+    }
+
+    private mutating func write(
+        _ image: CheckpointImage, _ partition: Partition, _ tenure: UInt64, epoch: UInt64
+    ) throws(CheckpointFailure) -> CheckpointAnswer {
+        let began = clock.monotonic().nanoseconds
+        var store = try store(partition)
+        // Also when it fails: what it knows of the keys has changed.
+        defer { stores[partition.number] = store }
+        let outcome = try store.write(image, epoch: epoch)
+        return .written(
+            partition, tenure: tenure, outcome,
+            CheckpointAnswer.Written(
+                sequence: image.sequence, byteCount: image.bytes.count,
+                nanoseconds: clock.monotonic().nanoseconds - began))
+    }
+
+    /// Which of the worker's partitions somebody wants to be made anew; nil: none, or it could
+    /// not be found out this time.
+    mutating func requests() -> CheckpointAnswer? {
+        do {
+            let bucket = try open()
+            let own = Set(settings.partitions.map(\.number))
+            var found: [Partition] = []
+            for key in try bucket.keys(CheckpointKeys.requests) {
+                guard let number = CheckpointKeys.partition(ofRequest: key), own.contains(number),
+                    try bucket.get(key) != nil
+                else { continue }
+                found.append(Partition(number))
+            }
+            return found.isEmpty ? nil : .requested(found)
+        } catch {
+            forget()
+            telemetry.emit(RequestsNotRead(reason: "\(error)"))
+            return nil
+        }
+    }
+}

@@ -1,0 +1,305 @@
+import MarketModel
+import NatsTransport
+import Primitives
+import StreamCore
+
+/// Reads and writes the checkpoints of one partition.
+///
+/// Parts go first, then the head by compare-and-set, then what is left over of an older
+/// checkpoint is removed: whoever finds a head finds its parts. Three slots take turns, so the two
+/// checkpoints that stand are not touched while a third one is written. One thread owns it; every
+/// call blocks.
+struct CheckpointStore<Bucket: CheckpointBucket> {
+    let bucket: Bucket
+    let keys: CheckpointKeys
+    let partBytesMax: Int
+
+    /// What is known of the head; nil: it has to be read.
+    private var known: Known?
+    /// Numbers of checkpoints that were found damaged: nothing to keep.
+    private var damaged: Set<UInt64> = []
+    /// The last writes of keys, as far as they were this store's own.
+    private var revisions: [String: UInt64] = [:]
+    /// By slot, parts that may exist; nil: they have to be listed.
+    private var partCounts: [Int]?
+
+    private struct Known {
+        var head: CheckpointHead?
+        var revision: UInt64
+    }
+
+    init(
+        _ bucket: Bucket, partition: Int, partBytesMax: Int = KeyValueLimits.valueBytesMax
+    ) {
+        self.bucket = bucket
+        keys = CheckpointKeys(partition: partition)
+        self.partBytesMax = partBytesMax
+    }
+
+    /// Nothing that was found out holds any more; but what was damaged stays so.
+    mutating func forget() {
+        known = nil
+        partCounts = nil
+        revisions = [:]
+    }
+
+    // MARK: reading
+
+    /// The head, and the newest checkpoint of these settings whose parts are whole.
+    mutating func load(
+        definition: UInt64, generation: UInt32, series: BarSeriesSet
+    ) throws(CheckpointFailure) -> StoredCheckpoints {
+        var found = StoredCheckpoints()
+        known = nil
+        let now = try readHead(&found.damage)
+        found.head = now.head
+        guard let head = now.head, head.generation == generation, head.definition == definition
+        else { return found }
+        for entry in head.entries {
+            if let candidate = try candidate(entry, head, series, &found.damage) {
+                found.candidate = candidate
+                return found
+            }
+            damaged.insert(entry.manifest.number)
+        }
+        return found
+    }
+
+    private mutating func readHead(
+        _ damage: inout [String]
+    ) throws(CheckpointFailure) -> Known {
+        if let known { return known }
+        let record = try read(keys.head)
+        var now = Known(head: nil, revision: record?.revision ?? 0)
+        if let record {
+            do throws(CheckpointError) {
+                now.head = try record.value.withRawSpan { span throws(CheckpointError) in
+                    try CheckpointHead(span)
+                }
+            } catch {
+                damage.append("\(keys.head): \(error)")
+            }
+        }
+        known = now
+        return now
+    }
+
+    private func candidate(
+        _ entry: CheckpointHead.Entry, _ head: CheckpointHead, _ series: BarSeriesSet,
+        _ damage: inout [String]
+    ) throws(CheckpointFailure) -> StoredCheckpoints.Candidate? {
+        let number = entry.manifest.number
+        var parts: [[UInt8]] = []
+        for index in entry.manifest.parts.indices {
+            let key = keys.part(index, slot: Self.slot(of: number))
+            // A missing part is found by the count.
+            if let record = try read(key) { parts.append(record.value) }
+        }
+        do throws(CheckpointError) {
+            let bytes = try entry.manifest.assemble(parts)
+            let (checkpoint, machine) = try bytes.withRawSpan { span throws(CheckpointError) in
+                try OperatorCheckpoint.restore(span, series: series)
+            }
+            guard checkpoint.definition == head.definition,
+                checkpoint.generation == head.generation, checkpoint.output == entry.output,
+                let input = checkpoint.input.withRawSpan({ CheckpointInput($0) })
+            else {
+                damage.append("checkpoint \(number) does not fit its head")
+                return nil
+            }
+            return StoredCheckpoints.Candidate(
+                number: number, output: checkpoint.output, input: input, machine: machine)
+        } catch {
+            damage.append("checkpoint \(number): \(error)")
+            return nil
+        }
+    }
+
+    func isRebuildRequested() throws(CheckpointFailure) -> Bool {
+        try read(keys.request) != nil
+    }
+
+    // MARK: writing
+
+    static func slot(of number: UInt64) -> Int { Int(number % CheckpointTimes.slots) }
+
+    /// `epoch` is that of the partition's lane.
+    mutating func write(
+        _ image: CheckpointImage, epoch: UInt64
+    ) throws(CheckpointFailure) -> CheckpointOutcome {
+        for _ in 0..<CheckpointTimes.triesMax {
+            var damage: [String] = []
+            let now = try readHead(&damage)
+            if let head = now.head, let reason = head.reasonToLeave(image, epoch: epoch) {
+                return .superseded(reason)
+            }
+            if let number = try write(image, epoch: epoch, over: now) {
+                if image.endsRequest { try remove(keys.request) }
+                return .stored(number: number)
+            }
+            known = nil
+        }
+        throw .contended(key: keys.head)
+    }
+
+    /// Nil: somebody else writes, too.
+    private mutating func write(
+        _ image: CheckpointImage, epoch: UInt64, over now: Known
+    ) throws(CheckpointFailure) -> UInt64? {
+        let kept =
+            image.isBase
+            ? [] : (now.head?.entries.filter { !damaged.contains($0.manifest.number) } ?? [])
+        let number = Self.next(after: now.head)
+        let slot = Self.slot(of: number)
+        let listed = try listedParts()[slot]
+        let manifest = try manifest(image, number: number)
+        let parts = manifest.parts.count
+        // From here on more of them may exist than were listed.
+        partCounts?[slot] = max(listed, parts)
+        for index in 0..<parts {
+            let bytes = Array(image.bytes[manifest.range(ofPart: index)])
+            guard try put(keys.part(index, slot: slot), bytes) else { return nil }
+        }
+        let head = CheckpointHead(
+            epoch: epoch, generation: image.generation, definition: image.definition,
+            entries: [CheckpointHead.Entry(manifest: manifest, output: image.output)]
+                + kept.prefix(1))
+        var bytes: [UInt8] = []
+        head.encode(into: &bytes)
+        revisions[keys.head] = now.revision
+        // Until the outcome is known, so is nothing about the head.
+        known = nil
+        guard try put(keys.head, bytes), let revision = revisions[keys.head] else { return nil }
+        known = Known(head: head, revision: revision)
+        for index in parts..<max(listed, parts) { try remove(keys.part(index, slot: slot)) }
+        partCounts?[slot] = parts
+        return number
+    }
+
+    /// The next number whose slot none of the checkpoints that stand is in.
+    private static func next(after head: CheckpointHead?) -> UInt64 {
+        let standing = head?.entries.map(\.manifest.number) ?? []
+        var number = (standing.max() ?? 0) + 1
+        while standing.contains(where: { slot(of: $0) == slot(of: number) }) { number += 1 }
+        return number
+    }
+
+    private func manifest(
+        _ image: CheckpointImage, number: UInt64
+    ) throws(CheckpointFailure) -> CheckpointManifest {
+        do throws(CheckpointError) {
+            return try image.bytes.withRawSpan { span throws(CheckpointError) in
+                try CheckpointManifest(number: number, of: span, partBytesMax: partBytesMax)
+            }
+        } catch {
+            throw .bytes(error)
+        }
+    }
+
+    /// What the slots hold: listed once, then known.
+    private mutating func listedParts() throws(CheckpointFailure) -> [Int] {
+        if let partCounts { return partCounts }
+        var counts: [Int] = []
+        for slot in 0..<Int(CheckpointTimes.slots) {
+            do throws(JetStreamError) {
+                let found = try bucket.keys(keys.parts(slot: slot))
+                let last = found.compactMap { $0.split(separator: ".").last.flatMap { Int($0) } }
+                counts.append((last.max() ?? -1) + 1)
+            } catch {
+                throw .bucket(error)
+            }
+        }
+        partCounts = counts
+        return counts
+    }
+
+    // MARK: single keys
+
+    private func read(_ key: String) throws(CheckpointFailure) -> CheckpointRecord? {
+        do throws(JetStreamError) {
+            return try bucket.read(key)
+        } catch {
+            throw .bucket(error)
+        }
+    }
+
+    /// Compare-and-set on the write of this key that is known; on the one that stands when none
+    /// is. False: somebody else wrote, so whose turn it is has to be looked up.
+    private mutating func put(_ key: String, _ value: [UInt8]) throws(CheckpointFailure) -> Bool {
+        let expected = try revision(key)
+        var reason = ""
+        for _ in 0..<CheckpointTimes.triesMax {
+            do throws(JetStreamError) {
+                switch try bucket.write(key, value, expected: expected) {
+                case .stored(let revision):
+                    revisions[key] = revision
+                    return true
+                case .conflict:
+                    // It may be our own write of which no answer came.
+                    let record = try bucket.read(key)
+                    let isOurs = record?.value == value && !reason.isEmpty
+                    revisions[key] = isOurs ? record?.revision : nil
+                    return isOurs
+                // The same bytes with the same expectation settle it.
+                case .unknown(let text): reason = text
+                }
+            } catch {
+                revisions[key] = nil
+                throw .bucket(error)
+            }
+        }
+        revisions[key] = nil
+        throw .unsettled(key: key, reason: reason)
+    }
+
+    private mutating func revision(_ key: String) throws(CheckpointFailure) -> UInt64 {
+        if let known = revisions[key] { return known }
+        return try read(key)?.revision ?? 0
+    }
+
+    /// What somebody else wrote meanwhile stays.
+    private mutating func remove(_ key: String) throws(CheckpointFailure) {
+        guard let record = try read(key) else { return }
+        revisions[key] = nil
+        var reason = ""
+        for _ in 0..<CheckpointTimes.triesMax {
+            do throws(JetStreamError) {
+                switch try bucket.remove(key, expected: record.revision) {
+                case .stored, .conflict: return
+                case .unknown(let text): reason = text
+                }
+            } catch {
+                throw .bucket(error)
+            }
+        }
+        throw .unsettled(key: key, reason: reason)
+    }
+}
+
+/// What a partition's keys hold.
+struct StoredCheckpoints: Sendable {
+    var head: CheckpointHead?
+    var candidate: Candidate?
+    /// One sentence for each thing that could not be used.
+    var damage: [String] = []
+
+    /// A checkpoint that was read and restored.
+    struct Candidate: Sendable {
+        var number: UInt64
+        var output: OutputLedger.Standing?
+        var input: CheckpointInput
+        var machine: BarMachine
+    }
+}
+
+extension CheckpointHead {
+    /// Why a writer of this image has to leave the partition's checkpoints alone.
+    fileprivate func reasonToLeave(_ image: CheckpointImage, epoch: UInt64) -> String? {
+        if self.epoch > epoch { return "an owner with epoch \(self.epoch) writes them" }
+        if generation > image.generation { return "they are of generation \(generation)" }
+        if generation == image.generation, definition != image.definition, !image.isBase {
+            return "they are of another definition"
+        }
+        return nil
+    }
+}

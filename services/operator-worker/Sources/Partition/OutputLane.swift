@@ -1,0 +1,44 @@
+import MarketModel
+import Primitives
+import StreamCore
+import TapeCodec
+import TapeTransport
+
+/// Where the bars of one partition leave: a lane of the tape, or one of a simulation.
+protocol OutputLane {
+    /// A packet may be published: none is in flight.
+    var isReady: Bool { get }
+    var isFull: Bool { get }
+    /// Bars in the packet that is being filled.
+    var waitingTicks: Int { get }
+
+    func register(_ definition: SymbolDefinition) -> UInt32
+    func register(_ definition: SeriesDefinition) -> UInt16
+    /// False: the packet is full.
+    func append(_ bar: Bar) -> Bool
+    /// Sends what is in the packet, also when that is nothing.
+    func publish(watermark: Timestamp, output: OutputState)
+}
+
+struct TapeLane: OutputLane {
+    let publisher: TapePublisher
+    let lane: Int
+
+    var isReady: Bool { publisher.isReady(lane: lane) }
+    var isFull: Bool { publisher.isFull(lane: lane) }
+    var waitingTicks: Int { publisher.waitingTicks(lane: lane) }
+
+    func register(_ definition: SymbolDefinition) -> UInt32 {
+        publisher.register(definition, lane: lane)
+    }
+
+    func register(_ definition: SeriesDefinition) -> UInt16 {
+        publisher.register(definition, lane: lane)
+    }
+
+    func append(_ bar: Bar) -> Bool { publisher.append(bar, lane: lane) }
+
+    func publish(watermark: Timestamp, output: OutputState) {
+        publisher.publish(lane: lane, watermark: watermark, output: output)
+    }
+}

@@ -1,0 +1,85 @@
+import MarketModel
+import Primitives
+import StreamCore
+import TapeCodec
+
+// The way of computed bars into packets.
+extension PartitionOperator {
+    /// Moves computed bars into the lane's packet, and sends it when the lane is free. `now` is
+    /// monotonic.
+    mutating func pump(_ lane: some OutputLane, now: Int64) {
+        if case .telling(let input) = phase {
+            tell(input, lane)
+            return
+        }
+        pack(lane)
+        if outbox.isEmpty, ledger.isPastStanding, stopped == nil { complete = position ?? complete }
+        guard lane.isReady, let complete else { return }
+        let hasBars = lane.waitingTicks > 0
+        guard hasBars || mustTell(complete, now: now) else { return }
+        if outbox.isEmpty { packedWatermark = max(packedWatermark, watermark) }
+        published += UInt64(lane.waitingTicks)
+        toldPosition = complete.sequence
+        toldAt = now
+        publish(lane, input: complete)
+    }
+
+    private func publish(_ lane: some OutputLane, input: TapePosition) {
+        lane.publish(
+            watermark: packedWatermark,
+            output: OutputState(
+                input: input, checksum: packedChecksum, generation: settings.generation))
+    }
+
+    /// Once a second an input that made no bars is told, too: readers see how far time has come.
+    private func mustTell(_ complete: TapePosition, now: Int64) -> Bool {
+        stopped == nil && phase == .working && complete.sequence > toldPosition
+            && watermark > packedWatermark
+            && (toldAt == Int64.min || now - toldAt >= 1_000_000_000)
+    }
+
+    /// The packet without bars behind which a new line of output begins.
+    private mutating func tell(_ input: TapePosition, _ lane: some OutputLane) {
+        guard lane.isReady else { return }
+        publish(lane, input: input)
+        phase = .told
+    }
+
+    /// A packet of the lane stands on the tape for good.
+    mutating func acknowledge(_ header: PacketHeader) {
+        guard !header.flags.contains(.epochMarker) else { return }
+        acknowledged = max(acknowledged, header.nextOrdinal - 1)
+        if phase == .told { phase = .keeping }
+    }
+
+    private mutating func pack(_ lane: some OutputLane) {
+        var packed = 0
+        while packed < outbox.count, !lane.isFull {
+            var bar = outbox[packed].bar
+            bar.symbol = laneSymbol(bar.symbol, lane)
+            bar.series = laneSeries[Int(bar.series)]
+            let isIn = lane.append(bar)
+            precondition(isIn, "a lane that was not full refused a bar")
+            packedChecksum = outbox[packed].checksum
+            packed += 1
+        }
+        guard packed > 0 else { return }
+        let last = outbox[packed - 1].ordinal
+        outbox.removeFirst(packed)
+        let done = ends.prefix { $0.ordinal <= last }
+        if let end = done.last { complete = end.position }
+        ends.removeFirst(done.count)
+    }
+
+    private mutating func laneSymbol(_ symbol: UInt32, _ lane: some OutputLane) -> UInt32 {
+        while laneSymbols.count <= symbol { laneSymbols.append(nil) }
+        if let known = laneSymbols[Int(symbol)] { return known }
+        let source = machine.sources.entries[machine.symbols.source(of: symbol)].name
+        let number = lane.register(
+            SymbolDefinition(
+                symbol: machine.symbols.symbol(at: symbol), provider: "",
+                since: .undefined, source: source))
+        laneSymbols[Int(symbol)] = number
+        return number
+    }
+}

@@ -1,0 +1,257 @@
+import MarketModel
+import Primitives
+import StreamCore
+import TapeCodec
+
+/// One partition of the operator: packets of ticks in, bars for its lane out, and now and then an
+/// image of its state.
+///
+/// Pure but for what it appends to the lane: what it computes follows from the packets alone.
+struct PartitionOperator {
+    /// Computed bars that have no place in a packet yet: beyond this the reader is held.
+    static let outboxMax = 4_096
+
+    let partition: Partition
+    let settings: OperatorSettings
+    private(set) var machine: BarMachine
+    var ledger: OutputLedger
+    /// Why nothing more is computed for this partition; a person has to look.
+    var stopped: String?
+    var phase: Phase
+
+    /// A new line of output goes through all of them, in order; others only work.
+    enum Phase: Hashable, Sendable {
+        /// State without output, up to and with the packet at this position.
+        case building(until: TapePosition)
+        /// The packet that says how far the bars are out has to be published.
+        case telling(TapePosition)
+        /// It is in flight.
+        case told
+        /// The checkpoint that the new line begins with has to be stored.
+        case keeping
+        case working
+    }
+
+    struct Output {
+        let bar: Bar
+        let ordinal: UInt64
+        /// The running checksum up to and with it.
+        let checksum: UInt64
+    }
+
+    /// An input that made output, and the last of it.
+    struct InputEnd {
+        let ordinal: UInt64
+        let position: TapePosition
+    }
+
+    var outbox: [Output] = []
+    /// Of the inputs whose output is in the outbox. Never longer than that.
+    var ends: [InputEnd] = []
+    private var closed: [Bar] = []
+    private var late: [LateTick] = []
+    /// What the indexes of the packet at hand mean in the machine.
+    private var packetSymbols: [UInt32] = []
+    /// The lane's numbers for the machine's symbols and series.
+    var laneSymbols: [UInt32?] = []
+    let laneSeries: [UInt16]
+    /// The last input whose output, and that of all before it, is in packets entirely; before the
+    /// first one the start of the tape. And the checksum of the last bar in a packet.
+    var complete: TapePosition?
+    var packedChecksum: UInt64
+    var packedWatermark: Timestamp
+    /// The last input, and what the tape knows of it.
+    var position: TapePosition?
+    /// As `CheckpointInput` says.
+    private(set) var publishFrom: Timestamp?
+    private(set) var hasBegun: Bool
+    /// Of a new line of output that is not kept yet.
+    let base: Base?
+    /// The last bar that the tape acknowledged.
+    var acknowledged: UInt64
+    var toldPosition: UInt64 = 0
+    var toldAt = Int64.min
+    var schedule: CheckpointSchedule
+    /// Waits until all output that it counts is acknowledged.
+    var waiting: CheckpointImage?
+    private(set) var suppressed: UInt64 = 0
+    var published: UInt64 = 0
+    /// Closed windows of a new line of output that began before it, or before the tape.
+    private(set) var unpublished: UInt64 = 0
+    private(set) var lateTicks: UInt64 = 0
+
+    init(
+        partition: Partition, settings: OperatorSettings, beginning: Beginning,
+        lane: some OutputLane
+    ) {
+        self.partition = partition
+        self.settings = settings
+        machine = beginning.machine
+        ledger = OutputLedger(after: beginning.output, standing: beginning.standing)
+        packedChecksum = beginning.standing?.checksum ?? 0
+        acknowledged = beginning.standing?.ordinal ?? 0
+        position = beginning.input.position
+        publishFrom = beginning.input.publishFrom
+        hasBegun = beginning.input.hasBegun
+        schedule = CheckpointSchedule(partitions: settings.partitions.count, behind: position)
+        complete = position
+        toldPosition = position?.sequence ?? 0
+        packedWatermark = beginning.watermark
+        laneSeries = settings.series.all.map {
+            lane.register(
+                SeriesDefinition(name: $0.name, widthNanoseconds: $0.widthNanoseconds))
+        }
+        if case .base(let base) = beginning.way {
+            self.base = base
+            phase = base.end.map { .building(until: $0) } ?? base.next
+        } else {
+            base = nil
+            phase = .working
+        }
+        packedWatermark = max(packedWatermark, watermark)
+    }
+
+    /// Takes nothing more at the moment.
+    var mustHold: Bool {
+        if outbox.count >= Self.outboxMax || stopped != nil { return true }
+        switch phase {
+        case .building, .working: return false
+        case .telling, .told, .keeping: return true
+        }
+    }
+    /// Nothing is left that may leave.
+    var isEmpty: Bool { outbox.isEmpty }
+    /// False while a new line of output is on its way.
+    var hasBegunLine: Bool { phase == .working }
+    /// All that stands on the tape was met again, or was there from the start.
+    var isCaughtUp: Bool { phase == .working && ledger.isPastStanding }
+
+    /// The least of its sources' watermarks; the bars up to it are out.
+    var watermark: Timestamp {
+        machine.sources.entries.map(\.watermark).min() ?? SourceTable.noWatermark
+    }
+
+    // MARK: input
+
+    /// Takes the next packet of the partition. `position` is where it stands.
+    mutating func take(_ header: PacketHeader, _ packet: RawSpan, at position: TapePosition?) {
+        guard stopped == nil else { return }
+        self.position = position
+        if complete == nil { complete = position.map { .before($0.streamCreated) } }
+        guard let source = machine.source(header.source, firstSeen: header.sendTime) else {
+            stopped = "more sources feed this partition than the limit allows"
+            return
+        }
+        if header.kind == .ticks { takeTicks(header, packet, source: source) }
+        schedule.took(ticks: Int(header.tickCount))
+        machine.advance(source: source, watermark: header.watermark, into: &closed)
+        if case .building(let end) = phase {
+            build(until: end)
+        } else {
+            let waiting = outbox.count
+            for bar in closed { record(bar) }
+            if outbox.count > waiting, let position {
+                ends.append(InputEnd(ordinal: ledger.nextOrdinal - 1, position: position))
+            }
+        }
+        closed.removeAll(keepingCapacity: true)
+        machine.takeLateTicks(into: &late)
+        lateTicks += UInt64(late.count)
+        late.removeAll(keepingCapacity: true)
+    }
+
+    /// The bars up to the end of the line before are out.
+    private mutating func build(until end: TapePosition) {
+        unpublished += UInt64(closed.count)
+        guard let position, position.sequence >= end.sequence else { return }
+        guard position.sequence == end.sequence, position.packet == end.packet else {
+            stopped =
+                "the tape does not hold the ticks behind which its bars end; "
+                + RecoverySituation.remedy(partition)
+            return
+        }
+        complete = position
+        toldPosition = position.sequence
+        packedWatermark = max(packedWatermark, watermark)
+        phase = base?.next ?? .working
+    }
+
+    private mutating func takeTicks(_ header: PacketHeader, _ packet: RawSpan, source: Int) {
+        packetSymbols.removeAll(keepingCapacity: true)
+        if !hasBegun, header.tickCount > 0 { begin(header, packet) }
+        var walk = TradeWalk(firstOrdinal: header.firstOrdinal)
+        takeTrades(&walk, packet, source: source)
+        // A definition may stand between two trades, and changes what the indexes mean.
+        while let message = walk.definition {
+            define(message, packet, source: source)
+            takeTrades(&walk, packet, source: source)
+        }
+    }
+
+    private mutating func takeTrades(_ walk: inout TradeWalk, _ packet: RawSpan, source: Int) {
+        let symbols = packetSymbols
+        machine.trades(source: source) { walk.next(in: packet, symbols) }
+    }
+
+    /// When earlier ordinals are gone, nobody saw the windows that overlap the first tick from
+    /// their start.
+    private mutating func begin(_ header: PacketHeader, _ packet: RawSpan) {
+        guard header.firstOrdinal > 1 else {
+            hasBegun = true
+            return
+        }
+        var first = Timestamp.undefined
+        var cursor = RecordCursor()
+        while let record = cursor.next(in: packet) {
+            switch record {
+            case .trade(let trade): first = min(first, trade.header.eventTime)
+            case .quote(let quote): first = min(first, quote.header.eventTime)
+            case .bar, .other, .malformed: continue
+            }
+        }
+        guard first.isDefined else { return }
+        hasBegun = true
+        if let from = publishFrom {
+            publishFrom = max(from, first.advanced(byNanoseconds: 1))
+        } else {
+            machine.tapeStarts(at: first)
+        }
+    }
+
+    private mutating func define(_ message: MessageBounds, _ packet: RawSpan, source: Int) {
+        guard let (index, definition) = message.symbolDefinition(in: packet),
+            index < PacketLimits.definitionsMax
+        else { return }
+        let subscription = Subscription(
+            symbol: definition.symbol, provider: definition.provider, since: definition.since)
+        while packetSymbols.count <= index { packetSymbols.append(BarMachine.noSymbol) }
+        packetSymbols[Int(index)] =
+            machine.symbol(subscription, source: source) ?? BarMachine.noSymbol
+    }
+
+    // MARK: output
+
+    private mutating func record(_ closed: Bar) {
+        if let publishFrom, closed.openTime < publishFrom {
+            unpublished += 1
+            return
+        }
+        var bar = closed
+        bar.generation = settings.generation
+        let symbol = machine.symbols.symbol(at: bar.symbol)
+        let series = machine.series.all[Int(bar.series)].name
+        switch ledger.record(bar, symbol: symbol, series: series) {
+        case .new(let ordinal):
+            outbox.append(Output(bar: bar, ordinal: ordinal, checksum: ledger.checksum))
+        case .suppressed: suppressed += 1
+        case .diverged(let ordinal, let expected, let found):
+            stopped = RecoverySituation.divergence(
+                at: ordinal, expected: expected, found: found, partition)
+        }
+    }
+}
+
+extension Base {
+    /// What follows when the state is built.
+    fileprivate var next: PartitionOperator.Phase { tells.map { .telling($0) } ?? .keeping }
+}

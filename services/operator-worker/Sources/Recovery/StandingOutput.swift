@@ -1,0 +1,38 @@
+import MarketModel
+import Primitives
+import StreamCore
+import TapeCodec
+
+/// The end of the bars on the tape, as their last packet that is no marker says.
+struct StandingOutput: Hashable, Sendable {
+    /// 0: packets stand there, but no bar.
+    var ordinal: UInt64
+    var checksum: UInt64
+    var generation: UInt32
+    /// The input up to which all output is out.
+    var input: TapePosition
+    /// The bars up to it are out.
+    var watermark: Timestamp
+
+    var end: OutputLedger.Standing? {
+        ordinal < OutputLedger.firstOrdinal
+            ? nil : OutputLedger.Standing(ordinal: ordinal, checksum: checksum)
+    }
+
+    init(
+        ordinal: UInt64, checksum: UInt64, generation: UInt32, input: TapePosition,
+        watermark: Timestamp
+    ) {
+        self.ordinal = ordinal
+        self.checksum = checksum
+        self.generation = generation
+        self.input = input
+        self.watermark = watermark
+    }
+
+    init(_ header: PacketHeader, _ state: OutputState) {
+        self.init(
+            ordinal: header.nextOrdinal - 1, checksum: state.checksum,
+            generation: state.generation, input: state.input, watermark: header.watermark)
+    }
+}

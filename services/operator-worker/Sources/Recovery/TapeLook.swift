@@ -1,0 +1,72 @@
+import MarketModel
+import NatsTransport
+import Primitives
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+
+/// Looks at single packets of the tape. Every call blocks.
+struct TapeLook {
+    private let client: TapeClient
+    private let jetStream: JetStream
+
+    init(_ client: TapeClient, _ jetStream: JetStream) {
+        self.client = client
+        self.jetStream = jetStream
+    }
+
+    /// The end of the partition's bars, and the generation of the last marker if that is what
+    /// stands last.
+    func end(of partition: Partition) throws -> (StandingOutput?, markerGeneration: UInt32?) {
+        let names = client.names
+        let subject = names.bars(partition)
+        guard let last = try client.lastPacket(stream: names.barStream, subject: subject) else {
+            return (nil, nil)
+        }
+        let marker = last.withBytes { Self.marker(in: $0) }
+        let content =
+            marker == nil
+            ? last : try client.lastContent(stream: names.barStream, subject: subject)
+        let standing = content.flatMap { packet in
+            packet.withBytes { PacketReader.outputState(of: $0) }
+                .map { StandingOutput(packet.header, $0) }
+        }
+        return (standing, marker?.generation)
+    }
+
+    private static func marker(in packet: RawSpan) -> EpochMarker? {
+        var cursor = RecordCursor()
+        while let record = cursor.next(in: packet) {
+            if case .other(let message) = record, let marker = message.epochMarker(in: packet) {
+                return marker
+            }
+        }
+        return nil
+    }
+
+    func created(ticksOf partition: Partition) throws -> Timestamp? {
+        try jetStream.streamInfo(client.names.tickStream(of: partition))?.created
+    }
+
+    /// Whether the very packet of this position stands on the tape of the partition's ticks.
+    func holds(_ position: TapePosition?, of partition: Partition) throws -> Bool {
+        guard let position, try created(ticksOf: partition) == position.streamCreated else {
+            return false
+        }
+        // Before the first packet there is nothing to prove.
+        guard position.sequence > 0 else { return true }
+        let stream = client.names.tickStream(of: partition)
+        guard
+            let message = try jetStream.message(stream: stream, sequence: position.sequence)
+        else { return false }
+        do throws(PacketError) {
+            let header = try message.payload.withRawSpan { span throws(PacketError) in
+                try PacketReader.validate(span)
+            }
+            return header.identity == position.packet
+        } catch {
+            // Something else stands there.
+            return false
+        }
+    }
+}

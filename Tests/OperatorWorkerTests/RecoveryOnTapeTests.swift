@@ -206,4 +206,119 @@ struct RecoveryOnTapeTests {
             }, "\(second.reasons)")
         #expect(try second.stop() == .success)
     }
+
+    // MARK: new lines of output
+
+    @Test("a raised generation goes on behind the old bars; a lower one stands by and adds nothing")
+    func generation() throws {
+        var run = try Run("rc7", seed: 7)
+        let first = try run.worker()
+        try run.publish(0..<100, to: first)
+        #expect(try first.stop() == .success)
+        let before = try BarsOnTape(run.tape, 0).bars
+        let second = try run.worker(["OPERATOR_SERIES": "1s,5s", "OPERATOR_GENERATION": "2"])
+        #expect(started(second, "base"))
+        #expect(eventually { second.isReady }, "\(second.reasons)")
+        try run.publish(100..<200, to: second, closing: true)
+        let lower = try run.worker()
+        #expect(
+            eventually { lower.reasons.contains { $0.contains("generation 2") } },
+            "\(lower.reasons)")
+        #expect(try lower.stop() == .success)
+        #expect(second.isReady)
+        #expect(try second.stop() == .success)
+        let found = try BarsOnTape(run.tape, 0)
+        #expect(found.problems.isEmpty, "\(found.problems)")
+        #expect(Array(found.bars.prefix(before.count)) == before)
+        // Whole windows of the new line, those that were open at its start included.
+        let wanted = run.feed.bars(series: [(name: "1s", seconds: 1), (name: "5s", seconds: 5)])
+        let added = Array(found.bars.dropFirst(before.count))
+        #expect(added.count > 50 && Set(added).count == added.count)
+        #expect(Set(added).isSubset(of: wanted))
+        #expect(
+            Set(before.filter { $0.series == "1s" }).union(added.filter { $0.series == "1s" })
+                == wanted.filter { $0.series == "1s" })
+        #expect(found.all.dropFirst(before.count).allSatisfy { $0.generation == 2 })
+        let third = try run.worker(["OPERATOR_SERIES": "1s,5s", "OPERATOR_GENERATION": "2"])
+        #expect(started(third, "checkpoint"))
+        #expect(try third.stop() == .success)
+    }
+
+    private func request(_ run: Run) throws {
+        _ = try run.bucket.create(run.keys.request, Array("{\"requested_ns\":1}".utf8))
+    }
+
+    private func isRebuilt(_ run: Run, _ worker: RunningService) throws -> Bool {
+        try eventually(within: 30) {
+            try run.bucket.get(run.keys.request) == nil && worker.isReady
+        }
+    }
+
+    @Test("a running partition that is rebuilt goes on behind its bars, which stay dense and equal")
+    func rebuildRunning() throws {
+        var run = try Run("rc8", seed: 8)
+        let worker = try run.worker()
+        try run.publish(0..<100, to: worker)
+        try request(run)
+        #expect(try isRebuilt(run, worker), "\(worker.reasons)")
+        #expect(worker.log.count(of: "operator.rebuild.begun") == 1)
+        try run.publish(100..<200, to: worker, closing: true)
+        #expect(try worker.stop() == .success)
+        try run.expectBars()
+        let last = try run.worker()
+        #expect(started(last, "checkpoint"))
+        #expect(try last.stop() == .success)
+    }
+
+    @Test("bars that were put back are made again behind the highest ordinal, once rebuilt")
+    func rebuildBars() throws {
+        var run = try Run("rc9", seed: 9)
+        let first = try run.worker()
+        try run.publish(0..<100, to: first)
+        #expect(try first.stop() == .success)
+        let names = run.tape.names
+        let lost = try run.tape.lastOrdinal(
+            stream: names.barStream, subject: names.bars(Partition(0)))
+        _ = try run.tape.client.connection.request(
+            [], to: "$JS.API.STREAM.PURGE.\(names.barStream)", timeout: .seconds(5))
+        let second = try run.worker()
+        #expect(eventually { second.reasons.contains { $0.contains("rebuild 0") } })
+        try request(run)
+        #expect(try isRebuilt(run, second), "\(second.reasons)")
+        try run.publish(100..<200, to: second, closing: true)
+        #expect(try second.stop() == .success)
+        // Nothing stands of the old line, so all of it is there again, behind what was lost.
+        let found = try BarsOnTape(run.tape, 0)
+        let wanted = run.feed.bars(series: [(name: "1s", seconds: 1), (name: "1m", seconds: 60)])
+        #expect(Set(found.bars) == wanted && found.bars.count == wanted.count)
+        #expect(found.markers.last?.startOrdinal == lost + 1)
+    }
+
+    @Test("ticks that were made anew are input of their own, once rebuilt")
+    func rebuildTicks() throws {
+        var run = try Run("rc10", seed: 10)
+        let first = try run.worker()
+        try run.publish(0..<100, to: first)
+        #expect(try first.stop() == .success)
+        let before = try BarsOnTape(run.tape, 0).bars
+        _ = try run.tape.client.connection.request(
+            [], to: "$JS.API.STREAM.DELETE.\(run.tape.names.tickStream(0))", timeout: .seconds(5))
+        try run.tape.client.ensureTickStreams(bytesMax: TestTape.streamBytes)
+        let second = try run.worker()
+        #expect(eventually { second.reasons.contains { $0.contains("rebuild 0") } })
+        // Before the rebuild, and none of them is lost by it.
+        try run.feed.publish(100..<150, by: &run.source)
+        try request(run)
+        #expect(try isRebuilt(run, second), "\(second.reasons)")
+        try run.publish(150..<200, to: second, closing: true)
+        #expect(try second.stop() == .success)
+        let found = try BarsOnTape(run.tape, 0)
+        #expect(found.problems.isEmpty, "\(found.problems)")
+        #expect(Array(found.bars.prefix(before.count)) == before)
+        let times = run.feed.packets[100].trades.map(\.trade.header.providerTime.nanoseconds)
+        let from = try #require(times.min())
+        let wanted = run.feed.bars(series: [(name: "1s", seconds: 1), (name: "1m", seconds: 60)])
+            .filter { $0.openTime > from }
+        #expect(Set(found.bars.dropFirst(before.count)) == wanted)
+    }
 }

@@ -36,11 +36,14 @@ final class TapeRig {
     var closed: String?
     var reconnects = 0
     var onTake: ((Int) -> Void)?
+    var onAcknowledge: ((TapePublisher.Acknowledged) -> Void)?
     private var symbols: [UInt32] = []
     private var events: [TapeEvent] = []
 
+    /// `url`: another way to the server than the straight one.
     init(
-        _ server: NatsServer, names: TapeNames, source: String = "sim", lanes: Int = 32
+        _ server: NatsServer, names: TapeNames, source: String = "sim", lanes: Int = 32,
+        url: String? = nil
     ) throws {
         self.server = server
         self.source = try #require(SourceName(source))
@@ -52,7 +55,7 @@ final class TapeRig {
                 return true
             })
         client = try TapeClient(
-            NatsConfiguration(urls: [server.url], clientName: "test"), names: names,
+            NatsConfiguration(urls: [url ?? server.url], clientName: "test"), names: names,
             telemetry: TelemetryHub(logger: logger, metrics: MetricRegistry()),
             readiness: readiness)
         client.notify(mailbox)
@@ -128,6 +131,7 @@ final class TapeRig {
         where publisher.isReady(lane: lane) && publisher.waitingTicks(lane: lane) > 0 {
             publisher.publish(lane: lane, watermark: .undefined)
         }
+        if let onAcknowledge { publisher.acknowledged.forEach(onAcknowledge) }
         publisher.acknowledged.removeAll()
     }
 

@@ -1,0 +1,266 @@
+import MarketModel
+import NatsTransport
+import Primitives
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import TestSupport
+import Testing
+
+/// A publisher and readers that reach their server through a proxy; what was acknowledged to the
+/// one and taken by the others is kept, also beyond their ends.
+final class FaultWorld {
+    private struct Standing {
+        let header: PacketHeader
+        let sequence: UInt64
+        let ids: [UInt64]
+    }
+
+    let tape: TapeServer
+    let proxy: NatsProxy
+    private(set) var rig: TapeRig
+    /// Straight to the server.
+    private let inspector: TapeRig
+    private var acknowledged: [[TapePublisher.Acknowledged]]
+    /// Packets that were destroyed after everybody had read them.
+    private var destroyed: Set<PacketIdentity> = []
+    private var destructions = 0
+    private var oldLogs: [LogLines] = []
+    private var random: SeededRandom
+
+    init(lanes: Int = 4, seed: UInt64) throws {
+        tape = try TapeServer(partitions: 8)
+        proxy = try NatsProxy(to: tape.server.port)
+        inspector = try tape.rig(source: "inspector")
+        random = SeededRandom(seed: seed &+ 1)
+        acknowledged = Array(repeating: [], count: lanes)
+        rig = try TapeRig(tape.server, names: tape.names, url: proxy.url)
+        try addLanes(to: rig)
+        for lane in 0..<lanes { rig.readers.open(lane, at: nil) }
+    }
+
+    private var lanes: Range<Int> { acknowledged.indices }
+
+    private func addLanes(to rig: TapeRig) throws {
+        for lane in lanes {
+            try rig.addLane(lane)
+            rig.addReader(lane)
+        }
+        rig.onAcknowledge = { [unowned self] in acknowledged[$0.lane].append($0) }
+        rig.publisher.open()
+    }
+
+    // MARK: running
+
+    func work(turns: Int) {
+        for _ in 0..<turns {
+            for lane in lanes where rig.publisher.waitingTicks(lane: lane) < 200 {
+                rig.offer(lane, ticks: Int.random(in: 0...3, using: &random))
+            }
+            rig.turn()
+        }
+    }
+
+    /// Like `work`, for so long (but see `waitMax`).
+    func work(milliseconds: Int) {
+        let end = ContinuousClock.now + .milliseconds(min(milliseconds, FaultSchedule.waitMax))
+        while ContinuousClock.now < end { work(turns: 1) }
+    }
+
+    /// Like `work`, until something is so; the deadline only bounds a failing test.
+    func work(until condition: () -> Bool) -> Bool {
+        let deadline = ContinuousClock.now + .seconds(60)
+        while !condition() {
+            guard ContinuousClock.now < deadline else { return false }
+            work(turns: 1)
+        }
+        return true
+    }
+
+    func run(_ schedule: FaultSchedule) throws {
+        for step in schedule.steps {
+            work(turns: step.turns)
+            try strike(step.fault)
+        }
+        work(turns: 20)
+    }
+
+    func strike(_ fault: FaultSchedule.Fault) throws {
+        switch fault {
+        case .cut: proxy.cut()
+        case .cutUnread(let time):
+            proxy.freeze(.toClient)
+            work(milliseconds: time)
+            proxy.cut()
+            proxy.thaw()
+        case .restart:
+            tape.server.stop()
+            work(turns: 5)
+            try tape.server.start()
+        case .kill(let time):
+            tape.server.kill()
+            work(milliseconds: time)
+            try tape.server.start()
+        case .pause(let time):
+            tape.server.pause()
+            work(milliseconds: time)
+            tape.server.resume()
+        case .deleteConsumers: try deleteConsumers()
+        case .destroy(let lane, let all): try destroy(lane, all: all)
+        case .lose(let count, let traffic): proxy.lose(count, traffic)
+        case .hold(let count, let traffic, let time):
+            proxy.hold(count, traffic)
+            work(milliseconds: time)
+            proxy.release()
+        case .refuse(let count, let refusal, let stored):
+            proxy.refuse(count, refusal, stored: stored)
+        case .recreate: try recreate()
+        }
+    }
+
+    private func deleteConsumers() throws {
+        for lane in lanes {
+            let stream = tape.names.tickStream(of: Partition(lane))
+            let names = try ask("CONSUMER.NAMES.\(stream)")["consumers"]?.array ?? []
+            for name in names.compactMap(\.string) {
+                // One that its reader gives up in this moment is gone before.
+                _ = try inspector.client.jetStream.deleteConsumer(stream: stream, name: name)
+            }
+        }
+    }
+
+    /// The inspector's link may still be on its way back after a restart of the server.
+    @discardableResult
+    private func ask(_ path: String, _ body: String = "") throws -> JSONValue {
+        #expect(eventually { inspector.client.connection.isConnected })
+        return try inspector.api(path, body)
+    }
+
+    /// Only what is acknowledged and read by everybody: nothing is lost by that. Nobody may come
+    /// to doubt its position before it has taken the next packet: then it could not prove it.
+    private func destroy(_ lane: Int, all: Bool) throws {
+        proxy.calm()
+        try settle("before a destruction")
+        let standing = try standing(lane)
+        guard let last = standing.last else { return }
+        let (subject, stream) = (subject(lane), tape.names.tickStream(of: Partition(lane)))
+        if all {
+            try ask("STREAM.PURGE.\(stream)", "{\"filter\":\"\(subject)\"}")
+        } else {
+            try ask("STREAM.MSG.DELETE.\(stream)", "{\"seq\":\(last.sequence)}")
+        }
+        destructions += 1
+        destroyed.formUnion((all ? standing[...] : standing.suffix(1)).map(\.header.identity))
+        rig.offer(lane)
+        try settle("after a destruction")
+    }
+
+    private func recreate() throws {
+        let old = rig
+        old.client.close()
+        oldLogs.append(old.log)
+        rig = try connected()
+        try addLanes(to: rig)
+        for lane in lanes {
+            rig.taken[lane] = old.taken[lane]
+            rig.takenIDs[lane] = old.takenIDs[lane]
+            rig.readers.open(lane, at: old.readers.position(lane))
+        }
+        try #require(rig.run { lanes.allSatisfy { rig.publisher.isReady(lane: $0) } })
+        // From here on no packet of the predecessor can come to stand any more.
+        for lane in lanes { rig.offered[lane] = try lastID(lane) }
+    }
+
+    private func connected() throws -> TapeRig {
+        var made: TapeRig?
+        var reason = ""
+        _ = eventually {
+            do {
+                made = try TapeRig(tape.server, names: tape.names, url: proxy.url)
+            } catch {
+                reason = "\(error)"
+            }
+            return made != nil
+        }
+        return try #require(made, "\(reason)")
+    }
+
+    /// The last tick of the lane that stands, or that stood before it was destroyed.
+    private func lastID(_ lane: Int) throws -> UInt64 {
+        let onTape = try standing(lane).last { !$0.ids.isEmpty }?.ids.last ?? 0
+        return max(onTape, rig.takenIDs[lane].last ?? 0)
+    }
+
+    /// Until everything is acknowledged and read.
+    private func settle(_ comment: String) throws {
+        let isDone = rig.run { rig.publisher.isIdle && lanes.allSatisfy(rig.hasTakenAll) }
+        let problems = lanes.compactMap { rig.readers.problem($0) }
+        try #require(
+            isDone,
+            """
+            \(comment): offered \(rig.offered), read \(rig.takenIDs.map(\.count)), \
+            \(rig.publisher.trouble ?? "no trouble"), \(problems)
+            """)
+    }
+
+    // MARK: what holds
+
+    private func subject(_ lane: Int) -> String { tape.names.ticks(Partition(lane), rig.source) }
+
+    /// The packets of a lane as they stand on the tape, read one by one.
+    private func standing(_ lane: Int) throws -> [Standing] {
+        let stream = tape.names.tickStream(of: Partition(lane))
+        #expect(eventually { inspector.client.connection.isConnected })
+        let info = try #require(try inspector.client.jetStream.streamInfo(stream))
+        guard info.messages > 0 else { return [] }
+        return try (info.firstSequence...info.lastSequence).compactMap { sequence in
+            guard
+                let message = try inspector.client.jetStream.message(
+                    stream: stream, sequence: sequence), message.subject == subject(lane)
+            else { return nil }
+            return try message.payload.withRawSpan { packet in
+                let header = try PacketReader.validate(packet)
+                var ids: [UInt64] = []
+                var cursor = RecordCursor()
+                while let record = cursor.next(in: packet) {
+                    if case .trade(let trade) = record { ids.append(trade.header.providerID) }
+                }
+                return Standing(header: header, sequence: sequence, ids: ids)
+            }
+        }
+    }
+
+    /// Each tick stands once, in order, dense; what was acknowledged stands where it was said to;
+    /// each reader took each packet once. Nothing was reported lost but what was destroyed.
+    func audit(_ comment: String) throws {
+        proxy.calm()
+        try settle(comment)
+        for lane in lanes {
+            rig.auditOnce(lane, comment)
+            let standing = try standing(lane)
+            let taken = rig.taken[lane].map(\.identity)
+            #expect(
+                standing.map(\.header.identity) == taken.filter { !destroyed.contains($0) },
+                "\(comment): the tape and reader \(lane)")
+            let places = Dictionary(
+                uniqueKeysWithValues: standing.map { ($0.sequence, $0.header.identity) })
+            for packet in acknowledged[lane] where !destroyed.contains(packet.header.identity) {
+                #expect(
+                    places[packet.sequence] == packet.header.identity,
+                    "\(comment): lane \(lane), acknowledged at \(packet.sequence)")
+            }
+            let ends = acknowledged[lane].map(\.header.nextOrdinal)
+            #expect(ends == ends.sorted(), "\(comment): lane \(lane)")
+        }
+        let logs = oldLogs + [rig.log]
+        let count = { (text: String) in logs.reduce(0) { $0 + $1.count(text) } }
+        #expect(count("\"tape.rolled_back\"") == destructions, "\(comment)")
+        #expect(count("\"tape.hole\"") == 0, "\(comment)")
+        #expect(count("\"tape.reader.stopped\"") == 0, "\(comment)")
+    }
+
+    var ticks: UInt64 { rig.offered.reduce(0, +) }
+    var unsettled: Int {
+        (oldLogs + [rig.log]).reduce(0) { $0 + $1.count("tape.publish.unsettled") }
+    }
+}

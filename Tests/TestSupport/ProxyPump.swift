@@ -1,0 +1,137 @@
+import Glibc
+
+/// The proxy's thread: accepts links and carries their bytes.
+struct ProxyPump {
+    private let listener: Int32
+    private let server: UInt16
+    private let controls: ProxyControls
+    private var links: [ProxyLink] = []
+    private var releases = 0
+
+    init(listener: Int32, server: UInt16, controls: ProxyControls) {
+        self.listener = listener
+        self.server = server
+        self.controls = controls
+    }
+
+    /// Until the proxy's owner goes.
+    mutating func run() {
+        while true {
+            let state = controls.look { $0 }
+            if state.isEnding { break }
+            obey(state)
+            wait(state)
+            drainWakes()
+            // What was asked while it waited counts for what came meanwhile.
+            let now = controls.look { $0 }
+            if now.isEnding { break }
+            obey(now)
+            accept()
+            for link in links { link.carry(frozen: now.frozen) }
+            links.removeAll { $0.isOver }
+            let (held, count) = (links.reduce(0) { $0 + $1.held.count }, links.count)
+            controls.note { state in
+                state.held = held
+                state.links = count
+            }
+        }
+        links.removeAll()
+        close(listener)
+    }
+
+    private mutating func obey(_ state: ProxyControls.State) {
+        if state.cuts > state.cutsDone {
+            for link in links { link.reset() }
+            links.removeAll()
+            controls.note { $0.cutsDone = state.cuts }
+        }
+        if state.releases > releases {
+            releases = state.releases
+            for link in links { link.release() }
+        }
+    }
+
+    private func wait(_ state: ProxyControls.State) {
+        var polled = [
+            pollfd(fd: controls.wakeRead, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: listener, events: Int16(POLLIN), revents: 0),
+        ]
+        for link in links { polled += link.wishes(frozen: state.frozen) }
+        _ = unsafe poll(&polled, nfds_t(polled.count), 1_000)
+    }
+
+    private func drainWakes() {
+        var bytes = [UInt8](repeating: 0, count: 64)
+        while unsafe read(controls.wakeRead, &bytes, bytes.count) > 0 {}
+    }
+
+    private mutating func accept() {
+        while true {
+            let client = Glibc.accept(listener, nil, nil)
+            guard client >= 0 else { return }
+            // As a client sees it when nobody listens behind a load balancer: taken, then closed.
+            guard let peer = ProxySocket.connect(to: server) else {
+                close(client)
+                continue
+            }
+            for end in [client, peer] { ProxySocket.setNonBlocking(end) }
+            links.append(ProxyLink(client: client, server: peer, controls: controls))
+        }
+    }
+}
+
+/// The sockets of the proxy: loopback, not blocking.
+enum ProxySocket {
+    static func listen() -> (descriptor: Int32, port: UInt16)? {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { return nil }
+        var address = loopback(port: 0)
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let bound = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe bind(descriptor, $0, size) == 0 && Glibc.listen(descriptor, 64) == 0
+                    && getsockname(descriptor, $0, &size) == 0
+            }
+        }
+        guard bound else {
+            close(descriptor)
+            return nil
+        }
+        setNonBlocking(descriptor)
+        return (descriptor, UInt16(bigEndian: address.sin_port))
+    }
+
+    static func connect(to port: UInt16) -> Int32? {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { return nil }
+        var address = loopback(port: port)
+        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let connected = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe Glibc.connect(descriptor, $0, size) == 0
+            }
+        }
+        guard connected else {
+            close(descriptor)
+            return nil
+        }
+        return descriptor
+    }
+
+    static func setNonBlocking(_ descriptor: Int32) {
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+        var one: Int32 = 1
+        // Refused for a pipe, which has no delay.
+        _ = unsafe setsockopt(
+            descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one,
+            socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    private static func loopback(port: UInt16) -> sockaddr_in {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        return address
+    }
+}

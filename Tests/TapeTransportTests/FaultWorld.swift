@@ -28,8 +28,11 @@ final class FaultWorld {
     private var oldLogs: [LogLines] = []
     private var random: SeededRandom
 
-    init(lanes: Int = 4, seed: UInt64) throws {
-        tape = try TapeServer(partitions: 8)
+    init(
+        lanes: Int = 4, seed: UInt64, bytesMax: Int64 = 256 * 1_048_576,
+        _ options: NatsServer.Options = NatsServer.Options()
+    ) throws {
+        tape = try TapeServer(partitions: 8, bytesMax: bytesMax, options)
         proxy = try NatsProxy(to: tape.server.port)
         inspector = try tape.rig(source: "inspector")
         random = SeededRandom(seed: seed &+ 1)
@@ -259,6 +262,7 @@ final class FaultWorld {
         #expect(count("\"tape.reader.stopped\"") == 0, "\(comment)")
     }
 
+    var acknowledgedPackets: Int { acknowledged.reduce(0) { $0 + $1.count } }
     var ticks: UInt64 { rig.offered.reduce(0, +) }
     var unsettled: Int {
         (oldLogs + [rig.log]).reduce(0) { $0 + $1.count("tape.publish.unsettled") }

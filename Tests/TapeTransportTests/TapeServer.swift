@@ -11,8 +11,11 @@ struct TapeServer {
     let server: NatsServer
     let names: TapeNames
 
-    init(partitions: Int = 8, bytesMax: Int64 = 256 * 1_048_576) throws {
-        server = try NatsServer()
+    init(
+        partitions: Int = 8, bytesMax: Int64 = 256 * 1_048_576,
+        _ options: NatsServer.Options = NatsServer.Options()
+    ) throws {
+        server = try NatsServer(options)
         names = try #require(TapeNames(namespace: "md", partitions: partitions))
         let rig = try TapeRig(server, names: names)
         try rig.client.ensureTickStreams(bytesMax: bytesMax)

@@ -22,6 +22,8 @@ public final class NatsServer: Sendable {
         public var syncInterval = "2m"
         public var users: [User] = []
         public var jetStream = true
+        /// Where the streams lie; nil: in the server's own folder.
+        public var store: String?
         /// Lines that are appended to the server's configuration file.
         public var extra = ""
 
@@ -113,7 +115,7 @@ public final class NatsServer: Sendable {
         var lines = ["server_name: test", "listen: \"127.0.0.1:\(port)\""]
         if options.jetStream {
             lines.append(
-                "jetstream { store_dir: \"\(folder.file("store"))\", "
+                "jetstream { store_dir: \"\(options.store ?? folder.file("store"))\", "
                     + "sync_interval: \"\(options.syncInterval)\" }")
         }
         if !options.users.isEmpty {

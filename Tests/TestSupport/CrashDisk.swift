@@ -1,0 +1,95 @@
+import Foundation
+import Glibc
+import Synchronization
+
+/// A disk whose power can be cut: ext4 on a loop device, mounted while the value lives.
+///
+/// What programs write lies in the page cache of this file system until it is synced; only then it
+/// is written to the image file, which is the disk. A copy of the image is therefore what a machine
+/// finds after a power cut. `cut` proves that each time, by a file of its own that is not synced.
+public final class CrashDisk: Sendable {
+    public struct Failed: Error, CustomStringConvertible {
+        public let description: String
+    }
+
+    private static let programs = ["/usr/bin/mount", "/usr/bin/umount", "/usr/sbin/mkfs.ext4"]
+    private static let controlBytes = 65_536
+
+    /// Why there can be none on this machine; nil when there can.
+    public static let obstacle: String? = {
+        guard getuid() == 0 else { return "a disk to cut the power of needs root" }
+        for program in programs where !FileManager.default.isExecutableFile(atPath: program) {
+            return "a disk to cut the power of needs \(program)"
+        }
+        do {
+            _ = try CrashDisk(megabytes: 16)
+            return nil
+        } catch {
+            return "no loop device can be mounted here: \(error)"
+        }
+    }()
+
+    private let folder: TemporaryFolder
+    /// How often the power was cut: the number of the image in use.
+    private let cuts = Mutex(0)
+
+    /// Where it is mounted.
+    public var path: String { folder.file("disk") }
+    public func file(_ name: String) -> String { "\(path)/\(name)" }
+    private func image(_ number: Int) -> String { folder.file("image-\(number)") }
+
+    public init(megabytes: Int = 256) throws {
+        folder = try TemporaryFolder("crash-disk")
+        try FileManager.default.createDirectory(
+            atPath: folder.file("disk"), withIntermediateDirectories: false)
+        let empty = image(0)
+        guard FileManager.default.createFile(atPath: empty, contents: nil),
+            unsafe truncate(empty, megabytes * 1_048_576) == 0
+        else { throw Failed(description: "no image of \(megabytes) MB: errno \(errno)") }
+        try run("/usr/sbin/mkfs.ext4", ["-q", "-F", empty])
+        try mount(empty)
+        // Static values have no deinit, and a mount outlives the process.
+        let path = path
+        AtExit.call { unsafe umount2(path, Int32(MNT_DETACH)) }
+    }
+
+    deinit { unsafe umount2(path, Int32(MNT_DETACH)) }
+
+    /// The journal is written when somebody syncs, and hardly ever by itself.
+    private func mount(_ image: String) throws {
+        try run("/usr/bin/mount", ["-o", "loop,commit=300", image, path])
+    }
+
+    /// Everything that was written is on the disk when this returns.
+    public func sync() throws { try run("/usr/bin/sync", ["-f", path]) }
+
+    /// Writes a file as most programs do: without a word about the disk, which Foundation has.
+    public func write(_ bytes: [UInt8], to name: String) throws {
+        let descriptor = unsafe open(file(name), O_CREAT | O_TRUNC | O_WRONLY, 0o644)
+        guard descriptor >= 0 else { throw Failed(description: "no \(name): errno \(errno)") }
+        defer { close(descriptor) }
+        guard unsafe Glibc.write(descriptor, bytes, bytes.count) == bytes.count else {
+            throw Failed(description: "\(name) was not written: errno \(errno)")
+        }
+    }
+
+    /// Cuts the power and mounts what the disk holds then, in the same place. `stopped` ends the
+    /// programs that use it; they should be paused, so that they do nothing meanwhile.
+    public func cut(_ stopped: () -> Void) throws {
+        let number = cuts.withLock { count in
+            count += 1
+            return count
+        }
+        let control = "unsynced-\(number)"
+        try write([UInt8](repeating: 7, count: Self.controlBytes), to: control)
+        try run("/usr/bin/cp", ["--sparse=always", image(number - 1), image(number)])
+        stopped()
+        try run("/usr/bin/umount", [path])
+        try FileManager.default.removeItem(atPath: image(number - 1))
+        try mount(image(number))
+        let rest = FileManager.default.contents(atPath: file(control))?.count ?? 0
+        guard rest < Self.controlBytes else {
+            throw Failed(description: "the copy holds what was never synced")
+        }
+    }
+}

@@ -57,11 +57,15 @@ final class Pipeline {
             + [writerPassword, PostgresServer.password, ValkeyServer.password]
     }
 
-    /// Starts the servers and migrates a fresh database, but starts no service.
-    init(_ load: Load = Load(), timescale: Bool = true, postgres: PostgresServer? = nil) throws {
+    /// Starts the servers and migrates a fresh database, but starts no service. `store`: where the
+    /// tape lies, if not in the server's own folder.
+    init(
+        _ load: Load = Load(), timescale: Bool = true, postgres: PostgresServer? = nil,
+        store: String? = nil
+    ) throws {
         self.load = load
         folder = try TemporaryFolder("pipeline")
-        nats = try Self.natsAsShipped()
+        nats = try Self.natsAsShipped(store: store)
         self.postgres = try postgres ?? PostgresServer.shared()
         valkey = try ValkeyServer()
         database = "pipeline_\(UUID().uuidString.prefix(8).lowercased())"
@@ -74,7 +78,7 @@ final class Pipeline {
     deinit { for service in running.values { service.kill() } }
 
     /// With the users, rights and disk writes of `deploy/nats/server.conf`.
-    static func natsAsShipped() throws -> NatsServer {
+    static func natsAsShipped(store: String? = nil) throws -> NatsServer {
         let path = "\(ServerPrograms.checkout)/deploy/nats/server.conf"
         let shipped = try String(contentsOfFile: path, encoding: .utf8)
         let start = try #require(shipped.range(of: "\nauthorization {"))
@@ -85,7 +89,9 @@ final class Pipeline {
         }
         var options = NatsServer.Options()
         options.extra = rights
-        options.syncInterval = "always"
+        options.syncInterval = String(
+            try #require(shipped.firstMatch(of: /\n +sync_interval: (\w+)/)).1)
+        options.store = store
         return try NatsServer(options)
     }
 

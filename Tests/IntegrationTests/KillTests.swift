@@ -62,6 +62,38 @@ extension IntegrationTests {
             try finish(pipeline)
         }
 
+        @Test(
+            "Every service paused for 5 s and killed, NATS killed and paused, as a seed says",
+            arguments: KillSchedule.seeds)
+        func schedule(seed: UInt64) throws {
+            let schedule = KillSchedule(seed: seed, milliseconds: 9_000)
+            print("faults of the services: \(schedule)")
+            let pipeline = try Pipeline(load(seconds: 10, seed: seed))
+            try pipeline.startAll()
+            let begin = ContinuousClock.now
+            for step in schedule.steps {
+                let left = ContinuousClock.now.duration(
+                    to: begin + .milliseconds(step.milliseconds))
+                pass(milliseconds: max(0, Int(left / .milliseconds(1))))
+                switch step.action {
+                case .kill(let role): try pipeline.killAndRestart(role)
+                case .pause(let role): try pipeline.service(role).signal(SIGSTOP)
+                case .resume(let role): try pipeline.service(role).signal(SIGCONT)
+                case .killNats:
+                    pipeline.nats.kill()
+                    try pipeline.nats.start()
+                case .restartNats: try pipeline.nats.restart()
+                case .pauseNats: pipeline.nats.pause()
+                case .resumeNats: pipeline.nats.resume()
+                }
+            }
+            do {
+                try finish(pipeline)
+            } catch {
+                Issue.record("\(schedule): \(error)")
+            }
+        }
+
         /// One fault out of all, and its end.
         private func strike(_ pipeline: Pipeline, _ random: inout SeededRandom) throws {
             let pause = Int.random(in: 1...1_200, using: &random)

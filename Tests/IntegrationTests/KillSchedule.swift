@@ -1,0 +1,72 @@
+import Foundation
+import Primitives
+
+/// Who is killed, paused and restarted, and when; follows from a seed. Faults overlap as they
+/// come: a process may be killed while it is paused, and NATS may go while everybody is.
+struct KillSchedule: CustomStringConvertible {
+    enum Action: CustomStringConvertible {
+        case kill(Pipeline.Role)
+        case pause(Pipeline.Role)
+        case resume(Pipeline.Role)
+        case killNats
+        case restartNats
+        case pauseNats
+        case resumeNats
+
+        var description: String {
+            switch self {
+            case .kill(let role): "kill \(role.rawValue)"
+            case .pause(let role): "pause \(role.rawValue)"
+            case .resume(let role): "resume \(role.rawValue)"
+            case .killNats: "kill NATS"
+            case .restartNats: "restart NATS"
+            case .pauseNats: "pause NATS"
+            case .resumeNats: "resume NATS"
+            }
+        }
+    }
+
+    struct Step {
+        /// Since the beginning.
+        let milliseconds: Int
+        let action: Action
+    }
+
+    private static let pauseMilliseconds = 5_000
+
+    let seed: UInt64
+    let steps: [Step]
+
+    init(seed: UInt64, milliseconds: Int) {
+        self.seed = seed
+        var random = SeededRandom(seed: seed)
+        var steps: [Step] = []
+        func add(_ action: Action, until end: Action? = nil, after pause: Int = 0) {
+            let time = Int.random(in: 0..<(milliseconds - pause), using: &random)
+            steps.append(Step(milliseconds: time, action: action))
+            if let end { steps.append(Step(milliseconds: time + pause, action: end)) }
+        }
+        for role in Pipeline.Role.allCases {
+            add(.pause(role), until: .resume(role), after: Self.pauseMilliseconds)
+            for _ in 0..<2 { add(.kill(role)) }
+        }
+        add(.killNats)
+        add(.restartNats)
+        let pause = Int.random(in: 100...3_500, using: &random)
+        add(.pauseNats, until: .resumeNats, after: pause)
+        self.steps = steps.sorted { $0.milliseconds < $1.milliseconds }
+    }
+
+    var description: String {
+        let told = steps.map { "\($0.milliseconds) ms \($0.action)" }
+        return "KILL_TEST_SEED=\(seed): \(told.joined(separator: "; "))"
+    }
+
+    /// KILL_TEST_SEED=7 runs that one, KILL_TEST_SEEDS=20 so many fresh ones.
+    static let seeds: [UInt64] = {
+        let environment = ProcessInfo.processInfo.environment
+        if let one = environment["KILL_TEST_SEED"].flatMap({ UInt64($0) }) { return [one] }
+        let wish = environment["KILL_TEST_SEEDS"].flatMap { Int($0) } ?? 1
+        return (0..<wish).map { _ in .random(in: 1_000...999_999) }
+    }()
+}

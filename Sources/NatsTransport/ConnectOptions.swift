@@ -28,10 +28,13 @@ struct ConnectOptions: ~Copyable {
         try unsafe setCallbacks(UnsafeMutableRawPointer(bitPattern: events))
     }
 
-    private func check(_ status: natsStatus, _ what: String) throws(NatsError) {
+    /// `quoting`: adds what libnats says of it. Not for URLs: its text would show their password.
+    private func check(
+        _ status: natsStatus, _ what: String, quoting isHarmless: Bool = false
+    ) throws(NatsError) {
         guard status == NATS_OK else {
-            // libnats' text may quote a URL, and that may hold a password.
-            throw NatsError(status, "set \(what)", peer: peer)
+            throw NatsError(
+                status, "set \(what)", peer: peer, detail: isHarmless ? lastErrorText() : "")
         }
     }
 
@@ -94,7 +97,7 @@ struct ConnectOptions: ~Copyable {
         try checkFile(tls.caFile)
         try check(
             unsafe natsOptions_LoadCATrustedCertificates(handle, tls.caFile),
-            "the trusted certificates of \(tls.caFile)")
+            "the trusted certificates of \(tls.caFile)", quoting: true)
         try check(
             unsafe natsOptions_SetExpectedHostname(handle, tls.serverName), "the server's name")
         guard let certFile = tls.certFile, let keyFile = tls.keyFile else { return }
@@ -102,7 +105,7 @@ struct ConnectOptions: ~Copyable {
         try checkFile(keyFile)
         try check(
             unsafe natsOptions_LoadCertificatesChain(handle, certFile, keyFile),
-            "the certificate of \(certFile)")
+            "the certificate of \(certFile)", quoting: true)
     }
 
     private func checkFile(_ path: String) throws(NatsError) {

@@ -110,9 +110,26 @@ public final class NatsConnection: Sendable {
         switch status {
         // A protocol error: who hangs up in the middle of the first words, or is no NATS server.
         case NATS_SYS_ERROR, NATS_IO_ERROR, NATS_CONNECTION_CLOSED, NATS_PROTOCOL_ERROR:
+            if let reason = refusedCertificate(configuration) {
+                return NatsError(
+                    NATS_SSL_ERROR, "connect", peer: error.failure.peer, detail: reason)
+            }
             return .unreachable(error.failure)
         default: return error
         }
+    }
+
+    /// With TLS 1.3 a server refuses a client's certificate after the handshake: by closing a link
+    /// that libnats takes for a good one. What the server asks for tells it from a crash.
+    private static func refusedCertificate(_ configuration: NatsConfiguration) -> String? {
+        guard configuration.wantsTLS,
+            configuration.peer.split(separator: ",").contains(where: {
+                ServerGreeting.demandsCertificate(at: String($0))
+            })
+        else { return nil }
+        let demand = "the server demands a certificate of its clients"
+        guard let ours = configuration.tls?.certFile else { return "\(demand), and there is none" }
+        return "\(demand), and did not accept \(ours)"
     }
 
     func error(_ status: natsStatus, _ operation: String, detail: String = "") -> NatsError {

@@ -5,12 +5,19 @@ import Primitives
 /// that tells the server's version.
 enum ServerGreeting {
     /// "2.12.8", or nil when the server cannot be reached or says something else.
-    static func version(at address: String) -> String? {
+    static func version(at address: String) -> String? { read(at: address)?["version"]?.string }
+
+    /// Whether the server demands a certificate of its clients.
+    static func demandsCertificate(at address: String) -> Bool {
+        read(at: address)?["tls_verify"]?.bool == true
+    }
+
+    private static func read(at address: String) -> JSONValue? {
         guard let line = firstLine(at: address), line.hasPrefix("INFO ") else { return nil }
         do {
-            return try JSONValue.parse(String(line.dropFirst(5)))["version"]?.string
+            return try JSONValue.parse(String(line.dropFirst(5)))
         } catch {
-            // A peer that greets like a NATS server and goes on differently has no version.
+            // A peer that greets like a NATS server and goes on differently says nothing to us.
             return nil
         }
     }

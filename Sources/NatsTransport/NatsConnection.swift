@@ -163,19 +163,34 @@ extension NatsConnection {
     /// The version of the server of the present link, "2.12.8"; empty while there is none or it
     /// does not say. Asks the server once per link (blocks up to the connect timeout).
     public var serverVersion: String {
-        let generation = events.generation.load(ordering: .relaxed)
-        if let known = knownVersion.withLock({ $0 }), known.generation == generation {
-            return known.version
-        }
-        guard let version = ServerGreeting.version(at: connectedAddress) else { return "" }
-        knownVersion.withLock { $0 = (generation, version) }
-        return version
+        if case .told(let version) = askedVersion { return version }
+        return ""
     }
 
-    /// Throws a clear error when the server is older than `minimum` or does not tell its version.
+    private var askedVersion: ServerGreeting.Version {
+        let generation = events.generation.load(ordering: .relaxed)
+        if let known = knownVersion.withLock({ $0 }), known.generation == generation {
+            return .told(known.version)
+        }
+        let asked = ServerGreeting.version(at: connectedAddress)
+        if case .told(let version) = asked {
+            knownVersion.withLock { $0 = (generation, version) }
+        }
+        return asked
+    }
+
+    /// Throws a clear error when the server is older than `minimum` or does not tell its version;
+    /// one that is worth another try when the server has gone in this moment.
     public func requireServer(atLeast minimum: (major: Int, minor: Int)) throws(NatsError) {
-        try requireLink("ask for the server's version")
-        let text = serverVersion
+        let operation = "ask for the server's version"
+        try requireLink(operation)
+        let text: String
+        switch askedVersion {
+        case .told(let version): text = version
+        case .hidden: text = ""
+        case .unknown:
+            throw error(NATS_NO_SERVER, operation, detail: "it gave no greeting in time")
+        }
         let numbers = text.split(separator: ".").map { Int($0.prefix { $0.isNumber }) ?? 0 }
         let needed = "\(minimum.major).\(minimum.minor) or newer is needed"
         guard numbers.count >= 2 else {

@@ -4,16 +4,27 @@ import Primitives
 /// Reads the line that a NATS server sends to everybody who connects. libnats 3.4.1 has no call
 /// that tells the server's version.
 enum ServerGreeting {
-    /// "2.12.8", or nil when the server cannot be reached or says something else.
-    static func version(at address: String) -> String? { read(at: address)?["version"]?.string }
+    enum Version: Equatable {
+        /// "2.12.8"
+        case told(String)
+        /// It answers, and does not say.
+        case hidden
+        /// It cannot be reached at this moment.
+        case unknown
+    }
+
+    static func version(at address: String) -> Version {
+        guard let line = firstLine(at: address) else { return .unknown }
+        return parse(line)?["version"]?.string.map(Version.told) ?? .hidden
+    }
 
     /// Whether the server demands a certificate of its clients.
     static func demandsCertificate(at address: String) -> Bool {
-        read(at: address)?["tls_verify"]?.bool == true
+        firstLine(at: address).flatMap(parse)?["tls_verify"]?.bool == true
     }
 
-    private static func read(at address: String) -> JSONValue? {
-        guard let line = firstLine(at: address), line.hasPrefix("INFO ") else { return nil }
+    private static func parse(_ line: String) -> JSONValue? {
+        guard line.hasPrefix("INFO ") else { return nil }
         do {
             return try JSONValue.parse(String(line.dropFirst(5)))
         } catch {

@@ -146,4 +146,24 @@ import Testing
         }
         #expect(eventually { events.closedCount == 1 })
     }
+
+    @Test("a server that goes before it told its version is worth another try")
+    func versionUnknown() throws {
+        let server = try NatsServer()
+        let proxy = try NatsProxy(to: server.port)
+        let connection = try NatsConnection(
+            NatsConfiguration(urls: [proxy.url], clientName: "test")
+        ) { _ in }
+        proxy.freeze(.toClient)
+        let error = failure { () throws(NatsError) in
+            try connection.requireServer(atLeast: (2, 10))
+        }
+        #expect(error?.isRetryable == true, "\(String(describing: error))")
+        proxy.thaw()
+        let isKnown = eventually {
+            failure { () throws(NatsError) in try connection.requireServer(atLeast: (2, 10)) }
+                == nil
+        }
+        #expect(isKnown)
+    }
 }

@@ -131,7 +131,7 @@ import Testing
         #expect(fixture.log.all.first?.statusDescription == "Idle Heartbeat")
     }
 
-    @Test("a pull that is open when its consumer is deleted gets 409, a later one 503")
+    @Test("a pull that is open when its consumer is deleted gets 409, a later one 503 or no word")
     func deleted() throws {
         let fixture = try Fixture()
         try fixture.consumer(["s.none"], .all)
@@ -142,6 +142,8 @@ import Testing
         #expect(try fixture.jetStream.deleteConsumer(stream: "S", name: "C"))
         #expect(eventually { fixture.statuses.contains(409) })
         #expect(fixture.log.all.last?.statusDescription == "Consumer Deleted")
+        // 2.10 is silent: then a reader's stall detector finds out.
+        guard !fixture.connection.serverVersion.hasPrefix("2.10.") else { return }
         try fixture.pull(batch: 1)
         #expect(eventually { fixture.statuses.suffix(2) == [409, 503] })
     }

@@ -6,7 +6,10 @@ public enum ServerPrograms {
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
 
     public static var root: String { "\(checkout)/.local/servers" }
-    public static var nats: String { "\(root)/bin/nats-server" }
+    /// TEST_NATS_SERVER names another one, to run the tests against another version.
+    public static var nats: String {
+        ProcessInfo.processInfo.environment["TEST_NATS_SERVER"] ?? "\(root)/bin/nats-server"
+    }
 
     /// `initdb`, `pg_ctl`, `postgres`, `psql`, `not-root`, `valkey-server`, `valkey-cli`.
     public static func database(_ program: String) -> String { "\(root)/database/bin/\(program)" }

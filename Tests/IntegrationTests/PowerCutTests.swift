@@ -27,6 +27,7 @@ extension IntegrationTests {
             try pipeline.drain()
             try pipeline.expectCleanAudit()
             pipeline.stopAll()
+            withExtendedLifetime(disk) {}
         }
     }
 }

@@ -29,6 +29,7 @@ struct PowerCutTests {
         return options
     }
 
+    /// Whoever cuts keeps the disk to the end of the test: `withExtendedLifetime`.
     private func cut(_ disk: CrashDisk, _ server: NatsServer) throws {
         server.pause()
         try disk.cut { server.kill() }
@@ -62,6 +63,7 @@ struct PowerCutTests {
         }
         world.work(turns: 40)
         try world.audit("power cut, as shipped")
+        withExtendedLifetime(disk) {}
     }
 
     @Test("with the server's default the loss is told: by the publisher, and by each reader")
@@ -98,6 +100,7 @@ struct PowerCutTests {
             #expect(line["lost.first"]?.int == 21 && line["lost.last"]?.int == 60)
         }
         #expect(rig.log.count("tape.reader.stopped") == 3)
+        withExtendedLifetime(disk) {}
     }
 
     @Test("with the server's default the streams themselves may be gone: nobody goes on in silence")
@@ -118,5 +121,6 @@ struct PowerCutTests {
             return
         }
         #expect(rig.log.lines(with: "tape.rolled_back").first?.contains("\"lost.last\":20") == true)
+        withExtendedLifetime(disk) {}
     }
 }

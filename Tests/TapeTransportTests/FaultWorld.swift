@@ -255,16 +255,19 @@ final class FaultWorld {
             let ends = acknowledged[lane].map(\.header.nextOrdinal)
             #expect(ends == ends.sorted(), "\(comment): lane \(lane)")
         }
-        let logs = oldLogs + [rig.log]
-        let count = { (text: String) in logs.reduce(0) { $0 + $1.count(text) } }
-        #expect(count("\"tape.rolled_back\"") == destructions, "\(comment)")
-        #expect(count("\"tape.hole\"") == 0, "\(comment)")
-        #expect(count("\"tape.reader.stopped\"") == 0, "\(comment)")
+        #expect(logged("tape.rolled_back") == destructions, "\(comment)")
+        #expect(logged("tape.hole") == 0, "\(comment)")
+        #expect(logged("tape.reader.stopped") == 0, "\(comment)")
+    }
+
+    /// Events of this name, of all rigs.
+    private func logged(_ event: String) -> Int {
+        (oldLogs + [rig.log]).reduce(0) { $0 + $1.count("\"\(event)\"") }
     }
 
     var acknowledgedPackets: Int { acknowledged.reduce(0) { $0 + $1.count } }
     var ticks: UInt64 { rig.offered.reduce(0, +) }
-    var unsettled: Int {
-        (oldLogs + [rig.log]).reduce(0) { $0 + $1.count("tape.publish.unsettled") }
-    }
+    var unsettled: Int { logged("tape.publish.unsettled") }
+    /// Of the present rig: consumers that were made anew because a delivery was missing.
+    var missedDeliveries: Int { rig.log.count("\"reason\":\"delivery ") }
 }

@@ -37,6 +37,8 @@ final class Pipeline {
 
     let folder: TemporaryFolder
     let nats: NatsServer
+    /// Between the services and NATS, if wanted.
+    let proxy: NatsProxy?
     let postgres: PostgresServer
     let valkey: ValkeyServer
     let database: String
@@ -58,14 +60,15 @@ final class Pipeline {
     }
 
     /// Starts the servers and migrates a fresh database, but starts no service. `store`: where the
-    /// tape lies, if not in the server's own folder.
+    /// tape lies, if not in the server's own folder; `syncInterval`: another one than we ship.
     init(
         _ load: Load = Load(), timescale: Bool = true, postgres: PostgresServer? = nil,
-        store: String? = nil
+        store: String? = nil, syncInterval: String? = nil, throughProxy: Bool = false
     ) throws {
         self.load = load
         folder = try TemporaryFolder("pipeline")
-        nats = try Self.natsAsShipped(store: store)
+        nats = try Self.natsAsShipped(store: store, syncInterval: syncInterval)
+        proxy = throughProxy ? try NatsProxy(to: nats.port) : nil
         self.postgres = try postgres ?? PostgresServer.shared()
         valkey = try ValkeyServer()
         database = "pipeline_\(UUID().uuidString.prefix(8).lowercased())"
@@ -78,7 +81,9 @@ final class Pipeline {
     deinit { for service in running.values { service.kill() } }
 
     /// With the users, rights and disk writes of `deploy/nats/server.conf`.
-    static func natsAsShipped(store: String? = nil) throws -> NatsServer {
+    static func natsAsShipped(
+        store: String? = nil, syncInterval: String? = nil
+    ) throws -> NatsServer {
         let path = "\(ServerPrograms.checkout)/deploy/nats/server.conf"
         let shipped = try String(contentsOfFile: path, encoding: .utf8)
         let start = try #require(shipped.range(of: "\nauthorization {"))
@@ -89,8 +94,8 @@ final class Pipeline {
         }
         var options = NatsServer.Options()
         options.extra = rights
-        options.syncInterval = String(
-            try #require(shipped.firstMatch(of: /\n +sync_interval: (\w+)/)).1)
+        let always = try #require(shipped.firstMatch(of: /\n +sync_interval: (\w+)/)).1
+        options.syncInterval = syncInterval ?? String(always)
         options.store = store
         return try NatsServer(options)
     }
@@ -119,7 +124,7 @@ final class Pipeline {
 
     func environment(_ role: Role) -> [String: String] {
         var keys = [
-            "NATS_URL": nats.url, "MDS_NAMESPACE": Self.namespace, "OPS_PORT": "0",
+            "NATS_URL": proxy?.url ?? nats.url, "MDS_NAMESPACE": Self.namespace, "OPS_PORT": "0",
             "LOG_FORMAT": "json",
         ]
         let user: String

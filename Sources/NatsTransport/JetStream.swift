@@ -66,7 +66,7 @@ public struct JetStream: Sendable {
         return try storedMessage(stream, operation) { $0.member("seq", sequence) }
     }
 
-    private func storedMessage(
+    func storedMessage(
         _ stream: String, _ operation: String, _ question: (inout JSONWriter) -> Void
     ) throws(JetStreamError) -> StoredMessage? {
         try requireToken(stream, operation)

@@ -121,7 +121,8 @@ let package = Package(
         program(
             "TapelineTool", at: "Sources/tapeline",
             uses: [
-                "NatsTransport", "PostgresClient", "ValkeyClient", "ServiceRuntime", "Telemetry",
+                "TapeTransport", "NatsTransport", "PostgresClient", "ValkeyClient",
+                "ServiceRuntime", "Telemetry",
             ] + tape),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
@@ -160,7 +161,9 @@ let package = Package(
             uses: frame + tape
                 + ["PostgresClient", "ValkeyClient", "ServiceTestSupport", "TestSupport"]),
         tests(
-            of: "TapelineTool", uses: ["ServiceRuntime", "Telemetry", "Primitives", "TestSupport"]),
+            of: "TapelineTool",
+            uses: frame + tape
+                + ["PostgresClient", "ServiceTestSupport", "StoreWriter", "TestSupport"]),
         .testTarget(
             name: "ServicesTests",
             dependencies: [

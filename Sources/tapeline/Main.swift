@@ -36,10 +36,24 @@ enum Main {
         case .demo(let target, let options):
             let stack = try stack(target, terminal, default: ToolCommand.Target.demoName)
             return try stack.demo(options, shutdown: signals())
+        case .tail(let command):
+            let deployment = try deployment(command.target)
+            return try TailRun(command, terminal).run(deployment, shutdown: signals())
+        case .partition(.of(let question)):
+            terminal.line(question.answer)
+            return .success
+        case .partition(.rebuild(let command)):
+            return try command.run(deployment(command.target), terminal)
         case .supervise(let target, let options):
             let stack = try stack(target, terminal)
             return try stack.supervise(options, shutdown: signals())
         }
+    }
+
+    private static func deployment(_ target: TapeTarget) throws(ToolError) -> Deployment {
+        try Deployment.find(
+            target, environment: ConfigurationFiles.environment(),
+            executable: Checkout.ownExecutable())
     }
 
     private static func stack(

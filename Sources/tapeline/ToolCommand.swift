@@ -1,3 +1,6 @@
+import Primitives
+import ServiceRuntime
+
 /// What the arguments ask for.
 enum ToolCommand: Equatable, Sendable {
     case help
@@ -7,6 +10,8 @@ enum ToolCommand: Equatable, Sendable {
     case status(Target, asJSON: Bool)
     case audit(Target, asJSON: Bool)
     case demo(Target, Stack.DemoOptions)
+    case tail(TailCommand)
+    case partition(PartitionCommand)
     /// The process behind `up`; nobody types it.
     case supervise(Target, Stack.UpOptions)
 
@@ -20,14 +25,29 @@ enum ToolCommand: Equatable, Sendable {
     }
 
     static let words = [
-        "demo", "up", "down", "status", "audit", "supervise", "version", "help",
+        "demo", "up", "down", "status", "audit", "supervise", "version", "help", "tail",
+        "partition",
     ]
 
     /// `arguments` without the program's name.
-    static func parse(_ arguments: [String]) throws(ToolError) -> ToolCommand {
+    static func parse(
+        _ arguments: [String], now: Timestamp = SystemClock().now()
+    ) throws(ToolError) -> ToolCommand {
         let wantsHelp = arguments.contains("--help") || arguments.contains("-h")
         guard let word = arguments.first, !wantsHelp else { return .help }
-        var options = ToolOptions(word, Array(arguments.dropFirst()))
+        let rest = Array(arguments.dropFirst())
+        switch word {
+        case "tail": return .tail(try TailCommand.parse(rest, now: now))
+        case "partition": return .partition(try PartitionCommand.parse(rest))
+        default: return try parseStack(word, rest)
+        }
+    }
+
+    /// The commands about a local stack.
+    private static func parseStack(
+        _ word: String, _ rest: [String]
+    ) throws(ToolError) -> ToolCommand {
+        var options = ToolOptions(word, rest)
         try options.read()
         let up = Stack.UpOptions(settings: options.settings, withServices: options.withServices)
         switch word {

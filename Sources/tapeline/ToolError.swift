@@ -15,15 +15,21 @@ enum ToolError: Error, Equatable {
     case stillRunning([String])
     case runtime(ServiceError)
     case audit(String)
+    /// The environment, or the tape that it leads to, is not what is meant.
+    case configuration([String])
+    case unreachable(String)
+    case refused(String)
+    /// What was read cannot be believed or understood.
+    case unreadable(String)
 
     var exitCode: ExitCode {
         switch self {
-        case .usage, .noCheckout: .usage
-        case .missing: .unavailable
+        case .usage, .noCheckout, .configuration: .usage
+        case .missing, .unreachable: .unavailable
         case .file, .diskNearlyFull: .ioError
-        case .damaged: .dataError
+        case .damaged, .unreadable: .dataError
         case .busy, .noFreePort: .temporary
-        case .startFailed, .stillRunning, .runtime, .audit: .failure
+        case .startFailed, .stillRunning, .runtime, .audit, .refused: .failure
         }
     }
 }
@@ -48,7 +54,10 @@ extension ToolError: CustomStringConvertible {
         case .stillRunning(let processes):
             "still running after SIGKILL: \(processes.joined(separator: ", "))"
         case .runtime(let error): error.description
-        case .audit(let problem): problem
+        case .audit(let problem), .unreachable(let problem), .refused(let problem),
+            .unreadable(let problem):
+            problem
+        case .configuration(let problems): problems.joined(separator: "; ")
         }
     }
 }

@@ -16,6 +16,9 @@ struct KeyUse {
         let isExplained: Bool
     }
 
+    /// A program that reads the services' keys, and is none of the libraries that services share.
+    private static let tool = "Sources/tapeline/"
+
     private let repository: Repository
     let keys: [Key]
 
@@ -52,8 +55,10 @@ struct KeyUse {
         let own = repository.swift.filter { $0.path.hasPrefix(home) }
         let shared = repository.swift.filter {
             $0.path.hasPrefix("Sources/") && !$0.path.hasSuffix("/KeyCatalogue.swift")
+                && !$0.path.hasPrefix(Self.tool)
         }
         return keys.filter { key in
+            guard !key.path.hasPrefix(Self.tool) else { return false }
             guard let group = key.group else { return key.path.hasPrefix(home) }
             let users = own + shared.filter { $0.path != key.path }
             return users.contains { Self.names(group, $0) }

@@ -57,6 +57,8 @@ extension KeyCatalogue {
         foreignNames: [
             "POSTGRES_INITDB_ARGS", "POSTGRES_INITDB_WALDIR", "POSTGRES_HOST_AUTH_METHOD",
             "VALKEY_EXTRA_FLAGS", "NATS_DOCKERIZED", "NATS_SERVER", "NATS_CONTEXT",
+            // Of `tapeline` alone.
+            "NATS_MONITOR_URL",
         ])
 
     private static let shared: [ConfigurationKey] =

@@ -16,7 +16,7 @@ struct StackHome: Equatable, Sendable {
         path = "\(checkout.root)/.local/stack/\(name)"
     }
 
-    private static func isName(_ text: String) -> Bool {
+    static func isName(_ text: String) -> Bool {
         guard let first = text.utf8.first, text.utf8.count <= nameBytesMax else { return false }
         let letters = UInt8(ascii: "a")...UInt8(ascii: "z")
         let digits = UInt8(ascii: "0")...UInt8(ascii: "9")

@@ -1,0 +1,88 @@
+/// The arguments behind the words of one command, told apart: what stands alone, options with a
+/// value, and flags. What means something to the command is the command's own affair.
+struct CommandArguments {
+    let command: String
+    /// Arguments that are no options, in order.
+    private(set) var words: [String] = []
+    private var values: [String: [String]] = [:]
+    private var flags: Set<String> = []
+
+    /// How often an option may be repeated.
+    static let repeatsMax = 1_024
+
+    /// What a command takes: options with a value, and flags, by name (`--json`).
+    struct Taken {
+        var values: Set<String> = []
+        var flags: Set<String> = []
+    }
+
+    init(_ command: String, _ arguments: [String], _ taken: Taken) throws(ToolError) {
+        self.command = command
+        var rest = arguments[...]
+        while let argument = rest.popFirst() {
+            if argument == "--" {
+                words += rest
+                return
+            }
+            guard argument.hasPrefix("-"), argument.count > 1 else {
+                words.append(argument)
+                continue
+            }
+            let equals = argument.firstIndex(of: "=")
+            let option = equals.map { String(argument[..<$0]) } ?? argument
+            let attached = equals.map { String(argument[argument.index(after: $0)...]) }
+            if taken.flags.contains(option) {
+                guard attached == nil else { throw .usage("\(option) takes no value") }
+                flags.insert(option)
+            } else if taken.values.contains(option) {
+                try add(option, attached ?? rest.popFirst())
+            } else {
+                throw .usage("'tapeline \(command)' does not take '\(option.prefix(64))'")
+            }
+        }
+    }
+
+    private mutating func add(_ option: String, _ value: String?) throws(ToolError) {
+        guard let value, !value.isEmpty, !value.hasPrefix("--") else {
+            throw .usage("\(option) wants a value")
+        }
+        guard values[option, default: []].count < Self.repeatsMax else {
+            throw .usage("\(option) may come \(Self.repeatsMax) times at most")
+        }
+        values[option, default: []].append(value)
+    }
+
+    func has(_ flag: String) -> Bool { flags.contains(flag) }
+
+    func all(_ option: String) -> [String] { values[option] ?? [] }
+
+    /// Of an option that makes sense once.
+    func one(_ option: String) throws(ToolError) -> String? {
+        let given = all(option)
+        guard given.count <= 1 else { throw .usage("\(option) is given twice") }
+        return given.first
+    }
+
+    func integer(_ option: String, in range: ClosedRange<Int>) throws(ToolError) -> Int? {
+        guard let text = try one(option) else { return nil }
+        return try Self.integer(text, option, in: range)
+    }
+
+    static func integer(
+        _ text: String, _ what: String, in range: ClosedRange<Int>
+    ) throws(ToolError) -> Int {
+        guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(text),
+            range.contains(number)
+        else {
+            throw .usage(
+                "\(what) wants a number from \(range.lowerBound) to \(range.upperBound), "
+                    + "not '\(text.prefix(20))'")
+        }
+        return number
+    }
+
+    /// Exactly so many words, or the reason.
+    func requireWords(_ count: Int, _ what: String) throws(ToolError) {
+        guard words.count == count else { throw .usage("'tapeline \(command)' wants \(what)") }
+    }
+}

@@ -1,0 +1,25 @@
+/// Which tape a command works on: that of a local stack, or of any deployment.
+struct TapeTarget: Equatable, Sendable {
+    var home: String?
+    /// A local stack; nil: the one that is up, unless the environment names servers.
+    var stack: String?
+    /// Takes the place of NATS_URL.
+    var natsURL: String?
+
+    static let options: Set<String> = ["--home", "--name", "--nats"]
+
+    init(home: String? = nil, stack: String? = nil, natsURL: String? = nil) {
+        self.home = home
+        self.stack = stack
+        self.natsURL = natsURL
+    }
+
+    init(_ arguments: CommandArguments) throws(ToolError) {
+        home = try arguments.one("--home")
+        stack = try arguments.one("--name")
+        natsURL = try arguments.one("--nats")
+        guard stack == nil || natsURL == nil else {
+            throw .usage("--name is a local stack and --nats any server: give one of them")
+        }
+    }
+}

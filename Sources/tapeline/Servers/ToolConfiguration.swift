@@ -1,0 +1,85 @@
+import NatsTransport
+import PostgresClient
+import ServiceRuntime
+import TapeProtocol
+import TapeTransport
+
+/// The settings by which the tool reaches servers: the services' own keys, and one of its own.
+struct ToolConfiguration: Sendable {
+    static let monitorKey = "NATS_MONITOR_URL"
+
+    let tape: TapeSettings
+    /// nil: nothing in the environment names a database.
+    let postgres: PostgresConfiguration?
+    let monitor: MonitorAddress?
+
+    private static let description = ServiceDescription(
+        name: "tapeline", version: HelpPage.version, summary: "The person's tool.",
+        keys: ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.postgres + [
+            ConfigurationKey(
+                monitorKey, .url(["http"]), group: "NATS",
+                "Where the NATS server is monitored, for what holds of its disk.")
+        ], rules: [.tape])
+
+    /// From the environment; `natsURL` is stronger.
+    init(_ environment: [String: String], natsURL: String?) throws(ToolError) {
+        let arguments = natsURL.map { ["--nats-url=\($0)"] } ?? []
+        let decision = ServiceCommandLine(Self.description).decide(
+            arguments: arguments, environment: environment)
+        guard case .run(let configuration) = decision else {
+            guard case .refuse(let text) = decision else { throw .configuration([]) }
+            // The last line counts them.
+            let problems = text.split(separator: "\n").dropLast()
+            throw .configuration(problems.map { String($0.dropFirst("tapeline: ".count)) })
+        }
+        do throws(SettingsError) {
+            tape = try TapeSettings(configuration)
+        } catch {
+            throw .configuration([error.description])
+        }
+        let namesDatabase = environment.contains {
+            $0.key.hasPrefix("POSTGRES_") && !$0.value.isEmpty
+        }
+        postgres = namesDatabase ? Self.database(configuration) : nil
+        monitor = configuration.optionalText(Self.monitorKey).flatMap(MonitorAddress.init)
+    }
+
+    private static func database(_ configuration: Configuration) -> PostgresConfiguration {
+        var postgres = PostgresConfiguration(
+            host: configuration.text("POSTGRES_HOST"),
+            port: UInt16(clamping: configuration.integer("POSTGRES_PORT")),
+            database: configuration.text("POSTGRES_DB"),
+            user: configuration.text("POSTGRES_USER"),
+            password: configuration.secret("POSTGRES_PASSWORD")?.revealed)
+        let mode = configuration.text("POSTGRES_SSLMODE")
+        postgres.sslMode = PostgresConfiguration.SSLMode(rawValue: mode) ?? postgres.sslMode
+        postgres.rootCertificate = configuration.optionalText("POSTGRES_SSLROOTCERT")
+        postgres.applicationName = "tapeline"
+        postgres.settings = [("search_path", configuration.text("MDS_NAMESPACE"))]
+        return postgres
+    }
+}
+
+/// Where the server's monitoring answers.
+struct MonitorAddress: Equatable, Sendable {
+    let host: String
+    let port: UInt16
+
+    init(host: String, port: UInt16) {
+        self.host = host
+        self.port = port
+    }
+
+    /// `http://host:port`; nil for anything else.
+    init?(_ url: String) {
+        guard url.hasPrefix("http://") else { return nil }
+        let authority = url.dropFirst("http://".count).prefix { $0 != "/" }
+        guard let colon = authority.lastIndex(of: ":"),
+            let port = UInt16(authority[authority.index(after: colon)...]), port > 0
+        else { return nil }
+        var host = authority[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+        guard !host.isEmpty else { return nil }
+        self.init(host: String(host), port: port)
+    }
+}

@@ -1,0 +1,185 @@
+internal import Glibc
+import Primitives
+
+/// Bytes for standard output: gathered, and written once per batch.
+///
+/// Numbers and times are written digit by digit, without a `String` in between: a tail has to keep
+/// up with the tape.
+struct OutputBuffer {
+    /// Above it the buffer is written in the middle of a batch.
+    static let bytesMax = 256 * 1_024
+
+    private(set) var bytes: [UInt8] = []
+    private let descriptor: Int32
+    /// The reader of the pipe has gone, or the disk is full: nothing more is written.
+    private(set) var failure: Int32?
+    /// The text of the day that was written last: most times share it.
+    private var day = Int64.min
+    private var dayText: [UInt8] = []
+
+    init(descriptor: Int32 = 1, capacity: Int = bytesMax + 16 * 1_024) {
+        self.descriptor = descriptor
+        bytes.reserveCapacity(capacity)
+    }
+
+    var isGone: Bool { failure != nil }
+
+    mutating func flush() {
+        var done = 0
+        while done < bytes.count, failure == nil {
+            let count = unsafe bytes.withUnsafeBytes {
+                unsafe Glibc.write(descriptor, $0.baseAddress?.advanced(by: done), $0.count - done)
+            }
+            if count < 0 {
+                if errno != EINTR { failure = errno }
+                continue
+            }
+            done += count
+        }
+        bytes.removeAll(keepingCapacity: true)
+    }
+
+    mutating func flushIfLarge() { if bytes.count >= Self.bytesMax { flush() } }
+
+    /// Notices a reader that has gone while there is nothing to write.
+    mutating func look() {
+        var poll = pollfd(fd: descriptor, events: 0, revents: 0)
+        if unsafe Glibc.poll(&poll, 1, 0) > 0, poll.revents & Int16(POLLERR) != 0 {
+            failure = EPIPE
+        }
+    }
+
+    // MARK: text
+
+    mutating func byte(_ byte: UInt8) { bytes.append(byte) }
+    mutating func text(_ text: String) { bytes.append(contentsOf: text.utf8) }
+
+    mutating func padded(_ text: String, to width: Int) {
+        bytes.append(contentsOf: text.utf8)
+        for _ in 0..<max(0, width - text.count) { bytes.append(0x20) }
+    }
+
+    mutating func blanks(upTo column: Int, from start: Int) {
+        let missing = column - (bytes.count - start)
+        if missing > 0 { for _ in 0..<missing { bytes.append(0x20) } }
+    }
+
+    // MARK: numbers
+
+    mutating func integer(_ value: Int64) {
+        if value < 0 { bytes.append(UInt8(ascii: "-")) }
+        unsigned(value.magnitude)
+    }
+
+    mutating func unsigned(_ value: UInt64) {
+        guard value >= 10 else {
+            bytes.append(0x30 &+ UInt8(truncatingIfNeeded: value))
+            return
+        }
+        let start = bytes.count
+        var rest = value
+        while rest > 0 {
+            let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
+            bytes.append(0x30 &+ UInt8(truncatingIfNeeded: digit))
+            rest = quotient
+        }
+        bytes[start...].reverse()
+    }
+
+    /// Exact, without zeros at the end.
+    mutating func decimal(_ value: Int64, decimals: Int) {
+        if value < 0 { bytes.append(UInt8(ascii: "-")) }
+        var scale: UInt64 = 1
+        for _ in 0..<decimals { scale &*= 10 }
+        let (whole, fraction) = value.magnitude.quotientAndRemainder(dividingBy: scale)
+        unsigned(whole)
+        guard fraction > 0 else { return }
+        bytes.append(UInt8(ascii: "."))
+        digits(fraction, decimals)
+        while bytes.last == 0x30 { bytes.removeLast() }
+    }
+
+    /// With leading zeros.
+    private mutating func digits(_ value: UInt64, _ count: Int) {
+        let start = bytes.count
+        var rest = value
+        for _ in 0..<count {
+            let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
+            bytes.append(0x30 &+ UInt8(truncatingIfNeeded: digit))
+            rest = quotient
+        }
+        bytes[start...].reverse()
+    }
+
+    /// RFC 3339 in UTC with nine decimals.
+    mutating func time(_ time: Timestamp, separator: UInt8 = UInt8(ascii: "T")) {
+        let perDay: Int64 = 86_400_000_000_000
+        var (days, rest) = time.nanoseconds.quotientAndRemainder(dividingBy: perDay)
+        if rest < 0 {
+            rest += perDay
+            days -= 1
+        }
+        if days != day {
+            day = days
+            dayText = Array(CivilDate(daysSinceEpoch: days).description.utf8)
+        }
+        bytes.append(contentsOf: dayText)
+        bytes.append(separator)
+        let seconds = UInt64(rest / 1_000_000_000)
+        digits(seconds / 3_600, 2)
+        bytes.append(UInt8(ascii: ":"))
+        digits(seconds / 60 % 60, 2)
+        bytes.append(UInt8(ascii: ":"))
+        digits(seconds % 60, 2)
+        bytes.append(UInt8(ascii: "."))
+        digits(UInt64(rest % 1_000_000_000), 9)
+        bytes.append(UInt8(ascii: "Z"))
+    }
+
+    // MARK: escapes
+
+    /// A JSON string with its quotes.
+    mutating func jsonString(_ text: String) {
+        bytes.append(UInt8(ascii: "\""))
+        for byte in text.utf8 {
+            if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
+                bytes.append(UInt8(ascii: "\\"))
+                bytes.append(byte)
+            } else if byte < 0x20 {
+                let hex = Array("0123456789abcdef".utf8)
+                bytes.append(contentsOf: "\\u00".utf8)
+                bytes.append(hex[Int(byte >> 4)])
+                bytes.append(hex[Int(byte & 15)])
+            } else {
+                bytes.append(byte)
+            }
+        }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// A field of RFC 4180: in quotes when it has to be.
+    mutating func csvField(_ text: String) {
+        let special: [UInt8] = [0x22, 0x2c, 0x0a, 0x0d]
+        guard text.utf8.contains(where: { special.contains($0) }) else {
+            bytes.append(contentsOf: text.utf8)
+            return
+        }
+        bytes.append(0x22)
+        for byte in text.utf8 {
+            if byte == 0x22 { bytes.append(0x22) }
+            bytes.append(byte)
+        }
+        bytes.append(0x22)
+    }
+
+    /// For a terminal: no control sequences from outside get through.
+    mutating func plain(_ text: String) {
+        for scalar in text.unicodeScalars {
+            if scalar.properties.generalCategory == .control {
+                bytes.append(UInt8(ascii: "?"))
+            } else {
+                bytes.append(contentsOf: String(scalar).utf8)
+            }
+        }
+    }
+}

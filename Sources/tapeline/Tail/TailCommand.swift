@@ -1,0 +1,159 @@
+import MarketModel
+import Primitives
+import TapeProtocol
+
+/// `tapeline tail`: what is on the tape, from a place on.
+struct TailCommand: Equatable, Sendable {
+    enum Format: Equatable, Sendable { case table, json, csv }
+
+    var target = TapeTarget()
+    var symbols: [Symbol] = []
+    var partitions: [Partition] = []
+    /// Empty: all ticks.
+    var kinds: Set<TickKind> = []
+    var source: SourceName?
+    var wantsBars = false
+    var wantsControl = false
+    /// nil: from the end when following, else from the beginning.
+    var from: TailPlace?
+    var until: TailPlace?
+    var limit: Int?
+    var follows = true
+    var format = Format.table
+
+    private static let taken = CommandArguments.Taken(
+        values: TapeTarget.options.union([
+            "--symbol", "--partition", "--kind", "--source", "--from", "--until", "--limit",
+        ]),
+        flags: ["--bars", "--control", "--follow", "--json", "--csv"])
+
+    static func parse(_ arguments: [String], now: Timestamp) throws(ToolError) -> TailCommand {
+        let arguments = try CommandArguments("tail", arguments, taken)
+        try arguments.requireWords(0, "options only")
+        var command = TailCommand(target: try TapeTarget(arguments))
+        for text in arguments.all("--symbol") {
+            guard let symbol = Symbol(text) else {
+                throw .usage("'\(text.prefix(40))' is no symbol")
+            }
+            command.symbols.append(symbol)
+        }
+        let range = 0...(Partition.countRange.upperBound - 1)
+        for text in arguments.all("--partition") {
+            command.partitions.append(
+                Partition(try CommandArguments.integer(text, "--partition", in: range)))
+        }
+        for text in arguments.all("--kind") { command.kinds.insert(try kind(text)) }
+        if let text = try arguments.one("--source") {
+            guard let source = SourceName(text) else {
+                throw .usage("'\(text.prefix(40))' is no source: a-z, 0-9 and -, at most 24")
+            }
+            command.source = source
+        }
+        command.wantsBars = arguments.has("--bars")
+        command.wantsControl =
+            arguments.has("--control") || command.kinds.contains { $0.isControl }
+        try command.readPlaces(arguments, now: now)
+        guard !arguments.has("--json") || !arguments.has("--csv") else {
+            throw .usage("--json or --csv, not both")
+        }
+        if arguments.has("--json") { command.format = .json }
+        if arguments.has("--csv") { command.format = .csv }
+        return command
+    }
+
+    private mutating func readPlaces(
+        _ arguments: CommandArguments, now: Timestamp
+    ) throws(ToolError) {
+        if let text = try arguments.one("--from") {
+            from = try TailPlace.parse(text, "--from", now: now)
+        }
+        if let text = try arguments.one("--until") {
+            until = try TailPlace.parse(text, "--until", now: now)
+            if until == .beginning { throw .usage("nothing stands before the beginning") }
+        }
+        limit = try arguments.integer("--limit", in: 1...Int.max)
+        follows = arguments.has("--follow") || (until == nil && limit == nil)
+    }
+
+    private static func kind(_ text: String) throws(ToolError) -> TickKind {
+        guard let kind = TickKind(rawValue: text) else {
+            let all = TickKind.allCases.map(\.rawValue).joined(separator: ", ")
+            throw .usage("'\(text.prefix(40))' is no kind (\(all))")
+        }
+        return kind
+    }
+
+    // MARK: what to read
+
+    /// One stream and those of its subjects that are wanted.
+    struct Selection: Equatable, Sendable {
+        let stream: String
+        let filters: [String]
+    }
+
+    /// Which streams have to be read. Ticks and bars both only when kinds of both are asked for.
+    func selections(_ names: TapeNames) throws(ToolError) -> [Selection] {
+        let wanted = try wantedPartitions(names)
+        let derived = kinds.contains { $0.isDerived }
+        let plain = kinds.contains { !$0.isDerived && !$0.isControl }
+        var selections: [Selection] = []
+        if plain || !(wantsBars || derived) {
+            selections += (0..<TapeNames.tickStreams).compactMap { index in
+                tickSelection(names, index, wanted)
+            }
+        }
+        if wantsBars || derived { selections.append(barSelection(names, wanted)) }
+        if case .sequence = from, selections.count > 1 { throw Self.oneStream("--from") }
+        if case .sequence = until, selections.count > 1 { throw Self.oneStream("--until") }
+        return selections
+    }
+
+    private static func oneStream(_ option: String) -> ToolError {
+        .usage(
+            "\(option) seq:NUMBER counts in one stream: choose one by --symbol, --partition or "
+                + "--bars")
+    }
+
+    /// nil: all of them.
+    private func wantedPartitions(_ names: TapeNames) throws(ToolError) -> Set<Partition>? {
+        guard !symbols.isEmpty || !partitions.isEmpty else { return nil }
+        for partition in partitions where partition.number >= names.partitions {
+            throw .usage(
+                "partition \(partition) is not there: there are \(names.partitions), from 0 on")
+        }
+        let ofSymbols = Set(symbols.map { names.partition(of: $0) })
+        if partitions.isEmpty { return ofSymbols }
+        if symbols.isEmpty { return Set(partitions) }
+        let both = ofSymbols.intersection(partitions)
+        guard !both.isEmpty else { throw .usage("none of the symbols is in these partitions") }
+        return both
+    }
+
+    private func tickSelection(
+        _ names: TapeNames, _ index: Int, _ wanted: Set<Partition>?
+    ) -> Selection? {
+        var filters: [String] = []
+        if let wanted {
+            let own = wanted.filter { names.streamIndex(of: $0) == index }.sorted()
+            guard !own.isEmpty else { return nil }
+            filters = own.map { partition in
+                source.map { names.ticks(partition, $0) } ?? names.ticks(partition)
+            }
+        } else {
+            guard index < names.partitions else { return nil }
+            filters = ["\(names.namespace).ticks.*.\(source?.text ?? "*")"]
+        }
+        if wantsControl {
+            filters.append(
+                source.map { names.watermarks(stream: index, $0) }
+                    ?? names.watermarks(stream: index))
+        }
+        return Selection(stream: names.tickStream(index), filters: filters)
+    }
+
+    private func barSelection(_ names: TapeNames, _ wanted: Set<Partition>?) -> Selection {
+        let filters =
+            wanted.map { $0.sorted().map { names.bars($0) } } ?? ["\(names.namespace).bars.*"]
+        return Selection(stream: names.barStream, filters: filters)
+    }
+}

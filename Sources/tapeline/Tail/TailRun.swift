@@ -1,0 +1,161 @@
+internal import Glibc
+import MarketModel
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+
+/// A tail at work: takes packets from the feed, picks what is wanted, prints it.
+final class TailRun {
+    private static let turn: Duration = .milliseconds(100)
+    /// Problems that are told one by one; the rest is counted.
+    static let problemsShownMax = 100
+
+    private let command: TailCommand
+    private let terminal: Terminal
+    private let printer: TailPrinter
+    private let wanted: Set<Symbol>
+    private var output: OutputBuffer
+    private var tick = TailTick()
+    private var packet = TailPacket()
+    private(set) var ticks = 0
+    private(set) var packets = 0
+    private(set) var problems = 0
+
+    init(_ command: TailCommand, _ terminal: Terminal, output: Int32 = 1) {
+        self.command = command
+        self.terminal = terminal
+        printer = TailPrinter(format: command.format)
+        wanted = Set(command.symbols)
+        self.output = OutputBuffer(descriptor: output)
+    }
+
+    func run(_ deployment: Deployment, shutdown: ShutdownSignal) throws(ToolError) -> ExitCode {
+        let selections = try command.selections(deployment.names)
+        let client = try deployment.openTape()
+        defer { client.close() }
+        do {
+            // An end in the future is waited for.
+            let feed = try TailFeed(client, follows: command.follows || endsLater)
+            defer { feed.close() }
+            for selection in selections { try feed.open(selection, at: start) }
+            printer.begin(&output)
+            try read(feed, shutdown)
+        } catch let error as ToolError {
+            output.flush()
+            throw error
+        } catch {
+            output.flush()
+            throw .unreachable("the tape cannot be read: \(error)")
+        }
+        return ending(shutdown)
+    }
+
+    private var start: ConsumerConfiguration.Deliver {
+        switch command.from {
+        case .beginning: .all
+        case .time(let time): .fromTime(time)
+        case .sequence(let sequence): .fromSequence(sequence)
+        case nil: command.follows ? .new : .all
+        }
+    }
+
+    private var endsLater: Bool {
+        guard case .time(let end) = command.until else { return false }
+        return end > SystemClock().now()
+    }
+
+    private var hasReachedLimit: Bool { command.limit.map { ticks >= $0 } ?? false }
+
+    private func read(_ feed: TailFeed, _ shutdown: ShutdownSignal) throws {
+        while !feed.isOver, !shutdown.isRequested, !output.isGone, !hasReachedLimit {
+            try feed.receive(timeout: Self.turn) { try take($0, feed) }
+            output.flush()
+            output.look()
+            if isPastEnd { return }
+        }
+        output.flush()
+    }
+
+    /// Nothing that is stored from now on is wanted any more, and what was is here.
+    private var isPastEnd: Bool {
+        guard case .time(let end) = command.until, command.follows || wasLate else { return false }
+        return SystemClock().now().nanoseconds > end.nanoseconds + 1_000_000_000
+    }
+
+    private lazy var wasLate = endsLater
+
+    // MARK: packets
+
+    private func take(_ message: TailFeed.Message, _ feed: TailFeed) throws {
+        guard !hasReachedLimit, !output.isGone else { return }
+        let metadata = message.metadata
+        if isBehindEnd(metadata) {
+            feed.end(message.lane)
+            return
+        }
+        packets += 1
+        do throws(PacketError) {
+            try message.message.withPayload { bytes throws(PacketError) in
+                let header = try PacketReader.validate(bytes)
+                if let problem = feed.follow(
+                    message.lane, header, sequence: metadata.streamSequence)
+                {
+                    note(problem, feed.stream(message.lane))
+                }
+                show(bytes, header, metadata.streamSequence)
+            }
+        } catch {
+            note(
+                .undecodable(sequence: metadata.streamSequence, error), feed.stream(message.lane))
+        }
+    }
+
+    private func isBehindEnd(_ metadata: PulledMessage) -> Bool {
+        switch command.until {
+        case .time(let end): metadata.time >= end
+        case .sequence(let last): metadata.streamSequence > last
+        case .beginning, nil: false
+        }
+    }
+
+    private func note(_ problem: TailLane.Problem, _ stream: String) {
+        problems += 1
+        // What was read before it comes before it.
+        output.flush()
+        if problems <= Self.problemsShownMax { terminal.problem("\(stream): \(problem)") }
+        if problems == Self.problemsShownMax { terminal.problem("further problems are counted") }
+    }
+
+    private func show(_ bytes: RawSpan, _ header: PacketHeader, _ sequence: UInt64) {
+        packet.begin(header, sequence: sequence)
+        var shown = 0
+        packet.walk(bytes, wanted: wanted, command, &tick) { tick in
+            guard !hasReachedLimit else { return }
+            printer.line(tick, &output)
+            ticks += 1
+            shown += 1
+        }
+    }
+
+    // MARK: the end
+
+    private func ending(_ shutdown: ShutdownSignal) -> ExitCode {
+        if problems > 0 {
+            terminal.problem(
+                "\(problems) problem\(problems == 1 ? "" : "s") on the tape, "
+                    + "\(ticks) ticks of \(packets) packets shown")
+            return .dataError
+        }
+        if shutdown.isRequested {
+            terminal.problem("\(ticks) ticks of \(packets) packets")
+        }
+        if let failure = output.failure, failure != EPIPE {
+            terminal.problem("cannot write: \(SystemErrorCode(rawValue: failure))")
+            return .ioError
+        }
+        return .success
+    }
+}

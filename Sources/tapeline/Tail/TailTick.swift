@@ -1,0 +1,104 @@
+import MarketModel
+import Primitives
+import TapeCodec
+
+/// One message of the tape as a list of named values: what all three formats are made of. The list
+/// is used again for the next message.
+struct TailTick {
+    /// A value with its name, in the order in which it is shown.
+    struct Field {
+        let name: String
+        let value: Value
+    }
+
+    enum Value: Equatable {
+        case text(String)
+        case short(ShortText)
+        /// Exactly value × 10^-decimals.
+        case decimal(Int64, decimals: Int)
+        case wide(Int128, decimals: Int)
+        case time(Timestamp)
+        case integer(Int64)
+        case unsigned(UInt64)
+        case flags([String])
+    }
+
+    var kind = TickKind.trade
+    var symbol = ""
+    /// Of the message; the packet's when it has none.
+    var time = Timestamp.undefined
+    var source = SourceName.operator
+    var partition = Partition(0)
+    /// Nil for what has no ordinal.
+    var ordinal: UInt64?
+    var epoch: UInt64 = 0
+    var sequence: UInt64 = 0
+    var fields: [Field] = []
+
+    // MARK: filling
+
+    mutating func add(_ name: String, _ price: Price) {
+        if price.isDefined { add(name, .decimal(price.raw, decimals: Price.decimals)) }
+    }
+
+    mutating func add(_ name: String, _ size: Quantity) {
+        if size.isDefined { add(name, .decimal(size.raw, decimals: Quantity.decimals)) }
+    }
+
+    mutating func add(_ name: String, _ ratio: Ratio) {
+        if ratio.isDefined { add(name, .decimal(ratio.raw, decimals: Ratio.decimals)) }
+    }
+
+    mutating func add(_ name: String, _ text: ShortText) {
+        if text.raw != 0 { add(name, .short(text)) }
+    }
+
+    mutating func add(_ name: String, _ text: String) {
+        if !text.isEmpty { add(name, .text(text)) }
+    }
+
+    mutating func add(_ name: String, _ time: Timestamp) {
+        if time.isDefined { add(name, .time(time)) }
+    }
+
+    mutating func add(_ name: String, _ value: Value) {
+        fields.append(Field(name: name, value: value))
+    }
+
+    /// What every tick has behind its own values.
+    mutating func addTail(_ header: TickHeader, _ symbol: SymbolDefinition?) {
+        time = header.eventTime
+        self.symbol = symbol?.symbol.text ?? ""
+        let flags = Self.names(of: header.flags)
+        if !flags.isEmpty { add("flags", .flags(flags)) }
+        add("receive_time", header.receiveTime)
+        if header.providerTime.isDefined {
+            add("time_resolution", Self.resolution(header.resolution))
+        }
+        if header.providerID != 0 { add("provider_id", .unsigned(header.providerID)) }
+        if let symbol { add("provider", symbol.provider) }
+    }
+
+    static func names(of flags: TickFlags) -> [String] {
+        guard flags.rawValue != 0 else { return [] }
+        let known: [(TickFlags, String)] = [
+            (.snapshot, "snapshot"), (.conflated, "conflated"), (.backfilled, "backfilled"),
+            (.delayed, "delayed"), (.outOfSession, "out-of-session"),
+        ]
+        var names = known.filter { flags.contains($0.0) }.map(\.1)
+        let rest = known.reduce(flags) { $0.subtracting($1.0) }
+        if rest.rawValue != 0 { names.append("0x\(String(rest.rawValue, radix: 16))") }
+        return names
+    }
+
+    static func resolution(_ raw: UInt8) -> String {
+        TimeResolution(rawValue: raw).map { "\($0)" } ?? "\(raw)"
+    }
+
+    /// The name of a case, or the number of one that this version does not know.
+    static func name<Kind: RawRepresentable>(
+        _ type: Kind.Type, _ raw: UInt8
+    ) -> String where Kind.RawValue == UInt8 {
+        Kind(rawValue: raw).map { "\($0)" } ?? "\(raw)"
+    }
+}

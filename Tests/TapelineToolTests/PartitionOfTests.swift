@@ -1,0 +1,126 @@
+import Foundation
+import MarketModel
+import Primitives
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+@Suite("tapeline partition of")
+struct PartitionOfTests {
+    /// Python: `mmh3.hash(symbol, signed=False) % n` for n = 32, 4 and 1000.
+    private static let golden: [(symbol: String, of32: Int, of4: Int, of1000: Int)] = [
+        ("AAPL", 7, 3, 799),
+        ("MSFT", 8, 0, 272),
+        ("BRK.B", 19, 3, 347),
+        ("ES=F", 10, 2, 74),
+        ("BTC/USD", 21, 1, 469),
+        ("^GSPC", 20, 0, 364),
+        ("7203.T", 7, 3, 319),
+        ("SPY   261218C00500000", 27, 3, 147),
+        ("AAPL  251219P00150000", 9, 1, 937),
+        ("EUR.USD", 0, 0, 992),
+        ("CL-Z25", 20, 0, 316),
+        ("a", 18, 2, 850),
+        ("ab", 31, 3, 991),
+        ("abc", 26, 2, 2),
+        ("abcd", 10, 2, 978),
+        ("\u{e9}", 7, 3, 495),
+        ("\u{e9}", 7, 3, 495),
+        ("\u{65e5}\u{7d4c}225", 16, 0, 440),
+        ("\u{1f600}", 26, 2, 546),
+        ("\u{1f34e}\u{1f34f}", 5, 1, 853),
+        ("BF-B", 17, 1, 465),
+        ("$SPX", 4, 0, 284),
+        ("VIX 25", 28, 0, 636),
+        (String(repeating: "x", count: 300), 29, 1, 21),
+        (String(repeating: "Ω", count: 150), 9, 1, 649),
+        (" ", 24, 0, 832),
+        ("ZN MAR26", 18, 2, 474),
+        ("A B", 4, 0, 396),
+        ("GC=F", 4, 0, 484),
+        ("DOGE-USDT", 2, 2, 202),
+        ("NQ#", 1, 1, 497),
+        ("na\u{ef}ve", 21, 1, 445),
+    ]
+
+    private func answer(_ arguments: [String]) throws -> String {
+        guard
+            case .partition(.of(let question)) = try ToolCommand.parse(
+                ["partition", "of"] + arguments)
+        else { return "another command" }
+        return question.answer
+    }
+
+    @Test("the number is that of Python's mmh3, for any symbol and count")
+    func golden() throws {
+        for (symbol, of32, of4, of1000) in Self.golden {
+            #expect(try answer(["--", symbol]) == "\(of32)", "\(symbol)")
+            #expect(try answer(["--partitions", "4", "--", symbol]) == "\(of4)", "\(symbol)")
+            #expect(
+                try answer(["--partitions=1000", "--", symbol]) == "\(of1000)", "\(symbol)")
+        }
+    }
+
+    @Test("Python says the same, where it has mmh3")
+    func python() throws {
+        let script = """
+            import sys
+            try:
+                import mmh3
+            except ImportError:
+                sys.exit(3)
+            for line in sys.stdin.buffer.read().split(b"\\0"):
+                print(mmh3.hash(line, signed=False) % 32)
+            """
+        var random = SeededRandom(seed: 20_261_120)
+        let letters = Array("ABCXYZ019 ./=-^éΩ日😀")
+        let symbols = (0..<500).map { _ in
+            String(
+                (0..<(1 + random.next() % 40)).map { _ in
+                    letters[Int(random.next() % UInt64(letters.count))]
+                })
+        }
+        let folder = try TemporaryFolder("python")
+        let input = try folder.write(symbols.joined(separator: "\0"), to: "symbols")
+        let output: String
+        do {
+            output = try run("/bin/sh", ["-c", "exec python3 -c \"$0\" < \"$1\"", script, input])
+        } catch let failure as ProgramFailure where [3, 127].contains(failure.status) {
+            print("Python has no mmh3 here: only the golden table was compared")
+            return
+        }
+        let numbers = output.split(separator: "\n").map(String.init)
+        #expect(numbers == (try symbols.map { try answer(["--", $0]) }))
+    }
+
+    @Test("JSON says what was used")
+    func json() throws {
+        let given = try JSONValue.parse(answer(["BRK.B", "--json", "--partitions", "8"]))
+        #expect(given["symbol"]?.string == "BRK.B" && given["partitions"]?.int == 8)
+        #expect(given["default_partitions"]?.bool == false)
+        #expect(given["hash"]?.uint64 == 2_416_543_347)
+        #expect(given["partition"]?.int == 2_416_543_347 % 8)
+        let usual = try JSONValue.parse(answer(["BRK.B", "--json"]))
+        #expect(usual["partitions"]?.int == 32 && usual["default_partitions"]?.bool == true)
+    }
+
+    @Test(
+        "what is no symbol or no count is refused",
+        arguments: [
+            [], ["A", "B"], ["a\nb"], [String(repeating: "x", count: 513)],
+            ["A", "--partitions", "0"], ["A", "--partitions", "4097"],
+            ["A", "--partitions", "+4"], ["A", "--partitions"], ["A", "--flow"],
+            ["A", "--json=yes"], ["A", "--partitions=4", "--partitions=5"],
+        ])
+    func refused(arguments: [String]) {
+        #expect(throws: ToolError.self) { try answer(arguments) }
+    }
+
+    @Test("of what can one ask the partition?")
+    func words() {
+        for words in [[], ["off"], ["rebuild"], ["rebuild", "x"], ["rebuild", "4096"]] {
+            #expect(throws: ToolError.self) { try ToolCommand.parse(["partition"] + words) }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+import MarketModel
+import Primitives
+import TapeProtocol
+import Testing
+
+@testable import TapelineTool
+
+@Suite("What a tail is asked, and how it writes")
+struct TailTextTests {
+    private let now = Timestamp(nanoseconds: 1_750_000_000_000_000_000)
+
+    @Test(
+        "places",
+        arguments: [
+            ("beginning", .beginning), ("seq:1", .sequence(1)),
+            ("seq:18446744073709551615", .sequence(UInt64.max)),
+            ("now", .time(.init(nanoseconds: 1_750_000_000_000_000_000))),
+            ("-1500ms", .time(.init(nanoseconds: 1_749_999_998_500_000_000))),
+            ("-10m", .time(.init(nanoseconds: 1_749_999_400_000_000_000))),
+            ("-2d", .time(.init(nanoseconds: 1_749_827_200_000_000_000))),
+            ("1970-01-01T00:00Z", .time(.init(nanoseconds: 0))),
+            ("2025-06-15T15:06:40Z", .time(.init(nanoseconds: 1_750_000_000_000_000_000))),
+            ("2025-06-15 17:06:40+02:00", .time(.init(nanoseconds: 1_750_000_000_000_000_000))),
+            ("2025-06-15T11:06:40.5-0400", .time(.init(nanoseconds: 1_750_000_000_500_000_000))),
+            (
+                "2024-02-29T23:59:59.999999999+00",
+                .time(.init(nanoseconds: 1_709_251_199_999_999_999))
+            ),
+            ("1969-12-31T23:59:59Z", .time(.init(nanoseconds: -1_000_000_000))),
+        ] as [(String, TailPlace)])
+    func places(text: String, place: TailPlace) throws {
+        #expect(try TailPlace.parse(text, "--from", now: now) == place)
+    }
+
+    @Test(
+        "what is no place is refused, never guessed",
+        arguments: [
+            "", "later", "seq:0", "seq:", "seq:-1", "seq:1x", "-10", "-m", "10m", "--5m",
+            "2025-06-15T15:06:40", "2025-06-15", "2025-02-29T00:00:00Z", "2025-13-01T00:00:00Z",
+            "2025-06-31T00:00:00Z", "2025-06-15T24:00:00Z", "2025-06-15T15:60:00Z",
+            "2025-06-15T15:06:40.Z", "2025-06-15T15:06:40.1234567890Z",
+            "2025-06-15T15:06:40+99:00", "2025-06-15T15:06:40Zulu", "9999-01-01T00:00:00Z",
+            "-99999999999999999999d", "-9223372036854775807d", "2025-00-10T00:00:00Z",
+        ])
+    func refused(text: String) {
+        #expect(throws: ToolError.self) { try TailPlace.parse(text, "--from", now: now) }
+    }
+
+    @Test("any time that can be written is read as itself")
+    func roundTrip() throws {
+        var random = SeededRandom(seed: 4_711)
+        for _ in 0..<2_000 {
+            let time = Timestamp(nanoseconds: Int64(bitPattern: random.next() >> 1))
+            #expect(ISOTime.parse(time.description) == time)
+        }
+    }
+
+    @Test("following is what happens when no end is given")
+    func follows() throws {
+        func follows(_ arguments: [String]) throws -> Bool {
+            try TailCommand.parse(arguments, now: now).follows
+        }
+        #expect(try follows([]) && follows(["--from", "-1h"]) && follows(["--json"]))
+        #expect(try !follows(["--limit", "3"]) && !follows(["--until", "now"]))
+        #expect(try follows(["--limit", "3", "--follow"]))
+    }
+
+    @Test(
+        "wrong arguments",
+        arguments: [
+            ["x"], ["--symbol"], ["--symbol", ""], ["--partition", "-1"], ["--partition", "x"],
+            ["--kind", "tick"], ["--source", "A B"], ["--limit", "0"], ["--limit", "x"],
+            ["--json", "--csv"], ["--until", "beginning"], ["--follow=1"], ["--jsn"],
+            ["--name", "a", "--nats", "nats://b:1"], ["--from", "now", "--from", "now"],
+        ])
+    func wrong(arguments: [String]) {
+        #expect(throws: ToolError.self) { try TailCommand.parse(arguments, now: now) }
+    }
+
+    private func selections(_ arguments: [String]) throws -> [TailCommand.Selection] {
+        let names = try #require(TapeNames(namespace: "md", partitions: 32))
+        return try TailCommand.parse(arguments, now: now).selections(names)
+    }
+
+    @Test("only the streams and subjects are read that can hold what is asked for")
+    func streams() throws {
+        #expect(try selections([]).map(\.stream) == (0..<4).map { "MD_TICKS_\($0)" })
+        #expect(try selections([]).first?.filters == ["md.ticks.*.*"])
+        #expect(try selections(["--source", "ib"]).last?.filters == ["md.ticks.*.ib"])
+        // AAPL is of partition 7, so of stream 3.
+        let symbol = [TailCommand.Selection(stream: "MD_TICKS_3", filters: ["md.ticks.7.*"])]
+        #expect(try selections(["--symbol", "AAPL"]) == symbol)
+        #expect(try selections(["--symbol", "AAPL", "--partition", "7"]) == symbol)
+        #expect(
+            try selections(["--symbol", "AAPL", "--bars"]) == [
+                TailCommand.Selection(stream: "MD_BARS", filters: ["md.bars.7"])
+            ])
+        #expect(try selections(["--kind", "bar"]).map(\.filters) == [["md.bars.*"]])
+        #expect(
+            try selections(["--kind=late-tick", "--kind=trade"]).map(\.stream)
+                == (0..<4).map { "MD_TICKS_\($0)" } + ["MD_BARS"])
+        #expect(
+            try selections(["--partition=1", "--partition=5", "--partition=2", "--control"]) == [
+                TailCommand.Selection(
+                    stream: "MD_TICKS_1", filters: ["md.ticks.1.*", "md.ticks.5.*", "md.wm.1.*"]),
+                TailCommand.Selection(
+                    stream: "MD_TICKS_2", filters: ["md.ticks.2.*", "md.wm.2.*"]),
+            ])
+        #expect(throws: ToolError.self) {
+            try selections(["--symbol", "AAPL", "--partition", "8"])
+        }
+        #expect(throws: ToolError.self) { try selections(["--partition", "32"]) }
+    }
+
+    // MARK: writing
+
+    private func written(_ body: (inout OutputBuffer) -> Void) -> String {
+        var output = OutputBuffer(descriptor: -1, capacity: 64)
+        body(&output)
+        return String(decoding: output.bytes, as: UTF8.self)
+    }
+
+    @Test("numbers and times are written as their own descriptions say")
+    func numbers() {
+        var random = SeededRandom(seed: 99)
+        var values: [Int64] = [0, 1, -1, 9, 10, Int64.min, Int64.max, 1_000_000_000, -100_000_000]
+        for _ in 0..<2_000 {
+            values.append(Int64(bitPattern: random.next() >> (random.next() % 64)))
+        }
+        for value in values {
+            #expect(written { $0.integer(value) } == "\(value)")
+            #expect(written { $0.unsigned(value.magnitude) } == "\(value.magnitude)")
+            #expect(
+                written { $0.decimal(value, decimals: 9) } == FixedPoint.text(value, decimals: 9))
+            let time = Timestamp(nanoseconds: value == Int64.max ? 0 : value)
+            #expect(written { $0.time(time) } == time.description)
+        }
+    }
+
+    @Test("what a symbol may hold breaks neither JSON nor CSV nor a terminal")
+    func escapes() throws {
+        for text in ["plain", "a\"b", "a\\b", "é😀", "a,b", "\u{1}\n\t\r", ""] {
+            #expect(try JSONValue.parse(written { $0.jsonString(text) }).string == text)
+        }
+        #expect(written { $0.csvField("plain é") } == "plain é")
+        #expect(written { $0.csvField("a,b") } == "\"a,b\"")
+        #expect(written { $0.csvField("a\"b") } == "\"a\"\"b\"")
+        #expect(written { $0.csvField("a\nb\rc") } == "\"a\nb\rc\"")
+        #expect(written { $0.plain("a\u{1b}[31mb\u{9b}c") } == "a?[31mb?c")
+    }
+}

@@ -39,6 +39,9 @@ enum Main {
         case .tail(let command):
             let deployment = try deployment(command.target)
             return try TailRun(command, terminal).run(deployment, shutdown: signals())
+        case .position(let command):
+            return try PositionRun(command: command, terminal: terminal)
+                .run(deployment(command.target))
         case .partition(.of(let question)):
             terminal.line(question.answer)
             return .success

@@ -12,6 +12,7 @@ enum ToolCommand: Equatable, Sendable {
     case demo(Target, Stack.DemoOptions)
     case tail(TailCommand)
     case partition(PartitionCommand)
+    case position(PositionCommand)
     /// The process behind `up`; nobody types it.
     case supervise(Target, Stack.UpOptions)
 
@@ -26,7 +27,7 @@ enum ToolCommand: Equatable, Sendable {
 
     static let words = [
         "demo", "up", "down", "status", "audit", "supervise", "version", "help", "tail",
-        "partition",
+        "partition", "position",
     ]
 
     /// `arguments` without the program's name.
@@ -39,6 +40,7 @@ enum ToolCommand: Equatable, Sendable {
         switch word {
         case "tail": return .tail(try TailCommand.parse(rest, now: now))
         case "partition": return .partition(try PartitionCommand.parse(rest))
+        case "position": return .position(try PositionCommand.parse(rest))
         default: return try parseStack(word, rest)
         }
     }

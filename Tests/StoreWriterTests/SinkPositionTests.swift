@@ -42,6 +42,41 @@ struct SinkPositionTests {
         #expect(first.written == 9 && first.skipped == 1)
     }
 
+    @Test("what is missing, and what comes twice, is named when its packet is taken")
+    func gaps() throws {
+        var position = SinkPosition(input: .ticks, partition: Partition(3), ownerEpoch: 1)
+        let source = try #require(SourceName("a"))
+        func add(_ first: UInt64, _ count: UInt32, twice: UInt64 = 0) throws -> [SinkGap] {
+            position.gaps = []
+            position.add(
+                try header("a", first: first, count: count),
+                TickCount(written: UInt64(count) - twice, skipped: 0, givenTwice: twice))
+            return position.gaps
+        }
+        func gap(_ ordinals: ClosedRange<UInt64>, _ reason: SinkGap.Reason) -> SinkGap {
+            SinkGap(source: source, ordinals: ordinals, reason: reason, epoch: 9)
+        }
+        // A marker of a source that nobody knows says nothing.
+        #expect(try add(5, 0).isEmpty && position.sources.isEmpty)
+        #expect(try add(1, 10).isEmpty && add(11, 10).isEmpty)
+        #expect(try add(25, 6) == [gap(21...24, .hole)])
+        // A marker shows a hole as well as a packet does.
+        #expect(try add(41, 0) == [gap(31...40, .hole)])
+        #expect(try add(41, 10).isEmpty && position.sources.first?.lastOrdinal == 50)
+        // The tape was put back, and gives ordinals again.
+        position.sources[0].tapeOrdinal = 38
+        #expect(try add(39, 5, twice: 5) == [gap(39...43, .givenTwice)])
+        #expect(position.sources.first?.lastOrdinal == 50)
+        #expect(position.sources.first?.tapeOrdinal == 43)
+        // What is missing there was stored before.
+        #expect(try add(46, 10, twice: 5) == [gap(46...50, .givenTwice)])
+        #expect(try add(60, 1) == [gap(56...59, .hole)])
+        let account = try #require(position.account(source))
+        #expect(account.lastOrdinal == 60 && account.tapeOrdinal == 60 && account.givenTwice == 10)
+        #expect(account.written == 42 && account.firstOrdinal == 1)
+        #expect(gap(0...UInt64.max, .hole).ordinalCount == UInt64.max)
+    }
+
     @Test("what is advanced in the database is what the next claim finds")
     func roundTrip() throws {
         let database = try TestDatabase("position_round")

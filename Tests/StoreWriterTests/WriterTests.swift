@@ -279,9 +279,10 @@ struct WriterTests {
             try eventually {
                 try bench.database.psql(
                     """
-                    SELECT source, partition, first_ordinal, last_ordinal, written, skipped, missing
+                    SELECT source, partition, first_ordinal, last_ordinal, written, skipped,
+                        missing, gaps, given_twice
                     FROM sink_audit
-                    """) == "test|2|1|19|14|1|4"
+                    """) == "test|2|1|19|14|1|0|4|0"
             })
         #expect(try running.stop() == .success)
     }

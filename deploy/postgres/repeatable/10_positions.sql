@@ -30,12 +30,44 @@ BEGIN
             (SELECT jsonb_agg(jsonb_build_object(
                 'source', s.source, 'first_ordinal', s.first_ordinal,
                 'last_ordinal', s.last_ordinal, 'written', s.written,
-                'dead_lettered', s.dead_lettered, 'skipped', s.skipped) ORDER BY s.source)
+                'dead_lettered', s.dead_lettered, 'skipped', s.skipped, 'epoch', s.epoch,
+                'tape_ordinal', s.tape_ordinal, 'given_twice', s.given_twice) ORDER BY s.source)
              FROM sink_source_ordinals s
              WHERE (s.sink, s.input, s.partition) = (p.sink, p.input, p.partition)),
             '[]'::jsonb)
     FROM sink_positions p
     WHERE (p.sink, p.input, p.partition) = (p_sink, p_input, p_partition);
+END
+$$;
+
+-- For the functions below: the rights on it are nobody else's.
+CREATE OR REPLACE FUNCTION note_gaps(
+    p_sink text, p_input text, p_partition integer, p_gaps jsonb
+) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT
+AS $$
+DECLARE
+    gap record;
+BEGIN
+    FOR gap IN
+        SELECT * FROM jsonb_to_recordset(coalesce(p_gaps, '[]')) AS g(
+            source text, first_ordinal bigint, last_ordinal bigint, reason text, detail text)
+        ORDER BY source, first_ordinal
+    LOOP
+        UPDATE gaps g SET last_ordinal = gap.last_ordinal
+        WHERE g.id = (
+            SELECT max(known.id) FROM gaps known
+            WHERE (known.sink, known.input, known.partition, known.source, known.reason)
+                = (p_sink, p_input, p_partition, gap.source, gap.reason))
+            AND g.last_ordinal = gap.first_ordinal - 1
+            AND g.detail = coalesce(gap.detail, '');
+        IF NOT FOUND THEN
+            INSERT INTO gaps (sink, input, partition, source, first_ordinal, last_ordinal, reason,
+                detail)
+            VALUES (p_sink, p_input, p_partition, gap.source, gap.first_ordinal,
+                gap.last_ordinal, gap.reason, coalesce(gap.detail, ''));
+        END IF;
+    END LOOP;
 END
 $$;
 
@@ -45,8 +77,11 @@ $$;
 --
 -- p_positions: [{"input", "partition", "owner_epoch", "stream_created_ns", "sequence",
 --   "packet_epoch", "packet_ordinal", "packet_crc", "sources": [{"source", "first_ordinal",
---   "last_ordinal", "written", "dead_lettered", "skipped"}, ...]}, ...]. Counts are totals, not
--- differences: the owner knows them from its claim.
+--   "last_ordinal", "written", "dead_lettered", "skipped", "epoch", "tape_ordinal",
+--   "given_twice"}, ...], "gaps": [{"source", "first_ordinal", "last_ordinal", "reason",
+--   "detail"}, ...]}, ...]. Counts are totals, not differences: the owner knows them from its
+-- claim. Gaps are those that were met since the last advance; one that goes on where the last one of
+-- its kind ended is that one.
 --
 -- Raises TL001 when a higher epoch owns one of them; the detail is a JSON list of all such, so that
 -- the writer can drop them at once and write the rest. TL002: a position that was not claimed at
@@ -67,7 +102,7 @@ BEGIN
         SELECT * FROM jsonb_to_recordset(p_positions) AS w(
             input text, partition integer, owner_epoch bigint, stream_created_ns bigint,
             sequence bigint, packet_epoch bigint, packet_ordinal bigint, packet_crc bigint,
-            sources jsonb)
+            sources jsonb, gaps jsonb)
         ORDER BY input, partition
     LOOP
         SELECT * INTO present FROM sink_positions p
@@ -88,17 +123,22 @@ BEGIN
                 packet_epoch = wanted.packet_epoch, packet_ordinal = wanted.packet_ordinal,
                 packet_crc = wanted.packet_crc, advanced_at = clock_timestamp()
             WHERE (p.sink, p.input, p.partition) = (p_sink, wanted.input, wanted.partition);
-            INSERT INTO sink_source_ordinals
+            INSERT INTO sink_source_ordinals AS o (sink, input, partition, source, first_ordinal,
+                last_ordinal, written, dead_lettered, skipped, epoch, tape_ordinal, given_twice)
             SELECT p_sink, wanted.input, wanted.partition, s.source, s.first_ordinal,
                 s.last_ordinal, coalesce(s.written, 0), coalesce(s.dead_lettered, 0),
-                coalesce(s.skipped, 0)
+                coalesce(s.skipped, 0), coalesce(s.epoch, 0), s.tape_ordinal,
+                coalesce(s.given_twice, 0)
             FROM jsonb_to_recordset(coalesce(wanted.sources, '[]')) AS s(
                 source text, first_ordinal bigint, last_ordinal bigint, written bigint,
-                dead_lettered bigint, skipped bigint)
+                dead_lettered bigint, skipped bigint, epoch bigint, tape_ordinal bigint,
+                given_twice bigint)
             ON CONFLICT (sink, input, partition, source) DO UPDATE
             SET first_ordinal = excluded.first_ordinal, last_ordinal = excluded.last_ordinal,
                 written = excluded.written, dead_lettered = excluded.dead_lettered,
-                skipped = excluded.skipped;
+                skipped = excluded.skipped, epoch = excluded.epoch,
+                tape_ordinal = excluded.tape_ordinal, given_twice = excluded.given_twice;
+            PERFORM note_gaps(p_sink, wanted.input, wanted.partition, wanted.gaps);
         END IF;
     END LOOP;
 
@@ -114,5 +154,80 @@ BEGIN
         RAISE EXCEPTION '% of the positions of sink % would go backwards',
             jsonb_array_length(backwards), p_sink USING ERRCODE = 'TL003', DETAIL = backwards::text;
     END IF;
+END
+$$;
+
+-- Puts a position where a person says, after tape data were destroyed: `tapeline position accept`.
+-- The runtime role may run it, as the tool connects like the services do; it cannot make the books
+-- untrue by it: what is given up is a row of `gaps`, and nothing that was stored is forgotten.
+--
+-- p_seen: {"stream_created_ns", "sequence", "packet_crc", "sources": [{"source", "last_ordinal"},
+--   ...]}, the position as the person has seen it. TL004 when another one stands there by now.
+-- p_accepted: {"stream_created_ns", "sequence", "packet_epoch", "packet_ordinal", "packet_crc",
+--   "sources": [{"source", "last_ordinal", "epoch", "tape_ordinal"}, ...]}; sequence 0: the start of
+--   the tape. TL005 when the ordinals between a source's last one and the new one are not exactly
+--   one gap of p_gaps.
+--
+-- The owner stays, and its epoch rises: what it has in its hands is of the old tape and cannot be
+-- written any more. It sees that it is still the owner, and claims the position again.
+CREATE OR REPLACE FUNCTION accept_position(
+    p_sink text, p_input text, p_partition integer, p_seen jsonb, p_accepted jsonb, p_gaps jsonb
+) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+AS $$
+DECLARE
+    present  sink_positions;
+    wanted   record;
+    known    bigint;
+    place    bigint := (p_accepted->>'sequence')::bigint;
+BEGIN
+    SELECT * INTO present FROM sink_positions p
+    WHERE (p.sink, p.input, p.partition) = (p_sink, p_input, p_partition)
+    FOR UPDATE;
+    IF NOT FOUND
+        OR present.sequence IS DISTINCT FROM (p_seen->>'sequence')::bigint
+        OR present.stream_created_ns IS DISTINCT FROM (p_seen->>'stream_created_ns')::bigint
+        OR present.packet_crc IS DISTINCT FROM (p_seen->>'packet_crc')::bigint
+        OR (SELECT coalesce(jsonb_object_agg(s.source, s.last_ordinal), '{}')
+            FROM sink_source_ordinals s
+            WHERE (s.sink, s.input, s.partition) = (p_sink, p_input, p_partition))
+        IS DISTINCT FROM (SELECT coalesce(jsonb_object_agg(s.source, s.last_ordinal), '{}')
+            FROM jsonb_to_recordset(p_seen->'sources') AS s(source text, last_ordinal bigint))
+    THEN
+        RAISE EXCEPTION 'the position of % % in partition % has moved meanwhile',
+            p_sink, p_input, p_partition USING ERRCODE = 'TL004';
+    END IF;
+    FOR wanted IN
+        SELECT * FROM jsonb_to_recordset(p_accepted->'sources') AS s(
+            source text, last_ordinal bigint, epoch bigint, tape_ordinal bigint)
+    LOOP
+        SELECT s.last_ordinal INTO known FROM sink_source_ordinals s
+        WHERE (s.sink, s.input, s.partition, s.source)
+            = (p_sink, p_input, p_partition, wanted.source);
+        IF known IS NULL OR wanted.last_ordinal < known
+            OR (wanted.last_ordinal > known AND NOT EXISTS (
+                SELECT FROM jsonb_to_recordset(p_gaps) AS g(
+                    source text, first_ordinal bigint, last_ordinal bigint)
+                WHERE (g.source, g.first_ordinal, g.last_ordinal)
+                    = (wanted.source, known + 1, wanted.last_ordinal)))
+        THEN
+            RAISE EXCEPTION 'source % cannot go from ordinal % to % without a gap that says so',
+                wanted.source, known, wanted.last_ordinal USING ERRCODE = 'TL005';
+        END IF;
+        UPDATE sink_source_ordinals s
+        SET last_ordinal = wanted.last_ordinal, epoch = coalesce(wanted.epoch, 0),
+            tape_ordinal = wanted.tape_ordinal
+        WHERE (s.sink, s.input, s.partition, s.source)
+            = (p_sink, p_input, p_partition, wanted.source);
+    END LOOP;
+    PERFORM note_gaps(p_sink, p_input, p_partition, p_gaps);
+    UPDATE sink_positions p
+    SET owner_epoch = p.owner_epoch + 1, sequence = place,
+        stream_created_ns = (p_accepted->>'stream_created_ns')::bigint,
+        packet_epoch = (p_accepted->>'packet_epoch')::bigint,
+        packet_ordinal = (p_accepted->>'packet_ordinal')::bigint,
+        packet_crc = (p_accepted->>'packet_crc')::bigint
+    WHERE (p.sink, p.input, p.partition) = (p_sink, p_input, p_partition);
+    RETURN present.owner_epoch + 1;
 END
 $$;

@@ -1,8 +1,19 @@
--- The promise as an equation, from the sinks' own books: `missing` is 0 in every row.
+-- The promise as an equation, from the sinks' own books: `missing` is 0 in every row. Ordinals that
+-- were lost with the tape are accounted for by rows of `gaps`; those that came twice are outside of
+-- the equation, because their first coming is in it.
 CREATE OR REPLACE VIEW sink_audit AS
-SELECT sink, input, partition, source, first_ordinal, last_ordinal, written, dead_lettered, skipped,
-    last_ordinal - first_ordinal + 1 - written - dead_lettered - skipped AS missing
-FROM sink_source_ordinals;
+SELECT o.sink, o.input, o.partition, o.source, o.first_ordinal, o.last_ordinal, o.written,
+    o.dead_lettered, o.skipped,
+    o.last_ordinal - o.first_ordinal + 1 - o.written - o.dead_lettered - o.skipped
+        - lost.ordinals AS missing,
+    lost.ordinals AS gaps, o.given_twice
+FROM sink_source_ordinals o
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(g.last_ordinal - g.first_ordinal + 1), 0)::bigint AS ordinals
+    FROM gaps g
+    WHERE (g.sink, g.input, g.partition, g.source) = (o.sink, o.input, o.partition, o.source)
+        AND g.reason IN ('tape_lost', 'hole')
+) AS lost;
 
 -- The same from the rows themselves: every ordinal once, none missing in between. Reads the tables
 -- as a whole: for an auditor, not for a dashboard.

@@ -8,7 +8,9 @@ DECLARE
     schema_name  text := current_schema();
 BEGIN
     REVOKE ALL ON FUNCTION claim_position(text, text, integer, bigint, text),
-        advance_positions(text, jsonb) FROM PUBLIC;
+        advance_positions(text, jsonb),
+        accept_position(text, text, integer, jsonb, jsonb, jsonb),
+        note_gaps(text, text, integer, jsonb) FROM PUBLIC;
     IF runtime_role IS NULL THEN
         RETURN;
     END IF;
@@ -18,6 +20,7 @@ BEGIN
     EXECUTE format('GRANT INSERT, UPDATE ON bars TO %I', runtime_role);
     EXECUTE format(
         'GRANT EXECUTE ON FUNCTION claim_position(text, text, integer, bigint, text),
-            advance_positions(text, jsonb) TO %I', runtime_role);
+            advance_positions(text, jsonb),
+            accept_position(text, text, integer, jsonb, jsonb, jsonb) TO %I', runtime_role);
 END
 $$;

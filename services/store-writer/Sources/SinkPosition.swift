@@ -2,6 +2,7 @@ import MarketModel
 import PostgresClient
 import Primitives
 import TapeCodec
+import TapeProtocol
 
 /// Which of the two inputs of a partition.
 enum SinkInput: String, Sendable, CaseIterable {
@@ -19,29 +20,65 @@ struct SinkPosition: Sendable {
     var position: TapePosition?
     /// What became of the ordinals of each source, in total.
     var sources: [SourceAccount] = []
+    /// Met since the position was advanced last.
+    var gaps: [SinkGap] = []
+    /// Who claimed it last, as the row says.
+    var owner = ""
 
     struct SourceAccount: Sendable {
         let source: SourceName
         var firstOrdinal: UInt64
+        /// The last one that is accounted for.
         var lastOrdinal: UInt64
         var written: UInt64
         var skipped: UInt64
+        /// Of its last packet that was read; 0: not known.
+        var epoch: UInt64 = 0
+        /// The last one on the tape at the position: below `lastOrdinal` while the tape gives
+        /// ordinals out again that were stored before.
+        var tapeOrdinal: UInt64
+        var givenTwice: UInt64 = 0
     }
 
-    /// Takes the ticks of a packet into the account.
+    func account(_ source: SourceName) -> SourceAccount? {
+        sources.first { $0.source == source }
+    }
+
+    /// Takes a packet into the account: its ticks, what is missing before them, and what of them
+    /// was stored before. The reader has proven that a hole is on the tape itself.
     mutating func add(_ header: PacketHeader, _ count: TickCount) {
-        guard header.tickCount > 0 else { return }
         let last = header.nextOrdinal &- 1
-        if let index = sources.firstIndex(where: { $0.source == header.source }) {
-            sources[index].lastOrdinal = last
-            sources[index].written += count.written
-            sources[index].skipped += count.skipped
-        } else {
+        guard let index = sources.firstIndex(where: { $0.source == header.source }) else {
+            guard header.tickCount > 0 else { return }
             sources.append(
                 SourceAccount(
                     source: header.source, firstOrdinal: header.firstOrdinal, lastOrdinal: last,
-                    written: count.written, skipped: count.skipped))
+                    written: count.written, skipped: count.skipped, epoch: header.epoch,
+                    tapeOrdinal: last))
+            return
         }
+        let known = sources[index]
+        note(.hole, header, max(known.lastOrdinal, known.tapeOrdinal) &+ 1, header.firstOrdinal)
+        note(
+            .givenTwice, header, header.firstOrdinal,
+            min(known.lastOrdinal &+ 1, header.nextOrdinal))
+        sources[index].lastOrdinal = max(known.lastOrdinal, last)
+        sources[index].tapeOrdinal = last
+        sources[index].epoch = header.epoch
+        sources[index].written += count.written
+        sources[index].skipped += count.skipped
+        sources[index].givenTwice += count.givenTwice
+    }
+
+    /// The ordinals from `first` up to, and without, `end`, if there are any.
+    private mutating func note(
+        _ reason: SinkGap.Reason, _ header: PacketHeader, _ first: UInt64, _ end: UInt64
+    ) {
+        guard first < end else { return }
+        gaps.append(
+            SinkGap(
+                source: header.source, ordinals: first...(end - 1), reason: reason,
+                epoch: header.epoch))
     }
 
     /// As `advance_positions` takes it.
@@ -59,6 +96,8 @@ struct SinkPosition: Sendable {
             json.member(
                 "sources",
                 array: { json in for source in sources { write(source, into: &json) } })
+            guard !gaps.isEmpty else { return }
+            json.member("gaps", array: { json in for gap in gaps { gap.write(into: &json) } })
         }
     }
 
@@ -70,6 +109,9 @@ struct SinkPosition: Sendable {
             json.member("written", account.written)
             json.member("dead_lettered", 0)
             json.member("skipped", account.skipped)
+            json.member("epoch", account.epoch)
+            json.member("tape_ordinal", account.tapeOrdinal)
+            json.member("given_twice", account.givenTwice)
         }
     }
 }
@@ -92,7 +134,9 @@ extension SinkPosition {
                 .text(WriterSettings.sink), .text(input.rawValue),
                 .integer(Int64(partition.number)), .text(owner),
             ], timeout: timeout)
-        return try SinkPosition(input, partition, result)
+        var claimed = try SinkPosition(input, partition, result)
+        claimed.owner = owner
+        return claimed
     }
 
     /// Reads what stands, without taking it over: after a lost connection.
@@ -107,7 +151,7 @@ extension SinkPosition {
                 coalesce((SELECT jsonb_agg(to_jsonb(s) ORDER BY s.source)
                     FROM sink_source_ordinals s
                     WHERE (s.sink, s.input, s.partition) = (p.sink, p.input, p.partition)),
-                    '[]') AS sources
+                    '[]') AS sources, p.owner
             FROM sink_positions p WHERE p.sink = $1 AND p.input = $2 AND p.partition = $3::integer
             """,
             [
@@ -137,7 +181,15 @@ extension SinkPosition {
         else { throw Unreadable(input: input, partition: partition) }
         ownerEpoch = epoch
         sources = try Self.accounts(result[0, 6] ?? "[]")
-        guard sequence > 0 else { return }
+        owner = result.columns.count > 7 ? result[0, 7] ?? "" : ""
+        let ordinals = sources.map {
+            SourceOrdinal(source: $0.source, epoch: $0.epoch, lastOrdinal: $0.tapeOrdinal)
+        }
+        guard sequence > 0 else {
+            // From the start of the tape, but not from the start of its sources.
+            if !sources.isEmpty { position = .start(sources: ordinals) }
+            return
+        }
         guard let created = result.integer(0, 1), let packetEpoch = result.integer(0, 3),
             let ordinal = result.integer(0, 4), let checksum = result.integer(0, 5)
         else { throw Unreadable(input: input, partition: partition) }
@@ -146,10 +198,7 @@ extension SinkPosition {
             packet: PacketIdentity(
                 epoch: UInt64(bitPattern: packetEpoch), firstOrdinal: UInt64(bitPattern: ordinal),
                 checksum: UInt64(bitPattern: checksum)),
-            sources: sources.map {
-                SourceOrdinal(
-                    source: $0.source, epoch: 0, lastOrdinal: $0.lastOrdinal)
-            })
+            sources: ordinals)
     }
 
     private static func accounts(_ text: String) throws -> [SourceAccount] {
@@ -160,7 +209,10 @@ extension SinkPosition {
             else { return nil }
             return SourceAccount(
                 source: source, firstOrdinal: first, lastOrdinal: last,
-                written: entry["written"]?.uint64 ?? 0, skipped: entry["skipped"]?.uint64 ?? 0)
+                written: entry["written"]?.uint64 ?? 0, skipped: entry["skipped"]?.uint64 ?? 0,
+                epoch: entry["epoch"]?.uint64 ?? 0,
+                tapeOrdinal: entry["tape_ordinal"]?.uint64 ?? last,
+                givenTwice: entry["given_twice"]?.uint64 ?? 0)
         }
     }
 }

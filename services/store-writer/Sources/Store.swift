@@ -16,12 +16,14 @@ final class Store {
     static let statementTimeout = Duration.seconds(30)
 
     private let settings: WriterSettings
-    private let owner: String
+    /// Of no other thread or process: by it a row says that a position was not taken over.
+    let owner: String
     private var session: PostgresConnection?
 
     init(_ settings: WriterSettings, thread: Int) {
         self.settings = settings
-        owner = "\(hostName()) \(getpid()).\(thread)"
+        let instance = String(UInt32.random(in: .min ... .max), radix: 36)
+        owner = "\(hostName()) \(getpid()).\(thread) \(instance)"
     }
 
     var isConnected: Bool { session?.isUsable ?? false }

@@ -13,6 +13,14 @@ struct WriteBatch {
         let message: NatsMessage
         /// Where the reader stands behind this packet.
         let position: TapePosition
+        /// The source's last ordinal that is stored already: what the packet has up to there came
+        /// before, and is left out. Below the packet's first ordinal as a rule.
+        var storedOrdinal: UInt64 = 0
+
+        var givenTwice: UInt64 {
+            guard storedOrdinal >= header.firstOrdinal else { return 0 }
+            return min(UInt64(header.tickCount), storedOrdinal - header.firstOrdinal + 1)
+        }
     }
 
     private(set) var items: [Item] = []
@@ -91,7 +99,9 @@ extension WriteBatch {
         // Ticks of kinds that have no table yet, and those without a symbol.
         for index in items.indices {
             let count = UInt64(items[index].header.tickCount)
-            outcome.counts[index].skipped = count - outcome.counts[index].written
+            outcome.counts[index].givenTwice = items[index].givenTwice
+            outcome.counts[index].skipped =
+                count - outcome.counts[index].written - items[index].givenTwice
         }
         return outcome
     }
@@ -104,6 +114,7 @@ extension WriteBatch {
             try item.message.withPayload { packet throws(PostgresError) in
                 var context = PacketContext(item.header)
                 try context.walk(packet) { context, record, ordinal throws(PostgresError) in
+                    guard ordinal > item.storedOrdinal else { return }
                     try visit(index, context, record, ordinal)
                 }
             }

@@ -110,6 +110,53 @@ struct PartitionFenced: TelemetryEvent {
     }
 }
 
+struct PositionAccepted: TelemetryEvent {
+    static let name = "writer.position.accepted"
+    let input: String
+    let sequence: UInt64
+
+    var level: LogLevel { .warning }
+    var message: String { "a person accepted another position; reading goes on there" }
+    var fields: [(String, LogValue)] {
+        [("input", .text(input)), ("sequence", .unsigned(sequence))]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_writer_positions_accepted_total", "Positions that a person put elsewhere."
+        ).add()
+    }
+}
+
+/// A row of `gaps` that was committed.
+struct GapStored: TelemetryEvent {
+    static let name = "writer.gap.stored"
+    let input: String
+    let gap: SinkGap
+
+    var level: LogLevel { gap.reason == .hole ? .error : .warning }
+    var message: String {
+        switch gap.reason {
+        case .hole: "ordinals are missing on the tape; the table gaps names them"
+        case .givenTwice: "the tape gave out stored ordinals again; their ticks are left out"
+        }
+    }
+    var fields: [(String, LogValue)] {
+        [
+            ("input", .text(input)), ("source", .text(gap.source.text)),
+            ("first", .unsigned(gap.ordinals.lowerBound)),
+            ("last", .unsigned(gap.ordinals.upperBound)), ("reason", .text(gap.reason.rawValue)),
+        ]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_writer_gap_ticks_total", "Ordinals that were noted in the table gaps, by reason.",
+            labels: [("reason", gap.reason.rawValue)]
+        ).add(gap.ordinalCount)
+    }
+}
+
 struct HotStateFailed: TelemetryEvent {
     static let name = "writer.hot_state.failed"
     let reason: String

@@ -20,6 +20,8 @@ final class WriterThread {
     private static let retryFirst = Duration.milliseconds(100)
     private static let retryMax = Duration.seconds(10)
     private static let reportNanoseconds: Int64 = 100_000_000
+    /// How often the row of a reader that stopped is looked at: a person may have accepted.
+    private static let lookNanoseconds: Int64 = 1_000_000_000
 
     /// One input of one partition; its reader has the same number.
     struct Input {
@@ -47,6 +49,7 @@ final class WriterThread {
     private var backoff = Backoff(first: WriterThread.retryFirst, limit: WriterThread.retryMax)
     private var random = SystemRandomNumberGenerator()
     private var reportedAt = Int64.min
+    private var lookedAt = Int64.min
     private let part: String
 
     init(
@@ -98,6 +101,7 @@ final class WriterThread {
             }
             readers.tick()
             if isDue { write() }
+            lookAtStopped()
             tell()
         }
         // What was read and not written is read again at the next start; the batch at hand is
@@ -138,9 +142,11 @@ final class WriterThread {
 
     private func take(_ reader: Int, _ header: PacketHeader, _ message: NatsMessage) {
         guard let position = readers.position(reader), !inputs[reader].isFenced else { return }
+        let stored = inputs[reader].stored?.account(header.source)?.lastOrdinal
         batch.add(
             WriteBatch.Item(
-                input: reader, header: header, message: message, position: position),
+                input: reader, header: header, message: message, position: position,
+                storedOrdinal: stored ?? 0),
             now: clock.monotonic().nanoseconds)
     }
 
@@ -169,7 +175,7 @@ final class WriterThread {
         let input = inputs[index]
         if let known = input.stored {
             let found = try store.read(input.kind, input.partition)
-            if found.ownerEpoch != known.ownerEpoch {
+            if found.ownerEpoch != known.ownerEpoch, found.owner != store.owner {
                 fence([index], "another writer claimed it")
                 return
             }
@@ -188,7 +194,11 @@ final class WriterThread {
                 settled = advanced(by: outcome)
                 return settled.sorted { $0.key < $1.key }.map(\.value)
             }
-            for (index, position) in settled { inputs[index].stored = position }
+            for (index, position) in settled {
+                tell(position.gaps, of: index)
+                inputs[index].stored = position
+                inputs[index].stored?.gaps = []
+            }
             metrics.written(
                 batch, outcome, seconds: Double(clock.monotonic().nanoseconds - started) / 1e9,
                 now: clock.now())
@@ -217,28 +227,63 @@ final class WriterThread {
         return positions
     }
 
-    /// Some partition of the batch has a new owner: finds out which, drops those, keeps the rest.
+    /// Some partition of the batch has a new owner, or another position by a person's hand: finds
+    /// out which, drops those, keeps the rest.
     private func dropFenced() {
         do {
-            var taken: Set<Int> = []
-            for index in Set(batch.items.map(\.input)) {
-                let found = try store.read(inputs[index].kind, inputs[index].partition)
-                if found.ownerEpoch != inputs[index].stored?.ownerEpoch { taken.insert(index) }
-            }
-            fence(taken, "another writer claimed it")
-            batch.remove(inputs: taken)
+            for index in Set(batch.items.map(\.input)).sorted() { try look(index) }
         } catch {
             failed(error)
         }
+    }
+
+    /// Rows of readers that have stopped, once a second.
+    private func lookAtStopped() {
+        let now = clock.monotonic().nanoseconds
+        guard store.isConnected,
+            lookedAt == Int64.min || now >= lookedAt + Self.lookNanoseconds
+        else { return }
+        lookedAt = now
+        do {
+            for index in inputs.indices
+            where !inputs[index].isFenced && readers.problem(index) != nil {
+                try look(index)
+            }
+        } catch {
+            failed(error)
+        }
+    }
+
+    /// Leaves the input if another writer owns it; reads on elsewhere if its position was accepted.
+    private func look(_ index: Int) throws {
+        let found = try store.read(inputs[index].kind, inputs[index].partition)
+        guard found.ownerEpoch != inputs[index].stored?.ownerEpoch else { return }
+        // What was read and not written is of the tape as it was.
+        batch.remove(inputs: [index])
+        guard found.owner == store.owner else {
+            fence([index], "another writer claimed it")
+            return
+        }
+        try open(index)
+        context.telemetry.emit(
+            PositionAccepted(
+                input: name(index), sequence: inputs[index].stored?.position?.sequence ?? 0))
+    }
+
+    private func name(_ index: Int) -> String {
+        "\(inputs[index].kind) of partition \(inputs[index].partition)"
+    }
+
+    private func tell(_ gaps: [SinkGap], of index: Int) {
+        for gap in gaps { context.telemetry.emit(GapStored(input: name(index), gap: gap)) }
     }
 
     private func fence(_ taken: Set<Int>, _ reason: String) {
         for index in taken.sorted() {
             inputs[index].isFenced = true
             readers.close(index)
-            let name = "\(inputs[index].kind) of partition \(inputs[index].partition)"
-            context.readiness.set(name, reason)
-            context.telemetry.emit(PartitionFenced(input: name))
+            context.readiness.set(name(index), reason)
+            context.telemetry.emit(PartitionFenced(input: name(index)))
         }
     }
 
@@ -277,11 +322,9 @@ final class WriterThread {
             let input = inputs[index]
             let problem =
                 input.isFenced
-                ? "another writer owns it" : readers.problem(index).map { "\($0)" }
-            if !input.isFenced {
-                context.readiness.set(
-                    "\(input.kind) of partition \(input.partition)", problem)
-            }
+                ? "another writer owns it"
+                : readers.problem(index).map { "\($0) (see 'tapeline position show')" }
+            if !input.isFenced { context.readiness.set(name(index), problem) }
             lines.append(WriterReport.Line(input, problem: problem))
         }
         report.update(thread: number, lines)

@@ -39,9 +39,13 @@ struct TickCount: Hashable, Sendable {
     var written: UInt64 = 0
     /// Of kinds that no table takes, or without a definition of their symbol.
     var skipped: UInt64 = 0
+    /// Under ordinals that were stored before.
+    var givenTwice: UInt64 = 0
 
     static func + (left: TickCount, right: TickCount) -> TickCount {
-        TickCount(written: left.written + right.written, skipped: left.skipped + right.skipped)
+        TickCount(
+            written: left.written + right.written, skipped: left.skipped + right.skipped,
+            givenTwice: left.givenTwice + right.givenTwice)
     }
 }
 

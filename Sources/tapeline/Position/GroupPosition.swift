@@ -1,0 +1,110 @@
+import MarketModel
+import Primitives
+import TapeCodec
+import TapeProtocol
+
+/// Which of a partition's two subjects is read.
+enum TapeInput: String, CaseIterable, Sendable {
+    case ticks
+    case bars
+
+    func stream(_ names: TapeNames, _ partition: Partition) -> String {
+        self == .ticks ? names.tickStream(of: partition) : names.barStream
+    }
+}
+
+/// Who reads the tape.
+enum ReaderGroup: String, CaseIterable, Sendable {
+    case writer
+    case `operator`
+}
+
+/// How far a group has read one input of one partition, as it is kept.
+struct GroupPosition: Equatable, Sendable {
+    struct Source: Equatable, Sendable {
+        let source: SourceName
+        /// The last one that is accounted for.
+        let lastOrdinal: UInt64
+        /// The last one on the tape at the position.
+        let tapeOrdinal: UInt64
+        /// 0: not known.
+        let epoch: UInt64
+    }
+
+    let group: ReaderGroup
+    let input: TapeInput
+    let partition: Partition
+    /// nil: it rests on no packet.
+    var packet: Packet?
+    var sources: [Source] = []
+    /// When it moved last; undefined when nobody says.
+    var moved = Timestamp.undefined
+    /// Who owns it, when that is known.
+    var owner = ""
+
+    /// The packet that it rests on.
+    struct Packet: Equatable, Sendable {
+        let streamCreated: Timestamp
+        let sequence: UInt64
+        let identity: PacketIdentity
+    }
+
+    var hasRead: Bool { packet != nil || !sources.isEmpty }
+}
+
+/// Whether the packet of a position still stands where it stood.
+enum PositionState: Equatable, Sendable {
+    case holds
+    case purgedAway(first: UInt64)
+    case behindTheEnd(last: UInt64)
+    case anotherPacket(PacketIdentity)
+    case streamMadeAnew(Timestamp)
+    case nothingRead
+    case unreadable(String)
+
+    /// Reading can go on there.
+    var isFine: Bool { self == .holds || self == .nothingRead }
+
+    /// As tables and programs name it.
+    var name: String {
+        switch self {
+        case .holds: "holds"
+        case .purgedAway: "purged away"
+        case .behindTheEnd: "behind the end"
+        case .anotherPacket: "another packet there"
+        case .streamMadeAnew: "stream made anew"
+        case .nothingRead: "nothing read"
+        case .unreadable: "unreadable"
+        }
+    }
+
+    var detail: String {
+        switch self {
+        case .holds, .nothingRead: ""
+        case .purgedAway(let first): "the tape begins at \(first)"
+        case .behindTheEnd(let last): "the tape ends at \(last)"
+        case .anotherPacket(let identity):
+            "epoch \(identity.epoch), ordinal \(identity.firstOrdinal) stands there"
+        case .streamMadeAnew(let time): "made at \(time)"
+        case .unreadable(let reason): reason
+        }
+    }
+
+    /// `found`: the packet that the stream's leader has at the position's sequence.
+    static func of(
+        _ position: GroupPosition, in stream: ReaderLane.StreamBounds,
+        found: () throws -> PacketIdentity?
+    ) rethrows -> PositionState {
+        guard let packet = position.packet else {
+            return position.sources.isEmpty ? .nothingRead : .holds
+        }
+        if packet.streamCreated != stream.created { return .streamMadeAnew(stream.created) }
+        if packet.sequence > stream.lastSequence {
+            return .behindTheEnd(last: stream.lastSequence)
+        }
+        guard packet.sequence >= stream.firstSequence, let there = try found() else {
+            return .purgedAway(first: stream.firstSequence)
+        }
+        return there == packet.identity ? .holds : .anotherPacket(there)
+    }
+}

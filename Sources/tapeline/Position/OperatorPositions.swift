@@ -1,0 +1,69 @@
+import MarketModel
+import NatsTransport
+import Primitives
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+
+/// How far the operators have come, as their output says: each packet of bars carries the input
+/// position up to which all output is out.
+struct OperatorPositions {
+    /// Packets of bars that are looked at, from the end, for one that names its input.
+    private static let stepsMax = 4
+
+    let client: TapeClient
+
+    func position(_ partition: Partition) throws -> GroupPosition {
+        var position = GroupPosition(group: .operator, input: .ticks, partition: partition)
+        let stream = client.names.barStream
+        let subject = client.names.bars(partition)
+        var message = try client.jetStream.lastMessage(stream: stream, subject: subject)
+        var steps = 0
+        while let found = message, steps < Self.stepsMax {
+            steps += 1
+            if let state = try state(of: found) {
+                position.moved = found.time
+                position.packet = GroupPosition.Packet(
+                    streamCreated: state.input.streamCreated, sequence: state.input.sequence,
+                    identity: state.input.packet)
+                position.sources = state.input.sources.map {
+                    GroupPosition.Source(
+                        source: $0.source, lastOrdinal: $0.lastOrdinal,
+                        tapeOrdinal: $0.lastOrdinal, epoch: $0.epoch)
+                }
+                break
+            }
+            message = try previous(found, stream)
+        }
+        if position.packet?.sequence == 0 { position.packet = nil }
+        return position
+    }
+
+    private func state(of message: StoredMessage) throws -> OutputState? {
+        do throws(PacketError) {
+            return try message.payload.withRawSpan { span throws(PacketError) in
+                _ = try PacketReader.validate(span)
+                return PacketReader.outputState(of: span)
+            }
+        } catch {
+            throw ToolError.unreadable(
+                "the packet at \(message.sequence) of \(client.names.barStream) cannot be read: "
+                    + "\(error)")
+        }
+    }
+
+    /// A marker says where its predecessor stands.
+    private func previous(_ message: StoredMessage, _ stream: String) throws -> StoredMessage? {
+        let sequence = message.payload.withRawSpan { packet -> UInt64? in
+            var cursor = RecordCursor()
+            while let record = cursor.next(in: packet) {
+                if case .other(let message) = record, let marker = message.epochMarker(in: packet) {
+                    return marker.previousSequence
+                }
+            }
+            return nil
+        }
+        guard let sequence, sequence > 0 else { return nil }
+        return try client.jetStream.message(stream: stream, sequence: sequence)
+    }
+}

@@ -231,7 +231,7 @@ final class Worker {
         positions.tell(now: now) { slots.compactMap(told) }
     }
 
-    private func told(_ slot: Slot) -> ReaderPosition? {
+    private func told(_ slot: PartitionSlot) -> ReaderPosition? {
         readers.position(slot.reader).map {
             ReaderPosition(
                 partition: slot.partition, input: .ticks, sequence: $0.sequence,

@@ -181,7 +181,9 @@ extension NatsConnection {
 
     /// Throws a clear error when the server is older than `minimum` or does not tell its version;
     /// one that is worth another try when the server has gone in this moment.
-    public func requireServer(atLeast minimum: (major: Int, minor: Int)) throws(NatsError) {
+    public func requireServer(
+        atLeast minimum: (major: Int, minor: Int, patch: Int)
+    ) throws(NatsError) {
         let operation = "ask for the server's version"
         try requireLink(operation)
         let text: String
@@ -192,13 +194,14 @@ extension NatsConnection {
             throw error(NATS_NO_SERVER, operation, detail: "it gave no greeting in time")
         }
         let numbers = text.split(separator: ".").map { Int($0.prefix { $0.isNumber }) ?? 0 }
-        let needed = "\(minimum.major).\(minimum.minor) or newer is needed"
+        let needed = "\(minimum.major).\(minimum.minor).\(minimum.patch) or newer is needed"
         guard numbers.count >= 2 else {
             throw error(
                 NATS_NO_SERVER_SUPPORT, "check the server's version",
                 detail: "it does not tell it, \(needed)")
         }
-        guard (numbers[0], numbers[1]) >= (minimum.major, minimum.minor) else {
+        let patch = numbers.count > 2 ? numbers[2] : 0
+        guard (numbers[0], numbers[1], patch) >= minimum else {
             throw error(
                 NATS_NO_SERVER_SUPPORT, "check the server's version",
                 detail: "it is \(text), \(needed)")

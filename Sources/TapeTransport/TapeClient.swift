@@ -6,7 +6,9 @@ public import Telemetry
 
 /// The connection of a service to the tape. Any thread may use it; it ends with `close`.
 public final class TapeClient: Sendable {
-    public static let serverVersionMin = (major: 2, minor: 10)
+    /// 2.10.25 stored one packet twice, under the same expected sequence, after the newest message
+    /// of its subject had been deleted.
+    public static let serverVersionMin = (major: 2, minor: 10, patch: 26)
 
     public let connection: NatsConnection
     public let jetStream: JetStream

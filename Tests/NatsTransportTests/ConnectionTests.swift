@@ -13,7 +13,7 @@ import Testing
         #expect(connection.maxPayloadBytes == 1_048_576)
         #expect(connection.serverVersion.hasPrefix("2."))
         #expect(connection.serverVersion == connection.serverVersion)
-        try connection.requireServer(atLeast: (2, 10))
+        try connection.requireServer(atLeast: (2, 10, 26))
         try connection.flush(timeout: .seconds(5))
     }
 
@@ -22,13 +22,13 @@ import Testing
         let server = try NatsServer()
         let connection = try server.connect()
         let error = failure { () throws(NatsError) in
-            try connection.requireServer(atLeast: (3, 0))
+            try connection.requireServer(atLeast: (3, 0, 1))
         }
         guard case .unsupportedServer = error else {
             Issue.record("not refused: \(String(describing: error))")
             return
         }
-        #expect("\(error!)".contains("3.0 or newer is needed"))
+        #expect("\(error!)".contains("3.0.1 or newer is needed"))
     }
 
     @Test("a refused connection says what to check")
@@ -156,12 +156,12 @@ import Testing
         ) { _ in }
         proxy.freeze(.toClient)
         let error = failure { () throws(NatsError) in
-            try connection.requireServer(atLeast: (2, 10))
+            try connection.requireServer(atLeast: (2, 10, 26))
         }
         #expect(error?.isRetryable == true, "\(String(describing: error))")
         proxy.thaw()
         let isKnown = eventually {
-            failure { () throws(NatsError) in try connection.requireServer(atLeast: (2, 10)) }
+            failure { () throws(NatsError) in try connection.requireServer(atLeast: (2, 10, 26)) }
                 == nil
         }
         #expect(isKnown)

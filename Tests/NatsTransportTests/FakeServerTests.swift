@@ -24,24 +24,40 @@ import Testing
 
     @Test("a server that hides its version, or is too old, is refused where one is required")
     func version() throws {
-        let old = FakeServer(
-            "INFO {\"server_id\":\"x\",\"version\":\"2.9.10\",\"headers\":true}\r\n")
-        let hidden = FakeServer("INFO {\"server_id\":\"x\",\"headers\":true}\r\n")
-        for (server, text) in [(old, "2.9.10"), (hidden, "")] {
+        func server(_ member: String) -> FakeServer {
+            FakeServer("INFO {\"server_id\":\"x\",\(member)\"headers\":true}\r\n")
+        }
+        let old = ["2.9.10", "1.20.30", "2.10.25", "2.10"].map {
+            (server("\"version\":\"\($0)\","), $0)
+        }
+        for (server, text) in old + [(server(""), "")] {
             let connection = try NatsConnection(
                 NatsConfiguration(urls: ["nats://127.0.0.1:\(server.port)"], clientName: "test")
             ) { _ in }
             #expect(connection.serverVersion == text)
             let error = failure { () throws(NatsError) in
-                try connection.requireServer(atLeast: (2, 10))
+                try connection.requireServer(atLeast: (2, 10, 26))
             }
             guard case .unsupportedServer(let details) = error else {
                 Issue.record("\(String(describing: error))")
                 continue
             }
-            #expect(details.detail.contains("2.10 or newer is needed"))
+            #expect(details.detail.contains("2.10.26 or newer is needed"))
             connection.close()
         }
+    }
+
+    @Test(
+        "a server that is new enough is taken",
+        arguments: ["2.10.26", "2.11.0-RC.1", "3.0", "2.99.0"])
+    func newEnough(version: String) throws {
+        let server = FakeServer(
+            "INFO {\"server_id\":\"x\",\"version\":\"\(version)\",\"headers\":true}\r\n")
+        let connection = try NatsConnection(
+            NatsConfiguration(urls: ["nats://127.0.0.1:\(server.port)"], clientName: "test")
+        ) { _ in }
+        try connection.requireServer(atLeast: (2, 10, 26))
+        connection.close()
     }
 
     @Test(

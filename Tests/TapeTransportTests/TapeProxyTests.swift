@@ -129,7 +129,7 @@ import Testing
 
     @Test(
         "everything at once, in an order that follows from a seed",
-        arguments: FaultSchedule.seeds(fixed: [1, 2, 3]))
+        arguments: FaultSchedule.seeds(fixed: [1, 2, 682_374_472]))
     func schedule(seed: UInt64) throws {
         let schedule = FaultSchedule(seed: seed, lanes: 4, steps: 8)
         print("faults of the tape: \(schedule)")

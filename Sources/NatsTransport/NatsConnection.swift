@@ -208,6 +208,17 @@ extension NatsConnection {
         }
     }
 
+    /// What the server of the present link calls itself; empty while there is none. It is another
+    /// one after every start of the server.
+    public var serverID: String {
+        unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
+            let status = unsafe natsConnection_GetConnectedServerId(
+                handle, buffer.baseAddress, buffer.count)
+            guard status == NATS_OK, let start = buffer.baseAddress else { return "" }
+            return unsafe String(cString: start)
+        }
+    }
+
     private var connectedAddress: String {
         let text = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 512) { buffer in
             let status = unsafe natsConnection_GetConnectedUrl(

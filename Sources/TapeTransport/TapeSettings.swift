@@ -13,6 +13,8 @@ public struct SettingsError: Error, Sendable, CustomStringConvertible {
 public struct TapeSettings: Sendable {
     public let names: TapeNames
     public let nats: NatsConfiguration
+    /// Where the server says what an acknowledgement means; nil: it is not known.
+    public let monitor: TapeWatch.Monitor?
 
     public init(_ configuration: Configuration) throws(SettingsError) {
         let namespace = configuration.text("MDS_NAMESPACE")
@@ -24,6 +26,7 @@ public struct TapeSettings: Sendable {
                 "MDS_NAMESPACE: \(namespace) is not a letter and at most 15 of a-z 0-9 _")
         }
         self.names = names
+        monitor = try Self.monitor(configuration)
         var nats = NatsConfiguration(
             urls: configuration.list("NATS_URL"), clientName: configuration.service)
         nats.user = configuration.optionalText("NATS_USER")
@@ -36,6 +39,18 @@ public struct TapeSettings: Sendable {
                 keyFile: configuration.optionalText("NATS_TLS_KEY"))
         }
         self.nats = nats
+    }
+
+    private static func monitor(
+        _ configuration: Configuration
+    ) throws(SettingsError) -> TapeWatch.Monitor? {
+        guard let url = configuration.optionalText("NATS_MONITOR_URL"), !url.isEmpty else {
+            return nil
+        }
+        guard let monitor = TapeWatch.Monitor(url: url) else {
+            throw SettingsError("NATS_MONITOR_URL: \(url) is not http://address:port")
+        }
+        return monitor
     }
 
     /// The name that the server's certificate must carry: the one by which it is called.

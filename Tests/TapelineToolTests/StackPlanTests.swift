@@ -81,6 +81,8 @@ struct StackPlanTests {
         }
         let gateway = try environment("provider-gateway")
         #expect(gateway["NATS_URL"] == "nats://127.0.0.1:\(plan.ports[.nats])")
+        #expect(
+            gateway["NATS_MONITOR_URL"] == "http://127.0.0.1:\(plan.ports[.natsMonitor])")
         #expect(gateway["NATS_USER"] == "gateway")
         #expect(gateway["NATS_PASSWORD_FILE"] == plan.home.secret("nats-gateway"))
         #expect(gateway["SYNTHETIC_RATE"] == "7")

@@ -25,6 +25,9 @@ extension ConfigurationKey {
             "Path of this client's own certificate (PEM), if the server asks for one."),
         ConfigurationKey(
             "NATS_TLS_KEY", .text, group: "NATS", "Path of that certificate's key (PEM)."),
+        ConfigurationKey(
+            "NATS_MONITOR_URL", .text, group: "NATS",
+            "http://address:port of the server's monitor: says when an ack is on disk."),
     ]
 
     public static let postgres = [

@@ -192,6 +192,7 @@ struct StackPlan: Equatable, Sendable {
     private func nats(_ user: String, _ secret: StackSecrets.Name) -> [String: String] {
         [
             "NATS_URL": "nats://\(address(.nats))", "NATS_USER": user,
+            "NATS_MONITOR_URL": "http://\(address(.natsMonitor))",
             "NATS_PASSWORD_FILE": home.secret(secret.rawValue),
         ]
     }

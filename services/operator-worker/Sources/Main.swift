@@ -37,6 +37,10 @@ struct Main {
         }
         guard let client else { return .success }
         defer { client.close() }
+        let watch = try TapeWatch(
+            client, monitor: tape.monitor, streams: [tape.names.barStream], metrics: false)
+        defer { watch.stop() }
+        context.operations.addStatusSection("tape") { watch.write(into: &$0) }
         return try Worker(settings, client: client, context: context, report: report).run()
     }
 }

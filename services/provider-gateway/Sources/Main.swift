@@ -1,4 +1,5 @@
 import ServiceRuntime
+import TapeProtocol
 import TapeTransport
 import Telemetry
 
@@ -32,6 +33,12 @@ struct Main {
         }
         guard let client else { return .success }
         defer { client.close() }
+        let watch = try TapeWatch(
+            client, monitor: tape.monitor,
+            streams: (0..<TapeNames.tickStreams).map { tape.names.tickStream($0) }
+                + [tape.names.barStream], metrics: true)
+        defer { watch.stop() }
+        context.operations.addStatusSection("tape") { watch.write(into: &$0) }
         return try Gateway.run(settings, client: client, context: context, report: report)
     }
 }

@@ -44,10 +44,7 @@ extension TapeClient {
 
     /// The subject's last packet, from the stream's leader.
     public func lastPacket(stream: String, subject: String) throws -> StoredPacket? {
-        guard let message = try jetStream.lastMessage(stream: stream, subject: subject) else {
-            return nil
-        }
-        return try StoredPacket(message)
+        try jetStream.lastPacket(stream: stream, subject: subject)
     }
 
     /// The last packet of the subject that is no marker.
@@ -64,5 +61,12 @@ extension TapeClient {
             packet = try StoredPacket(message)
         }
         return packet
+    }
+}
+
+extension JetStream {
+    func lastPacket(stream: String, subject: String) throws -> StoredPacket? {
+        guard let message = try lastMessage(stream: stream, subject: subject) else { return nil }
+        return try StoredPacket(message)
     }
 }

@@ -10,7 +10,8 @@ internal import Telemetry
 /// decides.
 ///
 /// One thread owns it; answers come to that thread's mailbox and are handed to `handle`. Reading a
-/// subject's last packet, which happens at the start and after trouble only, blocks.
+/// subject's last packet, which happens at the start and after trouble only, blocks: for a second
+/// at most, and then not again for any subject within the next one.
 public final class TapePublisher {
     /// What a subject needs beside its machine.
     struct Lane {
@@ -63,9 +64,20 @@ public final class TapePublisher {
     private let metrics: PublisherMetrics
     var lanes: [Lane] = []
     private var effects: [PublisherLane.Effect] = []
+    /// For reading a subject's last packet.
+    private static let readTimeout = Duration.seconds(1)
+    private let reading: JetStream
+    /// A read that failed and took this long stands for those of all lanes for a while: a server
+    /// that is frozen would otherwise hold the thread up once per lane.
+    private static let readNanosecondsMax: Int64 = 500_000_000
+    private static let readPauseNanoseconds: Int64 = 1_000_000_000
+    private var readsFrom = Int64.min
+    /// Each turn begins with another lane, so that none takes the reads of all.
+    private var firstLane: UInt = 0
 
     public init(_ client: TapeClient, mailbox: TapeMailbox, lanesMax: Int) throws(TapeError) {
         self.client = client
+        reading = JetStream(client.connection, timeout: Self.readTimeout)
         metrics = PublisherMetrics(client.telemetry.metrics)
         self.mailbox = mailbox
         inbox = try mailbox.attach(client, .publisher)
@@ -191,7 +203,9 @@ public final class TapePublisher {
         guard now >= tickAt else { return }
         tickAt = now + Self.tickNanoseconds
         noticeNoResponders()
-        for lane in lanes.indices {
+        firstLane &+= 1
+        for offset in lanes.indices {
+            let lane = Int((firstLane &+ UInt(offset)) % UInt(lanes.count))
             guard let deadline = lanes[lane].machine.deadline, now >= deadline else { continue }
             if case .inFlight = lanes[lane].machine.state {
                 unsettled(lane, "no answer came in time", "timeout")
@@ -330,14 +344,24 @@ public final class TapePublisher {
             lastOrdinal: lost.upperBound)
     }
 
+    private struct ReadsPaused: Error {}
+
     private func readLast(_ lane: Int) {
         let event: PublisherLane.Event
+        let started = clock.monotonic().nanoseconds
         do {
-            let last = try client.lastPacket(
+            guard started >= readsFrom else { throw ReadsPaused() }
+            let last = try reading.lastPacket(
                 stream: lanes[lane].stream, subject: lanes[lane].subject)
             lanes[lane].watermark = last?.header.watermark ?? .undefined
             event = .lastRead(last?.last)
+        } catch is ReadsPaused {
+            event = .readFailed
         } catch {
+            let failed = clock.monotonic().nanoseconds
+            if failed >= started + Self.readNanosecondsMax {
+                readsFrom = failed + Self.readPauseNanoseconds
+            }
             client.telemetry.emit(TapeCallFailed(reason: "\(error)"))
             event = .readFailed
         }

@@ -129,4 +129,31 @@ import Testing
         #expect(other.run { other.publisher.isIdle })
         #expect(other.publisher.nextOrdinal(lane: 0) == 2)
     }
+
+    @Test("a server that is frozen holds the thread up for one read at a time, not one per lane")
+    func frozenReads() throws {
+        let tape = try TapeServer(partitions: 16)
+        let rig = try tape.rig()
+        for partition in 0..<16 {
+            try rig.addLane(partition)
+            rig.addReader(partition)
+        }
+        rig.publisher.open()
+        #expect(rig.run { rig.publisher.isIdle })
+        tape.server.pause()
+        for lane in 0..<16 { rig.offer(lane) }
+        var turns = 0
+        while rig.log.count("no answer came in time") < 16 {
+            let failed = rig.log.count("tape.call.failed")
+            rig.turn()
+            turns += 1
+            #expect(rig.log.count("tape.call.failed") <= failed + 1, "in turn \(turns)")
+            try #require(turns < 100_000)
+        }
+        #expect(rig.log.count("tape.call.failed") < 16)
+        tape.server.resume()
+        for reader in 0..<16 { rig.readers.open(reader, at: nil) }
+        #expect(rig.run { rig.publisher.isIdle && (0..<16).allSatisfy { rig.hasTakenAll($0) } })
+        for reader in 0..<16 { rig.auditOnce(reader) }
+    }
 }

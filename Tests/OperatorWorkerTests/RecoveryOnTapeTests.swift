@@ -112,7 +112,7 @@ struct RecoveryOnTapeTests {
         let second = try run.worker()
         #expect(started(second, "checkpoint"))
         try run.publish(150..<200, to: second, closing: true)
-        #expect((second.service.metric("mds_operator_bars_suppressed") ?? 0) > 0)
+        #expect(eventually { (second.service.metric("mds_operator_bars_suppressed") ?? 0) > 0 })
         #expect(try second.stop() == .success)
         try run.expectBars()
     }
@@ -163,7 +163,7 @@ struct RecoveryOnTapeTests {
         let second = try run.worker()
         #expect(started(second, "start"))
         try run.publish(100..<200, to: second, closing: true)
-        #expect((second.service.metric("mds_operator_bars_suppressed") ?? 0) > 0)
+        #expect(eventually { (second.service.metric("mds_operator_bars_suppressed") ?? 0) > 0 })
         #expect(try second.stop() == .success)
         try run.expectBars()
         #expect(try run.head().entries[0].output != nil)

@@ -20,11 +20,11 @@ public struct CheckpointHead: Hashable, Sendable {
         }
     }
 
-    /// The epoch in which its writer publishes: an older one must not write over it.
+    /// The epoch of the owner: one with an older epoch must not write over it.
     public var epoch: UInt64
     public var generation: UInt32
     public var definition: UInt64
-    /// The newest first; one or two.
+    /// The newest first; none as long as an owner has only claimed the partition.
     public var entries: [Entry]
 
     public init(epoch: UInt64, generation: UInt32, definition: UInt64, entries: [Entry]) {
@@ -71,7 +71,7 @@ public struct CheckpointHead: Hashable, Sendable {
         for _ in 0..<count { entries.append(try Self.entry(&reader, bytes)) }
         try reader.finish()
         // The newest comes first, and no number stands for two.
-        guard count > 0, count == 1 || entries[0].manifest.number > entries[1].manifest.number
+        guard count < 2 || entries[0].manifest.number > entries[1].manifest.number
         else { throw reader.malformed(.part) }
     }
 

@@ -19,13 +19,13 @@ extension Worker {
         switch slot.stage {
         case .waiting(let until, _):
             let now = clock.monotonic().nanoseconds
-            guard now >= until, ask(slot, laneOrdinal: nil) else { return }
+            guard now >= until, ask(slot, opened: false) else { return }
             if slot.beganAt == Int64.min { slots[index].beganAt = now }
             slots[index].stage = .looking
         case .opening(let ordinal):
             guard publisher.isReady(lane: slot.lane),
                 publisher.nextOrdinal(lane: slot.lane) >= ordinal,
-                ask(slot, laneOrdinal: publisher.nextOrdinal(lane: slot.lane) - 1)
+                ask(slot, opened: true)
             else { return }
             slots[index].stage = .finding
         case .leaving:
@@ -35,8 +35,12 @@ extension Worker {
         }
     }
 
-    private func ask(_ slot: PartitionSlot, laneOrdinal: UInt64?) -> Bool {
-        checkpoints.ask(.look(slot.partition, tenure: slot.tenure, laneOrdinal: laneOrdinal))
+    private func ask(_ slot: PartitionSlot, opened: Bool) -> Bool {
+        let lane = slot.lane
+        let end = CheckpointJob.LaneEnd(
+            ordinal: publisher.nextOrdinal(lane: lane) - 1, epoch: publisher.epoch(lane: lane))
+        return checkpoints.ask(
+            .look(slot.partition, tenure: slot.tenure, lane: opened ? end : nil))
     }
 
     private func index(_ partition: Partition, tenure: UInt64) -> Int? {
@@ -87,6 +91,9 @@ extension Worker {
             case .standBy(let reason): wait(index, reason)
             case .stop(let reason): stop(index, reason)
             case .begin, .raise, nil:
+                // Also when the tape was put back, nobody who wrote checkpoints is above.
+                publisher.raise(
+                    nextOrdinal: 1, aboveEpoch: situation.stored.head?.epoch ?? 0, lane: lane)
                 publisher.open(lane: lane)
                 slots[index].stage = .opening(ordinal: 0)
             }
@@ -95,8 +102,8 @@ extension Worker {
         slots[index].isRebuilding = situation.isRebuildRequested
         switch situation.recovery {
         case .begin(let beginning): begin(beginning, index)
-        case .raise(let ordinal):
-            publisher.raise(nextOrdinal: ordinal, lane: lane)
+        case .raise(let ordinal, let epoch):
+            publisher.raise(nextOrdinal: ordinal, aboveEpoch: epoch, lane: lane)
             slots[index].stage = .opening(ordinal: ordinal)
         case .standBy(let reason): wait(index, reason)
         case .stop(let reason): stop(index, reason)

@@ -30,9 +30,9 @@ struct CheckpointDesk {
 
     mutating func answer(to job: CheckpointJob) -> CheckpointAnswer {
         switch job {
-        case .look(let partition, let tenure, let laneOrdinal):
+        case .look(let partition, let tenure, let lane):
             do {
-                let found = try situation(partition, laneOrdinal)
+                let found = try situation(partition, lane)
                 return .found(partition, tenure: tenure, found)
             } catch {
                 forget()
@@ -73,22 +73,24 @@ struct CheckpointDesk {
     }
 
     private mutating func situation(
-        _ partition: Partition, _ laneOrdinal: UInt64?
+        _ partition: Partition, _ lane: CheckpointJob.LaneEnd?
     ) throws -> RecoverySituation {
         var store = try store(partition)
+        defer { stores[partition.number] = store }
+        let damage = try lane.map { try store.claim(epoch: $0.epoch) } ?? []
         var found = RecoverySituation(
             partition: partition, definition: settings.definition,
             generation: settings.generation, series: settings.series)
         // Before the lane is opened only the head counts.
-        let generation = laneOrdinal == nil ? 0 : settings.generation
+        let generation = lane == nil ? 0 : settings.generation
         found.stored = try store.load(
             definition: settings.definition, generation: generation, series: settings.series)
-        stores[partition.number] = store
-        found.laneOrdinal = laneOrdinal
+        found.laneOrdinal = lane?.ordinal
+        found.laneEpoch = lane?.epoch
         found.isRebuildRequested = try store.isRebuildRequested()
         (found.standing, found.markerGeneration) = try tape.end(of: partition)
-        if laneOrdinal != nil {
-            for sentence in found.stored.damage {
+        if lane != nil {
+            for sentence in damage + found.stored.damage {
                 telemetry.emit(CheckpointDamaged(partition: partition, reason: sentence))
             }
             if found.needsInput {

@@ -4,9 +4,14 @@ import TapeCodec
 /// What the data plane asks of the thread that talks to the bucket. `tenure` comes back with the
 /// answer, so that one to an older question of the same partition is told apart.
 enum CheckpointJob: Sendable {
-    /// What stands, before the lane is opened; and after, with the ordinal behind which it goes on.
-    case look(Partition, tenure: UInt64, laneOrdinal: UInt64?)
+    /// What stands, before the lane is opened; and after, with what it goes on behind.
+    case look(Partition, tenure: UInt64, lane: LaneEnd?)
     case write(Partition, tenure: UInt64, CheckpointImage, epoch: UInt64)
+
+    struct LaneEnd: Sendable {
+        var ordinal: UInt64
+        var epoch: UInt64
+    }
 }
 
 enum CheckpointAnswer: Sendable {

@@ -45,6 +45,25 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
 
     // MARK: reading
 
+    /// The owner that publishes in this epoch takes the checkpoints over: whoever wrote them before
+    /// and is still alive finds that out before it touches another part.
+    /// Answers what was found damaged and is now written over.
+    mutating func claim(epoch: UInt64) throws(CheckpointFailure) -> [String] {
+        var damage: [String] = []
+        for _ in 0..<CheckpointTimes.triesMax {
+            damage = []
+            known = nil
+            let now = try readHead(&damage)
+            // Without one, nothing is said of generation and definition.
+            var head =
+                now.head ?? CheckpointHead(epoch: 0, generation: 0, definition: 0, entries: [])
+            guard head.epoch < epoch else { return damage }
+            head.epoch = epoch
+            if try putHead(head, over: now) { return damage }
+        }
+        throw .contended(key: keys.head)
+    }
+
     /// The head, and the newest checkpoint of these settings whose parts are whole.
     mutating func load(
         definition: UInt64, generation: UInt32, series: BarSeriesSet
@@ -154,26 +173,52 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         let listed = try listedParts()[slot]
         let manifest = try manifest(image, number: number)
         let parts = manifest.parts.count
+        let names = (0..<parts).map { keys.part($0, slot: slot) }
+        // What stands under the parts is learned before the head is seen for the last time: an
+        // owner that takes over afterwards cannot be overwritten.
+        if try learn(names) {
+            known = nil
+            var damage: [String] = []
+            guard try readHead(&damage).revision == now.revision else { return nil }
+        }
         // From here on more of them may exist than were listed.
         partCounts?[slot] = max(listed, parts)
-        for index in 0..<parts {
+        for (index, key) in names.enumerated() {
             let bytes = Array(image.bytes[manifest.range(ofPart: index)])
-            guard try put(keys.part(index, slot: slot), bytes) else { return nil }
+            guard try put(key, bytes) else { return nil }
         }
         let head = CheckpointHead(
             epoch: epoch, generation: image.generation, definition: image.definition,
             entries: [CheckpointHead.Entry(manifest: manifest, output: image.output)]
                 + kept.prefix(1))
+        guard try putHead(head, over: now) else { return nil }
+        for index in parts..<max(listed, parts) { try remove(keys.part(index, slot: slot)) }
+        partCounts?[slot] = parts
+        return number
+    }
+
+    /// False: somebody else changed it meanwhile.
+    private mutating func putHead(
+        _ head: CheckpointHead, over now: Known
+    ) throws(CheckpointFailure) -> Bool {
         var bytes: [UInt8] = []
         head.encode(into: &bytes)
         revisions[keys.head] = now.revision
         // Until the outcome is known, so is nothing about the head.
         known = nil
-        guard try put(keys.head, bytes), let revision = revisions[keys.head] else { return nil }
+        guard try put(keys.head, bytes), let revision = revisions[keys.head] else { return false }
         known = Known(head: head, revision: revision)
-        for index in parts..<max(listed, parts) { try remove(keys.part(index, slot: slot)) }
-        partCounts?[slot] = parts
-        return number
+        return true
+    }
+
+    /// False: the last writes of all these keys were known.
+    private mutating func learn(_ names: [String]) throws(CheckpointFailure) -> Bool {
+        var isNews = false
+        for key in names where revisions[key] == nil {
+            revisions[key] = try read(key)?.revision ?? 0
+            isNews = true
+        }
+        return isNews
     }
 
     /// The next number whose slot none of the checkpoints that stand is in.
@@ -223,10 +268,10 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         }
     }
 
-    /// Compare-and-set on the write of this key that is known; on the one that stands when none
-    /// is. False: somebody else wrote, so whose turn it is has to be looked up.
+    /// Compare-and-set on the write of this key that is known. False: somebody else wrote, so whose
+    /// turn it is has to be looked up.
     private mutating func put(_ key: String, _ value: [UInt8]) throws(CheckpointFailure) -> Bool {
-        let expected = try revision(key)
+        guard let expected = revisions[key] else { return false }
         var reason = ""
         for _ in 0..<CheckpointTimes.triesMax {
             do throws(JetStreamError) {
@@ -250,11 +295,6 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         }
         revisions[key] = nil
         throw .unsettled(key: key, reason: reason)
-    }
-
-    private mutating func revision(_ key: String) throws(CheckpointFailure) -> UInt64 {
-        if let known = revisions[key] { return known }
-        return try read(key)?.revision ?? 0
     }
 
     /// What somebody else wrote meanwhile stays.

@@ -13,7 +13,7 @@ extension PartitionOperator {
             return
         }
         pack(lane)
-        if outbox.isEmpty, ledger.isPastStanding, stopped == nil { complete = position ?? complete }
+        if outbox.isEmpty, ledger.isPastStanding, stopped == nil { completed(position) }
         guard lane.isReady, let complete else { return }
         let hasBars = lane.waitingTicks > 0
         guard hasBars || mustTell(complete, now: now) else { return }
@@ -22,6 +22,11 @@ extension PartitionOperator {
         toldPosition = complete.sequence
         toldAt = now
         publish(lane, input: complete)
+    }
+
+    /// What the tape says already is not taken back while its end is computed again.
+    private mutating func completed(_ input: TapePosition?) {
+        if let input, input.isBehind(complete) { complete = input }
     }
 
     private func publish(_ lane: some OutputLane, input: TapePosition) {
@@ -67,7 +72,7 @@ extension PartitionOperator {
         let last = outbox[packed - 1].ordinal
         outbox.removeFirst(packed)
         let done = ends.prefix { $0.ordinal <= last }
-        if let end = done.last { complete = end.position }
+        completed(done.last?.position)
         ends.removeFirst(done.count)
     }
 
@@ -81,5 +86,13 @@ extension PartitionOperator {
                 since: .undefined, source: source))
         laneSymbols[Int(symbol)] = number
         return number
+    }
+}
+
+extension TapePosition {
+    /// Farther on the same stream, or on another one.
+    func isBehind(_ other: TapePosition?) -> Bool {
+        guard let other, other.streamCreated == streamCreated else { return true }
+        return sequence > other.sequence
     }
 }

@@ -95,7 +95,8 @@ struct PartitionOperator {
         hasBegun = beginning.input.hasBegun
         schedule = CheckpointSchedule(partitions: settings.partitions.count, behind: position)
         complete = position
-        toldPosition = position?.sequence ?? 0
+        if let told = beginning.told { complete = told.isBehind(position) ? told : position }
+        toldPosition = complete?.sequence ?? 0
         packedWatermark = beginning.watermark
         laneSeries = settings.series.all.map {
             lane.register(

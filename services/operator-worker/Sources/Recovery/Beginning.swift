@@ -11,6 +11,8 @@ struct Beginning: Sendable {
     var output: OutputLedger.Standing?
     /// The end of the output on the tape.
     var standing: OutputLedger.Standing?
+    /// The input up to which all output is out, as the tape says; nil: of a base, or nothing is.
+    var told: TapePosition?
     /// The bars up to it are out, as the tape says.
     var watermark = SourceTable.noWatermark
     /// Where reading goes on, and what is known of the input there.

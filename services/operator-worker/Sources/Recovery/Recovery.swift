@@ -18,6 +18,8 @@ struct RecoverySituation: Sendable {
     var markerGeneration: UInt32?
     /// The ordinal behind which the open lane goes on; nil: it is not open yet.
     var laneOrdinal: UInt64?
+    /// The epoch of that lane.
+    var laneEpoch: UInt64?
     var isRebuildRequested = false
     /// When the stream of ticks was made; nil when it was not asked for.
     var streamCreated: Timestamp?
@@ -28,8 +30,9 @@ struct RecoverySituation: Sendable {
 /// How a partition begins, or why it does not.
 enum Recovery: Sendable {
     case begin(Beginning)
-    /// The lane's next ordinal has to be at least this first; then it is decided again.
-    case raise(nextOrdinal: UInt64)
+    /// The lane's next ordinal has to be at least this first, its epoch above that one; then it is
+    /// decided again.
+    case raise(nextOrdinal: UInt64, aboveEpoch: UInt64)
     /// Somebody with newer settings works here, or is about to: look again.
     case standBy(String)
     /// A person has to look.
@@ -67,11 +70,19 @@ extension RecoverySituation {
     var recovery: Recovery {
         guard case .begin(var beginning) = decision else { return decision }
         if let told = standing?.watermark, told.isDefined { beginning.watermark = told }
+        switch beginning.way {
+        case .start, .checkpoint: beginning.told = standing?.input
+        case .base: break
+        }
         return .begin(beginning)
     }
 
     private var decision: Recovery {
         if let refusal { return refusal }
+        // A tape of bars that was put back forgot epochs, too. An older owner's may not be used.
+        if let head = stored.head, let laneEpoch, laneEpoch < head.epoch {
+            return .raise(nextOrdinal: (laneOrdinal ?? 0) + 1, aboveEpoch: head.epoch)
+        }
         let stood = standing?.ordinal ?? 0
         let counted = stored.head?.output?.ordinal ?? 0
         let reached = max(stood, counted, laneOrdinal ?? 0)
@@ -136,7 +147,9 @@ extension RecoverySituation {
     /// What a person asked for. Where the standing output ends in the input, if that can be found;
     /// else all of the tape as it is now is input, and only windows count that nobody published.
     private func rebuilding(behind reached: UInt64) -> Recovery {
-        guard (laneOrdinal ?? 0) >= reached else { return .raise(nextOrdinal: reached + 1) }
+        guard (laneOrdinal ?? 0) >= reached else {
+            return .raise(nextOrdinal: reached + 1, aboveEpoch: 0)
+        }
         let output =
             reached < OutputLedger.firstOrdinal
             ? nil : OutputLedger.Standing(ordinal: reached, checksum: standing?.checksum ?? 0)

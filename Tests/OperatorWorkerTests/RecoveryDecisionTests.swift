@@ -1,0 +1,216 @@
+import MarketModel
+import Primitives
+import StreamCore
+import TapeCodec
+import Testing
+
+@testable import OperatorWorker
+
+/// The decision with which a partition begins, case by case.
+@Suite struct RecoveryDecisionTests {
+    private let series: BarSeriesSet
+    private let input = TapePosition(
+        streamCreated: Timestamp(nanoseconds: 77), sequence: 40,
+        packet: PacketIdentity(epoch: 1, firstOrdinal: 5, checksum: 6), sources: [])
+
+    init() throws { series = try BarSeriesSet(["1s"]) }
+
+    /// Ours: definition 9, generation 2; the tape is whole, and its lane open.
+    private func situation(
+        stands: UInt64? = 10, generation: UInt32 = 2, lane: UInt64? = nil
+    ) -> RecoverySituation {
+        var found = RecoverySituation(
+            partition: Partition(3), definition: 9, generation: 2, series: series)
+        found.standing = stands.map {
+            StandingOutput(
+                ordinal: $0, checksum: $0 * 100, generation: generation, input: input,
+                watermark: Timestamp(nanoseconds: 1_000))
+        }
+        found.laneOrdinal = lane ?? stands ?? 0
+        found.laneEpoch = 7
+        found.streamCreated = input.streamCreated
+        found.isInputThere = true
+        return found
+    }
+
+    private func head(
+        _ output: UInt64?, generation: UInt32 = 2, definition: UInt64 = 9, epoch: UInt64 = 7
+    ) throws -> CheckpointHead {
+        let manifest = try [1].withRawSpan { span throws(CheckpointError) in
+            try CheckpointManifest(number: 5, of: span, partBytesMax: 10)
+        }
+        let end = output.map { OutputLedger.Standing(ordinal: $0, checksum: $0 * 100) }
+        return CheckpointHead(
+            epoch: epoch, generation: generation, definition: definition,
+            entries: [CheckpointHead.Entry(manifest: manifest, output: end)])
+    }
+
+    private func candidate(_ output: UInt64?) -> StoredCheckpoints.Candidate {
+        StoredCheckpoints.Candidate(
+            number: 5,
+            output: output.map { OutputLedger.Standing(ordinal: $0, checksum: $0 * 100) },
+            input: CheckpointInput(position: input, publishFrom: nil, hasBegun: true),
+            machine: BarMachine(series: series))
+    }
+
+    private func begins(_ situation: RecoverySituation) throws -> Beginning {
+        guard case .begin(let beginning) = situation.recovery else {
+            throw Unexpected(description: "\(situation.recovery)")
+        }
+        return beginning
+    }
+
+    private struct Unexpected: Error, CustomStringConvertible { let description: String }
+
+    private func stops(_ situation: RecoverySituation) -> String? {
+        guard case .stop(let reason) = situation.recovery else { return nil }
+        return reason
+    }
+
+    @Test("nothing anywhere: from the start, and nothing to leave out")
+    func nothing() throws {
+        let found = try begins(situation(stands: nil))
+        #expect(found.way == .start && found.standing == nil && found.told == nil)
+        #expect(found.input.position == nil && found.input.publishFrom == nil)
+    }
+
+    @Test("output without a checkpoint: from the start, and what stands is left out")
+    func start() throws {
+        let found = try begins(situation())
+        #expect(found.way == .start && found.output == nil && found.standing?.ordinal == 10)
+        #expect(found.told == input && found.watermark.nanoseconds == 1_000)
+        // Both checkpoints damaged is the same.
+        var damaged = situation()
+        damaged.stored.head = try head(10)
+        #expect(try begins(damaged).way == .start)
+    }
+
+    @Test("a checkpoint below or at the tape's end: behind it", arguments: [nil, 0, 4, 10])
+    func checkpoint(output: UInt64?) throws {
+        var here = situation()
+        here.stored.head = try head(output == 0 ? nil : output)
+        here.stored.candidate = candidate(output == 0 ? nil : output)
+        let found = try begins(here)
+        #expect(found.way == .checkpoint && found.number == 5)
+        #expect(found.output == here.stored.candidate?.output && found.standing?.ordinal == 10)
+        #expect(found.input.position == input)
+    }
+
+    @Test("a tape that ends below what was counted or acknowledged stops with the remedy")
+    func putBack() throws {
+        var here = situation(stands: 8)
+        here.stored.head = try head(10)
+        here.stored.candidate = candidate(7)
+        #expect(stops(here)?.contains("`tapeline partition rebuild 3`") == true)
+        here.standing = nil
+        here.laneOrdinal = 0
+        #expect(stops(here)?.contains("ends at bar 0, but 10") == true)
+        let lane = situation(stands: 8, lane: 9)
+        #expect(stops(lane)?.contains("ends at bar 8, but 9") == true)
+    }
+
+    @Test("another checksum at the tape's end stops with the remedy")
+    func diverged() throws {
+        var here = situation()
+        here.stored.head = try head(10)
+        here.stored.candidate = candidate(10)
+        here.standing?.checksum = 1
+        let reason = try #require(stops(here))
+        #expect(reason.contains("output 10") && reason.contains("partition rebuild 3"))
+    }
+
+    @Test("another definition of the same generation stops; newer ones are waited for")
+    func settings() throws {
+        var here = situation()
+        here.stored.head = try head(10, definition: 8)
+        #expect(stops(here)?.contains("raise OPERATOR_GENERATION above 2") == true)
+        for place in 0..<3 {
+            var newer = situation()
+            switch place {
+            case 0: newer.stored.head = try head(10, generation: 3)
+            case 1: newer.standing?.generation = 3
+            default: newer.markerGeneration = 3
+            }
+            newer.isRebuildRequested = true
+            guard case .standBy(let reason) = newer.recovery else {
+                Issue.record("place \(place): \(newer.recovery)")
+                continue
+            }
+            #expect(reason.contains("generation 3"))
+            guard case .standBy? = newer.refusal else {
+                Issue.record("the lane would be opened")
+                continue
+            }
+        }
+        // Claimed, and nothing kept: no settings to differ from.
+        var claimed = situation()
+        claimed.stored.head = CheckpointHead(
+            epoch: 7, generation: 0, definition: 0, entries: [])
+        #expect(try begins(claimed).way == .start)
+    }
+
+    @Test("a raised generation begins a line behind the old one's end, silently up to its input")
+    func generation() throws {
+        for hasHead in [true, false] {
+            var here = situation(generation: 1)
+            here.stored.head = hasHead ? try head(9, generation: 1, definition: 8) : nil
+            #expect(here.needsInput && here.refusal == nil)
+            let found = try begins(here)
+            #expect(found.way == .base(Base(end: input, tells: nil, endsRequest: false)))
+            #expect(found.output == OutputLedger.Standing(ordinal: 10, checksum: 1_000))
+            #expect(found.output == found.standing && found.told == nil)
+            #expect(found.input.position == nil)
+            #expect(found.input.publishFrom == SourceTable.noWatermark)
+            here.isInputThere = false
+            #expect(stops(here)?.contains("partition rebuild 3") == true)
+        }
+        var empty = situation(stands: nil)
+        empty.stored.head = try head(nil, generation: 1)
+        let found = try begins(empty)
+        #expect(found.way == .base(Base(end: nil, tells: nil, endsRequest: false)))
+        #expect(found.output == nil)
+    }
+
+    @Test("a rebuild goes on behind the highest ordinal that anybody knows")
+    func rebuild() throws {
+        var here = situation(stands: 8)
+        here.isRebuildRequested = true
+        here.stored.head = try head(10, definition: 8)
+        guard case .raise(let ordinal, _) = here.recovery else {
+            throw Unexpected(description: "\(here.recovery)")
+        }
+        #expect(ordinal == 11 && here.refusal == nil)
+        here.laneOrdinal = 10
+        let found = try begins(here)
+        #expect(found.way == .base(Base(end: input, tells: input, endsRequest: true)))
+        // The checksum goes on from what stands.
+        #expect(found.output == OutputLedger.Standing(ordinal: 10, checksum: 800))
+    }
+
+    @Test("a rebuild without the old input takes all of the tape, for windows nobody published")
+    func rebuildWithoutInput() throws {
+        var here = situation()
+        here.isRebuildRequested = true
+        here.isInputThere = false
+        let start = TapePosition.before(input.streamCreated)
+        let base = Base(end: nil, tells: start, endsRequest: true)
+        let found = try begins(here)
+        #expect(found.way == .base(base))
+        #expect(found.input.publishFrom?.nanoseconds == 1_000)
+        here.standing = nil
+        here.laneOrdinal = 0
+        let empty = try begins(here)
+        #expect(empty.way == .base(base) && empty.output == nil)
+        #expect(empty.input.publishFrom == SourceTable.noWatermark)
+    }
+
+    @Test("an epoch below that of the checkpoints is raised first")
+    func epoch() throws {
+        var here = situation()
+        here.stored.head = try head(10, epoch: 8)
+        guard case .raise(let ordinal, let epoch) = here.recovery else {
+            throw Unexpected(description: "\(here.recovery)")
+        }
+        #expect(ordinal == 11 && epoch == 8)
+    }
+}

@@ -1,0 +1,257 @@
+import MarketModel
+import Primitives
+import ServiceTestSupport
+import StreamCore
+import TapeCodec
+import Testing
+
+@testable import OperatorWorker
+
+/// One partition, its tape and its bucket, and owners that come and go while everything fails that
+/// may. What stands at the end must be what one undisturbed owner makes.
+struct RecoveryWorld {
+    enum Kind: CaseIterable {
+        /// Crashes, pauses, calls that fail, damage, a lost bucket.
+        case plain
+        /// The series change, and some start with the old ones.
+        case generations
+        /// People ask for rebuilds.
+        case rebuilds
+        /// Bars are put back to an older state.
+        case putBack
+    }
+
+    let seed: UInt64
+    let kind: Kind
+    let tape: SimulatedTape
+    private var random: SeededRandom
+    private var owner: SimulatedOwner?
+    private var paused: [SimulatedOwner] = []
+    private var generation: UInt32 = 1
+    private var now: Int64 = 0
+    private var rebuilds = 0
+    private let faults: SimulatedBucket.Faults
+
+    static let ticks = 36
+
+    init(seed: UInt64, kind: Kind) {
+        self.seed = seed
+        self.kind = kind
+        random = SeededRandom(seed: seed)
+        tape = SimulatedTape(SimulatedTicks(count: Self.ticks, using: &random))
+        // Each world has its own weather.
+        faults = SimulatedBucket.Faults(
+            fails: Bool.random(using: &random) ? Int.random(in: 0...60, using: &random) : 0,
+            unknown: Bool.random(using: &random) ? Int.random(in: 0...120, using: &random) : 0)
+        let (tape, seed) = (tape, seed)
+        tape.bucket.onWrite = { key, value in
+            Self.audit(key, value, tape, mayBeAhead: kind == .putBack, seed: seed)
+        }
+    }
+
+    /// A checkpoint never counts what is not on the tape.
+    private static func audit(
+        _ key: String, _ value: [UInt8], _ tape: SimulatedTape, mayBeAhead: Bool, seed: UInt64
+    ) {
+        guard key == tape.keys.head,
+            let head = try? value.withRawSpan({ span throws(CheckpointError) in
+                try CheckpointHead(span)
+            }), let newest = head.entries.first
+        else { return }
+        let counted = newest.output?.ordinal ?? 0
+        let stands = (tape.bars.packets.last?.nextOrdinal ?? 1) - 1
+        if !mayBeAhead { #expect(counted <= stands, "seed \(seed): ahead of the tape") }
+        if head.entries.count == 1,
+            let base = tape.decided.last(where: { $0.isOf(head, output: counted) })
+        {
+            tape.bases.append(base)
+        }
+    }
+
+    // MARK: settings
+
+    static let settings: [OperatorSettings] = ["1s,5s", "1s,10s", "1s,5s,1m"].enumerated()
+        .compactMap { index, series in made(series, generation: index + 1) }
+    /// The first generation with the second one's series.
+    static let wrong = made("1s,10s", generation: 1)
+
+    private static func made(_ series: String, generation: Int) -> OperatorSettings? {
+        let configuration = try? TestService.configuration(
+            Main.description,
+            ["OPERATOR_SERIES": series, "OPERATOR_GENERATION": String(generation)])
+        return configuration.flatMap { try? OperatorSettings($0) }
+    }
+
+    // MARK: running
+
+    mutating func run(steps: Int) {
+        for _ in 0..<steps {
+            now += Int64.random(in: 0...1_500_000_000, using: &random)
+            if tape.published < Self.ticks, Int.random(in: 0..<6, using: &random) == 0 {
+                tape.published += 1
+            }
+            if owner == nil { start() }
+            owner?.step(now: now, using: &random)
+            if let sleeper = paused.randomElement(using: &random),
+                Int.random(in: 0..<3, using: &random) == 0
+            {
+                sleeper.step(now: now, using: &random)
+            }
+            trouble()
+        }
+    }
+
+    private var keptGeneration: UInt32? {
+        let head = tape.bucket.value(tape.keys.head)?.value
+        return head.flatMap { bytes in
+            try? bytes.withRawSpan { span throws(CheckpointError) in
+                try CheckpointHead(span).generation
+            }
+        }
+    }
+
+    private mutating func start() {
+        var settings = Self.settings[Int(generation) - 1]
+        if kind == .generations {
+            let dice = Int.random(in: 0..<10, using: &random)
+            if dice == 0, generation > 1 { settings = Self.settings[Int(generation) - 2] }
+            if dice == 1, generation == 1, keptGeneration == 1, let wrong = Self.wrong {
+                settings = wrong
+            }
+        }
+        owner = SimulatedOwner(tape, settings, faults, seed: random.next())
+    }
+
+    private mutating func trouble() {
+        switch Int.random(in: 0..<400, using: &random) {
+        case 0...6: crash()
+        case 7:
+            if let sleeper = owner { paused.append(sleeper) }
+            owner = nil
+        case 8, 9: owner?.bucket.callsLeft = Int.random(in: 0..<12, using: &random)
+        case 10, 11: tape.bucket.settle(using: &random)
+        case 12, 13: special()
+        case 14 where kind == .plain && Int.random(in: 0..<4, using: &random) == 0:
+            crash()
+            tape.bucket.lose()
+        case 16 where owner?.isStopped == true: crash()
+        default: break
+        }
+        if owner?.bucket.callsLeft == 0 { crash() }
+        if owner?.stage == .fenced { owner = nil }
+    }
+
+    /// What this kind of world is for.
+    private mutating func special() {
+        switch kind {
+        case .plain: tape.bucket.damage(using: &random)
+        case .generations:
+            crash()
+            generation = min(generation + 1, UInt32(Self.settings.count))
+        case .rebuilds: request()
+        case .putBack: putBack()
+        }
+    }
+
+    private mutating func crash() {
+        // What was sent may arrive after its sender is gone.
+        if Bool.random(using: &random) { owner?.lane.arrive() }
+        owner = nil
+    }
+
+    private mutating func request() {
+        rebuilds += 1
+        _ = tape.bucket.write(tape.keys.request, Array("{}".utf8), expected: 0)
+    }
+
+    private mutating func putBack() {
+        owner = nil
+        paused = []
+        let kept = Int.random(in: 0...tape.bars.packets.count, using: &random)
+        tape.bars.packets.removeLast(tape.bars.packets.count - kept)
+        tape.bases.removeAll { $0.output > (tape.bars.packets.last?.nextOrdinal ?? 1) - 1 }
+    }
+
+    // MARK: the end
+
+    /// Nothing fails any more: what is missing comes, and the last owner stops in order.
+    mutating func settle() {
+        crash()
+        paused = []
+        tape.published = Self.ticks
+        owner = SimulatedOwner(
+            tape, Self.settings[Int(generation) - 1], SimulatedBucket.Faults(), seed: seed | 7)
+        for isStopping in [false, true] {
+            var steps = 0
+            while owner?.isDone == false, steps < 20_000 {
+                steps += 1
+                now += 100_000_000
+                owner?.isStopping = isStopping
+                owner?.step(now: now, using: &random)
+                if case .stopped(let reason) = owner?.stage {
+                    #expect(
+                        kind == .putBack && reason.contains("`tapeline partition rebuild 0`"),
+                        "seed \(seed): \(reason)")
+                    request()
+                }
+            }
+            #expect(owner?.isDone == true, "seed \(seed): \(String(describing: owner?.stage))")
+        }
+        #expect(rebuilds == 0 || tape.bucket.value(tape.keys.request) == nil, "seed \(seed)")
+    }
+
+    /// What stands is what undisturbed owners make, each ordinal once.
+    func audit() {
+        let all = Self.settings.map { reference($0) }
+        var nextOrdinal: UInt64 = 1
+        var index = 0
+        var last = 0
+        for packet in tape.bars.packets {
+            let made = all[Int(packet.generation) - 1]
+            for (place, bar) in packet.bars.enumerated() {
+                let ordinal = packet.firstOrdinal + UInt64(place)
+                let base = tape.bases.last {
+                    $0.output + 1 == ordinal && $0.generation == packet.generation
+                }
+                if let base { index = made.firstIndex { $0.input > base.input } ?? made.count }
+                guard ordinal == nextOrdinal || base != nil && ordinal > nextOrdinal else {
+                    Issue.record("seed \(seed): ordinal \(ordinal) where \(nextOrdinal) was due")
+                    return
+                }
+                nextOrdinal = ordinal + 1
+                guard index < made.count, made[index].bar == bar else {
+                    Issue.record("seed \(seed), \(kind): another bar stands at \(ordinal)")
+                    return
+                }
+                index += 1
+                last = made.count
+            }
+        }
+        #expect(index == last, "seed \(seed): \(index) bars of \(last)")
+    }
+
+    private func reference(_ settings: OperatorSettings) -> [(input: UInt64, bar: NamedBar)] {
+        let bars = SimulatedBars()
+        let lane = SimulatedLane(bars, generation: settings.generation, barsMax: 1_000)
+        lane.open()
+        var core = PartitionOperator(
+            partition: Partition(0), settings: settings,
+            beginning: Beginning(
+                way: .start, machine: BarMachine(series: settings.series),
+                input: CheckpointInput(position: nil, publishFrom: nil, hasBegun: false)),
+            lane: lane)
+        var found: [(input: UInt64, bar: NamedBar)] = []
+        for packet in tape.ticks.packets {
+            packet.bytes.withRawSpan { core.take(packet.header, $0, at: packet.position) }
+            core.pump(lane, now: 0)
+            lane.arrive()
+            _ = lane.acknowledge()
+            for bar in bars.packets.dropFirst().flatMap(\.bars) {
+                found.append((packet.position.sequence, bar))
+            }
+            bars.packets.removeLast(bars.packets.count - 1)
+            lane.reset()
+        }
+        return found
+    }
+}

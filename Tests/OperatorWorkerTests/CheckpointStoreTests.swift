@@ -126,6 +126,10 @@ import Testing
         _ = try old.write(image(2), epoch: 1)
         var new = store()
         #expect(try new.claim(epoch: 2) == [])
+        guard case .superseded = try old.write(image(3), epoch: 1) else {
+            Issue.record("the older owner wrote after the claim")
+            return
+        }
         // What stands is not changed by a claim.
         #expect(try newest(&new).candidate?.output?.ordinal == 2)
         _ = try new.write(image(3), epoch: 2)

@@ -130,6 +130,11 @@ final class OperatorBench {
         }
     }
 
+    func lastHeader() throws -> PacketHeader? {
+        try tape.client.lastPacket(
+            stream: tape.names.barStream, subject: tape.names.bars(Partition(0)))?.header
+    }
+
     func onTape() throws -> BarsOnTape { try BarsOnTape(tape, 0) }
 }
 

@@ -250,4 +250,21 @@ struct PartitionOperatorTests {
         #expect(bench.drain())
         #expect(try bench.onTape().inputs.map(\.sequence) == [1, 3])
     }
+
+    @Test("an image is handed out when what stands was met again and what it counts is on the tape")
+    func images() throws {
+        let feed = TickFeed(seed: 9, symbols: symbols, packets: 150)
+        let first = try OperatorBench(namespace: "op40")
+        try first.take(feed, 0..<100, closing: false)
+        // Its bars are not on the tape yet.
+        #expect(try first.core.checkpoint(now: 1, isLast: true) == nil)
+        #expect(first.drain())
+        first.core.acknowledge(try #require(try first.lastHeader()))
+        let image = try #require(try first.core.checkpoint(now: 1, isLast: true))
+        #expect(image.output?.ordinal == first.core.acknowledged && image.sequence == 100)
+        #expect(try first.core.checkpoint(now: 1, isLast: true) == nil)
+        let second = try OperatorBench(first.tape)
+        try second.take(feed, 0..<40, closing: false)
+        #expect(try second.core.checkpoint(now: 1, isLast: true) == nil)
+    }
 }

@@ -61,6 +61,10 @@ public final class TapeMailbox: Sendable {
         words.sendWaiting(event, timeout: timeout)
     }
 
+    /// Nothing more is taken from other threads; who waits for them alone wakes up.
+    public func close() { words.close() }
+    public var isClosed: Bool { words.isClosed }
+
     /// What nobody has received yet.
     public var count: Int { words.count + attached.withLock { $0.inbox?.waiting ?? 0 } }
 

@@ -94,7 +94,10 @@ import Testing
         #expect(world.work { world.proxy.struck(.publish) >= 9 }, "\(comment)")
         try world.audit(comment)
         // What was stored is found on the tape by the refusal of its second copy.
-        #expect((world.rig.log.count("another message is the last") > 0) == stored, "\(comment)")
+        let isFound = world.rig.log.count("another message is the last") > 0
+        // libnats does not tell to which question nobody listened, so one that was stored may be
+        // sent again beside the one that was not.
+        if refusal != .noResponders || stored { #expect(isFound == stored, "\(comment)") }
     }
 
     @Test("deliveries and pulls that get lost on a link that stays: noticed, read again")

@@ -328,9 +328,10 @@ public final class TapePublisher {
         let seal = PacketBuilder.Seal(
             epoch: lanes[lane].machine.epoch, firstOrdinal: marker.startOrdinal,
             watermark: Timestamp(nanoseconds: Int64.min), sendTime: clock.now())
+        let monotonic = clock.monotonic().nanoseconds
+        lanes[lane].publishedAt = monotonic
         lanes[lane].machine.publishMarker(
-            markers.seal(seal, marker: marker), now: clock.monotonic().nanoseconds,
-            into: &effects)
+            markers.seal(seal, marker: marker), now: monotonic, into: &effects)
     }
 
     /// The lost ticks are of times behind the watermark that stands, and are older than now.

@@ -5,11 +5,11 @@ enum HelpPage {
     static let version = "0.1.0"
 
     static let text = """
-        tapeline \(version): runs Tapeline on this machine and looks at it
+        tapeline \(version): runs Tapeline on this machine, and looks at any tape
 
         Usage: tapeline COMMAND [OPTION]...
 
-        Commands
+        The local stack
           demo      a whole run with made-up ticks on real servers, about 30 s, then an audit
                     of every row; it begins anew each time and stops what it started
           up        start NATS, PostgreSQL with TimescaleDB, Valkey and the services,
@@ -17,10 +17,22 @@ enum HelpPage {
           down      stop exactly what 'up' started; the data stay
           status    what runs where; it fails unless everything works
           audit     prove that tape and database hold the same, and every bar from its trades
+
+        The tape
+          tail      what is on the tape: from now on, or from a time or sequence
+          tape      streams, partitions, rates, readers and their lag, what holds of the disk
+          partition of SYMBOL
+                    the number of the symbol's partition, alone; needs no server
+          partition rebuild PARTITION
+                    have its operator make state and bars anew from the tape
+          position show | verify | accept
+                    where writer and operators have read to; whether the packets there still
+                    stand; go on after tape data were destroyed, saying exactly what is lost
+
           version   the version of this tool
           help      this page
 
-        Options
+        Options of the local stack
           --name NAME       the stack, 'default' if not given; several run side by side
           --home FOLDER     the checkout, if the tool does not lie in it
           --servers-only    up: without the services, to run one of them by hand
@@ -30,11 +42,43 @@ enum HelpPage {
           --keep            demo: leave everything running
           --json            status, audit: for programs
 
-        Everything of a stack lies in .local/stack/NAME of the checkout: data, logs, passwords.
-        A stack listens on 127.0.0.1 only.
+        \(tape)
 
         Exit codes
         \(codes)
+        """
+
+    private static let tape = """
+        Options of the tape's commands
+          --name NAME       a local stack; if not given, the one that is up
+          --nats URL        any server; as NATS_URL does, with the services' own environment:
+                            NATS_USER, NATS_PASSWORD(_FILE), NATS_TLS_*, MDS_NAMESPACE,
+                            MDS_PARTITIONS, POSTGRES_*; and NATS_MONITOR_URL
+          --json            for programs: one object, or (tail) one line per tick; decimals
+                            are texts with all their digits, times are ISO and nanoseconds
+          --csv             tail: with a header (RFC 4180)
+          --symbol S, --partition P, --kind K, --source NAME
+                            tail: only these; each but the last may be repeated
+          --bars            tail: bars and late ticks instead of ticks
+          --control         tail: also the packets without ticks (markers, watermarks)
+          --from PLACE, --until PLACE
+                            tail: 'beginning', 2026-11-20T14:30:00Z, -10m, or seq:N in one
+                            stream; times are those at which the tape stored a packet
+          --limit N         tail: so many ticks
+          --follow          tail: wait for more; so it does without --until and --limit
+          --no-rate         tape: one look, not two with a second between
+          --partitions N    partition of: 32 if not given
+          --timeout N       partition rebuild: seconds to wait, 60 if not given
+          --input ticks|bars, --group writer|operator, --partition P
+                            position: only these
+          --yes             do not ask
+
+        Examples
+          tapeline tail --symbol BRK.B --from -10m
+          tapeline tail --bars --json --from beginning --until now > bars.ndjson
+          tapeline partition of "SPY   261218C00500000" --partitions 32
+          NATS_URL=nats://nats.example:4222 tapeline tape
+          tapeline position verify || tapeline position accept
         """
 
     private static let codes =
@@ -47,13 +91,13 @@ enum HelpPage {
 
     private static func meaning(_ code: ExitCode) -> String {
         switch code {
-        case .success: "it is done; status: everything works"
-        case .failure: "it failed; status: something does not work, or nothing is up"
+        case .success: "it is done; status: everything works; verify: all positions hold"
+        case .failure: "it failed, or was not agreed to; status, verify: something is wrong"
         case .usage: "the arguments are wrong; nothing was done"
-        case .dataError: "a file of the stack is damaged"
-        case .unavailable: "a program is missing: see the message for what to make"
+        case .dataError: "a file of the stack is damaged; tail: holes or unreadable packets"
+        case .unavailable: "a program is missing, or a server does not answer"
         case .ioError: "reading or writing failed, or the disk is full"
-        case .temporary: "another command is at work, or no port is free: try again"
+        case .temporary: "another command is at work, no port is free, or it is not done yet"
         default: code.meaning
         }
     }

@@ -39,6 +39,9 @@ enum Main {
         case .tail(let command):
             let deployment = try deployment(command.target)
             return try TailRun(command, terminal).run(deployment, shutdown: signals())
+        case .tape(let command):
+            return try TapeRun(command: command, terminal: terminal)
+                .run(deployment(command.target), shutdown: signals())
         case .position(let command):
             return try PositionRun(command: command, terminal: terminal)
                 .run(deployment(command.target))
@@ -46,7 +49,8 @@ enum Main {
             terminal.line(question.answer)
             return .success
         case .partition(.rebuild(let command)):
-            return try command.run(deployment(command.target), terminal)
+            return try command.run(
+                deployment(command.target), shutdown: signals(), terminal)
         case .supervise(let target, let options):
             let stack = try stack(target, terminal)
             return try stack.supervise(options, shutdown: signals())

@@ -11,6 +11,7 @@ enum ToolCommand: Equatable, Sendable {
     case audit(Target, asJSON: Bool)
     case demo(Target, Stack.DemoOptions)
     case tail(TailCommand)
+    case tape(TapeCommand)
     case partition(PartitionCommand)
     case position(PositionCommand)
     /// The process behind `up`; nobody types it.
@@ -27,7 +28,7 @@ enum ToolCommand: Equatable, Sendable {
 
     static let words = [
         "demo", "up", "down", "status", "audit", "supervise", "version", "help", "tail",
-        "partition", "position",
+        "tape", "partition", "position",
     ]
 
     /// `arguments` without the program's name.
@@ -39,6 +40,7 @@ enum ToolCommand: Equatable, Sendable {
         let rest = Array(arguments.dropFirst())
         switch word {
         case "tail": return .tail(try TailCommand.parse(rest, now: now))
+        case "tape": return .tape(try TapeCommand.parse(rest))
         case "partition": return .partition(try PartitionCommand.parse(rest))
         case "position": return .position(try PositionCommand.parse(rest))
         default: return try parseStack(word, rest)

@@ -43,7 +43,9 @@ struct PartitionRebuild: Equatable, Sendable {
 
     var key: String { "operator.\(partition).rebuild" }
 
-    func run(_ deployment: Deployment, _ terminal: Terminal) throws(ToolError) -> ExitCode {
+    func run(
+        _ deployment: Deployment, shutdown: ShutdownSignal, _ terminal: Terminal
+    ) throws(ToolError) -> ExitCode {
         guard partition.number < deployment.names.partitions else {
             throw .usage(
                 "partition \(partition) is not there: \(deployment.names.partitions) partitions, "
@@ -59,7 +61,7 @@ struct PartitionRebuild: Equatable, Sendable {
         do {
             let bucket = try bucket(client.jetStream, deployment.names)
             try request(bucket, terminal)
-            return try wait(bucket, terminal)
+            return try wait(bucket, shutdown, terminal)
         } catch let error as ToolError {
             throw error
         } catch {
@@ -90,8 +92,9 @@ struct PartitionRebuild: Equatable, Sendable {
     }
 
     /// The worker takes the request away when the rebuilt partition's first checkpoint stands.
-    private func wait(_ bucket: KeyValueBucket, _ terminal: Terminal) throws -> ExitCode {
-        let shutdown = try ShutdownSignal.install()
+    private func wait(
+        _ bucket: KeyValueBucket, _ shutdown: ShutdownSignal, _ terminal: Terminal
+    ) throws -> ExitCode {
         let started = SystemClock().monotonic().nanoseconds
         let end = started + Int64(timeoutSeconds) * 1_000_000_000
         var told = 0

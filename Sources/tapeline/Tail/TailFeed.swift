@@ -23,7 +23,7 @@ final class TailFeed {
 
     private struct Pull {
         let number: UInt64
-        var remaining = TailLane.pullMessages
+        var remaining: Int
     }
 
     private static let expiry: Duration = .seconds(30)
@@ -117,6 +117,9 @@ final class TailFeed {
             deliver: last > 0 ? .fromSequence(last + 1) : readers[index].start)
         try client.jetStream.createConsumer(
             stream: readers[index].selection.stream, configuration)
+        // Not following, the first question is whether anything is there: 404 says that nothing is.
+        // Only with one message: a larger pull that does not wait may end without a word.
+        if !follows { try pull(index, 1, expires: .zero) }
         try fillPulls(index)
     }
 
@@ -137,15 +140,18 @@ final class TailFeed {
 
     private func fillPulls(_ index: Int) throws {
         while readers[index].pulls.count < TailLane.pullsMax {
-            pullNumber += 1
-            readers[index].pulls.append(Pull(number: pullNumber))
-            try client.jetStream.pull(
-                stream: readers[index].selection.stream, consumer: consumer(index),
-                batch: TailLane.pullMessages, bytesMax: TailLane.pullBytes,
-                expires: follows ? Self.expiry : .zero,
-                idleHeartbeat: follows ? Self.heartbeat : .zero,
-                replyTo: "\(inbox).\(index).\(readers[index].lane.tenure).\(pullNumber)")
+            try pull(index, TailLane.pullMessages, expires: Self.expiry)
         }
+    }
+
+    private func pull(_ index: Int, _ messages: Int, expires: Duration) throws {
+        pullNumber += 1
+        readers[index].pulls.append(Pull(number: pullNumber, remaining: messages))
+        try client.jetStream.pull(
+            stream: readers[index].selection.stream, consumer: consumer(index), batch: messages,
+            bytesMax: TailLane.pullBytes, expires: expires,
+            idleHeartbeat: expires > .zero ? Self.heartbeat : .zero,
+            replyTo: "\(inbox).\(index).\(readers[index].lane.tenure).\(pullNumber)")
     }
 
     // MARK: messages

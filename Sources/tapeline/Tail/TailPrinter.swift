@@ -60,7 +60,7 @@ struct TailPrinter {
             jsonValue(field.value, &output)
         }
         output.text(",\"source\":\"")
-        output.text(tick.source.text)
+        output.text(tick.sourceText)
         output.text("\",\"partition\":")
         output.integer(Int64(tick.partition.number))
         if let ordinal = tick.ordinal {
@@ -88,7 +88,10 @@ struct TailPrinter {
     private func jsonValue(_ value: TailTick.Value, _ output: inout OutputBuffer) {
         switch value {
         case .text(let text): output.jsonString(text)
-        case .short(let text): output.jsonString(text.text)
+        case .short(let text):
+            output.text("\"")
+            output.short(text, escaping: true)
+            output.text("\"")
         case .decimal, .wide, .time:
             output.text("\"")
             plain(value, &output)
@@ -105,7 +108,7 @@ struct TailPrinter {
     private func plain(_ value: TailTick.Value, _ output: inout OutputBuffer) {
         switch value {
         case .text(let text): output.plain(text)
-        case .short(let text): output.text(text.text)
+        case .short(let text): output.short(text, escaping: false)
         case .decimal(let raw, let decimals): output.decimal(raw, decimals: decimals)
         case .wide(let raw, let decimals): output.text(FixedPoint.text(raw, decimals: decimals))
         case .time(let time): output.time(time)
@@ -132,7 +135,7 @@ struct TailPrinter {
             }
         }
         output.text(",")
-        output.text(tick.source.text)
+        output.text(tick.sourceText)
         output.text(",")
         output.integer(Int64(tick.partition.number))
         output.text(",")
@@ -187,7 +190,7 @@ struct TailPrinter {
         }
         output.blanks(upTo: Self.placeColumn, from: start)
         output.text("  ")
-        output.text(tick.source.text)
+        output.text(tick.sourceText)
         output.text("/")
         output.integer(Int64(tick.partition.number))
         if let ordinal = tick.ordinal {

@@ -27,7 +27,11 @@ struct TailTick {
     var symbol = ""
     /// Of the message; the packet's when it has none.
     var time = Timestamp.undefined
-    var source = SourceName.operator
+    var source = SourceName.operator {
+        // Made once per source, not per tick.
+        didSet { if source != oldValue { sourceText = source.text } }
+    }
+    private(set) var sourceText = SourceName.operator.text
     var partition = Partition(0)
     /// Nil for what has no ordinal.
     var ordinal: UInt64?
@@ -91,9 +95,10 @@ struct TailTick {
         return names
     }
 
-    static func resolution(_ raw: UInt8) -> String {
-        TimeResolution(rawValue: raw).map { "\($0)" } ?? "\(raw)"
-    }
+    /// Made once: the name of a case is looked up by reflection, and every tick has a resolution.
+    private static let resolutions = (0...UInt8.max).map { name(TimeResolution.self, $0) }
+
+    static func resolution(_ raw: UInt8) -> String { resolutions[Int(raw)] }
 
     /// The name of a case, or the number of one that this version does not know.
     static func name<Kind: RawRepresentable>(

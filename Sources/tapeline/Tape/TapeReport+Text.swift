@@ -1,0 +1,162 @@
+import MarketModel
+import NatsTransport
+import Primitives
+
+extension TapeReport {
+    var lines: [String] {
+        streamLines + [""] + partitionLines + [""]
+            + (writerAbsence.map { ["writer: unknown: \($0)"] } ?? [])
+            + ["durability: \(durability.sentence)"]
+    }
+
+    private var streamLines: [String] {
+        let head =
+            "\("STREAM".padded(to: 16)) \("MESSAGES".leftPadded(to: 10)) "
+            + "\("BYTES".leftPadded(to: 9)) \("OF".leftPadded(to: 9)) \("FREE".leftPadded(to: 6)) "
+            + "COPIES SEQUENCES"
+        return [head]
+            + streams.map { stream in
+                let info = stream.info
+                let limit = info.configuration.maxBytes
+                let percent = stream.headroomPercent.map { "\(Int($0)) %" } ?? "-"
+                return "\(info.configuration.name.padded(to: 16)) "
+                    + "\("\(info.messages)".leftPadded(to: 10)) "
+                    + "\(Self.bytes(info.bytes).leftPadded(to: 9)) "
+                    + "\((limit < 0 ? "no limit" : Self.bytes(UInt64(limit))).leftPadded(to: 9)) "
+                    + "\(percent.leftPadded(to: 6)) "
+                    + "\("\(info.configuration.replicas)".leftPadded(to: 6)) "
+                    + "\(info.firstSequence) to \(info.lastSequence), "
+                    + "\(stream.firstTime.age(at: now)) to \(stream.lastTime.age(at: now)) old"
+            }
+    }
+
+    private var partitionLines: [String] {
+        let head =
+            "PART \("SOURCE".padded(to: 14)) \("LAST".leftPadded(to: 11)) "
+            + "\("EPOCH".leftPadded(to: 5)) \("TICKS/S".leftPadded(to: 8)) "
+            + "\("WM AGE".leftPadded(to: 7)) \("BARS".leftPadded(to: 9)) "
+            + "\("WRITER".leftPadded(to: 8)) \("OPERATOR".leftPadded(to: 8)) CHECKPOINT"
+        return [head] + rows.flatMap { lines(of: $0) }
+    }
+
+    private func lines(of row: Row) -> [String] {
+        guard !row.heads.isEmpty else { return [line(row, nil, isFirst: true)] }
+        return row.heads.enumerated().map { line(row, $1, isFirst: $0 == 0) }
+    }
+
+    private func line(_ row: Row, _ head: Head?, isFirst: Bool) -> String {
+        func cell(_ text: String?, _ width: Int) -> String {
+            (text ?? "-").leftPadded(to: width)
+        }
+        let rate = head?.ticksPerSecond.map { "\(Int($0.rounded()))" }
+        let own =
+            "\(cell(isFirst ? "\(row.partition)" : "", 4)) "
+            + "\((head?.source.text ?? "-").padded(to: 14)) "
+            + "\(cell(head.map { "\($0.lastOrdinal)" }, 11)) "
+            + "\(cell(head.map { "\($0.epoch)" }, 5)) \(cell(rate, 8)) "
+            + cell(head?.watermark.age(at: now), 7)
+        guard isFirst else { return own }
+        return own
+            + " \(cell(row.bars.map { "\($0.lastOrdinal)" }, 9)) "
+            + "\(cell(row.writerLag.map { "\($0)" }, 8)) "
+            + "\(cell(row.operatorLag.map { "\($0)" }, 8)) "
+            + row.checkpoint.age(at: now)
+    }
+
+    /// "512 B", "1.5 MiB".
+    static func bytes(_ count: UInt64) -> String {
+        let units = ["B", "KiB", "MiB", "GiB", "TiB"]
+        var value = Double(count)
+        var unit = 0
+        while value >= 1_000, unit < units.count - 1 {
+            value /= 1_024
+            unit += 1
+        }
+        let shown = unit == 0 || value >= 100 ? "\(Int(value))" : "\((value * 10).rounded() / 10)"
+        return "\(shown) \(units[unit])"
+    }
+
+    // MARK: JSON
+
+    func json() -> String {
+        var writer = JSONWriter(capacity: 8_192)
+        writer.object { writer in
+            writer.member(
+                "streams", array: { writer in for stream in streams { write(stream, &writer) } })
+            writer.member(
+                "partitions", array: { writer in for row in rows { write(row, &writer) } })
+            writer.member("durability", durability.name)
+            if case .within(let nanoseconds) = durability {
+                writer.member("sync_interval_ns", nanoseconds)
+            }
+            if case .unknown(let reason) = durability {
+                writer.member("durability_reason", reason)
+            }
+            if let writerAbsence { writer.member("writer_unknown", writerAbsence) }
+        }
+        return writer.text
+    }
+
+    private func write(_ stream: Stream, _ writer: inout JSONWriter) {
+        let info = stream.info
+        writer.object { writer in
+            writer.member("name", info.configuration.name)
+            writer.member(
+                "subjects",
+                array: { writer in
+                    for subject in info.configuration.subjects { writer.value(subject) }
+                })
+            writer.member("messages", info.messages)
+            writer.member("bytes", info.bytes)
+            writer.member("max_bytes", info.configuration.maxBytes)
+            if let free = stream.headroomBytes { writer.member("headroom_bytes", free) }
+            if let percent = stream.headroomPercent { writer.member("headroom_percent", percent) }
+            writer.member("first_sequence", info.firstSequence)
+            writer.member("last_sequence", info.lastSequence)
+            Self.write("first_time", stream.firstTime, &writer)
+            Self.write("last_time", stream.lastTime, &writer)
+            writer.member("replicas", info.configuration.replicas)
+            writer.member("created", info.created.description)
+        }
+    }
+
+    private static func write(_ name: String, _ time: Timestamp, _ writer: inout JSONWriter) {
+        if time.isDefined { writer.member(name, time.description) }
+    }
+
+    private func write(_ row: Row, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("partition", row.partition.number)
+            writer.member(
+                "sources", array: { writer in for head in row.heads { write(head, &writer) } })
+            if let bars = row.bars {
+                writer.key("bars")
+                write(bars, &writer)
+            }
+            if let lag = row.writerLag { writer.member("writer_lag_ticks", lag) }
+            if let lag = row.writerBarLag { writer.member("writer_lag_bars", lag) }
+            if let lag = row.operatorLag { writer.member("operator_lag_ticks", lag) }
+            if row.checkpoint.isDefined {
+                writer.member(
+                    "checkpoint_age_seconds",
+                    Double(now.nanoseconds(since: row.checkpoint)) / 1e9)
+            }
+        }
+    }
+
+    private func write(_ head: Head, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("source", head.source.text)
+            writer.member("last_ordinal", head.lastOrdinal)
+            writer.member("epoch", head.epoch)
+            writer.member("sequence", head.sequence)
+            if let rate = head.ticksPerSecond { writer.member("ticks_per_second", rate) }
+            Self.write("watermark", head.watermark, &writer)
+            if head.watermark.isDefined {
+                writer.member(
+                    "watermark_age_seconds",
+                    Double(now.nanoseconds(since: head.watermark)) / 1e9)
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+import MarketModel
+import NatsTransport
+import PostgresClient
+import Primitives
+import ServiceRuntime
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+
+/// Carries out `tapeline tape`: looks at the streams, twice for the rates, and at who reads them.
+struct TapeRun {
+    private static let rateNanoseconds: Int64 = 1_000_000_000
+
+    let command: TapeCommand
+    let terminal: Terminal
+
+    func run(_ deployment: Deployment, shutdown: ShutdownSignal) throws(ToolError) -> ExitCode {
+        let client = try deployment.openTape()
+        defer { client.close() }
+        do {
+            let report = try report(deployment, client, shutdown)
+            if command.asJSON {
+                terminal.line(report.json())
+            } else {
+                for line in report.lines { terminal.line(line) }
+            }
+            return .success
+        } catch let error as ToolError {
+            throw error
+        } catch {
+            throw .unreachable("the tape cannot be looked at: \(error)")
+        }
+    }
+
+    private func report(
+        _ deployment: Deployment, _ client: TapeClient, _ shutdown: ShutdownSignal
+    ) throws -> TapeReport {
+        let names = deployment.names
+        var report = TapeReport()
+        for name in deployment.allStreams { report.streams.append(try stream(name, client)) }
+        let clock = SystemClock()
+        let started = clock.monotonic().nanoseconds
+        report.ticks = try (0..<TapeNames.tickStreams).flatMap { try ticks(names, $0, client) }
+            .sorted { ($0.partition, $0.source) < ($1.partition, $1.source) }
+        report.bars = try (0..<names.partitions).compactMap { number in
+            try head(names.barStream, names.bars(Partition(number)), client)
+        }
+        try readers(&report, deployment, client)
+        report.durability = Durability.ask(deployment.monitor)
+        if command.withRate {
+            let left = Self.rateNanoseconds - (clock.monotonic().nanoseconds - started)
+            _ = shutdown.wait(timeout: .nanoseconds(max(0, left)))
+            try addRates(&report, names, client, since: started)
+        }
+        report.now = clock.now()
+        return report
+    }
+
+    private func stream(_ name: String, _ client: TapeClient) throws -> TapeReport.Stream {
+        guard let info = try client.jetStream.streamInfo(name) else {
+            throw ToolError.refused("stream \(name) is gone")
+        }
+        var stream = TapeReport.Stream(info: info)
+        guard info.messages > 0 else { return stream }
+        let messages = client.jetStream
+        if let first = try messages.message(stream: name, sequence: info.firstSequence) {
+            stream.firstTime = first.time
+        }
+        if let last = try messages.message(stream: name, sequence: info.lastSequence) {
+            stream.lastTime = last.time
+        }
+        return stream
+    }
+
+    // MARK: heads
+
+    private func ticks(
+        _ names: TapeNames, _ index: Int, _ client: TapeClient
+    ) throws -> [TapeReport.Head] {
+        let stream = names.tickStream(index)
+        let watermarks = try heads(stream, names.watermarks(stream: index), client)
+        let ticks = try heads(stream, "\(names.namespace).ticks.*.*", client)
+        return ticks.map { tick in
+            var tick = tick
+            let own = watermarks.first { $0.source == tick.source }?.watermark ?? .undefined
+            if own.isDefined, !tick.watermark.isDefined || own > tick.watermark {
+                tick.watermark = own
+            }
+            return tick
+        }
+    }
+
+    private func heads(
+        _ stream: String, _ filter: String, _ client: TapeClient
+    ) throws -> [TapeReport.Head] {
+        try client.jetStream.subjects(stream: stream, matching: filter).keys.sorted()
+            .compactMap { try head(stream, $0, client) }
+    }
+
+    private func head(
+        _ stream: String, _ subject: String, _ client: TapeClient
+    ) throws -> TapeReport.Head? {
+        guard let message = try client.jetStream.lastMessage(stream: stream, subject: subject)
+        else { return nil }
+        do throws(PacketError) {
+            let header = try message.payload.withRawSpan { span throws(PacketError) in
+                try PacketReader.header(of: span)
+            }
+            return TapeReport.Head(
+                partition: header.partition, source: header.source,
+                lastOrdinal: header.nextOrdinal &- 1, epoch: header.epoch,
+                watermark: header.watermark, sequence: message.sequence)
+        } catch {
+            throw ToolError.unreadable(
+                "the packet at \(message.sequence) of \(stream) cannot be read: \(error)")
+        }
+    }
+
+    private func addRates(
+        _ report: inout TapeReport, _ names: TapeNames, _ client: TapeClient, since: Int64
+    ) throws {
+        for index in report.ticks.indices {
+            let before = report.ticks[index]
+            guard
+                let after = try head(
+                    names.tickStream(of: before.partition),
+                    names.ticks(before.partition, before.source), client)
+            else { continue }
+            let seconds = Double(SystemClock().monotonic().nanoseconds - since) / 1e9
+            let ticks =
+                after.lastOrdinal >= before.lastOrdinal
+                ? after.lastOrdinal - before.lastOrdinal : 0
+            report.ticks[index].ticksPerSecond = Double(ticks) / max(seconds, 0.001)
+        }
+    }
+
+    // MARK: readers
+
+    private func readers(
+        _ report: inout TapeReport, _ deployment: Deployment, _ client: TapeClient
+    ) throws {
+        let operators = OperatorPositions(client: client)
+        report.operators = try (0..<deployment.names.partitions)
+            .map { try operators.position(Partition($0)) }
+        if let bucket = try client.jetStream.bucketAsFound(
+            "\(deployment.names.namespace)_operator")
+        {
+            for entry in try bucket.entries(matching: "operator.*.head").entries {
+                let tokens = entry.key.split(separator: ".")
+                guard tokens.count == 3, let number = Int(tokens[1]) else { continue }
+                report.checkpoints[Partition(number)] = entry.time
+            }
+        }
+        guard deployment.postgres != nil else {
+            report.writerAbsence = "no database is named (POSTGRES_HOST)"
+            return
+        }
+        // The tape can be looked at while the database is away.
+        do {
+            let database = try deployment.openDatabase()
+            defer { database.close() }
+            report.writer = try WriterBooks(database: database).positions()
+        } catch {
+            report.writerAbsence = "\(error)"
+        }
+    }
+}

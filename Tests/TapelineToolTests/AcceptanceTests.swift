@@ -37,11 +37,11 @@ struct AcceptanceTests {
     }
 
     private func accept(
-        _ position: GroupPosition, on tape: [Acceptance.Packet]
+        _ position: GroupPosition, on tape: [Acceptance.Packet], isStanding: Bool = false
     ) throws -> Acceptance {
         let sources = Set(tape.map(\.source)).sorted()
         return try Acceptance(
-            position, tapeSources: sources, streamCreated: created,
+            position, isStanding: isStanding, tapeSources: sources, streamCreated: created,
             lastSequence: tape.last?.sequence ?? 0
         ) { source, sequence in
             tape.first { $0.source == source && $0.sequence >= sequence }
@@ -115,6 +115,24 @@ struct AcceptanceTests {
             GroupPosition.Source(source: a, lastOrdinal: 40, tapeOrdinal: 40, epoch: 0)
         ]
         #expect(try accept(here, on: tape).isNothing)
+    }
+
+    @Test("packets without ordinals behind a position that stands were not read")
+    func emptyPackets() throws {
+        let a = try source("a")
+        let tape = [packet(1, a, epoch: 1, 1, 10), packet(2, a, epoch: 1, 11, 0)]
+        var here = position(at: 1, [(a, 10, 1)])
+        here.packet = GroupPosition.Packet(
+            streamCreated: created, sequence: 1, identity: tape[0].identity)
+        #expect(try accept(here, on: tape, isStanding: true).isNothing)
+        // A source without ordinals is not in the books; the packet stands all the same.
+        here.sources = []
+        #expect(try accept(here, on: tape, isStanding: true).isNothing)
+        here.sources = position(at: 1, [(a, 10, 1)]).sources
+        // A tape that goes back behind it is something, also where the position stands.
+        let back = [tape[0], packet(2, a, epoch: 2, 4, 3)]
+        let found = try accept(here, on: back, isStanding: true)
+        #expect(found.packet == here.packet && !found.isNothing)
     }
 
     @Test("ordinals to the end of the numbers trap nothing")

@@ -71,18 +71,21 @@ struct Acceptance: Equatable, Sendable {
     /// The first packet of the source at this sequence or behind it.
     typealias NextPacket = (_ source: SourceName, _ sequence: UInt64) throws -> Packet?
 
-    /// `tapeSources`: all whose packets stand in the partition. `streamCreated` and `lastSequence`
-    /// are those of the stream as it is now.
+    /// `isStanding`: the packet of the position is still there; then nothing behind it was read,
+    /// packets without ordinals included. `tapeSources`: all whose packets stand in the partition.
+    /// `streamCreated` and `lastSequence` are those of the stream as it is now.
     init(
-        _ position: GroupPosition, tapeSources: [SourceName], streamCreated: Timestamp,
-        lastSequence: UInt64, next: NextPacket
+        _ position: GroupPosition, isStanding: Bool = false, tapeSources: [SourceName],
+        streamCreated: Timestamp, lastSequence: UInt64, next: NextPacket
     ) throws {
         self.position = position
         let known = Dictionary(
             position.sources.map { ($0.source, $0) }, uniquingKeysWith: { $1 })
         let end = lastSequence == UInt64.max ? lastSequence : lastSequence + 1
         var border = end
-        for source in tapeSources {
+        let standing = isStanding ? position.packet : nil
+        if let standing, standing.sequence < end { border = standing.sequence + 1 }
+        for source in tapeSources where standing == nil {
             let first = try Self.first(upTo: border) {
                 guard let packet = try next(source, $0) else { return true }
                 return packet.sequence >= border || !Self.isCommon(packet, known[source])
@@ -102,10 +105,12 @@ struct Acceptance: Equatable, Sendable {
             lastCommon[source] = packet
         }
         let last = lastCommon.values.max { $0.sequence < $1.sequence }
-        packet = last.map {
-            GroupPosition.Packet(
-                streamCreated: streamCreated, sequence: $0.sequence, identity: $0.identity)
-        }
+        packet =
+            standing
+            ?? last.map {
+                GroupPosition.Packet(
+                    streamCreated: streamCreated, sequence: $0.sequence, identity: $0.identity)
+            }
         for source in position.sources {
             let coming = try next(source.source, border)
             let head = try coming.map { try Self.head(source.source, from: $0, end, next) }

@@ -34,8 +34,9 @@ struct PositionRun {
     // MARK: show and verify
 
     private func show(_ deployment: Deployment, _ client: TapeClient) throws -> ExitCode {
-        let look = try TapeLook(client, deployment.allStreams)
+        // The streams last: a position that moves meanwhile must not seem to be behind their end.
         let positions = try positions(deployment, client)
+        let look = try TapeLook(client, deployment.allStreams)
         let table = PositionTable(
             rows: try positions.map {
                 PositionTable.Row(position: $0, state: try look.state($0))
@@ -87,8 +88,9 @@ struct PositionRun {
         let database = try deployment.openDatabase()
         defer { database.close() }
         let books = WriterBooks(database: database)
-        let look = try TapeLook(client, deployment.allStreams)
         let wanted = try books.positions().filter { command.wants($0) && $0.hasRead }
+        // The streams last: a position that moves meanwhile must not seem to be behind their end.
+        let look = try TapeLook(client, deployment.allStreams)
         let plans = try wanted.map { try look.acceptance($0) }.filter { !$0.isNothing }
         guard !plans.isEmpty else {
             terminal.line(

@@ -56,8 +56,8 @@ struct TapeLook {
         // Asked for again and again by the search.
         var seen: [String: Acceptance.Packet?] = [:]
         return try Acceptance(
-            position, tapeSources: subjects.keys.sorted(), streamCreated: info.created,
-            lastSequence: info.lastSequence
+            position, isStanding: state(position) == .holds, tapeSources: subjects.keys.sorted(),
+            streamCreated: info.created, lastSequence: info.lastSequence
         ) { source, sequence in
             guard let subject = subjects[source] else { return nil }
             let key = "\(sequence) \(subject)"

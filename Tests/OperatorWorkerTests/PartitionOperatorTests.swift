@@ -262,6 +262,7 @@ struct PartitionOperatorTests {
         first.core.acknowledge(try #require(try first.lastHeader()))
         let image = try #require(try first.core.checkpoint(now: 1, isLast: true))
         #expect(image.output?.ordinal == first.core.acknowledged && image.sequence == 100)
+        #expect(!image.isBase && !image.endsRequest)
         #expect(try first.core.checkpoint(now: 1, isLast: true) == nil)
         let second = try OperatorBench(first.tape)
         try second.take(feed, 0..<40, closing: false)

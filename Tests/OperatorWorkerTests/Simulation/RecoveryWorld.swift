@@ -197,7 +197,20 @@ struct RecoveryWorld {
             }
             #expect(owner?.isDone == true, "seed \(seed): \(String(describing: owner?.stage))")
         }
+        expectRest()
         #expect(rebuilds == 0 || tape.bucket.value(tape.keys.request) == nil, "seed \(seed)")
+    }
+
+    /// Whoever begins behind an orderly end goes on from its checkpoint, and has nothing to do.
+    private mutating func expectRest() {
+        let before = tape.ways["checkpoint", default: 0]
+        let bars = tape.bars.packets.count { !$0.bars.isEmpty }
+        let next = SimulatedOwner(
+            tape, Self.settings[Int(generation) - 1], SimulatedBucket.Faults(), seed: seed)
+        for _ in 0..<200 where !next.isDone { next.step(now: now, using: &random) }
+        #expect(next.isDone, "seed \(seed): \(next.stage)")
+        #expect(tape.ways["checkpoint"] == before + 1, "seed \(seed)")
+        #expect(tape.bars.packets.count { !$0.bars.isEmpty } == bars, "seed \(seed)")
     }
 
     /// What stands is what undisturbed owners make, each ordinal once.

@@ -268,4 +268,27 @@ struct PartitionOperatorTests {
         try second.take(feed, 0..<40, closing: false)
         #expect(try second.core.checkpoint(now: 1, isLast: true) == nil)
     }
+
+    @Test("a new line says where it begins, is kept, and only then takes input")
+    func base() throws {
+        let bench = try OperatorBench(namespace: "op41")
+        let start = TapePosition.before(Timestamp(nanoseconds: 77))
+        bench.core = PartitionOperator(
+            partition: Partition(0), settings: bench.settings,
+            beginning: Beginning(
+                way: .base(Base(end: nil, tells: start, endsRequest: true)),
+                machine: BarMachine(series: bench.settings.series),
+                input: CheckpointInput(position: nil, publishFrom: nil, hasBegun: false)),
+            lane: bench.bars)
+        #expect(bench.core.mustHold && !bench.core.hasBegunLine)
+        #expect(try bench.core.checkpoint(now: 1) == nil)
+        #expect(bench.drain())
+        #expect(try bench.onTape().inputs == [start])
+        #expect(try bench.core.checkpoint(now: 1) == nil)
+        bench.core.acknowledge(try #require(try bench.lastHeader()))
+        let image = try #require(try bench.core.checkpoint(now: 1))
+        #expect(image.isBase && image.endsRequest && bench.core.mustHold)
+        bench.core.stored()
+        #expect(!bench.core.mustHold && bench.core.hasBegunLine)
+    }
 }

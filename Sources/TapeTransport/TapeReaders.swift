@@ -91,6 +91,7 @@ public final class TapeReaders {
 
     /// Stops the reader and forgets what waits; `open` may follow.
     public func close(_ reader: Int) {
+        if problem(reader) != nil { problems.add(-1) }
         readers[reader].isHeld = false
         readers[reader].waiting.removeAll()
         readers[reader].machine.close(into: &effects)

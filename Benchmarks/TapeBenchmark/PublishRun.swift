@@ -1,3 +1,4 @@
+internal import Glibc
 import MarketModel
 import NatsTransport
 import Primitives
@@ -11,6 +12,7 @@ import TapeTransport
 final class PublishRun {
     static let pacedSeconds = 3.0
     private static let secondsMax: Int64 = 120
+    private static let pollNanoseconds: Int64 = 50_000
 
     private let stage: Stage
     private let client: TapeClient
@@ -88,7 +90,13 @@ final class PublishRun {
             }
             let following = start + Int64(Double(sent) * 1e9 / rate)
             let wait = max(0, min(20_000_000, following - clock.monotonic().nanoseconds))
-            try once(timeout: .nanoseconds(sent < count ? wait : 20_000_000))
+            // A wait for messages has whole milliseconds; the pace is finer.
+            if sent < count, wait < 1_000_000 {
+                usleep(useconds_t(min(wait, Self.pollNanoseconds) / 1_000))
+                try once(timeout: .zero)
+            } else {
+                try once(timeout: .nanoseconds(sent < count ? wait - 1_000_000 : 20_000_000))
+            }
             guard now - start < Self.secondsMax * 1_000_000_000 else {
                 throw Stage.Unusable("the paced run does not end")
             }

@@ -18,6 +18,8 @@ public struct ReaderLane: Sendable {
     public static let heartbeatSeconds = 1
     /// What a 409 says that ends one pull and not the consumer.
     private static let pullEnds = ["maxbytes", "batch completed"]
+    /// The same in today's words: with every sixty-fourth packet comes one of them.
+    private static let usualPullEnds = ["Batch Completed", "Message Size Exceeds MaxBytes"]
     /// Nothing heard for this long, not even a heartbeat: the consumer is made anew.
     static let stallNanosecondsMax: Int64 = 3_000_000_000
     static let retryNanosecondsFirst: Int64 = 50_000_000
@@ -364,10 +366,15 @@ public struct ReaderLane: Sendable {
         case 100: doubtsInARow = 0
         case 404, 408: ended(pull, into: &effects)
         // The pull is over by its bytes, or by its messages with bytes to spare: both are as usual.
-        case 409 where Self.pullEnds.contains { description.lowercased().contains($0) }:
+        case 409 where Self.endsPull(description):
             ended(pull, into: &effects)
         default: doubt(.refusedPull(code: code, description), now: now, into: &effects)
         }
+    }
+
+    private static func endsPull(_ description: String) -> Bool {
+        usualPullEnds.contains(description)
+            || pullEnds.contains { description.lowercased().contains($0) }
     }
 
     private mutating func ended(_ pull: UInt64, into effects: inout [Effect]) {

@@ -14,6 +14,8 @@ public final class TapeMailbox: Sendable {
     private static let waitMax = Duration.milliseconds(20)
 
     private let words: Mailbox<TapeEvent>
+    /// How many were put in and not taken out: what is nearly always 0 is not worth a lock.
+    private let wordsWaiting = Atomic<Int>(0)
     private let attached = Mutex<Attached>(Attached())
 
     private struct Attached {
@@ -55,10 +57,18 @@ public final class TapeMailbox: Sendable {
     // MARK: any thread
 
     /// False: it is full.
-    public func send(_ event: TapeEvent) -> Bool { words.send(event) }
+    public func send(_ event: TapeEvent) -> Bool { counted { words.send(event) } }
 
     public func sendWaiting(_ event: TapeEvent, timeout: Duration) -> Bool {
-        words.sendWaiting(event, timeout: timeout)
+        counted { words.sendWaiting(event, timeout: timeout) }
+    }
+
+    /// Counted before it is in: the one thread never takes out what is not counted.
+    private func counted(_ send: () -> Bool) -> Bool {
+        wordsWaiting.add(1, ordering: .relaxed)
+        let isIn = send()
+        if !isIn { wordsWaiting.subtract(1, ordering: .relaxed) }
+        return isIn
     }
 
     /// Nothing more is taken from other threads; who waits for them alone wakes up.
@@ -76,17 +86,24 @@ public final class TapeMailbox: Sendable {
 
     /// Appends at most `max` events and says how many; 0: nothing came in time.
     public func receive(into events: inout [TapeEvent], max: Int, timeout: Duration) -> Int {
-        let told = words.receive(into: &events, max: max, timeout: .zero)
+        let told = hear(into: &events, max: max, timeout: .zero)
         let left = max - told
         guard left > 0 else { return told }
         let wait = told > 0 ? .zero : min(timeout, Self.waitMax)
         guard let fetched = fetch(into: &events, max: left, timeout: wait) else {
             // Without a connection there is only what others say.
-            return told
-                + words.receive(into: &events, max: left, timeout: told > 0 ? .zero : timeout)
+            let wait = told > 0 ? .zero : timeout
+            return told + hear(into: &events, max: left, timeout: wait)
         }
         guard told + fetched == 0 else { return told + fetched }
-        return words.receive(into: &events, max: max, timeout: .zero)
+        return hear(into: &events, max: max, timeout: .zero)
+    }
+
+    private func hear(into events: inout [TapeEvent], max: Int, timeout: Duration) -> Int {
+        if timeout == .zero, wordsWaiting.load(ordering: .relaxed) == 0 { return 0 }
+        let heard = words.receive(into: &events, max: max, timeout: timeout)
+        if heard > 0 { wordsWaiting.subtract(heard, ordering: .relaxed) }
+        return heard
     }
 
     /// nil: there is no connection to fetch from.

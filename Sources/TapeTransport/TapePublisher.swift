@@ -255,6 +255,7 @@ public final class TapePublisher {
 
     /// In order; carrying one out may bring forth the next ones.
     private func carryOut(_ lane: Int) {
+        guard !effects.isEmpty else { return }
         var index = 0
         while index < effects.count {
             carryOut(effects[index], lane)

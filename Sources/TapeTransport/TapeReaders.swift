@@ -135,7 +135,7 @@ public final class TapeReaders {
         readers[reader].waiting = []
         var index = 0
         while index < waiting.count, !readers[reader].isHeld {
-            accept(waiting[index], reader, take)
+            accept(waiting[index], take)
             index += 1
         }
         readers[reader].waiting.insert(contentsOf: waiting[index...], at: 0)
@@ -145,35 +145,48 @@ public final class TapeReaders {
 
     /// A message on the inbox: a packet, or a status of a pull.
     public func handle(_ message: NatsMessage, _ take: Take) {
-        let isStatus = message.status != nil
-        guard
-            let reader = isStatus
-                ? address(of: message.subject)?.reader : delivery(of: message)?.reader
-        else { return }
-        // A status that ends a pull has its turn behind the pull's packets: taken at once, it would
-        // open the next pull, whose packets would wait, too. A heartbeat says nothing but itself.
-        let mayWait = message.status != Self.heartbeatStatus
-        if mayWait, readers[reader].isHeld || !readers[reader].waiting.isEmpty {
-            readers[reader].waiting.append(message)
-        } else {
-            accept(message, reader, take)
+        if let code = message.status {
+            guard let place = address(of: message.subject) else { return }
+            // A heartbeat says nothing but itself. Any other status has its turn behind the pull's
+            // packets: taken at once, it would open the next pull, whose packets would wait, too.
+            if code == Self.heartbeatStatus || mayTake(place.reader) {
+                accept(code, message, place)
+            } else {
+                readers[place.reader].waiting.append(message)
+            }
+        } else if let (reader, delivery) = delivery(of: message) {
+            if mayTake(reader) {
+                deliver(message, reader, delivery, take)
+            } else {
+                readers[reader].waiting.append(message)
+            }
         }
     }
 
-    private func accept(_ message: NatsMessage, _ reader: Int, _ take: Take) {
-        guard let code = message.status else {
-            deliver(message, reader, take)
-            return
+    private func mayTake(_ reader: Int) -> Bool {
+        !readers[reader].isHeld && readers[reader].waiting.isEmpty
+    }
+
+    /// One that waited.
+    private func accept(_ message: NatsMessage, _ take: Take) {
+        if let code = message.status {
+            guard let place = address(of: message.subject) else { return }
+            accept(code, message, place)
+        } else if let (reader, delivery) = delivery(of: message) {
+            deliver(message, reader, delivery, take)
         }
-        guard let (_, tenure, pull) = address(of: message.subject) else { return }
-        readers[reader].machine.status(
-            code, message.statusDescription ?? "", pull: pull, tenure: tenure,
+    }
+
+    private func accept(_ code: Int, _ message: NatsMessage, _ place: PullAddress) {
+        readers[place.reader].machine.status(
+            code, message.statusDescription ?? "", pull: place.pull, tenure: place.tenure,
             now: clock.monotonic().nanoseconds, into: &effects)
-        carryOut(reader)
+        carryOut(place.reader)
     }
 
-    private func deliver(_ message: NatsMessage, _ reader: Int, _ take: Take) {
-        guard let (_, delivery) = delivery(of: message) else { return }
+    private func deliver(
+        _ message: NatsMessage, _ reader: Int, _ delivery: ReaderLane.Delivery, _ take: Take
+    ) {
         do throws(PacketError) {
             let header = try message.withPayload { bytes throws(PacketError) in
                 try PacketReader.validate(bytes)
@@ -240,8 +253,10 @@ public final class TapeReaders {
         }
     }
 
+    private typealias PullAddress = (reader: Int, tenure: UInt64, pull: UInt64)
+
     /// `<inbox>.<reader>.<tenure>.<pull>`.
-    private func address(of subject: String) -> (reader: Int, tenure: UInt64, pull: UInt64)? {
+    private func address(of subject: String) -> PullAddress? {
         let tokens = subject.utf8.split(separator: UInt8(ascii: "."))
         guard tokens.count >= 3, let pull = UInt64(Substring(tokens[tokens.count - 1])),
             let tenure = UInt64(Substring(tokens[tokens.count - 2])),
@@ -254,6 +269,7 @@ public final class TapeReaders {
     // MARK: effects
 
     private func carryOut(_ reader: Int) {
+        guard !effects.isEmpty else { return }
         var index = 0
         while index < effects.count {
             carryOut(effects[index], reader)

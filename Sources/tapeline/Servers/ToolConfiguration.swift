@@ -4,7 +4,7 @@ import ServiceRuntime
 import TapeProtocol
 import TapeTransport
 
-/// The settings by which the tool reaches servers: the services' own keys, and one of its own.
+/// The settings by which the tool reaches servers: the services' own keys.
 struct ToolConfiguration: Sendable {
     static let monitorKey = "NATS_MONITOR_URL"
 
@@ -15,11 +15,8 @@ struct ToolConfiguration: Sendable {
 
     private static let description = ServiceDescription(
         name: "tapeline", version: HelpPage.version, summary: "The person's tool.",
-        keys: ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.postgres + [
-            ConfigurationKey(
-                monitorKey, .url(["http"]), group: "NATS",
-                "Where the NATS server is monitored, for what holds of its disk.")
-        ], rules: [.tape])
+        keys: ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.postgres,
+        rules: [.tape])
 
     /// From the environment; `natsURL` is stronger.
     init(_ environment: [String: String], natsURL: String?) throws(ToolError) {

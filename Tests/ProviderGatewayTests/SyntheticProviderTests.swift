@@ -211,6 +211,53 @@ struct SyntheticProviderTests {
         #expect((perSymbol[1] ?? 0) > 40 && (perSymbol[0] ?? 99) < 40)
     }
 
+    @Test("what the tape lost is not made again in real time, and all else is")
+    func lostTicks() throws {
+        let settings = settings(pace: .realtime, total: nil)
+        let market = SyntheticMarket(settings.market)
+        let mark = SyntheticProvider.Mark(index: 900, time: market.time(ofTick: 900, origin: now))
+        let start = now.advanced(byNanoseconds: 12_345_678_901)
+        let passed = try #require(market.lastTick(dueAt: start, origin: now))
+        #expect(market.time(ofTick: passed, origin: now) <= start)
+        #expect(market.time(ofTick: passed + 1, origin: now) > start)
+        var standing = SyntheticProvider.Standing()
+        // Of symbol 0 nothing is left, symbol 1 was put back, the others are whole.
+        standing.marks = names.indices.map { symbol in
+            switch symbol {
+            case 0: nil
+            case 1: .init(index: 400, time: market.time(ofTick: 400, origin: now))
+            default: mark
+            }
+        }
+        standing.isLost = names.indices.map { $0 < 2 }
+        var provider = SyntheticProvider(settings, behind: standing, now: start)
+        #expect(provider.origin == now && provider.next == 901)
+        var made = 0
+        while provider.dueSymbol(now: start.advanced(byNanoseconds: 1_000_000_000)) != nil {
+            guard let index = tickIndex(provider.take(received: start)) else { continue }
+            made += 1
+            #expect(index > passed || market.symbol(ofTick: index) > 1)
+        }
+        #expect(made > 300)
+    }
+
+    @Test("when nothing is left of the tape, history is not made again either")
+    func lostTape() {
+        var standing = SyntheticProvider.Standing()
+        standing.marks = names.map { _ in nil }
+        standing.isLost = names.map { _ in true }
+        let live = settings(pace: .realtime, total: nil, backlog: 5_000_000_000)
+        #expect(SyntheticProvider(live, behind: standing, now: now).origin == now)
+        #expect(
+            SyntheticMarket(live.market).lastTick(
+                dueAt: now,
+                origin: now.advanced(
+                    byNanoseconds: 1)) == nil)
+        // A run of fixed length is made whole.
+        let full = SyntheticProvider(settings(), behind: standing, now: now)
+        #expect(full.next == 0 && !full.isFinished)
+    }
+
     @Test("the watermark passes no tick that is still to come, and never goes back")
     func watermark() {
         for pace in [SyntheticProvider.Pace.full, .realtime] {

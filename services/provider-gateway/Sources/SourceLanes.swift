@@ -84,11 +84,18 @@ struct SourceLanes {
     mutating func resume(client: TapeClient, now: Timestamp) throws -> SyntheticProvider {
         let market = SyntheticMarket(settings.provider.market)
         var marks: [Partition: SyntheticProvider.Mark] = [:]
+        var lost: Set<Partition> = []
         var standing = SyntheticProvider.Standing()
         for partition in laneOf.keys.sorted() {
             let last = try client.lastContent(
                 stream: names.tickStream(of: partition),
                 subject: names.ticks(partition, settings.source))
+            // More was given out than stands there.
+            if let lane = laneOf[partition],
+                publisher.nextOrdinal(lane: lane) > last?.header.nextOrdinal ?? 1
+            {
+                lost.insert(partition)
+            }
             guard let last else { continue }
             standing.reached(last.header.watermark)
             guard let found = last.withBytes({ SyntheticProvider.mark(of: $0, market: market) })
@@ -105,6 +112,7 @@ struct SourceLanes {
         }
         let symbols = settings.provider.market.symbols
         standing.marks = symbols.map { marks[names.partition(of: $0)] }
+        standing.isLost = symbols.map { lost.contains(names.partition(of: $0)) }
         let provider = SyntheticProvider(settings.provider, behind: standing, now: now)
         register(since: provider.origin)
         return provider

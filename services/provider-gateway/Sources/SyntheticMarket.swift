@@ -60,6 +60,17 @@ struct SyntheticMarket: Sendable {
             .advanced(byNanoseconds: overflow ? Int64.min : -offset)
     }
 
+    /// The latest tick whose time is not after `time`; nil: tick 0 is.
+    func lastTick(dueAt time: Timestamp, origin: Timestamp) -> UInt64? {
+        let (elapsed, overflow) = time.nanoseconds.subtractingReportingOverflow(
+            origin.nanoseconds)
+        guard !overflow, elapsed >= 0 else { return nil }
+        let index = min(UInt64(elapsed / intervalNanoseconds), Self.indexMax)
+        // Its jitter may put it behind `time`; the one before it is not.
+        if self.time(ofTick: index, origin: origin) <= time { return index }
+        return index == 0 ? nil : index - 1
+    }
+
     /// Ticks stand irregularly, but never beyond the next one's interval: their order is kept.
     private func jitter(ofTick index: UInt64) -> Int64 {
         Int64(bits(index, 1) % UInt64(intervalNanoseconds))

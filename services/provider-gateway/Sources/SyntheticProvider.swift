@@ -31,6 +31,8 @@ struct SyntheticProvider: Sendable {
     struct Standing: Sendable {
         /// Per symbol: the last tick of its partition, if it is one of these settings.
         var marks: [Mark?] = []
+        /// Per symbol: its partition lost ticks behind the mark that readers may have; empty: none.
+        var isLost: [Bool] = []
         /// The latest last tick that is of other settings.
         var foreign = Timestamp(nanoseconds: Int64.min)
         /// No tick may come from before: the latest time or watermark.
@@ -70,13 +72,26 @@ struct SyntheticProvider: Sendable {
                     .map(\.index)
             }
             // Below the least mark everything is on the tape, if every partition has one.
+            if settings.pace == .realtime { passOver(standing.isLost, now) }
             next = onTape.map { $0.map { $0 + 1 } ?? 0 }.min() ?? 0
         } else {
             onTape = standing.marks.map { _ in nil }
             origin = Self.start(settings, market: market, now: now)
+            if settings.pace == .realtime, standing.isLost.contains(true) {
+                origin = max(origin, now)
+            }
             if let latest = standing.latest, latest >= origin {
                 origin = latest.advanced(byNanoseconds: 1)
             }
+        }
+    }
+
+    /// What the tape lost is not made again in real time, as no market trades a second time:
+    /// readers that had read it would have it twice, under two ordinals.
+    private mutating func passOver(_ isLost: [Bool], _ now: Timestamp) {
+        guard let last = market.lastTick(dueAt: now, origin: origin) else { return }
+        for (symbol, isLost) in isLost.enumerated() where isLost {
+            onTape[symbol] = max(onTape[symbol] ?? last, last)
         }
     }
 

@@ -19,6 +19,9 @@ extension IntegrationTests {
             "(symbol, series, ts) IN (SELECT symbol, series, ts FROM bars WHERE series = '1m' "
             + "AND trades > 1 ORDER BY ts, symbol LIMIT 1)"
 
+        private static let laterGeneration =
+            "(SELECT min(ts) + interval '2 minutes' FROM bars WHERE series = '1m')"
+
         private static let damages = [
             Damage(
                 name: "a lost trade", sql: "DELETE FROM trades WHERE \(oneTrade)",
@@ -47,6 +50,16 @@ extension IntegrationTests {
             Damage(
                 name: "a lost bar", sql: "DELETE FROM bars WHERE \(oneBar)",
                 noticed: ["bars_stored", "trades_counted_once"]),
+            Damage(
+                name: "a bar that took another's place, and none was there",
+                sql: "UPDATE bars SET replaced = replaced + 1 WHERE \(oneBar)",
+                noticed: ["bars_stored"]),
+            Damage(
+                name: "bars that are gone; that their series began later is none",
+                sql: "WITH later AS (UPDATE bars SET generation = generation + 1 "
+                    + "WHERE ts >= \(laterGeneration)) DELETE FROM bars "
+                    + "WHERE series = '1m' AND ts < \(laterGeneration)",
+                noticed: ["bars_stored"]),
             Damage(
                 name: "a bar of nothing",
                 sql: "UPDATE bars SET open_time_ns = open_time_ns - 86400000000000000, "

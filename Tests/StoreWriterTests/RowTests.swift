@@ -216,13 +216,13 @@ struct RowTests {
         source.append(bar(0, window + 1_000_000_000, 50))
         try source.publish(watermark: Timestamp(nanoseconds: 0))
         let running = try bench.start()
-        let columns = "trim_scale(open * 1e9), revision"
-        #expect(try rows(bench, "bars", columns, count: 2) == ["7|3", "50|4"])
+        let columns = "trim_scale(open * 1e9), revision, replaced"
+        #expect(try rows(bench, "bars", columns, count: 2) == ["7|3|2", "50|4|0"])
         source.append(bar(0, window, 8))
         try source.publish(watermark: Timestamp(nanoseconds: 0))
         #expect(
             try eventually {
-                try rows(bench, "bars", columns, count: 2) == ["50|4", "8|5"]
+                try rows(bench, "bars", columns, count: 2) == ["50|4|0", "8|5|3"]
             })
         #expect(eventually { running.service.metric("mds_writer_bars_ignored_total") == 2 })
         try running.stop()

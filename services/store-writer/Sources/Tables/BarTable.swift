@@ -23,10 +23,12 @@ enum BarTable {
     static let copy = "COPY bars_staging (\(columnNames)) FROM STDIN (FORMAT binary)"
 
     /// Sorted by key, so that two writers never wait for each other in a circle; of one key the
-    /// highest revision of the batch.
+    /// highest revision of the batch. Versions that are no row any more are counted in `replaced`.
     static let upsert = """
-        INSERT INTO bars (\(columnNames))
-        SELECT DISTINCT ON (symbol, series, ts, number) \(columnNames) FROM bars_staging
+        INSERT INTO bars (\(columnNames), replaced)
+        SELECT DISTINCT ON (symbol, series, ts, number) \(columnNames),
+            count(*) OVER (PARTITION BY symbol, series, ts, number) - 1
+        FROM bars_staging
         ORDER BY symbol, series, ts, number, revision DESC
         ON CONFLICT (symbol, series, ts, number) DO UPDATE SET
             open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
@@ -40,7 +42,8 @@ enum BarTable {
             close_time_ns = excluded.close_time_ns, generation = excluded.generation,
             revision = excluded.revision, reason = excluded.reason, partial = excluded.partial,
             mixed_providers = excluded.mixed_providers, source = excluded.source,
-            partition = excluded.partition, ordinal = excluded.ordinal
+            partition = excluded.partition, ordinal = excluded.ordinal,
+            replaced = bars.replaced + excluded.replaced + 1
         WHERE excluded.revision > bars.revision
         """
 

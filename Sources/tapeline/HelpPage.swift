@@ -23,7 +23,7 @@ enum HelpPage {
           tape      streams, partitions, rates, readers and their lag, what holds of the disk
           partition of SYMBOL
                     the number of the symbol's partition, alone; needs no server
-          partition rebuild PARTITION
+          partition rebuild PARTITION...
                     have its operator make state and bars anew from the tape
           position show | verify | accept
                     where writer and operators have read to; whether the packets there still

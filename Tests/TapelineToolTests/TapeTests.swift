@@ -188,6 +188,30 @@ struct TapeTests {
         #expect(done.code == .success)
         #expect(done.output.hasSuffix("partition 3 is rebuilt\n"))
         let again = try rebuild(bench, ["2", "--yes", "--timeout", "1"])
-        #expect(again.output.contains("it was asked for before"))
+        #expect(again.output.contains("2 was asked for before"))
+        // All at once, and none of them when one is not there.
+        #expect(throws: ToolError.self) { try rebuild(bench, ["0-4", "--yes"]) }
+        #expect(try bucket.get("operator.0.rebuild") == nil)
+        let several = try rebuild(bench, ["0-1,2", "3", "--yes", "--timeout", "1"])
+        #expect(several.code == .temporary)
+        for number in 0...3 {
+            #expect(several.errors.contains("partition \(number) is not rebuilt after 1 s"))
+            #expect(try bucket.get("operator.\(number).rebuild") != nil)
+        }
+    }
+
+    @Test(
+        "partitions to rebuild are numbers and ranges",
+        arguments: [
+            ("3", [3]), ("0-2,7", [0, 1, 2, 7]), ("5 5,4-5", [5, 4]),
+        ])
+    func partitionsToRebuild(words: String, numbers: [Int]) throws {
+        let command = try PartitionRebuild.parse(words.split(separator: " ").map(String.init))
+        #expect(command.partitions.map(\.number) == numbers)
+    }
+
+    @Test("what is no list of partitions is refused", arguments: ["", "x", "3-", "2-1", "1,,2"])
+    func wrongPartitions(word: String) {
+        #expect(throws: ToolError.self) { try PartitionRebuild.parse([word]) }
     }
 }

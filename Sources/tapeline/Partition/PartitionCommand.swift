@@ -11,7 +11,7 @@ enum PartitionCommand: Equatable, Sendable {
         case "of": return .of(try PartitionOf.parse(Array(arguments.dropFirst())))
         case "rebuild":
             return .rebuild(try PartitionRebuild.parse(Array(arguments.dropFirst())))
-        default: throw .usage("'tapeline partition' wants 'of SYMBOL' or 'rebuild PARTITION'")
+        default: throw .usage("'tapeline partition' wants 'of SYMBOL' or 'rebuild PARTITION...'")
         }
     }
 }

@@ -5,14 +5,15 @@ import ServiceRuntime
 import TapeProtocol
 import TapeTransport
 
-/// `tapeline partition rebuild P`: asks the partition's worker to make its state and bars anew.
+/// `tapeline partition rebuild P...`: asks the partitions' workers to make state and bars anew.
 struct PartitionRebuild: Equatable, Sendable {
     static let timeoutDefault = 60
     static let timeoutRange = 1...86_400
     private static let lookNanoseconds: Int64 = 250_000_000
 
     let target: TapeTarget
-    let partition: Partition
+    /// In the order in which they were named, each once.
+    let partitions: [Partition]
     let timeoutSeconds: Int
     let isConfirmed: Bool
 
@@ -21,38 +22,63 @@ struct PartitionRebuild: Equatable, Sendable {
             "partition rebuild", arguments,
             .init(
                 values: TapeTarget.options.union(["--timeout"]), flags: ["--yes"]))
-        try arguments.requireWords(1, "the number of one partition")
-        let range = 0...(Partition.countRange.upperBound - 1)
         return PartitionRebuild(
             target: try TapeTarget(arguments),
-            partition: Partition(
-                try CommandArguments.integer(arguments.words[0], "a partition", in: range)),
+            partitions: try numbers(arguments.words),
             timeoutSeconds: try arguments.integer("--timeout", in: timeoutRange) ?? timeoutDefault,
             isConfirmed: arguments.has("--yes"))
     }
 
-    static func explanation(_ partition: Partition, _ deployment: String) -> [String] {
-        [
-            "Partition \(partition) of \(deployment) is to be rebuilt:",
-            "  its worker drops the checkpoint and reads the ticks of the partition from the start",
+    /// Numbers and ranges: a tape that is put back takes all of its partitions with it.
+    private static func numbers(_ words: [String]) throws(ToolError) -> [Partition] {
+        let range = 0...(Partition.countRange.upperBound - 1)
+        var found: [Partition] = []
+        for word in words.flatMap({ $0.split(separator: ",", omittingEmptySubsequences: false) }) {
+            let ends = word.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
+            var numbers: [Int] = []
+            for end in ends {
+                numbers.append(
+                    try CommandArguments.integer(String(end), "a partition", in: range))
+            }
+            guard let first = numbers.first, let last = numbers.last, first <= last else {
+                throw .usage("'\(word)' is no range of partitions: the first one comes first")
+            }
+            for number in first...last where !found.contains(Partition(number)) {
+                found.append(Partition(number))
+            }
+        }
+        guard !found.isEmpty else {
+            throw .usage(
+                "'tapeline partition rebuild' wants numbers of partitions, such as 3 or 0-7,12")
+        }
+        return found
+    }
+
+    static func explanation(_ partitions: [Partition], _ deployment: String) -> [String] {
+        let names = partitions.map { "\($0)" }.joined(separator: ", ")
+        let title = partitions.count == 1 ? "Partition \(names) of" : "Partitions \(names) of"
+        return [
+            "\(title) \(deployment), to be rebuilt:",
+            "  the worker drops the checkpoint and reads the ticks of the partition from the start",
             "  of the tape; bars that come out otherwise than they stand are published anew, with",
-            "  higher ordinals, and so win over the old ones. Ticks are neither lost nor changed.",
-            "  Bars of this partition pause meanwhile; other partitions go on.",
+            "  higher ordinals, and so win over the old ones. Where the tape lost ticks, such a",
+            "  bar counts only those that are left. Ticks are neither lost nor changed.",
+            "  Bars of the partition pause meanwhile; other partitions go on.",
         ]
     }
 
-    var key: String { "operator.\(partition).rebuild" }
+    static func key(_ partition: Partition) -> String { "operator.\(partition).rebuild" }
 
     func run(
         _ deployment: Deployment, shutdown: ShutdownSignal, _ terminal: Terminal
     ) throws(ToolError) -> ExitCode {
-        guard partition.number < deployment.names.partitions else {
+        for partition in partitions where partition.number >= deployment.names.partitions {
             throw .usage(
                 "partition \(partition) is not there: \(deployment.names.partitions) partitions, "
                     + "from 0 to \(deployment.names.partitions - 1)")
         }
-        for line in Self.explanation(partition, deployment.title) { terminal.line(line) }
-        guard try Confirmation.ask("Rebuild it?", isGiven: isConfirmed, terminal) else {
+        for line in Self.explanation(partitions, deployment.title) { terminal.line(line) }
+        guard try Confirmation.ask("Rebuild?", isGiven: isConfirmed, terminal) else {
             terminal.line("nothing was done")
             return .failure
         }
@@ -60,12 +86,12 @@ struct PartitionRebuild: Equatable, Sendable {
         defer { client.close() }
         do {
             let bucket = try bucket(client.jetStream, deployment.names)
-            try request(bucket, terminal)
+            for partition in partitions { try request(partition, bucket, terminal) }
             return try wait(bucket, shutdown, terminal)
         } catch let error as ToolError {
             throw error
         } catch {
-            throw .refused("the partition cannot be rebuilt: \(error)")
+            throw .refused("it cannot be rebuilt: \(error)")
         }
     }
 
@@ -79,13 +105,15 @@ struct PartitionRebuild: Equatable, Sendable {
         return bucket
     }
 
-    private func request(_ bucket: KeyValueBucket, _ terminal: Terminal) throws {
+    private func request(
+        _ partition: Partition, _ bucket: KeyValueBucket, _ terminal: Terminal
+    ) throws {
         var value = JSONWriter()
         value.object { $0.member("requested_ns", SystemClock().now().nanoseconds) }
-        switch try bucket.create(key, value.bytes) {
-        case .stored: terminal.line("asked for it; waiting for the worker")
+        switch try bucket.create(Self.key(partition), value.bytes) {
+        case .stored: terminal.line("asked for \(partition); waiting for its worker")
         case .conflict:
-            terminal.line("it was asked for before and is not done; waiting for the worker")
+            terminal.line("\(partition) was asked for before; waiting for its worker")
         case .unknown(let reason):
             throw ToolError.refused("nobody knows whether the request was stored: \(reason)")
         }
@@ -98,25 +126,30 @@ struct PartitionRebuild: Equatable, Sendable {
         let started = SystemClock().monotonic().nanoseconds
         let end = started + Int64(timeoutSeconds) * 1_000_000_000
         var told = 0
+        var open = partitions
         while true {
-            if try bucket.get(key) == nil {
+            for partition in open where try bucket.get(Self.key(partition)) == nil {
                 terminal.line("partition \(partition) is rebuilt")
-                return .success
+                open.removeAll { $0 == partition }
             }
+            guard !open.isEmpty else { return .success }
             let now = SystemClock().monotonic().nanoseconds
             guard now < end else {
-                terminal.problem(
-                    "partition \(partition) is not rebuilt after \(timeoutSeconds) s: the request "
-                        + "stays; is its operator-worker running and ready? ('tapeline status')")
+                for partition in open {
+                    terminal.problem(
+                        "partition \(partition) is not rebuilt after \(timeoutSeconds) s: the "
+                            + "request stays; is its operator-worker running and ready? "
+                            + "('tapeline status')")
+                }
                 return .temporary
             }
             let seconds = Int((now - started) / 1_000_000_000)
             if seconds / 5 > told {
                 told = seconds / 5
-                terminal.line("  \(seconds) s: the worker has not finished")
+                terminal.line("  \(seconds) s: \(open.count) of \(partitions.count) not finished")
             }
             if shutdown.wait(timeout: .nanoseconds(Self.lookNanoseconds)) {
-                terminal.problem("the request stays: partition \(partition) will be rebuilt")
+                terminal.problem("\(open.count) requests stay: they will be done")
                 return .interrupted
             }
         }

@@ -98,7 +98,7 @@ struct NatsPermissionTests {
         let server = try ServerProcess(
             unit.executable, unit.arguments, environment: unit.environment,
             logPath: folder.file("nats.log"))
-        #expect(eventually { unit.answers }, "\(server.log)")
+        #expect(eventually { unit.problem == nil }, "\(server.log)")
         let secrets: [String: StackSecrets.Name] = [
             "gateway": .natsGateway, "operator": .natsOperator, "writer": .natsWriter,
             "tool": .natsTool,

@@ -202,6 +202,13 @@ struct SupervisionMachineTests {
         #expect(test.send(.tick, after: 4_999) == [])
         #expect(test.send(.tick, after: 1) == [.askToEnd(0)])
         #expect(test.machine.problem == "nats does not work after 5.0 s")
+        var waiting = MachineUnderTest([unit("nats", .server, stage: 0, limit: .seconds(5))])
+        _ = waiting.send(.begin)
+        _ = waiting.send(.waits(0, "not ready: the tape is full"))
+        _ = waiting.send(.tick, after: 5_000)
+        #expect(
+            waiting.machine.problem
+                == "nats does not work after 5.0 s: not ready: the tape is full")
         var job = MachineUnderTest([unit("init", .job, stage: 0, limit: .seconds(5))])
         _ = job.send(.begin)
         _ = job.send(.tick, after: 5_000)

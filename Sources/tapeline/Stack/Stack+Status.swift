@@ -34,23 +34,10 @@ extension Stack {
         var readiness: [String: String?] = [:]
         for unit in state.alive {
             guard let port = unit.operationsPort else { continue }
-            readiness[unit.name] = .some(problem(at: port))
+            readiness[unit.name] = .some(
+                UnitPlan.problem(at: port, path: "/readyz", timeout: Stack.probeTimeout))
         }
         return readiness
-    }
-
-    private func problem(at port: UInt16) -> String? {
-        do {
-            let answer = try HTTPProbe.get(
-                host: StackPlan.loopback, port: port, path: "/readyz", timeout: Stack.probeTimeout)
-            if answer.status == 200 { return nil }
-            // Our services begin with a line that says just that.
-            let lines = String(decoding: answer.body, as: UTF8.self).split(separator: "\n")
-            let reasons = lines.filter { $0 != "not ready" }.prefix(3).joined(separator: "; ")
-            return "not ready: \(reasons.prefix(200))"
-        } catch {
-            return "no answer"
-        }
     }
 }
 

@@ -26,6 +26,8 @@ struct SupervisedUnit: Sendable {
 
     let plan: UnitPlan
     var state = State.waiting
+    /// What it said when it was asked last and did not work.
+    var waitsFor: String?
     var restarts = 0
     var deathsInARow = 0
     /// Since when it has been on its way to an answer.

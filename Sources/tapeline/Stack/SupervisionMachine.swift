@@ -20,6 +20,8 @@ struct SupervisionMachine: Sendable {
         case tick
         /// It answers its check.
         case works(Int)
+        /// It does not yet, and says why.
+        case waits(Int, String)
         case ended(Int, Ending)
         /// The stack shall end.
         case stop
@@ -78,6 +80,7 @@ struct SupervisionMachine: Sendable {
             units[index].state = .works
             units[index].answered(at: now)
             startNextStage(at: now, &actions)
+        case .waits(let index, let why): units[index].waitsFor = why
         case .ended(let index, let ending): ended(index, ending, at: now, &actions)
         case .stop: stop(at: now, &actions)
         }
@@ -202,7 +205,11 @@ struct SupervisionMachine: Sendable {
             let limit = unit.plan.startLimit.shown
             let what = unit.plan.kind == .job ? "is not done" : "does not work"
             var why = "\(unit.plan.name) \(what) after \(limit)"
-            if case .backingOff(_, let reason) = unit.state { why += ": \(reason)" }
+            if case .backingOff(_, let reason) = unit.state {
+                why += ": \(reason)"
+            } else if let reason = unit.waitsFor {
+                why += ": \(reason)"
+            }
             return fail(why, at: now, &actions)
         }
     }

@@ -81,7 +81,11 @@ final class Supervisor {
 
     private func ask() {
         for index in plans.indices where machine.units[index].state == .starting {
-            if processes[index]?.works(at: clock.monotonic()) == true { handle(.works(index)) }
+            if processes[index]?.works(at: clock.monotonic()) == true {
+                handle(.works(index))
+            } else if let why = processes[index]?.waitsFor {
+                handle(.waits(index, why))
+            }
         }
     }
 

@@ -12,6 +12,8 @@ struct UnitProcess {
     let process: ChildProcess
     private let log: LogFile
     private let logStart: Int
+    /// What it said when it was asked last and did not work.
+    private(set) var waitsFor: String?
     private var nextCheck = Timestamp(nanoseconds: Int64.min)
 
     init(_ plan: UnitPlan) throws(ServiceError) {
@@ -40,27 +42,39 @@ struct UnitProcess {
     mutating func works(at now: Timestamp) -> Bool {
         guard nextCheck <= now else { return false }
         nextCheck = now.advanced(byNanoseconds: UnitProcess.checkEveryNanoseconds)
-        return plan.answers
+        waitsFor = plan.problem
+        return waitsFor == nil
     }
 }
 
 extension UnitPlan {
-    /// Asks the running unit; false when it has no answer in time.
-    var answers: Bool {
+    /// Asks the running unit: nil when it works, else what keeps it from that.
+    var problem: String? {
         switch check {
-        case .none: return kind != .job
+        case .none: kind == .job ? "it is at work" : nil
         case .http(let port, let path):
-            do {
-                return try HTTPProbe.get(
-                    host: StackPlan.loopback, port: port, path: path,
-                    timeout: UnitProcess.checkTimeout
-                ).status == 200
-            } catch {
-                return false
-            }
-        case .command(let program, let arguments): return succeeds(program, arguments)
+            UnitPlan.problem(at: port, path: path, timeout: UnitProcess.checkTimeout)
+        case .command(let program, let arguments):
+            succeeds(program, arguments) ? nil : "no answer"
         }
     }
+
+    /// What a service says about itself; nil: it is ready.
+    static func problem(at port: UInt16, path: String, timeout: Duration) -> String? {
+        do {
+            let answer = try HTTPProbe.get(
+                host: StackPlan.loopback, port: port, path: path, timeout: timeout)
+            if answer.status == 200 { return nil }
+            // Our services begin with a line that says just that.
+            let lines = String(decoding: answer.body, as: UTF8.self).split(separator: "\n")
+            let reasons = lines.filter { $0 != "not ready" }.prefix(3).joined(separator: "; ")
+            return "not ready: \(reasons.prefix(reasonBytesMax))"
+        } catch {
+            return "no answer"
+        }
+    }
+
+    private static let reasonBytesMax = 300
 
     private func succeeds(_ program: String, _ arguments: [String]) -> Bool {
         do {

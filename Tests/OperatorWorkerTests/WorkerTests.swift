@@ -242,7 +242,8 @@ struct WorkerTests {
         #expect(
             eventually {
                 first.reasons == [
-                    "partition 1: another worker owns it", "partition 3: another worker owns it",
+                    "partition 1: another worker owns it; a restart takes it back",
+                    "partition 3: another worker owns it; a restart takes it back",
                 ]
             }, "\(first.reasons)")
         #expect(try first.stop() == .success)

@@ -71,7 +71,10 @@ final class TailRun {
 
     private func read(_ feed: TailFeed, _ shutdown: ShutdownSignal) throws {
         while !feed.isOver, !shutdown.isRequested, !output.isGone, !hasReachedLimit {
-            try feed.receive(timeout: Self.turn) { try take($0, feed) }
+            try feed.receive(timeout: Self.turn) { message in
+                // A person who stops it does not wait for the rest of what came at once.
+                if !shutdown.isRequested { try take(message, feed) }
+            }
             output.flush()
             output.look()
             if isPastEnd { return }

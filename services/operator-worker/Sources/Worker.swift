@@ -191,7 +191,9 @@ final class Worker {
     // MARK: report
 
     private func problem(_ slot: PartitionSlot) -> String? {
-        if publisher.isFenced(lane: slot.lane) { return "another worker owns it" }
+        if publisher.isFenced(lane: slot.lane) {
+            return "another worker owns it; a restart takes it back"
+        }
         switch slot.stage {
         case .waiting(_, let reason): return reason ?? "it is being opened"
         case .looking, .opening, .finding: return "it is being opened"

@@ -323,7 +323,9 @@ final class WriterThread {
             let problem =
                 input.isFenced
                 ? "another writer owns it"
-                : readers.problem(index).map { "\($0) (see 'tapeline position show')" }
+                : readers.problem(index).map {
+                    "\($0) (see `tapeline position verify`; `accept` goes on)"
+                }
             if !input.isFenced { context.readiness.set(name(index), problem) }
             lines.append(WriterReport.Line(input, problem: problem))
         }

@@ -202,17 +202,31 @@ struct SupervisionMachineTests {
         #expect(test.send(.tick, after: 4_999) == [])
         #expect(test.send(.tick, after: 1) == [.askToEnd(0)])
         #expect(test.machine.problem == "nats does not work after 5.0 s")
-        var waiting = MachineUnderTest([unit("nats", .server, stage: 0, limit: .seconds(5))])
-        _ = waiting.send(.begin)
-        _ = waiting.send(.waits(0, "not ready: the tape is full"))
-        _ = waiting.send(.tick, after: 5_000)
-        #expect(
-            waiting.machine.problem
-                == "nats does not work after 5.0 s: not ready: the tape is full")
         var job = MachineUnderTest([unit("init", .job, stage: 0, limit: .seconds(5))])
         _ = job.send(.begin)
         _ = job.send(.tick, after: 5_000)
         #expect(job.machine.problem == "init is not done after 5.0 s")
+    }
+
+    @Test("a service that says why it is not ready does not take the others down with it")
+    func saysWhy() {
+        let plans = [
+            unit("worker", .service, stage: 0, limit: .seconds(5)),
+            unit("writer", .service, stage: 1, limit: .seconds(5)),
+        ]
+        var test = MachineUnderTest(plans)
+        _ = test.send(.begin)
+        _ = test.send(.waits(0, "not ready: the tape was put back"))
+        #expect(test.send(.tick, after: 4_999) == [])
+        #expect(test.send(.tick, after: 1) == [.start(1)])
+        _ = test.send(.works(1))
+        #expect(test.machine.phase == .running && test.machine.problem == nil)
+        // Who does not even answer is another matter.
+        var dumb = MachineUnderTest(plans)
+        _ = dumb.send(.begin)
+        _ = dumb.send(.waits(0, "no answer"))
+        #expect(dumb.send(.tick, after: 5_000) == [.askToEnd(0)])
+        #expect(dumb.machine.problem == "worker does not work after 5.0 s: no answer")
     }
 
     @Test("the limit of a server that died later begins with its death")

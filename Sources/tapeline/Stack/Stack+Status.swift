@@ -30,7 +30,7 @@ extension Stack {
     }
 
     /// What each service says about itself: nil = ready.
-    private func probe(_ state: StackState) -> [String: String?] {
+    func probe(_ state: StackState) -> [String: String?] {
         var readiness: [String: String?] = [:]
         for unit in state.alive {
             guard let port = unit.operationsPort else { continue }

@@ -55,10 +55,16 @@ extension Stack {
         let passed = SystemClock().monotonic().nanoseconds(since: begin)
         terminal.line("the stack \(home.name) is up (\(Duration.nanoseconds(passed).shown))")
         terminal.line()
-        for line in StatusTable(state: state, readiness: [:]).lines { terminal.line(line) }
+        let table = StatusTable(state: state, readiness: probe(state))
+        for line in table.lines { terminal.line(line) }
         terminal.line()
         for line in plan.hints { terminal.line(line) }
-        return .success
+        let unready = state.units.filter { $0.state == "works" && !$0.detail.isEmpty }
+        guard !unready.isEmpty else { return .success }
+        terminal.problem(
+            "not ready: \(unready.map(\.name).joined(separator: ", ")); the table says why; "
+                + "everything runs, so that it can be mended")
+        return .failure
     }
 
     private func plan(_ options: UpOptions) throws(ToolError) -> StackPlan {

@@ -28,6 +28,8 @@ struct SupervisedUnit: Sendable {
     var state = State.waiting
     /// What it said when it was asked last and did not work.
     var waitsFor: String?
+    /// The stack went on without it.
+    var startedUnready = false
     var restarts = 0
     var deathsInARow = 0
     /// Since when it has been on its way to an answer.
@@ -40,6 +42,11 @@ struct SupervisedUnit: Sendable {
     init(_ plan: UnitPlan, backoff: Backoff) {
         self.plan = plan
         self.backoff = backoff
+    }
+
+    /// It runs, and its answer is that it is not ready.
+    var saysWhy: Bool {
+        plan.kind == .service && waitsFor?.hasPrefix(UnitPlan.notReady) ?? false
     }
 
     var hasProcess: Bool {
@@ -71,7 +78,7 @@ struct SupervisedUnit: Sendable {
         switch state {
         case .waiting: ("waiting", "")
         case .starting: (plan.kind == .job ? "at work" : "starting", "")
-        case .works: ("works", "")
+        case .works: ("works", startedUnready ? waitsFor ?? "" : "")
         case .backingOff(_, let why): ("restarting", why)
         case .ending: ("ending", "")
         case .killed: ("killed", "")

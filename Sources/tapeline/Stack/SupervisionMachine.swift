@@ -199,6 +199,7 @@ struct SupervisionMachine: Sendable {
     }
 
     private mutating func checkStartLimits(at now: Timestamp, _ actions: inout [Action]) {
+        bearWithThoseWhoSayWhy(at: now, &actions)
         for unit in units where unit.isComingUp {
             let passed = now.nanoseconds(since: unit.comingUpSince)
             if passed < unit.plan.startLimit.wholeNanoseconds { continue }
@@ -212,6 +213,20 @@ struct SupervisionMachine: Sendable {
             }
             return fail(why, at: now, &actions)
         }
+    }
+
+    /// A service that answers and cannot work needs a person, who needs the others to mend it:
+    /// past its limit the stack goes on without it.
+    private mutating func bearWithThoseWhoSayWhy(at now: Timestamp, _ actions: inout [Action]) {
+        var isNews = false
+        for index in units.indices where units[index].state == .starting && units[index].saysWhy {
+            let passed = now.nanoseconds(since: units[index].comingUpSince)
+            guard passed >= units[index].plan.startLimit.wholeNanoseconds else { continue }
+            units[index].state = .works
+            units[index].startedUnready = true
+            isNews = true
+        }
+        if isNews { startNextStage(at: now, &actions) }
     }
 
     // MARK: stop

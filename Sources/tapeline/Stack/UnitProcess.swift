@@ -67,13 +67,14 @@ extension UnitPlan {
             if answer.status == 200 { return nil }
             // Our services begin with a line that says just that.
             let lines = String(decoding: answer.body, as: UTF8.self).split(separator: "\n")
-            let reasons = lines.filter { $0 != "not ready" }.prefix(3).joined(separator: "; ")
-            return "not ready: \(reasons.prefix(reasonBytesMax))"
+            let reasons = lines.filter { $0 != notReady }.prefix(3).joined(separator: "; ")
+            return "\(notReady): \(reasons.prefix(reasonBytesMax))"
         } catch {
             return "no answer"
         }
     }
 
+    static let notReady = "not ready"
     private static let reasonBytesMax = 300
 
     private func succeeds(_ program: String, _ arguments: [String]) -> Bool {

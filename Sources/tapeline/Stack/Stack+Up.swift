@@ -14,6 +14,9 @@ extension Stack {
     /// Above all limits of the supervision: only a supervisor that hangs comes near it.
     static let upTimeout: Duration = .seconds(600)
     private static let lookEvery: Duration = .milliseconds(30)
+    /// For services that are up and not ready at that moment.
+    private static let settleTimeout: Duration = .seconds(5)
+    private static let settleEvery: Duration = .milliseconds(200)
 
     func up(_ options: UpOptions, shutdown: ShutdownSignal) throws(ToolError) -> ExitCode {
         try checkout.requirePrograms(services: options.withServices)
@@ -55,16 +58,32 @@ extension Stack {
         let passed = SystemClock().monotonic().nanoseconds(since: begin)
         terminal.line("the stack \(home.name) is up (\(Duration.nanoseconds(passed).shown))")
         terminal.line()
-        let table = StatusTable(state: state, readiness: probe(state))
-        for line in table.lines { terminal.line(line) }
+        let readiness = settledReadiness(state, shutdown)
+        for line in StatusTable(state: state, readiness: readiness).lines { terminal.line(line) }
         terminal.line()
         for line in plan.hints { terminal.line(line) }
-        let unready = state.units.filter { $0.state == "works" && !$0.detail.isEmpty }
+        let unready = readiness.filter { $0.value != nil }.keys.sorted()
         guard !unready.isEmpty else { return .success }
         terminal.problem(
-            "not ready: \(unready.map(\.name).joined(separator: ", ")); the table says why; "
-                + "everything runs, so that it can be mended")
+            "not ready: \(unready.joined(separator: ", ")); the table says why; everything runs, "
+                + "so that it can be mended")
         return .failure
+    }
+
+    /// Who was ready once may find at its first look at the tape that it cannot go on; others come
+    /// to rest within a moment.
+    private func settledReadiness(
+        _ state: StackState, _ shutdown: ShutdownSignal
+    ) -> [String: String?] {
+        let deadline = SystemClock().deadline(after: Stack.settleTimeout)
+        var readiness = probe(state)
+        while readiness.contains(where: { $0.value != nil }),
+            SystemClock().remaining(until: deadline) > .zero,
+            !shutdown.wait(timeout: Stack.settleEvery)
+        {
+            readiness = probe(state)
+        }
+        return readiness
     }
 
     private func plan(_ options: UpOptions) throws(ToolError) -> StackPlan {

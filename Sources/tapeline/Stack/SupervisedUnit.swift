@@ -28,8 +28,6 @@ struct SupervisedUnit: Sendable {
     var state = State.waiting
     /// What it said when it was asked last and did not work.
     var waitsFor: String?
-    /// The stack went on without it.
-    var startedUnready = false
     var restarts = 0
     var deathsInARow = 0
     /// Since when it has been on its way to an answer.
@@ -78,7 +76,7 @@ struct SupervisedUnit: Sendable {
         switch state {
         case .waiting: ("waiting", "")
         case .starting: (plan.kind == .job ? "at work" : "starting", "")
-        case .works: ("works", startedUnready ? waitsFor ?? "" : "")
+        case .works: ("works", "")
         case .backingOff(_, let why): ("restarting", why)
         case .ending: ("ending", "")
         case .killed: ("killed", "")

@@ -223,7 +223,6 @@ struct SupervisionMachine: Sendable {
             let passed = now.nanoseconds(since: units[index].comingUpSince)
             guard passed >= units[index].plan.startLimit.wholeNanoseconds else { continue }
             units[index].state = .works
-            units[index].startedUnready = true
             isNews = true
         }
         if isNews { startNextStage(at: now, &actions) }

@@ -65,7 +65,8 @@ enum HelpPage {
                             tail: 'beginning', 2026-11-20T14:30:00Z, -10m, or seq:N in one
                             stream; times are those at which the tape stored a packet
           --limit N         tail: so many ticks
-          --follow          tail: wait for more; so it does without --until and --limit
+          --follow          tail: wait for more; so it does without --until and --limit.
+                            Without --from it begins now if it follows, else at the start
           --no-rate         tape: one look, not two with a second between
           --partitions N    partition of: 32 if not given
           --timeout N       partition rebuild: seconds to wait, 60 if not given

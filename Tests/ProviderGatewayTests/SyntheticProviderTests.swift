@@ -241,6 +241,29 @@ struct SyntheticProviderTests {
         #expect(made > 300)
     }
 
+    @Test("a loss that is learned later ends what was due at the start, and nothing behind it")
+    func lostLater() throws {
+        let live = settings(pace: .realtime, total: nil)
+        let market = SyntheticMarket(live.market)
+        let mark = SyntheticProvider.Mark(index: 400, time: market.time(ofTick: 400, origin: now))
+        let start = now.advanced(byNanoseconds: 10_000_000_000)
+        let passed = try #require(market.lastTick(dueAt: start, origin: now))
+        var provider = resumed(live, names.map { _ in mark }, now: start)
+        for _ in 0..<50 { _ = provider.take(received: start) }
+        provider.passOver(names.indices.map { $0 == 2 })
+        var ofLost: [UInt64] = []
+        while provider.next <= passed + 200 {
+            let index = provider.next
+            let isMade = provider.take(received: start) != nil
+            if market.symbol(ofTick: index) == 2 {
+                if isMade { ofLost.append(index) }
+            } else {
+                #expect(isMade)
+            }
+        }
+        #expect(!ofLost.isEmpty && ofLost.allSatisfy { $0 > passed })
+    }
+
     @Test("when nothing is left of the tape, history is not made again either")
     func lostTape() {
         var standing = SyntheticProvider.Standing()

@@ -202,7 +202,10 @@ final class Gateway {
         reportedAt = now
         // A reader that holds more than was given out: the tape was put back before this gateway
         // came, or behind its back.
-        if let heard = listener.news() { lanes.raise(to: heard) }
+        if let heard = listener.news() {
+            provider.passOver(lanes.isBehind(heard))
+            lanes.raise(to: heard)
+        }
         if recordedAt == Int64.min || now >= recordedAt + Self.recordNanoseconds { record() }
         context.readiness.set(ReadinessPart.tape, publisher.trouble)
         report.update(

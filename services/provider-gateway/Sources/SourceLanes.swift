@@ -53,6 +53,15 @@ struct SourceLanes {
         }
     }
 
+    /// Per symbol: the record knows of more in its partition than was given out here.
+    func isBehind(_ record: SourceRecord) -> [Bool] {
+        places.map { place in
+            let partition = publisher.partition(lane: place.lane)
+            guard let head = record.heads[.ticks(partition)] else { return false }
+            return head.lastOrdinal >= publisher.nextOrdinal(lane: place.lane)
+        }
+    }
+
     private var named: [(SourceRecord.Lane, Int)] {
         tickLanes.map { (.ticks(publisher.partition(lane: $0)), $0) }
             + watermarkLanes.enumerated().map { (.watermarks(stream: $0.offset), $0.element.lane) }

@@ -46,6 +46,7 @@ struct SyntheticProvider: Sendable {
     }
 
     let market: SyntheticMarket
+    private let opened: Timestamp
     private let settings: Settings
     /// The time of tick 0.
     private(set) var origin: Timestamp
@@ -62,6 +63,7 @@ struct SyntheticProvider: Sendable {
         let market = SyntheticMarket(settings.market)
         self.market = market
         self.settings = settings
+        opened = now
         let newest = standing.marks.compactMap { $0 }.max { $0.time < $1.time }
         if let newest, newest.time > standing.foreign {
             let origin = market.origin(ofTick: newest.index, at: newest.time)
@@ -93,6 +95,11 @@ struct SyntheticProvider: Sendable {
         for (symbol, isLost) in isLost.enumerated() where isLost {
             onTape[symbol] = max(onTape[symbol] ?? last, last)
         }
+    }
+
+    /// The same, when it is learned later: what was due at the start had been made before.
+    mutating func passOver(_ isLost: [Bool]) {
+        if settings.pace == .realtime { passOver(isLost, opened) }
     }
 
     private static func start(

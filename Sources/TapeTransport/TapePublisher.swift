@@ -41,6 +41,11 @@ public final class TapePublisher {
     public var acknowledged: [Acknowledged] = []
 
     private static let tickNanoseconds: Int64 = 1_000_000
+    /// A stream is made at a service's start only: in the middle of its work an absent one is a
+    /// leader that is being elected, or lost data that a person should know of.
+    private static let noStream =
+        "no stream takes it at the moment; if the stream was deleted, restart this service: it "
+        + "makes it anew, without what it held"
     /// The tape was found put back on one subject.
     public struct RolledBack: Sendable {
         public let lane: Int
@@ -185,7 +190,7 @@ public final class TapePublisher {
             unsettled(lane, "another message is the last of the subject", "out_of_sequence")
             feed(lane, .outOfSequence(attempt: attempt))
         case .noResponders:
-            unsettled(lane, "no stream takes it at the moment", "no_responders")
+            unsettled(lane, Self.noStream, "no_responders")
             feed(lane, .notStored(attempt: attempt))
         case .refused(let code, let errorCode, let description):
             unsettled(lane, "\(code), \(errorCode): \(description)", "refused")
@@ -222,7 +227,7 @@ public final class TapePublisher {
         noRespondersSeen = present
         for lane in lanes.indices {
             guard case .inFlight = lanes[lane].machine.state else { continue }
-            unsettled(lane, "no stream takes it at the moment", "no_responders")
+            unsettled(lane, Self.noStream, "no_responders")
             feed(lane, .notStored(attempt: lanes[lane].machine.attempt))
         }
     }

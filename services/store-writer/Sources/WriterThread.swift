@@ -159,6 +159,8 @@ final class WriterThread {
             try store.connect()
             for index in inputs.indices where !inputs[index].isFenced { try open(index) }
             backoff.reset()
+            // First: able to work is who knows that the tape is still the one of the positions.
+            tellReaders()
             context.readiness.set(part, nil)
             context.telemetry.emit(StoreOpened(thread: number))
             return true
@@ -313,6 +315,16 @@ final class WriterThread {
             })
     }
 
+    /// How many positions are not proven yet.
+    private func tellReaders() {
+        let count = inputs.indices.count {
+            !inputs[$0].isFenced && !readers.isReading($0) && readers.problem($0) == nil
+        }
+        context.readiness.set(
+            "readers \(number)",
+            count == 0 ? nil : "\(count) positions are being compared with the tape")
+    }
+
     private func tell() {
         let now = clock.monotonic().nanoseconds
         guard reportedAt == Int64.min || now >= reportedAt + Self.reportNanoseconds else { return }
@@ -329,6 +341,7 @@ final class WriterThread {
             if !input.isFenced { context.readiness.set(name(index), problem) }
             lines.append(WriterReport.Line(input, problem: problem))
         }
+        tellReaders()
         report.update(thread: number, lines)
         positions.tell(now: now) { inputs.compactMap(told) }
         metrics.queue(depth: mailbox.count + batch.items.count, thread: number)

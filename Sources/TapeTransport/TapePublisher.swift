@@ -120,6 +120,11 @@ public final class TapePublisher {
     public func partition(lane: Int) -> Partition { lanes[lane].builder.partition }
     public func epoch(lane: Int) -> UInt64 { lanes[lane].machine.epoch }
     public func nextOrdinal(lane: Int) -> UInt64 { lanes[lane].machine.nextOrdinal }
+    /// Behind all that are acknowledged or in flight: nobody can have met this one.
+    public func nextUnusedOrdinal(lane: Int) -> UInt64 {
+        let machine = lanes[lane].machine
+        return machine.nextOrdinal + UInt64(machine.unacknowledgedTicks)
+    }
     public func isReady(lane: Int) -> Bool { lanes[lane].machine.isReady }
     public func isFenced(lane: Int) -> Bool { lanes[lane].machine.isFenced }
     public func isFull(lane: Int) -> Bool { lanes[lane].builder.isFull }

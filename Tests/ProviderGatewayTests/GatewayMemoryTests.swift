@@ -159,6 +159,36 @@ struct GatewayMemoryTests {
         withExtendedLifetime(teller) {}
     }
 
+    @Test("a reader that has a packet before its acknowledgement comes is no sign of a loss")
+    func acknowledgementUnderWay() throws {
+        let server = try NatsServer()
+        let tape = try TestTape(server, namespace: "mem6")
+        let proxy = try NatsProxy(to: server.port)
+        let gateway = try TestGateway(
+            tape,
+            [
+                // More than a lane holds, so that some are still to be made.
+                "SYNTHETIC_SYMBOLS": "AAPL", "SYNTHETIC_RATE": "10000",
+                "SYNTHETIC_BACKLOG": "4s", "SYNTHETIC_TICKS": "40000",
+            ])
+        let running = try gateway.start(
+            try TapeClient(
+                NatsConfiguration(urls: [proxy.url], clientName: "test"), names: tape.names,
+                telemetry: gateway.service.context.telemetry,
+                readiness: gateway.service.context.readiness))
+        #expect(eventually(within: 60) { running.log.count(of: "gateway.started") == 1 })
+        proxy.hold(10_000, .acknowledgement)
+        #expect(eventually(within: 60) { proxy.heldNow > 0 })
+        let teller = try reader(tape)
+        // Two seconds later at the earliest, so it has heard the reader.
+        #expect(eventually(within: 60) { running.log.count(of: "tape.publish.unsettled") > 0 })
+        proxy.calm()
+        #expect(try eventually(within: 60) { try tape.tickCount(source: source()) == 40_000 })
+        #expect(running.log.count(of: "tape.rolled_back") == 0)
+        #expect(try running.stop() == .success)
+        withExtendedLifetime(teller) {}
+    }
+
     @Test("what it acknowledged is on record within seconds, and where NATS shows it")
     func recordIsWritten() throws {
         let tape = try TestTape(try NatsServer(), namespace: "mem2")

@@ -53,12 +53,13 @@ struct SourceLanes {
         }
     }
 
-    /// Per symbol: the record knows of more in its partition than was given out here.
+    /// Per symbol: the record knows of more in its partition than was given out here. What is in
+    /// flight was given out: readers may have it long before its acknowledgement comes.
     func isBehind(_ record: SourceRecord) -> [Bool] {
         places.map { place in
             let partition = publisher.partition(lane: place.lane)
             guard let head = record.heads[.ticks(partition)] else { return false }
-            return head.lastOrdinal >= publisher.nextOrdinal(lane: place.lane)
+            return head.lastOrdinal >= publisher.nextUnusedOrdinal(lane: place.lane)
         }
     }
 

@@ -21,7 +21,7 @@ struct GatewaySettingsTests {
         #expect(settings.provider.market.seed == 1 && settings.provider.market.rate == 1_000)
         #expect(settings.provider.market.symbols.count == 14)
         #expect(settings.provider.backlogNanoseconds == 0)
-        #expect(settings.packetsPerSecond == 1_000)
+        #expect(settings.packetsPerSecond == 400)
         #expect(settings.streamBytesMax == 1 << 30)
     }
 

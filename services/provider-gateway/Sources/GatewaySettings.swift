@@ -24,7 +24,7 @@ struct GatewaySettings: Sendable {
                 "GATEWAY_PROVIDER", .choice(["synthetic"]), default: "synthetic",
                 group: "Gateway", "Where the ticks come from."),
             ConfigurationKey(
-                "GATEWAY_PACKETS_PER_SECOND", .integer(1...1_000_000), default: "1000",
+                "GATEWAY_PACKETS_PER_SECOND", .integer(1...1_000_000), default: "400",
                 group: "Gateway",
                 "Packets per second at most; above it packets grow instead."),
             ConfigurationKey(

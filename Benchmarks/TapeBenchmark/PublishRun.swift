@@ -31,7 +31,7 @@ final class PublishRun {
         self.stage = stage
         client = try stage.client()
         client.notify(mailbox)
-        publisher = try TapePublisher(client, mailbox: mailbox, lanesMax: Stage.partitions)
+        publisher = try TapePublisher(client, mailbox: mailbox)
         for number in 0..<Stage.partitions {
             let partition = Partition(number)
             let lane = publisher.addLane(

@@ -25,7 +25,7 @@ final class ReadRun {
         client = try stage.client()
         client.notify(mailbox)
         readers = try TapeReaders(
-            client, group: "bench", mailbox: mailbox, readersMax: Stage.partitions)
+            client, group: "bench", mailbox: mailbox)
         for number in 0..<Stage.partitions {
             let partition = Partition(number)
             _ = readers.add(

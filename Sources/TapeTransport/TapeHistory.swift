@@ -24,7 +24,8 @@ public struct StoredPacket: Sendable {
         last = LastPacket(sequence: message.sequence, header: header)
     }
 
-    var marker: EpochMarker? {
+    /// Nil: it opens no epoch.
+    public var marker: EpochMarker? {
         payload.withRawSpan { packet in
             var cursor = RecordCursor()
             while let record = cursor.next(in: packet) {

@@ -80,7 +80,7 @@ public final class TapePublisher {
     /// Each turn begins with another lane, so that none takes the reads of all.
     private var firstLane: UInt = 0
 
-    public init(_ client: TapeClient, mailbox: TapeMailbox, lanesMax: Int) throws(TapeError) {
+    public init(_ client: TapeClient, mailbox: TapeMailbox) throws(TapeError) {
         self.client = client
         reading = JetStream(client.connection, timeout: Self.readTimeout)
         metrics = PublisherMetrics(client.telemetry.metrics)

@@ -54,7 +54,7 @@ public final class TapeReaders {
 
     /// `group` begins the names of the consumers: `[A-Za-z0-9_]`.
     public init(
-        _ client: TapeClient, group: String, mailbox: TapeMailbox, readersMax: Int
+        _ client: TapeClient, group: String, mailbox: TapeMailbox
     ) throws(TapeError) {
         self.client = client
         self.group = group

@@ -35,7 +35,7 @@ final class OperatorBench {
                 $1
             })
         settings = try OperatorSettings(configuration)
-        publisher = try TapePublisher(try tape.connect(), mailbox: mailbox, lanesMax: 1)
+        publisher = try TapePublisher(try tape.connect(), mailbox: mailbox)
         lane = publisher.addLane(
             subject: tape.names.bars(Partition(0)), stream: tape.names.barStream,
             builder: PacketBuilder(kind: .bars, partition: Partition(0), source: .operator),

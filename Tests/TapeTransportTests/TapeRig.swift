@@ -42,7 +42,7 @@ final class TapeRig {
 
     /// `url`: another way to the server than the straight one.
     init(
-        _ server: NatsServer, names: TapeNames, source: String = "sim", lanes: Int = 32,
+        _ server: NatsServer, names: TapeNames, source: String = "sim",
         url: String? = nil
     ) throws {
         self.server = server
@@ -59,8 +59,8 @@ final class TapeRig {
             telemetry: TelemetryHub(logger: logger, metrics: MetricRegistry()),
             readiness: readiness)
         client.notify(mailbox)
-        publisher = try TapePublisher(client, mailbox: mailbox, lanesMax: lanes)
-        readers = try TapeReaders(client, group: "test", mailbox: mailbox, readersMax: lanes)
+        publisher = try TapePublisher(client, mailbox: mailbox)
+        readers = try TapeReaders(client, group: "test", mailbox: mailbox)
     }
 
     deinit { client.close() }

@@ -45,9 +45,9 @@ final class Worker {
         positions = try PositionTeller(client, group: "operator")
         client.notify(mailbox)
         publisher = try TapePublisher(
-            client, mailbox: mailbox, lanesMax: settings.partitions.count)
+            client, mailbox: mailbox)
         readers = try TapeReaders(
-            client, group: "operator", mailbox: mailbox, readersMax: settings.partitions.count)
+            client, group: "operator", mailbox: mailbox)
         checkpoints = try CheckpointThread(
             client, settings: settings, telemetry: context.telemetry, mailbox: mailbox)
         for partition in settings.partitions { add(partition) }

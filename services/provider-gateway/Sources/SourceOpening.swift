@@ -51,7 +51,7 @@ struct SourceOpening {
         self.context = context
         client.notify(mailbox)
         listener = try PositionListener(client, source: settings.source)
-        publisher = try TapePublisher(client, mailbox: mailbox, lanesMax: client.names.partitions)
+        publisher = try TapePublisher(client, mailbox: mailbox)
         lanes = SourceLanes(settings, names: client.names, publisher: publisher)
     }
 

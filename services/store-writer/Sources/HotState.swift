@@ -49,7 +49,7 @@ final class HotState {
             "mds_hot_state_writes_total", "Keys that were brought up to date in Valkey.")
         client.notify(mailbox)
         readers = try TapeReaders(
-            client, group: "hot", mailbox: mailbox, readersMax: TapeNames.tickStreams + 1)
+            client, group: "hot", mailbox: mailbox)
         for stream in 0..<TapeNames.tickStreams { add(client.names.tickStream(stream)) }
         add(client.names.barStream)
     }

@@ -67,7 +67,7 @@ final class WriterThread {
         positions = try PositionTeller(client, group: "writer")
         client.notify(mailbox)
         readers = try TapeReaders(
-            client, group: "writer", mailbox: mailbox, readersMax: partitions.count * 2)
+            client, group: "writer", mailbox: mailbox)
         for partition in partitions { add(partition) }
     }
 

@@ -23,7 +23,7 @@ struct TapeLook {
         guard let last = try client.lastPacket(stream: names.barStream, subject: subject) else {
             return (nil, nil)
         }
-        let marker = last.withBytes { Self.marker(in: $0) }
+        let marker = last.marker
         let content =
             marker == nil
             ? last : try client.lastContent(stream: names.barStream, subject: subject)
@@ -32,16 +32,6 @@ struct TapeLook {
                 .map { StandingOutput(packet.header, $0) }
         }
         return (standing, marker?.generation)
-    }
-
-    private static func marker(in packet: RawSpan) -> EpochMarker? {
-        var cursor = RecordCursor()
-        while let record = cursor.next(in: packet) {
-            if case .other(let message) = record, let marker = message.epochMarker(in: packet) {
-                return marker
-            }
-        }
-        return nil
     }
 
     func created(ticksOf partition: Partition) throws -> Timestamp? {

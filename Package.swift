@@ -18,7 +18,8 @@ let tape: [Target.Dependency] = ["TapeProtocol", "TapeCodec", "MarketModel", "Pr
 
 /// What a service that is run inside a test needs.
 let frame: [Target.Dependency] = [
-    "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry",
+    "Membership", "MembershipTransport", "TapeTransport", "NatsTransport", "ServiceRuntime",
+    "Telemetry",
 ]
 
 /// A library in `Sources/<name>`, with its half-page overview in `README.md` beside the code.
@@ -89,6 +90,7 @@ let package = Package(
         library("TapeCodec", uses: ["MarketModel", "Primitives"], beside: ["tape.sbe.xml"]),
         library("TapeProtocol", uses: ["TapeCodec", "MarketModel", "Primitives"]),
         library("StreamCore", uses: ["MarketModel", "Primitives"]),
+        library("Membership", uses: ["MarketModel", "Primitives"]),
 
         // What every service stands on: logs and metrics, configuration, threads, operations port.
         library("Telemetry", uses: ["Primitives"]),
@@ -101,28 +103,37 @@ let package = Package(
 
         // Where the rings meet: the tape's machines, carried out on NATS.
         library("TapeTransport", uses: ["NatsTransport", "ServiceRuntime", "Telemetry"] + tape),
+        library(
+            "MembershipTransport",
+            uses: ["Membership", "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry"]
+                + tape),
 
         // The services.
         service(
             "ProviderGateway", in: "provider-gateway",
-            uses: ["TapeTransport", "ServiceRuntime", "Telemetry"] + tape),
+            uses: [
+                "Membership", "MembershipTransport", "TapeTransport", "ServiceRuntime", "Telemetry",
+            ] + tape),
         service(
             "OperatorWorker", in: "operator-worker",
-            uses: ["StreamCore", "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry"]
+            uses: [
+                "Membership", "MembershipTransport", "StreamCore", "TapeTransport", "NatsTransport",
+                "ServiceRuntime", "Telemetry",
+            ]
                 + tape),
         service(
             "StoreWriter", in: "store-writer",
             uses: [
-                "PostgresClient", "ValkeyClient", "TapeTransport", "NatsTransport",
-                "ServiceRuntime", "Telemetry",
+                "Membership", "MembershipTransport", "PostgresClient", "ValkeyClient",
+                "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry",
             ] + tape),
 
         // Tools.
         program(
             "TapelineTool", at: "Sources/tapeline",
             uses: [
-                "TapeTransport", "NatsTransport", "PostgresClient", "ValkeyClient",
-                "ServiceRuntime", "Telemetry",
+                "Membership", "MembershipTransport", "TapeTransport", "NatsTransport",
+                "PostgresClient", "ValkeyClient", "ServiceRuntime", "Telemetry",
             ] + tape),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
@@ -142,6 +153,7 @@ let package = Package(
             beside: ["Golden", "decode_packet.py"]),
         tests(of: "TapeProtocol", uses: ["TapeCodec", "MarketModel", "Primitives"]),
         tests(of: "StreamCore", uses: ["MarketModel", "Primitives"], beside: ["Golden"]),
+        tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(of: "Telemetry", uses: ["Primitives", "TestSupport"]),
         tests(
             of: "ServiceRuntime",
@@ -152,6 +164,10 @@ let package = Package(
         tests(
             of: "TapeTransport",
             uses: ["NatsTransport", "ServiceRuntime", "Telemetry", "TestSupport"] + tape),
+        tests(
+            of: "MembershipTransport",
+            uses: ["Membership", "NatsTransport", "ServiceRuntime", "Telemetry"]
+                + ["TapeTransport", "ServiceTestSupport", "TestSupport"] + tape),
         tests(of: "ProviderGateway", uses: frame + tape + ["ServiceTestSupport", "TestSupport"]),
         tests(
             of: "OperatorWorker",

@@ -6,6 +6,7 @@ private let modules: [String: Set<String>] = {
     let services: Set<String> = [
         "Primitives", "MarketModel", "TapeCodec", "TapeProtocol", "StreamCore", "Telemetry",
         "ServiceRuntime", "NatsTransport", "PostgresClient", "ValkeyClient", "TapeTransport",
+        "Membership", "MembershipTransport",
     ]
     return [
         "Primitives": ["CXXHash"],
@@ -13,12 +14,18 @@ private let modules: [String: Set<String>] = {
         "TapeCodec": ["Primitives", "MarketModel"],
         "TapeProtocol": Set(pure),
         "StreamCore": ["Primitives", "MarketModel"],
+        "Membership": ["Primitives", "MarketModel"],
         "Telemetry": ["Primitives"],
         "ServiceRuntime": ["Telemetry", "Primitives", "CMicroHTTP", "CLinux"],
         "NatsTransport": Set(edges + ["CNats"]),
         "PostgresClient": Set(edges + ["CPostgres"]),
         "ValkeyClient": Set(edges + ["CHiredis"]),
-        "TapeTransport": services.subtracting(["PostgresClient", "ValkeyClient", "StreamCore"]),
+        "TapeTransport": services.subtracting([
+            "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
+        ]),
+        "MembershipTransport": services.subtracting([
+            "PostgresClient", "ValkeyClient", "StreamCore",
+        ]),
         "provider-gateway": services,
         "operator-worker": services,
         "store-writer": services,
@@ -29,6 +36,7 @@ private let modules: [String: Set<String>] = {
 /// Values, codecs and machines: the same input gives the same bytes, on any machine, at any time.
 private let pureModules: Set<String> = [
     "Primitives", "MarketModel", "TapeCodec", "TapeProtocol", "StreamCore",
+    "Membership",
 ]
 
 private let systemModules: Set<String> = ["Glibc", "Synchronization"]

@@ -1,0 +1,39 @@
+/// The name of one process in its group: a token of subjects, the same after a restart.
+public struct MemberName: Hashable, Sendable, Comparable, CustomStringConvertible {
+    public static let utf8CountMax = 64
+
+    public let text: String
+
+    /// `[A-Za-z0-9_-]{1,64}`; nil otherwise.
+    public init?(_ text: String) {
+        guard (1...Self.utf8CountMax).contains(text.utf8.count),
+            text.utf8.allSatisfy(Self.isAllowed)
+        else { return nil }
+        self.text = text
+    }
+
+    /// Of a host's name, whose dots become dashes, and what is too long falls off its end; `suffix`
+    /// tells several of one host apart.
+    public init(host: String, suffix: String) {
+        let end = suffix.utf8.filter(Self.isAllowed).suffix(Self.utf8CountMax - 2)
+        let room = Self.utf8CountMax - end.count - 1
+        var bytes = host.utf8.map { Self.isAllowed($0) ? $0 : UInt8(ascii: "-") }.prefix(room)
+        if bytes.isEmpty { bytes = [UInt8(ascii: "h")] }
+        bytes.append(UInt8(ascii: "-"))
+        bytes.append(contentsOf: end)
+        text = String(decoding: bytes, as: UTF8.self)
+    }
+
+    public var description: String { text }
+
+    public static func < (left: MemberName, right: MemberName) -> Bool { left.text < right.text }
+
+    private static func isAllowed(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
+            return true
+        default: return false
+        }
+    }
+}

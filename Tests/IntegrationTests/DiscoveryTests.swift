@@ -9,8 +9,8 @@ extension IntegrationTests {
         @Test("Each service answers $SRV once, says who it is, and where its numbers are")
         func discovery() throws {
             let pipeline = try Pipeline(Pipeline.Load(ticks: 100))
-            try pipeline.start(.gateway, .lowerWorker, .writer)
-            for role in [Pipeline.Role.gateway, .lowerWorker, .writer] {
+            try pipeline.start(.gateway, .worker(0), .writer)
+            for role in Pipeline.Role.kinds {
                 #expect(try pipeline.service(role).becomesReady())
             }
             let inspector = try TapeInspector(
@@ -40,7 +40,7 @@ extension IntegrationTests {
             }
             #expect(ids.count == products.count)
             try expectAddresses(pipeline, inspector)
-            for role in [Pipeline.Role.gateway, .lowerWorker, .writer] {
+            for role in Pipeline.Role.kinds {
                 // To everybody, and to this instance. Counted behind the answer.
                 let isCounted = try eventually {
                     try pipeline.service(role).get("/metrics").body
@@ -56,7 +56,7 @@ extension IntegrationTests {
         private func expectAddresses(
             _ pipeline: Pipeline, _ inspector: TapeInspector
         ) throws {
-            for role in [Pipeline.Role.gateway, .lowerWorker, .writer] {
+            for role in Pipeline.Role.kinds {
                 let answers = try inspector.answers("$SRV.INFO.\(role.product)", 1)
                 let info = try #require(answers.first)
                 let port = try pipeline.service(role).port()

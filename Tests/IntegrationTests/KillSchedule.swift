@@ -15,9 +15,9 @@ struct KillSchedule: CustomStringConvertible {
 
         var description: String {
             switch self {
-            case .kill(let role): "kill \(role.rawValue)"
-            case .pause(let role): "pause \(role.rawValue)"
-            case .resume(let role): "resume \(role.rawValue)"
+            case .kill(let role): "kill \(role)"
+            case .pause(let role): "pause \(role)"
+            case .resume(let role): "resume \(role)"
             case .killNats: "kill NATS"
             case .restartNats: "restart NATS"
             case .pauseNats: "pause NATS"
@@ -46,7 +46,7 @@ struct KillSchedule: CustomStringConvertible {
             steps.append(Step(milliseconds: time, action: action))
             if let end { steps.append(Step(milliseconds: time + pause, action: end)) }
         }
-        for role in Pipeline.Role.allCases {
+        for role in Pipeline.Role.usual {
             add(.pause(role), until: .resume(role), after: Self.pauseMilliseconds)
             for _ in 0..<2 { add(.kill(role)) }
         }

@@ -35,7 +35,7 @@ extension IntegrationTests {
             let pipeline = try Pipeline(load(seconds: 8, seed: seed))
             try pipeline.startAll()
             for _ in 0..<3 {
-                for victim in Pipeline.Role.allCases.shuffled(using: &random) {
+                for victim in Pipeline.Role.usual.shuffled(using: &random) {
                     pass(milliseconds: Int.random(in: 1...600, using: &random))
                     try pipeline.killAndRestart(victim)
                 }
@@ -97,7 +97,7 @@ extension IntegrationTests {
         /// One fault out of all, and its end.
         private func strike(_ pipeline: Pipeline, _ random: inout SeededRandom) throws {
             let pause = Int.random(in: 1...1_200, using: &random)
-            let roles = Pipeline.Role.allCases.shuffled(using: &random)
+            let roles = Pipeline.Role.usual.shuffled(using: &random)
             switch Int.random(in: 0..<10, using: &random) {
             case 0...2: try pipeline.killAndRestart(roles[0])
             case 3:
@@ -134,7 +134,7 @@ extension IntegrationTests {
             let pipeline = try Pipeline(load(seconds: 4, seed: 21))
             try pipeline.startAll()
             #expect(try eventually { try pipeline.number("SELECT count(*) FROM trades") > 1_000 })
-            for role in Pipeline.Role.allCases { try pipeline.service(role).kill() }
+            for role in Pipeline.Role.usual { try pipeline.service(role).kill() }
             try pipeline.startAll()
             try finish(pipeline)
         }
@@ -195,12 +195,12 @@ extension IntegrationTests {
             let pipeline = try Pipeline(load(seconds: 9, seed: 71))
             try pipeline.startAll()
             #expect(try eventually { try pipeline.number("SELECT count(*) FROM trades") > 1_000 })
-            for role in Pipeline.Role.allCases {
+            for role in Pipeline.Role.usual {
                 try pipeline.service(role).signal(SIGSTOP)
                 pass(milliseconds: 700)
                 try pipeline.service(role).signal(SIGCONT)
             }
-            for role in [Pipeline.Role.gateway, .lowerWorker, .writer] {
+            for role in Pipeline.Role.kinds {
                 let zombie = try pipeline.service(role)
                 zombie.signal(SIGSTOP)
                 let successor = try pipeline.make(role)

@@ -10,7 +10,7 @@ extension IntegrationTests {
         func pages() throws {
             let pipeline = try Pipeline(Pipeline.Load(ticks: 500, rate: 500))
             try pipeline.startAll()
-            for role in Pipeline.Role.allCases {
+            for role in Pipeline.Role.usual {
                 let service = try pipeline.service(role)
                 #expect(try service.becomesReady())
                 #expect(try service.get("/healthz").status == 200)
@@ -63,8 +63,8 @@ extension IntegrationTests {
             #expect(try eventually { try pipeline.number("SELECT count(*) FROM trades") > 500 })
             pipeline.nats.pause()
             pipeline.postgres.pause()
-            for role in Pipeline.Role.allCases { try pipeline.service(role).signal(SIGTERM) }
-            for role in Pipeline.Role.allCases {
+            for role in Pipeline.Role.usual { try pipeline.service(role).signal(SIGTERM) }
+            for role in Pipeline.Role.usual {
                 let service = try pipeline.service(role)
                 let code = service.exitCode(within: 20)
                 #expect(code != nil, "\(role) hangs: \(service.output.suffix(1_000))")

@@ -12,11 +12,11 @@ extension IntegrationTests {
             let pipeline = try Pipeline(Pipeline.Load(ticks: 500, rate: 500))
             pipeline.nats.stop()
             try pipeline.startAll()
-            for role in Pipeline.Role.allCases {
+            for role in Pipeline.Role.usual {
                 #expect(try pipeline.service(role).waits(because: "NATS_URL"))
             }
             try pipeline.nats.start()
-            for role in Pipeline.Role.allCases {
+            for role in Pipeline.Role.usual {
                 #expect(try pipeline.service(role).becomesReady())
             }
             try pipeline.drain()
@@ -24,7 +24,7 @@ extension IntegrationTests {
         }
 
         @Test(
-            "Asked to stop while it waits, a service ends well", arguments: Pipeline.Role.allCases)
+            "Asked to stop while it waits, a service ends well", arguments: Pipeline.Role.usual)
         func stoppedWhileWaiting(role: Pipeline.Role) throws {
             let folder = try TemporaryFolder("waiting")
             let service = try ServiceProcess(
@@ -39,7 +39,7 @@ extension IntegrationTests {
         @Test("A service that waits for a stream is never ready in between")
         func neverReadyTooEarly() throws {
             let pipeline = try Pipeline()
-            for role in [Pipeline.Role.lowerWorker, .writer] {
+            for role in [Pipeline.Role.worker(0), .writer] {
                 let service = try pipeline.make(role)
                 var looks = 0
                 var readyTooEarly = false
@@ -62,10 +62,10 @@ extension IntegrationTests {
             options.jetStream = false
             let nats = try NatsServer(options)
             let folder = try TemporaryFolder("waiting")
-            for role in [Pipeline.Role.gateway, .lowerWorker, .writer] {
+            for role in Pipeline.Role.kinds {
                 let service = try ServiceProcess(
                     role.product, environment: ["NATS_URL": nats.url, "OPS_PORT": "0"],
-                    folder: folder, label: role.rawValue)
+                    folder: folder, label: "\(role)")
                 #expect(try service.waits(because: "JetStream"))
                 #expect(service.stop() == 0)
             }
@@ -74,7 +74,7 @@ extension IntegrationTests {
         @Test("A wrong password at NATS ends the process with one line")
         func wrongNatsPassword() throws {
             let pipeline = try Pipeline()
-            for role in Pipeline.Role.allCases {
+            for role in Pipeline.Role.usual {
                 let service = try pipeline.make(role, ["NATS_PASSWORD": "wrong-secret-f00"])
                 try expectEnd(service, saying: "NATS_PASSWORD", pipeline)
             }
@@ -99,10 +99,10 @@ extension IntegrationTests {
         @Test("Other partitions than the namespace was made with end the process with one line")
         func otherPartitions() throws {
             let pipeline = try Pipeline(Pipeline.Load(ticks: 100, rate: 1_000))
-            try pipeline.start(.gateway, .lowerWorker)
-            #expect(try pipeline.service(.lowerWorker).becomesReady())
+            try pipeline.start(.gateway, .worker(0))
+            #expect(try pipeline.service(.worker(0)).becomesReady())
             pipeline.stopAll()
-            for role in [Pipeline.Role.gateway, .lowerWorker, .writer] {
+            for role in Pipeline.Role.kinds {
                 let service = try pipeline.make(
                     role,
                     [
@@ -117,7 +117,7 @@ extension IntegrationTests {
         func takenPort() throws {
             let pipeline = try Pipeline()
             let other = try SilentListener()
-            for role in Pipeline.Role.allCases {
+            for role in Pipeline.Role.usual {
                 let service = try pipeline.make(role, ["OPS_PORT": "\(other.port)"])
                 try expectEnd(service, saying: "operations port \(other.port)", pipeline)
             }
@@ -154,8 +154,8 @@ extension IntegrationTests {
         /// A tape with everything that a writer wants, and nobody who writes on it.
         private func pipelineWithTape() throws -> Pipeline {
             let pipeline = try Pipeline(Pipeline.Load(ticks: 2_000, rate: 1_000))
-            try pipeline.start(.gateway, .lowerWorker, .upperWorker)
-            #expect(try pipeline.service(.upperWorker).becomesReady())
+            try pipeline.start(.gateway, .worker(0), .worker(1))
+            #expect(try pipeline.service(.worker(1)).becomesReady())
             return pipeline
         }
 

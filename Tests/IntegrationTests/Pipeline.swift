@@ -7,20 +7,30 @@ import Testing
 /// The whole path on real servers: a gateway, two operator workers, a store writer. All of it ends
 /// with the value.
 final class Pipeline {
-    /// The processes of a run. The workers share out 32 partitions.
-    enum Role: String, CaseIterable {
-        case gateway
-        case lowerWorker = "worker-0"
-        case upperWorker = "worker-1"
-        case writer
+    /// A process of a run, by what it is and a number that tells it from others of its kind.
+    struct Role: Hashable, Sendable, CustomStringConvertible {
+        let product: String
+        let number: Int
 
-        var product: String {
-            switch self {
-            case .gateway: "provider-gateway"
-            case .lowerWorker, .upperWorker: "operator-worker"
-            case .writer: "store-writer"
-            }
+        static func gateway(_ number: Int) -> Role {
+            Role(product: "provider-gateway", number: number)
         }
+        static func worker(_ number: Int) -> Role {
+            Role(product: "operator-worker", number: number)
+        }
+        static func writer(_ number: Int) -> Role {
+            Role(product: "store-writer", number: number)
+        }
+
+        static let gateway = gateway(0)
+        static let writer = writer(0)
+
+        /// Whom a test has when it does not say more: two workers share out the partitions.
+        static let usual = [gateway, worker(0), worker(1), writer]
+        static let kinds = [gateway, worker(0), writer]
+
+        /// The same after a restart, as the name of a member has to be.
+        var description: String { "\(product)-\(number)" }
     }
 
     /// What the gateway makes. Begun in the past (`backlog`), most minutes of it are closed when
@@ -128,8 +138,8 @@ final class Pipeline {
             "LOG_FORMAT": "json",
         ]
         let user: String
-        switch role {
-        case .gateway:
+        switch role.product {
+        case Role.gateway.product:
             user = "gateway"
             keys["MDS_STREAM_BYTES"] = load.streamBytes
             keys["SYNTHETIC_TICKS"] = "\(load.ticks)"
@@ -137,11 +147,11 @@ final class Pipeline {
             keys["SYNTHETIC_PACE"] = load.pace
             keys["SYNTHETIC_BACKLOG"] = "\(load.backlogSeconds)s"
             keys["SYNTHETIC_SEED"] = "\(load.seed)"
-        case .lowerWorker, .upperWorker:
+        case Role.worker(0).product:
             user = "operator"
             keys["MDS_STREAM_BYTES"] = load.streamBytes
-            keys["OPERATOR_PARTITIONS"] = role == .lowerWorker ? "0-15" : "16-31"
-        case .writer:
+            keys["OPERATOR_PARTITIONS"] = role.number == 0 ? "0-15" : "16-31"
+        default:
             user = "writer"
             keys["POSTGRES_PORT"] = "\(postgres.port)"
             keys["POSTGRES_DB"] = database
@@ -162,14 +172,14 @@ final class Pipeline {
         starts += 1
         return try ServiceProcess(
             role.product, arguments, environment: environment(role).merging(changes) { $1 },
-            folder: folder, label: "\(role.rawValue)-\(starts)")
+            folder: folder, label: "\(role)-\(starts)")
     }
 
     func start(_ roles: Role...) throws {
         for role in roles { running[role] = try make(role) }
     }
 
-    func startAll() throws { try start(.gateway, .lowerWorker, .upperWorker, .writer) }
+    func startAll() throws { for role in Role.usual { try start(role) } }
 
     func service(_ role: Role) throws -> ServiceProcess { try #require(running[role]) }
 

@@ -51,7 +51,7 @@ extension IntegrationTests {
             pipeline.nats.pause()
             try disk.cut { pipeline.nats.kill() }
             try pipeline.nats.start()
-            for role in [Pipeline.Role.writer, .lowerWorker, .upperWorker] {
+            for role in [Pipeline.Role.writer, .worker(0), .worker(1)] {
                 #expect(try pipeline.service(role).waits(because: "put back"), "\(role)")
             }
             let gateway = try pipeline.service(.gateway)

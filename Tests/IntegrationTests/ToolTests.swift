@@ -107,7 +107,7 @@ extension IntegrationTests {
         @Test("A pipe that is closed ends a tail at once; an absent server is said in one line")
         func ends() throws {
             let pipeline = try Pipeline(Pipeline.Load(ticks: 5_000, rate: 1_000, pace: "full"))
-            try pipeline.start(.gateway, .lowerWorker)
+            try pipeline.start(.gateway, .worker(0))
             #expect(try eventually { try pipeline.generated >= 5_000 })
             let environment = environment(pipeline)
             let program = try ProductPrograms.path("tapeline")

@@ -29,6 +29,20 @@ public enum OwnershipOrder: Hashable, Sendable {
     case release(Partition, tenure: UInt64)
     /// Another member has it already: forget it. No answer is needed.
     case drop(Partition, tenure: UInt64)
+
+    public var partition: Partition {
+        switch self {
+        case .take(let partition, _), .release(let partition, _), .drop(let partition, _):
+            return partition
+        }
+    }
+
+    public var tenure: UInt64 {
+        switch self {
+        case .take(_, let claim): return claim.tenure
+        case .release(_, let tenure), .drop(_, let tenure): return tenure
+        }
+    }
 }
 
 /// What a data plane says of a partition.

@@ -9,10 +9,10 @@ import Primitives
 public struct KeyValueBucket: Sendable {
     public let jetStream: JetStream
     public let configuration: KeyValueConfiguration
-    private let stream: String
+    let stream: String
 
     private static let operationHeader = "KV-Operation"
-    private static let expectedHeader = "Nats-Expected-Last-Subject-Sequence"
+    static let expectedHeader = "Nats-Expected-Last-Subject-Sequence"
 
     init(_ jetStream: JetStream, _ configuration: KeyValueConfiguration) {
         self.jetStream = jetStream
@@ -117,9 +117,9 @@ public struct KeyValueBucket: Sendable {
 
     // MARK: parts
 
-    private func subject(_ key: String) -> String { "$KV.\(configuration.bucket).\(key)" }
+    func subject(_ key: String) -> String { "$KV.\(configuration.bucket).\(key)" }
 
-    private func requireKey(_ key: String, _ operation: String) throws(JetStreamError) {
+    func requireKey(_ key: String, _ operation: String) throws(JetStreamError) {
         guard !KeyValueKey.isValid(key) else { return }
         throw .invalid(
             operation: operation,
@@ -135,26 +135,39 @@ public struct KeyValueBucket: Sendable {
     private func write(
         _ key: String, _ value: [UInt8], _ verb: String, _ headers: [(name: String, value: String)]
     ) throws(JetStreamError) -> KeyValueOutcome {
-        let operation = "\(verb) \(key.debugDescription) in bucket \(configuration.bucket)"
+        let operation = operation(verb, key)
+        try requireWritable(key, value, operation)
+        let answer: NatsMessage
+        do throws(NatsError) {
+            answer = try jetStream.connection.request(
+                value, to: subject(key), headers: headers, timeout: jetStream.timeout)
+        } catch {
+            return try outcome(of: error, operation)
+        }
+        return try outcome(of: answer, operation)
+    }
+}
+
+extension KeyValueBucket {
+    func operation(_ verb: String, _ key: String) -> String {
+        "\(verb) \(key.debugDescription) in bucket \(configuration.bucket)"
+    }
+
+    func requireWritable(
+        _ key: String, _ value: [UInt8], _ operation: String
+    ) throws(JetStreamError) {
         try requireKey(key, operation)
         guard value.count <= configuration.valueBytesMax else {
             throw .invalid(
                 operation: operation,
                 detail: "\(value.count) bytes, the bucket takes \(configuration.valueBytesMax)")
         }
-        let answer: NatsMessage
-        do throws(NatsError) {
-            answer = try jetStream.connection.request(
-                value, to: subject(key), headers: headers, timeout: jetStream.timeout)
-        } catch {
-            switch error {
-            // It may have been sent before the link broke.
-            case .timedOut, .disconnected, .failed: return .unknown("\(error)")
-            case .noResponders:
-                throw .unavailable(operation: operation, peer: jetStream.connection.peer)
-            default: throw .transport(error)
-            }
-        }
+    }
+
+    /// What an answer to a write says.
+    func outcome(
+        of answer: NatsMessage, _ operation: String
+    ) throws(JetStreamError) -> KeyValueOutcome {
         switch JetStream.publishOutcome(of: answer) {
         case .stored(let sequence, _): return .stored(revision: sequence)
         case .wrongLastSequence(let present): return .conflict(present: present)
@@ -164,6 +177,19 @@ public struct KeyValueBucket: Sendable {
         case .refused(let code, let errorCode, let description):
             throw .refused(
                 operation: operation, code: code, errorCode: errorCode, description: description)
+        }
+    }
+
+    /// What a write without an answer comes to.
+    func outcome(
+        of error: NatsError, _ operation: String
+    ) throws(JetStreamError) -> KeyValueOutcome {
+        switch error {
+        // It may have been sent before the link broke.
+        case .timedOut, .disconnected, .failed: return .unknown("\(error)")
+        case .noResponders:
+            throw .unavailable(operation: operation, peer: jetStream.connection.peer)
+        default: throw .transport(error)
         }
     }
 }

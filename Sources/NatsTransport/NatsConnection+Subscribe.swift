@@ -50,11 +50,19 @@ extension NatsConnection {
         _ payload: [UInt8], to subject: String,
         headers: [(name: String, value: String)] = [], timeout: Duration
     ) throws(NatsError) -> NatsMessage {
-        let operation = "request to \(subject)"
+        try finishRequest(
+            try beginRequest(payload, to: subject, headers: headers), to: subject,
+            timeout: timeout)
+    }
+
+    /// Sends a request; its number is for `finishRequest`, which has to follow.
+    func beginRequest(
+        _ payload: [UInt8], to subject: String, headers: [(name: String, value: String)]
+    ) throws(NatsError) -> UInt64 {
         try listenForAnswers()
         guard let number = requests.open() else {
             throw error(
-                NATS_ERR, operation,
+                NATS_ERR, "request to \(subject)",
                 detail: "\(NatsLimits.requestsOutstandingMax) requests are waiting already")
         }
         do throws(NatsError) {
@@ -70,6 +78,13 @@ extension NatsConnection {
             requests.forget(number)
             throw error
         }
+        return number
+    }
+
+    func finishRequest(
+        _ number: UInt64, to subject: String, timeout: Duration
+    ) throws(NatsError) -> NatsMessage {
+        let operation = "request to \(subject)"
         switch requests.wait(number, timeout) {
         case .answered(let message):
             guard message.status != 503 else { throw error(NATS_NO_RESPONDERS, operation) }

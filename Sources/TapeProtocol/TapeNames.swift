@@ -56,6 +56,20 @@ public struct TapeNames: Hashable, Sendable {
     /// Whoever is asked here tells at once.
     public var positionsQuestion: String { "\(namespace).ask.positions" }
 
+    // MARK: what members tell
+
+    /// Where a member of a group says that it is there, and how it is.
+    public func heartbeat(group: String, member: String) -> String {
+        "\(namespace).hb.\(group).\(member)"
+    }
+
+    public func heartbeats(group: String) -> String { "\(namespace).hb.\(group).*" }
+
+    public var heartbeats: String { "\(namespace).hb.*.*" }
+
+    /// Every member of every group that hears this says at once that it is there.
+    public var askMembers: String { "\(namespace).ask.members" }
+
     // MARK: streams
 
     public func streamIndex(of partition: Partition) -> Int {
@@ -85,6 +99,9 @@ public struct TapeNames: Hashable, Sendable {
 
     /// The operators' records: checkpoints, and requests to make a partition's bars anew.
     public var operatorBucket: String { "\(namespace)_operator" }
+
+    /// Who owns which partition: a key `<group>.<partition>` each.
+    public var ownersBucket: String { "\(namespace)_owners" }
 
     /// What is fixed when the namespace is made; kept with each stream and compared at every start.
     public var record: [String: String] {

@@ -8,7 +8,7 @@ public enum TapeError: Error, Sendable, CustomStringConvertible {
     case missingStream(String)
 
     /// Of a stream or bucket that was to be made.
-    init(making error: JetStreamError) {
+    public init(making error: JetStreamError) {
         if case .differs(let stream, let differences) = error {
             self = .otherNamespace(stream: stream, differences: differences)
         } else {

@@ -62,8 +62,8 @@ extension KeyCatalogue {
         ])
 
     private static let shared: [ConfigurationKey] =
-        ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.postgres
-        + ConfigurationKey.postgresMigrator + ConfigurationKey.valkey
+        ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.membership
+        + ConfigurationKey.postgres + ConfigurationKey.postgresMigrator + ConfigurationKey.valkey
         + ConfigurationKey.operations(port: 0) + ConfigurationKey.logging
 
     /// Declared by the libraries above this one.

@@ -30,6 +30,17 @@ extension ConfigurationKey {
             "http://address:port of the server's monitor: says when an ack is on disk."),
     ]
 
+    /// Of services that share partitions out among themselves.
+    public static let membership = [
+        ConfigurationKey(
+            "MDS_MEMBER", .text, group: "Membership",
+            "Name of this process in its group; empty: host name and port of operations."),
+        ConfigurationKey(
+            "MDS_LEASE", .duration(.milliseconds(100)...(.seconds(60))), default: "500ms",
+            group: "Membership",
+            "Time after which a silent process loses its partitions; the same in a whole group."),
+    ]
+
     public static let postgres = [
         ConfigurationKey(
             "POSTGRES_HOST", .text, default: "127.0.0.1", group: "PostgreSQL",

@@ -1,0 +1,100 @@
+public import MarketModel
+public import Primitives
+
+/// What a member says of itself, several times per lease.
+public struct MemberHeartbeat: Equatable, Sendable {
+    public static let version = 1
+    public static let bytesMax = 32 * 1024
+    /// Of the text that says which release it is.
+    public static let releaseBytesMax = 64
+
+    public var member: MemberName
+    /// Chosen at random by each process: tells two of one name apart.
+    public var instance: UInt64
+    public var state: MemberState
+    /// Only ready members of the highest rank get partitions.
+    public var rank: UInt64
+    /// Wall clock: since when this instance is there.
+    public var since: Timestamp
+    /// Counts this instance's heartbeats.
+    public var sequence: UInt64
+    /// The last write of the bucket of owners that this member knows of.
+    public var records: UInt64
+    /// In order.
+    public var held: [Partition]
+    /// Of the service.
+    public var release: String
+
+    public init(
+        member: MemberName, instance: UInt64, state: MemberState, rank: UInt64, since: Timestamp,
+        sequence: UInt64, records: UInt64, held: [Partition], release: String
+    ) {
+        self.member = member
+        self.instance = instance
+        self.state = state
+        self.rank = rank
+        self.since = since
+        self.sequence = sequence
+        self.records = records
+        self.held = held
+        self.release = release
+    }
+
+    public var json: [UInt8] {
+        var json = JSONWriter(capacity: 256 + held.count * 4)
+        json.object { json in
+            json.member("v", Self.version)
+            json.member("instance", InstanceText.of(instance))
+            json.member("state", state.rawValue)
+            json.member("rank", rank)
+            json.member("since_ns", since.nanoseconds)
+            json.member("seq", sequence)
+            json.member("records", records)
+            json.member("held", array: { json in for each in held { json.value(each.number) } })
+            json.member("version", release)
+        }
+        return json.bytes
+    }
+
+    /// nil: it makes no sense. `member` stands in the subject.
+    public init?(json bytes: [UInt8], member: MemberName) {
+        guard bytes.count <= Self.bytesMax, let json = InstanceText.parsed(bytes),
+            json["v"]?.int ?? 0 >= 1,
+            let instance = json["instance"]?.string.flatMap(InstanceText.number),
+            let state = json["state"]?.string, let rank = json["rank"]?.uint64,
+            let since = json["since_ns"]?.int, let sequence = json["seq"]?.uint64,
+            let records = json["records"]?.uint64, let numbers = json["held"]?.array
+        else { return nil }
+        var held: [Partition] = []
+        for number in numbers {
+            guard let number = number.int, number >= 0, number < Partition.countRange.upperBound
+            else { return nil }
+            held.append(Partition(number))
+        }
+        let release = json["version"]?.string ?? ""
+        guard release.utf8.count <= Self.releaseBytesMax else { return nil }
+        self.init(
+            member: member, instance: instance, state: MemberState(rawValue: state) ?? .joining,
+            rank: rank, since: Timestamp(nanoseconds: Int64(since)), sequence: sequence,
+            records: records, held: held, release: release)
+    }
+}
+
+/// Instances as text: 16 hexadecimal digits.
+public enum InstanceText {
+    public static func of(_ instance: UInt64) -> String {
+        let digits = String(instance, radix: 16)
+        return String(repeating: "0", count: 16 - digits.utf8.count) + digits
+    }
+
+    static func number(_ text: String) -> UInt64? {
+        guard (1...16).contains(text.utf8.count), text.utf8.first != UInt8(ascii: "+") else {
+            return nil
+        }
+        return UInt64(text, radix: 16)
+    }
+
+    static func parsed(_ bytes: [UInt8]) -> JSONValue? {
+        do throws(JSONError) { return try JSONValue.parse(bytes) } catch { return nil }
+    }
+}

@@ -1,0 +1,187 @@
+internal import MarketModel
+internal import Primitives
+
+// Who is there.
+extension MembershipMachine {
+    struct PeerKey: Hashable, Sendable {
+        let name: MemberName
+        let instance: UInt64
+    }
+
+    struct Peer: Sendable {
+        var state: MemberState
+        /// The last state that was not `paused`, and when and on which link it was heard. Somebody
+        /// who is paused is as good as silent.
+        var active: MemberState
+        var activeAt: Int64
+        var activeLink: Int
+        var heartbeat: MemberHeartbeat
+        var heardAt: Int64
+        /// It was said that it went.
+        var isNotedDead = false
+    }
+
+    // MARK: hearing
+
+    mutating func connect(_ now: Int64, _ effects: inout [Effect]) {
+        links += 1
+        linkedAt = now
+        isFresh = false
+        wish = .whole
+        readNotBefore = Int64.min
+        wasAsked = true
+        effects.append(.ask)
+    }
+
+    /// Who was stopped, or hears nothing, is no owner from the first moment on.
+    mutating func lapse(_ now: Int64, _ effects: inout [Effect]) {
+        guard isHearing, now >= echoSent + lease else { return }
+        isHearing = false
+        guard phase == .active || phase == .resuming else { return }
+        phase = .paused
+        steady(&effects)
+    }
+
+    mutating func hear(_ heartbeat: MemberHeartbeat, _ now: Int64, _ effects: inout [Effect]) {
+        if heartbeat.member == settings.member, heartbeat.instance == settings.instance {
+            return echo(heartbeat.sequence, now)
+        }
+        let key = PeerKey(name: heartbeat.member, instance: heartbeat.instance)
+        let known = peers[key]
+        if let known, known.heartbeat.sequence >= heartbeat.sequence { return }
+        guard known != nil || peers.count < Self.peersMax else {
+            effects.append(.note(.tooManyMembers(heartbeat.member)))
+            return
+        }
+        var peer =
+            known
+            ?? Peer(
+                state: heartbeat.state, active: .joining, activeAt: Int64.min, activeLink: 0,
+                heartbeat: heartbeat, heardAt: now)
+        if known == nil || peer.isNotedDead {
+            effects.append(.note(.came(key.name, instance: key.instance)))
+        }
+        peer.isNotedDead = false
+        peer.state = heartbeat.state
+        peer.heartbeat = heartbeat
+        peer.heardAt = now
+        if heartbeat.state != .paused {
+            peer.active = heartbeat.state
+            peer.activeAt = now
+            peer.activeLink = links
+        }
+        peers[key] = peer
+        if heartbeat.records > lastRead { wish = max(wish, .changes) }
+    }
+
+    private mutating func echo(_ sequence: UInt64, _ now: Int64) {
+        guard let time = sent.removeValue(forKey: sequence), time > echoSent else { return }
+        echoSent = time
+        guard now < time + lease, !isHearing else { return }
+        isHearing = true
+        hearingSince = now
+        guard phase == .paused else { return }
+        phase = .resuming
+        resumingSince = now
+        resumesLate = false
+        generation += 1
+        resumeMark = readsStarted
+        wish = max(wish, .changes)
+    }
+
+    // MARK: who is alive
+
+    /// When a heartbeat that came back was sent at this time or later, the member is dead.
+    func silenceEnds(_ key: PeerKey) -> Int64 {
+        guard isHearing else { return Int64.max }
+        let peer = peers[key]
+        if let peer, peer.state == .gone { return Int64.min }
+        let start = max(peer?.activeAt ?? Int64.min, hearingSince)
+        if let peer, peer.activeLink == links { return start + silence }
+        // A predecessor of this process: it was never heard, and there is no other one of the name.
+        if peer == nil, key.name == settings.member { return max(start, linkedAt) + silence }
+        return max(start + silence, linkedAt + Self.settleNanoseconds)
+    }
+
+    func isDead(_ key: PeerKey) -> Bool { echoSent >= silenceEnds(key) }
+
+    func isMine(_ record: OwnershipRecord) -> Bool {
+        record.owner == settings.member && record.instance == settings.instance
+    }
+
+    func isDeadOwner(_ record: OwnershipRecord) -> Bool {
+        isDead(PeerKey(name: record.owner, instance: record.instance))
+    }
+
+    /// A heartbeat that is sent now would prove somebody's silence when it comes back.
+    var isSilenceOver: Bool {
+        guard isHearing else { return false }
+        return peers.contains { key, peer in
+            guard peer.state != .gone, !isDead(key) else { return false }
+            let end = silenceEnds(key)
+            return saidAt < end && clock >= end
+        }
+    }
+
+    /// Another process of the name is there, and was there first.
+    mutating func standAside(_ now: Int64, _ effects: inout [Effect]) {
+        guard isHearing else { return }
+        let own = (settings.since.nanoseconds, settings.instance)
+        let elder = peers.first { key, peer in
+            key.name == settings.member && peer.state != .gone && !isDead(key)
+                && (isAside || peer.activeLink == links)
+                && (peer.heartbeat.since.nanoseconds, key.instance) < own
+        }
+        guard (elder != nil) != isAside else { return }
+        isAside = elder != nil
+        if let elder { effects.append(.note(.doubled(instance: elder.key.instance))) }
+    }
+
+    /// Of those who went, after a while, and not while a record names them.
+    mutating func forget(_ now: Int64, _ effects: inout [Effect]) {
+        guard isHearing else { return }
+        for (key, peer) in peers where isDead(key) {
+            if !peer.isNotedDead {
+                peers[key]?.isNotedDead = true
+                effects.append(.note(.went(key.name, instance: key.instance)))
+            }
+            guard now - peer.heardAt > Self.forgetNanoseconds else { continue }
+            let isOwner = slots.contains {
+                $0.record.map { $0.owner == key.name && $0.instance == key.instance } ?? false
+            }
+            if !isOwner { peers[key] = nil }
+        }
+    }
+
+    // MARK: speaking
+
+    /// As it would be said now; without its number.
+    var heartbeat: MemberHeartbeat {
+        MemberHeartbeat(
+            member: settings.member, instance: settings.instance, state: state,
+            rank: settings.rank, since: settings.since, sequence: sequence,
+            records: max(lastRead, lastWritten), held: held, release: settings.release)
+    }
+
+    mutating func say(_ now: Int64, _ effects: inout [Effect]) {
+        guard links > 0 else { return }
+        var next = heartbeat
+        let isNews = wasAsked || next != said || isSilenceOver
+        guard saidAt == Int64.min || now >= saidAt + (isNews ? spacing : interval) else { return }
+        sequence += 1
+        next.sequence = sequence
+        said = next
+        saidAt = now
+        wasAsked = false
+        sent[sequence] = now
+        if sequence > Self.echoesMax { sent[sequence - Self.echoesMax] = nil }
+        effects.append(.say(next))
+    }
+
+    mutating func steady(_ effects: inout [Effect]) {
+        let until = phase == .active && isHearing ? echoSent + lease : Int64.min
+        guard until != steadyUntil else { return }
+        steadyUntil = until
+        effects.append(.steady(until: until))
+    }
+}

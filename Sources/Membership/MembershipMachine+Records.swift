@@ -1,0 +1,172 @@
+internal import MarketModel
+
+// What the bucket of owners says.
+extension MembershipMachine {
+    mutating func read(_ now: Int64, _ effects: inout [Effect]) {
+        guard links > 0, !isReading, now >= readDue else { return }
+        readsStarted += 1
+        isReading = true
+        readLink = links
+        let isWhole = wish == .whole
+        wish = .nothing
+        effects.append(.read(number: readsStarted, after: isWhole ? 0 : lastRead))
+        readWasWhole = isWhole
+    }
+
+    mutating func readEnded(_ number: UInt64, _ now: Int64) {
+        guard isReading, number == readsStarted else { return }
+        isReading = false
+        readAt = now
+        readNotBefore = now + min(Self.readSpacingNanoseconds, spacing)
+        wish = max(wish, readWasWhole ? .whole : .changes)
+    }
+
+    mutating func learn(_ read: RecordsRead, _ now: Int64, _ effects: inout [Effect]) {
+        guard isReading, read.number == readsStarted else { return }
+        let wished = wish
+        readEnded(read.number, now)
+        wish = wished
+        // What an older link told may be older than what this one has told already.
+        guard readLink == links else {
+            wish = .whole
+            return
+        }
+        readsDone = read.number
+        if read.isWhole {
+            if isFresh || !readWasWhole { effects.append(.note(.bucketReplaced)) }
+            for index in slots.indices {
+                slots[index].record = nil
+                slots[index].revision = 0
+            }
+            lastRead = 0
+            lastWritten = 0
+            isFresh = true
+        }
+        for change in read.changes { note(change, read.isWhole, &effects) }
+        lastRead = max(lastRead, read.last)
+        for index in slots.indices { reconcile(index, &effects) }
+    }
+
+    private mutating func note(
+        _ change: RecordsRead.Change, _ isWhole: Bool, _ effects: inout [Effect]
+    ) {
+        let index = change.partition.number
+        // Records beyond are left from a time with more partitions.
+        guard slots.indices.contains(index), change.revision > slots[index].revision else { return }
+        slots[index].revision = change.revision
+        switch change.content {
+        case .record(let record):
+            slots[index].record = record
+            slots[index].epochFloor = max(slots[index].epochFloor, record.epoch)
+        case .deleted: slots[index].record = nil
+        case .damaged:
+            slots[index].record = nil
+            effects.append(.note(.damagedRecord(change.partition)))
+        }
+    }
+
+    /// What the record does not say any more is not this process's own any more.
+    private mutating func reconcile(_ index: Int, _ effects: inout [Effect]) {
+        guard let hold = slots[index].hold else { return }
+        if let record = slots[index].record, isMine(record) {
+            if record.state == .held, record.epoch >= hold.epoch {
+                slots[index].hold?.epoch = record.epoch
+                return
+            }
+            if record.state == .free, hold.stage == .freeing { return freed(index, &effects) }
+        }
+        slots[index].hold = nil
+        // Of a write of this very moment nothing is known here yet; its answer says so.
+        guard hold.stage != .freeing else { return }
+        effects.append(.order(.drop(Partition(index), tenure: hold.tenure)))
+        effects.append(.note(.dropped(Partition(index), owner: slots[index].record?.owner)))
+    }
+
+    // MARK: writing
+
+    mutating func write(
+        _ index: Int, _ record: OwnershipRecord, _ kind: Pending.Kind, _ effects: inout [Effect]
+    ) {
+        writes += 1
+        slots[index].pending = Pending(
+            id: writes, kind: kind, record: record, generation: generation, link: links)
+        effects.append(
+            .write(
+                RecordWrite(
+                    id: writes, partition: Partition(index), record: record,
+                    expected: slots[index].revision)))
+    }
+
+    mutating func written(
+        _ partition: Partition, _ id: UInt64, _ outcome: WriteOutcome, _ now: Int64,
+        _ effects: inout [Effect]
+    ) {
+        let index = partition.number
+        guard slots.indices.contains(index), let pending = slots[index].pending, pending.id == id
+        else { return }
+        slots[index].pending = nil
+        switch outcome {
+        case .stored(let revision) where pending.link == links:
+            stored(index, pending, revision, &effects)
+        case .stored:
+            // The bucket may have been put back since: it has to be read.
+            mustRead(index)
+        case .conflict:
+            slots[index].conflicts += 1
+            mustRead(index)
+            if slots[index].conflicts % 4 == 0 { wish = .whole }
+        case .unsettled(let reason):
+            let wait = Self.writeWaitFirst << Int64(min(6, slots[index].failures))
+            slots[index].failures += 1
+            slots[index].notBefore = now + min(wait, Self.writeWaitMax)
+            mustRead(index)
+            effects.append(.note(.writeFailed(partition, reason: reason)))
+        }
+    }
+
+    private mutating func mustRead(_ index: Int) {
+        slots[index].readMark = readsStarted
+        wish = max(wish, .changes)
+    }
+
+    private mutating func stored(
+        _ index: Int, _ pending: Pending, _ revision: UInt64, _ effects: inout [Effect]
+    ) {
+        slots[index].failures = 0
+        slots[index].conflicts = 0
+        slots[index].epochFloor = max(slots[index].epochFloor, pending.record.epoch)
+        lastWritten = max(lastWritten, revision)
+        if revision == lastRead + 1 { lastRead = revision }
+        // Somebody has written behind it, and that was read already.
+        guard revision >= slots[index].revision else { return }
+        slots[index].revision = revision
+        slots[index].record = pending.record
+        switch pending.kind {
+        case .claim: take(index, pending, &effects)
+        case .confirm: slots[index].hold?.confirmed = pending.generation
+        case .raise: slots[index].hold?.epoch = pending.record.epoch
+        case .free: if slots[index].hold?.stage == .freeing { freed(index, &effects) }
+        }
+    }
+
+    private mutating func take(_ index: Int, _ pending: Pending, _ effects: inout [Effect]) {
+        // Who is leaving has no use for it any more: it is given back.
+        guard !wantsLeave, !isAside else { return }
+        tenures += 1
+        let origin = slots[index].origin ?? Origin(previous: nil, wasReleased: true)
+        slots[index].origin = nil
+        slots[index].hold = Hold(
+            tenure: tenures, epoch: pending.record.epoch, confirmed: pending.generation)
+        let claim = Claim(
+            tenure: tenures, epoch: pending.record.epoch, previous: origin.previous,
+            wasReleased: origin.wasReleased)
+        effects.append(.order(.take(Partition(index), claim)))
+        effects.append(.note(.claimed(Partition(index), claim)))
+    }
+
+    private mutating func freed(_ index: Int, _ effects: inout [Effect]) {
+        slots[index].hold = nil
+        effects.append(
+            .note(.released(Partition(index), epoch: slots[index].record?.epoch ?? 0)))
+    }
+}

@@ -1,0 +1,220 @@
+internal import MarketModel
+internal import Primitives
+
+// Who gets what.
+extension MembershipMachine {
+    // MARK: coming, and coming back
+
+    mutating func goOn(_ now: Int64, _ effects: inout [Effect]) {
+        guard isHearing else { return }
+        switch phase {
+        case .joining:
+            guard isFresh, now >= linkedAt + lease / 2 else { return }
+            phase = .active
+        case .resuming:
+            resumesLate = now >= resumingSince + Self.resumeNanoseconds
+            guard isFresh, readsDone > resumeMark else { return }
+            guard slots.allSatisfy({ isConfirmed($0) }) else { return }
+            phase = .active
+            // The others resume at the same time: they get a lease to be heard.
+            hearingSince = now
+        case .active, .paused: return
+        }
+    }
+
+    private func isConfirmed(_ slot: Slot) -> Bool {
+        guard let hold = slot.hold, hold.stage != .freeing else { return true }
+        return hold.confirmed == generation
+    }
+
+    // MARK: sharing out
+
+    private struct Candidate {
+        var rank: UInt64?
+        var isReady: Bool
+    }
+
+    /// Members that partitions are shared out to, and which of them are ready to take one. Whoever
+    /// may come back in a moment is one of them, so that nothing moves when NATS was away.
+    private func candidates() -> [MemberName: Candidate] {
+        var found: [MemberName: Candidate] = [:]
+        if phase == .active || phase == .resuming, !wantsLeave, !isAside {
+            found[settings.member] = Candidate(rank: settings.rank, isReady: phase == .active)
+        }
+        for (key, peer) in peers where peer.active == .ready || peer.active == .resuming {
+            guard peer.state != .gone, !isDead(key) else { continue }
+            let isReady = peer.state == .ready && peer.activeLink == links
+            let known = found[key.name]
+            found[key.name] = Candidate(
+                rank: max(known?.rank ?? 0, peer.heartbeat.rank),
+                isReady: isReady || known?.isReady ?? false)
+        }
+        for slot in slots {
+            guard let record = slot.record, record.state == .held, !isMine(record),
+                found[record.owner] == nil, record.owner != settings.member,
+                peers[PeerKey(name: record.owner, instance: record.instance)] == nil,
+                !isDeadOwner(record)
+            else { continue }
+            found[record.owner] = Candidate(rank: nil, isReady: false)
+        }
+        let highest = found.values.compactMap(\.rank).max()
+        return found.filter { $0.value.rank == nil || $0.value.rank == highest }
+    }
+
+    mutating func share(_ now: Moment, _ effects: inout [Effect]) {
+        guard isFresh else { return }
+        let candidates = candidates()
+        let names = candidates.keys.sorted()
+        if names != assignment.members {
+            assignment = Assignment(partitions: settings.partitions, members: names)
+        }
+        var handOvers = slots.count { slot in
+            guard let hold = slot.hold, hold.stage != .held else { return false }
+            return now.monotonic < hold.releasedAt + Self.handOverNanoseconds
+        }
+        for index in slots.indices {
+            let partition = Partition(index)
+            let owner = assignment.member(of: partition)
+            if slots[index].hold == nil {
+                claimOrFree(index, isMine: owner == settings.member, now, &effects)
+                continue
+            }
+            if slots[index].hold?.stage == .held, handOvers < Self.handOversMax,
+                mustGo(to: owner.flatMap { candidates[$0]?.isReady == true ? $0 : nil })
+            {
+                slots[index].hold?.stage = .releasing
+                slots[index].hold?.releasedAt = now.monotonic
+                handOvers += 1
+                let tenure = slots[index].hold?.tenure ?? 0
+                effects.append(.order(.release(partition, tenure: tenure)))
+            }
+            keep(index, now, &effects)
+        }
+    }
+
+    /// `ready`: the member that it is to go to, when that one is ready for it.
+    private func mustGo(to ready: MemberName?) -> Bool {
+        if wantsLeave || isAside { return true }
+        guard phase == .active, let ready else { return false }
+        return ready != settings.member
+    }
+
+    private func mayWrite(_ slot: Slot, _ now: Int64) -> Bool {
+        slot.pending == nil && now >= slot.notBefore
+            && (slot.readMark == 0 || readsDone > slot.readMark)
+    }
+
+    private mutating func claimOrFree(
+        _ index: Int, isMine isWanted: Bool, _ now: Moment, _ effects: inout [Effect]
+    ) {
+        let slot = slots[index]
+        guard mayWrite(slot, now.monotonic) else { return }
+        let record = slot.record
+        let isOrphan = record.map { isMine($0) && $0.state == .held } ?? false
+        if isOrphan, wantsLeave || isAside || !isWanted {
+            // A claim whose answer was lost, or a partition that the data plane has lost.
+            guard phase == .active || phase == .resuming || wantsLeave else { return }
+            return free(index, now, &effects)
+        }
+        guard phase == .active, isWanted, !wantsLeave, !isAside,
+            now.monotonic >= slot.claimNotBefore
+        else { return }
+        if let record, record.state == .held, !isOrphan, !isDeadOwner(record) { return }
+        let epoch = max(slot.epochFloor, record?.epoch ?? 0)
+        guard epoch < OwnershipRecord.epochMax - 1 else { return }
+        if !isOrphan || slot.origin == nil {
+            slots[index].origin = Origin(
+                previous: record?.owner,
+                wasReleased: record.map { $0.state == .free } ?? true)
+        }
+        write(
+            index,
+            OwnershipRecord(
+                owner: settings.member, instance: settings.instance, epoch: epoch + 1,
+                since: now.wall, state: .held), .claim, &effects)
+    }
+
+    private mutating func free(_ index: Int, _ now: Moment, _ effects: inout [Effect]) {
+        let slot = slots[index]
+        guard var record = slot.record else { return }
+        record.epoch = max(record.epoch, slot.hold?.epoch ?? 0, slot.hold?.opened ?? 0)
+        record.state = .free
+        record.since = now.wall
+        write(index, record, .free, &effects)
+    }
+
+    /// What the record of a partition that is held has to say.
+    private mutating func keep(_ index: Int, _ now: Moment, _ effects: inout [Effect]) {
+        let slot = slots[index]
+        guard let hold = slot.hold, mayWrite(slot, now.monotonic), var record = slot.record else {
+            return
+        }
+        if hold.stage == .freeing { return free(index, now, &effects) }
+        if hold.confirmed != generation {
+            guard phase == .resuming, readsDone > resumeMark else { return }
+            record.epoch = max(record.epoch, hold.opened)
+            return write(index, record, .confirm, &effects)
+        }
+        guard hold.opened > hold.epoch, phase == .active else { return }
+        record.epoch = hold.opened
+        write(index, record, .raise, &effects)
+    }
+
+    // MARK: the data planes
+
+    mutating func hear(_ news: OwnershipNews, _ now: Int64, _ effects: inout [Effect]) {
+        let index = news.partition.number
+        guard slots.indices.contains(index), let hold = slots[index].hold,
+            hold.tenure == news.tenure
+        else { return }
+        switch news {
+        case .opened(_, _, let epoch):
+            guard epoch < OwnershipRecord.epochMax else { return }
+            slots[index].hold?.opened = max(hold.opened, epoch)
+            slots[index].epochFloor = max(slots[index].epochFloor, epoch)
+        case .released:
+            guard hold.stage != .freeing else { return }
+            slots[index].hold?.stage = .freeing
+            if hold.releasedAt == Int64.min { slots[index].hold?.releasedAt = now }
+        case .lost(_, _, let reason):
+            slots[index].hold = nil
+            lost(index, reason, now, &effects)
+        }
+    }
+
+    private mutating func lost(
+        _ index: Int, _ reason: String, _ now: Int64, _ effects: inout [Effect]
+    ) {
+        var slot = slots[index]
+        if slot.lostAt != Int64.min, now - slot.lostAt > 2 * Self.lossWaitMax { slot.losses = 0 }
+        let wait = min(Self.lossWaitFirst << Int64(min(5, slot.losses)), Self.lossWaitMax)
+        slot.losses += 1
+        slot.lostAt = now
+        slot.claimNotBefore = now + wait
+        slot.readMark = readsStarted
+        slots[index] = slot
+        wish = max(wish, .changes)
+        effects.append(
+            .note(.fenced(Partition(index), reason: reason, waitNanoseconds: wait)))
+    }
+
+    // MARK: going
+
+    mutating func leaveWhenEmpty(_ now: Moment, _ effects: inout [Effect]) {
+        guard wantsLeave, slots.allSatisfy({ $0.hold == nil && $0.pending == nil }) else { return }
+        let mayFree = isFresh && (phase == .active || phase == .resuming)
+        let isNamed = slots.contains {
+            $0.record.map { isMine($0) && $0.state == .held } ?? false
+        }
+        guard !(mayFree && isNamed) else { return }
+        hasLeft = true
+        steady(&effects)
+        if links > 0 {
+            var last = heartbeat
+            sequence += 1
+            last.sequence = sequence
+            effects.append(.say(last))
+        }
+        effects.append(.left)
+    }
+}

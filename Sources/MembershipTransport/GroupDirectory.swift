@@ -1,0 +1,130 @@
+public import MarketModel
+public import Membership
+internal import NatsTransport
+public import Primitives
+internal import ServiceRuntime
+internal import TapeProtocol
+public import TapeTransport
+
+/// Who is there and who owns what, in all groups of a namespace: for tools.
+public struct GroupDirectory: Sendable {
+    /// More members than this are not listed.
+    public static let membersMax = 1_024
+    /// More records than this are not listed.
+    public static let recordsMax = 65_536
+    private static let pendingMax = 4_096
+
+    public struct Member: Equatable, Sendable {
+        public let group: GroupName
+        /// The last one that was heard.
+        public let heartbeat: MemberHeartbeat
+    }
+
+    public struct Owner: Equatable, Sendable {
+        public let group: GroupName
+        public let partition: Partition
+        /// nil: it cannot be read, and counts as free.
+        public let record: OwnershipRecord?
+        /// When it was written, by NATS.
+        public let written: Timestamp
+        public let revision: UInt64
+    }
+
+    /// Every group of which a member was heard or a record stands.
+    public let groups: [GroupName]
+    /// By group, name and instance. Those that were heard: a paused or cut one says nothing.
+    public let members: [Member]
+    /// By group and partition.
+    public let owners: [Owner]
+
+    /// Asks all members, listens for `window`, and reads all records meanwhile. Blocks that long,
+    /// and as long as reading takes.
+    public init(
+        _ client: TapeClient, listeningFor window: Duration = .milliseconds(500)
+    ) throws(TapeError) {
+        let heard = Mailbox<Member>(capacity: Self.pendingMax)
+        let subscription = try Self.listen(client, heard)
+        defer { subscription.unsubscribe() }
+        let clock = SystemClock()
+        let deadline = clock.deadline(after: window)
+        owners = try Self.records(client)
+        members = Self.members(heard, until: deadline, clock)
+        groups = Set(members.map(\.group) + owners.map(\.group)).sorted { $0.text < $1.text }
+    }
+
+    private static func listen(
+        _ client: TapeClient, _ heard: Mailbox<Member>
+    ) throws(TapeError) -> NatsSubscription {
+        do throws(NatsError) {
+            let subscription = try client.connection.subscribe(
+                client.names.heartbeats, pendingMessagesMax: pendingMax
+            ) { message in
+                let tokens = message.subject.split(separator: ".")
+                guard tokens.count == 4, let group = GroupName(String(tokens[2])),
+                    let member = MemberName(String(tokens[3])),
+                    let heartbeat = MemberHeartbeat(json: message.payload, member: member)
+                else { return }
+                _ = heard.send(Member(group: group, heartbeat: heartbeat))
+            }
+            try [UInt8]().withRawSpan { bytes throws(NatsError) in
+                try client.connection.publish(bytes, to: client.names.askMembers)
+            }
+            return subscription
+        } catch {
+            throw .nats(error)
+        }
+    }
+
+    /// The last word of each, as far as it came in time.
+    private static func members(
+        _ heard: Mailbox<Member>, until deadline: Timestamp, _ clock: SystemClock
+    ) -> [Member] {
+        struct Key: Hashable {
+            let group: GroupName
+            let member: MemberName
+            let instance: UInt64
+        }
+        var found: [Key: Member] = [:]
+        var words: [Member] = []
+        repeat {
+            words.removeAll(keepingCapacity: true)
+            _ = heard.receive(
+                into: &words, max: heard.capacity, timeout: clock.remaining(until: deadline))
+            for word in words {
+                let key = Key(
+                    group: word.group, member: word.heartbeat.member,
+                    instance: word.heartbeat.instance)
+                guard found[key] != nil || found.count < membersMax else { continue }
+                found[key] = word
+            }
+        } while clock.remaining(until: deadline) > .zero
+        return found.values.filter { $0.heartbeat.state != .gone }.sorted {
+            ($0.group.text, $0.heartbeat.member.text, $0.heartbeat.instance)
+                < ($1.group.text, $1.heartbeat.member.text, $1.heartbeat.instance)
+        }
+    }
+
+    private static func records(_ client: TapeClient) throws(TapeError) -> [Owner] {
+        var owners: [Owner] = []
+        do throws(JetStreamError) {
+            guard
+                let bucket = try client.jetStream.bucketAsFound(client.names.ownersBucket)
+            else { return [] }
+            var next: UInt64 = 1
+            while owners.count < recordsMax, let change = try bucket.firstChange(from: next) {
+                next = change.revision + 1
+                guard let key = OwnerKey(change.key), let value = change.value else { continue }
+                owners.append(
+                    Owner(
+                        group: key.group, partition: key.partition,
+                        record: OwnershipRecord(json: value), written: change.time,
+                        revision: change.revision))
+            }
+        } catch {
+            throw .jetStream(error)
+        }
+        return owners.sorted {
+            ($0.group.text, $0.partition.number) < ($1.group.text, $1.partition.number)
+        }
+    }
+}

@@ -1,0 +1,30 @@
+internal import MarketModel
+internal import Membership
+
+/// Orders on their way into a port that may be full, in order. A take that nobody has seen yet goes
+/// together with its drop, so that there are never more than a few per partition.
+struct OrderBox {
+    private var orders: [OwnershipOrder] = []
+
+    var isEmpty: Bool { orders.isEmpty }
+    var count: Int { orders.count }
+
+    mutating func append(_ order: OwnershipOrder) {
+        if case .drop(let partition, let tenure) = order {
+            let isUnseen = orders.contains {
+                if case .take(partition, let claim) = $0 { return claim.tenure == tenure }
+                return false
+            }
+            orders.removeAll { $0.partition == partition && $0.tenure == tenure }
+            if isUnseen { return }
+        }
+        orders.append(order)
+    }
+
+    mutating func deliver(to port: OwnershipPort) {
+        guard !orders.isEmpty else { return }
+        var sent = 0
+        while sent < orders.count, port.send(orders[sent]) { sent += 1 }
+        orders.removeFirst(sent)
+    }
+}

@@ -1,0 +1,147 @@
+internal import MarketModel
+internal import Membership
+internal import NatsTransport
+internal import Primitives
+internal import TapeProtocol
+internal import TapeTransport
+
+/// The bucket of owners on one connection. One thread; every call blocks up to `callTimeout`.
+struct OwnerRecords {
+    static let callTimeout = Duration.seconds(1)
+    private static let bytesMax: Int64 = 64 << 20
+    /// In one reading; a group that writes faster than it is read is read on the next time.
+    private static let changesMax = 16_384
+
+    private let jetStream: JetStream
+    private let names: TapeNames
+    private let group: GroupName
+    private let mayMake: Bool
+    private var bucket: KeyValueBucket?
+    /// When the bucket that was read was made.
+    private var created: Timestamp?
+
+    init(_ connection: NatsConnection, _ names: TapeNames, _ group: GroupName) {
+        jetStream = JetStream(connection, timeout: Self.callTimeout)
+        self.names = names
+        self.group = group
+        // The writers' user makes nothing.
+        mayMake = group != .writers
+    }
+
+    static func configuration(_ names: TapeNames) -> KeyValueConfiguration {
+        KeyValueConfiguration(
+            bucket: names.ownersBucket, bytesMax: bytesMax,
+            valueBytesMax: OwnershipRecord.bytesMax, metadata: names.record)
+    }
+
+    private mutating func opened() throws(TapeError) -> KeyValueBucket {
+        if let bucket { return bucket }
+        let configuration = Self.configuration(names)
+        let found: KeyValueBucket?
+        do throws(JetStreamError) {
+            if let there = try jetStream.openBucket(configuration) {
+                found = there
+            } else {
+                found = mayMake ? try jetStream.createBucket(configuration) : nil
+            }
+        } catch {
+            throw TapeError(making: error)
+        }
+        guard let found else { throw .missingStream(configuration.stream.name) }
+        bucket = found
+        return found
+    }
+
+    // MARK: reading
+
+    /// The group's records that were written behind `after`; all of them for 0, or when the bucket
+    /// is another one than before.
+    mutating func read(number: UInt64, after: UInt64) throws(TapeError) -> RecordsRead {
+        let bucket = try opened()
+        do throws(JetStreamError) {
+            let info = try bucket.info()
+            let isWhole = after == 0 || info.created != created || info.lastSequence < after
+            created = info.created
+            var read = RecordsRead(
+                number: number, isWhole: isWhole, last: info.lastSequence, changes: [])
+            guard isWhole || info.lastSequence > after else { return read }
+            var next = isWhole ? 1 : after + 1
+            while let change = try bucket.firstChange(from: next, matching: "\(group).*") {
+                if let known = Self.change(change) { read.changes.append(known) }
+                read.last = max(read.last, change.revision)
+                next = change.revision + 1
+                guard read.changes.count < Self.changesMax else {
+                    read.last = change.revision
+                    break
+                }
+            }
+            return read
+        } catch {
+            // It may have been deleted: it is looked for, and made, on the next time.
+            self.bucket = nil
+            throw TapeError.jetStream(error)
+        }
+    }
+
+    /// nil: the key is none of a partition.
+    static func change(_ change: KeyValueChange) -> RecordsRead.Change? {
+        guard let partition = OwnerKey(change.key)?.partition else { return nil }
+        let content: RecordsRead.Change.Content =
+            if let value = change.value {
+                OwnershipRecord(json: value).map { .record($0) } ?? .damaged
+            } else {
+                .deleted
+            }
+        return RecordsRead.Change(
+            partition: partition, revision: change.revision, content: content)
+    }
+
+    // MARK: writing
+
+    /// All at once; each has an outcome.
+    mutating func write(_ writes: [RecordWrite]) -> [WriteOutcome] {
+        let bucket: KeyValueBucket
+        do throws(TapeError) {
+            bucket = try opened()
+        } catch {
+            return writes.map { _ in .unsettled("\(error)") }
+        }
+        return bucket.put(
+            all: writes.map { write in
+                KeyValuePut(
+                    key: OwnerKey(group: group, partition: write.partition).text,
+                    value: write.record.json, expected: write.expected)
+            }
+        ).map { result in
+            switch result {
+            case .success(.stored(let revision)): .stored(revision: revision)
+            case .success(.conflict): .conflict
+            case .success(.unknown(let reason)): .unsettled(reason)
+            case .failure(let error): .unsettled("\(error)")
+            }
+        }
+    }
+}
+
+/// `<group>.<partition>`
+struct OwnerKey {
+    let group: GroupName
+    let partition: Partition
+
+    init(group: GroupName, partition: Partition) {
+        self.group = group
+        self.partition = partition
+    }
+
+    init?(_ text: String) {
+        let tokens = text.split(separator: ".", omittingEmptySubsequences: false)
+        guard tokens.count == 2, let group = GroupName(String(tokens[0])),
+            let number = Int(tokens[1]), number >= 0, number < Partition.countRange.upperBound,
+            String(number) == tokens[1]
+        else { return nil }
+        self.group = group
+        partition = Partition(number)
+    }
+
+    var text: String { "\(group).\(partition)" }
+}

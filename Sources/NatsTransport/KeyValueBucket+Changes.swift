@@ -1,0 +1,95 @@
+public import Primitives
+
+/// One write to a bucket, as it stands there.
+public struct KeyValueChange: Equatable, Sendable {
+    public let key: String
+    public let revision: UInt64
+    public let time: Timestamp
+    /// nil: the value was taken away.
+    public let value: [UInt8]?
+}
+
+/// A write that expects what it follows, see `KeyValueBucket.put`.
+public struct KeyValuePut: Equatable, Sendable {
+    public var key: String
+    public var value: [UInt8]
+    public var expected: UInt64
+
+    public init(key: String, value: [UInt8], expected: UInt64) {
+        self.key = key
+        self.value = value
+        self.expected = expected
+    }
+}
+
+// For those who follow a bucket, or write many of its keys.
+extension KeyValueBucket {
+    /// The last write of some key that the pattern takes, the first of these with this revision or
+    /// a later one; nil: there is none. Asked again behind what it found, it lists a bucket, and
+    /// whatever is written meanwhile, in the order of the writes.
+    public func firstChange(
+        from revision: UInt64, matching pattern: String = ">"
+    ) throws(JetStreamError) -> KeyValueChange? {
+        if let problem = NatsSubject.problem(pattern, .pattern) {
+            throw .invalid(
+                operation: "read bucket \(configuration.bucket) from \(revision)", detail: problem)
+        }
+        guard
+            let message = try jetStream.firstMessage(
+                stream: stream, from: revision, subject: subject(pattern))
+        else { return nil }
+        return KeyValueChange(
+            key: String(message.subject.utf8.dropFirst(subject("").utf8.count)) ?? "",
+            revision: message.sequence, time: message.time,
+            value: KeyValueEntry.isMarker(message.headers) ? nil : message.payload)
+    }
+
+    /// Several writes of different keys, all under way at once: they take little longer than one.
+    /// All answers are waited for within one timeout. At most `NatsLimits.requestsOutstandingMax`
+    /// less what else is being asked; what is beyond is `.failed`.
+    public func put(
+        all puts: [KeyValuePut]
+    ) -> [Result<KeyValueOutcome, JetStreamError>] {
+        let deadline = ContinuousClock.now + jetStream.timeout
+        let begun = puts.map { put -> Result<UInt64, JetStreamError> in
+            do throws(JetStreamError) { return .success(try begin(put)) } catch {
+                return .failure(error)
+            }
+        }
+        return zip(puts, begun).map { put, begun in
+            begun.flatMap { number in
+                do throws(JetStreamError) {
+                    return .success(try finish(put, number, deadline))
+                } catch {
+                    return .failure(error)
+                }
+            }
+        }
+    }
+
+    private func begin(_ put: KeyValuePut) throws(JetStreamError) -> UInt64 {
+        let operation = operation("put", put.key)
+        try requireWritable(put.key, put.value, operation)
+        do throws(NatsError) {
+            return try jetStream.connection.beginRequest(
+                put.value, to: subject(put.key),
+                headers: [(Self.expectedHeader, String(put.expected))])
+        } catch {
+            throw .transport(error)
+        }
+    }
+
+    private func finish(
+        _ put: KeyValuePut, _ number: UInt64, _ deadline: ContinuousClock.Instant
+    ) throws(JetStreamError) -> KeyValueOutcome {
+        let operation = operation("put", put.key)
+        let answer: NatsMessage
+        do throws(NatsError) {
+            answer = try jetStream.connection.finishRequest(
+                number, to: subject(put.key), timeout: max(.zero, deadline - .now))
+        } catch {
+            return try outcome(of: error, operation)
+        }
+        return try outcome(of: answer, operation)
+    }
+}

@@ -1,0 +1,38 @@
+import MarketModel
+import Membership
+import MembershipTransport
+import ServiceRuntime
+import TestSupport
+import Testing
+
+@Suite("Members of a group on a real server")
+struct GroupMemberTests {
+    @Test("members share partitions out, and one that comes gets its part in order")
+    func joining() throws {
+        let rig = MemberRig(try NatsServer())
+        let first = try rig.member("a")
+        #expect(eventually { rig.isSharedOut([first]) }, "\(first.service.log.text)")
+        let second = try rig.member("b")
+        #expect(eventually { rig.isSharedOut([first, second]) }, "\(second.service.log.text)")
+        #expect(second.plane.claims.allSatisfy { $0.wasReleased && $0.previous?.text == "a" })
+        #expect(second.plane.claims.allSatisfy { $0.epoch == 2 })
+        #expect(first.plane.released.count == 4)
+        #expect(first.service.context.readiness.health.ready)
+    }
+
+    @Test("who is killed loses all to the others, above its epochs")
+    func killed() throws {
+        let rig = MemberRig(try NatsServer())
+        let members = try ["a", "b", "c"].map { try rig.member($0) }
+        #expect(eventually { rig.isSharedOut(members) })
+        let lost = members[0].member.held
+        members[0].kill()
+        let rest = Array(members.dropFirst())
+        #expect(eventually { rig.isSharedOut(rest) }, "\(rest[0].service.log.text)")
+        for partition in lost {
+            let claim = rest.compactMap { $0.plane.open[partition] }.first
+            #expect(claim?.previous?.text == "a")
+            #expect(claim?.wasReleased == false)
+        }
+    }
+}

@@ -3,8 +3,7 @@ internal import Primitives
 public import TapeCodec
 internal import TapeProtocol
 
-/// How far a group's reader has come on one input of one partition: what it holds durably, or
-/// would have to read again.
+/// How far a group's reader has come on one input of one partition.
 public struct ReaderPosition: Hashable, Sendable {
     public enum Input: String, Sendable {
         case ticks
@@ -13,16 +12,22 @@ public struct ReaderPosition: Hashable, Sendable {
 
     public var partition: Partition
     public var input: Input
+    /// Of the packet that was read last.
     public var sequence: UInt64
+    /// The group would never read a packet before this one again, whatever is killed or damaged;
+    /// never above `sequence`. 0: it may have to read everything.
+    public var durable: UInt64
     /// An epoch of 0 is one that the reader does not know.
     public var sources: [SourceOrdinal]
 
     public init(
-        partition: Partition, input: Input, sequence: UInt64, sources: [SourceOrdinal]
+        partition: Partition, input: Input, sequence: UInt64, durable: UInt64,
+        sources: [SourceOrdinal]
     ) {
         self.partition = partition
         self.input = input
         self.sequence = sequence
+        self.durable = min(durable, sequence)
         self.sources = sources
     }
 }
@@ -72,6 +77,7 @@ struct PositionMessage: Equatable {
             json.member("partition", position.partition.number)
             json.member("input", position.input.rawValue)
             json.member("sequence", position.sequence)
+            json.member("durable", position.durable)
             json.member(
                 "sources",
                 array: { json in
@@ -115,10 +121,12 @@ struct PositionMessage: Equatable {
     private static func position(_ entry: JSONValue) -> ReaderPosition? {
         guard let number = entry["partition"]?.int, Partition.isValid(number),
             let input = entry["input"]?.string.flatMap({ ReaderPosition.Input(rawValue: $0) }),
-            let sequence = entry["sequence"]?.uint64, let sources = entry["sources"]?.array
+            let sequence = entry["sequence"]?.uint64, let durable = durable(entry),
+            durable <= sequence, let sources = entry["sources"]?.array
         else { return nil }
         var position = ReaderPosition(
-            partition: Partition(number), input: input, sequence: sequence, sources: [])
+            partition: Partition(number), input: input, sequence: sequence, durable: durable,
+            sources: [])
         for source in sources {
             guard let name = source["source"]?.string.flatMap({ SourceName($0) }),
                 let epoch = source["epoch"]?.uint64, let last = source["last_ordinal"]?.uint64,
@@ -128,5 +136,11 @@ struct PositionMessage: Equatable {
                 SourceOrdinal(source: name, epoch: epoch, lastOrdinal: last))
         }
         return position
+    }
+
+    /// Who says nothing of it is of an older version, and may have to read everything.
+    private static func durable(_ entry: JSONValue) -> UInt64? {
+        guard let value = entry["durable"] else { return 0 }
+        return value.uint64
     }
 }

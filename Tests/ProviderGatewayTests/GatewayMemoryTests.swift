@@ -85,7 +85,7 @@ struct GatewayMemoryTests {
         teller.tell(now: 0) {
             held.filter { $0.value > 0 }.map { partition, last in
                 ReaderPosition(
-                    partition: partition, input: .ticks, sequence: 1,
+                    partition: partition, input: .ticks, sequence: 1, durable: 1,
                     sources: [
                         SourceOrdinal(source: source, epoch: 0, lastOrdinal: last + extra)
                     ])

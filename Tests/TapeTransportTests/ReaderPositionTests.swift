@@ -20,7 +20,7 @@ import Testing
         _ partition: Int, _ last: UInt64, input: ReaderPosition.Input = .ticks, epoch: UInt64 = 1
     ) throws -> ReaderPosition {
         ReaderPosition(
-            partition: Partition(partition), input: input, sequence: last * 2,
+            partition: Partition(partition), input: input, sequence: last * 2, durable: last,
             sources: [
                 SourceOrdinal(source: try source("other"), epoch: 9, lastOrdinal: 999_999),
                 SourceOrdinal(source: try source(), epoch: epoch, lastOrdinal: last),
@@ -46,7 +46,7 @@ import Testing
     func large() throws {
         let names = try (0..<1_000).map { try source("source-number-\($0)") }
         let wide = ReaderPosition(
-            partition: Partition(1), input: .ticks, sequence: 1,
+            partition: Partition(1), input: .ticks, sequence: 1, durable: 0,
             sources: names.map { SourceOrdinal(source: $0, epoch: 1, lastOrdinal: 1) })
         let small = try position(2, 2)
         let messages = PositionMessage.messages(group: "g", [small, wide, small])
@@ -65,6 +65,8 @@ import Testing
             #""partition":1,"input":"ticks","sources":[]"#,
             #""partition":9999,"input":"ticks","sequence":1,"sources":[]"#,
             #""partition":1,"input":"news","sequence":1,"sources":[]"#,
+            #""partition":1,"input":"ticks","sequence":1,"durable":2,"sources":[]"#,
+            #""partition":1,"input":"ticks","sequence":1,"durable":"1","sources":[]"#,
             #""partition":1,"input":"ticks","sequence":1,"sources":[{"source":"sim","epoch":1}]"#,
             #""partition":1,"input":"ticks","sequence":1,"sources":[{"source":"S","epoch":1,"#
                 + #""last_ordinal":1}]"#,
@@ -77,6 +79,21 @@ import Testing
             let text = #"{"group":"g","positions":["# + right + "," + position + "]}"
             #expect((PositionMessage(json: Array(text.utf8)) != nil) == isRight)
         }
+    }
+
+    @Test("who says nothing of what is durable may have to read everything")
+    func olderTeller() throws {
+        let entry = #"{"partition":1,"input":"ticks","sequence":9,"sources":[]}"#
+        let text = #"{"group":"g","positions":["# + entry + "]}"
+        let told = try #require(PositionMessage(json: Array(text.utf8)))
+        #expect(told.positions.map(\.durable) == [0] && told.positions.map(\.sequence) == [9])
+    }
+
+    @Test("nothing is durable that was not read")
+    func durableWithinReach() {
+        let position = ReaderPosition(
+            partition: Partition(1), input: .bars, sequence: 5, durable: 9, sources: [])
+        #expect(position.durable == 5)
     }
 
     // MARK: over NATS

@@ -306,7 +306,7 @@ final class WriterThread {
         guard let stored = input.stored, !input.isFenced else { return nil }
         return ReaderPosition(
             partition: input.partition, input: input.kind == .ticks ? .ticks : .bars,
-            sequence: stored.position?.sequence ?? 0,
+            sequence: stored.position?.sequence ?? 0, durable: stored.position?.sequence ?? 0,
             sources: stored.sources.map { account in
                 SourceOrdinal(
                     source: account.source,

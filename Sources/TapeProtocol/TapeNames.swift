@@ -70,6 +70,13 @@ public struct TapeNames: Hashable, Sendable {
     /// Every member of every group that hears this says at once that it is there.
     public var askMembers: String { "\(namespace).ask.members" }
 
+    // MARK: what writers of the tape tell
+
+    /// Where the newest ordinals of a source are told; those of bars under the name `operator`.
+    public func heads(_ source: SourceName) -> String { "\(namespace).head.\(source)" }
+
+    public var heads: String { "\(namespace).head.*" }
+
     // MARK: streams
 
     public func streamIndex(of partition: Partition) -> Int {
@@ -102,6 +109,9 @@ public struct TapeNames: Hashable, Sendable {
 
     /// Who owns which partition: a key `<group>.<partition>` each.
     public var ownersBucket: String { "\(namespace)_owners" }
+
+    /// The groups whose positions the tape is kept for.
+    public var groupBucket: String { "\(namespace)_groups" }
 
     /// What is fixed when the namespace is made; kept with each stream and compared at every start.
     public var record: [String: String] {

@@ -1,5 +1,5 @@
 public import MarketModel
-internal import Primitives
+public import Primitives
 public import TapeCodec
 internal import TapeProtocol
 
@@ -19,16 +19,35 @@ public struct ReaderPosition: Hashable, Sendable {
     public var durable: UInt64
     /// An epoch of 0 is one that the reader does not know.
     public var sources: [SourceOrdinal]
+    /// Which packet that was; nil: nobody said. Without it nothing may be forgotten.
+    public var proof: Proof?
+
+    /// What stands at a position. Of a tape that was made anew, or put back, it does not any more,
+    /// though the numbers are the same.
+    public struct Proof: Hashable, Sendable {
+        public var streamCreated: Timestamp
+        public var packet: PacketIdentity
+
+        public init(streamCreated: Timestamp, packet: PacketIdentity) {
+            self.streamCreated = streamCreated
+            self.packet = packet
+        }
+
+        public init(_ position: TapePosition) {
+            self.init(streamCreated: position.streamCreated, packet: position.packet)
+        }
+    }
 
     public init(
         partition: Partition, input: Input, sequence: UInt64, durable: UInt64,
-        sources: [SourceOrdinal]
+        sources: [SourceOrdinal], proof: Proof? = nil
     ) {
         self.partition = partition
         self.input = input
         self.sequence = sequence
         self.durable = min(durable, sequence)
         self.sources = sources
+        self.proof = proof
     }
 }
 
@@ -41,21 +60,12 @@ struct PositionMessage: Equatable {
     var positions: [ReaderPosition]
 
     static func messages(group: String, _ positions: [ReaderPosition]) -> [[UInt8]] {
-        var messages: [[UInt8]] = []
-        var part: [[UInt8]] = []
-        var bytes = 0
-        for position in positions {
-            let text = json(position)
-            if !part.isEmpty, bytes + text.count > bytesMax {
-                messages.append(message(group, part))
-                part = []
-                bytes = 0
-            }
-            part.append(text)
-            bytes += text.count + 1
+        let texts = positions.map { position in
+            var json = JSONWriter(capacity: 192)
+            position.write(into: &json)
+            return json.bytes
         }
-        if !part.isEmpty { messages.append(message(group, part)) }
-        return messages
+        return MessageParts.split(texts, bytesMax: bytesMax).map { message(group, $0) }
     }
 
     private static func message(_ group: String, _ positions: [[UInt8]]) -> [UInt8] {
@@ -66,28 +76,6 @@ struct PositionMessage: Equatable {
                 "positions",
                 array: { json in
                     for text in positions { json.literal(String(decoding: text, as: UTF8.self)) }
-                })
-        }
-        return json.bytes
-    }
-
-    private static func json(_ position: ReaderPosition) -> [UInt8] {
-        var json = JSONWriter(capacity: 128)
-        json.object { json in
-            json.member("partition", position.partition.number)
-            json.member("input", position.input.rawValue)
-            json.member("sequence", position.sequence)
-            json.member("durable", position.durable)
-            json.member(
-                "sources",
-                array: { json in
-                    for source in position.sources {
-                        json.object { json in
-                            json.member("source", source.source.text)
-                            json.member("epoch", source.epoch)
-                            json.member("last_ordinal", source.lastOrdinal)
-                        }
-                    }
                 })
         }
         return json.bytes
@@ -105,7 +93,7 @@ struct PositionMessage: Equatable {
         else { return nil }
         self.init(group: group, positions: [])
         for entry in entries {
-            guard let position = Self.position(entry) else { return nil }
+            guard let position = ReaderPosition(json: entry) else { return nil }
             positions.append(position)
         }
     }
@@ -117,14 +105,45 @@ struct PositionMessage: Equatable {
             return nil
         }
     }
+}
 
-    private static func position(_ entry: JSONValue) -> ReaderPosition? {
+// MARK: JSON
+
+extension ReaderPosition {
+    public func write(into json: inout JSONWriter) {
+        json.object { json in
+            json.member("partition", partition.number)
+            json.member("input", input.rawValue)
+            json.member("sequence", sequence)
+            json.member("durable", durable)
+            if let proof {
+                json.member("stream_created_ns", proof.streamCreated.nanoseconds)
+                json.member("packet_epoch", proof.packet.epoch)
+                json.member("packet_ordinal", proof.packet.firstOrdinal)
+                json.member("packet_checksum", proof.packet.checksum)
+            }
+            json.member(
+                "sources",
+                array: { json in
+                    for source in sources {
+                        json.object { json in
+                            json.member("source", source.source.text)
+                            json.member("epoch", source.epoch)
+                            json.member("last_ordinal", source.lastOrdinal)
+                        }
+                    }
+                })
+        }
+    }
+
+    /// Nil when any of it is not what a reader says.
+    public init?(json entry: JSONValue) {
         guard let number = entry["partition"]?.int, Partition.isValid(number),
-            let input = entry["input"]?.string.flatMap({ ReaderPosition.Input(rawValue: $0) }),
-            let sequence = entry["sequence"]?.uint64, let durable = durable(entry),
+            let input = entry["input"]?.string.flatMap({ Input(rawValue: $0) }),
+            let sequence = entry["sequence"]?.uint64, let durable = Self.durable(entry),
             durable <= sequence, let sources = entry["sources"]?.array
         else { return nil }
-        var position = ReaderPosition(
+        self.init(
             partition: Partition(number), input: input, sequence: sequence, durable: durable,
             sources: [])
         for source in sources {
@@ -132,10 +151,17 @@ struct PositionMessage: Equatable {
                 let epoch = source["epoch"]?.uint64, let last = source["last_ordinal"]?.uint64,
                 epoch < PublisherLane.floorMax, last < PublisherLane.floorMax
             else { return nil }
-            position.sources.append(
+            self.sources.append(
                 SourceOrdinal(source: name, epoch: epoch, lastOrdinal: last))
         }
-        return position
+        guard let created = entry["stream_created_ns"] else { return }
+        guard let nanoseconds = created.int, let epoch = entry["packet_epoch"]?.uint64,
+            let ordinal = entry["packet_ordinal"]?.uint64,
+            let checksum = entry["packet_checksum"]?.uint64
+        else { return nil }
+        proof = Proof(
+            streamCreated: Timestamp(nanoseconds: Int64(nanoseconds)),
+            packet: PacketIdentity(epoch: epoch, firstOrdinal: ordinal, checksum: checksum))
     }
 
     /// Who says nothing of it is of an older version, and may have to read everything.

@@ -23,6 +23,8 @@ import Testing
         #expect(names.tickStream(of: Partition(30)) == "MD_TICKS_2")
         #expect(names.positions(group: "writer") == "md.pos.writer")
         #expect(names.positions == "md.pos.*" && names.positionsQuestion == "md.ask.positions")
+        #expect(names.heads(source) == "md.head.synthetic" && names.heads == "md.head.*")
+        #expect(names.groupBucket == "md_groups")
         #expect(names.barStream == "MD_BARS" && names.sourceBucket == "md_sources")
         #expect(
             names.tickStreamSubjects(1) == [

@@ -19,12 +19,15 @@ import Testing
     private func position(
         _ partition: Int, _ last: UInt64, input: ReaderPosition.Input = .ticks, epoch: UInt64 = 1
     ) throws -> ReaderPosition {
-        ReaderPosition(
+        let proof = ReaderPosition.Proof(
+            streamCreated: Timestamp(nanoseconds: 1_764_000_000_123_456_789),
+            packet: PacketIdentity(epoch: epoch, firstOrdinal: last, checksum: .max - last))
+        return ReaderPosition(
             partition: Partition(partition), input: input, sequence: last * 2, durable: last,
             sources: [
                 SourceOrdinal(source: try source("other"), epoch: 9, lastOrdinal: 999_999),
                 SourceOrdinal(source: try source(), epoch: epoch, lastOrdinal: last),
-            ])
+            ], proof: partition % 2 == 0 ? proof : nil)
     }
 
     // MARK: messages
@@ -72,6 +75,9 @@ import Testing
                 + #""last_ordinal":1}]"#,
             #""partition":1,"input":"ticks","sequence":1,"sources":[{"source":"sim","epoch":1,"#
                 + #""last_ordinal":9223372036854775807}]"#,
+            #""partition":1,"input":"ticks","sequence":1,"sources":[],"stream_created_ns":1"#,
+            #""partition":1,"input":"ticks","sequence":1,"sources":[],"stream_created_ns":1,"#
+                + #""packet_epoch":1,"packet_ordinal":-1,"packet_checksum":1"#,
         ])
     func malformed(position: String) {
         let right = #"{"partition":1,"input":"ticks","sequence":1,"sources":[]}"#

@@ -237,7 +237,7 @@ final class Worker {
         readers.position(slot.reader).map {
             ReaderPosition(
                 partition: slot.partition, input: .ticks, sequence: $0.sequence,
-                durable: 0, sources: $0.sources)
+                durable: 0, sources: $0.sources, proof: ReaderPosition.Proof($0))
         }
     }
 }

@@ -312,7 +312,7 @@ final class WriterThread {
                     source: account.source,
                     epoch: stored.position?.source(account.source)?.epoch ?? 0,
                     lastOrdinal: account.lastOrdinal)
-            })
+            }, proof: stored.position.map { ReaderPosition.Proof($0) })
     }
 
     /// How many positions are not proven yet.

@@ -1,0 +1,66 @@
+internal import NatsTransport
+internal import Primitives
+internal import ServiceRuntime
+internal import Synchronization
+internal import TapeProtocol
+internal import Telemetry
+
+/// Hears what sources and operators tell of the tape's heads. Any thread may ask it.
+public final class HeadListener: Sendable {
+    /// Messages that wait while one is being read: all parts of many large sources.
+    private static let messagesMax = 1_024
+
+    private let subscription: NatsSubscription
+    private let heard: Heard
+
+    private final class Heard: Sendable {
+        let book = Mutex(HeadBook())
+    }
+
+    /// `clock`: monotonic nanoseconds; called for each message.
+    public init(
+        _ client: TapeClient, clock: @escaping @Sendable () -> Int64
+    ) throws(TapeError) {
+        let (heard, telemetry) = (Heard(), client.telemetry)
+        self.heard = heard
+        do throws(NatsError) {
+            subscription = try client.connection.subscribe(
+                client.names.heads, pendingMessagesMax: Self.messagesMax
+            ) { message in
+                let payload = message.payload
+                guard let heads = HeadMessage(json: payload),
+                    heard.book.withLock({ $0.hear(heads, now: clock()) })
+                else {
+                    telemetry.emit(HeadsNotUnderstood(bytes: payload.count))
+                    return
+                }
+            }
+        } catch {
+            throw .nats(error)
+        }
+    }
+
+    public convenience init(_ client: TapeClient) throws(TapeError) {
+        let clock = SystemClock()
+        try self.init(client) { clock.monotonic().nanoseconds }
+    }
+
+    /// What was heard so far.
+    public var book: HeadBook { heard.book.withLock { $0 } }
+}
+
+struct HeadsNotUnderstood: TelemetryEvent {
+    static let name = "tape.heads.not_understood"
+    let bytes: Int
+
+    var level: LogLevel { .warning }
+    var message: String { "somebody told heads that make no sense; they are ignored" }
+    var fields: [(String, LogValue)] { [("bytes", .integer(Int64(bytes)))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_tape_heads_not_understood_total",
+            "Messages with the tape's heads that were refused."
+        ).add()
+    }
+}

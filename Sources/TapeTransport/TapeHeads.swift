@@ -1,0 +1,94 @@
+public import MarketModel
+internal import Primitives
+internal import TapeProtocol
+
+/// The newest of what the tape has acknowledged on one partition of a source.
+public struct TapeHead: Hashable, Sendable {
+    public var partition: Partition
+    public var epoch: UInt64
+    /// 0: nothing yet.
+    public var lastOrdinal: UInt64
+    /// Of the packet with that ordinal, in its stream; 0: who tells it does not know.
+    public var sequence: UInt64
+
+    public init(
+        partition: Partition, epoch: UInt64, lastOrdinal: UInt64, sequence: UInt64 = 0
+    ) {
+        self.partition = partition
+        self.epoch = epoch
+        self.lastOrdinal = lastOrdinal
+        self.sequence = sequence
+    }
+}
+
+/// What a source tells of its heads over core NATS: JSON, in as many messages as it takes.
+struct HeadMessage: Equatable {
+    /// A message grows to this at most.
+    static let bytesMax = 48 * 1024
+
+    var source: SourceName
+    /// What has these heads: a source of ticks, or the operators' bars.
+    var input: ReaderPosition.Input
+    var heads: [TapeHead]
+
+    static func messages(
+        _ source: SourceName, _ input: ReaderPosition.Input, _ heads: [TapeHead]
+    ) -> [[UInt8]] {
+        MessageParts.split(heads.map { json($0) }, bytesMax: bytesMax).map { part in
+            var json = JSONWriter(capacity: part.reduce(96) { $0 + $1.count + 1 })
+            json.object { json in
+                json.member("source", source.text)
+                json.member("input", input.rawValue)
+                json.member(
+                    "heads",
+                    array: { json in
+                        for text in part { json.literal(String(decoding: text, as: UTF8.self)) }
+                    })
+            }
+            return json.bytes
+        }
+    }
+
+    private static func json(_ head: TapeHead) -> [UInt8] {
+        var json = JSONWriter(capacity: 96)
+        json.object { json in
+            json.member("partition", head.partition.number)
+            json.member("epoch", head.epoch)
+            json.member("last_ordinal", head.lastOrdinal)
+            json.member("sequence", head.sequence)
+        }
+        return json.bytes
+    }
+
+    init(source: SourceName, input: ReaderPosition.Input, heads: [TapeHead]) {
+        self.source = source
+        self.input = input
+        self.heads = heads
+    }
+
+    /// Nil when any of it is not what a teller says: then nothing of it is believed.
+    init?(json bytes: [UInt8]) {
+        let json: JSONValue
+        do throws(JSONError) {
+            json = try JSONValue.parse(bytes)
+        } catch {
+            return nil
+        }
+        guard let source = json["source"]?.string.flatMap({ SourceName($0) }),
+            let input = json["input"]?.string.flatMap({ ReaderPosition.Input(rawValue: $0) }),
+            let entries = json["heads"]?.array
+        else { return nil }
+        self.init(source: source, input: input, heads: [])
+        for entry in entries {
+            guard let number = entry["partition"]?.int, Partition.isValid(number),
+                let epoch = entry["epoch"]?.uint64, let last = entry["last_ordinal"]?.uint64,
+                let sequence = entry["sequence"]?.uint64, epoch < PublisherLane.floorMax,
+                last < PublisherLane.floorMax
+            else { return nil }
+            heads.append(
+                TapeHead(
+                    partition: Partition(number), epoch: epoch, lastOrdinal: last,
+                    sequence: sequence))
+        }
+    }
+}

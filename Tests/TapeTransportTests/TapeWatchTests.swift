@@ -125,6 +125,34 @@ import Testing
         #expect(other.isRunning)
     }
 
+    @Test("a stream that is nearly full is low, and ample again when it was purged")
+    func headroom() throws {
+        let (server, port) = try server("2m")
+        let rig = try rig(server)
+        let payload = [UInt8](repeating: 7, count: 120_000)
+        for _ in 0..<8 {
+            _ = try rig.client.connection.request(
+                payload, to: "md.ticks.0.sim", timeout: .seconds(10))
+        }
+        let watch = try TapeWatch(
+            rig.client, monitor: TapeWatch.Monitor(url: "http://127.0.0.1:\(port)"),
+            streams: ["MD_TICKS_0", "MD_TICKS_1"], metrics: true)
+        #expect(eventually { watch.headroom(ofStreams: ["MD_TICKS_0"]) == .low })
+        #expect(watch.headroom(ofStreams: ["MD_TICKS_1"]) == .ample)
+        #expect(eventually { seen(watch)["headroom"]?.string == "low" })
+        #expect(
+            seen(watch)["streams"]?.array?.map { $0["headroom"]?.string } == ["low", "ample"])
+        #expect((seen(watch)["disk_headroom_bytes"]?.int ?? 0) > 0)
+        #expect(rig.log.count("tape.headroom.low") == 1)
+        let page = { String(decoding: rig.client.telemetry.metrics.render(), as: UTF8.self) }
+        #expect(eventually { page().contains("mds_tape_headroom_low 1") })
+        #expect(page().contains("mds_tape_disk_headroom_bytes "))
+        #expect(try rig.client.jetStream.purge(stream: "MD_TICKS_0", below: 8) == 7)
+        #expect(eventually { watch.headroom(ofStreams: ["MD_TICKS_0"]) == .ample })
+        #expect(eventually { rig.log.count("tape.headroom.ample") == 1 })
+        watch.stop()
+    }
+
     @Test("streams that cannot be looked up are told, and a stop does not wait for them")
     func noServer() throws {
         let (server, _) = try server("always")

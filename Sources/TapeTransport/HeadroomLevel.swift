@@ -1,0 +1,93 @@
+/// How much room is left before the tape refuses what is published: low, or ample, with a gap
+/// between the two, so that it does not flicker at one mark. Pure.
+public struct HeadroomLevel: Sendable {
+    public enum Level: String, Sendable {
+        case ample
+        /// Publishing would soon be refused: time for the policies of backpressure.
+        case low
+    }
+
+    public enum Place: Hashable, Sendable, CustomStringConvertible {
+        /// Up to the stream's `max_bytes`.
+        case stream(String)
+        /// What the server may take for all of its stores.
+        case disk
+
+        public var description: String {
+            switch self {
+            case .stream(let name): name
+            case .disk: "disk"
+            }
+        }
+    }
+
+    public struct Room: Hashable, Sendable {
+        public var place: Place
+        public var freeBytes: UInt64
+        public var limitBytes: UInt64
+
+        public init(place: Place, freeBytes: UInt64, limitBytes: UInt64) {
+            self.place = place
+            self.freeBytes = freeBytes
+            self.limitBytes = limitBytes
+        }
+
+        /// Whole percent that are free, rounded down; 0 of a place without any room.
+        public var percent: UInt64 {
+            guard limitBytes > 0 else { return 0 }
+            let (product, overflow) = freeBytes.multipliedReportingOverflow(by: 100)
+            return overflow ? freeBytes / (limitBytes / 100 + 1) : product / limitBytes
+        }
+    }
+
+    /// Of one place.
+    public struct Change: Hashable, Sendable {
+        public let room: Room
+        public let level: Level
+    }
+
+    /// Below it a place is low.
+    public static let lowPercent: UInt64 = 10
+    /// From it on a place that was low is ample again.
+    public static let amplePercent: UInt64 = 20
+    /// A disk is low below it, too. No stream is: the keeper lets a small one come below that.
+    public static let diskFreeBytesMin: UInt64 = 64 << 20
+
+    private var levels: [Place: Level] = [:]
+
+    public init() {}
+
+    /// The worst of all places.
+    public var level: Level { levels.values.contains(.low) ? .low : .ample }
+
+    /// Of the disk and of these streams; those that nobody has seen are taken for ample.
+    public func level(ofStreams streams: [String]) -> Level {
+        let places = streams.map { Place.stream($0) } + [.disk]
+        return places.contains { levels[$0] == .low } ? .low : .ample
+    }
+
+    public func level(of place: Place) -> Level { levels[place] ?? .ample }
+
+    /// What was seen: all streams that are there, and the disk if it is known. Says which places
+    /// have changed, in order of their names.
+    public mutating func update(streams: [Room], disk: Room?) -> [Change] {
+        var present = levels.filter { $0.key == .disk }
+        var changes: [Change] = []
+        for room in streams + (disk.map { [$0] } ?? []) {
+            let before = levels[room.place] ?? .ample
+            let level = Self.next(before, room)
+            present[room.place] = level
+            if level != before { changes.append(Change(room: room, level: level)) }
+        }
+        levels = present
+        return changes.sorted { $0.room.place.description < $1.room.place.description }
+    }
+
+    private static func next(_ before: Level, _ room: Room) -> Level {
+        let isScarce = room.place == .disk && room.freeBytes < diskFreeBytesMin
+        switch before {
+        case .ample: return room.percent < lowPercent || isScarce ? .low : .ample
+        case .low: return room.percent >= amplePercent && !isScarce ? .ample : .low
+        }
+    }
+}

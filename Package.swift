@@ -104,6 +104,9 @@ let package = Package(
         // Where the rings meet: the tape's machines, carried out on NATS.
         library("TapeTransport", uses: ["NatsTransport", "ServiceRuntime", "Telemetry"] + tape),
         library(
+            "LiveFanOut",
+            uses: ["TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry"] + tape),
+        library(
             "MembershipTransport",
             uses: ["Membership", "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry"]
                 + tape),
@@ -112,13 +115,14 @@ let package = Package(
         service(
             "ProviderGateway", in: "provider-gateway",
             uses: [
-                "Membership", "MembershipTransport", "TapeTransport", "ServiceRuntime", "Telemetry",
+                "Membership", "MembershipTransport", "LiveFanOut", "TapeTransport",
+                "ServiceRuntime", "Telemetry",
             ] + tape),
         service(
             "OperatorWorker", in: "operator-worker",
             uses: [
-                "Membership", "MembershipTransport", "StreamCore", "TapeTransport", "NatsTransport",
-                "ServiceRuntime", "Telemetry",
+                "Membership", "MembershipTransport", "LiveFanOut", "StreamCore", "TapeTransport",
+                "NatsTransport", "ServiceRuntime", "Telemetry",
             ]
                 + tape),
         service(
@@ -164,6 +168,9 @@ let package = Package(
         tests(
             of: "TapeTransport",
             uses: ["NatsTransport", "ServiceRuntime", "Telemetry", "TestSupport"] + tape),
+        tests(
+            of: "LiveFanOut", uses: frame + tape + ["ServiceTestSupport", "TestSupport"],
+            beside: ["live_subscriber.py"]),
         tests(
             of: "MembershipTransport",
             uses: ["Membership", "NatsTransport", "ServiceRuntime", "Telemetry"]

@@ -24,6 +24,7 @@ struct ConnectOptions: ~Copyable {
     func set(_ configuration: NatsConfiguration, events: Int) throws(NatsError) {
         try setServers(configuration)
         try setTimes()
+        try setWrites(configuration)
         try setSecurity(configuration)
         try unsafe setCallbacks(UnsafeMutableRawPointer(bitPattern: events))
     }
@@ -75,9 +76,13 @@ struct ConnectOptions: ~Copyable {
         try check(
             unsafe natsOptions_SetWriteDeadline(handle, NatsLimits.writeDeadline.natsMilliseconds),
             "the write deadline")
+    }
+
+    private func setWrites(_ configuration: NatsConfiguration) throws(NatsError) {
         // Without it a background thread writes a millisecond later, and when that write fails,
         // nobody hears of it.
-        try check(unsafe natsOptions_SetSendAsap(handle, true), "writing at once")
+        try check(
+            unsafe natsOptions_SetSendAsap(handle, configuration.writesAtOnce), "writing at once")
     }
 
     private func setSecurity(_ configuration: NatsConfiguration) throws(NatsError) {

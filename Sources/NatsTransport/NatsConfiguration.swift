@@ -29,6 +29,9 @@ public struct NatsConfiguration: Sendable {
     public var tls: TLS?
     /// All answers come to subjects below it. See `keepAnswersPrivate`.
     public var inboxPrefix = "_INBOX"
+    /// Whether each publish is handed to the kernel before it returns. If not, a millisecond's are
+    /// written together, and nobody hears when that fails: for what may be lost, and is much.
+    public var writesAtOnce = true
 
     public init(urls: [String], clientName: String) {
         self.urls = urls

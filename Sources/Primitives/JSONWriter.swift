@@ -2,7 +2,7 @@
 ///
 /// Commas are put in by the writer; opening and closing must match, which is a bug otherwise.
 public struct JSONWriter: Sendable {
-    public private(set) var bytes: [UInt8] = []
+    public internal(set) var bytes: [UInt8] = []
     private var needsComma = false
     private var depth = 0
 
@@ -113,7 +113,7 @@ public struct JSONWriter: Sendable {
         needsComma = true
     }
 
-    private mutating func comma() {
+    mutating func comma() {
         if needsComma { bytes.append(UInt8(ascii: ",")) }
         needsComma = true
     }

@@ -39,6 +39,9 @@ public final class TapePublisher {
 
     /// Filled by `handle`, emptied by the owner.
     public var acknowledged: [Acknowledged] = []
+    /// Called with each packet that stands on the tape for good, before its buffer is used again:
+    /// who keeps it copies its bytes.
+    public var onAcknowledged: ((_ packet: SealedPacket) -> Void)?
 
     private static let tickNanoseconds: Int64 = 1_000_000
     /// A stream is made at a service's start only: in the middle of its work an absent one is a
@@ -285,6 +288,7 @@ public final class TapePublisher {
             metrics.acknowledged(packet.header, nanoseconds: now - lanes[lane].publishedAt)
             acknowledged.append(
                 Acknowledged(lane: lane, header: packet.header, sequence: sequence))
+            onAcknowledged?(packet)
             lanes[lane].watermark = packet.header.watermark
             lanes[lane].spare = packet
             lanes[lane].trouble = nil

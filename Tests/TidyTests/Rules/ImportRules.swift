@@ -6,7 +6,7 @@ private let modules: [String: Set<String>] = {
     let services: Set<String> = [
         "Primitives", "MarketModel", "TapeCodec", "TapeProtocol", "StreamCore", "Telemetry",
         "ServiceRuntime", "NatsTransport", "PostgresClient", "ValkeyClient", "TapeTransport",
-        "Membership", "MembershipTransport",
+        "Membership", "MembershipTransport", "LiveFanOut",
     ]
     return [
         "Primitives": ["CXXHash"],
@@ -22,9 +22,14 @@ private let modules: [String: Set<String>] = {
         "ValkeyClient": Set(edges + ["CHiredis"]),
         "TapeTransport": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
+            "LiveFanOut",
+        ]),
+        "LiveFanOut": services.subtracting([
+            "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
+            "LiveFanOut",
         ]),
         "MembershipTransport": services.subtracting([
-            "PostgresClient", "ValkeyClient", "StreamCore",
+            "PostgresClient", "ValkeyClient", "StreamCore", "LiveFanOut",
         ]),
         "provider-gateway": services,
         "operator-worker": services,

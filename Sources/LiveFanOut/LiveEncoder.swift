@@ -1,0 +1,214 @@
+import MarketModel
+import Primitives
+import TapeCodec
+import TapeProtocol
+
+/// Makes of a packet's trades, quotes and bars one message each: a subject and JSON.
+///
+/// One thread owns it. Subjects are kept from packet to packet, so that a symbol is encoded once.
+struct LiveEncoder {
+    /// Symbols whose subjects are kept; at the next one all are forgotten, and made anew.
+    static let symbolsMax = 65_536
+
+    enum Kind: String, CaseIterable {
+        case trade
+        case quote
+        case bar
+    }
+
+    private struct Entry {
+        let definition: SymbolDefinition
+        let trades: String
+        let quotes: String
+    }
+
+    private let names: TapeNames
+    private var known: [Symbol: (trades: String, quotes: String)] = [:]
+    /// What the packet at hand defines, by index.
+    private var symbols: [Entry?] = []
+    private var series: [SeriesDefinition?] = []
+    private var json = JSONWriter(capacity: 1_024)
+
+    init(_ names: TapeNames) { self.names = names }
+
+    /// Calls `publish` with each message, in the packet's order. Other kinds, and what has no
+    /// definition of its symbol, are no news for anybody live.
+    mutating func encode(
+        _ packet: RawSpan, _ publish: (Kind, _ subject: String, _ json: [UInt8]) -> Void
+    ) throws(PacketError) {
+        let header = try PacketReader.header(of: packet)
+        symbols.removeAll(keepingCapacity: true)
+        series.removeAll(keepingCapacity: true)
+        var ordinal = header.firstOrdinal
+        var cursor = RecordCursor()
+        while let record = cursor.next(in: packet) {
+            json.removeAll()
+            switch record {
+            case .trade(let trade):
+                if let entry = entry(trade.header.symbol) {
+                    write(trade, entry.definition, header, ordinal)
+                    publish(.trade, entry.trades, json.bytes)
+                }
+            case .quote(let quote):
+                if let entry = entry(quote.header.symbol) {
+                    write(quote, entry.definition, header, ordinal)
+                    publish(.quote, entry.quotes, json.bytes)
+                }
+            case .bar(let bar):
+                if let entry = entry(bar.symbol), let series = series(bar.series) {
+                    write(bar, entry.definition, series, header, ordinal)
+                    let subject = names.liveBars(series.name, entry.definition.symbol)
+                    publish(.bar, subject, json.bytes)
+                }
+            case .other(let message):
+                define(message, in: packet)
+                guard WireFormat.Template.isTick(message.template) else { continue }
+            case .malformed(let error): throw error
+            }
+            ordinal &+= 1
+        }
+    }
+
+    // MARK: definitions
+
+    private func entry(_ index: UInt32) -> Entry? {
+        index < symbols.count ? symbols[Int(index)] : nil
+    }
+
+    private func series(_ index: UInt16) -> SeriesDefinition? {
+        index < series.count ? series[Int(index)] : nil
+    }
+
+    private mutating func define(_ message: MessageBounds, in packet: RawSpan) {
+        if let (index, definition) = message.symbolDefinition(in: packet),
+            index < PacketLimits.definitionsMax
+        {
+            while symbols.count <= index { symbols.append(nil) }
+            let subjects = subjects(definition.symbol)
+            symbols[Int(index)] = Entry(
+                definition: definition, trades: subjects.trades, quotes: subjects.quotes)
+        } else if let (index, definition) = message.seriesDefinition(in: packet),
+            index < PacketLimits.definitionsMax
+        {
+            while series.count <= index { series.append(nil) }
+            series[Int(index)] = definition
+        }
+    }
+
+    private mutating func subjects(_ symbol: Symbol) -> (trades: String, quotes: String) {
+        if let known = known[symbol] { return known }
+        if known.count >= Self.symbolsMax { known.removeAll(keepingCapacity: true) }
+        let made = (trades: names.liveTrades(symbol), quotes: names.liveQuotes(symbol))
+        known[symbol] = made
+        return made
+    }
+
+    // MARK: JSON
+
+    private mutating func write(
+        _ trade: Trade, _ symbol: SymbolDefinition, _ packet: PacketHeader, _ ordinal: UInt64
+    ) {
+        json.object { json in
+            Self.begin(&json, .trade, symbol, trade.header.eventTime)
+            json.member("price", trade.price)
+            json.member("size", trade.size)
+            json.member("exchange", trade.exchange)
+            json.member("conditions", trade.conditions)
+            if let action = TradeAction(rawValue: trade.header.action), action != .new {
+                json.member("action", "\(action)")
+            }
+            Self.end(&json, trade.header, symbol, packet, ordinal)
+        }
+    }
+
+    private mutating func write(
+        _ quote: Quote, _ symbol: SymbolDefinition, _ packet: PacketHeader, _ ordinal: UInt64
+    ) {
+        json.object { json in
+            Self.begin(&json, .quote, symbol, quote.header.eventTime)
+            json.member("bid", quote.bidPrice)
+            json.member("bid_size", quote.bidSize)
+            json.member("bid_exchange", quote.bidExchange)
+            json.member("ask", quote.askPrice)
+            json.member("ask_size", quote.askSize)
+            json.member("ask_exchange", quote.askExchange)
+            Self.end(&json, quote.header, symbol, packet, ordinal)
+        }
+    }
+
+    private mutating func write(
+        _ bar: Bar, _ symbol: SymbolDefinition, _ series: SeriesDefinition,
+        _ packet: PacketHeader, _ ordinal: UInt64
+    ) {
+        json.object { json in
+            Self.begin(&json, .bar, symbol, bar.openTime)
+            json.member("series", series.name.text)
+            if bar.closeTime.isDefined { json.member("close_time", time: bar.closeTime) }
+            if bar.number != 0 { json.member("number", bar.number) }
+            json.member("open", bar.open)
+            json.member("high", bar.high)
+            json.member("low", bar.low)
+            json.member("close", bar.close)
+            json.member("volume", decimal: bar.volume, decimals: Quantity.decimals)
+            json.member("vwap", bar.vwap)
+            json.member(
+                "notional", decimal: bar.notional, decimals: Price.decimals + Quantity.decimals)
+            json.member("trades", bar.trades)
+            if bar.excluded.total > 0 { json.member("excluded", bar.excluded.total) }
+            json.member("revision", ordinal)
+            json.member("generation", bar.generation)
+            json.member("reason", BarReason(rawValue: bar.reason).map { "\($0)" } ?? "unknown")
+            json.member("flags", names: bar.flags.names)
+            if let source = symbol.source { json.member("of_source", source.text) }
+            Self.place(&json, packet, ordinal)
+        }
+    }
+
+    private static func begin(
+        _ json: inout JSONWriter, _ kind: Kind, _ symbol: SymbolDefinition, _ time: Timestamp
+    ) {
+        json.member("kind", kind.rawValue)
+        json.member("symbol", symbol.symbol.text)
+        if time.isDefined { json.member("time", time: time) }
+    }
+
+    private static func end(
+        _ json: inout JSONWriter, _ header: TickHeader, _ symbol: SymbolDefinition,
+        _ packet: PacketHeader, _ ordinal: UInt64
+    ) {
+        json.member("flags", names: header.flags.names)
+        if header.receiveTime.isDefined { json.member("receive_time", time: header.receiveTime) }
+        if header.providerID != 0 { json.member("provider_id", header.providerID) }
+        if !symbol.provider.isEmpty { json.member("provider", symbol.provider) }
+        place(&json, packet, ordinal)
+    }
+
+    private static func place(
+        _ json: inout JSONWriter, _ packet: PacketHeader, _ ordinal: UInt64
+    ) {
+        json.member("source", packet.source.text)
+        json.member("partition", packet.partition.number)
+        json.member("ordinal", ordinal)
+        json.member("epoch", packet.epoch)
+    }
+}
+
+/// What is undefined or empty is left out.
+extension JSONWriter {
+    fileprivate mutating func member(_ name: String, _ price: Price) {
+        if price.isDefined { member(name, decimal: price.raw, decimals: Price.decimals) }
+    }
+
+    fileprivate mutating func member(_ name: String, _ size: Quantity) {
+        if size.isDefined { member(name, decimal: size.raw, decimals: Quantity.decimals) }
+    }
+
+    fileprivate mutating func member(_ name: String, _ text: ShortText) {
+        if text.raw != 0 { member(name, text.text) }
+    }
+
+    fileprivate mutating func member(_ name: String, names: [String]) {
+        guard !names.isEmpty else { return }
+        member(name, array: { json in for text in names { json.value(text) } })
+    }
+}

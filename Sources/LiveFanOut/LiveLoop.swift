@@ -1,0 +1,169 @@
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import Synchronization
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import Telemetry
+
+/// The live thread: connects for ever, and sends what is offered while there is a link.
+final class LiveLoop {
+    static let closeTimeout = Duration.seconds(3)
+    private static let flushTimeout = Duration.milliseconds(500)
+    private static let packetsPerTurn = 64
+    private static let waitMax = Duration.milliseconds(100)
+    private static let retryFirst = Duration.milliseconds(100)
+    private static let retryMax = Duration.seconds(5)
+
+    private let configuration: NatsConfiguration
+    private let telemetry: TelemetryHub
+    private let queue: LiveQueue
+    private let metrics: LiveMetrics
+    private let clock = SystemClock()
+    private var encoder: LiveEncoder
+    private var connection: NatsConnection?
+    private var connectAt = Int64.min
+    private var backoff = Backoff(first: LiveLoop.retryFirst, limit: LiveLoop.retryMax)
+    private var random = SystemRandomNumberGenerator()
+    private let link = Link()
+    private var state = State.waiting
+    private var refusalsSeen: UInt64 = 0
+
+    private enum State {
+        /// Nothing was sent yet, and nothing went wrong.
+        case waiting
+        case sending
+        /// Packets are left out, and it was said why.
+        case interrupted
+    }
+
+    /// Set by libnats' thread.
+    private final class Link: Sendable {
+        /// libnats has given the connection up for good.
+        let isClosed = Atomic<Bool>(false)
+    }
+
+    init(
+        _ configuration: NatsConfiguration, names: TapeNames, telemetry: TelemetryHub,
+        _ queue: LiveQueue, _ metrics: LiveMetrics
+    ) {
+        self.configuration = configuration
+        self.telemetry = telemetry
+        self.queue = queue
+        self.metrics = metrics
+        encoder = LiveEncoder(names)
+    }
+
+    func run() {
+        var packets: [LiveQueue.Packet] = []
+        while true {
+            connectIfDue()
+            packets.removeAll(keepingCapacity: true)
+            queue.receive(into: &packets, max: Self.packetsPerTurn, timeout: Self.waitMax)
+            for packet in packets { send(packet) }
+            metrics.packets.set(Double(queue.count))
+            noticeRefusals()
+            if queue.isClosed, packets.isEmpty { break }
+        }
+        close()
+    }
+
+    // MARK: the link
+
+    private func connectIfDue() {
+        if link.isClosed.exchange(false, ordering: .acquiringAndReleasing) {
+            connection = nil
+            retryLater()
+        }
+        guard connection == nil, !queue.isClosed, clock.monotonic().nanoseconds >= connectAt else {
+            return
+        }
+        do throws(NatsError) {
+            let (link, telemetry) = (link, telemetry)
+            connection = try NatsConnection(configuration) { event in
+                switch event {
+                case .closed: link.isClosed.store(true, ordering: .releasing)
+                case .asyncError(let text): telemetry.emit(LiveComplaint(text: text))
+                // They show when something is published.
+                case .disconnected, .reconnected, .lameDuck: return
+                }
+            }
+            backoff.reset()
+        } catch {
+            stopped("\(error)")
+            retryLater()
+        }
+    }
+
+    private func retryLater() {
+        connectAt =
+            clock.monotonic().nanoseconds + backoff.next(using: &random).wholeNanoseconds
+    }
+
+    private func close() {
+        guard let connection else { return }
+        do throws(NatsError) {
+            if connection.isConnected { try connection.flush(timeout: Self.flushTimeout) }
+        } catch {
+            stopped("\(error)")
+        }
+        connection.close()
+    }
+
+    // MARK: packets
+
+    private func send(_ packet: LiveQueue.Packet) {
+        guard let connection, connection.isConnected else {
+            metrics.dropped[.noLink]?.add(packet.ticks)
+            stopped("there is no link to NATS")
+            return
+        }
+        var sent: [LiveEncoder.Kind: UInt64] = [:]
+        var failure: NatsError?
+        do throws(PacketError) {
+            try packet.bytes.withRawSpan { bytes throws(PacketError) in
+                try encoder.encode(bytes) { kind, subject, json in
+                    guard subject.utf8.count <= NatsLimits.subjectBytesMax else {
+                        metrics.dropped[.subject]?.add(1)
+                        return
+                    }
+                    do throws(NatsError) {
+                        try json.withRawSpan { payload throws(NatsError) in
+                            try connection.publish(payload, to: subject)
+                        }
+                        sent[kind, default: 0] += 1
+                    } catch {
+                        metrics.dropped[.noLink]?.add(1)
+                        failure = error
+                    }
+                }
+            }
+        } catch {
+            // Only what was sealed in this process is offered.
+            preconditionFailure("a packet of our own cannot be read: \(error)")
+        }
+        metrics.sent(sent)
+        if let failure { stopped("\(failure)") } else { began() }
+    }
+
+    /// One that stands in a full queue is told by who takes from it.
+    private func noticeRefusals() {
+        let present = queue.refusals
+        guard present != refusalsSeen else { return }
+        refusalsSeen = present
+        stopped("more than \(LivePublisher.packetsMax) packets wait")
+    }
+
+    private func stopped(_ reason: String) {
+        guard state != .interrupted else { return }
+        state = .interrupted
+        telemetry.emit(LiveStopped(reason: reason))
+    }
+
+    private func began() {
+        guard state != .sending else { return }
+        state = .sending
+        telemetry.emit(LiveBegan())
+    }
+}

@@ -1,0 +1,100 @@
+public import NatsTransport
+internal import Primitives
+public import ServiceRuntime
+internal import Synchronization
+public import TapeCodec
+public import TapeProtocol
+public import TapeTransport
+public import Telemetry
+
+/// Sends the trades, quotes and bars of packets to whoever listens live: core NATS, best effort,
+/// JSON, one subject per symbol.
+///
+/// What is offered waits in a bounded queue for a thread with a connection of its own. At the limit,
+/// and while there is no link, packets are dropped and counted: the tape has them.
+public final class LivePublisher: Sendable {
+    public static let packetsMax = 4_096
+    public static let bytesMax = 16 * 1_024 * 1_024
+
+    private let queue: LiveQueue
+    private let thread: ServiceThread
+
+    /// Starts the thread; never waits for NATS.
+    public init(
+        _ nats: NatsConfiguration, names: TapeNames, telemetry: TelemetryHub
+    ) throws(ServiceError) {
+        let metrics = LiveMetrics(telemetry.metrics, packetsMax: Self.packetsMax)
+        let queue = LiveQueue(packetsMax: Self.packetsMax, bytesMax: Self.bytesMax, metrics)
+        self.queue = queue
+        var nats = nats
+        nats.clientName += "-live"
+        nats.writesAtOnce = false
+        let configuration = nats
+        thread = try ServiceThread(name: "live") {
+            LiveLoop(configuration, names: names, telemetry: telemetry, queue, metrics).run()
+        }
+    }
+
+    public convenience init(_ tape: TapeSettings, context: ServiceContext) throws(ServiceError) {
+        try self.init(tape.nats, names: tape.names, telemetry: context.telemetry)
+    }
+
+    deinit { queue.close() }
+
+    /// Copies the packet's bytes and returns at once. Any thread; a packet without ticks is no news.
+    public func offer(_ packet: SealedPacket) {
+        guard packet.header.tickCount > 0, packet.header.kind != .watermark else { return }
+        queue.offer(packet)
+    }
+
+    /// Ends the thread and the connection; what waits is sent if that is quick. Idempotent.
+    public func close() {
+        queue.close()
+        _ = thread.join(timeout: LiveLoop.closeTimeout)
+    }
+}
+
+/// What waits for the live thread: bounded in packets and bytes.
+final class LiveQueue: Sendable {
+    struct Packet: Sendable {
+        let bytes: [UInt8]
+        let ticks: UInt64
+    }
+
+    private let packets: Mailbox<Packet>
+    private let waitingBytes = Atomic<Int>(0)
+    private let bytesMax: Int
+    private let metrics: LiveMetrics
+    private let refused = Atomic<UInt64>(0)
+
+    init(packetsMax: Int, bytesMax: Int, _ metrics: LiveMetrics) {
+        packets = Mailbox(capacity: packetsMax)
+        self.bytesMax = bytesMax
+        self.metrics = metrics
+    }
+
+    var count: Int { packets.count }
+    var isClosed: Bool { packets.isClosed }
+    /// Packets that found no room so far.
+    var refusals: UInt64 { refused.load(ordering: .relaxed) }
+
+    func close() { packets.close() }
+
+    func offer(_ packet: SealedPacket) {
+        let ticks = UInt64(packet.header.tickCount)
+        let bytes = packet.byteCount
+        let waiting = waitingBytes.add(bytes, ordering: .relaxed).newValue
+        if waiting <= bytesMax {
+            if packets.send(Packet(bytes: packet.withBytes { $0.array }, ticks: ticks)) { return }
+        }
+        waitingBytes.subtract(bytes, ordering: .relaxed)
+        refused.add(1, ordering: .relaxed)
+        metrics.dropped[.full]?.add(ticks)
+    }
+
+    func receive(into buffer: inout [Packet], max: Int, timeout: Duration) {
+        let count = packets.receive(into: &buffer, max: max, timeout: timeout)
+        let bytes = buffer.suffix(count).reduce(0) { $0 + $1.bytes.count }
+        if bytes > 0 { waitingBytes.subtract(bytes, ordering: .relaxed) }
+    }
+}

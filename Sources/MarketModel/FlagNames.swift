@@ -1,0 +1,26 @@
+// Flags as people and programs read them.
+extension TickFlags {
+    private static let known: [(flag: TickFlags, name: String)] = [
+        (.snapshot, "snapshot"), (.conflated, "conflated"), (.backfilled, "backfilled"),
+        (.delayed, "delayed"), (.outOfSession, "out-of-session"),
+    ]
+
+    /// What this version does not know comes as one hexadecimal number.
+    public var names: [String] {
+        guard rawValue != 0 else { return [] }
+        var names = Self.known.filter { contains($0.flag) }.map(\.name)
+        let rest = Self.known.reduce(self) { $0.subtracting($1.flag) }
+        if rest.rawValue != 0 { names.append("0x\(String(rest.rawValue, radix: 16))") }
+        return names
+    }
+}
+
+extension BarFlags {
+    public var names: [String] {
+        var names: [String] = []
+        if contains(.partial) { names.append("partial") }
+        if contains(.final) { names.append("final") }
+        if contains(.mixedProviders) { names.append("mixed-providers") }
+        return names
+    }
+}

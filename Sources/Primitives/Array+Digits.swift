@@ -1,0 +1,78 @@
+// Numbers and times as text, digit by digit, without a `String` in between: for what is written per
+// tick.
+extension [UInt8] {
+    public mutating func append(digitsOf value: Int64) {
+        if value < 0 { append(UInt8(ascii: "-")) }
+        append(digitsOf: value.magnitude)
+    }
+
+    public mutating func append(digitsOf value: UInt64) {
+        guard value >= 10 else {
+            append(0x30 &+ UInt8(truncatingIfNeeded: value))
+            return
+        }
+        let start = count
+        var rest = value
+        while rest > 0 {
+            let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
+            append(0x30 &+ UInt8(truncatingIfNeeded: digit))
+            rest = quotient
+        }
+        self[start...].reverse()
+    }
+
+    /// Exactly `count` digits, with zeros in front.
+    public mutating func append(digitsOf value: UInt64, padded count: Int) {
+        let start = self.count
+        var rest = value
+        for _ in 0..<count {
+            let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
+            append(0x30 &+ UInt8(truncatingIfNeeded: digit))
+            rest = quotient
+        }
+        self[start...].reverse()
+    }
+
+    /// value × 10^-decimals, exact, without zeros at the end; at most `decimalsMax` decimals.
+    public mutating func append(decimal value: Int64, decimals: Int) {
+        precondition(
+            (0...Self.decimalsMax).contains(decimals), "\(decimals) decimals are too many")
+        if value < 0 { append(UInt8(ascii: "-")) }
+        var scale: UInt64 = 1
+        for _ in 0..<decimals { scale &*= 10 }
+        let (whole, fraction) = value.magnitude.quotientAndRemainder(dividingBy: scale)
+        append(digitsOf: whole)
+        guard fraction > 0 else { return }
+        append(UInt8(ascii: "."))
+        append(digitsOf: fraction, padded: decimals)
+        while last == 0x30 { removeLast() }
+    }
+
+    public static var decimalsMax: Int { 18 }
+
+    /// RFC 3339 in UTC with nine decimals, as `Timestamp.description`; undefined is no time.
+    public mutating func append(time: Timestamp) {
+        let perDay: Int64 = 86_400_000_000_000
+        var (days, rest) = time.nanoseconds.quotientAndRemainder(dividingBy: perDay)
+        if rest < 0 {
+            rest += perDay
+            days -= 1
+        }
+        let date = CivilDate(daysSinceEpoch: days)
+        append(digitsOf: UInt64(date.year.magnitude), padded: 4)
+        append(UInt8(ascii: "-"))
+        append(digitsOf: UInt64(date.month.magnitude), padded: 2)
+        append(UInt8(ascii: "-"))
+        append(digitsOf: UInt64(date.day.magnitude), padded: 2)
+        append(UInt8(ascii: "T"))
+        let seconds = UInt64(rest / 1_000_000_000)
+        append(digitsOf: seconds / 3_600, padded: 2)
+        append(UInt8(ascii: ":"))
+        append(digitsOf: seconds / 60 % 60, padded: 2)
+        append(UInt8(ascii: ":"))
+        append(digitsOf: seconds % 60, padded: 2)
+        append(UInt8(ascii: "."))
+        append(digitsOf: UInt64(rest % 1_000_000_000), padded: 9)
+        append(UInt8(ascii: "Z"))
+    }
+}

@@ -1,0 +1,30 @@
+// Values whose digits must survive any reader: decimals are texts, because a JSON number goes through
+// a `Double` in most languages.
+extension JSONWriter {
+    /// value × 10^-decimals.
+    public mutating func member(_ name: String, decimal value: Int64, decimals: Int) {
+        key(name)
+        quotes { $0.append(decimal: value, decimals: decimals) }
+    }
+
+    public mutating func member(_ name: String, decimal value: Int128, decimals: Int) {
+        member(name, FixedPoint.text(value, decimals: decimals))
+    }
+
+    /// As text, and beside it under `<name>_ns` in nanoseconds since 1970 UTC.
+    public mutating func member(_ name: String, time: Timestamp) {
+        key(name)
+        quotes { $0.append(time: time) }
+        key("\(name)_ns")
+        comma()
+        bytes.append(digitsOf: time.nanoseconds)
+    }
+
+    /// `body` writes text that needs no escape.
+    private mutating func quotes(_ body: (inout [UInt8]) -> Void) {
+        comma()
+        bytes.append(UInt8(ascii: "\""))
+        body(&bytes)
+        bytes.append(UInt8(ascii: "\""))
+    }
+}

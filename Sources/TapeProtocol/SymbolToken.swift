@@ -1,0 +1,67 @@
+public import MarketModel
+
+/// A symbol as one token of a subject: percent-encoded as in a URL, the dot too.
+///
+/// ASCII letters, digits, `-`, `_` and `~` stand for themselves; every other byte of the symbol's
+/// UTF-8 is `%` and two hexadecimal digits. In Python it is
+/// `urllib.parse.quote(symbol, safe="").replace(".", "%2E")`, and back `urllib.parse.unquote`.
+public enum SymbolToken {
+    public static func encode(_ symbol: Symbol) -> String {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(symbol.text.utf8.count)
+        for byte in symbol.text.utf8 {
+            if isPlain(byte) {
+                bytes.append(byte)
+            } else {
+                bytes.append(UInt8(ascii: "%"))
+                bytes.append(digit(byte >> 4))
+                bytes.append(digit(byte & 15))
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Nil: the token is not what `encode` makes of any symbol, so that two tokens never mean the
+    /// same one. Digits may be of either case, as some libraries write them.
+    public static func decode(_ token: some StringProtocol) -> Symbol? {
+        var bytes: [UInt8] = []
+        var rest = Substring(token).utf8
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                guard isPlain(byte) else { return nil }
+                bytes.append(byte)
+                continue
+            }
+            guard let high = rest.popFirst().flatMap(value),
+                let low = rest.popFirst().flatMap(value)
+            else { return nil }
+            let byte = high << 4 | low
+            guard !isPlain(byte) else { return nil }
+            bytes.append(byte)
+        }
+        return String(validating: bytes, as: UTF8.self).flatMap { Symbol($0) }
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"),
+            UInt8(ascii: "~"):
+            return true
+        default: return false
+        }
+    }
+
+    private static func digit(_ nibble: UInt8) -> UInt8 {
+        nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "A") + nibble - 10
+    }
+
+    private static func value(_ digit: UInt8) -> UInt8? {
+        switch digit {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+        default: nil
+        }
+    }
+}

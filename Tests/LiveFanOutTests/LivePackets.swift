@@ -1,0 +1,87 @@
+import MarketModel
+import Primitives
+import TapeCodec
+import Testing
+
+/// Packets as a gateway and an operator seal them.
+struct LivePackets {
+    private let source: SourceName
+    private var ordinal: UInt64 = 1
+    static let time = Timestamp(nanoseconds: 1_700_000_000_123_456_789)
+
+    init() throws { source = try #require(SourceName("synthetic")) }
+
+    private mutating func seal(
+        _ builder: inout PacketBuilder, marker: EpochMarker? = nil
+    ) -> SealedPacket {
+        let packet = builder.seal(
+            PacketBuilder.Seal(
+                epoch: 3, firstOrdinal: ordinal, watermark: Self.time, sendTime: Self.time),
+            marker: marker)
+        ordinal = packet.header.nextOrdinal
+        return packet
+    }
+
+    /// A trade and a quote.
+    mutating func ticks(_ symbol: String) throws -> SealedPacket {
+        var builder = PacketBuilder(kind: .ticks, partition: Partition(1), source: source)
+        let index = builder.register(
+            SymbolDefinition(
+                symbol: try #require(Symbol(symbol)), provider: "made-up", since: Self.time))
+        var header = TickHeader(
+            symbol: index, flags: [.conflated], providerTime: Self.time, receiveTime: Self.time,
+            providerID: 7)
+        try #require(
+            builder.append(
+                Trade(
+                    header: header, price: Price(raw: -Int64.max), size: Quantity(raw: 1),
+                    exchange: try #require(ShortText("Q\"")))))
+        header.flags = []
+        header.providerTime = .undefined
+        try #require(
+            builder.append(
+                Quote(
+                    header: header, bidPrice: Price(raw: 100_000_000), bidSize: Quantity(raw: 0),
+                    askPrice: .undefined, askSize: .undefined)))
+        return seal(&builder)
+    }
+
+    mutating func bar(_ symbol: String) throws -> SealedPacket {
+        var builder = PacketBuilder(kind: .bars, partition: Partition(1), source: .operator)
+        let index = builder.register(
+            SymbolDefinition(
+                symbol: try #require(Symbol(symbol)), provider: "", since: Self.time,
+                source: source))
+        let series = builder.register(
+            SeriesDefinition(
+                name: try #require(SeriesName("1m")), widthNanoseconds: 60_000_000_000))
+        var bar = Bar(
+            symbol: index, series: series, openTime: Self.time,
+            closeTime: Self.time.advanced(byNanoseconds: 60_000_000_000))
+        bar.flags = [.final, .partial]
+        bar.open = Price(raw: 1)
+        bar.notional = Int128.max
+        try #require(builder.append(bar))
+        return seal(&builder)
+    }
+
+    /// No tick in it: nobody live wants to hear of it.
+    mutating func marker() -> SealedPacket {
+        var builder = PacketBuilder(kind: .ticks, partition: Partition(1), source: source)
+        return seal(
+            &builder,
+            marker: EpochMarker(startOrdinal: ordinal, previousEpoch: 2, previousSequence: 0))
+    }
+
+    /// A tick of a kind that is not told live.
+    mutating func other() -> SealedPacket {
+        var builder = PacketBuilder(kind: .ticks, partition: Partition(1), source: source)
+        let header = TickHeader(
+            symbol: TickHeader.noSymbol, providerTime: .undefined, receiveTime: Self.time)
+        let gap = GapRecord(
+            header: header, from: Self.time, to: Self.time, kind: .any, reason: .unknown,
+            state: .open)
+        _ = builder.append(gap)
+        return seal(&builder)
+    }
+}

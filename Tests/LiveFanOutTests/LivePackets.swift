@@ -31,18 +31,17 @@ struct LivePackets {
         var header = TickHeader(
             symbol: index, flags: [.conflated], providerTime: Self.time, receiveTime: Self.time,
             providerID: 7)
-        try #require(
-            builder.append(
-                Trade(
-                    header: header, price: Price(raw: -Int64.max), size: Quantity(raw: 1),
-                    exchange: try #require(ShortText("Q\"")))))
+        let hasTrade = builder.append(
+            Trade(
+                header: header, price: Price(raw: -Int64.max), size: Quantity(raw: 1),
+                exchange: try #require(ShortText("Q\""))))
         header.flags = []
         header.providerTime = .undefined
-        try #require(
-            builder.append(
-                Quote(
-                    header: header, bidPrice: Price(raw: 100_000_000), bidSize: Quantity(raw: 0),
-                    askPrice: .undefined, askSize: .undefined)))
+        let hasQuote = builder.append(
+            Quote(
+                header: header, bidPrice: Price(raw: 100_000_000), bidSize: Quantity(raw: 0),
+                askPrice: .undefined, askSize: .undefined))
+        try #require(hasTrade && hasQuote)
         return seal(&builder)
     }
 
@@ -61,7 +60,8 @@ struct LivePackets {
         bar.flags = [.final, .partial]
         bar.open = Price(raw: 1)
         bar.notional = Int128.max
-        try #require(builder.append(bar))
+        let isIn = builder.append(bar)
+        try #require(isIn)
         return seal(&builder)
     }
 

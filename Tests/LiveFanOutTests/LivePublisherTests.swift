@@ -81,7 +81,7 @@ struct LivePublisherTests {
             #expect(messages.dropFirst().first?["ask"] == nil, "undefined is left out")
             #expect(
                 messages.last?["notional"] as? String
-                    == "1701411834604692317316873.03715884105727")
+                    == "1701411834604692317316.87303715884105727")
             #expect(own.last?["series"] as? [String] == ["1m"])
         }
         live.close()

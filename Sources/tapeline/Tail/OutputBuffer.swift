@@ -73,52 +73,13 @@ struct OutputBuffer {
 
     // MARK: numbers
 
-    mutating func integer(_ value: Int64) {
-        if value < 0 { bytes.append(UInt8(ascii: "-")) }
-        unsigned(value.magnitude)
-    }
+    mutating func integer(_ value: Int64) { bytes.append(digitsOf: value) }
 
-    mutating func unsigned(_ value: UInt64) {
-        guard value >= 10 else {
-            bytes.append(0x30 &+ UInt8(truncatingIfNeeded: value))
-            return
-        }
-        let start = bytes.count
-        var rest = value
-        while rest > 0 {
-            let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
-            bytes.append(0x30 &+ UInt8(truncatingIfNeeded: digit))
-            rest = quotient
-        }
-        bytes[start...].reverse()
-    }
-
-    private static let powers: [UInt64] = (0..<19).map { exponent in
-        (0..<exponent).reduce(1) { power, _ in power * 10 }
-    }
+    mutating func unsigned(_ value: UInt64) { bytes.append(digitsOf: value) }
 
     /// Exact, without zeros at the end; at most 18 decimals.
     mutating func decimal(_ value: Int64, decimals: Int) {
-        if value < 0 { bytes.append(UInt8(ascii: "-")) }
-        let scale = Self.powers[decimals]
-        let (whole, fraction) = value.magnitude.quotientAndRemainder(dividingBy: scale)
-        unsigned(whole)
-        guard fraction > 0 else { return }
-        bytes.append(UInt8(ascii: "."))
-        digits(fraction, decimals)
-        while bytes.last == 0x30 { bytes.removeLast() }
-    }
-
-    /// With leading zeros.
-    private mutating func digits(_ value: UInt64, _ count: Int) {
-        let start = bytes.count
-        var rest = value
-        for _ in 0..<count {
-            let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
-            bytes.append(0x30 &+ UInt8(truncatingIfNeeded: digit))
-            rest = quotient
-        }
-        bytes[start...].reverse()
+        bytes.append(decimal: value, decimals: decimals)
     }
 
     /// RFC 3339 in UTC with nine decimals.
@@ -136,13 +97,13 @@ struct OutputBuffer {
         bytes.append(contentsOf: dayText)
         bytes.append(separator)
         let seconds = UInt64(rest / 1_000_000_000)
-        digits(seconds / 3_600, 2)
+        bytes.append(digitsOf: seconds / 3_600, padded: 2)
         bytes.append(UInt8(ascii: ":"))
-        digits(seconds / 60 % 60, 2)
+        bytes.append(digitsOf: seconds / 60 % 60, padded: 2)
         bytes.append(UInt8(ascii: ":"))
-        digits(seconds % 60, 2)
+        bytes.append(digitsOf: seconds % 60, padded: 2)
         bytes.append(UInt8(ascii: "."))
-        digits(UInt64(rest % 1_000_000_000), 9)
+        bytes.append(digitsOf: UInt64(rest % 1_000_000_000), padded: 9)
         bytes.append(UInt8(ascii: "Z"))
     }
 

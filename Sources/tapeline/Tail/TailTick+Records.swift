@@ -46,10 +46,7 @@ extension TailTick {
         if let ordinal { add("revision", .unsigned(ordinal)) }
         add("generation", .unsigned(UInt64(bar.generation)))
         add("reason", Self.name(BarReason.self, bar.reason))
-        var flags: [String] = []
-        if bar.flags.contains(.partial) { flags.append("partial") }
-        if bar.flags.contains(.final) { flags.append("final") }
-        if bar.flags.contains(.mixedProviders) { flags.append("mixed-providers") }
+        let flags = bar.flags.names
         if !flags.isEmpty { add("flags", .flags(flags)) }
         if let source = symbol?.source { add("of_source", source.text) }
     }

@@ -73,7 +73,7 @@ struct TailTick {
     mutating func addTail(_ header: TickHeader, _ symbol: SymbolDefinition?) {
         time = header.eventTime
         self.symbol = symbol?.symbol.text ?? ""
-        let flags = Self.names(of: header.flags)
+        let flags = header.flags.names
         if !flags.isEmpty { add("flags", .flags(flags)) }
         add("receive_time", header.receiveTime)
         if header.providerTime.isDefined {
@@ -81,18 +81,6 @@ struct TailTick {
         }
         if header.providerID != 0 { add("provider_id", .unsigned(header.providerID)) }
         if let symbol { add("provider", symbol.provider) }
-    }
-
-    static func names(of flags: TickFlags) -> [String] {
-        guard flags.rawValue != 0 else { return [] }
-        let known: [(TickFlags, String)] = [
-            (.snapshot, "snapshot"), (.conflated, "conflated"), (.backfilled, "backfilled"),
-            (.delayed, "delayed"), (.outOfSession, "out-of-session"),
-        ]
-        var names = known.filter { flags.contains($0.0) }.map(\.1)
-        let rest = known.reduce(flags) { $0.subtracting($1.0) }
-        if rest.rawValue != 0 { names.append("0x\(String(rest.rawValue, radix: 16))") }
-        return names
     }
 
     /// Made once: the name of a case is looked up by reflection, and every tick has a resolution.

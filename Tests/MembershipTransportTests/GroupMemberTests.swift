@@ -2,6 +2,7 @@ import MarketModel
 import Membership
 import MembershipTransport
 import ServiceRuntime
+import ServiceTestSupport
 import TestSupport
 import Testing
 

@@ -10,6 +10,7 @@ import TapeProtocol
 import TapeTransport
 import Telemetry
 import TestSupport
+import Testing
 
 /// A group of one test: a namespace of its own on a real nats-server.
 struct MemberRig {
@@ -60,10 +61,7 @@ struct MemberRig {
     }
 
     func named(_ name: String) throws -> MemberName {
-        guard let name = MemberName(name) else {
-            throw ServiceRefused(description: "\(name) is no name")
-        }
-        return name
+        try #require(MemberName(name))
     }
 
     /// Each partition is held by exactly one of these, and its record and data plane agree.

@@ -119,6 +119,13 @@ public struct JetStream: Sendable {
         return answer != nil
     }
 
+    /// As `deleteConsumer`, but nobody waits for the answer, or gets one.
+    public func abandonConsumer(stream: String, name: String) throws(NatsError) {
+        try [UInt8]().withRawSpan { span throws(NatsError) in
+            try connection.publish(span, to: "$JS.API.CONSUMER.DELETE.\(stream).\(name)")
+        }
+    }
+
     /// Asks for up to `batch` messages within `expires`. They, and the messages that carry a
     /// status instead of a payload, come to `replyTo`:
     /// 100 heartbeat, 404 nothing there, 408 expired, 409 the consumer or its leader is gone, 503

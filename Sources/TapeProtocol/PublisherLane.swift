@@ -49,7 +49,7 @@ public struct PublisherLane: Sendable {
         case waiting(SealedPacket, retryAt: Int64, waiting: SealedPacket?)
         /// Unknown whether it is stored: the subject's last packet is being read, or will be.
         case resolving(SealedPacket, retryAt: Int64?, waiting: SealedPacket?)
-        /// A higher epoch owns the subject. Final.
+        /// A higher epoch owns the subject. Final, but for `reset`.
         case fenced(epoch: UInt64)
     }
 
@@ -95,6 +95,15 @@ public struct PublisherLane: Sendable {
     public init(epochFloor: UInt64 = 0, marking: Marking = Marking()) {
         self.epochFloor = epochFloor
         self.marking = marking
+    }
+
+    /// Forgets the subject, what is in flight, and that it was fenced: `open` may follow, as with a
+    /// new lane. What comes about an earlier attempt is told apart, because attempts count on; what
+    /// was in flight and still lands is met as somebody else's packet.
+    public mutating func reset() {
+        let attempt = attempt
+        self = PublisherLane(marking: marking)
+        self.attempt = attempt
     }
 
     public var isReady: Bool {

@@ -110,6 +110,22 @@ public final class TapePublisher {
 
     public func open(lane: Int) { feed(lane, .open) }
 
+    /// Gives the subject up: what waits and what is in flight is forgotten, and so are the
+    /// registered symbols and series. The lane is then as new, and `open` may follow. Whatever of
+    /// its own still lands is found by `open`, or fenced by the epoch of whoever opened the subject
+    /// meanwhile.
+    public func reset(lane: Int) {
+        let builder = lanes[lane].builder
+        lanes[lane].machine.reset()
+        lanes[lane].builder = PacketBuilder(
+            kind: builder.kind, partition: builder.partition, source: builder.source)
+        lanes[lane].spare = nil
+        lanes[lane].watermark = .undefined
+        lanes[lane].trouble = nil
+        acknowledged.removeAll { $0.lane == lane }
+        rolledBack.removeAll { $0.lane == lane }
+    }
+
     /// Somebody remembers more of the lane's subject than the tape: its next ordinal is at least
     /// this, its epoch above that one. What lies in between is told as lost.
     public func raise(nextOrdinal: UInt64, aboveEpoch: UInt64 = 0, lane: Int) {

@@ -336,11 +336,12 @@ public final class TapeReaders {
         readers[reader].machine.openFailed(now: clock.monotonic().nanoseconds)
     }
 
-    /// Best effort: what is not deleted is forgotten by the server after its inactivity.
+    /// Best effort: what is not deleted is forgotten by the server after its inactivity. A
+    /// partition that is handed over waits behind this, so this waits for nothing.
     private func deleteConsumer(_ reader: Int, _ tenure: UInt64) {
         guard tenure > 0, client.connection.isConnected else { return }
-        do throws(JetStreamError) {
-            _ = try client.jetStream.deleteConsumer(
+        do throws(NatsError) {
+            try client.jetStream.abandonConsumer(
                 stream: readers[reader].input.stream, name: consumer(reader, tenure))
         } catch {
             client.telemetry.emit(TapeCallFailed(reason: "\(error)"))

@@ -47,6 +47,19 @@ import Testing
         var statuses: [Int] { log.all.compactMap(\.status) }
     }
 
+    @Test("a consumer that is abandoned is gone soon, without an answer")
+    func abandoned() throws {
+        let fixture = try Fixture()
+        try fixture.consumer([], .all)
+        try fixture.jetStream.abandonConsumer(stream: "S", name: "C")
+        #expect(
+            try eventually {
+                let info = try fixture.connection.request(
+                    [], to: "$JS.API.CONSUMER.INFO.S.C", timeout: .seconds(5))
+                return String(decoding: info.payload, as: UTF8.self).contains("not found")
+            })
+    }
+
     @Test(
         "two filter subjects from a sequence come merged in stream order, and tell where they are")
     func twoFilters() throws {

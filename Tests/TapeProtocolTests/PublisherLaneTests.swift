@@ -158,6 +158,42 @@ import Testing
         }
     }
 
+    @Test("reset in flight: what comes about it is told apart, and it is met when it lands late")
+    func resetInFlight() throws {
+        let rig = try LaneRig(openAt: 10)
+        let sent = try #require(rig.publish(ticks: 2))
+        rig.lane.reset()
+        #expect(rig.lane.isIdle && rig.lane.epoch == 0 && rig.lane.deadline == nil)
+        #expect(rig.handle(.acknowledged(attempt: sent.attempt, sequence: 11)).isEmpty)
+        #expect(rig.handle(.open).readsLast == 1)
+        let marker = try #require(rig.handle(.lastRead(rig.standing)).marker)
+        #expect(marker.startOrdinal == 1 && marker.previousEpoch == 1)
+        #expect(marker.definition == 5 && marker.generation == 6, "what markers say stays")
+        let opened = try #require(rig.publishMarker(marker))
+        #expect(opened.attempt > sent.attempt)
+        #expect(rig.handle(.acknowledged(attempt: sent.attempt, sequence: 11)).isEmpty)
+        // The packet from before came in between.
+        #expect(rig.handle(.outOfSequence(attempt: opened.attempt)).readsLast == 1)
+        let last = LastPacket(sequence: 11, header: sent.packet.header)
+        let second = try #require(rig.handle(.lastRead(last)).marker)
+        #expect(second.startOrdinal == 3 && second.previousEpoch == 2)
+    }
+
+    @Test("reset when fenced: it opens above whoever fenced it, and floors count anew")
+    func resetWhenFenced() throws {
+        let rig = try LaneRig(openAt: 10)
+        let sent = try #require(rig.publish(ticks: 2))
+        _ = rig.handle(.outOfSequence(attempt: sent.attempt))
+        let last = rig.last(epoch: 7, firstOrdinal: 1, ticks: 4, sequence: 12)
+        _ = rig.handle(.lastRead(last))
+        #expect(rig.lane.isFenced)
+        rig.lane.reset()
+        #expect(rig.raise(1, aboveEpoch: 8).isEmpty)
+        _ = rig.handle(.open)
+        let marker = try #require(rig.handle(.lastRead(last)).marker)
+        #expect(marker.startOrdinal == 5 && marker.previousEpoch == 8 && rig.lane.epoch == 9)
+    }
+
     @Test("an epoch beyond which there is none fences, and does not trap")
     func lastEpoch() throws {
         let rig = try LaneRig()

@@ -229,7 +229,8 @@ import Testing
 
     @Test("due after the partition's share of work, after some seconds, and at the end")
     func due() {
-        var schedule = CheckpointSchedule(partitions: 10, behind: position(4))
+        var schedule = CheckpointSchedule(behind: position(4))
+        schedule.sharing = 10
         #expect(!schedule.isDue(at: position(4), now: 0, isLast: true))
         #expect(!schedule.isDue(at: nil, now: 0, isLast: true))
         // The first one at once: what was computed again need not be so once more.
@@ -253,7 +254,7 @@ import Testing
 
     @Test("what was not stored is due again; a base after a pause")
     func failed() {
-        var schedule = CheckpointSchedule(partitions: 1, behind: nil)
+        var schedule = CheckpointSchedule(behind: nil)
         #expect(schedule.isBaseDue(now: 5))
         schedule.took(imageAt: position(5), now: 5)
         #expect(!schedule.isBaseDue(now: Int64.max - 1))

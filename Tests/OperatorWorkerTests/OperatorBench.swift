@@ -31,9 +31,7 @@ final class OperatorBench {
         self.tape = tape
         let configuration = try TestService.configuration(
             Main.description,
-            tape.environment.merging(["OPERATOR_PARTITIONS": "0", "OPERATOR_SERIES": series]) {
-                $1
-            })
+            tape.environment.merging(["OPERATOR_SERIES": series]) { $1 })
         settings = try OperatorSettings(configuration)
         publisher = try TapePublisher(try tape.connect(), mailbox: mailbox)
         lane = publisher.addLane(

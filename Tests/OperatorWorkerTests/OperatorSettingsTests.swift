@@ -7,13 +7,12 @@ import Testing
 
 @Suite("The operator's settings")
 struct OperatorSettingsTests {
-    @Test("partitions and series arrive, from the finest series to the coarsest")
+    @Test("series arrive, from the finest series to the coarsest")
     func all() throws {
         let settings = try OperatorSettings(
             TestService.configuration(
                 Main.description,
-                ["OPERATOR_PARTITIONS": "3,8-10", "OPERATOR_SERIES": "1h,1s,5m"]))
-        #expect(settings.partitions.map(\.number) == [3, 8, 9, 10])
+                ["OPERATOR_SERIES": "1h,1s,5m"]))
         #expect(settings.series.all.map(\.name.text) == ["1s", "5m", "1h"])
     }
 
@@ -34,8 +33,6 @@ struct OperatorSettingsTests {
         arguments: [
             ("OPERATOR_SERIES", "7s"), ("OPERATOR_SERIES", "1x"), ("OPERATOR_SERIES", "1m,60s"),
             ("OPERATOR_SERIES", "0s"), ("OPERATOR_SERIES", "2d"),
-            ("OPERATOR_PARTITIONS", "30-40"), ("OPERATOR_PARTITIONS", "a"),
-            ("OPERATOR_PARTITIONS", "5-3"), ("OPERATOR_PARTITIONS", "1,1"),
         ])
     func bad(key: String, value: String) {
         let found = TestService.problems(Main.description, [key: value])

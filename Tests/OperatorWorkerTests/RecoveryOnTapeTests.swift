@@ -35,9 +35,7 @@ struct RecoveryOnTapeTests {
         }
 
         func worker(_ environment: [String: String] = [:]) throws -> RunningService {
-            try TestWorker(
-                tape, ["OPERATOR_PARTITIONS": "0"].merging(environment) { $1 }
-            ).start()
+            try TestWorker(tape, environment, takes: [0]).start()
         }
 
         /// Publishes a part of the feed and waits until all of it was taken.
@@ -100,7 +98,7 @@ struct RecoveryOnTapeTests {
     @Test("a killed worker's successor computes again only what came after the checkpoint")
     func killed() throws {
         var run = try Run("rc2", seed: 2)
-        let worker = try TestWorker(run.tape, ["OPERATOR_PARTITIONS": "0"])
+        let worker = try TestWorker(run.tape, takes: [0])
         let client = try run.tape.connect(worker.service)
         let first = try worker.start(client)
         try run.publish(0..<20, to: first)
@@ -136,7 +134,7 @@ struct RecoveryOnTapeTests {
             value[value.count / 2] ^= 1
             _ = try run.bucket.put(key, value, expected: part.revision)
             // A worker that is killed at once, so that it keeps nothing new.
-            let worker = try TestWorker(run.tape, ["OPERATOR_PARTITIONS": "0"])
+            let worker = try TestWorker(run.tape, takes: [0])
             let client = try run.tape.connect(worker.service)
             let running = try worker.start(client)
             #expect(started(running, round == 0 ? "checkpoint" : "start"))

@@ -1,6 +1,7 @@
 import MarketModel
 import ServiceRuntime
 import ServiceTestSupport
+import TapeProtocol
 import TapeTransport
 
 @testable import OperatorWorker
@@ -11,22 +12,27 @@ struct TestWorker {
     let service: TestService
     let settings: OperatorSettings
     let report = OperatorReport()
+    let member: TestMember
 
-    init(_ tape: TestTape, _ environment: [String: String] = [:]) throws {
+    /// It takes these partitions at once; nil: all.
+    init(
+        _ tape: TestTape, _ environment: [String: String] = [:], takes partitions: [Int]? = nil
+    ) throws {
         self.tape = tape
+        member = TestMember(takes: partitions ?? Array(0..<tape.names.partitions))
         service = try TestService(
-            Main.description,
-            tape.environment.merging(["OPERATOR_PARTITIONS": "0-3"]) { $1 }
-                .merging(environment) { $1 })
+            Main.description, tape.environment.merging(environment) { $1 })
         settings = try OperatorSettings(service.context.configuration)
     }
 
     /// Runs it on a client that the test may close: to the worker that is a kill.
     func start(_ client: TapeClient) throws -> RunningService {
-        let (settings, report) = (settings, report)
+        let (settings, report, member) = (settings, report, member)
         return try service.start { context in
             defer { client.close() }
-            return try Worker(settings, client: client, context: context, report: report).run()
+            let worker = try Worker(settings, client: client, context: context, report: report)
+            member.attach(worker.port)
+            return worker.run(as: member)
         }
     }
 

@@ -162,7 +162,7 @@ struct WorkerTests {
         try publish(feeds, on: tape)
         let bars = feeds[0].bars(series: Self.series)
         #expect(bars.count > 2 * PartitionOperator.outboxMax)
-        let running = try TestWorker(tape, ["OPERATOR_PARTITIONS": "0"]).start()
+        let running = try TestWorker(tape, takes: [0]).start()
         #expect(try isDone(feeds, on: tape))
         #expect(try running.stop() == .success)
         try check(feeds, on: tape)
@@ -178,7 +178,7 @@ struct WorkerTests {
                 part * 20..<(part + 1) * 20, by: &source, closing: part == 89)
             source.skip = 3
         }
-        let running = try TestWorker(tape, ["OPERATOR_PARTITIONS": "0"]).start()
+        let running = try TestWorker(tape, takes: [0]).start()
         #expect(try isDone(feeds, on: tape))
         #expect(running.service.metric("mds_tape_missing_ticks_total") == 267)
         #expect(try running.stop() == .success)
@@ -205,11 +205,12 @@ struct WorkerTests {
         try check(feeds, on: tape)
     }
 
-    @Test("a second worker takes the partitions over; the first one ends and adds nothing")
+    @Test("whoever opens a higher epoch has the partitions; the older owner says that it lost them")
     func takenOver() throws {
         let tape = try tape("wk5")
         let feeds = feeds(5)
-        let first = try TestWorker(tape).start()
+        let worker = try TestWorker(tape)
+        let first = try worker.start()
         #expect(isWorking(first))
         try publish(feeds, on: tape, closing: false)
         let second = try TestWorker(tape).start()
@@ -223,8 +224,10 @@ struct WorkerTests {
             try source.publish(watermark: feed.end)
         }
         #expect(try isDone(feeds, on: tape))
-        #expect(try first.exitCode() == .temporary)
-        #expect(!second.hasEnded)
+        #expect(eventually { worker.member.lost == [0, 1, 2, 3] })
+        #expect(eventually { first.service.metric("mds_operator_partitions") == 0 })
+        #expect(first.isReady && !first.hasEnded && !second.hasEnded, "\(first.reasons)")
+        #expect(try first.stop() == .success)
         #expect(try second.stop() == .success)
         try check(feeds, on: tape)
     }
@@ -233,19 +236,15 @@ struct WorkerTests {
     func partlyTakenOver() throws {
         let tape = try tape("wk6")
         let feeds = feeds(6)
-        let first = try TestWorker(tape).start()
+        let worker = try TestWorker(tape)
+        let first = try worker.start()
         #expect(isWorking(first))
-        let second = try TestWorker(tape, ["OPERATOR_PARTITIONS": "1,3"]).start()
+        let second = try TestWorker(tape, takes: [1, 3]).start()
         #expect(isWorking(second, partitions: 2))
         try publish(feeds, on: tape)
         #expect(try isDone(feeds, on: tape))
-        #expect(
-            eventually {
-                first.reasons == [
-                    "partition 1: another worker owns it; a restart takes it back",
-                    "partition 3: another worker owns it; a restart takes it back",
-                ]
-            }, "\(first.reasons)")
+        #expect(eventually { worker.member.lost == [1, 3] })
+        #expect(worker.member.held == [0, 2] && first.isReady, "\(first.reasons)")
         #expect(try first.stop() == .success)
         #expect(try second.stop() == .success)
         try check(feeds, on: tape)

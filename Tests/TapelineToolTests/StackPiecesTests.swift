@@ -112,7 +112,7 @@ struct StackArgumentTests {
     @Test(
         "what the stack itself gives cannot be set",
         arguments: [
-            "", "=", "A", "PATH=/tmp", "NATS_PASSWORD=x", "OPERATOR_PARTITIONS=0",
+            "", "=", "A", "PATH=/tmp", "NATS_PASSWORD=x", "MDS_MEMBER=a",
             "POSTGRES_HOST=example", String(repeating: "LOG_", count: 2_000) + "=1",
         ])
     func refused(_ text: String) {

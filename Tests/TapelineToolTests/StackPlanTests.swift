@@ -61,12 +61,10 @@ struct StackPlanTests {
         }
     }
 
-    @Test("the two operators share the partitions out")
-    func partitions() throws {
+    @Test("services have ports of their own, which tell members of one host apart")
+    func ports() throws {
         let folder = try TemporaryFolder()
         let units = try testPlan(folder).units
-        let ranges = units.compactMap { $0.environment["OPERATOR_PARTITIONS"] }
-        #expect(ranges == ["0-15", "16-31"])
         let ports = units.compactMap { $0.environment["OPS_PORT"] }
         #expect(Set(ports).count == 4)
     }

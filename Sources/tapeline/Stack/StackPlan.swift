@@ -150,12 +150,10 @@ struct StackPlan: Equatable, Sendable {
                 ]) { $1 }, for: .gateway),
             service(
                 "operator-worker-a", "operator-worker", .operatorA,
-                nats("operator", .natsOperator).merging(["OPERATOR_PARTITIONS": "0-15"]) { $1 },
-                for: .operators),
+                nats("operator", .natsOperator), for: .operators),
             service(
                 "operator-worker-b", "operator-worker", .operatorB,
-                nats("operator", .natsOperator).merging(["OPERATOR_PARTITIONS": "16-31"]) { $1 },
-                for: .operators),
+                nats("operator", .natsOperator), for: .operators),
             service("store-writer", "store-writer", .writer, writerEnvironment, for: .writer),
         ]
     }

@@ -1,3 +1,6 @@
+import MarketModel
+import Membership
+import MembershipTransport
 import ServiceRuntime
 import TapeProtocol
 import TapeTransport
@@ -13,14 +16,11 @@ struct Main {
         name: "operator-worker", version: ProductVersion.text,
         summary: "Reads partitions of the tape and publishes bars.",
         keys: OperatorSettings.keys,
-        rules: [.tape, .partitions("OPERATOR_PARTITIONS"), .of { _ = try OperatorSettings($0) }],
+        rules: [.tape, .of { _ = try OperatorSettings($0) }],
         examples: [
             ServiceDescription.Example(
-                "operator-worker --operator-partitions 0-15",
-                "Works on the first half of 32 partitions."),
-            ServiceDescription.Example(
                 "operator-worker --operator-series 1s,5s,1m,1h",
-                "Makes bars of four widths in one pass."),
+                "Makes bars of four widths in one pass.")
         ])
 
     static func run(_ context: ServiceContext) throws -> ExitCode {
@@ -41,6 +41,35 @@ struct Main {
             client, monitor: tape.monitor, streams: [tape.names.barStream], metrics: false)
         defer { watch.stop() }
         context.operations.addStatusSection("tape") { watch.write(into: &$0) }
-        return try Worker(settings, client: client, context: context, report: report).run()
+        let worker = try Worker(settings, client: client, context: context, report: report)
+        return worker.run(as: SoleMember(of: worker.port))
+    }
+}
+
+/// A worker that shares its partitions with nobody.
+private final class SoleMember: OwnershipMember {
+    private let port: OwnershipPort
+
+    init(of port: OwnershipPort) {
+        self.port = port
+        port.steady(until: Int64.max)
+        let claim = Claim(tenure: 1, epoch: 1, previous: nil, wasReleased: true)
+        for partition in port.partitions { _ = port.send(.take(partition, claim)) }
+    }
+
+    func leave() {
+        for partition in port.partitions { _ = port.send(.release(partition, tenure: 1)) }
+    }
+
+    private var left: Set<Partition> = []
+
+    var hasLeft: Bool {
+        var news: [OwnershipNews] = []
+        port.hear(into: &news)
+        for word in news {
+            if case .opened = word { continue }
+            left.insert(word.partition)
+        }
+        return left == port.partitions
     }
 }

@@ -1,14 +1,19 @@
 import MarketModel
+import Membership
 import Primitives
 import StreamCore
 import Synchronization
 import TapeCodec
 
-/// What the worker's thread last said of its partitions, for the operations port's thread.
+/// What the worker's thread last said of the partitions that it owns, for the operations port's
+/// thread.
 final class OperatorReport: Sendable {
     struct Line: Sendable {
         let partition: Partition
+        let stage: String
         let epoch: UInt64
+        /// Who had it before.
+        let previous: MemberName?
         let input: TapePosition?
         let problem: String?
         let symbols: Int
@@ -30,6 +35,8 @@ final class OperatorReport: Sendable {
         ) {
             let core = slot.core
             partition = slot.partition
+            stage = slot.stage.name
+            previous = slot.claim?.previous
             way = slot.way
             checkpoint = slot.checkpoint
             checkpointAge = slot.checkpoint.map { Double(now - $0.at) / 1e9 }
@@ -60,7 +67,10 @@ final class OperatorReport: Sendable {
     private func write(_ line: Line, into json: inout JSONWriter) {
         json.object { json in
             json.member("partition", line.partition.number)
+            json.member("stage", line.stage)
             json.member("epoch", line.epoch)
+            json.key("previous_owner")
+            if let previous = line.previous { json.value(previous.text) } else { json.null() }
             json.key("problem")
             if let problem = line.problem { json.value(problem) } else { json.null() }
             json.member("input_sequence", line.input?.sequence ?? 0)

@@ -6,11 +6,11 @@ import TapeTransport
 
 /// What the operator worker does, from its configuration.
 struct OperatorSettings: Sendable {
-    var partitions: [Partition]
     var series: BarSeriesSet
     var streamBytesMax: Int64
-    /// How long computed bars may take to get onto the tape, and the last checkpoints into their
-    /// bucket, when the service stops. A call to the bucket may still be under way then.
+    /// How long it may take to hand all partitions over when the service stops: bars get onto the
+    /// tape, last checkpoints into their bucket, and the others have to hear of it. A call to the
+    /// bucket may still be under way then.
     var drainNanoseconds: Int64 = 6_500_000_000
 
     /// Which run of definitions the bars belong to.
@@ -19,9 +19,6 @@ struct OperatorSettings: Sendable {
     static let keys: [ConfigurationKey] =
         ConfigurationKey.tape + ConfigurationKey.operations(port: 8_501) + ConfigurationKey.logging
         + [
-            ConfigurationKey(
-                "OPERATOR_PARTITIONS", .partitions, default: "0-31", group: "Operator",
-                "Partitions that this worker owns: numbers and ranges, separated by commas."),
             ConfigurationKey(
                 "OPERATOR_SERIES", .list, default: "1s,1m", group: "Operator",
                 "Bar series: a number and s, m, h or d each; a divisor of a day."),
@@ -32,7 +29,6 @@ struct OperatorSettings: Sendable {
         ]
 
     init(_ configuration: Configuration) throws(SettingsError) {
-        partitions = configuration.partitions("OPERATOR_PARTITIONS").map { Partition($0) }
         do throws(StreamCoreError) {
             series = try BarSeriesSet(configuration.list("OPERATOR_SERIES"))
         } catch {

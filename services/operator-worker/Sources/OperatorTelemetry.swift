@@ -18,14 +18,26 @@ struct OperatorMetrics {
     private let checkpointBytes: Gauge
     private let checkpointWrite: Histogram
     private let recovery: Histogram
+    private let takeover: Histogram
+    private let restore: Histogram
+    private let handover: Histogram
+    private let owned: Gauge
+    /// Of partitions that ended here: what they counted stays counted.
+    private var past = Past()
+
+    private struct Past {
+        var published: UInt64 = 0
+        var suppressed: UInt64 = 0
+    }
 
     init(_ metrics: MetricRegistry) {
         self.metrics = metrics
         trades = metrics.gauge(
-            "mds_operator_trades", "Trades taken from the tape since the start.")
+            "mds_operator_trades",
+            "Trades in the accounts of the worker's partitions, which move with them.")
         late = metrics.gauge(
             "mds_operator_late_trades",
-            "Trades that came after their window was closed, counted once per series.")
+            "Trades in those accounts that came after their window was closed, once per series.")
         published = metrics.gauge(
             "mds_operator_bars_published", "Bars published since the start.")
         suppressed = metrics.gauge(
@@ -50,6 +62,37 @@ struct OperatorMetrics {
             "mds_operator_recovery_seconds",
             "Time from looking at a partition until all that stands was met again.",
             buckets: [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60])
+        takeover = metrics.histogram(
+            "mds_operator_takeover_seconds",
+            "Time from the order to take a partition until the marker of its epoch stands.",
+            buckets: Self.changeSeconds)
+        restore = metrics.histogram(
+            "mds_operator_restore_seconds",
+            "Time from the marker of a partition's epoch until its ticks are read.",
+            buckets: Self.changeSeconds)
+        handover = metrics.histogram(
+            "mds_operator_handover_seconds",
+            "Time from the last tick of a partition that is given to another worker until it may "
+                + "have it.",
+            buckets: Self.changeSeconds)
+        owned = metrics.gauge("mds_operator_partitions", "Partitions that this worker owns.")
+    }
+
+    private static let changeSeconds = [
+        0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5,
+    ]
+
+    func tookOver(nanoseconds: Int64) { takeover.observe(Double(nanoseconds) / 1e9) }
+
+    func restored(nanoseconds: Int64) { restore.observe(Double(nanoseconds) / 1e9) }
+
+    func handedOver(nanoseconds: Int64) { handover.observe(Double(nanoseconds) / 1e9) }
+
+    /// A partition ended here, or begins anew.
+    mutating func left(_ core: PartitionOperator?) {
+        guard let core else { return }
+        past.published &+= core.published
+        past.suppressed &+= core.suppressed
     }
 
     func wrote(nanoseconds: Int64) { checkpointWrite.observe(Double(nanoseconds) / 1e9) }
@@ -57,19 +100,27 @@ struct OperatorMetrics {
     func caughtUp(nanoseconds: Int64) { recovery.observe(Double(nanoseconds) / 1e9) }
 
     func update(_ lines: [OperatorReport.Line], series: BarSeriesSet) {
-        func sum(_ value: (OperatorReport.Line) -> UInt64) -> Double {
-            Double(lines.reduce(0) { $0 &+ value($1) })
+        func sum(_ past: UInt64 = 0, _ value: (OperatorReport.Line) -> UInt64) -> Double {
+            Double(lines.reduce(past) { $0 &+ value($1) })
         }
+        owned.set(Double(lines.count))
         trades.set(sum { $0.counters?.received ?? 0 })
         late.set(sum { $0.counters?.series.reduce(0) { $0 + $1.late } ?? 0 })
-        published.set(sum(\.published))
-        suppressed.set(sum(\.suppressed))
+        published.set(sum(past.published, \.published))
+        suppressed.set(sum(past.suppressed, \.suppressed))
         openWindows.set(sum { UInt64($0.openWindows) })
         stopped.set(sum { $0.problem == nil ? 0 : 1 })
         checkpointBytes.set(sum { UInt64($0.checkpoint?.byteCount ?? 0) })
-        if let age = lines.compactMap(\.checkpointAge).max() { checkpointAge.set(age) }
+        checkpointAge.show(lines.compactMap(\.checkpointAge).max())
         let marks = lines.map(\.watermark).filter { $0 != SourceTable.noWatermark }
-        if let oldest = marks.min() { watermark.set(Double(oldest.nanoseconds) / 1e9) }
+        watermark.show(marks.min().map { Double($0.nanoseconds) / 1e9 })
+    }
+}
+
+extension Gauge {
+    /// What nothing is known of is not 0.
+    fileprivate func show(_ value: Double?) {
+        if let value { set(value) } else { remove() }
     }
 }
 

@@ -1,4 +1,5 @@
 import MarketModel
+import Membership
 import Primitives
 import ServiceRuntime
 import StreamCore
@@ -12,39 +13,55 @@ extension Worker {
     /// again.
     private static let againNanoseconds: Int64 = 1_000_000_000
 
+    /// A reader that is opened holds the thread up, and markers of other partitions with it: it
+    /// waits for those, but no longer than this.
+    private static let readerWaitNanosecondsMax: Int64 = 200_000_000
+
     /// Takes the next step that needs no answer.
-    func advance(_ index: Int) {
+    func advance(_ index: Int, now: Int64) {
         let slot = slots[index]
-        guard !publisher.isFenced(lane: slot.lane) else { return }
         switch slot.stage {
         case .waiting(let until, _):
-            let now = clock.monotonic().nanoseconds
-            guard now >= until, ask(slot, opened: false) else { return }
+            guard now >= until,
+                checkpoints.ask(.look(slot.partition, round: slot.round))
+            else { return }
             if slot.beganAt == Int64.min { slots[index].beganAt = now }
             slots[index].stage = .looking
         case .opening(let ordinal):
             guard publisher.isReady(lane: slot.lane),
                 publisher.nextOrdinal(lane: slot.lane) >= ordinal,
-                ask(slot, opened: true)
+                checkpoints.ask(.find(slot.partition, round: slot.round, lane: end(slot.lane)))
             else { return }
             slots[index].stage = .finding
+        case .restored(let position):
+            guard
+                now >= (slot.openedAt ?? now) + Self.readerWaitNanosecondsMax
+                    || !slots.contains(where: \.isWaitingForMarker)
+            else { return }
+            slots[index].stage = .working
+            readers.open(slot.reader, at: position)
+            if slots[index].core?.mustHold ?? false { hold(index) }
+        case .working:
+            guard !slot.hasRead, readers.isReading(slot.reader) else { return }
+            slots[index].hasRead = true
+            metrics.restored(nanoseconds: now - (slot.openedAt ?? now))
         case .leaving:
             guard slot.core?.isEmpty ?? true, publisher.isIdle(lane: slot.lane) else { return }
             beginAnew(index)
-        case .looking, .finding, .working, .stopped: return
+        case .idle, .looking, .finding, .releasing, .stopped: return
         }
     }
 
-    private func ask(_ slot: PartitionSlot, opened: Bool) -> Bool {
-        let lane = slot.lane
-        let end = CheckpointJob.LaneEnd(
+    private func end(_ lane: Int) -> CheckpointJob.LaneEnd {
+        CheckpointJob.LaneEnd(
             ordinal: publisher.nextOrdinal(lane: lane) - 1, epoch: publisher.epoch(lane: lane))
-        return checkpoints.ask(
-            .look(slot.partition, tenure: slot.tenure, lane: opened ? end : nil))
     }
 
-    private func index(_ partition: Partition, tenure: UInt64) -> Int? {
-        slots.firstIndex { $0.partition == partition && $0.tenure == tenure }
+    private func index(_ partition: Partition, round: UInt64) -> Int? {
+        guard let index = slotOfPartition[partition], slots[index].isOwned,
+            slots[index].round == round
+        else { return nil }
+        return index
     }
 
     // MARK: answers
@@ -52,30 +69,28 @@ extension Worker {
     func heard(_ answer: CheckpointAnswer) {
         let now = clock.monotonic().nanoseconds
         switch answer {
-        case .found(let partition, let tenure, let situation):
-            guard let index = index(partition, tenure: tenure) else { return }
+        case .found(let partition, let round, let situation):
+            guard let index = index(partition, round: round) else { return }
             found(situation, index)
-        case .notFound(let partition, let tenure, let reason):
-            guard let index = index(partition, tenure: tenure) else { return }
+        case .notFound(let partition, let round, let reason):
+            guard let index = index(partition, round: round) else { return }
             context.telemetry.emit(PartitionNotStarted(partition: partition, reason: reason))
             wait(index, reason)
-        case .written(let partition, let tenure, let outcome, let written):
-            guard let index = index(partition, tenure: tenure) else { return }
+        case .written(let partition, let round, let outcome, let written):
+            guard let index = index(partition, round: round) else { return }
             slots[index].isWriting = false
             self.written(outcome, written, index, now: now)
-        case .notWritten(let partition, let tenure, let reason):
+        case .notWritten(let partition, let round, let reason):
             context.telemetry.emit(CheckpointFailed(partition: partition, reason: reason))
-            guard let index = index(partition, tenure: tenure) else { return }
+            guard let index = index(partition, round: round) else { return }
             slots[index].isWriting = false
-            if context.shutdown.isRequested {
+            if case .releasing = slots[index].stage {
                 slots[index].core?.giveUp()
             } else {
                 slots[index].core?.notStored(now: now)
             }
         case .requested(let partitions):
-            for index in slots.indices where partitions.contains(slots[index].partition) {
-                requested(index)
-            }
+            for index in partitions.compactMap({ slotOfPartition[$0] }) { requested(index) }
         }
     }
 
@@ -84,19 +99,27 @@ extension Worker {
             until: clock.monotonic().nanoseconds + Self.againNanoseconds, reason: reason)
     }
 
+    /// It may be taken, or not.
+    private func looked(_ situation: RecoverySituation, _ index: Int, _ claim: Claim) {
+        let lane = slots[index].lane
+        switch situation.refusal {
+        case .standBy(let reason): wait(index, reason)
+        case .stop(let reason): stop(index, reason)
+        case .begin, .raise, nil:
+            // Also when the tape was put back, nobody who wrote checkpoints is above, and nobody
+            // who owned the partition before.
+            let epoch = max(situation.stored.head?.epoch ?? 0, claim.epoch - min(1, claim.epoch))
+            publisher.raise(nextOrdinal: 1, aboveEpoch: epoch, lane: lane)
+            publisher.open(lane: lane)
+            slots[index].stage = .opening(ordinal: 0)
+        }
+    }
+
     private func found(_ situation: RecoverySituation, _ index: Int) {
         let lane = slots[index].lane
+        if case .releasing = slots[index].stage { return }
         guard situation.laneOrdinal != nil else {
-            switch situation.refusal {
-            case .standBy(let reason): wait(index, reason)
-            case .stop(let reason): stop(index, reason)
-            case .begin, .raise, nil:
-                // Also when the tape was put back, nobody who wrote checkpoints is above.
-                publisher.raise(
-                    nextOrdinal: 1, aboveEpoch: situation.stored.head?.epoch ?? 0, lane: lane)
-                publisher.open(lane: lane)
-                slots[index].stage = .opening(ordinal: 0)
-            }
+            if let claim = slots[index].claim { looked(situation, index, claim) }
             return
         }
         slots[index].isRebuilding = situation.isRebuildRequested
@@ -120,15 +143,18 @@ extension Worker {
         let slot = slots[index]
         slots[index].core = PartitionOperator(
             partition: slot.partition, settings: settings, beginning: beginning, lane: lane(index))
-        slots[index].stage = .working
+        share()
+        slots[index].stage = .restored(beginning.input.position)
         slots[index].way = beginning.way.name
+        slots[index].standing = []
+        if beginning.number > 0 {
+            slots[index].keep(sequence: beginning.input.position?.sequence ?? 0, isBase: true)
+        }
         context.telemetry.emit(
             PartitionStarted(
                 partition: slot.partition, epoch: publisher.epoch(lane: slot.lane),
                 standing: beginning.standing?.ordinal ?? 0, way: beginning.way.name,
                 checkpoint: beginning.number, input: beginning.input.position?.sequence ?? 0))
-        readers.open(slot.reader, at: beginning.input.position)
-        if slots[index].core?.mustHold ?? false { hold(index) }
     }
 
     // MARK: checkpoints
@@ -146,7 +172,7 @@ extension Worker {
                 return
             }
             let job = CheckpointJob.write(
-                slot.partition, tenure: slot.tenure, image,
+                slot.partition, round: slot.round, image,
                 epoch: publisher.epoch(lane: slot.lane))
             if checkpoints.ask(job) {
                 slots[index].isWriting = true
@@ -168,6 +194,7 @@ extension Worker {
         case .stored(let number):
             slots[index].core?.stored()
             slots[index].isRebuilding = false
+            slots[index].keep(sequence: written.sequence, isBase: written.isBase)
             slots[index].checkpoint = PartitionSlot.Kept(
                 number: number, sequence: written.sequence, byteCount: written.byteCount, at: now)
             metrics.wrote(nanoseconds: written.nanoseconds)
@@ -184,12 +211,12 @@ extension Worker {
     /// A person wants the partition's bars made anew, whatever it does now.
     private func requested(_ index: Int) {
         let slot = slots[index]
-        guard !publisher.isFenced(lane: slot.lane), !slot.isRebuilding else { return }
+        guard slot.isOwned, !slot.isRebuilding else { return }
         switch slot.stage {
         // The next look sees the request by itself.
-        case .waiting, .looking, .opening, .finding, .leaving: return
+        case .idle, .waiting, .looking, .opening, .finding, .leaving, .releasing: return
         case .stopped: beginAnew(index)
-        case .working:
+        case .restored, .working:
             context.telemetry.emit(RebuildBegun(partition: slot.partition))
             // What was computed is right as far as it goes, and leaves first.
             hold(index)
@@ -199,8 +226,10 @@ extension Worker {
 
     private func beginAnew(_ index: Int) {
         readers.close(slots[index].reader)
-        slots[index].tenure += 1
+        metrics.left(slots[index].core)
+        slots[index].round += 1
         slots[index].core = nil
+        slots[index].hasRead = false
         slots[index].isHeld = false
         slots[index].isWriting = false
         slots[index].isCaughtUp = false

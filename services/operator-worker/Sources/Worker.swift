@@ -1,4 +1,6 @@
 import MarketModel
+import Membership
+import MembershipTransport
 import NatsTransport
 import Primitives
 import ServiceRuntime
@@ -8,30 +10,41 @@ import TapeProtocol
 import TapeTransport
 import Telemetry
 
-/// The data plane of the operator: one thread that reads its partitions of the tape, makes bars
-/// and publishes them.
+/// The data plane of the operator: one thread that reads those partitions of the tape which are its
+/// process's own, makes bars and publishes them.
 ///
+///     orders of the membership -> slots
 ///     reader of a partition -> PartitionOperator -> lane of its bars -> acknowledged
-///                                                -> image of its state -> CheckpointThread
+///                                                -> image of its state -> CheckpointThreads
 final class Worker {
     private static let eventsPerTurn = 256
-    private static let waitMax = Duration.milliseconds(20)
-    private static let reportNanoseconds: Int64 = 100_000_000
+    /// A word of another thread lies for as long as a wait lasts: an order for a worker that has
+    /// nothing else to do, and while partitions come and go the answers that they wait for.
+    private static let waitMax = Duration.milliseconds(5)
+    private static let waitMaxMoving = Duration.milliseconds(1)
 
     let settings: OperatorSettings
     let client: TapeClient
     let context: ServiceContext
+    let port: OwnershipPort
     let publisher: TapePublisher
     let readers: TapeReaders
-    let checkpoints: CheckpointThread
-    let metrics: OperatorMetrics
+    let checkpoints: CheckpointThreads
+    var metrics: OperatorMetrics
     let clock = SystemClock()
     var slots: [PartitionSlot] = []
-    private let report: OperatorReport
+    /// By number; of partitions that the tape has.
+    var slotOfPartition: [Partition: Int] = [:]
+    /// What the membership has no room for yet.
+    var untold: [OwnershipNews] = []
+    let report: OperatorReport
+    let positions: PositionTeller
+    var reportedAt = Int64.min
     private let mailbox = TapeMailbox(capacity: 16_384)
-    private let positions: PositionTeller
     private var answers: [CheckpointAnswer] = []
-    private var reportedAt = Int64.min
+    private var orders: [OwnershipOrder] = []
+    /// The process may act as the owner of what it holds.
+    private var isSteady = false
 
     init(
         _ settings: OperatorSettings, client: TapeClient, context: ServiceContext,
@@ -43,14 +56,16 @@ final class Worker {
         self.report = report
         metrics = OperatorMetrics(context.telemetry.metrics)
         positions = try PositionTeller(client, group: "operator")
+        let mailbox = mailbox
+        let partitions = (0..<client.names.partitions).map { Partition($0) }
+        // A full mailbox wakes its thread by what is in it.
+        port = OwnershipPort(partitions: partitions) { _ = mailbox.send(.wake) }
         client.notify(mailbox)
-        publisher = try TapePublisher(
-            client, mailbox: mailbox)
-        readers = try TapeReaders(
-            client, group: "operator", mailbox: mailbox)
-        checkpoints = try CheckpointThread(
+        publisher = try TapePublisher(client, mailbox: mailbox)
+        readers = try TapeReaders(client, group: "operator", mailbox: mailbox)
+        checkpoints = try CheckpointThreads(
             client, settings: settings, telemetry: context.telemetry, mailbox: mailbox)
-        for partition in settings.partitions { add(partition) }
+        for partition in partitions { add(partition) }
     }
 
     private func add(_ partition: Partition) {
@@ -67,29 +82,69 @@ final class Worker {
                     names.ticks(partition),
                     names.watermarks(stream: names.streamIndex(of: partition)),
                 ]))
+        slotOfPartition[partition] = slots.count
         slots.append(PartitionSlot(partition: partition, reader: reader, lane: lane))
     }
 
     // MARK: the loop
 
-    /// Runs until shutdown is asked for or no partition is left to work on.
-    func run() -> ExitCode {
+    /// Runs until shutdown is asked for and everything is handed over, or the connection is gone.
+    func run(as member: some OwnershipMember) -> ExitCode {
         defer { checkpoints.stop() }
         var events: [TapeEvent] = []
-        while !context.shutdown.isRequested {
-            for index in slots.indices { advance(index) }
-            _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: Self.waitMax)
-            if let ending = handle(&events) { return ending }
-            pump()
-            publisher.tick()
-            readers.tick()
-            tell()
-            if let ending = fenced() { return ending }
+        var leavesUntil: Int64?
+        while true {
+            let now = clock.monotonic().nanoseconds
+            if let until = leavesUntil {
+                if member.hasLeft || now >= until { break }
+            } else if context.shutdown.isRequested {
+                leavesUntil = now + settings.drainNanoseconds
+                member.leave()
+            }
+            let isMoving = slots.contains(where: \.isMoving) || leavesUntil != nil
+            let timeout = isMoving ? Self.waitMaxMoving : Self.waitMax
+            _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: timeout)
+            if let ending = turn(&events) { return ending }
         }
-        return drain(&events)
+        return end()
     }
 
     /// An exit code: the service has to end.
+    private func turn(_ events: inout [TapeEvent]) -> ExitCode? {
+        settle()
+        if let ending = handle(&events) { return ending }
+        port.take(into: &orders)
+        for order in orders { obey(order) }
+        orders.removeAll(keepingCapacity: true)
+        leaveWhatIsFenced()
+        let now = clock.monotonic().nanoseconds
+        if isSteady {
+            for index in slots.indices where slots[index].isOwned { advance(index, now: now) }
+            pump(now: now)
+            publisher.tick()
+            readers.tick()
+        }
+        finishReleases(now: now)
+        tellMembership()
+        tell()
+        return nil
+    }
+
+    /// Before anything else of a turn, which may be the first one after a long stop: nothing is
+    /// read and nothing published by a process that others may take for dead.
+    private func settle() {
+        let wasSteady = isSteady
+        isSteady = port.isSteady(now: clock.monotonic().nanoseconds)
+        guard isSteady != wasSteady else { return }
+        for index in slots.indices where slots[index].isOwned && !slots[index].isHeld {
+            if isSteady {
+                readers.release(slots[index].reader, take)
+            } else {
+                readers.hold(slots[index].reader)
+            }
+        }
+    }
+
     private func handle(_ events: inout [TapeEvent]) -> ExitCode? {
         defer { events.removeAll(keepingCapacity: true) }
         for event in events {
@@ -104,7 +159,10 @@ final class Worker {
             }
         }
         // Lanes and slots are added together, so their numbers are the same.
-        for packet in publisher.acknowledged { slots[packet.lane].core?.acknowledge(packet.header) }
+        for packet in publisher.acknowledged {
+            if packet.header.flags.contains(.epochMarker) { opened(packet.lane, packet.header) }
+            slots[packet.lane].core?.acknowledge(packet.header)
+        }
         publisher.acknowledged.removeAll(keepingCapacity: true)
         checkpoints.take(into: &answers)
         for answer in answers { heard(answer) }
@@ -112,7 +170,7 @@ final class Worker {
         return nil
     }
 
-    private func take(_ reader: Int, _ header: PacketHeader, _ packet: NatsMessage) {
+    func take(_ reader: Int, _ header: PacketHeader, _ packet: NatsMessage) {
         // Readers and slots are added together, so their numbers are the same.
         let position = readers.position(reader)
         packet.withPayload { slots[reader].core?.take(header, $0, at: position) }
@@ -125,13 +183,14 @@ final class Worker {
         readers.hold(slots[index].reader)
     }
 
-    private func pump() {
-        let now = clock.monotonic().nanoseconds
-        for index in slots.indices {
-            // What another owner has taken over is held for good.
-            guard !publisher.isFenced(lane: slots[index].lane) else { continue }
+    private func pump(now: Int64) {
+        for index in slots.indices where slots[index].core != nil {
             let lane = lane(index)
             slots[index].core?.pump(lane, now: now)
+            if case .releasing = slots[index].stage {
+                keep(index, now: now, isLast: true)
+                continue
+            }
             keep(index, now: now, isLast: false)
             guard slots[index].isHeld, case .working = slots[index].stage,
                 !(slots[index].core?.mustHold ?? true)
@@ -143,101 +202,11 @@ final class Worker {
 
     func lane(_ index: Int) -> TapeLane { TapeLane(publisher: publisher, lane: slots[index].lane) }
 
-    // MARK: trouble and the end
-
-    /// Another owner has taken partitions over: those end here, and with the last one the service.
-    private func fenced() -> ExitCode? {
-        var left = 0
-        for slot in slots {
-            if publisher.isFenced(lane: slot.lane) {
-                hold(slot.reader)
-            } else {
-                left += 1
-            }
-        }
-        return left == 0 ? .temporary : nil
-    }
-
-    /// Takes nothing more; bars leave, and then every partition is kept as it stands.
-    private func drain(_ events: inout [TapeEvent]) -> ExitCode {
-        for index in slots.indices { hold(index) }
-        let deadline = clock.monotonic().nanoseconds + settings.drainNanoseconds
-        while !isIdle, clock.monotonic().nanoseconds < deadline {
-            _ = mailbox.receive(
-                into: &events, max: Self.eventsPerTurn, timeout: .milliseconds(5))
-            if let ending = handle(&events) { return ending }
-            let now = clock.monotonic().nanoseconds
-            for index in slots.indices where !publisher.isFenced(lane: slots[index].lane) {
-                let lane = lane(index)
-                slots[index].core?.pump(lane, now: now)
-                keep(index, now: now, isLast: true)
-            }
-            publisher.tick()
-        }
+    /// What was not handed over is as after a kill: the next owner computes it again.
+    private func end() -> ExitCode {
+        let isComplete = !slots.contains(where: \.isOwned)
         readers.close()
-        context.telemetry.emit(OperatorDrained(isComplete: isIdle))
-        return isIdle ? .success : .temporary
-    }
-
-    /// Everything is on the tape that may still get there, and kept.
-    private var isIdle: Bool {
-        slots.allSatisfy { slot in
-            publisher.isFenced(lane: slot.lane)
-                || publisher.isIdle(lane: slot.lane) && !slot.isWriting
-                    && slot.core?.isAtRest ?? true
-        }
-    }
-
-    // MARK: report
-
-    private func problem(_ slot: PartitionSlot) -> String? {
-        if publisher.isFenced(lane: slot.lane) {
-            return "another worker owns it; a restart takes it back"
-        }
-        switch slot.stage {
-        case .waiting(_, let reason): return reason ?? "it is being opened"
-        case .looking, .opening, .finding: return "it is being opened"
-        case .stopped(let reason): return reason
-        case .leaving: return "its bars are about to be made anew"
-        case .working: break
-        }
-        if let problem = readers.problem(slot.reader) {
-            return "\(problem); \(RecoverySituation.remedy(slot.partition))"
-        }
-        if let stopped = slot.core?.stopped { return stopped }
-        if !(slot.core?.hasBegunLine ?? true) { return "its bars are being made anew" }
-        return readers.isReading(slot.reader) ? nil : "it is being opened"
-    }
-
-    private func tell() {
-        let now = clock.monotonic().nanoseconds
-        guard reportedAt == Int64.min || now >= reportedAt + Self.reportNanoseconds else { return }
-        reportedAt = now
-        var lines: [OperatorReport.Line] = []
-        for slot in slots {
-            let problem = problem(slot)
-            context.readiness.set("partition \(slot.partition)", problem)
-            if let stopped = slot.core?.stopped {
-                context.telemetry.emit(
-                    PartitionStopped(partition: slot.partition, reason: stopped))
-            }
-            lines.append(
-                OperatorReport.Line(
-                    slot, epoch: publisher.epoch(lane: slot.lane),
-                    input: readers.position(slot.reader), problem: problem, now: now))
-        }
-        // From here on the partitions speak for themselves.
-        context.readiness.set(ReadinessPart.tape, publisher.trouble)
-        metrics.update(lines, series: settings.series)
-        report.update(lines)
-        positions.tell(now: now) { slots.compactMap(told) }
-    }
-
-    private func told(_ slot: PartitionSlot) -> ReaderPosition? {
-        readers.position(slot.reader).map {
-            ReaderPosition(
-                partition: slot.partition, input: .ticks, sequence: $0.sequence,
-                durable: 0, sources: $0.sources, proof: ReaderPosition.Proof($0))
-        }
+        context.telemetry.emit(OperatorDrained(isComplete: isComplete))
+        return isComplete ? .success : .temporary
     }
 }

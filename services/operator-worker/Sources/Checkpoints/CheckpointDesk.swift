@@ -8,7 +8,7 @@ import TapeProtocol
 import TapeTransport
 import Telemetry
 
-/// Does the jobs of the checkpoint thread, one at a time.
+/// Does the jobs of one checkpoint thread, one at a time.
 struct CheckpointDesk {
     private let client: TapeClient
     private let jetStream: JetStream
@@ -30,22 +30,30 @@ struct CheckpointDesk {
 
     mutating func answer(to job: CheckpointJob) -> CheckpointAnswer {
         switch job {
-        case .look(let partition, let tenure, let lane):
-            do {
-                let found = try situation(partition, lane)
-                return .found(partition, tenure: tenure, found)
-            } catch {
-                forget()
-                return .notFound(partition, tenure: tenure, reason: "\(error)")
-            }
-        case .write(let partition, let tenure, let image, let epoch):
+        case .look(let partition, let round):
+            return answer(partition, round) { desk throws in try desk.look(at: partition) }
+        case .find(let partition, let round, let lane):
+            return answer(partition, round) { desk throws in try desk.find(partition, lane) }
+        case .write(let partition, let round, let image, let epoch):
             do throws(CheckpointFailure) {
-                return try write(image, partition, tenure, epoch: epoch)
+                return try write(image, partition, round, epoch: epoch)
             } catch {
                 forget()
                 stores[partition.number]?.forget()
-                return .notWritten(partition, tenure: tenure, reason: "\(error)")
+                return .notWritten(partition, round: round, reason: "\(error)")
             }
+        }
+    }
+
+    private mutating func answer(
+        _ partition: Partition, _ round: UInt64,
+        _ situation: (inout CheckpointDesk) throws -> RecoverySituation
+    ) -> CheckpointAnswer {
+        do {
+            return .found(partition, round: round, try situation(&self))
+        } catch {
+            forget()
+            return .notFound(partition, round: round, reason: "\(error)")
         }
     }
 
@@ -72,37 +80,54 @@ struct CheckpointDesk {
             ?? CheckpointStore(bucket, partition: partition.number)
     }
 
-    private mutating func situation(
-        _ partition: Partition, _ lane: CheckpointJob.LaneEnd?
+    private func blank(_ partition: Partition) -> RecoverySituation {
+        RecoverySituation(
+            partition: partition, definition: settings.definition,
+            generation: settings.generation, series: settings.series)
+    }
+
+    /// Whether the partition may be taken: others wait until its marker stands, so this asks for
+    /// what decides that alone.
+    private mutating func look(at partition: Partition) throws -> RecoverySituation {
+        // What was known of the keys is of an earlier tenure.
+        stores[partition.number] = nil
+        var store = try store(partition)
+        defer { stores[partition.number] = store }
+        var found = blank(partition)
+        // Of a generation that there is not, so that only the head is read.
+        found.stored = try store.load(
+            definition: settings.definition, generation: 0, series: settings.series)
+        found.markerGeneration = try tape.generation(of: partition)
+        if case .stop = found.refusal { found.isRebuildRequested = try store.isRebuildRequested() }
+        return found
+    }
+
+    private mutating func find(
+        _ partition: Partition, _ lane: CheckpointJob.LaneEnd
     ) throws -> RecoverySituation {
         var store = try store(partition)
         defer { stores[partition.number] = store }
-        let damage = try lane.map { try store.claim(epoch: $0.epoch) } ?? []
-        var found = RecoverySituation(
-            partition: partition, definition: settings.definition,
-            generation: settings.generation, series: settings.series)
-        // Before the lane is opened only the head counts.
-        let generation = lane == nil ? 0 : settings.generation
+        let damage = try store.claim(epoch: lane.epoch)
+        var found = blank(partition)
         found.stored = try store.load(
-            definition: settings.definition, generation: generation, series: settings.series)
-        found.laneOrdinal = lane?.ordinal
-        found.laneEpoch = lane?.epoch
+            definition: settings.definition, generation: settings.generation,
+            series: settings.series)
+        found.laneOrdinal = lane.ordinal
+        found.laneEpoch = lane.epoch
         found.isRebuildRequested = try store.isRebuildRequested()
         (found.standing, found.markerGeneration) = try tape.end(of: partition)
-        if lane != nil {
-            for sentence in damage + found.stored.damage {
-                telemetry.emit(CheckpointDamaged(partition: partition, reason: sentence))
-            }
-            if found.needsInput {
-                found.streamCreated = try tape.created(ticksOf: partition)
-                found.isInputThere = try tape.holds(found.standing?.input, of: partition)
-            }
+        for sentence in damage + found.stored.damage {
+            telemetry.emit(CheckpointDamaged(partition: partition, reason: sentence))
+        }
+        if found.needsInput {
+            found.streamCreated = try tape.created(ticksOf: partition)
+            found.isInputThere = try tape.holds(found.standing?.input, of: partition)
         }
         return found
     }
 
     private mutating func write(
-        _ image: CheckpointImage, _ partition: Partition, _ tenure: UInt64, epoch: UInt64
+        _ image: CheckpointImage, _ partition: Partition, _ round: UInt64, epoch: UInt64
     ) throws(CheckpointFailure) -> CheckpointAnswer {
         let began = clock.monotonic().nanoseconds
         var store = try store(partition)
@@ -110,22 +135,21 @@ struct CheckpointDesk {
         defer { stores[partition.number] = store }
         let outcome = try store.write(image, epoch: epoch)
         return .written(
-            partition, tenure: tenure, outcome,
+            partition, round: round, outcome,
             CheckpointAnswer.Written(
-                sequence: image.sequence, byteCount: image.bytes.count,
+                sequence: image.sequence, isBase: image.isBase, byteCount: image.bytes.count,
                 nanoseconds: clock.monotonic().nanoseconds - began))
     }
 
-    /// Which of the worker's partitions somebody wants to be made anew; nil: none, or it could
+    /// Which partitions somebody wants to be made anew, whoever owns them; nil: none, or it could
     /// not be found out this time.
     mutating func requests() -> CheckpointAnswer? {
         do {
             let bucket = try open()
-            let own = Set(settings.partitions.map(\.number))
             var found: [Partition] = []
             for key in try bucket.keys(CheckpointKeys.requests) {
-                guard let number = CheckpointKeys.partition(ofRequest: key), own.contains(number),
-                    try bucket.get(key) != nil
+                guard let number = CheckpointKeys.partition(ofRequest: key),
+                    number < client.names.partitions, try bucket.get(key) != nil
                 else { continue }
                 found.append(Partition(number))
             }

@@ -3,7 +3,8 @@ import TapeCodec
 /// Decides when a partition's next checkpoint is due: when computing again what was taken since the
 /// last one would take the partition's share of the worker's time, and after some seconds.
 struct CheckpointSchedule: Sendable {
-    private let workMax: Int64
+    /// Partitions that share the worker's thread, this one included.
+    var sharing = 1
     private var work: Int64 = 0
     /// Where the last image stood; nil: what stands now is due again.
     private var sequence: UInt64?
@@ -12,10 +13,11 @@ struct CheckpointSchedule: Sendable {
     /// No more of them.
     var isOver = false
 
-    /// `partitions` share the worker's thread. `behind`: the checkpoint that was restored.
-    init(partitions: Int, behind position: TapePosition?) {
-        workMax = CheckpointTimes.recomputeNanosecondsMax / Int64(max(1, partitions))
-        sequence = position?.sequence ?? 0
+    /// `behind`: the checkpoint that was restored.
+    init(behind position: TapePosition?) { sequence = position?.sequence ?? 0 }
+
+    private var workMax: Int64 {
+        CheckpointTimes.recomputeNanosecondsMax / Int64(max(1, sharing))
     }
 
     mutating func took(ticks: Int) {

@@ -5,33 +5,46 @@ import ServiceRuntime
 import StreamCore
 import Synchronization
 import TapeCodec
+import TapeProtocol
 import TapeTransport
 import Telemetry
 
-/// Talks to the bucket of checkpoints, and looks at the tape's end when a partition begins: all
-/// that blocks and is no matter of the data plane. Answers lie in a box, and a wake says so.
-final class CheckpointThread: Sendable {
-    private let jobs: Mailbox<CheckpointJob>
+/// Talk to the bucket of checkpoints, and look at the tape's end when a partition begins: all that
+/// blocks and is no matter of the data plane. Answers lie in a box, and a wake says so.
+///
+/// A partition's jobs are done by one thread, in order; several threads, because a worker that
+/// takes many partitions over at once waits for answers of the server and for nothing else.
+final class CheckpointThreads: Sendable {
+    static let threadsMax = 4
+
+    private let jobs: [Mailbox<CheckpointJob>]
     private let answers = Mutex<[CheckpointAnswer]>([])
     private let isStopping = Atomic<Bool>(false)
-    private let thread = Mutex<ServiceThread?>(nil)
+    private let threads = Mutex<[ServiceThread]>([])
 
     /// `mailbox`: of the data plane's thread.
     init(
         _ client: TapeClient, settings: OperatorSettings, telemetry: TelemetryHub,
         mailbox: TapeMailbox
     ) throws(ServiceError) {
-        // A look and a write for each partition, and some that an older tenure asked for.
-        jobs = Mailbox(capacity: 4 * settings.partitions.count + 16)
-        let started = try ServiceThread(name: "checkpoints") { [self] in
-            var desk = CheckpointDesk(client, settings, telemetry)
-            run(&desk, mailbox)
+        let partitions = client.names.partitions
+        // A look and a write for each partition, and some that an older round asked for.
+        jobs = (0..<min(Self.threadsMax, partitions)).map { _ in
+            Mailbox(capacity: 4 * partitions + 16)
         }
-        thread.withLock { $0 = started }
+        for number in jobs.indices {
+            let started = try ServiceThread(name: "checkpoints-\(number)") { [self] in
+                var desk = CheckpointDesk(client, settings, telemetry)
+                run(&desk, number, mailbox)
+            }
+            threads.withLock { $0.append(started) }
+        }
     }
 
     /// False: ask again later.
-    func ask(_ job: CheckpointJob) -> Bool { jobs.send(job) }
+    func ask(_ job: CheckpointJob) -> Bool {
+        jobs[job.partition.number % jobs.count].send(job)
+    }
 
     /// Moves the answers that are there to the end of `found`.
     func take(into found: inout [CheckpointAnswer]) {
@@ -41,19 +54,20 @@ final class CheckpointThread: Sendable {
         }
     }
 
-    /// Leaves what has not begun undone; waits for a call that is under way.
+    /// Leaves what has not begun undone; waits for the calls that are under way.
     func stop() {
         isStopping.store(true, ordering: .releasing)
-        jobs.close()
-        thread.withLock {
-            $0?.join()
-            $0 = nil
+        for mailbox in jobs { mailbox.close() }
+        threads.withLock { threads in
+            for thread in threads { thread.join() }
+            threads = []
         }
     }
 
-    private func run(_ desk: inout CheckpointDesk, _ mailbox: TapeMailbox) {
+    private func run(_ desk: inout CheckpointDesk, _ number: Int, _ mailbox: TapeMailbox) {
         let clock = SystemClock()
-        var requestsAt = Int64.min
+        // One of them looks for requests.
+        var requestsAt = number == 0 ? Int64.min : Int64.max
         var batch: [CheckpointJob] = []
         while !isStopping.load(ordering: .acquiring) {
             let now = clock.monotonic().nanoseconds
@@ -62,8 +76,9 @@ final class CheckpointThread: Sendable {
                 if let answer = desk.requests() { tell(answer, mailbox) }
             }
             batch.removeAll(keepingCapacity: true)
-            let wait = max(0, requestsAt - clock.monotonic().nanoseconds)
-            _ = jobs.receive(into: &batch, max: 1, timeout: .nanoseconds(wait))
+            let left = max(0, requestsAt - clock.monotonic().nanoseconds)
+            let wait = min(CheckpointTimes.requestsNanoseconds, left)
+            _ = jobs[number].receive(into: &batch, max: 1, timeout: .nanoseconds(wait))
             for job in batch where !isStopping.load(ordering: .acquiring) {
                 tell(desk.answer(to: job), mailbox)
             }

@@ -93,7 +93,7 @@ struct PartitionOperator {
         position = beginning.input.position
         publishFrom = beginning.input.publishFrom
         hasBegun = beginning.input.hasBegun
-        schedule = CheckpointSchedule(partitions: settings.partitions.count, behind: position)
+        schedule = CheckpointSchedule(behind: position)
         complete = position
         if let told = beginning.told { complete = told.isBehind(position) ? told : position }
         toldPosition = complete?.sequence ?? 0

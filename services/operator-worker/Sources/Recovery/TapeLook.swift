@@ -15,6 +15,17 @@ struct TapeLook {
         self.jetStream = jetStream
     }
 
+    /// Of whatever stands last, bars or a marker: nobody goes on behind a higher one.
+    func generation(of partition: Partition) throws -> UInt32? {
+        let names = client.names
+        guard
+            let last = try client.lastPacket(
+                stream: names.barStream, subject: names.bars(partition))
+        else { return nil }
+        return last.marker?.generation
+            ?? last.withBytes { PacketReader.outputState(of: $0) }?.generation
+    }
+
     /// The end of the partition's bars, and the generation of the last marker if that is what
     /// stands last.
     func end(of partition: Partition) throws -> (StandingOutput?, markerGeneration: UInt32?) {

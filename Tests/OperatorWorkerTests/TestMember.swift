@@ -1,0 +1,119 @@
+import MarketModel
+import Membership
+import MembershipTransport
+import Synchronization
+import TestSupport
+
+@testable import OperatorWorker
+
+/// The membership of a worker in this process: it orders what the test says, and remembers what it
+/// is told. It answers a `lost` with nothing, and a stop by releasing everything.
+final class TestMember: OwnershipMember, Sendable {
+    private struct State {
+        var port: OwnershipPort?
+        var tenure: UInt64 = 0
+        var held: [Partition: UInt64] = [:]
+        var news: [OwnershipNews] = []
+        var isLeaving = false
+    }
+
+    private let state = Mutex(State())
+    private let initial: [Int]
+
+    /// Takes these as soon as there is a port.
+    init(takes initial: [Int]) { self.initial = initial }
+
+    func attach(_ port: OwnershipPort) {
+        state.withLock { $0.port = port }
+        isSteady(true)
+        for partition in initial { take(partition) }
+    }
+
+    private var port: OwnershipPort? { state.withLock { $0.port } }
+
+    func isSteady(_ isSteady: Bool) { port?.steady(until: isSteady ? .max : .min) }
+
+    // MARK: orders
+
+    @discardableResult
+    func take(_ partition: Int, epoch: UInt64 = 1) -> UInt64 {
+        let tenure = state.withLock { state in
+            state.tenure += 1
+            state.held[Partition(partition)] = state.tenure
+            return state.tenure
+        }
+        let claim = Claim(tenure: tenure, epoch: epoch, previous: nil, wasReleased: false)
+        send(.take(Partition(partition), claim))
+        return tenure
+    }
+
+    func release(_ partition: Int) {
+        guard let tenure = state.withLock({ $0.held[Partition(partition)] }) else { return }
+        send(.release(Partition(partition), tenure: tenure))
+    }
+
+    func drop(_ partition: Int) {
+        let tenure = state.withLock { $0.held.removeValue(forKey: Partition(partition)) }
+        if let tenure { send(.drop(Partition(partition), tenure: tenure)) }
+    }
+
+    /// The worker may still be on its way to its port.
+    func send(_ order: OwnershipOrder) {
+        _ = eventually { port != nil }
+        _ = port?.send(order)
+    }
+
+    // MARK: news
+
+    /// All that was said so far.
+    var news: [OwnershipNews] {
+        var heard: [OwnershipNews] = []
+        port?.hear(into: &heard)
+        return state.withLock { state in
+            for word in heard {
+                state.news.append(word)
+                if case .opened = word { continue }
+                if state.held[word.partition] == word.tenure { state.held[word.partition] = nil }
+            }
+            return state.news
+        }
+    }
+
+    var held: [Int] {
+        _ = news
+        return state.withLock { $0.held.keys.map(\.number).sorted() }
+    }
+
+    /// The epoch that it said last of this partition.
+    func epoch(_ partition: Int) -> UInt64? {
+        news.reduce(nil) { last, word in
+            guard case .opened(Partition(partition), _, let epoch) = word else { return last }
+            return epoch
+        }
+    }
+
+    func hasOpened(_ partition: Int, tenure: UInt64) -> Bool {
+        news.contains {
+            if case .opened(Partition(partition), tenure, _) = $0 { return true }
+            return false
+        }
+    }
+
+    var lost: [Int] {
+        news.compactMap {
+            if case .lost(let partition, _, _) = $0 { return partition.number }
+            return nil
+        }.sorted()
+    }
+
+    /// Waits until the worker has let it go.
+    func handOver(_ partition: Int) -> Bool {
+        release(partition)
+        return eventually(within: 30) { !held.contains(partition) }
+    }
+
+    // MARK: the worker's side
+
+    func leave() { for partition in held { release(partition) } }
+    var hasLeft: Bool { held.isEmpty }
+}

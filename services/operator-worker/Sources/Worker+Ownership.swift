@@ -1,0 +1,184 @@
+import MarketModel
+import Membership
+import MembershipTransport
+import Primitives
+import ServiceRuntime
+import TapeCodec
+import TapeTransport
+import Telemetry
+
+// How partitions come and go: what the membership orders, and what it is told.
+extension Worker {
+    /// How long bars may take to leave and a last checkpoint to be stored when another member waits
+    /// for the partition. Then it goes as after a kill: the successor computes the rest again.
+    private static let releaseNanosecondsMax: Int64 = 5_000_000_000
+
+    func obey(_ order: OwnershipOrder) {
+        switch order {
+        case .take(let partition, let claim):
+            guard let index = slotOfPartition[partition] else { return }
+            take(index, claim)
+        case .release(let partition, let tenure):
+            guard let index = slotOfPartition[partition] else { return }
+            guard slots[index].claim?.tenure == tenure else {
+                // Nothing of that tenure is under way any more.
+                untold.append(.released(partition, tenure: tenure))
+                return
+            }
+            release(index)
+        case .drop(let partition, let tenure):
+            guard let index = slotOfPartition[partition], slots[index].claim?.tenure == tenure
+            else { return }
+            context.telemetry.emit(PartitionDropped(partition: partition))
+            close(index)
+        }
+    }
+
+    private func take(_ index: Int, _ claim: Claim) {
+        if let present = slots[index].claim {
+            guard claim.tenure > present.tenure else { return }
+            close(index)
+        }
+        slots[index].claim = claim
+        slots[index].orderedAt = clock.monotonic().nanoseconds
+        slots[index].stage = .waiting(until: Int64.min, reason: nil)
+        share()
+    }
+
+    /// A marker of this worker stands: its epoch counts from now on.
+    func opened(_ index: Int, _ header: PacketHeader) {
+        guard let claim = slots[index].claim else { return }
+        untold.append(
+            .opened(slots[index].partition, tenure: claim.tenure, epoch: header.epoch))
+        guard slots[index].openedAt == nil else { return }
+        let now = clock.monotonic().nanoseconds
+        slots[index].openedAt = now
+        metrics.tookOver(nanoseconds: now - slots[index].orderedAt)
+    }
+
+    private func release(_ index: Int) {
+        if case .releasing = slots[index].stage { return }
+        let now = clock.monotonic().nanoseconds
+        // What it delivered and nobody took yet is the successor's.
+        readers.close(slots[index].reader)
+        slots[index].stage = .releasing(since: now, until: now + Self.releaseNanosecondsMax)
+    }
+
+    /// Bars are on the tape, the state is kept, nothing is in flight.
+    func finishReleases(now: Int64) {
+        for index in slots.indices {
+            let slot = slots[index]
+            guard case .releasing(let since, let until) = slot.stage, let claim = slot.claim else {
+                continue
+            }
+            let isDone =
+                slot.core?.isAtRest ?? true && !slot.isWriting && publisher.isIdle(lane: slot.lane)
+            guard isDone || now >= until else { continue }
+            let nanoseconds = clock.monotonic().nanoseconds - since
+            metrics.handedOver(nanoseconds: nanoseconds)
+            context.telemetry.emit(
+                PartitionReleased(
+                    partition: slot.partition, isComplete: isDone, nanoseconds: nanoseconds))
+            close(index)
+            untold.append(.released(slot.partition, tenure: claim.tenure))
+        }
+    }
+
+    /// Somebody who is not of this group, or whom it took for dead, has opened a higher epoch.
+    func leaveWhatIsFenced() {
+        for index in slots.indices {
+            let slot = slots[index]
+            guard let claim = slot.claim, publisher.isFenced(lane: slot.lane) else { continue }
+            let reason = "another worker published bars under a higher epoch"
+            context.telemetry.emit(PartitionLost(partition: slot.partition, reason: reason))
+            close(index)
+            untold.append(.lost(slot.partition, tenure: claim.tenure, reason: reason))
+        }
+    }
+
+    /// Forgets the partition at once; it may be taken again.
+    private func close(_ index: Int) {
+        let slot = slots[index]
+        readers.close(slot.reader)
+        publisher.reset(lane: slot.lane)
+        metrics.left(slot.core)
+        slots[index] = PartitionSlot(
+            partition: slot.partition, reader: slot.reader, lane: slot.lane,
+            round: slot.round + 1)
+        share()
+    }
+
+    /// The partitions share the time that computing again after a crash may take.
+    func share() {
+        let owned = slots.count(where: \.isOwned)
+        for index in slots.indices { slots[index].core?.schedule.sharing = owned }
+    }
+
+    func tellMembership() {
+        guard !untold.isEmpty else { return }
+        var told = 0
+        while told < untold.count, port.tell(untold[told]) { told += 1 }
+        untold.removeFirst(told)
+    }
+}
+
+struct PartitionReleased: TelemetryEvent {
+    static let name = "operator.partition.released"
+    let partition: Partition
+    /// False: the tape or the bucket did not take all of it in time.
+    let isComplete: Bool
+    let nanoseconds: Int64
+
+    var level: LogLevel { isComplete ? .info : .warning }
+    var message: String {
+        isComplete
+            ? "a partition was kept and given to another worker"
+            : "a partition was given to another worker, which has to compute its end again"
+    }
+    var fields: [(String, LogValue)] {
+        [
+            ("partition", .integer(Int64(partition.number))),
+            ("seconds", .real(Double(nanoseconds) / 1e9)),
+        ]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_operator_partitions_left_total", "Partitions that ended here.",
+            labels: [("reason", isComplete ? "released" : "cut_short")]
+        ).add()
+    }
+}
+
+struct PartitionDropped: TelemetryEvent {
+    static let name = "operator.partition.dropped"
+    let partition: Partition
+
+    var level: LogLevel { .warning }
+    var message: String { "another worker has taken a partition over" }
+    var fields: [(String, LogValue)] { [("partition", .integer(Int64(partition.number)))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_operator_partitions_left_total", "Partitions that ended here.",
+            labels: [("reason", "dropped")]
+        ).add()
+    }
+}
+
+struct PartitionLost: TelemetryEvent {
+    static let name = "operator.partition.lost"
+    let partition: Partition
+    let reason: String
+
+    var level: LogLevel { .warning }
+    var message: String { "a partition was taken away on the tape: \(reason)" }
+    var fields: [(String, LogValue)] { [("partition", .integer(Int64(partition.number)))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_operator_partitions_left_total", "Partitions that ended here.",
+            labels: [("reason", "lost")]
+        ).add()
+    }
+}

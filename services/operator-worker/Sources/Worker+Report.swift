@@ -1,0 +1,84 @@
+import MarketModel
+import Primitives
+import ServiceRuntime
+import StreamCore
+import TapeCodec
+import TapeTransport
+import Telemetry
+
+// What the worker says of its partitions: readiness, metrics, status, positions.
+extension Worker {
+    private static let reportNanoseconds: Int64 = 100_000_000
+    /// A partition that is on its way to work for longer makes the worker not ready: it comes and
+    /// goes with the others', and a worker that has just taken some is no worse than one without.
+    private static let openingNanosecondsMax: Int64 = 10_000_000_000
+
+    private struct Problem {
+        let text: String
+        /// It has to be told at once; the way to work is one that ends by itself.
+        var isUrgent = true
+    }
+
+    private static let opening = Problem(text: "it is being opened", isUrgent: false)
+
+    private func problem(_ slot: PartitionSlot) -> Problem? {
+        switch slot.stage {
+        case .idle: return nil
+        case .waiting(_, let reason): return reason.map { Problem(text: $0) } ?? Self.opening
+        case .looking, .opening, .finding, .restored: return Self.opening
+        case .stopped(let reason): return Problem(text: reason)
+        case .leaving: return Problem(text: "its bars are about to be made anew")
+        case .releasing: return Problem(text: "it goes to another worker", isUrgent: false)
+        case .working: break
+        }
+        if let problem = readers.problem(slot.reader) {
+            return Problem(text: "\(problem); \(RecoverySituation.remedy(slot.partition))")
+        }
+        if let stopped = slot.core?.stopped { return Problem(text: stopped) }
+        if !(slot.core?.hasBegunLine ?? true) {
+            return Problem(text: "its bars are being made anew")
+        }
+        guard !readers.isReading(slot.reader) else { return nil }
+        return slot.hasRead ? Problem(text: Self.opening.text) : Self.opening
+    }
+
+    func tell() {
+        let now = clock.monotonic().nanoseconds
+        guard reportedAt == Int64.min || now >= reportedAt + Self.reportNanoseconds else { return }
+        reportedAt = now
+        var lines: [OperatorReport.Line] = []
+        for slot in slots {
+            guard slot.isOwned else {
+                context.readiness.set("partition \(slot.partition)", nil)
+                continue
+            }
+            let problem = problem(slot)
+            let isTold =
+                problem?.isUrgent ?? false || now - slot.orderedAt >= Self.openingNanosecondsMax
+            context.readiness.set("partition \(slot.partition)", isTold ? problem?.text : nil)
+            if let stopped = slot.core?.stopped {
+                context.telemetry.emit(
+                    PartitionStopped(partition: slot.partition, reason: stopped))
+            }
+            lines.append(
+                OperatorReport.Line(
+                    slot, epoch: publisher.epoch(lane: slot.lane),
+                    input: readers.position(slot.reader), problem: problem?.text, now: now))
+        }
+        // From here on the partitions speak for themselves.
+        context.readiness.set(ReadinessPart.tape, publisher.trouble)
+        metrics.update(lines, series: settings.series)
+        report.update(lines)
+        positions.tell(now: now) { slots.compactMap(told) }
+    }
+
+    /// Of a partition that is on its way to work, its owner before has told.
+    private func told(_ slot: PartitionSlot) -> ReaderPosition? {
+        guard slot.isOwned, slot.core != nil else { return nil }
+        return readers.position(slot.reader).map {
+            ReaderPosition(
+                partition: slot.partition, input: .ticks, sequence: $0.sequence,
+                durable: slot.durable, sources: $0.sources, proof: ReaderPosition.Proof($0))
+        }
+    }
+}

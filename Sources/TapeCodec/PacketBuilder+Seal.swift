@@ -1,32 +1,6 @@
 internal import MarketModel
 public import Primitives
 
-/// A packet that is ready for the wire: these very bytes are sent again at every retry.
-public struct SealedPacket: Sendable {
-    public var header: PacketHeader
-    /// The earliest event time of its ticks; undefined when it has none. Not on the wire.
-    public let oldestEventTime: Timestamp
-    var bytes: [UInt8]
-
-    public var byteCount: Int { Int(header.byteCount) }
-    public var identity: PacketIdentity { header.identity }
-
-    public func withBytes<Result, Failure: Error>(
-        _ body: (RawSpan) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        try bytes.withRawSpan { span throws(Failure) in
-            try body(span.extracting(0..<byteCount))
-        }
-    }
-
-    /// Gives the packet to a new epoch: same ticks, new header.
-    public mutating func reseal(epoch: UInt64, firstOrdinal: UInt64) {
-        header.epoch = epoch
-        header.firstOrdinal = firstOrdinal
-        header.checksum = bytes.writeHeader(header)
-    }
-}
-
 extension PacketBuilder {
     /// What the header says beyond what the builder knows.
     public struct Seal: Sendable {
@@ -62,7 +36,7 @@ extension PacketBuilder {
         header.checksum = bytes.writeHeader(header)
         let packet = SealedPacket(
             header: header, oldestEventTime: oldestEventTime, bytes: bytes)
-        reset(with: recycled?.bytes ?? Self.emptyBuffer())
+        reset(with: recycled?.bytes)
         return packet
     }
 
@@ -110,7 +84,7 @@ extension PacketBuilder {
 extension [UInt8] {
     /// Writes the packet header at the front and answers the checksum, which is the last thing
     /// that is known.
-    fileprivate mutating func writeHeader(_ header: PacketHeader) -> UInt64 {
+    mutating func writeHeader(_ header: PacketHeader) -> UInt64 {
         precondition(count >= Int(header.byteCount))
         unsafe withUnsafeMutableBytes { buffer in
             unsafe buffer.put(UInt16(WireFormat.Block.packetHeader), at: 0)

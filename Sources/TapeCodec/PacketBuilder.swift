@@ -44,9 +44,9 @@ public struct PacketBuilder: Sendable {
         bytes = Self.emptyBuffer()
     }
 
-    static func emptyBuffer() -> [UInt8] {
-        [UInt8](repeating: 0, count: PacketLimits.growthBytesMax + PacketLimits.tickBytesMax)
-    }
+    private static let bufferBytes = PacketLimits.growthBytesMax + PacketLimits.tickBytesMax
+
+    static func emptyBuffer() -> [UInt8] { [UInt8](repeating: 0, count: bufferBytes) }
 
     public var byteCount: Int { used }
 
@@ -193,8 +193,10 @@ public struct PacketBuilder: Sendable {
     }
 
     /// Empties the builder for the next packet; `buffer` is one that a finished packet gave back.
-    mutating func reset(with buffer: [UInt8]?) {
-        if let buffer { bytes = buffer }
+    /// That of a packet which was kept elsewhere is too small for another one.
+    mutating func reset(with buffer: consuming [UInt8]?) {
+        let recycled = buffer.take()
+        bytes = recycled.flatMap { $0.count >= Self.bufferBytes ? $0 : nil } ?? Self.emptyBuffer()
         used = WireFormat.HeaderOffset.end
         ticks = 0
         definitions = 0

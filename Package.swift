@@ -92,6 +92,9 @@ let package = Package(
         library("StreamCore", uses: ["MarketModel", "Primitives"]),
         library("Membership", uses: ["MarketModel", "Primitives"]),
 
+        // Disk for what the tape cannot take at the moment.
+        library("TickSpool", uses: ["TapeCodec", "MarketModel", "Primitives"]),
+
         // What every service stands on: logs and metrics, configuration, threads, operations port.
         library("Telemetry", uses: ["Primitives"]),
         library("ServiceRuntime", uses: ["Telemetry", "Primitives", "CMicroHTTP", "CLinux"]),
@@ -136,7 +139,7 @@ let package = Package(
         program(
             "TapelineTool", at: "Sources/tapeline",
             uses: [
-                "Membership", "MembershipTransport", "TapeTransport", "NatsTransport",
+                "Membership", "MembershipTransport", "TickSpool", "TapeTransport", "NatsTransport",
                 "PostgresClient", "ValkeyClient", "ServiceRuntime", "Telemetry",
             ] + tape),
 
@@ -150,6 +153,10 @@ let package = Package(
         .executableTarget(
             name: "ServiceFixture", dependencies: ["ServiceRuntime", "Primitives"],
             path: "Tests/ServiceFixture", swiftSettings: strict),
+        .executableTarget(
+            name: "SpoolFixture",
+            dependencies: ["TickSpool", "TapeCodec", "MarketModel", "Primitives"],
+            path: "Tests/SpoolFixture", swiftSettings: strict),
         tests(of: "Primitives"),
         tests(of: "MarketModel"),
         tests(
@@ -158,6 +165,9 @@ let package = Package(
         tests(of: "TapeProtocol", uses: ["TapeCodec", "MarketModel", "Primitives"]),
         tests(of: "StreamCore", uses: ["MarketModel", "Primitives"], beside: ["Golden"]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
+        tests(
+            of: "TickSpool",
+            uses: ["TapeCodec", "MarketModel", "Primitives", "TestSupport", "SpoolFixture"]),
         tests(of: "Telemetry", uses: ["Primitives", "TestSupport"]),
         tests(
             of: "ServiceRuntime",
@@ -186,7 +196,10 @@ let package = Package(
         tests(
             of: "TapelineTool",
             uses: frame + tape
-                + ["PostgresClient", "ServiceTestSupport", "StoreWriter", "TestSupport"]),
+                + [
+                    "PostgresClient", "ServiceTestSupport", "StoreWriter", "TestSupport",
+                    "TickSpool",
+                ]),
         .testTarget(
             name: "ServicesTests",
             dependencies: [

@@ -6,7 +6,7 @@ private let modules: [String: Set<String>] = {
     let services: Set<String> = [
         "Primitives", "MarketModel", "TapeCodec", "TapeProtocol", "StreamCore", "Telemetry",
         "ServiceRuntime", "NatsTransport", "PostgresClient", "ValkeyClient", "TapeTransport",
-        "Membership", "MembershipTransport", "LiveFanOut",
+        "Membership", "MembershipTransport", "LiveFanOut", "TickSpool",
     ]
     return [
         "Primitives": ["CXXHash"],
@@ -15,6 +15,7 @@ private let modules: [String: Set<String>] = {
         "TapeProtocol": Set(pure),
         "StreamCore": ["Primitives", "MarketModel"],
         "Membership": ["Primitives", "MarketModel"],
+        "TickSpool": Set(pure),
         "Telemetry": ["Primitives"],
         "ServiceRuntime": ["Telemetry", "Primitives", "CMicroHTTP", "CLinux"],
         "NatsTransport": Set(edges + ["CNats"]),
@@ -22,14 +23,14 @@ private let modules: [String: Set<String>] = {
         "ValkeyClient": Set(edges + ["CHiredis"]),
         "TapeTransport": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
-            "LiveFanOut",
+            "LiveFanOut", "TickSpool",
         ]),
         "LiveFanOut": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
-            "LiveFanOut",
+            "LiveFanOut", "TickSpool",
         ]),
         "MembershipTransport": services.subtracting([
-            "PostgresClient", "ValkeyClient", "StreamCore", "LiveFanOut",
+            "PostgresClient", "ValkeyClient", "StreamCore", "LiveFanOut", "TickSpool",
         ]),
         "provider-gateway": services,
         "operator-worker": services,

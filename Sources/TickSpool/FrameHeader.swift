@@ -1,0 +1,134 @@
+public import MarketModel
+public import Primitives
+internal import TapeCodec
+
+/// What stands in front of each packet in a segment, so that frames can be counted, and a damaged
+/// one be named, without the packet.
+///
+///     0  magic         4  frame bytes   8  number        16 epoch        24 first ordinal
+///     32 watermark     40 oldest time   48 packet bytes  52 tick count   56 partition
+///     58 purpose       60 zero          64 XXH3 of 0..<64
+///     72 the packet    then XXH3 of everything in front of it
+public struct FrameHeader: Hashable, Sendable {
+    /// Rises by one from frame to frame of a spool, for ever.
+    public let number: UInt64
+    public let purpose: SpoolPurpose
+    public let partition: Partition
+    public let epoch: UInt64
+    public let firstOrdinal: UInt64
+    public let tickCount: UInt32
+    public let watermark: Timestamp
+    /// The earliest event time of its ticks; undefined when it has none.
+    public let oldestEventTime: Timestamp
+    public let packetBytes: Int
+
+    /// "TSP1", little endian.
+    static let magic: UInt32 = 0x3150_5354
+    static let byteCount = 72
+    static let trailerBytes = 8
+    private static let checkedBytes = 64
+    /// Only damage looks like more.
+    static let numberMax = UInt64.max >> 2
+
+    init(number: UInt64, purpose: SpoolPurpose, of packet: SealedPacket) {
+        self.number = number
+        self.purpose = purpose
+        partition = packet.header.partition
+        epoch = packet.header.epoch
+        firstOrdinal = packet.header.firstOrdinal
+        tickCount = packet.header.tickCount
+        watermark = packet.header.watermark
+        oldestEventTime = packet.oldestEventTime
+        packetBytes = packet.byteCount
+    }
+
+    /// The ordinal behind this packet.
+    public var nextOrdinal: UInt64 { firstOrdinal &+ UInt64(tickCount) }
+
+    /// Nil when there are no ticks in it.
+    public var ordinals: ClosedRange<UInt64>? {
+        tickCount > 0 && nextOrdinal > firstOrdinal ? firstOrdinal...(nextOrdinal - 1) : nil
+    }
+
+    /// The whole frame's, on disk.
+    public var frameBytes: Int { Self.frameBytes(packetBytes: packetBytes) }
+
+    static func frameBytes(packetBytes: Int) -> Int { byteCount + packetBytes + trailerBytes }
+
+    // MARK: bytes
+
+    /// Replaces what is in the buffer by the whole frame. A buffer that has grown is not allocated
+    /// again.
+    func write(_ packet: SealedPacket, into buffer: inout [UInt8]) {
+        buffer.removeAll(keepingCapacity: true)
+        buffer.append(Self.magic)
+        buffer.append(UInt32(frameBytes))
+        buffer.append(number)
+        buffer.append(epoch)
+        buffer.append(firstOrdinal)
+        buffer.append(watermark.nanoseconds)
+        buffer.append(oldestEventTime.nanoseconds)
+        buffer.append(UInt32(packetBytes))
+        buffer.append(tickCount)
+        buffer.append(UInt16(partition.number))
+        buffer.append(UInt16(purpose.rawValue))
+        buffer.append(UInt32(0))
+        buffer.append(buffer.withRawSpan { Checksum.of($0) })
+        packet.withBytes { buffer.append($0) }
+        buffer.append(buffer.withRawSpan { Checksum.of($0) })
+    }
+
+    /// Nil when there is no frame's header at the start of the bytes.
+    init?(_ bytes: RawSpan) {
+        guard bytes.byteCount >= Self.byteCount, bytes.uint32(at: 0) == Self.magic,
+            bytes.uint64(at: Self.checkedBytes)
+                == Checksum.of(bytes.extracting(0..<Self.checkedBytes)),
+            let purpose = SpoolPurpose(rawValue: bytes.uint16(at: 58)),
+            Int(bytes.uint16(at: 56)) < Partition.countRange.upperBound
+        else { return nil }
+        packetBytes = Int(bytes.uint32(at: 48))
+        guard packetBytes <= PacketLimits.bytesMax,
+            Int(bytes.uint32(at: 4)) == Self.frameBytes(packetBytes: packetBytes)
+        else { return nil }
+        number = bytes.uint64(at: 8)
+        guard number <= Self.numberMax else { return nil }
+        self.purpose = purpose
+        partition = Partition(Int(bytes.uint16(at: 56)))
+        epoch = bytes.uint64(at: 16)
+        firstOrdinal = bytes.uint64(at: 24)
+        watermark = Timestamp(nanoseconds: bytes.int64(at: 32))
+        oldestEventTime = Timestamp(nanoseconds: bytes.int64(at: 40))
+        tickCount = bytes.uint32(at: 52)
+    }
+
+    /// Whether a whole frame is what was written.
+    static func isWhole(_ frame: RawSpan) -> Bool {
+        let end = frame.byteCount - trailerBytes
+        guard end >= byteCount else { return false }
+        return frame.uint64(at: end) == Checksum.of(frame.extracting(0..<end))
+    }
+}
+
+/// What a packet is spooled for.
+public enum SpoolPurpose: UInt16, Hashable, Sendable {
+    case ticks = 1
+    /// Records of what was left out: they have a reserve, because they come when there is no room.
+    case gapRecords = 2
+}
+
+extension [UInt8] {
+    mutating func append(_ value: some FixedWidthInteger & UnsignedInteger) {
+        var rest = value
+        for _ in 0..<MemoryLayout.size(ofValue: value) {
+            append(UInt8(truncatingIfNeeded: rest))
+            rest >>= 8
+        }
+    }
+
+    fileprivate mutating func append(_ value: Int64) { append(UInt64(bitPattern: value)) }
+
+    fileprivate mutating func append(_ span: RawSpan) {
+        // Safety: the bytes are copied while the span is borrowed.
+        unsafe span.withUnsafeBytes { unsafe append(contentsOf: $0) }
+    }
+}

@@ -1,0 +1,113 @@
+internal import MarketModel
+public import Primitives
+
+/// A spool that was set aside.
+public struct SpoolAside: Hashable, Sendable {
+    /// What `tapeline spool` calls it.
+    public let name: String
+    public let ticks: Int
+    public let frames: UInt64
+    public let bytes: Int
+    /// Older ones that were removed to keep within the limits: their ticks can be replayed no more.
+    public let removed: [String]
+}
+
+extension Spool {
+    /// Puts everything that is not consumed aside, to be looked at and replayed by a person, and
+    /// begins anew with nothing. Nil: there is nothing. Kept on disk when it returns.
+    public func setAside(reason: String, now: Timestamp) throws(SpoolError) -> SpoolAside? {
+        guard !isEmpty else { return nil }
+        let (frames, ticks, bytes) = (frames, ticks, bytes)
+        // A torn end is no reason to keep what is there from being set aside.
+        do throws(SpoolError) {
+            try sync()
+        } catch {
+            unsyncedFrames = 0
+        }
+        let why = SetAside(source: settings.source, reason: reason, time: now)
+        try SpoolFiles.replace(SpoolFolder.whyName, in: folder.active, by: why.json)
+        let name = try Self.moveAside(folder, time: now)
+        try beginAnew()
+        let removed = try AsideLimits(settings).apply(keeping: name)
+        return SpoolAside(
+            name: name, ticks: ticks, frames: frames, bytes: bytes, removed: removed)
+    }
+
+    private func beginAnew() throws(SpoolError) {
+        writer = nil
+        mark = nil
+        unsyncedFrames = 0
+        isFolderUnsynced = false
+        head = nil
+        taken.removeAll()
+        tails.removeAll()
+        holder = SpoolHolder(source: settings.source)
+        chain = SegmentChain(segments: [], number: chain.end, end: chain.end)
+        consumedBelow = chain.end
+        try SpoolFiles.makeFolder(folder.active)
+        try writeHolder()
+        mark = try SpoolFile("\(folder.active)/\(SpoolMark.fileName)", .writing)
+        try writeMark()
+        reserve()
+    }
+
+    static func moveAside(_ folder: SpoolFolder, time: Timestamp) throws(SpoolError) -> String {
+        try SpoolFiles.makeFolder(folder.aside)
+        let name = folder.asideName(time, taken: try SpoolFiles.names(in: folder.aside))
+        try SpoolFiles.move(folder.active, to: "\(folder.aside)/\(name)")
+        try SpoolFiles.syncFolder(folder.aside)
+        try SpoolFiles.syncFolder(folder.path)
+        return name
+    }
+}
+
+/// Keeps what was set aside within its bounds.
+struct AsideLimits {
+    /// Written beside a spool that was replayed whole.
+    static let replayedName = "replayed"
+
+    private let settings: Spool.Settings
+
+    init(_ settings: Spool.Settings) { self.settings = settings }
+
+    private struct Kept {
+        let name: String
+        let path: String
+        let time: Timestamp
+        let bytes: Int
+        let isReplayed: Bool
+    }
+
+    /// Removes the oldest, those that were replayed first; never the one that is kept.
+    func apply(keeping newest: String) throws(SpoolError) -> [String] {
+        let root = SpoolFolder.aside(settings.folder)
+        var kept: [Kept] = []
+        for name in try SpoolFiles.names(in: root) {
+            let path = "\(root)/\(name)"
+            guard
+                let why = SetAside.parse(
+                    try SpoolFiles.contents("\(path)/\(SpoolFolder.whyName)")),
+                why.source == settings.source
+            else { continue }
+            let files = try SpoolFiles.names(in: path)
+            kept.append(
+                Kept(
+                    name: name, path: path, time: why.time,
+                    bytes: files.reduce(0) {
+                        $0 + (SpoolFiles.byteCount(of: "\(path)/\($1)") ?? 0)
+                    }, isReplayed: files.contains(Self.replayedName)))
+        }
+        var (count, bytes) = (kept.count, kept.reduce(0) { $0 + $1.bytes })
+        var removed: [String] = []
+        let order = kept.filter { $0.name != newest }.sorted {
+            $0.isReplayed == $1.isReplayed ? $0.time < $1.time : $0.isReplayed
+        }
+        for old in order where count > settings.asideMax || bytes > settings.asideBytesMax {
+            try SpoolFiles.removeFolder(old.path)
+            count -= 1
+            bytes -= old.bytes
+            removed.append(old.name)
+        }
+        return removed
+    }
+}

@@ -1,0 +1,203 @@
+internal import Glibc
+
+/// A file of the spool. Every call either does all of it or throws.
+final class SpoolFile: SegmentBytes {
+    let path: String
+    private let descriptor: Int32
+    /// Bytes that belong to whole frames; who appends tells it.
+    var byteCount: Int
+
+    enum Access {
+        case reading
+        /// Made when it is not there.
+        case writing
+        /// Must not be there.
+        case new
+    }
+
+    init(_ path: String, _ access: Access) throws(SpoolError) {
+        self.path = path
+        let flags: Int32
+        switch access {
+        case .reading: flags = O_RDONLY
+        case .writing: flags = O_RDWR | O_CREAT
+        case .new: flags = O_RDWR | O_CREAT | O_EXCL
+        }
+        descriptor = unsafe open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw .failed("open", path) }
+        var found = stat()
+        guard unsafe fstat(descriptor, &found) == 0 else {
+            let error = SpoolError.failed("look at", path)
+            close(descriptor)
+            throw error
+        }
+        byteCount = Int(found.st_size)
+    }
+
+    deinit { close(descriptor) }
+
+    /// Fewer bytes only at the end of the file.
+    func read(_ range: Range<Int>, into buffer: inout [UInt8]) throws(SpoolError) {
+        let missing = range.count - buffer.count
+        if missing > 0 { buffer.append(contentsOf: repeatElement(0, count: missing)) }
+        var done = 0
+        while done < range.count {
+            let count = unsafe buffer.withUnsafeMutableBytes { buffer in
+                unsafe pread(
+                    descriptor, buffer.baseAddress?.advanced(by: done), range.count - done,
+                    off_t(range.lowerBound + done))
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else {
+                let error = SpoolError.failed("read", path)
+                buffer.removeAll(keepingCapacity: true)
+                throw error
+            }
+            if count == 0 { break }
+            done += count
+        }
+        buffer.removeLast(buffer.count - done)
+    }
+
+    func write(_ bytes: [UInt8], at offset: Int) throws(SpoolError) {
+        var done = 0
+        while done < bytes.count {
+            let count = unsafe bytes.withUnsafeBytes { bytes in
+                unsafe pwrite(
+                    descriptor, bytes.baseAddress?.advanced(by: done), bytes.count - done,
+                    off_t(offset + done))
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else {
+                throw .system(
+                    operation: "write", path: path,
+                    code: count == 0 ? .init(rawValue: EIO) : .current)
+            }
+            done += count
+        }
+    }
+
+    func cut(to bytes: Int) throws(SpoolError) {
+        guard ftruncate(descriptor, off_t(bytes)) == 0 else { throw .failed("cut", path) }
+    }
+
+    func sync() throws(SpoolError) {
+        guard fdatasync(descriptor) == 0 else { throw .failed("sync", path) }
+    }
+
+    /// Takes the room on disk now, or throws that there is none.
+    func allocate(_ bytes: Int) throws(SpoolError) {
+        let code = posix_fallocate(descriptor, 0, off_t(bytes))
+        guard code == 0 else {
+            throw .system(operation: "make room for", path: path, code: .init(rawValue: code))
+        }
+    }
+
+    /// False: another process has it. The kernel takes it back when its holder ends, however.
+    func lock() throws(SpoolError) -> Bool {
+        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return true }
+        guard errno == EWOULDBLOCK else { throw .failed("lock", path) }
+        return false
+    }
+}
+
+/// What the spool does with names and folders.
+enum SpoolFiles {
+    static let smallBytesMax = 1 << 20
+
+    /// Nil when it is not there. More than `smallBytesMax` bytes are cut off.
+    static func contents(_ path: String) throws(SpoolError) -> [UInt8]? {
+        let file: SpoolFile
+        do throws(SpoolError) {
+            file = try SpoolFile(path, .reading)
+        } catch .system(_, _, .isNotThere) {
+            return nil
+        }
+        var bytes: [UInt8] = []
+        try file.read(0..<min(file.byteCount, smallBytesMax), into: &bytes)
+        return bytes
+    }
+
+    /// Whoever looks, whenever the machine goes down, finds the old content or the new one whole.
+    static func replace(_ name: String, in folder: String, by bytes: [UInt8]) throws(SpoolError) {
+        let temporary = "\(folder)/\(name).new"
+        let file = try SpoolFile(temporary, .writing)
+        try file.cut(to: 0)
+        try file.write(bytes, at: 0)
+        try file.sync()
+        try move(temporary, to: "\(folder)/\(name)")
+        try syncFolder(folder)
+    }
+
+    /// With the folders above it, all of them kept on disk.
+    static func makeFolder(_ path: String) throws(SpoolError) {
+        if isFolder(path) { return }
+        let parent = folder(of: path)
+        if parent != path { try makeFolder(parent) }
+        guard unsafe mkdir(path, 0o700) == 0 || errno == EEXIST else {
+            throw .failed("make", path)
+        }
+        guard isFolder(path) else {
+            throw .system(operation: "use", path: path, code: .init(rawValue: ENOTDIR))
+        }
+        try syncFolder(parent)
+    }
+
+    static func move(_ path: String, to target: String) throws(SpoolError) {
+        guard unsafe rename(path, target) == 0 else { throw .failed("move", path) }
+    }
+
+    /// Fine when it is not there.
+    static func remove(_ path: String) throws(SpoolError) {
+        guard unsafe unlink(path) == 0 || errno == ENOENT else { throw .failed("remove", path) }
+    }
+
+    /// A folder of files, with them; fine when it is not there.
+    static func removeFolder(_ path: String) throws(SpoolError) {
+        guard isFolder(path) else { return }
+        for name in try names(in: path) { try remove("\(path)/\(name)") }
+        guard unsafe rmdir(path) == 0 || errno == ENOENT else { throw .failed("remove", path) }
+    }
+
+    /// A name that was made, moved or removed in the folder is so after a power cut, too.
+    static func syncFolder(_ path: String) throws(SpoolError) {
+        let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .failed("open", path) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw .failed("sync", path) }
+    }
+
+    static func isFolder(_ path: String) -> Bool {
+        var found = stat()
+        return unsafe stat(path, &found) == 0 && found.st_mode & S_IFMT == S_IFDIR
+    }
+
+    static func byteCount(of path: String) -> Int? {
+        var found = stat()
+        return unsafe stat(path, &found) == 0 ? Int(found.st_size) : nil
+    }
+
+    /// In order. Nothing when there is no such folder.
+    static func names(in path: String) throws(SpoolError) -> [String] {
+        guard let listing = unsafe opendir(path) else {
+            if errno == ENOENT { return [] }
+            throw .failed("list", path)
+        }
+        defer { unsafe closedir(listing) }
+        var names: [String] = []
+        while let entry = unsafe readdir(listing) {
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+                unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) {
+                    unsafe String(cString: $0)
+                }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    private static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+}

@@ -1,0 +1,65 @@
+internal import MarketModel
+internal import Primitives
+
+/// Where the parts of spools lie below the folder that is configured.
+struct SpoolFolder {
+    static let asideName = "aside"
+    static let whyName = "why"
+    static let activeName = "spool"
+
+    let root: String
+    let source: SourceName
+
+    /// The source's own.
+    var path: String { "\(root)/\(source)" }
+    var lock: String { "\(path)/lock" }
+    /// Room that is kept for gap records on a full disk.
+    var reserve: String { "\(path)/reserve" }
+    /// Segments, holder and mark; renamed as a whole when it is set aside.
+    var active: String { "\(path)/\(Self.activeName)" }
+    var aside: String { Self.aside(root) }
+
+    static func aside(_ root: String) -> String { "\(root)/\(asideName)" }
+
+    /// "synthetic-20260105T143000Z", and with a number behind it when that one is there already.
+    func asideName(_ time: Timestamp, taken: [String]) -> String {
+        let digits = time.description.prefix(19).filter { $0.isNumber || $0 == "T" }
+        let name = "\(source)-\(digits)Z"
+        guard taken.contains(name) else { return name }
+        let number = (2...taken.count + 2).first { !taken.contains("\(name)-\($0)") }
+        return "\(name)-\(number ?? taken.count + 2)"
+    }
+}
+
+/// Why and when a spool was set aside; kept with it.
+struct SetAside: Hashable, Sendable {
+    var source: SourceName
+    var reason: String
+    var time: Timestamp
+
+    init(source: SourceName, reason: String, time: Timestamp) {
+        self.source = source
+        self.reason = reason
+        self.time = time
+    }
+
+    var json: [UInt8] {
+        var json = JSONWriter()
+        json.object { json in
+            json.member("version", 1)
+            json.member("source", source.text)
+            json.member("reason", reason)
+            json.member("time_ns", time.nanoseconds)
+        }
+        return json.bytes + Array("\n".utf8)
+    }
+
+    static func parse(_ bytes: [UInt8]?) -> SetAside? {
+        guard let bytes, let document = SpoolHolder.parsed(bytes),
+            let source = document["source"]?.string.flatMap(SourceName.init),
+            let reason = document["reason"]?.string, let time = document["time_ns"]?.int
+        else { return nil }
+        return SetAside(
+            source: source, reason: reason, time: Timestamp(nanoseconds: Int64(time)))
+    }
+}

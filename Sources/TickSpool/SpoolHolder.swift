@@ -1,0 +1,112 @@
+internal import MarketModel
+internal import Primitives
+
+/// Which epochs the holder of a spool opened: whether somebody else was the owner meanwhile.
+struct SpoolHolder: Equatable {
+    static let fileName = "holder"
+    private static let version = 1
+    /// Epochs that are kept per partition; of more, the oldest go.
+    static let epochsMax = 64
+
+    var source: SourceName
+    private(set) var epochs: [Partition: [UInt64]] = [:]
+
+    init(source: SourceName) { self.source = source }
+
+    /// False: it is known already.
+    mutating func open(_ epoch: UInt64, _ partition: Partition) -> Bool {
+        var known = epochs[partition] ?? []
+        if known.contains(epoch) { return false }
+        known.append(epoch)
+        known.sort()
+        epochs[partition] = known.suffix(Self.epochsMax)
+        return true
+    }
+
+    /// Nothing is spooled that an older epoch opened.
+    mutating func keepLatest() { epochs = epochs.mapValues { Array($0.suffix(1)) } }
+
+    // MARK: JSON
+
+    var json: [UInt8] {
+        var json = JSONWriter()
+        json.object { json in
+            json.member("version", Self.version)
+            json.member("source", source.text)
+            json.member(
+                "partitions",
+                array: { json in
+                    for (partition, epochs) in epochs.sorted(by: { $0.key < $1.key }) {
+                        json.object { json in
+                            json.member("partition", partition.number)
+                            json.member(
+                                "epochs", array: { json in epochs.forEach { json.value($0) } })
+                        }
+                    }
+                })
+        }
+        return json.bytes + Array("\n".utf8)
+    }
+
+    enum Found: Equatable {
+        case none
+        case damaged
+        case newer
+        case holder(SpoolHolder)
+    }
+
+    static func parse(_ bytes: [UInt8]?) -> Found {
+        guard let bytes else { return .none }
+        guard let document = parsed(bytes), let version = document["version"]?.int else {
+            return .damaged
+        }
+        if version > Self.version { return .newer }
+        guard let source = document["source"]?.string.flatMap(SourceName.init),
+            let partitions = document["partitions"]?.array
+        else { return .damaged }
+        var holder = SpoolHolder(source: source)
+        for entry in partitions {
+            guard let number = entry["partition"]?.int,
+                (0..<Partition.countRange.upperBound).contains(number),
+                let epochs = entry["epochs"]?.array?.compactMap(\.uint64)
+            else { return .damaged }
+            holder.epochs[Partition(number)] = epochs.sorted().suffix(epochsMax)
+        }
+        return .holder(holder)
+    }
+
+    static func parsed(_ bytes: [UInt8]) -> JSONValue? {
+        do throws(JSONError) {
+            return try JSONValue.parse(bytes)
+        } catch {
+            return nil
+        }
+    }
+}
+
+/// Up to which frame everything stands on the tape. A hint that saves work: whoever has an older
+/// one reads frames again that are on the tape, and knows them by their ordinals.
+enum SpoolMark {
+    static let fileName = "mark"
+    private static let magic: UInt64 = 0x314b_5241_4d50_5354
+
+    static func bytes(_ number: UInt64) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.append(magic)
+        bytes.append(number)
+        bytes.append(bytes.withRawSpan { Checksum.of($0) })
+        return bytes
+    }
+
+    /// Nil for anything but a mark.
+    static func number(_ bytes: [UInt8]?) -> UInt64? {
+        guard let bytes, bytes.count == 24 else { return nil }
+        return bytes.withRawSpan { span in
+            guard span.uint64(at: 0) == magic,
+                span.uint64(at: 16) == Checksum.of(span.extracting(0..<16)),
+                span.uint64(at: 8) <= FrameHeader.numberMax
+            else { return nil }
+            return span.uint64(at: 8)
+        }
+    }
+}

@@ -1,0 +1,183 @@
+public import MarketModel
+public import Primitives
+
+/// What one spool holds, as its folder says it: for people. Nothing is locked or changed, so a
+/// gateway may be working with it.
+public struct SpoolSurvey: Hashable, Sendable {
+    public struct Share: Hashable, Sendable {
+        public let partition: Partition
+        public let frames: UInt64
+        public let ticks: UInt64
+        /// Those of the frames, ascending, and those that its holder opened.
+        public let epochs: [UInt64]
+        public let holderEpochs: [UInt64]
+        /// Nil: there are no ticks.
+        public let ordinals: ClosedRange<UInt64>?
+        /// Undefined when there are no ticks.
+        public let oldestEventTime: Timestamp
+        /// Of the last frame.
+        public let watermark: Timestamp
+    }
+
+    /// The source's for one in use, `<source>-<time>` for one that was set aside.
+    public let name: String
+    public let path: String
+    /// Nil: neither its holder nor its reason can be read.
+    public let source: SourceName?
+    public let isAside: Bool
+    /// Why and when it was set aside; undefined for one in use.
+    public let reason: String
+    public let time: Timestamp
+    /// Set aside, and published by `tapeline spool replay` as far as that could be.
+    public let isReplayed: Bool
+    /// Not consumed.
+    public let frames: UInt64
+    public let ticks: UInt64
+    /// Of all segments.
+    public let bytes: Int
+    public let damagedFrames: UInt64
+    public let tornBytes: Int
+    /// In order of their partitions.
+    public let shares: [Share]
+
+    public var oldestEventTime: Timestamp { shares.map(\.oldestEventTime).min() ?? .undefined }
+    public var watermark: Timestamp {
+        shares.map(\.watermark).max() ?? .undefined
+    }
+}
+
+extension SpoolSurvey {
+    /// All spools below the folder: those in use by their sources, then those set aside, in order
+    /// of their names. None when the folder is not there.
+    public static func all(in root: String) throws(SpoolError) -> [SpoolSurvey] {
+        var found: [SpoolSurvey] = []
+        for name in try SpoolFiles.names(in: root) {
+            let path = "\(root)/\(name)/\(SpoolFolder.activeName)"
+            guard SpoolFiles.isFolder(path) else { continue }
+            found.append(try SpoolSurvey(name: name, path: path, isAside: false))
+        }
+        let asides = SpoolFolder.aside(root)
+        for name in try SpoolFiles.names(in: asides) where name.hasSuffixOfAside {
+            let path = "\(asides)/\(name)"
+            guard SpoolFiles.isFolder(path) else { continue }
+            found.append(try SpoolSurvey(name: name, path: path, isAside: true))
+        }
+        return found
+    }
+
+    /// One that was set aside; nil when there is none of this name.
+    public static func aside(_ name: String, in root: String) throws(SpoolError) -> SpoolSurvey? {
+        let path = "\(SpoolFolder.aside(root))/\(name)"
+        guard name.hasSuffixOfAside, !name.contains("/"), SpoolFiles.isFolder(path) else {
+            return nil
+        }
+        return try SpoolSurvey(name: name, path: path, isAside: true)
+    }
+
+    private init(name: String, path: String, isAside: Bool) throws(SpoolError) {
+        self.name = name
+        self.path = path
+        self.isAside = isAside
+        var holder: SpoolHolder?
+        if case .holder(let found) = SpoolHolder.parse(
+            try SpoolFiles.contents("\(path)/\(SpoolHolder.fileName)"))
+        {
+            holder = found
+        }
+        let why = SetAside.parse(try SpoolFiles.contents("\(path)/\(SpoolFolder.whyName)"))
+        source = why?.source ?? holder?.source
+        reason = why?.reason ?? ""
+        time = why?.time ?? .undefined
+        isReplayed = SpoolFiles.byteCount(of: "\(path)/\(AsideLimits.replayedName)") != nil
+        let mark = SpoolMark.number(try SpoolFiles.contents("\(path)/\(SpoolMark.fileName)")) ?? 1
+        var counts: [Partition: Counts] = [:]
+        var total: (frames: UInt64, ticks: UInt64) = (0, 0)
+        let survey = try SegmentChain.survey(path, from: mark) { frame in
+            total.frames += 1
+            total.ticks += UInt64(frame.tickCount)
+            counts[frame.partition, default: Counts()].add(frame)
+        }
+        (frames, ticks) = total
+        bytes = survey.segments.reduce(0) { $0 + $1.bytes }
+        damagedFrames = survey.damagedFrames
+        tornBytes = survey.tornBytes
+        shares = counts.sorted { $0.key < $1.key }.map { partition, counts in
+            Share(
+                partition: partition, frames: counts.frames, ticks: counts.ticks,
+                epochs: counts.epochs.sorted(), holderEpochs: holder?.epochs[partition] ?? [],
+                ordinals: counts.ordinals, oldestEventTime: counts.oldest,
+                watermark: counts.watermark)
+        }
+    }
+
+    private struct Counts {
+        var frames: UInt64 = 0
+        var ticks: UInt64 = 0
+        /// Epochs are few: one per owner of the spool.
+        var epochs: Set<UInt64> = []
+        var ordinals: ClosedRange<UInt64>?
+        var oldest = Timestamp.undefined
+        var watermark = Timestamp.undefined
+
+        private static let epochsMax = 1_024
+
+        mutating func add(_ frame: FrameHeader) {
+            frames += 1
+            ticks += UInt64(frame.tickCount)
+            if epochs.count < Self.epochsMax { epochs.insert(frame.epoch) }
+            if let more = frame.ordinals {
+                let known = ordinals ?? more
+                ordinals =
+                    min(known.lowerBound, more.lowerBound)...max(known.upperBound, more.upperBound)
+            }
+            oldest = min(oldest, frame.oldestEventTime)
+            watermark = frame.watermark
+        }
+    }
+}
+
+/// Reads a spool that was set aside, frame by frame; it is not changed.
+public final class SpoolReader {
+    public enum Item: Sendable {
+        case packet(SpooledPacket)
+        case damaged(SpoolDamage)
+    }
+
+    private var chain: SegmentChain
+    private let path: String
+
+    public init(_ survey: SpoolSurvey) throws(SpoolError) {
+        path = survey.path
+        let mark = SpoolMark.number(
+            try SpoolFiles.contents("\(survey.path)/\(SpoolMark.fileName)"))
+        let found = try SegmentChain.survey(survey.path, from: mark ?? 1) { _ in }
+        chain = SegmentChain(segments: found.segments, number: mark ?? 1, end: found.end)
+    }
+
+    /// Nil at the end.
+    public func next() throws(SpoolError) -> Item? {
+        switch try chain.next() {
+        case .frame(let header, let packet)?:
+            return .packet(
+                SpooledPacket(number: header.number, purpose: header.purpose, packet: packet))
+        case .damaged(let damage)?: return .damaged(damage)
+        case nil: return nil
+        }
+    }
+
+    /// Puts on record that all of it was published that could be.
+    public func markReplayed(_ text: String) throws(SpoolError) {
+        try SpoolFiles.replace(AsideLimits.replayedName, in: path, by: Array("\(text)\n".utf8))
+    }
+}
+
+extension String {
+    /// "-20260105T143000Z", perhaps with a number behind it.
+    fileprivate var hasSuffixOfAside: Bool {
+        guard let mark = lastIndex(of: "T") else { return false }
+        let day = self[..<mark].suffix(9)
+        return day.first == "-" && day.dropFirst().allSatisfy(\.isNumber) && day.count == 9
+            && self[mark...].dropFirst().prefix(6).allSatisfy(\.isNumber)
+            && self[mark...].dropFirst(7).first == "Z"
+    }
+}

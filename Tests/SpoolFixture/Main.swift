@@ -1,0 +1,59 @@
+import Glibc
+import MarketModel
+import Primitives
+import TapeCodec
+import TickSpool
+
+/// A gateway's use of a spool and nothing else, to be killed at any moment: appends, syncs, takes,
+/// consumes and sets aside for ever. What it says on standard output has happened.
+@main
+enum SpoolFixture {
+    static func main() throws {
+        guard CommandLine.arguments.count == 3, let seed = UInt64(CommandLine.arguments[2]),
+            let source = SourceName("synthetic")
+        else { exit(64) }
+        var settings = Spool.Settings(
+            folder: CommandLine.arguments[1], source: source, bytesMax: 64 << 20)
+        settings.segmentBytes = 4_096
+        let spool = try Spool(settings)
+        say("open \(spool.frames)")
+        var random = SeededRandom(seed: seed)
+        while true {
+            switch random.next() % 16 {
+            case 0...8: try append(spool, source, ticks: Int(random.next() % 6))
+            case 9:
+                try spool.sync()
+                say("sync")
+            case 10...14:
+                guard let spooled = try spool.take() else { continue }
+                // Said before it is done: afterwards nobody may miss it.
+                say("consume \(spooled.number)")
+                try spool.consume(spooled.number)
+            default:
+                try spool.hold([(Partition(Int(random.next() % 4)), random.next() % 100 + 1)])
+            }
+        }
+    }
+
+    private static func append(_ spool: Spool, _ source: SourceName, ticks: Int) throws {
+        var builder = PacketBuilder(kind: .ticks, partition: Partition(1), source: source)
+        for _ in 0..<ticks {
+            let time = Timestamp(nanoseconds: 1_767_623_400_000_000_000)
+            _ = builder.append(
+                GapRecord(
+                    header: TickHeader(
+                        symbol: TickHeader.noSymbol, providerTime: time, receiveTime: time),
+                    from: time, to: time, kind: .any, reason: .dropped, state: .open))
+        }
+        let packet = builder.seal(
+            PacketBuilder.Seal(
+                epoch: 1, firstOrdinal: 1, watermark: .undefined,
+                sendTime: Timestamp(nanoseconds: 1_767_623_400_000_000_000)))
+        if case .appended(let number) = try spool.append(packet) { say("append \(number)") }
+    }
+
+    private static func say(_ text: String) {
+        let bytes = Array("\(text)\n".utf8)
+        guard unsafe write(1, bytes, bytes.count) == bytes.count else { exit(0) }
+    }
+}

@@ -84,15 +84,23 @@ public final class PositionListener: Sendable {
         }
     }
 
+    /// All that was heard so far.
+    public var known: SourceRecord { ear.heard.withLock { SourceRecord($0.heads) } }
+
     /// What was heard so far, when it has risen since the last call.
     public func news() -> SourceRecord? {
         ear.heard.withLock { heard in
             guard heard.isNews else { return nil }
             heard.isNews = false
-            return SourceRecord(
-                heads: [SourceRecord.Lane: SourceRecord.Head](
-                    uniqueKeysWithValues: heard.heads.map { (.ticks($0.key), $0.value) }))
+            return SourceRecord(heard.heads)
         }
+    }
+}
+
+extension SourceRecord {
+    fileprivate init(_ heads: [Partition: Head]) {
+        self.init(
+            heads: [Lane: Head](uniqueKeysWithValues: heads.map { (.ticks($0.key), $0.value) }))
     }
 }
 

@@ -160,36 +160,6 @@ struct GatewayTests {
         #expect(found.all == (0..<1_000).flatMap { [$0, $0] })
     }
 
-    @Test(
-        "a second gateway of the same source takes it over; the first one ends",
-        arguments: [
-            "1000", "0",
-        ])
-    func takenOver(rate: String) throws {
-        // A market that is at its end has watermarks only: they are fenced, too.
-        let isIdle = rate == "0"
-        let tape = try tape(isIdle ? "gw6" : "gw7")
-        let environment = isIdle ? full(300) : ["SYNTHETIC_RATE": rate]
-        let first = try TestGateway(tape, environment).start()
-        #expect(try eventually { try tape.tickCount(source: source()) >= 300 })
-        let second = try TestGateway(tape, environment).start()
-        #expect(try first.exitCode() == .temporary)
-        #expect(first.log.count(of: "gateway.taken_over") == 1)
-        #expect(!second.hasEnded)
-        if !isIdle {
-            // Behind everything that the first one had sent, on all partitions.
-            let standing = try tape.tickCount(source: source())
-            #expect(
-                try eventually(within: 60) {
-                    try tape.tickCount(source: source()) > standing + 2_000
-                })
-        }
-        #expect(try second.stop() == .success)
-        let found = try SourceOnTape(tape)
-        #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
-        #expect(found.all == Array(0..<UInt64(found.count)))
-    }
-
     @Test("NATS that dies in the middle and comes back loses nothing")
     func natsRestarts() throws {
         let server = try NatsServer()

@@ -1,7 +1,10 @@
 import MarketModel
+import Membership
+import MembershipTransport
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
+import Synchronization
 import TapeCodec
 import TapeProtocol
 import TapeTransport
@@ -10,12 +13,91 @@ import Testing
 
 @testable import ProviderGateway
 
+/// The group of a source in the hands of a test: gives the source to a gateway and takes it back.
+final class TestGroup: Sendable {
+    private struct State {
+        var tenure: UInt64 = 0
+        var held: UInt64?
+        var news: [OwnershipNews] = []
+    }
+
+    let membership: SourceMembership
+    private let state: Shared
+
+    private final class Shared: Sendable {
+        let value = Mutex(State())
+    }
+
+    init() {
+        let state = Shared()
+        self.state = state
+        var membership = SourceMembership()
+        let port = membership.port
+        port.steady(until: .max)
+        membership.leave = {
+            if let tenure = state.value.withLock({ $0.held }) {
+                _ = port.send(.release(SourceMembership.seat, tenure: tenure))
+            }
+        }
+        membership.hasLeft = {
+            Self.hear(port, state)
+            return state.value.withLock { $0.held == nil }
+        }
+        self.membership = membership
+    }
+
+    private static func hear(_ port: OwnershipPort, _ state: Shared) {
+        state.value.withLock { state in
+            let known = state.news.count
+            port.hear(into: &state.news)
+            for word in state.news[known...] where word.tenure == state.held {
+                switch word {
+                case .opened: continue
+                case .released, .lost: state.held = nil
+                }
+            }
+        }
+    }
+
+    /// All that the gateway has said.
+    var news: [OwnershipNews] {
+        Self.hear(membership.port, state)
+        return state.value.withLock { $0.news }
+    }
+
+    var tenure: UInt64 { state.value.withLock { $0.tenure } }
+
+    func take(epoch: UInt64 = 1, previous: MemberName? = nil, wasReleased: Bool = false) {
+        let tenure = state.value.withLock { state in
+            state.tenure += 1
+            state.held = state.tenure
+            return state.tenure
+        }
+        _ = membership.port.send(
+            .take(
+                SourceMembership.seat,
+                Claim(
+                    tenure: tenure, epoch: epoch, previous: previous, wasReleased: wasReleased)))
+    }
+
+    func release() { _ = membership.port.send(.release(SourceMembership.seat, tenure: tenure)) }
+
+    func drop() {
+        state.value.withLock { $0.held = nil }
+        _ = membership.port.send(.drop(SourceMembership.seat, tenure: tenure))
+    }
+
+    func pause() { membership.port.steady(until: .min) }
+    func goOn() { membership.port.steady(until: .max) }
+}
+
 /// A gateway in this process, on a connection of its own.
 struct TestGateway {
     let tape: TestTape
     let service: TestService
     let settings: GatewaySettings
     let report: GatewayReport
+    let group = TestGroup()
 
     init(_ tape: TestTape, _ environment: [String: String]) throws {
         self.tape = tape
@@ -26,16 +108,33 @@ struct TestGateway {
     }
 
     /// Runs it on a client that the test may close: to the gateway that is a kill.
-    func start(_ client: TapeClient) throws -> RunningService {
-        let (settings, report) = (settings, report)
+    func standBy(_ client: TapeClient) throws -> RunningService {
+        let (settings, report, membership) = (settings, report, group.membership)
         return try service.start { context in
             defer { client.close() }
             return try Gateway.run(
-                settings, client: client, context: context, report: report)
+                settings, client: client, context: context, report: report,
+                membership: membership)
         }
     }
 
+    func standBy() throws -> RunningService { try standBy(try tape.connect(service)) }
+
+    /// The source is its own from the start.
+    func start(_ client: TapeClient) throws -> RunningService {
+        group.take()
+        return try standBy(client)
+    }
+
     func start() throws -> RunningService { try start(try tape.connect(service)) }
+
+    var status: JSONValue {
+        get throws {
+            var json = JSONWriter(capacity: 64)
+            json.object { report.write(into: &$0) }
+            return try JSONValue.parse(json.text)
+        }
+    }
 }
 
 /// What stands on the tape of one source: per partition the ticks' numbers, in order.

@@ -1,229 +1,102 @@
 import MarketModel
+import Membership
 import Primitives
 import ServiceRuntime
-import Synchronization
-import TapeCodec
 import TapeProtocol
 import TapeTransport
 import Telemetry
 
-/// The data plane of the gateway: one thread that takes due ticks from the provider, packs them
-/// per partition, and puts them on the tape.
+/// The gateway's thread: stands by until the source's group gives it the source, works on it for
+/// as long as it is its own, and stands by again.
 ///
-///     provider -> lane of its partition (packet grows) -> one packet in flight -> acknowledged
+///     standing by -> opening -> active -> standing by
 ///
-/// When a lane is full the provider has to wait: nothing is dropped here.
+/// Each tenure has a publisher, lanes and a provider of its own: nothing of an earlier one is
+/// believed.
 final class Gateway {
-    /// Ticks taken in one turn: bounds how long acknowledgements wait.
-    private static let ticksPerTurn = 1_024
-    private static let eventsPerTurn = 256
-    /// The longest wait, so that shutdown and time-outs are never late.
-    private static let waitMax = Duration.milliseconds(20)
-    /// How often progress is put where other threads can see it.
-    private static let reportNanoseconds: Int64 = 100_000_000
-    /// How often what the tape acknowledged is put on record. What is younger can be lost with a
-    /// tape that is put back, unless a reader has it.
-    private static let recordNanoseconds: Int64 = 1_000_000_000
-    /// How long the last record may take at the end.
-    private static let recordTimeout = Duration.seconds(2)
+    /// Between two looks at what comes without a wake.
+    private static let waitMax = Duration.milliseconds(100)
 
-    private let settings: GatewaySettings
-    private let context: ServiceContext
-    private let report: GatewayReport
+    private let parts: GatewayParts
     private let clock = SystemClock()
-    private let mailbox: TapeMailbox
-    private let publisher: TapePublisher
-    private let watermarks: IdleWatermarks
-    private let metrics: GatewayMetrics
-    private let lanes: SourceLanes
-    private var provider: SyntheticProvider
-    private var budget: PacketBudget
-    private var firstLane = 0
-    private var reportedAt = Int64.min
-    private let recorder: SourceRecorder
-    private let listener: PositionListener
-    private var recorded: [SourceRecord.Lane: SourceRecord.Head] = [:]
-    private var recordedAt = Int64.min
+    private var unpublished = 0
 
-    /// Opens the source and runs it until shutdown is asked for, the source is taken over, or the
-    /// connection is lost for good.
+    /// Runs until shutdown is asked for, or the connection is lost for good.
     static func run(
         _ settings: GatewaySettings, client: TapeClient, context: ServiceContext,
-        report: GatewayReport
+        report: GatewayReport, membership: SourceMembership
     ) throws -> ExitCode {
-        var opening = try SourceOpening(settings, client: client, context: context)
-        switch try opening.run() {
-        case .opened(let source):
-            return Gateway(settings, source, context: context, report: report).run()
-        case .ended(let code): return code
-        }
+        client.notify(membership.control)
+        let listener = try PositionListener(client, source: settings.source)
+        let gateway = Gateway(
+            GatewayParts(
+                settings: settings, client: client, context: context, report: report,
+                seat: SourceSeat(membership, shutdown: context.shutdown),
+                readers: ReaderEar(listener),
+                metrics: GatewayMetrics(context.telemetry.metrics, source: settings.source)))
+        return try gateway.run()
     }
 
-    private init(
-        _ settings: GatewaySettings, _ source: OpenedSource, context: ServiceContext,
-        report: GatewayReport
-    ) {
-        self.settings = settings
-        self.context = context
-        self.report = report
-        metrics = GatewayMetrics(context.telemetry.metrics, source: settings.source)
-        budget = PacketBudget(packetsPerSecond: settings.packetsPerSecond)
-        mailbox = source.mailbox
-        publisher = source.publisher
-        lanes = source.lanes
-        provider = source.provider
-        watermarks = IdleWatermarks(source.lanes)
-        recorder = source.recorder
-        listener = source.listener
-    }
+    private init(_ parts: GatewayParts) { self.parts = parts }
 
-    // MARK: the loop
-
-    private func run() -> ExitCode {
-        var events: [TapeEvent] = []
-        defer { recorder.stop(within: Self.recordTimeout) }
-        while !context.shutdown.isRequested {
-            let blocked = takeTicks()
-            publishTicks()
-            watermarks.publish(provider.watermark(now: clock.now()), publisher)
-            publisher.tick()
-            tell()
-            _ = mailbox.receive(
-                into: &events, max: Self.eventsPerTurn, timeout: wait(blocked: blocked))
-            if let ending = handle(&events) { return ending }
-        }
-        return drain(&events)
-    }
-
-    /// How long nothing is to be done unless an event comes.
-    private func wait(blocked: Bool) -> Duration {
-        if blocked { return Self.waitMax }
-        guard let due = provider.nextDue else { return Self.waitMax }
-        let nanoseconds = due.nanoseconds(since: clock.now())
-        // Ticks that are due within a millisecond are taken together.
-        return min(Self.waitMax, .nanoseconds(max(1_000_000, nanoseconds)))
-    }
-
-    /// Takes what is due; true when a full lane holds the provider up.
-    private func takeTicks() -> Bool {
-        let now = clock.now()
-        for _ in 0..<Self.ticksPerTurn {
-            guard let symbol = provider.dueSymbol(now: now) else { return false }
-            let place = lanes.places[symbol]
-            if publisher.isFull(lane: place.lane) {
-                metrics.blocked.add()
-                return true
-            }
-            switch provider.take(received: now) {
-            case .trade(var trade)?:
-                trade.header.symbol = place.symbol
-                append(publisher.append(trade, lane: place.lane))
-            case .quote(var quote)?:
-                quote.header.symbol = place.symbol
-                append(publisher.append(quote, lane: place.lane))
-            case nil: break
-            }
-        }
-        return false
-    }
-
-    private func append(_ isIn: Bool) {
-        precondition(isIn, "a lane that was not full refused a tick")
-        metrics.received.add()
-    }
-
-    /// Sends the packets that may leave, beginning with another lane each time, so that a spent
-    /// budget is shared out.
-    private func publishTicks() {
-        let now = clock.monotonic().nanoseconds
-        let watermark = provider.watermark(now: clock.now())
-        let tickLanes = lanes.tickLanes
-        for offset in tickLanes.indices {
-            let lane = tickLanes[(firstLane + offset) % tickLanes.count]
-            guard publisher.isReady(lane: lane), publisher.waitingTicks(lane: lane) > 0 else {
-                continue
-            }
-            guard budget.take(now: now) else {
-                firstLane = (firstLane + offset) % tickLanes.count
-                return
-            }
-            // Everything that the lane holds leaves, so the watermark is the provider's own.
-            publisher.publish(lane: lane, watermark: watermark)
+    private func run() throws -> ExitCode {
+        let seat = parts.seat
+        standsBy()
+        while true {
+            askReaders()
+            seat.standBy(timeout: Self.waitMax)
+            if let reason = seat.connectionEnd { return connectionGone(reason) }
+            if seat.isLeft { return unpublished == 0 ? .success : .temporary }
+            guard let claim = seat.begin() else { continue }
+            if let ending = try tenure(claim) { return ending }
         }
     }
 
     /// An exit code: the service has to end.
-    private func handle(_ events: inout [TapeEvent]) -> ExitCode? {
-        defer { events.removeAll(keepingCapacity: true) }
-        for event in events {
-            switch event {
-            case .answer(let message): publisher.handle(message)
-            case .closed(let reason):
-                context.telemetry.emit(ConnectionGone(reason: reason))
-                return .unavailable
-            case .delivery, .reconnected, .wake: continue
-            }
+    private func tenure(_ claim: Claim) throws -> ExitCode? {
+        var opening = try SourceOpening(parts, claim)
+        let end: TenureEnd
+        switch try opening.run() {
+        case .opened(let source):
+            end = SourceTenure(parts, source).run()
+        case .ended(let early): end = early
         }
-        report.add(publisher.rolledBack, now: clock.now())
-        publisher.rolledBack.removeAll()
-        for packet in publisher.acknowledged { metrics.acknowledged(packet, now: clock.now()) }
-        publisher.acknowledged.removeAll(keepingCapacity: true)
-        // Those of watermarks, too: a market that is at its end has nothing else to say.
-        if let lane = lanes.all.first(where: { publisher.isFenced(lane: $0) }) {
-            context.telemetry.emit(
-                SourceTakenOver(source: settings.source, epoch: publisher.epoch(lane: lane)))
-            return .temporary
+        switch end {
+        case .released(let left):
+            unpublished += left
+            parts.seat.end(.released)
+        case .dropped:
+            parts.context.telemetry.emit(SourceDropped(source: parts.settings.source))
+            parts.seat.end(.dropped)
+        case .fenced(let epoch):
+            parts.context.telemetry.emit(
+                SourceTakenOver(source: parts.settings.source, epoch: epoch))
+            parts.seat.end(.lost(reason: "its epoch \(epoch) was followed by another one"))
+        case .connectionGone(let reason): return connectionGone(reason)
         }
+        standsBy()
         return nil
     }
 
-    // MARK: the end
-
-    /// No more ticks; what was taken is put on the tape.
-    private func drain(_ events: inout [TapeEvent]) -> ExitCode {
-        let deadline = clock.monotonic().nanoseconds + settings.drainNanoseconds
-        while !publisher.isIdle, clock.monotonic().nanoseconds < deadline {
-            publishTicks()
-            publisher.tick()
-            _ = mailbox.receive(
-                into: &events, max: Self.eventsPerTurn, timeout: .milliseconds(5))
-            if let ending = handle(&events) { return ending }
-        }
-        record()
-        let left = lanes.tickLanes.reduce(0) { $0 + publisher.unacknowledgedTicks(lane: $1) }
-        context.telemetry.emit(
-            GatewayDrained(ticks: metrics.received.value, unpublished: UInt64(left)))
-        return publisher.isIdle ? .success : .temporary
+    private func connectionGone(_ reason: String) -> ExitCode {
+        parts.context.telemetry.emit(ConnectionGone(reason: reason))
+        return .unavailable
     }
 
-    private func tell() {
-        let now = clock.monotonic().nanoseconds
-        guard now >= reportedAt &+ Self.reportNanoseconds || reportedAt == Int64.min else { return }
-        reportedAt = now
-        // A reader that holds more than was given out: the tape was put back before this gateway
-        // came, or behind its back.
-        if let heard = listener.news() {
-            provider.passOver(lanes.isBehind(heard))
-            lanes.raise(to: heard)
-        }
-        if recordedAt == Int64.min || now >= recordedAt + Self.recordNanoseconds { record() }
-        context.readiness.set(ReadinessPart.tape, publisher.trouble)
-        report.update(
-            GatewayReport.Progress(
-                generated: provider.next, finished: provider.isFinished, opened: true,
-                waiting: lanes.tickLanes.reduce(0) { $0 + publisher.waitingTicks(lane: $1) },
-                partitions: lanes.tickLanes.map {
-                    GatewayReport.Head(
-                        partition: publisher.partition(lane: $0), epoch: publisher.epoch(lane: $0),
-                        lastOrdinal: publisher.nextOrdinal(lane: $0) - 1)
-                }, record: recorder.status))
+    private func standsBy() {
+        parts.context.readiness.set(ReadinessPart.tape, nil)
+        parts.report.update(GatewayReport.Progress(role: .standby))
+        parts.context.telemetry.emit(GatewayStandsBy(source: parts.settings.source))
     }
 
-    /// Hands over what is to be put on record, if any of it is news.
-    private func record() {
-        let present = lanes.record(time: clock.now())
-        guard present.heads != recorded, recorder.record(present) else { return }
-        recorded = present.heads
-        recordedAt = clock.monotonic().nanoseconds
+    /// Without a link there is nobody to ask: it is tried again.
+    private func askReaders() {
+        guard parts.readers.isToAsk else { return }
+        do throws(TapeError) {
+            try parts.readers.ask()
+        } catch {
+            parts.context.telemetry.emit(
+                SourceNotRead(source: parts.settings.source, reason: "\(error)"))
+        }
     }
 }

@@ -11,7 +11,16 @@ final class GatewayReport: Sendable {
         var lastOrdinal: UInt64
     }
 
+    enum Role: String, Sendable {
+        /// Another gateway has the source, or nobody has.
+        case standby
+        /// It is this one's own, and its epochs are being opened.
+        case opening
+        case active
+    }
+
     struct Progress: Sendable {
+        var role = Role.standby
         /// Ticks that the provider has handed out since its market began, those of predecessors
         /// included.
         var generated: UInt64 = 0
@@ -52,6 +61,7 @@ final class GatewayReport: Sendable {
     func write(into json: inout JSONWriter) {
         let present = progress.withLock { $0 }
         json.member("source", settings.source.text)
+        json.member("role", present.role.rawValue)
         json.member("provider", "synthetic")
         json.member("pace", settings.provider.pace.rawValue)
         json.member("rate", settings.provider.market.rate)

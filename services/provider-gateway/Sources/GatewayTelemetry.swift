@@ -66,8 +66,8 @@ struct SourceTakenOver: TelemetryEvent {
     let source: SourceName
     let epoch: UInt64
 
-    var level: LogLevel { .error }
-    var message: String { "another gateway owns this source now; this one ends" }
+    var level: LogLevel { .warning }
+    var message: String { "another gateway owns this source now; this one stands by" }
     var fields: [(String, LogValue)] {
         [("source", .text(source.text)), ("epoch", .unsigned(epoch))]
     }
@@ -75,6 +75,56 @@ struct SourceTakenOver: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         metrics.counter("mds_gateway_taken_over_total", "How often another gateway took over.")
             .add()
+    }
+}
+
+struct GatewayStandsBy: TelemetryEvent {
+    static let name = "gateway.standby"
+    let source: SourceName
+
+    var level: LogLevel { .info }
+    var message: String { "standing by until the source is this gateway's own" }
+    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
+}
+
+/// The group gave the source away without asking: this gateway was taken for dead.
+struct SourceDropped: TelemetryEvent {
+    static let name = "gateway.dropped"
+    let source: SourceName
+
+    var level: LogLevel { .warning }
+    var message: String { "the group has given the source away; this gateway stands by" }
+    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_gateway_dropped_total",
+            "How often the group gave the source away without asking."
+        ).add()
+    }
+}
+
+struct SourcePaused: TelemetryEvent {
+    static let name = "gateway.paused"
+    let source: SourceName
+    let isPaused: Bool
+
+    var level: LogLevel { isPaused ? .warning : .info }
+    var message: String {
+        isPaused
+            ? "the group does not hear this gateway: it publishes nothing meanwhile"
+            : "the group hears this gateway again: it publishes"
+    }
+    var fields: [(String, LogValue)] {
+        [("source", .text(source.text)), ("paused", .flag(isPaused))]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        guard isPaused else { return }
+        metrics.counter(
+            "mds_gateway_pauses_total",
+            "How often the gateway published nothing because its group did not hear it."
+        ).add()
     }
 }
 

@@ -1,3 +1,5 @@
+import Membership
+import MembershipTransport
 import ServiceRuntime
 import TapeProtocol
 import TapeTransport
@@ -39,6 +41,13 @@ struct Main {
                 + [tape.names.barStream], metrics: true)
         defer { watch.stop() }
         context.operations.addStatusSection("tape") { watch.write(into: &$0) }
-        return try Gateway.run(settings, client: client, context: context, report: report)
+        let membership = SourceMembership()
+        membership.port.steady(until: .max)
+        _ = membership.port.send(
+            .take(
+                SourceMembership.seat,
+                Claim(tenure: 1, epoch: 1, previous: nil, wasReleased: false)))
+        return try Gateway.run(
+            settings, client: client, context: context, report: report, membership: membership)
     }
 }

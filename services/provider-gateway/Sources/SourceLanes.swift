@@ -53,6 +53,13 @@ struct SourceLanes {
         }
     }
 
+    /// Above what the group has on record of earlier owners.
+    func raise(aboveEpoch epoch: UInt64) {
+        for lane in all { publisher.raise(nextOrdinal: 1, aboveEpoch: epoch, lane: lane) }
+    }
+
+    var highestEpoch: UInt64 { all.map { publisher.epoch(lane: $0) }.max() ?? 0 }
+
     /// Per symbol: the record knows of more in its partition than was given out here. What is in
     /// flight was given out: readers may have it long before its acknowledgement comes.
     func isBehind(_ record: SourceRecord) -> [Bool] {

@@ -1,3 +1,4 @@
+import Membership
 import Primitives
 import ServiceRuntime
 import TapeProtocol
@@ -12,7 +13,6 @@ struct OpenedSource {
     let lanes: SourceLanes
     let provider: SyntheticProvider
     let recorder: SourceRecorder
-    let listener: PositionListener
 }
 
 /// Opens a source: first what others remember of it, then the epochs, then a look at what stands.
@@ -21,81 +21,91 @@ struct OpenedSource {
 struct SourceOpening {
     enum Outcome {
         case opened(OpenedSource)
-        /// The service has to end.
-        case ended(ExitCode)
+        /// The source is not this gateway's own any more.
+        case ended(TenureEnd)
     }
 
     private static let eventsPerTurn = 256
-    private static let waitMax = Duration.milliseconds(20)
-    /// How long readers have to answer: those that are alive do within a few milliseconds.
-    private static let listenNanoseconds: Int64 = 300_000_000
+    private static let waitMax = Duration.milliseconds(5)
     /// Between two tries to read where the source left off.
     private static let retryNanoseconds: Int64 = 500_000_000
+    /// How long the thread of a record that is not needed may take to end.
+    private static let recordTimeout = Duration.seconds(2)
 
-    private let settings: GatewaySettings
-    private let client: TapeClient
-    private let context: ServiceContext
+    private let parts: GatewayParts
+    private let claim: Claim
     private let clock = SystemClock()
-    private let mailbox = TapeMailbox(capacity: 4_096)
+    private let mailbox = TapeMailbox(capacity: 64)
     private let publisher: TapePublisher
     private var lanes: SourceLanes
     private var retryAt = Int64.min
     private var recorder: SourceRecorder?
-    private let listener: PositionListener
-    /// Until then readers may tell what they have; then the epochs are opened.
-    private var listenUntil: Int64?
+    /// The epochs are being opened.
+    private var isOpening = false
+    private var hasToldOpened = false
+    private var events: [TapeEvent] = []
 
-    init(_ settings: GatewaySettings, client: TapeClient, context: ServiceContext) throws {
-        self.settings = settings
-        self.client = client
-        self.context = context
-        client.notify(mailbox)
-        listener = try PositionListener(client, source: settings.source)
-        publisher = try TapePublisher(client, mailbox: mailbox)
-        lanes = SourceLanes(settings, names: client.names, publisher: publisher)
+    init(_ parts: GatewayParts, _ claim: Claim) throws {
+        self.parts = parts
+        self.claim = claim
+        publisher = try TapePublisher(parts.client, mailbox: mailbox)
+        lanes = SourceLanes(parts.settings, names: parts.client.names, publisher: publisher)
     }
 
     mutating func run() throws -> Outcome {
-        context.readiness.set(ReadinessPart.tape, "the tape is being opened")
-        var events: [TapeEvent] = []
-        while !context.shutdown.isRequested {
-            try remember()
-            if let recorder, let provider = resumed() {
-                context.readiness.set(ReadinessPart.tape, nil)
-                context.telemetry.emit(
-                    GatewayStarted(source: settings.source, nextTick: provider.next))
-                return .opened(
-                    OpenedSource(
-                        mailbox: mailbox, publisher: publisher, lanes: lanes, provider: provider,
-                        recorder: recorder, listener: listener))
+        parts.context.readiness.set(ReadinessPart.tape, "the tape is being opened")
+        parts.report.update(GatewayReport.Progress(role: .opening))
+        while true {
+            if let ending = ending() {
+                recorder?.stop(within: Self.recordTimeout)
+                return .ended(ending)
             }
+            let isSteady = parts.seat.isSteady(now: clock.monotonic().nanoseconds)
+            if isSteady { try remember() }
+            if let source = opened() { return .opened(source) }
             _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: Self.waitMax)
-            if let ending = handle(&events) { return .ended(ending) }
-            publisher.tick()
+            handleEvents()
+            if isSteady { publisher.tick() }
             // A full tape takes no marker either: the reason is more than "being opened".
             if let trouble = publisher.trouble {
-                context.readiness.set(ReadinessPart.tape, trouble)
+                parts.context.readiness.set(ReadinessPart.tape, trouble)
             }
         }
-        return .ended(.success)
     }
 
-    /// Reads the source's record and asks the readers, until that succeeds; then listens for a
-    /// moment, and opens the epochs above all of it.
+    private mutating func opened() -> OpenedSource? {
+        guard let recorder, isOpening, lanes.all.allSatisfy({ publisher.isReady(lane: $0) }) else {
+            return nil
+        }
+        if !hasToldOpened {
+            hasToldOpened = true
+            parts.seat.opened(epoch: lanes.highestEpoch)
+        }
+        guard let provider = resumed() else { return nil }
+        parts.context.readiness.set(ReadinessPart.tape, nil)
+        parts.context.telemetry.emit(
+            GatewayStarted(source: parts.settings.source, nextTick: provider.next))
+        return OpenedSource(
+            mailbox: mailbox, publisher: publisher, lanes: lanes, provider: provider,
+            recorder: recorder)
+    }
+
+    /// Reads the source's record; when the readers have had time to answer, opens the epochs above
+    /// all of it.
     private mutating func remember() throws {
         let now = clock.monotonic().nanoseconds
-        if let until = listenUntil, now >= until {
-            if let heard = listener.news() { lanes.raise(to: heard) }
+        if recorder != nil, !isOpening, let heardAt = parts.readers.heardAt, now >= heardAt {
+            lanes.raise(to: parts.readers.known)
+            lanes.raise(aboveEpoch: max(1, claim.epoch) - 1)
             publisher.open()
-            listenUntil = nil
+            isOpening = true
         }
         guard recorder == nil, now >= retryAt else { return }
         do {
-            try listener.ask()
-            let recorder = try SourceRecorder(client, source: settings.source)
+            if parts.readers.heardAt == nil { try parts.readers.ask() }
+            let recorder = try SourceRecorder(parts.client, source: parts.settings.source)
             lanes.raise(to: recorder.found)
             self.recorder = recorder
-            listenUntil = clock.monotonic().nanoseconds + Self.listenNanoseconds
         } catch let error as TapeError where !error.isRetryable {
             throw error
         } catch {
@@ -105,41 +115,41 @@ struct SourceOpening {
 
     private mutating func notRead(_ error: any Error, _ now: Int64) {
         retryAt = now + Self.retryNanoseconds
-        context.readiness.set(ReadinessPart.tape, "\(error)")
-        context.telemetry.emit(SourceNotRead(source: settings.source, reason: "\(error)"))
+        parts.context.readiness.set(ReadinessPart.tape, "\(error)")
+        parts.context.telemetry.emit(
+            SourceNotRead(source: parts.settings.source, reason: "\(error)"))
     }
 
-    /// Nil as long as an epoch's marker does not stand, or the tape does not answer.
+    /// Nil as long as the tape does not answer.
     private mutating func resumed() -> SyntheticProvider? {
         let now = clock.monotonic().nanoseconds
-        guard now >= retryAt, lanes.all.allSatisfy({ publisher.isReady(lane: $0) }) else {
-            return nil
-        }
+        guard now >= retryAt else { return nil }
         do {
-            return try lanes.resume(client: client, now: clock.now())
+            return try lanes.resume(client: parts.client, now: clock.now())
         } catch {
             notRead(error, now)
             return nil
         }
     }
 
-    private func handle(_ events: inout [TapeEvent]) -> ExitCode? {
-        defer { events.removeAll(keepingCapacity: true) }
+    private func ending() -> TenureEnd? {
+        let wish = parts.seat.wish()
+        if let reason = parts.seat.connectionEnd { return .connectionGone(reason) }
+        if let lane = lanes.all.first(where: { publisher.isFenced(lane: $0) }) {
+            return .fenced(epoch: publisher.epoch(lane: lane))
+        }
+        switch wish {
+        case .release?: return .released(left: 0)
+        case .drop?: return .dropped
+        case nil: return nil
+        }
+    }
+
+    private mutating func handleEvents() {
         for event in events {
-            switch event {
-            case .answer(let message): publisher.handle(message)
-            case .closed(let reason):
-                context.telemetry.emit(ConnectionGone(reason: reason))
-                return .unavailable
-            case .delivery, .reconnected, .wake: continue
-            }
+            if case .answer(let message) = event { publisher.handle(message) }
         }
+        events.removeAll(keepingCapacity: true)
         publisher.acknowledged.removeAll(keepingCapacity: true)
-        guard let lane = lanes.all.first(where: { publisher.isFenced(lane: $0) }) else {
-            return nil
-        }
-        context.telemetry.emit(
-            SourceTakenOver(source: settings.source, epoch: publisher.epoch(lane: lane)))
-        return .temporary
     }
 }

@@ -1,0 +1,235 @@
+import MarketModel
+import Primitives
+import ServiceRuntime
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import Telemetry
+
+/// How the time ended in which this gateway was the source's own.
+enum TenureEnd {
+    /// Given back in order, with so many ticks that could not be put on the tape.
+    case released(left: Int)
+    /// Somebody else has it already.
+    case dropped
+    /// The tape shows a higher epoch.
+    case fenced(epoch: UInt64)
+    case connectionGone(String)
+}
+
+/// The data plane of a source that is open: takes due ticks from the provider, packs them per
+/// partition, and puts them on the tape.
+///
+///     provider -> lane of its partition (packet grows) -> one packet in flight -> acknowledged
+///
+/// When a lane is full the provider has to wait: nothing is dropped here.
+final class SourceTenure {
+    /// Ticks taken in one turn: bounds how long acknowledgements wait.
+    private static let ticksPerTurn = 1_024
+    private static let eventsPerTurn = 256
+    /// The longest wait, so that orders, shutdown and time-outs are never late.
+    private static let waitMax = Duration.milliseconds(20)
+    private static let drainWaitMax = Duration.milliseconds(5)
+    /// How often progress is put where other threads can see it.
+    private static let reportNanoseconds: Int64 = 100_000_000
+    /// How often what the tape acknowledged is put on record. What is younger can be lost with a
+    /// tape that is put back, unless a reader has it.
+    private static let recordNanoseconds: Int64 = 1_000_000_000
+    /// How long the last record may take at the end.
+    private static let recordTimeout = Duration.seconds(2)
+
+    private let parts: GatewayParts
+    private let clock = SystemClock()
+    private let mailbox: TapeMailbox
+    private let publisher: TapePublisher
+    private let watermarks: IdleWatermarks
+    private let lanes: SourceLanes
+    private var provider: SyntheticProvider
+    private var budget: PacketBudget
+    private var firstLane = 0
+    private var reportedAt = Int64.min
+    private let recorder: SourceRecorder
+    private var recorded: [SourceRecord.Lane: SourceRecord.Head] = [:]
+    private var recordedAt = Int64.min
+    private var events: [TapeEvent] = []
+    /// It did not hear itself for a lease: others may own the source.
+    private var isPaused = false
+
+    init(_ parts: GatewayParts, _ source: OpenedSource) {
+        self.parts = parts
+        budget = PacketBudget(packetsPerSecond: parts.settings.packetsPerSecond)
+        mailbox = source.mailbox
+        publisher = source.publisher
+        lanes = source.lanes
+        provider = source.provider
+        watermarks = IdleWatermarks(source.lanes)
+        recorder = source.recorder
+    }
+
+    // MARK: the loop
+
+    /// Until the source is no longer this gateway's own.
+    func run() -> TenureEnd {
+        defer { recorder.stop(within: Self.recordTimeout) }
+        while true {
+            switch parts.seat.wish() {
+            case .release?: return drain()
+            case .drop?: return .dropped
+            case nil: break
+            }
+            let blocked = takeTicks()
+            if isSteady() { publish() }
+            tell()
+            _ = mailbox.receive(
+                into: &events, max: Self.eventsPerTurn, timeout: wait(blocked: blocked))
+            if let ending = handle() { return ending }
+        }
+    }
+
+    /// Only an owner puts anything on the tape. Ticks are taken meanwhile, as far as there is room.
+    private func isSteady() -> Bool {
+        let isSteady = parts.seat.isSteady(now: clock.monotonic().nanoseconds)
+        if isSteady == isPaused {
+            isPaused = !isSteady
+            parts.context.telemetry.emit(
+                SourcePaused(source: parts.settings.source, isPaused: isPaused))
+        }
+        return isSteady
+    }
+
+    private func publish() {
+        publishTicks()
+        watermarks.publish(provider.watermark(now: clock.now()), publisher)
+        publisher.tick()
+    }
+
+    /// How long nothing is to be done unless an event comes.
+    private func wait(blocked: Bool) -> Duration {
+        if blocked { return Self.waitMax }
+        guard let due = provider.nextDue else { return Self.waitMax }
+        let nanoseconds = due.nanoseconds(since: clock.now())
+        // Ticks that are due within a millisecond are taken together.
+        return min(Self.waitMax, .nanoseconds(max(1_000_000, nanoseconds)))
+    }
+
+    /// Takes what is due; true when a full lane holds the provider up.
+    private func takeTicks() -> Bool {
+        let now = clock.now()
+        for _ in 0..<Self.ticksPerTurn {
+            guard let symbol = provider.dueSymbol(now: now) else { return false }
+            let place = lanes.places[symbol]
+            if publisher.isFull(lane: place.lane) {
+                parts.metrics.blocked.add()
+                return true
+            }
+            switch provider.take(received: now) {
+            case .trade(var trade)?:
+                trade.header.symbol = place.symbol
+                append(publisher.append(trade, lane: place.lane))
+            case .quote(var quote)?:
+                quote.header.symbol = place.symbol
+                append(publisher.append(quote, lane: place.lane))
+            case nil: break
+            }
+        }
+        return false
+    }
+
+    private func append(_ isIn: Bool) {
+        precondition(isIn, "a lane that was not full refused a tick")
+        parts.metrics.received.add()
+    }
+
+    /// Sends the packets that may leave, beginning with another lane each time, so that a spent
+    /// budget is shared out.
+    private func publishTicks() {
+        let now = clock.monotonic().nanoseconds
+        let watermark = provider.watermark(now: clock.now())
+        let tickLanes = lanes.tickLanes
+        for offset in tickLanes.indices {
+            let lane = tickLanes[(firstLane + offset) % tickLanes.count]
+            guard publisher.isReady(lane: lane), publisher.waitingTicks(lane: lane) > 0 else {
+                continue
+            }
+            guard budget.take(now: now) else {
+                firstLane = (firstLane + offset) % tickLanes.count
+                return
+            }
+            // Everything that the lane holds leaves, so the watermark is the provider's own.
+            publisher.publish(lane: lane, watermark: watermark)
+        }
+    }
+
+    private func handle() -> TenureEnd? {
+        defer { events.removeAll(keepingCapacity: true) }
+        for event in events {
+            if case .answer(let message) = event { publisher.handle(message) }
+        }
+        if let reason = parts.seat.connectionEnd { return .connectionGone(reason) }
+        parts.report.add(publisher.rolledBack, now: clock.now())
+        publisher.rolledBack.removeAll()
+        for packet in publisher.acknowledged {
+            parts.metrics.acknowledged(packet, now: clock.now())
+        }
+        publisher.acknowledged.removeAll(keepingCapacity: true)
+        // Those of watermarks, too: a market that is at its end has nothing else to say.
+        guard let lane = lanes.all.first(where: { publisher.isFenced(lane: $0) }) else {
+            return nil
+        }
+        return .fenced(epoch: publisher.epoch(lane: lane))
+    }
+
+    // MARK: the end
+
+    /// No more ticks; what was taken is put on the tape.
+    private func drain() -> TenureEnd {
+        let deadline = clock.monotonic().nanoseconds + parts.settings.drainNanoseconds
+        while !publisher.isIdle, clock.monotonic().nanoseconds < deadline {
+            if case .drop? = parts.seat.wish() { return .dropped }
+            if isSteady() {
+                publishTicks()
+                publisher.tick()
+            }
+            _ = mailbox.receive(
+                into: &events, max: Self.eventsPerTurn, timeout: Self.drainWaitMax)
+            if let ending = handle() { return ending }
+        }
+        record()
+        let left = lanes.tickLanes.reduce(0) { $0 + publisher.unacknowledgedTicks(lane: $1) }
+        parts.context.telemetry.emit(
+            GatewayDrained(ticks: parts.metrics.received.value, unpublished: UInt64(left)))
+        return .released(left: left)
+    }
+
+    private func tell() {
+        let now = clock.monotonic().nanoseconds
+        guard now >= reportedAt &+ Self.reportNanoseconds || reportedAt == Int64.min else { return }
+        reportedAt = now
+        // A reader that holds more than was given out: the tape was put back before this gateway
+        // came, or behind its back.
+        if let heard = parts.readers.news() {
+            provider.passOver(lanes.isBehind(heard))
+            lanes.raise(to: heard)
+        }
+        if recordedAt == Int64.min || now >= recordedAt + Self.recordNanoseconds { record() }
+        parts.context.readiness.set(ReadinessPart.tape, publisher.trouble)
+        parts.report.update(
+            GatewayReport.Progress(
+                role: .active, generated: provider.next, finished: provider.isFinished,
+                opened: true,
+                waiting: lanes.tickLanes.reduce(0) { $0 + publisher.waitingTicks(lane: $1) },
+                partitions: lanes.tickLanes.map {
+                    GatewayReport.Head(
+                        partition: publisher.partition(lane: $0), epoch: publisher.epoch(lane: $0),
+                        lastOrdinal: publisher.nextOrdinal(lane: $0) - 1)
+                }, record: recorder.status))
+    }
+
+    /// Hands over what is to be put on record, if any of it is news.
+    private func record() {
+        let present = lanes.record(time: clock.now())
+        guard present.heads != recorded, recorder.record(present) else { return }
+        recorded = present.heads
+        recordedAt = clock.monotonic().nanoseconds
+    }
+}

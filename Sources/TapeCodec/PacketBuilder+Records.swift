@@ -103,9 +103,10 @@ extension PacketBuilder {
         }
     }
 
+    /// As a tick of the gap's beginning: until it stands, no watermark may pass that.
     public mutating func append(_ gap: GapRecord) -> AppendOutcome {
         let fields = [Field("detail", gap.detail, GapRecord.detailBytesMax)]
-        return unsafe append(
+        let outcome = unsafe append(
             WireFormat.Template.gapRecord, WireFormat.Block.gapRecord, gap.header, fields
         ) { buffer, body in
             unsafe buffer.put(gap.from.nanoseconds, at: body + 32)
@@ -116,6 +117,8 @@ extension PacketBuilder {
                 UInt64(gap.kind) | UInt64(gap.reason) << 8 | UInt64(gap.state) << 16,
                 at: body + 64)
         }
+        if outcome == .appended { oldest = min(oldest, gap.from) }
+        return outcome
     }
 
     public mutating func append(_ request: RepairRequest) -> AppendOutcome {

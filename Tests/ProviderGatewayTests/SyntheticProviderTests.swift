@@ -358,4 +358,28 @@ struct SyntheticProviderTests {
         let market = SyntheticMarket(settings().market)
         #expect(bytes.withRawSpan { SyntheticProvider.mark(of: $0, market: market) == nil })
     }
+
+    @Test("where ticks are lost, it goes on with the first one that is due from now on")
+    func lost() throws {
+        var lost = settings(pace: .realtime, total: nil)
+        lost.missed = .lost
+        let market = SyntheticMarket(lost.market)
+        let first = fresh(lost)
+        #expect(first.since == first.origin && first.lastPassed == nil)
+        let mark = SyntheticProvider.Mark(
+            index: 1_000, time: market.time(ofTick: 1_000, origin: now))
+        let later = now.advanced(byNanoseconds: 60_000_000_000)
+        var provider = resumed(lost, names.map { _ in mark }, now: later)
+        #expect(provider.origin == now && provider.since == later)
+        let next = provider.next
+        #expect(market.time(ofTick: next, origin: now) >= later)
+        #expect(market.time(ofTick: next - 1, origin: now) < later)
+        #expect(provider.lastPassed?.id == market.fingerprint << 48 | (next - 1))
+        #expect(provider.lastPassed?.time == market.time(ofTick: next - 1, origin: now))
+        let due = try #require(provider.nextDue)
+        #expect(tickIndex(provider.take(received: due)) == next)
+        // A tape that is ahead of the clock has the last word.
+        let ahead = resumed(lost, names.map { _ in mark }, now: now)
+        #expect(ahead.next == 1_001)
+    }
 }

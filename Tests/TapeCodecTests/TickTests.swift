@@ -253,6 +253,23 @@ struct UnpackedTicks: Hashable {
         #expect(builder.oldestEventTime == TickSamples.later)
     }
 
+    @Test("a gap counts as of its beginning: no watermark may pass that until it stands")
+    func oldestOfGap() throws {
+        var builder = PacketBuilder(
+            kind: .ticks, partition: Partition(0), source: try Samples.source("synthetic"))
+        var gap = TickSamples.gapRecord()
+        gap.header.symbol = TickHeader.noSymbol
+        gap.from = gap.header.receiveTime.advanced(byNanoseconds: -7)
+        var outcome = builder.append(gap)
+        #expect(outcome == .appended)
+        #expect(builder.oldestEventTime == gap.from)
+        gap.from = .undefined
+        gap.header.receiveTime = Timestamp(nanoseconds: 5)
+        outcome = builder.append(gap)
+        #expect(outcome == .appended)
+        #expect(builder.oldestEventTime == Timestamp(nanoseconds: 5))
+    }
+
     @Test("an unknown tick's header can be read, a definition has none")
     func unknownHeader() throws {
         var bytes = try Samples.watermarkPacket().array

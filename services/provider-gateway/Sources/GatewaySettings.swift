@@ -48,6 +48,10 @@ struct GatewaySettings: Sendable {
                 "SYNTHETIC_BACKLOG", .duration(.zero...Duration.seconds(86_400)), default: "0s",
                 group: "Synthetic provider",
                 "How long before the first start the market began; comes at full speed."),
+            ConfigurationKey(
+                "SYNTHETIC_MISSED", .choice(["again", "lost"]), default: "again",
+                group: "Synthetic provider",
+                "Ticks due while no gateway was there: made again, or lost as in a real market."),
         ]
 
     /// At full pace the market ends now: it must not have begun before there were times.
@@ -56,6 +60,7 @@ struct GatewaySettings: Sendable {
     /// One per thing that may be wrong, so that all of it is told at once.
     static let rules: [ConfigurationRule] = [
         .of { _ = try source($0) }, .of { _ = try symbols($0) }, .of { _ = try pace($0) },
+        .of { _ = try missed($0) },
     ]
 
     init(_ configuration: Configuration) throws(SettingsError) {
@@ -67,7 +72,8 @@ struct GatewaySettings: Sendable {
                 symbols: try Self.symbols(configuration),
                 rate: configuration.integer("SYNTHETIC_RATE")),
             pace: try Self.pace(configuration), total: total == 0 ? nil : UInt64(total),
-            backlogNanoseconds: configuration.duration("SYNTHETIC_BACKLOG").wholeNanoseconds)
+            backlogNanoseconds: configuration.duration("SYNTHETIC_BACKLOG").wholeNanoseconds,
+            missed: try Self.missed(configuration))
         packetsPerSecond = configuration.integer("GATEWAY_PACKETS_PER_SECOND")
         streamBytesMax = Int64(configuration.integer("MDS_STREAM_BYTES"))
     }
@@ -95,6 +101,16 @@ struct GatewaySettings: Sendable {
                 "SYNTHETIC_TICKS: \(total) at SYNTHETIC_RATE take more than 50 years")
         }
         return .full
+    }
+
+    private static func missed(
+        _ configuration: Configuration
+    ) throws(SettingsError) -> SyntheticProvider.Missed {
+        guard configuration.text("SYNTHETIC_MISSED") == "lost" else { return .again }
+        if configuration.text("SYNTHETIC_PACE") == "full" {
+            throw SettingsError("SYNTHETIC_MISSED: lost needs SYNTHETIC_PACE realtime")
+        }
+        return .lost
     }
 
     private static func symbols(_ configuration: Configuration) throws(SettingsError) -> [Symbol] {

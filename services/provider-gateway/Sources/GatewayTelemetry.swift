@@ -9,6 +9,8 @@ struct GatewayMetrics {
     let received: Counter
     let blocked: Counter
     private let watermark: Gauge
+    private let takeOverGaps: Counter
+    private let droppedGaps: Counter
     private let ageAtAcknowledgement: Histogram
 
     init(_ metrics: MetricRegistry, source: SourceName) {
@@ -18,6 +20,13 @@ struct GatewayMetrics {
         blocked = metrics.counter(
             "mds_gateway_blocked_total", "Turns in which a full packet held the provider up.",
             labels: labels)
+        func gaps(_ reason: String) -> Counter {
+            metrics.counter(
+                "mds_gateway_gap_records_total", "Gap records that were written.",
+                labels: labels + [("reason", reason)])
+        }
+        takeOverGaps = gaps("take_over")
+        droppedGaps = gaps("dropped")
         watermark = metrics.gauge(
             "mds_gateway_watermark_timestamp_seconds",
             "The newest watermark on the tape, in seconds since 1970.", labels: labels)
@@ -32,6 +41,12 @@ struct GatewayMetrics {
         ageAtAcknowledgement.observe(Double(age) / 1e9)
         let seconds = Double(packet.header.watermark.nanoseconds) / 1e9
         if seconds > 0, seconds > watermark.value ?? 0 { watermark.set(seconds) }
+    }
+}
+
+extension GatewayMetrics {
+    func wrote(_ gap: GapBook.Gap) {
+        if gap.reason == .dropped { droppedGaps.add() } else { takeOverGaps.add() }
     }
 }
 

@@ -23,19 +23,26 @@ final class IdleWatermarks {
         streams = lanes.watermarkLanes.map { Stream(lane: $0.lane, tickLanes: $0.tickLanes) }
     }
 
-    /// `watermark` is the provider's; ticks that are not acknowledged hold it back.
-    func publish(_ watermark: Timestamp, _ publisher: TapePublisher) {
+    /// `watermark` is the provider's; ticks that are not acknowledged hold it back, and what is
+    /// missing and not on record.
+    /// `isLast`: whatever the interval.
+    func publish(
+        _ watermark: Timestamp, _ gaps: GapBook, _ publisher: TapePublisher, isLast: Bool = false
+    ) {
         let now = clock.monotonic().nanoseconds
         for index in streams.indices {
             let stream = streams[index]
             let ordinals = stream.tickLanes.reduce(0) { $0 &+ publisher.nextOrdinal(lane: $1) }
             let interval =
                 ordinals == stream.ordinals ? Self.idleNanoseconds : Self.busyNanoseconds
-            guard stream.publishedAt == Int64.min || now - stream.publishedAt >= interval,
-                publisher.isReady(lane: stream.lane)
+            let isDue = stream.publishedAt == Int64.min || now - stream.publishedAt >= interval
+            guard isDue || isLast, publisher.isReady(lane: stream.lane)
             else { continue }
-            let held = stream.tickLanes.map { publisher.oldestUnacknowledged(lane: $0) }
-                .reduce(watermark, min)
+            var held = watermark
+            for lane in stream.tickLanes {
+                held = min(
+                    held, publisher.oldestUnacknowledged(lane: lane), gaps.hold(lane: lane))
+            }
             // Never backwards.
             streams[index].last = max(stream.last, held)
             streams[index].publishedAt = now

@@ -96,14 +96,34 @@ struct SourceLanes {
 
     // MARK: where the source left off
 
+    /// The provider that goes on behind what stands, and what is missing in between.
+    struct Resumption {
+        var provider: SyntheticProvider
+        var gaps: GapBook
+    }
+
+    /// What stands of one partition.
+    private struct Left {
+        var mark: SyntheticProvider.Mark?
+        /// No later tick is earlier than this; undefined: nothing says so.
+        var watermark = Timestamp.undefined
+
+        mutating func reached(_ time: Timestamp) {
+            // A marker's watermark says nothing.
+            guard time.isDefined, time.nanoseconds != Int64.min else { return }
+            watermark = watermark.isDefined ? max(watermark, time) : time
+        }
+    }
+
     /// Makes the provider that goes on behind what stands on the tape. Blocks while it reads. To
     /// be called when the epochs are open: until then a predecessor may still add ticks.
-    mutating func resume(client: TapeClient, now: Timestamp) throws -> SyntheticProvider {
+    mutating func resume(client: TapeClient, now: Timestamp) throws -> Resumption {
         let market = SyntheticMarket(settings.provider.market)
-        var marks: [Partition: SyntheticProvider.Mark] = [:]
+        var left: [Partition: Left] = [:]
         var lost: Set<Partition> = []
         var standing = SyntheticProvider.Standing()
         for partition in laneOf.keys.sorted() {
+            left[partition] = Left()
             let last = try client.lastContent(
                 stream: names.tickStream(of: partition),
                 subject: names.ticks(partition, settings.source))
@@ -115,24 +135,49 @@ struct SourceLanes {
             }
             guard let last else { continue }
             standing.reached(last.header.watermark)
+            left[partition]?.reached(last.header.watermark)
             guard let found = last.withBytes({ SyntheticProvider.mark(of: $0, market: market) })
             else { continue }
             standing.reached(found.time)
-            marks[partition] = found.mark
+            left[partition]?.mark = found.mark
             if found.mark == nil { standing.foreign = max(standing.foreign, found.time) }
         }
         for stream in 0..<TapeNames.tickStreams {
             let last = try client.lastContent(
                 stream: names.tickStream(stream),
                 subject: names.watermarks(stream: stream, settings.source))
-            if let last { standing.reached(last.header.watermark) }
+            guard let last else { continue }
+            standing.reached(last.header.watermark)
+            for partition in left.keys where names.streamIndex(of: partition) == stream {
+                left[partition]?.reached(last.header.watermark)
+            }
         }
         let symbols = settings.provider.market.symbols
-        standing.marks = symbols.map { marks[names.partition(of: $0)] }
+        standing.marks = symbols.map { left[names.partition(of: $0)]?.mark }
         standing.isLost = symbols.map { lost.contains(names.partition(of: $0)) }
         let provider = SyntheticProvider(settings.provider, behind: standing, now: now)
         register(since: provider.origin)
-        return provider
+        return Resumption(provider: provider, gaps: gaps(left, provider))
+    }
+
+    /// What a predecessor did not deliver, and this provider does not either: behind what stands
+    /// of a partition until it is subscribed. A provider that makes everything again leaves only
+    /// what the predecessor left out and did not put on record: then its watermark stood behind
+    /// its own last tick.
+    private func gaps(_ left: [Partition: Left], _ provider: SyntheticProvider) -> GapBook {
+        var book = GapBook(laneOf: places.map(\.lane), laneCount: tickLanes.count)
+        for (number, symbol) in settings.provider.market.symbols.enumerated() {
+            guard let left = left[names.partition(of: symbol)], left.watermark.isDefined else {
+                continue
+            }
+            let to = provider.since.isDefined ? provider.since : left.mark?.time
+            guard let to else { continue }
+            book.missed(
+                GapBook.Gap(
+                    symbol: number, kind: .any, from: left.watermark, to: to,
+                    reason: .gatewayLost))
+        }
+        return book
     }
 
     private mutating func register(since origin: Timestamp) {

@@ -11,7 +11,7 @@ struct OpenedSource {
     let mailbox: TapeMailbox
     let publisher: TapePublisher
     let lanes: SourceLanes
-    let provider: SyntheticProvider
+    let resumption: SourceLanes.Resumption
     let recorder: SourceRecorder
 }
 
@@ -81,12 +81,12 @@ struct SourceOpening {
             hasToldOpened = true
             parts.seat.opened(epoch: lanes.highestEpoch)
         }
-        guard let provider = resumed() else { return nil }
+        guard let resumption = resumed() else { return nil }
         parts.context.readiness.set(ReadinessPart.tape, nil)
         parts.context.telemetry.emit(
-            GatewayStarted(source: parts.settings.source, nextTick: provider.next))
+            GatewayStarted(source: parts.settings.source, nextTick: resumption.provider.next))
         return OpenedSource(
-            mailbox: mailbox, publisher: publisher, lanes: lanes, provider: provider,
+            mailbox: mailbox, publisher: publisher, lanes: lanes, resumption: resumption,
             recorder: recorder)
     }
 
@@ -121,7 +121,7 @@ struct SourceOpening {
     }
 
     /// Nil as long as the tape does not answer.
-    private mutating func resumed() -> SyntheticProvider? {
+    private mutating func resumed() -> SourceLanes.Resumption? {
         let now = clock.monotonic().nanoseconds
         guard now >= retryAt else { return nil }
         do {

@@ -45,6 +45,7 @@ final class SourceTenure {
     private let watermarks: IdleWatermarks
     private let lanes: SourceLanes
     private var provider: SyntheticProvider
+    private var gaps: GapBook
     private var budget: PacketBudget
     private var firstLane = 0
     private var reportedAt = Int64.min
@@ -61,7 +62,8 @@ final class SourceTenure {
         mailbox = source.mailbox
         publisher = source.publisher
         lanes = source.lanes
-        provider = source.provider
+        provider = source.resumption.provider
+        gaps = source.resumption.gaps
         watermarks = IdleWatermarks(source.lanes)
         recorder = source.recorder
     }
@@ -77,6 +79,7 @@ final class SourceTenure {
             case .drop?: return .dropped
             case nil: break
             }
+            writeGaps()
             let blocked = takeTicks()
             if isSteady() { publish() }
             tell()
@@ -99,7 +102,7 @@ final class SourceTenure {
 
     private func publish() {
         publishTicks()
-        watermarks.publish(provider.watermark(now: clock.now()), publisher)
+        watermarks.publish(provider.watermark(now: clock.now()), gaps, publisher)
         publisher.tick()
     }
 
@@ -135,6 +138,27 @@ final class SourceTenure {
         return false
     }
 
+    /// Puts gap records that are due into their lanes, as far as there is room.
+    private func writeGaps() {
+        guard gaps.hasDue else { return }
+        for lane in lanes.tickLanes {
+            while let gap = gaps.due(lane: lane), !publisher.isFull(lane: lane) {
+                guard publisher.append(record(gap), lane: lane) == .appended else { break }
+                gaps.written(lane: lane)
+                parts.metrics.wrote(gap)
+            }
+        }
+    }
+
+    private func record(_ gap: GapBook.Gap) -> GapRecord {
+        let passed = provider.lastPassed
+        return GapRecord(
+            header: TickHeader(
+                symbol: lanes.places[gap.symbol].symbol, providerTime: passed?.time ?? .undefined,
+                receiveTime: clock.now(), providerID: passed?.id ?? 0),
+            from: gap.from, to: gap.to, kind: gap.kind, reason: gap.reason, state: .open)
+    }
+
     private func append(_ isIn: Bool) {
         precondition(isIn, "a lane that was not full refused a tick")
         parts.metrics.received.add()
@@ -155,8 +179,9 @@ final class SourceTenure {
                 firstLane = (firstLane + offset) % tickLanes.count
                 return
             }
-            // Everything that the lane holds leaves, so the watermark is the provider's own.
-            publisher.publish(lane: lane, watermark: watermark)
+            // Everything that the lane holds leaves, so the watermark is the provider's own, unless
+            // something is missing and not on record.
+            publisher.publish(lane: lane, watermark: min(watermark, gaps.hold(lane: lane)))
         }
     }
 
@@ -181,15 +206,25 @@ final class SourceTenure {
 
     // MARK: the end
 
-    /// No more ticks; what was taken is put on the tape.
+    /// No more ticks; what was taken is put on the tape, then how far it goes: what a successor
+    /// misses begins there.
     private func drain() -> TenureEnd {
         let deadline = clock.monotonic().nanoseconds + parts.settings.drainNanoseconds
-        while !publisher.isIdle, clock.monotonic().nanoseconds < deadline {
+        gaps.close()
+        var hasSaidWatermark = false
+        while clock.monotonic().nanoseconds < deadline {
             if case .drop? = parts.seat.wish() { return .dropped }
             if isSteady() {
+                writeGaps()
                 publishTicks()
+                if !hasSaidWatermark, publisher.isIdle, !gaps.hasDue {
+                    hasSaidWatermark = true
+                    let watermark = provider.watermark(now: clock.now())
+                    watermarks.publish(watermark, gaps, publisher, isLast: true)
+                }
                 publisher.tick()
             }
+            if hasSaidWatermark, publisher.isIdle { break }
             _ = mailbox.receive(
                 into: &events, max: Self.eventsPerTurn, timeout: Self.drainWaitMax)
             if let ending = handle() { return ending }

@@ -12,6 +12,14 @@ struct SyntheticProvider: Sendable {
         case full
     }
 
+    /// What becomes of ticks that were due while nobody was subscribed.
+    enum Missed: String, Sendable {
+        /// They are made when somebody is.
+        case again
+        /// They are never made, as in a real market.
+        case lost
+    }
+
     struct Settings: Sendable {
         var market: SyntheticMarket.Settings
         var pace: Pace
@@ -19,6 +27,7 @@ struct SyntheticProvider: Sendable {
         var total: UInt64?
         /// How long before the first start the market began: that history comes at full speed.
         var backlogNanoseconds: Int64
+        var missed = Missed.again
     }
 
     /// The last tick of the provider on one partition of the tape.
@@ -56,6 +65,8 @@ struct SyntheticProvider: Sendable {
     private var onTape: [UInt64?]
     /// Ticks that were on the tape already when this process started.
     private(set) var skipped: UInt64 = 0
+    /// It delivers all ticks of this time or later; none is lost when it is undefined.
+    private(set) var since = Timestamp.undefined
 
     /// Goes on where these settings left off. When they never ran, or others ran after them, a new
     /// market begins behind everything that stands.
@@ -76,6 +87,7 @@ struct SyntheticProvider: Sendable {
             // Below the least mark everything is on the tape, if every partition has one.
             if settings.pace == .realtime { passOver(standing.isLost, now) }
             next = onTape.map { $0.map { $0 + 1 } ?? 0 }.min() ?? 0
+            if settings.missed == .lost { subscribe(now) }
         } else {
             onTape = standing.marks.map { _ in nil }
             origin = Self.start(settings, market: market, now: now)
@@ -85,7 +97,25 @@ struct SyntheticProvider: Sendable {
             if let latest = standing.latest, latest >= origin {
                 origin = latest.advanced(byNanoseconds: 1)
             }
+            if settings.missed == .lost { since = origin }
         }
+    }
+
+    /// Begins with the first tick that is not before `now`.
+    private mutating func subscribe(_ now: Timestamp) {
+        since = now
+        let before = now.advanced(byNanoseconds: -1)
+        guard let last = market.lastTick(dueAt: before, origin: origin) else { return }
+        next = max(next, last + 1)
+    }
+
+    /// The last tick that was handed out or passed over, as a provider's id and its time; nil:
+    /// there was none. On a gap record it says where the source goes on.
+    var lastPassed: (id: UInt64, time: Timestamp)? {
+        guard next > 0 else { return nil }
+        return (
+            market.fingerprint << 48 | (next - 1), market.time(ofTick: next - 1, origin: origin)
+        )
     }
 
     /// What the tape lost is not made again in real time, as no market trades a second time:
@@ -157,7 +187,12 @@ extension SyntheticProvider {
             switch record {
             case .trade(let trade): found = trade.header
             case .quote(let quote): found = quote.header
-            case .bar, .other, .malformed: continue
+            case .other(let message):
+                // It stands behind all that was handed out before it, or left out.
+                if let gap = message.gapRecord(in: packet), gap.header.providerID != 0 {
+                    found = gap.header
+                }
+            case .bar, .malformed: continue
             }
         }
         guard let found else { return nil }

@@ -1,0 +1,108 @@
+import MarketModel
+import Primitives
+import Testing
+
+@testable import ProviderGateway
+
+@Suite("The book of gaps")
+struct GapBookTests {
+    private func time(_ nanoseconds: Int64) -> Timestamp { Timestamp(nanoseconds: nanoseconds) }
+
+    /// Symbols 0 and 1 are on lane 0, symbol 2 on lane 1.
+    private func book() -> GapBook { GapBook(laneOf: [0, 0, 1], laneCount: 2) }
+
+    private func gap(
+        _ symbol: Int, _ from: Int64, _ to: Int64, _ kind: DataKind = .any,
+        _ reason: GapReason = .gatewayLost
+    ) -> GapBook.Gap {
+        GapBook.Gap(symbol: symbol, kind: kind, from: time(from), to: time(to), reason: reason)
+    }
+
+    @Test("an empty book holds no watermark and has nothing to write")
+    func empty() {
+        var book = book()
+        book.close()
+        #expect(book.isEmpty && !book.hasDue)
+        #expect(!book.hold(lane: 0).isDefined && book.due(lane: 0) == nil)
+    }
+
+    @Test("what was missed is due at once, and holds its lane until all of it is written")
+    func missed() {
+        var book = book()
+        book.missed(gap(0, 50, 90))
+        book.missed(gap(1, 40, 90))
+        book.missed(gap(2, 90, 90))
+        #expect(book.hold(lane: 0) == time(40) && !book.hold(lane: 1).isDefined)
+        #expect(book.due(lane: 1) == nil, "an interval without a time is no gap")
+        #expect(book.due(lane: 0) == gap(0, 50, 90))
+        book.written(lane: 0)
+        #expect(book.hold(lane: 0) == time(40))
+        #expect(book.due(lane: 0) == gap(1, 40, 90))
+        book.written(lane: 0)
+        #expect(book.isEmpty && !book.hold(lane: 0).isDefined)
+    }
+
+    @Test("ticks left out become one gap per symbol and kind when it is closed")
+    func leftOut() {
+        var book = book()
+        #expect(book.openSince == .max)
+        book.leftOut(symbol: 0, isTrade: false, time: time(10), now: 700)
+        book.leftOut(symbol: 0, isTrade: false, time: time(30), now: 701)
+        book.leftOut(symbol: 0, isTrade: true, time: time(20), now: 702)
+        book.leftOut(symbol: 2, isTrade: false, time: time(25), now: 703)
+        #expect(book.openSince == 700 && !book.hasDue && !book.isEmpty)
+        #expect(book.hold(lane: 0) == time(10) && book.hold(lane: 1) == time(25))
+        book.close()
+        #expect(book.openSince == .max)
+        #expect(book.due(lane: 0) == gap(0, 20, 21, .trade, .dropped))
+        book.written(lane: 0)
+        #expect(book.due(lane: 0) == gap(0, 10, 31, .quote, .dropped))
+        #expect(book.hold(lane: 0) == time(10))
+        // More is left out while that waits.
+        book.leftOut(symbol: 1, isTrade: true, time: time(60), now: 900)
+        book.written(lane: 0)
+        #expect(book.hold(lane: 0) == time(60) && book.due(lane: 0) == nil)
+        #expect(book.due(lane: 1) == gap(2, 25, 26, .quote, .dropped))
+    }
+
+    @Test(
+        "no tick that was left out is ever outside of a written gap and before the hold",
+        arguments: 0..<60)
+    func property(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        let laneOf = (0..<8).map { $0 % 3 }
+        var book = GapBook(laneOf: laneOf, laneCount: 3)
+        var left: [(symbol: Int, isTrade: Bool, time: Int64)] = []
+        var written: [GapBook.Gap] = []
+        for now in Int64(0)..<400 {
+            switch random.next() % 10 {
+            case 0: book.close()
+            case 1...3:
+                let lane = Int(random.next() % 3)
+                if let gap = book.due(lane: lane) {
+                    written.append(gap)
+                    book.written(lane: lane)
+                }
+            default:
+                let symbol = Int(random.next() % 8)
+                let isTrade = random.next() % 2 == 0
+                book.leftOut(symbol: symbol, isTrade: isTrade, time: time(now * 10), now: now)
+                left.append((symbol, isTrade, now * 10))
+            }
+            for tick in left {
+                let isWritten = written.contains {
+                    $0.symbol == tick.symbol && $0.kind == (tick.isTrade ? .trade : .quote)
+                        && $0.from <= time(tick.time) && time(tick.time) < $0.to
+                }
+                let isHeld = book.hold(lane: laneOf[tick.symbol]) <= time(tick.time)
+                #expect(isWritten || isHeld, "seed \(seed), tick at \(tick.time)")
+            }
+        }
+        book.close()
+        for lane in 0..<3 {
+            while book.due(lane: lane) != nil { book.written(lane: lane) }
+            #expect(!book.hold(lane: lane).isDefined, "seed \(seed)")
+        }
+        #expect(book.isEmpty)
+    }
+}

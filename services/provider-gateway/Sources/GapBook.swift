@@ -1,0 +1,124 @@
+import MarketModel
+import Primitives
+
+/// What is missing of a source and does not stand on the tape yet as a gap record.
+///
+/// Pure. A gap is *open* while ticks of its symbol and kind are being left out, *due* when it is to
+/// be written, and gone from here when it is in its lane's packet. Until then no watermark of the
+/// lane may pass its beginning: a successor that finds nothing of it begins its own gap there.
+struct GapBook {
+    struct Gap: Equatable {
+        /// The number of the symbol in the source's list.
+        var symbol: Int
+        var kind: DataKind
+        /// The interval is [from, to).
+        var from: Timestamp
+        var to: Timestamp
+        var reason: GapReason
+    }
+
+    /// What is left out of one symbol and kind since the last record of it.
+    private struct Open {
+        var from = Timestamp.undefined
+        var last = Timestamp(nanoseconds: Int64.min)
+        var isOpen: Bool { from.isDefined }
+    }
+
+    /// Lanes in the order of their numbers: those of ticks.
+    private struct Lane {
+        var due: [Gap] = []
+        var written = 0
+        /// The earliest time that is left out and in no packet yet; undefined: nothing is.
+        var hold = Timestamp.undefined
+    }
+
+    private static let kinds: [DataKind] = [.trade, .quote]
+
+    /// Of each symbol its trades and its quotes.
+    private var open: [Open]
+    private var lanes: [Lane]
+    private let laneOf: [Int]
+    private var openCount = 0
+    private(set) var openSince = Int64.max
+
+    /// `laneOf`: per symbol; `laneCount` is above all of them.
+    init(laneOf: [Int], laneCount: Int) {
+        self.laneOf = laneOf
+        open = [Open](repeating: Open(), count: laneOf.count * Self.kinds.count)
+        lanes = [Lane](repeating: Lane(), count: laneCount)
+    }
+
+    // MARK: what is missing
+
+    /// All of the symbol was missed in between: to be written at once.
+    mutating func missed(_ gap: Gap) {
+        guard gap.from < gap.to else { return }
+        let lane = laneOf[gap.symbol]
+        lanes[lane].due.append(gap)
+        lanes[lane].hold = min(lanes[lane].hold, gap.from)
+    }
+
+    /// A tick was left out. Allocates nothing. `now` is monotonic.
+    mutating func leftOut(symbol: Int, isTrade: Bool, time: Timestamp, now: Int64) {
+        let place = symbol * Self.kinds.count + (isTrade ? 0 : 1)
+        if !open[place].isOpen {
+            open[place].from = time
+            openCount += 1
+            openSince = min(openSince, now)
+        }
+        open[place].from = min(open[place].from, time)
+        open[place].last = max(open[place].last, time)
+        let lane = laneOf[symbol]
+        lanes[lane].hold = min(lanes[lane].hold, time)
+    }
+
+    /// What was left out so far is to be written.
+    mutating func close() {
+        guard openCount > 0 else { return }
+        for place in open.indices where open[place].isOpen {
+            let symbol = place / Self.kinds.count
+            lanes[laneOf[symbol]].due.append(
+                Gap(
+                    symbol: symbol, kind: Self.kinds[place % Self.kinds.count],
+                    from: open[place].from, to: open[place].last.advanced(byNanoseconds: 1),
+                    reason: .dropped))
+            open[place] = Open()
+        }
+        openCount = 0
+        openSince = .max
+    }
+
+    // MARK: what is to be written
+
+    var hasDue: Bool { lanes.contains { $0.written < $0.due.count } }
+    var isEmpty: Bool { openCount == 0 && !hasDue }
+
+    /// No watermark of the lane may be later; undefined: it is free.
+    func hold(lane: Int) -> Timestamp { lanes[lane].hold }
+
+    /// The next one to write; it stays until it is `written`.
+    func due(lane: Int) -> Gap? {
+        let lane = lanes[lane]
+        return lane.written < lane.due.count ? lane.due[lane.written] : nil
+    }
+
+    /// The lane's next one is in its packet.
+    mutating func written(lane: Int) {
+        lanes[lane].written += 1
+        guard lanes[lane].written == lanes[lane].due.count else { return }
+        lanes[lane].due.removeAll(keepingCapacity: true)
+        lanes[lane].written = 0
+        lanes[lane].hold = openHold(lane: lane)
+    }
+
+    /// What of the lane is left out and not due yet.
+    private func openHold(lane: Int) -> Timestamp {
+        guard openCount > 0 else { return .undefined }
+        var hold = Timestamp.undefined
+        for place in open.indices where open[place].isOpen {
+            guard laneOf[place / Self.kinds.count] == lane else { continue }
+            hold = min(hold, open[place].from)
+        }
+        return hold
+    }
+}

@@ -257,26 +257,24 @@ public struct MembershipMachine: Sendable {
         notedState = state
     }
 
-    /// Never later than the next thing that is due by the clock.
+    /// The next thing that is due by the clock. Later than the last event: what was due then has
+    /// been done, or waits for something else.
     public var nextDeadline: Int64 {
         guard links > 0, !hasLeft else { return Int64.max }
         let isNews = wasAsked || heartbeat != said || isSilenceOver
         var next = saidAt + (isNews ? spacing : interval)
+        func consider(_ time: Int64) { if time > clock { next = min(next, time) } }
         if isHearing {
-            next = min(next, echoSent + lease)
+            consider(echoSent + lease)
             for (key, peer) in peers where peer.state != .gone {
                 let end = silenceEnds(key)
-                if saidAt < end { next = min(next, max(end, saidAt + spacing)) }
+                if saidAt < end { consider(max(end, saidAt + spacing)) }
             }
         }
-        if phase == .joining { next = min(next, max(linkedAt + lease / 2, saidAt + spacing)) }
-        if !isReading {
-            next = min(next, readDue)
-        }
-        for slot in slots where slot.hold != nil || slot.waits {
-            if slot.pending == nil, slot.notBefore > saidAt { next = min(next, slot.notBefore) }
-        }
-        return next
+        if phase == .joining { consider(linkedAt + lease / 2) }
+        if !isReading { consider(readDue) }
+        for slot in slots where slot.pending == nil { consider(slot.notBefore) }
+        return max(next, clock + 1)
     }
 
     var readDue: Int64 {

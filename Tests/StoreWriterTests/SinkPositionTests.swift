@@ -82,8 +82,14 @@ struct SinkPositionTests {
         let database = try TestDatabase("position_round")
         try database.migrate()
         let writer = try database.connectWriter()
-        var position = try SinkPosition.claim(
-            .bars, Partition(3), owner: "me", on: writer, timeout: patience)
+        let place = SinkPlace(input: .bars, partition: Partition(3))
+        func claim(_ owner: String, epoch: UInt64, knownEpoch: Int64? = nil) throws -> SinkRow {
+            let claim = SinkClaim(place: place, epoch: epoch, knownEpoch: knownEpoch)
+            let rows = try SinkPosition.claim(
+                [claim], owner: owner, on: writer, timeout: patience)
+            return try #require(rows.first)
+        }
+        var position = try claim("me", epoch: 0).position
         #expect(position.position == nil && position.ownerEpoch == 1 && position.sources.isEmpty)
         position.position = tapePosition
         position.add(try header("a", first: 11, count: 4), TickCount(written: 3, skipped: 1))
@@ -92,15 +98,21 @@ struct SinkPositionTests {
         json.array { position.write(into: &$0) }
         try writer.execute(
             "SELECT advance_positions('store', $1::jsonb)", [.text(json.text)], timeout: patience)
-        let read = try SinkPosition.read(.bars, Partition(3), on: writer, timeout: patience)
-        let claimed = try SinkPosition.claim(
-            .bars, Partition(3), owner: "you", on: writer, timeout: patience)
-        #expect(read.ownerEpoch == 1 && claimed.ownerEpoch == 2)
+        let read = try #require(
+            SinkPosition.read([place], on: writer, timeout: patience).first?.position)
+        let claimed = try claim("you", epoch: 7).position
+        #expect(read.ownerEpoch == 1 && claimed.ownerEpoch == 7 && claimed.owner == "you")
+        // Again, by who was fenced meanwhile, and by who owns it.
+        let refused = try claim("me", epoch: 1, knownEpoch: 1)
+        #expect(!refused.isClaimed && refused.position.owner == "you")
+        #expect(refused.position.ownerEpoch == 7 && refused.position.position == nil)
+        #expect(try claim("you", epoch: 1, knownEpoch: 3).position.ownerEpoch == 8)
+        #expect(try claim("me", epoch: 1, knownEpoch: 8).isClaimed)
         for found in [read, claimed] {
-            let place = try #require(found.position)
-            #expect(place.streamCreated == tapePosition.streamCreated && place.sequence == 77)
-            #expect(place.packet == tapePosition.packet)
-            #expect(place.sources.map(\.lastOrdinal) == [14, 2])
+            let reached = try #require(found.position)
+            #expect(reached.streamCreated == tapePosition.streamCreated && reached.sequence == 77)
+            #expect(reached.packet == tapePosition.packet)
+            #expect(reached.sources.map(\.lastOrdinal) == [14, 2])
             #expect(found.sources.map(\.written) == [3, 2])
             #expect(found.sources.map(\.skipped) == [1, 0])
             #expect(found.sources.map(\.firstOrdinal) == [11, 1])
@@ -113,7 +125,8 @@ struct SinkPositionTests {
         try database.migrate()
         let writer = try database.connectWriter()
         let error = #expect(throws: SinkPosition.Unreadable.self) {
-            try SinkPosition.read(.ticks, Partition(5), on: writer, timeout: patience)
+            try SinkPosition.read(
+                [SinkPlace(input: .ticks, partition: Partition(5))], on: writer, timeout: patience)
         }
         #expect(error?.description.contains("migrate") == true)
     }
@@ -136,15 +149,18 @@ struct SinkPositionTests {
             thread: 1,
             [
                 WriterReport.Line(
-                    WriterThread.Input(kind: .ticks, partition: Partition(4)), problem: "why")
+                    WriterInput(place: SinkPlace(input: .ticks, partition: Partition(4))),
+                    problem: "why")
             ])
         report.update(
             thread: 0,
             [
                 WriterReport.Line(
-                    WriterThread.Input(kind: .ticks, partition: Partition(3)), problem: nil),
+                    WriterInput(place: SinkPlace(input: .ticks, partition: Partition(3))),
+                    problem: nil),
                 WriterReport.Line(
-                    WriterThread.Input(kind: .bars, partition: Partition(3), stored: stored),
+                    WriterInput(
+                        place: SinkPlace(input: .bars, partition: Partition(3)), stored: stored),
                     problem: nil),
             ])
         var json = JSONWriter(capacity: 64)

@@ -20,10 +20,14 @@ enum Peers {
     static let valkey = Result { try ValkeyServer() }
 }
 
+extension HandMembership: WriterMembership {}
+
 /// A tape and a migrated database of one test, and writers between them.
 struct WriterBench {
     let tape: TestTape
     let database: TestDatabase
+    /// Of the partitions' owners, over all writers of the test.
+    let records = HandRecords()
 
     /// `name` names the database; the namespace is the schema's.
     init(_ name: String, nats: NatsServer? = nil, server: PostgresServer? = nil) throws {
@@ -40,7 +44,6 @@ struct WriterBench {
         environment["POSTGRES_DB"] = database.name
         environment["POSTGRES_USER"] = database.writer
         environment["POSTGRES_PASSWORD"] = PostgresServer.password
-        environment["WRITER_PARTITIONS"] = "0-3"
         environment["WRITER_BATCH_WAIT"] = "20ms"
         environment["WRITER_HOT_STATE"] = valkey == nil ? "false" : "true"
         if let valkey {
@@ -50,8 +53,22 @@ struct WriterBench {
         return environment
     }
 
+    /// Without a membership of the test's own it takes all partitions.
     func start(
-        _ changes: [String: String] = [:], valkey: ValkeyServer? = nil, client: TapeClient? = nil
+        _ changes: [String: String] = [:], valkey: ValkeyServer? = nil, client: TapeClient? = nil,
+        membership: (any WriterMembership)? = nil
+    ) throws -> RunningService {
+        let all = Array(0..<tape.names.partitions)
+        let membership = membership ?? HandMembership(records, takes: all)
+        return try start(changes, valkey: valkey, client: client) { ports in
+            (membership as? HandMembership)?.join(ports)
+            return membership
+        }
+    }
+
+    func start(
+        _ changes: [String: String] = [:], valkey: ValkeyServer? = nil, client: TapeClient? = nil,
+        join: @escaping Writer.Join
     ) throws -> RunningService {
         let service = try TestService(
             Main.description, environment(valkey: valkey).merging(changes) { $1 })
@@ -60,7 +77,7 @@ struct WriterBench {
         return try service.start { context in
             defer { client.close() }
             return try Writer(
-                settings, client: client, context: context, report: WriterReport()
+                settings, client: client, context: context, report: WriterReport(), join: join
             ).run()
         }
     }

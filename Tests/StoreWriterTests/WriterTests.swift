@@ -112,31 +112,6 @@ struct WriterTests {
         #expect(try bench.missing() == "0")
     }
 
-    @Test("of two writers the older is fenced, leaves, and none of its rows is there twice")
-    func fenced() throws {
-        let bench = try WriterBench("writer_3")
-        var sources = try sources(bench)
-        let old = try bench.start()
-        try publish(&sources, packets: 10)
-        #expect(bench.isComplete([250, 250, 250, 250]))
-        // It keeps 0 and 2.
-        let new = try bench.start(["WRITER_PARTITIONS": "1,3"])
-        #expect(eventually { new.log.count(of: "writer.database.opened") == 2 })
-        try publish(&sources, packets: 30)
-        #expect(bench.isComplete([1_000, 1_000, 1_000, 1_000]), "\(bench.shown)")
-        #expect(
-            eventually {
-                old.reasons == [
-                    "ticks of partition 1: another writer claimed it",
-                    "ticks of partition 3: another writer claimed it",
-                ]
-            }, "\(old.reasons)")
-        #expect(old.service.metric("mds_writer_fenced_total") == 2)
-        #expect(try old.stop() == .success)
-        #expect(try new.stop() == .success)
-        #expect(try bench.missing() == "0")
-    }
-
     @Test("the database dies in the middle and comes back")
     func databaseRestarts() throws {
         let server = try PostgresServer()
@@ -185,7 +160,7 @@ struct WriterTests {
     func lateCommit() throws {
         let bench = try WriterBench("writer_6")
         var sources = try sources(bench, 1)
-        let running = try bench.start(["WRITER_PARTITIONS": "0", "WRITER_THREADS": "1"])
+        let running = try bench.start(["WRITER_THREADS": "1"])
         try publish(&sources, packets: 4)
         #expect(bench.isComplete([100]))
         // The session that is going to be lost, in the middle of its COMMIT: rows and position are

@@ -20,6 +20,7 @@ final class AcceptBench {
     let tape: TestTape
     let database: String
     let postgres: PostgresServer
+    private let records = HandRecords()
     private let folder: TemporaryFolder
 
     init(_ name: String) throws {
@@ -52,16 +53,19 @@ final class AcceptBench {
         let service = try TestService(
             StoreWriter.Main.description,
             environment.merging([
-                "WRITER_PARTITIONS": "0-3", "WRITER_BATCH_WAIT": "20ms",
-                "WRITER_HOT_STATE": "false",
+                "WRITER_BATCH_WAIT": "20ms", "WRITER_HOT_STATE": "false",
             ]) { $1 })
         let settings = WriterSettings(service.context.configuration)
         let client = try tape.connect(service)
+        let all = HandMembership(records, takes: [0, 1, 2, 3])
         return try service.start { context in
             defer { client.close() }
             return try Writer(
                 settings, client: client, context: context, report: WriterReport()
-            ).run()
+            ) { ports in
+                all.join(ports)
+                return all
+            }.run()
         }
     }
 
@@ -182,3 +186,5 @@ final class AcceptBench {
         #expect(eventually { tape.client.connection.isConnected })
     }
 }
+
+extension HandMembership: WriterMembership {}

@@ -40,6 +40,53 @@ BEGIN
 END
 $$;
 
+-- Claims several at once, in the order of the key, so that two claimers cannot deadlock: a take-over
+-- is one round trip.
+--
+-- p_wanted: [{"input", "partition", "epoch", "known_epoch"}, ...]. With a known epoch it is a claim
+-- again, after a lost session: it is refused (`is_claimed` is false, and nothing changes) when another
+-- owner has claimed meanwhile. Without one it is a new owner's claim, which is never refused.
+CREATE OR REPLACE FUNCTION claim_positions(
+    p_sink text, p_wanted jsonb, p_owner text
+) RETURNS TABLE (
+    input text, partition integer, is_claimed boolean, owner text, owner_epoch bigint,
+    stream_created_ns bigint, sequence bigint, packet_epoch bigint, packet_ordinal bigint,
+    packet_crc bigint, sources jsonb
+)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+AS $$
+#variable_conflict use_column
+DECLARE
+    wanted  record;
+    present sink_positions;
+BEGIN
+    FOR wanted IN
+        SELECT w.input, w.partition, w.epoch, w.known_epoch
+        FROM jsonb_to_recordset(p_wanted) AS w(
+            input text, partition integer, epoch bigint, known_epoch bigint)
+        ORDER BY w.input, w.partition
+    LOOP
+        IF wanted.known_epoch IS NOT NULL THEN
+            SELECT * INTO present FROM sink_positions p
+            WHERE (p.sink, p.input, p.partition) = (p_sink, wanted.input, wanted.partition)
+            FOR UPDATE;
+            IF FOUND AND present.owner_epoch <> wanted.known_epoch
+                AND present.owner <> p_owner THEN
+                RETURN QUERY SELECT wanted.input, wanted.partition, false, present.owner,
+                    present.owner_epoch, NULL::bigint, 0::bigint, NULL::bigint, NULL::bigint,
+                    NULL::bigint, '[]'::jsonb;
+                CONTINUE;
+            END IF;
+        END IF;
+        RETURN QUERY
+        SELECT wanted.input, wanted.partition, true, p_owner, c.owner_epoch, c.stream_created_ns,
+            c.sequence, c.packet_epoch, c.packet_ordinal, c.packet_crc, c.sources
+        FROM claim_position(
+            p_sink, wanted.input, wanted.partition, wanted.epoch, p_owner) c;
+    END LOOP;
+END
+$$;
+
 -- For the functions below: the rights on it are nobody else's.
 CREATE OR REPLACE FUNCTION note_gaps(
     p_sink text, p_input text, p_partition integer, p_gaps jsonb

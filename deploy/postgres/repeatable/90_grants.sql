@@ -8,6 +8,7 @@ DECLARE
     schema_name  text := current_schema();
 BEGIN
     REVOKE ALL ON FUNCTION claim_position(text, text, integer, bigint, text),
+        claim_positions(text, jsonb, text),
         advance_positions(text, jsonb),
         accept_position(text, text, integer, jsonb, jsonb, jsonb),
         note_gaps(text, text, integer, jsonb) FROM PUBLIC;
@@ -20,6 +21,7 @@ BEGIN
     EXECUTE format('GRANT INSERT, UPDATE ON bars TO %I', runtime_role);
     EXECUTE format(
         'GRANT EXECUTE ON FUNCTION claim_position(text, text, integer, bigint, text),
+            claim_positions(text, jsonb, text),
             advance_positions(text, jsonb),
             accept_position(text, text, integer, jsonb, jsonb, jsonb) TO %I', runtime_role);
 END

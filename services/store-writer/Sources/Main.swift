@@ -1,3 +1,5 @@
+import Membership
+import MembershipTransport
 import ServiceRuntime
 import TapeProtocol
 import TapeTransport
@@ -12,7 +14,7 @@ struct Main {
     static let description = ServiceDescription(
         name: "store-writer", version: ProductVersion.text,
         summary: "Writes ticks and bars to the database, and the hot state to Valkey.",
-        keys: WriterSettings.keys, rules: [.tape, .partitions("WRITER_PARTITIONS")],
+        keys: WriterSettings.keys, rules: [.tape, .member],
         subcommands: [
             ServiceDescription.Subcommand(
                 MigrateCommand.name, "Make or update the database schema, and stop.")
@@ -21,8 +23,8 @@ struct Main {
             ServiceDescription.Example(
                 "store-writer migrate", "Brings the schema of MDS_NAMESPACE up to date."),
             ServiceDescription.Example(
-                "store-writer --writer-partitions 0-15 --writer-threads 4",
-                "Writes the first half of 32 partitions with four threads."),
+                "store-writer --writer-threads 4",
+                "Writes its share of the partitions with four threads."),
         ])
 
     static func run(_ context: ServiceContext) throws -> ExitCode {
@@ -42,6 +44,24 @@ struct Main {
         }
         guard let client else { return .success }
         defer { client.close() }
-        return try Writer(settings, client: client, context: context, report: report).run()
+        let member = try GroupMember.Settings(
+            context.configuration, group: .writers, partitions: settings.partitions,
+            operationsPort: context.operations.port)
+        let writer = Writer(settings, client: client, context: context, report: report) { ports in
+            let member = try GroupMember(member, tape: tape, context: context, ports: ports)
+            context.operations.addStatusSection("membership") { member.write(into: &$0) }
+            return member
+        }
+        return try writer.run()
+    }
+}
+
+extension GroupMember: WriterMembership {}
+
+extension ConfigurationRule {
+    /// A name that cannot be a member's is found when the configuration is checked.
+    fileprivate static let member = ConfigurationRule.of {
+        _ = try GroupMember.Settings(
+            $0, group: .writers, partitions: $0.integer("MDS_PARTITIONS"), operationsPort: 0)
     }
 }

@@ -49,14 +49,13 @@ final class Store {
         return session
     }
 
-    func claim(_ input: SinkInput, _ partition: Partition) throws -> SinkPosition {
+    func claim(_ claims: [SinkClaim]) throws -> [SinkRow] {
         try SinkPosition.claim(
-            input, partition, owner: owner, on: try required(), timeout: Self.statementTimeout)
+            claims, owner: owner, on: try required(), timeout: Self.statementTimeout)
     }
 
-    func read(_ input: SinkInput, _ partition: Partition) throws -> SinkPosition {
-        try SinkPosition.read(
-            input, partition, on: try required(), timeout: Self.statementTimeout)
+    func read(_ places: [SinkPlace]) throws -> [SinkRow] {
+        try SinkPosition.read(places, on: try required(), timeout: Self.statementTimeout)
     }
 
     /// Writes rows and positions in one transaction. `positions` get what `settle` makes of the

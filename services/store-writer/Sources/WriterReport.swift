@@ -11,9 +11,9 @@ final class WriterReport: Sendable {
         let stored: SinkPosition?
         let problem: String?
 
-        init(_ input: WriterThread.Input, problem: String?) {
-            self.input = input.kind
-            partition = input.partition
+        init(_ input: WriterInput, problem: String?) {
+            self.input = input.place.input
+            partition = input.place.partition
             stored = input.stored
             self.problem = problem
         }

@@ -7,7 +7,8 @@ import ValkeyClient
 
 /// What the store writer does, from its configuration.
 struct WriterSettings: Sendable {
-    var partitions: [Partition]
+    /// Of the tape: shared out among the writers.
+    var partitions: Int
     var threads: Int
     var batchRows: Int
     var batchWaitNanoseconds: Int64
@@ -25,13 +26,11 @@ struct WriterSettings: Sendable {
     static let batchPacketsMax = 4_096
 
     static let keys: [ConfigurationKey] =
-        ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.postgres
+        ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.membership
+        + ConfigurationKey.postgres
         + ConfigurationKey.postgresMigrator + ConfigurationKey.valkey
         + ConfigurationKey.operations(port: 8_502) + ConfigurationKey.logging
         + [
-            ConfigurationKey(
-                "WRITER_PARTITIONS", .partitions, default: "0-31", group: "Writer",
-                "Partitions that this writer owns: numbers and ranges, separated by commas."),
             ConfigurationKey(
                 "WRITER_THREADS", .integer(1...64), default: "2", group: "Writer",
                 "Threads, each with its share of the partitions and a connection of its own."),
@@ -49,9 +48,14 @@ struct WriterSettings: Sendable {
                 "Keep the latest quote, trade and bars of each symbol in Valkey."),
         ]
 
+    /// What a thread works on when it is this process's.
+    func partitions(ofThread number: Int) -> [Partition] {
+        stride(from: number, to: partitions, by: threads).map { Partition($0) }
+    }
+
     init(_ configuration: Configuration) {
-        partitions = configuration.partitions("WRITER_PARTITIONS").map { Partition($0) }
-        threads = min(configuration.integer("WRITER_THREADS"), partitions.count)
+        partitions = configuration.integer("MDS_PARTITIONS")
+        threads = min(configuration.integer("WRITER_THREADS"), partitions)
         batchRows = configuration.integer("WRITER_BATCH_ROWS")
         batchWaitNanoseconds = configuration.duration("WRITER_BATCH_WAIT").wholeNanoseconds
         namespace = configuration.text("MDS_NAMESPACE")

@@ -15,6 +15,7 @@ struct WriterMetrics {
     private let bars: Counter
     private let ignored: Counter
     private let age: Histogram
+    let takeover: Histogram
 
     init(_ metrics: MetricRegistry) {
         self.metrics = metrics
@@ -39,6 +40,10 @@ struct WriterMetrics {
         ignored = metrics.counter(
             "mds_writer_bars_ignored_total",
             "Bars that the table held already in the same or a later revision.")
+        takeover = metrics.histogram(
+            "mds_writer_takeover_seconds",
+            "From the order to take a partition until the database knows its new owner.",
+            buckets: Histogram.latencySeconds)
         age = metrics.histogram(
             "mds_writer_tick_age_seconds",
             "From the receipt of a batch's oldest tick to its COMMIT.",
@@ -58,6 +63,14 @@ struct WriterMetrics {
         if outcome.oldestReceiveTime.isDefined {
             age.observe(Double(now.nanoseconds(since: outcome.oldestReceiveTime)) / 1e9)
         }
+    }
+
+    /// Partitions that are this process's.
+    func held(_ count: Int, thread: Int) {
+        metrics.gauge(
+            "mds_writer_partitions", "Partitions that are this writer's own, by thread.",
+            labels: [("thread", String(thread))]
+        ).set(Double(count))
     }
 
     func queue(depth: Int, thread: Int) {
@@ -98,15 +111,45 @@ struct StoreFailed: TelemetryEvent {
 
 struct PartitionFenced: TelemetryEvent {
     static let name = "writer.partition.fenced"
-    let input: String
+    let partition: Partition
+    let reason: String
 
-    var level: LogLevel { .error }
+    var level: LogLevel { .warning }
     var message: String { "another writer owns this partition now; its rows are left to it" }
-    var fields: [(String, LogValue)] { [("input", .text(input))] }
+    var fields: [(String, LogValue)] {
+        [("partition", .integer(Int64(partition.number))), ("reason", .text(reason))]
+    }
 
     func count(in metrics: MetricRegistry) {
         metrics.counter("mds_writer_fenced_total", "Partitions that another writer took over.")
             .add()
+    }
+}
+
+struct WriterPaused: TelemetryEvent {
+    static let name = "writer.paused"
+    let thread: Int
+
+    var level: LogLevel { .warning }
+    var message: String {
+        "this process did not hear itself for a lease: others may own its partitions, so it "
+            + "neither reads nor writes until it knows"
+    }
+    var fields: [(String, LogValue)] { [("thread", .integer(Int64(thread)))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_writer_pauses_total", "Times that a thread stood still because it was not heard."
+        ).add()
+    }
+}
+
+struct WriterLeftBehind: TelemetryEvent {
+    static let name = "writer.left_behind"
+
+    var level: LogLevel { .warning }
+    var message: String {
+        "not every partition was handed over in time; others take them when this lease has run out"
     }
 }
 

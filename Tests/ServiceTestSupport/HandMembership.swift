@@ -1,0 +1,181 @@
+public import MarketModel
+public import Membership
+public import MembershipTransport
+import Synchronization
+import TestSupport
+
+/// The epochs of ownership records, for the members of one test.
+public final class HandRecords: Sendable {
+    private let epochs = Mutex<[Partition: UInt64]>([:])
+    private let tenures = Mutex<UInt64>(0)
+
+    public init() {}
+
+    func claim(_ partition: Partition) -> Claim {
+        let epoch = epochs.withLock { epochs in
+            epochs[partition, default: 0] += 1
+            return epochs[partition, default: 1]
+        }
+        let tenure = tenures.withLock { tenures in
+            tenures += 1
+            return tenures
+        }
+        return Claim(tenure: tenure, epoch: epoch, previous: nil, wasReleased: false)
+    }
+
+    func rise(_ partition: Partition, to epoch: UInt64) {
+        epochs.withLock { $0[partition] = max($0[partition, default: 0], epoch) }
+    }
+
+    public func epoch(_ partition: Partition) -> UInt64 {
+        epochs.withLock { $0[partition, default: 0] }
+    }
+}
+
+/// A service's membership by hand: a test says what its data plane takes and gives, and sees what it
+/// answers. Any thread may use it.
+public final class HandMembership: Sendable {
+    public let records: HandRecords
+    private let state: Mutex<State>
+
+    private struct State {
+        var ports: [OwnershipPort] = []
+        var held: [Partition: UInt64] = [:]
+        var heard: [OwnershipNews] = []
+        var isSteady = true
+        var isLeaving = false
+    }
+
+    /// `takes`: what it is given when it joins.
+    private let takes: [Partition]
+
+    public init(_ records: HandRecords = HandRecords(), takes: [Int] = []) {
+        self.records = records
+        self.takes = takes.map { Partition($0) }
+        state = Mutex(State())
+    }
+
+    public func join(_ ports: [OwnershipPort]) {
+        let isSteady = state.withLock { state in
+            state.ports = ports
+            return state.isSteady
+        }
+        steady(isSteady)
+        take(takes)
+    }
+
+    // MARK: what a membership says
+
+    public func steady(_ isSteady: Bool) {
+        let ports = state.withLock { state in
+            state.isSteady = isSteady
+            return state.ports
+        }
+        for port in ports { port.steady(until: isSteady ? .max : .min) }
+    }
+
+    public func take(_ partitions: [Partition]) {
+        for partition in partitions {
+            let claim = records.claim(partition)
+            state.withLock { $0.held[partition] = claim.tenure }
+            send(.take(partition, claim), partition)
+        }
+    }
+
+    public func take(_ partition: Int) { take([Partition(partition)]) }
+
+    /// Asks for it and waits for the answer; false: there was none in time. What was lost before is
+    /// not asked for.
+    public func release(_ partition: Int) -> Bool {
+        let partition = Partition(partition)
+        listen()
+        guard let tenure = state.withLock({ $0.held[partition] }) else { return true }
+        send(.release(partition, tenure: tenure), partition)
+        return eventually(within: 60) { holds(partition) == false }
+    }
+
+    public func drop(_ partition: Int) {
+        let partition = Partition(partition)
+        guard let tenure = state.withLock({ $0.held.removeValue(forKey: partition) }) else {
+            return
+        }
+        send(.drop(partition, tenure: tenure), partition)
+    }
+
+    /// Any order to whom it concerns.
+    public func sendRaw(_ order: OwnershipOrder) {
+        switch order {
+        case .take(let partition, _), .release(let partition, _), .drop(let partition, _):
+            send(order, partition)
+        }
+    }
+
+    private func send(_ order: OwnershipOrder, _ partition: Partition) {
+        // A service that is still starting has no ports yet.
+        let isIn = eventually {
+            state.withLock { $0.ports.first { $0.partitions.contains(partition) } }?
+                .send(order) ?? false
+        }
+        precondition(isIn, "no port takes \(order)")
+    }
+
+    // MARK: what the data plane says
+
+    /// Everything so far.
+    public var heard: [OwnershipNews] {
+        listen()
+        return state.withLock { $0.heard }
+    }
+
+    public func holds(_ partition: Partition) -> Bool {
+        listen()
+        return state.withLock { $0.held[partition] != nil }
+    }
+
+    public func hasOpened(_ partition: Int) -> Bool {
+        heard.contains {
+            guard case .opened(Partition(partition), let tenure, _) = $0 else { return false }
+            return tenure == state.withLock { $0.held[Partition(partition)] }
+        }
+    }
+
+    public func hasLost(_ partition: Int) -> Bool {
+        heard.contains {
+            if case .lost(Partition(partition), _, _) = $0 { true } else { false }
+        }
+    }
+
+    private func listen() {
+        state.withLock { state in
+            var news: [OwnershipNews] = []
+            for port in state.ports { port.hear(into: &news) }
+            for word in news {
+                state.heard.append(word)
+                switch word {
+                case .opened(let partition, _, let epoch): records.rise(partition, to: epoch)
+                case .released, .lost:
+                    if state.held[word.partition] == word.tenure {
+                        state.held[word.partition] = nil
+                    }
+                }
+            }
+        }
+    }
+
+    // MARK: as a service sees it
+
+    public func leave() {
+        let held = state.withLock { state in
+            state.isLeaving = true
+            return state.held
+        }
+        for (partition, tenure) in held { send(.release(partition, tenure: tenure), partition) }
+    }
+
+    public var hasLeft: Bool {
+        listen()
+        return state.withLock { $0.isLeaving && $0.held.isEmpty }
+    }
+
+    public func close() {}
+}

@@ -1,0 +1,165 @@
+import MarketModel
+import PostgresClient
+import Primitives
+import TapeCodec
+import TapeProtocol
+
+/// One input of one partition: a row of the positions.
+struct SinkPlace: Hashable, Sendable, Comparable {
+    let input: SinkInput
+    let partition: Partition
+
+    static func < (left: SinkPlace, right: SinkPlace) -> Bool {
+        (left.partition, left.input.rawValue) < (right.partition, right.input.rawValue)
+    }
+}
+
+/// What is asked of the database when a place is taken over.
+struct SinkClaim: Sendable {
+    let place: SinkPlace
+    /// The row's epoch is at least this afterwards.
+    let epoch: UInt64
+    /// Of a claim again, after a lost session: refused when another owner came meanwhile. Nil: of a
+    /// new owner.
+    let knownEpoch: Int64?
+
+    fileprivate func write(into json: inout JSONWriter) {
+        json.object { json in
+            json.member("input", place.input.rawValue)
+            json.member("partition", place.partition.number)
+            json.member("epoch", Int64(clamping: max(1, epoch)))
+            json.key("known_epoch")
+            if let knownEpoch { json.value(knownEpoch) } else { json.null() }
+        }
+    }
+}
+
+/// A row of the positions as it stands.
+struct SinkRow: Sendable {
+    let position: SinkPosition
+    /// False: another owner has it, and the claim was refused.
+    let isClaimed: Bool
+
+    var place: SinkPlace { SinkPlace(input: position.input, partition: position.partition) }
+}
+
+extension SinkPosition {
+    /// Takes places over in one round trip: whoever owned them before is fenced from here on.
+    static func claim(
+        _ claims: [SinkClaim], owner: String, on database: PostgresConnection, timeout: Duration
+    ) throws -> [SinkRow] {
+        var json = JSONWriter(capacity: 64 * claims.count)
+        json.array { json in for claim in claims { claim.write(into: &json) } }
+        let result = try database.execute(
+            "SELECT \(columns) FROM claim_positions($1, $2::jsonb, $3)",
+            [.text(WriterSettings.sink), .text(json.text), .text(owner)], timeout: timeout)
+        return try rows(result, of: claims.map(\.place))
+    }
+
+    /// Reads what stands, without taking it over. A place without a row is no place of the answer.
+    static func read(
+        _ places: [SinkPlace], on database: PostgresConnection, timeout: Duration
+    ) throws -> [SinkRow] {
+        var json = JSONWriter(capacity: 64 * places.count)
+        json.array { json in
+            for place in places {
+                json.object { json in
+                    json.member("input", place.input.rawValue)
+                    json.member("partition", place.partition.number)
+                }
+            }
+        }
+        let result = try database.execute(
+            """
+            SELECT \(columns) FROM (
+                SELECT p.input, p.partition, true AS is_claimed, p.owner, p.owner_epoch,
+                    p.stream_created_ns, p.sequence, p.packet_epoch, p.packet_ordinal, p.packet_crc,
+                    coalesce((SELECT jsonb_agg(to_jsonb(s) ORDER BY s.source)
+                        FROM sink_source_ordinals s
+                        WHERE (s.sink, s.input, s.partition) = (p.sink, p.input, p.partition)),
+                        '[]') AS sources
+                FROM sink_positions p
+                JOIN jsonb_to_recordset($2::jsonb) AS w(input text, partition integer)
+                    USING (input, partition)
+                WHERE p.sink = $1) AS standing
+            """,
+            [.text(WriterSettings.sink), .text(json.text)], timeout: timeout)
+        return try rows(result, of: places)
+    }
+
+    struct Unreadable: Error, CustomStringConvertible {
+        let places: String
+
+        init(_ places: [SinkPlace]) {
+            self.places = places.sorted().map { "\($0.input) of partition \($0.partition)" }
+                .joined(separator: ", ")
+        }
+
+        var description: String {
+            "the positions of \(places) cannot be read from sink_positions: run "
+                + "'store-writer migrate'"
+        }
+    }
+
+    private static let columns = """
+        input, partition, is_claimed, owner, owner_epoch, stream_created_ns, sequence, \
+        packet_epoch, packet_ordinal, packet_crc, sources
+        """
+
+    private static func rows(_ result: PostgresResult, of places: [SinkPlace]) throws -> [SinkRow] {
+        let rows = try (0..<result.rowCount).map { try row(result, $0, of: places) }
+        let found = Set(rows.map(\.place))
+        let missing = places.filter { !found.contains($0) }
+        guard missing.isEmpty else { throw Unreadable(missing) }
+        return rows
+    }
+
+    private static func row(
+        _ result: PostgresResult, _ row: Int, of places: [SinkPlace]
+    ) throws -> SinkRow {
+        guard let input = result[row, 0].flatMap({ SinkInput(rawValue: $0) }),
+            let number = result.integer(row, 1).flatMap({ Int(exactly: $0) }),
+            (0..<Partition.countRange.upperBound).contains(number),
+            let epoch = result.integer(row, 4),
+            let sequence = result.integer(row, 6).flatMap({ UInt64(exactly: $0) })
+        else { throw Unreadable(places) }
+        let sources = try accounts(result[row, 10] ?? "[]")
+        var found = SinkPosition(input: input, partition: Partition(number), ownerEpoch: epoch)
+        found.sources = sources
+        found.owner = result[row, 3] ?? ""
+        let ordinals = sources.map {
+            SourceOrdinal(source: $0.source, epoch: $0.epoch, lastOrdinal: $0.tapeOrdinal)
+        }
+        let answer = { SinkRow(position: found, isClaimed: result[row, 2] == "t") }
+        guard sequence > 0 else {
+            // From the start of the tape, but not from the start of its sources.
+            if !sources.isEmpty { found.position = .start(sources: ordinals) }
+            return answer()
+        }
+        guard let created = result.integer(row, 5), let packetEpoch = result.integer(row, 7),
+            let ordinal = result.integer(row, 8), let checksum = result.integer(row, 9)
+        else { throw Unreadable(places) }
+        found.position = TapePosition(
+            streamCreated: Timestamp(nanoseconds: created), sequence: sequence,
+            packet: PacketIdentity(
+                epoch: UInt64(bitPattern: packetEpoch), firstOrdinal: UInt64(bitPattern: ordinal),
+                checksum: UInt64(bitPattern: checksum)),
+            sources: ordinals)
+        return answer()
+    }
+
+    private static func accounts(_ text: String) throws -> [SourceAccount] {
+        try (JSONValue.parse(text).array ?? []).compactMap { entry in
+            guard let source = entry["source"]?.string.flatMap({ SourceName($0) }),
+                let first = entry["first_ordinal"]?.uint64,
+                let last = entry["last_ordinal"]?.uint64
+            else { return nil }
+            return SourceAccount(
+                source: source, firstOrdinal: first, lastOrdinal: last,
+                written: entry["written"]?.uint64 ?? 0, skipped: entry["skipped"]?.uint64 ?? 0,
+                epoch: entry["epoch"]?.uint64 ?? 0,
+                tapeOrdinal: entry["tape_ordinal"]?.uint64 ?? last,
+                givenTwice: entry["given_twice"]?.uint64 ?? 0)
+        }
+    }
+}

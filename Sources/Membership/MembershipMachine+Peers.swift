@@ -61,6 +61,9 @@ extension MembershipMachine {
         if known == nil || peer.isNotedDead {
             effects.append(.note(.came(key.name, instance: key.instance)))
         }
+        isNews =
+            known == nil || peer.isNotedDead || peer.state != heartbeat.state
+            || peer.activeLink != links
         peer.isNotedDead = false
         peer.state = heartbeat.state
         peer.heartbeat = heartbeat
@@ -77,7 +80,9 @@ extension MembershipMachine {
     private mutating func echo(_ sequence: UInt64, _ now: Int64) {
         guard let time = sent.removeValue(forKey: sequence), time > echoSent else { return }
         echoSent = time
+        isNews = false
         guard now < time + lease, !isHearing else { return }
+        isNews = true
         isHearing = true
         hearingSince = now
         guard phase == .paused else { return }
@@ -92,9 +97,10 @@ extension MembershipMachine {
     // MARK: who is alive
 
     /// When a heartbeat that came back was sent at this time or later, the member is dead.
-    func silenceEnds(_ key: PeerKey) -> Int64 {
+    func silenceEnds(_ key: PeerKey) -> Int64 { silenceEnds(key, peers[key]) }
+
+    func silenceEnds(_ key: PeerKey, _ peer: Peer?) -> Int64 {
         guard isHearing else { return Int64.max }
-        let peer = peers[key]
         if let peer, peer.state == .gone { return Int64.min }
         let start = max(peer?.activeAt ?? Int64.min, hearingSince)
         if let peer, peer.activeLink == links { return start + silence }
@@ -117,9 +123,9 @@ extension MembershipMachine {
     var isSilenceOver: Bool {
         guard isHearing else { return false }
         return peers.contains { key, peer in
-            guard peer.state != .gone, !isDead(key) else { return false }
-            let end = silenceEnds(key)
-            return saidAt < end && clock >= end
+            // What was sent before the end proves nothing.
+            let end = silenceEnds(key, peer)
+            return clock >= end && saidAt < end
         }
     }
 
@@ -134,15 +140,17 @@ extension MembershipMachine {
         }
         guard (elder != nil) != isAside else { return }
         isAside = elder != nil
+        isNews = true
         if let elder { effects.append(.note(.doubled(instance: elder.key.instance))) }
     }
 
     /// Of those who went, after a while, and not while a record names them.
     mutating func forget(_ now: Int64, _ effects: inout [Effect]) {
         guard isHearing else { return }
-        for (key, peer) in peers where isDead(key) {
+        for (key, peer) in peers where echoSent >= silenceEnds(key, peer) {
             if !peer.isNotedDead {
                 peers[key]?.isNotedDead = true
+                isNews = true
                 effects.append(.note(.went(key.name, instance: key.instance)))
             }
             guard now - peer.heardAt > Self.forgetNanoseconds else { continue }
@@ -163,11 +171,24 @@ extension MembershipMachine {
             records: max(lastRead, lastWritten), held: held, release: settings.release)
     }
 
+    /// Whether it would say something else than the last time.
+    var saysNews: Bool {
+        guard let said, said.state == state, said.records == max(lastRead, lastWritten) else {
+            return true
+        }
+        var place = 0
+        for index in slots.indices where slots[index].hold != nil {
+            guard place < said.held.count, said.held[place].number == index else { return true }
+            place += 1
+        }
+        return place != said.held.count
+    }
+
     mutating func say(_ now: Int64, _ effects: inout [Effect]) {
         guard links > 0 else { return }
+        let due = saidAt == Int64.min ? now : saidAt + (hasToSay ? spacing : interval)
+        guard now >= due else { return }
         var next = heartbeat
-        let isNews = wasAsked || next != said || isSilenceOver
-        guard saidAt == Int64.min || now >= saidAt + (isNews ? spacing : interval) else { return }
         sequence += 1
         next.sequence = sequence
         said = next

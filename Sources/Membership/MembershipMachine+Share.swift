@@ -11,11 +11,13 @@ extension MembershipMachine {
         case .joining:
             guard isFresh, now >= linkedAt + lease / 2 else { return }
             phase = .active
+            isNews = true
         case .resuming:
             resumesLate = now >= resumingSince + Self.resumeNanoseconds
             guard isFresh, readsDone > resumeMark else { return }
             guard slots.allSatisfy({ isConfirmed($0) }) else { return }
             phase = .active
+            isNews = true
             // The others resume at the same time: they get a lease to be heard.
             hearingSince = now
         case .active, .paused: return

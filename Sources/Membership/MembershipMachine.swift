@@ -125,6 +125,8 @@ public struct MembershipMachine: Sendable {
     var isAside = false
     public internal(set) var hasLeft = false
 
+    /// The event may change who owns what; a heartbeat that says what was known does not.
+    var isNews = true
     /// Monotonic: of the last event.
     var clock = Int64.min
     // Links and hearing oneself.
@@ -189,6 +191,7 @@ public struct MembershipMachine: Sendable {
     ) {
         guard !hasLeft else { return }
         clock = now.monotonic
+        isNews = true
         lapse(now.monotonic, &effects)
         switch event {
         case .connected: connect(now.monotonic, &effects)
@@ -212,10 +215,10 @@ public struct MembershipMachine: Sendable {
         let time = now.monotonic
         standAside(time, &effects)
         goOn(time, &effects)
-        share(now, &effects)
+        forget(time, &effects)
+        if isNews { share(now, &effects) }
         leaveWhenEmpty(now, &effects)
         read(time, &effects)
-        forget(time, &effects)
         steady(&effects)
         noteState(&effects)
         if !hasLeft { say(time, &effects) }
@@ -261,13 +264,12 @@ public struct MembershipMachine: Sendable {
     /// been done, or waits for something else.
     public var nextDeadline: Int64 {
         guard links > 0, !hasLeft else { return Int64.max }
-        let isNews = wasAsked || heartbeat != said || isSilenceOver
-        var next = saidAt + (isNews ? spacing : interval)
+        var next = saidAt + (hasToSay ? spacing : interval)
         func consider(_ time: Int64) { if time > clock { next = min(next, time) } }
         if isHearing {
             consider(echoSent + lease)
             for (key, peer) in peers where peer.state != .gone {
-                let end = silenceEnds(key)
+                let end = silenceEnds(key, peer)
                 if saidAt < end { consider(max(end, saidAt + spacing)) }
             }
         }
@@ -276,6 +278,8 @@ public struct MembershipMachine: Sendable {
         for slot in slots where slot.pending == nil { consider(slot.notBefore) }
         return max(next, clock + 1)
     }
+
+    var hasToSay: Bool { wasAsked || isSilenceOver || saysNews }
 
     var readDue: Int64 {
         wish == .nothing ? max(readNotBefore, readAt + Self.readIntervalNanoseconds) : readNotBefore

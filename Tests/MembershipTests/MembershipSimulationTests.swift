@@ -1,0 +1,38 @@
+import Membership
+import Testing
+
+/// Drives groups through storms; see `MembershipWorld`.
+@Suite struct MembershipSimulationTests {
+    /// Each of them failed once, when the machine was another one.
+    private static let kept: [UInt64] = []
+
+    @Test(
+        "whatever happens, nobody acts beside another owner, and all is shared out in the end",
+        arguments: [0, 1] as [UInt64])
+    func storms(half: UInt64) {
+        var counts = WorldCounts()
+        let seeds = Seeds.fixed(Seeds.isShort ? 60 : 300, kept: Self.kept, fresh: 750)
+        let own = seeds.filter { Seeds.isOneAlone || $0 % 2 == half }
+        print("membership: \(own.count) worlds, fresh \(own.filter { $0 > 999_999 })")
+        var failed: [UInt64] = []
+        for seed in own {
+            var world = MembershipWorld(seed: seed)
+            let violations = world.run()
+            counts.add(world.counts)
+            guard !violations.isEmpty else { continue }
+            failed.append(seed)
+            if failed.count <= 10 {
+                print("membership: \(violations[0])")
+                Issue.record("\(violations[0])")
+            }
+        }
+        #expect(failed.isEmpty, "keep these: \(failed)")
+        // Otherwise the simulation has not met what it is for.
+        guard !Seeds.isOneAlone else { return }
+        let met = [
+            counts.claims, counts.releases, counts.drops, counts.losses, counts.pauses,
+            counts.doubles, counts.unsettled, counts.replaced,
+        ]
+        #expect(met.allSatisfy { $0 > 0 }, "\(counts)")
+    }
+}

@@ -1,0 +1,243 @@
+import MarketModel
+import Membership
+import Primitives
+
+/// A group on a NATS and on machines where everything goes wrong, by true time.
+struct MembershipWorld {
+    enum Wire {
+        case heartbeat(MemberHeartbeat)
+        case ask
+    }
+
+    enum Event {
+        case timer(Int)
+        case atServer(from: Int, link: Int, Wire)
+        case arrive(to: Int, link: Int, Wire)
+        case callArrives(Int, batch: Int, SimulatedMember.Call, known: Int)
+        case callAnswered(Int, batch: Int, MembershipMachine.Event, isLast: Bool)
+        case callTimesOut(Int, batch: Int, [SimulatedMember.Call])
+        case planeSays(Int, OwnershipNews)
+        case connects(Int)
+        case wakes(Int)
+        case serverComesUp
+        case storm
+        case comes(String)
+    }
+
+    static let membersMax = 9
+
+    let seed: UInt64
+    var random: SeededRandom
+    let weather: Weather
+    var now: Int64 = 0
+    var queue = EventQueue<Event>()
+    var bucket = SimulatedBucket()
+    var members: [SimulatedMember] = []
+    var isServerUp = true
+    /// How often a stranger wrote; the waits grow with it.
+    var fences = 0
+    var violations: [String] = []
+    var counts = WorldCounts()
+    /// Who owned what before the first fault.
+    var ownersBefore: [Int: UInt64]?
+
+    init(seed: UInt64) {
+        self.seed = seed
+        random = SeededRandom(seed: seed)
+        weather = Weather(seed: seed / 2, using: &random)
+        for number in 0..<weather.members {
+            let time = number == 0 ? 0 : Int64.random(in: 0...300, using: &random) * millisecond
+            queue.add(.comes("m\(number)"), at: time)
+        }
+        queue.add(.storm, at: weather.kind == .restarts ? 2 * second : 100 * millisecond)
+    }
+
+    /// What went wrong, in sentences; empty: nothing.
+    mutating func run() -> [String] {
+        let end = weather.stormEnd + weather.calmTime
+        while queue.nextTime <= end, violations.isEmpty, let next = queue.removeFirst() {
+            now = next.time
+            happen(next.event)
+        }
+        if violations.isEmpty { audit() }
+        return violations
+    }
+
+    var isStorming: Bool { now < weather.stormEnd }
+
+    mutating func fail(_ what: String) {
+        violations.append("seed \(seed), \(weather.kind), \(now / millisecond) ms: \(what)")
+    }
+
+    private mutating func happen(_ event: Event) {
+        switch event {
+        case .timer(let index):
+            guard members[index].timerAt == now else { return }
+            members[index].timerAt = Int64.max
+            handle(index, .time)
+        case .atServer(let from, _, let wire): spread(wire, from: from)
+        case .arrive(let index, let link, let wire): arrive(index, link, wire)
+        case .callArrives(let index, let batch, let call, let known):
+            callArrives(index, batch, call, known)
+        case .callAnswered(let index, let batch, let event, let isLast):
+            callAnswered(index, batch, event, isLast)
+        case .callTimesOut(let index, let batch, let calls): failCalls(index, batch, calls)
+        case .planeSays(let index, let news): planeSays(index, news)
+        case .connects(let index): connect(index)
+        case .wakes(let index): wake(index)
+        case .serverComesUp: serverComesUp()
+        case .storm: storm()
+        case .comes(let name): come(name)
+        }
+    }
+
+    // MARK: a process
+
+    mutating func come(_ name: String, rank: UInt64? = nil) {
+        guard let name = MemberName(name), members.count < Self.membersMax else { return }
+        let highest: UInt64 = weather.hasRanks ? 2 : 0
+        members.append(
+            SimulatedMember(
+                name: name, instance: random.next() | 1,
+                rank: rank ?? UInt64.random(in: 0...highest, using: &random),
+                partitions: weather.partitions, now: now, using: &random))
+        connect(members.count - 1)
+    }
+
+    mutating func handle(_ index: Int, _ event: MembershipMachine.Event) {
+        guard members[index].isAlive else { return }
+        guard !members[index].isStopped(now) else {
+            members[index].waiting.append(event)
+            return
+        }
+        let local = members[index].local(now)
+        var effects: [MembershipMachine.Effect] = []
+        members[index].machine.handle(
+            event, at: .init(monotonic: local, wall: Timestamp(nanoseconds: now)), into: &effects)
+        for effect in effects { carryOut(effect, index) }
+        setTimer(index)
+        startCalls(index)
+    }
+
+    private mutating func setTimer(_ index: Int) {
+        let deadline = members[index].machine.nextDeadline
+        guard deadline != Int64.max else { return }
+        let time = max(now + 1, members[index].truth(deadline))
+        guard time != members[index].timerAt else { return }
+        members[index].timerAt = time
+        queue.add(.timer(index), at: time)
+    }
+
+    private mutating func wake(_ index: Int) {
+        guard members[index].isAlive, !members[index].isStopped(now) else { return }
+        let waiting = members[index].waiting
+        members[index].waiting = []
+        // What comes first after a stop is any of: the clock, or what lies there.
+        if Bool.random(using: &random) { handle(index, .time) }
+        for event in waiting { handle(index, event) }
+        handle(index, .time)
+    }
+
+    private mutating func carryOut(_ effect: MembershipMachine.Effect, _ index: Int) {
+        switch effect {
+        case .say(let heartbeat): publish(.heartbeat(heartbeat), index)
+        case .ask: publish(.ask, index)
+        case .read(let number, let after):
+            members[index].calls.append(.read(number: number, after: after))
+        case .write(let write): members[index].calls.append(.write(write))
+        case .order(let order): obey(order, index)
+        case .steady(let until):
+            let was = members[index].isSteady(now)
+            members[index].steadyUntil = until
+            if !was, members[index].isSteady(now) { checkOverlap(index) }
+        case .note(let note): counts.count(note)
+        case .left:
+            if !members[index].plane.open.isEmpty { fail("\(index) left and holds something") }
+            members[index].hasLeft = true
+            members[index].isAlive = false
+        }
+    }
+
+    // MARK: data planes
+
+    private mutating func obey(_ order: OwnershipOrder, _ index: Int) {
+        members[index].plane.obey(order)
+        if let nonsense = members[index].plane.nonsense.first { fail("\(index): \(nonsense)") }
+        let delay = Int64.random(in: 0...weather.planeMax, using: &random)
+        switch order {
+        case .take(let partition, let claim):
+            checkOverlap(index)
+            let above = UInt64(Int.random(in: 0..<8, using: &random) == 0 ? 3 : 0)
+            queue.add(
+                .planeSays(
+                    index, .opened(partition, tenure: claim.tenure, epoch: claim.epoch + above)),
+                at: now + delay)
+        case .release(let partition, let tenure):
+            queue.add(
+                .planeSays(index, .released(partition, tenure: tenure)), at: now + delay)
+        case .drop: break
+        }
+    }
+
+    private mutating func planeSays(_ index: Int, _ news: OwnershipNews) {
+        guard members[index].isAlive else { return }
+        guard !members[index].isStopped(now) else {
+            queue.add(.planeSays(index, news), at: members[index].stoppedUntil + 1)
+            return
+        }
+        if case .released(let partition, let tenure) = news {
+            guard members[index].plane.finishRelease(partition.number, tenure) else { return }
+            // A word that is said twice is one.
+            if Int.random(in: 0..<4, using: &random) == 0 { handle(index, .news(news)) }
+        }
+        handle(index, .news(news))
+    }
+
+    /// Two processes that act as owners of one partition.
+    private mutating func checkOverlap(_ index: Int) {
+        guard weather.isFair, members[index].isSteady(now) else { return }
+        for (other, member) in members.enumerated() where other != index && member.isSteady(now) {
+            for partition in members[index].plane.open.keys
+            where member.plane.open[partition] != nil {
+                fail("\(index) and \(other) both act as owners of \(partition)")
+            }
+        }
+    }
+}
+
+/// What a world has met, so that many of them show that they meet all of it.
+struct WorldCounts {
+    var claims = 0
+    var releases = 0
+    var drops = 0
+    var losses = 0
+    var pauses = 0
+    var doubles = 0
+    var unsettled = 0
+    var replaced = 0
+
+    mutating func count(_ note: MembershipNote) {
+        switch note {
+        case .claimed: claims += 1
+        case .released: releases += 1
+        case .dropped: drops += 1
+        case .fenced: losses += 1
+        case .state(.paused, _): pauses += 1
+        case .doubled: doubles += 1
+        case .writeFailed: unsettled += 1
+        case .bucketReplaced: replaced += 1
+        case .state, .readFailed, .damagedRecord, .came, .went, .tooManyMembers: break
+        }
+    }
+
+    mutating func add(_ other: WorldCounts) {
+        claims += other.claims
+        releases += other.releases
+        drops += other.drops
+        losses += other.losses
+        pauses += other.pauses
+        doubles += other.doubles
+        unsettled += other.unsettled
+        replaced += other.replaced
+    }
+}

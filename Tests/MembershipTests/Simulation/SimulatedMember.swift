@@ -1,0 +1,78 @@
+import MarketModel
+import Membership
+import Primitives
+
+/// A process: the shipped machine, a clock of its own, a link, a thread for records, a data plane.
+struct SimulatedMember {
+    let name: MemberName
+    let instance: UInt64
+    var machine: MembershipMachine
+    var plane = SimulatedPlane()
+    /// Parts per million.
+    let drift: Int64
+    let offset: Int64
+
+    var isAlive = true
+    /// True time; it is stopped until then.
+    var stoppedUntil = Int64.min
+    /// Its link's number; 0: none.
+    var link = 0
+    var links = 0
+    /// Nothing comes in on the link until then.
+    var stalledUntil = Int64.min
+    var lastArrival = Int64.min
+    var lastDeparture = Int64.min
+    /// By its own clock.
+    var steadyUntil = Int64.min
+    var hasLeft = false
+    var wantsLeave = false
+
+    // The thread of the records.
+    var calls: [Call] = []
+    var isCalling = false
+    /// What has no answer yet.
+    var under: [Call] = []
+    var batch = 0
+    var knownBucket = 0
+
+    enum Call {
+        case read(number: UInt64, after: UInt64)
+        case write(RecordWrite)
+    }
+
+    var timerAt = Int64.max
+    var waiting: [MembershipMachine.Event] = []
+
+    init(
+        name: MemberName, instance: UInt64, rank: UInt64, partitions: Int, now: Int64,
+        using random: inout SeededRandom
+    ) {
+        self.name = name
+        self.instance = instance
+        drift = Int64.random(in: -4_000...4_000, using: &random)
+        offset = Int64.random(in: 0...1_000, using: &random) * second
+        machine = MembershipMachine(
+            MembershipMachine.Settings(
+                member: name, instance: instance, leaseNanoseconds: Weather.lease,
+                partitions: partitions, rank: rank,
+                // Wall clocks may differ by seconds.
+                since: Timestamp(
+                    nanoseconds: now + Int64.random(in: -2...2, using: &random) * second),
+                release: "1"))
+    }
+
+    func local(_ time: Int64) -> Int64 { offset + time + time / 1_000_000 * drift }
+
+    /// The true time at which its clock shows this or a little more.
+    func truth(_ target: Int64) -> Int64 {
+        var time = target - offset
+        for _ in 0..<4 where local(time) != target { time += target - local(time) }
+        while local(time) < target { time += 1_000 }
+        return time
+    }
+
+    func isStopped(_ now: Int64) -> Bool { now < stoppedUntil }
+    func isSteady(_ now: Int64) -> Bool {
+        isAlive && !isStopped(now) && local(now) < steadyUntil
+    }
+}

@@ -1,0 +1,50 @@
+import MarketModel
+import Membership
+
+/// A data plane, as far as it can be seen from outside: what it works on.
+struct SimulatedPlane {
+    struct Tenure {
+        let number: UInt64
+        var isReleasing = false
+    }
+
+    private(set) var open: [Int: Tenure] = [:]
+    /// What it was told that makes no sense.
+    private(set) var nonsense: [String] = []
+    private(set) var taken = 0
+    private(set) var ended = 0
+
+    mutating func obey(_ order: OwnershipOrder) {
+        let partition = order.partition.number
+        switch order {
+        case .take(_, let claim):
+            if open[partition] != nil { nonsense.append("\(order) while it is open") }
+            open[partition] = Tenure(number: claim.tenure)
+            taken += 1
+        case .release:
+            guard open[partition]?.number == order.tenure, open[partition]?.isReleasing == false
+            else { return nonsense.append("\(order) of what is not open") }
+            open[partition]?.isReleasing = true
+        case .drop:
+            guard open[partition]?.number == order.tenure else {
+                return nonsense.append("\(order) of what is not open")
+            }
+            open[partition] = nil
+            ended += 1
+        }
+    }
+
+    /// False: it has gone meanwhile.
+    mutating func finishRelease(_ partition: Int, _ tenure: UInt64) -> Bool {
+        guard open[partition]?.number == tenure else { return false }
+        open[partition] = nil
+        ended += 1
+        return true
+    }
+
+    mutating func lose(_ partition: Int) -> UInt64? {
+        guard let tenure = open.removeValue(forKey: partition) else { return nil }
+        ended += 1
+        return tenure.number
+    }
+}

@@ -11,7 +11,7 @@ import Testing
         arguments: [0, 1] as [UInt64])
     func storms(half: UInt64) {
         var counts = WorldCounts()
-        let seeds = Seeds.fixed(Seeds.isShort ? 60 : 300, kept: Self.kept, fresh: 750)
+        let seeds = Seeds.fixed(Seeds.isShort ? 150 : 300, kept: Self.kept, fresh: 750)
         let own = seeds.filter { Seeds.isOneAlone || $0 % 2 == half }
         print("membership: \(own.count) worlds, fresh \(own.filter { $0 > 999_999 })")
         var failed: [UInt64] = []

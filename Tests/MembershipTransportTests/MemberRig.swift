@@ -39,7 +39,7 @@ struct MemberRig {
     func service(url: String? = nil, _ more: [String: String] = [:]) throws -> TestService {
         let keys = [
             "NATS_URL": url ?? server.url, "MDS_NAMESPACE": namespace,
-            "MDS_PARTITIONS": String(max(1, partitions)),
+            "MDS_PARTITIONS": "8",
         ]
         return try TestService(Self.description, keys.merging(more) { $1 })
     }

@@ -1,0 +1,78 @@
+import MarketModel
+import Membership
+import Primitives
+import Testing
+
+@Suite("What members say and what stands in the bucket")
+struct MessageTests {
+    private static func heartbeat() throws -> MemberHeartbeat {
+        MemberHeartbeat(
+            member: try #require(MemberName("w-1")), instance: 0xab, state: .ready, rank: 7,
+            since: Timestamp(nanoseconds: 1_700_000_000_000_000_001), sequence: 9,
+            records: UInt64.max, held: [Partition(0), Partition(31)], release: "0.1.0")
+    }
+
+    @Test("a heartbeat comes back as it was, also with what a later version adds")
+    func heartbeatRoundTrip() throws {
+        let heartbeat = try Self.heartbeat()
+        #expect(MemberHeartbeat(json: heartbeat.json, member: heartbeat.member) == heartbeat)
+        let text = String(decoding: heartbeat.json, as: UTF8.self)
+        #expect(
+            text == """
+                {"v":1,"instance":"00000000000000ab","state":"ready","rank":7,\
+                "since_ns":1700000000000000001,"seq":9,"records":18446744073709551615,\
+                "held":[0,31],"version":"0.1.0"}
+                """)
+        let later = text.replacing("\"ready\"", with: "\"dreaming\"").replacing(
+            "\"v\":1", with: "\"v\":2,\"more\":[1]")
+        let read = try #require(
+            MemberHeartbeat(json: Array(later.utf8), member: heartbeat.member))
+        #expect(read.state == .joining)
+    }
+
+    @Test(
+        "a heartbeat that makes no sense is none",
+        arguments: [
+            "", "{}", "[]", "null", #"{"v":0}"#,
+            #"{"v":1,"instance":"x","state":"ready","rank":0,"since_ns":0,"seq":1,"records":0,"held":[]}"#,
+            #"{"v":1,"instance":"+1","state":"ready","rank":0,"since_ns":0,"seq":1,"records":0,"held":[]}"#,
+            #"{"v":1,"instance":"1","state":"ready","rank":-1,"since_ns":0,"seq":1,"records":0,"held":[]}"#,
+            #"{"v":1,"instance":"1","state":"ready","rank":0,"since_ns":0,"seq":1,"records":0,"held":[-1]}"#,
+            #"{"v":1,"instance":"1","state":"ready","rank":0,"since_ns":0,"seq":1,"records":0,"held":[4096]}"#,
+            #"{"v":1,"instance":"1","state":"ready","rank":0,"since_ns":1e99,"seq":1,"records":0,"held":[]}"#,
+        ])
+    func heartbeatNonsense(text: String) throws {
+        let name = try #require(MemberName("w"))
+        #expect(MemberHeartbeat(json: Array(text.utf8), member: name) == nil)
+        #expect(OwnershipRecord(json: Array(text.utf8)) == nil)
+    }
+
+    @Test("every byte of a heartbeat and of a record may be damaged: nothing traps")
+    func mutations() throws {
+        let heartbeat = try Self.heartbeat()
+        let record = OwnershipRecord(
+            owner: heartbeat.member, instance: 1, epoch: 5, since: heartbeat.since, state: .free)
+        #expect(OwnershipRecord(json: record.json) == record)
+        var random = SeededRandom(seed: 5)
+        for source in [heartbeat.json, record.json] {
+            for place in source.indices {
+                var bytes = source
+                bytes[place] = UInt8.random(in: 0...255, using: &random)
+                _ = MemberHeartbeat(json: bytes, member: heartbeat.member)
+                _ = OwnershipRecord(json: bytes)
+                _ = OwnershipRecord(json: Array(source.prefix(place)))
+            }
+        }
+    }
+
+    @Test("an epoch that leaves no room for another one makes a record a damaged one")
+    func epochs() throws {
+        let name = try #require(MemberName("w"))
+        for (epoch, isGood) in [(OwnershipRecord.epochMax - 1, true), (1 << 62, false)] {
+            let record = OwnershipRecord(
+                owner: name, instance: 1, epoch: epoch, since: Timestamp(nanoseconds: 0),
+                state: .held)
+            #expect((OwnershipRecord(json: record.json) != nil) == isGood)
+        }
+    }
+}

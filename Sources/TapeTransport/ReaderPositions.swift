@@ -15,7 +15,7 @@ public struct ReaderPosition: Hashable, Sendable {
     /// Of the packet that was read last.
     public var sequence: UInt64
     /// The group would never read a packet before this one again, whatever is killed or damaged;
-    /// never above `sequence`. 0: it may have to read everything.
+    /// never above `sequence`. 0: not known at the moment; what was told before still holds.
     public var durable: UInt64
     /// An epoch of 0 is one that the reader does not know.
     public var sources: [SourceOrdinal]

@@ -9,12 +9,13 @@ import TestSupport
 /// The membership of a worker in this process: it orders what the test says, and remembers what it
 /// is told. It answers a `lost` with nothing, and a stop by releasing everything.
 final class TestMember: OwnershipMember, Sendable {
+    typealias Word = (word: OwnershipNews, at: ContinuousClock.Instant)
+
     private struct State {
         var port: OwnershipPort?
         var tenure: UInt64 = 0
         var held: [Partition: UInt64] = [:]
-        var news: [OwnershipNews] = []
-        var isLeaving = false
+        var news: [Word] = []
     }
 
     private let state = Mutex(State())
@@ -25,6 +26,7 @@ final class TestMember: OwnershipMember, Sendable {
 
     func attach(_ port: OwnershipPort) {
         state.withLock { $0.port = port }
+        port.onNews { [weak self] in self?.hear() }
         isSteady(true)
         for partition in initial { take(partition) }
     }
@@ -65,23 +67,26 @@ final class TestMember: OwnershipMember, Sendable {
 
     // MARK: news
 
-    /// All that was said so far.
-    var news: [OwnershipNews] {
+    /// Called on the worker's thread after each word.
+    private func hear() {
         var heard: [OwnershipNews] = []
         port?.hear(into: &heard)
-        return state.withLock { state in
+        let now = ContinuousClock.now
+        state.withLock { state in
             for word in heard {
-                state.news.append(word)
+                state.news.append((word, now))
                 if case .opened = word { continue }
                 if state.held[word.partition] == word.tenure { state.held[word.partition] = nil }
             }
-            return state.news
         }
     }
 
+    /// All that was said so far.
+    var times: [Word] { state.withLock { $0.news } }
+    var news: [OwnershipNews] { times.map(\.word) }
+
     var held: [Int] {
-        _ = news
-        return state.withLock { $0.held.keys.map(\.number).sorted() }
+        state.withLock { $0.held.keys.map(\.number).sorted() }
     }
 
     /// The epoch that it said last of this partition.

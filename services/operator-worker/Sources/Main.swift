@@ -1,4 +1,4 @@
-import MarketModel
+import LiveFanOut
 import Membership
 import MembershipTransport
 import ServiceRuntime
@@ -16,7 +16,10 @@ struct Main {
         name: "operator-worker", version: ProductVersion.text,
         summary: "Reads partitions of the tape and publishes bars.",
         keys: OperatorSettings.keys,
-        rules: [.tape, .of { _ = try OperatorSettings($0) }],
+        rules: [
+            .tape, .of { _ = try OperatorSettings($0) },
+            .of { _ = try membership($0, operationsPort: 0) },
+        ],
         examples: [
             ServiceDescription.Example(
                 "operator-worker --operator-series 1s,5s,1m,1h",
@@ -41,35 +44,28 @@ struct Main {
             client, monitor: tape.monitor, streams: [tape.names.barStream], metrics: false)
         defer { watch.stop() }
         context.operations.addStatusSection("tape") { watch.write(into: &$0) }
-        let worker = try Worker(settings, client: client, context: context, report: report)
-        return worker.run(as: SoleMember(of: worker.port))
+        let live = settings.isLive ? try LivePublisher(tape, context: context) : nil
+        defer { live?.close() }
+        let worker = try Worker(
+            settings, client: client, context: context, report: report, live: live)
+        let member = try GroupMember(
+            try membership(context.configuration, operationsPort: context.operations.port),
+            tape: tape, context: context, ports: [worker.port])
+        defer { member.close() }
+        context.operations.addStatusSection("membership") { member.write(into: &$0) }
+        return worker.run(as: member)
+    }
+
+    /// Only workers of the newest definition get partitions.
+    private static func membership(
+        _ configuration: Configuration, operationsPort: UInt16
+    ) throws -> GroupMember.Settings {
+        try GroupMember.Settings(
+            configuration, group: .operators,
+            partitions: TapeSettings(configuration).names.partitions,
+            rank: UInt64(configuration.integer("OPERATOR_GENERATION")),
+            operationsPort: operationsPort)
     }
 }
 
-/// A worker that shares its partitions with nobody.
-private final class SoleMember: OwnershipMember {
-    private let port: OwnershipPort
-
-    init(of port: OwnershipPort) {
-        self.port = port
-        port.steady(until: Int64.max)
-        let claim = Claim(tenure: 1, epoch: 1, previous: nil, wasReleased: true)
-        for partition in port.partitions { _ = port.send(.take(partition, claim)) }
-    }
-
-    func leave() {
-        for partition in port.partitions { _ = port.send(.release(partition, tenure: 1)) }
-    }
-
-    private var left: Set<Partition> = []
-
-    var hasLeft: Bool {
-        var news: [OwnershipNews] = []
-        port.hear(into: &news)
-        for word in news {
-            if case .opened = word { continue }
-            left.insert(word.partition)
-        }
-        return left == port.partitions
-    }
-}
+extension GroupMember: OwnershipMember {}

@@ -13,11 +13,14 @@ struct OperatorSettings: Sendable {
     /// bucket may still be under way then.
     var drainNanoseconds: Int64 = 6_500_000_000
 
+    /// Whoever listens is told of each bar that stands on the tape.
+    var isLive: Bool
     /// Which run of definitions the bars belong to.
     var generation: UInt32
 
     static let keys: [ConfigurationKey] =
-        ConfigurationKey.tape + ConfigurationKey.operations(port: 8_501) + ConfigurationKey.logging
+        ConfigurationKey.tape + ConfigurationKey.membership
+        + ConfigurationKey.operations(port: 8_501) + ConfigurationKey.logging
         + [
             ConfigurationKey(
                 "OPERATOR_SERIES", .list, default: "1s,1m", group: "Operator",
@@ -26,6 +29,9 @@ struct OperatorSettings: Sendable {
                 "OPERATOR_GENERATION", .integer(1...Int(UInt32.max)), default: "1",
                 group: "Operator",
                 "Number of the bars' definition; raise it when the series change."),
+            ConfigurationKey(
+                "OPERATOR_LIVE", .flag, default: "true", group: "Operator",
+                "Whether bars are told live over core NATS, one subject per symbol."),
         ]
 
     init(_ configuration: Configuration) throws(SettingsError) {
@@ -35,6 +41,7 @@ struct OperatorSettings: Sendable {
             throw SettingsError("OPERATOR_SERIES: \(error)")
         }
         generation = UInt32(clamping: configuration.integer("OPERATOR_GENERATION"))
+        isLive = configuration.flag("OPERATOR_LIVE")
         streamBytesMax = Int64(configuration.integer("MDS_STREAM_BYTES"))
     }
 

@@ -30,6 +30,8 @@ struct PartitionSlot {
     /// It was told that it is caught up with what stands.
     var isCaughtUp = false
     var way = ""
+    /// Of the last packet with bars that it published; 0: none since it was taken.
+    var headSequence: UInt64 = 0
     var checkpoint: Kept?
     /// Where the checkpoints stand that are known to, the newest first: two at most.
     var standing: [UInt64] = []

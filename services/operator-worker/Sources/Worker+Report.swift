@@ -70,6 +70,14 @@ extension Worker {
         metrics.update(lines, series: settings.series)
         report.update(lines)
         positions.tell(now: now) { slots.compactMap(told) }
+        heads.tell(now: now) { slots.compactMap(head) }
+    }
+
+    private func head(_ slot: PartitionSlot) -> TapeHead? {
+        guard slot.openedAt != nil else { return nil }
+        return TapeHead(
+            partition: slot.partition, epoch: publisher.epoch(lane: slot.lane),
+            lastOrdinal: publisher.nextOrdinal(lane: slot.lane) - 1, sequence: slot.headSequence)
     }
 
     /// Of a partition that is on its way to work, its owner before has told.

@@ -1,3 +1,4 @@
+import LiveFanOut
 import MarketModel
 import Membership
 import MembershipTransport
@@ -39,6 +40,7 @@ final class Worker {
     var untold: [OwnershipNews] = []
     let report: OperatorReport
     let positions: PositionTeller
+    let heads: HeadTeller
     var reportedAt = Int64.min
     private let mailbox = TapeMailbox(capacity: 16_384)
     private var answers: [CheckpointAnswer] = []
@@ -48,7 +50,7 @@ final class Worker {
 
     init(
         _ settings: OperatorSettings, client: TapeClient, context: ServiceContext,
-        report: OperatorReport
+        report: OperatorReport, live: LivePublisher? = nil
     ) throws {
         self.settings = settings
         self.client = client
@@ -56,12 +58,14 @@ final class Worker {
         self.report = report
         metrics = OperatorMetrics(context.telemetry.metrics)
         positions = try PositionTeller(client, group: "operator")
+        heads = HeadTeller(client, source: .operator, input: .bars)
         let mailbox = mailbox
         let partitions = (0..<client.names.partitions).map { Partition($0) }
         // A full mailbox wakes its thread by what is in it.
         port = OwnershipPort(partitions: partitions) { _ = mailbox.send(.wake) }
         client.notify(mailbox)
         publisher = try TapePublisher(client, mailbox: mailbox)
+        if let live { publisher.onAcknowledged = { live.offer($0) } }
         readers = try TapeReaders(client, group: "operator", mailbox: mailbox)
         checkpoints = try CheckpointThreads(
             client, settings: settings, telemetry: context.telemetry, mailbox: mailbox)
@@ -161,6 +165,7 @@ final class Worker {
         // Lanes and slots are added together, so their numbers are the same.
         for packet in publisher.acknowledged {
             if packet.header.flags.contains(.epochMarker) { opened(packet.lane, packet.header) }
+            if packet.header.tickCount > 0 { slots[packet.lane].headSequence = packet.sequence }
             slots[packet.lane].core?.acknowledge(packet.header)
         }
         publisher.acknowledged.removeAll(keepingCapacity: true)

@@ -135,7 +135,7 @@ final class Pipeline {
     func environment(_ role: Role) -> [String: String] {
         var keys = [
             "NATS_URL": proxy?.url ?? nats.url, "MDS_NAMESPACE": Self.namespace, "OPS_PORT": "0",
-            "LOG_FORMAT": "json",
+            "LOG_FORMAT": "json", "MDS_MEMBER": "\(role)",
         ]
         let user: String
         switch role.product {
@@ -147,10 +147,10 @@ final class Pipeline {
             keys["SYNTHETIC_PACE"] = load.pace
             keys["SYNTHETIC_BACKLOG"] = "\(load.backlogSeconds)s"
             keys["SYNTHETIC_SEED"] = "\(load.seed)"
+            keys["GATEWAY_SPOOL"] = folder.file("spool-\(role)")
         case Role.worker(0).product:
             user = "operator"
             keys["MDS_STREAM_BYTES"] = load.streamBytes
-            keys["OPERATOR_PARTITIONS"] = role.number == 0 ? "0-15" : "16-31"
         default:
             user = "writer"
             keys["POSTGRES_PORT"] = "\(postgres.port)"
@@ -180,6 +180,51 @@ final class Pipeline {
     }
 
     func startAll() throws { for role in Role.usual { try start(role) } }
+
+    /// As many of a kind as told, numbered from 0: others are started or asked to end.
+    func scale(_ kind: (Int) -> Role, to count: Int) throws {
+        for number in 0..<count where running[kind(number)] == nil { try start(kind(number)) }
+        let surplus = running.keys.filter { $0.product == kind(0).product && $0.number >= count }
+        for role in surplus.sorted(by: { $0.number < $1.number }) {
+            #expect(try end(role) == 0, "\(role)")
+        }
+    }
+
+    /// SIGTERM, and the exit code.
+    func end(_ role: Role) throws -> Int32? {
+        let service = try service(role)
+        let code = service.stop()
+        service.expectCleanOutput(secrets: secrets)
+        running[role] = nil
+        return code
+    }
+
+    /// Who is on record for each partition of each group.
+    func owners() throws -> [String: TapeInspector.Owner] {
+        let inspector = try TapeInspector(
+            port: nats.port, user: "tool", password: try #require(Self.natsPasswords["tool"]))
+        return try inspector.owners(namespace: Self.namespace)
+    }
+
+    /// Waits until so many members of the role's kind hold all partitions, evenly.
+    func expectShared(
+        _ role: Role, among count: Int, _ location: SourceLocation = #_sourceLocation
+    ) throws {
+        let group = role.product == Role.writer.product ? "writer" : "operator"
+        var shares: [String: Int] = [:]
+        let isShared = try eventually(within: 60) {
+            shares = [:]
+            for (key, owner) in try owners() where key.hasPrefix("\(group).") {
+                shares[owner.member, default: 0] += 1
+            }
+            return shares.values.reduce(0, +) == 32 && shares.count == count
+                && (shares.values.max() ?? 0) - (shares.values.min() ?? 0) <= 1
+        }
+        let logs = running.filter { $0.key.product == role.product }.values
+            .map { $0.output.suffix(1_500) }.joined(separator: "\n")
+        #expect(
+            isShared, "\(group) among \(count): \(shares)\n\(logs)", sourceLocation: location)
+    }
 
     func service(_ role: Role) throws -> ServiceProcess { try #require(running[role]) }
 
@@ -226,10 +271,14 @@ final class Pipeline {
             }
         }
         try reached("the source finishes") {
-            let gateway = try service(.gateway).status()
-            state = "\(gateway.at("gateway", "generated")?.int ?? 0) ticks"
-            return gateway.at("gateway", "finished")?.bool == true
-                && gateway.at("gateway", "waiting")?.int == 0
+            // One of the gateways is active; a standby has generated nothing.
+            let gateways = try running.filter { $0.key.product == Role.gateway.product }.values
+                .map { try $0.status() }
+            state = "\(gateways.map { $0.at("gateway", "generated")?.int ?? 0 }) ticks"
+            return gateways.contains {
+                $0.at("gateway", "finished")?.bool == true
+                    && $0.at("gateway", "waiting")?.int == 0
+            }
         }
         try reached("every tick is a row") {
             let rows = try number(

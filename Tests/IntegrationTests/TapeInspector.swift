@@ -39,6 +39,34 @@ final class TapeInspector {
         }
     }
 
+    /// Who is on record for a partition.
+    struct Owner: Hashable {
+        let member: String
+        let epoch: UInt64
+    }
+
+    /// By key, as `operator.7`; what nobody holds is not there.
+    func owners(namespace: String) throws -> [String: Owner] {
+        let prefix = "$KV.\(namespace)_owners."
+        let stream = "KV_\(namespace)_owners"
+        let info = try request(
+            "$JS.API.STREAM.INFO.\(stream)", #"{"subjects_filter":"\#(prefix)>"}"#)
+        var owners: [String: Owner] = [:]
+        for subject in info.at("state", "subjects")?.members?.map(\.key) ?? [] {
+            let answer = try request(
+                "$JS.API.STREAM.MSG.GET.\(stream)", #"{"last_by_subj":"\#(subject)"}"#)
+            guard let text = answer.at("message", "data")?.string,
+                let data = Data(base64Encoded: text), !data.isEmpty
+            else { continue }
+            let record = try JSONValue.parse(String(decoding: data, as: UTF8.self))
+            guard record["state"]?.string == "held", let member = record["owner"]?.string,
+                let epoch = record["epoch"]?.uint64
+            else { continue }
+            owners[String(subject.dropFirst(prefix.count))] = Owner(member: member, epoch: epoch)
+        }
+        return owners
+    }
+
     private func head(_ subject: String, _ packet: [UInt8]) -> Head {
         func number(at offset: Int, bytes: Int) -> UInt64 {
             packet[offset..<offset + bytes].reversed().reduce(0) { $0 << 8 | UInt64($1) }

@@ -1,0 +1,85 @@
+internal import Foundation
+import ServiceRuntime
+import Synchronization
+import TestSupport
+
+/// Eight busy loops and a disk that is busy with fsyncs: nobody may be taken for dead.
+enum CalmRun {
+    private static let workers = 3
+    private static let ticksPerSecond = 2_000
+    private static let loops = 8
+    private static let lookSeconds: UInt32 = 5
+
+    static func run(seconds: Int) throws -> Bool {
+        print("calm: \(seconds) s with \(loops) busy loops and fsyncs, \(workers) workers")
+        let cluster = try Cluster(workers: workers, ticksPerSecond: ticksPerSecond)
+        let before = try cluster.owners()
+        let noise = try Noise(loops: loops)
+        defer { noise.stop() }
+        let end = SystemClock().monotonic().nanoseconds + Int64(seconds) * 1_000_000_000
+        var changed: [Int: Cluster.Owner] = [:]
+        while SystemClock().monotonic().nanoseconds < end {
+            sleep(lookSeconds)
+            for (partition, owner) in try cluster.owners() where owner != before[partition] {
+                if changed[partition] == nil {
+                    print("  partition \(partition): \(before[partition]!) became \(owner)")
+                }
+                changed[partition] = owner
+            }
+        }
+        var pauses = 0
+        for name in cluster.workers.keys {
+            pauses += try cluster.log(name).split(separator: "\n")
+                .filter { $0.contains("member.paused") }.count
+        }
+        print("taken over: \(changed.count) of \(before.count); short pauses: \(pauses)")
+        print("mark: none is taken over: \(changed.isEmpty ? "met" : "MISSED")")
+        return changed.isEmpty && before.count == Cluster.partitions
+    }
+}
+
+/// Threads that take all they can get, and one that has the disk sync without end.
+final class Noise {
+    private static let blockBytes = 65_536
+    private static let blocks = 64
+
+    private let isOver = Flag()
+    private var threads: [ServiceThread] = []
+    private let folder: TemporaryFolder
+
+    private final class Flag: Sendable {
+        let value = Atomic<Bool>(false)
+    }
+
+    init(loops: Int) throws {
+        folder = try TemporaryFolder("noise")
+        let (isOver, path) = (isOver, folder.file("block"))
+        for _ in 0..<loops {
+            threads.append(
+                try ServiceThread(name: "busy") {
+                    while !isOver.value.load(ordering: .relaxed) {}
+                })
+        }
+        threads.append(
+            try ServiceThread(name: "disk") {
+                while !isOver.value.load(ordering: .relaxed) { Self.writeAndSync(path) }
+            })
+    }
+
+    private static func writeAndSync(_ path: String) {
+        let file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+        guard file >= 0 else { return }
+        defer { close(file) }
+        let block = [UInt8](repeating: 0, count: blockBytes)
+        for _ in 0..<blocks {
+            guard unsafe write(file, block, block.count) == block.count, fdatasync(file) == 0
+            else { return }
+        }
+    }
+
+    func stop() {
+        isOver.value.store(true, ordering: .relaxed)
+        for thread in threads { thread.join() }
+        threads = []
+    }
+}

@@ -1,0 +1,142 @@
+internal import Foundation
+import MarketModel
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import TapeProtocol
+import TapeTransport
+import Telemetry
+import TestSupport
+
+/// A gateway and some workers, as shipped, on a server that syncs every write.
+final class Cluster {
+    /// The benchmark's surroundings are not what it needs.
+    struct Unusable: Error, CustomStringConvertible {
+        let description: String
+        init(_ description: String) { self.description = description }
+    }
+
+    static let partitions = 32
+    private static let symbols = (0..<512).map { "S\($0)" }.joined(separator: ",")
+    private static let stepSeconds = 60.0
+
+    let server: NatsServer
+    let client: TapeClient
+    private let folder: TemporaryFolder
+    private(set) var workers: [String: ServerProcess] = [:]
+    private var gateway: ServerProcess?
+    private var starts = 0
+
+    init(workers count: Int, ticksPerSecond: Int) throws {
+        server = try NatsServer(syncInterval: "always")
+        folder = try TemporaryFolder("takeover")
+        guard let names = TapeNames(namespace: "md", partitions: Self.partitions) else {
+            throw Unusable("no names")
+        }
+        let logger = Logger(service: "benchmark", level: .error, format: .text(color: false))
+        client = try TapeClient(
+            NatsConfiguration(urls: [server.url], clientName: "benchmark"), names: names,
+            telemetry: TelemetryHub(logger: logger, metrics: MetricRegistry()),
+            readiness: Readiness())
+        gateway = try start(
+            "provider-gateway", "gateway-0",
+            [
+                "SYNTHETIC_RATE": "\(ticksPerSecond)", "SYNTHETIC_SYMBOLS": Self.symbols,
+            ])
+        for number in 0..<count { try startWorker("worker-\(number)") }
+        try settle()
+    }
+
+    deinit {
+        client.close()
+        for process in workers.values { process.stop(SIGKILL) }
+        gateway?.stop(SIGKILL)
+    }
+
+    func startWorker(_ name: String) throws {
+        workers[name] = try start("operator-worker", name, [:])
+    }
+
+    /// SIGKILL; the instant before it, monotonic.
+    func kill(_ name: String) -> Int64 {
+        let before = SystemClock().monotonic().nanoseconds
+        workers.removeValue(forKey: name)?.stop(SIGKILL)
+        return before
+    }
+
+    /// SIGTERM, and its end.
+    func end(_ name: String) throws {
+        guard let process = workers.removeValue(forKey: name) else { return }
+        process.signal(SIGTERM)
+        guard process.waitUntilExit() == 0 else {
+            throw Unusable("\(name) did not end well: \(process.log.suffix(1_000))")
+        }
+    }
+
+    private func start(
+        _ product: String, _ name: String, _ keys: [String: String]
+    ) throws -> ServerProcess {
+        starts += 1
+        let environment = [
+            "NATS_URL": server.url, "OPS_PORT": "0", "MDS_MEMBER": name, "LOG_FORMAT": "json",
+            "LOG_LEVEL": "info", "MDS_STREAM_BYTES": "4GiB",
+        ]
+        return try ServerProcess(
+            try ProductPrograms.path(product), [], environment: environment.merging(keys) { $1 },
+            logPath: folder.file("\(name)-\(starts).log"))
+    }
+
+    /// Everything that processes of this name wrote, the oldest start first.
+    func log(_ name: String) throws -> String {
+        try (1...starts).map { folder.file("\(name)-\($0).log") }
+            .filter { FileManager.default.fileExists(atPath: $0) }
+            .map { try String(contentsOfFile: $0, encoding: .utf8) }.joined()
+    }
+
+    // MARK: who owns what
+
+    struct Owner: Hashable {
+        let member: String
+        let epoch: UInt64
+    }
+
+    /// By partition; those that nobody holds are not there.
+    func owners() throws -> [Int: Owner] {
+        guard let bucket = try client.jetStream.bucketAsFound(client.names.ownersBucket) else {
+            return [:]
+        }
+        var owners: [Int: Owner] = [:]
+        for entry in try bucket.entries(matching: "operator.*").entries {
+            let record = try JSONValue.parse(entry.value)
+            guard let partition = entry.key.split(separator: ".").last.flatMap({ Int($0) }),
+                record["state"]?.string == "held", let member = record["owner"]?.string,
+                let epoch = record["epoch"]?.uint64
+            else { continue }
+            owners[partition] = Owner(member: member, epoch: epoch)
+        }
+        return owners
+    }
+
+    func held(by name: String) throws -> Set<Int> {
+        Set(try owners().filter { $0.value.member == name }.keys)
+    }
+
+    /// Waits until the living workers have shared out all partitions evenly.
+    func settle() throws {
+        var last: [Int: Owner] = [:]
+        let isSettled = try eventually(within: Self.stepSeconds) {
+            last = try owners()
+            guard last.count == Self.partitions else { return false }
+            let counts = workers.keys.map { name in
+                last.values.filter { $0.member == name }.count
+            }
+            return counts.reduce(0, +) == Self.partitions
+                && (counts.max() ?? 0) - (counts.min() ?? 0) <= 1
+        }
+        guard isSettled else {
+            let log = try workers.keys.sorted().map { try self.log($0).suffix(1_500) }
+            throw Unusable(
+                "the partitions are not shared out: \(last)\n\(log.joined(separator: "\n"))")
+        }
+    }
+}

@@ -1,0 +1,65 @@
+internal import Foundation
+import Primitives
+import TestSupport
+
+/// A worker is killed, again and again: how long until others own its partitions.
+enum KillRun {
+    private static let workers = 3
+    private static let ticksPerSecond = 5_000
+    private static let takeoverSecondsMax = 20.0
+
+    static func run(count: Int) throws -> Bool {
+        let seed = UInt64.random(in: 1...999_999)
+        print(
+            "kills: \(count) of \(workers) workers, \(Cluster.partitions) partitions, seed \(seed)")
+        var random = SeededRandom(seed: seed)
+        let cluster = try Cluster(workers: workers, ticksPerSecond: ticksPerSecond)
+        let watch = try MarkerWatch(cluster.client)
+        var slowest: [Double] = []
+        var each: [Double] = []
+        for number in 1...count {
+            let names = cluster.workers.keys.sorted()
+            let victim = names[Int.random(in: names.indices, using: &random)]
+            let held = try cluster.held(by: victim)
+            // Another phase between the last heartbeat and the kill each time.
+            usleep(useconds_t.random(in: 0...300_000, using: &random))
+            let killed = cluster.kill(victim)
+            var markers: [Int: MarkerWatch.Marker] = [:]
+            let isTaken = eventually(within: takeoverSecondsMax) {
+                markers = watch.first(of: held, after: killed)
+                return markers.count == held.count
+            }
+            guard isTaken else {
+                throw Cluster.Unusable(
+                    "of \(held.sorted()) only \(markers.keys.sorted()) were taken over")
+            }
+            let times = markers.values.map { Double($0.acknowledged - killed) / 1e9 }
+            each += times
+            slowest.append(times.max() ?? 0)
+            if number % 10 == 0 { print("  \(number): \(Distribution(slowest).text)") }
+            try cluster.startWorker(victim)
+            try cluster.settle()
+        }
+        let last = Distribution(slowest)
+        print("kill to the last marker acknowledged: \(last.text)")
+        print("kill to each marker acknowledged: \(Distribution(each).text)")
+        try tell(cluster)
+        let mark = TakeoverBenchmark.lease + TakeoverBenchmark.takeoverMark
+        let isMet = last.quantile(0.99) < mark
+        print("mark: p99 below \(Int(mark * 1_000)) ms: \(isMet ? "met" : "MISSED")")
+        return isMet
+    }
+
+    /// What workers say of the time behind the marker.
+    private static func tell(_ cluster: Cluster) throws {
+        var restores: [Double] = []
+        for name in cluster.workers.keys.sorted() {
+            for line in try cluster.log(name).split(separator: "\n") {
+                guard line.contains("operator.partition.reading") else { continue }
+                let event = try JSONValue.parse(String(line))
+                if let seconds = event["restore.seconds"]?.double { restores.append(seconds) }
+            }
+        }
+        print("marker to reading (restore): \(Distribution(restores).text)")
+    }
+}

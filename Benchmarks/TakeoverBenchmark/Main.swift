@@ -1,0 +1,60 @@
+internal import Glibc
+
+/// How long partitions stand still when their owner changes, on the shipped services and a real
+/// nats-server that syncs every write. Fails when a mark is missed.
+///
+///     TakeoverBenchmark [kills [COUNT]] [handovers [COUNT]] [calm [SECONDS]]
+///
+/// - kills: a worker is killed; until markers of new epochs are acknowledged for all it owned.
+/// - handovers: a worker is asked to end; how long each of its partitions paused.
+/// - calm: every core kept busy eight times over and the disk by fsyncs; nobody may be taken over.
+@main
+struct TakeoverBenchmark {
+    static let lease = 0.5
+    /// Beyond the lease.
+    static let takeoverMark = 0.25
+    static let handoverMark = 0.1
+
+    static func main() throws {
+        setvbuf(stdout, nil, _IOLBF, 0)
+        var words = Array(CommandLine.arguments.dropFirst())
+        if words.isEmpty { words = ["kills", "handovers"] }
+        var isClean = true
+        var index = 0
+        while index < words.count {
+            let count = index + 1 < words.count ? Int(words[index + 1]) : nil
+            switch words[index] {
+            case "kills": isClean = try KillRun.run(count: count ?? 20) && isClean
+            case "handovers": isClean = try HandoverRun.run(count: count ?? 10) && isClean
+            case "calm": isClean = try CalmRun.run(seconds: count ?? 60) && isClean
+            default:
+                print("there is no \(words[index]): kills, handovers, calm, each with a number")
+                exit(64)
+            }
+            index += count == nil ? 1 : 2
+        }
+        guard isClean else {
+            print("failed: a mark is missed")
+            exit(1)
+        }
+    }
+}
+
+/// Of some measured seconds.
+struct Distribution {
+    private let sorted: [Double]
+
+    init(_ values: [Double]) { sorted = values.sorted() }
+
+    func quantile(_ share: Double) -> Double {
+        guard let last = sorted.last else { return .nan }
+        let index = Int((Double(sorted.count) * share).rounded(.up)) - 1
+        return sorted.indices.contains(index) ? sorted[index] : last
+    }
+
+    /// In milliseconds.
+    var text: String {
+        func shown(_ share: Double) -> String { "\(Int((quantile(share) * 1_000).rounded()))" }
+        return "p50 \(shown(0.5)) ms, p99 \(shown(0.99)) ms, max \(shown(1)) ms of \(sorted.count)"
+    }
+}

@@ -1,0 +1,86 @@
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import Synchronization
+import TapeCodec
+import TapeTransport
+
+/// Sees every message on the server, and when the markers of operators' epochs are acknowledged.
+final class MarkerWatch: Sendable {
+    struct Marker: Hashable {
+        let partition: Int
+        let epoch: UInt64
+        /// Monotonic: the server's answer to whoever published it.
+        let acknowledged: Int64
+    }
+
+    private struct Seen {
+        /// By the subject on which the answer comes.
+        var published: [String: (partition: Int, epoch: UInt64)] = [:]
+        var markers: [Marker] = []
+    }
+
+    private final class Notes: Sendable {
+        let seen = Mutex(Seen())
+    }
+
+    private static let pendingMax = 500_000
+
+    private let notes = Notes()
+    private let subscription: NatsSubscription
+
+    init(_ client: TapeClient) throws {
+        let notes = notes
+        let bars = client.names.bars("")
+        // One subscription, so that a marker is always seen before its answer.
+        subscription = try client.connection.subscribe(">", pendingMessagesMax: Self.pendingMax) {
+            Self.note($0, bars, notes)
+        }
+    }
+
+    private static func note(_ message: NatsMessage, _ bars: String, _ notes: Notes) {
+        let subject = message.subject
+        if subject.hasPrefix("_INBOX.") {
+            guard let marker = notes.seen.withLock({ $0.published.removeValue(forKey: subject) }),
+                case .stored = JetStream.publishOutcome(of: message)
+            else { return }
+            let now = SystemClock().monotonic().nanoseconds
+            notes.seen.withLock {
+                $0.markers.append(
+                    Marker(
+                        partition: marker.partition, epoch: marker.epoch, acknowledged: now))
+            }
+        } else if subject.hasPrefix(bars), let reply = message.replyTo {
+            guard let header = header(of: message), header.flags.contains(.epochMarker) else {
+                return
+            }
+            notes.seen.withLock {
+                $0.published[reply] = (header.partition.number, header.epoch)
+            }
+        }
+    }
+
+    private static func header(of message: NatsMessage) -> PacketHeader? {
+        do throws(PacketError) {
+            return try message.withPayload { bytes throws(PacketError) in
+                try PacketReader.validate(bytes)
+            }
+        } catch {
+            return nil
+        }
+    }
+
+    /// Per partition: the first marker that was acknowledged after this time.
+    func first(of partitions: Set<Int>, after time: Int64) -> [Int: Marker] {
+        notes.seen.withLock { seen in
+            var first: [Int: Marker] = [:]
+            for marker in seen.markers
+            where marker.acknowledged > time && partitions.contains(marker.partition)
+                && first[marker.partition] == nil
+            {
+                first[marker.partition] = marker
+            }
+            return first
+        }
+    }
+}

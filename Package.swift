@@ -227,6 +227,11 @@ let package = Package(
             dependencies: ["CBareTape", "NatsTransport", "ServiceRuntime", "Telemetry"]
                 + ["TapeTransport", "TestSupport"] + tape,
             path: "Benchmarks/TapeBenchmark", swiftSettings: strict),
+        .executableTarget(
+            name: "TakeoverBenchmark",
+            dependencies: ["NatsTransport", "ServiceRuntime", "Telemetry", "TapeTransport"]
+                + ["TestSupport"] + tape,
+            path: "Benchmarks/TakeoverBenchmark", swiftSettings: strict),
         benchmark("TapeCodecFuzz", uses: ["TapeCodec", "MarketModel", "Primitives"]),
     ]
 )

@@ -14,7 +14,18 @@ final class MarkerWatch: Sendable {
         let acknowledged: Int64
     }
 
+    /// Of one partition.
+    struct Handover {
+        /// Monotonic: its owner writes that nobody has it.
+        let freed: Int64
+        /// Monotonic: the next one asks the tape for ticks.
+        let pulled: Int64
+    }
+
     private struct Seen {
+        var freed: [Int: Int64] = [:]
+        /// The first after it was freed.
+        var pulled: [Int: Int64] = [:]
         /// By the subject on which the answer comes.
         var published: [String: (partition: Int, epoch: UInt64)] = [:]
         var markers: [Marker] = []
@@ -40,7 +51,9 @@ final class MarkerWatch: Sendable {
 
     private static func note(_ message: NatsMessage, _ bars: String, _ notes: Notes) {
         let subject = message.subject
-        if subject.hasPrefix("_INBOX.") {
+        if subject.hasPrefix("$") {
+            noteHandover(message, subject, notes)
+        } else if subject.hasPrefix("_INBOX.") {
             guard let marker = notes.seen.withLock({ $0.published.removeValue(forKey: subject) }),
                 case .stored = JetStream.publishOutcome(of: message)
             else { return }
@@ -57,6 +70,50 @@ final class MarkerWatch: Sendable {
             notes.seen.withLock {
                 $0.published[reply] = (header.partition.number, header.epoch)
             }
+        }
+    }
+
+    private static func noteHandover(
+        _ message: NatsMessage, _ subject: String, _ notes: Notes
+    ) {
+        let now = SystemClock().monotonic().nanoseconds
+        let last = subject.split(separator: ".").last ?? ""
+        if subject.contains("_owners.operator."), let partition = Int(last) {
+            guard String(decoding: message.payload, as: UTF8.self).contains(#""state":"free""#)
+            else { return }
+            notes.seen.withLock {
+                $0.freed[partition] = now
+                $0.pulled[partition] = nil
+            }
+        } else if subject.hasPrefix("$JS.API.CONSUMER.MSG.NEXT."), last.hasPrefix("operator-") {
+            // A consumer's name ends with the number of its reader, the partition's, and a tenure.
+            let parts = last.split(separator: "-")
+            guard parts.count > 2, let partition = Int(parts[parts.count - 2]) else { return }
+            notes.seen.withLock { seen in
+                guard seen.freed[partition] != nil, seen.pulled[partition] == nil else { return }
+                seen.pulled[partition] = now
+            }
+        }
+    }
+
+    func forgetHandovers() {
+        notes.seen.withLock {
+            $0.freed = [:]
+            $0.pulled = [:]
+        }
+    }
+
+    /// Of those of the partitions that have found a new owner.
+    func handovers(of partitions: Set<Int>) -> [Int: Handover] {
+        notes.seen.withLock { seen in
+            var found: [Int: Handover] = [:]
+            for partition in partitions {
+                guard let freed = seen.freed[partition], let pulled = seen.pulled[partition] else {
+                    continue
+                }
+                found[partition] = Handover(freed: freed, pulled: pulled)
+            }
+            return found
         }
     }
 

@@ -1,0 +1,65 @@
+internal import Foundation
+import Primitives
+import TestSupport
+
+/// A worker is asked to end, again and again: how long each of its partitions pauses, from the
+/// moment that its owner reads no more until the next one asks the tape for ticks.
+enum HandoverRun {
+    private static let workers = 3
+    private static let ticksPerSecond = 5_000
+    private static let handoverSecondsMax = 30.0
+
+    static func run(count: Int) throws -> Bool {
+        let seed = UInt64.random(in: 1...999_999)
+        print("hand-overs: \(count) workers end in order, seed \(seed)")
+        var random = SeededRandom(seed: seed)
+        let cluster = try Cluster(workers: workers, ticksPerSecond: ticksPerSecond)
+        let watch = try MarkerWatch(cluster.client)
+        var pauses: [Double] = []
+        for number in 1...count {
+            let names = cluster.workers.keys.sorted()
+            let leaver = names[Int.random(in: names.indices, using: &random)]
+            let held = try cluster.held(by: leaver)
+            watch.forgetHandovers()
+            try cluster.end(leaver)
+            var handovers: [Int: MarkerWatch.Handover] = [:]
+            let isTaken = eventually(within: handoverSecondsMax) {
+                handovers = watch.handovers(of: held)
+                return handovers.count == held.count
+            }
+            guard isTaken else {
+                throw Cluster.Unusable(
+                    "of \(held.sorted()) only \(handovers.keys.sorted()) were handed over")
+            }
+            let own = try ownPauses(cluster, leaver)
+            for (partition, handover) in handovers {
+                guard let before = own[partition] else {
+                    throw Cluster.Unusable("\(leaver) does not say how long it held \(partition)")
+                }
+                pauses.append(before + Double(handover.pulled - handover.freed) / 1e9)
+            }
+            print("  \(number): \(Distribution(pauses).text)")
+            try cluster.startWorker(leaver)
+            try cluster.settle()
+        }
+        let all = Distribution(pauses)
+        print("pause of a partition: \(all.text)")
+        let isMet = all.quantile(0.99) < TakeoverBenchmark.handoverMark
+        let mark = Int(TakeoverBenchmark.handoverMark * 1_000)
+        print("mark: p99 below \(mark) ms: \(isMet ? "met" : "MISSED")")
+        return isMet
+    }
+
+    /// From the last tick taken to the record written, as the owner tells it.
+    private static func ownPauses(_ cluster: Cluster, _ name: String) throws -> [Int: Double] {
+        var pauses: [Int: Double] = [:]
+        for line in try cluster.log(name).split(separator: "\n") {
+            guard line.contains("operator.partition.released") else { continue }
+            let event = try JSONValue.parse(String(line))
+            if let partition = event["partition"]?.int, let seconds = event["seconds"]?.double {
+                pauses[partition] = seconds
+            }
+        }
+        return pauses
+    }
+}

@@ -112,7 +112,7 @@ struct StackArgumentTests {
     @Test(
         "what the stack itself gives cannot be set",
         arguments: [
-            "", "=", "A", "PATH=/tmp", "NATS_PASSWORD=x", "MDS_MEMBER=a",
+            "", "=", "A", "PATH=/tmp", "NATS_PASSWORD=x", "MDS_MEMBER=a", "GATEWAY_SPOOL=/tmp",
             "POSTGRES_HOST=example", String(repeating: "LOG_", count: 2_000) + "=1",
         ])
     func refused(_ text: String) {

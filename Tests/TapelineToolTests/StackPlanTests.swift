@@ -61,10 +61,13 @@ struct StackPlanTests {
         }
     }
 
-    @Test("services have ports of their own, which tell members of one host apart")
-    func ports() throws {
+    @Test("every service has a member's name and a port of its own")
+    func members() throws {
         let folder = try TemporaryFolder()
         let units = try testPlan(folder).units
+        let names = units.compactMap { $0.environment["MDS_MEMBER"] }
+        #expect(
+            names == ["provider-gateway", "operator-worker-a", "operator-worker-b", "store-writer"])
         let ports = units.compactMap { $0.environment["OPS_PORT"] }
         #expect(Set(ports).count == 4)
     }

@@ -36,6 +36,8 @@ struct StackHome: Equatable, Sendable {
     var supervisorLock: String { "\(path)/supervisor.lock" }
     var postgresData: String { "\(path)/postgres" }
     var natsStore: String { "\(path)/nats" }
+    /// Of the gateway: ticks that the tape did not take yet.
+    var spool: String { "\(path)/spool" }
     var valkeyFolder: String { "\(path)/valkey" }
     var valkeyConfiguration: String { "\(valkeyFolder)/valkey.conf" }
     /// libpq's password file, for psql.
@@ -47,6 +49,6 @@ struct StackHome: Equatable, Sendable {
     func makeFolders() throws(ToolError) {
         try FileSystem.makeFolder(path)
         try FileSystem.makeFolder(secrets, mode: 0o700)
-        for folder in [logs, natsStore, valkeyFolder] { try FileSystem.makeFolder(folder) }
+        for folder in [logs, natsStore, spool, valkeyFolder] { try FileSystem.makeFolder(folder) }
     }
 }

@@ -147,6 +147,7 @@ struct StackPlan: Equatable, Sendable {
                 "provider-gateway", "provider-gateway", .gateway,
                 nats("gateway", .natsGateway).merging([
                     "GATEWAY_SOURCE": "synthetic", "GATEWAY_PROVIDER": "synthetic",
+                    "GATEWAY_SPOOL": home.spool,
                 ]) { $1 }, for: .gateway),
             service(
                 "operator-worker-a", "operator-worker", .operatorA,
@@ -177,6 +178,7 @@ struct StackPlan: Equatable, Sendable {
         let number = ports[port]
         let own = [
             "OPS_ADDRESS": StackPlan.loopback, "OPS_PORT": "\(number)", "LOG_FORMAT": "json",
+            "MDS_MEMBER": name,
         ]
         return UnitPlan(
             name: name, kind: .service, stage: 4, executable: checkout.program(program),

@@ -9,8 +9,8 @@ struct StackSettings: Equatable, Sendable {
         ("GATEWAY_", .gateway), ("SYNTHETIC_", .gateway), ("OPERATOR_", .operators),
         ("WRITER_", .writer), ("LOG_", .all), ("MDS_", .all),
     ]
-    /// What is different for each process, and cannot be the same for all.
-    private static let fixed: Set<String> = ["MDS_MEMBER"]
+    /// The stack itself gives these, different ones to each process.
+    private static let fixed: Set<String> = ["MDS_MEMBER", "GATEWAY_SPOOL"]
 
     private(set) var values: [(key: String, value: String)] = []
 

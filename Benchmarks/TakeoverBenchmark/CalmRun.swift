@@ -22,7 +22,9 @@ enum CalmRun {
             sleep(lookSeconds)
             for (partition, owner) in try cluster.owners() where owner != before[partition] {
                 if changed[partition] == nil {
-                    print("  partition \(partition): \(before[partition]!) became \(owner)")
+                    print(
+                        "  partition \(partition): \(String(describing: before[partition])) -> \(owner)"
+                    )
                 }
                 changed[partition] = owner
             }
@@ -30,7 +32,7 @@ enum CalmRun {
         var pauses = 0
         for name in cluster.workers.keys {
             pauses += try cluster.log(name).split(separator: "\n")
-                .filter { $0.contains("member.paused") }.count
+                .filter { $0.contains("member.state") && $0.contains("\"paused\"") }.count
         }
         print("taken over: \(changed.count) of \(before.count); short pauses: \(pauses)")
         print("mark: none is taken over: \(changed.isEmpty ? "met" : "MISSED")")

@@ -26,6 +26,7 @@ final class Cluster {
     private(set) var workers: [String: ServerProcess] = [:]
     private var gateway: ServerProcess?
     private var starts = 0
+    private var ports: [String: UInt16] = [:]
 
     init(workers count: Int, ticksPerSecond: Int) throws {
         server = try NatsServer(syncInterval: "always")
@@ -77,8 +78,10 @@ final class Cluster {
         _ product: String, _ name: String, _ keys: [String: String]
     ) throws -> ServerProcess {
         starts += 1
+        let port = freePort()
+        ports[name] = port
         let environment = [
-            "NATS_URL": server.url, "OPS_PORT": "0", "MDS_MEMBER": name, "LOG_FORMAT": "json",
+            "NATS_URL": server.url, "OPS_PORT": "\(port)", "MDS_MEMBER": name, "LOG_FORMAT": "json",
             "LOG_LEVEL": "info", "MDS_STREAM_BYTES": "4GiB",
         ]
         return try ServerProcess(
@@ -91,6 +94,23 @@ final class Cluster {
         try (1...starts).map { folder.file("\(name)-\($0).log") }
             .filter { FileManager.default.fileExists(atPath: $0) }
             .map { try String(contentsOfFile: $0, encoding: .utf8) }.joined()
+    }
+
+    /// A histogram's buckets, by their upper bounds.
+    func buckets(of name: String, at worker: String) throws -> [Double: Double] {
+        guard let port = ports[worker] else { return [:] }
+        let answer = try HTTPProbe.get(
+            host: "127.0.0.1", port: port, path: "/metrics", timeout: .seconds(2))
+        var buckets: [Double: Double] = [:]
+        for line in String(decoding: answer.body.utf8, as: UTF8.self).split(separator: "\n")
+        where line.hasPrefix("\(name)_bucket") {
+            let parts = line.split(separator: "\"")
+            guard parts.count >= 3, let count = Double(parts[parts.count - 1].dropFirst(2)) else {
+                continue
+            }
+            buckets[Double(parts[parts.count - 2]) ?? .infinity] = count
+        }
+        return buckets
     }
 
     // MARK: who owns what

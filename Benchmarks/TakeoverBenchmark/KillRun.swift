@@ -50,16 +50,25 @@ enum KillRun {
         return isMet
     }
 
-    /// What workers say of the time behind the marker.
+    /// What workers say of the time behind the marker: the last ones only, as a kill takes the
+    /// counts with it.
     private static func tell(_ cluster: Cluster) throws {
-        var restores: [Double] = []
-        for name in cluster.workers.keys.sorted() {
-            for line in try cluster.log(name).split(separator: "\n") {
-                guard line.contains("operator.partition.reading") else { continue }
-                let event = try JSONValue.parse(String(line))
-                if let seconds = event["restore.seconds"]?.double { restores.append(seconds) }
+        let names = [
+            ("mds_operator_restore_seconds", "marker to reading (restore)"),
+            ("mds_operator_recovery_seconds", "look to all met again (recompute)"),
+        ]
+        for (name, meaning) in names {
+            let buckets = try cluster.workers.keys.sorted().map {
+                try cluster.buckets(of: name, at: $0)
             }
+            var sums: [Double: Double] = [:]
+            for bucket in buckets { sums.merge(bucket) { $0 + $1 } }
+            let total = sums.values.max() ?? 0
+            let bounds = [0.5, 0.99].map { share in
+                sums.keys.sorted().first { (sums[$0] ?? 0) >= total * share } ?? .infinity
+            }
+            print(
+                "\(meaning): p50 up to \(bounds[0]) s, p99 up to \(bounds[1]) s of \(Int(total))")
         }
-        print("marker to reading (restore): \(Distribution(restores).text)")
     }
 }

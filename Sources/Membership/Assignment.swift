@@ -4,8 +4,8 @@ internal import Primitives
 /// Which member is to own which partition: the same answer for everybody who knows the same
 /// members, with loads that differ by one at most.
 ///
-/// Every (partition, member) pair has a score that follows from the two names alone. Pairs are taken
-/// from the highest score down as long as the member has room. So a member that comes or goes
+/// Every (partition, member) pair has a score that follows from the two names alone. Pairs are
+/// taken from the highest score down as long as the member has room. So a member that comes or goes
 /// changes little for the others.
 public struct Assignment: Equatable, Sendable {
     /// Sorted, each once.

@@ -1,5 +1,5 @@
-/// How a member is, as its heartbeats say. A word that a later version adds reads as `joining`: such
-/// a member is alive, and gets nothing.
+/// How a member is, as its heartbeats say. A word that a later version adds reads as `joining`:
+/// such a member is alive, and gets nothing.
 public enum MemberState: String, Sendable, CaseIterable {
     /// It does not know enough yet: it waits for its own heartbeat, the records and the others.
     case joining

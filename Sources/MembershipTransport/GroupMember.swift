@@ -7,8 +7,8 @@ public import ServiceRuntime
 internal import Synchronization
 public import TapeTransport
 
-/// This process's membership in a group: hears and says heartbeats, keeps the records of owners, and
-/// tells the data planes through their ports. See `MembershipMachine` for the decisions.
+/// This process's membership in a group: hears and says heartbeats, keeps the records of owners,
+/// and tells the data planes through their ports. See `MembershipMachine` for the decisions.
 ///
 /// Two threads and a connection to NATS of its own, so that neither a slow disk of NATS nor a busy
 /// data plane holds a heartbeat up.
@@ -95,8 +95,8 @@ public final class GroupMember: Sendable {
     /// has a deadline of its own, and `close`.
     public var hasLeft: Bool { shared.hasLeft.load(ordering: .acquiring) }
 
-    /// Ends the threads and the connection, whatever is held: without `leave`, that is what a killed
-    /// process looks like. Idempotent; waits a few seconds at most.
+    /// Ends the threads and the connection, whatever is held: without `leave`, that is what a
+    /// killed process looks like. Idempotent; waits a few seconds at most.
     public func close() {
         guard shared.close() else { return }
         let deadline = ContinuousClock.now + Self.endTimeout

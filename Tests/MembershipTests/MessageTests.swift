@@ -5,6 +5,8 @@ import Testing
 
 @Suite("What members say and what stands in the bucket")
 struct MessageTests {
+    private static let long = String(repeating: "1", count: 65)
+
     private static func heartbeat() throws -> MemberHeartbeat {
         MemberHeartbeat(
             member: try #require(MemberName("w-1")), instance: 0xab, state: .ready, rank: 7,
@@ -33,17 +35,17 @@ struct MessageTests {
     @Test(
         "a heartbeat that makes no sense is none",
         arguments: [
-            "", "{}", "[]", "null", #"{"v":0}"#,
-            #"{"v":1,"instance":"x","state":"ready","rank":0,"since_ns":0,"seq":1,"records":0,"held":[]}"#,
-            #"{"v":1,"instance":"+1","state":"ready","rank":0,"since_ns":0,"seq":1,"records":0,"held":[]}"#,
-            #"{"v":1,"instance":"1","state":"ready","rank":-1,"since_ns":0,"seq":1,"records":0,"held":[]}"#,
-            #"{"v":1,"instance":"1","state":"ready","rank":0,"since_ns":0,"seq":1,"records":0,"held":[-1]}"#,
-            #"{"v":1,"instance":"1","state":"ready","rank":0,"since_ns":0,"seq":1,"records":0,"held":[4096]}"#,
-            #"{"v":1,"instance":"1","state":"ready","rank":0,"since_ns":1e99,"seq":1,"records":0,"held":[]}"#,
+            ("", ""), (#""v":1"#, #""v":0"#), (#""00000000000000ab""#, #""x""#),
+            (#""00000000000000ab""#, #""+1""#), (#""rank":7"#, #""rank":-1"#),
+            ("[0,31]", "[-1]"), ("[0,31]", "[4096]"), ("[0,31]", "{}"),
+            ("1700000000000000001", "1e99"), (#""seq":9,"#, ""), (#""0.1.0""#, "\"\(long)\""),
         ])
-    func heartbeatNonsense(text: String) throws {
-        let name = try #require(MemberName("w"))
-        #expect(MemberHeartbeat(json: Array(text.utf8), member: name) == nil)
+    func heartbeatNonsense(part: String, instead: String) throws {
+        let heartbeat = try Self.heartbeat()
+        let whole = String(decoding: heartbeat.json, as: UTF8.self)
+        let text = part.isEmpty ? "" : whole.replacing(part, with: instead)
+        #expect(text != whole)
+        #expect(MemberHeartbeat(json: Array(text.utf8), member: heartbeat.member) == nil)
         #expect(OwnershipRecord(json: Array(text.utf8)) == nil)
     }
 

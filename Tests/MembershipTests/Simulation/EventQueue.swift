@@ -1,4 +1,4 @@
-/// What is to happen, by true time; what is due at the same time happens in the order of its coming.
+/// What is to happen, by true time; what is due at the same time happens in order of its coming.
 struct EventQueue<Event> {
     private struct Entry {
         let time: Int64

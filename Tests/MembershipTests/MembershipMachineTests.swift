@@ -1,0 +1,204 @@
+import MarketModel
+import Membership
+import Primitives
+import Testing
+
+@Suite("One member, step by step")
+struct MembershipMachineTests {
+    private static let lease: Int64 = 500_000_000
+
+    /// A machine whose heartbeats come back at once, and whose bucket works, unless told otherwise.
+    private struct Rig {
+        var machine: MembershipMachine
+        var now: Int64 = 1_000_000_000
+        var bucket = SimulatedBucket()
+        var made = 0
+        var hearsItself = true
+        var writesArrive = true
+        var held: [RecordWrite] = []
+        var orders: [OwnershipOrder] = []
+        var steadyUntil = Int64.min
+
+        init(partitions: Int = 1) throws {
+            machine = MembershipMachine(
+                MembershipMachine.Settings(
+                    member: try #require(MemberName("a")), instance: 7, leaseNanoseconds: lease,
+                    partitions: partitions, rank: 0, since: Timestamp(nanoseconds: 5),
+                    release: "1"))
+        }
+
+        mutating func handle(_ event: MembershipMachine.Event) {
+            var effects: [MembershipMachine.Effect] = []
+            machine.handle(
+                event, at: .init(monotonic: now, wall: Timestamp(nanoseconds: now)),
+                into: &effects)
+            for effect in effects { carryOut(effect) }
+        }
+
+        private mutating func carryOut(_ effect: MembershipMachine.Effect) {
+            switch effect {
+            case .say(let heartbeat): if hearsItself { handle(.heartbeat(heartbeat)) }
+            case .read(let number, let after):
+                handle(.records(bucket.read(number: number, after: after, known: &made)))
+            case .write(let write): writesArrive ? settle(write) : held.append(write)
+            case .order(let order): orders.append(order)
+            case .steady(let until): steadyUntil = until
+            case .ask, .note, .left: break
+            }
+        }
+
+        mutating func settle(_ write: RecordWrite) {
+            let outcome = bucket.write(write).map { WriteOutcome.stored(revision: $0) }
+            handle(.written(write.partition, id: write.id, outcome ?? .conflict))
+        }
+
+        /// In steps that a clock would make.
+        mutating func pass(_ milliseconds: Int64) {
+            for _ in 0..<(milliseconds / 20) {
+                now += 20_000_000
+                handle(.time)
+            }
+        }
+
+        mutating func begin() {
+            handle(.connected)
+            pass(400)
+        }
+
+        func other(_ state: MemberState, _ sequence: UInt64) throws -> MemberHeartbeat {
+            MemberHeartbeat(
+                member: try #require(MemberName("b")), instance: 9, state: state, rank: 0,
+                since: Timestamp(nanoseconds: 1), sequence: sequence, records: 1,
+                held: [Partition(0)], release: "1")
+        }
+
+        /// A record of the other member, claimed in its own right.
+        mutating func giveToOther() throws {
+            let record = OwnershipRecord(
+                owner: try #require(MemberName("b")), instance: 9, epoch: 4,
+                since: Timestamp(nanoseconds: 1), state: .held)
+            _ = bucket.write(
+                RecordWrite(
+                    id: 0, partition: Partition(0), record: record,
+                    expected: bucket.entries[0]?.revision ?? 0))
+        }
+    }
+
+    @Test("a member takes what is free when half a lease has passed, and is steady for a lease")
+    func joins() throws {
+        var rig = try Rig()
+        rig.handle(.connected)
+        rig.pass(240)
+        #expect(rig.machine.state == .joining && rig.orders.isEmpty)
+        rig.pass(20)
+        #expect(rig.machine.state == .ready && rig.machine.held == [Partition(0)])
+        guard case .take(_, let claim)? = rig.orders.first else {
+            Issue.record("\(rig.orders)")
+            return
+        }
+        #expect(claim == Claim(tenure: 1, epoch: 1, previous: nil, wasReleased: true))
+        #expect(rig.steadyUntil > rig.now && rig.steadyUntil <= rig.now + Self.lease)
+    }
+
+    @Test("after a pause nothing goes on before each record is written once more")
+    func confirms() throws {
+        var rig = try Rig()
+        rig.begin()
+        let revision = rig.bucket.last
+        rig.hearsItself = false
+        rig.pass(600)
+        #expect(rig.machine.state == .paused && rig.steadyUntil == Int64.min)
+        #expect(rig.machine.held == [Partition(0)])
+        rig.hearsItself = true
+        rig.writesArrive = false
+        rig.pass(300)
+        #expect(rig.machine.state == .resuming && rig.steadyUntil == Int64.min)
+        #expect(rig.held.count == 1 && rig.held.first?.record.epoch == 1)
+        rig.writesArrive = true
+        for write in rig.held { rig.settle(write) }
+        rig.pass(40)
+        #expect(rig.machine.state == .ready && rig.steadyUntil > rig.now)
+        #expect(rig.bucket.last == revision + 1 && rig.orders.count == 1)
+    }
+
+    @Test("who finds another one's record after a pause drops the partition, before it is steady")
+    func drops() throws {
+        var rig = try Rig()
+        rig.begin()
+        rig.hearsItself = false
+        rig.pass(600)
+        try rig.giveToOther()
+        rig.hearsItself = true
+        rig.handle(.heartbeat(try rig.other(.ready, 1)))
+        rig.pass(200)
+        #expect(rig.machine.held.isEmpty && rig.machine.state == .ready)
+        #expect(rig.orders.last == .drop(Partition(0), tenure: 1))
+    }
+
+    @Test("a member that says paused is as good as silent; one that goes on speaking is not")
+    func pausedPeer() throws {
+        for state in [MemberState.paused, .resuming] {
+            var rig = try Rig()
+            try rig.giveToOther()
+            rig.handle(.connected)
+            rig.handle(.heartbeat(try rig.other(.ready, 1)))
+            for sequence in 2..<60 {
+                rig.pass(20)
+                rig.handle(.heartbeat(try rig.other(state, UInt64(sequence))))
+            }
+            #expect(rig.machine.held.isEmpty == (state == .resuming), "\(state)")
+        }
+    }
+
+    @Test("an owner that was never heard keeps its partition for the settling time, and no longer")
+    func settles() throws {
+        var rig = try Rig()
+        try rig.giveToOther()
+        rig.handle(.connected)
+        rig.pass(2_980)
+        #expect(rig.machine.held.isEmpty)
+        rig.pass(200)
+        guard case .take(_, let claim)? = rig.orders.first else {
+            Issue.record("\(rig.orders)")
+            return
+        }
+        #expect(claim.epoch == 5 && claim.previous?.text == "b" && !claim.wasReleased)
+    }
+
+    @Test("a claim whose answer was lost is read, and claimed once more")
+    func lostAnswer() throws {
+        var rig = try Rig()
+        rig.writesArrive = false
+        rig.begin()
+        let write = try #require(rig.held.first)
+        _ = rig.bucket.write(write)
+        rig.writesArrive = true
+        rig.handle(.written(write.partition, id: write.id, .unsettled("no answer")))
+        #expect(rig.orders.isEmpty)
+        rig.pass(100)
+        guard case .take(_, let claim)? = rig.orders.first else {
+            Issue.record("\(rig.orders)")
+            return
+        }
+        // Nobody had it: the lost claim cut nothing short.
+        #expect(claim == Claim(tenure: 1, epoch: 2, previous: nil, wasReleased: true))
+    }
+
+    @Test("answers of an earlier tenure, and answers that come twice, change nothing")
+    func oldAnswers() throws {
+        var rig = try Rig()
+        rig.begin()
+        rig.handle(.news(.released(Partition(0), tenure: 99)))
+        rig.handle(.news(.lost(Partition(0), tenure: 0, reason: "old")))
+        rig.handle(.news(.opened(Partition(5), tenure: 1, epoch: 3)))
+        rig.handle(.news(.opened(Partition(0), tenure: 1, epoch: UInt64.max)))
+        #expect(rig.machine.held == [Partition(0)] && rig.bucket.entries[0]?.record?.epoch == 1)
+        rig.handle(.leave)
+        #expect(rig.orders.last == .release(Partition(0), tenure: 1))
+        #expect(!rig.machine.hasLeft)
+        rig.handle(.news(.released(Partition(0), tenure: 1)))
+        rig.handle(.news(.released(Partition(0), tenure: 1)))
+        #expect(rig.machine.hasLeft && rig.bucket.entries[0]?.record?.state == .free)
+        #expect(rig.machine.nextDeadline == Int64.max)
+    }
+}

@@ -216,6 +216,16 @@ public struct PublisherLane: Sendable {
         effects.append(.readLast)
     }
 
+    /// As the event `open`, for who has just read the subject's last packet from its leader. When
+    /// another one came since, the marker is refused, and the subject is read again.
+    public mutating func open(
+        behind last: LastPacket?, now: Int64, into effects: inout [Effect]
+    ) {
+        guard case .closed = state else { return }
+        state = .opening(retryAt: nil, carrying: nil)
+        read(last, now: now, into: &effects)
+    }
+
     // MARK: events
 
     public mutating func handle(_ event: Event, now: Int64, into effects: inout [Effect]) {

@@ -110,6 +110,13 @@ public final class TapePublisher {
 
     public func open(lane: Int) { feed(lane, .open) }
 
+    /// The same without a call that blocks: somebody has just read the subject's last packet.
+    public func open(lane: Int, behind last: LastPacket?) {
+        lanes[lane].machine.open(
+            behind: last, now: clock.monotonic().nanoseconds, into: &effects)
+        carryOut(lane)
+    }
+
     /// Gives the subject up: what waits and what is in flight is forgotten, and so are the
     /// registered symbols and series. The lane is then as new, and `open` may follow. Whatever of
     /// its own still lands is found by `open`, or fenced by the epoch of whoever opened the subject

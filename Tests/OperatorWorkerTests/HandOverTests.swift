@@ -126,9 +126,10 @@ struct HandOverTests {
         }
         try run.check()
         for partition in 0..<4 {
-            // One epoch per tenure, and it is said.
+            // One epoch per tenure that came that far, and it is said.
             let found = try BarsOnTape(run.tape, partition)
-            #expect(found.epochs == (1...UInt64(epochs[partition])).map { $0 })
+            #expect(Set(found.epochs).count == found.epochs.count)
+            #expect(found.epochs.last == UInt64(epochs[partition]))
             let told = workers.compactMap { $0.member.epoch(partition) }.max()
             #expect(told == found.epochs.last)
         }

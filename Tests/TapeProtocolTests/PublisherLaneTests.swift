@@ -194,6 +194,28 @@ import Testing
         #expect(marker.startOrdinal == 5 && marker.previousEpoch == 8 && rig.lane.epoch == 9)
     }
 
+    @Test("opened behind what was read elsewhere; when that is old, the subject is read again")
+    func opensBehindKnown() throws {
+        for isOld in [false, true] {
+            let rig = try LaneRig()
+            var effects: [PublisherLane.Effect] = []
+            let last = rig.last(epoch: 7, firstOrdinal: 100, ticks: 3, sequence: 55)
+            rig.lane.open(behind: last, now: rig.now, into: &effects)
+            #expect(effects.readsLast == 0)
+            let marker = try #require(effects.marker)
+            #expect(marker.startOrdinal == 103 && rig.lane.epoch == 8)
+            let sent = try #require(rig.publishMarker(marker))
+            #expect(sent.expected == 55)
+            guard isOld else { continue }
+            #expect(rig.handle(.outOfSequence(attempt: sent.attempt)).readsLast == 1)
+            let newer = rig.last(epoch: 7, firstOrdinal: 103, ticks: 2, sequence: 56)
+            let second = try #require(rig.handle(.lastRead(newer)).marker)
+            #expect(second.startOrdinal == 105 && rig.lane.epoch == 9)
+            rig.lane.open(behind: last, now: rig.now, into: &effects)
+            #expect(rig.lane.epoch == 9, "opening twice is opening once")
+        }
+    }
+
     @Test("an epoch beyond which there is none fences, and does not trap")
     func lastEpoch() throws {
         let rig = try LaneRig()

@@ -13,9 +13,9 @@ extension Worker {
     /// again.
     private static let againNanoseconds: Int64 = 1_000_000_000
 
-    /// A reader that is opened holds the thread up, and markers of other partitions with it: it
-    /// waits for those, but no longer than this.
-    private static let readerWaitNanosecondsMax: Int64 = 200_000_000
+    /// While markers of other partitions are on their way, nothing is done for this one that would
+    /// keep the thread or the server's disk from them; but no longer than this.
+    private static let restoreWaitNanosecondsMax: Int64 = 200_000_000
 
     /// Takes the next step that needs no answer.
     func advance(_ index: Int, now: Int64) {
@@ -29,15 +29,12 @@ extension Worker {
             slots[index].stage = .looking
         case .opening(let ordinal):
             guard publisher.isReady(lane: slot.lane),
-                publisher.nextOrdinal(lane: slot.lane) >= ordinal,
+                publisher.nextOrdinal(lane: slot.lane) >= ordinal, mayRestore(slot, now: now),
                 checkpoints.ask(.find(slot.partition, round: slot.round, lane: end(slot.lane)))
             else { return }
             slots[index].stage = .finding
         case .restored(let position):
-            guard
-                now >= (slot.openedAt ?? now) + Self.readerWaitNanosecondsMax
-                    || !slots.contains(where: \.isWaitingForMarker)
-            else { return }
+            guard mayRestore(slot, now: now) else { return }
             slots[index].stage = .working
             readers.open(slot.reader, at: position)
             if slots[index].core?.mustHold ?? false { hold(index) }
@@ -50,6 +47,11 @@ extension Worker {
             beginAnew(index)
         case .idle, .looking, .finding, .releasing, .stopped: return
         }
+    }
+
+    private func mayRestore(_ slot: PartitionSlot, now: Int64) -> Bool {
+        now >= (slot.openedAt ?? now) + Self.restoreWaitNanosecondsMax
+            || !slots.contains(where: \.isWaitingForMarker)
     }
 
     private func end(_ lane: Int) -> CheckpointJob.LaneEnd {
@@ -110,7 +112,7 @@ extension Worker {
             // who owned the partition before.
             let epoch = max(situation.stored.head?.epoch ?? 0, claim.epoch - min(1, claim.epoch))
             publisher.raise(nextOrdinal: 1, aboveEpoch: epoch, lane: lane)
-            publisher.open(lane: lane)
+            publisher.open(lane: lane, behind: situation.last)
             slots[index].stage = .opening(ordinal: 0)
         }
     }

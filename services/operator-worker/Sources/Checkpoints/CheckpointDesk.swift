@@ -60,6 +60,15 @@ struct CheckpointDesk {
     /// Whatever failed may have been the bucket: it is made again if it is not there.
     private mutating func forget() { bucket = nil }
 
+    /// So that the first partition need not wait for it. When it fails, jobs open it.
+    mutating func prepare() {
+        do throws(CheckpointFailure) {
+            _ = try open()
+        } catch {
+            telemetry.emit(RequestsNotRead(reason: "\(error)"))
+        }
+    }
+
     private mutating func open() throws(CheckpointFailure) -> KeyValueBucket {
         if let bucket { return bucket }
         do throws(JetStreamError) {
@@ -97,7 +106,7 @@ struct CheckpointDesk {
         // Of a generation that there is not, so that only the head is read.
         found.stored = try store.load(
             definition: settings.definition, generation: 0, series: settings.series)
-        found.markerGeneration = try tape.generation(of: partition)
+        (found.last, found.markerGeneration) = try tape.last(of: partition)
         if case .stop = found.refusal { found.isRebuildRequested = try store.isRebuildRequested() }
         return found
     }

@@ -66,6 +66,7 @@ final class CheckpointThreads: Sendable {
 
     private func run(_ desk: inout CheckpointDesk, _ number: Int, _ mailbox: TapeMailbox) {
         let clock = SystemClock()
+        desk.prepare()
         // One of them looks for requests.
         var requestsAt = number == 0 ? Int64.min : Int64.max
         var batch: [CheckpointJob] = []

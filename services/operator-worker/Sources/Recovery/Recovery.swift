@@ -2,6 +2,7 @@ import MarketModel
 import Primitives
 import StreamCore
 import TapeCodec
+import TapeProtocol
 
 /// What a partition's owner finds when it begins.
 struct RecoverySituation: Sendable {
@@ -16,6 +17,8 @@ struct RecoverySituation: Sendable {
     var standing: StandingOutput?
     /// Of the subject's last marker, written by whoever came before.
     var markerGeneration: UInt32?
+    /// What stands last, of a lane that is not open yet.
+    var last: LastPacket?
     /// The ordinal behind which the open lane goes on; nil: it is not open yet.
     var laneOrdinal: UInt64?
     /// The epoch of that lane.

@@ -15,15 +15,17 @@ struct TapeLook {
         self.jetStream = jetStream
     }
 
-    /// Of whatever stands last, bars or a marker: nobody goes on behind a higher one.
-    func generation(of partition: Partition) throws -> UInt32? {
+    /// Whatever stands last on the partition's bars, and its generation: nobody goes on behind a
+    /// higher one.
+    func last(of partition: Partition) throws -> (LastPacket?, generation: UInt32?) {
         let names = client.names
-        guard
-            let last = try client.lastPacket(
-                stream: names.barStream, subject: names.bars(partition))
-        else { return nil }
-        return last.marker?.generation
+        let last = try client.lastPacket(
+            stream: names.barStream, subject: names.bars(partition))
+        guard let last else { return (nil, nil) }
+        let generation =
+            last.marker?.generation
             ?? last.withBytes { PacketReader.outputState(of: $0) }?.generation
+        return (last.last, generation)
     }
 
     /// The end of the partition's bars, and the generation of the last marker if that is what

@@ -52,24 +52,6 @@ struct WriterTests {
         #expect((second.service.metric("mds_worker_batches_written_total") ?? 0) > 0)
     }
 
-    @Test("the record of a gap is a tick without a row: it is counted, and the books agree")
-    func gapRecord() throws {
-        let bench = try WriterBench("writer_gap")
-        var sources = try sources(bench, 1)
-        try publish(&sources, packets: 2)
-        try sources[0].publishMarker(lost: 10...20)
-        try publish(&sources, packets: 2)
-        let running = try bench.start()
-        #expect(
-            try eventually(within: 60) {
-                try bench.database.psql(
-                    "SELECT last_ordinal, written, skipped FROM sink_source_ordinals "
-                        + "WHERE input = 'ticks' AND partition = 0") == "101|100|1"
-            })
-        #expect(try bench.missing() == "0")
-        #expect(try running.stop() == .success)
-    }
-
     @Test("it tells how far the database is, for ticks and bars")
     func tellsPositions() throws {
         let bench = try WriterBench("writer_told")

@@ -30,6 +30,8 @@ WITH stored AS (
         SELECT source, partition, ordinal FROM trades
         UNION ALL
         SELECT source, partition, ordinal FROM quotes
+        UNION ALL
+        SELECT source, partition, ordinal FROM gaps WHERE ordinal IS NOT NULL
     ) ticks
     GROUP BY source, partition
 ), excused AS (
@@ -52,15 +54,18 @@ WITH stored AS (
     WHERE first_ordinal < 1 OR (first_ordinal <> 1 AND excused = 0) OR ordinals <> expected
         OR rows <> ordinals
     UNION ALL
-    SELECT format('%s/%s: a row for ordinal %s, which was lost', source, partition, ordinal)
+    SELECT format('%s/%s: a row for ordinal %s, which was lost', source, partition,
+        ticks.ordinal)
     FROM (
         SELECT source, partition, ordinal FROM trades
         UNION ALL
         SELECT source, partition, ordinal FROM quotes
+        UNION ALL
+        SELECT source, partition, ordinal FROM gaps WHERE ordinal IS NOT NULL
     ) ticks
     JOIN gaps USING (source, partition)
-    WHERE input = 'ticks' AND reason IN ('tape_lost', 'hole')
-        AND ordinal BETWEEN gaps.first_ordinal AND gaps.last_ordinal
+    WHERE input = 'ticks' AND reason IN ('tape_lost', 'hole') AND gaps.ordinal IS NULL
+        AND ticks.ordinal BETWEEN gaps.first_ordinal AND gaps.last_ordinal
     LIMIT 5
 )
 SELECT coalesce(sum(expected), 0)::numeric AS expected, coalesce(sum(rows), 0)::numeric AS found,
@@ -76,6 +81,8 @@ WITH stored AS (
         SELECT source, partition, ordinal FROM trades
         UNION ALL
         SELECT source, partition, ordinal FROM quotes
+        UNION ALL
+        SELECT source, partition, ordinal FROM gaps WHERE ordinal IS NOT NULL
     ) ticks
     GROUP BY source, partition
 ), books AS (

@@ -105,7 +105,8 @@ BEGIN
         WHERE g.id = (
             SELECT max(known.id) FROM gaps known
             WHERE (known.sink, known.input, known.partition, known.source, known.reason)
-                = (p_sink, p_input, p_partition, gap.source, gap.reason))
+                = (p_sink, p_input, p_partition, gap.source, gap.reason)
+                AND known.ordinal IS NULL)
             AND g.last_ordinal = gap.first_ordinal - 1
             AND g.detail = coalesce(gap.detail, '');
         IF NOT FOUND THEN

@@ -18,6 +18,11 @@ BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', schema_name, runtime_role);
     EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I', schema_name, runtime_role);
     EXECUTE format('GRANT INSERT ON trades, quotes TO %I', runtime_role);
+    -- What the tape says, and not the columns by which ordinals leave the books.
+    EXECUTE format(
+        'GRANT INSERT (sink, input, partition, source, reason, detail, symbol, kind, from_time,
+            from_time_ns, to_time, to_time_ns, state, lost_first_ordinal, lost_last_ordinal,
+            receive_time, epoch, ordinal) ON gaps TO %I', runtime_role);
     EXECUTE format('GRANT INSERT, UPDATE ON bars TO %I', runtime_role);
     EXECUTE format(
         'GRANT EXECUTE ON FUNCTION claim_position(text, text, integer, bigint, text),

@@ -63,6 +63,8 @@ struct BatchOutcome: Sendable {
     var trades = 0
     var quotes = 0
     var bars = 0
+    /// Gap records of the tape.
+    var gaps = 0
     /// Bars that the table holds in the same or a later revision.
     var barsIgnored = 0
     /// Per item of the batch.
@@ -79,13 +81,21 @@ extension WriteBatch {
         var outcome = BatchOutcome()
         outcome.counts = [TickCount](repeating: TickCount(), count: items.count)
         if items.contains(where: { $0.header.kind == .ticks && $0.header.tickCount > 0 }) {
+            var gaps: [GapTable.Row] = []
             outcome.trades = try database.copyIn(TradeTable.copy, timeout: timeout) {
                 row throws(PostgresError) in
-                try copyTrades(to: &row, &outcome)
+                try copyTrades(to: &row, &outcome, &gaps)
             }
             outcome.quotes = try database.copyIn(QuoteTable.copy, timeout: timeout) {
                 row throws(PostgresError) in
                 try copyQuotes(to: &row, &outcome)
+            }
+            // Rare: no round trip for none.
+            if !gaps.isEmpty {
+                outcome.gaps = try database.copyIn(GapTable.copy, timeout: timeout) {
+                    row throws(PostgresError) in
+                    for gap in gaps { try GapTable.write(gap, to: &row) }
+                }
             }
         }
         if items.contains(where: { $0.header.kind == .bars && $0.header.tickCount > 0 }) {
@@ -108,23 +118,33 @@ extension WriteBatch {
 
     private func walk(
         _ kind: PacketKind,
-        _ visit: (Int, borrowing PacketContext, Record, UInt64) throws(PostgresError) -> Void
+        _ visit: (
+            Int, borrowing PacketContext, Record, UInt64, RawSpan
+        ) throws(PostgresError) -> Void
     ) throws(PostgresError) {
         for (index, item) in items.enumerated() where item.header.kind == kind {
             try item.message.withPayload { packet throws(PostgresError) in
                 var context = PacketContext(item.header)
                 try context.walk(packet) { context, record, ordinal throws(PostgresError) in
                     guard ordinal > item.storedOrdinal else { return }
-                    try visit(index, context, record, ordinal)
+                    try visit(index, context, record, ordinal, packet)
                 }
             }
         }
     }
 
+    /// Also finds the gap records, which go to a table of their own.
     private func copyTrades(
-        to row: inout BinaryCopyWriter, _ outcome: inout BatchOutcome
+        to row: inout BinaryCopyWriter, _ outcome: inout BatchOutcome,
+        _ gaps: inout [GapTable.Row]
     ) throws(PostgresError) {
-        try walk(.ticks) { index, context, record, ordinal throws(PostgresError) in
+        try walk(.ticks) { index, context, record, ordinal, packet throws(PostgresError) in
+            if case .other(let message) = record,
+                let gap = context.gap(message, in: packet, ordinal: ordinal)
+            {
+                gaps.append(gap)
+                outcome.counts[index].written += 1
+            }
             guard case .trade(let trade) = record,
                 let symbol = context.symbol(trade.header.symbol)
             else { return }
@@ -137,7 +157,7 @@ extension WriteBatch {
     private func copyQuotes(
         to row: inout BinaryCopyWriter, _ outcome: inout BatchOutcome
     ) throws(PostgresError) {
-        try walk(.ticks) { index, context, record, ordinal throws(PostgresError) in
+        try walk(.ticks) { index, context, record, ordinal, _ throws(PostgresError) in
             guard case .quote(let quote) = record,
                 let symbol = context.symbol(quote.header.symbol)
             else { return }
@@ -150,7 +170,7 @@ extension WriteBatch {
     private func copyBars(
         to row: inout BinaryCopyWriter, _ outcome: inout BatchOutcome
     ) throws(PostgresError) {
-        try walk(.bars) { index, context, record, ordinal throws(PostgresError) in
+        try walk(.bars) { index, context, record, ordinal, _ throws(PostgresError) in
             guard case .bar(let bar) = record, let symbol = context.symbol(bar.symbol),
                 let series = context.series(bar.series)
             else { return }

@@ -13,6 +13,7 @@ struct WriterMetrics {
     private let trades: Counter
     private let quotes: Counter
     private let bars: Counter
+    private let gaps: Counter
     private let ignored: Counter
     private let age: Histogram
     let takeover: Histogram
@@ -37,6 +38,7 @@ struct WriterMetrics {
         trades = rows("trades")
         quotes = rows("quotes")
         bars = rows("bars")
+        gaps = rows("gaps")
         ignored = metrics.counter(
             "mds_writer_bars_ignored_total",
             "Bars that the table held already in the same or a later revision.")
@@ -59,6 +61,7 @@ struct WriterMetrics {
         trades.add(UInt64(outcome.trades))
         quotes.add(UInt64(outcome.quotes))
         bars.add(UInt64(outcome.bars - outcome.barsIgnored))
+        gaps.add(UInt64(outcome.gaps))
         ignored.add(UInt64(max(0, outcome.barsIgnored)))
         if outcome.oldestReceiveTime.isDefined {
             age.observe(Double(now.nanoseconds(since: outcome.oldestReceiveTime)) / 1e9)

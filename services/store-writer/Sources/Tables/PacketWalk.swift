@@ -50,7 +50,8 @@ struct TickCount: Hashable, Sendable {
 }
 
 extension PacketContext {
-    /// Calls `visit` with each tick of a packet and its ordinal.
+    /// Calls `visit` with each tick of a packet and its ordinal; those that are neither trade, quote
+    /// nor bar come as `.other`.
     mutating func walk<Failure: Error>(
         _ packet: RawSpan,
         _ visit: (borrowing PacketContext, Record, _ ordinal: UInt64) throws(Failure) -> Void
@@ -64,6 +65,7 @@ extension PacketContext {
                 ordinal &+= 1
             case .other(let message):
                 if WireFormat.Template.isTick(message.template) {
+                    try visit(self, record, ordinal)
                     ordinal &+= 1
                 } else {
                     define(message, in: packet)

@@ -1,0 +1,178 @@
+import Foundation
+import MarketModel
+import PostgresClient
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import TestSupport
+import Testing
+
+@testable import StoreWriter
+
+@Suite("Rows of what the tape says is missing")
+struct GapRowTests {
+    private static let time = Timestamp(nanoseconds: 1_700_000_000_123_456_789)
+
+    /// A packet of gap records, with a tick between them that has no table: of a symbol, of all symbols,
+    /// and for a reason that this version does not know.
+    private func records(_ source: TestSource, ordinal: UInt64) throws -> SealedPacket {
+        var builder = PacketBuilder(
+            kind: .ticks, partition: source.partition, source: source.source)
+        let symbol = builder.register(
+            SymbolDefinition(
+                symbol: try #require(Symbol("BRK.B")), provider: "test", since: .undefined))
+        func header(_ symbol: UInt32) -> TickHeader {
+            TickHeader(symbol: symbol, providerTime: .undefined, receiveTime: Self.time)
+        }
+        let all = TickHeader.noSymbol
+        let of = GapRecord(
+            header: header(symbol), from: Self.time,
+            to: Self.time.advanced(byNanoseconds: 2_000), kind: .quote, reason: .gatewayLost,
+            state: .filled, detail: "it's over")
+        let lasting = GapRecord(
+            header: header(all), from: .undefined, to: .undefined, kind: .any,
+            reason: .disconnected, state: .open, firstOrdinal: 3, lastOrdinal: 9)
+        var unknown = GapRecord(
+            header: header(all), from: Self.time, to: Self.time, kind: .any, reason: .unknown,
+            state: .open)
+        unknown.reason = 200
+        let bulletin = NewsBulletin(
+            header: header(all), kind: .unknown, text: "x", exchange: "")
+        let outcomes = [
+            builder.append(of), builder.append(lasting), builder.append(bulletin),
+            builder.append(unknown),
+        ]
+        try #require(outcomes.allSatisfy { $0 == .appended })
+        return builder.seal(
+            PacketBuilder.Seal(
+                epoch: 5, firstOrdinal: ordinal, watermark: Self.time, sendTime: Self.time))
+    }
+
+    @Test("a gap record is a row, once, and counts as written; the audits come out right")
+    func rows() throws {
+        let bench = try WriterBench("writer_gap")
+        var source = try bench.source(0)
+        WriterBench.fill(&source, ticks: 25)
+        try source.publish(watermark: Self.time)
+        try TestSource.put(
+            records(source, ordinal: 26).bytes,
+            on: bench.tape.names.ticks(source.partition, source.source), of: bench.tape)
+        var behind = try bench.source(0)
+        behind.epoch = 5
+        behind.skip = 29
+        WriterBench.fill(&behind, ticks: 10)
+        try behind.publish(watermark: Self.time)
+        let running = try bench.start()
+        #expect(
+            try eventually(within: 60) {
+                try bench.database.psql(
+                    "SELECT last_ordinal, written, skipped FROM sink_source_ordinals "
+                        + "WHERE input = 'ticks' AND partition = 0") == "39|38|1"
+            })
+        let columns = """
+            SELECT ordinal, epoch, symbol, kind, reason, state, detail, from_time_ns, to_time_ns,
+                lost_first_ordinal, lost_last_ordinal, first_ordinal, last_ordinal,
+                extract(epoch FROM from_time), receive_time IS NOT NULL, sink, input
+            FROM gaps ORDER BY ordinal
+            """
+        #expect(
+            try bench.database.psql(columns) == """
+                26|5|BRK.B|quote|gateway_lost|filled|it's over|1700000000123456789|1700000000123458789|||||1700000000.123456|t|store|ticks
+                27|5||any|disconnected|open||||3|9||||t|store|ticks
+                29|5||any|200|open||1700000000123456789|1700000000123456789|||||1700000000.123456|t|store|ticks
+                """)
+        #expect(try bench.missing() == "0")
+        try expectGoodAudit(bench)
+        #expect(running.service.metric("sink_writes_total{sink=\"gaps\"}") == 3)
+        #expect(try running.stop() == .success)
+        // Another writer goes on behind them.
+        let next = try bench.start()
+        WriterBench.fill(&behind, ticks: 5)
+        try behind.publish(watermark: Self.time)
+        #expect(
+            try eventually(within: 60) {
+                try bench.database.psql("SELECT rows, ordinals, last_ordinal FROM stored_ticks")
+                    == "43|43|44"
+            }, "\(bench.shown)")
+        #expect(try bench.database.psql("SELECT count(*) FROM gaps") == "3")
+        try expectGoodAudit(bench)
+        try next.stop()
+    }
+
+    /// The checks of `deploy/postgres/audit.sql` that look at ticks.
+    private func audit(_ bench: WriterBench) throws -> [String] {
+        let text = try String(
+            contentsOfFile: "\(TestDatabase.deployed)/audit.sql", encoding: .utf8)
+        return try text.components(separatedBy: "\n-- check: ").dropFirst().prefix(3).map { check in
+            let sql = check.split(separator: "\n").dropFirst().filter { !$0.hasPrefix("\\") }
+            return try bench.database.psql(sql.joined(separator: "\n"))
+        }
+    }
+
+    private func expectGoodAudit(_ bench: WriterBench) throws {
+        let lines = try audit(bench)
+        #expect(lines.count == 3 && lines.allSatisfy { $0.hasSuffix("|t|") }, "\(lines)")
+    }
+
+    @Test("a lost range that the tape names is no gap of the books")
+    func lostOnTheTape() throws {
+        let bench = try WriterBench("writer_gaplost")
+        var source = try bench.source(0)
+        WriterBench.fill(&source, ticks: 25)
+        try source.publish(watermark: Self.time)
+        try source.publishMarker(lost: 10...20)
+        WriterBench.fill(&source, ticks: 25)
+        try source.publish(watermark: Self.time)
+        let running = try bench.start()
+        #expect(
+            try eventually(within: 60) {
+                try bench.database.psql(
+                    "SELECT last_ordinal, written, skipped FROM sink_source_ordinals "
+                        + "WHERE input = 'ticks' AND partition = 0") == "51|51|0"
+            })
+        #expect(
+            try bench.database.psql(
+                "SELECT ordinal, reason, lost_first_ordinal, lost_last_ordinal FROM gaps")
+                == "26|tape_lost|10|20")
+        #expect(try bench.missing() == "0")
+        #expect(try bench.database.psql("SELECT gaps FROM sink_audit") == "0")
+        try expectGoodAudit(bench)
+        #expect(try running.stop() == .success)
+    }
+
+    @Test(
+        "the writer can put in what the tape says, and nothing that takes ordinals out of the books"
+    )
+    func rights() throws {
+        let bench = try WriterBench("writer_gapright")
+        let writer = try bench.database.connectWriter()
+        let tape = """
+            INSERT INTO gaps (sink, input, partition, source, reason, kind, state, epoch, ordinal)
+            VALUES ('store', 'ticks', 0, 's', 'dropped', 'any', 'open', 1, 7)
+            """
+        #expect(try writer.execute(tape, timeout: patience).affectedRows == 1)
+        for (statement, state) in [
+            (
+                """
+                INSERT INTO gaps (sink, input, partition, source, reason, first_ordinal,
+                    last_ordinal) VALUES ('store', 'ticks', 0, 's', 'hole', 1, 5)
+                """, SQLState.insufficientPrivilege.rawValue
+            ),
+            (
+                """
+                INSERT INTO gaps (sink, input, partition, source, reason)
+                VALUES ('store', 'ticks', 0, 's', 'hole')
+                """, "23514"
+            ),
+            ("DELETE FROM gaps", SQLState.insufficientPrivilege.rawValue),
+        ] {
+            let error = #expect(throws: PostgresError.self) {
+                try writer.execute(statement, timeout: patience)
+            }
+            #expect(error?.sqlState?.rawValue == state, "\(statement)")
+        }
+    }
+}

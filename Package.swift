@@ -200,6 +200,8 @@ let package = Package(
                     "PostgresClient", "ServiceTestSupport", "StoreWriter", "TestSupport",
                     "TickSpool",
                 ]),
+                + ["LiveFanOut", "PostgresClient", "ServiceTestSupport", "StoreWriter"]
+                + ["TestSupport"]),
         .testTarget(
             name: "ServicesTests",
             dependencies: [

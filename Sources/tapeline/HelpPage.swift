@@ -67,6 +67,7 @@ enum HelpPage {
           --limit N         tail: so many ticks
           --follow          tail: wait for more; so it does without --until and --limit.
                             Without --from it begins now if it follows, else at the start
+          --live            tail: trades, quotes and bars as the services tell them, best effort
           --no-rate         tape: one look, not two with a second between
           --partitions N    partition of: 32 if not given
           --timeout N       partition rebuild: seconds to wait, 60 if not given

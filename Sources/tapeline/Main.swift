@@ -38,6 +38,9 @@ enum Main {
             return try stack.demo(options, shutdown: signals())
         case .tail(let command):
             let deployment = try deployment(command.target)
+            if command.isLive {
+                return try LiveTail(command, terminal).run(deployment, shutdown: signals())
+            }
             return try TailRun(command, terminal).run(deployment, shutdown: signals())
         case .tape(let command):
             return try TapeRun(command: command, terminal: terminal)

@@ -76,6 +76,12 @@ struct TailBench {
         return bytes.count { $0 == UInt8(ascii: "\n") }
     }
 
+    /// What a tail of this name has complained of so far.
+    func errorsSoFar(_ name: String) -> String {
+        let bytes = FileManager.default.contents(atPath: folder.file("\(name).err")) ?? Data()
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     var deployment: Deployment {
         get throws {
             try Deployment.find(TapeTarget(), environment: tape.environment, executable: "/x")
@@ -93,8 +99,11 @@ struct TailBench {
             close(output)
             close(errors)
         }
-        let run = TailRun(command, Terminal(output: output, errors: errors), output: output)
-        let code = try run.run(deployment, shutdown: shutdown)
+        let terminal = Terminal(output: output, errors: errors)
+        let code =
+            command.isLive
+            ? try LiveTail(command, terminal, output: output).run(deployment, shutdown: shutdown)
+            : try TailRun(command, terminal, output: output).run(deployment, shutdown: shutdown)
         return Outcome(
             code: code,
             output: try String(contentsOfFile: folder.file("\(name).out"), encoding: .utf8),

@@ -19,13 +19,19 @@ struct TailCommand: Equatable, Sendable {
     var until: TailPlace?
     var limit: Int?
     var follows = true
+    /// What services tell as it happens, not what the tape holds.
+    var isLive = false
     var format = Format.table
 
     private static let taken = CommandArguments.Taken(
         values: TapeTarget.options.union([
             "--symbol", "--partition", "--kind", "--source", "--from", "--until", "--limit",
         ]),
-        flags: ["--bars", "--control", "--follow", "--json", "--csv"])
+        flags: ["--bars", "--control", "--follow", "--json", "--csv", "--live"])
+
+    /// What has no meaning beside `--live`, which tells from now on, by symbol.
+    private static let notLive = ["--partition", "--source", "--from", "--until"]
+    private static let liveAll: Set<TickKind> = [.trade, .quote, .bar]
 
     static func parse(_ arguments: [String], now: Timestamp) throws(ToolError) -> TailCommand {
         let arguments = try CommandArguments("tail", arguments, taken)
@@ -58,7 +64,24 @@ struct TailCommand: Equatable, Sendable {
         }
         if arguments.has("--json") { command.format = .json }
         if arguments.has("--csv") { command.format = .csv }
+        if arguments.has("--live") { try command.readLive(arguments) }
         return command
+    }
+
+    private mutating func readLive(_ arguments: CommandArguments) throws(ToolError) {
+        isLive = true
+        for option in Self.notLive where !arguments.all(option).isEmpty {
+            throw .usage("--live tells from now on, by symbol: \(option) means nothing there")
+        }
+        guard !arguments.has("--control"), kinds.isSubset(of: Self.liveAll) else {
+            throw .usage("--live tells trades, quotes and bars only")
+        }
+    }
+
+    /// All three when none is asked for.
+    var liveKinds: Set<TickKind> {
+        let asked = wantsBars ? kinds.union([.bar]) : kinds
+        return asked.isEmpty ? Self.liveAll : asked
     }
 
     private mutating func readPlaces(

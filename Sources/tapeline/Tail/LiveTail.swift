@@ -1,0 +1,196 @@
+internal import Glibc
+import MarketModel
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import Synchronization
+import TapeProtocol
+import TapeTransport
+
+/// `tapeline tail --live`: what services tell live, as it comes. Nothing is promised there: who needs
+/// every tick reads the tape.
+final class LiveTail {
+    private static let turn = Duration.milliseconds(100)
+    private static let messagesPerTurn = 4_096
+    /// Messages that wait to be written; more are counted and left out.
+    private static let messagesMax = 65_536
+
+    private let command: TailCommand
+    private let terminal: Terminal
+    private let printer: TailPrinter
+    private let mailbox = Mailbox<NatsMessage>(capacity: LiveTail.messagesMax)
+    private let tooMany = Tally()
+    private var output: OutputBuffer
+    private var tick = TailTick()
+    private(set) var ticks = 0
+    private(set) var problems = 0
+
+    /// Counted on the threads that hear.
+    private final class Tally: Sendable {
+        let count = Atomic<Int>(0)
+    }
+
+    init(_ command: TailCommand, _ terminal: Terminal, output: Int32 = 1) {
+        self.command = command
+        self.terminal = terminal
+        printer = TailPrinter(format: command.format)
+        self.output = OutputBuffer(descriptor: output)
+    }
+
+    func run(_ deployment: Deployment, shutdown: ShutdownSignal) throws(ToolError) -> ExitCode {
+        let client = try deployment.openTape()
+        defer { client.close() }
+        do throws(NatsError) {
+            let subscriptions = try Self.subjects(command, deployment.names).map {
+                subject throws(NatsError) in try subscribe(client.connection, subject)
+            }
+            defer { for subscription in subscriptions { subscription.unsubscribe() } }
+            // What is told from now on is heard.
+            try client.connection.flush(timeout: .seconds(5))
+            printer.begin(&output)
+            listen(client.connection, shutdown)
+        } catch {
+            output.flush()
+            throw .unreachable("nothing can be heard live: \(error)")
+        }
+        return ending(shutdown)
+    }
+
+    /// One per kind and symbol; of all symbols when none is named.
+    static func subjects(_ command: TailCommand, _ names: TapeNames) -> [String] {
+        let all: [TickKind] = [.trade, .quote, .bar]
+        let symbols: [Symbol?] = command.symbols.isEmpty ? [nil] : command.symbols
+        return all.filter { command.liveKinds.contains($0) }.flatMap { kind in
+            symbols.map { symbol in
+                switch kind {
+                case .trade: names.liveTrades(of: symbol)
+                case .quote: names.liveQuotes(of: symbol)
+                default: names.liveBars(of: symbol)
+                }
+            }
+        }
+    }
+
+    private func subscribe(
+        _ connection: NatsConnection, _ subject: String
+    ) throws(NatsError) -> NatsSubscription {
+        let (mailbox, tooMany) = (mailbox, tooMany)
+        return try connection.subscribe(subject, pendingMessagesMax: Self.messagesMax) { message in
+            if !mailbox.send(message) { tooMany.count.add(1, ordering: .relaxed) }
+        }
+    }
+
+    private var hasReachedLimit: Bool { command.limit.map { ticks >= $0 } ?? false }
+
+    private func listen(_ connection: NatsConnection, _ shutdown: ShutdownSignal) {
+        var messages: [NatsMessage] = []
+        while !shutdown.isRequested, !output.isGone, !hasReachedLimit {
+            _ = mailbox.receive(
+                into: &messages, max: Self.messagesPerTurn, timeout: Self.turn)
+            for message in messages where !hasReachedLimit { show(message) }
+            messages.removeAll(keepingCapacity: true)
+            output.flush()
+            output.look()
+        }
+    }
+
+    // MARK: messages
+
+    private func show(_ message: NatsMessage) {
+        let text = message.withPayload { $0.text }
+        guard LiveMessage.read(text, into: &tick) else {
+            problems += 1
+            if problems == 1 {
+                output.flush()
+                terminal.problem("\(message.subject): not a message of the live fan-out")
+            }
+            return
+        }
+        ticks += 1
+        if command.format == .json {
+            output.text(text)
+            output.text("\n")
+            output.flushIfLarge()
+        } else {
+            printer.line(tick, &output)
+        }
+    }
+
+    private func ending(_ shutdown: ShutdownSignal) -> ExitCode {
+        let left = tooMany.count.load(ordering: .relaxed)
+        if left > 0 {
+            terminal.problem("\(left) messages came faster than they could be written")
+        }
+        if shutdown.isRequested { terminal.problem("\(ticks) ticks") }
+        if problems > 0 {
+            terminal.problem("\(problems) messages were not those of the live fan-out")
+            return .dataError
+        }
+        if let failure = output.failure, failure != EPIPE {
+            terminal.problem("cannot write: \(SystemErrorCode(rawValue: failure))")
+            return .ioError
+        }
+        return .success
+    }
+}
+
+/// A message of the live fan-out as a tick that a tail prints.
+enum LiveMessage {
+    /// Not among the values: they are told otherwise.
+    private static let places: Set<String> = [
+        "kind", "symbol", "time", "source", "partition", "ordinal", "epoch",
+    ]
+    private static let ending = "_ns"
+
+    /// False: it is none, and the tick is not to be used. Anybody may publish there, so a message is
+    /// taken only if it is one line of JSON with what identifies a tick.
+    static func read(_ text: String, into tick: inout TailTick) -> Bool {
+        guard !text.utf8.contains(where: { $0 < 0x20 }), let json = parsed(text),
+            let kind = json["kind"]?.string.flatMap({ TickKind(rawValue: $0) }),
+            let symbol = json["symbol"]?.string.flatMap({ Symbol($0) }),
+            let source = json["source"]?.string.flatMap({ SourceName($0) }),
+            let partition = json["partition"]?.int,
+            (0..<Partition.countRange.upperBound).contains(partition),
+            let ordinal = json["ordinal"]?.uint64, let epoch = json["epoch"]?.uint64
+        else { return false }
+        tick.kind = kind
+        tick.symbol = symbol.text
+        tick.source = source
+        tick.partition = Partition(partition)
+        tick.ordinal = ordinal
+        tick.epoch = epoch
+        tick.sequence = 0
+        tick.time = time("time", of: json)
+        tick.fields.removeAll(keepingCapacity: true)
+        for member in json.members ?? [] { add(member, of: json, to: &tick) }
+        return true
+    }
+
+    private static func parsed(_ text: String) -> JSONValue? {
+        do throws(JSONError) {
+            return try JSONValue.parse(text)
+        } catch {
+            return nil
+        }
+    }
+
+    private static func time(_ name: String, of json: JSONValue) -> Timestamp {
+        let nanoseconds = json["\(name)\(ending)"]?.int.flatMap { Int64(exactly: $0) }
+        return nanoseconds.map { Timestamp(nanoseconds: $0) } ?? .undefined
+    }
+
+    private static func add(
+        _ member: JSONValue.Member, of json: JSONValue, to tick: inout TailTick
+    ) {
+        let name = member.key
+        guard !places.contains(name), !name.hasSuffix(ending) else { return }
+        let time = time(name, of: json)
+        switch member.value {
+        case _ where time.isDefined: tick.add(name, .time(time))
+        case .string(let text): tick.add(name, .text(text))
+        case .number(let digits): tick.add(name, .text(digits))
+        case .array(let values): tick.add(name, .flags(values.compactMap(\.string)))
+        case .null, .bool, .object: return
+        }
+    }
+}

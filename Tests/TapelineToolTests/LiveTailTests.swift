@@ -1,0 +1,132 @@
+import LiveFanOut
+import MarketModel
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import Telemetry
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+@Suite("tapeline tail --live")
+struct LiveTailTests {
+    private func parse(_ arguments: [String]) throws -> TailCommand {
+        try TailCommand.parse(arguments, now: Timestamp(nanoseconds: 0))
+    }
+
+    @Test("it listens to the kinds and symbols that are asked for")
+    func subjects() throws {
+        let names = try #require(TapeNames(namespace: "md", partitions: 4))
+        func subjects(_ arguments: [String]) throws -> [String] {
+            LiveTail.subjects(try parse(["--live"] + arguments), names)
+        }
+        #expect(try subjects([]) == ["md.live.trade.*", "md.live.quote.*", "md.live.bar.*.*"])
+        #expect(try subjects(["--bars"]) == ["md.live.bar.*.*"])
+        #expect(
+            try subjects(["--kind", "trade", "--symbol", "BRK.B", "--symbol", "ES=F"])
+                == ["md.live.trade.BRK%2EB", "md.live.trade.ES%3DF"])
+    }
+
+    @Test(
+        "what means nothing live is refused",
+        arguments: [
+            ["--from", "-1m"], ["--until", "now"], ["--partition", "1"], ["--source", "x"],
+            ["--control"], ["--kind", "news"], ["--kind", "late-tick"],
+        ])
+    func refused(arguments: [String]) {
+        #expect(throws: ToolError.self) { try parse(["--live"] + arguments) }
+    }
+
+    @Test("a message that is none is not taken")
+    func messages() {
+        var tick = TailTick()
+        let good = """
+            {"kind":"trade","symbol":"A","time":"x","time_ns":5,"price":"1.50","flags":["delayed"],\
+            "receive_time":"x","receive_time_ns":7,"provider_id":3,"source":"s","partition":1,\
+            "ordinal":2,"epoch":3}
+            """
+        #expect(LiveMessage.read(good, into: &tick))
+        #expect(tick.time.nanoseconds == 5 && tick.symbol == "A" && tick.ordinal == 2)
+        #expect(tick.fields.map(\.name) == ["price", "flags", "receive_time", "provider_id"])
+        #expect(tick.fields.map(\.value)[0] == .text("1.50"))
+        #expect(tick.fields.map(\.value)[2] == .time(Timestamp(nanoseconds: 7)))
+        for (old, new) in [
+            ("{", ""), ("trade", "bust"), ("\"A\"", "\"\""), ("\"s\"", "\"S\""),
+            ("\"partition\":1", "\"partition\":5000"), ("\"ordinal\":2,", ""),
+            ("\"epoch\":3", "\"e\":3"),
+            ("{", "{\n"),
+        ] {
+            #expect(!LiveMessage.read(good.replacing(old, with: new), into: &tick), "\(old)")
+        }
+    }
+
+    @Test("what a publisher offers is shown as JSON, CSV and a table, digit by digit")
+    func shows() throws {
+        let bench = try TailBench(try TailPeers.nats.get(), namespace: "tlive")
+        var source = try bench.source(0, ["BRK.B", "ES=F"])
+        source.append(TailBench.trade(0, 1))
+        source.append(TailBench.quote(1, 2))
+        let packet = source.seal(watermark: .undefined)
+        let live = try LivePublisher(
+            NatsConfiguration(urls: [bench.tape.server.url], clientName: "test"),
+            names: bench.tape.names,
+            telemetry: TelemetryHub(
+                logger: Logger(
+                    service: "test", level: .error, format: .json, sink: CapturedLog().sink),
+                metrics: MetricRegistry()))
+        defer { live.close() }
+        func tail(_ arguments: [String]) throws -> TailBench.Outcome {
+            // Until it has heard enough, somebody goes on talking.
+            let talking = ShutdownSignal()
+            let thread = try ServiceThread(name: "talking") {
+                while !talking.wait(timeout: .milliseconds(5)) { live.offer(packet) }
+            }
+            defer {
+                talking.request("heard")
+                thread.join()
+            }
+            return try bench.tail(["--live", "--limit", "3"] + arguments)
+        }
+        let trades = try tail(["--json", "--symbol", "BRK.B"])
+        #expect(trades.code == .success && trades.lines.count == 3, "\(trades.errors)")
+        let first = try #require(try trades.json().first)
+        #expect(first["symbol"]?.string == "BRK.B" && first["price"]?.string == "1.234500001")
+        #expect(try trades.places() == ["test/0/1", "test/0/1", "test/0/1"])
+        let table = try tail(["--kind", "quote"])
+        #expect(table.lines.allSatisfy { $0.contains("ES=F") && $0.contains("-0.000000005") })
+        let csv = try tail(["--csv", "--kind", "trade"])
+        #expect(csv.output.contains(",BRK.B,trade,1.234500001,1.00000001,Q,@ F,"), "\(csv.output)")
+    }
+
+    @Test("what somebody else publishes there is told, and an end is an end")
+    func strangers() throws {
+        let bench = try TailBench(try TailPeers.nats.get(), namespace: "tlive2")
+        let shutdown = ShutdownSignal()
+        let connection = bench.tape.client.connection
+        let talking = ShutdownSignal()
+        let thread = try ServiceThread(name: "talking") {
+            while !talking.wait(timeout: .milliseconds(5)) {
+                let sent = Result {
+                    try Array("no".utf8).withRawSpan { bytes throws(NatsError) in
+                        try connection.publish(bytes, to: "tlive2.live.trade.X")
+                    }
+                }
+                if case .failure = sent { return }
+                if bench.errorsSoFar("strangers").contains("live.trade.X") {
+                    shutdown.request("seen")
+                }
+            }
+        }
+        let outcome = try bench.tail(["--live"], shutdown: shutdown, name: "strangers")
+        talking.request("over")
+        thread.join()
+        #expect(outcome.code == .dataError && outcome.output.isEmpty)
+        #expect(outcome.errors.contains("not a message of the live fan-out"), "\(outcome.errors)")
+        #expect(outcome.errors.contains("0 ticks"))
+    }
+}

@@ -10,8 +10,8 @@ public import Telemetry
 /// Sends the trades, quotes and bars of packets to whoever listens live: core NATS, best effort,
 /// JSON, one subject per symbol.
 ///
-/// What is offered waits in a bounded queue for a thread with a connection of its own. At the limit,
-/// and while there is no link, packets are dropped and counted: the tape has them.
+/// What is offered waits in a bounded queue for a thread with a connection of its own. At the
+/// limit, and while there is no link, packets are dropped and counted: the tape has them.
 public final class LivePublisher: Sendable {
     public static let packetsMax = 4_096
     public static let bytesMax = 16 * 1_024 * 1_024
@@ -41,7 +41,7 @@ public final class LivePublisher: Sendable {
 
     deinit { queue.close() }
 
-    /// Copies the packet's bytes and returns at once. Any thread; a packet without ticks is no news.
+    /// Copies the packet's bytes and returns at once. Any thread; one without ticks is no news.
     public func offer(_ packet: SealedPacket) {
         guard packet.header.tickCount > 0, packet.header.kind != .watermark else { return }
         queue.offer(packet)

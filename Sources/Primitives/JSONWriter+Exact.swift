@@ -1,5 +1,5 @@
-// Values whose digits must survive any reader: decimals are texts, because a JSON number goes through
-// a `Double` in most languages.
+// Values whose digits must survive any reader: decimals are texts, because a JSON number goes
+// through a `Double` in most languages.
 extension JSONWriter {
     /// value × 10^-decimals.
     public mutating func member(_ name: String, decimal value: Int64, decimals: Int) {

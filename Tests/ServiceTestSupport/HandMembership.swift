@@ -32,8 +32,8 @@ public final class HandRecords: Sendable {
     }
 }
 
-/// A service's membership by hand: a test says what its data plane takes and gives, and sees what it
-/// answers. Any thread may use it.
+/// A service's membership by hand: a test says what its data plane takes and gives, and sees what
+/// it answers. Any thread may use it.
 public final class HandMembership: Sendable {
     public let records: HandRecords
     private let state: Mutex<State>

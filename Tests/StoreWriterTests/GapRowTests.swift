@@ -16,8 +16,8 @@ import Testing
 struct GapRowTests {
     private static let time = Timestamp(nanoseconds: 1_700_000_000_123_456_789)
 
-    /// A packet of gap records, with a tick between them that has no table: of a symbol, of all symbols,
-    /// and for a reason that this version does not know.
+    /// A packet of gap records, with a tick between them that has no table: of a symbol, of all
+    /// symbols, and for a reason that this version does not know.
     private func records(_ source: TestSource, ordinal: UInt64) throws -> SealedPacket {
         var builder = PacketBuilder(
             kind: .ticks, partition: source.partition, source: source.source)
@@ -80,9 +80,11 @@ struct GapRowTests {
             """
         #expect(
             try bench.database.psql(columns) == """
-                26|5|BRK.B|quote|gateway_lost|filled|it's over|1700000000123456789|1700000000123458789|||||1700000000.123456|t|store|ticks
+                26|5|BRK.B|quote|gateway_lost|filled|it's over|\(Self.time.nanoseconds)|\
+                1700000000123458789|||||1700000000.123456|t|store|ticks
                 27|5||any|disconnected|open||||3|9||||t|store|ticks
-                29|5||any|200|open||1700000000123456789|1700000000123456789|||||1700000000.123456|t|store|ticks
+                29|5||any|200|open||\(Self.time.nanoseconds)|\(Self.time.nanoseconds)|||||\
+                1700000000.123456|t|store|ticks
                 """)
         #expect(try bench.missing() == "0")
         try expectGoodAudit(bench)

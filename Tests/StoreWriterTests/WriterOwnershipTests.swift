@@ -10,6 +10,7 @@ import TapeTransport
 import TestSupport
 import Testing
 
+@testable import MembershipTransport
 @testable import StoreWriter
 
 @Suite("Partitions of the store writer that come and go")
@@ -179,7 +180,7 @@ struct WriterOwnershipTests {
     }
 
     @Test(
-        "all partitions of a take-over are claimed in one round trip, and told at the record's epoch"
+        "all partitions of a take-over are claimed in one round trip, at the record's epoch"
     )
     func oneRoundTrip() throws {
         let bench = try WriterBench("writer_o5")
@@ -278,7 +279,8 @@ struct WriterOwnershipTests {
             })
         #expect(
             try bench.database.psql(
-                "SELECT owner, owner_epoch FROM sink_positions WHERE (input, partition) = ('bars', 2)"
+                "SELECT owner, owner_epoch FROM sink_positions "
+                    + "WHERE (input, partition) = ('bars', 2)"
             )
                 == "somebody else|9")
         #expect(!member.hasLost(0) && !member.hasLost(1) && !member.hasLost(3))
@@ -318,10 +320,8 @@ struct WriterOwnershipTests {
     func group() throws {
         let bench = try WriterBench("writer_o12", nats: NatsServer())
         // As the first gateway or operator makes it: the writers' user makes nothing.
-        let owners = KeyValueConfiguration(
-            bucket: bench.tape.names.ownersBucket, bytesMax: 1 << 20, valueBytesMax: 4_096,
-            metadata: bench.tape.names.record)
-        _ = try bench.tape.client.jetStream.createBucket(owners)
+        _ = try bench.tape.client.jetStream.createBucket(
+            OwnerRecords.configuration(bench.tape.names))
         var sources = try sources(bench)
         func start(_ name: String) throws -> RunningService {
             let environment = ["MDS_MEMBER": name, "MDS_LEASE": "2s"]

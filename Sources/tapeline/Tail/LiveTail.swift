@@ -7,8 +7,8 @@ import Synchronization
 import TapeProtocol
 import TapeTransport
 
-/// `tapeline tail --live`: what services tell live, as it comes. Nothing is promised there: who needs
-/// every tick reads the tape.
+/// `tapeline tail --live`: what services tell live, as it comes. Nothing is promised there: who
+/// needs every tick reads the tape.
 final class LiveTail {
     private static let turn = Duration.milliseconds(100)
     private static let messagesPerTurn = 4_096
@@ -142,8 +142,8 @@ enum LiveMessage {
     ]
     private static let ending = "_ns"
 
-    /// False: it is none, and the tick is not to be used. Anybody may publish there, so a message is
-    /// taken only if it is one line of JSON with what identifies a tick.
+    /// False: it is none, and the tick is not to be used. Anybody may publish there, so a message
+    /// is taken only if it is one line of JSON with what identifies a tick.
     static func read(_ text: String, into tick: inout TailTick) -> Bool {
         guard !text.utf8.contains(where: { $0 < 0x20 }), let json = parsed(text),
             let kind = json["kind"]?.string.flatMap({ TickKind(rawValue: $0) }),

@@ -183,8 +183,8 @@ extension WriterThread {
         look(inputs.indices.filter { inputs[$0].isOpen && readers.problem($0) != nil })
     }
 
-    /// Leaves the partition of each input that another writer owns; reads on elsewhere if an input's
-    /// position was accepted.
+    /// Leaves the partition of each input that another writer owns; reads on elsewhere if an
+    /// input's position was accepted.
     private func look(_ indices: [Int]) {
         guard !indices.isEmpty else { return }
         do {

@@ -50,8 +50,8 @@ struct TickCount: Hashable, Sendable {
 }
 
 extension PacketContext {
-    /// Calls `visit` with each tick of a packet and its ordinal; those that are neither trade, quote
-    /// nor bar come as `.other`.
+    /// Calls `visit` with each tick of a packet and its ordinal; those that are neither trade,
+    /// quote nor bar come as `.other`.
     mutating func walk<Failure: Error>(
         _ packet: RawSpan,
         _ visit: (borrowing PacketContext, Record, _ ordinal: UInt64) throws(Failure) -> Void

@@ -18,8 +18,8 @@ let tape: [Target.Dependency] = ["TapeProtocol", "TapeCodec", "MarketModel", "Pr
 
 /// What a service that is run inside a test needs.
 let frame: [Target.Dependency] = [
-    "Membership", "MembershipTransport", "TapeTransport", "NatsTransport", "ServiceRuntime",
-    "Telemetry",
+    "Membership", "MembershipTransport", "TapeKeeping", "TapeTransport", "NatsTransport",
+    "ServiceRuntime", "Telemetry",
 ]
 
 /// A library in `Sources/<name>`, with its half-page overview in `README.md` beside the code.
@@ -114,17 +114,26 @@ let package = Package(
             uses: ["Membership", "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry"]
                 + tape),
 
+        library(
+            "TapeKeeping",
+            uses: [
+                "Membership", "MembershipTransport", "TapeTransport", "NatsTransport",
+                "ServiceRuntime", "Telemetry",
+            ] + tape),
+
         // The services.
         service(
             "ProviderGateway", in: "provider-gateway",
             uses: [
                 "Membership", "MembershipTransport", "LiveFanOut", "TapeTransport",
+                "Membership", "MembershipTransport", "TapeKeeping", "TapeTransport",
                 "ServiceRuntime", "Telemetry",
             ] + tape),
         service(
             "OperatorWorker", in: "operator-worker",
             uses: [
                 "Membership", "MembershipTransport", "LiveFanOut", "StreamCore", "TapeTransport",
+                "Membership", "MembershipTransport", "StreamCore", "TapeKeeping", "TapeTransport",
                 "NatsTransport", "ServiceRuntime", "Telemetry",
             ]
                 + tape),
@@ -132,7 +141,7 @@ let package = Package(
             "StoreWriter", in: "store-writer",
             uses: [
                 "Membership", "MembershipTransport", "PostgresClient", "ValkeyClient",
-                "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry",
+                "TapeKeeping", "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry",
             ] + tape),
 
         // Tools.
@@ -141,6 +150,8 @@ let package = Package(
             uses: [
                 "Membership", "MembershipTransport", "TickSpool", "TapeTransport", "NatsTransport",
                 "PostgresClient", "ValkeyClient", "ServiceRuntime", "Telemetry",
+                "Membership", "MembershipTransport", "TapeKeeping", "TapeTransport",
+                "NatsTransport", "PostgresClient", "ValkeyClient", "ServiceRuntime", "Telemetry",
             ] + tape),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
@@ -185,6 +196,10 @@ let package = Package(
             of: "MembershipTransport",
             uses: ["Membership", "NatsTransport", "ServiceRuntime", "Telemetry"]
                 + ["TapeTransport", "ServiceTestSupport", "TestSupport"] + tape),
+        tests(
+            of: "TapeKeeping",
+            uses: ["Membership", "MembershipTransport", "TapeTransport", "NatsTransport"]
+                + ["ServiceRuntime", "Telemetry", "ServiceTestSupport", "TestSupport"] + tape),
         tests(of: "ProviderGateway", uses: frame + tape + ["ServiceTestSupport", "TestSupport"]),
         tests(
             of: "OperatorWorker",

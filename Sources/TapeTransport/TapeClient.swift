@@ -13,7 +13,7 @@ public final class TapeClient: Sendable {
     public let connection: NatsConnection
     public let jetStream: JetStream
     public let names: TapeNames
-    let telemetry: TelemetryHub
+    public let telemetry: TelemetryHub
     private let listeners: ConnectionListeners
     private let responder = Mutex<ServiceResponder?>(nil)
 

@@ -28,6 +28,9 @@ enum HelpPage {
           position show | verify | accept
                     where writer and operators have read to; whether the packets there still
                     stand; go on after tape data were destroyed, saying exactly what is lost
+          groups list | register GROUP | remove GROUP
+                    for whom the tape is kept: what a registered group has not read is not
+                    purged, whether anybody of it runs or not
 
           version   the version of this tool
           help      this page
@@ -73,12 +76,15 @@ enum HelpPage {
           --timeout N       partition rebuild: seconds to wait, 60 if not given
           --input ticks|bars, --group writer|operator, --partition P
                             position: only these
+          --reads ticks|bars
+                            groups register: what it reads, ticks if not given; may be repeated
           --yes             do not ask
 
         Examples
           tapeline tail --symbol BRK.B --from -10m
           tapeline tail --bars --json --from beginning --until now > bars.ndjson
           tapeline partition of "SPY   261218C00500000" --partitions 32
+          tapeline groups remove old-archive
           NATS_URL=nats://nats.example:4222 tapeline tape
           tapeline position verify || tapeline position accept
         """

@@ -48,6 +48,9 @@ enum Main {
         case .position(let command):
             return try PositionRun(command: command, terminal: terminal)
                 .run(deployment(command.target))
+        case .groups(let command):
+            return try GroupsRun(command: command, terminal: terminal)
+                .run(deployment(command.target))
         case .partition(.of(let question)):
             terminal.line(question.answer)
             return .success

@@ -14,6 +14,7 @@ enum ToolCommand: Equatable, Sendable {
     case tape(TapeCommand)
     case partition(PartitionCommand)
     case position(PositionCommand)
+    case groups(GroupsCommand)
     /// The process behind `up`; nobody types it.
     case supervise(Target, Stack.UpOptions)
 
@@ -28,7 +29,7 @@ enum ToolCommand: Equatable, Sendable {
 
     static let words = [
         "demo", "up", "down", "status", "audit", "supervise", "version", "help", "tail",
-        "tape", "partition", "position",
+        "tape", "partition", "position", "groups",
     ]
 
     /// `arguments` without the program's name.
@@ -43,6 +44,7 @@ enum ToolCommand: Equatable, Sendable {
         case "tape": return .tape(try TapeCommand.parse(rest))
         case "partition": return .partition(try PartitionCommand.parse(rest))
         case "position": return .position(try PositionCommand.parse(rest))
+        case "groups": return .groups(try GroupsCommand.parse(rest))
         default: return try parseStack(word, rest)
         }
     }

@@ -2,6 +2,7 @@ public import MarketModel
 import NatsTransport
 import Primitives
 public import TapeCodec
+import TapeKeeping
 public import TapeProtocol
 public import TapeTransport
 import ServiceRuntime
@@ -29,6 +30,8 @@ public struct TestTape: Sendable {
         guard streams else { return }
         try client.ensureTickStreams(bytesMax: Self.streamBytes)
         try client.ensureBarStream(bytesMax: Self.streamBytes)
+        // As the gateway does.
+        _ = try GroupRegistry.make(client)
     }
 
     /// A connection of a service's own: closing it is what a killed process looks like.

@@ -6,7 +6,7 @@ private let modules: [String: Set<String>] = {
     let services: Set<String> = [
         "Primitives", "MarketModel", "TapeCodec", "TapeProtocol", "StreamCore", "Telemetry",
         "ServiceRuntime", "NatsTransport", "PostgresClient", "ValkeyClient", "TapeTransport",
-        "Membership", "MembershipTransport", "LiveFanOut", "TickSpool",
+        "Membership", "MembershipTransport", "LiveFanOut", "TickSpool", "TapeKeeping",
     ]
     return [
         "Primitives": ["CXXHash"],
@@ -23,15 +23,17 @@ private let modules: [String: Set<String>] = {
         "ValkeyClient": Set(edges + ["CHiredis"]),
         "TapeTransport": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
-            "LiveFanOut", "TickSpool",
+            "LiveFanOut", "TickSpool", "TapeKeeping",
         ]),
         "LiveFanOut": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
-            "LiveFanOut", "TickSpool",
+            "LiveFanOut", "TickSpool", "TapeKeeping",
         ]),
         "MembershipTransport": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "LiveFanOut", "TickSpool",
+            "TapeKeeping",
         ]),
+        "TapeKeeping": services.subtracting(["PostgresClient", "ValkeyClient", "StreamCore"]),
         "provider-gateway": services,
         "operator-worker": services,
         "store-writer": services,

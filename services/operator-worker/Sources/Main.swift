@@ -2,6 +2,7 @@ import LiveFanOut
 import Membership
 import MembershipTransport
 import ServiceRuntime
+import TapeKeeping
 import TapeProtocol
 import TapeTransport
 import Telemetry
@@ -34,6 +35,7 @@ struct Main {
         context.readiness.set(ReadinessPart.tape, "the tape is not open yet")
         let client = try TapeClient.open(tape, context: context) { client throws(TapeError) in
             try client.ensureBarStream(bytesMax: settings.streamBytesMax)
+            try GroupRegistry.make(client).register(.operators, reads: [.ticks])
             for stream in 0..<TapeNames.tickStreams {
                 try client.requireStream(tape.names.tickStream(stream))
             }

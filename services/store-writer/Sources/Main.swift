@@ -1,6 +1,7 @@
 import Membership
 import MembershipTransport
 import ServiceRuntime
+import TapeKeeping
 import TapeProtocol
 import TapeTransport
 import Telemetry
@@ -41,6 +42,7 @@ struct Main {
             for stream in 0..<TapeNames.tickStreams {
                 try client.requireStream(tape.names.tickStream(stream))
             }
+            try GroupRegistry.open(client).register(.writers, reads: [.ticks, .bars])
         }
         guard let client else { return .success }
         defer { client.close() }

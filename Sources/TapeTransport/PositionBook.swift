@@ -1,0 +1,50 @@
+public import MarketModel
+
+/// What groups told of their positions: the last word on each counts, also when it goes back. Pure.
+public struct PositionBook: Sendable {
+    public struct Place: Hashable, Sendable {
+        public var input: ReaderPosition.Input
+        public var partition: Partition
+
+        public init(_ position: ReaderPosition) {
+            self.init(input: position.input, partition: position.partition)
+        }
+
+        public init(input: ReaderPosition.Input, partition: Partition) {
+            self.input = input
+            self.partition = partition
+        }
+    }
+
+    /// Of one group.
+    public struct Told: Sendable {
+        public fileprivate(set) var positions: [Place: ReaderPosition] = [:]
+        /// When it was heard last; monotonic nanoseconds.
+        public fileprivate(set) var heardAt: Int64
+        /// Raised whenever any of the positions is another one.
+        public fileprivate(set) var changes: UInt64 = 0
+    }
+
+    /// Of more, new ones are not listened to.
+    public static let groupsMax = 64
+
+    public private(set) var groups: [String: Told] = [:]
+
+    public init() {}
+
+    /// False: there are too many groups.
+    @discardableResult
+    mutating func hear(_ message: PositionMessage, now: Int64) -> Bool {
+        guard groups[message.group] != nil || groups.count < Self.groupsMax else { return false }
+        var told = groups[message.group] ?? Told(heardAt: now)
+        told.heardAt = now
+        for position in message.positions {
+            let place = Place(position)
+            guard told.positions[place] != position else { continue }
+            told.positions[place] = position
+            told.changes += 1
+        }
+        groups[message.group] = told
+        return true
+    }
+}

@@ -1,0 +1,93 @@
+import Membership
+import Primitives
+import ServiceRuntime
+import TapeKeeping
+import TapeTransport
+
+/// Carries out `tapeline groups`.
+struct GroupsRun {
+    let command: GroupsCommand
+    let terminal: Terminal
+
+    func run(_ deployment: Deployment) throws(ToolError) -> ExitCode {
+        let client = try deployment.openTape()
+        defer { client.close() }
+        do {
+            switch command.verb {
+            case .list: return try list(client)
+            case .register(let group, let reads): return try register(group, reads, client)
+            case .remove(let group): return try remove(group, client)
+            }
+        } catch let error as ToolError {
+            throw error
+        } catch {
+            throw .unreachable("the groups cannot be looked at: \(error)")
+        }
+    }
+
+    private func list(_ client: TapeClient) throws -> ExitCode {
+        let table = GroupsTable(groups: try registered(client), now: SystemClock().now())
+        if command.asJSON {
+            terminal.line(table.json())
+        } else {
+            for line in table.lines { terminal.line(line) }
+        }
+        return .success
+    }
+
+    /// Without a bucket nobody has registered yet.
+    private func registered(_ client: TapeClient) throws -> [RegisteredGroup] {
+        do {
+            return try GroupRegistry.open(client).groups()
+        } catch TapeError.missingStream {
+            return []
+        }
+    }
+
+    private func register(
+        _ group: GroupName, _ reads: Set<ReaderPosition.Input>, _ client: TapeClient
+    ) throws -> ExitCode {
+        let isNew = try GroupRegistry.make(client).register(group, reads: reads)
+        let what = reads.map(\.rawValue).sorted().joined(separator: " and ")
+        tell(
+            isNew
+                ? "group \(group) is registered: \(what) that it has not read stay on the tape; "
+                    + "until it tells its positions that is all of them"
+                : "group \(group) was registered for \(what) already",
+            isNew ? "registered" : "unchanged", group)
+        return .success
+    }
+
+    private func remove(_ group: GroupName, _ client: TapeClient) throws -> ExitCode {
+        guard let known = try registered(client).first(where: { $0.group == group }) else {
+            throw ToolError.refused(
+                "group \(group) is not registered; 'tapeline groups list' shows those that are")
+        }
+        let told = known.told.isDefined ? known.told.description : "never"
+        let isAgreed = try Confirmation.ask(
+            "What group \(group) has not read may be purged from then on (positions told: "
+                + "\(told)). Remove it?", isGiven: command.isConfirmed, terminal)
+        guard isAgreed else {
+            terminal.line("nothing was changed")
+            return .failure
+        }
+        _ = try GroupRegistry.open(client).remove(group)
+        tell(
+            "group \(group) is removed; a service of it that starts registers it again",
+            "removed", group)
+        return .success
+    }
+
+    private func tell(_ sentence: String, _ outcome: String, _ group: GroupName) {
+        guard command.asJSON else {
+            terminal.line(sentence)
+            return
+        }
+        var json = JSONWriter(capacity: 64)
+        json.object { json in
+            json.member("group", group.text)
+            json.member("outcome", outcome)
+        }
+        terminal.line(json.text)
+    }
+}

@@ -91,6 +91,10 @@ public struct TapeNames: Hashable, Sendable {
 
     public var barStream: String { "\(namespace.uppercased())_BARS" }
 
+    public var allStreams: [String] {
+        (0..<Self.tickStreams).map { tickStream($0) } + [barStream]
+    }
+
     /// The bucket in which each source's gateway keeps what the tape acknowledged.
     public var sourceBucket: String { "\(namespace)_sources" }
 

@@ -1,5 +1,5 @@
 internal import MarketModel
-internal import NatsTransport
+public import NatsTransport
 internal import Primitives
 public import TapeCodec
 public import TapeProtocol
@@ -16,7 +16,7 @@ public struct StoredPacket: Sendable {
         try payload.withRawSpan(body)
     }
 
-    init(_ message: StoredMessage) throws(PacketError) {
+    public init(_ message: StoredMessage) throws(PacketError) {
         payload = message.payload
         header = try payload.withRawSpan { span throws(PacketError) in
             try PacketReader.validate(span)

@@ -1,0 +1,75 @@
+internal import MarketModel
+internal import Membership
+internal import Primitives
+
+/// What the keeper's thread last said of itself.
+struct KeeperReport: Sendable {
+    struct Stream: Sendable {
+        var purged: UInt64 = 0
+        var bytes: UInt64 = 0
+        var marks = PurgeMarks(bytesMax: 0)
+        /// When a purge came to its end last; undefined: none did.
+        var time = Timestamp.undefined
+        /// Who is in the way; nil: nobody is, or the stream is small enough.
+        var holder: PurgePlan.Holder?
+        var problem: String?
+    }
+
+    var isKeeper = false
+    var streams: [String: Stream] = [:]
+    /// Why positions are not on record.
+    var problem: String?
+
+    func write(into json: inout JSONWriter) {
+        json.member("keeper", isKeeper)
+        json.key("problem")
+        if let problem { json.value(problem) } else { json.null() }
+        json.member(
+            "streams",
+            array: { json in
+                for (name, stream) in streams.sorted(by: { $0.key < $1.key }) {
+                    json.object { stream.write(name, into: &$0) }
+                }
+            })
+    }
+}
+
+extension KeeperReport.Stream {
+    fileprivate func write(_ name: String, into json: inout JSONWriter) {
+        json.member("stream", name)
+        json.member("bytes", bytes)
+        json.member("purge_above_bytes", marks.startBytes)
+        json.member("purged_messages", purged)
+        json.key("purged")
+        if time.isDefined { json.value(time.description) } else { json.null() }
+        json.key("held_by")
+        if let holder { json.value(holder.sentence) } else { json.null() }
+        if case .group(let floor)? = holder {
+            json.member("held_by_group", floor.group.text)
+            json.member("held_by_partition", floor.partition.number)
+        }
+        json.key("problem")
+        if let problem { json.value(problem) } else { json.null() }
+    }
+}
+
+extension PurgePlan.Holder {
+    /// As a label; a registered group's name, or one that no group can have.
+    var label: String {
+        switch self {
+        case .nobodyRegistered: "NOBODY"
+        case .age: "AGE"
+        case .group(let floor): floor.group.text
+        }
+    }
+
+    var sentence: String {
+        switch self {
+        case .nobodyRegistered: return "no registered group reads it"
+        case .age: return "everything in it is younger than GATEWAY_KEEP"
+        case .group(let floor):
+            let why = floor.reason.map { ": \($0)" } ?? ", which has read to \(floor.sequence)"
+            return "group \(floor.group), partition \(floor.partition)\(why)"
+        }
+    }
+}

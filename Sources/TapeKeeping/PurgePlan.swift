@@ -1,0 +1,150 @@
+public import MarketModel
+public import Membership
+public import Primitives
+public import TapeCodec
+public import TapeTransport
+
+/// What is known of a stream when its purge is planned. Pure.
+public struct PurgeFacts: Sendable {
+    public struct Subject: Hashable, Sendable {
+        public var name: String
+        /// Of watermarks, which the readers of all partitions take: nil.
+        public var partition: Partition?
+        /// What has to stay of it whatever was read: its newest message, and, if that is a marker,
+        /// those before it up to the last one with content. Ascending.
+        public var pins: [UInt64]
+
+        public init(name: String, partition: Partition?, pins: [UInt64]) {
+            self.name = name
+            self.partition = partition
+            self.pins = pins
+        }
+    }
+
+    /// What one group needs of one partition.
+    public struct Floor: Hashable, Sendable {
+        public var group: GroupName
+        public var partition: Partition
+        /// What is below it will never be read again by the group; 0: it may need everything.
+        public var sequence: UInt64
+        /// Why it is 0.
+        public var reason: String?
+
+        public init(
+            group: GroupName, partition: Partition, sequence: UInt64, reason: String? = nil
+        ) {
+            self.group = group
+            self.partition = partition
+            self.sequence = sequence
+            self.reason = reason
+        }
+
+        /// `standing` is what stands on the stream at the position's sequence. Without proof that
+        /// the reader has come so far on this very stream it may need all of it.
+        public init(
+            group: GroupName, partition: Partition, position: ReaderPosition?,
+            streamCreated: Timestamp, standing: PacketIdentity?
+        ) {
+            self.init(group: group, partition: partition, sequence: 0)
+            guard let position else {
+                reason = "it has told no position"
+                return
+            }
+            guard position.durable > 0 else {
+                reason = "nothing of it is durable yet"
+                return
+            }
+            guard let proof = position.proof else {
+                reason = "it does not say which packet it has read"
+                return
+            }
+            guard proof.streamCreated == streamCreated, proof.packet == standing else {
+                reason = "its position is not of this tape: 'tapeline position verify'"
+                return
+            }
+            sequence = position.durable
+        }
+    }
+
+    public var firstSequence: UInt64
+    public var lastSequence: UInt64
+    /// Everything below it is as old as is wished.
+    public var agedBelow: UInt64
+    public var subjects: [Subject]
+    /// One per partition of the stream and registered group that reads it.
+    public var floors: [Floor]
+
+    public init(
+        firstSequence: UInt64, lastSequence: UInt64, agedBelow: UInt64, subjects: [Subject],
+        floors: [Floor]
+    ) {
+        self.firstSequence = firstSequence
+        self.lastSequence = lastSequence
+        self.agedBelow = agedBelow
+        self.subjects = subjects
+        self.floors = floors
+    }
+}
+
+/// What may go of a stream, and who is in the way of more. Pure.
+public struct PurgePlan: Sendable {
+    /// Who decided how far a purge may go.
+    public enum Holder: Hashable, Sendable {
+        /// No registered group reads the stream.
+        case nobodyRegistered
+        case age
+        case group(PurgeFacts.Floor)
+    }
+
+    public struct SubjectPurge: Hashable, Sendable {
+        public var subject: String
+        public var below: UInt64
+    }
+
+    public let firstSequence: UInt64
+    /// Below it everything may go but the pins.
+    public let clearBelow: UInt64
+    /// Ascending.
+    public let pins: [UInt64]
+    /// What may go behind that, of subjects whose own readers have come further.
+    public let beyond: [SubjectPurge]
+    public let holder: Holder
+
+    public init(_ facts: PurgeFacts) {
+        firstSequence = facts.firstSequence
+        let floors = facts.floors.map { Self.credible($0, facts) }
+        guard let lowest = floors.min(by: { $0.sequence < $1.sequence }) else {
+            clearBelow = 0
+            pins = []
+            beyond = []
+            holder = .nobodyRegistered
+            return
+        }
+        // A purge behind the end would move the end.
+        let end = min(facts.agedBelow, facts.lastSequence)
+        let clear = lowest.sequence
+        clearBelow = min(clear, end)
+        holder = clear < end ? .group(lowest) : .age
+        pins = facts.subjects.flatMap(\.pins).filter { $0 >= facts.firstSequence }.sorted()
+        beyond = facts.subjects.compactMap { subject in
+            guard let partition = subject.partition else { return nil }
+            let own = floors.filter { $0.partition == partition }.map(\.sequence)
+            // Without pins nothing is known of the subject.
+            guard let need = own.min(), let pin = subject.pins.first else { return nil }
+            let below = min(need, end, pin)
+            return below > min(clear, end)
+                ? SubjectPurge(subject: subject.name, below: below) : nil
+        }
+    }
+
+    /// A position above the end of the stream is of another one.
+    private static func credible(
+        _ floor: PurgeFacts.Floor, _ facts: PurgeFacts
+    ) -> PurgeFacts.Floor {
+        guard floor.sequence > facts.lastSequence else { return floor }
+        var none = floor
+        none.sequence = 0
+        none.reason = "its position is above the end of the stream"
+        return none
+    }
+}

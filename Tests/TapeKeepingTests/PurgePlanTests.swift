@@ -1,0 +1,199 @@
+import MarketModel
+import Membership
+import Primitives
+import TapeCodec
+import TapeTransport
+import Testing
+
+@testable import TapeKeeping
+
+@Suite struct PurgePlanTests {
+    private typealias Floor = PurgeFacts.Floor
+    private typealias Subject = PurgeFacts.Subject
+
+    private func floor(
+        _ sequence: UInt64, partition: Int = 0, _ group: GroupName = .writers
+    ) -> PurgeFacts.Floor {
+        Floor(group: group, partition: Partition(partition), sequence: sequence)
+    }
+
+    private func subject(_ partition: Int?, _ pins: UInt64...) -> PurgeFacts.Subject {
+        Subject(
+            name: partition.map { "md.ticks.\($0).s" } ?? "md.wm.0.s",
+            partition: partition.map { Partition($0) }, pins: pins)
+    }
+
+    private func plan(
+        _ floors: [PurgeFacts.Floor], _ subjects: [PurgeFacts.Subject], aged: UInt64 = 1_000,
+        first: UInt64 = 1, last: UInt64 = 1_000
+    ) -> PurgePlan {
+        PurgePlan(
+            PurgeFacts(
+                firstSequence: first, lastSequence: last, agedBelow: aged, subjects: subjects,
+                floors: floors))
+    }
+
+    // MARK: the plan
+
+    @Test("nothing goes without a registered group, or while one has told nothing")
+    func nobody() {
+        let none = plan([], [subject(0, 900)])
+        #expect(none.clearBelow == 0 && none.beyond.isEmpty && none.holder == .nobodyRegistered)
+        let silent = floor(0, partition: 4, .operators)
+        let held = plan([floor(500), silent], [subject(0, 900), subject(4, 10)])
+        #expect(held.clearBelow == 0 && held.holder == .group(silent))
+    }
+
+    @Test("the lowest need of all groups and partitions decides, and pins stay")
+    func lowest() {
+        let plan = plan(
+            [floor(500), floor(700, partition: 4), floor(600, .operators)],
+            [subject(0, 900), subject(4, 20, 30), subject(nil, 999)])
+        #expect(plan.clearBelow == 500 && plan.pins == [20, 30, 900, 999])
+        #expect(plan.holder == .group(floor(500)))
+        #expect(plan.beyond.isEmpty, "what partition 4 has read is pinned from 20 on")
+    }
+
+    @Test("a partition that lags holds the watermarks and itself, not the ticks of others")
+    func beyond() {
+        let plan = plan(
+            [floor(100), floor(700, partition: 4), floor(600, partition: 4, .operators)],
+            [subject(0, 900), subject(4, 950), subject(nil, 999)])
+        #expect(plan.clearBelow == 100)
+        #expect(plan.beyond == [.init(subject: "md.ticks.4.s", below: 600)])
+    }
+
+    @Test("what is young stays, and the end of the stream is never passed")
+    func young() {
+        let young = plan([floor(500)], [subject(0, 900)], aged: 300)
+        #expect(young.clearBelow == 300 && young.holder == .age)
+        let all = plan([floor(1_000)], [subject(0, 1_000)], aged: 5_000)
+        #expect(all.clearBelow == 1_000)
+    }
+
+    @Test("a position above the end is of another stream, and holds everything")
+    func above() {
+        let only = self.plan([floor(1_001)], [subject(0, 900)])
+        #expect(only.clearBelow == 0)
+        let lower = self.plan([floor(2_000), floor(900, .operators)], [subject(0, 900)])
+        #expect(lower.clearBelow == 0, "also when another group's is credible")
+    }
+
+    // MARK: floors
+
+    private let created = Timestamp(nanoseconds: 7)
+    private let packet = PacketIdentity(epoch: 1, firstOrdinal: 2, checksum: 3)
+
+    private func position(_ durable: UInt64, proof: Bool = true) -> ReaderPosition {
+        ReaderPosition(
+            partition: Partition(0), input: .ticks, sequence: 50, durable: durable, sources: [],
+            proof: proof
+                ? ReaderPosition.Proof(streamCreated: created, packet: packet) : nil)
+    }
+
+    private func floor(
+        of position: ReaderPosition?, created: Timestamp? = nil, standing: PacketIdentity?
+    ) -> PurgeFacts.Floor {
+        Floor(
+            group: .writers, partition: Partition(0), position: position,
+            streamCreated: created ?? self.created, standing: standing)
+    }
+
+    @Test("a position counts only while its packet stands on this very stream")
+    func proof() {
+        #expect(floor(of: position(40), standing: packet).sequence == 40)
+        #expect(floor(of: position(40), standing: packet).reason == nil)
+        var other = packet
+        other.checksum += 1
+        let refused = [
+            floor(of: nil, standing: packet), floor(of: position(0), standing: packet),
+            floor(of: position(40, proof: false), standing: packet),
+            floor(of: position(40), standing: nil), floor(of: position(40), standing: other),
+            floor(of: position(40), created: Timestamp(nanoseconds: 8), standing: packet),
+        ]
+        #expect(refused.allSatisfy { $0.sequence == 0 && $0.reason != nil })
+        #expect(Set(refused.compactMap(\.reason)).count == 4)
+    }
+
+    // MARK: steps
+
+    /// What a pass does on a stream of messages of one byte each.
+    private func run(
+        _ plan: PurgePlan, _ stream: Set<UInt64>, max: UInt64
+    ) -> (left: Set<UInt64>, steps: [PurgePass.Step]) {
+        var left = stream
+        var steps: [PurgePass.Step] = []
+        var pass = PurgePass(
+            plan, marks: PurgeMarks(bytesMax: max), bytes: UInt64(stream.count))
+        for _ in 0..<10_000 {
+            let step = pass.next()
+            steps.append(step)
+            switch step {
+            case .front(let below): left = left.filter { $0 >= below }
+            case .delete(let sequence): pass.deleted(left.remove(sequence) != nil)
+            case .seek(let from): pass.found(left.filter { $0 >= from }.min())
+            case .look: pass.saw(bytes: UInt64(left.count))
+            case .subject(let purge): left = left.filter { $0 >= purge.below || $0 % 2 == 1 }
+            case .done: return (left, steps)
+            }
+        }
+        return (left, steps)
+    }
+
+    @Test("in front of what stays whole pieces go, behind it one message at a time")
+    func steps() {
+        let plan = plan([floor(200)], [subject(0, 990), subject(4, 130)])
+        let (left, steps) = run(plan, Set(1...1_000), max: 1_000)
+        #expect(left == Set(200...1_000).union([130]))
+        #expect(
+            Array(steps.prefix(4)) == [
+                .front(below: 65), .front(below: 129), .front(below: 130), .seek(from: 131),
+            ])
+        #expect(steps.contains(.delete(199)) && !steps.contains(.delete(130)))
+        #expect(steps.last == .done(.held))
+    }
+
+    @Test("it ends when the stream is small enough, after few steps too many")
+    func goal() {
+        let plan = plan([floor(1_000)], [subject(0, 1_000)])
+        let (left, steps) = run(plan, Set(1...1_000), max: 1_250)
+        #expect(left == [1_000] || left.count <= 875)
+        #expect(steps.last == .done(.reached))
+    }
+
+    @Test("holes are passed over, not tried one by one")
+    func holes() {
+        let plan = plan([floor(900)], [subject(0, 990), subject(4, 1)])
+        let stream = Set<UInt64>(800...1_000).union([1]).subtracting(850...860)
+        let (left, steps) = run(plan, stream, max: 200)
+        #expect(left == Set<UInt64>(900...1_000).union([1]))
+        #expect(steps.count { if case .delete = $0 { true } else { false } } < 95)
+    }
+
+    @Test("subjects that others hold up go only when the stream is nearly full")
+    func urgent() {
+        let plan = plan(
+            [floor(100), floor(700, partition: 4)], [subject(0, 900), subject(4, 950)])
+        let easy = run(plan, Set(100...1_000), max: 1_050)
+        #expect(easy.steps.last == .done(.held) && easy.left.count == 901)
+        let urgent = run(plan, Set(100...1_000), max: 1_000)
+        #expect(urgent.steps.contains(.subject(.init(subject: "md.ticks.4.s", below: 700))))
+        #expect(urgent.left.count == 601 && urgent.steps.last == .done(.reached))
+    }
+
+    @Test("marks are shares of the limit, also of the largest")
+    func marks() {
+        let marks = PurgeMarks(bytesMax: 1_000)
+        #expect((marks.startBytes, marks.goalBytes, marks.urgentBytes) == (750, 700, 900))
+        #expect(PurgeMarks(bytesMax: .max).startBytes > UInt64.max / 100 * 74)
+    }
+
+    @Test("publishers have the stream for themselves most of the time, unless it is nearly full")
+    func pace() {
+        let marks = PurgeMarks(bytesMax: 1_000)
+        #expect(PurgePace.pause(after: 1_000_000, bytes: 800, marks: marks) == 3_000_000)
+        #expect(PurgePace.pause(after: 1_000_000_000, bytes: 800, marks: marks) == 50_000_000)
+        #expect(PurgePace.pause(after: 1_000_000, bytes: 900, marks: marks) == 0)
+        #expect(PurgePace.pause(after: -5, bytes: 0, marks: marks) == 0)
+    }
+}

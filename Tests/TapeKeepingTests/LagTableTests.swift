@@ -5,6 +5,7 @@ import Primitives
 import ServiceTestSupport
 import TapeCodec
 import TapeProtocol
+import Telemetry
 import TestSupport
 import Testing
 
@@ -48,7 +49,7 @@ import Testing
     }
 
     private func lag(
-        _ group: RegisteredGroup, _ told: PositionBook = PositionBook(), _ heads: HeadBook,
+        _ group: RegisteredGroup, _ heads: HeadBook, told: PositionBook = PositionBook(),
         at now: Int64
     ) -> LagTable.Lag? {
         var table = LagTable()
@@ -60,10 +61,10 @@ import Testing
         let heads = heads([(1, 0, 100), (1, 1, 50), (5, 0, 120), (6, 1, 50)])
         let group = group(positions: [position(0, 60), position(1, 10)])
         #expect(lag(group, heads, at: 7)?.ticks == 60 + 40)
-        let lag = lag(group, told([position(0, 110), position(1, 50)]), heads, at: 8)
+        let lag = lag(group, heads, told: told([position(0, 110), position(1, 50)]), at: 8)
         #expect(lag == LagTable.Lag(ticks: 10, nanoseconds: 3 * second))
         #expect(
-            self.lag(group, told([position(0, 120), position(1, 99)]), heads, at: 8)
+            self.lag(group, heads, told: told([position(0, 120), position(1, 99)]), at: 8)
                 == LagTable.Lag(ticks: 0, nanoseconds: 0))
     }
 

@@ -165,7 +165,7 @@ import Testing
     func holes() {
         let plan = plan([floor(900)], [subject(0, 990), subject(4, 1)])
         let stream = Set<UInt64>(800...1_000).union([1]).subtracting(850...860)
-        let (left, steps) = run(plan, stream, max: 200)
+        let (left, steps) = run(plan, stream, max: 140)
         #expect(left == Set<UInt64>(900...1_000).union([1]))
         #expect(steps.count { if case .delete = $0 { true } else { false } } < 95)
     }

@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import ServiceRuntime
 import Synchronization
 import TapeTransport
 
@@ -45,9 +46,23 @@ final class GatewayReport: Sendable {
     private let progress = Mutex(Progress())
     private let losses = Mutex<[Loss]>([])
 
+    private let heads = Mutex<HeadTeller?>(nil)
+    private let clock = SystemClock()
+
     init(_ settings: GatewaySettings) { self.settings = settings }
 
-    func update(_ present: Progress) { progress.withLock { $0 = present } }
+    /// From now on others are told, too, while the source is open here.
+    func tellHeads(by teller: HeadTeller) { heads.withLock { $0 = teller } }
+
+    func update(_ present: Progress) {
+        progress.withLock { $0 = present }
+        guard present.opened, let teller = heads.withLock({ $0 }) else { return }
+        teller.tell(now: clock.monotonic().nanoseconds) {
+            present.partitions.map {
+                TapeHead(partition: $0.partition, epoch: $0.epoch, lastOrdinal: $0.lastOrdinal)
+            }
+        }
+    }
 
     /// Stays in sight until the gateway ends: a person has to look at what became of the tape.
     func add(_ found: [TapePublisher.RolledBack], now: Timestamp) {

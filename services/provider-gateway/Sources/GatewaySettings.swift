@@ -10,11 +10,14 @@ struct GatewaySettings: Sendable {
     var provider: SyntheticProvider.Settings
     var packetsPerSecond: Int
     var streamBytesMax: Int64
+    /// Nothing younger is purged.
+    var keep: Duration
     /// How long taken ticks may take to get onto the tape when the service stops.
     var drainNanoseconds: Int64 = 7_000_000_000
 
     static let keys: [ConfigurationKey] =
-        ConfigurationKey.tape + ConfigurationKey.operations(port: 8_500) + ConfigurationKey.logging
+        ConfigurationKey.tape + ConfigurationKey.membership
+        + ConfigurationKey.operations(port: 8_500) + ConfigurationKey.logging
         + [
             ConfigurationKey(
                 "GATEWAY_SOURCE", .name(bytesMax: SourceName.utf8CountMax, also: "-"),
@@ -27,6 +30,10 @@ struct GatewaySettings: Sendable {
                 "GATEWAY_PACKETS_PER_SECOND", .integer(1...1_000_000), default: "400",
                 group: "Gateway",
                 "Packets per second at most; above it packets grow instead."),
+            ConfigurationKey(
+                "GATEWAY_KEEP", .duration(.zero...Duration.seconds(30 * 86_400)), default: "10m",
+                group: "Gateway",
+                "Least age of what may be purged from a tape that is three quarters full."),
             ConfigurationKey(
                 "SYNTHETIC_SEED", .integer(0...Int.max), default: "1", group: "Synthetic provider",
                 "The seed from which all ticks follow."),
@@ -76,6 +83,7 @@ struct GatewaySettings: Sendable {
             missed: try Self.missed(configuration))
         packetsPerSecond = configuration.integer("GATEWAY_PACKETS_PER_SECOND")
         streamBytesMax = Int64(configuration.integer("MDS_STREAM_BYTES"))
+        keep = configuration.duration("GATEWAY_KEEP")
     }
 
     private static func source(_ configuration: Configuration) throws(SettingsError) -> SourceName {

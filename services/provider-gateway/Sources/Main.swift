@@ -1,6 +1,7 @@
 import Membership
 import MembershipTransport
 import ServiceRuntime
+import TapeKeeping
 import TapeProtocol
 import TapeTransport
 import Telemetry
@@ -32,6 +33,8 @@ struct Main {
         context.readiness.set(ReadinessPart.tape, "the tape is not open yet")
         let client = try TapeClient.open(tape, context: context) { client throws(TapeError) in
             try client.ensureTickStreams(bytesMax: settings.streamBytesMax)
+            // Groups register themselves there, and some may not make it.
+            _ = try GroupRegistry.make(client)
         }
         guard let client else { return .success }
         defer { client.close() }
@@ -41,6 +44,10 @@ struct Main {
                 + [tape.names.barStream], metrics: true)
         defer { watch.stop() }
         context.operations.addStatusSection("tape") { watch.write(into: &$0) }
+        let duties = try TapeDuties(settings, tape: tape, client: client, context: context)
+        defer { duties.stop() }
+        report.tellHeads(
+            by: HeadTeller(client, source: settings.source, input: .ticks))
         let membership = SourceMembership()
         membership.port.steady(until: .max)
         _ = membership.port.send(

@@ -127,6 +127,7 @@ let package = Package(
             uses: [
                 "Membership", "MembershipTransport", "LiveFanOut", "TapeTransport",
                 "Membership", "MembershipTransport", "TapeKeeping", "TapeTransport",
+                "Membership", "MembershipTransport", "LiveFanOut", "TapeTransport", "TickSpool",
                 "ServiceRuntime", "Telemetry",
             ] + tape),
         service(
@@ -201,6 +202,8 @@ let package = Package(
             uses: ["Membership", "MembershipTransport", "TapeTransport", "NatsTransport"]
                 + ["ServiceRuntime", "Telemetry", "ServiceTestSupport", "TestSupport"] + tape),
         tests(of: "ProviderGateway", uses: frame + tape + ["ServiceTestSupport", "TestSupport"]),
+            of: "ProviderGateway",
+            uses: frame + tape + ["LiveFanOut", "TickSpool", "ServiceTestSupport", "TestSupport"]),
         tests(
             of: "OperatorWorker",
             uses: frame + tape + ["StreamCore", "ServiceTestSupport", "TestSupport"]),

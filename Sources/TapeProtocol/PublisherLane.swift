@@ -148,6 +148,18 @@ public struct PublisherLane: Sendable {
         }
     }
 
+    /// The packets of those ticks, in order; markers are none of them.
+    public var unacknowledged: [SealedPacket] {
+        switch state {
+        case .inFlight(let packet, _, let waiting), .waiting(let packet, _, let waiting),
+            .resolving(let packet, _, let waiting):
+            let isMarker = packet.header.flags.contains(.epochMarker)
+            return [isMarker ? nil : packet, waiting].compactMap { $0 }
+        case .marking(let waiting), .opening(_, let waiting): return [waiting].compactMap { $0 }
+        case .closed, .ready, .fenced: return []
+        }
+    }
+
     /// When `tick` is wanted next.
     public var deadline: Int64? {
         switch state {

@@ -48,20 +48,27 @@ extension TapeClient {
         try jetStream.lastPacket(stream: stream, subject: subject)
     }
 
-    /// The last packet of the subject that is no marker.
-    public func lastContent(stream: String, subject: String) throws -> StoredPacket? {
-        var packet = try lastPacket(stream: stream, subject: subject)
-        var steps = 0
-        while let found = packet, let marker = found.marker, steps < Self.markersMax {
-            steps += 1
+    /// The subject's last packet, and those in front of it back to the first that is no marker.
+    public func lastPackets(stream: String, subject: String) throws -> [StoredPacket] {
+        guard var packet = try lastPacket(stream: stream, subject: subject) else { return [] }
+        var found = [packet]
+        while let marker = packet.marker, found.count < Self.markersMax {
             guard marker.previousSequence > 0,
                 let message = try jetStream.message(
                     stream: stream, sequence: marker.previousSequence),
                 message.subject == subject
-            else { return nil }
+            else { break }
             packet = try StoredPacket(message)
+            found.append(packet)
         }
-        return packet
+        return found
+    }
+
+    /// The last packet of the subject that is no marker.
+    public func lastContent(stream: String, subject: String) throws -> StoredPacket? {
+        try lastPackets(stream: stream, subject: subject).last.flatMap {
+            $0.marker == nil ? $0 : nil
+        }
     }
 }
 

@@ -156,6 +156,8 @@ public final class TapePublisher {
     public func isFull(lane: Int) -> Bool { lanes[lane].builder.isFull }
     public func waitingTicks(lane: Int) -> Int { lanes[lane].builder.tickCount }
 
+    public func waitingBytes(lane: Int) -> Int { lanes[lane].builder.byteCount }
+
     /// Waiting or in flight.
     public func unacknowledgedTicks(lane: Int) -> Int {
         waitingTicks(lane: lane) + lanes[lane].machine.unacknowledgedTicks
@@ -207,6 +209,40 @@ public final class TapePublisher {
         lanes[lane].publishedAt = monotonic
         lanes[lane].machine.publish(packet, now: monotonic, into: &effects)
         carryOut(lane)
+    }
+
+    // MARK: packets that take another way
+
+    /// Closes the packet that the subject's builder holds, without sending it: it is to be handed
+    /// to `publish(_:lane:)` later, behind all that were sealed before.
+    public func seal(lane: Int, firstOrdinal: UInt64, watermark: Timestamp) -> SealedPacket {
+        let seal = PacketBuilder.Seal(
+            epoch: lanes[lane].machine.epoch, firstOrdinal: firstOrdinal, watermark: watermark,
+            sendTime: clock.now())
+        return lanes[lane].builder.seal(seal)
+    }
+
+    /// Sends a packet that was sealed earlier, under the present epoch and ordinals. Only when the
+    /// subject is ready.
+    public func publish(_ packet: SealedPacket, lane: Int) {
+        let machine = lanes[lane].machine
+        let monotonic = clock.monotonic().nanoseconds
+        lanes[lane].publishedAt = monotonic
+        lanes[lane].machine.publish(
+            packet.resealed(
+                epoch: machine.epoch, firstOrdinal: machine.nextOrdinal, sendTime: clock.now()),
+            now: monotonic, into: &effects)
+        carryOut(lane)
+    }
+
+    /// What was handed over and is not known to stand on the tape, in order; no markers.
+    public func unacknowledgedPackets(lane: Int) -> [SealedPacket] {
+        lanes[lane].machine.unacknowledged
+    }
+
+    /// Since when, monotonic, the lane's oldest packet waits for its acknowledgement.
+    public func unacknowledgedSince(lane: Int) -> Int64? {
+        lanes[lane].machine.unacknowledgedTicks > 0 ? lanes[lane].publishedAt : nil
     }
 
     // MARK: events

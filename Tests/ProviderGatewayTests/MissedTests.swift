@@ -11,25 +11,6 @@ import Testing
 
 @testable import ProviderGateway
 
-extension AuditedMarket {
-    init(_ settings: SyntheticMarket.Settings) {
-        let market = SyntheticMarket(settings)
-        self.init(
-            symbols: settings.symbols, fingerprint: market.fingerprint,
-            origin: { market.origin(ofTick: $0, at: $1) },
-            tick: { index, origin in
-                let time = market.time(ofTick: index, origin: origin)
-                let isTrade =
-                    if case .trade = market.tick(index, origin: origin, received: time) {
-                        true
-                    } else { false }
-                return Tick(
-                    symbol: market.symbol(ofTick: index), kind: isTrade ? .trade : .quote,
-                    time: time)
-            })
-    }
-}
-
 /// A market whose ticks are not made again: what nobody took is gone, and has to be on record.
 @Suite("The gateway in a market that does not wait")
 struct MissedTests {
@@ -49,30 +30,12 @@ struct MissedTests {
         try tape.tickCount(source: source())
     }
 
-    /// From the market's first tick to the lowest watermark that stands: later ticks may be under
-    /// way.
     private func audit(_ tape: TestTape, _ settings: GatewaySettings) throws -> MarketAudit.Report {
-        let audit = try MarketAudit(
-            AuditedMarket(settings.provider.market), tape, source: source())
-        let origin = try #require(audit.origin)
-        return audit.report(from: origin, to: try watermark(tape))
+        try TapeAudit.report(tape, settings)
     }
 
     private func watermark(_ tape: TestTape) throws -> Timestamp {
-        var lowest = Timestamp.undefined
-        for number in 0..<tape.names.partitions {
-            let partition = Partition(number)
-            let own = try tape.client.lastContent(
-                stream: tape.names.tickStream(of: partition),
-                subject: tape.names.ticks(partition, source()))
-            let idle = try tape.client.lastContent(
-                stream: tape.names.tickStream(of: partition),
-                subject: tape.names.watermarks(
-                    stream: tape.names.streamIndex(of: partition), source()))
-            let marks = [own, idle].compactMap { $0?.header.watermark }
-            lowest = min(lowest, marks.max() ?? Timestamp(nanoseconds: 0))
-        }
-        return lowest
+        try TapeAudit.watermark(tape, source())
     }
 
     @Test("killed 20 times with a standby: every tick is on the tape once, or in a gap")

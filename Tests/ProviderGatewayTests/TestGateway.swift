@@ -95,7 +95,7 @@ final class TestGroup: Sendable {
 struct TestGateway {
     let tape: TestTape
     let service: TestService
-    let settings: GatewaySettings
+    var settings: GatewaySettings
     let report: GatewayReport
     let group = TestGroup()
 

@@ -1,3 +1,4 @@
+import LiveFanOut
 import MarketModel
 import Membership
 import Primitives
@@ -24,7 +25,7 @@ final class Gateway {
     /// Runs until shutdown is asked for, or the connection is lost for good.
     static func run(
         _ settings: GatewaySettings, client: TapeClient, context: ServiceContext,
-        report: GatewayReport, membership: SourceMembership
+        report: GatewayReport, membership: SourceMembership, live: LivePublisher? = nil
     ) throws -> ExitCode {
         client.notify(membership.control)
         let listener = try PositionListener(client, source: settings.source)
@@ -33,7 +34,9 @@ final class Gateway {
                 settings: settings, client: client, context: context, report: report,
                 seat: SourceSeat(membership, shutdown: context.shutdown),
                 readers: ReaderEar(listener),
-                metrics: GatewayMetrics(context.telemetry.metrics, source: settings.source)))
+                metrics: GatewayMetrics(context.telemetry.metrics, source: settings.source),
+                live: live,
+                spool: try SourceSpool.open(settings, context.telemetry)))
         return try gateway.run()
     }
 
@@ -67,10 +70,12 @@ final class Gateway {
             parts.seat.end(.released)
         case .dropped:
             parts.context.telemetry.emit(SourceDropped(source: parts.settings.source))
+            parts.spool?.setAside(reason: "the group gave the source to another gateway")
             parts.seat.end(.dropped)
         case .fenced(let epoch):
             parts.context.telemetry.emit(
                 SourceTakenOver(source: parts.settings.source, epoch: epoch))
+            parts.spool?.setAside(reason: "another gateway followed epoch \(epoch)")
             parts.seat.end(.lost(reason: "its epoch \(epoch) was followed by another one"))
         case .connectionGone(let reason): return connectionGone(reason)
         }

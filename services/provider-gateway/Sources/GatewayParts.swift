@@ -1,3 +1,4 @@
+import LiveFanOut
 import ServiceRuntime
 import TapeTransport
 
@@ -10,4 +11,8 @@ struct GatewayParts {
     let seat: SourceSeat
     let readers: ReaderEar
     let metrics: GatewayMetrics
+    /// Tells whoever listens live what the tape acknowledged; nil: nobody is told.
+    let live: LivePublisher?
+    /// Takes what the tape does not take at the moment; nil: there is none.
+    let spool: SourceSpool?
 }

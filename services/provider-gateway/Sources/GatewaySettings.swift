@@ -12,6 +12,10 @@ struct GatewaySettings: Sendable {
     var streamBytesMax: Int64
     /// Nothing younger is purged.
     var keep: Duration
+    var isLive: Bool
+    /// Nil: none.
+    var spoolFolder: String?
+    var spoolBytesMax: Int
     /// How long taken ticks may take to get onto the tape when the service stops.
     var drainNanoseconds: Int64 = 7_000_000_000
 
@@ -34,6 +38,15 @@ struct GatewaySettings: Sendable {
                 "GATEWAY_KEEP", .duration(.zero...Duration.seconds(30 * 86_400)), default: "10m",
                 group: "Gateway",
                 "Least age of what may be purged from a tape that is three quarters full."),
+            ConfigurationKey(
+                "GATEWAY_LIVE", .flag, default: "true", group: "Gateway",
+                "Whether ticks are told live over core NATS, one subject per symbol."),
+            ConfigurationKey(
+                "GATEWAY_SPOOL", .text, group: "Gateway",
+                "Folder for ticks that the tape does not take at the moment; empty: none."),
+            ConfigurationKey(
+                "GATEWAY_SPOOL_BYTES", .byteCount(1_048_576...Int.max), default: "1GiB",
+                group: "Gateway", "Bytes that the spool takes at most."),
             ConfigurationKey(
                 "SYNTHETIC_SEED", .integer(0...Int.max), default: "1", group: "Synthetic provider",
                 "The seed from which all ticks follow."),
@@ -82,6 +95,10 @@ struct GatewaySettings: Sendable {
             backlogNanoseconds: configuration.duration("SYNTHETIC_BACKLOG").wholeNanoseconds,
             missed: try Self.missed(configuration))
         packetsPerSecond = configuration.integer("GATEWAY_PACKETS_PER_SECOND")
+        isLive = configuration.flag("GATEWAY_LIVE")
+        let folder = configuration.optionalText("GATEWAY_SPOOL") ?? ""
+        spoolFolder = folder.isEmpty ? nil : folder
+        spoolBytesMax = configuration.integer("GATEWAY_SPOOL_BYTES")
         streamBytesMax = Int64(configuration.integer("MDS_STREAM_BYTES"))
         keep = configuration.duration("GATEWAY_KEEP")
     }

@@ -23,11 +23,12 @@ final class IdleWatermarks {
         streams = lanes.watermarkLanes.map { Stream(lane: $0.lane, tickLanes: $0.tickLanes) }
     }
 
-    /// `watermark` is the provider's; ticks that are not acknowledged hold it back, and what is
-    /// missing and not on record.
+    /// `watermark` is the provider's; ticks that are not acknowledged hold it back, and what `hold`
+    /// knows of a lane.
     /// `isLast`: whatever the interval.
     func publish(
-        _ watermark: Timestamp, _ gaps: GapBook, _ publisher: TapePublisher, isLast: Bool = false
+        _ watermark: Timestamp, _ hold: (_ lane: Int) -> Timestamp, _ publisher: TapePublisher,
+        isLast: Bool = false
     ) {
         let now = clock.monotonic().nanoseconds
         for index in streams.indices {
@@ -41,7 +42,7 @@ final class IdleWatermarks {
             var held = watermark
             for lane in stream.tickLanes {
                 held = min(
-                    held, publisher.oldestUnacknowledged(lane: lane), gaps.hold(lane: lane))
+                    held, publisher.oldestUnacknowledged(lane: lane), hold(lane))
             }
             // Never backwards.
             streams[index].last = max(stream.last, held)

@@ -1,3 +1,4 @@
+import LiveFanOut
 import Membership
 import MembershipTransport
 import ServiceRuntime
@@ -48,13 +49,29 @@ struct Main {
         defer { duties.stop() }
         report.tellHeads(
             by: HeadTeller(client, source: settings.source, input: .ticks))
-        let membership = SourceMembership()
-        membership.port.steady(until: .max)
-        _ = membership.port.send(
-            .take(
-                SourceMembership.seat,
-                Claim(tenure: 1, epoch: 1, previous: nil, wasReleased: false)))
+        let live = settings.isLive ? try LivePublisher(tape, context: context) : nil
+        defer { live?.close() }
+        var membership = SourceMembership()
+        let member = try join(membership.port, settings, tape, context)
+        defer { member.close() }
+        membership.leave = { member.leave() }
+        membership.hasLeft = { member.hasLeft }
         return try Gateway.run(
-            settings, client: client, context: context, report: report, membership: membership)
+            settings, client: client, context: context, report: report, membership: membership,
+            live: live)
+    }
+
+    /// The gateways of one source are a group with one seat.
+    private static func join(
+        _ port: OwnershipPort, _ settings: GatewaySettings, _ tape: TapeSettings,
+        _ context: ServiceContext
+    ) throws -> GroupMember {
+        let member = try GroupMember(
+            GroupMember.Settings(
+                context.configuration, group: .source(settings.source), partitions: 1,
+                operationsPort: context.operations.port),
+            tape: tape, context: context, ports: [port])
+        context.operations.addStatusSection("membership") { member.write(into: &$0) }
+        return member
     }
 }

@@ -94,6 +94,33 @@ struct SourceLanes {
         watermarkLanes.append((lane, own))
     }
 
+    /// Those of ticks, as the spool wants to know them.
+    var openEpochs: [(partition: Partition, epoch: UInt64)] {
+        tickLanes.map { (publisher.partition(lane: $0), publisher.epoch(lane: $0)) }
+    }
+
+    /// What a predecessor left on the tape.
+    struct Predecessor {
+        /// Per partition, from the last packet of an earlier tenure back to one that is no marker.
+        var epochs: [Partition: [UInt64]] = [:]
+        /// Per partition: the ordinal behind its last tick.
+        var nextOrdinal: [Partition: UInt64] = [:]
+    }
+
+    /// Blocks while it reads. To be called when the epochs are open.
+    func predecessor(client: TapeClient) throws -> Predecessor {
+        var found = Predecessor()
+        for (partition, lane) in laneOf {
+            let packets = try client.lastPackets(
+                stream: names.tickStream(of: partition),
+                subject: names.ticks(partition, settings.source))
+            let own = publisher.epoch(lane: lane)
+            found.epochs[partition] = packets.map(\.header.epoch).filter { $0 != own }
+            found.nextOrdinal[partition] = packets.last?.header.nextOrdinal ?? 1
+        }
+        return found
+    }
+
     // MARK: where the source left off
 
     /// The provider that goes on behind what stands, and what is missing in between.

@@ -1,3 +1,4 @@
+import LiveFanOut
 import Membership
 import Primitives
 import ServiceRuntime
@@ -13,6 +14,7 @@ struct OpenedSource {
     let lanes: SourceLanes
     let resumption: SourceLanes.Resumption
     let recorder: SourceRecorder
+    let traffic: SpoolTraffic?
 }
 
 /// Opens a source: first what others remember of it, then the epochs, then a look at what stands.
@@ -43,12 +45,17 @@ struct SourceOpening {
     /// The epochs are being opened.
     private var isOpening = false
     private var hasToldOpened = false
+    /// The spool's way onto the tape; made when it is known whose it is.
+    private var traffic: SpoolTraffic?
     private var events: [TapeEvent] = []
 
     init(_ parts: GatewayParts, _ claim: Claim) throws {
         self.parts = parts
         self.claim = claim
         publisher = try TapePublisher(parts.client, mailbox: mailbox)
+        if let live = parts.live {
+            publisher.onAcknowledged = { live.offer($0) }
+        }
         lanes = SourceLanes(parts.settings, names: parts.client.names, publisher: publisher)
     }
 
@@ -61,8 +68,10 @@ struct SourceOpening {
                 return .ended(ending)
             }
             let isSteady = parts.seat.isSteady(now: clock.monotonic().nanoseconds)
-            if isSteady { try remember() }
-            if let source = opened() { return .opened(source) }
+            if isSteady {
+                try remember()
+                if let source = opened() { return .opened(source) }
+            }
             _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: Self.waitMax)
             handleEvents()
             if isSteady { publisher.tick() }
@@ -74,21 +83,49 @@ struct SourceOpening {
     }
 
     private mutating func opened() -> OpenedSource? {
-        guard let recorder, isOpening, lanes.all.allSatisfy({ publisher.isReady(lane: $0) }) else {
-            return nil
-        }
+        guard let recorder, isOpening, hasToldOpened || areAllReady else { return nil }
         if !hasToldOpened {
             hasToldOpened = true
             parts.seat.opened(epoch: lanes.highestEpoch)
         }
-        guard let resumption = resumed() else { return nil }
+        guard hasReplayed(), let resumption = resumed() else { return nil }
         parts.context.readiness.set(ReadinessPart.tape, nil)
         parts.context.telemetry.emit(
             GatewayStarted(source: parts.settings.source, nextTick: resumption.provider.next))
         return OpenedSource(
             mailbox: mailbox, publisher: publisher, lanes: lanes, resumption: resumption,
-            recorder: recorder)
+            recorder: recorder, traffic: traffic)
     }
+
+    /// Whether everything that an earlier tenure spooled is on the tape, or aside.
+    private mutating func hasReplayed() -> Bool {
+        guard let spool = parts.spool else { return true }
+        guard let traffic else {
+            decide(spool)
+            return false
+        }
+        guard traffic.isActive else { return true }
+        traffic.flow()
+        return traffic.leaveIfDrained()
+    }
+
+    private mutating func decide(_ spool: SourceSpool) {
+        let now = clock.monotonic().nanoseconds
+        guard now >= retryAt else { return }
+        do {
+            let predecessor = try lanes.predecessor(client: parts.client)
+            let decision = spool.decide(predecessor.epochs)
+            if case .setAside(let reason) = decision { spool.setAside(reason: reason) }
+            try spool.hold(lanes.openEpochs)
+            let made = SpoolTraffic(spool, publisher, lanes: lanes.tickLanes.count)
+            made.replay(standing: predecessor.nextOrdinal)
+            traffic = made
+        } catch {
+            notRead(error, now)
+        }
+    }
+
+    private var areAllReady: Bool { lanes.all.allSatisfy { publisher.isReady(lane: $0) } }
 
     /// Reads the source's record; when the readers have had time to answer, opens the epochs above
     /// all of it.
@@ -150,6 +187,7 @@ struct SourceOpening {
             if case .answer(let message) = event { publisher.handle(message) }
         }
         events.removeAll(keepingCapacity: true)
+        if let traffic { for packet in publisher.acknowledged { traffic.acknowledged(packet) } }
         publisher.acknowledged.removeAll(keepingCapacity: true)
     }
 }

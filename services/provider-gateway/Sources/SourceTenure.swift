@@ -22,7 +22,8 @@ enum TenureEnd {
 ///
 ///     provider -> lane of its partition (packet grows) -> one packet in flight -> acknowledged
 ///
-/// When a lane is full the provider has to wait: nothing is dropped here.
+/// When a lane is full the provider has to wait. One that cannot wait goes on into the spool, if
+/// there is one, until the tape takes everything again.
 final class SourceTenure {
     /// Ticks taken in one turn: bounds how long acknowledgements wait.
     private static let ticksPerTurn = 1_024
@@ -35,6 +36,10 @@ final class SourceTenure {
     /// How often what the tape acknowledged is put on record. What is younger can be lost with a
     /// tape that is put back, unless a reader has it.
     private static let recordNanoseconds: Int64 = 1_000_000_000
+    /// A packet that is not acknowledged for so long says that the tape takes nothing.
+    private static let stuckNanoseconds: Int64 = 1_000_000_000
+    /// How long ticks are collected for a packet of the spool: what a kill can cost.
+    private static let spoolNanoseconds: Int64 = 200_000_000
     /// How long the last record may take at the end.
     private static let recordTimeout = Duration.seconds(2)
 
@@ -50,6 +55,9 @@ final class SourceTenure {
     private var firstLane = 0
     private var reportedAt = Int64.min
     private let recorder: SourceRecorder
+    /// Of a provider that cannot wait.
+    private let traffic: SpoolTraffic?
+    private var spooledAt = Int64.min
     private var recorded: [SourceRecord.Lane: SourceRecord.Head] = [:]
     private var recordedAt = Int64.min
     private var events: [TapeEvent] = []
@@ -66,13 +74,23 @@ final class SourceTenure {
         gaps = source.resumption.gaps
         watermarks = IdleWatermarks(source.lanes)
         recorder = source.recorder
+        traffic = parts.settings.provider.pace == .realtime ? source.traffic : nil
     }
 
     // MARK: the loop
 
     /// Until the source is no longer this gateway's own.
     func run() -> TenureEnd {
-        defer { recorder.stop(within: Self.recordTimeout) }
+        let end = work()
+        recorder.stop(within: Self.recordTimeout)
+        guard let traffic else { return end }
+        // Also what an end without order cuts short: who owns the spool then decides about it.
+        let lost = traffic.keep(watermark: packetWatermark())
+        if case .released = end { return .released(left: lost) }
+        return end
+    }
+
+    private func work() -> TenureEnd {
         while true {
             switch parts.seat.wish() {
             case .release?: return drain()
@@ -81,7 +99,7 @@ final class SourceTenure {
             }
             writeGaps()
             let blocked = takeTicks()
-            if isSteady() { publish() }
+            publish(isSteady: isSteady())
             tell()
             _ = mailbox.receive(
                 into: &events, max: Self.eventsPerTurn, timeout: wait(blocked: blocked))
@@ -100,10 +118,20 @@ final class SourceTenure {
         return isSteady
     }
 
-    private func publish() {
-        publishTicks()
-        watermarks.publish(provider.watermark(now: clock.now()), gaps, publisher)
+    private func publish(isSteady: Bool) {
+        if let traffic, traffic.isActive {
+            spool(traffic, isSteady: isSteady)
+        } else if isSteady {
+            publishTicks()
+        }
+        guard isSteady else { return }
+        watermarks.publish(packetWatermark(), hold, publisher)
         publisher.tick()
+    }
+
+    /// What holds the idle watermarks of a lane back beside what the publisher has in hand.
+    private func hold(lane: Int) -> Timestamp {
+        min(gaps.hold(lane: lane), traffic?.hold(lane: lane) ?? .undefined)
     }
 
     /// How long nothing is to be done unless an event comes.
@@ -121,7 +149,7 @@ final class SourceTenure {
         for _ in 0..<Self.ticksPerTurn {
             guard let symbol = provider.dueSymbol(now: now) else { return false }
             let place = lanes.places[symbol]
-            if publisher.isFull(lane: place.lane) {
+            if publisher.isFull(lane: place.lane), !makeRoom(lane: place.lane) {
                 parts.metrics.blocked.add()
                 return true
             }
@@ -157,6 +185,38 @@ final class SourceTenure {
                 symbol: lanes.places[gap.symbol].symbol, providerTime: passed?.time ?? .undefined,
                 receiveTime: clock.now(), providerID: passed?.id ?? 0),
             from: gap.from, to: gap.to, kind: gap.kind, reason: gap.reason, state: .open)
+    }
+
+    /// A provider that cannot wait goes into the spool.
+    private func makeRoom(lane: Int) -> Bool {
+        guard let traffic else { return false }
+        traffic.enter()
+        return traffic.put(lane: lane, watermark: min(packetWatermark(), gaps.hold(lane: lane)))
+    }
+
+    /// No tick that comes behind the present packets is earlier, what is missing left aside.
+    private func packetWatermark() -> Timestamp { provider.watermark(now: clock.now()) }
+
+    /// What the lanes hold goes into the spool, and what the tape takes comes out of it.
+    private func spool(_ traffic: SpoolTraffic, isSteady: Bool) {
+        let now = clock.monotonic().nanoseconds
+        if spooledAt == Int64.min || now >= spooledAt + Self.spoolNanoseconds {
+            spooledAt = now
+            for lane in lanes.tickLanes { _ = makeRoom(lane: lane) }
+        }
+        if isSteady { traffic.flow() }
+        traffic.sync()
+        _ = traffic.leaveIfDrained()
+    }
+
+    /// When the tape has not taken some packet for too long, everything goes into the spool.
+    private func enterSpoolIfStuck(_ now: Int64) {
+        guard let traffic, !traffic.isActive else { return }
+        let isStuck = lanes.tickLanes.contains { lane in
+            publisher.unacknowledgedSince(lane: lane).map { now - $0 >= Self.stuckNanoseconds }
+                ?? false
+        }
+        if isStuck { traffic.enter() }
     }
 
     private func append(_ isIn: Bool) {
@@ -195,6 +255,7 @@ final class SourceTenure {
         publisher.rolledBack.removeAll()
         for packet in publisher.acknowledged {
             parts.metrics.acknowledged(packet, now: clock.now())
+            traffic?.acknowledged(packet)
         }
         publisher.acknowledged.removeAll(keepingCapacity: true)
         // Those of watermarks, too: a market that is at its end has nothing else to say.
@@ -214,23 +275,27 @@ final class SourceTenure {
         var hasSaidWatermark = false
         while clock.monotonic().nanoseconds < deadline {
             if case .drop? = parts.seat.wish() { return .dropped }
-            if isSteady() {
-                writeGaps()
+            writeGaps()
+            let isSteady = isSteady()
+            if let traffic, traffic.isActive {
+                spooledAt = Int64.min
+                spool(traffic, isSteady: isSteady)
+            } else if isSteady {
                 publishTicks()
                 if !hasSaidWatermark, publisher.isIdle, !gaps.hasDue {
                     hasSaidWatermark = true
-                    let watermark = provider.watermark(now: clock.now())
-                    watermarks.publish(watermark, gaps, publisher, isLast: true)
+                    watermarks.publish(packetWatermark(), hold, publisher, isLast: true)
                 }
-                publisher.tick()
             }
+            if isSteady { publisher.tick() }
             if hasSaidWatermark, publisher.isIdle { break }
             _ = mailbox.receive(
                 into: &events, max: Self.eventsPerTurn, timeout: Self.drainWaitMax)
             if let ending = handle() { return ending }
         }
         record()
-        let left = lanes.tickLanes.reduce(0) { $0 + publisher.unacknowledgedTicks(lane: $1) }
+        var left = lanes.tickLanes.reduce(0) { $0 + publisher.unacknowledgedTicks(lane: $1) }
+        if let traffic { left = traffic.keep(watermark: packetWatermark()) }
         parts.context.telemetry.emit(
             GatewayDrained(ticks: parts.metrics.received.value, unpublished: UInt64(left)))
         return .released(left: left)
@@ -240,6 +305,7 @@ final class SourceTenure {
         let now = clock.monotonic().nanoseconds
         guard now >= reportedAt &+ Self.reportNanoseconds || reportedAt == Int64.min else { return }
         reportedAt = now
+        enterSpoolIfStuck(now)
         // A reader that holds more than was given out: the tape was put back before this gateway
         // came, or behind its back.
         if let heard = parts.readers.news() {

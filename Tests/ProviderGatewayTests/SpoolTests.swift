@@ -1,0 +1,201 @@
+import Foundation
+import MarketModel
+import Membership
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import TapeProtocol
+import TapeTransport
+import TestSupport
+import Testing
+import TickSpool
+
+@testable import ProviderGateway
+
+/// A provider that does not wait, and a tape that takes nothing for a while.
+@Suite("The gateway with a spool")
+struct SpoolTests {
+    private func source() throws -> SourceName { try #require(SourceName("synthetic")) }
+
+    private func environment(_ folder: TemporaryFolder, rate: Int = 5_000) -> [String: String] {
+        [
+            "SYNTHETIC_RATE": String(rate), "SYNTHETIC_MISSED": "lost",
+            "GATEWAY_SPOOL": folder.file("spool"),
+        ]
+    }
+
+    private func count(_ tape: TestTape) throws -> UInt64 {
+        try tape.tickCount(source: source())
+    }
+
+    private func spooled(_ running: RunningService) -> Double {
+        running.service.metric("mds_gateway_spool_ticks{source=\"synthetic\"}") ?? 0
+    }
+
+    @Test("NATS away: ticks go into the spool, and from there onto the tape, none missing")
+    func natsAway() throws {
+        let server = try NatsServer()
+        let folder = try TemporaryFolder()
+        let tape = try TestTape(server, namespace: "spool1")
+        let gateway = try TestGateway(tape, environment(folder))
+        let running = try gateway.start()
+        for turn in 1...2 {
+            let standing = try count(tape)
+            #expect(try eventually(within: 60) { try count(tape) >= standing + 1_000 })
+            server.kill()
+            #expect(eventually(within: 60) { spooled(running) > 10_000 })
+            #expect(running.log.count(of: "gateway.spool.begun") == turn)
+            #expect(!running.hasEnded)
+            try server.start()
+            #expect(
+                eventually(within: 60) {
+                    running.log.count(of: "gateway.spool.drained") == turn
+                })
+            #expect(eventually(within: 60) { tape.client.connection.isConnected })
+        }
+        let standing = try count(tape)
+        #expect(try eventually(within: 60) { try count(tape) >= standing + 1_000 })
+        #expect(try running.stop() == .success)
+        let report = try TapeAudit.report(tape, gateway.settings)
+        #expect(report.isRight && report.gaps == 0 && report.onTape > 20_000, "\(report)")
+        let found = try SourceOnTape(tape)
+        #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
+        #expect(running.service.metric("mds_gateway_spool_failures_total") == nil)
+    }
+
+    @Test("stopped while the tape takes nothing, it keeps the spool; the next start publishes it")
+    func restart() throws {
+        let tape = try TestTape(try NatsServer(), namespace: "spool2")
+        let folder = try TemporaryFolder()
+        var first = try TestGateway(tape, environment(folder))
+        first.settings.drainNanoseconds = 300_000_000
+        let running = try first.start()
+        #expect(try eventually(within: 60) { try count(tape) >= 1_000 })
+        first.group.pause()
+        #expect(eventually(within: 60) { spooled(running) > 5_000 })
+        let standing = try count(tape)
+        #expect(try running.stop() == .success)
+        #expect(try count(tape) == standing)
+
+        let second = try TestGateway(tape, environment(folder))
+        second.group.take(epoch: 2)
+        let again = try second.standBy()
+        #expect(eventually(within: 60) { again.log.count(of: "gateway.spool.drained") == 1 })
+        #expect(eventually(within: 60) { again.log.count(of: "gateway.started") == 1 })
+        let drained = try count(tape)
+        #expect(drained >= standing + 5_000)
+        #expect(try eventually(within: 60) { try count(tape) >= drained + 1_000 })
+        #expect(try again.stop() == .success)
+        let report = try TapeAudit.report(tape, second.settings)
+        #expect(report.isRight && report.gaps > 0, "\(report)")
+        let found = try SourceOnTape(tape)
+        #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
+    }
+
+    @Test("fenced, it sets its spool aside; the successor's gap covers what is in it")
+    func fenced() throws {
+        let tape = try TestTape(try NatsServer(), namespace: "spool3")
+        let folders = (try TemporaryFolder(), try TemporaryFolder())
+        let old = try TestGateway(tape, environment(folders.0))
+        let first = try old.start()
+        #expect(try eventually(within: 60) { try count(tape) >= 1_000 })
+        old.group.pause()
+        #expect(eventually(within: 60) { spooled(first) > 5_000 })
+        let new = try TestGateway(tape, environment(folders.1))
+        new.group.take(epoch: 2)
+        let second = try new.standBy()
+        #expect(eventually(within: 60) { second.log.count(of: "gateway.started") == 1 })
+        old.group.goOn()
+        #expect(eventually(within: 60) { first.log.count(of: "gateway.spool.set_aside") == 1 })
+        #expect(first.log.count(of: "gateway.taken_over") == 1)
+        #expect(
+            (first.service.metric(
+                "mds_gateway_spool_aside_ticks_total{source=\"synthetic\"}") ?? 0) > 5_000)
+        let aside = try FileManager.default.contentsOfDirectory(
+            atPath: "\(folders.0.file("spool"))/aside")
+        #expect(aside.count == 1)
+        let standing = try count(tape)
+        #expect(try eventually(within: 60) { try count(tape) >= standing + 1_000 })
+        for each in [first, second] { #expect(try each.stop() == .success) }
+        let report = try TapeAudit.report(tape, new.settings)
+        #expect(report.isRight && report.inGaps > 5_000, "\(report)")
+    }
+
+    @Test("a spool that another owner has followed is set aside at the next start")
+    func foreign() throws {
+        let tape = try TestTape(try NatsServer(), namespace: "spool4")
+        let folder = try TemporaryFolder()
+        var first = try TestGateway(tape, environment(folder))
+        first.settings.drainNanoseconds = 100_000_000
+        let running = try first.start()
+        #expect(try eventually(within: 60) { try count(tape) >= 500 })
+        first.group.pause()
+        #expect(eventually(within: 60) { spooled(running) > 2_000 })
+        #expect(try running.stop() == .success)
+        let other = try TestGateway(
+            tape, ["SYNTHETIC_RATE": "5000", "SYNTHETIC_MISSED": "lost"])
+        other.group.take(epoch: 2)
+        let between = try other.standBy()
+        #expect(eventually(within: 60) { between.log.count(of: "gateway.started") == 1 })
+        #expect(try between.stop() == .success)
+        let again = try TestGateway(tape, environment(folder))
+        again.group.take(epoch: 3)
+        let last = try again.standBy()
+        #expect(eventually(within: 60) { last.log.count(of: "gateway.started") == 1 })
+        #expect(last.log.count(of: "gateway.spool.set_aside") == 1)
+        let standing = try count(tape)
+        #expect(try eventually(within: 60) { try count(tape) >= standing + 500 })
+        #expect(try last.stop() == .success)
+        let report = try TapeAudit.report(tape, again.settings)
+        #expect(report.isRight && report.inGaps > 2_000, "\(report)")
+    }
+
+    @Test("the process killed while NATS is away: what it had spooled is on the tape in the end")
+    func killed() throws {
+        let server = try NatsServer()
+        let tape = try TestTape(server, namespace: "spool5")
+        let folder = try TemporaryFolder()
+        let settings = try TestGateway(tape, environment(folder)).settings
+        var environment = tape.environment.merging(environment(folder)) { $1 }
+        environment.merge([
+            "MDS_MEMBER": "one", "OPS_PORT": "0", "LOG_FORMAT": "json",
+        ]) { $1 }
+        func start(_ log: String) throws -> ServerProcess {
+            try ServerProcess(
+                ProductPrograms.path("provider-gateway"), [], environment: environment,
+                logPath: folder.file(log))
+        }
+        let first = try start("first.log")
+        #expect(try eventually(within: 60) { try count(tape) >= 2_000 }, "\(first.log)")
+        let standing = try count(tape)
+        server.kill()
+        let frames = "\(folder.file("spool"))/synthetic/spool"
+        #expect(eventually(within: 60) { bytes(frames) > 1_000_000 }, "\(first.log)")
+        #expect(first.stop(SIGKILL) == SIGKILL)
+        try server.start()
+        #expect(eventually(within: 60) { tape.client.connection.isConnected })
+        let second = try start("second.log")
+        #expect(
+            eventually(within: 60) { second.log.contains("gateway.started") }, "\(second.log)")
+        #expect(second.log.contains("gateway.spool.drained"), "\(second.log)")
+        let drained = try count(tape)
+        #expect(drained > standing + 8_000)
+        #expect(try eventually(within: 60) { try count(tape) >= drained + 1_000 })
+        #expect(second.stop() == 0, "\(second.log)")
+        let report = try TapeAudit.report(tape, settings)
+        #expect(report.isRight && report.gaps > 0, "\(report)")
+        let found = try SourceOnTape(tape)
+        #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
+    }
+
+    private func bytes(_ folder: String) -> Int {
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
+            return 0
+        }
+        return names.filter { $0.hasSuffix(".frames") }.reduce(0) { sum, name in
+            let attributes = try? FileManager.default.attributesOfItem(atPath: "\(folder)/\(name)")
+            return sum + (attributes?[.size] as? Int ?? 0)
+        }
+    }
+}

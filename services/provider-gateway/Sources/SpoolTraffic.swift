@@ -1,0 +1,245 @@
+import MarketModel
+import Primitives
+import ServiceRuntime
+import TapeCodec
+import TapeTransport
+import Telemetry
+import TickSpool
+
+/// The way of one tenure's packets through the spool and out of it.
+///
+///     lane of the provider -> spool, in order -> publisher -> acknowledged -> consumed
+///
+/// While it is active every packet takes this way, also those that the publisher had in hand when
+/// it began: what a process that is killed has handed over is in the spool. One thread owns it.
+final class SpoolTraffic {
+    private struct Lane {
+        let partition: Partition
+        /// The numbers of the frames whose packets the publisher has, in order; 0: one that found
+        /// no room in the spool.
+        var sent: [UInt64] = []
+        /// Taken out of the spool; leaves when the packet before it is acknowledged.
+        var waiting: SpooledPacket?
+        /// Of the next tick that goes into the spool.
+        var nextOrdinal: UInt64 = 1
+        /// What stood on the tape when the tenure began ends before this one.
+        var standing: UInt64 = 1
+        /// Sealed, and the spool had no room for it.
+        var stuck: SealedPacket?
+    }
+
+    private static let syncNanoseconds: Int64 = 100_000_000
+    /// The disk is left alone for so long after it failed.
+    private static let pauseNanoseconds: Int64 = 1_000_000_000
+
+    private(set) var isActive = false
+    /// The spool takes nothing more.
+    private(set) var isFull = false
+    private let owner: SourceSpool
+    private let spool: Spool
+    private let publisher: TapePublisher
+    private let clock = SystemClock()
+    private var lanes: [Lane]
+    private var laneOf: [Partition: Int] = [:]
+    /// Frames of an earlier process are being published: those below `standing` are on the tape.
+    private var isReplaying = false
+    /// All frames below this were taken out of the spool.
+    private var takenBelow: UInt64 = 0
+    /// Acknowledged before they were taken.
+    private var early: [UInt64] = []
+    private var isUnsynced = false
+    private var syncedAt = Int64.min
+    private var pausedUntil = Int64.min
+
+    /// `lanes` are those of ticks, numbered from 0.
+    init(_ owner: SourceSpool, _ publisher: TapePublisher, lanes count: Int) {
+        self.owner = owner
+        self.publisher = publisher
+        spool = owner.spool
+        lanes = (0..<count).map { Lane(partition: publisher.partition(lane: $0)) }
+        for lane in lanes.indices { laneOf[lanes[lane].partition] = lane }
+        spool.rewind()
+    }
+
+    // MARK: what an earlier tenure left
+
+    /// To be called when the epochs are open. `standing`: the ordinal behind what the tape holds.
+    func replay(standing: [Partition: UInt64]) {
+        guard !spool.isEmpty else { return }
+        (isActive, isReplaying) = (true, true)
+        for lane in lanes.indices { lanes[lane].standing = standing[lanes[lane].partition] ?? 1 }
+    }
+
+    // MARK: in
+
+    /// From now on packets go into the spool, first of all those that the publisher has in hand.
+    func enter() {
+        guard !isActive else { return }
+        isActive = true
+        owner.begun()
+        for lane in lanes.indices {
+            lanes[lane].nextOrdinal = publisher.nextUnusedOrdinal(lane: lane)
+            for packet in publisher.unacknowledgedPackets(lane: lane) {
+                lanes[lane].sent.append(append(packet) ?? 0)
+            }
+        }
+    }
+
+    /// Puts what the lane has collected into the spool. False: there is no room.
+    func put(lane: Int, watermark: Timestamp) -> Bool {
+        if let packet = lanes[lane].stuck {
+            guard append(packet) != nil else { return false }
+            lanes[lane].stuck = nil
+        }
+        guard publisher.waitingTicks(lane: lane) > 0 else { return true }
+        guard publisher.waitingBytes(lane: lane) <= spool.bytesFree, !isPaused else {
+            isFull = true
+            return false
+        }
+        let packet = publisher.seal(
+            lane: lane, firstOrdinal: lanes[lane].nextOrdinal, watermark: watermark)
+        lanes[lane].nextOrdinal = packet.header.nextOrdinal
+        if append(packet) == nil { lanes[lane].stuck = packet }
+        return true
+    }
+
+    private var isPaused: Bool { clock.monotonic().nanoseconds < pausedUntil }
+
+    private func append(_ packet: SealedPacket) -> UInt64? {
+        guard !isPaused else { return nil }
+        do throws(SpoolError) {
+            switch try spool.append(packet) {
+            case .appended(let number):
+                owner.metrics.spooled.add(UInt64(packet.header.tickCount))
+                (isUnsynced, isFull) = (true, false)
+                return number
+            case .full: isFull = true
+            }
+        } catch {
+            failed(error)
+        }
+        return nil
+    }
+
+    /// What is in the spool outlives a power cut soon after.
+    func sync(atOnce: Bool = false) {
+        let now = clock.monotonic().nanoseconds
+        guard isUnsynced, atOnce || now >= syncedAt &+ Self.syncNanoseconds || syncedAt == .min
+        else { return }
+        (isUnsynced, syncedAt) = (false, now)
+        do throws(SpoolError) {
+            try spool.sync()
+        } catch {
+            failed(error)
+        }
+        owner.show()
+    }
+
+    private func failed(_ error: SpoolError) {
+        pausedUntil = clock.monotonic().nanoseconds + Self.pauseNanoseconds
+        owner.trouble(error)
+    }
+
+    // MARK: out
+
+    /// Sends what the tape takes, in order within each lane. Only for an owner.
+    func flow() {
+        for lane in lanes.indices {
+            guard let packet = lanes[lane].waiting, publisher.isReady(lane: lane) else { continue }
+            lanes[lane].waiting = nil
+            send(packet, lane)
+        }
+        guard !isPaused else { return }
+        do throws(SpoolError) {
+            while let head = try spool.peek(),
+                let lane = laneOf[head.packet.header.partition], lanes[lane].waiting == nil,
+                let packet = try spool.take()
+            {
+                takenBelow = packet.number + 1
+                try arrive(packet, lane)
+            }
+        } catch {
+            failed(error)
+        }
+        for damage in spool.damages { owner.damaged(damage) }
+        spool.damages.removeAll()
+    }
+
+    private func arrive(_ packet: SpooledPacket, _ lane: Int) throws(SpoolError) {
+        if let index = early.firstIndex(of: packet.number) {
+            early.remove(at: index)
+            try spool.consume(packet.number)
+        } else if lanes[lane].sent.contains(packet.number) {
+            // The publisher has had it since before it was spooled.
+            return
+        } else if isReplaying, packet.packet.header.nextOrdinal <= lanes[lane].standing {
+            try spool.consume(packet.number)
+        } else if publisher.isReady(lane: lane) {
+            send(packet, lane)
+        } else {
+            lanes[lane].waiting = packet
+        }
+    }
+
+    private func send(_ packet: SpooledPacket, _ lane: Int) {
+        publisher.publish(packet.packet, lane: lane)
+        lanes[lane].sent.append(packet.number)
+    }
+
+    /// A packet stands on the tape.
+    func acknowledged(_ packet: TapePublisher.Acknowledged) {
+        guard isActive, packet.header.kind == .ticks, packet.header.tickCount > 0,
+            !packet.header.flags.contains(.epochMarker), !lanes[packet.lane].sent.isEmpty
+        else { return }
+        let number = lanes[packet.lane].sent.removeFirst()
+        guard number > 0 else { return }
+        guard number < takenBelow else {
+            early.append(number)
+            return
+        }
+        do throws(SpoolError) {
+            try spool.consume(number)
+        } catch {
+            failed(error)
+        }
+    }
+
+    /// No earlier tick of the lane is in here: no watermark may pass it.
+    func hold(lane: Int) -> Timestamp {
+        guard isActive else { return .undefined }
+        let spooled = spool.tail(lanes[lane].partition)?.oldestEventTime ?? .undefined
+        return min(spooled, lanes[lane].stuck?.oldestEventTime ?? .undefined)
+    }
+
+    /// True when it has just become empty: packets take the direct way again.
+    func leaveIfDrained() -> Bool {
+        guard isActive, isDrained else { return false }
+        (isActive, isReplaying) = (false, false)
+        owner.drained()
+        owner.show()
+        return true
+    }
+
+    var isDrained: Bool {
+        spool.isEmpty
+            && lanes.allSatisfy { $0.sent.isEmpty && $0.waiting == nil && $0.stuck == nil }
+    }
+
+    // MARK: the end of a tenure
+
+    /// Puts everything that is not on the tape into the spool, and keeps it there. What finds no
+    /// room is given up; its ticks are the answer.
+    func keep(watermark: Timestamp) -> Int {
+        let left = lanes.indices.reduce(0) { $0 + publisher.unacknowledgedTicks(lane: $1) }
+        guard isActive || left > 0 else { return 0 }
+        enter()
+        var lost = 0
+        for lane in lanes.indices where !put(lane: lane, watermark: watermark) {
+            lost += publisher.waitingTicks(lane: lane)
+        }
+        for lane in lanes { lost += Int(lane.stuck?.header.tickCount ?? 0) }
+        sync(atOnce: true)
+        spool.rewind()
+        return lost
+    }
+}

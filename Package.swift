@@ -125,19 +125,15 @@ let package = Package(
         service(
             "ProviderGateway", in: "provider-gateway",
             uses: [
-                "Membership", "MembershipTransport", "LiveFanOut", "TapeTransport",
-                "Membership", "MembershipTransport", "TapeKeeping", "TapeTransport",
-                "Membership", "MembershipTransport", "LiveFanOut", "TapeTransport", "TickSpool",
-                "ServiceRuntime", "Telemetry",
+                "Membership", "MembershipTransport", "LiveFanOut", "TapeKeeping", "TapeTransport",
+                "TickSpool", "ServiceRuntime", "Telemetry",
             ] + tape),
         service(
             "OperatorWorker", in: "operator-worker",
             uses: [
-                "Membership", "MembershipTransport", "LiveFanOut", "StreamCore", "TapeTransport",
-                "Membership", "MembershipTransport", "StreamCore", "TapeKeeping", "TapeTransport",
-                "NatsTransport", "ServiceRuntime", "Telemetry",
-            ]
-                + tape),
+                "Membership", "MembershipTransport", "LiveFanOut", "StreamCore", "TapeKeeping",
+                "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry",
+            ] + tape),
         service(
             "StoreWriter", in: "store-writer",
             uses: [
@@ -201,7 +197,7 @@ let package = Package(
             of: "TapeKeeping",
             uses: ["Membership", "MembershipTransport", "TapeTransport", "NatsTransport"]
                 + ["ServiceRuntime", "Telemetry", "ServiceTestSupport", "TestSupport"] + tape),
-        tests(of: "ProviderGateway", uses: frame + tape + ["ServiceTestSupport", "TestSupport"]),
+        tests(
             of: "ProviderGateway",
             uses: frame + tape + ["LiveFanOut", "TickSpool", "ServiceTestSupport", "TestSupport"]),
         tests(
@@ -215,11 +211,9 @@ let package = Package(
             of: "TapelineTool",
             uses: frame + tape
                 + [
-                    "PostgresClient", "ServiceTestSupport", "StoreWriter", "TestSupport",
-                    "TickSpool",
+                    "LiveFanOut", "PostgresClient", "ServiceTestSupport", "StoreWriter",
+                    "TestSupport", "TickSpool",
                 ]),
-                + ["LiveFanOut", "PostgresClient", "ServiceTestSupport", "StoreWriter"]
-                + ["TestSupport"]),
         .testTarget(
             name: "ServicesTests",
             dependencies: [

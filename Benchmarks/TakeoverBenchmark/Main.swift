@@ -16,7 +16,6 @@ struct TakeoverBenchmark {
     static let handoverMark = 0.1
 
     static func main() throws {
-        setvbuf(stdout, nil, _IOLBF, 0)
         var words = Array(CommandLine.arguments.dropFirst())
         if words.isEmpty { words = ["kills", "handovers"] }
         var isClean = true

@@ -1,3 +1,4 @@
+import MarketModel
 import NatsTransport
 import Primitives
 import ServiceRuntime
@@ -42,7 +43,7 @@ final class MarkerWatch: Sendable {
 
     init(_ client: TapeClient) throws {
         let notes = notes
-        let bars = client.names.bars("")
+        let bars = "\(client.names.namespace).bars."
         // One subscription, so that a marker is always seen before its answer.
         subscription = try client.connection.subscribe(">", pendingMessagesMax: Self.pendingMax) {
             Self.note($0, bars, notes)

@@ -61,5 +61,5 @@ struct Weather {
     var isHarmless: Bool { kind == .calm || kind == .restarts }
 
     /// From the end of the storm until everything has its place.
-    var calmTime: Int64 { (strangers ? 80 : 45) * 100 * millisecond + 3 * planeMax }
+    var calmTime: Int64 { (strangers ? 80 : 45) * 100 * millisecond + 3 * planeMax + 5 * recordMax }
 }

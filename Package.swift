@@ -145,9 +145,7 @@ let package = Package(
         program(
             "TapelineTool", at: "Sources/tapeline",
             uses: [
-                "Membership", "MembershipTransport", "TickSpool", "TapeTransport", "NatsTransport",
-                "PostgresClient", "ValkeyClient", "ServiceRuntime", "Telemetry",
-                "Membership", "MembershipTransport", "TapeKeeping", "TapeTransport",
+                "Membership", "MembershipTransport", "TapeKeeping", "TickSpool", "TapeTransport",
                 "NatsTransport", "PostgresClient", "ValkeyClient", "ServiceRuntime", "Telemetry",
             ] + tape),
 

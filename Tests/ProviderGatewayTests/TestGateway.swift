@@ -98,6 +98,14 @@ struct TestGateway {
     var settings: GatewaySettings
     let report: GatewayReport
     let group = TestGroup()
+    /// Whether the tape says that it is nearly full.
+    let isLow = Flag()
+
+    final class Flag: Sendable {
+        private let value = Atomic(false)
+        var isSet: Bool { value.load(ordering: .relaxed) }
+        func set(_ isSet: Bool) { value.store(isSet, ordering: .relaxed) }
+    }
 
     init(_ tape: TestTape, _ environment: [String: String]) throws {
         self.tape = tape
@@ -109,12 +117,12 @@ struct TestGateway {
 
     /// Runs it on a client that the test may close: to the gateway that is a kill.
     func standBy(_ client: TapeClient) throws -> RunningService {
-        let (settings, report, membership) = (settings, report, group.membership)
+        let (settings, report, membership, isLow) = (settings, report, group.membership, isLow)
         return try service.start { context in
             defer { client.close() }
             return try Gateway.run(
                 settings, client: client, context: context, report: report,
-                membership: membership)
+                membership: membership, headroom: { isLow.isSet ? .low : .ample })
         }
     }
 

@@ -25,7 +25,8 @@ final class Gateway {
     /// Runs until shutdown is asked for, or the connection is lost for good.
     static func run(
         _ settings: GatewaySettings, client: TapeClient, context: ServiceContext,
-        report: GatewayReport, membership: SourceMembership, live: LivePublisher? = nil
+        report: GatewayReport, membership: SourceMembership, live: LivePublisher? = nil,
+        headroom: @escaping @Sendable () -> HeadroomLevel.Level = { .ample }
     ) throws -> ExitCode {
         client.notify(membership.control)
         let listener = try PositionListener(client, source: settings.source)
@@ -36,7 +37,8 @@ final class Gateway {
                 readers: ReaderEar(listener),
                 metrics: GatewayMetrics(context.telemetry.metrics, source: settings.source),
                 live: live,
-                spool: try SourceSpool.open(settings, context.telemetry)))
+                spool: try SourceSpool.open(settings, context.telemetry),
+                headroom: headroom))
         return try gateway.run()
     }
 
@@ -77,6 +79,9 @@ final class Gateway {
                 SourceTakenOver(source: parts.settings.source, epoch: epoch))
             parts.spool?.setAside(reason: "another gateway followed epoch \(epoch)")
             parts.seat.end(.lost(reason: "its epoch \(epoch) was followed by another one"))
+        case .failed:
+            parts.seat.end(.released)
+            return .failure
         case .connectionGone(let reason): return connectionGone(reason)
         }
         standsBy()

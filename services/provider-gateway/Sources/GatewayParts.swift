@@ -15,4 +15,6 @@ struct GatewayParts {
     let live: LivePublisher?
     /// Takes what the tape does not take at the moment; nil: there is none.
     let spool: SourceSpool?
+    /// How much room the tape has left for this source's streams.
+    let headroom: @Sendable () -> HeadroomLevel.Level
 }

@@ -31,6 +31,9 @@ final class GatewayReport: Sendable {
         var waiting = 0
         var partitions: [Head] = []
         var record = SourceRecorder.Status()
+        var pressure: BackpressureMachine.Causes = []
+        /// Nil: there is no spool.
+        var spooled: (ticks: Int, bytes: Int)?
     }
 
     /// A subject whose tape was found put back.
@@ -96,6 +99,19 @@ final class GatewayReport: Sendable {
                     }
                 }
             })
+        json.member("policy_trades", settings.policies.trades.rawValue)
+        json.member("policy_quotes", settings.policies.quotes.rawValue)
+        json.member("policies_act", !present.pressure.isEmpty)
+        json.member("room", present.pressure.text)
+        if let spooled = present.spooled {
+            json.member(
+                "spool",
+                object: { json in
+                    json.member("ticks", spooled.ticks)
+                    json.member("bytes", spooled.bytes)
+                    json.member("bytes_max", settings.spoolBytesMax)
+                })
+        }
         json.member("record", object: { json in write(present.record, into: &json) })
         let losses = losses.withLock { $0 }
         json.member(

@@ -16,6 +16,7 @@ struct GatewaySettings: Sendable {
     /// Nil: none.
     var spoolFolder: String?
     var spoolBytesMax: Int
+    var policies = BackpressureMachine.Policies()
     /// How long taken ticks may take to get onto the tape when the service stops.
     var drainNanoseconds: Int64 = 7_000_000_000
 
@@ -47,6 +48,14 @@ struct GatewaySettings: Sendable {
             ConfigurationKey(
                 "GATEWAY_SPOOL_BYTES", .byteCount(1_048_576...Int.max), default: "1GiB",
                 group: "Gateway", "Bytes that the spool takes at most."),
+            ConfigurationKey(
+                "GATEWAY_POLICY_TRADES", .choice(["block", "drop", "error"]), default: "block",
+                group: "Gateway",
+                "Trades when the tape is nearly full or nothing takes them: what is done."),
+            ConfigurationKey(
+                "GATEWAY_POLICY_QUOTES", .choice(["block", "conflate", "drop", "error"]),
+                default: "block", group: "Gateway",
+                "The same for quotes; conflate: at most one per symbol and second."),
             ConfigurationKey(
                 "SYNTHETIC_SEED", .integer(0...Int.max), default: "1", group: "Synthetic provider",
                 "The seed from which all ticks follow."),
@@ -98,6 +107,11 @@ struct GatewaySettings: Sendable {
         isLive = configuration.flag("GATEWAY_LIVE")
         let folder = configuration.optionalText("GATEWAY_SPOOL") ?? ""
         spoolFolder = folder.isEmpty ? nil : folder
+        policies = BackpressureMachine.Policies(
+            trades: BackpressurePolicy(rawValue: configuration.text("GATEWAY_POLICY_TRADES"))
+                ?? .block,
+            quotes: BackpressurePolicy(rawValue: configuration.text("GATEWAY_POLICY_QUOTES"))
+                ?? .block)
         spoolBytesMax = configuration.integer("GATEWAY_SPOOL_BYTES")
         streamBytesMax = Int64(configuration.integer("MDS_STREAM_BYTES"))
         keep = configuration.duration("GATEWAY_KEEP")

@@ -9,6 +9,8 @@ struct GatewayMetrics {
     let received: Counter
     let blocked: Counter
     private let watermark: Gauge
+    let leftOutTrades: Counter
+    let leftOutQuotes: Counter
     private let takeOverGaps: Counter
     private let droppedGaps: Counter
     private let ageAtAcknowledgement: Histogram
@@ -20,6 +22,13 @@ struct GatewayMetrics {
         blocked = metrics.counter(
             "mds_gateway_blocked_total", "Turns in which a full packet held the provider up.",
             labels: labels)
+        func leftOut(_ kind: String) -> Counter {
+            metrics.counter(
+                "mds_gateway_left_out_ticks_total", "Ticks that a policy left out.",
+                labels: labels + [("kind", kind)])
+        }
+        leftOutTrades = leftOut("trade")
+        leftOutQuotes = leftOut("quote")
         func gaps(_ reason: String) -> Counter {
             metrics.counter(
                 "mds_gateway_gap_records_total", "Gap records that were written.",
@@ -143,19 +152,64 @@ struct SourcePaused: TelemetryEvent {
     }
 }
 
+/// The policies begin or cease to act, or do so for another reason.
+struct BackpressureChanged: TelemetryEvent {
+    static let name = "gateway.backpressure"
+    let source: SourceName
+    let causes: BackpressureMachine.Causes
+    let policies: BackpressureMachine.Policies
+
+    var level: LogLevel { causes.isEmpty ? .info : .warning }
+    var message: String { causes.text }
+    var fields: [(String, LogValue)] {
+        [
+            ("source", .text(source.text)), ("trades", .text(policies.trades.rawValue)),
+            ("quotes", .text(policies.quotes.rawValue)),
+        ]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        let labels = [("source", source.text)]
+        metrics.counter(
+            "mds_gateway_backpressure_changes_total",
+            "How often the policies of backpressure began or ended to act.", labels: labels
+        ).add()
+        metrics.gauge(
+            "mds_gateway_backpressure", "1 while the policies of backpressure act, else 0.",
+            labels: labels
+        ).set(causes.isEmpty ? 0 : 1)
+    }
+}
+
+struct BackpressureEnds: TelemetryEvent {
+    static let name = "gateway.backpressure.error"
+    let source: SourceName
+
+    var level: LogLevel { .error }
+    var message: String { "there is no room, and the policy is to end the service" }
+    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
+}
+
 struct GatewayDrained: TelemetryEvent {
     static let name = "gateway.drained"
     let ticks: UInt64
     let unpublished: UInt64
+    /// They wait for the next owner that is this gateway.
+    let spooled: Int
 
     var level: LogLevel { unpublished == 0 ? .info : .error }
     var message: String {
         unpublished == 0
-            ? "everything that was taken is on the tape"
+            ? spooled == 0
+                ? "everything that was taken is on the tape"
+                : "everything that was taken is on the tape or in the spool"
             : "stopped with ticks that are not on the tape"
     }
     var fields: [(String, LogValue)] {
-        [("ticks", .unsigned(ticks)), ("unpublished", .unsigned(unpublished))]
+        [
+            ("ticks", .unsigned(ticks)), ("unpublished", .unsigned(unpublished)),
+            ("spooled", .integer(Int64(spooled))),
+        ]
     }
 
     func count(in metrics: MetricRegistry) {

@@ -39,10 +39,10 @@ struct Main {
         }
         guard let client else { return .success }
         defer { client.close() }
+        let streams = (0..<TapeNames.tickStreams).map { tape.names.tickStream($0) }
         let watch = try TapeWatch(
             client, monitor: tape.monitor,
-            streams: (0..<TapeNames.tickStreams).map { tape.names.tickStream($0) }
-                + [tape.names.barStream], metrics: true)
+            streams: streams + [tape.names.barStream], metrics: true)
         defer { watch.stop() }
         context.operations.addStatusSection("tape") { watch.write(into: &$0) }
         let duties = try TapeDuties(settings, tape: tape, client: client, context: context)
@@ -58,7 +58,7 @@ struct Main {
         membership.hasLeft = { member.hasLeft }
         return try Gateway.run(
             settings, client: client, context: context, report: report, membership: membership,
-            live: live)
+            live: live, headroom: { watch.headroom(ofStreams: streams) })
     }
 
     /// The gateways of one source are a group with one seat.

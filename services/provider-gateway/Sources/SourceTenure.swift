@@ -5,6 +5,7 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 import Telemetry
+import TickSpool
 
 /// How the time ended in which this gateway was the source's own.
 enum TenureEnd {
@@ -15,6 +16,8 @@ enum TenureEnd {
     /// The tape shows a higher epoch.
     case fenced(epoch: UInt64)
     case connectionGone(String)
+    /// A policy says so.
+    case failed
 }
 
 /// The data plane of a source that is open: takes due ticks from the provider, packs them per
@@ -36,6 +39,8 @@ final class SourceTenure {
     /// How often what the tape acknowledged is put on record. What is younger can be lost with a
     /// tape that is put back, unless a reader has it.
     private static let recordNanoseconds: Int64 = 1_000_000_000
+    /// How long what a policy leaves out is collected for a gap record.
+    private static let gapNanoseconds: Int64 = 5_000_000_000
     /// A packet that is not acknowledged for so long says that the tape takes nothing.
     private static let stuckNanoseconds: Int64 = 1_000_000_000
     /// How long ticks are collected for a packet of the spool: what a kill can cost.
@@ -58,6 +63,9 @@ final class SourceTenure {
     /// Of a provider that cannot wait.
     private let traffic: SpoolTraffic?
     private var spooledAt = Int64.min
+    private var backpressure: BackpressureMachine
+    /// There is no room, and the policy is to end.
+    private var hasFailed = false
     private var recorded: [SourceRecord.Lane: SourceRecord.Head] = [:]
     private var recordedAt = Int64.min
     private var events: [TapeEvent] = []
@@ -74,6 +82,8 @@ final class SourceTenure {
         gaps = source.resumption.gaps
         watermarks = IdleWatermarks(source.lanes)
         recorder = source.recorder
+        backpressure = BackpressureMachine(
+            parts.settings.policies, symbols: source.lanes.places.count)
         traffic = parts.settings.provider.pace == .realtime ? source.traffic : nil
     }
 
@@ -99,6 +109,10 @@ final class SourceTenure {
             }
             writeGaps()
             let blocked = takeTicks()
+            if hasFailed {
+                parts.context.telemetry.emit(BackpressureEnds(source: parts.settings.source))
+                return .failed
+            }
             publish(isSteady: isSteady())
             tell()
             _ = mailbox.receive(
@@ -148,23 +162,99 @@ final class SourceTenure {
         let now = clock.now()
         for _ in 0..<Self.ticksPerTurn {
             guard let symbol = provider.dueSymbol(now: now) else { return false }
-            let place = lanes.places[symbol]
-            if publisher.isFull(lane: place.lane), !makeRoom(lane: place.lane) {
+            switch choose(symbol) {
+            case .take: take(symbol, now)
+            case .leaveOut: leaveOut(symbol, now)
+            case .wait:
                 parts.metrics.blocked.add()
                 return true
-            }
-            switch provider.take(received: now) {
-            case .trade(var trade)?:
-                trade.header.symbol = place.symbol
-                append(publisher.append(trade, lane: place.lane))
-            case .quote(var quote)?:
-                quote.header.symbol = place.symbol
-                append(publisher.append(quote, lane: place.lane))
-            case nil: break
             }
         }
         return false
     }
+
+    private enum Choice {
+        case take
+        case leaveOut
+        case wait
+    }
+
+    private func choose(_ symbol: Int) -> Choice {
+        if backpressure.isPressed {
+            let action = backpressure.action(
+                isTrade: provider.nextIsTrade, symbol: symbol, time: provider.nextTime)
+            switch action {
+            case .take: break
+            case .leaveOut: return .leaveOut
+            case .end:
+                hasFailed = true
+                return .wait
+            }
+        }
+        let lane = lanes.places[symbol].lane
+        guard publisher.isFull(lane: lane), !makeRoom(lane: lane) else { return .take }
+        return withoutRoom(symbol)
+    }
+
+    /// Neither the tape nor the spool takes the tick that is due.
+    private func withoutRoom(_ symbol: Int) -> Choice {
+        let isNews = !backpressure.causes.contains(.noRoom)
+        changed(backpressure.set(.noRoom, true))
+        let isTrade = provider.nextIsTrade
+        if backpressure.waits(isTrade: isTrade) { return .wait }
+        guard isNews else { return .leaveOut }
+        let action = backpressure.action(
+            isTrade: isTrade, symbol: symbol, time: provider.nextTime)
+        hasFailed = hasFailed || action == .end
+        return action == .end ? .wait : .leaveOut
+    }
+
+    private func take(_ symbol: Int, _ now: Timestamp) {
+        let place = lanes.places[symbol]
+        switch provider.take(received: now) {
+        case .trade(var trade)?:
+            trade.header.symbol = place.symbol
+            append(publisher.append(trade, lane: place.lane))
+        case .quote(var quote)?:
+            quote.header.symbol = place.symbol
+            append(publisher.append(quote, lane: place.lane))
+        case nil: break
+        }
+    }
+
+    private func leaveOut(_ symbol: Int, _ now: Timestamp) {
+        let (time, isTrade) = (provider.nextTime, provider.nextIsTrade)
+        guard provider.take(received: now) != nil else { return }
+        (isTrade ? parts.metrics.leftOutTrades : parts.metrics.leftOutQuotes).add()
+        gaps.leftOut(
+            symbol: symbol, isTrade: isTrade, time: time, now: clock.monotonic().nanoseconds)
+    }
+
+    // MARK: backpressure
+
+    private func changed(_ causes: BackpressureMachine.Causes?) {
+        guard let causes else { return }
+        parts.context.telemetry.emit(
+            BackpressureChanged(
+                source: parts.settings.source, causes: causes,
+                policies: parts.settings.policies))
+    }
+
+    /// How much room there is, and whether what was left out is to be written.
+    private func lookAtRoom(_ now: Int64) {
+        changed(backpressure.set(.headroom, parts.headroom() == .low))
+        if backpressure.causes.contains(.noRoom) {
+            let hasRoom =
+                if let traffic, traffic.isActive { traffic.hasRoom } else {
+                    !lanes.tickLanes.contains { publisher.isFull(lane: $0) }
+                }
+            if hasRoom { changed(backpressure.set(.noRoom, false)) }
+        }
+        let isDue = gaps.openSince < Int64.max && now >= gaps.openSince + Self.gapNanoseconds
+        if isDue || !backpressure.isPressed { gaps.close() }
+    }
+
+    // MARK: gaps and packets
 
     /// Puts gap records that are due into their lanes, as far as there is room.
     private func writeGaps() {
@@ -297,7 +387,9 @@ final class SourceTenure {
         var left = lanes.tickLanes.reduce(0) { $0 + publisher.unacknowledgedTicks(lane: $1) }
         if let traffic { left = traffic.keep(watermark: packetWatermark()) }
         parts.context.telemetry.emit(
-            GatewayDrained(ticks: parts.metrics.received.value, unpublished: UInt64(left)))
+            GatewayDrained(
+                ticks: parts.metrics.received.value, unpublished: UInt64(left),
+                spooled: parts.spool?.spool.ticks ?? 0))
         return .released(left: left)
     }
 
@@ -306,6 +398,7 @@ final class SourceTenure {
         guard now >= reportedAt &+ Self.reportNanoseconds || reportedAt == Int64.min else { return }
         reportedAt = now
         enterSpoolIfStuck(now)
+        lookAtRoom(now)
         // A reader that holds more than was given out: the tape was put back before this gateway
         // came, or behind its back.
         if let heard = parts.readers.news() {
@@ -323,7 +416,8 @@ final class SourceTenure {
                     GatewayReport.Head(
                         partition: publisher.partition(lane: $0), epoch: publisher.epoch(lane: $0),
                         lastOrdinal: publisher.nextOrdinal(lane: $0) - 1)
-                }, record: recorder.status))
+                }, record: recorder.status, pressure: backpressure.causes,
+                spooled: parts.spool.map { ($0.spool.ticks, $0.spool.bytes) }))
     }
 
     /// Hands over what is to be put on record, if any of it is news.

@@ -220,6 +220,12 @@ final class SpoolTraffic {
         return true
     }
 
+    /// A fifth of it is free: below that it may soon be full again.
+    var hasRoom: Bool {
+        spool.bytesFree >= spool.settings.bytesMax / 5
+            && lanes.allSatisfy { $0.stuck == nil } && !isPaused
+    }
+
     var isDrained: Bool {
         spool.isEmpty
             && lanes.allSatisfy { $0.sent.isEmpty && $0.waiting == nil && $0.stuck == nil }

@@ -83,6 +83,10 @@ struct SyntheticMarket: Sendable {
         case quote(Quote)
     }
 
+    /// What kind the tick is of, without making it.
+    @inline(__always)
+    func isTrade(tick index: UInt64) -> Bool { bits(index, 2) >> 8 % 4 == 0 }
+
     /// One tick in four is a trade. `header.symbol` is left to the caller.
     func tick(_ index: UInt64, origin: Timestamp, received: Timestamp) -> Tick {
         let symbol = symbol(ofTick: index)
@@ -95,7 +99,7 @@ struct SyntheticMarket: Sendable {
         let spread = Int64(1 + shape % 3)
         let bid = middle - spread / 2
         let ask = bid + spread
-        if shape >> 8 % 4 == 0 {
+        if isTrade(tick: index) {
             let price = shape >> 16 % 2 == 0 ? bid : ask
             return .trade(
                 Trade(

@@ -163,6 +163,10 @@ struct SyntheticProvider: Sendable {
         return market.symbol(ofTick: next)
     }
 
+    /// Of the next tick: what has to be known to leave it out.
+    var nextIsTrade: Bool { market.isTrade(tick: next) }
+    var nextTime: Timestamp { market.time(ofTick: next, origin: origin) }
+
     /// The next tick; nil when the tape has it already. Moves on either way.
     mutating func take(received: Timestamp) -> SyntheticMarket.Tick? {
         let index = next

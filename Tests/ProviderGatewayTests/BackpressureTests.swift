@@ -1,0 +1,81 @@
+import Primitives
+import Testing
+
+@testable import ProviderGateway
+
+@Suite("Policies of backpressure")
+struct BackpressureTests {
+    private func time(_ milliseconds: Int64) -> Timestamp {
+        Timestamp(nanoseconds: 1_700_000_000_000_000_000 + milliseconds * 1_000_000)
+    }
+
+    private func machine(
+        _ trades: BackpressurePolicy, _ quotes: BackpressurePolicy
+    ) -> BackpressureMachine {
+        BackpressureMachine(
+            BackpressureMachine.Policies(trades: trades, quotes: quotes), symbols: 2)
+    }
+
+    @Test("with room everything is taken, whatever the policies")
+    func free() {
+        var machine = machine(.error, .drop)
+        var action = machine.action(isTrade: true, symbol: 0, time: time(0))
+        #expect(action == .take)
+        action = machine.action(isTrade: false, symbol: 0, time: time(0))
+        #expect(action == .take && !machine.isPressed)
+    }
+
+    @Test(
+        "each policy under each cause",
+        arguments: [
+            (BackpressurePolicy.block, BackpressureMachine.Action.take), (.drop, .leaveOut),
+            (.error, .end),
+        ], [BackpressureMachine.Causes.headroom, .noRoom])
+    func pressed(
+        policy: (BackpressurePolicy, BackpressureMachine.Action),
+        cause: BackpressureMachine.Causes
+    ) {
+        for isTrade in [true, false] {
+            var machine = isTrade ? machine(policy.0, .block) : machine(.block, policy.0)
+            let change = machine.set(cause, true)
+            #expect(change == cause)
+            let action = machine.action(isTrade: isTrade, symbol: 1, time: time(5))
+            #expect(action == policy.1)
+            #expect(machine.waits(isTrade: isTrade) == (policy.0 == .block))
+            let other = machine.action(isTrade: !isTrade, symbol: 1, time: time(5))
+            #expect(other == .take && machine.waits(isTrade: !isTrade))
+        }
+    }
+
+    @Test("it is pressed until every cause is gone, and each change is told once")
+    func causes() {
+        var machine = machine(.block, .drop)
+        var changes: [BackpressureMachine.Causes?] = [
+            machine.set(.headroom, true), machine.set(.headroom, true),
+            machine.set(.noRoom, true), machine.set(.headroom, false),
+        ]
+        #expect(changes == [.headroom, nil, [.headroom, .noRoom], .noRoom])
+        #expect(machine.isPressed)
+        changes = [machine.set(.noRoom, false), machine.set(.noRoom, false)]
+        #expect(changes == [[], nil] && !machine.isPressed)
+    }
+
+    @Test("conflated quotes: one per symbol and second, trades untouched")
+    func conflate() {
+        var machine = machine(.block, .conflate)
+        _ = machine.set(.headroom, true)
+        var taken: [Int64] = []
+        for now in stride(from: Int64(0), to: 5_000, by: 100) {
+            for symbol in 0...1 {
+                let action = machine.action(isTrade: false, symbol: symbol, time: time(now))
+                if action == .take { taken.append(now) }
+            }
+            let trade = machine.action(isTrade: true, symbol: 0, time: time(now))
+            #expect(trade == .take)
+        }
+        #expect(taken == [0, 0, 1_000, 1_000, 2_000, 2_000, 3_000, 3_000, 4_000, 4_000])
+        // A clock that was set back holds nobody up.
+        let action = machine.action(isTrade: false, symbol: 0, time: time(-9_000))
+        #expect(action == .take)
+    }
+}

@@ -1,0 +1,90 @@
+import Primitives
+
+/// What is done with ticks of one kind while there is little room.
+enum BackpressurePolicy: String, Sendable {
+    /// They go into the spool; when that is full the provider waits.
+    case block
+    /// At most one quote per symbol and second: the one that is latest then.
+    case conflate
+    case drop
+    /// The service ends.
+    case error
+}
+
+/// Decides what happens to each tick, by how much room there is. Pure.
+///
+/// *Free*: everything is taken. *Pressed*: the tape's headroom is low, or neither it nor the spool
+/// takes anything; then the policies act. Each cause comes and goes by itself.
+struct BackpressureMachine: Sendable {
+    struct Policies: Hashable, Sendable {
+        var trades = BackpressurePolicy.block
+        var quotes = BackpressurePolicy.block
+    }
+
+    struct Causes: OptionSet, Hashable, Sendable {
+        let rawValue: UInt8
+        /// Publishing would soon be refused.
+        static let headroom = Causes(rawValue: 1)
+        /// Neither the tape nor the spool takes anything.
+        static let noRoom = Causes(rawValue: 2)
+
+        var text: String {
+            switch self {
+            case .headroom: "the tape is nearly full"
+            case .noRoom: "neither the tape nor the spool takes anything"
+            case []: "there is room again"
+            default: "the tape is nearly full, and neither it nor the spool takes anything"
+            }
+        }
+    }
+
+    enum Action: Hashable, Sendable {
+        case take
+        case leaveOut
+        case end
+    }
+
+    private static let conflateNanoseconds: Int64 = 1_000_000_000
+
+    let policies: Policies
+    private(set) var causes: Causes = []
+    /// Per symbol: when its last quote was taken while quotes are conflated.
+    private var quoteTaken: [Timestamp]
+
+    init(_ policies: Policies, symbols: Int) {
+        self.policies = policies
+        quoteTaken = [Timestamp](repeating: Timestamp(nanoseconds: .min), count: symbols)
+    }
+
+    var isPressed: Bool { !causes.isEmpty }
+
+    /// The causes after the change; nil: it is none.
+    mutating func set(_ cause: Causes, _ isThere: Bool) -> Causes? {
+        guard causes.contains(cause) != isThere else { return nil }
+        if isThere { causes.insert(cause) } else { causes.remove(cause) }
+        return causes
+    }
+
+    /// Of a tick that is due. Allocates nothing.
+    mutating func action(isTrade: Bool, symbol: Int, time: Timestamp) -> Action {
+        guard isPressed else { return .take }
+        switch isTrade ? policies.trades : policies.quotes {
+        case .block: return .take
+        case .drop: return .leaveOut
+        case .error: return .end
+        case .conflate:
+            let last = quoteTaken[symbol]
+            // Times of another market may jump back.
+            guard time < last || time.nanoseconds(since: last) >= Self.conflateNanoseconds else {
+                return .leaveOut
+            }
+            quoteTaken[symbol] = time
+            return .take
+        }
+    }
+
+    /// Whether the tick waits when it finds no room; else it is left out.
+    func waits(isTrade: Bool) -> Bool {
+        (isTrade ? policies.trades : policies.quotes) == .block
+    }
+}

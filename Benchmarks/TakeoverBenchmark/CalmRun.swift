@@ -1,4 +1,5 @@
 internal import Foundation
+import Primitives
 import ServiceRuntime
 import Synchronization
 import TestSupport
@@ -74,7 +75,8 @@ final class Noise {
         defer { close(file) }
         let block = [UInt8](repeating: 0, count: blockBytes)
         for _ in 0..<blocks {
-            guard unsafe write(file, block, block.count) == block.count, fdatasync(file) == 0
+            let count = unsafe write(file, block, block.count)
+            guard count == block.count, fdatasync(file) == 0
             else { return }
         }
     }

@@ -102,7 +102,7 @@ final class Cluster {
         let answer = try HTTPProbe.get(
             host: "127.0.0.1", port: port, path: "/metrics", timeout: .seconds(2))
         var buckets: [Double: Double] = [:]
-        for line in String(decoding: answer.body.utf8, as: UTF8.self).split(separator: "\n")
+        for line in String(decoding: answer.body, as: UTF8.self).split(separator: "\n")
         where line.hasPrefix("\(name)_bucket") {
             let parts = line.split(separator: "\"")
             guard parts.count >= 3, let count = Double(parts[parts.count - 1].dropFirst(2)) else {

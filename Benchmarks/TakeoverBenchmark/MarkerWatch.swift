@@ -4,6 +4,7 @@ import Primitives
 import ServiceRuntime
 import Synchronization
 import TapeCodec
+import TapeProtocol
 import TapeTransport
 
 /// Sees every message on the server, and when the markers of operators' epochs are acknowledged.

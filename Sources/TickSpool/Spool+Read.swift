@@ -33,7 +33,8 @@ extension Spool {
     }
 
     /// It stands on the tape. In any order over what was taken; also for what `peek` has shown.
-    /// Numbers that are not on their way are ignored. What is thrown is about the disk: it stays consumed.
+    /// Numbers that are not on their way are ignored. What is thrown is about the disk: it stays
+    /// consumed.
     public func consume(_ number: UInt64) throws(SpoolError) {
         if head?.header.number == number { _ = try take() }
         guard let index = taken.firstIndex(where: { $0.header.number == number }),

@@ -8,6 +8,8 @@ public struct SourceName: Hashable, Sendable, BitwiseCopyable {
 
     /// Who derives: the source of everything on `md.bars.*`.
     public static let `operator` = SourceName(checked: "operator")
+    /// What a person puts on the tape: its ticks are marked as backfilled, and it has no watermark.
+    public static let manual = SourceName(checked: "manual")
 
     /// The bytes in order, little endian, padded with zeros.
     public let words: Words

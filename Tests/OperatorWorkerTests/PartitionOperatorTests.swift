@@ -33,6 +33,30 @@ struct PartitionOperatorTests {
         #expect(found.markers.map(\.definition) == [bench.settings.definition])
     }
 
+    @Test("what people put on the tape neither changes bars nor holds them up")
+    func manual() throws {
+        let bench = try OperatorBench(namespace: "op77")
+        let feed = TickFeed(seed: 4, symbols: symbols, packets: 60)
+        var source = try feed.source(on: bench.tape, 0)
+        var people = try feed.source(on: bench.tape, 0, name: "manual")
+        for packet in feed.packets {
+            var again = packet.trades
+            for index in again.indices { again[index].trade.header.flags.insert(.backfilled) }
+            for (_, trade) in again { people.append(trade) }
+            bench.take(people.seal(watermark: Timestamp(nanoseconds: Int64.min)))
+            TickFeed.append(packet, to: &source)
+            bench.take(source.seal(watermark: packet.watermark))
+            bench.take(people.seal(watermark: .undefined))
+        }
+        bench.take(source.seal(watermark: feed.end))
+        #expect(bench.drain())
+        #expect(bench.core.watermark == feed.end)
+        let found = try bench.onTape()
+        #expect(found.problems.isEmpty, "\(found.problems)")
+        #expect(Set(found.bars) == expected(feed) && found.bars.count == expected(feed).count)
+        #expect(found.sources == ["test"])
+    }
+
     @Test("more bars than a packet holds leave, also when none had left before")
     func manyAtOnce() throws {
         let bench = try OperatorBench(namespace: "op10")

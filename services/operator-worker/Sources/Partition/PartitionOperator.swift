@@ -139,13 +139,17 @@ struct PartitionOperator {
         guard stopped == nil else { return }
         self.position = position
         if complete == nil { complete = position.map { .before($0.streamCreated) } }
-        guard let source = machine.source(header.source, firstSeen: header.sendTime) else {
-            stopped = "more sources feed this partition than the limit allows"
-            return
-        }
-        if header.kind == .ticks { takeTicks(header, packet, source: source) }
         schedule.took(ticks: Int(header.tickCount))
-        machine.advance(source: source, watermark: header.watermark, into: &closed)
+        // What people put there is backfilled: it has no watermark to wait for, and its definitions
+        // must not take a symbol away from the source that feeds it.
+        if header.source != .manual {
+            guard let source = machine.source(header.source, firstSeen: header.sendTime) else {
+                stopped = "more sources feed this partition than the limit allows"
+                return
+            }
+            if header.kind == .ticks { takeTicks(header, packet, source: source) }
+            machine.advance(source: source, watermark: header.watermark, into: &closed)
+        }
         if case .building(let end) = phase {
             build(until: end)
         } else {

@@ -19,6 +19,8 @@ enum HelpPage {
           audit     prove that tape and database hold the same, and every bar from its trades
 
         The tape
+          watch     rates, lag, owners, watermarks and headroom on one screen, redrawn
+          members   groups, their members, and who owns which partition since when
           tail      what is on the tape: from now on, or from a time or sequence
           tape      streams, partitions, rates, readers and their lag, what holds of the disk
           partition of SYMBOL
@@ -31,6 +33,10 @@ enum HelpPage {
           groups list | register GROUP | remove GROUP
                     for whom the tape is kept: what a registered group has not read is not
                     purged, whether anybody of it runs or not
+          spool list
+                    what gateways could not put on the tape, in use and set aside
+          spool replay NAME
+                    put on the tape what a spool that was set aside has of the gaps there
 
           version   the version of this tool
           help      this page
@@ -78,6 +84,10 @@ enum HelpPage {
                             position: only these
           --reads ticks|bars
                             groups register: what it reads, ticks if not given; may be repeated
+          --interval N      watch: seconds from look to look, 1 if not given
+          --once            watch: one look (two, for the rates), then it ends
+          --folder FOLDER   spool: where the spools are; if not given, GATEWAY_SPOOL, or the
+                            local stack's
           --yes             do not ask
 
         Examples

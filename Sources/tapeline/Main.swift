@@ -57,6 +57,17 @@ enum Main {
         case .partition(.rebuild(let command)):
             return try command.run(
                 deployment(command.target), shutdown: signals(), terminal)
+        case .members(let command):
+            return try command.run(deployment(command.target), terminal)
+        case .watch(let command):
+            return try WatchRun(command: command, terminal: terminal)
+                .run(deployment(command.target), shutdown: signals())
+        case .spool(.list(let place, let asJSON)):
+            return try SpoolRun(terminal: terminal).list(place, asJSON: asJSON)
+        case .spool(.replay(let command)):
+            let replay = SpoolReplay(
+                command: command, folder: try SpoolRun.folder(command.place), terminal: terminal)
+            return try replay.run(deployment(command.target), shutdown: signals())
         case .supervise(let target, let options):
             let stack = try stack(target, terminal)
             return try stack.supervise(options, shutdown: signals())

@@ -22,12 +22,15 @@ struct Terminal: Sendable {
         return unsafe getenv("TERM").map { unsafe String(cString: $0) != "dumb" } ?? false
     }
 
-    var columns: Int {
+    var columns: Int { size.map { Int($0.ws_col) } ?? 80 }
+    var rows: Int { size.map { Int($0.ws_row) } ?? 24 }
+
+    /// nil: it has none.
+    private var size: winsize? {
         var size = winsize()
-        guard unsafe ioctl(output, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else {
-            return 80
-        }
-        return Int(size.ws_col)
+        guard unsafe ioctl(output, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0
+        else { return nil }
+        return size
     }
 
     func problem(_ text: String) { write("tapeline: \(text)\n", to: errors) }

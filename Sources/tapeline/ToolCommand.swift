@@ -15,6 +15,9 @@ enum ToolCommand: Equatable, Sendable {
     case partition(PartitionCommand)
     case position(PositionCommand)
     case groups(GroupsCommand)
+    case members(MembersCommand)
+    case watch(WatchCommand)
+    case spool(SpoolCommand)
     /// The process behind `up`; nobody types it.
     case supervise(Target, Stack.UpOptions)
 
@@ -29,7 +32,7 @@ enum ToolCommand: Equatable, Sendable {
 
     static let words = [
         "demo", "up", "down", "status", "audit", "supervise", "version", "help", "tail",
-        "tape", "partition", "position", "groups",
+        "tape", "partition", "position", "groups", "members", "watch", "spool",
     ]
 
     /// `arguments` without the program's name.
@@ -45,6 +48,9 @@ enum ToolCommand: Equatable, Sendable {
         case "partition": return .partition(try PartitionCommand.parse(rest))
         case "position": return .position(try PositionCommand.parse(rest))
         case "groups": return .groups(try GroupsCommand.parse(rest))
+        case "members": return .members(try MembersCommand.parse(rest))
+        case "watch": return .watch(try WatchCommand.parse(rest))
+        case "spool": return .spool(try SpoolCommand.parse(rest))
         default: return try parseStack(word, rest)
         }
     }

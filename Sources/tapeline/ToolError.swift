@@ -1,4 +1,5 @@
 import ServiceRuntime
+import TickSpool
 
 /// Why a command of the tool failed. The description is one line: what, with what, what to do next.
 enum ToolError: Error, Equatable {
@@ -21,12 +22,16 @@ enum ToolError: Error, Equatable {
     case refused(String)
     /// What was read cannot be believed or understood.
     case unreadable(String)
+    case spool(SpoolError)
 
     var exitCode: ExitCode {
         switch self {
         case .usage, .noCheckout, .configuration: .usage
         case .missing, .unreachable: .unavailable
         case .file, .diskNearlyFull: .ioError
+        case .spool(.system): .ioError
+        case .spool(.inUse): .temporary
+        case .spool(.otherSource), .spool(.unknownVersion), .spool(.tooLarge): .dataError
         case .damaged, .unreadable: .dataError
         case .busy, .noFreePort: .temporary
         case .startFailed, .stillRunning, .runtime, .audit, .refused: .failure
@@ -54,6 +59,7 @@ extension ToolError: CustomStringConvertible {
         case .stillRunning(let processes):
             "still running after SIGKILL: \(processes.joined(separator: ", "))"
         case .runtime(let error): error.description
+        case .spool(let error): error.description
         case .audit(let problem), .unreachable(let problem), .refused(let problem),
             .unreadable(let problem):
             problem

@@ -46,6 +46,8 @@ struct NatsPermissionTests {
         ("writer", "md.ask.members", "", true),
         ("tool", "md.ask.members", "", true),
         ("tool", "md.hb.operator.a", "{}", false),
+        ("tool", "md.ask.positions", "", true),
+        ("tool", "md.ticks.0.manual", "x", true),
         ("operator", "md.pos.operator", "{}", true),
         ("operator", "md.pos.writer", "{}", false),
         ("writer", "md.pos.writer", "{}", true),

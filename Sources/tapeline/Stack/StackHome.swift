@@ -39,6 +39,8 @@ struct StackHome: Equatable, Sendable {
     /// Of the gateway: ticks that the tape did not take yet.
     var spool: String { "\(path)/spool" }
     var valkeyFolder: String { "\(path)/valkey" }
+    /// What gateways could not put on the tape.
+    var spool: String { "\(path)/spool" }
     var valkeyConfiguration: String { "\(valkeyFolder)/valkey.conf" }
     /// libpq's password file, for psql.
     var passwordFile: String { "\(secrets)/pgpass" }

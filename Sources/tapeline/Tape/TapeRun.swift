@@ -40,10 +40,11 @@ struct TapeRun {
         for name in deployment.allStreams { report.streams.append(try stream(name, client)) }
         let clock = SystemClock()
         let started = clock.monotonic().nanoseconds
-        report.ticks = try (0..<TapeNames.tickStreams).flatMap { try ticks(names, $0, client) }
+        report.ticks = try (0..<TapeNames.tickStreams).flatMap { try client.tickHeads(stream: $0) }
             .sorted { ($0.partition, $0.source) < ($1.partition, $1.source) }
         report.bars = try (0..<names.partitions).compactMap { number in
-            try head(names.barStream, names.bars(Partition(number)), client)
+            try client.head(
+                stream: names.barStream, subject: names.bars(Partition(number)))
         }
         try readers(&report, deployment, client)
         report.durability = Durability.ask(deployment.monitor)
@@ -72,49 +73,7 @@ struct TapeRun {
         return stream
     }
 
-    // MARK: heads
-
-    private func ticks(
-        _ names: TapeNames, _ index: Int, _ client: TapeClient
-    ) throws -> [TapeReport.Head] {
-        let stream = names.tickStream(index)
-        let watermarks = try heads(stream, names.watermarks(stream: index), client)
-        let ticks = try heads(stream, "\(names.namespace).ticks.*.*", client)
-        return ticks.map { tick in
-            var tick = tick
-            let own = watermarks.first { $0.source == tick.source }?.watermark ?? .undefined
-            if own.isDefined, !tick.watermark.isDefined || own > tick.watermark {
-                tick.watermark = own
-            }
-            return tick
-        }
-    }
-
-    private func heads(
-        _ stream: String, _ filter: String, _ client: TapeClient
-    ) throws -> [TapeReport.Head] {
-        try client.jetStream.subjects(stream: stream, matching: filter).keys.sorted()
-            .compactMap { try head(stream, $0, client) }
-    }
-
-    private func head(
-        _ stream: String, _ subject: String, _ client: TapeClient
-    ) throws -> TapeReport.Head? {
-        guard let message = try client.jetStream.lastMessage(stream: stream, subject: subject)
-        else { return nil }
-        do throws(PacketError) {
-            let header = try message.payload.withRawSpan { span throws(PacketError) in
-                try PacketReader.header(of: span)
-            }
-            return TapeReport.Head(
-                partition: header.partition, source: header.source,
-                lastOrdinal: header.nextOrdinal &- 1, epoch: header.epoch,
-                watermark: header.watermark, sequence: message.sequence)
-        } catch {
-            throw ToolError.unreadable(
-                "the packet at \(message.sequence) of \(stream) cannot be read: \(error)")
-        }
-    }
+    // MARK: rates
 
     private func addRates(
         _ report: inout TapeReport, _ names: TapeNames, _ client: TapeClient, since: Int64
@@ -122,9 +81,9 @@ struct TapeRun {
         for index in report.ticks.indices {
             let before = report.ticks[index]
             guard
-                let after = try head(
-                    names.tickStream(of: before.partition),
-                    names.ticks(before.partition, before.source), client)
+                let after = try client.head(
+                    stream: names.tickStream(of: before.partition),
+                    subject: names.ticks(before.partition, before.source))
             else { continue }
             let seconds = Double(SystemClock().monotonic().nanoseconds - since) / 1e9
             let ticks =

@@ -1,0 +1,35 @@
+import MembershipTransport
+import ServiceRuntime
+import TapeTransport
+
+/// `tapeline members`: who is there, and who owns what.
+struct MembersCommand: Equatable, Sendable {
+    var target = TapeTarget()
+    var asJSON = false
+
+    static func parse(_ arguments: [String]) throws(ToolError) -> MembersCommand {
+        let arguments = try CommandArguments(
+            "members", arguments, .init(values: TapeTarget.options, flags: ["--json"]))
+        try arguments.requireWords(0, "options only")
+        return MembersCommand(
+            target: try TapeTarget(arguments), asJSON: arguments.has("--json"))
+    }
+
+    func run(_ deployment: Deployment, _ terminal: Terminal) throws(ToolError) -> ExitCode {
+        let client = try deployment.openTape()
+        defer { client.close() }
+        let directory: GroupDirectory
+        do throws(TapeError) {
+            directory = try GroupDirectory(client)
+        } catch {
+            throw .unreachable("the members cannot be asked: \(error)")
+        }
+        let table = MembersTable(members: directory.members, owners: directory.owners)
+        if asJSON {
+            terminal.line(table.json())
+        } else {
+            for line in table.lines { terminal.line(line) }
+        }
+        return .success
+    }
+}

@@ -1,0 +1,70 @@
+import MarketModel
+import Primitives
+import TapeCodec
+
+/// The gaps that a source's records on the tape name, per symbol.
+struct GapMap {
+    /// What there is about a tick.
+    enum Verdict: Equatable {
+        case inside
+        /// A gap that was filled since from elsewhere.
+        case filled
+        /// There are gaps of its symbol, and it is in none of them.
+        case outside
+        case noGapOfSymbol
+    }
+
+    private struct Interval: Hashable {
+        let from: Timestamp
+        /// Undefined, which is behind every time, while it lasts.
+        let to: Timestamp
+        /// A raw `DataKind`.
+        let kind: UInt8
+
+        func covers(_ time: Timestamp, _ kind: DataKind) -> Bool {
+            from <= time && time < to
+                && (self.kind == DataKind.any.rawValue || self.kind == kind.rawValue)
+        }
+    }
+
+    private struct Gaps {
+        var open: Set<Interval> = []
+        var filled: Set<Interval> = []
+
+        mutating func add(_ interval: Interval, state: UInt8) {
+            if state == GapState.filled.rawValue {
+                filled.insert(interval)
+            } else {
+                open.insert(interval)
+            }
+        }
+    }
+
+    private var bySymbol: [Symbol: Gaps] = [:]
+    /// Of all symbols.
+    private var general = Gaps()
+    private(set) var count = 0
+
+    /// Nil: of all symbols. What the tape itself lost is named by ordinals, and no successor's.
+    mutating func add(_ gap: GapRecord, symbol: Symbol?) {
+        guard gap.reason != GapReason.tapeLost.rawValue else { return }
+        count += 1
+        let from = gap.from.isDefined ? gap.from : Timestamp(nanoseconds: Int64.min)
+        let interval = Interval(from: from, to: gap.to, kind: gap.kind)
+        if let symbol {
+            bySymbol[symbol, default: Gaps()].add(interval, state: gap.state)
+        } else {
+            general.add(interval, state: gap.state)
+        }
+    }
+
+    func verdict(_ symbol: Symbol?, _ kind: DataKind, at time: Timestamp) -> Verdict {
+        let own = symbol.flatMap { bySymbol[$0] } ?? Gaps()
+        func covers(_ intervals: Set<Interval>) -> Bool {
+            intervals.contains { $0.covers(time, kind) }
+        }
+        if covers(own.filled) || covers(general.filled) { return .filled }
+        if covers(own.open) || covers(general.open) { return .inside }
+        return own.open.isEmpty && general.open.isEmpty ? .noGapOfSymbol : .outside
+    }
+}

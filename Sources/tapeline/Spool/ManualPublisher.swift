@@ -1,0 +1,159 @@
+import MarketModel
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+
+/// Puts ticks on the tape under the source of people. Whoever opens it last is the only one that
+/// can publish there: an earlier one is fenced.
+final class ManualPublisher {
+    static let openTimeout: Duration = .seconds(30)
+    /// Without an acknowledgement in this time the tape takes nothing.
+    static let stallTimeout: Duration = .seconds(30)
+    private static let turn: Duration = .milliseconds(5)
+
+    private struct Lane {
+        let lane: Int
+        var symbols: [Symbol: UInt32] = [:]
+    }
+
+    private let mailbox = TapeMailbox(capacity: 256)
+    private let publisher: TapePublisher
+    private let shutdown: ShutdownSignal
+    private let clock = SystemClock()
+    private var lanes: [Partition: Lane] = [:]
+    private var events: [TapeEvent] = []
+    /// Acknowledged.
+    private(set) var ticks: UInt64 = 0
+
+    init(
+        _ client: TapeClient, _ partitions: [Partition], _ shutdown: ShutdownSignal
+    ) throws {
+        self.shutdown = shutdown
+        client.notify(mailbox)
+        publisher = try TapePublisher(client, mailbox: mailbox)
+        let names = client.names
+        for partition in partitions {
+            let builder = PacketBuilder(kind: .ticks, partition: partition, source: .manual)
+            lanes[partition] = Lane(
+                lane: publisher.addLane(
+                    subject: names.ticks(partition, .manual),
+                    stream: names.tickStream(of: partition), builder: builder))
+        }
+    }
+
+    /// Opens an epoch on each partition.
+    func open() throws {
+        publisher.open()
+        let deadline = clock.deadline(after: Self.openTimeout)
+        while !publisher.isIdle || !publisher.hasOpened {
+            guard clock.remaining(until: deadline) > .zero else {
+                throw ToolError.unreachable(
+                    "the tape took nothing for \(Self.openTimeout.shown): "
+                        + (publisher.trouble ?? "no answer"))
+            }
+            try pump()
+        }
+    }
+
+    /// Waits while the partition's packet is full.
+    func append(_ tick: ReplayTick, _ partition: Partition) throws {
+        guard let lane = lanes[partition] else { return }
+        let index = symbol(tick.symbol, partition, lane)
+        var content = tick.content
+        content.change {
+            $0.symbol = index
+            $0.flags.insert(.backfilled)
+        }
+        var mark = (ticks: ticks, deadline: clock.deadline(after: Self.stallTimeout))
+        while true {
+            switch append(content, lane.lane) {
+            case .appended: return
+            case .refused(let reason): throw ToolError.unreadable("\(reason)")
+            case .full:
+                try pump()
+                try checkProgress(&mark)
+            }
+        }
+    }
+
+    /// Returns when everything stands on the tape.
+    func drain() throws {
+        var mark = (ticks: ticks, deadline: clock.deadline(after: Self.stallTimeout))
+        while !publisher.isIdle {
+            try pump()
+            try checkProgress(&mark)
+        }
+    }
+
+    // MARK: parts
+
+    private func checkProgress(_ mark: inout (ticks: UInt64, deadline: Timestamp)) throws {
+        if ticks > mark.ticks {
+            mark = (ticks, clock.deadline(after: Self.stallTimeout))
+        } else if clock.remaining(until: mark.deadline) == .zero {
+            throw ToolError.unreachable(
+                "the tape takes nothing: \(publisher.trouble ?? "no answer"); \(ticks) ticks stand "
+                    + "there; run it again later, it goes on behind them")
+        }
+    }
+
+    private func symbol(
+        _ definition: SymbolDefinition?, _ partition: Partition, _ lane: Lane
+    ) -> UInt32 {
+        guard let definition else { return TickHeader.noSymbol }
+        if let known = lane.symbols[definition.symbol] { return known }
+        let index = publisher.register(definition, lane: lane.lane)
+        lanes[partition]?.symbols[definition.symbol] = index
+        return index
+    }
+
+    private func append(_ content: ReplayTick.Content, _ lane: Int) -> AppendOutcome {
+        func outcome(_ isIn: Bool) -> AppendOutcome { isIn ? .appended : .full }
+        return switch content {
+        case .trade(let tick): outcome(publisher.append(tick, lane: lane))
+        case .quote(let tick): outcome(publisher.append(tick, lane: lane))
+        case .depth(let tick): outcome(publisher.append(tick, lane: lane))
+        case .depthReset(let tick): outcome(publisher.append(tick, lane: lane))
+        case .providerBar(let tick): outcome(publisher.append(tick, lane: lane))
+        case .option(let tick): outcome(publisher.append(tick, lane: lane))
+        case .news(let tick): publisher.append(tick, lane: lane)
+        case .bulletin(let tick): publisher.append(tick, lane: lane)
+        case .fundamental(let tick): publisher.append(tick, lane: lane)
+        case .indicator(let tick): publisher.append(tick, lane: lane)
+        }
+    }
+
+    private func pump() throws {
+        for lane in lanes.values
+        where publisher.isReady(lane: lane.lane) && publisher.waitingTicks(lane: lane.lane) > 0 {
+            // Backfilled ticks neither move nor obey watermarks.
+            publisher.publish(lane: lane.lane, watermark: Timestamp(nanoseconds: Int64.min))
+        }
+        publisher.tick()
+        _ = mailbox.receive(into: &events, max: 256, timeout: Self.turn)
+        defer { events.removeAll(keepingCapacity: true) }
+        for event in events {
+            switch event {
+            case .answer(let message): publisher.handle(message)
+            case .closed(let reason): throw ToolError.unreachable("NATS is gone: \(reason)")
+            case .delivery, .reconnected, .wake: continue
+            }
+        }
+        for packet in publisher.acknowledged { ticks += UInt64(packet.header.tickCount) }
+        publisher.acknowledged.removeAll(keepingCapacity: true)
+        publisher.rolledBack.removeAll(keepingCapacity: true)
+        if lanes.values.contains(where: { publisher.isFenced(lane: $0.lane) }) {
+            throw ToolError.refused(
+                "somebody else publishes under the source 'manual' now; \(ticks) ticks stand "
+                    + "there; run it again when that is done")
+        }
+        if shutdown.isRequested {
+            throw ToolError.refused(
+                "interrupted; \(ticks) ticks stand on the tape; run it again, it goes on behind "
+                    + "them")
+        }
+    }
+}

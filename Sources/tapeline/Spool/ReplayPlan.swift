@@ -1,0 +1,136 @@
+import MarketModel
+import Primitives
+import TapeCodec
+
+/// What the tape says about the ticks of a spool, and what is to be done with each of them. Pure.
+struct ReplayPlan {
+    /// Ticks that are remembered as replayed before; a spool with more is refused.
+    static let replayedMax = 20_000_000
+
+    let source: SourceName
+    private(set) var gaps = GapMap()
+    /// Per partition and epoch: behind the last ordinal that stands on the tape.
+    private var standing: [Tenure: UInt64] = [:]
+    /// Ticks that stand there under the source of people, and how often.
+    private var replayed: [Int: Int] = [:]
+
+    private struct Tenure: Hashable {
+        let partition: Partition
+        let epoch: UInt64
+    }
+
+    /// Why a tick of the spool is left out, or not.
+    enum Outcome: String, CaseIterable {
+        case publish = "lie inside a gap"
+        case standing = "stand on the tape already"
+        case replayed = "were replayed before"
+        case filled = "lie inside a gap that was filled since"
+        case outside = "lie outside of the gaps of their symbol"
+        case noGap = "are of a symbol without a gap"
+        case other = "are records about the source, or unknown"
+    }
+
+    init(source: SourceName) { self.source = source }
+
+    var remembersTooMany: Bool { replayed.count > Self.replayedMax }
+
+    // MARK: the tape
+
+    /// Takes a packet of the tape, in its order there.
+    mutating func take(_ header: PacketHeader, _ bytes: RawSpan) {
+        var packet = ReplayPacket()
+        if header.source == .manual {
+            packet.walk(bytes, from: header.firstOrdinal) { item in
+                if case .tick(let tick) = item, tick.isBackfilled {
+                    replayed[tick.fingerprint, default: 0] += 1
+                }
+            }
+            return
+        }
+        guard header.source == source else { return }
+        let tenure = Tenure(partition: header.partition, epoch: header.epoch)
+        standing[tenure] = max(standing[tenure] ?? 0, header.nextOrdinal)
+        packet.walk(bytes, from: header.firstOrdinal) { item in
+            if case .gap(let gap, let symbol) = item { gaps.add(gap, symbol: symbol?.symbol) }
+        }
+    }
+
+    // MARK: the spool
+
+    /// Goes over a spooled packet; each tick is decided once per pass over the spool.
+    mutating func decide(
+        _ spooled: SealedPacket, _ visit: (Outcome, ReplayTick?) throws -> Void
+    ) rethrows {
+        let header = spooled.header
+        let tenure = Tenure(partition: header.partition, epoch: header.epoch)
+        let stands = standing[tenure] ?? 0
+        var packet = ReplayPacket()
+        try spooled.withBytes { bytes in
+            try packet.walk(bytes, from: header.firstOrdinal) { item in
+                guard case .tick(let tick) = item else {
+                    try visit(.other, nil)
+                    return
+                }
+                try visit(outcome(tick, isStanding: tick.ordinal < stands), tick)
+            }
+        }
+    }
+
+    private mutating func outcome(_ tick: ReplayTick, isStanding: Bool) -> Outcome {
+        if isStanding { return .standing }
+        switch gaps.verdict(tick.symbol?.symbol, tick.kind, at: tick.eventTime) {
+        case .filled: return .filled
+        case .outside: return .outside
+        case .noGapOfSymbol: return .noGap
+        case .inside: break
+        }
+        let mark = tick.fingerprint
+        guard let count = replayed[mark], count > 0 else { return .publish }
+        replayed[mark] = count > 1 ? count - 1 : nil
+        return .replayed
+    }
+}
+
+/// How many ticks of a spool there are of each outcome.
+struct ReplayCounts: Equatable {
+    private(set) var counts: [ReplayPlan.Outcome: UInt64] = [:]
+    var damagedFrames: UInt64 = 0
+    var published: UInt64 = 0
+
+    mutating func count(_ outcome: ReplayPlan.Outcome) { counts[outcome, default: 0] += 1 }
+
+    subscript(outcome: ReplayPlan.Outcome) -> UInt64 { counts[outcome] ?? 0 }
+
+    /// For a person: what there is, in the order of the cases.
+    func lines(_ name: String) -> [String] {
+        let total = counts.values.reduce(0, +)
+        var lines = ["\(name): \(total) tick\(total == 1 ? "" : "s")"]
+        for outcome in ReplayPlan.Outcome.allCases {
+            guard let count = counts[outcome], count > 0 || outcome == .publish else { continue }
+            lines.append("  \("\(count)".leftPadded(to: 12))  \(outcome.rawValue)")
+        }
+        if damagedFrames > 0 {
+            lines.append(
+                "  \("\(damagedFrames)".leftPadded(to: 12))  frames cannot be read: what was in "
+                    + "them is lost")
+        }
+        return lines
+    }
+
+    func json(_ name: String) -> String {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("name", name)
+            writer.member("published", published)
+            writer.member("inside_gaps", self[.publish])
+            writer.member("standing", self[.standing])
+            writer.member("replayed_before", self[.replayed])
+            writer.member("gap_filled", self[.filled])
+            writer.member("outside_gaps", self[.outside])
+            writer.member("without_gap", self[.noGap])
+            writer.member("other_records", self[.other])
+            writer.member("damaged_frames", damagedFrames)
+        }
+        return writer.text
+    }
+}

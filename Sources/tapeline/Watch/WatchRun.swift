@@ -1,0 +1,44 @@
+import Primitives
+import ServiceRuntime
+import TapeProtocol
+
+/// Carries out `tapeline watch`.
+struct WatchRun {
+    let command: WatchCommand
+    let terminal: Terminal
+
+    func run(_ deployment: Deployment, shutdown: ShutdownSignal) throws(ToolError) -> ExitCode {
+        let feed = try WatchFeed(deployment)
+        defer { feed.close() }
+        let isLive = terminal.isInteractive && !command.isOnce && !command.asJSON
+        let screen = WatchScreen(terminal, isLive: isLive)
+        // At once, also while a server is being waited for.
+        shutdown.onRequest { screen.end() }
+        defer { screen.end() }
+        let title = "\(deployment.title), namespace \(deployment.names.namespace)"
+        var before: WatchSample?
+        var shown: [String] = []
+        while !shutdown.isRequested {
+            let started = SystemClock().monotonic().nanoseconds
+            do throws(ToolError) {
+                let sample = try feed.look()
+                let view = WatchView(title: title, sample, before: before)
+                // The first look has no rates.
+                if before != nil || !(command.isOnce || command.asJSON) {
+                    shown = view.lines
+                    if command.asJSON { terminal.line(view.json()) } else { screen.show(shown) }
+                    if command.isOnce { return .success }
+                }
+                before = sample
+            } catch {
+                // A person who watches wants to see when it comes back.
+                guard isLive, before != nil else { throw error }
+                screen.show(["\(error)", ""] + shown)
+            }
+            let passed = SystemClock().monotonic().nanoseconds - started
+            let left = command.interval.wholeNanoseconds - passed
+            _ = shutdown.wait(timeout: .nanoseconds(max(0, left)))
+        }
+        return .success
+    }
+}

@@ -1,0 +1,57 @@
+import Synchronization
+
+/// Redraws a screen in place: every line is written over the one that stands there, so that
+/// nothing flickers, in one `write(2)`. Without a terminal it writes block after block.
+final class WatchScreen: Sendable {
+    private static let enter = "\u{1b}[?1049h\u{1b}[?25l\u{1b}[2J"
+    private static let leave = "\u{1b}[?25h\u{1b}[?1049l"
+
+    private let terminal: Terminal
+    private let isLive: Bool
+    private let stage = Mutex(Stage.before)
+
+    private enum Stage {
+        case before
+        case drawing
+        case left
+    }
+
+    init(_ terminal: Terminal, isLive: Bool) {
+        self.terminal = terminal
+        self.isLive = isLive
+    }
+
+    func show(_ lines: [String]) {
+        guard isLive else {
+            for line in lines { terminal.line(line) }
+            terminal.line()
+            return
+        }
+        stage.withLock { stage in
+            guard stage != .left else { return }
+            let opening = stage == .before ? Self.enter : ""
+            stage = .drawing
+            terminal.raw(
+                opening + Self.frame(lines, columns: terminal.columns, rows: terminal.rows))
+        }
+    }
+
+    /// The person's screen is again what it was. From any thread, as often as one likes.
+    func end() {
+        stage.withLock { stage in
+            if stage == .drawing { terminal.raw(Self.leave) }
+            stage = .left
+        }
+    }
+
+    /// What is longer or wider than the screen is cut, and said.
+    static func frame(_ lines: [String], columns: Int, rows: Int) -> String {
+        var shown = lines
+        if lines.count > rows {
+            let room = max(0, rows - 1)
+            shown = lines.prefix(room) + ["… \(lines.count - room) more lines"]
+        }
+        let drawn = shown.map { "\($0.prefix(columns))\u{1b}[K" }.joined(separator: "\r\n")
+        return "\u{1b}[H\(drawn)\u{1b}[J"
+    }
+}

@@ -1,0 +1,199 @@
+import MarketModel
+import Membership
+import MembershipTransport
+import Primitives
+import TapeTransport
+
+/// What a sample means, compared with the one before it. Pure.
+struct WatchView: Sendable {
+    struct Source: Equatable, Sendable {
+        var name: String
+        var partitions = 0
+        var ordinals: UInt64 = 0
+        var epoch: UInt64 = 0
+        /// The oldest of its partitions'.
+        var watermark = Timestamp.undefined
+        /// nil: there was no look before.
+        var perSecond: Double?
+        /// nil: nobody knows.
+        var gaps: UInt64?
+    }
+
+    struct Group: Equatable, Sendable {
+        var name: String
+        var ticks: WatchPositions.Lag?
+        var bars: WatchPositions.Lag?
+        var ready = 0
+        var members = 0
+        var owned = 0
+        /// Partitions that have a record, and nobody who is heard.
+        var silent = 0
+    }
+
+    let title: String
+    let sample: WatchSample
+    let sources: [Source]
+    /// Bars of all partitions; nil: there are none.
+    let bars: Source?
+    let groups: [Group]
+    private let table: MembersTable
+
+    init(title: String, _ sample: WatchSample, before: WatchSample?) {
+        self.title = title
+        self.sample = sample
+        let seconds = before.map { Double(sample.readAt - $0.readAt) / 1e9 }
+        let names = Set(sample.ticks.map(\.source)).sorted()
+        sources = names.map { name in
+            var source = Self.source(
+                name.text, sample.ticks.filter { $0.source == name },
+                before?.ticks.filter { $0.source == name }, seconds)
+            source.gaps = sample.gaps.map { $0[name.text] ?? 0 }
+            return source
+        }
+        bars =
+            sample.bars.isEmpty
+            ? nil : Self.source("bars", sample.bars, before?.bars, seconds)
+        let table = MembersTable(members: sample.members, owners: sample.owners)
+        self.table = table
+        groups = Self.groups(sample, table)
+    }
+
+    private static func source(
+        _ name: String, _ heads: [TapeReport.Head], _ before: [TapeReport.Head]?,
+        _ seconds: Double?
+    ) -> Source {
+        var source = Source(name: name)
+        source.partitions = heads.count
+        source.ordinals = heads.reduce(0) { $0 &+ $1.lastOrdinal }
+        source.epoch = heads.map(\.epoch).max() ?? 0
+        source.watermark = heads.map(\.watermark).min() ?? .undefined
+        if let before, let seconds, seconds > 0 {
+            let old = before.reduce(0) { $0 &+ $1.lastOrdinal }
+            source.perSecond =
+                source.ordinals > old ? Double(source.ordinals - old) / seconds : 0
+        }
+        return source
+    }
+
+    private static func groups(_ sample: WatchSample, _ table: MembersTable) -> [Group] {
+        let names = Set(table.groups.map(\.text)).union(sample.positions.groups.keys).sorted()
+        return names.map { name in
+            var group = Group(name: name)
+            group.ticks = sample.positions.lag(name, "ticks", behind: sample.ticks)
+            group.bars = sample.positions.lag(name, "bars", behind: sample.bars)
+            let members = sample.members.filter { $0.group.text == name }
+            group.members = members.count
+            group.ready = members.count { $0.heartbeat.state == .ready }
+            guard let known = GroupName(name) else { return group }
+            for share in table.shares(of: known) where share.state == .held {
+                group.owned += share.partitions.count
+                if !share.isHeard { group.silent += share.partitions.count }
+            }
+            return group
+        }
+    }
+
+    // MARK: text
+
+    /// Fits into 80 columns.
+    var lines: [String] {
+        [heading, ""] + sourceLines + [""] + groupLines + [""] + streamLines + notes
+    }
+
+    private var heading: String {
+        let left = "tapeline watch  \(title)"
+        let right = sample.now.short
+        return left.prefix(80 - right.count - 1).description
+            .padded(to: 80 - right.count) + right
+    }
+
+    private var sourceLines: [String] {
+        let head = Self.sourceLine(
+            "SOURCE", "PER SECOND", "ON THE TAPE", "EPOCH", "WATERMARK", "PARTS", "GAPS")
+        return [head]
+            + (sources + (bars.map { [$0] } ?? [])).map { source in
+                Self.sourceLine(
+                    source.name, source.perSecond.map { Self.rate($0) } ?? "-",
+                    "\(source.ordinals)", "\(source.epoch)",
+                    source.watermark.age(at: sample.now), "\(source.partitions)",
+                    source.gaps.map { "\($0)" } ?? "-")
+            } + (sources.isEmpty ? ["  nothing stands on the tape yet"] : [])
+    }
+
+    private static func sourceLine(
+        _ name: String, _ rate: String, _ ordinals: String, _ epoch: String,
+        _ watermark: String, _ partitions: String, _ gaps: String
+    ) -> String {
+        "\(name.padded(to: 24)) \(rate.leftPadded(to: 11)) \(ordinals.leftPadded(to: 13)) "
+            + "\(epoch.leftPadded(to: 6)) \(watermark.leftPadded(to: 9)) "
+            + "\(partitions.leftPadded(to: 5)) \(gaps.leftPadded(to: 5))"
+    }
+
+    static func rate(_ perSecond: Double) -> String {
+        perSecond < 10 ? "\((perSecond * 10).rounded() / 10)" : "\(Int(perSecond.rounded()))"
+    }
+
+    private var groupLines: [String] {
+        let head = Self.groupLine("GROUP", "TICKS BEHIND", "BARS BEHIND", "READY", "OWNED")
+        guard !groups.isEmpty else { return [head, "  nobody was heard"] }
+        return [head]
+            + groups.flatMap { group in
+                [
+                    Self.groupLine(
+                        group.name, Self.lag(group.ticks), Self.lag(group.bars),
+                        "\(group.ready)/\(group.members)",
+                        "\(group.owned)"
+                            + (group.silent > 0 ? ", \(group.silent) silent" : ""))
+                ] + memberLines(of: group.name)
+            }
+    }
+
+    private static func groupLine(
+        _ name: String, _ ticks: String, _ bars: String, _ ready: String, _ owned: String
+    ) -> String {
+        "\(MembersTable.cut(name).padded(to: 24)) \(ticks.leftPadded(to: 14)) "
+            + "\(bars.leftPadded(to: 14)) \(ready.leftPadded(to: 6))  \(owned)"
+    }
+
+    private static func lag(_ lag: WatchPositions.Lag?) -> String {
+        guard let lag else { return "-" }
+        // What nobody told cannot be counted.
+        return "\(lag.ordinals)" + (lag.unheard > 0 ? " + ?" : "")
+    }
+
+    private func memberLines(of group: String) -> [String] {
+        sample.members.filter { $0.group.text == group }.map { member in
+            let held = NumberRanges.text(member.heartbeat.held.map(\.number))
+            let shown = held.count > 38 ? "\(held.prefix(37))…" : held
+            return "  \(MembersTable.cut(member.heartbeat.member.text).padded(to: 28)) "
+                + "\(member.heartbeat.state.rawValue.padded(to: 8)) \(shown.isEmpty ? "-" : shown)"
+        }
+    }
+
+    private var streamLines: [String] {
+        let head = Self.streamLine("STREAM", "BYTES", "OF", "FREE", "")
+        return [head]
+            + sample.streams.map { stream in
+                let room = stream.room
+                return Self.streamLine(
+                    stream.name, TapeReport.bytes(stream.bytes),
+                    stream.limit.map { TapeReport.bytes($0) } ?? "no limit",
+                    room.map { "\($0.percent) %" } ?? "-",
+                    (room?.percent ?? 100) < HeadroomLevel.lowPercent ? "low" : "")
+            }
+    }
+
+    private static func streamLine(
+        _ name: String, _ bytes: String, _ of: String, _ free: String, _ level: String
+    ) -> String {
+        let line =
+            "\(name.padded(to: 24)) \(bytes.leftPadded(to: 14)) \(of.leftPadded(to: 14)) "
+            + "\(free.leftPadded(to: 6))"
+        return level.isEmpty ? line : "\(line)  \(level)"
+    }
+
+    private var notes: [String] {
+        sample.gapsAbsence.isEmpty
+            ? [] : ["", "gaps: unknown: \(sample.gapsAbsence)".prefix(80).description]
+    }
+}

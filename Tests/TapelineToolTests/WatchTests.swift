@@ -1,0 +1,249 @@
+import Foundation
+import MarketModel
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import TapeCodec
+import TapeTransport
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+@Suite("tapeline watch")
+struct WatchTests {
+    private static func head(
+        _ partition: Int, _ source: String, _ last: UInt64, epoch: UInt64 = 3, age: Int64 = 1
+    ) throws -> TapeReport.Head {
+        TapeReport.Head(
+            partition: Partition(partition), source: try #require(SourceName(source)),
+            lastOrdinal: last, epoch: epoch, watermark: MadeMembers.time(10 - age), sequence: 1)
+    }
+
+    private static func told(_ group: String, _ positions: String) -> [UInt8] {
+        Array(#"{"group":"\#(group)","positions":[\#(positions)]}"#.utf8)
+    }
+
+    private static func position(_ input: String, _ partition: Int, _ last: Int) -> String {
+        let source = input == "ticks" ? "synthetic" : "operator"
+        return #"{"partition":\#(partition),"input":"\#(input)","sequence":9,"#
+            + #""sources":[{"source":"\#(source)","epoch":3,"last_ordinal":\#(last)}]}"#
+    }
+
+    private static func sample() throws -> WatchSample {
+        var sample = WatchSample()
+        sample.now = MadeMembers.time(10)
+        sample.readAt = 5_000_000_000
+        sample.streams = [
+            WatchSample.Stream(name: "MD_TICKS_0", bytes: 12_900_000, limit: 1 << 30),
+            WatchSample.Stream(name: "MD_TICKS_1", bytes: 1_000_000_000, limit: 1 << 30),
+            WatchSample.Stream(name: "MD_BARS", bytes: 512, limit: nil),
+        ]
+        sample.ticks = [
+            try head(0, "synthetic", 10_000), try head(1, "synthetic", 2_500, age: 4),
+            try head(1, "a-source-of-24-character", 99, epoch: 123_456, age: 400),
+        ]
+        sample.bars = [try head(0, "operator", 77)]
+        sample.positions.hear(
+            told("operator", "\(position("ticks", 0, 9_000)),\(position("ticks", 1, 2_500))"))
+        sample.positions.hear(
+            told("writer", "\(position("ticks", 0, 10_001)),\(position("bars", 0, 70))"))
+        let table = try MadeMembers.table()
+        sample.members = table.members
+        sample.owners = table.owners
+        sample.gaps = ["synthetic": 3]
+        return sample
+    }
+
+    @Test("one screen of 80 columns")
+    func text() throws {
+        var before = try Self.sample()
+        before.readAt = 3_000_000_000
+        before.ticks = [try Self.head(0, "synthetic", 9_000), try Self.head(1, "synthetic", 2_499)]
+        before.bars = []
+        let view = WatchView(
+            title: "the stack default, namespace md", try Self.sample(), before: before)
+        #expect(
+            view.lines.joined(separator: "\n") == """
+                tapeline watch  the stack default, namespace md             2026-01-05T14:30:10Z
+
+                SOURCE                    PER SECOND   ON THE TAPE  EPOCH WATERMARK PARTS  GAPS
+                a-source-of-24-character          50            99 123456     400 s     1     0
+                synthetic                        501         12500      3     4.0 s     2     3
+                bars                              39            77      3     1.0 s     1     -
+
+                GROUP                      TICKS BEHIND    BARS BEHIND  READY  OWNED
+                operator                           1099              -    1/2  5, 1 silent
+                  host-8501                    ready    0-2,5
+                  host-with-quite-a-long-…     joining  -
+                source-ib                             -              -    0/1  0
+                  gate-8500                    aside    -
+                writer                            0 + ?              7    0/0  1, 1 silent
+
+                STREAM                            BYTES             OF   FREE
+                MD_TICKS_0                     12.3 MiB        1.0 GiB   98 %
+                MD_TICKS_1                      953 MiB        1.0 GiB    6 %  low
+                MD_BARS                           512 B       no limit      -
+                """)
+        #expect(view.lines.allSatisfy { $0.count <= 80 })
+    }
+
+    @Test("an empty tape, without a look before, without gaps")
+    func empty() throws {
+        var sample = WatchSample()
+        sample.now = MadeMembers.time(10)
+        sample.gapsAbsence = "no database is named (POSTGRES_HOST)"
+        let view = WatchView(title: String(repeating: "x", count: 100), sample, before: nil)
+        #expect(view.lines.allSatisfy { $0.count <= 80 })
+        #expect(view.lines.contains("  nothing stands on the tape yet"))
+        #expect(view.lines.contains("  nobody was heard"))
+        #expect(view.lines.last == "gaps: unknown: no database is named (POSTGRES_HOST)")
+        let first = WatchView(title: "t", try Self.sample(), before: nil)
+        #expect(first.sources.allSatisfy { $0.perSecond == nil })
+        #expect(WatchView.rate(3.14159) == "3.1" && WatchView.rate(1234.5) == "1235")
+    }
+
+    @Test("for a program one line with all of it")
+    func json() throws {
+        let text = WatchView(title: "t", try Self.sample(), before: try Self.sample()).json()
+        #expect(!text.contains("\n"))
+        let json = try JSONValue.parse(text)
+        #expect(json["sources"]?.array?.last?["gaps"]?.int == 3)
+        #expect(json["sources"]?.array?.last?["watermark_age_seconds"]?.double == 4)
+        #expect(json.at("bars", "last_ordinals")?.int == 77)
+        let groups = try #require(json["groups"]?.array)
+        #expect(groups[0]["lag_ticks"]?.int == 1_099 && groups[0]["lag_bars"] == nil)
+        #expect(groups[2]["lag_ticks_partitions_unheard"]?.int == 1)
+        #expect(groups[2]["lag_bars"]?.int == 7 && groups[0]["owned_silent"]?.int == 1)
+        let streams = try #require(json["streams"]?.array)
+        #expect(streams[1]["headroom_percent"]?.int == 6 && streams[2]["max_bytes"] == nil)
+    }
+
+    @Test("positions that make no sense are not heard, and none goes back")
+    func positions() throws {
+        var positions = WatchPositions()
+        func hears(_ bytes: [UInt8]) -> Bool { positions.hear(bytes) }
+        for wrong in [
+            "", "{}", #"{"group":"a","positions":[{}]}"#,
+            #"{"group":"a","positions":[{"partition":-1,"input":"ticks","sources":[]}]}"#,
+            #"{"group":"a","positions":[{"partition":1,"input":"x","sources":[]}]}"#,
+            #"{"group":"a","positions":[{"partition":1,"input":"bars","sources":[{}]}]}"#,
+        ] {
+            #expect(!hears(Array(wrong.utf8)), "\(wrong)")
+        }
+        #expect(positions.groups.isEmpty)
+        let heads = [try Self.head(0, "synthetic", 10)]
+        #expect(hears(Self.told("a", Self.position("ticks", 0, 8))))
+        #expect(hears(Self.told("a", Self.position("ticks", 0, 5))))
+        #expect(positions.lag("a", "ticks", behind: heads)?.ordinals == 2)
+        #expect(positions.lag("a", "bars", behind: heads) == nil)
+        #expect(positions.lag("b", "ticks", behind: heads) == nil)
+        for number in 0..<WatchPositions.groupsMax * 2 {
+            _ = positions.hear(Self.told("g\(number)", Self.position("ticks", 0, 8)))
+        }
+        #expect(positions.groups.count == WatchPositions.groupsMax)
+    }
+
+    @Test("a screen is redrawn in place, cut to its size, and given back once")
+    func screen() throws {
+        #expect(
+            WatchScreen.frame(["abcdef", "g"], columns: 4, rows: 24)
+                == "\u{1b}[Habcd\u{1b}[K\r\ng\u{1b}[K\u{1b}[J")
+        #expect(
+            WatchScreen.frame(["a", "b", "c"], columns: 80, rows: 2)
+                == "\u{1b}[Ha\u{1b}[K\r\n… 2 more lines\u{1b}[K\u{1b}[J")
+        let folder = try TemporaryFolder("screen")
+        let live = try OpenFile(folder.file("live"))
+        let terminal = Terminal(output: live.descriptor, errors: live.descriptor)
+        let screen = WatchScreen(terminal, isLive: true)
+        screen.end()
+        screen.show(["late"])
+        #expect(live.text.isEmpty)
+        let second = WatchScreen(terminal, isLive: true)
+        second.show(["one"])
+        second.show(["two"])
+        second.end()
+        second.end()
+        second.show(["three"])
+        #expect(
+            live.text
+                == "\u{1b}[?1049h\u{1b}[?25l\u{1b}[2J\u{1b}[Hone\u{1b}[K\u{1b}[J"
+                + "\u{1b}[Htwo\u{1b}[K\u{1b}[J\u{1b}[?25h\u{1b}[?1049l")
+        let plain = try OpenFile(folder.file("plain"))
+        WatchScreen(Terminal(output: plain.descriptor), isLive: false).show(["a", "b"])
+        #expect(plain.text == "a\nb\n\n")
+    }
+
+    @Test("arguments")
+    func arguments() throws {
+        #expect(try WatchCommand.parse([]) == WatchCommand())
+        #expect(
+            try WatchCommand.parse(["--once", "--json", "--interval", "5"])
+                == WatchCommand(interval: .seconds(5), isOnce: true, asJSON: true))
+        for wrong in [["x"], ["--interval", "0"], ["--interval", "9999"], ["--csv"]] {
+            #expect(throws: ToolError.self) { try WatchCommand.parse(wrong) }
+        }
+    }
+
+    // MARK: a real server
+
+    private func watch(
+        _ bench: TailBench, _ arguments: [String], shutdown: ShutdownSignal = ShutdownSignal()
+    ) throws -> (code: ExitCode, output: String) {
+        let folder = try TemporaryFolder("watch")
+        let output = try OpenFile(folder.file("out"))
+        let run = WatchRun(
+            command: try WatchCommand.parse(arguments),
+            terminal: Terminal(output: output.descriptor, errors: output.descriptor))
+        let code = try run.run(bench.deployment, shutdown: shutdown)
+        return (code, output.text)
+    }
+
+    @Test("a real tape with a reader that tells how far it is")
+    func real() throws {
+        let bench = try TailBench(try TailPeers.nats.get(), namespace: "watch_a")
+        var source = try bench.source(1, ["A"], name: "ib")
+        for number in 1...5 as ClosedRange<Int64> {
+            source.append(TailBench.trade(0, number))
+            try source.publish(watermark: Timestamp(nanoseconds: TailBench.start))
+        }
+        let client = try bench.tape.connect()
+        defer { client.close() }
+        let teller = try PositionTeller(client, group: "reader")
+        teller.tell(now: 0) {
+            [
+                ReaderPosition(
+                    partition: Partition(1), input: .ticks, sequence: 3, durable: 3,
+                    sources: [SourceOrdinal(source: source.source, epoch: 1, lastOrdinal: 3)])
+            ]
+        }
+        let json = try JSONValue.parse(watch(bench, ["--once", "--json"]).output)
+        let seen = try #require(json["sources"]?.array?.first)
+        #expect(seen["name"]?.string == "ib" && seen["last_ordinals"]?.int == 5)
+        #expect(seen["per_second"]?.double == 0)
+        let group = try #require(json["groups"]?.array?.first { $0["group"]?.string == "reader" })
+        #expect(group["lag_ticks"]?.int == 2)
+        #expect(json["streams"]?.array?.count == 5)
+        #expect(json["gaps_unknown"]?.string?.contains("POSTGRES_HOST") == true)
+        let text = try watch(bench, ["--once"])
+        #expect(text.code == .success)
+        #expect(text.output.hasPrefix("tapeline watch  127.0.0.1:"))
+        #expect(text.output.contains("reader                                2"))
+        withExtendedLifetime(teller) {}
+    }
+
+    @Test("a watch that is stopped ends in order; without its server it says so")
+    func ends() throws {
+        let bench = try TailBench(try TailPeers.nats.get(), namespace: "watch_b")
+        let shutdown = ShutdownSignal()
+        shutdown.request()
+        #expect(try watch(bench, [], shutdown: shutdown).code == .success)
+        let nobody = try Deployment.find(
+            TapeTarget(natsURL: "nats://127.0.0.1:1"), environment: [:], executable: "/x")
+        let error = try #require(throws: ToolError.self) {
+            _ = try WatchRun(command: WatchCommand(), terminal: Terminal(output: -1, errors: -1))
+                .run(nobody, shutdown: ShutdownSignal())
+        }
+        #expect(error.exitCode == .unavailable)
+    }
+}

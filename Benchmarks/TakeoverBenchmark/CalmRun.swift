@@ -51,26 +51,31 @@ final class Noise {
     private let folder: TemporaryFolder
 
     private final class Flag: Sendable {
-        let value = Atomic<Bool>(false)
+        private let value = Atomic<Bool>(false)
+        var isSet: Bool { value.load(ordering: .relaxed) }
+        func set() { value.store(true, ordering: .relaxed) }
     }
 
     init(loops: Int) throws {
         folder = try TemporaryFolder("noise")
-        let (isOver, path) = (isOver, folder.file("block"))
-        for _ in 0..<loops {
-            threads.append(
-                try ServiceThread(name: "busy") {
-                    while !isOver.value.load(ordering: .relaxed) {}
-                })
+        for _ in 0..<loops { threads.append(try Self.busy(isOver)) }
+        threads.append(try Self.disk(isOver, folder.file("block")))
+    }
+
+    private static func busy(_ isOver: Flag) throws -> ServiceThread {
+        try ServiceThread(name: "busy") {
+            while !isOver.isSet {}
         }
-        threads.append(
-            try ServiceThread(name: "disk") {
-                while !isOver.value.load(ordering: .relaxed) { Self.writeAndSync(path) }
-            })
+    }
+
+    private static func disk(_ isOver: Flag, _ path: String) throws -> ServiceThread {
+        try ServiceThread(name: "disk") {
+            while !isOver.isSet { writeAndSync(path) }
+        }
     }
 
     private static func writeAndSync(_ path: String) {
-        let file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+        let file = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
         guard file >= 0 else { return }
         defer { close(file) }
         let block = [UInt8](repeating: 0, count: blockBytes)
@@ -82,7 +87,7 @@ final class Noise {
     }
 
     func stop() {
-        isOver.value.store(true, ordering: .relaxed)
+        isOver.set()
         for thread in threads { thread.join() }
         threads = []
     }

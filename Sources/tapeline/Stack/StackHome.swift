@@ -36,8 +36,6 @@ struct StackHome: Equatable, Sendable {
     var supervisorLock: String { "\(path)/supervisor.lock" }
     var postgresData: String { "\(path)/postgres" }
     var natsStore: String { "\(path)/nats" }
-    /// Of the gateway: ticks that the tape did not take yet.
-    var spool: String { "\(path)/spool" }
     var valkeyFolder: String { "\(path)/valkey" }
     /// What gateways could not put on the tape.
     var spool: String { "\(path)/spool" }

@@ -161,20 +161,23 @@ extension GroupMember.Settings {
         _ configuration: Configuration, group: GroupName, partitions: Int, rank: UInt64 = 0,
         operationsPort: UInt16
     ) throws(SettingsError) {
-        let member: MemberName
-        if let text = configuration.optionalText("MDS_MEMBER"), !text.isEmpty {
-            guard let name = MemberName(text) else {
-                throw SettingsError(
-                    "MDS_MEMBER: \(text) is not 1 to \(MemberName.utf8CountMax) of A-Z a-z 0-9 _ -"
-                )
-            }
-            member = name
-        } else {
-            member = MemberName(host: Self.host, suffix: String(operationsPort))
-        }
+        let given = try Self.given(configuration)
         self.init(
-            group: group, member: member, lease: configuration.duration("MDS_LEASE"),
+            group: group,
+            member: given ?? MemberName(host: Self.host, suffix: String(operationsPort)), lease: configuration.duration("MDS_LEASE"),
             partitions: partitions, rank: rank)
+    }
+
+    /// Nil: none is.
+    fileprivate static func given(
+        _ configuration: Configuration
+    ) throws(SettingsError) -> MemberName? {
+        guard let text = configuration.optionalText("MDS_MEMBER"), !text.isEmpty else { return nil }
+        guard let name = MemberName(text) else {
+            throw SettingsError(
+                "MDS_MEMBER: \(text) is not 1 to \(MemberName.utf8CountMax) of A-Z a-z 0-9 _ -")
+        }
+        return name
     }
 
     private static var host: String {
@@ -186,4 +189,9 @@ extension GroupMember.Settings {
         }
         return isKnown ? String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self) : "host"
     }
+}
+
+extension ConfigurationRule {
+    /// A name that cannot be a member's is found when the configuration is checked.
+    public static let member = ConfigurationRule.of { _ = try GroupMember.Settings.given($0) }
 }

@@ -75,11 +75,11 @@ extension IntegrationTests {
                 name: "a series that no day divides into", products: ["operator-worker"],
                 environment: ["OPERATOR_SERIES": "1s,7s"], lines: ["OPERATOR_SERIES"]),
             Mistake(
-                name: "partitions that there are not", products: ["operator-worker"],
-                environment: ["OPERATOR_PARTITIONS": "0-32"], lines: ["OPERATOR_PARTITIONS"]),
+                name: "a member's name that is no token",
+                environment: ["MDS_MEMBER": "worker.7"], lines: ["MDS_MEMBER"]),
             Mistake(
-                name: "partitions the wrong way round", products: ["store-writer"],
-                environment: ["WRITER_PARTITIONS": "31-0"], lines: ["WRITER_PARTITIONS"]),
+                name: "a lease that is shorter than a message takes",
+                environment: ["MDS_LEASE": "1ms"], lines: ["MDS_LEASE"]),
             Mistake(
                 name: "a time without a unit", products: ["store-writer"],
                 environment: ["WRITER_BATCH_WAIT": "250"], lines: ["WRITER_BATCH_WAIT"]),

@@ -103,12 +103,7 @@ extension IntegrationTests {
             #expect(try pipeline.service(.worker(0)).becomesReady())
             pipeline.stopAll()
             for role in Pipeline.Role.kinds {
-                let service = try pipeline.make(
-                    role,
-                    [
-                        "MDS_PARTITIONS": "16", "OPERATOR_PARTITIONS": "0-15",
-                        "WRITER_PARTITIONS": "0-15",
-                    ])
+                let service = try pipeline.make(role, ["MDS_PARTITIONS": "16"])
                 try expectEnd(service, saying: "MDS_PARTITIONS", pipeline)
             }
         }

@@ -17,10 +17,7 @@ struct Main {
         name: "operator-worker", version: ProductVersion.text,
         summary: "Reads partitions of the tape and publishes bars.",
         keys: OperatorSettings.keys,
-        rules: [
-            .tape, .of { _ = try OperatorSettings($0) },
-            .of { _ = try membership($0, operationsPort: 0) },
-        ],
+        rules: [.tape, .member, .of { _ = try OperatorSettings($0) }],
         examples: [
             ServiceDescription.Example(
                 "operator-worker --operator-series 1s,5s,1m,1h",

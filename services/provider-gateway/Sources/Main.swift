@@ -16,7 +16,7 @@ struct Main {
     static let description = ServiceDescription(
         name: "provider-gateway", version: ProductVersion.text,
         summary: "Takes ticks from a provider and puts them on the tape.",
-        keys: GatewaySettings.keys, rules: GatewaySettings.rules + [.tape],
+        keys: GatewaySettings.keys, rules: GatewaySettings.rules + [.tape, .member],
         examples: [
             ServiceDescription.Example(
                 "provider-gateway --synthetic-rate 5000",

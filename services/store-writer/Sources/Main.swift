@@ -59,11 +59,3 @@ struct Main {
 }
 
 extension GroupMember: WriterMembership {}
-
-extension ConfigurationRule {
-    /// A name that cannot be a member's is found when the configuration is checked.
-    fileprivate static let member = ConfigurationRule.of {
-        _ = try GroupMember.Settings(
-            $0, group: .writers, partitions: $0.integer("MDS_PARTITIONS"), operationsPort: 0)
-    }
-}

@@ -203,7 +203,12 @@ extension IntegrationTests {
             for role in Pipeline.Role.kinds {
                 let zombie = try pipeline.service(role)
                 zombie.signal(SIGSTOP)
-                let successor = try pipeline.make(role, ["MDS_MEMBER": "\(role)-successor"])
+                let name = "\(role)-successor"
+                let successor = try pipeline.make(
+                    role,
+                    ["MDS_MEMBER": name].merging(
+                        role == .gateway ? ["GATEWAY_SPOOL": pipeline.folder.file(name)] : [:]
+                    ) { $1 })
                 #expect(try successor.becomesReady())
                 pipeline.replace(role, by: successor)
                 zombie.signal(SIGCONT)

@@ -17,7 +17,7 @@ final class Cluster {
     }
 
     static let partitions = 32
-    private static let symbols = (0..<512).map { "S\($0)" }.joined(separator: ",")
+    private static let symbols = (0..<256).map { "S\($0)" }.joined(separator: ",")
     private static let stepSeconds = 60.0
 
     let server: NatsServer
@@ -82,7 +82,7 @@ final class Cluster {
         ports[name] = port
         let environment = [
             "NATS_URL": server.url, "OPS_PORT": "\(port)", "MDS_MEMBER": name, "LOG_FORMAT": "json",
-            "LOG_LEVEL": "info", "MDS_STREAM_BYTES": "4GiB",
+            "LOG_LEVEL": "info",
         ]
         return try ServerProcess(
             try ProductPrograms.path(product), [], environment: environment.merging(keys) { $1 },
@@ -154,7 +154,9 @@ final class Cluster {
                 && (counts.max() ?? 0) - (counts.min() ?? 0) <= 1
         }
         guard isSettled else {
-            let log = try workers.keys.sorted().map { try self.log($0).suffix(1_500) }
+            let log = try (["gateway-0"] + workers.keys.sorted()).map {
+                try self.log($0).suffix(1_500)
+            }
             throw Unusable(
                 "the partitions are not shared out: \(last)\n\(log.joined(separator: "\n"))")
         }

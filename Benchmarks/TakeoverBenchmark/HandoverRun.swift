@@ -16,6 +16,7 @@ enum HandoverRun {
         let cluster = try Cluster(workers: workers, ticksPerSecond: ticksPerSecond)
         let watch = try MarkerWatch(cluster.client)
         var pauses: [Double] = []
+        var legs = Legs()
         for number in 1...count {
             let names = cluster.workers.keys.sorted()
             let leaver = names[Int.random(in: names.indices, using: &random)]
@@ -36,6 +37,8 @@ enum HandoverRun {
                 guard let before = own[partition] else {
                     throw Cluster.Unusable("\(leaver) does not say how long it held \(partition)")
                 }
+                let marker = watch.first(of: [partition], after: handover.freed)[partition]
+                legs.add(before, handover, marker?.acknowledged)
                 pauses.append(before + Double(handover.pulled - handover.freed) / 1e9)
             }
             print("  \(number): \(Distribution(pauses).text)")
@@ -43,6 +46,7 @@ enum HandoverRun {
             try cluster.settle()
         }
         let all = Distribution(pauses)
+        legs.tell()
         print("pause of a partition: \(all.text)")
         let isMet = all.quantile(0.99) < TakeoverBenchmark.handoverMark
         let mark = Int(TakeoverBenchmark.handoverMark * 1_000)
@@ -61,5 +65,28 @@ enum HandoverRun {
             }
         }
         return pauses
+    }
+}
+
+/// Where the time goes.
+private struct Legs {
+    private var owned: [Double] = []
+    private var claimed: [Double] = []
+    private var marked: [Double] = []
+    private var pulled: [Double] = []
+
+    mutating func add(_ before: Double, _ handover: MarkerWatch.Handover, _ marker: Int64?) {
+        owned.append(before)
+        claimed.append(Double(handover.claimed - handover.freed) / 1e9)
+        guard let marker else { return }
+        marked.append(Double(marker - handover.claimed) / 1e9)
+        pulled.append(Double(handover.pulled - marker) / 1e9)
+    }
+
+    func tell() {
+        print("  last tick taken to released: \(Distribution(owned).text)")
+        print("  record freed to record claimed: \(Distribution(claimed).text)")
+        print("  record claimed to marker acknowledged: \(Distribution(marked).text)")
+        print("  marker acknowledged to ticks asked for: \(Distribution(pulled).text)")
     }
 }

@@ -20,12 +20,15 @@ final class MarkerWatch: Sendable {
     struct Handover {
         /// Monotonic: its owner writes that nobody has it.
         let freed: Int64
+        /// Monotonic: the next one writes that it has it.
+        let claimed: Int64
         /// Monotonic: the next one asks the tape for ticks.
         let pulled: Int64
     }
 
     private struct Seen {
         var freed: [Int: Int64] = [:]
+        var claimed: [Int: Int64] = [:]
         /// The first after it was freed.
         var pulled: [Int: Int64] = [:]
         /// By the subject on which the answer comes.
@@ -81,11 +84,16 @@ final class MarkerWatch: Sendable {
         let now = SystemClock().monotonic().nanoseconds
         let last = subject.split(separator: ".").last ?? ""
         if subject.contains("_owners.operator."), let partition = Int(last) {
-            guard String(decoding: message.payload, as: UTF8.self).contains(#""state":"free""#)
-            else { return }
+            let isFree = String(decoding: message.payload, as: UTF8.self).contains(
+                #""state":"free""#)
             notes.seen.withLock {
-                $0.freed[partition] = now
-                $0.pulled[partition] = nil
+                if isFree {
+                    $0.freed[partition] = now
+                    $0.claimed[partition] = nil
+                    $0.pulled[partition] = nil
+                } else if $0.claimed[partition] == nil {
+                    $0.claimed[partition] = now
+                }
             }
         } else if subject.hasPrefix("$JS.API.CONSUMER.MSG.NEXT."), last.hasPrefix("operator-") {
             // A consumer's name ends with the number of its reader, the partition's, and a tenure.
@@ -101,6 +109,7 @@ final class MarkerWatch: Sendable {
     func forgetHandovers() {
         notes.seen.withLock {
             $0.freed = [:]
+            $0.claimed = [:]
             $0.pulled = [:]
         }
     }
@@ -110,10 +119,10 @@ final class MarkerWatch: Sendable {
         notes.seen.withLock { seen in
             var found: [Int: Handover] = [:]
             for partition in partitions {
-                guard let freed = seen.freed[partition], let pulled = seen.pulled[partition] else {
-                    continue
-                }
-                found[partition] = Handover(freed: freed, pulled: pulled)
+                guard let freed = seen.freed[partition], let claimed = seen.claimed[partition],
+                    let pulled = seen.pulled[partition]
+                else { continue }
+                found[partition] = Handover(freed: freed, claimed: claimed, pulled: pulled)
             }
             return found
         }

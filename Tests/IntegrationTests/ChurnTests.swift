@@ -149,7 +149,7 @@ extension IntegrationTests {
         @Test("NATS away: ticks go into the spool, memory stays flat, and all of it is stored")
         func natsAway() throws {
             let seconds =
-                ProcessInfo.processInfo.environment["NATS_AWAY_SECONDS"]
+                ProcessInfo.processInfo.environment["TEST_OUTAGE_SECONDS"]
                 .flatMap { Int($0) } ?? 10
             let pipeline = try Pipeline(load(seconds: seconds + 5, rate: 2_000, seed: 86))
             try pipeline.startAll()

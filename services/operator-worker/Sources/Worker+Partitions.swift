@@ -14,7 +14,8 @@ extension Worker {
     private static let againNanoseconds: Int64 = 1_000_000_000
 
     /// While markers of other partitions are on their way, nothing is done for this one that would
-    /// keep the thread or the server's disk from them; but no longer than this.
+    /// keep the thread or the server's disk from them; but no longer than this. One that its owner
+    /// has just handed over does not wait: it pauses until its ticks are read again.
     private static let restoreWaitNanosecondsMax: Int64 = 200_000_000
 
     /// Takes the next step that needs no answer.
@@ -50,7 +51,8 @@ extension Worker {
     }
 
     private func mayRestore(_ slot: PartitionSlot, now: Int64) -> Bool {
-        now >= (slot.openedAt ?? now) + Self.restoreWaitNanosecondsMax
+        slot.claim?.wasReleased ?? false
+            || now >= (slot.openedAt ?? now) + Self.restoreWaitNanosecondsMax
             || !slots.contains(where: \.isWaitingForMarker)
     }
 

@@ -23,9 +23,8 @@ enum CalmRun {
             sleep(lookSeconds)
             for (partition, owner) in try cluster.owners() where owner != before[partition] {
                 if changed[partition] == nil {
-                    print(
-                        "  partition \(partition): \(String(describing: before[partition])) -> \(owner)"
-                    )
+                    let old = before[partition]?.member ?? "nobody"
+                    print("  partition \(partition): \(old) -> \(owner.member)")
                 }
                 changed[partition] = owner
             }

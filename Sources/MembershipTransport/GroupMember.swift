@@ -164,7 +164,8 @@ extension GroupMember.Settings {
         let given = try Self.given(configuration)
         self.init(
             group: group,
-            member: given ?? MemberName(host: Self.host, suffix: String(operationsPort)), lease: configuration.duration("MDS_LEASE"),
+            member: given ?? MemberName(host: Self.host, suffix: String(operationsPort)),
+            lease: configuration.duration("MDS_LEASE"),
             partitions: partitions, rank: rank)
     }
 

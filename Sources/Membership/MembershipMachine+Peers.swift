@@ -115,8 +115,26 @@ extension MembershipMachine {
         record.owner == settings.member && record.instance == settings.instance
     }
 
-    func isDeadOwner(_ record: OwnershipRecord) -> Bool {
-        isDead(PeerKey(name: record.owner, instance: record.instance))
+    /// Whether the one that the record names may be succeeded. Its last write may be newer than its
+    /// words: a compare-and-set on what was read behind the proof of its silence would not fail.
+    func isDeadOwner(_ record: OwnershipRecord, of slot: Slot) -> Bool {
+        let key = PeerKey(name: record.owner, instance: record.instance)
+        let peer = peers[key]
+        guard echoSent >= silenceEnds(key, peer) else { return false }
+        return peer?.state == .gone || slot.seenAt == Int64.min || echoSent >= slot.seenAt + silence
+    }
+
+    /// A new write of an owner is as good as a word of it: the two come on different ways, and a
+    /// link that stands still holds up the words.
+    mutating func wrote(_ record: OwnershipRecord, _ now: Int64, _ effects: inout [Effect]) {
+        let key = PeerKey(name: record.owner, instance: record.instance)
+        guard var peer = peers[key], peer.state != .gone else { return }
+        peer.activeAt = now
+        if peer.isNotedDead {
+            peer.isNotedDead = false
+            effects.append(.note(.came(key.name, instance: key.instance)))
+        }
+        peers[key] = peer
     }
 
     /// A heartbeat that is sent now would prove somebody's silence when it comes back.

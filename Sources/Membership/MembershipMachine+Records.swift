@@ -42,22 +42,26 @@ extension MembershipMachine {
             lastWritten = 0
             isFresh = true
         }
-        for change in read.changes { note(change, read.isWhole, &effects) }
+        for change in read.changes { note(change, now, &effects) }
         lastRead = max(lastRead, read.last)
         for index in slots.indices { reconcile(index, &effects) }
     }
 
     private mutating func note(
-        _ change: RecordsRead.Change, _ isWhole: Bool, _ effects: inout [Effect]
+        _ change: RecordsRead.Change, _ now: Int64, _ effects: inout [Effect]
     ) {
         let index = change.partition.number
         // Records beyond are left from a time with more partitions.
         guard slots.indices.contains(index), change.revision > slots[index].revision else { return }
         slots[index].revision = change.revision
+        let isNew = slots[index].seen != change.revision
+        slots[index].seen = change.revision
+        slots[index].seenAt = isNew ? now : slots[index].seenAt
         switch change.content {
         case .record(let record):
             slots[index].record = record
             slots[index].epochFloor = max(slots[index].epochFloor, record.epoch)
+            if isNew, record.state == .held { wrote(record, now, &effects) }
         case .deleted: slots[index].record = nil
         case .damaged:
             slots[index].record = nil

@@ -55,7 +55,7 @@ extension MembershipMachine {
             guard let record = slot.record, record.state == .held, !isMine(record),
                 found[record.owner] == nil, record.owner != settings.member,
                 peers[PeerKey(name: record.owner, instance: record.instance)] == nil,
-                !isDeadOwner(record)
+                !isDeadOwner(record, of: slot)
             else { continue }
             found[record.owner] = Candidate(rank: nil, isReady: false)
         }
@@ -121,7 +121,7 @@ extension MembershipMachine {
         guard phase == .active, isWanted, !wantsLeave, !isAside,
             now.monotonic >= slot.claimNotBefore
         else { return }
-        if let record, record.state == .held, !isOrphan, !isDeadOwner(record) { return }
+        if let record, record.state == .held, !isOrphan, !isDeadOwner(record, of: slot) { return }
         let epoch = max(slot.epochFloor, record?.epoch ?? 0)
         guard epoch < OwnershipRecord.epochMax - 1 else { return }
         if !isOrphan || slot.origin == nil {

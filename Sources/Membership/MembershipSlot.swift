@@ -4,6 +4,10 @@ extension MembershipMachine {
         var record: OwnershipRecord?
         /// Of the record's last write; 0: there is none.
         var revision: UInt64 = 0
+        /// The newest write that was read, and when, by the monotonic clock. A bucket that is read
+        /// anew tells nothing new by it.
+        var seen: UInt64 = 0
+        var seenAt = Int64.min
         /// The highest epoch that was ever seen: also a bucket that was put back cannot lower it.
         var epochFloor: UInt64 = 0
         var hold: Hold?

@@ -14,6 +14,8 @@ struct MembershipMachineTests {
         var bucket = SimulatedBucket()
         var made = 0
         var hearsItself = true
+        /// Own heartbeats that a link which stands still has not brought back.
+        var underWay: [MemberHeartbeat] = []
         var writesArrive = true
         var held: [RecordWrite] = []
         var orders: [OwnershipOrder] = []
@@ -37,7 +39,8 @@ struct MembershipMachineTests {
 
         private mutating func carryOut(_ effect: MembershipMachine.Effect) {
             switch effect {
-            case .say(let heartbeat): if hearsItself { handle(.heartbeat(heartbeat)) }
+            case .say(let heartbeat):
+                hearsItself ? handle(.heartbeat(heartbeat)) : underWay.append(heartbeat)
             case .read(let number, let after):
                 handle(.records(bucket.read(number: number, after: after, known: &made)))
             case .write(let write): writesArrive ? settle(write) : held.append(write)
@@ -73,9 +76,9 @@ struct MembershipMachineTests {
         }
 
         /// A record of the other member, claimed in its own right.
-        mutating func giveToOther() throws {
+        mutating func giveToOther(epoch: UInt64 = 4) throws {
             let record = OwnershipRecord(
-                owner: try #require(MemberName("b")), instance: 9, epoch: 4,
+                owner: try #require(MemberName("b")), instance: 9, epoch: epoch,
                 since: Timestamp(nanoseconds: 1), state: .held)
             _ = bucket.write(
                 RecordWrite(
@@ -148,6 +151,38 @@ struct MembershipMachineTests {
             }
             #expect(rig.machine.held.isEmpty == (state == .resuming), "\(state)")
         }
+    }
+
+    @Test(
+        "a record that its owner wrote while the link stood still is proof of life for a lease",
+        arguments: [true, false])
+    func wroteMeanwhile(speaks: Bool) throws {
+        var rig = try Rig()
+        try rig.giveToOther()
+        rig.handle(.connected)
+        rig.handle(.heartbeat(try rig.other(.ready, 1)))
+        rig.pass(480)
+        rig.handle(.heartbeat(try rig.other(.ready, 2)))
+        rig.handle(.heartbeat(try rig.other(.paused, 3)))
+        rig.pass(400)
+        // The link stands still. The other one comes back and writes its record once more, which
+        // is read before its words are heard.
+        rig.hearsItself = false
+        try rig.giveToOther(epoch: 5)
+        rig.pass(200)
+        #expect(rig.machine.records.first?.record.epoch == 5)
+        // What lay on the link since: it proves a silence of before.
+        rig.hearsItself = true
+        for heartbeat in rig.underWay { rig.handle(.heartbeat(heartbeat)) }
+        #expect(rig.machine.state == .ready && rig.orders.isEmpty && rig.bucket.last == 2)
+        for sequence in 4..<100 {
+            if speaks { rig.handle(.heartbeat(try rig.other(.ready, UInt64(sequence)))) }
+            rig.pass(20)
+            // A lease behind the read, and no second read, is enough.
+            guard speaks || sequence < 32 else { break }
+        }
+        #expect(rig.machine.held.isEmpty == speaks)
+        #expect(rig.bucket.entries[0]?.record?.epoch == (speaks ? 5 : 6))
     }
 
     @Test("an owner that was never heard keeps its partition for the settling time, and no longer")

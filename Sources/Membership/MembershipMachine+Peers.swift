@@ -75,6 +75,8 @@ extension MembershipMachine {
         }
         peers[key] = peer
         if heartbeat.records > lastRead { wish = max(wish, .changes) }
+        // The bucket went back, and may have reached the last write that is known here once more.
+        if let known, heartbeat.records < known.heartbeat.records { wish = .whole }
     }
 
     private mutating func echo(_ sequence: UInt64, _ now: Int64) {
@@ -186,12 +188,14 @@ extension MembershipMachine {
         MemberHeartbeat(
             member: settings.member, instance: settings.instance, state: state,
             rank: settings.rank, since: settings.since, sequence: sequence,
-            records: max(lastRead, lastWritten), held: held, release: settings.release)
+            records: recordsToSay, held: held, release: settings.release)
     }
+
+    private var recordsToSay: UInt64 { hasToSayReplaced ? 0 : max(lastRead, lastWritten) }
 
     /// Whether it would say something else than the last time.
     var saysNews: Bool {
-        guard let said, said.state == state, said.records == max(lastRead, lastWritten) else {
+        guard let said, said.state == state, said.records == recordsToSay else {
             return true
         }
         var place = 0
@@ -212,6 +216,7 @@ extension MembershipMachine {
         said = next
         saidAt = now
         wasAsked = false
+        hasToSayReplaced = false
         sent[sequence] = now
         if sequence > Self.echoesMax { sent[sequence - Self.echoesMax] = nil }
         effects.append(.say(next))

@@ -32,8 +32,9 @@ extension MembershipMachine {
             return
         }
         readsDone = read.number
+        let before = slots.map { ($0.revision, $0.record) }
+        let isBack = read.isWhole && (!readWasWhole || read.last < lastRead)
         if read.isWhole {
-            if isFresh || !readWasWhole { effects.append(.note(.bucketReplaced)) }
             for index in slots.indices {
                 slots[index].record = nil
                 slots[index].revision = 0
@@ -44,7 +45,19 @@ extension MembershipMachine {
         }
         for change in read.changes { note(change, now, &effects) }
         lastRead = max(lastRead, read.last)
+        if isBack || read.isWhole && isOther(than: before) {
+            hasToSayReplaced = true
+            effects.append(.note(.bucketReplaced))
+        }
         for index in slots.indices { reconcile(index, &effects) }
+    }
+
+    /// The bucket's writes do not continue those that were known.
+    private func isOther(than before: [(revision: UInt64, record: OwnershipRecord?)]) -> Bool {
+        zip(slots, before).contains { slot, before in
+            slot.revision < before.revision
+                || slot.revision == before.revision && slot.record != before.record
+        }
     }
 
     private mutating func note(

@@ -168,6 +168,8 @@ public struct MembershipMachine: Sendable {
     /// The bucket's last write that was read, and the last one that was written here.
     var lastRead: UInt64 = 0
     var lastWritten: UInt64 = 0
+    /// The bucket went back, and that was not said yet.
+    var hasToSayReplaced = false
     var writes: UInt64 = 0
 
     var slots: [Slot]

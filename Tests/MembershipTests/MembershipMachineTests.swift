@@ -16,6 +16,7 @@ struct MembershipMachineTests {
         var hearsItself = true
         /// Own heartbeats that a link which stands still has not brought back.
         var underWay: [MemberHeartbeat] = []
+        var said: [MemberHeartbeat] = []
         var writesArrive = true
         var held: [RecordWrite] = []
         var orders: [OwnershipOrder] = []
@@ -40,6 +41,7 @@ struct MembershipMachineTests {
         private mutating func carryOut(_ effect: MembershipMachine.Effect) {
             switch effect {
             case .say(let heartbeat):
+                said.append(heartbeat)
                 hearsItself ? handle(.heartbeat(heartbeat)) : underWay.append(heartbeat)
             case .read(let number, let after):
                 handle(.records(bucket.read(number: number, after: after, known: &made)))
@@ -68,10 +70,12 @@ struct MembershipMachineTests {
             pass(400)
         }
 
-        func other(_ state: MemberState, _ sequence: UInt64) throws -> MemberHeartbeat {
+        func other(
+            _ state: MemberState, _ sequence: UInt64, records: UInt64 = 1
+        ) throws -> MemberHeartbeat {
             MemberHeartbeat(
                 member: try #require(MemberName("b")), instance: 9, state: state, rank: 0,
-                since: Timestamp(nanoseconds: 1), sequence: sequence, records: 1,
+                since: Timestamp(nanoseconds: 1), sequence: sequence, records: records,
                 held: [Partition(0)], release: "1")
         }
 
@@ -183,6 +187,32 @@ struct MembershipMachineTests {
         }
         #expect(rig.machine.held.isEmpty == speaks)
         #expect(rig.bucket.entries[0]?.record?.epoch == (speaks ? 5 : 6))
+    }
+
+    @Test("a bucket that was put back is noticed through others when it has as many writes again")
+    func putBack() throws {
+        var rig = try Rig(partitions: 2)
+        rig.bucket.keepCopy()
+        try rig.giveToOther()
+        rig.handle(.connected)
+        rig.handle(.heartbeat(try rig.other(.ready, 1)))
+        rig.pass(400)
+        let last = rig.bucket.last
+        // The other one, not this one, finds the bucket empty, and fills it.
+        rig.bucket.putBack()
+        for _ in 0..<last { try rig.giveToOther(epoch: 6) }
+        rig.pass(40)
+        #expect(rig.machine.records.first?.record.epoch == 4)
+        rig.handle(.heartbeat(try rig.other(.ready, 2, records: 0)))
+        rig.handle(.heartbeat(try rig.other(.ready, 3, records: last)))
+        #expect(rig.machine.records.first?.record.epoch == 6)
+        // It passes that on, once.
+        let words = rig.said.filter { $0.records == 0 && $0.state == .ready }
+        #expect(words.count == 1, "\(rig.said)")
+        rig.handle(.heartbeat(try rig.other(.ready, 4, records: 0)))
+        rig.handle(.heartbeat(try rig.other(.ready, 5, records: last)))
+        rig.pass(100)
+        #expect(rig.said.count { $0.records == 0 && $0.state == .ready } == 1)
     }
 
     @Test("an owner that was never heard keeps its partition for the settling time, and no longer")

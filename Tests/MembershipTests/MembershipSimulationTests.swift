@@ -6,6 +6,7 @@ import Testing
     /// Each of them failed once, when the machine or its world was another one.
     private static let kept: [UInt64] = [
         17_121_026_878_995_185_720, 17_701_068_020_119_601_506, 9_555_593_086_188_855_989,
+        14_883_218_808_487_430_083, 3_097_447_028_215_633_889,
     ]
 
     @Test(

@@ -22,6 +22,7 @@ extension MembershipWorld {
         members[index].links += 1
         members[index].link = members[index].links
         members[index].stalledUntil = Int64.min
+        members[index].stalled = []
         handle(index, .connected)
         startCalls(index)
     }
@@ -79,11 +80,24 @@ extension MembershipWorld {
 
     mutating func arrive(_ index: Int, _ link: Int, _ wire: Wire) {
         guard members[index].isAlive, members[index].link == link else { return }
-        guard now >= members[index].stalledUntil else {
-            queue.add(
-                .arrive(to: index, link: link, wire), at: members[index].stalledUntil)
+        guard now >= members[index].stalledUntil, members[index].stalled.isEmpty else {
+            members[index].stalled.append(wire)
             return
         }
+        deliver(wire, index)
+    }
+
+    /// What lies on the link comes in, in its order.
+    mutating func flow(_ index: Int, _ link: Int) {
+        guard members[index].isAlive, members[index].link == link,
+            now >= members[index].stalledUntil
+        else { return }
+        let wires = members[index].stalled
+        members[index].stalled = []
+        for wire in wires { deliver(wire, index) }
+    }
+
+    private mutating func deliver(_ wire: Wire, _ index: Int) {
         switch wire {
         case .heartbeat(let heartbeat): handle(index, .heartbeat(heartbeat))
         case .ask: handle(index, .asked)

@@ -95,7 +95,9 @@ extension MembershipWorld {
 
     private mutating func stallLink() {
         guard let index = anybody() else { return }
-        members[index].stalledUntil = now + time(50...2_000)
+        let end = max(members[index].stalledUntil, now + time(50...2_000))
+        members[index].stalledUntil = end
+        queue.add(.flows(index, link: members[index].link), at: end)
     }
 
     private mutating func double() {

@@ -17,6 +17,7 @@ struct MembershipWorld {
         case callAnswered(Int, batch: Int, MembershipMachine.Event, isLast: Bool)
         case callTimesOut(Int, batch: Int, [SimulatedMember.Call])
         case planeSays(Int, OwnershipNews)
+        case flows(Int, link: Int)
         case connects(Int)
         case wakes(Int)
         case serverComesUp
@@ -83,6 +84,7 @@ struct MembershipWorld {
             callAnswered(index, batch, event, isLast)
         case .callTimesOut(let index, let batch, let calls): failCalls(index, batch, calls)
         case .planeSays(let index, let news): planeSays(index, news)
+        case .flows(let index, let link): flow(index, link)
         case .connects(let index): connect(index)
         case .wakes(let index): wake(index)
         case .serverComesUp: serverComesUp()
@@ -106,7 +108,8 @@ struct MembershipWorld {
 
     mutating func handle(_ index: Int, _ event: MembershipMachine.Event) {
         guard members[index].isAlive else { return }
-        guard !members[index].isStopped(now) else {
+        // Nothing overtakes what lies there.
+        guard !members[index].isStopped(now), members[index].waiting.isEmpty else {
             members[index].waiting.append(event)
             return
         }

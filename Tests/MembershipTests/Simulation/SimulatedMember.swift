@@ -20,6 +20,7 @@ struct SimulatedMember {
     var links = 0
     /// Nothing comes in on the link until then.
     var stalledUntil = Int64.min
+    var stalled: [MembershipWorld.Wire] = []
     var lastArrival = Int64.min
     var lastDeparture = Int64.min
     /// By its own clock.

@@ -7,10 +7,12 @@ extension MembershipMachine {
         readsStarted += 1
         isReading = true
         readLink = links
-        let isWhole = wish == .whole
+        // Of a bucket that was empty everything is new, and no sign of another one.
+        let isDue = wish == .nothing && now >= wholeAt + Self.wholeIntervalNanoseconds
+        readWasWhole = wish == .whole || isDue || lastRead == 0
+        if readWasWhole { wholeAt = now }
         wish = .nothing
-        effects.append(.read(number: readsStarted, after: isWhole ? 0 : lastRead))
-        readWasWhole = isWhole
+        effects.append(.read(number: readsStarted, after: readWasWhole ? 0 : lastRead))
     }
 
     mutating func readEnded(_ number: UInt64, _ now: Int64) {

@@ -95,6 +95,9 @@ public struct MembershipMachine: Sendable {
     /// The bucket is looked at so often, whatever others say.
     static let readIntervalNanoseconds: Int64 = 1_000_000_000
     static let readSpacingNanoseconds: Int64 = 10_000_000
+    /// When nothing else is to be read, the whole bucket is read so often: one that was put back,
+    /// and has as many writes again as before, looks like the one of before.
+    static let wholeIntervalNanoseconds: Int64 = 8_000_000_000
     /// Partitions that are on their way to others at once, so that each of them stands shortly.
     static let handOversMax = 2
     /// A hand-over that takes longer holds up no other one.
@@ -161,6 +164,8 @@ public struct MembershipMachine: Sendable {
     var readLink = 0
     var readsStarted: UInt64 = 0
     var readsDone: UInt64 = 0
+    /// When the last one was asked for as a whole.
+    var wholeAt: Int64 = 0
     var readNotBefore = Int64.min
     var readAt = Int64.min
     /// The records are those of this link, or newer.

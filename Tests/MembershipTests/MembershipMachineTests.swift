@@ -17,6 +17,7 @@ struct MembershipMachineTests {
         /// Own heartbeats that a link which stands still has not brought back.
         var underWay: [MemberHeartbeat] = []
         var said: [MemberHeartbeat] = []
+        var notes: [MembershipNote] = []
         var writesArrive = true
         var held: [RecordWrite] = []
         var orders: [OwnershipOrder] = []
@@ -48,7 +49,8 @@ struct MembershipMachineTests {
             case .write(let write): writesArrive ? settle(write) : held.append(write)
             case .order(let order): orders.append(order)
             case .steady(let until): steadyUntil = until
-            case .ask, .note, .left: break
+            case .note(let note): notes.append(note)
+            case .ask, .left: break
             }
         }
 
@@ -213,6 +215,20 @@ struct MembershipMachineTests {
         rig.handle(.heartbeat(try rig.other(.ready, 5, records: last)))
         rig.pass(100)
         #expect(rig.said.count { $0.records == 0 && $0.state == .ready } == 1)
+    }
+
+    @Test("a bucket that was put back is noticed by oneself, too, and an empty one is no other")
+    func putBackUnseen() throws {
+        var rig = try Rig(partitions: 2)
+        rig.begin()
+        rig.pass(2_000)
+        #expect(!rig.notes.contains(.bucketReplaced) && rig.machine.held.count == 2)
+        let last = rig.bucket.last
+        rig.bucket.remake(isSame: true)
+        for _ in 0..<last { try rig.giveToOther(epoch: 6) }
+        rig.pass(9_000)
+        #expect(rig.notes.count { $0 == .bucketReplaced } == 1)
+        #expect(rig.machine.held.count == 2 && rig.bucket.entries[1]?.record?.epoch == 2)
     }
 
     @Test("an owner that was never heard keeps its partition for the settling time, and no longer")

@@ -43,10 +43,11 @@ struct SimulatedBucket {
         (entries, last) = copy
     }
 
-    mutating func remake() {
+    /// `isSame`: put back from a time when it was empty.
+    mutating func remake(isSame: Bool = false) {
         entries = [:]
         last = 0
-        made += 1
+        made += isSame ? 0 : 1
     }
 
     mutating func delete(_ partition: Int) {

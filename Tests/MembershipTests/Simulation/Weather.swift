@@ -61,5 +61,9 @@ struct Weather {
     var isHarmless: Bool { kind == .calm || kind == .restarts }
 
     /// From the end of the storm until everything has its place.
-    var calmTime: Int64 { (strangers ? 80 : 45) * 100 * millisecond + 3 * planeMax + 5 * recordMax }
+    var calmTime: Int64 {
+        // A bucket that was put back is noticed at the latest when it is read as a whole.
+        let base: Int64 = strangers ? 80 : kind == .destroyed ? 130 : 45
+        return base * 100 * millisecond + 3 * planeMax + 5 * recordMax
+    }
 }

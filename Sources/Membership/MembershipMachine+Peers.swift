@@ -208,8 +208,9 @@ extension MembershipMachine {
 
     mutating func say(_ now: Int64, _ effects: inout [Effect]) {
         guard links > 0 else { return }
-        let due = saidAt == Int64.min ? now : saidAt + (hasToSay ? spacing : interval)
-        guard now >= due else { return }
+        if saidAt != Int64.min, now < saidAt + interval {
+            guard now >= saidAt + spacing, hasToSay else { return }
+        }
         var next = heartbeat
         sequence += 1
         next.sequence = sequence

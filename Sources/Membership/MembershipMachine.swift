@@ -271,7 +271,8 @@ public struct MembershipMachine: Sendable {
     /// been done, or waits for something else.
     public var nextDeadline: Int64 {
         guard links > 0, !hasLeft else { return Int64.max }
-        var next = saidAt + (hasToSay ? spacing : interval)
+        // Later than the spacing all has been said that there was to say.
+        var next = saidAt + (clock < saidAt + spacing && hasToSay ? spacing : interval)
         func consider(_ time: Int64) { if time > clock { next = min(next, time) } }
         if isHearing {
             consider(echoSent + lease)

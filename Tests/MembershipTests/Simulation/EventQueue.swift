@@ -1,46 +1,61 @@
 /// What is to happen, by true time; what is due at the same time happens in order of its coming.
-struct EventQueue<Event> {
+struct EventQueue {
+    /// Small, and not the event itself: debug builds copy each one on every step through the heap.
     private struct Entry {
         let time: Int64
         let number: Int
-        let event: Event
+        let place: Int
     }
 
     private var heap: [Entry] = []
+    private var events: [MembershipWorld.Event?] = []
+    private var free: [Int] = []
     private var count = 0
 
-    var isEmpty: Bool { heap.isEmpty }
-    var nextTime: Int64 { heap.first?.time ?? Int64.max }
+    var nextTime: Int64 { heap.isEmpty ? Int64.max : heap[0].time }
 
-    mutating func add(_ event: Event, at time: Int64) {
+    mutating func add(_ event: MembershipWorld.Event, at time: Int64) {
         count += 1
-        heap.append(Entry(time: time, number: count, event: event))
+        let place = free.popLast() ?? events.count
+        if place == events.count { events.append(event) } else { events[place] = event }
+        let entry = Entry(time: time, number: count, place: place)
+        heap.append(entry)
         var child = heap.count - 1
-        while child > 0, isBefore(heap[child], heap[(child - 1) / 2]) {
-            heap.swapAt(child, (child - 1) / 2)
-            child = (child - 1) / 2
+        while child > 0 {
+            let parent = (child - 1) / 2
+            guard isBefore(entry, heap[parent]) else { break }
+            heap[child] = heap[parent]
+            child = parent
         }
+        heap[child] = entry
     }
 
-    mutating func removeFirst() -> (time: Int64, event: Event)? {
-        guard let first = heap.first else { return nil }
-        let last = heap.removeLast()
-        if !heap.isEmpty {
-            heap[0] = last
-            var parent = 0
-            while true {
-                var least = parent
-                for child in [2 * parent + 1, 2 * parent + 2]
-                where child < heap.count && isBefore(heap[child], heap[least]) { least = child }
-                if least == parent { break }
-                heap.swapAt(parent, least)
-                parent = least
-            }
+    mutating func removeFirst() -> (time: Int64, event: MembershipWorld.Event)? {
+        guard let last = heap.popLast() else { return nil }
+        let first = heap.isEmpty ? last : heap[0]
+        if !heap.isEmpty { sink(last) }
+        guard let event = events[first.place] else { return nil }
+        events[first.place] = nil
+        free.append(first.place)
+        return (first.time, event)
+    }
+
+    /// From the top down to its place.
+    private mutating func sink(_ entry: Entry) {
+        let count = heap.count
+        var parent = 0
+        while true {
+            var child = 2 * parent + 1
+            if child >= count { break }
+            if child + 1 < count, isBefore(heap[child + 1], heap[child]) { child += 1 }
+            guard isBefore(heap[child], entry) else { break }
+            heap[parent] = heap[child]
+            parent = child
         }
-        return (first.time, first.event)
+        heap[parent] = entry
     }
 
     private func isBefore(_ left: Entry, _ right: Entry) -> Bool {
-        (left.time, left.number) < (right.time, right.number)
+        left.time != right.time ? left.time < right.time : left.number < right.number
     }
 }

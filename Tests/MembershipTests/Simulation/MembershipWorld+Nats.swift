@@ -132,6 +132,7 @@ extension MembershipWorld {
             var arrival = time + Int64.random(in: 0...weather.recordMax, using: &random)
             if isRough, Int.random(in: 0..<20, using: &random) == 0 {
                 arrival += Int64.random(in: 800...3_000, using: &random) * millisecond
+                lateUntil = max(lateUntil, arrival)
             }
             queue.add(
                 .callArrives(

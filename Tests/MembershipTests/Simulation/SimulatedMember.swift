@@ -3,7 +3,8 @@ import Membership
 import Primitives
 
 /// A process: the shipped machine, a clock of its own, a link, a thread for records, a data plane.
-struct SimulatedMember {
+/// A class, because copies of all of it are what takes the time in a debug build.
+final class SimulatedMember {
     let name: MemberName
     let instance: UInt64
     var machine: MembershipMachine

@@ -1,8 +1,9 @@
-/// How much of the time a purge may hold publishers up. Pure.
+/// How much of the time a purge may hold publishers of a stream up. Pure.
 enum PurgePace {
-    /// A step holds publishers up for about as long as it takes; so much longer they have the
-    /// stream for themselves. Measured, see Benchmarks.
-    static let restPerStep: Int64 = 3
+    /// A step holds publishers up for about as long as it takes. At the goal they have the stream
+    /// so much longer for themselves; the fuller it is, the shorter, so that a purge finds the
+    /// pace at which it keeps up by itself.
+    static let restPerStepMax: Int64 = 4
     /// A step that took this long says nothing of the next one.
     static let pauseNanosecondsMax: Int64 = 50_000_000
 
@@ -10,6 +11,8 @@ enum PurgePace {
     static func pause(after nanoseconds: Int64, bytes: UInt64, marks: PurgeMarks) -> Int64 {
         guard bytes < marks.urgentBytes else { return 0 }
         let step = max(0, min(nanoseconds, pauseNanosecondsMax))
-        return min(pauseNanosecondsMax, step * restPerStep)
+        let room = marks.urgentBytes - max(bytes, marks.goalBytes)
+        let share = Double(room) / Double(max(1, marks.urgentBytes - marks.goalBytes))
+        return min(pauseNanosecondsMax, Int64(Double(step * restPerStepMax) * share))
     }
 }

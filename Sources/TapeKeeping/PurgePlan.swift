@@ -106,16 +106,19 @@ public struct PurgePlan: Sendable {
     public let clearBelow: UInt64
     /// Ascending.
     public let pins: [UInt64]
+    /// How far each subject may be emptied for its pins' sake.
+    public let subjects: [SubjectPurge]
     /// What may go behind that, of subjects whose own readers have come further.
     public let beyond: [SubjectPurge]
     public let holder: Holder
 
     public init(_ facts: PurgeFacts) {
         firstSequence = facts.firstSequence
-        let floors = facts.floors.map { Self.credible($0, facts) }
+        let floors = facts.floors.map { Self.caughtUp(Self.credible($0, facts), facts) }
         guard let lowest = floors.min(by: { $0.sequence < $1.sequence }) else {
             clearBelow = 0
             pins = []
+            subjects = []
             beyond = []
             holder = .nobodyRegistered
             return
@@ -126,15 +129,35 @@ public struct PurgePlan: Sendable {
         clearBelow = min(clear, end)
         holder = clear < end ? .group(lowest) : .age
         pins = facts.subjects.flatMap(\.pins).filter { $0 >= facts.firstSequence }.sorted()
+        subjects = facts.subjects.compactMap { subject in
+            // Without pins nothing is known of the subject.
+            subject.pins.first.map { SubjectPurge(subject: subject.name, below: $0) }
+        }
         beyond = facts.subjects.compactMap { subject in
             guard let partition = subject.partition else { return nil }
             let own = floors.filter { $0.partition == partition }.map(\.sequence)
-            // Without pins nothing is known of the subject.
             guard let need = own.min(), let pin = subject.pins.first else { return nil }
             let below = min(need, end, pin)
             return below > min(clear, end)
                 ? SubjectPurge(subject: subject.name, below: below) : nil
         }
+    }
+
+    /// Who has read the newest of all that its partition has needs nothing of what stands below
+    /// the end: an idle partition, on which a position does not move, holds nobody up. What came
+    /// since the end was looked at is above it.
+    private static func caughtUp(
+        _ floor: PurgeFacts.Floor, _ facts: PurgeFacts
+    ) -> PurgeFacts.Floor {
+        let own = facts.subjects.filter {
+            $0.partition == nil || $0.partition == floor.partition
+        }
+        // Without pins nothing is known of a subject.
+        guard floor.sequence > 0, own.allSatisfy({ ($0.pins.last ?? .max) <= floor.sequence })
+        else { return floor }
+        var needless = floor
+        needless.sequence = facts.lastSequence
+        return needless
     }
 
     /// A position above the end of the stream is of another one.

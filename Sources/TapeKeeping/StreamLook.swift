@@ -43,7 +43,8 @@ struct StreamLook {
         }
         return PurgeFacts(
             firstSequence: info.firstSequence, lastSequence: info.lastSequence,
-            agedBelow: try agedBelow(now.nanoseconds &- keep.wholeNanoseconds),
+            agedBelow: keep > .zero
+                ? try agedBelow(now.nanoseconds &- keep.wholeNanoseconds) : info.lastSequence + 1,
             subjects: try subjects(readers), floors: floors)
     }
 

@@ -109,8 +109,9 @@ struct PurgeWorld {
         if chance(15) { accept() }
     }
 
-    /// To an older state: with it comes back what was purged since, and in front of what readers
-    /// hold they read nothing.
+    /// To an older state: with it comes back what was purged since, also what was never there for a
+    /// group that was registered later. Whose packet stands reads on behind it, and never again
+    /// what is in front of what it holds. Everybody else has to read what he has not read.
     private mutating func putBack() {
         guard let copy else { return }
         (messages, last) = copy
@@ -118,8 +119,10 @@ struct PurgeWorld {
         for (sequence, message) in messages {
             newest[message.subject] = max(newest[message.subject] ?? 0, sequence)
             for group in names {
-                for partition in 0..<Self.partitions
-                where sequence < groups[group]?[partition].durable ?? 0 {
+                for partition in 0..<Self.partitions {
+                    guard let reader = groups[group]?[partition], sequence < reader.durable,
+                        stands(reader)
+                    else { continue }
                     groups[group]?[partition].done.insert(message.identity.checksum)
                 }
             }
@@ -239,16 +242,13 @@ struct PurgeWorld {
         let marks = PurgeMarks(bytesMax: Self.bytesMax)
         guard UInt64(messages.count) > marks.startBytes else { return }
         var pass = PurgePass(
-            PurgePlan(facts()), marks: marks, bytes: UInt64(messages.count))
+            PurgePlan(facts()), marks: marks, bytes: UInt64(messages.count),
+            messages: UInt64(messages.count))
         for _ in 0..<5_000 where problem == nil {
             switch pass.next() {
             case .front(let below):
                 if below > last { problem = "a purge behind the end" }
                 for sequence in messages.keys where sequence < below { remove(sequence) }
-            case .delete(let sequence):
-                let wasThere = messages[sequence] != nil
-                remove(sequence)
-                pass.deleted(wasThere)
             case .seek(let from): pass.found(messages.keys.filter { $0 >= from }.min())
             case .look: pass.saw(bytes: UInt64(messages.count))
             case .subject(let purge):

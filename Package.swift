@@ -236,8 +236,9 @@ let package = Package(
             linkerSettings: [.linkedLibrary("nats")]),
         .executableTarget(
             name: "TapeBenchmark",
-            dependencies: ["CBareTape", "NatsTransport", "ServiceRuntime", "Telemetry"]
-                + ["TapeTransport", "TestSupport"] + tape,
+            dependencies: ["CBareTape", "Membership", "MembershipTransport", "NatsTransport"]
+                + ["ServiceRuntime", "TapeKeeping", "TapeTransport", "Telemetry", "TestSupport"]
+                + tape,
             path: "Benchmarks/TapeBenchmark", swiftSettings: strict),
         .executableTarget(
             name: "TakeoverBenchmark",

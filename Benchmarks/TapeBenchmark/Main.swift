@@ -5,7 +5,7 @@ import TestSupport
 /// pattern and the same bytes (`CBareTape`), on a real nats-server. Both run in turns, so that a
 /// busy machine is busy for both, and the best of each is compared. Fails when a mark is missed.
 ///
-///     TapeBenchmark [publish|read|latency|gateway|always|2m|TICKS]...
+///     TapeBenchmark [publish|read|latency|gateway|purge|always|2m|TICKS]...
 @main
 struct TapeBenchmark {
     static let ticksPerPacket = [1, 16, 128, 1_024]
@@ -15,6 +15,8 @@ struct TapeBenchmark {
     static let readMark = 0.8
     static let latencyMark = 1.5
     static let gatewayMark = 0.1
+    /// A full tape must not be much slower to write than one with room.
+    static let purgeMark = 2.0
 
     static func main() throws {
         let wanted = Set(CommandLine.arguments.dropFirst())
@@ -22,9 +24,10 @@ struct TapeBenchmark {
         func chosen(_ all: [String]) -> [String] {
             wanted.isDisjoint(with: all) ? all : all.filter { wanted.contains($0) }
         }
-        let parts = chosen(["publish", "read", "latency", "gateway"])
+        let parts = chosen(["publish", "read", "latency", "gateway", "purge"])
+        let comparing: Set = ["publish", "read", "latency"]
         var isClean = true
-        for sync in chosen(syncIntervals) where parts != ["gateway"] {
+        for sync in chosen(syncIntervals) where !comparing.isDisjoint(with: parts) {
             for ticks in chosen(ticksPerPacket.map { "\($0)" }).compactMap({ Int($0) }) {
                 let stage = try Stage(syncInterval: sync, ticks: ticks)
                 if parts.contains("publish") || parts.contains("read") {
@@ -34,6 +37,11 @@ struct TapeBenchmark {
             }
         }
         if parts.contains("gateway") { isClean = try gateway() && isClean }
+        if parts.contains("purge") {
+            for ticks in chosen(["1024", "16"]).compactMap({ Int($0) }) {
+                isClean = try purge(ticks) && isClean
+            }
+        }
         guard isClean else {
             print("failed: a mark is missed")
             exit(1)
@@ -69,6 +77,11 @@ struct TapeBenchmark {
         pair.report(
             "ack p99 at \(Int(stage.pacedRate)) packets/s", stage, unit: "us")
         return pair.ratio <= latencyMark
+    }
+
+    private static func purge(_ ticks: Int) throws -> Bool {
+        let stage = try Stage(syncInterval: "always", ticks: ticks)
+        return try PurgeRun(stage, pacedRate: Int(stage.pacedRate)).run()
     }
 
     private static func gateway() throws -> Bool {

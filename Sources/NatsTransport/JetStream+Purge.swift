@@ -44,29 +44,6 @@ extension JetStream {
         return answer["purged"]?.uint64 ?? 0
     }
 
-    /// Takes one message off; false: there is none at this sequence any more. Behind the stream's
-    /// end it is an error.
-    public func deleteMessage(
-        stream: String, sequence: UInt64
-    ) throws(JetStreamError) -> Bool {
-        let operation = "delete message \(sequence) of stream \(stream)"
-        try requireToken(stream, operation)
-        guard sequence > 0 else { return false }
-        var body = JSONWriter(capacity: 64)
-        body.object { json in
-            json.member("seq", sequence)
-            // It is forgotten, not written over.
-            json.member("no_erase", true)
-        }
-        guard
-            let answer = try call(
-                "STREAM.MSG.DELETE.\(stream)", body.bytes, operation,
-                absentCode: JetStreamCode.noMessageAtSequence)
-        else { return false }
-        try requireSuccess(answer, operation)
-        return true
-    }
-
     private func requireSuccess(
         _ answer: JSONValue, _ operation: String
     ) throws(JetStreamError) {

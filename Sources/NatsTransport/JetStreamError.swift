@@ -50,7 +50,6 @@ enum JetStreamCode {
     static let consumerNotFound = 10_014
     static let noMessageFound = 10_037
     /// Of a delete.
-    static let noMessageAtSequence = 10_043
     static let streamNameInUse = 10_058
     static let streamNotFound = 10_059
 }

@@ -48,20 +48,6 @@ import Testing
         #expect(try jetStream.streamInfo("S")?.lastSequence == 99, "as its comment says")
     }
 
-    @Test("one message at a time")
-    func single() throws {
-        #expect(try jetStream.deleteMessage(stream: "S", sequence: 3))
-        #expect(try !jetStream.deleteMessage(stream: "S", sequence: 3))
-        #expect(throws: JetStreamError.self, "behind the end") {
-            try jetStream.deleteMessage(stream: "S", sequence: 99)
-        }
-        #expect(try !jetStream.deleteMessage(stream: "S", sequence: 0))
-        #expect(try left() == [1, 2] + Array(4...12))
-        #expect(throws: JetStreamError.self) {
-            try jetStream.deleteMessage(stream: "T", sequence: 1)
-        }
-    }
-
     @Test("below 0 and below 1 there is nothing: not what the server takes it for")
     func nothing() throws {
         for sequence: UInt64 in [0, 1] {

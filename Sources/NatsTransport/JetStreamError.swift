@@ -49,7 +49,6 @@ public enum JetStreamError: Error, Equatable, Sendable, CustomStringConvertible 
 enum JetStreamCode {
     static let consumerNotFound = 10_014
     static let noMessageFound = 10_037
-    /// Of a delete.
     static let streamNameInUse = 10_058
     static let streamNotFound = 10_059
 }

@@ -36,11 +36,12 @@ status: ## What runs where
 test: ## Prove that all of it works: format, house rules, unit and integration tests
 	@.ci/test.sh
 
-bench: build servers ## Measure the hot paths, and that they allocate nothing
+bench: build servers ## Measure the hot paths, that they allocate nothing, and take-overs
 	@.build/release/TapeCodecBenchmark
 	@.build/release/StreamCoreBenchmark
 	@.build/release/OperatorBenchmark
 	@.build/release/TapeBenchmark
+	@.build/release/TakeoverBenchmark kills 20 handovers 6
 
 coverage: setup servers ## Line coverage of each target
 	@.ci/coverage.sh

@@ -8,8 +8,9 @@ enum GatewayRun {
     private static let seconds = 10.0
     private static let startNanoseconds: Int64 = 20_000_000_000
 
-    /// The share of one core that it takes while ticks come at this rate.
-    static func processorShare(ticksPerSecond: Int) throws -> Double {
+    /// The share of one core that it takes while ticks come at this rate. `live`: each tick is told
+    /// over core NATS, too.
+    static func processorShare(ticksPerSecond: Int, live: Bool) throws -> Double {
         let server = try NatsServer(syncInterval: "always")
         let folder = try TemporaryFolder("gateway")
         let port = freePort()
@@ -17,7 +18,7 @@ enum GatewayRun {
             executable: try ProductPrograms.path("provider-gateway"), arguments: [],
             environment: [
                 "NATS_URL": server.url, "OPS_PORT": "\(port)", "LOG_LEVEL": "error",
-                "SYNTHETIC_RATE": "\(ticksPerSecond)",
+                "SYNTHETIC_RATE": "\(ticksPerSecond)", "GATEWAY_LIVE": "\(live)",
             ], logPath: folder.file("log"), options: .endsWithParent)
         defer { process.stop() }
         let clock = SystemClock()

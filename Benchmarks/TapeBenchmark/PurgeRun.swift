@@ -117,8 +117,8 @@ final class PurgeRun {
         return problems.isEmpty
     }
 
-    /// The keeper switched off and on in turns at the same load; the middle one of each is compared,
-    /// as a disk has good and bad seconds of its own.
+    /// The keeper switched off and on in turns at the same load; the middle one of each is
+    /// compared, as a disk has good and bad seconds of its own.
     /// Between them the streams come down again, so that there is room without a keeper and
     /// something to purge with one.
     private func turns(_ name: String, _ rate: Int, seconds: Double) throws {

@@ -13,6 +13,9 @@ final class LiveLoop {
     private static let flushTimeout = Duration.milliseconds(500)
     private static let packetsPerTurn = 64
     private static let waitMax = Duration.milliseconds(100)
+    /// Between two turns, unless more waits: what comes within it is written together, because each
+    /// write costs as much as encoding many messages.
+    private static let gatherTime = Duration.milliseconds(20)
     private static let retryFirst = Duration.milliseconds(100)
     private static let retryMax = Duration.seconds(5)
 
@@ -65,6 +68,9 @@ final class LiveLoop {
             metrics.packets.set(Double(queue.count))
             noticeRefusals()
             if queue.isClosed, packets.isEmpty { break }
+            if !packets.isEmpty, packets.count < Self.packetsPerTurn {
+                queue.gather(for: Self.gatherTime)
+            }
         }
         close()
     }

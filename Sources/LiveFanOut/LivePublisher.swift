@@ -62,6 +62,8 @@ final class LiveQueue: Sendable {
     }
 
     private let packets: Mailbox<Packet>
+    /// Nothing is ever sent here: it ends waits when it is closed.
+    private let end = Mailbox<Never>(capacity: 1)
     private let waitingBytes = Atomic<Int>(0)
     private let bytesMax: Int
     private let metrics: LiveMetrics
@@ -78,7 +80,16 @@ final class LiveQueue: Sendable {
     /// Packets that found no room so far.
     var refusals: UInt64 { refused.load(ordering: .relaxed) }
 
-    func close() { packets.close() }
+    func close() {
+        packets.close()
+        end.close()
+    }
+
+    /// Lets packets come together for so long, or until it is closed.
+    func gather(for time: Duration) {
+        var nothing: [Never] = []
+        _ = end.receive(into: &nothing, max: 1, timeout: time)
+    }
 
     func offer(_ packet: SealedPacket) {
         let ticks = UInt64(packet.header.tickCount)

@@ -1,7 +1,5 @@
-internal import NatsTransport
 internal import Primitives
 internal import ServiceRuntime
-internal import Synchronization
 internal import TapeProtocol
 internal import Telemetry
 
@@ -10,33 +8,19 @@ public final class HeadListener: Sendable {
     /// Messages that wait while one is being read: all parts of many large sources.
     private static let messagesMax = 1_024
 
-    private let subscription: NatsSubscription
-    private let heard: Heard
-
-    private final class Heard: Sendable {
-        let book = Mutex(HeadBook())
-    }
+    private let heard: HeardBook<HeadBook>
 
     /// `clock`: monotonic nanoseconds; called for each message.
     public init(
         _ client: TapeClient, clock: @escaping @Sendable () -> Int64
     ) throws(TapeError) {
-        let (heard, telemetry) = (Heard(), client.telemetry)
-        self.heard = heard
-        do throws(NatsError) {
-            subscription = try client.connection.subscribe(
-                client.names.heads, pendingMessagesMax: Self.messagesMax
-            ) { message in
-                let payload = message.payload
-                guard let heads = HeadMessage(json: payload),
-                    heard.book.withLock({ $0.hear(heads, now: clock()) })
-                else {
-                    telemetry.emit(HeadsNotUnderstood(bytes: payload.count))
-                    return
-                }
-            }
-        } catch {
-            throw .nats(error)
+        heard = try HeardBook(
+            client, subject: client.names.heads, messagesMax: Self.messagesMax, HeadBook()
+        ) { book, payload in
+            guard let told = HeadMessage(json: payload) else { return false }
+            return book.hear(told, now: clock())
+        } misheard: { telemetry, bytes in
+            telemetry.emit(HeadsNotUnderstood(bytes: bytes))
         }
     }
 
@@ -46,7 +30,7 @@ public final class HeadListener: Sendable {
     }
 
     /// What was heard so far.
-    public var book: HeadBook { heard.book.withLock { $0 } }
+    public var book: HeadBook { heard.book }
 }
 
 struct HeadsNotUnderstood: TelemetryEvent {

@@ -104,6 +104,9 @@ let package = Package(
         library("PostgresClient", uses: ["Primitives", "CPostgres"]),
         library("ValkeyClient", uses: ["Primitives", "CHiredis"]),
 
+        // The tape's records as rows.
+        library("StoreSinks", uses: ["PostgresClient", "TapeCodec", "MarketModel", "Primitives"]),
+
         // Where the rings meet: the tape's machines, carried out on NATS.
         library("TapeTransport", uses: ["NatsTransport", "ServiceRuntime", "Telemetry"] + tape),
         library(
@@ -137,8 +140,8 @@ let package = Package(
         service(
             "StoreWriter", in: "store-writer",
             uses: [
-                "Membership", "MembershipTransport", "PostgresClient", "ValkeyClient",
-                "TapeKeeping", "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry",
+                "Membership", "MembershipTransport", "PostgresClient", "StoreSinks", "TapeKeeping",
+                "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry", "ValkeyClient",
             ] + tape),
 
         // Tools.
@@ -204,7 +207,8 @@ let package = Package(
         tests(
             of: "StoreWriter",
             uses: frame + tape
-                + ["PostgresClient", "ValkeyClient", "ServiceTestSupport", "TestSupport"]),
+                + ["PostgresClient", "StoreSinks", "ValkeyClient", "ServiceTestSupport"]
+                + ["TestSupport"]),
         tests(
             of: "TapelineTool",
             uses: frame + tape

@@ -7,6 +7,7 @@ private let modules: [String: Set<String>] = {
         "Primitives", "MarketModel", "TapeCodec", "TapeProtocol", "StreamCore", "Telemetry",
         "ServiceRuntime", "NatsTransport", "PostgresClient", "ValkeyClient", "TapeTransport",
         "Membership", "MembershipTransport", "LiveFanOut", "TickSpool", "TapeKeeping",
+        "StoreSinks",
     ]
     return [
         "Primitives": ["CXXHash"],
@@ -21,19 +22,22 @@ private let modules: [String: Set<String>] = {
         "NatsTransport": Set(edges + ["CNats"]),
         "PostgresClient": Set(edges + ["CPostgres"]),
         "ValkeyClient": Set(edges + ["CHiredis"]),
+        "StoreSinks": Set(pure + ["PostgresClient"]),
         "TapeTransport": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
-            "LiveFanOut", "TickSpool", "TapeKeeping",
+            "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
         ]),
         "LiveFanOut": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
-            "LiveFanOut", "TickSpool", "TapeKeeping",
+            "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
         ]),
         "MembershipTransport": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "LiveFanOut", "TickSpool",
-            "TapeKeeping",
+            "TapeKeeping", "StoreSinks",
         ]),
-        "TapeKeeping": services.subtracting(["PostgresClient", "ValkeyClient", "StreamCore"]),
+        "TapeKeeping": services.subtracting([
+            "PostgresClient", "ValkeyClient", "StreamCore", "StoreSinks",
+        ]),
         "provider-gateway": services,
         "operator-worker": services,
         "store-writer": services,

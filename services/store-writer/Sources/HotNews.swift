@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import StoreSinks
 import TapeCodec
 
 /// Where on the tape a value stands: an older one never replaces a newer one.

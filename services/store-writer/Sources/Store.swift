@@ -3,6 +3,7 @@ import MarketModel
 import PostgresClient
 import Primitives
 import ServiceRuntime
+import StoreSinks
 import TapeCodec
 
 /// The database as one writer thread sees it: claims positions, and writes batches together with
@@ -38,7 +39,9 @@ final class Store {
         if isConnected { return }
         close()
         let opened = try PostgresConnection(settings.postgres, timeout: Self.connectTimeout)
-        try opened.execute(BarTable.makeStaging, timeout: Self.statementTimeout)
+        for case let merge? in settings.sinks.sinks.map(\.merge) {
+            try opened.execute(merge.makeStaging, timeout: Self.statementTimeout)
+        }
         session = opened
     }
 
@@ -67,7 +70,9 @@ final class Store {
         let database = try required()
         do throws(PostgresError) {
             try database.execute("BEGIN", timeout: Self.statementTimeout)
-            let outcome = try batch.copy(to: database, timeout: Self.statementTimeout)
+            let transaction = StoreTransaction(
+                database: database, catalogue: settings.sinks, timeout: Self.statementTimeout)
+            let outcome = try transaction.copy(batch)
             try database.script(
                 Self.advance(settle(outcome)), timeout: Self.statementTimeout)
             return outcome

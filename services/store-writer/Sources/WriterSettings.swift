@@ -2,6 +2,7 @@ import MarketModel
 import PostgresClient
 import Primitives
 import ServiceRuntime
+import StoreSinks
 import TapeTransport
 import ValkeyClient
 
@@ -16,9 +17,11 @@ struct WriterSettings: Sendable {
     /// nil: no hot state is kept.
     var valkey: ValkeyConfiguration?
     var namespace: String
+    /// The tables that are written.
+    let sinks = SinkCatalogue()
 
     /// How the writer signs its positions in the database.
-    static let sink = "store"
+    static let sink = Sink.owner
     /// A batch takes no more than this, however far the writer is behind: bounds memory and the
     /// length of a transaction.
     static let batchRowsMax = 20_000

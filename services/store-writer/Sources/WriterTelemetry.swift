@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import StoreSinks
 import Telemetry
 
 /// The writer's counters; bumped per batch. Some carry the names that the predecessor's dashboards
@@ -10,10 +11,7 @@ struct WriterMetrics {
     private let batches: Counter
     private let latency: Histogram
     private let sinkLatency: Histogram
-    private let trades: Counter
-    private let quotes: Counter
-    private let bars: Counter
-    private let gaps: Counter
+    private let rows: [(SinkName, Counter)]
     private let ignored: Counter
     private let age: Histogram
     let takeover: Histogram
@@ -30,15 +28,12 @@ struct WriterMetrics {
         sinkLatency = metrics.histogram(
             "sink_write_latency_seconds", "Length of a committed transaction.",
             buckets: Histogram.latencySeconds, labels: [("sink", "timescale")])
-        func rows(_ table: String) -> Counter {
-            metrics.counter(
+        rows = SinkName.allCases.map { name in
+            let counter = metrics.counter(
                 "sink_writes_total", "Rows that were committed, by table.",
-                labels: [("sink", table)])
+                labels: [("sink", name.rawValue)])
+            return (name, counter)
         }
-        trades = rows("trades")
-        quotes = rows("quotes")
-        bars = rows("bars")
-        gaps = rows("gaps")
         ignored = metrics.counter(
             "mds_writer_bars_ignored_total",
             "Bars that the table held already in the same or a later revision.")
@@ -58,11 +53,11 @@ struct WriterMetrics {
         batches.add()
         latency.observe(seconds)
         sinkLatency.observe(seconds)
-        trades.add(UInt64(outcome.trades))
-        quotes.add(UInt64(outcome.quotes))
-        bars.add(UInt64(outcome.bars - outcome.barsIgnored))
-        gaps.add(UInt64(outcome.gaps))
-        ignored.add(UInt64(max(0, outcome.barsIgnored)))
+        for (name, counter) in rows {
+            counter.add(
+                UInt64(max(0, outcome.rows[name, default: 0] - outcome.ignored[name, default: 0])))
+        }
+        ignored.add(UInt64(max(0, outcome.ignored[.bars, default: 0])))
         if outcome.oldestReceiveTime.isDefined {
             age.observe(Double(now.nanoseconds(since: outcome.oldestReceiveTime)) / 1e9)
         }

@@ -1,21 +1,21 @@
-import MarketModel
-import Primitives
-import TapeCodec
+internal import MarketModel
+internal import Primitives
+public import TapeCodec
 
 /// The ticks of one packet with what their rows need beside them.
-struct PacketContext {
-    let header: PacketHeader
+public struct PacketContext {
+    public let header: PacketHeader
     /// What the packet defines, by index.
-    private(set) var symbols: [SymbolDefinition?] = []
-    private(set) var series: [SeriesDefinition?] = []
+    public private(set) var symbols: [SymbolDefinition?] = []
+    public private(set) var series: [SeriesDefinition?] = []
 
-    init(_ header: PacketHeader) { self.header = header }
+    public init(_ header: PacketHeader) { self.header = header }
 
-    func symbol(_ index: UInt32) -> SymbolDefinition? {
+    public func symbol(_ index: UInt32) -> SymbolDefinition? {
         index < symbols.count ? symbols[Int(index)] : nil
     }
 
-    func series(_ index: UInt16) -> SeriesDefinition? {
+    public func series(_ index: UInt16) -> SeriesDefinition? {
         index < series.count ? series[Int(index)] : nil
     }
 
@@ -34,25 +34,10 @@ struct PacketContext {
     }
 }
 
-/// What became of the ticks of one packet.
-struct TickCount: Hashable, Sendable {
-    var written: UInt64 = 0
-    /// Of kinds that no table takes, or without a definition of their symbol.
-    var skipped: UInt64 = 0
-    /// Under ordinals that were stored before.
-    var givenTwice: UInt64 = 0
-
-    static func + (left: TickCount, right: TickCount) -> TickCount {
-        TickCount(
-            written: left.written + right.written, skipped: left.skipped + right.skipped,
-            givenTwice: left.givenTwice + right.givenTwice)
-    }
-}
-
 extension PacketContext {
     /// Calls `visit` with each tick of a packet and its ordinal; those that are neither trade,
     /// quote nor bar come as `.other`.
-    mutating func walk<Failure: Error>(
+    public mutating func walk<Failure: Error>(
         _ packet: RawSpan,
         _ visit: (borrowing PacketContext, Record, _ ordinal: UInt64) throws(Failure) -> Void
     ) throws(Failure) {

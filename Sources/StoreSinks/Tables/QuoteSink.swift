@@ -4,7 +4,12 @@ import Primitives
 import TapeCodec
 
 /// A quote of the tape as a row of `quotes`.
-enum QuoteTable {
+extension Sink {
+    static let quotes = Sink(
+        .quotes, templates: [WireFormat.Template.quote], copy: QuoteRow.copy, write: QuoteRow.write)
+}
+
+private enum QuoteRow {
     static let copy = """
         COPY quotes (ts, event_time_ns, symbol, bid_price, bid_size, ask_price, ask_size, \
         bid_exchange, ask_exchange, flags, provider, provider_id, provider_time, time_resolution, \
@@ -13,10 +18,12 @@ enum QuoteTable {
         """
     private static let columns: Int16 = 20
 
-    static func write(
-        _ quote: Quote, _ symbol: SymbolDefinition, _ packet: PacketHeader, ordinal: UInt64,
-        to row: inout BinaryCopyWriter
-    ) throws(PostgresError) {
+    @Sendable static func write(
+        _ record: Record, _ context: borrowing PacketContext, _: RawSpan, _ ordinal: UInt64,
+        _ row: inout BinaryCopyWriter
+    ) throws(PostgresError) -> Bool {
+        guard case .quote(let quote) = record, let symbol = context.symbol(quote.header.symbol)
+        else { return false }
         let header = quote.header
         try row.row(columns: columns)
         row.timestamptz(header.eventTime.storable)
@@ -28,6 +35,7 @@ enum QuoteTable {
         row.quantity(quote.askSize)
         row.text(quote.bidExchange.text)
         row.text(quote.askExchange.text)
-        row.tickTail(header, symbol, packet, ordinal: ordinal)
+        row.tickTail(header, symbol, context.header, ordinal: ordinal)
+        return true
     }
 }

@@ -5,7 +5,15 @@ import TapeCodec
 
 /// A gap record of the tape as a row of `gaps`: with an ordinal of its own, unlike what the books
 /// note there.
-enum GapTable {
+extension Sink {
+    /// Who the rows of the tape's gaps and the books are signed by.
+    public static let owner = "store"
+
+    static let gaps = Sink(
+        .gaps, templates: [WireFormat.Template.gapRecord], copy: GapRow.copy, write: GapRow.write)
+}
+
+private enum GapRow {
     static let copy = """
         COPY gaps (sink, input, partition, source, reason, detail, symbol, kind, from_time, \
         from_time_ns, to_time, to_time_ns, state, lost_first_ordinal, lost_last_ordinal, \
@@ -13,27 +21,23 @@ enum GapTable {
         """
     private static let columns: Int16 = 18
 
-    /// One that waits for the COPY of its table.
-    struct Row {
-        let record: GapRecord
-        /// Nil: of all symbols.
-        let symbol: Symbol?
-        let packet: PacketHeader
-        let ordinal: UInt64
-    }
-
-    static func write(
-        _ gap: Row, to row: inout BinaryCopyWriter
-    ) throws(PostgresError) {
-        let record = gap.record
+    @Sendable static func write(
+        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
+        _ ordinal: UInt64, _ row: inout BinaryCopyWriter
+    ) throws(PostgresError) -> Bool {
+        guard case .other(let message) = record, let record = message.gapRecord(in: packet)
+        else { return false }
+        // Of all symbols, or of one that the packet defines.
+        let symbol = context.symbol(record.header.symbol)?.symbol
+        guard symbol != nil || record.header.symbol == TickHeader.noSymbol else { return false }
         try row.row(columns: columns)
-        row.text(WriterSettings.sink)
-        row.text(SinkInput.ticks.rawValue)
-        row.int32(Int32(gap.packet.partition.number))
-        row.text(gap.packet.source.text)
+        row.text(Sink.owner)
+        row.text("ticks")
+        row.int32(Int32(context.header.partition.number))
+        row.text(context.header.source.text)
         row.text(name(GapReason.self, record.reason))
         row.text(record.detail)
-        if let symbol = gap.symbol { row.text(symbol.text) } else { row.null() }
+        if let symbol { row.text(symbol.text) } else { row.null() }
         row.text(name(DataKind.self, record.kind))
         row.time(record.from)
         row.time(record.to)
@@ -42,8 +46,9 @@ enum GapTable {
         row.ordinal(record.lastOrdinal)
         record.header.receiveTime.isDefined
             ? row.timestamptz(record.header.receiveTime) : row.null()
-        row.int64(Int64(bitPattern: gap.packet.epoch))
-        row.int64(Int64(bitPattern: gap.ordinal))
+        row.int64(Int64(bitPattern: context.header.epoch))
+        row.int64(Int64(bitPattern: ordinal))
+        return true
     }
 
     /// `gatewayLost` is gateway_lost; a value that this version does not know is its number.
@@ -73,17 +78,5 @@ extension BinaryCopyWriter {
     /// 0 is none.
     fileprivate mutating func ordinal(_ ordinal: UInt64) {
         ordinal == 0 ? null() : int64(Int64(bitPattern: ordinal))
-    }
-}
-
-extension PacketContext {
-    /// Nil: the message is no gap record, or nobody can say of which symbol.
-    func gap(
-        _ message: MessageBounds, in packet: RawSpan, ordinal: UInt64
-    ) -> GapTable.Row? {
-        guard let record = message.gapRecord(in: packet) else { return nil }
-        let symbol = symbol(record.header.symbol)?.symbol
-        guard symbol != nil || record.header.symbol == TickHeader.noSymbol else { return nil }
-        return GapTable.Row(record: record, symbol: symbol, packet: header, ordinal: ordinal)
     }
 }

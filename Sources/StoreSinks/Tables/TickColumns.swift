@@ -3,33 +3,7 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// A trade of the tape as a row of `trades`.
-enum TradeTable {
-    static let copy = """
-        COPY trades (ts, event_time_ns, symbol, price, size, exchange, conditions, action, flags, \
-        provider, provider_id, provider_time, time_resolution, receive_time, receive_time_ns, \
-        source, partition, epoch, ordinal) FROM STDIN (FORMAT binary)
-        """
-    private static let columns: Int16 = 19
-
-    static func write(
-        _ trade: Trade, _ symbol: SymbolDefinition, _ packet: PacketHeader, ordinal: UInt64,
-        to row: inout BinaryCopyWriter
-    ) throws(PostgresError) {
-        let header = trade.header
-        try row.row(columns: columns)
-        row.timestamptz(header.eventTime.storable)
-        row.int64(header.eventTime.nanoseconds)
-        row.text(symbol.symbol.text)
-        row.price(trade.price)
-        row.quantity(trade.size)
-        row.text(trade.exchange.text)
-        row.text(trade.conditions.text)
-        row.int16(Int16(header.action))
-        row.tickTail(header, symbol, packet, ordinal: ordinal)
-    }
-}
-
+// What the rows of several tables have in common.
 extension BinaryCopyWriter {
     mutating func price(_ price: Price) {
         price.isDefined ? numeric(Int128(price.raw), scale: Price.decimals) : null()

@@ -3,16 +3,22 @@ import PostgresClient
 import Primitives
 import TapeCodec
 
-/// A bar of the tape as a row of `bars`. COPY knows no conflicts, so bars go through a staging
-/// table, and from there the higher revision wins.
-enum BarTable {
-    private static let columnNames = """
+/// A bar of the tape as a row of `bars`, by way of a staging table.
+extension Sink {
+    static let bars = Sink(
+        .bars, input: .bars, templates: [WireFormat.Template.bar], copy: BarRow.copy,
+        merge: Merge(makeStaging: BarRow.makeStaging, statement: BarRow.upsert),
+        write: BarRow.write)
+}
+
+private enum BarRow {
+    static let columnNames = """
         symbol, series, ts, number, open, high, low, close, volume, vwap, notional, trades, \
         excluded, excluded_condition, excluded_odd_lot, excluded_filter, excluded_undefined, \
         open_time_ns, close_time, close_time_ns, generation, revision, reason, partial, \
         mixed_providers, source, partition, ordinal
         """
-    private static let columns: Int16 = 28
+    static let columns: Int16 = 28
 
     /// Once per session. Emptied by every COMMIT.
     static let makeStaging = """
@@ -47,10 +53,13 @@ enum BarTable {
         WHERE excluded.revision > bars.revision
         """
 
-    static func write(
-        _ bar: Bar, _ symbol: SymbolDefinition, _ series: SeriesDefinition, _ packet: PacketHeader,
-        ordinal: UInt64, to row: inout BinaryCopyWriter
-    ) throws(PostgresError) {
+    @Sendable static func write(
+        _ record: Record, _ context: borrowing PacketContext, _: RawSpan, _ ordinal: UInt64,
+        _ row: inout BinaryCopyWriter
+    ) throws(PostgresError) -> Bool {
+        guard case .bar(let bar) = record, let symbol = context.symbol(bar.symbol),
+            let series = context.series(bar.series)
+        else { return false }
         try row.row(columns: columns)
         row.text(symbol.symbol.text)
         row.text(series.name.text)
@@ -78,7 +87,8 @@ enum BarTable {
         row.bool(bar.flags.contains(.partial))
         row.bool(bar.flags.contains(.mixedProviders))
         row.text(symbol.source?.text ?? "")
-        row.int32(Int32(packet.partition.number))
+        row.int32(Int32(context.header.partition.number))
         row.int64(Int64(bitPattern: ordinal))
+        return true
     }
 }

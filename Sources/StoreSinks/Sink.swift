@@ -1,0 +1,55 @@
+public import PostgresClient
+public import TapeCodec
+
+/// One table of the store: which records of the tape it takes, and how one of them becomes a row.
+///
+/// A new table is one file with such a value, and its line in `SinkCatalogue`.
+public struct Sink: Sendable {
+    /// False: the record is none of this table's, or does not say enough for a row (its symbol is
+    /// not defined); nothing was written then.
+    public typealias Write =
+        @Sendable (
+            _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
+            _ ordinal: UInt64, _ row: inout BinaryCopyWriter
+        ) throws(PostgresError) -> Bool
+
+    /// For tables whose rows come again in a later version: COPY knows no conflicts, so rows go to
+    /// a staging table, and from there the higher revision wins.
+    public struct Merge: Sendable {
+        /// Once per session. COMMIT empties the table.
+        public let makeStaging: String
+        /// Answers how many rows were inserted or changed.
+        public let statement: String
+    }
+
+    public let name: SinkName
+    /// Of which stream its records are.
+    public let input: PacketKind
+    /// `WireFormat.Template`s of its records. Each template is of one sink.
+    public let templates: [UInt16]
+    /// `COPY … FROM STDIN (FORMAT binary)`, into the staging table if there is one.
+    public let copy: String
+    /// Nil: rows are only ever added.
+    public let merge: Merge?
+    public let write: Write
+
+    init(
+        _ name: SinkName, input: PacketKind = .ticks, templates: [UInt16], copy: String,
+        merge: Merge? = nil, write: @escaping Write
+    ) {
+        self.name = name
+        self.input = input
+        self.templates = templates
+        self.copy = copy
+        self.merge = merge
+        self.write = write
+    }
+}
+
+/// A table of the store, by its name in the database.
+public enum SinkName: String, CaseIterable, Sendable {
+    case trades
+    case quotes
+    case bars
+    case gaps
+}

@@ -15,11 +15,7 @@ final class ServiceProcess: Sendable {
     ) throws {
         self.product = product
         var environment = environment
-        // A profile per process in a coverage run, beside those of the test process.
-        if let profile = ProcessInfo.processInfo.environment["LLVM_PROFILE_FILE"] {
-            environment["LLVM_PROFILE_FILE"] = profile.replacingOccurrences(
-                of: "default", with: "\(product)-%p")
-        }
+        environment.merge(ProductPrograms.profile(product)) { $1 }
         process = try ServerProcess(
             try ProductPrograms.path(product), arguments, environment: environment,
             logPath: folder.file("\(label).log"))

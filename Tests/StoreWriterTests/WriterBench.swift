@@ -30,10 +30,14 @@ struct WriterBench {
     let records = HandRecords()
 
     /// `name` names the database; the namespace is the schema's.
-    init(_ name: String, nats: NatsServer? = nil, server: PostgresServer? = nil) throws {
+    init(
+        _ name: String, nats: NatsServer? = nil, server: PostgresServer? = nil,
+        timescale: Bool = false
+    ) throws {
         let namespace = name.replacing("writer_", with: "w")
         tape = try TestTape(nats ?? Peers.nats.get(), namespace: namespace)
-        database = try TestDatabase(name, schema: namespace, server: server)
+        database = try TestDatabase(
+            name, schema: namespace, timescale: timescale, server: server)
         try database.migrate()
     }
 

@@ -101,6 +101,9 @@ public final class PostgresServer: Sendable {
     }
 
     public var log: String { process.withLock { $0.log } }
+
+    /// Its owner is who the server runs as.
+    public var dataFolder: String { folder.file("data") }
 }
 
 // MARK: - What can happen to a server

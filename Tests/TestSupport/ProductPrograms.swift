@@ -12,6 +12,15 @@ public enum ProductPrograms {
         return path
     }
 
+    /// In a coverage run: a profile per process, beside those of the test process.
+    public static func profile(_ product: String) -> [String: String] {
+        guard let profile = ProcessInfo.processInfo.environment["LLVM_PROFILE_FILE"] else {
+            return [:]
+        }
+        let own = profile.replacingOccurrences(of: "default", with: "\(product)-%p")
+        return ["LLVM_PROFILE_FILE": own]
+    }
+
     public struct Missing: Error, CustomStringConvertible {
         public let path: String
         public var description: String { "\(path) is missing: run 'swift build --build-tests'" }

@@ -1,0 +1,133 @@
+import NatsTransport
+import PostgresClient
+import Primitives
+import ServiceTestSupport
+import TapeProtocol
+import TapeTransport
+import TestSupport
+import Testing
+
+@testable import MembershipTransport
+@testable import StoreWriter
+
+/// A tape, and a database server of the test's own, to which everything may be done.
+struct FaultBench {
+    /// In every stall: the queue is bounded, and so is what waits behind it.
+    static let residentMiBMax = 300
+    private static let partitions = 4
+    private static let ticksPerPacket = 25
+
+    let server: PostgresServer
+    let bench: WriterBench
+    private var sources: [TestSource]
+    /// On each partition.
+    private(set) var published = 0
+
+    init(_ name: String, settings: [String] = [], timescale: Bool = false) throws {
+        server = try PostgresServer(settings: settings)
+        // Of letters and digits only: a namespace, a database and a role are named by it.
+        bench = try WriterBench(
+            "writer_\(name.filter(\.isLetter))", server: server, timescale: timescale)
+        // A gateway makes it.
+        _ = try bench.tape.client.jetStream.createBucket(
+            OwnerRecords.configuration(bench.tape.names))
+        let bench = bench
+        sources = try (0..<Self.partitions).map { try bench.source($0) }
+    }
+
+    /// Puts so many packets on each partition.
+    mutating func publish(packets: Int = 8) throws {
+        for _ in 0..<packets {
+            for index in sources.indices {
+                WriterBench.fill(&sources[index], ticks: Self.ticksPerPacket)
+                try sources[index].publish(watermark: Timestamp(nanoseconds: WriterBench.start))
+            }
+        }
+        published += packets * Self.ticksPerPacket
+    }
+
+    func isComplete(within seconds: Double = 90) -> Bool {
+        bench.isComplete([Int](repeating: published, count: Self.partitions), within: seconds)
+    }
+
+    /// More comes, all of it is stored once, the books agree, and the writer ends in order.
+    mutating func expectAudit(
+        _ writer: WriterProcess, _ location: SourceLocation = #_sourceLocation
+    ) throws {
+        try publish()
+        #expect(
+            isComplete(), "\(published) each, not \(bench.shown)\n\(writer.log)",
+            sourceLocation: location)
+        #expect(
+            try writer.residentPeakMiB() < Self.residentMiBMax, sourceLocation: location)
+        #expect(writer.stop() == 0, "\(writer.log)", sourceLocation: location)
+        #expect(try bench.missing() == "0", sourceLocation: location)
+    }
+
+    // MARK: the server
+
+    /// A session that may do everything, and keeps what it locks until it is closed.
+    func rival() throws -> PostgresConnection {
+        var configuration = PostgresConfiguration(
+            host: "127.0.0.1", port: server.port, database: bench.database.name,
+            user: PostgresServer.user, password: PostgresServer.password)
+        configuration.settings = [("search_path", bench.database.schema.searchPath)]
+        configuration.idleInTransactionTimeout = .seconds(3_600)
+        configuration.statementTimeout = .seconds(3_600)
+        return try PostgresConnection(configuration, timeout: patience)
+    }
+
+    /// How many sessions of the writer are in such a state.
+    func sessions(_ condition: String) throws -> Int {
+        let count = try bench.database.psql(
+            """
+            SELECT count(*) FROM pg_stat_activity
+            WHERE usename = '\(bench.database.writer)' AND (\(condition))
+            """)
+        return try #require(Int(count))
+    }
+
+    func waits(_ condition: String) throws -> Bool {
+        try eventually(within: 60) { try sessions(condition) > 0 }
+    }
+
+    /// Ends them, whatever they do.
+    func terminate(_ condition: String = "true") throws {
+        try bench.database.psql(
+            """
+            SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+            WHERE usename = '\(bench.database.writer)' AND (\(condition))
+            """)
+    }
+
+    // MARK: the moment of the commit
+
+    /// Where in a transaction of the writer a test can hold it.
+    enum Moment: String {
+        /// In the message of the COMMIT, before it.
+        case beforeCommit = "TRIGGER hold AFTER UPDATE ON sink_positions"
+        /// Inside of it.
+        case inCommit = """
+            CONSTRAINT TRIGGER hold AFTER UPDATE ON sink_positions DEFERRABLE INITIALLY DEFERRED
+            """
+    }
+
+    /// From here on the writer's transactions wait at that moment, until the session is closed.
+    func hold(_ moment: Moment) throws -> PostgresConnection {
+        try bench.database.psql(
+            """
+            CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                PERFORM pg_advisory_xact_lock_shared(4711);
+                RETURN NULL;
+            END
+            $$;
+            CREATE \(moment.rawValue) FOR EACH ROW EXECUTE FUNCTION hold();
+            """)
+        let holder = try rival()
+        try holder.script("SELECT pg_advisory_lock(4711)", timeout: patience)
+        return holder
+    }
+
+    static let isHeld = "wait_event = 'advisory'"
+}

@@ -1,0 +1,186 @@
+import Foundation
+import PostgresClient
+import TestSupport
+import Testing
+
+@testable import StoreWriter
+
+/// A database that is away in one of its many ways: the tape keeps what it does not take, and
+/// nothing is set aside for it.
+@Suite("Outages of the database", .serialized)
+struct OutageFaultTests {
+    /// How long an outage lasts that has no other end. TEST_OUTAGE_SECONDS makes them long.
+    private static var seconds: Int {
+        ProcessInfo.processInfo.environment["TEST_OUTAGE_SECONDS"].flatMap { Int($0) } ?? 2
+    }
+
+    /// What an outage is to the writer: it notices, gives up its session and tries again.
+    private func notices(_ writer: WriterProcess, since before: Int = 0) -> Bool {
+        eventually(within: 90) { writer.count("writer.database.failed") > before }
+    }
+
+    /// The time that an outage is to last is part of the fault itself.
+    private func last() { poll(nil, 0, Int32(Self.seconds * 1_000)) }
+
+    private func expectNoDeadLetters(_ faults: FaultBench) throws {
+        #expect(
+            try faults.bench.database.psql(
+                "SELECT coalesce(sum(dead_lettered), 0) FROM sink_source_ordinals") == "0")
+    }
+
+    enum Restart: String, CaseIterable {
+        case fast
+        case immediate
+    }
+
+    @Test("FAULTS 23: the server restarts", arguments: Restart.allCases)
+    func restarts(_ kind: Restart) throws {
+        var faults = try FaultBench("stop\(kind)")
+        let writer = try WriterProcess(faults.bench)
+        try faults.publish()
+        #expect(faults.isComplete())
+        if kind == .immediate { faults.server.stopImmediately() }
+        try faults.publish()
+        if kind == .immediate {
+            try #require(notices(writer))
+            last()
+        }
+        try faults.server.restart()
+        try faults.expectAudit(writer)
+        try expectNoDeadLetters(faults)
+    }
+
+    @Test("FAULTS 25: the server takes no writes")
+    func readOnly() throws {
+        var faults = try FaultBench("read_only")
+        let writer = try WriterProcess(faults.bench)
+        try faults.publish()
+        #expect(faults.isComplete())
+        let admin = try faults.rival()
+        try admin.execute("SET default_transaction_read_only = off", timeout: patience)
+        try admin.execute(
+            "ALTER SYSTEM SET default_transaction_read_only = on", timeout: patience)
+        try admin.execute("SELECT pg_reload_conf()", timeout: patience)
+        try faults.publish()
+        try #require(notices(writer))
+        last()
+        try admin.execute("ALTER SYSTEM RESET default_transaction_read_only", timeout: patience)
+        try admin.execute("SELECT pg_reload_conf()", timeout: patience)
+        try faults.expectAudit(writer)
+        try expectNoDeadLetters(faults)
+    }
+
+    @Test("FAULTS 27: no connection is left")
+    func connectionsUsedUp() throws {
+        var faults = try FaultBench("max_connections", settings: ["max_connections=12"])
+        let writer = try WriterProcess(faults.bench)
+        try faults.publish()
+        #expect(faults.isComplete())
+        // Whatever session of its own comes free is taken before it takes it again.
+        var taken: [PostgresConnection] = []
+        #expect(
+            try eventually(within: 60) {
+                do {
+                    taken.append(try faults.bench.database.connect(faults.bench.database.migrator))
+                } catch let error as PostgresError {
+                    guard error.sqlState?.rawValue == "53300" else { throw error }
+                    if try faults.sessions("application_name LIKE 'store-writer%'") == 0 {
+                        return true
+                    }
+                    try faults.terminate("application_name LIKE 'store-writer%'")
+                }
+                return false
+            })
+        try faults.publish()
+        try #require(notices(writer))
+        last()
+        for connection in taken { connection.close() }
+        try faults.expectAudit(writer)
+        try expectNoDeadLetters(faults)
+    }
+
+    @Test("FAULTS 27: a statement is cancelled, as a time-out does")
+    func cancelled() throws {
+        var faults = try FaultBench("cancelled")
+        let writer = try WriterProcess(faults.bench)
+        let rival = try faults.rival()
+        try rival.script("BEGIN; LOCK TABLE trades", timeout: patience)
+        try faults.publish()
+        let waiting = "wait_event_type = 'Lock' AND query LIKE '%COPY trades%'"
+        try #require(try faults.waits(waiting))
+        try faults.bench.database.psql(
+            """
+            SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity
+            WHERE usename = '\(faults.bench.database.writer)' AND \(waiting)
+            """)
+        try #require(notices(writer))
+        rival.close()
+        try faults.expectAudit(writer)
+        try expectNoDeadLetters(faults)
+    }
+
+    @Test("FAULTS 14: a table is locked for long")
+    func locked() throws {
+        var faults = try FaultBench("locked")
+        let writer = try WriterProcess(faults.bench)
+        let rival = try faults.rival()
+        try rival.script("BEGIN; LOCK TABLE trades", timeout: patience)
+        try faults.publish()
+        try #require(try faults.waits("wait_event_type = 'Lock'"))
+        try faults.publish(packets: 40)
+        last()
+        rival.close()
+        try faults.expectAudit(writer)
+        try expectNoDeadLetters(faults)
+    }
+
+    @Test("FAULTS 27: a deadlock with a rival, whose victim is the writer")
+    func deadlock() throws {
+        var faults = try FaultBench("deadlock")
+        // Who waits longest looks for deadlocks first, and is the victim of what it finds.
+        try faults.server.psql(
+            "ALTER ROLE \(faults.bench.database.writer) SET deadlock_timeout = '3s'")
+        let writer = try WriterProcess(faults.bench, ["WRITER_THREADS": "1"])
+        let rival = try faults.rival()
+        try rival.script("SET deadlock_timeout = '1h'", timeout: patience)
+        try rival.script("BEGIN; LOCK TABLE quotes", timeout: patience)
+        try faults.publish()
+        try #require(try faults.waits("wait_event_type = 'Lock' AND query LIKE '%COPY quotes%'"))
+        try rival.script("LOCK TABLE trades", timeout: .seconds(60))
+        try #require(notices(writer))
+        #expect(writer.log.contains("40P01"), "\(writer.log)")
+        rival.close()
+        try faults.expectAudit(writer)
+        try expectNoDeadLetters(faults)
+    }
+
+    @Test("FAULTS 14: the server stands still")
+    func paused() throws {
+        var faults = try FaultBench("paused")
+        let writer = try WriterProcess(faults.bench)
+        try faults.publish()
+        #expect(faults.isComplete())
+        faults.server.pause()
+        try faults.publish(packets: 40)
+        last()
+        faults.server.resume()
+        try faults.expectAudit(writer)
+        try expectNoDeadLetters(faults)
+    }
+
+    @Test("FAULTS 28: a table is dropped and put back")
+    func dropped() throws {
+        var faults = try FaultBench("dropped")
+        let writer = try WriterProcess(faults.bench)
+        try faults.publish()
+        #expect(faults.isComplete())
+        try faults.bench.database.psql("ALTER TABLE quotes RENAME TO saved")
+        try faults.publish()
+        #expect(eventually(within: 60) { writer.log.contains("42P01") }, "\(writer.log)")
+        #expect(writer.isRunning)
+        last()
+        try faults.bench.database.psql("ALTER TABLE saved RENAME TO quotes")
+        try faults.expectAudit(writer)
+        try expectNoDeadLetters(faults)
+    }
+}

@@ -1,0 +1,46 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The real program, for what cannot be done to a thread of the test: kill it, stop it, measure it.
+final class WriterProcess: Sendable {
+    private let process: ServerProcess
+    private let folder: TemporaryFolder
+
+    init(
+        _ bench: WriterBench, member: String = "writer", _ changes: [String: String] = [:]
+    ) throws {
+        folder = try TemporaryFolder("writer-process")
+        var environment = bench.environment()
+        environment["OPS_PORT"] = "0"
+        environment["LOG_FORMAT"] = "json"
+        environment["MDS_MEMBER"] = member
+        environment.merge(ProductPrograms.profile("store-writer")) { $1 }
+        environment.merge(changes) { $1 }
+        process = try ServerProcess(
+            try ProductPrograms.path("store-writer"), [], environment: environment,
+            logPath: folder.file("log"))
+    }
+
+    var log: String { process.log }
+    var isRunning: Bool { process.isRunning }
+
+    func pause() { process.signal(SIGSTOP) }
+    func resume() { process.signal(SIGCONT) }
+    func kill() { process.stop(SIGKILL) }
+    /// SIGTERM, and the exit code.
+    func stop() -> Int32 { process.stop() }
+
+    /// Times that an event was logged.
+    func count(_ event: String) -> Int {
+        log.split(separator: "\n").count { $0.contains("\"\(event)\"") }
+    }
+
+    /// The most memory that it ever had resident.
+    func residentPeakMiB() throws -> Int {
+        let status = try String(contentsOfFile: "/proc/\(process.id)/status", encoding: .utf8)
+        let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") })
+        let kilobytes = line.split(whereSeparator: \.isWhitespace).dropFirst().first
+        return try #require(kilobytes.flatMap { Int($0) }) / 1_024
+    }
+}

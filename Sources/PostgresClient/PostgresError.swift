@@ -40,6 +40,9 @@ public enum PostgresError: Error, Equatable, Sendable {
     case unexpected(operation: String, peer: String, reason: String)
     /// Used after `close`, or after an error that closed it.
     case closed(operation: String, peer: String)
+    /// The caller's own rule stops the work, for a reason that the server does not know.
+    case withheld(
+        operation: String, peer: String, category: PostgresErrorCategory, reason: String)
 }
 
 extension PostgresError {
@@ -49,6 +52,7 @@ extension PostgresError {
         case .server(_, _, let error): error.category
         case .invalidValue: .data
         case .unexpected: .fatal
+        case .withheld(_, _, let category, _): category
         }
     }
 
@@ -60,7 +64,7 @@ extension PostgresError {
         switch self {
         case .connectionLost, .timeout: true
         case .server(_, _, let error): error.sqlState.rawValue == "40003"
-        case .connect, .invalidValue, .unexpected, .closed: false
+        case .connect, .invalidValue, .unexpected, .closed, .withheld: false
         }
     }
 
@@ -95,6 +99,8 @@ extension PostgresError: CustomStringConvertible {
                 + "is no PostgreSQL"
         case .closed(let operation, let peer):
             "\(operation): the connection to PostgreSQL at \(peer) is closed: make a new one"
+        case .withheld(let operation, let peer, _, let reason):
+            "\(operation) at PostgreSQL \(peer) was held back: \(oneLine(reason))"
         }
     }
 

@@ -6,6 +6,8 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
 
     /// Raised by the functions of our own schema when a higher epoch owns the position.
     public static let fenced = SQLState(rawValue: "TL001")
+    /// Raised by them for a time that may get no partition.
+    public static let timeOutOfRange = SQLState(rawValue: "TL010")
     public static let checkViolation = SQLState(rawValue: "23514")
     public static let insufficientPrivilege = SQLState(rawValue: "42501")
     public static let queryCanceled = SQLState(rawValue: "57014")
@@ -15,6 +17,8 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
     public static let readOnlyTransaction = SQLState(rawValue: "25006")
     public static let idleInTransaction = SQLState(rawValue: "25P03")
     public static let duplicateTable = SQLState(rawValue: "42P07")
+    public static let invalidBinary = SQLState(rawValue: "22P03")
+    public static let badCopyFormat = SQLState(rawValue: "22P04")
 
     public var errorClass: Substring { rawValue.prefix(2) }
     public var description: String { rawValue }
@@ -47,6 +51,10 @@ extension SQLState {
         case .checkViolation: constraint == nil && table != nil ? .missingPartition : .data
         case .readOnlyTransaction, .idleInTransaction: .retryable
         case .databaseDropped: .schema
+        // Of the binary format, which is our own: a column has another type, or there is one more.
+        // No row is better than the others then.
+        case .invalidBinary, .badCopyFormat: .schema
+        case .timeOutOfRange: .data
         // RAISE in somebody's trigger that looked at the row.
         case SQLState(rawValue: "P0001"): .data
         default: Self.categories[String(errorClass)] ?? .fatal

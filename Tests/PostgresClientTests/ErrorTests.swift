@@ -8,7 +8,8 @@ struct ErrorTests {
         "an SQLSTATE decides what is done",
         arguments: [
             ("08006", .retryable), ("08P01", .retryable), ("0A000", .schema), ("21000", .data),
-            ("22003", .data), ("22P05", .data), ("23502", .data), ("23505", .data),
+            ("22003", .data), ("22021", .data), ("22P03", .schema), ("22P04", .schema),
+            ("22P05", .data), ("23502", .data), ("23505", .data),
             ("25006", .retryable), ("25P02", .fatal), ("25P03", .retryable), ("26000", .retryable),
             ("28000", .authentication), ("28P01", .authentication), ("3D000", .schema),
             ("3F000", .schema), ("40001", .retryable), ("40P01", .retryable), ("42501", .schema),
@@ -16,7 +17,8 @@ struct ErrorTests {
             ("53100", .retryable), ("53300", .retryable), ("54000", .data), ("55P03", .retryable),
             ("57014", .retryable), ("57P01", .retryable), ("57P03", .retryable), ("57P04", .schema),
             ("58030", .retryable), ("P0001", .data), ("P0004", .fatal), ("TL001", .fenced),
-            ("TL002", .fatal), ("XX000", .fatal), ("XX001", .fatal), ("ZZZZZ", .fatal),
+            ("TL002", .fatal), ("TL010", .data), ("XX000", .fatal), ("XX001", .fatal),
+            ("ZZZZZ", .fatal),
             ("", .fatal),
         ] as [(String, PostgresErrorCategory)])
     func categories(code: String, category: PostgresErrorCategory) {
@@ -51,6 +53,7 @@ struct ErrorTests {
             .invalidValue(operation: "o", reason: "r"),
             .unexpected(operation: "o", peer: "p", reason: "r"),
             .closed(operation: "o", peer: "p"),
+            .withheld(operation: "o", peer: "p", category: .schema, reason: "a\nb"),
         ]
         for error in errors {
             let text = "\(error)"
@@ -61,6 +64,16 @@ struct ErrorTests {
         for category in PostgresErrorCategory.allCases {
             #expect(!category.rawValue.isEmpty)
         }
+    }
+
+    @Test(
+        "who holds work back says himself what is to be done",
+        arguments: PostgresErrorCategory.allCases)
+    func withheld(category: PostgresErrorCategory) {
+        let error = PostgresError.withheld(
+            operation: "o", peer: "p", category: category, reason: "r")
+        #expect(error.category == category)
+        #expect(!error.outcomeIsUnknown)
     }
 
     @Test("only an answer that never came leaves the outcome unknown")

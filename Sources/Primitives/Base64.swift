@@ -1,7 +1,27 @@
-/// Standard base64 (RFC 4648, section 4), as the JetStream API carries payloads.
-enum Base64 {
+/// Standard base64 (RFC 4648, section 4): bytes in JSON.
+public enum Base64 {
+    private static let digits = Array(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+
+    public static func encode(_ bytes: [UInt8]) -> String {
+        var text: [UInt8] = []
+        text.reserveCapacity((bytes.count + 2) / 3 * 4)
+        for start in stride(from: 0, to: bytes.count, by: 3) {
+            let count = min(3, bytes.count - start)
+            var bits: UInt32 = 0
+            for offset in 0..<3 {
+                bits = bits << 8 | (offset < count ? UInt32(bytes[start + offset]) : 0)
+            }
+            for place in 0..<4 {
+                let digit = Int(bits >> UInt32(18 - 6 * place) & 63)
+                text.append(place <= count ? digits[digit] : UInt8(ascii: "="))
+            }
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+
     /// The bytes, or nil when `text` is not base64 with its padding.
-    static func decode(_ text: String) -> [UInt8]? {
+    public static func decode(_ text: String) -> [UInt8]? {
         let input = Array(text.utf8)
         guard input.count % 4 == 0 else { return nil }
         let padding = input.suffix(2).reduce(0) { $0 + ($1 == UInt8(ascii: "=") ? 1 : 0) }

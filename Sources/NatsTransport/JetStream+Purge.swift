@@ -25,6 +25,29 @@ extension JetStream {
         return try purge(stream, below: sequence, operation) { $0.member("filter", subject) }
     }
 
+    /// Takes one message off; false: there is none at this sequence any more. Behind the stream's
+    /// end it is an error.
+    public func deleteMessage(
+        stream: String, sequence: UInt64
+    ) throws(JetStreamError) -> Bool {
+        let operation = "delete message \(sequence) of stream \(stream)"
+        try requireToken(stream, operation)
+        guard sequence > 0 else { return false }
+        var body = JSONWriter(capacity: 64)
+        body.object { json in
+            json.member("seq", sequence)
+            // It is forgotten, not written over.
+            json.member("no_erase", true)
+        }
+        guard
+            let answer = try call(
+                "STREAM.MSG.DELETE.\(stream)", body.bytes, operation,
+                absentCode: JetStreamCode.noMessageAtSequence)
+        else { return false }
+        try requireSuccess(answer, operation)
+        return true
+    }
+
     private func purge(
         _ stream: String, below sequence: UInt64, _ operation: String,
         _ filter: (inout JSONWriter) -> Void

@@ -49,6 +49,7 @@ public enum JetStreamError: Error, Equatable, Sendable, CustomStringConvertible 
 enum JetStreamCode {
     static let consumerNotFound = 10_014
     static let noMessageFound = 10_037
+    static let noMessageAtSequence = 10_043
     static let streamNameInUse = 10_058
     static let streamNotFound = 10_059
 }

@@ -71,4 +71,18 @@ import Testing
         }
         #expect(try left().count == 12)
     }
+
+    @Test("one message at a time")
+    func single() throws {
+        #expect(try jetStream.deleteMessage(stream: "S", sequence: 3))
+        #expect(try !jetStream.deleteMessage(stream: "S", sequence: 3))
+        #expect(throws: JetStreamError.self, "behind the end") {
+            try jetStream.deleteMessage(stream: "S", sequence: 99)
+        }
+        #expect(try !jetStream.deleteMessage(stream: "S", sequence: 0))
+        #expect(try left() == [1, 2] + Array(4...12))
+        #expect(throws: JetStreamError.self) {
+            try jetStream.deleteMessage(stream: "T", sequence: 1)
+        }
+    }
 }

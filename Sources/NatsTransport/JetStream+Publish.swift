@@ -1,0 +1,62 @@
+import Primitives
+
+/// A message for a stream that tells repeats from news by their ids.
+public struct IdentifiedMessage: Equatable, Sendable {
+    public let payload: [UInt8]
+    /// A stream stores no second message of one id within its window. One line.
+    public let id: String
+
+    public init(payload: [UInt8], id: String) {
+        self.payload = payload
+        self.id = id
+    }
+}
+
+extension JetStream {
+    private static let idHeader = "Nats-Msg-Id"
+    /// So many are on their way at once: an ack costs the server a write to its disk, which it does
+    /// for all that lie there.
+    private static let publishWindow = 128
+
+    /// Publishes all of them on one subject and waits for what became of each: of a window of them at
+    /// most `timeout`. Nil: nobody knows; publishing it again under its id does no harm.
+    public func publish(
+        _ messages: [IdentifiedMessage], to subject: String
+    ) -> (outcomes: [PublishOutcome?], failure: NatsError?) {
+        var outcomes: [PublishOutcome?] = []
+        var failure: NatsError?
+        while outcomes.count < messages.count {
+            // Behind a failure of the connection the rest would only wait for the same one.
+            guard failure == nil else {
+                outcomes.append(nil)
+                continue
+            }
+            let window = messages[outcomes.count...].prefix(Self.publishWindow)
+            var numbers: [UInt64] = []
+            do throws(NatsError) {
+                for message in window {
+                    numbers.append(
+                        try connection.beginRequest(
+                            message.payload, to: subject,
+                            headers: [(name: Self.idHeader, value: message.id)]))
+                }
+            } catch {
+                failure = error
+            }
+            let deadline = ContinuousClock.now + timeout
+            for number in numbers {
+                do throws(NatsError) {
+                    let left = max(.zero, deadline - ContinuousClock.now)
+                    let reply = try connection.finishRequest(number, to: subject, timeout: left)
+                    outcomes.append(Self.publishOutcome(of: reply))
+                } catch .noResponders {
+                    outcomes.append(.noResponders)
+                } catch {
+                    failure = failure ?? error
+                    outcomes.append(nil)
+                }
+            }
+        }
+        return (outcomes, failure)
+    }
+}

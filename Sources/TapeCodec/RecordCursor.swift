@@ -49,6 +49,9 @@ public struct RecordCursor {
     @usableFromInline
     init(from offset: Int) { self.offset = offset }
 
+    /// Where the next message begins; behind damage there is no such place.
+    var place: Int { offset }
+
     /// The next message, or nil behind the last one. After `malformed` the packet ends.
     @inlinable @inline(__always)
     public mutating func next(in packet: RawSpan) -> Record? {

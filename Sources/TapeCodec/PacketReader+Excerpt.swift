@@ -1,0 +1,105 @@
+internal import MarketModel
+internal import Primitives
+
+/// What of a packet cannot be read: nothing behind a message that cannot be measured means anything.
+public struct PacketDamage: Hashable, Sendable {
+    /// Ticks in front of it, which can be read.
+    public let ticksBefore: UInt32
+    /// From here on; the packet's end when only ticks are missing.
+    public let offset: Int
+    public let error: PacketError
+}
+
+extension PacketReader {
+    /// One tick of a packet as a packet of its own, with the definitions that it refers to: all that
+    /// there is to know of it. Nil: the packet has no such tick, or none that can be read.
+    public static func excerpt(
+        of packet: RawSpan, _ header: PacketHeader, ordinal: UInt64
+    ) -> [UInt8]? {
+        guard ordinal >= header.firstOrdinal,
+            let place = place(ofTick: ordinal - header.firstOrdinal, in: packet)
+        else { return nil }
+        var bytes = [UInt8](repeating: 0, count: WireFormat.HeaderOffset.end)
+        for range in definitions(for: place, in: packet) + [place] {
+            bytes.append(contentsOf: packet.extracting(range).array)
+        }
+        var alone = header
+        alone.flags = []
+        alone.firstOrdinal = ordinal
+        alone.tickCount = 1
+        alone.byteCount = UInt32(bytes.count)
+        _ = bytes.writeHeader(alone)
+        return bytes
+    }
+
+    /// Nil: all of its ticks can be read. The header was checked before.
+    public static func damage(of packet: RawSpan, _ header: PacketHeader) -> PacketDamage? {
+        var cursor = RecordCursor()
+        var start = cursor.place
+        while let record = cursor.next(in: packet) {
+            if case .malformed(let error) = record {
+                return PacketDamage(ticksBefore: cursor.tickCount, offset: start, error: error)
+            }
+            start = cursor.place
+        }
+        guard cursor.tickCount != header.tickCount else { return nil }
+        return PacketDamage(
+            ticksBefore: cursor.tickCount, offset: packet.byteCount,
+            error: PacketError(
+                .wrongCount, offset: WireFormat.HeaderOffset.tickCount,
+                expected: UInt64(cursor.tickCount), found: UInt64(header.tickCount)))
+    }
+
+    // MARK: parts
+
+    private static func place(ofTick number: UInt64, in packet: RawSpan) -> Range<Int>? {
+        var cursor = RecordCursor()
+        var start = cursor.place
+        while let record = cursor.next(in: packet) {
+            if case .malformed = record { return nil }
+            if UInt64(cursor.tickCount) == number + 1 { return start..<cursor.place }
+            start = cursor.place
+        }
+        return nil
+    }
+
+    /// The messages that define the symbol and the series of the tick that stands here.
+    private static func definitions(for tick: Range<Int>, in packet: RawSpan) -> [Range<Int>] {
+        let message = packet.extracting(tick)
+        let symbol = message.symbolIndex
+        let series = message.seriesIndex
+        var found: [Range<Int>] = []
+        var cursor = RecordCursor()
+        var start = cursor.place
+        while start < tick.lowerBound, let record = cursor.next(in: packet) {
+            defer { start = cursor.place }
+            guard case .other(let bounds) = record else { continue }
+            if let symbol, bounds.symbolDefinition(in: packet)?.index == symbol {
+                found.append(start..<bounds.end)
+            } else if let series, bounds.seriesDefinition(in: packet)?.index == series {
+                found.append(start..<bounds.end)
+            }
+        }
+        return found
+    }
+}
+
+extension RawSpan {
+    private var template: UInt16 { uint16(at: 2) }
+
+    /// Of a tick's whole message: every tick begins with it.
+    fileprivate var symbolIndex: UInt32? {
+        let body = WireFormat.messageHeaderBytes
+        return byteCount >= body + 4 ? uint32(at: body) : nil
+    }
+
+    /// Of those that belong to a series.
+    fileprivate var seriesIndex: UInt32? {
+        let body = WireFormat.messageHeaderBytes
+        switch template {
+        case WireFormat.Template.bar: return UInt32(uint16(at: body + 4))
+        case WireFormat.Template.lateTick: return UInt32(uint16(at: body + 128))
+        default: return nil
+        }
+    }
+}

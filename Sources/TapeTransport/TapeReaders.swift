@@ -42,6 +42,7 @@ public final class TapeReaders {
 
     private let client: TapeClient
     private let group: String
+    private let takesDamaged: Bool
     private let inbox: String
     /// The inbox is this process's own, so two processes never share a consumer.
     private let consumerPrefix: String
@@ -52,12 +53,15 @@ public final class TapeReaders {
     private var tickAt = Int64.min
     private var effects: [ReaderLane.Effect] = []
 
-    /// `group` begins the names of the consumers: `[A-Za-z0-9_]`.
+    /// `group` begins the names of the consumers: `[A-Za-z0-9_]`. `takesDamaged`: the owner deals
+    /// with packets whose header is right and whose messages are not (`PacketReader.damage`); any
+    /// other reader stops at them.
     public init(
-        _ client: TapeClient, group: String, mailbox: TapeMailbox
+        _ client: TapeClient, group: String, mailbox: TapeMailbox, takesDamaged: Bool = false
     ) throws(TapeError) {
         self.client = client
         self.group = group
+        self.takesDamaged = takesDamaged
         inbox = try mailbox.attach(client, .readers)
         consumerPrefix = "\(group)-\(inbox.split(separator: ".").suffix(2).joined(separator: "-"))"
         let metrics = client.telemetry.metrics
@@ -189,7 +193,7 @@ public final class TapeReaders {
     ) {
         do throws(PacketError) {
             let header = try message.withPayload { bytes throws(PacketError) in
-                try PacketReader.validate(bytes)
+                try takesDamaged ? PacketReader.header(of: bytes) : PacketReader.validate(bytes)
             }
             let verdict = readers[reader].machine.packet(
                 header, delivery, now: clock.monotonic().nanoseconds, into: &effects)

@@ -107,6 +107,9 @@ let package = Package(
         // The tape's records as rows.
         library("StoreSinks", uses: ["PostgresClient", "TapeCodec", "MarketModel", "Primitives"]),
 
+        // What the database refused, for a person.
+        library("DeadLetters", uses: ["TapeCodec", "MarketModel", "Primitives"]),
+
         // Where the rings meet: the tape's machines, carried out on NATS.
         library("TapeTransport", uses: ["NatsTransport", "ServiceRuntime", "Telemetry"] + tape),
         library(
@@ -140,16 +143,18 @@ let package = Package(
         service(
             "StoreWriter", in: "store-writer",
             uses: [
-                "Membership", "MembershipTransport", "PostgresClient", "StoreSinks", "TapeKeeping",
-                "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry", "ValkeyClient",
+                "DeadLetters", "Membership", "MembershipTransport", "PostgresClient", "StoreSinks",
+                "TapeKeeping", "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry",
+                "ValkeyClient",
             ] + tape),
 
         // Tools.
         program(
             "TapelineTool", at: "Sources/tapeline",
             uses: [
-                "Membership", "MembershipTransport", "TapeKeeping", "TickSpool", "TapeTransport",
-                "NatsTransport", "PostgresClient", "ValkeyClient", "ServiceRuntime", "Telemetry",
+                "DeadLetters", "Membership", "MembershipTransport", "StoreSinks", "TapeKeeping",
+                "TickSpool", "TapeTransport", "NatsTransport", "PostgresClient", "ValkeyClient",
+                "ServiceRuntime", "Telemetry",
             ] + tape),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
@@ -177,6 +182,9 @@ let package = Package(
         tests(
             of: "TickSpool",
             uses: ["TapeCodec", "MarketModel", "Primitives", "TestSupport", "SpoolFixture"]),
+        tests(
+            of: "DeadLetters", uses: ["TapeCodec", "MarketModel", "Primitives", "TestSupport"],
+            beside: ["Golden"]),
         tests(of: "Telemetry", uses: ["Primitives", "TestSupport"]),
         tests(
             of: "ServiceRuntime",
@@ -207,14 +215,14 @@ let package = Package(
         tests(
             of: "StoreWriter",
             uses: frame + tape
-                + ["PostgresClient", "StoreSinks", "ValkeyClient", "ServiceTestSupport"]
-                + ["TestSupport"]),
+                + ["DeadLetters", "PostgresClient", "StoreSinks", "ValkeyClient"]
+                + ["ServiceTestSupport", "TestSupport"]),
         tests(
             of: "TapelineTool",
             uses: frame + tape
                 + [
-                    "LiveFanOut", "PostgresClient", "ServiceTestSupport", "StoreWriter",
-                    "TestSupport", "TickSpool",
+                    "DeadLetters", "LiveFanOut", "PostgresClient", "ServiceTestSupport",
+                    "StoreSinks", "StoreWriter", "TestSupport", "TickSpool",
                 ]),
         .testTarget(
             name: "ServicesTests",

@@ -106,6 +106,15 @@ public struct TapeNames: Hashable, Sendable {
 
     public var barStreamSubjects: [String] { (0..<partitions).map { bars(Partition($0)) } }
 
+    // MARK: dead letters
+
+    /// What a service could not take, for a person to look at.
+    public var deadLetterStream: String { "\(namespace.uppercased())_DLQ" }
+
+    public var deadLetters: String { "\(namespace).dlq.>" }
+
+    public func deadLetters(of service: String) -> String { "\(namespace).dlq.\(service)" }
+
     // MARK: buckets
 
     /// The operators' records: checkpoints, and requests to make a partition's bars anew.

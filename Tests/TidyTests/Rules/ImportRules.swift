@@ -7,7 +7,7 @@ private let modules: [String: Set<String>] = {
         "Primitives", "MarketModel", "TapeCodec", "TapeProtocol", "StreamCore", "Telemetry",
         "ServiceRuntime", "NatsTransport", "PostgresClient", "ValkeyClient", "TapeTransport",
         "Membership", "MembershipTransport", "LiveFanOut", "TickSpool", "TapeKeeping",
-        "StoreSinks",
+        "StoreSinks", "DeadLetters",
     ]
     return [
         "Primitives": ["CXXHash"],
@@ -17,6 +17,7 @@ private let modules: [String: Set<String>] = {
         "StreamCore": ["Primitives", "MarketModel"],
         "Membership": ["Primitives", "MarketModel"],
         "TickSpool": Set(pure),
+        "DeadLetters": Set(pure),
         "Telemetry": ["Primitives"],
         "ServiceRuntime": ["Telemetry", "Primitives", "CMicroHTTP", "CLinux"],
         "NatsTransport": Set(edges + ["CNats"]),
@@ -25,18 +26,18 @@ private let modules: [String: Set<String>] = {
         "StoreSinks": Set(pure + ["PostgresClient"]),
         "TapeTransport": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
-            "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
+            "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks", "DeadLetters",
         ]),
         "LiveFanOut": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
-            "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
+            "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks", "DeadLetters",
         ]),
         "MembershipTransport": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "LiveFanOut", "TickSpool",
-            "TapeKeeping", "StoreSinks",
+            "TapeKeeping", "StoreSinks", "DeadLetters",
         ]),
         "TapeKeeping": services.subtracting([
-            "PostgresClient", "ValkeyClient", "StreamCore", "StoreSinks",
+            "PostgresClient", "ValkeyClient", "StreamCore", "StoreSinks", "DeadLetters",
         ]),
         "provider-gateway": services,
         "operator-worker": services,

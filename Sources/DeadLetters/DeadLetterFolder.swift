@@ -1,0 +1,186 @@
+internal import Glibc
+
+/// Files of dead letters for the time in which NATS takes none: one line of JSON each.
+///
+///     <folder>/letters-<number>.ndjson     the highest number is written, the others are closed
+///     <folder>/lock                        several processes may share a folder
+///
+/// What `append` took outlives the power. Nothing is ever dropped: when all files are full it
+/// refuses.
+public struct DeadLetterFolder: Sendable {
+    public struct Limits: Sendable {
+        public var fileBytes = 16 * 1_024 * 1_024
+        public var files = 8
+
+        public init() {}
+    }
+
+    public let path: String
+    private let limits: Limits
+
+    private static let prefix = "letters-"
+    private static let suffix = ".ndjson"
+    private static let newline = UInt8(ascii: "\n")
+    /// A torn end is looked for from here backwards: a line is shorter.
+    private static let lineBytesMax = 1 << 20
+
+    public init(_ path: String, limits: Limits = Limits()) {
+        self.path = path
+        self.limits = limits
+    }
+
+    /// A file that holds letters and is not written any more.
+    public struct ClosedFile: Hashable, Sendable {
+        public let path: String
+        let number: Int
+    }
+
+    // MARK: writing
+
+    /// Behind it, all of them are on the disk, or it has thrown. What was written before it threw
+    /// stays: a letter is the same one when it comes again.
+    public func append(_ letters: [DeadLetter]) throws(DeadLetterFileError) {
+        guard !letters.isEmpty else { return }
+        try LetterFiles.makeFolder(path)
+        let lock = try locked()
+        var numbers = try numbers()
+        var rest = letters[...]
+        while !rest.isEmpty {
+            let number = numbers.last ?? 1
+            let taken = try append(rest, toFile: number, isNew: numbers.isEmpty)
+            rest = rest.dropFirst(taken)
+            if numbers.isEmpty { numbers = [number] }
+            guard !rest.isEmpty else { break }
+            guard numbers.count < limits.files else {
+                throw .full(folder: path, files: numbers.count)
+            }
+            _ = try append([], toFile: number + 1, isNew: true)
+            numbers.append(number + 1)
+        }
+        _ = consume lock
+    }
+
+    /// As many as fit, and into an empty file at least one; answers how many.
+    private func append(
+        _ letters: ArraySlice<DeadLetter>, toFile number: Int, isNew: Bool
+    ) throws(DeadLetterFileError) -> Int {
+        let file = try LetterFile(name(number), flags: O_RDWR | O_CREAT)
+        let end = try Self.whole(file)
+        var bytes: [UInt8] = []
+        var taken = 0
+        for letter in letters {
+            let line = letter.json
+            let size = end + bytes.count + line.count + 1
+            guard size <= limits.fileBytes || end + bytes.count == 0 else { break }
+            bytes.append(contentsOf: line)
+            bytes.append(Self.newline)
+            taken += 1
+        }
+        if taken > 0 {
+            try file.write(bytes, at: end)
+            try file.sync()
+        }
+        if isNew { try LetterFiles.syncFolder(path) }
+        return taken
+    }
+
+    /// Cuts a line off that a crash has torn, whose batch was never committed; answers where the
+    /// whole ones end.
+    private static func whole(_ file: borrowing LetterFile) throws(DeadLetterFileError) -> Int {
+        let count = try file.byteCount()
+        let start = max(0, count - lineBytesMax)
+        let tail = try file.read(from: start, count: count - start)
+        guard tail.last != newline, count > 0 else { return count }
+        let end = tail.lastIndex(of: newline).map { start + $0 + 1 } ?? 0
+        try file.cut(to: end)
+        return end
+    }
+
+    // MARK: emptying
+
+    /// The files that hold letters, oldest first, without the one that is being written.
+    public func closedFiles() throws(DeadLetterFileError) -> [ClosedFile] {
+        try numbers().dropLast().map { ClosedFile(path: name($0), number: $0) }
+    }
+
+    /// Files with letters, whether closed or not.
+    public func fileCount() throws(DeadLetterFileError) -> Int {
+        var count = 0
+        for number in try numbers() {
+            do throws(DeadLetterFileError) {
+                if try LetterFile(name(number), flags: O_RDONLY).byteCount() > 0 { count += 1 }
+            } catch .system(_, _, ENOENT) {
+                // Another process has emptied it meanwhile.
+                continue
+            }
+        }
+        return count
+    }
+
+    /// What is written from now on goes to another file; nothing happens when there are no letters.
+    public func closeCurrent() throws(DeadLetterFileError) {
+        guard let last = try numbers().last else { return }
+        let lock = try locked()
+        let file = try LetterFile(name(last), flags: O_RDWR)
+        if try Self.whole(file) > 0, try numbers().last == last {
+            _ = try append([], toFile: last + 1, isNew: true)
+        }
+        _ = consume lock
+    }
+
+    /// Its letters are elsewhere.
+    public func remove(_ file: ClosedFile) throws(DeadLetterFileError) {
+        try LetterFiles.remove(file.path)
+        try LetterFiles.syncFolder(path)
+    }
+
+    /// It holds lines that nobody can read: a person's to look at, not ours to remove.
+    public func setAside(_ file: ClosedFile) throws(DeadLetterFileError) {
+        try LetterFiles.move(file.path, to: "\(file.path).damaged")
+        try LetterFiles.syncFolder(path)
+    }
+
+    // MARK: reading
+
+    /// Letters of any file of lines, and the lines that are none.
+    public static func read(
+        _ path: String
+    ) throws(DeadLetterFileError) -> (letters: [DeadLetter], problems: [DeadLetterFileError]) {
+        let file = try LetterFile(path, flags: O_RDONLY)
+        let bytes = try file.read(from: 0, count: file.byteCount())
+        return parse(bytes, path: path)
+    }
+
+    public static func parse(
+        _ bytes: [UInt8], path: String
+    ) -> (letters: [DeadLetter], problems: [DeadLetterFileError]) {
+        var letters: [DeadLetter] = []
+        var problems: [DeadLetterFileError] = []
+        let lines = bytes.split(separator: newline, omittingEmptySubsequences: false)
+        for (index, line) in lines.enumerated() where !line.isEmpty {
+            do throws(DeadLetter.Unreadable) {
+                letters.append(try DeadLetter(json: Array(line)))
+            } catch {
+                problems.append(.damaged(path: path, line: index + 1, problem: error.problem))
+            }
+        }
+        return (letters, problems)
+    }
+
+    // MARK: parts
+
+    private func locked() throws(DeadLetterFileError) -> LetterFile {
+        let file = try LetterFile("\(path)/lock", flags: O_RDWR | O_CREAT)
+        try file.lock()
+        return file
+    }
+
+    private func name(_ number: Int) -> String { "\(path)/\(Self.prefix)\(number)\(Self.suffix)" }
+
+    private func numbers() throws(DeadLetterFileError) -> [Int] {
+        try LetterFiles.names(in: path).compactMap { name in
+            guard name.hasPrefix(Self.prefix), name.hasSuffix(Self.suffix) else { return nil }
+            return Int(name.dropFirst(Self.prefix.count).dropLast(Self.suffix.count))
+        }.sorted()
+    }
+}

@@ -1,0 +1,82 @@
+import Synchronization
+import Telemetry
+
+/// The circuit breaker of this process: all its workers share one database.
+final class StoreBreaker: Sendable {
+    typealias Permission = CircuitBreaker.Permission
+
+    private struct Guarded {
+        var machine = CircuitBreaker()
+        var random = SystemRandomNumberGenerator()
+    }
+
+    private let guarded = Mutex(Guarded())
+    private let telemetry: TelemetryHub
+    private let gauge: Gauge
+
+    init(_ telemetry: TelemetryHub) {
+        self.telemetry = telemetry
+        gauge = telemetry.metrics.gauge(
+            "mds_coord_circuit_state",
+            "Breaker towards the database: 0 closed, 1 half-open (a probe is on its way), 2 open.")
+        gauge.set(0)
+    }
+
+    /// `now` in monotonic nanoseconds.
+    func permission(now: Int64) -> Permission { change { $0.machine.permission(now: now) } }
+
+    func succeeded() { change { $0.machine.succeeded() } }
+
+    func failed(now: Int64) {
+        change { $0.machine.failed(now: now, using: &$0.random) }
+    }
+
+    private func change<Answer>(_ body: (inout Guarded) -> sending Answer) -> Answer {
+        let (answer, before, after) = guarded.withLock { guarded in
+            let before = guarded.machine.state
+            let answer = body(&guarded)
+            // Within the lock: the last one to set it is the last one to change it.
+            if guarded.machine.state.number != before.number {
+                gauge.set(Double(guarded.machine.state.number))
+            }
+            return (answer, before, guarded.machine.state)
+        }
+        if before.number != after.number { telemetry.emit(BreakerChanged(state: after)) }
+        return answer
+    }
+}
+
+/// A transition of the breaker.
+struct BreakerChanged: TelemetryEvent {
+    static let name = "writer.breaker.changed"
+    let state: CircuitBreaker.State
+
+    var level: LogLevel {
+        if case .open = state { .warning } else { .info }
+    }
+    var message: String {
+        switch state {
+        case .closed: "the database takes rows again"
+        case .halfOpen: "the database is tried again by one thread"
+        case .open:
+            "the database fails again and again: nothing is asked of it for a while; the tape "
+                + "keeps the data"
+        }
+    }
+    var fields: [(String, LogValue)] { [("state", .text(label))] }
+
+    private var label: String {
+        switch state {
+        case .closed: "closed"
+        case .halfOpen: "half_open"
+        case .open: "open"
+        }
+    }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_writer_breaker_changes_total", "Transitions of the breaker, by its new state.",
+            labels: [("state", label)]
+        ).add()
+    }
+}

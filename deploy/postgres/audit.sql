@@ -20,7 +20,8 @@
 SET search_path TO :"schema", pg_temp;
 \pset footer off
 
--- Without a row are only ordinals that the books name: skipped, set aside, or lost with the tape.
+-- Without a row are only ordinals that the books name: skipped, set aside and not replayed, or lost
+-- with the tape.
 \echo ticks_stored_once: each ordinal from 1 to the last of its source and partition is one row
 -- check: ticks_stored_once: each ordinal from 1 to the last of its source and partition is one row
 WITH stored AS (
@@ -35,12 +36,12 @@ WITH stored AS (
     ) ticks
     GROUP BY source, partition
 ), excused AS (
-    SELECT source, partition, sum(skipped + dead_lettered + gaps) AS ordinals,
+    SELECT source, partition, sum(skipped + dead_lettered - replayed + gaps) AS ordinals,
         max(last_ordinal) AS last_ordinal
     FROM sink_audit
     WHERE input = 'ticks'
     GROUP BY source, partition
-    HAVING sum(skipped + dead_lettered + gaps) > 0
+    HAVING sum(skipped + dead_lettered - replayed + gaps) > 0
 ), compared AS (
     SELECT source, partition, rows, stored.ordinals, first_ordinal, stored.last_ordinal,
         greatest(stored.last_ordinal, excused.last_ordinal)
@@ -86,7 +87,8 @@ WITH stored AS (
     ) ticks
     GROUP BY source, partition
 ), books AS (
-    SELECT input, source, partition, sum(written) AS written, max(last_ordinal) AS last_ordinal
+    SELECT input, source, partition, sum(written + replayed) AS written,
+        max(last_ordinal) AS last_ordinal
     FROM sink_source_ordinals
     WHERE input = 'ticks'
     GROUP BY input, source, partition
@@ -130,7 +132,7 @@ WITH stored AS (
     FROM bars
     GROUP BY partition
 ), books AS (
-    SELECT partition, sum(written) AS written, bool_and(first_ordinal = 1) AS from_first
+    SELECT partition, sum(written + replayed) AS written, bool_and(first_ordinal = 1) AS from_first
     FROM sink_source_ordinals
     WHERE input = 'bars'
     GROUP BY partition

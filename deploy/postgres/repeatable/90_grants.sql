@@ -11,7 +11,9 @@ BEGIN
         claim_positions(text, jsonb, text),
         advance_positions(text, jsonb),
         accept_position(text, text, integer, jsonb, jsonb, jsonb),
-        note_gaps(text, text, integer, jsonb) FROM PUBLIC;
+        note_gaps(text, text, integer, jsonb),
+        begin_replay(text, text, integer, text, bigint),
+        note_replayed(text, text, integer, text) FROM PUBLIC;
     IF runtime_role IS NULL THEN
         RETURN;
     END IF;
@@ -28,6 +30,8 @@ BEGIN
         'GRANT EXECUTE ON FUNCTION claim_position(text, text, integer, bigint, text),
             claim_positions(text, jsonb, text),
             advance_positions(text, jsonb),
-            accept_position(text, text, integer, jsonb, jsonb, jsonb) TO %I', runtime_role);
+            accept_position(text, text, integer, jsonb, jsonb, jsonb),
+            begin_replay(text, text, integer, text, bigint),
+            note_replayed(text, text, integer, text) TO %I', runtime_role);
 END
 $$;

@@ -1,0 +1,43 @@
+-- How dead letters become rows after all (`tapeline dlq replay`): in one transaction
+--   SELECT begin_replay(...);  the row, if it is not there;  SELECT note_replayed(...) if it was not
+-- Both run with the rights of the schema's owner, as nobody else may change the books.
+
+-- Locks the source's line of the books until the transaction ends, so that two replays of one letter
+-- take turns and the second one finds the row. Answers what the books say of the ordinal:
+--   'settled'  it was read, and the writer will never write it: a row may be made
+--   'ahead'    the writer has not committed it: it is going to, or sets it aside once more
+--   'unknown'  nothing of this source was ever written here
+CREATE OR REPLACE FUNCTION begin_replay(
+    p_sink text, p_input text, p_partition integer, p_source text, p_ordinal bigint
+) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+AS $$
+DECLARE
+    line sink_source_ordinals;
+BEGIN
+    SELECT * INTO line FROM sink_source_ordinals o
+    WHERE (o.sink, o.input, o.partition, o.source) = (p_sink, p_input, p_partition, p_source)
+    FOR UPDATE;
+    RETURN CASE
+        WHEN NOT FOUND OR p_ordinal < line.first_ordinal THEN 'unknown'
+        WHEN p_ordinal > line.last_ordinal THEN 'ahead'
+        ELSE 'settled'
+    END;
+END
+$$;
+
+-- One row was made of a dead letter. The check on the table refuses more of them than were set aside.
+CREATE OR REPLACE FUNCTION note_replayed(
+    p_sink text, p_input text, p_partition integer, p_source text
+) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+AS $$
+BEGIN
+    UPDATE sink_source_ordinals o SET replayed = o.replayed + 1
+    WHERE (o.sink, o.input, o.partition, o.source) = (p_sink, p_input, p_partition, p_source);
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the books of sink % know no source % in partition % of %', p_sink, p_source,
+            p_partition, p_input USING ERRCODE = 'TL011';
+    END IF;
+END
+$$;

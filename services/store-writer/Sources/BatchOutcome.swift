@@ -4,15 +4,17 @@ import StoreSinks
 /// What became of the ticks of one packet.
 struct TickCount: Hashable, Sendable {
     var written: UInt64 = 0
-    /// Of kinds whose table is switched off, or that have none, or without a definition of their
-    /// symbol.
+    /// Of kinds whose table is switched off, or that have none.
     var skipped: UInt64 = 0
+    /// No row can be made of them, or the database refuses it: each is kept in a dead letter.
+    var deadLettered: UInt64 = 0
     /// Under ordinals that were stored before.
     var givenTwice: UInt64 = 0
 
     static func + (left: TickCount, right: TickCount) -> TickCount {
         TickCount(
             written: left.written + right.written, skipped: left.skipped + right.skipped,
+            deadLettered: left.deadLettered + right.deadLettered,
             givenTwice: left.givenTwice + right.givenTwice)
     }
 }

@@ -157,6 +157,7 @@ extension SinkPosition {
             return SourceAccount(
                 source: source, firstOrdinal: first, lastOrdinal: last,
                 written: entry["written"]?.uint64 ?? 0, skipped: entry["skipped"]?.uint64 ?? 0,
+                deadLettered: entry["dead_lettered"]?.uint64 ?? 0,
                 epoch: entry["epoch"]?.uint64 ?? 0,
                 tapeOrdinal: entry["tape_ordinal"]?.uint64 ?? last,
                 givenTwice: entry["given_twice"]?.uint64 ?? 0)

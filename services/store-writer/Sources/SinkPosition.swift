@@ -32,6 +32,7 @@ struct SinkPosition: Sendable {
         var lastOrdinal: UInt64
         var written: UInt64
         var skipped: UInt64
+        var deadLettered: UInt64 = 0
         /// Of its last packet that was read; 0: not known.
         var epoch: UInt64 = 0
         /// The last one on the tape at the position: below `lastOrdinal` while the tape gives
@@ -53,8 +54,8 @@ struct SinkPosition: Sendable {
             sources.append(
                 SourceAccount(
                     source: header.source, firstOrdinal: header.firstOrdinal, lastOrdinal: last,
-                    written: count.written, skipped: count.skipped, epoch: header.epoch,
-                    tapeOrdinal: last))
+                    written: count.written, skipped: count.skipped,
+                    deadLettered: count.deadLettered, epoch: header.epoch, tapeOrdinal: last))
             return
         }
         let known = sources[index]
@@ -67,6 +68,7 @@ struct SinkPosition: Sendable {
         sources[index].epoch = header.epoch
         sources[index].written += count.written
         sources[index].skipped += count.skipped
+        sources[index].deadLettered += count.deadLettered
         sources[index].givenTwice += count.givenTwice
     }
 
@@ -107,7 +109,7 @@ struct SinkPosition: Sendable {
             json.member("first_ordinal", account.firstOrdinal)
             json.member("last_ordinal", account.lastOrdinal)
             json.member("written", account.written)
-            json.member("dead_lettered", 0)
+            json.member("dead_lettered", account.deadLettered)
             json.member("skipped", account.skipped)
             json.member("epoch", account.epoch)
             json.member("tape_ordinal", account.tapeOrdinal)

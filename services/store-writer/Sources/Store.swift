@@ -1,3 +1,4 @@
+import DeadLetters
 import Glibc
 import MarketModel
 import PostgresClient
@@ -9,7 +10,10 @@ import TapeCodec
 /// The database as one writer thread sees it: claims positions, and writes batches together with
 /// the positions behind them.
 ///
-/// After any failure the session is given up and what was in flight is forgotten: the positions in
+/// Rows that the database refuses, or of which none can be made, become dead letters inside of
+/// `write`. What comes out of it is for the worker: an outage, a schema that does not fit, a fence.
+///
+/// After a failure the session is given up and what was in flight is forgotten: the positions in
 /// the database say what was written, and the tape has the rest.
 final class Store {
     static let connectTimeout = Duration.seconds(5)
@@ -19,14 +23,17 @@ final class Store {
     private let settings: WriterSettings
     /// Of no other thread or process: by it a row says that a position was not taken over.
     let owner: String
+    let letters: DeadLetterDesk
     private var session: PostgresConnection?
 
-    init(_ settings: WriterSettings, thread: Int) {
+    init(_ settings: WriterSettings, thread: Int, letters: DeadLetterDesk) {
         self.settings = settings
+        self.letters = letters
         let instance = String(UInt32.random(in: .min ... .max), radix: 36)
         owner = "\(hostName()) \(getpid()).\(thread) \(instance)"
     }
 
+    var catalogue: SinkCatalogue { settings.sinks }
     var isConnected: Bool { session?.isUsable ?? false }
 
     func close() {
@@ -62,23 +69,88 @@ final class Store {
     }
 
     /// Writes rows and positions in one transaction. `positions` get what `settle` makes of the
-    /// rows' fate; they travel in one message with COMMIT, so that a writer that is paused while
-    /// it writes holds no lock that a successor needs.
+    /// rows' fate, which may be asked more than once; they travel in one message with COMMIT, so
+    /// that a writer that is paused while it writes holds no lock that a successor needs.
     func write(
         _ batch: WriteBatch, settle: (BatchOutcome) -> [SinkPosition]
     ) throws(PostgresError) -> BatchOutcome {
         let database = try required()
-        do throws(PostgresError) {
-            try database.execute("BEGIN", timeout: Self.statementTimeout)
-            let transaction = StoreTransaction(
-                database: database, catalogue: settings.sinks, timeout: Self.statementTimeout)
-            let outcome = try transaction.copy(batch)
-            try database.script(
-                Self.advance(settle(outcome)), timeout: Self.statementTimeout)
-            return outcome
+        var isSalvaging = false
+        var madeTables: Set<String> = []
+        // Each turn makes the partitions of another table, or is the last one but one.
+        while true {
+            do throws(PostgresError) {
+                return try attempt(
+                    batch, on: database, salvaging: isSalvaging, madeTables, settle)
+            } catch {
+                rollBack(database)
+                switch (error.category, error.serverError?.table) {
+                case (.missingPartition, let table?) where madeTables.insert(table).inserted:
+                    try makePartitions(of: table, for: batch, on: database)
+                case (.data, _) where !isSalvaging, (.missingPartition, _) where !isSalvaging:
+                    isSalvaging = true
+                case (.data, _), (.missingPartition, _):
+                    throw Self.unattributable(error, database.peer)
+                default: throw error
+                }
+            }
+        }
+    }
+
+    /// No row alone is to blame: of a trigger at COMMIT, say.
+    private static func unattributable(_ error: PostgresError, _ peer: String) -> PostgresError {
+        .withheld(
+            operation: "write rows", peer: peer, category: .schema,
+            reason: "the database refuses a batch and none of its rows alone, so nothing is set "
+                + "aside: \(error)")
+    }
+
+    private func attempt(
+        _ batch: WriteBatch, on database: PostgresConnection, salvaging: Bool,
+        _ madeTables: Set<String>, _ settle: (BatchOutcome) -> [SinkPosition]
+    ) throws(PostgresError) -> BatchOutcome {
+        try database.execute("BEGIN", timeout: Self.statementTimeout)
+        let work = try rows(of: batch, on: database, salvaging: salvaging, madeTables)
+        // On a disk before COMMIT: what is counted as set aside is there, whatever happens.
+        let made = work.refused.map { letter($0, of: batch) }
+        if !made.isEmpty { try keep(made, database.peer) }
+        try database.script(
+            Self.advance(settle(work.outcome)), timeout: Self.statementTimeout)
+        if !made.isEmpty { letters.committed(made) }
+        return work.outcome
+    }
+
+    private func rows(
+        of batch: WriteBatch, on database: PostgresConnection, salvaging: Bool,
+        _ madeTables: Set<String>
+    ) throws(PostgresError) -> BatchWork {
+        let refusedMax = settings.deadLettersMax
+        if salvaging {
+            return try BatchSalvage(
+                database: database, catalogue: catalogue, timeout: Self.statementTimeout,
+                madeTables: madeTables, refusedMax: refusedMax
+            ).write(batch)
+        }
+        let work = try StoreTransaction(
+            database: database, catalogue: catalogue, timeout: Self.statementTimeout
+        ).copy(batch)
+        guard work.refused.count <= refusedMax else {
+            throw .withheld(
+                operation: "write rows", peer: database.peer, category: .schema,
+                reason:
+                    "\(work.refused.count) ticks of one batch cannot be read, so nothing is set "
+                    + "aside: look at what writes the tape, or raise WRITER_DEAD_LETTERS_MAX")
+        }
+        return work
+    }
+
+    private func keep(_ made: [DeadLetter], _ peer: String) throws(PostgresError) {
+        do throws(DeadLetterDesk.Refused) {
+            try letters.take(made)
         } catch {
-            rollBack(database)
-            throw error
+            throw .withheld(
+                operation: "set rows aside", peer: peer, category: .retryable,
+                reason: error.description)
         }
     }
 

@@ -23,6 +23,7 @@ struct Writer: Sendable {
     private let client: TapeClient
     private let context: ServiceContext
     private let report: WriterReport
+    private let letters: DeadLetterDesk
     private let join: Join
 
     init(
@@ -33,6 +34,7 @@ struct Writer: Sendable {
         self.client = client
         self.context = context
         self.report = report
+        letters = DeadLetterDesk(settings, client: client, context: context)
         self.join = join
     }
 
@@ -52,6 +54,7 @@ struct Writer: Sendable {
                 ports.append(port)
                 threads.append(thread)
             }
+            threads.append(try letters.startCourier())
             if let valkey = settings.valkey { threads.append(try startHotState(valkey)) }
             membership = try join(ports)
             // From here on the threads speak for themselves.
@@ -120,7 +123,7 @@ struct Writer: Sendable {
             do {
                 let thread = try WriterThread(
                     number, mailbox: mailbox, port: port, settings: settings, client: client,
-                    context: context, report: report)
+                    context: context, report: report, letters: letters)
                 ending.note(thread.run { ending.isOver })
             } catch {
                 context.telemetry.emit(WriterThreadFailed(thread: number, reason: "\(error)"))

@@ -48,6 +48,7 @@ final class WriterReport: Sendable {
                             json.member("last_ordinal", source.lastOrdinal)
                             json.member("written", source.written)
                             json.member("skipped", source.skipped)
+                            json.member("dead_lettered", source.deadLettered)
                         }
                     }
                 })

@@ -17,6 +17,12 @@ struct WriterSettings: Sendable {
     /// nil: no hot state is kept.
     var valkey: ValkeyConfiguration?
     var namespace: String
+    /// More refused rows than this in one batch are no poison but a flood: nothing is set aside.
+    var deadLettersMax: Int
+    /// Where letters wait while NATS takes none; nil: nowhere, and then nothing is written either.
+    var deadLetterFolder: String?
+    /// Of their stream.
+    var deadLetterBytes: Int64
     /// The tables that are written.
     let sinks = SinkCatalogue()
 
@@ -44,6 +50,16 @@ struct WriterSettings: Sendable {
                 "WRITER_BATCH_WAIT", .duration(.milliseconds(1)...Duration.seconds(60)),
                 default: "250ms", group: "Writer", "How long fewer rows wait for others."),
             ConfigurationKey(
+                "WRITER_DEAD_LETTERS", .text, group: "Writer",
+                "Folder for dead letters while NATS takes none; empty: the writer waits for NATS."),
+            ConfigurationKey(
+                "WRITER_DEAD_LETTERS_MAX", .integer(1...WriterSettings.batchRowsMax),
+                default: "1000", group: "Writer",
+                "Rows of one batch that may be set aside; with more of them nothing is written."),
+            ConfigurationKey(
+                "WRITER_DEAD_LETTERS_BYTES", .byteCount(1_048_576...Int.max), default: "64MiB",
+                group: "Writer", "Bytes that the stream of dead letters holds at most."),
+            ConfigurationKey(
                 "WRITER_MIGRATIONS", .text, default: "deploy/postgres", group: "Writer",
                 "Folder of the schema's migrations; only 'store-writer migrate' reads it."),
             ConfigurationKey(
@@ -62,6 +78,11 @@ struct WriterSettings: Sendable {
         batchRows = configuration.integer("WRITER_BATCH_ROWS")
         batchWaitNanoseconds = configuration.duration("WRITER_BATCH_WAIT").wholeNanoseconds
         namespace = configuration.text("MDS_NAMESPACE")
+        deadLettersMax = configuration.integer("WRITER_DEAD_LETTERS_MAX")
+        deadLetterFolder = configuration.optionalText("WRITER_DEAD_LETTERS").flatMap {
+            $0.isEmpty ? nil : $0
+        }
+        deadLetterBytes = Int64(configuration.integer("WRITER_DEAD_LETTERS_BYTES"))
         postgres = Self.database(configuration)
         postgres.settings = [("search_path", namespace)]
         if configuration.flag("WRITER_HOT_STATE") {

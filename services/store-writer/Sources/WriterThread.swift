@@ -54,7 +54,8 @@ final class WriterThread {
 
     init(
         _ number: Int, mailbox: TapeMailbox, port: OwnershipPort, settings: WriterSettings,
-        client: TapeClient, context: ServiceContext, report: WriterReport
+        client: TapeClient, context: ServiceContext, report: WriterReport,
+        letters: DeadLetterDesk
     ) throws {
         self.number = number
         self.mailbox = mailbox
@@ -65,11 +66,11 @@ final class WriterThread {
         self.report = report
         part = Self.part(number)
         metrics = WriterMetrics(context.telemetry.metrics)
-        store = Store(settings, thread: number)
+        store = Store(settings, thread: number, letters: letters)
         positions = try PositionTeller(client, group: "writer")
         client.notify(mailbox)
         readers = try TapeReaders(
-            client, group: "writer", mailbox: mailbox)
+            client, group: "writer", mailbox: mailbox, takesDamaged: true)
         for partition in port.partitions.sorted() { add(partition) }
     }
 

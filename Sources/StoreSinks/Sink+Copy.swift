@@ -1,0 +1,15 @@
+// What a COPY says of itself.
+extension Sink {
+    /// Where its rows go: the table, or a staging table in front of it.
+    public var copyTarget: String {
+        String(copy.split(whereSeparator: \.isWhitespace).dropFirst().first ?? "")
+    }
+
+    /// The columns of a row, in order.
+    public var copyColumns: [String] {
+        guard let open = copy.firstIndex(of: "("), let close = copy[open...].firstIndex(of: ")")
+        else { return [] }
+        return copy[copy.index(after: open)..<close]
+            .split { $0 == "," || $0.isWhitespace }.map(String.init)
+    }
+}

@@ -1,0 +1,201 @@
+import DeadLetters
+import MarketModel
+import NatsTransport
+import PostgresClient
+import Primitives
+import ServiceTestSupport
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import TestSupport
+import Testing
+
+@testable import StoreWriter
+
+@Suite("Where dead letters go when something is away")
+struct DeadLetterDeskTests {
+    private func poison(_ scene: StoreScene) throws {
+        _ = try scene.psql("ALTER TABLE trades ADD CONSTRAINT no_poison CHECK (price <> 666)")
+    }
+
+    @Test("NATS is away: into a file, and from there onto the stream when it is back")
+    func file() throws {
+        let nats = try NatsServer()
+        let folder = try TemporaryFolder("letters")
+        let scene = try StoreScene(
+            "writer_dl1", nats: nats, ["WRITER_DEAD_LETTERS": folder.file("kept")])
+        try poison(scene)
+        nats.kill()
+        #expect(eventually { !scene.client.connection.isConnected })
+        try scene.write(scene.packets([1, 666, 3, 666]))
+        #expect(try scene.books() == "1|4|2|2|0|0|0")
+        #expect(scene.service.metric("mds_dead_letters_pending_files") == 1)
+        #expect(scene.service.log.text.contains("writer.dead_letters.filed"))
+        #expect(scene.desk.deliverFiles() != nil, "NATS is still away")
+        let (kept, problems) = try DeadLetterFolder.read(folder.file("kept/letters-1.ndjson"))
+        #expect(kept.map(\.place.ordinal) == [2, 4] && problems.isEmpty)
+
+        try nats.start()
+        #expect(eventually { scene.client.connection.isConnected })
+        #expect(scene.desk.deliverFiles() == nil)
+        #expect(try scene.letters() == kept)
+        #expect(scene.service.metric("mds_dead_letters_pending_files") == 0)
+        #expect(scene.desk.deliverFiles() == nil)
+        #expect(try scene.letters().count == 2)
+    }
+
+    @Test(
+        "neither NATS nor the folder: nothing is committed, and nothing lost",
+        arguments: [true, false])
+    func nowhere(hasFolder: Bool) throws {
+        let nats = try NatsServer()
+        let folder = try TemporaryFolder("letters")
+        // A file where the folder should be.
+        try folder.write("x", to: "kept")
+        let scene = try StoreScene(
+            "writer_dl2\(hasFolder)", nats: nats,
+            hasFolder ? ["WRITER_DEAD_LETTERS": folder.file("kept")] : [:])
+        try poison(scene)
+        nats.kill()
+        #expect(eventually { !scene.client.connection.isConnected })
+        let batch = try scene.batch(scene.packets([1, 666, 3]))
+        let error = try #require(scene.failure(batch))
+        #expect(error.category == .retryable, "\(error)")
+        #expect("\(error)".contains(hasFolder ? folder.file("kept") : "WRITER_DEAD_LETTERS"))
+        #expect(try scene.psql("SELECT count(*) FROM trades") == "0")
+        #expect(try scene.books() == "")
+        try nats.start()
+        #expect(eventually { scene.client.connection.isConnected })
+        try scene.write(batch)
+        #expect(try scene.books() == "1|3|2|1|0|0|0")
+        #expect(try scene.letters().count == 1)
+    }
+
+    @Test("a stream that is gone is made anew; one that is full leaves the letters to the file")
+    func streams() throws {
+        let folder = try TemporaryFolder("letters")
+        let scene = try StoreScene("writer_dl3", ["WRITER_DEAD_LETTERS": folder.file("kept")])
+        try poison(scene)
+        let stream = scene.bench.tape.names.deadLetterStream
+        func delete() throws {
+            _ = try scene.client.connection.request(
+                [], to: "$JS.API.STREAM.DELETE.\(stream)", timeout: .seconds(10))
+        }
+        try delete()
+        try scene.write(scene.packets([666]))
+        #expect(try scene.letters().count == 1)
+        try delete()
+        _ = try scene.client.jetStream.createStream(
+            StreamConfiguration(
+                name: stream, subjects: [scene.bench.tape.names.deadLetters], maxBytes: 64))
+        try scene.write(scene.packets([666, 1]))
+        #expect(try scene.letters().isEmpty)
+        #expect(scene.service.metric("mds_dead_letters_pending_files") == 1)
+        #expect(try scene.books() == "1|3|1|2|0|0|0")
+        #expect(scene.desk.ensureStream() == nil, "as somebody has made it, it serves")
+        try delete()
+        #expect(scene.desk.ensureStream() == nil)
+        #expect(scene.desk.deliverFiles() == nil)
+        #expect(try scene.letters().map(\.place.ordinal) == [2])
+    }
+
+    @Test("a COMMIT that failed leaves its letter, and the repeat is no second one")
+    func repeated() throws {
+        let scene = try StoreScene("writer_dl4")
+        try poison(scene)
+        let batch = try scene.batch(scene.packets([1, 666]))
+        let other = try scene.bench.database.connectWriter()
+        // A successor takes the partition over while the batch is under way.
+        _ = try SinkPosition.claim(
+            [SinkClaim(place: scene.place, epoch: 9, knownEpoch: nil)], owner: "other", on: other,
+            timeout: patience)
+        #expect(try #require(scene.failure(batch)).category == .fenced)
+        #expect(try scene.letters().count == 1)
+        #expect(try scene.psql("SELECT count(*) FROM trades") == "0")
+        #expect(
+            scene.service.metric("mds_dead_letters_total{reason=\"data\",sink=\"trades\"}") == nil)
+        try scene.claim()
+        try scene.write(batch)
+        #expect(try scene.letters().count == 1)
+        #expect(try scene.books() == "1|2|1|1|0|0|0")
+    }
+
+    @Test("a file with lines that nobody can read is set aside, its letters are published")
+    func damagedFile() throws {
+        let folder = try TemporaryFolder("letters")
+        let scene = try StoreScene("writer_dl5", ["WRITER_DEAD_LETTERS": folder.path])
+        try poison(scene)
+        try scene.write(scene.packets([666]))
+        let letter = try #require(try scene.letters().first)
+        try folder.write(
+            String(decoding: letter.json, as: UTF8.self) + "\nno letter\n", to: "letters-1.ndjson")
+        let problem = try #require(scene.desk.deliverFiles())
+        #expect(problem.contains("line 2 of") && problem.contains("set aside"))
+        #expect(scene.desk.deliverFiles() == nil)
+        #expect(try scene.letters().count == 1, "it was there already")
+    }
+
+    private let day: Int64 = 86_400_000_000_000
+
+    /// `trades` by day, without any partition, and what the schema has to make those of the three
+    /// days around the scene's time.
+    private func partition(_ scene: StoreScene) throws {
+        _ = try scene.psql(
+            """
+            CREATE TABLE new (LIKE trades INCLUDING ALL) PARTITION BY RANGE (ts);
+            DROP TABLE trades CASCADE;
+            ALTER TABLE new RENAME TO trades;
+            CREATE TABLE made (day timestamptz);
+            GRANT INSERT ON trades TO \(scene.bench.database.writer);
+            CREATE FUNCTION make_time_partition(p_table text, p_ts timestamptz) RETURNS void
+            LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+            DECLARE day timestamptz := date_trunc('day', p_ts, 'UTC');
+            BEGIN
+                IF abs(extract(epoch FROM day) - 1700000000) > 3 * 86400 THEN
+                    RAISE EXCEPTION '% may have no partition', p_ts USING ERRCODE = 'TL010';
+                END IF;
+                INSERT INTO made VALUES (day);
+                EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF %I
+                        FOR VALUES FROM (%L) TO (%L)',
+                    p_table || to_char(day, 'YYYYMMDD'), p_table, day, day + interval '1 day');
+            END $$;
+            """)
+    }
+
+    @Test(
+        "a missing time partition is made, and it goes on; a time that may have none is a letter"
+    )
+    func partitions() throws {
+        let scene = try StoreScene("writer_dl6")
+        try partition(scene)
+        for (price, days) in [(1, 0), (2, 1), (3, -1), (4, 400), (5, -20_000), (6, 1)]
+            as [(Int64, Int64)]
+        {
+            scene.add(price: price * 1_000_000_000, at: StoreScene.time + days * day)
+        }
+        try scene.write([scene.seal()])
+        #expect(
+            try scene.psql("SELECT string_agg(ordinal::text, ' ' ORDER BY ordinal) FROM trades")
+                == "1 2 3 6")
+        let letters = try scene.letters()
+        #expect(letters.map(\.place.ordinal) == [4, 5])
+        #expect(letters.allSatisfy { $0.reason == .outOfRange && $0.refusal.sqlState == "23514" })
+        #expect(
+            try scene.psql("SELECT written, dead_lettered FROM sink_source_ordinals") == "4|2")
+        #expect(try scene.psql("SELECT count(*) FROM made") == "3")
+        // All of them are there now: nothing is made again.
+        scene.add(price: 1, at: StoreScene.time)
+        try scene.write([scene.seal()])
+        #expect(try scene.psql("SELECT count(*) FROM made") == "3")
+    }
+
+    @Test("without the function that makes them it is a schema that does not fit")
+    func noFunction() throws {
+        let scene = try StoreScene("writer_dl7")
+        try partition(scene)
+        _ = try scene.psql("DROP FUNCTION make_time_partition")
+        let error = try #require(scene.failure(try scene.batch(scene.packets([1]))))
+        #expect(error.category == .schema && error.sqlState?.rawValue == "42883")
+        #expect(try scene.letters().isEmpty)
+    }
+}

@@ -1,0 +1,189 @@
+import DeadLetters
+import MarketModel
+import NatsTransport
+import PostgresClient
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import StoreSinks
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import TestSupport
+import Testing
+
+@testable import StoreWriter
+
+/// One session with a real database, given batches by hand: what a worker does, without its tape.
+final class StoreScene {
+    let bench: WriterBench
+    let service: TestService
+    let client: TapeClient
+    let desk: DeadLetterDesk
+    let store: Store
+    let place: SinkPlace
+    private var stored: SinkPosition
+    private var sequence: UInt64 = 0
+    private var builder: PacketBuilder
+    private var nextOrdinal: UInt64 = 1
+
+    static let time: Int64 = 1_700_000_000_000_000_000
+
+    init(
+        _ name: String, input: SinkInput = .ticks, nats: NatsServer? = nil,
+        _ changes: [String: String] = [:]
+    ) throws {
+        bench = try WriterBench(name, nats: nats)
+        service = try TestService(
+            Main.description, bench.environment().merging(changes) { $1 })
+        client = try bench.tape.connect(service)
+        let settings = WriterSettings(service.context.configuration)
+        desk = DeadLetterDesk(settings, client: client, context: service.context)
+        #expect(desk.ensureStream() == nil)
+        store = Store(settings, thread: 0, letters: desk)
+        place = SinkPlace(input: input, partition: Partition(1))
+        stored = SinkPosition(input: input, partition: Partition(1), ownerEpoch: 0)
+        let source = input == .bars ? SourceName.operator : try #require(SourceName("test"))
+        builder = PacketBuilder(
+            kind: input == .bars ? .bars : .ticks, partition: Partition(1), source: source)
+        _ = builder.register(
+            SymbolDefinition(
+                symbol: try #require(Symbol("AAPL")), provider: "ib", since: .undefined,
+                source: input == .bars ? SourceName("test") : nil))
+        _ = builder.register(
+            SeriesDefinition(
+                name: try #require(SeriesName("1s")), widthNanoseconds: 1_000_000_000))
+        try claim()
+    }
+
+    /// As after a lost session: the books say where it goes on.
+    func claim() throws {
+        try store.connect()
+        let rows = try store.claim([SinkClaim(place: place, epoch: 1, knownEpoch: nil)])
+        stored = try #require(rows.first).position
+    }
+
+    // MARK: packets
+
+    func add(price: Int64, at time: Int64 = StoreScene.time) {
+        let header = TickHeader(
+            symbol: 0, providerTime: Timestamp(nanoseconds: time),
+            receiveTime: Timestamp(nanoseconds: time + 5))
+        precondition(
+            builder.append(
+                Trade(
+                    header: header, price: Price(raw: price), size: Quantity(raw: 100_000_000))))
+    }
+
+    func add(_ gap: GapRecord) { precondition(builder.append(gap) == .appended) }
+    func add(_ bar: Bar) { precondition(builder.append(bar)) }
+
+    func seal() -> [UInt8] {
+        let packet = builder.seal(
+            PacketBuilder.Seal(
+                epoch: 3, firstOrdinal: nextOrdinal, watermark: Timestamp(nanoseconds: 0),
+                sendTime: Timestamp(nanoseconds: 0)))
+        nextOrdinal = packet.header.nextOrdinal
+        return packet.bytes
+    }
+
+    /// Packets of trades, the prices in whole units.
+    func packets(_ prices: [Int64], of size: Int = 1_000) -> [[UInt8]] {
+        stride(from: 0, to: prices.count, by: size).map { start in
+            for price in prices[start..<min(prices.count, start + size)] {
+                add(price: price * 1_000_000_000)
+            }
+            return seal()
+        }
+    }
+
+    // MARK: writing
+
+    func batch(_ packets: [[UInt8]]) throws -> WriteBatch {
+        var batch = WriteBatch()
+        for bytes in packets {
+            let header = try bytes.withRawSpan { span throws(PacketError) in
+                try PacketReader.header(of: span)
+            }
+            sequence += 1
+            batch.add(
+                WriteBatch.Item(
+                    input: 0, header: header,
+                    message: try NatsMessage(subject: "x", payload: bytes),
+                    position: TapePosition(
+                        streamCreated: Timestamp(nanoseconds: 77), sequence: sequence,
+                        packet: header.identity, sources: []),
+                    storedOrdinal: stored.account(header.source)?.lastOrdinal ?? 0),
+                now: 0)
+        }
+        return batch
+    }
+
+    @discardableResult
+    func write(_ packets: [[UInt8]]) throws -> BatchOutcome { try write(batch(packets)) }
+
+    @discardableResult
+    func write(_ batch: WriteBatch) throws(PostgresError) -> BatchOutcome {
+        var settled = stored
+        let outcome = try store.write(batch) { outcome in
+            settled = stored
+            for (item, count) in zip(batch.items, outcome.counts) {
+                settled.position = item.position
+                settled.add(item.header, count)
+            }
+            return [settled]
+        }
+        stored = settled
+        stored.gaps = []
+        return outcome
+    }
+
+    func failure(_ batch: WriteBatch) -> PostgresError? {
+        do throws(PostgresError) {
+            try write(batch)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    // MARK: what became of it
+
+    /// On their stream, in order.
+    func letters() throws -> [DeadLetter] {
+        let stream = bench.tape.names.deadLetterStream
+        guard let info = try client.jetStream.streamInfo(stream), info.messages > 0 else {
+            return []
+        }
+        return try (info.firstSequence...info.lastSequence).compactMap { sequence in
+            guard let message = try client.jetStream.message(stream: stream, sequence: sequence)
+            else { return nil }
+            #expect(message.subject == "\(bench.tape.names.namespace).dlq.store-writer")
+            return try DeadLetter(json: message.payload)
+        }
+    }
+
+    func psql(_ sql: String) throws -> String { try bench.database.psql(sql) }
+
+    /// first, last, written, dead-lettered, skipped, missing, replayed.
+    func books() throws -> String {
+        try psql(
+            """
+            SELECT first_ordinal, last_ordinal, written, dead_lettered, skipped, missing, replayed
+            FROM sink_audit
+            """)
+    }
+
+    func expectCleanAudit(_ location: SourceLocation = #_sourceLocation) throws {
+        let text = try bench.database.server.psql(
+            file: "\(ServerPrograms.checkout)/deploy/postgres/audit.sql",
+            variables: ["schema=\(bench.tape.names.namespace)"], database: bench.database.name)
+        var checks = 0
+        for line in text.split(separator: "\n") where line.contains("|") {
+            checks += 1
+            if line.contains("trades") && line.contains("bar") { continue }
+            #expect(line.contains("|t|"), "\(line)", sourceLocation: location)
+        }
+        #expect(checks > 3, "\(text)", sourceLocation: location)
+    }
+}

@@ -1,0 +1,174 @@
+import DeadLetters
+import MarketModel
+import PostgresClient
+import Primitives
+import StoreSinks
+import TapeCodec
+
+/// Writes what is good of a batch that the database refuses as a whole: ranges of a table's rows
+/// are tried under savepoints of one transaction until the bad ones stand alone.
+struct BatchSalvage {
+    let database: PostgresConnection
+    let catalogue: SinkCatalogue
+    let timeout: Duration
+    /// Tables whose time partitions were made: a row that has none even so can have none.
+    let madeTables: Set<String>
+    let refusedMax: Int
+
+    private static let mark = "SAVEPOINT piece"
+    private static let keep = "RELEASE SAVEPOINT piece"
+    private static let back = "ROLLBACK TO SAVEPOINT piece"
+
+    func write(_ batch: WriteBatch) throws(PostgresError) -> BatchWork {
+        var work = BatchWork(batch, catalogue)
+        // What would be found at COMMIT is found with its row.
+        try database.execute("SET CONSTRAINTS ALL IMMEDIATE", timeout: timeout)
+        for index in catalogue.sinks.indices where work.present[index] {
+            let rows = SinkRows(batch, catalogue, sink: index)
+            try write(rows, of: batch, sink: index, &work)
+        }
+        work.close(batch)
+        return work
+    }
+
+    private func write(
+        _ rows: SinkRows, of batch: WriteBatch, sink index: Int, _ work: inout BatchWork
+    ) throws(PostgresError) {
+        var search = Bisection(count: rows.count)
+        while let range = search.next {
+            try database.execute(Self.mark, timeout: timeout)
+            var piece = Piece()
+            do throws(PostgresError) {
+                try copy(range, rows, of: batch, sink: index, &piece)
+                try database.execute(Self.keep, timeout: timeout)
+                search.good()
+                piece.count(in: &work, catalogue.sinks[index].name)
+            } catch {
+                guard isFaultOfRows(error) else { throw error }
+                try database.execute(Self.back, timeout: timeout)
+                let found = search.found.count
+                search.bad(hint: piece.row(ofLine: error.serverError?.copyLine))
+                guard search.found.count > found else { continue }
+                guard work.refused.count < refusedMax else {
+                    throw Self.flood(refusedMax, error, database.peer)
+                }
+                if let tick = try rows.refused(range.lowerBound, batch, catalogue, error) {
+                    work.refused.append(tick)
+                }
+            }
+        }
+    }
+
+    private func isFaultOfRows(_ error: PostgresError) -> Bool {
+        switch error.category {
+        case .data: true
+        case .missingPartition: error.serverError?.table.map(madeTables.contains) ?? false
+        case .retryable, .schema, .fenced, .authentication, .fatal: false
+        }
+    }
+
+    static func flood(_ max: Int, _ last: PostgresError, _ peer: String) -> PostgresError {
+        .withheld(
+            operation: "write rows", peer: peer, category: .schema,
+            reason: "more than \(max) rows of one batch are refused, so nothing is set aside: mend "
+                + "the table, or raise WRITER_DEAD_LETTERS_MAX; the last refusal: \(last)")
+    }
+
+    /// The rows of a range, and for tables with a key what is made of them.
+    private func copy(
+        _ range: Range<Int>, _ rows: SinkRows, of batch: WriteBatch, sink index: Int,
+        _ piece: inout Piece
+    ) throws(PostgresError) {
+        let sink = catalogue.sinks[index]
+        piece.copied = try database.copyIn(sink.copy, timeout: timeout) {
+            writer throws(PostgresError) in
+            try rows.walk(range, batch, catalogue) {
+                number, item, context, record, ordinal, packet throws(PostgresError) in
+                if try sink.write(record, context, packet, ordinal, &writer) {
+                    piece.lines.append((number, item))
+                } else {
+                    piece.undecodable.append((item, ordinal))
+                }
+            }
+        }
+        guard let merge = sink.merge else { return }
+        piece.merged = try database.execute(merge.statement, timeout: timeout).affectedRows
+        try database.execute("DELETE FROM \(sink.copyTarget)", timeout: timeout)
+    }
+}
+
+/// What was tried at once.
+private struct Piece {
+    /// By line of the COPY.
+    var lines: [(row: Int, item: Int)] = []
+    var undecodable: [(item: Int, ordinal: UInt64)] = []
+    var copied = 0
+    /// Nil: rows are only ever added.
+    var merged: Int?
+
+    func row(ofLine line: Int?) -> Int? {
+        guard let line, (1...max(1, lines.count)).contains(line), !lines.isEmpty else { return nil }
+        return lines[line - 1].row
+    }
+
+    func count(in work: inout BatchWork, _ sink: SinkName) {
+        for line in lines { work.outcome.counts[line.item].written += 1 }
+        for tick in undecodable { work.refuse(tick.item, tick.ordinal, sink) }
+        work.outcome.rows[sink, default: 0] += copied
+        if let merged { work.outcome.ignored[sink, default: 0] += copied - merged }
+    }
+}
+
+/// The ticks of a batch that one sink takes, numbered.
+private struct SinkRows {
+    let sink: Int
+    /// The number of each item's first row, and behind the last item the number of all.
+    private var starts: [Int] = [0]
+
+    init(_ batch: WriteBatch, _ catalogue: SinkCatalogue, sink: Int) {
+        self.sink = sink
+        for index in batch.items.indices {
+            var count = 0
+            batch.walk(item: index) { _, record, _, _ in
+                if catalogue.index(of: record) == sink { count += 1 }
+            }
+            starts.append(starts[index] + count)
+        }
+    }
+
+    var count: Int { starts[starts.count - 1] }
+
+    func walk(
+        _ range: Range<Int>, _ batch: WriteBatch, _ catalogue: SinkCatalogue,
+        _ visit: (
+            _ row: Int, _ item: Int, borrowing PacketContext, Record, _ ordinal: UInt64, RawSpan
+        ) throws(PostgresError) -> Void
+    ) throws(PostgresError) {
+        for item in batch.items.indices
+        where starts[item] < range.upperBound && starts[item + 1] > range.lowerBound {
+            var number = starts[item]
+            try batch.walk(item: item) {
+                context, record, ordinal, packet throws(PostgresError) in
+                guard catalogue.index(of: record) == sink else { return }
+                defer { number += 1 }
+                guard range.contains(number) else { return }
+                try visit(number, item, context, record, ordinal, packet)
+            }
+        }
+    }
+
+    /// A row that the database refused alone.
+    func refused(
+        _ row: Int, _ batch: WriteBatch, _ catalogue: SinkCatalogue, _ error: PostgresError
+    ) throws(PostgresError) -> RefusedTick? {
+        var found: RefusedTick?
+        try walk(row..<row + 1, batch, catalogue) {
+            _, item, _, _, ordinal, _ throws(PostgresError) in
+            found = RefusedTick(
+                item: item, ordinal: ordinal, sink: catalogue.sinks[sink].name,
+                reason: error.category == .missingPartition ? .outOfRange : .data,
+                refusal: DeadLetter.Refusal(error))
+        }
+        return found
+    }
+}

@@ -1,0 +1,154 @@
+import DeadLetters
+import MarketModel
+import NatsTransport
+import PostgresClient
+import Primitives
+import StoreSinks
+import TapeCodec
+
+/// A tick that is no row, or the rest of a packet that nobody can read.
+struct RefusedTick: Sendable {
+    /// Of the batch.
+    let item: Int
+    let ordinal: UInt64
+    var count: UInt64 = 1
+    /// Nil: of which kind it was cannot be told.
+    let sink: SinkName?
+    let reason: DeadLetter.Reason
+    let refusal: DeadLetter.Refusal
+}
+
+/// What a transaction has made of a batch before its COMMIT.
+struct BatchWork: Sendable {
+    var outcome = BatchOutcome()
+    var refused: [RefusedTick] = []
+    /// Which tables have rows in the batch: no round trip for none.
+    private(set) var present: [Bool]
+    /// Per item: ticks that were met and are not stored yet.
+    private var met: [UInt64]
+
+    init(_ batch: WriteBatch, _ catalogue: SinkCatalogue) {
+        outcome.counts = [TickCount](repeating: TickCount(), count: batch.items.count)
+        met = [UInt64](repeating: 0, count: batch.items.count)
+        present = [Bool](repeating: false, count: catalogue.sinks.count)
+        batch.walk { item, _, record, _, _ in
+            met[item] += 1
+            if let sink = catalogue.index(of: record) {
+                present[sink] = true
+            } else {
+                outcome.counts[item].skipped += 1
+            }
+            guard let time = record.receiveTime else { return }
+            outcome.oldestReceiveTime = min(outcome.oldestReceiveTime, time)
+        }
+    }
+
+    /// Its sink takes the tick's kind, and can make no row of this one.
+    mutating func refuse(_ item: Int, _ ordinal: UInt64, _ sink: SinkName) {
+        refused.append(
+            RefusedTick(
+                item: item, ordinal: ordinal, sink: sink, reason: .undecodable,
+                refusal: DeadLetter.Refusal(
+                    message: "no row can be made of it: a field is damaged, or its packet does not "
+                        + "define what it refers to")))
+    }
+
+    /// Every tick is in exactly one of the counts afterwards.
+    mutating func close(_ batch: WriteBatch) {
+        for (index, item) in batch.items.enumerated() {
+            outcome.counts[index].givenTwice = item.givenTwice
+            let expected = UInt64(item.header.tickCount) - item.givenTwice
+            if met[index] < expected { refuseRest(index, item, expected - met[index]) }
+        }
+        for tick in refused { outcome.counts[tick.item].deadLettered += tick.count }
+    }
+
+    private mutating func refuseRest(_ index: Int, _ item: WriteBatch.Item, _ count: UInt64) {
+        let error = item.message.withPayload { PacketReader.damage(of: $0, item.header)?.error }
+        refused.append(
+            RefusedTick(
+                item: index, ordinal: item.header.nextOrdinal - count, count: count, sink: nil,
+                reason: .undecodable,
+                refusal: DeadLetter.Refusal(
+                    message: error.map { "the packet is damaged from here on: \($0)" }
+                        ?? "the packet is damaged from here on")))
+    }
+}
+
+extension DeadLetter.Refusal {
+    init(_ error: PostgresError) {
+        guard let server = error.serverError else {
+            self.init(message: "\(error)")
+            return
+        }
+        let message = server.message + (server.detail.map { " (\($0))" } ?? "")
+        self.init(
+            sqlState: server.sqlState.rawValue, message: message,
+            constraint: server.constraint ?? "", column: server.column ?? server.copyColumn ?? "")
+    }
+}
+
+extension ServerError {
+    /// "COPY trades, line 17, column price": the 17. In every language it is the first number
+    /// behind the table's name.
+    var copyLine: Int? {
+        guard let context, let comma = context.firstIndex(of: ",") else { return nil }
+        return Int(context[comma...].drop { !$0.isASCIIDigit }.prefix { $0.isASCIIDigit })
+    }
+
+    fileprivate var copyColumn: String? {
+        guard let context, let mark = context.firstRange(of: ", column ") else { return nil }
+        let name = context[mark.upperBound...].prefix { $0 != ":" && !$0.isWhitespace }
+        return name.isEmpty ? nil : String(name)
+    }
+}
+
+extension Character {
+    fileprivate var isASCIIDigit: Bool { ("0"..."9").contains(self) }
+}
+
+extension WriteBatch {
+    /// Calls `visit` with each tick of an item that is not stored yet. What stands behind as many
+    /// ticks as the header says has no ordinal.
+    func walk<Failure: Error>(
+        item index: Int,
+        _ visit: (
+            borrowing PacketContext, Record, _ ordinal: UInt64, RawSpan
+        ) throws(Failure) -> Void
+    ) throws(Failure) {
+        let item = items[index]
+        try item.message.withPayload { packet throws(Failure) in
+            var context = PacketContext(item.header)
+            try context.walk(packet) { context, record, ordinal throws(Failure) in
+                guard ordinal > item.storedOrdinal,
+                    ordinal - item.header.firstOrdinal < UInt64(item.header.tickCount)
+                else { return }
+                try visit(context, record, ordinal, packet)
+            }
+        }
+    }
+
+    /// The same for all of them, in the order of the batch.
+    func walk<Failure: Error>(
+        _ visit: (
+            _ item: Int, borrowing PacketContext, Record, _ ordinal: UInt64, RawSpan
+        ) throws(Failure) -> Void
+    ) throws(Failure) {
+        for index in items.indices {
+            try walk(item: index) { context, record, ordinal, packet throws(Failure) in
+                try visit(index, context, record, ordinal, packet)
+            }
+        }
+    }
+}
+
+extension Record {
+    /// Of trades and quotes, which are most of all that comes.
+    fileprivate var receiveTime: Timestamp? {
+        switch self {
+        case .trade(let trade): trade.header.receiveTime
+        case .quote(let quote): quote.header.receiveTime
+        case .bar, .other, .malformed: nil
+        }
+    }
+}

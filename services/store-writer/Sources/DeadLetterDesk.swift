@@ -1,0 +1,175 @@
+import DeadLetters
+import MarketModel
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import Synchronization
+import TapeProtocol
+import TapeTransport
+import Telemetry
+
+/// Where dead letters go: onto their stream, or, while NATS takes none, into files that a courier
+/// empties later. All workers share it.
+final class DeadLetterDesk: Sendable {
+    static let courierWait = Duration.seconds(30)
+    /// A repeat after a COMMIT of unknown fate comes within an outage of the database.
+    private static let repeatWindow = Duration.seconds(3_600)
+
+    private let client: TapeClient
+    private let context: ServiceContext
+    private let bytesMax: Int64
+    private let folder: DeadLetterFolder?
+    /// One thread at a time speaks with the folder; others go on with the stream.
+    private let files = Mutex<Void>(())
+    private let pending: Gauge
+
+    /// Neither the stream nor the folder takes them: whatever they belong to is not done.
+    struct Refused: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    init(_ settings: WriterSettings, client: TapeClient, context: ServiceContext) {
+        self.client = client
+        self.context = context
+        bytesMax = settings.deadLetterBytes
+        folder = settings.deadLetterFolder.map { DeadLetterFolder($0) }
+        pending = context.telemetry.metrics.gauge(
+            "mds_dead_letters_pending_files", "Files of dead letters that wait for NATS.")
+        pending.set(0)
+    }
+
+    var names: TapeNames { client.names }
+    var service: String { context.service.name }
+    func now() -> Timestamp { context.clock.now() }
+
+    // MARK: taking
+
+    /// Behind it each of them is on a disk; it says nothing of what was refused before its COMMIT.
+    func take(_ letters: [DeadLetter]) throws(Refused) {
+        var (left, reason) = publish(letters)
+        if left.count == letters.count, reason == Self.noStream, ensureStream() == nil {
+            (left, reason) = publish(letters)
+        }
+        guard !left.isEmpty else { return }
+        guard let folder else {
+            throw Refused(
+                description: "\(left.count) dead letters cannot be published (\(reason)), and "
+                    + "WRITER_DEAD_LETTERS names no folder for them")
+        }
+        do throws(DeadLetterFileError) {
+            try files.withLock { _ throws(DeadLetterFileError) in
+                try folder.append(left)
+                pending.set(Double(try folder.fileCount()))
+            }
+        } catch {
+            throw Refused(
+                description: "\(left.count) dead letters cannot be published (\(reason)), nor kept "
+                    + "in files: \(error)")
+        }
+        context.telemetry.emit(DeadLettersFiled(count: left.count, reason: reason))
+    }
+
+    private static let noStream = "their stream is not there"
+
+    /// Those that are not proven to be stored, and why.
+    private func publish(_ letters: [DeadLetter]) -> (left: [DeadLetter], reason: String) {
+        let messages = letters.map { IdentifiedMessage(payload: $0.json, id: $0.messageID) }
+        let (outcomes, failure) = client.jetStream.publish(
+            messages, to: names.deadLetters(of: service))
+        var left: [DeadLetter] = []
+        var reason = failure.map { "\($0)" } ?? ""
+        for (letter, outcome) in zip(letters, outcomes) {
+            switch outcome {
+            case .stored: continue
+            case .noResponders: reason = Self.noStream
+            case .refused(_, _, let description): reason = description
+            case .malformed(let problem): reason = problem
+            case .wrongLastSequence: reason = "another sequence was expected"
+            case nil: break
+            }
+            left.append(letter)
+        }
+        return (left, reason)
+    }
+
+    /// What was taken belongs to a transaction that was committed.
+    func committed(_ letters: [DeadLetter]) {
+        var kinds: [DeadLettersKept.Kind: (count: UInt64, first: String)] = [:]
+        for letter in letters {
+            let kind = DeadLettersKept.Kind(sink: letter.sink, reason: letter.reason)
+            let known = kinds[kind]
+            kinds[kind] = ((known?.count ?? 0) &+ letter.count, known?.first ?? letter.id)
+        }
+        for (kind, value) in kinds {
+            context.telemetry.emit(
+                DeadLettersKept(kind: kind, count: value.count, first: value.first))
+        }
+    }
+
+    // MARK: the stream and the courier
+
+    /// Why there is none; nil: it is there.
+    func ensureStream() -> String? {
+        let name = names.deadLetterStream
+        do throws(JetStreamError) {
+            // As somebody has made it, it serves: its limits are a person's to change.
+            if try client.jetStream.streamInfo(name) != nil { return nil }
+            var wanted = StreamConfiguration(
+                name: name, subjects: [names.deadLetters], maxBytes: bytesMax,
+                metadata: names.record)
+            wanted.duplicateWindow = Self.repeatWindow
+            _ = try client.jetStream.createStream(wanted)
+            return nil
+        } catch .differs {
+            // Another writer was quicker.
+            return nil
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    /// Makes the stream, empties the files, and does so again and again until the service ends.
+    func startCourier() throws -> ServiceThread {
+        try ServiceThread(name: "dead-letters") { [self] in
+            var told = ""
+            repeat {
+                let problem = ensureStream() ?? deliverFiles() ?? ""
+                if !problem.isEmpty, problem != told {
+                    context.telemetry.emit(DeadLettersStuck(reason: problem))
+                }
+                told = problem
+            } while !context.shutdown.wait(timeout: Self.courierWait)
+        }
+    }
+
+    /// Publishes what lies in files; answers why some of it still does.
+    func deliverFiles() -> String? {
+        guard let folder else { return nil }
+        do throws(DeadLetterFileError) {
+            let closed = try files.withLock { _ throws(DeadLetterFileError) in
+                try folder.closeCurrent()
+                return try folder.closedFiles()
+            }
+            for file in closed {
+                if let problem = try deliver(file, of: folder) { return problem }
+            }
+            return nil
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    private func deliver(
+        _ file: DeadLetterFolder.ClosedFile, of folder: DeadLetterFolder
+    ) throws(DeadLetterFileError) -> String? {
+        let (letters, problems) = try DeadLetterFolder.read(file.path)
+        let (left, reason) = publish(letters)
+        guard left.isEmpty else { return reason }
+        try files.withLock { _ throws(DeadLetterFileError) in
+            if problems.isEmpty { try folder.remove(file) } else { try folder.setAside(file) }
+            pending.set(Double(try folder.fileCount()))
+        }
+        context.telemetry.emit(DeadLettersDelivered(file: file.path, count: letters.count))
+        return problems.first.map { "\($0); the file was set aside" }
+    }
+}

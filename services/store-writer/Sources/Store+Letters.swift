@@ -1,0 +1,79 @@
+import DeadLetters
+import MarketModel
+import NatsTransport
+import Primitives
+import StoreSinks
+import TapeCodec
+import TapeProtocol
+
+extension Store {
+    /// What a person and a replay need of a tick that is no row.
+    func letter(_ tick: RefusedTick, of batch: WriteBatch) -> DeadLetter {
+        let item = batch.items[tick.item]
+        let isBars = item.header.kind == .bars
+        let payload = item.message.withPayload { packet in
+            bytes(of: tick, packet, item.header)
+        }
+        let facts = TickFacts(payload)
+        return DeadLetter(
+            service: letters.service, namespace: letters.names.namespace,
+            owner: WriterSettings.sink, sink: tick.sink?.rawValue ?? "", reason: tick.reason,
+            refusal: tick.refusal,
+            place: DeadLetter.Place(
+                input: (isBars ? SinkInput.bars : .ticks).rawValue,
+                partition: item.header.partition, source: item.header.source,
+                epoch: item.header.epoch, ordinal: tick.ordinal,
+                stream: isBars
+                    ? letters.names.barStream : letters.names.tickStream(of: item.header.partition),
+                streamCreated: item.position.streamCreated, sequence: item.position.sequence),
+            count: tick.count, symbol: facts.symbol, eventTime: facts.time,
+            notedAt: letters.now(), payload: payload)
+    }
+
+    /// A packet with this one tick; of what cannot be read the bytes as they are.
+    private func bytes(
+        of tick: RefusedTick, _ packet: RawSpan, _ header: PacketHeader
+    ) -> [UInt8] {
+        if tick.sink != nil,
+            let excerpt = PacketReader.excerpt(of: packet, header, ordinal: tick.ordinal)
+        {
+            return excerpt
+        }
+        let start = PacketReader.damage(of: packet, header)?.offset ?? 0
+        return packet.extracting(start..<packet.byteCount).array
+    }
+}
+
+/// What the one tick of a packet says of itself, as far as it can be read.
+struct TickFacts {
+    private(set) var symbol = ""
+    private(set) var time = Timestamp.undefined
+
+    init(_ packet: [UInt8]) {
+        packet.withRawSpan { packet in
+            do throws(PacketError) {
+                var context = PacketContext(try PacketReader.header(of: packet))
+                context.walk(packet) { context, record, _ in read(record, context, packet) }
+            } catch {
+                // Bytes of a damaged packet: nothing is known of them.
+                return
+            }
+        }
+    }
+
+    private mutating func read(
+        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan
+    ) {
+        let index: UInt32
+        switch record {
+        case .trade(let trade): (index, time) = (trade.header.symbol, trade.header.eventTime)
+        case .quote(let quote): (index, time) = (quote.header.symbol, quote.header.eventTime)
+        case .bar(let bar): (index, time) = (bar.symbol, bar.openTime)
+        case .other(let message):
+            guard let header = message.tickHeader(in: packet) else { return }
+            (index, time) = (header.symbol, header.eventTime)
+        case .malformed: return
+        }
+        symbol = context.symbol(index)?.symbol.text ?? ""
+    }
+}

@@ -37,6 +37,10 @@ enum HelpPage {
                     what gateways could not put on the tape, in use and set aside
           spool replay NAME
                     put on the tape what a spool that was set aside has of the gaps there
+          dlq list | show ID... | export FILE|-
+                    rows that the database refused: by reason and table, in full, as NDJSON
+          dlq replay ID...|--all | drop ID...|--all
+                    store them where they are not stored; take them off their stream
 
           version   the version of this tool
           help      this page
@@ -88,6 +92,12 @@ enum HelpPage {
           --once            watch: one look (two, for the rates), then it ends
           --folder FOLDER   spool: where the spools are; if not given, GATEWAY_SPOOL, or the
                             local stack's
+          --reason data|undecodable|out_of_range, --sink TABLE, --since TIME, --until TIME
+                            dlq: only these letters; times are those at which they were noted
+          --all             dlq list: letter by letter; replay, drop: all that is there
+          --file FILE       dlq: letters of a file (of an export, or of a writer that could not
+                            reach NATS) instead of the stream
+          --dry-run         dlq replay: say what would be stored, and store nothing
           --yes             do not ask
 
         Examples
@@ -97,6 +107,8 @@ enum HelpPage {
           tapeline groups remove old-archive
           NATS_URL=nats://nats.example:4222 tapeline tape
           tapeline position verify || tapeline position accept
+          tapeline dlq list --since -1d --sink trades --all
+          tapeline dlq replay ticks/3/synthetic/1041/1 --dry-run
         """
 
     private static let codes =

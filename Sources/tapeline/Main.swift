@@ -62,15 +62,27 @@ enum Main {
         case .watch(let command):
             return try WatchRun(command: command, terminal: terminal)
                 .run(deployment(command.target), shutdown: signals())
-        case .spool(.list(let place, let asJSON)):
-            return try SpoolRun(terminal: terminal).list(place, asJSON: asJSON)
-        case .spool(.replay(let command)):
-            let replay = SpoolReplay(
-                command: command, folder: try SpoolRun.folder(command.place), terminal: terminal)
-            return try replay.run(deployment(command.target), shutdown: signals())
+        case .spool(let command): return try spool(command, terminal)
+        case .deadLetters(let command):
+            return try DlqRun(command: command, terminal: terminal).run {
+                () throws(ToolError) in try deployment(command.target)
+            }
         case .supervise(let target, let options):
             let stack = try stack(target, terminal)
             return try stack.supervise(options, shutdown: signals())
+        }
+    }
+
+    private static func spool(
+        _ command: SpoolCommand, _ terminal: Terminal
+    ) throws(ToolError) -> ExitCode {
+        switch command {
+        case .list(let place, let asJSON):
+            return try SpoolRun(terminal: terminal).list(place, asJSON: asJSON)
+        case .replay(let command):
+            let replay = SpoolReplay(
+                command: command, folder: try SpoolRun.folder(command.place), terminal: terminal)
+            return try replay.run(deployment(command.target), shutdown: signals())
         }
     }
 

@@ -18,6 +18,7 @@ enum ToolCommand: Equatable, Sendable {
     case members(MembersCommand)
     case watch(WatchCommand)
     case spool(SpoolCommand)
+    case deadLetters(DlqCommand)
     /// The process behind `up`; nobody types it.
     case supervise(Target, Stack.UpOptions)
 
@@ -33,6 +34,7 @@ enum ToolCommand: Equatable, Sendable {
     static let words = [
         "demo", "up", "down", "status", "audit", "supervise", "version", "help", "tail",
         "tape", "partition", "position", "groups", "members", "watch", "spool",
+        "dlq",
     ]
 
     /// `arguments` without the program's name.
@@ -51,6 +53,7 @@ enum ToolCommand: Equatable, Sendable {
         case "members": return .members(try MembersCommand.parse(rest))
         case "watch": return .watch(try WatchCommand.parse(rest))
         case "spool": return .spool(try SpoolCommand.parse(rest))
+        case "dlq": return .deadLetters(try DlqCommand.parse(rest, now: now))
         default: return try parseStack(word, rest)
         }
     }

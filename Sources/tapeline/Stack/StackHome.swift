@@ -39,6 +39,8 @@ struct StackHome: Equatable, Sendable {
     var valkeyFolder: String { "\(path)/valkey" }
     /// What gateways could not put on the tape.
     var spool: String { "\(path)/spool" }
+    /// What the writer could neither write nor publish.
+    var deadLetters: String { "\(path)/dead-letters" }
     var valkeyConfiguration: String { "\(valkeyFolder)/valkey.conf" }
     /// libpq's password file, for psql.
     var passwordFile: String { "\(secrets)/pgpass" }

@@ -205,6 +205,7 @@ struct StackPlan: Equatable, Sendable {
             "POSTGRES_SSLMODE": "disable",
             "VALKEY_HOST": StackPlan.loopback, "VALKEY_PORT": "\(ports[.valkey])",
             "VALKEY_PASSWORD_FILE": home.secret(StackSecrets.Name.valkey.rawValue),
+            "WRITER_DEAD_LETTERS": home.deadLetters,
         ]) { $1 }
     }
 

@@ -10,7 +10,9 @@ struct StackSettings: Equatable, Sendable {
         ("WRITER_", .writer), ("LOG_", .all), ("MDS_", .all),
     ]
     /// The stack itself gives these, different ones to each process.
-    private static let fixed: Set<String> = ["MDS_MEMBER", "GATEWAY_SPOOL"]
+    private static let fixed: Set<String> = [
+        "MDS_MEMBER", "GATEWAY_SPOOL", "WRITER_DEAD_LETTERS",
+    ]
 
     private(set) var values: [(key: String, value: String)] = []
 

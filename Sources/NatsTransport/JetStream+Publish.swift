@@ -18,8 +18,8 @@ extension JetStream {
     /// for all that lie there.
     private static let publishWindow = 128
 
-    /// Publishes all of them on one subject and waits for what became of each: of a window of them at
-    /// most `timeout`. Nil: nobody knows; publishing it again under its id does no harm.
+    /// Publishes all of them on one subject and waits for what became of each: of a window of them
+    /// at most `timeout`. Nil: nobody knows; publishing it again under its id does no harm.
     public func publish(
         _ messages: [IdentifiedMessage], to subject: String
     ) -> (outcomes: [PublishOutcome?], failure: NatsError?) {

@@ -1,7 +1,8 @@
 internal import MarketModel
 internal import Primitives
 
-/// What of a packet cannot be read: nothing behind a message that cannot be measured means anything.
+/// What of a packet cannot be read: nothing behind a message that cannot be measured means
+/// anything.
 public struct PacketDamage: Hashable, Sendable {
     /// Ticks in front of it, which can be read.
     public let ticksBefore: UInt32
@@ -11,8 +12,8 @@ public struct PacketDamage: Hashable, Sendable {
 }
 
 extension PacketReader {
-    /// One tick of a packet as a packet of its own, with the definitions that it refers to: all that
-    /// there is to know of it. Nil: the packet has no such tick, or none that can be read.
+    /// One tick of a packet as a packet of its own, with the definitions that it refers to: all
+    /// that there is to know of it. Nil: the packet has no such tick, or none that can be read.
     public static func excerpt(
         of packet: RawSpan, _ header: PacketHeader, ordinal: UInt64
     ) -> [UInt8]? {

@@ -50,6 +50,10 @@ public final class OwnershipPort: Sendable {
     /// have taken over. `now` is monotonic. One atomic load.
     public func isSteady(now: Int64) -> Bool { now < steadyUntil.load(ordering: .relaxed) }
 
+    /// Until when `isSteady` holds if nothing more is heard: for a data plane of several threads,
+    /// of which one takes the orders.
+    public var steadyUntilNow: Int64 { steadyUntil.load(ordering: .relaxed) }
+
     // MARK: the membership
 
     /// False: there are too many that the data plane has not taken yet; send it again.

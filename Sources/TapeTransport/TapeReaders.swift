@@ -46,6 +46,7 @@ public final class TapeReaders {
     private let inbox: String
     /// The inbox is this process's own, so two processes never share a consumer.
     private let consumerPrefix: String
+    private let pullBytes: Int
     private let clock = SystemClock()
     private let packets: Counter
     private let problems: Gauge
@@ -55,13 +56,16 @@ public final class TapeReaders {
 
     /// `group` begins the names of the consumers: `[A-Za-z0-9_]`. `takesDamaged`: the owner deals
     /// with packets whose header is right and whose messages are not (`PacketReader.damage`); any
-    /// other reader stops at them.
+    /// other reader stops at them. Two pulls of `pullBytes` are what lies in memory of a reader that
+    /// is held; a packet that is larger is never delivered.
     public init(
-        _ client: TapeClient, group: String, mailbox: TapeMailbox, takesDamaged: Bool = false
+        _ client: TapeClient, group: String, mailbox: TapeMailbox, takesDamaged: Bool = false,
+        pullBytes: Int = ReaderLane.pullBytes
     ) throws(TapeError) {
         self.client = client
         self.group = group
         self.takesDamaged = takesDamaged
+        self.pullBytes = pullBytes
         inbox = try mailbox.attach(client, .readers)
         consumerPrefix = "\(group)-\(inbox.split(separator: ".").suffix(2).joined(separator: "-"))"
         let metrics = client.telemetry.metrics
@@ -356,7 +360,7 @@ public final class TapeReaders {
         do throws(NatsError) {
             try client.jetStream.pull(
                 stream: readers[reader].input.stream, consumer: consumer(reader, tenure),
-                batch: ReaderLane.pullMessages, bytesMax: ReaderLane.pullBytes,
+                batch: ReaderLane.pullMessages, bytesMax: pullBytes,
                 expires: .seconds(ReaderLane.pullExpirySeconds),
                 idleHeartbeat: .seconds(ReaderLane.heartbeatSeconds),
                 replyTo: "\(inbox).\(reader).\(tenure).\(number)")

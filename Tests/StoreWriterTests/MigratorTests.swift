@@ -66,7 +66,7 @@ struct TestDatabase {
 struct MigratorTests {
     private let files = [
         "0001_schema.sql", "0002_hypertables.sql", "0003_gaps.sql", "0004_bars_replaced.sql",
-        "0005_tape_gaps.sql", "0006_replayed.sql",
+        "0005_tape_gaps.sql", "0006_replayed.sql", "0007_dropped_gaps.sql",
     ]
 
     @Test(

@@ -145,24 +145,14 @@ struct SinkPositionTests {
         stored.position = tapePosition
         stored.add(try header("a", first: 1, count: 4), TickCount(written: 4, skipped: 0))
         let report = WriterReport()
-        report.update(
-            thread: 1,
-            [
-                WriterReport.Line(
-                    WriterInput(place: SinkPlace(input: .ticks, partition: Partition(4))),
-                    problem: "why")
-            ])
-        report.update(
-            thread: 0,
-            [
-                WriterReport.Line(
-                    WriterInput(place: SinkPlace(input: .ticks, partition: Partition(3))),
-                    problem: nil),
-                WriterReport.Line(
-                    WriterInput(
-                        place: SinkPlace(input: .bars, partition: Partition(3)), stored: stored),
-                    problem: nil),
-            ])
+        report.update([
+            WriterReport.Line(
+                SinkPlace(input: .ticks, partition: Partition(4)), stored: nil, problem: "why"),
+            WriterReport.Line(
+                SinkPlace(input: .ticks, partition: Partition(3)), stored: nil, problem: nil),
+            WriterReport.Line(
+                SinkPlace(input: .bars, partition: Partition(3)), stored: stored, problem: nil),
+        ])
         var json = JSONWriter(capacity: 64)
         json.object { report.write(into: &$0) }
         let lines = try #require(try JSONValue.parse(json.text)["positions"]?.array)

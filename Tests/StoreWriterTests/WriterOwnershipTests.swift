@@ -215,10 +215,10 @@ struct WriterOwnershipTests {
         try publish(&sources, packets: 4)
         #expect(
             eventually {
-                let depth = ["0", "1"].compactMap {
+                let depth = (0..<4).compactMap {
                     running.service.metric("mds_coord_queue_depth{thread=\"\($0)\"}")
                 }
-                return depth.reduce(0, +) >= 16
+                return depth.reduce(0, +) == 400
             })
         #expect(try running.stop() == .success)
         #expect(bench.isComplete([100, 100, 100, 100], within: 0), "\(bench.shown)")
@@ -330,7 +330,7 @@ struct WriterOwnershipTests {
             return try service.start { try Main.run($0) }
         }
         func held(_ writer: RunningService) -> Double {
-            ["0", "1"].reduce(0) {
+            (0..<4).reduce(0) {
                 $0 + (writer.service.metric("mds_writer_partitions{thread=\"\($1)\"}") ?? 0)
             }
         }
@@ -367,41 +367,4 @@ private struct SilentMembership: WriterMembership {
     func leave() {}
     var hasLeft: Bool { false }
     func close() {}
-}
-
-/// Packets that are published while the test does something else.
-private final class PublishedLoad {
-    static let ticks = 10
-
-    private let thread: ServiceThread
-    private let failure: Failure
-
-    private final class Failure: Sendable {
-        let outcome = Mutex<Result<Void, any Error>?>(nil)
-    }
-
-    init(_ bench: WriterBench, partitions: Int, packets: Int) throws {
-        let failure = Failure()
-        self.failure = failure
-        let work: @Sendable () -> Void = {
-            let outcome = Result { try PublishedLoad.publish(bench, partitions, packets) }
-            failure.outcome.withLock { $0 = outcome }
-        }
-        thread = try ServiceThread(name: "load") { work() }
-    }
-
-    private static func publish(_ bench: WriterBench, _ partitions: Int, _ packets: Int) throws {
-        var sources = try (0..<partitions).map { try bench.source($0) }
-        for _ in 0..<packets {
-            for index in sources.indices {
-                WriterBench.fill(&sources[index], ticks: ticks)
-                try sources[index].publish(watermark: Timestamp(nanoseconds: WriterBench.start))
-            }
-        }
-    }
-
-    func finish() throws {
-        thread.join()
-        try failure.outcome.withLock { $0 }?.get()
-    }
 }

@@ -17,9 +17,11 @@ struct WriterSettingsTests {
         let settings = try settings([:])
         #expect(settings.partitions == 32)
         #expect(
-            settings.partitions(ofThread: 1).map(\.number) == Array(stride(from: 1, to: 32, by: 2)))
-        #expect(settings.threads == 2 && settings.batchRows == 200)
+            settings.partitions(ofThread: 1).map(\.number) == Array(stride(from: 1, to: 32, by: 4)))
+        #expect(settings.threads == 4 && settings.batchRows == 200)
         #expect(settings.batchWaitNanoseconds == 250_000_000)
+        #expect(
+            settings.queue == RowQueue.Settings(rows: 5_000, bytes: 8_388_608, overflow: .block))
         #expect(settings.postgres.peer.contains("127.0.0.1"))
         #expect(settings.postgres.user == "tapeline" && settings.postgres.database == "market_data")
         #expect(settings.postgres.applicationName == "store-writer")
@@ -30,7 +32,8 @@ struct WriterSettingsTests {
     func all() throws {
         let settings = try settings([
             "MDS_NAMESPACE": "desk", "MDS_PARTITIONS": "2", "WRITER_THREADS": "8",
-            "WRITER_BATCH_ROWS": "7", "WRITER_BATCH_WAIT": "2s", "POSTGRES_HOST": "db",
+            "WRITER_BATCH_ROWS": "7", "WRITER_BATCH_WAIT": "2s", "WRITER_QUEUE_ROWS": "70",
+            "WRITER_QUEUE_BYTES": "1MiB", "WRITER_OVERFLOW": "drop", "POSTGRES_HOST": "db",
             "POSTGRES_PORT": "6000", "POSTGRES_PASSWORD": "secret", "POSTGRES_SSLMODE": "require",
             "POSTGRES_SSLROOTCERT": "ca.pem", "VALKEY_USER": "u", "VALKEY_PASSWORD": "p",
         ])
@@ -38,6 +41,8 @@ struct WriterSettingsTests {
         #expect(settings.threads == 2)
         #expect(settings.partitions(ofThread: 1).map(\.number) == [1])
         #expect(settings.batchRows == 7 && settings.batchWaitNanoseconds == 2_000_000_000)
+        #expect(
+            settings.queue == RowQueue.Settings(rows: 70, bytes: 1_048_576, overflow: .drop))
         #expect(settings.postgres.host == "db" && settings.postgres.port == 6_000)
         #expect(settings.postgres.password == "secret" && settings.postgres.sslMode == .require)
         #expect(settings.postgres.rootCertificate == "ca.pem")
@@ -56,6 +61,8 @@ struct WriterSettingsTests {
         arguments: [
             ("WRITER_THREADS", "0"),
             ("WRITER_THREADS", "65"), ("WRITER_BATCH_ROWS", "0"), ("WRITER_BATCH_ROWS", "20001"),
+            ("WRITER_QUEUE_ROWS", "0"), ("WRITER_QUEUE_BYTES", "1KiB"),
+            ("WRITER_OVERFLOW", "spill"),
             ("WRITER_BATCH_WAIT", "0s"), ("WRITER_BATCH_WAIT", "2m"), ("WRITER_HOT_STATE", "maybe"),
             ("POSTGRES_PORT", "70000"), ("POSTGRES_SSLMODE", "allow"), ("VALKEY_PORT", "0"),
             ("MDS_NAMESPACE", "a-name-of-17-char"),

@@ -8,6 +8,8 @@ struct SinkGap: Hashable, Sendable {
         case hole
         /// The tape gave out ordinals again that were stored before; their ticks were left out.
         case givenTwice = "given_twice"
+        /// There was no room for them in the queue, and its policy is to drop: counted as skipped.
+        case dropped
     }
 
     let source: SourceName

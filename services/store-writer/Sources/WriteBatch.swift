@@ -22,13 +22,23 @@ struct WriteBatch {
         }
     }
 
+    /// What found no room in the queue: no rows, only the position behind it.
+    struct Dropped {
+        let input: Int
+        let run: DroppedRun
+        let position: TapePosition
+        /// How many items of the batch came before it.
+        let itemsBefore: Int
+    }
+
     private(set) var items: [Item] = []
+    private(set) var dropped: [Dropped] = []
     private(set) var rows = 0
     private(set) var bytes = 0
     /// When the first packet came, in monotonic nanoseconds.
     private(set) var since: Int64 = 0
 
-    var isEmpty: Bool { items.isEmpty }
+    var isEmpty: Bool { items.isEmpty && dropped.isEmpty }
 
     /// No more may be added before it is written.
     var isFull: Bool {
@@ -36,23 +46,68 @@ struct WriteBatch {
             || items.count >= WriterSettings.batchPacketsMax
     }
 
+    /// Of all that is in it.
+    var inputs: Set<Int> { Set(items.map(\.input)).union(dropped.map(\.input)) }
+
     mutating func add(_ item: Item, now: Int64) {
-        if items.isEmpty { since = now }
+        if isEmpty { since = now }
         items.append(item)
         rows += Int(item.header.tickCount)
         bytes += Int(item.header.byteCount)
     }
 
+    mutating func add(_ run: DroppedRun, input: Int, position: TapePosition) {
+        dropped.append(
+            Dropped(input: input, run: run, position: position, itemsBefore: items.count))
+    }
+
     mutating func removeAll() {
         items.removeAll(keepingCapacity: true)
+        dropped.removeAll(keepingCapacity: true)
         rows = 0
         bytes = 0
     }
 
     /// A partition that another writer has taken over: its packets are that one's.
     mutating func remove(inputs: Set<Int>) {
-        let kept = items.filter { !inputs.contains($0.input) }
+        let (items, dropped) = (items, dropped)
         removeAll()
-        for item in kept { add(item, now: since) }
+        var left = dropped[...]
+        func keepDropped(before count: Int) {
+            while let next = left.first, next.itemsBefore <= count {
+                left.removeFirst()
+                guard !inputs.contains(next.input) else { continue }
+                add(next.run, input: next.input, position: next.position)
+            }
+        }
+        for (index, item) in items.enumerated() {
+            keepDropped(before: index)
+            if !inputs.contains(item.input) { add(item, now: since) }
+        }
+        keepDropped(before: items.count)
+    }
+
+    /// The positions behind the batch, from those before it.
+    func advanced(
+        by outcome: BatchOutcome, from stored: (Int) -> SinkPosition?
+    ) -> [Int: SinkPosition] {
+        var positions: [Int: SinkPosition] = [:]
+        func advance(_ input: Int, to place: TapePosition, _ add: (inout SinkPosition) -> Void) {
+            guard var position = positions[input] ?? stored(input) else { return }
+            position.position = place
+            add(&position)
+            positions[input] = position
+        }
+        var left = dropped[...]
+        for index in 0...items.count {
+            while let next = left.first, next.itemsBefore <= index {
+                left.removeFirst()
+                advance(next.input, to: next.position) { $0.add(next.run) }
+            }
+            guard index < items.count else { break }
+            let item = items[index]
+            advance(item.input, to: item.position) { $0.add(item.header, outcome.counts[index]) }
+        }
+        return positions
     }
 }

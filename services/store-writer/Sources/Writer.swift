@@ -1,5 +1,6 @@
 import MarketModel
 import MembershipTransport
+import Primitives
 import ServiceRuntime
 import Synchronization
 import TapeProtocol
@@ -7,15 +8,17 @@ import TapeTransport
 import Telemetry
 import ValkeyClient
 
-/// The writer as a whole: its threads, each with its share of the partitions, the membership that
-/// says which of them are this process's, and the hot state beside them.
+/// The writer as a whole: the intake that reads the tape, the workers that write, the membership
+/// that says which partitions are this process's, and the hot state beside them.
 struct Writer: Sendable {
-    /// Joins the group with one port per thread.
+    /// Joins the group with the port of the intake.
     typealias Join = @Sendable ([OwnershipPort]) throws -> any WriterMembership
 
-    /// How long a stopping writer waits until others may have its partitions; far below the frame's
-    /// own deadline. What is not handed over by then is taken over.
-    private static let leaveTimeout = Duration.seconds(5)
+    /// How long a stopping writer waits until others may have its partitions. What is not handed
+    /// over by then is taken over.
+    private static let leaveTimeout = Duration.seconds(6)
+    /// How long its threads are waited for after that; together far below the frame's own deadline.
+    private static let endTimeout = Duration.seconds(2)
     private static let wordsMax = 16_384
     private static let step = Duration.milliseconds(5)
 
@@ -41,22 +44,17 @@ struct Writer: Sendable {
     /// Runs until shutdown is asked for, from outside or by a thread that cannot go on.
     func run() throws -> ExitCode {
         let ending = Ending()
-        var threads: [ServiceThread] = []
+        var threads = Threads()
         defer {
             ending.end()
-            for thread in threads { thread.join() }
+            end(threads)
         }
         var membership: (any WriterMembership)?
         do {
-            var ports: [OwnershipPort] = []
-            for number in 0..<settings.threads {
-                let (port, thread) = try startWriter(number, ending)
-                ports.append(port)
-                threads.append(thread)
-            }
-            threads.append(try letters.startCourier())
-            if let valkey = settings.valkey { threads.append(try startHotState(valkey)) }
-            membership = try join(ports)
+            let port = try start(ending, &threads)
+            threads.others.append(try letters.startCourier())
+            if let valkey = settings.valkey { threads.others.append(try startHotState(valkey)) }
+            membership = try join([port])
             // From here on the threads speak for themselves.
             context.readiness.set(ReadinessPart.tape, nil)
         } catch {
@@ -66,6 +64,13 @@ struct Writer: Sendable {
         while !context.shutdown.wait(timeout: .seconds(3_600)) {}
         if let membership { leave(membership, ending) }
         return ending.code
+    }
+
+    private struct Threads {
+        var intake: ServiceThread?
+        var workers: [ServiceThread] = []
+        var others: [ServiceThread] = []
+        var queue: RowQueue?
     }
 
     /// The threads go on until all partitions are handed over.
@@ -80,6 +85,19 @@ struct Writer: Sendable {
         }
         ending.end()
         membership.close()
+    }
+
+    /// A worker may be waiting for a database that says nothing: its session ends with the process,
+    /// and what it had in its hands stays on the tape.
+    private func end(_ threads: Threads) {
+        threads.intake?.join()
+        for lane in threads.queue?.lanes ?? [] { lane.ring() }
+        let deadline = context.clock.deadline(after: Self.endTimeout)
+        for (number, thread) in threads.workers.enumerated()
+        where !thread.join(timeout: context.clock.remaining(until: deadline)) {
+            context.telemetry.emit(WorkerLeftBehind(thread: number))
+        }
+        for thread in threads.others { thread.join() }
     }
 
     /// When the threads are to end, and the first reason that is not the wish from outside.
@@ -111,27 +129,56 @@ struct Writer: Sendable {
         }
     }
 
-    private func startWriter(
-        _ number: Int, _ ending: Ending
-    ) throws -> (OwnershipPort, ServiceThread) {
+    // MARK: threads
+
+    private func start(_ ending: Ending, _ threads: inout Threads) throws -> OwnershipPort {
         let mailbox = TapeMailbox(capacity: Self.wordsMax)
-        let port = OwnershipPort(partitions: settings.partitions(ofThread: number)) {
+        let port = OwnershipPort(partitions: (0..<settings.partitions).map { Partition($0) }) {
             _ = mailbox.send(.wake)
         }
-        context.readiness.set(WriterThread.part(number), "the database is not connected yet")
-        let thread = try ServiceThread(name: "writer-\(number)") {
+        let metrics = WriterMetrics(context.telemetry.metrics)
+        let queue = RowQueue(settings) { _, mark in
+            metrics.passed(mark)
+            // The intake may hold readers; full, it is about to look anyway.
+            if mark == .low { _ = mailbox.send(.wake) }
+        }
+        report.attach(queue)
+        threads.queue = queue
+        let surroundings = StoreWorker.Surroundings(
+            settings: settings, context: context, port: port, gate: SteadyGate(port),
+            breaker: StoreBreaker(context.telemetry), report: report, metrics: metrics,
+            letters: letters)
+        threads.intake = try startIntake(queue, mailbox, surroundings, ending)
+        for lane in queue.lanes {
+            context.readiness.set(
+                StoreWorker.part(lane.number), "the database is not connected yet")
+            let loop = WorkerLoop(
+                lane: lane, partitions: settings.partitions(ofThread: lane.number),
+                surroundings: surroundings)
+            threads.workers.append(
+                try ServiceThread(name: "writer-\(lane.number)") {
+                    loop.run { ending.isOver }
+                })
+        }
+        return port
+    }
+
+    private func startIntake(
+        _ queue: RowQueue, _ mailbox: TapeMailbox, _ surroundings: StoreWorker.Surroundings,
+        _ ending: Ending
+    ) throws -> ServiceThread {
+        try ServiceThread(name: "intake") {
             do {
-                let thread = try WriterThread(
-                    number, mailbox: mailbox, port: port, settings: settings, client: client,
-                    context: context, report: report, letters: letters)
-                ending.note(thread.run { ending.isOver })
+                let intake = try Intake(
+                    queue, mailbox: mailbox, port: surroundings.port, gate: surroundings.gate,
+                    client: client, context: context, report: report)
+                ending.note(intake.run { ending.isOver })
             } catch {
-                context.telemetry.emit(WriterThreadFailed(thread: number, reason: "\(error)"))
+                context.telemetry.emit(WriterThreadFailed(reason: "\(error)"))
                 ending.note(.unavailable)
             }
-            context.shutdown.request("writer thread \(number) ended")
+            context.shutdown.request("the intake ended")
         }
-        return (port, thread)
     }
 
     private func startHotState(_ valkey: ValkeyConfiguration) throws -> ServiceThread {

@@ -3,7 +3,18 @@ import Primitives
 import Synchronization
 import TapeCodec
 
-/// What the writer's threads last said of their partitions, for the operations port's thread.
+/// What a worker is doing.
+enum WorkerState: String, Sendable {
+    case connecting
+    case idle
+    case writing
+    case waitingForBreaker = "waiting_for_breaker"
+    case waitingForSchema = "waiting_for_schema"
+    /// It died, and is about to be started again.
+    case dead
+}
+
+/// What the writer's threads last said, for the operations port's thread.
 final class WriterReport: Sendable {
     struct Line: Sendable {
         let input: SinkInput
@@ -11,24 +22,87 @@ final class WriterReport: Sendable {
         let stored: SinkPosition?
         let problem: String?
 
-        init(_ input: WriterInput, problem: String?) {
-            self.input = input.place.input
-            partition = input.place.partition
-            stored = input.stored
+        init(_ place: SinkPlace, stored: SinkPosition?, problem: String?) {
+            input = place.input
+            partition = place.partition
+            self.stored = stored
             self.problem = problem
         }
     }
 
-    private let lines = Mutex<[Int: [Line]]>([:])
+    private struct Worker {
+        var state = WorkerState.connecting
+        var isAlive = true
+        var restarts = 0
+        var lastError: String?
+    }
 
-    func update(thread: Int, _ present: [Line]) { lines.withLock { $0[thread] = present } }
+    private struct State {
+        var lines: [Line] = []
+        var workers: [Int: Worker] = [:]
+        var queue: RowQueue?
+    }
+
+    private let state = Mutex(State())
+
+    // MARK: the writer's threads
+
+    func attach(_ queue: RowQueue) { state.withLock { $0.queue = queue } }
+
+    func update(_ lines: [Line]) { state.withLock { $0.lines = lines } }
+
+    func say(_ word: WorkerState, thread: Int) { change(thread) { $0.state = word } }
+
+    func isAlive(_ isAlive: Bool, thread: Int) { change(thread) { $0.isAlive = isAlive } }
+
+    func failed(_ reason: String, thread: Int) { change(thread) { $0.lastError = reason } }
+
+    func died(thread: Int) {
+        change(thread) { worker in
+            worker.state = .dead
+            worker.isAlive = false
+            worker.restarts += 1
+        }
+    }
+
+    func ended(thread: Int) { state.withLock { $0.workers[thread] = nil } }
+
+    var alive: Int { state.withLock { $0.workers.values.count { $0.isAlive } } }
+
+    private func change(_ thread: Int, _ body: (inout Worker) -> Void) {
+        state.withLock { body(&$0.workers[thread, default: Worker()]) }
+    }
+
+    // MARK: the status page
 
     func write(into json: inout JSONWriter) {
-        let present = lines.withLock { $0.values.flatMap { $0 } }
-            .sorted { ($0.partition, $0.input.rawValue) < ($1.partition, $1.input.rawValue) }
+        let (lines, workers, queue) = state.withLock { ($0.lines, $0.workers, $0.queue) }
+        json.member("queue", object: { json in queue?.write(into: &json) })
+        json.member(
+            "workers",
+            array: { json in
+                for (thread, worker) in workers.sorted(by: { $0.key < $1.key }) {
+                    write(thread, worker, into: &json)
+                }
+            })
         json.member(
             "positions",
-            array: { json in for line in present { write(line, into: &json) } })
+            array: { json in
+                let present = lines.sorted {
+                    ($0.partition, $0.input.rawValue) < ($1.partition, $1.input.rawValue)
+                }
+                for line in present { write(line, into: &json) }
+            })
+    }
+
+    private func write(_ thread: Int, _ worker: Worker, into json: inout JSONWriter) {
+        json.object { json in
+            json.member("thread", thread)
+            json.member("state", worker.state.rawValue)
+            json.member("restarts", worker.restarts)
+            json.key("last_error")
+            if let error = worker.lastError { json.value(error) } else { json.null() }
+        }
     }
 
     private func write(_ line: Line, into json: inout JSONWriter) {

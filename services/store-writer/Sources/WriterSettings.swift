@@ -13,6 +13,7 @@ struct WriterSettings: Sendable {
     var threads: Int
     var batchRows: Int
     var batchWaitNanoseconds: Int64
+    var queue: RowQueue.Settings
     var postgres: PostgresConfiguration
     /// nil: no hot state is kept.
     var valkey: ValkeyConfiguration?
@@ -41,14 +42,24 @@ struct WriterSettings: Sendable {
         + ConfigurationKey.operations(port: 8_502) + ConfigurationKey.logging
         + [
             ConfigurationKey(
-                "WRITER_THREADS", .integer(1...64), default: "2", group: "Writer",
-                "Threads, each with its share of the partitions and a connection of its own."),
+                "WRITER_THREADS", .integer(1...64), default: "4", group: "Writer",
+                "Workers, each with its share of the partitions and a connection of its own."),
             ConfigurationKey(
                 "WRITER_BATCH_ROWS", .integer(1...WriterSettings.batchRowsMax), default: "200",
                 group: "Writer", "Rows that are written at once; more when the writer is behind."),
             ConfigurationKey(
                 "WRITER_BATCH_WAIT", .duration(.milliseconds(1)...Duration.seconds(60)),
                 default: "250ms", group: "Writer", "How long fewer rows wait for others."),
+            ConfigurationKey(
+                "WRITER_QUEUE_ROWS", .integer(1...1_000_000), default: "5000", group: "Writer",
+                "Rows that wait for the workers at most, shared out evenly among them."),
+            ConfigurationKey(
+                "WRITER_QUEUE_BYTES", .byteCount(65_536...1_073_741_824), default: "8MiB",
+                group: "Writer", "Bytes that wait for the workers at most."),
+            ConfigurationKey(
+                "WRITER_OVERFLOW", .choice(OverflowPolicy.allCases.map(\.rawValue)),
+                default: "block", group: "Writer",
+                "Without room in the queue: leave it on the tape, drop the rows, or end."),
             ConfigurationKey(
                 "WRITER_DEAD_LETTERS", .text, group: "Writer",
                 "Folder for dead letters while NATS takes none; empty: the writer waits for NATS."),
@@ -77,6 +88,10 @@ struct WriterSettings: Sendable {
         threads = min(configuration.integer("WRITER_THREADS"), partitions)
         batchRows = configuration.integer("WRITER_BATCH_ROWS")
         batchWaitNanoseconds = configuration.duration("WRITER_BATCH_WAIT").wholeNanoseconds
+        queue = RowQueue.Settings(
+            rows: configuration.integer("WRITER_QUEUE_ROWS"),
+            bytes: configuration.integer("WRITER_QUEUE_BYTES"),
+            overflow: OverflowPolicy(rawValue: configuration.text("WRITER_OVERFLOW")) ?? .block)
         namespace = configuration.text("MDS_NAMESPACE")
         deadLettersMax = configuration.integer("WRITER_DEAD_LETTERS_MAX")
         deadLetterFolder = configuration.optionalText("WRITER_DEAD_LETTERS").flatMap {

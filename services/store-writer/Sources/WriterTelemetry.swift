@@ -5,8 +5,12 @@ import Telemetry
 
 /// The writer's counters; bumped per batch. Some carry the names that the predecessor's dashboards
 /// ask for.
-struct WriterMetrics {
+struct WriterMetrics: Sendable {
     let errors: Counter
+    /// Rows that were put into the queue.
+    let submitted: Counter
+    let dropped: Counter
+    let restarts: Counter
     private let metrics: MetricRegistry
     private let batches: Counter
     private let latency: Histogram
@@ -22,6 +26,13 @@ struct WriterMetrics {
             "mds_worker_batches_written_total", "Transactions that were committed.")
         errors = metrics.counter(
             "mds_worker_write_errors_total", "Transactions that failed, whatever the reason.")
+        submitted = metrics.counter(
+            "mds_coord_items_submitted_total", "Rows that were put into the queue.")
+        dropped = metrics.counter(
+            "mds_writer_queue_dropped_ticks_total",
+            "Ticks for which there was no room in the queue, by policy drop.")
+        restarts = metrics.counter(
+            "mds_worker_restarts_total", "Workers that died and were started again.")
         latency = metrics.histogram(
             "mds_worker_write_latency_seconds", "Length of a committed transaction.",
             buckets: Histogram.latencySeconds)
@@ -71,11 +82,27 @@ struct WriterMetrics {
         ).set(Double(count))
     }
 
-    func queue(depth: Int, thread: Int) {
+    func queue(depth: Int, capacity: Int, thread: Int) {
         metrics.gauge(
-            "mds_coord_queue_depth", "Packets that were read and are not written yet, by thread.",
+            "mds_coord_queue_depth", "Rows that wait in the queue, by thread.",
             labels: [("thread", String(thread))]
         ).set(Double(depth))
+        metrics.gauge(
+            "mds_coord_queue_capacity", "Rows that may wait in the queue, by thread.",
+            labels: [("thread", String(thread))]
+        ).set(Double(capacity))
+    }
+
+    func alive(_ workers: Int) {
+        metrics.gauge("mds_coord_workers_alive", "Workers that write, or try to.")
+            .set(Double(workers))
+    }
+
+    func passed(_ mark: WorkerLane.Lane.Mark) {
+        metrics.counter(
+            "mds_writer_queue_marks_total", "Times that a lane of the queue passed a mark.",
+            labels: [("mark", mark.rawValue)]
+        ).add()
     }
 }
 
@@ -126,18 +153,16 @@ struct PartitionFenced: TelemetryEvent {
 
 struct WriterPaused: TelemetryEvent {
     static let name = "writer.paused"
-    let thread: Int
 
     var level: LogLevel { .warning }
     var message: String {
         "this process did not hear itself for a lease: others may own its partitions, so it "
             + "neither reads nor writes until it knows"
     }
-    var fields: [(String, LogValue)] { [("thread", .integer(Int64(thread)))] }
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_writer_pauses_total", "Times that a thread stood still because it was not heard."
+            "mds_writer_pauses_total", "Times that the writer stood still because it was not heard."
         ).add()
     }
 }
@@ -175,9 +200,17 @@ struct GapStored: TelemetryEvent {
     let input: String
     let gap: SinkGap
 
-    var level: LogLevel { gap.reason == .hole ? .error : .warning }
+    var level: LogLevel {
+        switch gap.reason {
+        case .hole: .error
+        case .givenTwice: .warning
+        // `QueueDropped` says it once a second.
+        case .dropped: .debug
+        }
+    }
     var message: String {
         switch gap.reason {
+        case .dropped: "there was no room in the queue for these; the table gaps names them"
         case .hole: "ordinals are missing on the tape; the table gaps names them"
         case .givenTwice: "the tape gave out stored ordinals again; their ticks are left out"
         }
@@ -209,14 +242,4 @@ struct HotStateFailed: TelemetryEvent {
         metrics.counter("mds_hot_state_failures_total", "Sessions with Valkey that were given up.")
             .add()
     }
-}
-
-struct WriterThreadFailed: TelemetryEvent {
-    static let name = "writer.thread.failed"
-    let thread: Int
-    let reason: String
-
-    var level: LogLevel { .error }
-    var message: String { "a writer thread could not start; this process ends: \(reason)" }
-    var fields: [(String, LogValue)] { [("thread", .integer(Int64(thread)))] }
 }

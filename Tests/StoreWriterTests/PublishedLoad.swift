@@ -1,0 +1,43 @@
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import Synchronization
+
+@testable import StoreWriter
+
+/// Packets that are published while the test does something else.
+final class PublishedLoad {
+    static let ticks = 10
+
+    private let thread: ServiceThread
+    private let failure: Failure
+
+    private final class Failure: Sendable {
+        let outcome = Mutex<Result<Void, any Error>?>(nil)
+    }
+
+    init(_ bench: WriterBench, partitions: Int, packets: Int) throws {
+        let failure = Failure()
+        self.failure = failure
+        let work: @Sendable () -> Void = {
+            let outcome = Result { try PublishedLoad.publish(bench, partitions, packets) }
+            failure.outcome.withLock { $0 = outcome }
+        }
+        thread = try ServiceThread(name: "load") { work() }
+    }
+
+    private static func publish(_ bench: WriterBench, _ partitions: Int, _ packets: Int) throws {
+        var sources = try (0..<partitions).map { try bench.source($0) }
+        for _ in 0..<packets {
+            for index in sources.indices {
+                WriterBench.fill(&sources[index], ticks: ticks)
+                try sources[index].publish(watermark: Timestamp(nanoseconds: WriterBench.start))
+            }
+        }
+    }
+
+    func finish() throws {
+        thread.join()
+        try failure.outcome.withLock { $0 }?.get()
+    }
+}

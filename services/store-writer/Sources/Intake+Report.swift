@@ -1,0 +1,86 @@
+import Primitives
+import ServiceRuntime
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import Telemetry
+
+// What is said of the partitions and of the queue.
+extension Intake {
+    private static let reportNanoseconds: Int64 = 100_000_000
+    /// A lane that is above its low mark for less than this has only grown a batch.
+    private static let highNanoseconds: Int64 = 1_000_000_000
+    private static let droppedNanoseconds: Int64 = 1_000_000_000
+
+    func tell() {
+        let now = clock.monotonic().nanoseconds
+        guard reportedAt == Int64.min || now >= reportedAt + Self.reportNanoseconds else { return }
+        reportedAt = now
+        var lines: [WriterReport.Line] = []
+        for index in inputs.indices where inputs[index].stored != nil {
+            let problem = readers.problem(index).map {
+                "\($0) (see `tapeline position verify`; `accept` goes on)"
+            }
+            context.readiness.set(InputNumber.name(index), problem)
+            lines.append(
+                WriterReport.Line(
+                    InputNumber.place(index), stored: inputs[index].stored, problem: problem))
+        }
+        tellReaders()
+        report.update(lines)
+        positions.tell(now: now) { inputs.indices.compactMap(told) }
+        metrics.alive(report.alive)
+        for index in lanes.indices { tell(index, now) }
+    }
+
+    /// What the database holds, whatever becomes of the reader.
+    private func told(_ input: Int) -> ReaderPosition? {
+        guard let stored = inputs[input].stored else { return nil }
+        let place = InputNumber.place(input)
+        return ReaderPosition(
+            partition: place.partition, input: place.input == .ticks ? .ticks : .bars,
+            sequence: stored.position?.sequence ?? 0, durable: stored.position?.sequence ?? 0,
+            sources: stored.sources.map { account in
+                SourceOrdinal(
+                    source: account.source,
+                    epoch: stored.position?.source(account.source)?.epoch ?? 0,
+                    lastOrdinal: account.lastOrdinal)
+            }, proof: stored.position.map { ReaderPosition.Proof($0) })
+    }
+
+    /// How many positions are not proven yet.
+    private func tellReaders() {
+        let count = inputs.indices.count {
+            inputs[$0].isOpen && !readers.isReading($0) && readers.problem($0) == nil
+        }
+        context.readiness.set(
+            "readers",
+            count == 0 ? nil : "\(count) positions are being compared with the tape")
+    }
+
+    private func tell(_ index: Int, _ now: Int64) {
+        let waiting = queue.lanes[index].waiting
+        metrics.queue(depth: waiting.rows, capacity: queue.lanes[index].limits.rows, thread: index)
+        metrics.held(
+            slots.count { $0.lane == index && $0.tenure != nil }, thread: index)
+        if lanes[index].droppedUntold > 0, now >= lanes[index].droppedToldAt {
+            context.telemetry.emit(
+                QueueDropped(thread: index, ticks: lanes[index].droppedUntold))
+            lanes[index].droppedUntold = 0
+            lanes[index].droppedToldAt = now + Self.droppedNanoseconds
+        }
+        guard let since = waiting.highSince else {
+            if lanes[index].isHighTold {
+                context.telemetry.emit(QueueLow(thread: index, rows: waiting.rows))
+            }
+            lanes[index].isHighTold = false
+            return
+        }
+        guard !lanes[index].isHighTold, now >= since + Self.highNanoseconds else { return }
+        lanes[index].isHighTold = true
+        context.telemetry.emit(
+            QueueHigh(
+                thread: index, rows: waiting.rows, capacity: queue.lanes[index].limits.rows,
+                policy: queue.settings.overflow))
+    }
+}

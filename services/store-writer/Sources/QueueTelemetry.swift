@@ -1,0 +1,107 @@
+import Primitives
+import Telemetry
+
+/// A lane has been above its low mark for a while: its worker does not keep up.
+struct QueueHigh: TelemetryEvent {
+    static let name = "writer.queue.high"
+    let thread: Int
+    let rows: Int
+    let capacity: Int
+    let policy: OverflowPolicy
+
+    var level: LogLevel { .warning }
+    var message: String {
+        switch policy {
+        case .block: "the worker does not keep up: its partitions are not read, the tape keeps them"
+        case .drop: "the worker does not keep up: what finds no room in its queue is dropped"
+        case .error: "the worker does not keep up: this process ends when its queue is full"
+        }
+    }
+    var fields: [(String, LogValue)] {
+        [
+            ("thread", .integer(Int64(thread))), ("rows", .integer(Int64(rows))),
+            ("capacity", .integer(Int64(capacity))),
+        ]
+    }
+}
+
+struct QueueLow: TelemetryEvent {
+    static let name = "writer.queue.low"
+    let thread: Int
+    let rows: Int
+
+    var level: LogLevel { .info }
+    var message: String { "the worker keeps up again" }
+    var fields: [(String, LogValue)] {
+        [("thread", .integer(Int64(thread))), ("rows", .integer(Int64(rows)))]
+    }
+}
+
+struct QueueDropped: TelemetryEvent {
+    static let name = "writer.queue.dropped"
+    let thread: Int
+    let ticks: UInt64
+
+    var level: LogLevel { .warning }
+    var message: String {
+        "there was no room in the queue: these ticks become no rows, the table gaps names them"
+    }
+    var fields: [(String, LogValue)] {
+        [("thread", .integer(Int64(thread))), ("ticks", .unsigned(ticks))]
+    }
+}
+
+struct QueueFull: TelemetryEvent {
+    static let name = "writer.queue.full"
+    let thread: Int
+    let capacity: Int
+
+    var level: LogLevel { .error }
+    var message: String {
+        "there is no room in the queue of this thread and WRITER_OVERFLOW=error: this process "
+            + "ends; look at the database, or raise WRITER_QUEUE_ROWS and WRITER_QUEUE_BYTES"
+    }
+    var fields: [(String, LogValue)] {
+        [("thread", .integer(Int64(thread))), ("capacity", .integer(Int64(capacity)))]
+    }
+}
+
+struct WorkerRestarted: TelemetryEvent {
+    static let name = "writer.worker.restarted"
+    let thread: Int
+    let reason: String
+    let wait: Duration
+
+    var level: LogLevel { .error }
+    var message: String {
+        "a worker died and is started again; it reads on from the positions in the database: "
+            + reason
+    }
+    var fields: [(String, LogValue)] {
+        [
+            ("thread", .integer(Int64(thread))),
+            ("wait_ms", .integer(Int64(wait / .milliseconds(1)))),
+        ]
+    }
+}
+
+/// At the end of the process.
+struct WorkerLeftBehind: TelemetryEvent {
+    static let name = "writer.worker.left_behind"
+    let thread: Int
+
+    var level: LogLevel { .warning }
+    var message: String {
+        "a worker waits for the database and is not waited for; what it did not write is read "
+            + "from the tape"
+    }
+    var fields: [(String, LogValue)] { [("thread", .integer(Int64(thread)))] }
+}
+
+struct WriterThreadFailed: TelemetryEvent {
+    static let name = "writer.thread.failed"
+    let reason: String
+
+    var level: LogLevel { .error }
+    var message: String { "the intake could not start; this process ends: \(reason)" }
+}

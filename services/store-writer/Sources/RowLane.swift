@@ -1,0 +1,172 @@
+/// What may wait in a lane.
+protocol LaneItem {
+    var rows: Int { get }
+    var bytes: Int { get }
+    /// The same without its rows: what is left of it when there is no room.
+    func dropped() -> Self
+    /// Takes a later one that was dropped in, so that both are one. False: they do not go together.
+    mutating func absorb(_ later: Self) -> Bool
+}
+
+/// What is done with a packet for which there is no room.
+enum OverflowPolicy: String, CaseIterable, Sendable {
+    /// Nothing more is read for this lane before it is at its low mark: the tape keeps it.
+    case block
+    /// Its ticks become no rows: counted as skipped, named in `gaps`.
+    case drop
+    /// The service ends.
+    case error
+}
+
+/// The packets that wait for one worker, in the order of their coming, up to a bound in rows and
+/// one in bytes.
+///
+/// Pure: who holds readers, waits and wakes is told by the answers. From the moment that the high
+/// mark is passed, or something found no room, until the low mark the lane is `isHigh`.
+struct RowLane<Item: LaneItem> {
+    struct Limits: Hashable, Sendable {
+        let rows: Int
+        let bytes: Int
+
+        /// In percent of the bounds.
+        static var highPercent: Int { 80 }
+        static var lowPercent: Int { 50 }
+
+        init(rows: Int, bytes: Int) {
+            precondition(rows > 0 && bytes > 0, "a lane has room for something")
+            self.rows = rows
+            self.bytes = bytes
+        }
+
+        var highRows: Int { max(1, rows * Self.highPercent / 100) }
+        var lowRows: Int { rows * Self.lowPercent / 100 }
+        var highBytes: Int { max(1, bytes * Self.highPercent / 100) }
+        var lowBytes: Int { bytes * Self.lowPercent / 100 }
+    }
+
+    enum Mark: String, Hashable, Sendable {
+        case high
+        case low
+    }
+
+    enum Admission: Hashable, Sendable {
+        case taken
+        /// Only that it was, and where it stood on the tape.
+        case dropped
+        /// Not taken: there is no room.
+        case refused
+    }
+
+    /// What a batch takes at most.
+    struct Portion: Hashable, Sendable {
+        let rows: Int
+        let bytes: Int
+        let items: Int
+    }
+
+    private struct Entry {
+        var item: Item
+        let arrived: Int64
+        let isDropped: Bool
+    }
+
+    /// Entries that say what was dropped; more is refused.
+    static var droppedMax: Int { 256 }
+
+    let limits: Limits
+    private var entries: [Entry] = []
+    private var droppedEntries = 0
+    private(set) var rows = 0
+    private(set) var bytes = 0
+    private(set) var isHigh = false
+    /// Something was dropped, and everything behind it is until the low mark.
+    private var isDropping = false
+
+    init(_ limits: Limits) { self.limits = limits }
+
+    var isEmpty: Bool { entries.isEmpty }
+    var count: Int { entries.count }
+    /// When the first one that waits came, in monotonic nanoseconds.
+    var oldest: Int64? { entries.first?.arrived }
+
+    // MARK: putting in
+
+    /// `drops`: what finds no room is dropped instead of refused.
+    mutating func offer(_ item: Item, drops: Bool, now: Int64) -> Admission {
+        if isDropping || !hasRoom(for: item) {
+            isHigh = true
+            guard drops else { return .refused }
+            return drop(item, now)
+        }
+        entries.append(Entry(item: item, arrived: now, isDropped: false))
+        rows += item.rows
+        bytes += item.bytes
+        if rows >= limits.highRows || bytes >= limits.highBytes { isHigh = true }
+        return .taken
+    }
+
+    /// What is larger than the lane is taken when nothing else waits.
+    private func hasRoom(for item: Item) -> Bool {
+        entries.isEmpty
+            || (item.rows <= limits.rows - rows && item.bytes <= limits.bytes - bytes)
+    }
+
+    private mutating func drop(_ item: Item, _ now: Int64) -> Admission {
+        let dropped = item.dropped()
+        // Behind the first one that was dropped everything was: of each input there is one at the
+        // end that it goes to.
+        var index = entries.count - 1
+        while index >= 0, entries[index].isDropped {
+            if entries[index].item.absorb(dropped) { return .dropped }
+            index -= 1
+        }
+        guard droppedEntries < Self.droppedMax else { return .refused }
+        isDropping = true
+        droppedEntries += 1
+        entries.append(Entry(item: dropped, arrived: now, isDropped: true))
+        return .dropped
+    }
+
+    // MARK: taking out
+
+    /// Appends what waits, in order, up to the portion; at least one if there is any.
+    mutating func take(_ portion: Portion, into items: inout [Item]) {
+        var taken = 0
+        var (takenRows, takenBytes) = (0, 0)
+        while taken < entries.count, taken < portion.items {
+            let item = entries[taken].item
+            if taken > 0,
+                item.rows > portion.rows - takenRows || item.bytes > portion.bytes - takenBytes
+            {
+                break
+            }
+            takenRows += item.rows
+            takenBytes += item.bytes
+            items.append(item)
+            taken += 1
+        }
+        droppedEntries -= entries[..<taken].count { $0.isDropped }
+        entries.removeFirst(taken)
+        rows -= takenRows
+        bytes -= takenBytes
+        fall()
+    }
+
+    mutating func remove(where isGone: (Item) -> Bool) {
+        entries.removeAll { isGone($0.item) }
+        droppedEntries = entries.count { $0.isDropped }
+        rows = entries.reduce(0) { $0 + $1.item.rows }
+        bytes = entries.reduce(0) { $0 + $1.item.bytes }
+        fall()
+    }
+
+    func contains(where isWanted: (Item) -> Bool) -> Bool {
+        entries.contains { isWanted($0.item) }
+    }
+
+    private mutating func fall() {
+        guard isHigh, rows <= limits.lowRows, bytes <= limits.lowBytes else { return }
+        isHigh = false
+        isDropping = false
+    }
+}

@@ -1,0 +1,29 @@
+import MarketModel
+import Primitives
+import TapeCodec
+
+extension SinkPosition {
+    /// Takes what found no room in the queue into the account: skipped, and named in `gaps`.
+    mutating func add(_ run: DroppedRun) {
+        for piece in run.pieces { add(piece) }
+    }
+
+    private mutating func add(_ piece: DroppedRun.Piece) {
+        var header = PacketHeader(
+            kind: input == .ticks ? .ticks : .bars, partition: partition, source: piece.source,
+            epoch: piece.epoch, firstOrdinal: piece.firstOrdinal, watermark: .undefined,
+            sendTime: .undefined)
+        header.tickCount = piece.tickCount
+        let stored = account(piece.source)?.lastOrdinal ?? 0
+        let first = max(piece.firstOrdinal, stored == .max ? .max : stored + 1)
+        let skipped = piece.nextOrdinal > first ? piece.nextOrdinal - first : 0
+        add(
+            header,
+            TickCount(skipped: skipped, givenTwice: UInt64(piece.tickCount) - skipped))
+        guard skipped > 0 else { return }
+        gaps.append(
+            SinkGap(
+                source: piece.source, ordinals: first...(first + skipped - 1), reason: .dropped,
+                epoch: piece.epoch))
+    }
+}

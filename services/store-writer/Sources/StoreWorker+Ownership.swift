@@ -1,0 +1,210 @@
+import MarketModel
+import Membership
+import MembershipTransport
+import PostgresClient
+import Primitives
+import ServiceRuntime
+import TapeCodec
+import TapeTransport
+import Telemetry
+
+// Which partitions the worker claims, and what becomes of those that it has.
+extension StoreWorker {
+    var hasTaken: Bool { assignment.slots.contains { $0.stage == .taken } }
+
+    func slot(_ partition: Partition) -> Int? {
+        assignment.slots.firstIndex { $0.partition == partition }
+    }
+
+    func slot(ofInput input: Int) -> Int? { slot(InputNumber.place(input).partition) }
+
+    private func slot(_ partition: Partition, tenure: UInt64) -> Int? {
+        slot(partition).flatMap { assignment.slots[$0].claim?.tenure == tenure ? $0 : nil }
+    }
+
+    /// Tells the intake.
+    func show(_ index: Int, isOwn: Bool = true) {
+        if let view = assignment.slots[index].view(isOwn: isOwn) { lane.show(view) }
+    }
+
+    private func tell(_ word: OwnershipNews) {
+        if !surroundings.port.tell(word) { assignment.untold.append(word) }
+    }
+
+    // MARK: orders
+
+    func attend() {
+        lane.takeOrders(into: &orders)
+        carryOutOrders()
+        let words = assignment.untold
+        assignment.untold = words.filter { !surroundings.port.tell($0) }
+    }
+
+    private func carryOutOrders() {
+        guard !orders.isEmpty else { return }
+        // What is dropped is not ours to write.
+        for case .drop(let partition, let tenure) in orders { drop(partition, tenure) }
+        drain()
+        for order in orders {
+            switch order {
+            case .take(let partition, let claim): take(partition, claim)
+            case .release(let partition, let tenure): release(partition, tenure)
+            // A take may follow a drop of an earlier tenure, never the other way around.
+            case .drop(let partition, let tenure): drop(partition, tenure)
+            }
+        }
+        orders.removeAll(keepingCapacity: true)
+    }
+
+    /// Writes what was read of the partitions that are given away, and what came between.
+    private func drain() {
+        var inputs: Set<Int> = []
+        for case .release(let partition, let tenure) in orders {
+            guard let index = slot(partition, tenure: tenure) else { continue }
+            inputs.formUnion(assignment.slots[index].inputs)
+        }
+        guard !inputs.isEmpty else { return }
+        // Nothing more of them is read: this ends. A write that fails gives the session up; one
+        // that may not be tried now leaves the rest to the tape.
+        while isSteady, store.isConnected,
+            lane.holdsPackets(of: inputs) || !batch.inputs.isDisjoint(with: inputs)
+        {
+            let before = lane.waiting.packets
+            let hadBatch = !batch.isEmpty
+            write()
+            if !batch.isEmpty, hadBatch || lane.waiting.packets >= before { return }
+        }
+    }
+
+    private func take(_ partition: Partition, _ claim: Claim) {
+        guard let index = slot(partition) else { return }
+        forget(index)
+        assignment.slots[index].take(claim, now: clock.monotonic().nanoseconds)
+    }
+
+    /// What is at hand was written, or cannot be: then the new owner reads it from the tape.
+    private func release(_ partition: Partition, _ tenure: UInt64) {
+        if let index = slot(partition, tenure: tenure) { forget(index) }
+        tell(.released(partition, tenure: tenure))
+    }
+
+    private func drop(_ partition: Partition, _ tenure: UInt64) {
+        if let index = slot(partition, tenure: tenure) { forget(index) }
+    }
+
+    /// Its rows are somebody else's from here on.
+    private func forget(_ index: Int) {
+        batch.remove(inputs: Set(assignment.slots[index].inputs))
+        assignment.slots[index].forget()
+    }
+
+    private func lost(_ index: Int, _ reason: String) {
+        guard let claim = assignment.slots[index].claim else { return }
+        let partition = assignment.slots[index].partition
+        assignment.slots[index].sessionLost()
+        show(index, isOwn: false)
+        forget(index)
+        context.telemetry.emit(PartitionFenced(partition: partition, reason: reason))
+        tell(.lost(partition, tenure: claim.tenure, reason: reason))
+    }
+
+    // MARK: claims
+
+    /// All that is taken and not claimed yet, in one round trip.
+    ///
+    /// After a lost session that is everything: the session may still be about to commit. The claim
+    /// waits for it or fences it; reading alone could miss its rows and write them a second time.
+    func claimTaken() {
+        guard store.isConnected, hasTaken, isSteady, mayTry() else { return }
+        let taken = assignment.slots.indices.filter { assignment.slots[$0].stage == .taken }
+        do {
+            let rows = try store.claim(taken.flatMap { claims(of: assignment.slots[$0]) })
+            succeeded(isWrite: false)
+            say(.idle)
+            for index in taken {
+                let partition = assignment.slots[index].partition
+                settle(index, rows.filter { $0.place.partition == partition })
+            }
+        } catch {
+            failed(error)
+        }
+    }
+
+    private func claims(of slot: PartitionSlot) -> [SinkClaim] {
+        slot.inputs.map { input in
+            SinkClaim(
+                place: InputNumber.place(input), epoch: slot.claim?.epoch ?? 1,
+                knownEpoch: slot.stored(input)?.ownerEpoch)
+        }
+    }
+
+    private func settle(_ index: Int, _ rows: [SinkRow]) {
+        if let refused = rows.first(where: { !$0.isClaimed }) {
+            lost(index, Self.reason(refused))
+            return
+        }
+        guard let claim = assignment.slots[index].claim else { return }
+        for row in rows {
+            assignment.slots[index].store(row.position, of: InputNumber.of(row.place))
+        }
+        assignment.reading += 1
+        let nanoseconds = assignment.slots[index].opened(
+            reading: assignment.reading, now: clock.monotonic().nanoseconds)
+        if let nanoseconds { metrics.takeover.observe(Double(nanoseconds) / 1e9) }
+        show(index)
+        let epoch = rows.map(\.position.ownerEpoch).max() ?? 0
+        tell(
+            .opened(
+                assignment.slots[index].partition, tenure: claim.tenure,
+                epoch: UInt64(clamping: epoch)))
+    }
+
+    // MARK: what the database says of owners
+
+    private static func reason(_ row: SinkRow) -> String {
+        "\(row.position.owner) claimed it at epoch \(row.position.ownerEpoch)"
+    }
+
+    /// Some partition of the batch has a new owner, or another position by a person's hand: finds
+    /// out which, drops those, keeps the rest.
+    func dropFenced(_ error: PostgresError) {
+        let inputs = batch.inputs
+        look(inputs.sorted())
+        // Nobody is seen who could have been the reason: writing it again would not end.
+        if store.isConnected, !batch.isEmpty, batch.inputs == inputs { failed(error) }
+    }
+
+    /// Leaves the partition of each input that another writer owns; reads on elsewhere if an
+    /// input's position was accepted.
+    func look(_ inputs: [Int]) {
+        guard !inputs.isEmpty, store.isConnected, isSteady else { return }
+        do {
+            let rows = try store.read(inputs.map { InputNumber.place($0) })
+            for row in rows {
+                guard let index = slot(row.place.partition),
+                    let known = assignment.slots[index].stored(InputNumber.of(row.place)),
+                    row.position.ownerEpoch > known.ownerEpoch
+                else { continue }
+                if row.position.owner == store.owner {
+                    accepted(index, InputNumber.of(row.place))
+                } else {
+                    lost(index, Self.reason(row))
+                }
+            }
+        } catch {
+            failed(error)
+        }
+    }
+
+    /// What was read and not written is of the tape as it was.
+    private func accepted(_ index: Int, _ input: Int) {
+        batch.remove(inputs: Set(assignment.slots[index].inputs))
+        assignment.slots[index].sessionLost()
+        show(index)
+        claimTaken()
+        context.telemetry.emit(
+            PositionAccepted(
+                input: InputNumber.name(input),
+                sequence: assignment.slots[index].stored(input)?.position?.sequence ?? 0))
+    }
+}

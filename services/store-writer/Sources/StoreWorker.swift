@@ -1,0 +1,331 @@
+import MarketModel
+import Membership
+import MembershipTransport
+import PostgresClient
+import Primitives
+import ServiceRuntime
+import StoreSinks
+import TapeCodec
+import TapeTransport
+import Telemetry
+
+/// One life of a worker: writes what waits in its lane to the database.
+///
+///     lane -> batch -> one transaction: rows, positions
+///
+/// While a write is under way the next batch grows in the lane. What it is to do about partitions
+/// comes by its lane, too: `StoreWorker+Ownership`. A failure that no retry mends ends this life;
+/// the next one begins with a new session and what the assignment says.
+final class StoreWorker {
+    /// What outlives a worker.
+    struct Assignment {
+        var slots: [PartitionSlot]
+        /// Answers that the port had no room for.
+        var untold: [OwnershipNews] = []
+        /// Of the last reading that was begun.
+        var reading: UInt64 = 0
+        /// The last failure was a write's: a claim that succeeds proves nothing.
+        var isWriteInDoubt = false
+
+        init(_ partitions: [Partition]) { slots = partitions.map { PartitionSlot($0) } }
+    }
+
+    /// All workers have the same.
+    struct Surroundings: Sendable {
+        let settings: WriterSettings
+        let context: ServiceContext
+        let port: OwnershipPort
+        let gate: SteadyGate
+        let breaker: StoreBreaker
+        let report: WriterReport
+        let metrics: WriterMetrics
+        let letters: DeadLetterDesk
+    }
+
+    /// Why a life ended.
+    struct Death: Error {
+        let reason: String
+    }
+
+    static let retryFirst = Duration.milliseconds(100)
+    /// Of one worker; all of them together are held back by the breaker.
+    static let retryMax = Duration.seconds(2)
+    /// A person has to run the migration.
+    static let schemaRetryMax = Duration.seconds(5)
+    private static let proveNanoseconds: Int64 = 1_000_000_000
+    private static let idle = Duration.milliseconds(250)
+    private static let soon = Duration.milliseconds(20)
+    private static let portion = WorkerLane.Lane.Portion(
+        rows: WriterSettings.batchRowsMax, bytes: WriterSettings.batchBytesMax,
+        items: WriterSettings.batchPacketsMax)
+
+    let lane: WorkerLane
+    let surroundings: Surroundings
+    let clock = SystemClock()
+    let store: Store
+    var assignment: Assignment
+    var batch = WriteBatch()
+    var orders: [OwnershipOrder] = []
+    var death: Death?
+    var random = SystemRandomNumberGenerator()
+    var backoff = Backoff(first: StoreWorker.retryFirst, limit: StoreWorker.retryMax)
+    var schemaBackoff = Backoff(first: StoreWorker.retryFirst, limit: StoreWorker.schemaRetryMax)
+    /// The next try to reach the database.
+    var connectAt: Int64
+    /// The breaker said so.
+    private var waitUntil = Int64.min
+    /// Asked for and not accounted for yet.
+    private var holdsPermission = false
+    /// While a write is in doubt the next one proves the database; when there is none until then,
+    /// the claim has to do.
+    private var proveUntil: Int64?
+    private var packets: [QueuedPacket] = []
+
+    /// `begin`: not before, in monotonic nanoseconds.
+    init(
+        _ lane: WorkerLane, _ assignment: Assignment, _ surroundings: Surroundings, begin: Int64
+    ) {
+        self.lane = lane
+        self.assignment = assignment
+        self.surroundings = surroundings
+        connectAt = begin
+        store = Store(
+            surroundings.settings, thread: lane.number, letters: surroundings.letters)
+    }
+
+    var number: Int { lane.number }
+    var context: ServiceContext { surroundings.context }
+    var metrics: WriterMetrics { surroundings.metrics }
+
+    /// What readiness calls the session of a worker.
+    static func part(_ number: Int) -> String { "database \(number)" }
+
+    // MARK: the loop
+
+    /// Runs until `isOver`.
+    func run(until isOver: () -> Bool) throws(Death) {
+        say(.connecting)
+        while !isOver() {
+            attend()
+            connectIfDue()
+            claimTaken()
+            if isDue { write() }
+            endDoubt()
+            look(lane.takeStopped())
+            if let death { throw death }
+            lane.wait(timeout)
+        }
+        // What was read and not written is read again by the next owner; what is at hand is
+        // written, so that it has less to do.
+        attend()
+        if isSteady, store.isConnected { write() }
+        store.close()
+    }
+
+    var isSteady: Bool { surroundings.gate.isOpen(now: clock.monotonic().nanoseconds) }
+
+    func say(_ state: WorkerState) { surroundings.report.say(state, thread: number) }
+
+    private var timeout: Duration {
+        let now = clock.monotonic().nanoseconds
+        func until(_ time: Int64) -> Duration {
+            min(Self.idle, .nanoseconds(time > now ? time - now : 0))
+        }
+        if !assignment.untold.isEmpty { return Self.soon }
+        if !store.isConnected { return until(max(connectAt, waitUntil)) }
+        guard isSteady else { return Self.idle }
+        if waitUntil > now { return until(waitUntil) }
+        if !batch.isEmpty { return .zero }
+        let waiting = lane.waiting
+        guard let oldest = waiting.oldest else { return Self.idle }
+        if isDue(waiting) { return .zero }
+        return until(oldest + surroundings.settings.batchWaitNanoseconds)
+    }
+
+    private var isDue: Bool {
+        guard store.isConnected, isSteady, clock.monotonic().nanoseconds >= waitUntil else {
+            return false
+        }
+        return !batch.isEmpty || isDue(lane.waiting)
+    }
+
+    private func isDue(_ waiting: WorkerLane.Waiting) -> Bool {
+        guard let oldest = waiting.oldest else { return false }
+        return waiting.isHigh || waiting.rows >= surroundings.settings.batchRows
+            || waiting.packets >= WriterSettings.batchPacketsMax
+            || clock.monotonic().nanoseconds >= oldest + surroundings.settings.batchWaitNanoseconds
+    }
+
+    // MARK: the database
+
+    /// The breaker lets this worker try. Whoever asked says what came of it.
+    func mayTry() -> Bool {
+        if holdsPermission { return true }
+        let now = clock.monotonic().nanoseconds
+        switch surroundings.breaker.permission(now: now) {
+        case .go, .probe:
+            holdsPermission = true
+            return true
+        case .wait(let until):
+            waitUntil = until
+            say(.waitingForBreaker)
+            return false
+        }
+    }
+
+    /// What was owned in the session that is gone is claimed again by `claimTaken`.
+    private func connectIfDue() {
+        guard !store.isConnected, clock.monotonic().nanoseconds >= max(connectAt, waitUntil),
+            mayTry()
+        else { return }
+        say(.connecting)
+        surroundings.report.isAlive(true, thread: number)
+        do {
+            try store.connect()
+            // A probe has to be more than a greeting where there is more to do.
+            if !isSteady || !hasTaken { succeeded(isWrite: false) }
+            if !assignment.isWriteInDoubt { context.readiness.set(Self.part(number), nil) }
+            context.telemetry.emit(StoreOpened(thread: number))
+            say(.idle)
+        } catch {
+            failed(error)
+        }
+    }
+
+    /// The database has done what it was asked for.
+    func succeeded(isWrite: Bool) {
+        if !isWrite, assignment.isWriteInDoubt {
+            proveUntil = clock.monotonic().nanoseconds + Self.proveNanoseconds
+            return
+        }
+        if assignment.isWriteInDoubt { context.readiness.set(Self.part(number), nil) }
+        assignment.isWriteInDoubt = false
+        backoff.reset()
+        schemaBackoff.reset()
+        concluded(isWell: true)
+    }
+
+    /// Tells the breaker what came of the try.
+    func concluded(isWell: Bool) {
+        holdsPermission = false
+        proveUntil = nil
+        if isWell {
+            surroundings.breaker.succeeded()
+        } else {
+            surroundings.breaker.failed(now: clock.monotonic().nanoseconds)
+        }
+    }
+
+    /// There was nothing to write by which the database could have proven itself.
+    private func endDoubt() {
+        guard let proveUntil, clock.monotonic().nanoseconds >= proveUntil else { return }
+        succeeded(isWrite: true)
+    }
+
+    /// Takes from the lane what is to be written next.
+    private func fill() {
+        lane.take(Self.portion, into: &packets)
+        let now = clock.monotonic().nanoseconds
+        for packet in packets {
+            guard let slot = slot(ofInput: packet.input),
+                assignment.slots[slot].reading == packet.reading
+            else { continue }
+            switch packet.content {
+            case .packet(let header, let message):
+                let stored = assignment.slots[slot].stored(packet.input)?
+                    .account(header.source)?.lastOrdinal
+                batch.add(
+                    WriteBatch.Item(
+                        input: packet.input, header: header, message: message,
+                        position: packet.position, storedOrdinal: stored ?? 0),
+                    now: now)
+            case .dropped(let run):
+                batch.add(run, input: packet.input, position: packet.position)
+            }
+        }
+        packets.removeAll(keepingCapacity: true)
+    }
+
+    /// Writes the batch; afterwards it is empty, unless some of it has another owner by now.
+    func write() {
+        if batch.isEmpty { fill() }
+        guard !batch.isEmpty, mayTry() else { return }
+        say(.writing)
+        defer { if store.isConnected { say(.idle) } }
+        let started = clock.monotonic().nanoseconds
+        var settled: [Int: SinkPosition] = [:]
+        do throws(PostgresError) {
+            let outcome = try store.write(batch) { outcome in
+                settled = batch.advanced(by: outcome) { stored($0) }
+                return settled.sorted { $0.key < $1.key }.map(\.value)
+            }
+            succeeded(isWrite: true)
+            keep(settled)
+            metrics.written(
+                batch, outcome, seconds: Double(clock.monotonic().nanoseconds - started) / 1e9,
+                now: clock.now())
+            batch.removeAll()
+        } catch {
+            metrics.errors.add()
+            guard error.category == .fenced else {
+                assignment.isWriteInDoubt = true
+                return failed(error)
+            }
+            concluded(isWell: true)
+            dropFenced(error)
+        }
+    }
+
+    private func stored(_ input: Int) -> SinkPosition? {
+        slot(ofInput: input).flatMap { assignment.slots[$0].stored(input) }
+    }
+
+    /// What COMMIT has made of the positions.
+    private func keep(_ settled: [Int: SinkPosition]) {
+        var touched: Set<Int> = []
+        for (input, position) in settled.sorted(by: { $0.key < $1.key }) {
+            for gap in position.gaps {
+                context.telemetry.emit(GapStored(input: InputNumber.name(input), gap: gap))
+            }
+            guard let slot = slot(ofInput: input) else { continue }
+            assignment.slots[slot].store(position, of: input)
+            touched.insert(slot)
+        }
+        for slot in touched { show(slot) }
+    }
+
+    /// Gives the session and what was read up, says why, and waits before the next try: orders are
+    /// taken meanwhile. What no retry mends ends this life.
+    func failed(_ error: any Error) {
+        let now = clock.monotonic().nanoseconds
+        abandonSession()
+        context.readiness.set(Self.part(number), "\(error)")
+        context.telemetry.emit(StoreFailed(thread: number, reason: "\(error)"))
+        let category = (error as? PostgresError)?.category ?? .schema
+        surroundings.report.failed("\(error)", thread: number)
+        switch category {
+        case .fatal:
+            concluded(isWell: false)
+            death = Death(reason: "\(error)")
+        case .schema:
+            // The server answers: the others may have work that it takes.
+            concluded(isWell: true)
+            say(.waitingForSchema)
+            connectAt = now + schemaBackoff.next(using: &random).wholeNanoseconds
+        case .retryable, .authentication, .fenced, .data, .missingPartition:
+            concluded(isWell: false)
+            say(.connecting)
+            connectAt = now + backoff.next(using: &random).wholeNanoseconds
+        }
+    }
+
+    private func abandonSession() {
+        store.close()
+        batch.removeAll()
+        for index in assignment.slots.indices {
+            assignment.slots[index].sessionLost()
+            show(index)
+        }
+        lane.removeAll()
+    }
+}

@@ -1,0 +1,187 @@
+import MarketModel
+import Membership
+import Primitives
+import ServiceRuntime
+import Synchronization
+
+/// A partition as its worker last said.
+struct PartitionView: Sendable {
+    let partition: Partition
+    /// Of the order by which it was taken.
+    let tenure: UInt64
+    /// False: the database says that another writer owns it.
+    let isOwn: Bool
+    /// The number of the reading that its claim began; nil: it is not to be read.
+    let reading: UInt64?
+    /// Of its inputs, as COMMIT left them.
+    let stored: [SinkPosition?]
+}
+
+/// What stands between the intake and one worker: packets one way, orders beside them, and back
+/// what became of the partitions.
+///
+/// Any thread may call; nothing blocks but `wait`. Bounded: packets by the lane's limits, orders by
+/// `ordersMax`, views by the number of partitions, of each of which the latest counts.
+final class WorkerLane: Sendable {
+    typealias Lane = RowLane<QueuedPacket>
+    /// Called when a mark is passed, on the thread that passed it, outside of the lock.
+    typealias OnMark = @Sendable (_ lane: Int, _ mark: Lane.Mark) -> Void
+
+    /// What a worker sees of its lane at one moment.
+    struct Waiting: Sendable {
+        let packets: Int
+        let rows: Int
+        let bytes: Int
+        let oldest: Int64?
+        let isHigh: Bool
+        /// Since when; of a lane that is not, nil.
+        let highSince: Int64?
+    }
+
+    /// A partition has eight words at most that the port holds; this is more than a turn brings.
+    static let ordersMax = 512
+
+    private struct State {
+        var lane: Lane
+        var highSince: Int64?
+        var orders: [OwnershipOrder] = []
+        var stopped: [Int] = []
+        var views: [Partition: PartitionView] = [:]
+    }
+
+    let number: Int
+    let limits: Lane.Limits
+    private let overflow: OverflowPolicy
+    /// Rows from which on the worker has something to do at once.
+    private let batchRows: Int
+    private let onMark: OnMark
+    private let state: Mutex<State>
+    private let bell = Mailbox<Void>(capacity: 1)
+    private let clock = SystemClock()
+
+    init(
+        _ number: Int, limits: Lane.Limits, overflow: OverflowPolicy, batchRows: Int,
+        onMark: @escaping OnMark
+    ) {
+        self.number = number
+        self.limits = limits
+        self.overflow = overflow
+        self.batchRows = batchRows
+        self.onMark = onMark
+        state = Mutex(State(lane: Lane(limits)))
+    }
+
+    /// Changes the packets that wait, and says when that passes a mark.
+    private func change<Result: Sendable>(
+        _ body: (inout State) -> Result
+    ) -> (result: Result, wasEmpty: Bool, before: Int, after: Int) {
+        let (result, mark, wasEmpty, before, after) = state.withLock { state in
+            let (wasHigh, wasEmpty, before) = (
+                state.lane.isHigh, state.lane.isEmpty, state.lane.rows
+            )
+            let result = body(&state)
+            let isHigh = state.lane.isHigh
+            let mark: Lane.Mark? = isHigh == wasHigh ? nil : (isHigh ? .high : .low)
+            if mark != nil { state.highSince = isHigh ? clock.monotonic().nanoseconds : nil }
+            return (result, mark, wasEmpty, before, state.lane.rows)
+        }
+        if let mark { onMark(number, mark) }
+        return (result, wasEmpty, before, after)
+    }
+
+    // MARK: the intake
+
+    func offer(_ packet: QueuedPacket, now: Int64) -> Lane.Admission {
+        let drops = overflow == .drop
+        let change = change { $0.lane.offer(packet, drops: drops, now: now) }
+        let isDue =
+            change.result == .refused || change.before < batchRows && change.after >= batchRows
+        if change.wasEmpty || isDue { ring() }
+        return change.result
+    }
+
+    var hasRoomForOrders: Bool { state.withLock { $0.orders.count < Self.ordersMax / 2 } }
+
+    /// Only while `hasRoomForOrders`, for as many as a port holds.
+    func send(_ order: OwnershipOrder) {
+        state.withLock { $0.orders.append(order) }
+        ring()
+    }
+
+    /// Inputs whose readers have stopped: their rows may say something else by now.
+    func look(at inputs: [Int]) {
+        state.withLock { $0.stopped = inputs }
+        ring()
+    }
+
+    /// Appends what the worker said since the last call.
+    func takeViews(into views: inout [PartitionView]) {
+        state.withLock { state in
+            views.append(contentsOf: state.views.values)
+            state.views.removeAll(keepingCapacity: true)
+        }
+    }
+
+    /// Forgets the packets of these inputs that are of another reading.
+    func remove(inputs: [Int], otherThan reading: UInt64?) {
+        _ = change { state in
+            state.lane.remove { inputs.contains($0.input) && $0.reading != reading }
+        }
+    }
+
+    /// Something changed that the worker has to look at.
+    func ring() {
+        // Full: it rings already.
+        _ = bell.send(())
+    }
+
+    // MARK: the worker
+
+    func takeOrders(into orders: inout [OwnershipOrder]) {
+        state.withLock { state in
+            orders.append(contentsOf: state.orders)
+            state.orders.removeAll(keepingCapacity: true)
+        }
+    }
+
+    func takeStopped() -> [Int] {
+        state.withLock { state in
+            defer { state.stopped = [] }
+            return state.stopped
+        }
+    }
+
+    func take(_ portion: Lane.Portion, into packets: inout [QueuedPacket]) {
+        let taken = change { state in
+            var taken: [QueuedPacket] = []
+            state.lane.take(portion, into: &taken)
+            return taken
+        }
+        packets.append(contentsOf: taken.result)
+    }
+
+    func holdsPackets(of inputs: Set<Int>) -> Bool {
+        state.withLock { $0.lane.contains { inputs.contains($0.input) } }
+    }
+
+    /// What waits will be read again.
+    func removeAll() { _ = change { $0.lane.remove { _ in true } } }
+
+    func show(_ view: PartitionView) { state.withLock { $0.views[view.partition] = view } }
+
+    /// Until the bell rings, at most so long.
+    func wait(_ time: Duration) {
+        var heard: [Void] = []
+        _ = bell.receive(into: &heard, max: 1, timeout: time)
+    }
+
+    // MARK: anybody
+
+    var waiting: Waiting {
+        state.withLock { state in
+            Waiting(
+                packets: state.lane.count, rows: state.lane.rows, bytes: state.lane.bytes,
+                oldest: state.lane.oldest, isHigh: state.lane.isHigh, highSince: state.highSince)
+        }
+    }
+}

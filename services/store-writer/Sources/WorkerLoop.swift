@@ -1,0 +1,46 @@
+import MarketModel
+import Primitives
+import ServiceRuntime
+import TapeTransport
+import Telemetry
+
+/// The thread of a worker: one life after the other.
+struct WorkerLoop: Sendable {
+    /// How soon a worker that died is there again: far below the 200 ms that are promised.
+    private static let restartFirst = Duration.milliseconds(100)
+    private static let restartMax = Duration.seconds(10)
+    /// Who lived as long as this did not die of the same.
+    private static let lifeNanoseconds: Int64 = 60_000_000_000
+
+    let lane: WorkerLane
+    let partitions: [Partition]
+    let surroundings: StoreWorker.Surroundings
+
+    /// Runs until `isOver`.
+    func run(until isOver: () -> Bool) {
+        let clock = SystemClock()
+        var random = SystemRandomNumberGenerator()
+        var backoff = Backoff(first: Self.restartFirst, limit: Self.restartMax)
+        var assignment = StoreWorker.Assignment(partitions)
+        var begin = clock.monotonic().nanoseconds
+        while true {
+            let worker = StoreWorker(lane, assignment, surroundings, begin: begin)
+            let bornAt = clock.monotonic().nanoseconds
+            do throws(StoreWorker.Death) {
+                try worker.run(until: isOver)
+                surroundings.report.ended(thread: lane.number)
+                return
+            } catch {
+                assignment = worker.assignment
+                let now = clock.monotonic().nanoseconds
+                if now - bornAt > Self.lifeNanoseconds { backoff.reset() }
+                let wait = backoff.next(using: &random)
+                begin = now + wait.wholeNanoseconds
+                surroundings.report.died(thread: lane.number)
+                surroundings.metrics.restarts.add()
+                surroundings.context.telemetry.emit(
+                    WorkerRestarted(thread: lane.number, reason: error.reason, wait: wait))
+            }
+        }
+    }
+}

@@ -32,10 +32,11 @@ struct WriterBench {
     /// `name` names the database; the namespace is the schema's.
     init(
         _ name: String, nats: NatsServer? = nil, server: PostgresServer? = nil,
-        timescale: Bool = false
+        partitions: Int = 4, timescale: Bool = false
     ) throws {
         let namespace = name.replacing("writer_", with: "w")
-        tape = try TestTape(nats ?? Peers.nats.get(), namespace: namespace)
+        tape = try TestTape(
+            nats ?? Peers.nats.get(), namespace: namespace, partitions: partitions)
         database = try TestDatabase(
             name, schema: namespace, timescale: timescale, server: server)
         try database.migrate()

@@ -81,10 +81,12 @@ import Testing
         rig.auditOnce(0)
     }
 
-    @Test("held, what comes meanwhile is bounded by the open pulls, also for large packets")
-    func holdIsBounded() throws {
+    @Test(
+        "held, what comes meanwhile is bounded by the open pulls, also for large packets",
+        arguments: [ReaderLane.pullBytes, 160 * 1_024])
+    func holdIsBounded(pullBytes: Int) throws {
         let tape = try TapeServer()
-        let rig = try tape.openRig()
+        let rig = try tape.openRig(pullBytes: pullBytes)
         rig.addReader(0)
         rig.readers.open(1, at: nil)
         #expect(rig.run { rig.readers.isReading(0) && rig.readers.isReading(1) })
@@ -94,7 +96,7 @@ import Testing
         #expect(rig.run { rig.takenIDs[1].count == 60_000 })
         rig.run(for: 200)
         let bytes = rig.delivered[0] * 70_000
-        #expect(bytes <= ReaderLane.pullsMax * (ReaderLane.pullBytes + 70_000))
+        #expect(bytes <= ReaderLane.pullsMax * (pullBytes + 70_000))
         rig.release(0)
         #expect(rig.run { rig.hasTakenAll(0) })
         rig.auditOnce(0)

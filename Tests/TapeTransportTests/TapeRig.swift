@@ -43,7 +43,7 @@ final class TapeRig {
     /// `url`: another way to the server than the straight one.
     init(
         _ server: NatsServer, names: TapeNames, source: String = "sim",
-        url: String? = nil
+        url: String? = nil, pullBytes: Int = ReaderLane.pullBytes
     ) throws {
         self.server = server
         self.source = try #require(SourceName(source))
@@ -60,7 +60,8 @@ final class TapeRig {
             readiness: readiness)
         client.notify(mailbox)
         publisher = try TapePublisher(client, mailbox: mailbox)
-        readers = try TapeReaders(client, group: "test", mailbox: mailbox)
+        readers = try TapeReaders(
+            client, group: "test", mailbox: mailbox, pullBytes: pullBytes)
     }
 
     deinit { client.close() }

@@ -22,13 +22,15 @@ struct TapeServer {
         try rig.client.ensureBarStream(bytesMax: bytesMax)
     }
 
-    func rig(source: String = "sim") throws -> TapeRig {
-        try TapeRig(server, names: names, source: source)
+    func rig(source: String = "sim", pullBytes: Int = ReaderLane.pullBytes) throws -> TapeRig {
+        try TapeRig(server, names: names, source: source, pullBytes: pullBytes)
     }
 
     /// A rig with one lane and one reader on partition 0, both open.
-    func openRig(source: String = "sim") throws -> TapeRig {
-        let rig = try rig(source: source)
+    func openRig(
+        source: String = "sim", pullBytes: Int = ReaderLane.pullBytes
+    ) throws -> TapeRig {
+        let rig = try rig(source: source, pullBytes: pullBytes)
         try rig.addLane(0)
         rig.addReader(0)
         rig.publisher.open()

@@ -70,7 +70,7 @@ extension PostgresConnection {
 extension Session {
     /// Queues and sends: nothing of `bytes` stays in libpq's buffer, so its size is bounded.
     func putCopyData(
-        _ bytes: [UInt8], _ operation: String, _ deadline: Deadline
+        _ bytes: RawSpan, _ operation: String, _ deadline: Deadline
     ) throws(PostgresError) {
         while true {
             let open = unsafe try require(operation)

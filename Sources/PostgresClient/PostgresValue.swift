@@ -115,6 +115,7 @@ extension Array where Element == UInt8 {
 
 extension Timestamp {
     /// Microseconds since 2000-01-01 UTC, rounded down: the server's own count.
+    @inlinable @inline(__always)
     var postgresMicroseconds: Int64 {
         let quotient = nanoseconds / 1_000
         let floored = nanoseconds % 1_000 < 0 ? quotient - 1 : quotient

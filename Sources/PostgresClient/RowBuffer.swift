@@ -1,0 +1,60 @@
+/// The bytes of rows on their way to the server: big-endian stores behind one check per row.
+///
+/// A COPY's buffer is reserved once. Whoever begins a row reserves the most that its fields of
+/// fixed size can take, and stores those without another look; a field of variable size reserves
+/// its own length beside what the rest of the row needs.
+// Safety: the memory is this value's alone, from init to deinit, and every store lies inside of
+// what `reserve` has proven to be there.
+@safe @usableFromInline
+struct RowBuffer: ~Copyable {
+    @usableFromInline var start: UnsafeMutableRawPointer
+    @usableFromInline var capacity: Int
+    @usableFromInline var used = 0
+
+    init(capacity: Int) {
+        precondition(capacity > 0, "a buffer without room")
+        unsafe start = .allocate(byteCount: capacity, alignment: 16)
+        self.capacity = capacity
+    }
+
+    @inlinable
+    deinit { unsafe start.deallocate() }
+
+    /// Room for so many bytes more.
+    @inlinable @inline(__always)
+    mutating func reserve(_ count: Int) {
+        if capacity &- used < count { grow(count) }
+    }
+
+    @usableFromInline @inline(never)
+    mutating func grow(_ count: Int) {
+        let larger = max(capacity * 2, used + count)
+        let moved = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 16)
+        unsafe moved.copyMemory(from: start, byteCount: used)
+        unsafe start.deallocate()
+        unsafe start = moved
+        capacity = larger
+    }
+
+    @inlinable @inline(__always)
+    mutating func put(_ value: some FixedWidthInteger & BitwiseCopyable) {
+        unsafe start.storeBytes(of: value.bigEndian, toByteOffset: used, as: type(of: value))
+        used &+= MemoryLayout.size(ofValue: value)
+    }
+
+    /// Bytes whose room this reserves, and as much more.
+    mutating func put(_ bytes: UnsafeRawBufferPointer, spare: Int) {
+        reserve(bytes.count + spare)
+        if let first = bytes.baseAddress {
+            unsafe (start + used).copyMemory(from: first, byteCount: bytes.count)
+        }
+        used += bytes.count
+    }
+
+    func withBytes<Failure: Error>(
+        _ body: (RawSpan) throws(Failure) -> Void
+    ) throws(Failure) {
+        // Safety: the span does not outlive the call.
+        try body(unsafe UnsafeRawBufferPointer(start: start, count: used).bytes)
+    }
+}

@@ -25,7 +25,8 @@ public struct Sink: Sendable {
     public let name: SinkName
     /// Of which stream its records are.
     public let input: PacketKind
-    /// `WireFormat.Template`s of its records. Each template is of one sink.
+    /// `WireFormat.Template`s of its records. Each template is of one sink; `events` takes those of
+    /// none, too.
     public let templates: [UInt16]
     /// `COPY … FROM STDIN (FORMAT binary)`, into the staging table if there is one.
     public let copy: String
@@ -46,10 +47,18 @@ public struct Sink: Sendable {
     }
 }
 
-/// A table of the store, by its name in the database.
+/// A table of the store, by its name in the database and in WRITER_SINKS.
 public enum SinkName: String, CaseIterable, Sendable {
     case trades
     case quotes
-    case bars
+    case depth
+    case options
+    case news
+    case fundamentals
+    case indicators
+    case providerBars = "provider_bars"
     case gaps
+    case events
+    case bars
+    case lateTicks = "late_ticks"
 }

@@ -2,26 +2,51 @@ public import TapeCodec
 
 /// All tables of the store, and those of them that are switched on.
 public struct SinkCatalogue: Sendable {
-    public static let all: [Sink] = [.trades, .quotes, .bars, .gaps]
+    public static let all: [Sink] = [
+        .trades, .quotes, .depth, .options, .news, .fundamentals, .indicators, .providerBars,
+        .gaps, .events, .bars, .lateTicks,
+    ]
 
     /// In the order in which a transaction writes them.
     public let sinks: [Sink]
-    /// By a template's low byte: one more than the index of its sink, 0 for none.
-    private var places = InlineArray<256, UInt8>(repeating: 0)
+    /// By a template's low byte: the template, and which sink of `all` takes it. 0: none of its own.
+    private var templates = InlineArray<256, UInt16>(repeating: 0)
+    private var owners = InlineArray<256, UInt8>(repeating: 0)
+    /// By a sink's place in `all`: its place in `sinks`; nothing when it is switched off.
+    private var places: [Int?] = []
+    private let rest: Int
 
     public init(_ names: Set<SinkName> = Set(SinkName.allCases)) {
-        sinks = Self.all.filter { names.contains($0.name) }
-        for (index, sink) in sinks.enumerated() {
-            for template in sink.templates { places[Int(template & 0xff)] = UInt8(index + 1) }
+        let sinks = Self.all.filter { names.contains($0.name) }
+        self.sinks = sinks
+        rest = Self.all.firstIndex { $0.name == .events } ?? 0
+        for (owner, sink) in Self.all.enumerated() {
+            places.append(sinks.firstIndex { $0.name == sink.name })
+            for template in sink.templates {
+                let slot = Int(template & 0xff)
+                precondition(templates[slot] == 0, "two sinks for what looks alike")
+                templates[slot] = template
+                owners[slot] = UInt8(owner)
+            }
         }
     }
 
-    /// Nil: none that is switched on takes it.
+    /// Nil: it is damaged, or the table that it belongs to is switched off.
     public func index(of record: Record) -> Int? {
         guard let template = record.template else { return nil }
-        let place = places[Int(template & 0xff)]
-        guard place > 0, sinks[Int(place) - 1].templates.contains(template) else { return nil }
-        return Int(place) - 1
+        return places[owner(template)]
+    }
+
+    /// The table that a tick belongs to and that is switched off: the tick is skipped.
+    public func switchedOff(_ record: Record) -> SinkName? {
+        guard let template = record.template else { return nil }
+        let owner = owner(template)
+        return places[owner] == nil ? Self.all[owner].name : nil
+    }
+
+    private func owner(_ template: UInt16) -> Int {
+        let slot = Int(template & 0xff)
+        return templates[slot] == template ? Int(owners[slot]) : rest
     }
 }
 

@@ -1,5 +1,5 @@
 internal import MarketModel
-internal import Primitives
+public import Primitives
 
 // The messages that come once per packet or symbol. Each answers nil when the message is of
 // another template, its block is too short, or a field holds no value of its type.
@@ -33,6 +33,29 @@ extension MessageBounds {
         let definition = SeriesDefinition(
             name: name, widthNanoseconds: packet.int64(at: body + 8))
         return (packet.uint32(at: body), definition)
+    }
+
+    /// The parts of a symbol's definition where they stand in the packet, unchecked: for whoever
+    /// copies them and needs no text of its own. Nil as for `symbolDefinition`, but for the texts.
+    public func symbolParts(in packet: RawSpan) -> SymbolParts? {
+        guard isA(WireFormat.Template.symbolDefinition, WireFormat.Block.symbolDefinition) else {
+            return nil
+        }
+        return SymbolParts(
+            index: packet.uint32(at: body),
+            since: Timestamp(nanoseconds: packet.int64(at: body + 8)),
+            symbol: variable(0, in: packet), provider: variable(1, in: packet),
+            source: variable(2, in: packet))
+    }
+
+    /// The same of a series.
+    public func seriesParts(in packet: RawSpan) -> SeriesParts? {
+        guard isA(WireFormat.Template.seriesDefinition, WireFormat.Block.seriesDefinition) else {
+            return nil
+        }
+        return SeriesParts(
+            index: packet.uint32(at: body), widthNanoseconds: packet.int64(at: body + 8),
+            name: variable(0, in: packet))
     }
 
     public func epochMarker(in packet: RawSpan) -> EpochMarker? {
@@ -74,6 +97,21 @@ extension MessageBounds {
     private func isA(_ wanted: UInt16, _ block: Int) -> Bool {
         template == wanted && blockLength >= block
     }
+}
+
+/// Where the parts of a symbol's definition stand in its packet.
+public struct SymbolParts: Sendable {
+    public let index: UInt32
+    public let since: Timestamp
+    public let symbol: Range<Int>
+    public let provider: Range<Int>
+    public let source: Range<Int>
+}
+
+public struct SeriesParts: Sendable {
+    public let index: UInt32
+    public let widthNanoseconds: Int64
+    public let name: Range<Int>
 }
 
 extension PacketReader {

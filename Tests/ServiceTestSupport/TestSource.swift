@@ -38,6 +38,11 @@ public struct TestSource {
     public mutating func append(_ trade: Trade) { precondition(builder.append(trade)) }
     public mutating func append(_ quote: Quote) { precondition(builder.append(quote)) }
 
+    /// Any record, by the builder's own call; it has to fit.
+    public mutating func append(_ add: (inout PacketBuilder) -> Bool) {
+        precondition(add(&builder))
+    }
+
     public mutating func seal(watermark: Timestamp) -> SealedPacket {
         nextOrdinal += skip
         skip = 0

@@ -67,6 +67,7 @@ struct MigratorTests {
     private let files = [
         "0001_schema.sql", "0002_hypertables.sql", "0003_gaps.sql", "0004_bars_replaced.sql",
         "0005_tape_gaps.sql", "0006_replayed.sql", "0007_dropped_gaps.sql",
+        "0008_more_tables.sql",
     ]
 
     @Test(
@@ -100,7 +101,12 @@ struct MigratorTests {
             SELECT hypertable_name, time_interval FROM timescaledb_information.dimensions
             WHERE hypertable_schema = 'md' ORDER BY 1
             """
-        #expect(try timescale.psql(found) == "bars|1 day\nquotes|1 day\ntrades|1 day")
+        let tables = [
+            "bars", "depth", "events", "fundamentals", "indicators", "late_ticks", "news",
+            "options", "provider_bars", "quotes", "trades",
+        ]
+        #expect(
+            try timescale.psql(found) == tables.map { "\($0)|1 day" }.joined(separator: "\n"))
         for database in [plain, timescale] {
             #expect(
                 try database.psql(
@@ -117,7 +123,7 @@ struct MigratorTests {
         try database.psql("GRANT USAGE ON SCHEMA ext TO \(database.migrator)")
         try database.migrate()
         #expect(
-            try database.psql("SELECT count(*) FROM timescaledb_information.hypertables") == "3")
+            try database.psql("SELECT count(*) FROM timescaledb_information.hypertables") == "11")
     }
 
     @Test("two namespaces live side by side, also one that is named by a keyword")

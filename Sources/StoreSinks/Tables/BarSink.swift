@@ -19,6 +19,7 @@ private enum BarRow {
         mixed_providers, source, partition, ordinal
         """
     static let columns: Int16 = 28
+    private static let reasons = NameTable(BarReason.self)
 
     /// Once per session. Emptied by every COMMIT.
     static let makeStaging = """
@@ -26,7 +27,7 @@ private enum BarRow {
         ON COMMIT DELETE ROWS
         """
 
-    static let copy = "COPY bars_staging (\(columnNames)) FROM STDIN (FORMAT binary)"
+    static let copy = Sink.copy("bars_staging", columnNames)
 
     /// Sorted by key, so that two writers never wait for each other in a circle; of one key the
     /// highest revision of the batch. Versions that are no row any more are counted in `replaced`.
@@ -57,12 +58,12 @@ private enum BarRow {
         _ record: Record, _ context: borrowing PacketContext, _: RawSpan, _ ordinal: UInt64,
         _ row: inout BinaryCopyWriter
     ) throws(PostgresError) -> Bool {
-        guard case .bar(let bar) = record, let symbol = context.symbol(bar.symbol),
-            let series = context.series(bar.series)
+        guard case .bar(let bar) = record, let symbol = context.definition(bar.symbol),
+            let name = symbol.symbol, let series = context.seriesName(bar.series)
         else { return false }
         try row.row(columns: columns)
-        row.text(symbol.symbol.text)
-        row.text(series.name.text)
+        row.shared(name, of: context.fields)
+        row.shared(series, of: context.fields)
         row.timestamptz(bar.openTime.storable)
         row.int64(bar.number)
         row.price(bar.open)
@@ -83,10 +84,10 @@ private enum BarRow {
         row.int64(bar.closeTime.nanoseconds)
         row.int64(Int64(bar.generation))
         row.int64(Int64(bitPattern: ordinal))
-        row.text(BarReason(rawValue: bar.reason).map { "\($0)" } ?? "unknown")
+        row.name(bar.reason, of: reasons)
         row.bool(bar.flags.contains(.partial))
         row.bool(bar.flags.contains(.mixedProviders))
-        row.text(symbol.source?.text ?? "")
+        row.shared(symbol.source, of: context.fields)
         row.int32(Int32(context.header.partition.number))
         row.int64(Int64(bitPattern: ordinal))
         return true

@@ -14,67 +14,47 @@ extension Sink {
 }
 
 private enum GapRow {
-    static let copy = """
-        COPY gaps (sink, input, partition, source, reason, detail, symbol, kind, from_time, \
-        from_time_ns, to_time, to_time_ns, state, lost_first_ordinal, lost_last_ordinal, \
-        receive_time, epoch, ordinal) FROM STDIN (FORMAT binary)
+    static let copy = Sink.copy(
+        "gaps",
         """
+        sink, input, partition, source, reason, detail, symbol, kind, from_time, from_time_ns, \
+        to_time, to_time_ns, state, lost_first_ordinal, lost_last_ordinal, receive_time, epoch, \
+        ordinal
+        """)
     private static let columns: Int16 = 18
+    private static let reasons = NameTable(GapReason.self)
+    private static let kinds = NameTable(DataKind.self)
+    private static let states = NameTable(GapState.self)
 
     @Sendable static func write(
         _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
         _ ordinal: UInt64, _ row: inout BinaryCopyWriter
     ) throws(PostgresError) -> Bool {
-        guard case .other(let message) = record, let record = message.gapRecord(in: packet)
+        guard case .other(let message) = record, let gap = message.gapRecord(in: packet),
+            let symbol = context.reference(gap.header.symbol)
         else { return false }
-        // Of all symbols, or of one that the packet defines.
-        let symbol = context.symbol(record.header.symbol)?.symbol
-        guard symbol != nil || record.header.symbol == TickHeader.noSymbol else { return false }
         try row.row(columns: columns)
         row.text(Sink.owner)
         row.text("ticks")
         row.int32(Int32(context.header.partition.number))
         row.text(context.header.source.text)
-        row.text(name(GapReason.self, record.reason))
-        row.text(record.detail)
-        if let symbol { row.text(symbol.text) } else { row.null() }
-        row.text(name(DataKind.self, record.kind))
-        row.time(record.from)
-        row.time(record.to)
-        row.text(name(GapState.self, record.state))
-        row.ordinal(record.firstOrdinal)
-        row.ordinal(record.lastOrdinal)
-        record.header.receiveTime.isDefined
-            ? row.timestamptz(record.header.receiveTime) : row.null()
+        row.name(gap.reason, of: reasons)
+        row.text(gap.detail)
+        if let place = symbol.symbol { row.shared(place, of: context.fields) } else { row.null() }
+        row.name(gap.kind, of: kinds)
+        row.exactTime(gap.from)
+        row.exactTime(gap.to)
+        row.name(gap.state, of: states)
+        row.ordinal(gap.firstOrdinal)
+        row.ordinal(gap.lastOrdinal)
+        row.timestamptz(gap.header.receiveTime)
         row.int64(Int64(bitPattern: context.header.epoch))
         row.int64(Int64(bitPattern: ordinal))
         return true
     }
-
-    /// `gatewayLost` is gateway_lost; a value that this version does not know is its number.
-    private static func name<Kind: RawRepresentable>(
-        _ type: Kind.Type, _ raw: UInt8
-    ) -> String where Kind.RawValue == UInt8 {
-        guard let kind = Kind(rawValue: raw) else { return String(raw) }
-        return "\(kind)".reduce(into: "") { text, character in
-            if character.isUppercase { text.append("_") }
-            text.append(contentsOf: character.lowercased())
-        }
-    }
 }
 
 extension BinaryCopyWriter {
-    /// Rounded down, and exact beside it.
-    fileprivate mutating func time(_ time: Timestamp) {
-        guard time.isDefined else {
-            null()
-            null()
-            return
-        }
-        timestamptz(time)
-        int64(time.nanoseconds)
-    }
-
     /// 0 is none.
     fileprivate mutating func ordinal(_ ordinal: UInt64) {
         ordinal == 0 ? null() : int64(Int64(bitPattern: ordinal))

@@ -5,28 +5,78 @@ import TapeCodec
 
 // What the rows of several tables have in common.
 extension BinaryCopyWriter {
+    @inline(__always)
     mutating func price(_ price: Price) {
-        price.isDefined ? numeric(Int128(price.raw), scale: Price.decimals) : null()
+        price.isDefined ? decimal(price.raw, scale: Price.decimals) : null()
     }
 
+    @inline(__always)
     mutating func quantity(_ quantity: Quantity) {
-        quantity.isDefined ? numeric(Int128(quantity.raw), scale: Quantity.decimals) : null()
+        quantity.isDefined ? decimal(quantity.raw, scale: Quantity.decimals) : null()
+    }
+
+    mutating func ratio(_ ratio: Ratio) {
+        ratio.isDefined ? decimal(ratio.raw, scale: Ratio.decimals) : null()
+    }
+
+    @inline(__always)
+    mutating func shortText(_ text: ShortText) { packedText(text.raw) }
+
+    /// `ts`, `event_time_ns`, `symbol`, which all tick tables begin with.
+    @inline(__always)
+    mutating func tickHead(
+        _ time: Timestamp, _ symbol: PacketContext.Definition, _ context: borrowing PacketContext
+    ) {
+        timestamptz(time.storable)
+        int64(time.nanoseconds)
+        if let place = symbol.symbol { shared(place, of: context.fields) } else { null() }
     }
 
     /// `flags` and everything behind it, which all tick tables end with.
+    @inline(__always)
     mutating func tickTail(
-        _ header: TickHeader, _ symbol: SymbolDefinition, _ packet: PacketHeader, ordinal: UInt64
+        _ header: TickHeader, _ symbol: PacketContext.Definition,
+        _ context: borrowing PacketContext, ordinal: UInt64
     ) {
         int32(Int32(header.flags.rawValue))
-        text(symbol.provider)
-        header.providerID == 0 ? null() : numeric(Int128(header.providerID), scale: 0)
-        header.providerTime.isDefined ? timestamptz(header.providerTime) : null()
+        shared(symbol.provider, of: context.fields)
+        header.providerID == 0 ? null() : unsigned(header.providerID)
+        timestamptz(header.providerTime)
         int16(Int16(header.resolution))
         timestamptz(header.receiveTime.storable)
         int64(header.receiveTime.nanoseconds)
-        text(packet.source.text)
-        int32(Int32(packet.partition.number))
-        int64(Int64(bitPattern: packet.epoch))
+        shared(context.origin, of: context.fields)
         int64(Int64(bitPattern: ordinal))
     }
+
+    /// Rounded down, and exact beside it.
+    mutating func exactTime(_ time: Timestamp) {
+        guard time.isDefined else {
+            null()
+            null()
+            return
+        }
+        timestamptz(time)
+        int64(time.nanoseconds)
+    }
+
+    mutating func optionalText(_ text: String) { text.isEmpty ? null() : self.text(text) }
+}
+
+extension Sink {
+    /// The columns of `tickTail`.
+    static let tail = """
+        flags, provider, provider_id, provider_time, time_resolution, receive_time, \
+        receive_time_ns, source, partition, epoch, ordinal
+        """
+
+    static func copy(_ table: String, _ columns: String) -> String {
+        "COPY \(table) (\(columns)) FROM STDIN (FORMAT binary)"
+    }
+}
+
+extension Timestamp {
+    /// Where a tick without a usable time stands in tables that are cut by time.
+    @inline(__always)
+    var storable: Timestamp { isDefined ? self : Timestamp(nanoseconds: 0) }
 }

@@ -17,16 +17,53 @@ CROSS JOIN LATERAL (
         AND g.reason IN ('tape_lost', 'hole') AND g.ordinal IS NULL
 ) AS lost;
 
+-- Every ordinal that a row stands for, by the stream that gave it out: the one place that names all
+-- tables whose rows are only ever added. Bars are not among them: of a bar only the last version is
+-- a row.
+CREATE OR REPLACE VIEW stored_ordinals AS
+SELECT 'ticks' AS input, source, partition, ordinal FROM trades
+UNION ALL
+SELECT 'ticks', source, partition, ordinal FROM quotes
+UNION ALL
+SELECT 'ticks', source, partition, ordinal FROM depth
+UNION ALL
+SELECT 'ticks', source, partition, ordinal FROM options
+UNION ALL
+SELECT 'ticks', source, partition, ordinal FROM news
+UNION ALL
+SELECT 'ticks', source, partition, ordinal FROM fundamentals
+UNION ALL
+SELECT 'ticks', source, partition, ordinal FROM indicators
+UNION ALL
+SELECT 'ticks', source, partition, ordinal FROM provider_bars
+UNION ALL
+SELECT 'ticks', source, partition, ordinal FROM gaps WHERE ordinal IS NOT NULL
+UNION ALL
+SELECT input, source, partition, ordinal FROM events
+UNION ALL
+SELECT 'bars', source, partition, ordinal FROM late_ticks;
+
 -- The same from the rows themselves: every ordinal once, none missing in between. Reads the tables
 -- as a whole: for an auditor, not for a dashboard.
 CREATE OR REPLACE VIEW stored_ticks AS
 SELECT source, partition, count(*) AS rows, count(DISTINCT ordinal) AS ordinals,
     min(ordinal) AS first_ordinal, max(ordinal) AS last_ordinal
-FROM (
-    SELECT source, partition, ordinal FROM trades
-    UNION ALL
-    SELECT source, partition, ordinal FROM quotes
-    UNION ALL
-    SELECT source, partition, ordinal FROM gaps WHERE ordinal IS NOT NULL
-) ticks
+FROM stored_ordinals
+WHERE input = 'ticks'
 GROUP BY source, partition;
+
+-- Documents put together from their parts. `complete`: all parts are there, and as long as they
+-- should be; of a part that came twice the later one counts.
+CREATE OR REPLACE VIEW fundamental_documents AS
+SELECT symbol, report, provider, provider_id, min(ts) AS ts, source, partition, parts,
+    document_bytes, count(*) AS parts_stored,
+    count(*) = parts AND sum(length(content)) = document_bytes AS complete,
+    string_agg(content, ''::bytea ORDER BY part) AS content
+FROM (
+    SELECT DISTINCT ON (symbol, report, provider, provider_id, source, partition, parts,
+        document_bytes, part) *
+    FROM fundamentals
+    ORDER BY symbol, report, provider, provider_id, source, partition, parts, document_bytes, part,
+        epoch DESC, ordinal DESC
+) AS part
+GROUP BY symbol, report, provider, provider_id, source, partition, parts, document_bytes;

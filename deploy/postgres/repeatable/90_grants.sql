@@ -19,7 +19,9 @@ BEGIN
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', schema_name, runtime_role);
     EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I', schema_name, runtime_role);
-    EXECUTE format('GRANT INSERT ON trades, quotes TO %I', runtime_role);
+    EXECUTE format(
+        'GRANT INSERT ON trades, quotes, depth, options, news, fundamentals, indicators,
+            provider_bars, events, late_ticks TO %I', runtime_role);
     -- What the tape says, and not the columns by which ordinals leave the books.
     EXECUTE format(
         'GRANT INSERT (sink, input, partition, source, reason, detail, symbol, kind, from_time,

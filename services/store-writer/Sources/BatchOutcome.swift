@@ -26,6 +26,8 @@ struct BatchOutcome: Sendable {
     /// Of those tables where a higher revision wins: rows that were there in the same or a later
     /// one.
     var ignored: [SinkName: Int] = [:]
+    /// Ticks of tables that are switched off.
+    var skipped: [SinkName: UInt64] = [:]
     /// Per item of the batch.
     var counts: [TickCount] = []
     /// The earliest receive time among the ticks; undefined when there are none.

@@ -37,6 +37,9 @@ struct BatchWork: Sendable {
                 present[sink] = true
             } else {
                 outcome.counts[item].skipped += 1
+                if let sink = catalogue.switchedOff(record) {
+                    outcome.skipped[sink, default: 0] += 1
+                }
             }
             guard let time = record.receiveTime else { return }
             outcome.oldestReceiveTime = min(outcome.oldestReceiveTime, time)
@@ -108,35 +111,49 @@ extension Character {
 }
 
 extension WriteBatch {
-    /// Calls `visit` with each tick of an item that is not stored yet. What stands behind as many
-    /// ticks as the header says has no ordinal.
+    /// Calls `visit` with each tick that is not stored yet, in the order of the batch.
+    func walk<Failure: Error>(
+        _ visit: (
+            _ item: Int, borrowing PacketContext, Record, _ ordinal: UInt64, RawSpan
+        ) throws(Failure) -> Void
+    ) throws(Failure) {
+        guard let first = items.first else { return }
+        // One for all packets: it allocates nothing from the second on.
+        var context = PacketContext(first.header)
+        for index in items.indices {
+            try items[index].walk(&context) { context, record, ordinal, packet throws(Failure) in
+                try visit(index, context, record, ordinal, packet)
+            }
+        }
+    }
+
+    /// The same for one of its items.
     func walk<Failure: Error>(
         item index: Int,
         _ visit: (
             borrowing PacketContext, Record, _ ordinal: UInt64, RawSpan
         ) throws(Failure) -> Void
     ) throws(Failure) {
-        let item = items[index]
-        try item.message.withPayload { packet throws(Failure) in
-            var context = PacketContext(item.header)
-            try context.walk(packet) { context, record, ordinal throws(Failure) in
-                guard ordinal > item.storedOrdinal,
-                    ordinal - item.header.firstOrdinal < UInt64(item.header.tickCount)
-                else { return }
-                try visit(context, record, ordinal, packet)
-            }
-        }
+        var context = PacketContext(items[index].header)
+        try items[index].walk(&context, visit)
     }
+}
 
-    /// The same for all of them, in the order of the batch.
-    func walk<Failure: Error>(
+extension WriteBatch.Item {
+    /// What stands behind as many ticks as the header says has no ordinal.
+    fileprivate func walk<Failure: Error>(
+        _ context: inout PacketContext,
         _ visit: (
-            _ item: Int, borrowing PacketContext, Record, _ ordinal: UInt64, RawSpan
+            borrowing PacketContext, Record, _ ordinal: UInt64, RawSpan
         ) throws(Failure) -> Void
     ) throws(Failure) {
-        for index in items.indices {
-            try walk(item: index) { context, record, ordinal, packet throws(Failure) in
-                try visit(index, context, record, ordinal, packet)
+        context.begin(header)
+        try message.withPayload { packet throws(Failure) in
+            try context.walk(packet) { context, record, ordinal throws(Failure) in
+                guard ordinal > storedOrdinal,
+                    ordinal - header.firstOrdinal < UInt64(header.tickCount)
+                else { return }
+                try visit(context, record, ordinal, packet)
             }
         }
     }

@@ -15,7 +15,7 @@ struct Main {
     static let description = ServiceDescription(
         name: "store-writer", version: ProductVersion.text,
         summary: "Writes ticks and bars to the database, and the hot state to Valkey.",
-        keys: WriterSettings.keys, rules: [.tape, .member],
+        keys: WriterSettings.keys, rules: [.tape, .member, WriterSettings.sinksRule],
         subcommands: [
             ServiceDescription.Subcommand(
                 MigrateCommand.name, "Make or update the database schema, and stop.")

@@ -25,7 +25,7 @@ struct WriterSettings: Sendable {
     /// Of their stream.
     var deadLetterBytes: Int64
     /// The tables that are written.
-    let sinks = SinkCatalogue()
+    var sinks = SinkCatalogue()
 
     /// How the writer signs its positions in the database.
     static let sink = Sink.owner
@@ -71,12 +71,33 @@ struct WriterSettings: Sendable {
                 "WRITER_DEAD_LETTERS_BYTES", .byteCount(1_048_576...Int.max), default: "64MiB",
                 group: "Writer", "Bytes that the stream of dead letters holds at most."),
             ConfigurationKey(
+                "WRITER_SINKS", .list, default: WriterSettings.sinkNames.joined(separator: ","),
+                group: "Writer",
+                "Tables that are written, separated by commas; ticks of others are skipped."),
+            ConfigurationKey(
                 "WRITER_MIGRATIONS", .text, default: "deploy/postgres", group: "Writer",
                 "Folder of the schema's migrations; only 'store-writer migrate' reads it."),
             ConfigurationKey(
                 "WRITER_HOT_STATE", .flag, default: "true", group: "Writer",
                 "Keep the latest quote, trade and bars of each symbol in Valkey."),
         ]
+
+    private static let sinkNames = SinkName.allCases.map(\.rawValue)
+
+    /// All names of WRITER_SINKS are tables, each once.
+    static let sinksRule = ConfigurationRule { configuration in
+        let names = configuration.list("WRITER_SINKS")
+        let unknown = names.filter { SinkName(rawValue: $0) == nil }
+        guard unknown.isEmpty else {
+            return "WRITER_SINKS names \(unknown.joined(separator: ", ")): the tables are "
+                + sinkNames.joined(separator: ", ")
+        }
+        let twice = Set(names.filter { name in names.count { $0 == name } > 1 })
+        guard twice.isEmpty else {
+            return "WRITER_SINKS names \(twice.sorted().joined(separator: ", ")) more than once"
+        }
+        return nil
+    }
 
     /// What a thread works on when it is this process's.
     func partitions(ofThread number: Int) -> [Partition] {
@@ -98,6 +119,8 @@ struct WriterSettings: Sendable {
             $0.isEmpty ? nil : $0
         }
         deadLetterBytes = Int64(configuration.integer("WRITER_DEAD_LETTERS_BYTES"))
+        sinks = SinkCatalogue(
+            Set(configuration.list("WRITER_SINKS").compactMap { SinkName(rawValue: $0) }))
         postgres = Self.database(configuration)
         postgres.settings = [("search_path", namespace)]
         if configuration.flag("WRITER_HOT_STATE") {

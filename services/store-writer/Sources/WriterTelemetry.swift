@@ -17,6 +17,7 @@ struct WriterMetrics: Sendable {
     private let sinkLatency: Histogram
     private let rows: [(SinkName, Counter)]
     private let ignored: Counter
+    private let skipped: [(SinkName, Counter)]
     private let age: Histogram
     let takeover: Histogram
 
@@ -48,6 +49,12 @@ struct WriterMetrics: Sendable {
         ignored = metrics.counter(
             "mds_writer_bars_ignored_total",
             "Bars that the table held already in the same or a later revision.")
+        skipped = SinkName.allCases.map { name in
+            let counter = metrics.counter(
+                "mds_writer_ticks_skipped_total", "Ticks of tables that are switched off.",
+                labels: [("sink", name.rawValue)])
+            return (name, counter)
+        }
         takeover = metrics.histogram(
             "mds_writer_takeover_seconds",
             "From the order to take a partition until the database knows its new owner.",
@@ -69,6 +76,7 @@ struct WriterMetrics: Sendable {
                 UInt64(max(0, outcome.rows[name, default: 0] - outcome.ignored[name, default: 0])))
         }
         ignored.add(UInt64(max(0, outcome.ignored[.bars, default: 0])))
+        for (name, counter) in skipped { counter.add(outcome.skipped[name, default: 0]) }
         if outcome.oldestReceiveTime.isDefined {
             age.observe(Double(now.nanoseconds(since: outcome.oldestReceiveTime)) / 1e9)
         }

@@ -1,0 +1,30 @@
+import PostgresClient
+
+/// The names of an enumeration of the tape as columns: `gatewayLost` is gateway_lost, and a number
+/// that this version does not know is its digits. Made once; a row copies.
+struct NameTable: Sendable {
+    let fields: CopyFields
+    private let places: [CopyFields.Place]
+
+    init<Kind: RawRepresentable>(_ type: Kind.Type) where Kind.RawValue == UInt8 {
+        var fields = CopyFields()
+        places = (UInt8.min...UInt8.max).map { fields.text(Self.name(type, $0)) }
+        self.fields = fields
+    }
+
+    subscript(raw: UInt8) -> CopyFields.Place { places[Int(raw)] }
+
+    static func name<Kind: RawRepresentable>(
+        _ type: Kind.Type, _ raw: UInt8
+    ) -> String where Kind.RawValue == UInt8 {
+        guard let kind = Kind(rawValue: raw) else { return String(raw) }
+        return "\(kind)".reduce(into: "") { text, character in
+            if character.isUppercase { text.append("_") }
+            text.append(contentsOf: character.lowercased())
+        }
+    }
+}
+
+extension BinaryCopyWriter {
+    mutating func name(_ raw: UInt8, of table: NameTable) { shared(table[raw], of: table.fields) }
+}

@@ -1,0 +1,178 @@
+internal import MarketModel
+internal import PostgresClient
+internal import Primitives
+public import TapeCodec
+
+/// What the rows of a packet's ticks need beside them: its header, and what it defines, in the form
+/// in which a COPY sends it. Encoded once per packet, copied by each of its rows.
+///
+/// Used for one packet after the other (`begin`) it allocates nothing.
+public struct PacketContext {
+    public private(set) var header: PacketHeader
+
+    /// The texts of the packet's definitions.
+    var fields = CopyFields()
+    /// `source, partition, epoch`, which all tick tables end with but for the ordinal.
+    private(set) var origin: CopyFields.Place
+    /// Of a tick without a symbol.
+    private(set) var nobody: Definition
+    private var symbols: [Definition?] = []
+    private var names: [Series?] = []
+
+    /// A symbol as columns.
+    struct Definition: Sendable, BitwiseCopyable {
+        /// Nil: of no symbol, or of all.
+        var symbol: CopyFields.Place?
+        var provider: CopyFields.Place
+        /// Of bars: whose ticks they are made of.
+        var source: CopyFields.Place
+        var since: Timestamp = .undefined
+        /// Of the symbol's bytes.
+        var hash: UInt64 = 0
+    }
+
+    private struct Series: Sendable, BitwiseCopyable {
+        var name: CopyFields.Place
+        var widthNanoseconds: Int64
+        var hash: UInt64
+    }
+
+    public init(_ header: PacketHeader) {
+        self.header = header
+        origin = fields.text("")
+        nobody = Definition(symbol: nil, provider: origin, source: origin)
+        begin(header)
+    }
+
+    /// The next packet, of any source.
+    public mutating func begin(_ header: PacketHeader) {
+        self.header = header
+        fields.removeAll()
+        symbols.removeAll(keepingCapacity: true)
+        names.removeAll(keepingCapacity: true)
+        let empty = fields.text("")
+        nobody = Definition(symbol: nil, provider: empty, source: empty)
+        origin = fields.text(header.source)
+        origin = origin + fields.int32(Int32(header.partition.number))
+        origin = origin + fields.int64(Int64(bitPattern: header.epoch))
+    }
+
+    // MARK: what ticks refer to
+
+    /// Nil: the packet does not define it.
+    @inline(__always)
+    func definition(_ index: UInt32) -> Definition? {
+        index < symbols.count ? symbols[Int(index)] : nil
+    }
+
+    /// Of a tick that need not be of a symbol.
+    func reference(_ index: UInt32) -> Definition? {
+        index == TickHeader.noSymbol ? nobody : definition(index)
+    }
+
+    @inline(__always)
+    func seriesName(_ index: UInt16) -> CopyFields.Place? {
+        index < names.count ? names[Int(index)]?.name : nil
+    }
+
+    func seriesHash(_ index: UInt16) -> UInt64 {
+        index < names.count ? names[Int(index)]?.hash ?? 0 : 0
+    }
+
+    /// For whoever needs it as a value, which is made anew here: nil when it is not defined.
+    public func symbol(_ index: UInt32) -> SymbolDefinition? {
+        guard let known = definition(index), let place = known.symbol,
+            let symbol = Symbol(fields.string(place))
+        else { return nil }
+        return SymbolDefinition(
+            symbol: symbol, provider: fields.string(known.provider), since: known.since,
+            source: SourceName(fields.string(known.source)))
+    }
+
+    public func series(_ index: UInt16) -> SeriesDefinition? {
+        guard index < names.count, let known = names[Int(index)],
+            let name = SeriesName(fields.string(known.name))
+        else { return nil }
+        return SeriesDefinition(name: name, widthNanoseconds: known.widthNanoseconds)
+    }
+
+    // MARK: definitions
+
+    @usableFromInline
+    mutating func define(_ message: MessageBounds, in packet: RawSpan) {
+        if let parts = message.symbolParts(in: packet) {
+            guard let definition = encode(parts, packet) else { return }
+            Self.put(definition, at: parts.index, in: &symbols)
+        } else if let parts = message.seriesParts(in: packet) {
+            guard let name = SeriesName(packet.extracting(parts.name).text) else { return }
+            Self.put(
+                Series(
+                    name: fields.text(name.text), widthNanoseconds: parts.widthNanoseconds,
+                    hash: Checksum.of(packet.extracting(parts.name))),
+                at: parts.index, in: &names)
+        }
+    }
+
+    private static func put<Value>(_ value: Value, at index: UInt32, in list: inout [Value?]) {
+        guard index < PacketLimits.definitionsMax else { return }
+        while list.count <= index { list.append(nil) }
+        list[Int(index)] = value
+    }
+
+    /// Nil where the codec finds no symbol either.
+    private mutating func encode(_ parts: SymbolParts, _ packet: RawSpan) -> Definition? {
+        guard !parts.symbol.isEmpty,
+            let symbol = encode(
+                parts.symbol, packet, bytesMax: Symbol.utf8CountMax, { Symbol($0) != nil }),
+            let provider = encode(
+                parts.provider, packet, bytesMax: SymbolDefinition.providerBytesMax,
+                { $0.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7f } })
+        else { return nil }
+        var source = nobody.source
+        if !parts.source.isEmpty {
+            guard let name = SourceName(packet.extracting(parts.source).text) else { return nil }
+            source = fields.text(name)
+        }
+        return Definition(
+            symbol: symbol, provider: provider, source: source, since: parts.since,
+            hash: fields.withText(symbol) { Checksum.of($0) })
+    }
+
+    /// Nearly all texts are printable ASCII and are taken as they stand; others by way of a
+    /// `String`, which mends what is no UTF-8.
+    private mutating func encode(
+        _ part: Range<Int>, _ packet: RawSpan, bytesMax: Int, _ isWell: (String) -> Bool
+    ) -> CopyFields.Place? {
+        let bytes = packet.extracting(part)
+        if bytes.byteCount <= bytesMax, bytes.isPrintableASCII { return fields.text(bytes) }
+        let text = bytes.text
+        guard text.utf8.count <= bytesMax, isWell(text) else { return nil }
+        return fields.text(text)
+    }
+}
+
+extension CopyFields {
+    /// From its words: a name's text would be a `String` per packet.
+    mutating func text(_ name: SourceName) -> Place {
+        var bytes = InlineArray<3, UInt64>(repeating: 0)
+        bytes[0] = name.words.first.littleEndian
+        bytes[1] = name.words.second.littleEndian
+        bytes[2] = name.words.third.littleEndian
+        // Safety: words are bytes, without gaps between them.
+        let all = unsafe bytes.span.bytes
+        var count = all.byteCount
+        while count > 0, all.uint8(at: count - 1) == 0 { count -= 1 }
+        return text(all.extracting(0..<count))
+    }
+
+    fileprivate func string(_ place: Place) -> String { withText(place) { $0.text } }
+}
+
+extension RawSpan {
+    fileprivate var isPrintableASCII: Bool {
+        for offset in 0..<byteCount where !(0x20...0x7e).contains(uint8(at: offset)) {
+            return false
+        }
+        return true
+    }
+}

@@ -1,0 +1,119 @@
+import MarketModel
+import PostgresClient
+import Primitives
+import TapeCodec
+
+/// Every tick without a table of its own as a row of `events`: what the gateway says of its
+/// subscriptions, what a person asked to be repaired, and what this version does not know, whose
+/// bytes are kept.
+extension Sink {
+    static let events = Sink(
+        .events,
+        templates: [
+            WireFormat.Template.subscriptionRecord, WireFormat.Template.repairRequest,
+        ], copy: EventRow.copy, write: EventRow.write)
+}
+
+private enum EventRow {
+    static let copy = Sink.copy(
+        "events",
+        """
+        ts, event_time_ns, symbol, input, template, name, detail, payload, \(Sink.tail)
+        """)
+    private static let columns: Int16 = 19
+
+    @Sendable static func write(
+        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
+        _ ordinal: UInt64, _ row: inout BinaryCopyWriter
+    ) throws(PostgresError) -> Bool {
+        guard case .other(let message) = record else { return false }
+        switch message.template {
+        case WireFormat.Template.subscriptionRecord:
+            guard let subscription = message.subscriptionRecord(in: packet) else { return false }
+            return try known(
+                "subscription", subscription.header, detail(subscription), message, context,
+                ordinal, &row)
+        case WireFormat.Template.repairRequest:
+            guard let request = message.repairRequest(in: packet) else { return false }
+            return try known(
+                "repair_request", request.header, detail(request), message, context, ordinal, &row)
+        default:
+            try unknown(message, context, packet, ordinal, &row)
+            return true
+        }
+    }
+
+    private static func known(
+        _ name: String, _ header: TickHeader, _ detail: JSONWriter, _ message: MessageBounds,
+        _ context: borrowing PacketContext, _ ordinal: UInt64, _ row: inout BinaryCopyWriter
+    ) throws(PostgresError) -> Bool {
+        guard let symbol = context.reference(header.symbol) else { return false }
+        try row.row(columns: columns)
+        row.tickHead(header.eventTime, symbol, context)
+        row.text(context.input)
+        row.int32(Int32(message.template))
+        row.text(name)
+        row.jsonb(detail.text)
+        row.null()
+        row.tickTail(header, symbol, context, ordinal: ordinal)
+        return true
+    }
+
+    /// A later version's: it begins as every tick does, if it is one of a provider; what its symbol
+    /// means cannot be asked from here.
+    private static func unknown(
+        _ message: MessageBounds, _ context: borrowing PacketContext, _ packet: RawSpan,
+        _ ordinal: UInt64, _ row: inout BinaryCopyWriter
+    ) throws(PostgresError) {
+        let header =
+            message.tickHeader(in: packet)
+            ?? TickHeader(
+                symbol: TickHeader.noSymbol, providerTime: .undefined,
+                receiveTime: context.header.sendTime)
+        let symbol = context.reference(header.symbol) ?? context.nobody
+        try row.row(columns: columns)
+        row.tickHead(header.eventTime, symbol, context)
+        row.text(context.input)
+        row.int32(Int32(message.template))
+        row.text("unknown")
+        row.null()
+        row.text(packet.extracting(message.body - WireFormat.messageHeaderBytes..<message.end))
+        row.tickTail(header, symbol, context, ordinal: ordinal)
+    }
+
+    // MARK: for people
+
+    private static func detail(_ subscription: SubscriptionRecord) -> JSONWriter {
+        var json = JSONWriter()
+        json.object { json in
+            json.member("action", NameTable.name(SubscriptionAction.self, subscription.action))
+            json.member("kind", NameTable.name(DataKind.self, subscription.kind))
+            json.member("mode", NameTable.name(FeedMode.self, subscription.mode))
+            json.member("provider", subscription.provider)
+            if !subscription.previousProvider.isEmpty {
+                json.member("previous_provider", subscription.previousProvider)
+            }
+            if !subscription.reason.isEmpty { json.member("reason", subscription.reason) }
+        }
+        return json
+    }
+
+    private static func detail(_ request: RepairRequest) -> JSONWriter {
+        var json = JSONWriter()
+        json.object { json in
+            for (name, time) in [("from", request.from), ("to", request.to)]
+            where time.isDefined {
+                json.member(name, "\(time)")
+            }
+            json.member("reason", NameTable.name(BarReason.self, request.reason))
+            json.member("requester", request.requester)
+            if !request.note.isEmpty { json.member("note", request.note) }
+        }
+        return json
+    }
+}
+
+extension PacketContext {
+    /// As the books call the stream.
+    fileprivate var input: String { header.kind == .bars ? "bars" : "ticks" }
+}

@@ -1,0 +1,43 @@
+import MarketModel
+import PostgresClient
+import Primitives
+import TapeCodec
+
+/// One value of an economic series as a row of `indicators`.
+extension Sink {
+    static let indicators = Sink(
+        .indicators, templates: [WireFormat.Template.indicatorValue], copy: IndicatorRow.copy,
+        write: IndicatorRow.write)
+}
+
+private enum IndicatorRow {
+    static let copy = Sink.copy(
+        "indicators",
+        """
+        ts, event_time_ns, symbol, name, unit, value, period_start, period_start_ns, period_end, \
+        period_end_ns, revision, \(Sink.tail)
+        """)
+    private static let columns: Int16 = 22
+    private static let decimals = 9
+
+    @Sendable static func write(
+        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
+        _ ordinal: UInt64, _ row: inout BinaryCopyWriter
+    ) throws(PostgresError) -> Bool {
+        guard case .other(let message) = record,
+            let indicator = message.indicatorValue(in: packet),
+            let symbol = context.reference(indicator.header.symbol)
+        else { return false }
+        try row.row(columns: columns)
+        row.tickHead(indicator.header.eventTime, symbol, context)
+        row.text(indicator.name)
+        row.text(indicator.unit)
+        indicator.value == IndicatorValue.undefined
+            ? row.null() : row.numeric(indicator.value, scale: decimals)
+        row.exactTime(indicator.periodStart)
+        row.exactTime(indicator.periodEnd)
+        row.int64(Int64(indicator.revision))
+        row.tickTail(indicator.header, symbol, context, ordinal: ordinal)
+        return true
+    }
+}

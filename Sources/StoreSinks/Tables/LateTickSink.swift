@@ -1,0 +1,53 @@
+import MarketModel
+import PostgresClient
+import Primitives
+import TapeCodec
+
+/// A tick that a series did not count as a row of `late_ticks`. It comes with the bars and has one
+/// of their ordinals.
+extension Sink {
+    static let lateTicks = Sink(
+        .lateTicks, input: .bars, templates: [WireFormat.Template.lateTick],
+        copy: LateTickRow.copy, write: LateTickRow.write)
+}
+
+private enum LateTickRow {
+    static let copy = Sink.copy(
+        "late_ticks",
+        """
+        ts, event_time_ns, symbol, series, reason, kind, price, size, exchange, conditions, \
+        ask_price, ask_size, open_time, open_time_ns, close_time, close_time_ns, of_source, \
+        of_ordinal, action, \(Sink.tail)
+        """)
+    private static let columns: Int16 = 30
+    private static let reasons = NameTable(LateTickReason.self)
+    private static let kinds = NameTable(DataKind.self)
+
+    @Sendable static func write(
+        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
+        _ ordinal: UInt64, _ row: inout BinaryCopyWriter
+    ) throws(PostgresError) -> Bool {
+        guard case .other(let message) = record, let late = message.lateTick(in: packet),
+            let symbol = context.definition(late.header.symbol),
+            let series = context.seriesName(late.series)
+        else { return false }
+        try row.row(columns: columns)
+        row.tickHead(late.header.eventTime, symbol, context)
+        row.shared(series, of: context.fields)
+        row.name(late.reason, of: reasons)
+        row.name(late.kind, of: kinds)
+        row.price(late.price)
+        row.quantity(late.size)
+        row.shortText(late.exchange)
+        row.shortText(late.conditions)
+        row.price(late.askPrice)
+        row.quantity(late.askSize)
+        row.exactTime(late.openTime)
+        row.exactTime(late.closeTime)
+        row.text(late.source.text)
+        row.int64(Int64(bitPattern: late.ordinal))
+        row.int16(Int16(late.header.action))
+        row.tickTail(late.header, symbol, context, ordinal: ordinal)
+        return true
+    }
+}

@@ -1,0 +1,47 @@
+import MarketModel
+import PostgresClient
+import Primitives
+import TapeCodec
+
+/// What a provider computed about an option as a row of `options`.
+extension Sink {
+    static let options = Sink(
+        .options, templates: [WireFormat.Template.optionComputation], copy: OptionRow.copy,
+        write: OptionRow.write)
+}
+
+private enum OptionRow {
+    static let copy = Sink.copy(
+        "options",
+        """
+        ts, event_time_ns, symbol, computed_from, basis, implied_volatility, delta, gamma, vega, \
+        theta, option_price, dividends, underlying_price, \(Sink.tail)
+        """)
+    private static let columns: Int16 = 24
+    private static let kinds = NameTable(OptionComputationKind.self)
+    private static let bases = NameTable(OptionComputationBasis.self)
+
+    @Sendable static func write(
+        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
+        _ ordinal: UInt64, _ row: inout BinaryCopyWriter
+    ) throws(PostgresError) -> Bool {
+        guard case .other(let message) = record,
+            let option = message.optionComputation(in: packet),
+            let symbol = context.definition(option.header.symbol)
+        else { return false }
+        try row.row(columns: columns)
+        row.tickHead(option.header.eventTime, symbol, context)
+        row.name(option.kind, of: kinds)
+        row.name(option.basis, of: bases)
+        row.ratio(option.impliedVolatility)
+        row.ratio(option.delta)
+        row.ratio(option.gamma)
+        row.ratio(option.vega)
+        row.ratio(option.theta)
+        row.price(option.optionPrice)
+        row.price(option.dividends)
+        row.price(option.underlyingPrice)
+        row.tickTail(option.header, symbol, context, ordinal: ordinal)
+        return true
+    }
+}

@@ -1,0 +1,48 @@
+import MarketModel
+import PostgresClient
+import Primitives
+import TapeCodec
+
+/// A bar that a provider made as a row of `provider_bars`. Its event time is its close.
+extension Sink {
+    static let providerBars = Sink(
+        .providerBars, templates: [WireFormat.Template.providerBar], copy: ProviderBarRow.copy,
+        write: ProviderBarRow.write)
+}
+
+private enum ProviderBarRow {
+    static let copy = Sink.copy(
+        "provider_bars",
+        """
+        ts, event_time_ns, symbol, made_of, open_time, open_time_ns, open, high, low, close, \
+        vwap, volume, trades, bar_flags, provider_time_ns, \(Sink.tail)
+        """)
+    private static let columns: Int16 = 26
+    private static let kinds = NameTable(ProviderBarKind.self)
+
+    @Sendable static func write(
+        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
+        _ ordinal: UInt64, _ row: inout BinaryCopyWriter
+    ) throws(PostgresError) -> Bool {
+        guard case .other(let message) = record, let bar = message.providerBar(in: packet),
+            let symbol = context.definition(bar.header.symbol)
+        else { return false }
+        try row.row(columns: columns)
+        row.tickHead(bar.closeTime, symbol, context)
+        row.name(bar.kind, of: kinds)
+        row.exactTime(bar.openTime)
+        row.price(bar.open)
+        row.price(bar.high)
+        row.price(bar.low)
+        row.price(bar.close)
+        row.price(bar.vwap)
+        bar.volume == ProviderBar.undefinedVolume
+            ? row.null() : row.numeric(bar.volume, scale: Quantity.decimals)
+        bar.trades == ProviderBar.undefinedCount ? row.null() : row.int64(bar.trades)
+        row.int16(Int16(bar.flags.rawValue))
+        bar.header.providerTime.isDefined
+            ? row.int64(bar.header.providerTime.nanoseconds) : row.null()
+        row.tickTail(bar.header, symbol, context, ordinal: ordinal)
+        return true
+    }
+}

@@ -1,0 +1,103 @@
+import MarketModel
+import Primitives
+import ServiceTestSupport
+import TapeCodec
+import TestSupport
+import Testing
+
+@testable import StoreWriter
+
+/// Rows of the tables beside trades, quotes and bars, as text.
+struct SinkBench {
+    static let time: Int64 = 1_700_000_000_123_456_789
+    static let names = ["AAPL", "日経\\225 'x'|"]
+
+    let bench: WriterBench
+
+    init(_ name: String) throws { bench = try WriterBench(name) }
+
+    func source(_ kind: PacketKind = .ticks) throws -> TestSource {
+        let name = kind == .bars ? SourceName.operator : try #require(SourceName("desk-1"))
+        var source = TestSource(bench.tape, Partition(1), source: name, kind: kind)
+        source.epoch = 7
+        for name in Self.names {
+            _ = source.register(
+                SymbolDefinition(
+                    symbol: try #require(Symbol(name)), provider: "ib", since: .undefined,
+                    source: kind == .bars ? SourceName("desk-1") : nil))
+        }
+        return source
+    }
+
+    /// Every field with something in it, or as little as may be.
+    static func header(_ symbol: UInt32, isFull: Bool = true) -> TickHeader {
+        guard isFull else {
+            return TickHeader(
+                symbol: symbol, providerTime: .undefined,
+                receiveTime: Timestamp(nanoseconds: time + 999))
+        }
+        return TickHeader(
+            symbol: symbol, flags: TickFlags(rawValue: 0x8005), resolution: 3,
+            providerTime: Timestamp(nanoseconds: time),
+            receiveTime: Timestamp(nanoseconds: time + 999), providerID: UInt64.max)
+    }
+
+    /// The columns that all tick tables end with.
+    static let tail = """
+        flags, provider, coalesce(provider_id::text, 'NULL'),
+        coalesce(\(micros("provider_time"))::text, 'NULL'), time_resolution,
+        \(micros("receive_time")), receive_time_ns, source, partition, epoch, ordinal
+        """
+
+    static func tail(
+        _ header: TickHeader, _ ordinal: Int, source: String = "desk-1"
+    ) -> [String] {
+        [
+            String(header.flags.rawValue), header.symbol == TickHeader.noSymbol ? "" : "ib",
+            header.providerID == 0 ? "NULL" : String(header.providerID),
+            header.providerTime.isDefined ? micro(header.providerTime) : "NULL",
+            String(header.resolution), micro(header.receiveTime),
+            String(header.receiveTime.nanoseconds), source, "1", "7", String(ordinal),
+        ]
+    }
+
+    static let head = "\(micros("ts")), event_time_ns, coalesce(symbol, 'NULL')"
+
+    static func head(_ header: TickHeader, time: Timestamp? = nil) -> [String] {
+        let time = time ?? header.eventTime
+        let symbol = header.symbol == TickHeader.noSymbol ? "NULL" : names[Int(header.symbol)]
+        return [micro(time), String(time.nanoseconds), symbol]
+    }
+
+    static func micros(_ column: String) -> String {
+        "(extract(epoch FROM \(column)) * 1000000)::bigint"
+    }
+
+    /// Microseconds, rounded down.
+    static func micro(_ time: Timestamp) -> String {
+        String(time.floored(toNanoseconds: 1_000).nanoseconds / 1_000)
+    }
+
+    /// As whole units of the tape.
+    static func raw(_ column: String, _ decimals: Int) -> String {
+        "coalesce(trim_scale(\(column) * 1e\(decimals))::text, 'NULL')"
+    }
+
+    static func optional(_ columns: String...) -> String {
+        columns.map { "coalesce((\($0))::text, 'NULL')" }.joined(separator: ", ")
+    }
+
+    /// What `table` holds once it has as many rows as are expected.
+    func expect(
+        _ table: String, _ columns: String, _ expected: [[String]],
+        _ location: SourceLocation = #_sourceLocation
+    ) throws {
+        let arrived = try eventually(within: 60) {
+            try bench.database.psql("SELECT count(*) FROM \(table)") == String(expected.count)
+        }
+        #expect(arrived, sourceLocation: location)
+        let rows = try bench.database.psql("SELECT \(columns) FROM \(table) ORDER BY ordinal")
+        let wanted = expected.map { $0.joined(separator: "|") }.joined(separator: "\n")
+        #expect(rows == wanted, sourceLocation: location)
+    }
+}

@@ -8,6 +8,7 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
     public static let fenced = SQLState(rawValue: "TL001")
     /// Raised by them for a time that may get no partition.
     public static let timeOutOfRange = SQLState(rawValue: "TL010")
+    public static let uniqueViolation = SQLState(rawValue: "23505")
     public static let checkViolation = SQLState(rawValue: "23514")
     public static let insufficientPrivilege = SQLState(rawValue: "42501")
     public static let queryCanceled = SQLState(rawValue: "57014")

@@ -9,7 +9,7 @@ public struct SinkCatalogue: Sendable {
 
     /// In the order in which a transaction writes them.
     public let sinks: [Sink]
-    /// By a template's low byte: the template, and which sink of `all` takes it. 0: none of its own.
+    /// By a template's low byte: the template, and which sink of `all` takes it. 0: none does.
     private var templates = InlineArray<256, UInt16>(repeating: 0)
     private var owners = InlineArray<256, UInt8>(repeating: 0)
     /// By a sink's place in `all`: its place in `sinks`; nothing when it is switched off.

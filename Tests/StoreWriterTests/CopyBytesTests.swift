@@ -135,7 +135,8 @@ struct CopyBytesTests {
             let path = folder.file(sink.name.rawValue)
             let table = "\(database.schema.quoted).\(sink.name.rawValue)"
             try database.server.psql(
-                "\\copy (SELECT \(list) FROM \(table) ORDER BY ordinal) TO '\(path)' (FORMAT binary)",
+                "\\copy (SELECT \(list) FROM \(table) ORDER BY ordinal) TO '\(path)' "
+                    + "(FORMAT binary)",
                 database: database.name)
             let theirs = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
             #expect(bytes.count > 10_000)

@@ -231,7 +231,8 @@ struct SinkRowTests {
         try rows.expect(
             "provider_bars",
             """
-            \(Row.head), made_of, \(Row.optional(Row.micros("open_time"), "open_time_ns")), \(prices),
+            \(Row.head), made_of, \(Row.optional(Row.micros("open_time"), "open_time_ns")),
+            \(prices),
             \(Row.raw("volume", 8)), \(Row.optional("trades")), bar_flags,
             \(Row.optional("provider_time_ns")), \(Row.tail)
             """,
@@ -259,14 +260,15 @@ struct SinkRowTests {
         let bare = Row.header(1, isFull: false)
         let open = Timestamp(nanoseconds: Row.time)
         let of = try #require(SourceName("desk-1"))
+        let arca = try #require(ShortText("ARCA"))
         let trade = Trade(
-            header: full, price: Price(raw: 5), size: Quantity(raw: Int64.max),
-            exchange: try #require(ShortText("ARCA")), conditions: ShortText(raw: 0x0141))
+            header: full, price: Price(raw: 5), size: .undefined, exchange: arca,
+            conditions: ShortText(raw: 0x0141))
         let quote = Quote(
             header: bare, bidPrice: Price(raw: 3), bidSize: .undefined, askPrice: Price(raw: 4),
             askSize: Quantity(raw: 9), bidExchange: .empty,
             askExchange: try #require(ShortText("12345678")))
-        var bar = Bar(symbol: 0, series: 0, openTime: open, closeTime: open)
+        let bar = Bar(symbol: 0, series: 0, openTime: open, closeTime: open)
         source.append(bar)
         source.append {
             $0.append(
@@ -280,7 +282,6 @@ struct SinkRowTests {
                     quote, source: of, ordinal: UInt64(Int64.max), series: 0, openTime: open,
                     closeTime: open, reason: .duplicate))
         }
-        bar.open = Price(raw: 1)
         source.append(bar)
         try source.publish(watermark: watermark)
         let running = try rows.bench.start()
@@ -288,7 +289,8 @@ struct SinkRowTests {
             series, reason, kind, \(Row.raw("price", 9)), \(Row.raw("size", 8)), exchange,
             conditions, \(Row.raw("ask_price", 9)), \(Row.raw("ask_size", 8)),
             \(Row.optional(Row.micros("open_time"), "open_time_ns")),
-            \(Row.optional(Row.micros("close_time"), "close_time_ns")), of_source, of_ordinal, action
+            \(Row.optional(Row.micros("close_time"), "close_time_ns")), of_source, of_ordinal,
+            action
             """
         let time = [Row.micro(open), "\(Row.time)"]
         try rows.expect(

@@ -46,8 +46,9 @@ struct WriterSettingsTests {
         #expect(settings.postgres.host == "db" && settings.postgres.port == 6_000)
         #expect(settings.postgres.password == "secret" && settings.postgres.sslMode == .require)
         #expect(settings.postgres.rootCertificate == "ca.pem")
-        #expect(settings.postgres.settings.map(\.0) == ["search_path"])
-        #expect(settings.postgres.settings.map(\.1) == ["desk"])
+        #expect(
+            settings.postgres.settings.map(\.0) == ["search_path", "work_mem", "temp_buffers"])
+        #expect(settings.postgres.settings.map(\.1) == ["desk", "32MB", "16MB"])
         #expect(settings.valkey?.user == "u" && settings.valkey?.password == "p")
     }
 

@@ -7,7 +7,11 @@ import TapeCodec
 extension Sink {
     static let bars = Sink(
         .bars, input: .bars, templates: [WireFormat.Template.bar], copy: BarRow.copy,
-        merge: Merge(makeStaging: BarRow.makeStaging, statement: BarRow.upsert),
+        merge: Merge(
+            makeStaging: BarRow.makeStaging, statement: BarRow.upsert,
+            statementForUnique: BarRow.upsertOfUnique,
+            copyOfFirst: Sink.copy("bars", BarRow.columnNames),
+            comesFirst: BarRow.comesFirst, key: BarRow.key),
         write: BarRow.write)
 }
 
@@ -37,6 +41,17 @@ private enum BarRow {
             count(*) OVER (PARTITION BY symbol, series, ts, number) - 1
         FROM bars_staging
         ORDER BY symbol, series, ts, number, revision DESC
+        \(conflict)
+        """
+
+    /// In the order of the tape, which is one for all writers too, and sorts by integers.
+    static let upsertOfUnique = """
+        INSERT INTO bars (\(columnNames))
+        SELECT \(columnNames) FROM bars_staging ORDER BY partition, ordinal
+        \(conflict)
+        """
+
+    private static let conflict = """
         ON CONFLICT (symbol, series, ts, number) DO UPDATE SET
             open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
             volume = excluded.volume, vwap = excluded.vwap, notional = excluded.notional,
@@ -53,6 +68,19 @@ private enum BarRow {
             replaced = bars.replaced + excluded.replaced + 1
         WHERE excluded.revision > bars.revision
         """
+
+    /// Bars close once; what comes for another reason is the next version of one.
+    @Sendable static func comesFirst(_ record: Record) -> Bool {
+        guard case .bar(let bar) = record else { return false }
+        return bar.reason == BarReason.closed.rawValue
+    }
+
+    @Sendable static func key(
+        _ record: Record, _ context: borrowing PacketContext
+    ) -> UInt64 {
+        guard case .bar(let bar) = record else { return 0 }
+        return context.hash(of: bar)
+    }
 
     @Sendable static func write(
         _ record: Record, _ context: borrowing PacketContext, _: RawSpan, _ ordinal: UInt64,
@@ -91,5 +119,17 @@ private enum BarRow {
         row.int32(Int32(context.header.partition.number))
         row.int64(Int64(bitPattern: ordinal))
         return true
+    }
+}
+
+extension PacketContext {
+    /// Of the key of a bar's row, whose time has microseconds.
+    fileprivate func hash(of bar: Bar) -> UInt64 {
+        let time = bar.openTime.storable.floored(toNanoseconds: 1_000).nanoseconds
+        var hash = definition(bar.symbol)?.hash ?? 0
+        hash = SeededRandom.mixed(hash) ^ seriesHash(bar.series)
+        hash = SeededRandom.mixed(hash) ^ UInt64(bitPattern: time)
+        hash = SeededRandom.mixed(hash) ^ UInt64(bitPattern: bar.number)
+        return SeededRandom.mixed(hash)
     }
 }

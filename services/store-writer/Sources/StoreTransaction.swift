@@ -16,14 +16,14 @@ struct StoreTransaction {
         var work = BatchWork(batch, catalogue)
         for index in catalogue.sinks.indices where work.present[index] {
             let sink = catalogue.sinks[index]
-            let rows = try database.copyIn(sink.copy, timeout: timeout) {
-                row throws(PostgresError) in
-                try write(batch, sink: index, to: &row, &work)
+            if let merge = sink.merge {
+                try copyKeyed(batch, sink: index, merge, &work)
+            } else {
+                work.outcome.rows[sink.name] = try database.copyIn(sink.copy, timeout: timeout) {
+                    row throws(PostgresError) in
+                    try write(batch, sink: index, to: &row, &work)
+                }
             }
-            work.outcome.rows[sink.name] = rows
-            guard let merge = sink.merge else { continue }
-            let merged = try database.execute(merge.statement, timeout: timeout).affectedRows
-            work.outcome.ignored[sink.name] = rows - merged
         }
         work.close(batch)
         return work

@@ -122,7 +122,10 @@ struct WriterSettings: Sendable {
         sinks = SinkCatalogue(
             Set(configuration.list("WRITER_SINKS").compactMap { SinkName(rawValue: $0) }))
         postgres = Self.database(configuration)
-        postgres.settings = [("search_path", namespace)]
+        // Bars that are merged are sorted and staged in memory: a batch of them is up to 8 MB.
+        postgres.settings = [
+            ("search_path", namespace), ("work_mem", "32MB"), ("temp_buffers", "16MB"),
+        ]
         if configuration.flag("WRITER_HOT_STATE") {
             valkey = ValkeyConfiguration(
                 host: configuration.text("VALKEY_HOST"),

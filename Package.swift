@@ -257,6 +257,11 @@ let package = Package(
             dependencies: ["NatsTransport", "ServiceRuntime", "Telemetry", "TapeTransport"]
                 + ["TestSupport"] + tape,
             path: "Benchmarks/TakeoverBenchmark", swiftSettings: strict),
+        .executableTarget(
+            name: "StoreBenchmark",
+            dependencies: ["CAllocationCounter", "PostgresClient", "StoreSinks", "TestSupport"]
+                + ["TapeCodec", "MarketModel", "Primitives"],
+            path: "Benchmarks/StoreBenchmark", swiftSettings: strict),
         benchmark("TapeCodecFuzz", uses: ["TapeCodec", "MarketModel", "Primitives"]),
     ]
 )

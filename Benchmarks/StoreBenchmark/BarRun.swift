@@ -1,0 +1,91 @@
+import PostgresClient
+import StoreSinks
+import TestSupport
+
+/// Keyed rows by way of the staging table against a plain COPY of as many into a table of the same
+/// shape, in turns, on one server. Both have their key's index.
+struct BarRun {
+    /// Of a plain COPY.
+    static let ratioMin = 0.5
+    private static let turns = 3
+    private static let rowsPerTurn = 60_000
+
+    let database: Stage.Database
+    let perTransaction: Int
+    /// Of a thousand: so many come again under a key of the transaction before.
+    let revised: Int
+
+    enum Way: CaseIterable {
+        case copy
+        /// As the writer does: first versions straight into the table, others by way of staging.
+        case split
+        /// All by way of staging.
+        case merge
+        /// As if a key had come twice.
+        case mergeOfAny
+    }
+
+    func run() throws -> Bool {
+        let session = try database.connect()
+        let catalogue = SinkCatalogue([.bars])
+        guard let merge = catalogue.sinks.first?.merge else { throw Load.Unusable() }
+        try session.execute(merge.makeStaging, timeout: Stage.timeout)
+        var times: [Way: [Double]] = [:]
+        var next: UInt64 = 1
+        for _ in 0..<Self.turns {
+            for way in Way.allCases {
+                try session.script("TRUNCATE bars", timeout: Stage.timeout)
+                var loads: [Load] = []
+                for _ in 0..<(Self.rowsPerTurn / perTransaction) {
+                    let load = try Load(
+                        .bars, rows: perTransaction, perPacket: 512, firstOrdinal: next,
+                        revised: way == .copy ? 0 : revised, distance: perTransaction - 3)
+                    next += UInt64(load.rows)
+                    loads.append(load)
+                }
+                let time = try seconds {
+                    for load in loads { try transaction(load, way, catalogue, merge, session) }
+                }
+                times[way, default: []].append(time)
+            }
+        }
+        let copy = best(times[.copy] ?? [])
+        let ratio = copy / best(times[.split] ?? [])
+        say(
+            "bars: \(database.name), \(perTransaction) a transaction, \(revised / 10) % revisions: "
+                + "COPY \(Int(Double(Self.rowsPerTurn) / copy)) rows/s, ours \(percent(ratio)); "
+                + "all staged \(percent(copy / best(times[.merge] ?? []))), "
+                + "sorted and counted \(percent(copy / best(times[.mergeOfAny] ?? [])))")
+        return ratio >= Self.ratioMin
+    }
+
+    private func transaction(
+        _ load: Load, _ way: Way, _ catalogue: SinkCatalogue, _ merge: Sink.Merge,
+        _ session: PostgresConnection
+    ) throws(PostgresError) {
+        var opening = "BEGIN"
+        if way == .copy || way == .split {
+            try session.copyIn(merge.copyOfFirst, after: opening, timeout: Stage.timeout) {
+                row throws(PostgresError) in
+                _ = try write(
+                    load, catalogue, to: &row, where: { way == .copy || merge.comesFirst($0) })
+            }
+            opening = "SAVEPOINT rest"
+        }
+        if way != .copy, way != .split || revised > 0 {
+            var keys = MergeKeys()
+            try session.copyIn(catalogue.sinks[0].copy, after: opening, timeout: Stage.timeout) {
+                row throws(PostgresError) in
+                _ = try write(
+                    load, catalogue, to: &row, where: { way != .split || !merge.comesFirst($0) },
+                    { keys.insert(merge.key($0, $1)) })
+            }
+            try session.execute(
+                way == .mergeOfAny ? merge.statement : merge.statement(keys),
+                timeout: Stage.timeout)
+        }
+        try session.script("COMMIT", timeout: Stage.timeout)
+    }
+}
+
+func percent(_ ratio: Double) -> String { "\(Int((ratio * 100).rounded())) %" }

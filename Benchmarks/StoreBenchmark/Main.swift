@@ -1,0 +1,71 @@
+import Glibc
+
+/// What storing costs: rows alone, our client against psql, and keyed rows against plain ones.
+///
+///     StoreBenchmark [rows] [copy] [bars]
+///
+/// Fails when a row takes longer than its mark, when our client falls below 0.8 of psql, or bars
+/// below 0.5 of a plain COPY.
+@main
+struct StoreBenchmark {
+    static func main() {
+        let wanted = CommandLine.arguments.dropFirst()
+        func isWanted(_ part: String) -> Bool { wanted.isEmpty || wanted.contains(part) }
+        var isGood = true
+        do {
+            if isWanted("rows") { isGood = try rows() && isGood }
+            if isWanted("copy") || isWanted("bars") {
+                let stage = try Stage()
+                for isTimescale in [false, true] {
+                    let database = try stage.database(
+                        isTimescale ? "hypertables" : "plain", timescale: isTimescale)
+                    if isWanted("copy") { isGood = try copy(database) && isGood }
+                    if isWanted("bars") { isGood = try bars(database) && isGood }
+                }
+            }
+        } catch {
+            print("failed: \(error)")
+            exit(1)
+        }
+        guard isGood else {
+            print("failed: a mark was missed")
+            exit(1)
+        }
+    }
+
+    private static func rows() throws -> Bool {
+        var isGood = true
+        for kind in Load.Kind.allCases {
+            for perPacket in [8, 512] {
+                isGood = try RowRun(kind: kind, perPacket: perPacket).run() && isGood
+            }
+        }
+        return isGood
+    }
+
+    private static func copy(_ database: Stage.Database) throws -> Bool {
+        var isGood = true
+        for kind in [Load.Kind.trades, .quotes] {
+            for (size, sessions) in [(20_000, 1), (5_000, 1), (20_000, 2)] {
+                let run = CopyRun(
+                    database: database, kind: kind, perTransaction: size, sessions: sessions)
+                isGood = try run.run() && isGood
+            }
+        }
+        let bare = CopyRun(
+            database: database, kind: .trades, perTransaction: 20_000, sessions: 1,
+            isIndexed: false)
+        return try bare.run() && isGood
+    }
+
+    private static func bars(_ database: Stage.Database) throws -> Bool {
+        var isGood = true
+        for size in [5_000, 20_000] {
+            for revised in [0, 100] {
+                let run = BarRun(database: database, perTransaction: size, revised: revised)
+                isGood = try run.run() && isGood
+            }
+        }
+        return isGood
+    }
+}

@@ -1,0 +1,49 @@
+public import MarketModel
+internal import Primitives
+
+// Names where they stand: for readers who know most of them by their bytes already and need no
+// `String` of them. Each answers nil when the message is of another template or its block is too
+// short; whether the bytes are a name at all, only the readers of whole definitions say.
+extension MessageBounds {
+    /// The index that ticks use for a symbol, where its name stands, and on packets of bars the
+    /// source of its ticks.
+    @frozen
+    public struct SymbolPlace: Sendable {
+        public let index: UInt32
+        public let name: Range<Int>
+        public let source: SourceName?
+    }
+
+    public func symbolPlace(in packet: RawSpan) -> SymbolPlace? {
+        guard template == WireFormat.Template.symbolDefinition,
+            blockLength >= WireFormat.Block.symbolDefinition
+        else { return nil }
+        return SymbolPlace(
+            index: packet.uint32(at: body), name: variable(0, in: packet),
+            source: packet.sourceName(in: variable(2, in: packet)))
+    }
+
+    public func seriesPlace(in packet: RawSpan) -> (index: UInt32, name: Range<Int>)? {
+        guard template == WireFormat.Template.seriesDefinition,
+            blockLength >= WireFormat.Block.seriesDefinition
+        else { return nil }
+        return (packet.uint32(at: body), variable(0, in: packet))
+    }
+}
+
+extension RawSpan {
+    /// A source's name that is as long as its field; nil when it is none.
+    fileprivate func sourceName(in field: Range<Int>) -> SourceName? {
+        guard (1...SourceName.utf8CountMax).contains(field.count) else { return nil }
+        var words: (UInt64, UInt64, UInt64) = (0, 0, 0)
+        for (index, offset) in field.enumerated() {
+            let byte = UInt64(uint8(at: offset)) << UInt64(index % 8 * 8)
+            switch index / 8 {
+            case 0: words.0 |= byte
+            case 1: words.1 |= byte
+            default: words.2 |= byte
+            }
+        }
+        return SourceName(words: SourceName.Words(words.0, words.1, words.2))
+    }
+}

@@ -60,6 +60,19 @@ extension ValkeyConfiguration {
         }
     }
 
+    /// Refuses a host that is a URL, or that no C string can hold; `name` begins the sentence.
+    public static func check(
+        host: String, named name: String = "a Valkey host"
+    ) throws(ValkeyError) {
+        guard !host.utf8.contains(0) else {
+            throw .configuration("\(name) holds a NUL character")
+        }
+        guard host.contains("://") else { return }
+        let wantsTLS = host.hasPrefix("rediss:") || host.hasPrefix("valkeys:")
+        throw .configuration(
+            wantsTLS ? "\(name): \(noTLS)" : "\(name) is a name or an address, not a URL")
+    }
+
     static let noTLS = "TLS to Valkey (rediss://) is not supported: use redis:// through a tunnel"
 
     /// `host`, `host:port`, `[::1]` or `[::1]:port`.

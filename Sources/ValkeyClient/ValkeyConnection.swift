@@ -17,16 +17,16 @@ public final class ValkeyConnection {
     private let commandTimeout: Duration
     /// Of the commands that were appended and not sent.
     private var unsent = (commands: 0, bytes: 0)
+    /// Of hiredis' buffer, that the socket has taken already.
+    private var sentBytes = 0
+    /// When the replies that `advance` waits for are late.
+    private var advanceDeadline: Deadline?
 
     /// Blocks until connected and authenticated, at most the configured time.
     public init(_ configuration: ValkeyConfiguration) throws(ValkeyError) {
         peer = configuration.peer
         commandTimeout = configuration.commandTimeout
-        guard !configuration.host.contains("://") else {
-            throw .configuration(
-                configuration.host.hasPrefix("rediss") || configuration.host.hasPrefix("valkeys")
-                    ? ValkeyConfiguration.noTLS : "a Valkey host is a name or address, not a URL")
-        }
+        try ValkeyConfiguration.check(host: configuration.host)
         let deadline = Deadline(after: configuration.connectTimeout)
         try connect(configuration, deadline)
         try introduce(configuration, deadline)
@@ -43,6 +43,8 @@ public final class ValkeyConnection {
         unsafe context = nil
         pendingReplies = 0
         unsent = (0, 0)
+        sentBytes = 0
+        advanceDeadline = nil
     }
 
     /// Sends one command and waits for its reply; a refused command is a reply, too (`.error`).
@@ -82,19 +84,57 @@ public final class ValkeyConnection {
         }
     }
 
+    /// Adds commands that are written already. Nothing is sent before `replies` or `advance`.
+    public func append(_ commands: ValkeyCommands) {
+        precondition(commands.isComplete, "the last command lacks words")
+        guard let open = unsafe context, commands.count > 0 else { return }
+        pendingReplies += commands.count
+        unsent.commands += commands.count
+        unsent.bytes += commands.bytes.count
+        if isOverfull { return }
+        // Safety: hiredis copies the bytes before it returns.
+        unsafe commands.bytes.withUnsafeBytes { buffer in
+            let start = unsafe buffer.baseAddress?.assumingMemoryBound(to: CChar.self)
+            _ = unsafe redisAppendFormattedCommand(open, start, buffer.count)
+        }
+    }
+
+    /// One step of a pipeline, for a thread that has other work, too: sends what the socket takes,
+    /// reads what has come, waits at most `wait` for either, and appends the whole replies that
+    /// are there to `replies`. Call it until `pendingReplies` is 0; the configured time for a
+    /// command runs from the first step on, and when it is over the session is closed.
+    public func advance(
+        waitingAtMost wait: Duration, into replies: inout [ValkeyReply]
+    ) throws(ValkeyError) {
+        guard unsafe context != nil else { throw .closed(peer: peer) }
+        try refuseOverfull()
+        guard pendingReplies > 0 else { return }
+        let deadline = advanceDeadline ?? Deadline(after: commandTimeout)
+        advanceDeadline = deadline
+        if try step(waitingAtMost: wait, deadline) { try receive("pipeline") }
+        while pendingReplies > 0, let reply = try nextParsed() {
+            replies.append(reply)
+            pendingReplies -= 1
+        }
+        if pendingReplies == 0 { advanceDeadline = nil }
+    }
+
     /// Sends what was appended and reads the next `count` replies, in the order of the commands.
     /// The replies to commands that failed are among them: one bad command stops no other.
     public func replies(count: Int) throws(ValkeyError) -> [ValkeyReply] {
         guard unsafe context != nil else { throw .closed(peer: peer) }
         precondition(count <= pendingReplies, "\(count) replies, but \(pendingReplies) commands")
-        if isOverfull {
-            let error = ValkeyError.pipelineFull(commands: unsent.commands, bytes: unsent.bytes)
-            // hiredis holds the part that still fitted, and cannot take it back.
-            close()
-            throw error
-        }
+        try refuseOverfull()
         return try exchange(
             count, count == 1 ? "command" : "pipeline", Deadline(after: commandTimeout))
+    }
+
+    private func refuseOverfull() throws(ValkeyError) {
+        guard isOverfull else { return }
+        let error = ValkeyError.pipelineFull(commands: unsent.commands, bytes: unsent.bytes)
+        // hiredis holds the part that still fitted, and cannot take it back.
+        close()
+        throw error
     }
 
     private var isOverfull: Bool {
@@ -109,9 +149,6 @@ extension ValkeyConnection {
     private func connect(
         _ configuration: ValkeyConfiguration, _ deadline: Deadline
     ) throws(ValkeyError) {
-        guard !configuration.host.utf8.contains(0) else {
-            throw .configuration("a Valkey host holds a NUL character")
-        }
         unsafe context = redisConnectNonBlock(configuration.host, Int32(configuration.port))
         guard let open = unsafe context else { throw .connect(peer: peer, reason: "out of memory") }
         guard unsafe open.pointee.err == 0 else {
@@ -179,29 +216,54 @@ extension ValkeyConnection {
         return replies
     }
 
-    /// Writes hiredis' buffer out by our own `send`, because hiredis' raises SIGPIPE when the peer
-    /// has gone. It reads meanwhile: a server whose answers nobody takes stops reading.
+    /// Sends all that was appended. It reads meanwhile: a server whose answers nobody takes stops
+    /// reading.
     private func send(_ operation: String, _ deadline: Deadline) throws(ValkeyError) {
+        while try !sendSome(operation) {
+            let ready = try wait(for: Int16(POLLIN | POLLOUT), operation, deadline)
+            if ready & Int16(POLLIN) != 0 { try receive(operation) }
+        }
+    }
+
+    /// Sends what the socket takes, then waits a while for it to be ready again; true when there is
+    /// something to read.
+    private func step(
+        waitingAtMost wait: Duration, _ deadline: Deadline
+    ) throws(ValkeyError) -> Bool {
+        let isSent = try sendSome("pipeline")
+        let events = Int16(isSent ? POLLIN : POLLIN | POLLOUT)
+        let ready = try poll(for: events, "pipeline", Deadline(after: wait).millisecondsLeft ?? 0)
+        guard ready == 0 else { return ready & ~Int16(POLLOUT) != 0 }
+        if deadline.millisecondsLeft == nil {
+            close()
+            throw .timeout(operation: "pipeline", peer: peer, after: deadline.allowed)
+        }
+        return false
+    }
+
+    /// Writes hiredis' buffer out by our own `send`, because hiredis' raises SIGPIPE when the peer
+    /// has gone. False: the socket takes no more now.
+    private func sendSome(_ operation: String) throws(ValkeyError) -> Bool {
         guard let open = unsafe context, let buffer = unsafe open.pointee.obuf else {
             throw .closed(peer: peer)
         }
         let count = unsafe sdslen(buffer)
-        var sent = 0
-        while sent < count {
+        while sentBytes < count {
             let written = unsafe Glibc.send(
-                open.pointee.fd, buffer + sent, count - sent, Int32(MSG_NOSIGNAL))
+                open.pointee.fd, buffer + sentBytes, count - sentBytes, Int32(MSG_NOSIGNAL))
             if written > 0 {
-                sent += written
+                sentBytes += written
                 continue
             }
             guard errno == EAGAIN || errno == EINTR else {
                 throw lost(operation, unsafe String(cString: strerror(errno)))
             }
-            let ready = try wait(for: Int16(POLLIN | POLLOUT), operation, deadline)
-            if ready & Int16(POLLIN) != 0 { try receive(operation) }
+            return false
         }
         unsafe sdsclear(buffer)
         unsent = (0, 0)
+        sentBytes = 0
+        return true
     }
 
     private func receive(_ operation: String) throws(ValkeyError) {
@@ -234,18 +296,27 @@ extension ValkeyConnection {
         for events: Int16, _ operation: String, _ deadline: Deadline
     ) throws(ValkeyError) -> Int16 {
         while true {
-            guard let open = unsafe context else { throw .closed(peer: peer) }
+            guard unsafe context != nil else { throw .closed(peer: peer) }
             guard let milliseconds = deadline.millisecondsLeft else {
                 close()
                 throw .timeout(operation: operation, peer: peer, after: deadline.allowed)
             }
-            var entry = unsafe pollfd(fd: open.pointee.fd, events: events, revents: 0)
-            let ready = unsafe poll(&entry, 1, milliseconds)
-            if ready > 0 { return entry.revents }
-            if ready < 0, errno != EINTR {
-                throw lost(operation, unsafe String(cString: strerror(errno)))
-            }
+            let ready = try poll(for: events, operation, milliseconds)
+            if ready != 0 { return ready }
         }
+    }
+
+    /// What the socket is ready for; 0: nothing in that time.
+    private func poll(
+        for events: Int16, _ operation: String, _ milliseconds: Int32
+    ) throws(ValkeyError) -> Int16 {
+        guard let open = unsafe context else { throw .closed(peer: peer) }
+        var entry = unsafe pollfd(fd: open.pointee.fd, events: events, revents: 0)
+        let ready = unsafe Glibc.poll(&entry, 1, milliseconds)
+        if ready < 0, errno != EINTR {
+            throw lost(operation, unsafe String(cString: strerror(errno)))
+        }
+        return ready > 0 ? entry.revents : 0
     }
 
     private func lost(_ operation: String, _ reason: String) -> ValkeyError {

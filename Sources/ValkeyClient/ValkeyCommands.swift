@@ -1,0 +1,83 @@
+internal import Primitives
+
+/// Commands in the form that the server reads, written word by word into one buffer.
+///
+/// For whoever writes many commands with many words: no word becomes a `String` or an array of its
+/// own, and the buffer is used again. Everything else is simpler by `ValkeyConnection.command`.
+public struct ValkeyCommands: Sendable {
+    public private(set) var bytes: [UInt8] = []
+    public private(set) var count = 0
+    /// Of the command that was begun last.
+    private var wordsLeft = 0
+    /// A word whose length is not known before it is written.
+    private var word: [UInt8] = []
+
+    public init() {}
+
+    public mutating func removeAll() {
+        bytes.removeAll(keepingCapacity: true)
+        count = 0
+        wordsLeft = 0
+    }
+
+    /// A command of so many words, its name included. They must follow before the next one begins.
+    public mutating func begin(words: Int) {
+        precondition(wordsLeft == 0, "the command before lacks \(wordsLeft) words")
+        precondition(words > 0, "a command has a name")
+        bytes.append(UInt8(ascii: "*"))
+        bytes.append(digitsOf: UInt64(words))
+        endLine()
+        wordsLeft = words
+        count += 1
+    }
+
+    public mutating func append(_ text: StaticString) {
+        beginWord(text.utf8CodeUnitCount)
+        // Safety: a static string's bytes are there for ever.
+        text.withUTF8Buffer { unsafe bytes.append(contentsOf: $0) }
+        endLine()
+    }
+
+    public mutating func append(_ content: [UInt8]) {
+        beginWord(content.count)
+        bytes.append(contentsOf: content)
+        endLine()
+    }
+
+    /// One word of two parts.
+    public mutating func append(_ first: [UInt8], _ second: [UInt8]) {
+        beginWord(first.count + second.count)
+        bytes.append(contentsOf: first)
+        bytes.append(contentsOf: second)
+        endLine()
+    }
+
+    public mutating func append(_ value: Int64) {
+        append { $0.append(digitsOf: value) }
+    }
+
+    /// One word: what `write` appends.
+    public mutating func append(_ write: (inout [UInt8]) -> Void) {
+        word.removeAll(keepingCapacity: true)
+        write(&word)
+        beginWord(word.count)
+        bytes.append(contentsOf: word)
+        endLine()
+    }
+
+    /// Whether every command has all its words.
+    public var isComplete: Bool { wordsLeft == 0 }
+
+    private mutating func beginWord(_ byteCount: Int) {
+        precondition(wordsLeft > 0, "the command has all its words")
+        wordsLeft -= 1
+        bytes.append(UInt8(ascii: "$"))
+        bytes.append(digitsOf: UInt64(byteCount))
+        endLine()
+    }
+
+    private mutating func endLine() {
+        bytes.append(UInt8(ascii: "\r"))
+        bytes.append(UInt8(ascii: "\n"))
+    }
+}

@@ -127,6 +127,12 @@ let package = Package(
                 "ServiceRuntime", "Telemetry",
             ] + tape),
 
+        // The latest of each symbol in Valkey.
+        library(
+            "HotState",
+            uses: ["TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry", "ValkeyClient"]
+                + tape),
+
         // The services.
         service(
             "ProviderGateway", in: "provider-gateway",
@@ -143,7 +149,8 @@ let package = Package(
         service(
             "StoreWriter", in: "store-writer",
             uses: [
-                "DeadLetters", "Membership", "MembershipTransport", "PostgresClient", "StoreSinks",
+                "DeadLetters", "HotState", "Membership", "MembershipTransport", "PostgresClient",
+                "StoreSinks",
                 "TapeKeeping", "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry",
                 "ValkeyClient",
             ] + tape),
@@ -213,9 +220,12 @@ let package = Package(
             of: "OperatorWorker",
             uses: frame + tape + ["StreamCore", "ServiceTestSupport", "TestSupport"]),
         tests(
+            of: "HotState",
+            uses: frame + tape + ["ValkeyClient", "ServiceTestSupport", "TestSupport"]),
+        tests(
             of: "StoreWriter",
             uses: frame + tape
-                + ["DeadLetters", "PostgresClient", "StoreSinks", "ValkeyClient"]
+                + ["DeadLetters", "HotState", "PostgresClient", "StoreSinks", "ValkeyClient"]
                 + ["ServiceTestSupport", "TestSupport"]),
         tests(
             of: "TapelineTool",

@@ -1,3 +1,4 @@
+import HotState
 import MarketModel
 import PostgresClient
 import ServiceTestSupport
@@ -25,7 +26,9 @@ struct WriterSettingsTests {
         #expect(settings.postgres.peer.contains("127.0.0.1"))
         #expect(settings.postgres.user == "tapeline" && settings.postgres.database == "market_data")
         #expect(settings.postgres.applicationName == "store-writer")
-        #expect(settings.valkey?.port == 6_379 && settings.valkey?.password == nil)
+        let valkey = settings.hotState?.valkey
+        #expect(valkey?.port == 6_379 && valkey?.password == nil)
+        #expect(settings.hotState?.symbolsMax == 65_536)
     }
 
     @Test("every setting arrives, and the namespace is the schema")
@@ -36,6 +39,7 @@ struct WriterSettingsTests {
             "WRITER_QUEUE_BYTES": "1MiB", "WRITER_OVERFLOW": "drop", "POSTGRES_HOST": "db",
             "POSTGRES_PORT": "6000", "POSTGRES_PASSWORD": "secret", "POSTGRES_SSLMODE": "require",
             "POSTGRES_SSLROOTCERT": "ca.pem", "VALKEY_USER": "u", "VALKEY_PASSWORD": "p",
+            "WRITER_HOT_SYMBOLS": "99",
         ])
         // More threads than partitions would have nothing to do.
         #expect(settings.threads == 2)
@@ -49,12 +53,14 @@ struct WriterSettingsTests {
         #expect(
             settings.postgres.settings.map(\.0) == ["search_path", "work_mem", "temp_buffers"])
         #expect(settings.postgres.settings.map(\.1) == ["desk", "32MB", "16MB"])
-        #expect(settings.valkey?.user == "u" && settings.valkey?.password == "p")
+        let valkey = settings.hotState?.valkey
+        #expect(valkey?.user == "u" && valkey?.password == "p")
+        #expect(settings.hotState?.symbolsMax == 99)
     }
 
     @Test("without hot state there is no Valkey")
     func withoutHotState() throws {
-        #expect(try settings(["WRITER_HOT_STATE": "false"]).valkey == nil)
+        #expect(try settings(["WRITER_HOT_STATE": "false"]).hotState == nil)
     }
 
     @Test(
@@ -66,7 +72,9 @@ struct WriterSettingsTests {
             ("WRITER_OVERFLOW", "spill"),
             ("WRITER_BATCH_WAIT", "0s"), ("WRITER_BATCH_WAIT", "2m"), ("WRITER_HOT_STATE", "maybe"),
             ("POSTGRES_PORT", "70000"), ("POSTGRES_SSLMODE", "allow"), ("VALKEY_PORT", "0"),
-            ("MDS_NAMESPACE", "a-name-of-17-char"),
+            ("MDS_NAMESPACE", "a-name-of-17-char"), ("WRITER_HOT_SYMBOLS", "0"),
+            ("VALKEY_HOST", "rediss://cache:6379"), ("VALKEY_HOST", "valkeys://cache"),
+            ("VALKEY_HOST", "redis://cache"),
         ])
     func bad(key: String, value: String) {
         let found = TestService.problems(Main.description, [key: value])

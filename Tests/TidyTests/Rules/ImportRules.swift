@@ -7,7 +7,7 @@ private let modules: [String: Set<String>] = {
         "Primitives", "MarketModel", "TapeCodec", "TapeProtocol", "StreamCore", "Telemetry",
         "ServiceRuntime", "NatsTransport", "PostgresClient", "ValkeyClient", "TapeTransport",
         "Membership", "MembershipTransport", "LiveFanOut", "TickSpool", "TapeKeeping",
-        "StoreSinks", "DeadLetters",
+        "StoreSinks", "DeadLetters", "HotState",
     ]
     return [
         "Primitives": ["CXXHash"],
@@ -26,18 +26,25 @@ private let modules: [String: Set<String>] = {
         "StoreSinks": Set(pure + ["PostgresClient"]),
         "TapeTransport": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
-            "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks", "DeadLetters",
+            "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
+            "DeadLetters", "HotState",
         ]),
         "LiveFanOut": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
-            "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks", "DeadLetters",
+            "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
+            "DeadLetters", "HotState",
         ]),
         "MembershipTransport": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "LiveFanOut", "TickSpool",
-            "TapeKeeping", "StoreSinks", "DeadLetters",
+            "TapeKeeping", "StoreSinks",
+            "DeadLetters", "HotState",
         ]),
         "TapeKeeping": services.subtracting([
-            "PostgresClient", "ValkeyClient", "StreamCore", "StoreSinks", "DeadLetters",
+            "PostgresClient", "ValkeyClient", "StreamCore", "StoreSinks", "DeadLetters", "HotState",
+        ]),
+        "HotState": services.subtracting([
+            "PostgresClient", "StreamCore", "Membership", "MembershipTransport", "LiveFanOut",
+            "TickSpool", "TapeKeeping", "StoreSinks", "HotState", "DeadLetters",
         ]),
         "provider-gateway": services,
         "operator-worker": services,

@@ -15,7 +15,8 @@ struct Main {
     static let description = ServiceDescription(
         name: "store-writer", version: ProductVersion.text,
         summary: "Writes ticks and bars to the database, and the hot state to Valkey.",
-        keys: WriterSettings.keys, rules: [.tape, .member, WriterSettings.sinksRule],
+        keys: WriterSettings.keys,
+        rules: [.tape, .member, WriterSettings.sinksRule, WriterSettings.valkeyRule],
         subcommands: [
             ServiceDescription.Subcommand(
                 MigrateCommand.name, "Make or update the database schema, and stop.")

@@ -1,3 +1,4 @@
+import HotState
 import MarketModel
 import MembershipTransport
 import Primitives
@@ -6,7 +7,6 @@ import Synchronization
 import TapeProtocol
 import TapeTransport
 import Telemetry
-import ValkeyClient
 
 /// The writer as a whole: the intake that reads the tape, the workers that write, the membership
 /// that says which partitions are this process's, and the hot state beside them.
@@ -53,7 +53,7 @@ struct Writer: Sendable {
         do {
             let port = try start(ending, &threads)
             threads.others.append(try letters.startCourier())
-            if let valkey = settings.valkey { threads.others.append(try startHotState(valkey)) }
+            if let hot = settings.hotState { threads.others.append(try startHotState(hot)) }
             membership = try join([port])
             // From here on the threads speak for themselves.
             context.readiness.set(ReadinessPart.tape, nil)
@@ -181,15 +181,10 @@ struct Writer: Sendable {
         }
     }
 
-    private func startHotState(_ valkey: ValkeyConfiguration) throws -> ServiceThread {
-        context.readiness.set(HotState.part, "Valkey is not connected yet")
+    private func startHotState(_ settings: HotStateKeeper.Settings) throws -> ServiceThread {
+        context.readiness.set(HotStateKeeper.part, "Valkey is not connected yet")
         return try ServiceThread(name: "hot-state") {
-            do {
-                try HotState(valkey, client: client, context: context).run()
-            } catch {
-                context.telemetry.emit(HotStateFailed(reason: "\(error)"))
-                context.readiness.set(HotState.part, "\(error)")
-            }
+            HotStateKeeper.run(settings, client: client, context: context)
         }
     }
 }

@@ -1,3 +1,4 @@
+import HotState
 import MarketModel
 import PostgresClient
 import Primitives
@@ -16,7 +17,7 @@ struct WriterSettings: Sendable {
     var queue: RowQueue.Settings
     var postgres: PostgresConfiguration
     /// nil: no hot state is kept.
-    var valkey: ValkeyConfiguration?
+    var hotState: HotStateKeeper.Settings?
     var namespace: String
     /// More refused rows than this in one batch are no poison but a flood: nothing is set aside.
     var deadLettersMax: Int
@@ -80,6 +81,9 @@ struct WriterSettings: Sendable {
             ConfigurationKey(
                 "WRITER_HOT_STATE", .flag, default: "true", group: "Writer",
                 "Keep the latest quote, trade and bars of each symbol in Valkey."),
+            ConfigurationKey(
+                "WRITER_HOT_SYMBOLS", .integer(16...1_048_576), default: "65536", group: "Writer",
+                "Symbols of the hot state in memory; beyond it those without news give way."),
         ]
 
     private static let sinkNames = SinkName.allCases.map(\.rawValue)
@@ -97,6 +101,11 @@ struct WriterSettings: Sendable {
             return "WRITER_SINKS names \(twice.sorted().joined(separator: ", ")) more than once"
         }
         return nil
+    }
+
+    /// A host of Valkey that cannot work is refused at the start, with its reason.
+    static let valkeyRule = ConfigurationRule.of {
+        try ValkeyConfiguration.check(host: $0.text("VALKEY_HOST"), named: "VALKEY_HOST")
     }
 
     /// What a thread works on when it is this process's.
@@ -127,11 +136,13 @@ struct WriterSettings: Sendable {
             ("search_path", namespace), ("work_mem", "32MB"), ("temp_buffers", "16MB"),
         ]
         if configuration.flag("WRITER_HOT_STATE") {
-            valkey = ValkeyConfiguration(
-                host: configuration.text("VALKEY_HOST"),
-                port: UInt16(clamping: configuration.integer("VALKEY_PORT")),
-                user: configuration.optionalText("VALKEY_USER"),
-                password: configuration.secret("VALKEY_PASSWORD")?.revealed)
+            hotState = HotStateKeeper.Settings(
+                ValkeyConfiguration(
+                    host: configuration.text("VALKEY_HOST"),
+                    port: UInt16(clamping: configuration.integer("VALKEY_PORT")),
+                    user: configuration.optionalText("VALKEY_USER"),
+                    password: configuration.secret("VALKEY_PASSWORD")?.revealed),
+                symbolsMax: configuration.integer("WRITER_HOT_SYMBOLS"))
         }
     }
 

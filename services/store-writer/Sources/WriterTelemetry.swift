@@ -238,16 +238,3 @@ struct GapStored: TelemetryEvent {
         ).add(gap.ordinalCount)
     }
 }
-
-struct HotStateFailed: TelemetryEvent {
-    static let name = "writer.hot_state.failed"
-    let reason: String
-
-    var level: LogLevel { .warning }
-    var message: String { "Valkey does not take the hot state; it is skipped: \(reason)" }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter("mds_hot_state_failures_total", "Sessions with Valkey that were given up.")
-            .add()
-    }
-}

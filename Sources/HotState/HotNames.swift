@@ -1,0 +1,150 @@
+internal import Primitives
+
+/// Names as small numbers: the same bytes have the same number for as long as they are known.
+///
+/// Bounded: when a name comes that has no room, one that was not used lately gives up its number
+/// (by a hand that goes round, as a clock's does). A number that was given up has another
+/// generation, so that who kept it finds out.
+struct HotNames {
+    /// How far the hand goes before it takes whoever is there: a flood of new names costs a bounded
+    /// number of steps each.
+    private static let stepsMax = 64
+
+    /// A number and the generation in which it meant the name.
+    struct Place: Hashable {
+        var index: Int32
+        var generation: UInt32
+
+        static let none = Place(index: -1, generation: 0)
+    }
+
+    let countMax: Int
+    /// How many names had to give up their numbers.
+    private(set) var evictions: UInt64 = 0
+
+    private struct Entry {
+        var hash: UInt64
+        var generation: UInt32
+        var isUsed: Bool
+    }
+
+    private var entries: [Entry] = []
+    private var names: [[UInt8]] = []
+    /// Open addressing: a number, or -1. Its size is a power of two, at least twice the names'.
+    private var table: [Int32]
+    private var hand = 0
+
+    init(countMax: Int) {
+        precondition(
+            countMax > 0 && countMax <= 1 << 28, "\(countMax) names are too few or too many")
+        self.countMax = countMax
+        table = Array(repeating: -1, count: 64)
+    }
+
+    var count: Int { entries.count }
+
+    func name(_ index: Int) -> [UInt8] { names[index] }
+
+    func place(_ index: Int) -> Place {
+        Place(index: Int32(truncatingIfNeeded: index), generation: entries[index].generation)
+    }
+
+    func isCurrent(_ place: Place) -> Bool {
+        place.index >= 0 && place.index < entries.count
+            && entries[Int(place.index)].generation == place.generation
+    }
+
+    /// Keeps the hand away for a round.
+    mutating func use(_ place: Place) { entries[Int(place.index)].isUsed = true }
+
+    func find(_ bytes: RawSpan, hash: UInt64) -> Place? {
+        var slot = Int(truncatingIfNeeded: hash) & (table.count - 1)
+        while table[slot] >= 0 {
+            let index = Int(table[slot])
+            if entries[index].hash == hash, names[index].equals(bytes) { return place(index) }
+            slot = (slot + 1) & (table.count - 1)
+        }
+        return nil
+    }
+
+    /// A name that `find` did not find.
+    mutating func insert(_ name: [UInt8], hash: UInt64) -> Place {
+        let index: Int
+        if entries.count < countMax {
+            index = entries.count
+            entries.append(Entry(hash: hash, generation: 1, isUsed: true))
+            names.append(name)
+            if entries.count * 2 > table.count { grow() }
+        } else {
+            index = giveUpOne()
+            entries[index].hash = hash
+            entries[index].isUsed = true
+            names[index] = name
+        }
+        enter(index)
+        return place(index)
+    }
+
+    private mutating func enter(_ index: Int) {
+        var slot = Int(truncatingIfNeeded: entries[index].hash) & (table.count - 1)
+        while table[slot] >= 0 { slot = (slot + 1) & (table.count - 1) }
+        table[slot] = Int32(truncatingIfNeeded: index)
+    }
+
+    private mutating func grow() {
+        table = Array(repeating: -1, count: table.count * 2)
+        // The last one is entered by whoever appended it.
+        for index in 0..<entries.count - 1 { enter(index) }
+    }
+
+    private mutating func giveUpOne() -> Int {
+        var steps = 0
+        while entries[hand].isUsed, steps < Self.stepsMax {
+            entries[hand].isUsed = false
+            hand = (hand + 1) % entries.count
+            steps += 1
+        }
+        let index = hand
+        hand = (hand + 1) % entries.count
+        remove(index)
+        entries[index].generation &+= 1
+        evictions &+= 1
+        return index
+    }
+
+    /// Closes the gap, so that no search ends too early.
+    private mutating func remove(_ index: Int) {
+        let mask = table.count - 1
+        var gap = Int(truncatingIfNeeded: entries[index].hash) & mask
+        while table[gap] != Int32(truncatingIfNeeded: index) { gap = (gap + 1) & mask }
+        var next = (gap + 1) & mask
+        while table[next] >= 0 {
+            let home = Int(truncatingIfNeeded: entries[Int(table[next])].hash) & mask
+            // It may move into the gap if that lies between its home and where it stands.
+            if (next - home) & mask >= (next - gap) & mask {
+                table[gap] = table[next]
+                gap = next
+            }
+            next = (next + 1) & mask
+        }
+        table[gap] = -1
+    }
+}
+
+extension [UInt8] {
+    fileprivate func equals(_ bytes: RawSpan) -> Bool {
+        guard count == bytes.byteCount else { return false }
+        var offset = 0
+        return withRawSpan { own in
+            while offset + 8 <= bytes.byteCount {
+                if own.uint64(at: offset) != bytes.uint64(at: offset) { return false }
+                offset += 8
+            }
+            while offset < bytes.byteCount {
+                if own.uint8(at: offset) != bytes.uint8(at: offset) { return false }
+                offset += 1
+            }
+            return true
+        }
+    }
+}

@@ -1,0 +1,81 @@
+internal import ValkeyClient
+
+/// How the hot state looks in Valkey, and the scripts that write it: a hash per symbol and kind.
+///
+///     <namespace>:quote:<symbol>         bid bid_size ask ask_size bid_exchange ask_exchange …
+///     <namespace>:trade:<symbol>         price size exchange …
+///     <namespace>:bar:<symbol>:<series>  open high low close volume vwap trades …
+///
+/// Each has `order`, its place on the tape: the server takes a value only if it is not older than
+/// the one that it has. One script call writes many keys, all of them declared; a cluster would
+/// want all keys of a call on one node and is not supported.
+enum HotScripts {
+    /// A call's keys: the server does nothing else meanwhile, some 2 us a key.
+    static let keysMax = 256
+    /// A script answers how many keys it wrote, and this many times how many it replaced because
+    /// they were no hashes.
+    static let replacedFactor: Int64 = 65_536
+
+    static func fields(_ kind: HotKind) -> [String] {
+        switch kind {
+        case .trade: ["price", "size", "exchange", "ts", "receive_ts", "source"]
+        case .quote:
+            [
+                "bid", "bid_size", "ask", "ask_size", "bid_exchange", "ask_exchange", "ts",
+                "receive_ts", "source",
+            ]
+        case .bar:
+            [
+                "open", "high", "low", "close", "volume", "vwap", "trades", "ts", "close_ts",
+                "partial", "source",
+            ]
+        }
+    }
+
+    /// Of each key, in ARGV: its order, its life in milliseconds, then the values of its fields.
+    static func wordsPerKey(_ kind: HotKind) -> Int { 2 + fields(kind).count }
+
+    /// The names of the fields stand in the script, so that they need not be sent. Orders are
+    /// compared as text: numbers of Lua hold 53 bits only. A key of another type can be nobody's
+    /// but ours, by its name, and is made anew.
+    static func text(_ kind: HotKind) -> String {
+        let fields = fields(kind).enumerated()
+            .map { "'\($0.element)', ARGV[at + \($0.offset + 3)]" }.joined(separator: ", ")
+        return """
+            local written, replaced = 0, 0
+            for i = 1, #KEYS do
+              local at = (i - 1) * \(wordsPerKey(kind))
+              local order = redis.pcall('HGET', KEYS[i], 'order')
+              if type(order) == 'table' then
+                if string.sub(order.err, 1, 9) ~= 'WRONGTYPE' then return order end
+                redis.call('DEL', KEYS[i])
+                order = false
+                replaced = replaced + 1
+              end
+              if not order or order <= ARGV[at + 1] then
+                redis.call('HSET', KEYS[i], 'order', ARGV[at + 1], \(fields))
+                redis.call('PEXPIRE', KEYS[i], ARGV[at + 2])
+                written = written + 1
+              end
+            end
+            return written + replaced * \(replacedFactor)
+            """
+    }
+
+    struct Refused: Error {
+        let reason: String
+    }
+
+    /// Makes the server know the scripts; answers their digests.
+    static func load(on session: ValkeyConnection) throws -> [HotKind: [UInt8]] {
+        var digests: [HotKind: [UInt8]] = [:]
+        for kind in HotKind.allCases {
+            let reply = try session.command(["SCRIPT", "LOAD", .text(text(kind))])
+            guard let digest = reply.text else {
+                throw Refused(reason: reply.errorMessage ?? "no digest came back")
+            }
+            digests[kind] = Array(digest.utf8)
+        }
+        return digests
+    }
+}

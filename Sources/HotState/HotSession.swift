@@ -1,0 +1,102 @@
+internal import Primitives
+internal import ValkeyClient
+
+/// One session with Valkey: at most one round trip is on its way, and its thread never waits long.
+final class HotSession {
+    /// What became of a round trip.
+    struct Settled {
+        /// Keys that were sent, and those of them that Valkey took.
+        var keys = 0
+        var written = 0
+        var replaced = 0
+        /// The marker was gone: somebody has flushed the database.
+        var isFlushed = false
+        /// Of the calls that were refused, the first reason.
+        var refusal: String?
+    }
+
+    private let connection: ValkeyConnection
+    private let marker: [UInt8]
+    private let life: [UInt8]
+    private var writing: HotWriting
+    private var batch = HotBatch()
+    private var carriesMarker = false
+    private var replies: [ValkeyReply] = []
+
+    /// Blocks until connected, at most for the configured time.
+    ///
+    /// `marker` is a key of this process: while it is there, nobody has flushed the database.
+    init(
+        _ configuration: ValkeyConfiguration, namespace: String, marker: String,
+        lifeMilliseconds: Int64
+    ) throws {
+        connection = try ValkeyConnection(configuration)
+        self.marker = Array(marker.utf8)
+        life = Array("\(lifeMilliseconds)".utf8)
+        writing = HotWriting(
+            namespace: namespace, digests: try HotScripts.load(on: connection))
+        let reply = try connection.command([
+            "SET", .bytes(self.marker), "1", "PX", .bytes(life),
+        ])
+        if let refusal = reply.errorMessage { throw HotScripts.Refused(reason: refusal) }
+    }
+
+    var isWaiting: Bool { connection.pendingReplies > 0 }
+
+    func close() { connection.close() }
+
+    /// After a SCRIPT FLUSH. Blocks for a round trip.
+    func reloadScripts(namespace: String) throws {
+        writing = HotWriting(namespace: namespace, digests: try HotScripts.load(on: connection))
+    }
+
+    /// Sends what is pending, at most `keysMax` of it, and the marker when it is due.
+    func begin(
+        _ table: inout HotTable, keysMax: Int, withMarker: Bool, now: Int64, life: Int64
+    ) throws(ValkeyError) {
+        batch.removeAll()
+        table.take(atMost: keysMax, heardAfter: now - life, into: &batch)
+        writing.write(batch, of: table, now: now, lifeNanoseconds: life)
+        carriesMarker = withMarker
+        if withMarker { writing.append(marker: marker, life: self.life) }
+        connection.append(writing.commands)
+        replies.removeAll(keepingCapacity: true)
+        try connection.advance(waitingAtMost: .zero, into: &replies)
+    }
+
+    /// nil: the answers are not all there yet.
+    func advance(
+        waitingAtMost wait: Duration, _ table: inout HotTable
+    ) throws(ValkeyError) -> Settled? {
+        try connection.advance(waitingAtMost: wait, into: &replies)
+        guard connection.pendingReplies == 0 else { return nil }
+        var settled = Settled()
+        for (call, reply) in zip(writing.calls, replies) {
+            settled.keys += call.range.count
+            guard case .integer(let outcome) = reply else {
+                settled.refusal =
+                    settled.refusal ?? reply.errorMessage ?? "a script answered no number"
+                table.putBack(call.kind, batch.places(call.kind)[call.range])
+                continue
+            }
+            settled.written += Int(clamping: outcome % HotScripts.replacedFactor)
+            settled.replaced += Int(clamping: outcome / HotScripts.replacedFactor)
+        }
+        if carriesMarker, let last = replies.last {
+            if case .null = last { settled.isFlushed = true }
+            settled.refusal = settled.refusal ?? last.errorMessage
+        }
+        return settled
+    }
+
+    /// The age of what the last round trip brought.
+    func oldest(in table: HotTable) -> (received: Timestamp, stored: Timestamp) {
+        table.oldest(of: batch)
+    }
+
+    /// Nobody knows what became of the round trip: all of it is written again.
+    func giveUp(_ table: inout HotTable) {
+        guard !writing.calls.isEmpty else { return }
+        for kind in HotKind.allCases { table.putBack(kind, batch.places(kind)[...]) }
+    }
+}

@@ -1,0 +1,148 @@
+internal import MarketModel
+internal import Primitives
+
+/// Where on the tape a value stands: an older one never replaces a newer one.
+struct HotOrder: Hashable, Comparable {
+    let streamCreated: Timestamp
+    /// Of bars: the window's start and its number. A revision of an older window is older, however
+    /// late it came.
+    var window: Int64 = 0
+    var number: Int64 = 0
+    let sequence: UInt64
+
+    static func < (left: HotOrder, right: HotOrder) -> Bool {
+        if left.streamCreated != right.streamCreated {
+            return left.streamCreated < right.streamCreated
+        }
+        if left.window != right.window { return left.window < right.window }
+        if left.number != right.number { return left.number < right.number }
+        return left.sequence < right.sequence
+    }
+}
+
+/// What a packet says of all its records.
+struct HotOrigin {
+    var source: SourceName
+    var order: HotOrder
+    /// When it was taken, in monotonic nanoseconds: a key's life runs from here.
+    var heard: Int64
+    /// When the tape stored it; undefined when nobody said.
+    var stored: Timestamp
+}
+
+/// The latest record of each name of one kind, in fixed places, and which of them Valkey has not
+/// got yet.
+struct HotShelf<Record> {
+    struct Value {
+        var record: Record
+        var origin: HotOrigin
+        var receiveTime: Timestamp
+        var generation: UInt32
+        var isPending = false
+        /// Was written before and is written again, because Valkey lost it: says nothing of how
+        /// long news take.
+        var isRepeated = false
+    }
+
+    private var values: [Value?] = []
+    /// In the order in which they came. Each pending value stands here once; what is here and not
+    /// pending any more was given up meanwhile.
+    private var queue: [HotNames.Place] = []
+    private var head = 0
+    private(set) var pendingCount = 0
+
+    /// Of the queue, those that mean nothing any more included.
+    var waitingPlaces: Int { queue.count - head }
+
+    func value(_ place: HotNames.Place) -> Value? {
+        guard Int(place.index) < values.count, let value = values[Int(place.index)],
+            value.generation == place.generation
+        else { return nil }
+        return value
+    }
+
+    /// Keeps the newer of this and what is there.
+    mutating func put(
+        _ record: Record, received: Timestamp, _ origin: HotOrigin, at place: HotNames.Place
+    ) {
+        let index = Int(place.index)
+        while values.count <= index { values.append(nil) }
+        if let present = values[index] {
+            if present.generation == place.generation {
+                guard origin.order >= present.origin.order else { return }
+                values[index]?.record = record
+                values[index]?.origin = origin
+                values[index]?.receiveTime = received
+                values[index]?.isRepeated = false
+                if !present.isPending { enqueue(place) }
+                return
+            }
+            // Its name was given up.
+            if present.isPending { pendingCount -= 1 }
+        }
+        values[index] = Value(
+            record: record, origin: origin, receiveTime: received, generation: place.generation)
+        enqueue(place)
+    }
+
+    private mutating func enqueue(_ place: HotNames.Place) {
+        values[Int(place.index)]?.isPending = true
+        pendingCount += 1
+        if queue.count - head > 2 * values.count + 64 { compact() }
+        queue.append(place)
+    }
+
+    /// Names that come and go while Valkey is away leave places behind that mean nothing.
+    private mutating func compact() {
+        queue = queue[head...].filter { value($0)?.isPending ?? false }
+        head = 0
+    }
+
+    /// Takes up to `limit` pending places out. Those that were heard before `alive` are dropped:
+    /// their keys would be gone. So are those whose name was given up.
+    mutating func take(
+        atMost limit: Int, of names: HotNames, heardAfter alive: Int64,
+        into taken: inout [HotNames.Place]
+    ) {
+        var count = 0
+        while head < queue.count, count < limit {
+            let place = queue[head]
+            head += 1
+            guard let value = value(place), value.isPending else { continue }
+            values[Int(place.index)]?.isPending = false
+            pendingCount -= 1
+            guard value.origin.heard > alive, names.isCurrent(place) else { continue }
+            taken.append(place)
+            count += 1
+        }
+        if head == queue.count {
+            queue.removeAll(keepingCapacity: true)
+            head = 0
+        } else if head > 4_096, head > queue.count / 2 {
+            queue.removeFirst(head)
+            head = 0
+        }
+    }
+
+    /// What could not be written is pending again, unless something newer is.
+    mutating func putBack(_ places: ArraySlice<HotNames.Place>, of names: HotNames) {
+        for place in places {
+            guard names.isCurrent(place), let value = value(place), !value.isPending else {
+                continue
+            }
+            enqueue(place)
+        }
+    }
+
+    /// Everything that is still alive is pending again.
+    mutating func repeatAll(of names: HotNames, heardAfter alive: Int64) {
+        for index in values.indices {
+            let place = names.place(index)
+            guard let value = value(place), !value.isPending, value.origin.heard > alive else {
+                continue
+            }
+            values[index]?.isRepeated = true
+            enqueue(place)
+        }
+    }
+}

@@ -1,0 +1,214 @@
+internal import MarketModel
+internal import Primitives
+internal import TapeCodec
+
+/// The latest trade, quote and bars of each symbol: what was heard since the process began, and
+/// which of it Valkey has not got yet.
+///
+/// Per tick nothing is allocated: a packet's symbols are found by their bytes, once per packet, and
+/// each has fixed places.
+struct HotTable {
+    /// Bars have names of their own, `<symbol>:<series>`; so many of them for each symbol.
+    static let seriesPerSymbol = 4
+
+    private(set) var symbols: HotNames
+    private(set) var barNames: HotNames
+    private(set) var trades = HotShelf<Trade>()
+    private(set) var quotes = HotShelf<Quote>()
+    private(set) var bars = HotShelf<Bar>()
+
+    /// What the packet at hand defines, by index.
+    private var defined: [Defined] = []
+    private var series: [Range<Int>] = []
+    private var barName: [UInt8] = []
+
+    private struct Defined {
+        var name: Range<Int>
+        var message: MessageBounds?
+        var source: SourceName?
+        /// Known from the first tick on that needs it.
+        var place = HotNames.Place.none
+    }
+
+    init(symbolsMax: Int) {
+        symbols = HotNames(countMax: symbolsMax)
+        barNames = HotNames(countMax: symbolsMax * Self.seriesPerSymbol)
+    }
+
+    var evictions: UInt64 { symbols.evictions &+ barNames.evictions }
+    var pendingCount: Int { trades.pendingCount + quotes.pendingCount + bars.pendingCount }
+
+    mutating func add(_ packet: RawSpan, _ origin: HotOrigin) {
+        defined.removeAll(keepingCapacity: true)
+        series.removeAll(keepingCapacity: true)
+        var cursor = RecordCursor()
+        while let record = cursor.next(in: packet) {
+            switch record {
+            case .trade(let trade):
+                // A correction or a cancellation is not the latest trade.
+                guard trade.header.action == TradeAction.new.rawValue,
+                    let place = symbol(trade.header.symbol, packet)
+                else { continue }
+                trades.put(trade, received: trade.header.receiveTime, origin, at: place)
+            case .quote(let quote):
+                guard let place = symbol(quote.header.symbol, packet) else { continue }
+                quotes.put(quote, received: quote.header.receiveTime, origin, at: place)
+            case .bar(let bar): add(bar, packet, origin)
+            case .other(let message): define(message, packet)
+            case .malformed: return
+            }
+        }
+    }
+
+    private mutating func add(_ bar: Bar, _ packet: RawSpan, _ origin: HotOrigin) {
+        guard Int(bar.symbol) < defined.count, Int(bar.series) < series.count,
+            !series[Int(bar.series)].isEmpty, symbol(bar.symbol, packet) != nil,
+            let place = barPlace(bar, packet)
+        else { return }
+        var origin = origin
+        origin.source = defined[Int(bar.symbol)].source ?? origin.source
+        origin.order.window = bar.openTime.nanoseconds
+        origin.order.number = bar.number
+        // A bar was received by nobody: its age is counted from the tape.
+        bars.put(bar, received: .undefined, origin, at: place)
+    }
+
+    // MARK: names
+
+    private mutating func define(_ message: MessageBounds, _ packet: RawSpan) {
+        if let place = message.symbolPlace(in: packet), place.index < PacketLimits.definitionsMax {
+            while defined.count <= place.index { defined.append(Defined(name: 0..<0)) }
+            defined[Int(place.index)] = Defined(
+                name: place.name, message: message, source: place.source)
+        } else if let place = message.seriesPlace(in: packet),
+            place.index < PacketLimits.definitionsMax
+        {
+            while series.count <= place.index { series.append(0..<0) }
+            series[Int(place.index)] = place.name
+        }
+    }
+
+    /// nil: the packet does not define it, or its name is none.
+    private mutating func symbol(_ index: UInt32, _ packet: RawSpan) -> HotNames.Place? {
+        guard index < defined.count else { return nil }
+        let known = defined[Int(index)]
+        // Another symbol of this very packet may have taken its number.
+        if symbols.isCurrent(known.place) {
+            symbols.use(known.place)
+            return known.place
+        }
+        guard let message = known.message else { return nil }
+        let bytes = packet.extracting(known.name)
+        let hash = Checksum.of(bytes)
+        guard
+            let place = symbols.find(bytes, hash: hash)
+                ?? newSymbol(message, bytes, hash: hash, packet)
+        else { return nil }
+        symbols.use(place)
+        defined[Int(index)].place = place
+        return place
+    }
+
+    /// Only here the bytes are looked at as text: what is malformed in them is repaired as for the
+    /// tables, and what is no name is none.
+    private mutating func newSymbol(
+        _ message: MessageBounds, _ bytes: RawSpan, hash: UInt64, _ packet: RawSpan
+    ) -> HotNames.Place? {
+        guard let definition = message.symbolDefinition(in: packet)?.definition else { return nil }
+        let name = Array(definition.symbol.text.utf8)
+        let nameHash = name.withRawSpan { Checksum.of($0) }
+        let known = name.withRawSpan { symbols.find($0, hash: nameHash) }
+        return known ?? symbols.insert(name, hash: nameHash)
+    }
+
+    private mutating func barPlace(_ bar: Bar, _ packet: RawSpan) -> HotNames.Place? {
+        let symbol = defined[Int(bar.symbol)].place
+        barName.removeAll(keepingCapacity: true)
+        barName.append(contentsOf: symbols.name(Int(symbol.index)))
+        barName.append(UInt8(ascii: ":"))
+        for offset in series[Int(bar.series)] { barName.append(packet.uint8(at: offset)) }
+        let hash = barName.withRawSpan { Checksum.of($0) }
+        if let place = barName.withRawSpan({ barNames.find($0, hash: hash) }) {
+            barNames.use(place)
+            return place
+        }
+        // A series' name has no character that could end a name or make two names alike.
+        guard SeriesName(packet.extracting(series[Int(bar.series)]).text) != nil else { return nil }
+        return barNames.insert(barName, hash: hash)
+    }
+
+    // MARK: what Valkey has not got
+
+    mutating func take(
+        atMost limit: Int, heardAfter alive: Int64, into batch: inout HotBatch
+    ) {
+        trades.take(
+            atMost: limit - batch.count, of: symbols, heardAfter: alive, into: &batch.trades)
+        quotes.take(
+            atMost: limit - batch.count, of: symbols, heardAfter: alive, into: &batch.quotes)
+        bars.take(
+            atMost: limit - batch.count, of: barNames, heardAfter: alive, into: &batch.bars)
+    }
+
+    /// What could not be written.
+    mutating func putBack(_ kind: HotKind, _ places: ArraySlice<HotNames.Place>) {
+        switch kind {
+        case .trade: trades.putBack(places, of: symbols)
+        case .quote: quotes.putBack(places, of: symbols)
+        case .bar: bars.putBack(places, of: barNames)
+        }
+    }
+
+    /// Valkey has lost what it had.
+    mutating func repeatAll(heardAfter alive: Int64) {
+        trades.repeatAll(of: symbols, heardAfter: alive)
+        quotes.repeatAll(of: symbols, heardAfter: alive)
+        bars.repeatAll(of: barNames, heardAfter: alive)
+    }
+
+    /// The earliest receipt and the earliest storing among the news of a batch.
+    func oldest(of batch: HotBatch) -> (received: Timestamp, stored: Timestamp) {
+        var times = (received: Timestamp.undefined, stored: Timestamp.undefined)
+        func add<Record>(_ shelf: HotShelf<Record>, _ places: [HotNames.Place]) {
+            for place in places {
+                guard let value = shelf.value(place), !value.isRepeated else { continue }
+                times.received = min(times.received, value.receiveTime)
+                times.stored = min(times.stored, value.origin.stored)
+            }
+        }
+        add(trades, batch.trades)
+        add(quotes, batch.quotes)
+        add(bars, batch.bars)
+        return times
+    }
+}
+
+/// The kinds of keys.
+enum HotKind: CaseIterable {
+    case trade
+    case quote
+    case bar
+}
+
+/// What is written in one round trip.
+struct HotBatch {
+    var trades: [HotNames.Place] = []
+    var quotes: [HotNames.Place] = []
+    var bars: [HotNames.Place] = []
+
+    var count: Int { trades.count + quotes.count + bars.count }
+
+    func places(_ kind: HotKind) -> [HotNames.Place] {
+        switch kind {
+        case .trade: trades
+        case .quote: quotes
+        case .bar: bars
+        }
+    }
+
+    mutating func removeAll() {
+        trades.removeAll(keepingCapacity: true)
+        quotes.removeAll(keepingCapacity: true)
+        bars.removeAll(keepingCapacity: true)
+    }
+}

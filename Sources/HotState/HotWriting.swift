@@ -1,0 +1,208 @@
+internal import MarketModel
+internal import Primitives
+internal import ValkeyClient
+
+/// Turns a batch into script calls: one buffer, no text of its own per value.
+struct HotWriting {
+    /// One script call, and which places of its kind it writes.
+    struct Call {
+        let kind: HotKind
+        let range: Range<Int>
+    }
+
+    private(set) var commands = ValkeyCommands()
+    /// In the order of the commands.
+    private(set) var calls: [Call] = []
+
+    private let trade: KeyHead
+    private let quote: KeyHead
+    private let bar: KeyHead
+
+    /// What all keys of a kind begin with, and the script that writes them.
+    private struct KeyHead {
+        let prefix: [UInt8]
+        let digest: [UInt8]
+        let words: Int
+
+        init(_ kind: HotKind, _ name: String, _ namespace: String, _ digests: [HotKind: [UInt8]]) {
+            prefix = Array("\(namespace):\(name):".utf8)
+            digest = digests[kind] ?? []
+            words = HotScripts.wordsPerKey(kind)
+        }
+    }
+
+    init(namespace: String, digests: [HotKind: [UInt8]]) {
+        trade = KeyHead(.trade, "trade", namespace, digests)
+        quote = KeyHead(.quote, "quote", namespace, digests)
+        bar = KeyHead(.bar, "bar", namespace, digests)
+    }
+
+    /// `lifeNanoseconds` is what a key lives from its news on.
+    mutating func write(_ batch: HotBatch, of table: HotTable, now: Int64, lifeNanoseconds: Int64) {
+        commands.removeAll()
+        calls.removeAll(keepingCapacity: true)
+        func life(_ origin: HotOrigin) -> Int64 {
+            // Rounded up: a key lives for a millisecond at least, or the server would refuse it.
+            max(1, (lifeNanoseconds - (now - origin.heard) + 999_999) / 1_000_000)
+        }
+        write(.trade, trade, batch.trades, table.symbols) { place, commands in
+            guard let value = table.trades.value(place) else { return false }
+            commands.append { $0.append(value.origin.order, withWindow: false) }
+            commands.append(life(value.origin))
+            commands.append(fieldsOf: value)
+            return true
+        }
+        write(.quote, quote, batch.quotes, table.symbols) { place, commands in
+            guard let value = table.quotes.value(place) else { return false }
+            commands.append { $0.append(value.origin.order, withWindow: false) }
+            commands.append(life(value.origin))
+            commands.append(fieldsOf: value)
+            return true
+        }
+        write(.bar, bar, batch.bars, table.barNames) { place, commands in
+            guard let value = table.bars.value(place) else { return false }
+            commands.append { $0.append(value.origin.order, withWindow: true) }
+            commands.append(life(value.origin))
+            commands.append(fieldsOf: value)
+            return true
+        }
+    }
+
+    /// Renews the marker and asks whether it was there.
+    mutating func append(marker: [UInt8], life: [UInt8]) {
+        commands.begin(words: 6)
+        commands.append("SET")
+        commands.append(marker)
+        commands.append("1")
+        commands.append("PX")
+        commands.append(life)
+        commands.append("GET")
+    }
+
+    /// A command for each `keysMax` places. Between the taking of a batch and its writing nothing
+    /// is heard, so every place still means what it meant.
+    private mutating func write(
+        _ kind: HotKind, _ head: KeyHead, _ places: [HotNames.Place], _ names: HotNames,
+        _ values: (HotNames.Place, inout ValkeyCommands) -> Bool
+    ) {
+        var start = 0
+        while start < places.count {
+            let range = start..<min(places.count, start + HotScripts.keysMax)
+            commands.begin(words: 3 + range.count * (1 + head.words))
+            commands.append("EVALSHA")
+            commands.append(head.digest)
+            commands.append(Int64(range.count))
+            for index in range {
+                commands.append(head.prefix, names.name(Int(places[index].index)))
+            }
+            for index in range {
+                let isThere = values(places[index], &commands)
+                precondition(isThere, "a place lost its value between taking and writing")
+            }
+            calls.append(Call(kind: kind, range: range))
+            start = range.upperBound
+        }
+    }
+}
+
+// MARK: - Values
+
+extension ValkeyCommands {
+    fileprivate mutating func append(_ price: Price) {
+        append { if price.isDefined { $0.append(decimal: price.raw, decimals: Price.decimals) } }
+    }
+
+    fileprivate mutating func append(_ quantity: Quantity) {
+        append {
+            if quantity.isDefined { $0.append(decimal: quantity.raw, decimals: Quantity.decimals) }
+        }
+    }
+
+    fileprivate mutating func append(_ text: ShortText) { append { $0.append(text) } }
+    fileprivate mutating func append(_ time: Timestamp) { append(time.nanoseconds) }
+
+    fileprivate mutating func append(_ source: SourceName) {
+        append {
+            $0.append(lettersOf: source.words.first)
+            $0.append(lettersOf: source.words.second)
+            $0.append(lettersOf: source.words.third)
+        }
+    }
+
+    fileprivate mutating func append(fieldsOf value: HotShelf<Trade>.Value) {
+        append(value.record.price)
+        append(value.record.size)
+        append(value.record.exchange)
+        append(value.record.header.eventTime)
+        append(value.record.header.receiveTime)
+        append(value.origin.source)
+    }
+
+    fileprivate mutating func append(fieldsOf value: HotShelf<Quote>.Value) {
+        append(value.record.bidPrice)
+        append(value.record.bidSize)
+        append(value.record.askPrice)
+        append(value.record.askSize)
+        append(value.record.bidExchange)
+        append(value.record.askExchange)
+        append(value.record.header.eventTime)
+        append(value.record.header.receiveTime)
+        append(value.origin.source)
+    }
+
+    fileprivate mutating func append(fieldsOf value: HotShelf<Bar>.Value) {
+        append(value.record.open)
+        append(value.record.high)
+        append(value.record.low)
+        append(value.record.close)
+        append { $0.append(volume: value.record.volume) }
+        append(value.record.vwap)
+        append { $0.append(digitsOf: value.record.trades) }
+        append(value.record.openTime)
+        append(value.record.closeTime)
+        append { $0.append(UInt8(ascii: value.record.flags.contains(.partial) ? "1" : "0")) }
+        append(value.origin.source)
+    }
+}
+
+extension [UInt8] {
+    /// Digits of fixed length: their order as text is that of the numbers.
+    fileprivate mutating func append(_ order: HotOrder, withWindow: Bool) {
+        append(digitsOf: UInt64(clamping: order.streamCreated.nanoseconds), padded: 20)
+        if withWindow {
+            append(ascending: order.window)
+            append(ascending: order.number)
+        }
+        append(digitsOf: order.sequence, padded: 20)
+    }
+
+    private mutating func append(ascending value: Int64) {
+        append(digitsOf: UInt64(bitPattern: value) ^ 1 << 63, padded: 20)
+    }
+
+    /// Bytes that are no printable ASCII come out as `?`, as in `ShortText.text`.
+    fileprivate mutating func append(_ text: ShortText) {
+        var rest = text.raw
+        while rest != 0 {
+            let byte = UInt8(truncatingIfNeeded: rest)
+            append((0x20...0x7e).contains(byte) ? byte : UInt8(ascii: "?"))
+            rest >>= 8
+        }
+    }
+
+    fileprivate mutating func append(lettersOf word: UInt64) {
+        var rest = word
+        while rest != 0 {
+            append(UInt8(truncatingIfNeeded: rest))
+            rest >>= 8
+        }
+    }
+
+    fileprivate mutating func append(volume: Int128) {
+        guard let small = Int64(exactly: volume) else {
+            append(contentsOf: FixedPoint.text(volume, decimals: Quantity.decimals).utf8)
+            return
+        }
+        append(decimal: small, decimals: Quantity.decimals)
+    }
+}

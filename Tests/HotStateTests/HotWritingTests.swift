@@ -1,0 +1,151 @@
+import MarketModel
+import Primitives
+import TapeCodec
+import TestSupport
+import Testing
+import ValkeyClient
+
+@testable import HotState
+
+@Suite("What a real Valkey makes of the scripts")
+struct HotWritingTests {
+    let server: ValkeyServer
+    let session: ValkeyConnection
+    private let digests: [HotKind: [UInt8]]
+    private let life: Int64 = 300_000_000_000
+
+    init() throws {
+        server = try ValkeyServer()
+        session = try ValkeyConnection(
+            ValkeyConfiguration(
+                host: "127.0.0.1", port: server.port, password: ValkeyServer.password))
+        digests = try HotScripts.load(on: session)
+    }
+
+    /// Writes all of the table, and answers what the scripts did.
+    private func write(_ table: inout HotTable, now: Int64 = 0) throws -> [ValkeyReply] {
+        var writing = HotWriting(namespace: "x", digests: digests)
+        writing.write(takeAll(&table), of: table, now: now, lifeNanoseconds: life)
+        session.append(writing.commands)
+        return try session.replies(count: writing.commands.count)
+    }
+
+    @Test("the order decides, for trades and for bars, to the last bit")
+    func order() throws {
+        func write(_ price: Int64, _ created: Int64, _ sequence: UInt64) throws {
+            var table = HotTable(symbolsMax: 16)
+            var packet = try SamplePacket()
+            packet.trade(try packet.symbol("A"), price)
+            packet.add(to: &table, sequence: sequence, created: created)
+            #expect(try self.write(&table).allSatisfy { $0.errorMessage == nil })
+        }
+        let big = UInt64(1) << 53
+        for (price, created, sequence, stands) in [
+            (1, 5, big, "1"), (2, 5, big + 1, "2"), (3, 5, big, "2"), (4, 4, UInt64.max, "2"),
+            (5, 6, 1, "5"), (6, 6, 1, "6"), (7, 5, UInt64.max, "6"), (8, 60, 0, "8"),
+        ] as [(Int64, Int64, UInt64, String)] {
+            try write(price, created, sequence)
+            #expect(try server.cli("HGET", "x:trade:A", "price") == stands)
+        }
+    }
+
+    @Test("a bar of an older window does not replace what Valkey holds, of whoever it is")
+    func barOrder() throws {
+        func write(_ open: Int64, _ close: Int64, _ sequence: UInt64) throws -> [ValkeyReply] {
+            // A writer that has just begun: it knows nothing of what was written before.
+            var table = HotTable(symbolsMax: 16)
+            var packet = try SamplePacket(.bars, source: "operator")
+            try packet.bar(try packet.symbol("A", source: "feed"), "1m", open: open, close: close)
+            packet.add(to: &table, sequence: sequence)
+            return try self.write(&table)
+        }
+        for (open, close, sequence, taken) in [
+            (60, 1, 10, 1), (0, 2, 11, 0), (60, 3, 12, 1), (60, 4, 11, 0), (-60, 5, 13, 0),
+            (120, 6, 9, 1), (60, 7, 14, 0),
+        ] as [(Int64, Int64, UInt64, Int64)] {
+            #expect(try write(open, close, sequence) == [.integer(taken)])
+        }
+        #expect(try server.cli("HMGET", "x:bar:A:1m", "ts", "close", "source") == "120\n6\nfeed")
+    }
+
+    @Test("every name that a symbol may have becomes a key of its own, with what it says")
+    func names() throws {
+        var table = HotTable(symbolsMax: 100)
+        var packet = try SamplePacket()
+        for (number, name) in Sample.strangeSymbols.enumerated() {
+            let symbol = try packet.symbol(name)
+            packet.trade(symbol, Int64(number))
+            packet.quote(symbol, ask: Int64(number))
+        }
+        packet.add(to: &table, sequence: 1)
+        let count = Int64(Sample.strangeSymbols.count)
+        #expect(try write(&table) == [.integer(count), .integer(count)])
+        for (number, name) in Sample.strangeSymbols.enumerated() {
+            let trade = try session.command([
+                "HMGET", .text("x:trade:\(name)"), "price", "size", "ts", "receive_ts", "source",
+            ])
+            let expected = ["\(number)", "2.5", "17", "18", "s"]
+            #expect(trade == .array(expected.map { .string(Array($0.utf8)) }), "\(name)")
+            let quote = try session.command([
+                "HMGET", .text("x:quote:\(name)"), "bid", "ask", "ask_size", "ts",
+            ])
+            let values = ["", "\(number)", "1", "18"]
+            #expect(quote == .array(values.map { .string(Array($0.utf8)) }), "\(name)")
+        }
+    }
+
+    @Test("more keys than one call may have are more calls; each has the life that is left")
+    func calls() throws {
+        var table = HotTable(symbolsMax: 1_000)
+        var packet = try SamplePacket()
+        for number in 0..<600 { packet.trade(try packet.symbol("S\(number)"), 1) }
+        packet.add(to: &table, sequence: 1, heard: 1_000_000_000)
+        let replies = try write(&table, now: 101_000_000_000)
+        #expect(replies == [.integer(256), .integer(256), .integer(88)])
+        let left = Int(try server.cli("PTTL", "x:trade:S599")) ?? 0
+        #expect((100_000...200_000).contains(left))
+    }
+
+    @Test("a key of another type is made anew and counted, the others are not disturbed")
+    func wrongType() throws {
+        try server.cli("SET", "x:trade:S1", "not ours")
+        try server.cli("LPUSH", "x:trade:S2", "not ours")
+        var table = HotTable(symbolsMax: 16)
+        var packet = try SamplePacket()
+        for number in 0..<4 { packet.trade(try packet.symbol("S\(number)"), Int64(number)) }
+        packet.add(to: &table, sequence: 1)
+        #expect(try write(&table) == [.integer(4 + 2 * HotScripts.replacedFactor)])
+        for number in 0..<4 {
+            #expect(try server.cli("HGET", "x:trade:S\(number)", "price") == "\(number)")
+        }
+    }
+
+    @Test("the largest values of every kind")
+    func extremes() throws {
+        var table = HotTable(symbolsMax: 16)
+        var packet = try SamplePacket(.bars, source: "operator")
+        let symbol = try packet.symbol("A")
+        let series = packet.builder.register(
+            SeriesDefinition(name: try #require(SeriesName("1m")), widthNanoseconds: 1))
+        var bar = Bar(
+            symbol: symbol, series: series, openTime: Timestamp(nanoseconds: .min),
+            closeTime: Timestamp(nanoseconds: .max - 1))
+        bar.open = Price(raw: .min)
+        bar.high = Price(raw: .max - 1)
+        bar.volume = Int128.max
+        bar.trades = UInt64.max
+        let isIn = packet.builder.append(bar)
+        #expect(isIn)
+        packet.add(to: &table, sequence: UInt64.max, created: .max)
+        #expect(try write(&table) == [.integer(1)])
+        #expect(
+            try server.cli("HMGET", "x:bar:A:1m", "open", "high", "volume", "trades", "ts")
+                == """
+                \(Price(raw: .min))
+                \(Price(raw: .max - 1))
+                \(FixedPoint.text(Int128.max, decimals: Quantity.decimals))
+                \(UInt64.max)
+                \(Int64.min)
+                """)
+    }
+}

@@ -1,0 +1,92 @@
+import MarketModel
+import Primitives
+import TapeCodec
+import Testing
+
+@testable import HotState
+
+/// One packet of a source, sealed, with where it is said to stand.
+struct SamplePacket {
+    var builder: PacketBuilder
+
+    init(_ kind: PacketKind = .ticks, source: String = "s") throws {
+        builder = PacketBuilder(
+            kind: kind, partition: Partition(0), source: try #require(SourceName(source)))
+    }
+
+    mutating func symbol(_ name: String, source: String? = nil) throws -> UInt32 {
+        builder.register(
+            SymbolDefinition(
+                symbol: try #require(Symbol(name)), provider: "", since: .undefined,
+                source: source.flatMap { SourceName($0) }))
+    }
+
+    mutating func trade(_ symbol: UInt32, _ price: Int64, action: UInt8 = 0) {
+        let isIn = builder.append(Sample.trade(symbol, price, action: action))
+        #expect(isIn)
+    }
+
+    mutating func quote(_ symbol: UInt32, ask: Int64) {
+        let isIn = builder.append(Sample.quote(symbol, ask: ask))
+        #expect(isIn)
+    }
+
+    mutating func bar(_ symbol: UInt32, _ series: String, open: Int64, close: Int64) throws {
+        let number = builder.register(
+            SeriesDefinition(name: try #require(SeriesName(series)), widthNanoseconds: 1))
+        var bar = Bar(
+            symbol: symbol, series: number, openTime: Timestamp(nanoseconds: open),
+            closeTime: Timestamp(nanoseconds: open + 1))
+        bar.close = Price(raw: close * 1_000_000_000)
+        let isIn = builder.append(bar)
+        #expect(isIn)
+    }
+
+    /// Seals it and puts it into the table.
+    mutating func add(
+        to table: inout HotTable, sequence: UInt64, created: Int64 = 5, heard: Int64 = 0
+    ) {
+        let packet = builder.seal(
+            PacketBuilder.Seal(
+                epoch: 1, firstOrdinal: 1, watermark: .undefined, sendTime: .undefined))
+        let origin = HotOrigin(
+            source: packet.header.source,
+            order: HotOrder(
+                streamCreated: Timestamp(nanoseconds: created), sequence: sequence),
+            heard: heard, stored: .undefined)
+        packet.withBytes { table.add($0, origin) }
+    }
+}
+
+enum Sample {
+    static func trade(_ symbol: UInt32, _ price: Int64, action: UInt8 = 0) -> Trade {
+        Trade(
+            header: TickHeader(
+                symbol: symbol, action: action, providerTime: Timestamp(nanoseconds: 17),
+                receiveTime: Timestamp(nanoseconds: 18)),
+            price: Price(raw: price * 1_000_000_000), size: Quantity(raw: 250_000_000))
+    }
+
+    static func quote(_ symbol: UInt32, ask: Int64) -> Quote {
+        Quote(
+            header: TickHeader(
+                symbol: symbol, providerTime: .undefined,
+                receiveTime: Timestamp(nanoseconds: 18)),
+            bidPrice: .undefined, bidSize: .undefined, askPrice: Price(raw: ask * 1_000_000_000),
+            askSize: Quantity(raw: 100_000_000))
+    }
+
+    /// As text without control characters, of at most 512 bytes: all of it may be a symbol.
+    static let strangeSymbols = [
+        "AAPL", "BRK.B", "BTC/USD", "^GSPC", "O'N \"x\"", "a b  c", "{tag}:x", "{}", "{", "*?[a-z]",
+        "\\", "$1", "%s%d", "md:trade:AAPL", "é", "e\u{301}", "日経", "🦆📈", "👩‍👩‍👧",
+        "\u{FFFD}", String(repeating: "y", count: 64), String(repeating: "z", count: 512), "-", ":",
+    ]
+}
+
+/// Takes everything out and says the places.
+func takeAll(_ table: inout HotTable, heardAfter: Int64 = -1) -> HotBatch {
+    var batch = HotBatch()
+    table.take(atMost: 1_000_000, heardAfter: heardAfter, into: &batch)
+    return batch
+}

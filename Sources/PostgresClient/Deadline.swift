@@ -11,6 +11,9 @@ struct Deadline: Sendable {
         end = .now + allowed
     }
 
+    /// Never negative.
+    var left: Duration { max(.zero, ContinuousClock.now.duration(to: end)) }
+
     /// What is left for `poll`, rounded up so that a wait never turns into a busy loop; nil when
     /// the time is over.
     var millisecondsLeft: Int32? {

@@ -20,6 +20,8 @@ public final class PostgresConnection {
     }
 
     public var isUsable: Bool { session.isOpen }
+    /// Asks the socket, without waiting: an idle session whose server has gone is not alive.
+    var isAlive: Bool { session.isAlive }
     /// True between BEGIN and its end, also when a statement in between has failed.
     public var isInTransaction: Bool { session.isInTransaction }
     /// 170012 is 17.12; 0 when closed.

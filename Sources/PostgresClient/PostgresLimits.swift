@@ -6,6 +6,13 @@ public enum PostgresLimits {
     public static let fieldBytesMax = 16 * 1_024 * 1_024
     /// A larger result ends the connection with an error: nobody reads that much at once.
     public static let resultBytesMax = 64 * 1_024 * 1_024
+    /// Of one session; preparing one more is refused.
+    public static let preparedMax = 256
+    /// A pipeline takes no more than this; appending to it is refused.
+    public static let pipelineStatementsMax = 10_000
+    public static let pipelineBytesMax = 16 * 1_024 * 1_024
+    /// Sessions of one pool.
+    public static let poolSessionsMax = 64
     /// How long an aborted COPY may take to be answered, beyond the operation's own deadline.
     public static let abortWait = Duration.seconds(2)
 }

@@ -33,17 +33,17 @@ public struct PostgresResult: Equatable, Sendable {
 // Safety: the pointer is this value's alone and lives until its deinit.
 @safe
 struct ResultHandle: ~Copyable {
-    private let result: OpaquePointer
+    let pointer: OpaquePointer
 
     /// Takes over the result.
-    init(_ result: OpaquePointer) { unsafe self.result = result }
+    init(_ result: OpaquePointer) { unsafe pointer = result }
 
-    deinit { unsafe PQclear(result) }
+    deinit { unsafe PQclear(pointer) }
 
-    var status: ExecStatusType { unsafe PQresultStatus(result) }
+    var status: ExecStatusType { unsafe PQresultStatus(pointer) }
 
     /// libpq's message; also there when the server sent none.
-    var message: String { unsafe text(PQresultErrorMessage(result)) ?? "" }
+    var message: String { unsafe text(PQresultErrorMessage(pointer)) ?? "" }
 
     /// nil when the failure is libpq's own (a lost connection), which carries no code.
     var serverError: ServerError? {
@@ -64,33 +64,33 @@ struct ResultHandle: ~Copyable {
 
     /// Appends the rows of this result (one, in single-row mode) and takes names and counts over.
     func append(to all: inout PostgresResult) {
-        let columnCount = Int(unsafe PQnfields(result))
+        let columnCount = Int(unsafe PQnfields(pointer))
         if all.columns.isEmpty, columnCount > 0 {
             all.columns = (0..<columnCount).map {
-                unsafe text(PQfname(result, Int32(truncatingIfNeeded: $0))) ?? ""
+                unsafe text(PQfname(pointer, Int32(truncatingIfNeeded: $0))) ?? ""
             }
         }
-        if let tuples = unsafe text(PQcmdTuples(result)).flatMap({ Int($0) }) {
+        if let tuples = unsafe text(PQcmdTuples(pointer)).flatMap({ Int($0) }) {
             all.affectedRows = tuples
         }
-        let rows = unsafe PQntuples(result)
+        let rows = unsafe PQntuples(pointer)
         for row in 0..<max(0, rows) {
             for column in 0..<Int32(clamping: columnCount) {
                 all.values.append(value(row, column))
                 all.byteCount += MemoryLayout<String?>.stride
-                all.byteCount += Int(unsafe PQgetlength(result, row, column))
+                all.byteCount += Int(unsafe PQgetlength(pointer, row, column))
             }
         }
         all.rowCount += Int(max(0, rows))
     }
 
     private func value(_ row: Int32, _ column: Int32) -> String? {
-        guard unsafe PQgetisnull(result, row, column) == 0 else { return nil }
-        return unsafe text(PQgetvalue(result, row, column))
+        guard unsafe PQgetisnull(pointer, row, column) == 0 else { return nil }
+        return unsafe text(PQgetvalue(pointer, row, column))
     }
 
     private func field(_ code: Int32) -> String? {
-        unsafe text(PQresultErrorField(result, code))
+        unsafe text(PQresultErrorField(pointer, code))
     }
 }
 

@@ -27,18 +27,6 @@ struct EncodedParameter {
 }
 
 extension PostgresValue {
-    /// The type numbers of `pg_type`, which never change.
-    private enum TypeOID {
-        static let bool: UInt32 = 16
-        static let bytea: UInt32 = 17
-        static let int8: UInt32 = 20
-        static let text: UInt32 = 25
-        static let int8Array: UInt32 = 1_016
-        static let textArray: UInt32 = 1_009
-        static let timestamptz: UInt32 = 1_184
-        static let numeric: UInt32 = 1_700
-    }
-
     func encoded(for operation: String) throws(PostgresError) -> EncodedParameter {
         switch self {
         case .null:

@@ -10,6 +10,11 @@ internal import Glibc
 final class Session {
     let peer: String
     private var handle: OpaquePointer?
+    /// Prepared statements by their text; bounded by `PostgresLimits.preparedMax`.
+    var prepared: [String: PreparedStatement] = [:]
+    var preparedNumber = 0
+    /// What a prepared statement knows its session by.
+    let identity = Identity()
     /// libpq calls back into it until the handle is finished.
     private let notices: NoticeBox
 
@@ -23,6 +28,9 @@ final class Session {
         try connect(deadline)
     }
 
+    /// One object per session, and equal to no other.
+    final class Identity: Sendable {}
+
     deinit { close() }
 
     func close() {
@@ -32,6 +40,15 @@ final class Session {
     }
 
     var isOpen: Bool { unsafe handle != nil && PQstatus(handle) == CONNECTION_OK }
+    /// Between operations a server has nothing to say but that it is going away. Its farewell and
+    /// the end of the connection may come apart: either is enough.
+    var isAlive: Bool {
+        guard isOpen else { return false }
+        let descriptor = unsafe PQsocket(handle)
+        guard descriptor >= 0 else { return false }
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return unsafe poll(&entry, 1, 0) == 0
+    }
     var isInTransaction: Bool {
         let state = unsafe PQtransactionStatus(handle)
         return state == PQTRANS_INTRANS || state == PQTRANS_INERROR

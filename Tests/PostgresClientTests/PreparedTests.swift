@@ -1,0 +1,206 @@
+import PostgresClient
+import Primitives
+import TestSupport
+import Testing
+
+@Suite("Prepared statements, binary both ways")
+struct PreparedTests {
+    @Test("every kind of value goes and comes back exactly")
+    func values() throws {
+        let database = try TestDatabase("prepared_values")
+        let connection = try database.connect()
+        let statement = try connection.prepare(
+            """
+            SELECT $1::int2, $2::int4, $3::int8, $4::bool, $5::text, $6::bytea, $7::timestamptz,
+                $8::numeric, $9::text[], $10::int8[], $11::float8, $12::oid, $13::jsonb::text
+            """, timeout: patience)
+        #expect(statement.parameterTypes.count == 13 && statement.columns.count == 13)
+        for (small, middle, large) in [
+            (Int64(Int16.min), Int64(Int32.min), Int64.min),
+            (Int64(Int16.max), Int64(Int32.max), Int64.max), (-1, 0, 1),
+        ] {
+            let text = "Ünï 🦆 '\"\\ \n"
+            let rows = try connection.execute(
+                statement,
+                [
+                    .integer(small), .integer(middle), .integer(large), .bool(true), .text(text),
+                    .bytes([0, 1, 255]),
+                    .timestamp(Timestamp(nanoseconds: 1_700_000_000_123_456_000)),
+                    .numeric(-123_456_789, scale: 5), .textArray(["a", "", "b,c"]),
+                    .integerArray([1, .min]), .integer(-3), .integer(4_294_967_295),
+                    .text("{\"a\": 1}"),
+                ], timeout: patience)
+            #expect(rows.rowCount == 1 && rows.affectedRows == 1)
+            #expect(rows.integer(0, 0) == small && rows.integer(0, 1) == middle)
+            #expect(rows.integer(0, 2) == large && rows.bool(0, 3) == true)
+            #expect(rows.text(0, 4) == text && rows.bytes(0, 5).map(Array.init) == [0, 1, 255])
+            #expect(rows.timestamp(0, 6)?.nanoseconds == 1_700_000_000_123_456_000)
+            #expect(rows.numeric(0, 7, scale: 5) == -123_456_789)
+            // It has decimals that this scale does not hold.
+            #expect(rows.numeric(0, 7, scale: 4) == nil)
+            #expect(rows.double(0, 10) == -3 && rows.integer(0, 11) == 4_294_967_295)
+            #expect(rows.text(0, 12) == "{\"a\": 1}")
+        }
+    }
+
+    @Test("NULL is nil in every type, and is told apart from nothing")
+    func null() throws {
+        let database = try TestDatabase("prepared_null")
+        let connection = try database.connect()
+        let statement = try connection.prepare(
+            "SELECT $1::int8, $2::text, $3::timestamptz, $4::numeric, ''::text, $5::bytea",
+            timeout: patience)
+        let rows = try connection.execute(
+            statement, [.null, .null, .timestamp(.undefined), .null, .bytes([])],
+            timeout: patience)
+        for column in 0..<4 { #expect(rows.isNull(0, column)) }
+        #expect(rows.integer(0, 0) == nil && rows.text(0, 1) == nil)
+        #expect(rows.timestamp(0, 2) == nil && rows.numeric(0, 3, scale: 2) == nil)
+        #expect(rows.text(0, 4) == "" && rows.bytes(0, 5)?.isEmpty == true)
+        // Another type than the one asked for.
+        #expect(rows.integer(0, 4) == nil && rows.bool(0, 4) == nil && rows.double(0, 4) == nil)
+    }
+
+    @Test("numerics of every size and place are read exactly, or not at all")
+    func numerics() throws {
+        let database = try TestDatabase("prepared_numeric")
+        let connection = try database.connect()
+        let statement = try connection.prepare("SELECT $1::text::numeric", timeout: patience)
+        for (text, scale, value) in [
+            ("0", 0, 0), ("0.00000001", 8, 1), ("-0.00000001", 8, -1), ("1e20", 8, nil),
+            ("99999999999999999999", 8, nil), ("123456789012345678.12345678", 8, nil),
+            ("NaN", 8, nil), ("Infinity", 0, nil), ("10000", 0, 10_000), ("10000", 4, 100_000_000),
+            ("0.1", 1, 1), ("0.1", 0, nil), ("-12345.6789", 4, -123_456_789),
+        ] as [(String, Int, Int64?)] {
+            let rows = try connection.execute(statement, [.text(text)], timeout: patience)
+            let read = rows.numeric(0, 0, scale: scale)
+            if let value { #expect(read == Int128(value), "\(text)") }
+            // What does not fit 64 bits here is exact in 128, or nil.
+            if let read { #expect(FixedPoint.text(read, decimals: scale).contains { $0.isNumber }) }
+        }
+        let big = try connection.execute(
+            statement, [.text("170141183460469231731687303715884105727")], timeout: patience)
+        #expect(big.numeric(0, 0, scale: 0) == Int128.max)
+        #expect(big.numeric(0, 0, scale: 1) == nil)
+    }
+
+    @Test("times beyond nanoseconds of 64 bits are held at the ends")
+    func times() throws {
+        let database = try TestDatabase("prepared_times")
+        let connection = try database.connect()
+        let statement = try connection.prepare("SELECT $1::text::timestamptz", timeout: patience)
+        for (text, nanoseconds) in [
+            ("infinity", Int64.max - 1), ("-infinity", Int64.min), ("9999-01-01Z", Int64.max - 1),
+            ("0001-01-01Z", Int64.min), ("1969-12-31 23:59:59.999999Z", -1_000),
+        ] {
+            let rows = try connection.execute(statement, [.text(text)], timeout: patience)
+            #expect(rows.timestamp(0, 0)?.nanoseconds == nanoseconds, "\(text)")
+        }
+    }
+
+    @Test("the same text is prepared once; a failed one not at all")
+    func cache() throws {
+        let database = try TestDatabase("prepared_cache")
+        let connection = try database.connect()
+        func prepared() throws -> String? {
+            try connection.execute(
+                "SELECT count(*) FROM pg_prepared_statements", timeout: patience
+            ).scalar
+        }
+        for _ in 0..<3 { _ = try connection.prepare("SELECT 1", timeout: patience) }
+        #expect(try prepared() == "1")
+        let error = failure { () throws(PostgresError) in
+            _ = try connection.prepare("SELECT nonsense", timeout: patience)
+        }
+        #expect(error?.sqlState?.rawValue == "42703")
+        #expect(try prepared() == "1")
+        for number in 0..<PostgresLimits.preparedMax - 1 {
+            _ = try connection.prepare("SELECT \(number) AS n", timeout: patience)
+        }
+        let full = failure { () throws(PostgresError) in
+            _ = try connection.prepare("SELECT 'one too many'", timeout: patience)
+        }
+        guard case .invalidValue = full else {
+            Issue.record("not refused: \(String(describing: full))")
+            return
+        }
+    }
+
+    @Test("one that somebody deallocated is made anew after its failure")
+    func deallocated() throws {
+        let database = try TestDatabase("prepared_deallocated")
+        let connection = try database.connect()
+        let first = try connection.prepare("SELECT 7", timeout: patience)
+        try connection.script("DEALLOCATE ALL", timeout: patience)
+        let error = failure { () throws(PostgresError) in
+            _ = try connection.execute(first, timeout: patience)
+        }
+        #expect(error?.sqlState?.rawValue == "26000" && connection.isUsable)
+        let second = try connection.prepare("SELECT 7", timeout: patience)
+        #expect(try connection.execute(second, timeout: patience).integer(0, 0) == 7)
+    }
+
+    @Test("what does not fit is refused before anything is sent")
+    func refused() throws {
+        let database = try TestDatabase("prepared_refused")
+        let connection = try database.connect()
+        let other = try database.connect()
+        let statement = try connection.prepare(
+            "SELECT $1::int2, $2::text, $3::timestamptz", timeout: patience)
+        let fine: [PostgresValue] = [
+            .integer(1), .text("x"), .timestamp(Timestamp(nanoseconds: 0)),
+        ]
+        for (index, value) in [
+            (0, .integer(40_000)), (0, .bytes([1])), (1, .text("a\0b")), (1, .integer(5)),
+            (2, .integer(5)), (2, .bool(true)),
+        ] as [(Int, PostgresValue)] {
+            var values = fine
+            values[index] = value
+            let error = failure { () throws(PostgresError) in
+                _ = try connection.execute(statement, values, timeout: patience)
+            }
+            guard case .invalidValue = error else {
+                Issue.record("\(value): \(String(describing: error))")
+                continue
+            }
+        }
+        for wrong in [[], Array(fine.prefix(2)), fine + [.null]] {
+            let error = failure { () throws(PostgresError) in
+                _ = try connection.execute(statement, wrong, timeout: patience)
+            }
+            #expect(error?.category == .data)
+        }
+        let foreign = failure { () throws(PostgresError) in
+            _ = try other.execute(statement, fine, timeout: patience)
+        }
+        guard case .unexpected = foreign else {
+            Issue.record("\(String(describing: foreign))")
+            return
+        }
+        #expect(connection.isUsable && other.isUsable)
+        #expect(try connection.execute(statement, fine, timeout: patience).integer(0, 0) == 1)
+    }
+
+    @Test("an error of the statement leaves the session usable; COPY does not stand there")
+    func errors() throws {
+        let database = try TestDatabase("prepared_errors")
+        let connection = try database.connect()
+        let division = try connection.prepare("SELECT 1 / $1::int4", timeout: patience)
+        let error = failure { () throws(PostgresError) in
+            _ = try connection.execute(division, [.integer(0)], timeout: patience)
+        }
+        #expect(error?.sqlState?.rawValue == "22012" && connection.isUsable)
+        #expect(
+            try connection.execute(division, [.integer(1)], timeout: patience).integer(0, 0) == 1)
+        let many = try connection.prepare(
+            "SELECT repeat('x', 1000000) FROM generate_series(1, $1)", timeout: patience)
+        let large = failure { () throws(PostgresError) in
+            _ = try connection.execute(many, [.integer(1_000)], timeout: patience)
+        }
+        guard case .invalidValue = large else {
+            Issue.record("\(String(describing: large))")
+            return
+        }
+        #expect(!connection.isUsable)
+    }
+}

@@ -1,0 +1,180 @@
+internal import CPostgres
+
+/// Statements that go to the server together and are answered together: one round trip, and one
+/// transaction unless they hold a BEGIN or stand in one.
+public struct PostgresPipeline {
+    private(set) var statements: [BoundStatement] = []
+    private(set) var prepared: [PreparedStatement] = []
+    public private(set) var byteCount = 0
+
+    public init() {}
+
+    public var count: Int { statements.count }
+
+    public mutating func append(
+        _ sql: String, _ parameters: [PostgresValue] = []
+    ) throws(PostgresError) {
+        try append(BoundStatement(sql, parameters))
+    }
+
+    public mutating func append(
+        _ statement: PreparedStatement, _ parameters: [PostgresValue] = []
+    ) throws(PostgresError) {
+        let bound = try BoundStatement(statement, parameters)
+        try append(bound)
+        prepared.append(statement)
+    }
+
+    private mutating func append(_ statement: BoundStatement) throws(PostgresError) {
+        let first = statement.sql.drop { $0.isWhitespace || $0 == "(" }.prefix(4).uppercased()
+        guard first != "COPY" else { throw Self.copyRefused(statement.operation) }
+        guard statements.count < PostgresLimits.pipelineStatementsMax,
+            byteCount + statement.byteCount <= PostgresLimits.pipelineBytesMax
+        else {
+            throw .invalidValue(
+                operation: statement.operation,
+                reason: "the pipeline is full at \(PostgresLimits.pipelineStatementsMax) "
+                    + "statements or \(PostgresLimits.pipelineBytesMax) bytes: send it in parts")
+        }
+        statements.append(statement)
+        byteCount += statement.byteCount
+    }
+
+    /// COPY speaks a protocol of its own, which the answers of other statements would stand in.
+    static func copyRefused(_ operation: String) -> PostgresError {
+        .invalidValue(operation: operation, reason: "COPY cannot stand in a pipeline")
+    }
+}
+
+/// What became of one statement of a pipeline.
+public enum PipelineOutcome: Equatable, Sendable {
+    case rows(PostgresRows)
+    case failed(PostgresError)
+    /// A statement in front of it failed: it was not run.
+    case aborted
+}
+
+extension PostgresConnection {
+    /// Runs all statements and answers what became of each, in order. When one fails, those behind
+    /// it are aborted, and those in front of it are undone with it unless a COMMIT of their own
+    /// stood between them. What ends the session is thrown.
+    public func run(
+        _ pipeline: PostgresPipeline, timeout: Duration
+    ) throws(PostgresError) -> [PipelineOutcome] {
+        guard pipeline.count > 0 else { return [] }
+        let operation = "pipeline of \(pipeline.count)"
+        for statement in pipeline.prepared { try refuseForeign(statement) }
+        let deadline = Deadline(after: timeout)
+        guard unsafe PQenterPipelineMode(try session.require(operation)) == 1 else {
+            throw session.lost(operation)
+        }
+        var reading = PipelineReading(operations: pipeline.statements.map(\.operation))
+        try send(pipeline, operation, deadline, &reading)
+        while !reading.isComplete { try read(&reading, operation, deadline) }
+        guard unsafe PQexitPipelineMode(try session.require(operation)) == 1 else {
+            throw session.lost(operation)
+        }
+        for case .failed(let failure) in reading.outcomes { forgetIfUnknown(failure) }
+        return reading.outcomes
+    }
+
+    /// What is answered meanwhile is read meanwhile: neither side's buffers may fill up.
+    private func send(
+        _ pipeline: PostgresPipeline, _ operation: String, _ deadline: Deadline,
+        _ reading: inout PipelineReading
+    ) throws(PostgresError) {
+        var unflushed = 0
+        for (sent, statement) in pipeline.statements.enumerated() {
+            guard unsafe statement.send(on: try session.require(operation)) else {
+                throw session.lost(operation)
+            }
+            unflushed += statement.byteCount
+            guard unflushed >= PostgresLimits.copyFlushBytes else { continue }
+            unflushed = 0
+            try session.flush(operation, deadline)
+            while reading.outcomes.count < sent, try session.hasResult(operation) {
+                try read(&reading, operation, deadline)
+            }
+        }
+        guard unsafe PQpipelineSync(try session.require(operation)) == 1 else {
+            throw session.lost(operation)
+        }
+        try session.flush(operation, deadline)
+    }
+
+    /// The next result, or the end of a statement's results.
+    private func read(
+        _ reading: inout PipelineReading, _ operation: String, _ deadline: Deadline
+    ) throws(PostgresError) {
+        if !reading.isInStatement { try session.askRowByRow(operation) }
+        guard let result = try session.nextResult(operation, deadline) else {
+            guard session.isOpen else { throw reading.failure ?? session.lost(operation) }
+            reading.endStatement()
+            return
+        }
+        switch result.status {
+        case PGRES_PIPELINE_SYNC: reading.sync()
+        case PGRES_PIPELINE_ABORTED: reading.abort()
+        default:
+            try take(result, reading.operation, into: &reading.rows, &reading.failure)
+            reading.isInStatement = true
+            // The server has ended the session: nothing more comes.
+            if !session.isOpen { throw reading.failure ?? session.lost(operation) }
+        }
+    }
+}
+
+/// How far the answers of a pipeline have been read.
+struct PipelineReading {
+    private let operations: [String]
+    private(set) var outcomes: [PipelineOutcome] = []
+    private(set) var isSynchronised = false
+    var isInStatement = false
+    var rows = PostgresRows()
+    var failure: PostgresError?
+    private var isAborted = false
+
+    init(operations: [String]) { self.operations = operations }
+
+    var isComplete: Bool { isSynchronised }
+
+    var operation: String {
+        outcomes.count < operations.count ? operations[outcomes.count] : "pipeline"
+    }
+
+    mutating func abort() {
+        isAborted = true
+        isInStatement = true
+    }
+
+    /// After each statement libpq says that there is nothing more of it.
+    mutating func endStatement() {
+        guard isInStatement, outcomes.count < operations.count else { return }
+        if let failure {
+            outcomes.append(.failed(failure))
+        } else {
+            outcomes.append(isAborted ? .aborted : .rows(rows))
+        }
+        isInStatement = false
+        isAborted = false
+        failure = nil
+        rows = PostgresRows()
+    }
+
+    mutating func sync() { isSynchronised = true }
+}
+
+extension Session {
+    /// Large results come row by row and are bounded while they come.
+    func askRowByRow(_ operation: String) throws(PostgresError) {
+        // Refused between two statements; the next call then comes at the right place.
+        _ = unsafe PQsetSingleRowMode(try require(operation))
+    }
+
+    /// True when a result can be read without waiting.
+    func hasResult(_ operation: String) throws(PostgresError) -> Bool {
+        let open = unsafe try require(operation)
+        guard unsafe PQconsumeInput(open) == 1 else { throw lost(operation) }
+        return unsafe PQisBusy(open) == 0
+    }
+}

@@ -1,0 +1,215 @@
+import PostgresClient
+import TestSupport
+import Testing
+
+@Suite("Pipelines")
+struct PipelineTests {
+    private func pipeline(_ statements: [String]) throws -> PostgresPipeline {
+        var pipeline = PostgresPipeline()
+        for statement in statements { try pipeline.append(statement) }
+        return pipeline
+    }
+
+    private func integers(_ outcomes: [PipelineOutcome]) -> [Int64?] {
+        outcomes.map { outcome in
+            guard case .rows(let rows) = outcome, rows.rowCount > 0, !rows.columns.isEmpty else {
+                return nil
+            }
+            return rows.integer(0, 0)
+        }
+    }
+
+    @Test("each statement has its rows, in order, prepared or not")
+    func rows() throws {
+        let database = try TestDatabase("pipeline_rows")
+        let connection = try database.connect()
+        let prepared = try connection.prepare("SELECT $1::int8 * 2", timeout: patience)
+        var pipeline = PostgresPipeline()
+        try pipeline.append("CREATE TEMP TABLE t (a int8)")
+        try pipeline.append("INSERT INTO t SELECT generate_series(1, $1)", [.integer(5)])
+        try pipeline.append("SELECT count(*) FROM t WHERE a > $1", [.integer(2)])
+        try pipeline.append(prepared, [.integer(21)])
+        try pipeline.append("SELECT a FROM t ORDER BY a")
+        try pipeline.append("")
+        let outcomes = try connection.run(pipeline, timeout: patience)
+        #expect(integers(outcomes) == [nil, nil, 3, 42, 1, nil])
+        guard case .rows(let inserted) = outcomes[1], case .rows(let all) = outcomes[4] else {
+            Issue.record("\(outcomes)")
+            return
+        }
+        #expect(inserted.affectedRows == 5 && all.rowCount == 5 && all.integer(4, 0) == 5)
+        #expect(try connection.run(PostgresPipeline(), timeout: patience).isEmpty)
+        #expect(!connection.isInTransaction)
+        #expect(try connection.execute("SELECT 1", timeout: patience).scalar == "1")
+    }
+
+    @Test("behind an error everything is aborted, and what stood in front of it is undone")
+    func aborted() throws {
+        let database = try TestDatabase("pipeline_aborted")
+        let connection = try database.connect()
+        try connection.script("CREATE TABLE t (a int)", timeout: patience)
+        let outcomes = try connection.run(
+            pipeline([
+                "INSERT INTO t VALUES (1)", "SELECT 1 / 0", "INSERT INTO t VALUES (2)", "SELECT 3",
+            ]), timeout: patience)
+        guard case .rows = outcomes[0], case .failed(let error) = outcomes[1] else {
+            Issue.record("\(outcomes)")
+            return
+        }
+        #expect(error.sqlState?.rawValue == "22012")
+        #expect(outcomes[2...] == [.aborted, .aborted])
+        #expect(connection.isUsable && !connection.isInTransaction)
+        #expect(try database.psql("SELECT count(*) FROM t") == "0")
+        // The session goes on with whatever comes next.
+        let next = try connection.run(pipeline(["SELECT 5"]), timeout: patience)
+        #expect(integers(next) == [5])
+    }
+
+    @Test("inside a transaction an error leaves it failed, and it is rolled back by its owner")
+    func transaction() throws {
+        let database = try TestDatabase("pipeline_transaction")
+        let connection = try database.connect()
+        try connection.script("BEGIN", timeout: patience)
+        _ = try connection.run(pipeline(["SELECT 1", "SELECT 1 / 0"]), timeout: patience)
+        #expect(connection.isInTransaction)
+        try connection.script("ROLLBACK", timeout: patience)
+        let outcomes = try connection.run(
+            pipeline(["BEGIN", "CREATE TABLE t (a int)", "COMMIT"]), timeout: patience)
+        #expect(outcomes.count == 3 && !connection.isInTransaction)
+        #expect(try database.psql("SELECT count(*) FROM t") == "0")
+    }
+
+    @Test("COPY is refused, by its name or by its nature", arguments: [0, 1])
+    func copy(which: Int) throws {
+        let database = try TestDatabase("pipeline_copy_\(which)")
+        let connection = try database.connect()
+        try connection.script("CREATE TABLE t (a int)", timeout: patience)
+        let error = failure { () throws(PostgresError) in
+            var pipeline = PostgresPipeline()
+            try pipeline.append("SELECT 1")
+            try pipeline.append([" copy t FROM STDIN", "/* not seen */ COPY t FROM STDIN"][which])
+            _ = try connection.run(pipeline, timeout: patience)
+        }
+        #expect(error != nil)
+        #expect(error.map { "\($0)" }?.contains("COPY") == true, "\(String(describing: error))")
+        #expect(connection.isUsable == (which == 0))
+    }
+
+    @Test("full at its bounds, and refused there")
+    func bounds() throws {
+        var many = PostgresPipeline()
+        for _ in 0..<PostgresLimits.pipelineStatementsMax { try many.append("SELECT 1") }
+        var large = PostgresPipeline()
+        let value = [UInt8](repeating: 1, count: PostgresLimits.pipelineBytesMax / 2)
+        try large.append("SELECT $1::bytea", [.bytes(value)])
+        for error in [
+            failure { () throws(PostgresError) in try many.append("SELECT 1") },
+            failure { () throws(PostgresError) in
+                try large.append("SELECT $1::bytea", [.bytes(value)])
+            },
+        ] {
+            guard case .invalidValue(_, let reason) = error else {
+                Issue.record("\(String(describing: error))")
+                continue
+            }
+            #expect(reason.contains("full"))
+        }
+        #expect(many.count == PostgresLimits.pipelineStatementsMax && large.count == 1)
+        let database = try TestDatabase("pipeline_bounds")
+        let connection = try database.connect()
+        let outcomes = try connection.run(many, timeout: patience)
+        #expect(integers(outcomes).allSatisfy { $0 == 1 } && outcomes.count == many.count)
+    }
+
+    @Test("more than all socket buffers hold, both ways at once, does not lock up")
+    func flood() throws {
+        let database = try TestDatabase("pipeline_flood")
+        let connection = try database.connect()
+        var pipeline = PostgresPipeline()
+        let value = [UInt8](repeating: 7, count: 100_000)
+        for _ in 0..<150 { try pipeline.append("SELECT $1::bytea", [.bytes(value)]) }
+        let outcomes = try connection.run(pipeline, timeout: patience)
+        #expect(
+            outcomes.allSatisfy { outcome in
+                guard case .rows(let rows) = outcome else { return false }
+                return rows.bytes(0, 0).map { Array($0) == value } ?? false
+            })
+    }
+
+    @Test("an answer beyond the limit ends the session")
+    func tooLarge() throws {
+        let database = try TestDatabase("pipeline_large")
+        let connection = try database.connect()
+        let error = failure { () throws(PostgresError) in
+            var pipeline = PostgresPipeline()
+            try pipeline.append(
+                "SELECT repeat('x', 1000000) FROM generate_series(1, 1000)")
+            try pipeline.append("SELECT 1")
+            _ = try connection.run(pipeline, timeout: patience)
+        }
+        guard case .invalidValue = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(!connection.isUsable)
+    }
+
+    @Test("a server that freezes in a pipeline runs into our deadline")
+    func frozen() throws {
+        let server = try PostgresServer()
+        let connection = try PostgresConnection(server.configuration(), timeout: patience)
+        server.pause()
+        defer { server.resume() }
+        let error = failure { () throws(PostgresError) in
+            var pipeline = PostgresPipeline()
+            for _ in 0..<100 { try pipeline.append("SELECT 1") }
+            _ = try connection.run(pipeline, timeout: .milliseconds(200))
+        }
+        guard case .timeout(_, _, let after) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(after == .milliseconds(200) && !connection.isUsable)
+        #expect(error?.outcomeIsUnknown == true)
+    }
+
+    @Test("half of a pipeline is answered, then nothing: the session is closed, not reused")
+    func halfRead() throws {
+        let database = try TestDatabase("pipeline_half")
+        let connection = try database.connect()
+        let error = failure { () throws(PostgresError) in
+            var pipeline = PostgresPipeline()
+            for _ in 0..<50 { try pipeline.append("SELECT 1") }
+            try pipeline.append("SELECT pg_sleep(30)")
+            try pipeline.append("SELECT 1")
+            _ = try connection.run(pipeline, timeout: .milliseconds(300))
+        }
+        guard case .timeout = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(!connection.isUsable)
+        let closed = failure { () throws(PostgresError) in
+            _ = try connection.execute("SELECT 1", timeout: patience)
+        }
+        guard case .closed = closed else {
+            Issue.record("\(String(describing: closed))")
+            return
+        }
+    }
+
+    @Test("a session that is terminated in a pipeline is retryable and over")
+    func terminated() throws {
+        let database = try TestDatabase("pipeline_terminated")
+        let connection = try database.connect()
+        let error = failure { () throws(PostgresError) in
+            var pipeline = PostgresPipeline()
+            try pipeline.append("SELECT 1")
+            try pipeline.append("SELECT pg_terminate_backend(pg_backend_pid())")
+            for _ in 0..<20 { try pipeline.append("SELECT 2") }
+            _ = try connection.run(pipeline, timeout: patience)
+        }
+        #expect(error?.isRetryable == true, "\(String(describing: error))")
+        #expect(!connection.isUsable)
+    }
+}

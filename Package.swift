@@ -197,7 +197,7 @@ let package = Package(
             of: "ServiceRuntime",
             uses: ["Telemetry", "Primitives", "TestSupport", "ServiceFixture"]),
         tests(of: "NatsTransport", uses: ["Primitives", "TestSupport"]),
-        tests(of: "PostgresClient", uses: ["Primitives", "TestSupport"]),
+        tests(of: "PostgresClient", uses: ["Primitives", "ServiceRuntime", "TestSupport"]),
         tests(of: "ValkeyClient", uses: ["TestSupport"]),
         tests(
             of: "TapeTransport",

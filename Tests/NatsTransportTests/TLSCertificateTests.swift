@@ -1,4 +1,3 @@
-import Foundation
 import NatsTransport
 import Primitives
 import TestSupport
@@ -91,52 +90,9 @@ struct TLSCertificateTests {
     }
 }
 
-/// Two authorities and what they sign, made by openssl.
-struct Certificates {
-    private static let openssl = "/usr/bin/openssl"
-
-    /// Why there can be none; nil when there can.
-    static let obstacle: String? =
-        FileManager.default.isExecutableFile(atPath: openssl)
-        ? nil : "certificates are made by \(openssl), which is not there"
-
-    private let folder: TemporaryFolder
-
-    func certificate(_ name: String) -> String { folder.file("\(name).crt") }
-    func key(_ name: String) -> String { folder.file("\(name).key") }
-
-    init() throws {
-        folder = try TemporaryFolder("certificates")
-        for name in ["authority", "otherAuthority"] {
-            try run(
-                Self.openssl,
-                ["req", "-x509", "-days", "2", "-subj", "/CN=\(name)"] + newKey(name)
-                    + ["-out", certificate(name)])
-        }
-    }
-
-    private func newKey(_ name: String) -> [String] {
-        ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key(name)]
-    }
-
-    /// Signed by an authority; with negative days it has expired.
-    func make(
-        _ file: String, name: String, by authority: String = "authority", days: Int = 2
-    ) throws {
-        let request = folder.file("\(file).csr")
-        try run(
-            Self.openssl,
-            ["req", "-new", "-subj", "/CN=\(name)", "-addext", "subjectAltName=DNS:\(name)"]
-                + newKey(file) + ["-out", request])
-        try run(
-            Self.openssl,
-            ["x509", "-req", "-in", request, "-days", "\(days)", "-copy_extensions", "copy"]
-                + ["-CA", certificate(authority), "-CAkey", key(authority), "-CAcreateserial"]
-                + ["-out", certificate(file)])
-    }
-
+extension Certificates {
     /// What a client is told: whom it trusts, and who it is itself.
-    func trust(
+    fileprivate func trust(
         serverName: String = "nats.test", client: String? = nil
     ) -> NatsConfiguration.TLS {
         NatsConfiguration.TLS(

@@ -16,11 +16,14 @@ public final class PostgresServer: Sendable {
     public static func shared() throws -> PostgresServer { try sharedServer.get() }
 
     /// Starts a server from a copy of the process's one fresh cluster. Further `settings` have the
-    /// form `name=value`.
-    public init(settings: [String] = []) throws {
+    /// form `name=value`; `files` are copied into the cluster for the server alone: paths by names.
+    public init(settings: [String] = [], files: [String: String] = [:]) throws {
         folder = try TemporaryFolder("postgres")
         self.settings = settings
         try run("/bin/cp", ["-a", try PostgresTemplate.path(), folder.file("data")])
+        for (name, path) in files {
+            try run("/usr/bin/install", ["-m", "600", path, folder.file("data/\(name)")])
+        }
         var attempt = 1
         while true {
             let candidate = freePort()

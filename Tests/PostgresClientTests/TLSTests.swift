@@ -1,0 +1,71 @@
+import PostgresClient
+import TestSupport
+import Testing
+
+/// Certificates as a site has them; the name of the server's decides, as does who signed it.
+@Suite(.enabled(if: Certificates.obstacle == nil, Comment(rawValue: Certificates.obstacle ?? "")))
+struct TLSTests {
+    private func server(_ certificates: Certificates, _ name: String) throws -> PostgresServer {
+        try PostgresServer(
+            settings: ["ssl=on", "ssl_cert_file=server.crt", "ssl_key_file=server.key"],
+            files: [
+                "server.crt": certificates.certificate(name), "server.key": certificates.key(name),
+            ])
+    }
+
+    private func connect(
+        _ server: PostgresServer, root: String?, mode: PostgresConfiguration.SSLMode = .verifyFull
+    ) throws(PostgresError) -> PostgresConnection {
+        var configuration = server.configuration()
+        configuration.host = "localhost"
+        configuration.sslMode = mode
+        configuration.rootCertificate = root
+        return try PostgresConnection(configuration, timeout: patience)
+    }
+
+    private func expectRefused(
+        _ reason: String, _ server: PostgresServer, root: String?,
+        _ location: SourceLocation = #_sourceLocation
+    ) {
+        let error = failure { () throws(PostgresError) in
+            _ = try connect(server, root: root)
+        }
+        guard case .connect = error, let error else {
+            Issue.record("\(String(describing: error))", sourceLocation: location)
+            return
+        }
+        let line = "\(error)"
+        #expect(line.contains(reason), "\(line)", sourceLocation: location)
+        #expect(!line.contains { $0.isNewline }, sourceLocation: location)
+        #expect(!line.contains(PostgresServer.password), sourceLocation: location)
+    }
+
+    @Test("a server signed by the authority, under its own name, is believed; others are not")
+    func verified() throws {
+        let certificates = try Certificates()
+        try certificates.make("server", name: "localhost")
+        try certificates.make("renamed", name: "other.test")
+        try certificates.make("old", name: "localhost", days: -1)
+        let authority = certificates.certificate("authority")
+        let real = try server(certificates, "server")
+        let connection = try connect(real, root: authority)
+        let encrypted = try connection.execute(
+            "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", timeout: patience)
+        #expect(encrypted.scalar == "t")
+        expectRefused(
+            "certificate verify failed", real, root: certificates.certificate("otherAuthority"))
+        expectRefused("does not exist", real, root: certificates.certificate("nobody"))
+        let renamed = try server(certificates, "renamed")
+        expectRefused("does not match host name \"localhost\"", renamed, root: authority)
+        // Encrypted, but unproven: that is what the weaker mode says.
+        #expect(try connect(renamed, root: nil, mode: .require).isUsable)
+        expectRefused("certificate verify failed", try server(certificates, "old"), root: authority)
+    }
+
+    @Test("a server without TLS is refused, never spoken to in the open")
+    func plain() throws {
+        let certificates = try Certificates()
+        expectRefused(
+            "SSL", try PostgresServer.shared(), root: certificates.certificate("authority"))
+    }
+}

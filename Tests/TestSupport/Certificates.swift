@@ -1,0 +1,46 @@
+import Foundation
+
+/// Two authorities and what they sign, made by openssl.
+public struct Certificates: Sendable {
+    private static let openssl = "/usr/bin/openssl"
+
+    /// Why there can be none; nil when there can.
+    public static let obstacle: String? =
+        FileManager.default.isExecutableFile(atPath: openssl)
+        ? nil : "certificates are made by \(openssl), which is not there"
+
+    private let folder: TemporaryFolder
+
+    public func certificate(_ name: String) -> String { folder.file("\(name).crt") }
+    public func key(_ name: String) -> String { folder.file("\(name).key") }
+
+    public init() throws {
+        folder = try TemporaryFolder("certificates")
+        for name in ["authority", "otherAuthority"] {
+            try run(
+                Self.openssl,
+                ["req", "-x509", "-days", "2", "-subj", "/CN=\(name)"] + newKey(name)
+                    + ["-out", certificate(name)])
+        }
+    }
+
+    private func newKey(_ name: String) -> [String] {
+        ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key(name)]
+    }
+
+    /// Signed by an authority; with negative days it has expired.
+    public func make(
+        _ file: String, name: String, by authority: String = "authority", days: Int = 2
+    ) throws {
+        let request = folder.file("\(file).csr")
+        try run(
+            Self.openssl,
+            ["req", "-new", "-subj", "/CN=\(name)", "-addext", "subjectAltName=DNS:\(name)"]
+                + newKey(file) + ["-out", request])
+        try run(
+            Self.openssl,
+            ["x509", "-req", "-in", request, "-days", "\(days)", "-copy_extensions", "copy"]
+                + ["-CA", certificate(authority), "-CAkey", key(authority), "-CAcreateserial"]
+                + ["-out", certificate(file)])
+    }
+}

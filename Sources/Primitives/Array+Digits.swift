@@ -7,30 +7,17 @@ extension [UInt8] {
     }
 
     public mutating func append(digitsOf value: UInt64) {
-        guard value >= 10 else {
-            append(0x30 &+ UInt8(truncatingIfNeeded: value))
-            return
-        }
-        let start = count
-        var rest = value
-        while rest > 0 {
-            let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
-            append(0x30 &+ UInt8(truncatingIfNeeded: digit))
-            rest = quotient
-        }
-        self[start...].reverse()
+        let digits = Digits(value)
+        for index in digits.first..<Digits.count { append(digits[index]) }
     }
 
     /// Exactly `count` digits, with zeros in front.
     public mutating func append(digitsOf value: UInt64, padded count: Int) {
-        let start = self.count
-        var rest = value
-        for _ in 0..<count {
-            let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
-            append(0x30 &+ UInt8(truncatingIfNeeded: digit))
-            rest = quotient
+        let digits = Digits(value)
+        for _ in 0..<Swift.max(0, count - Digits.count) { append(0x30) }
+        for index in Digits.count - Swift.min(count, Digits.count)..<Digits.count {
+            append(digits[index])
         }
-        self[start...].reverse()
     }
 
     /// value × 10^-decimals, exact, without zeros at the end; at most `decimalsMax` decimals.
@@ -75,4 +62,27 @@ extension [UInt8] {
         append(digitsOf: UInt64(rest % 1_000_000_000), padded: 9)
         append(UInt8(ascii: "Z"))
     }
+}
+
+/// The digits of a number, on the stack: turning a part of an array round in place would copy it to
+/// the heap.
+private struct Digits {
+    static let count = 20
+    private var bytes = InlineArray<20, UInt8>(repeating: 0x30)
+    /// Of the number itself; what stands in front are zeros.
+    private(set) var first = Digits.count
+
+    @inline(__always)
+    init(_ value: UInt64) {
+        var rest = value
+        repeat {
+            let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
+            first -= 1
+            bytes[first] = 0x30 &+ UInt8(truncatingIfNeeded: digit)
+            rest = quotient
+        } while rest > 0
+    }
+
+    @inline(__always)
+    subscript(index: Int) -> UInt8 { bytes[index] }
 }

@@ -1,4 +1,4 @@
-internal import ValkeyClient
+package import ValkeyClient
 
 /// How the hot state looks in Valkey, and the scripts that write it: a hash per symbol and kind.
 ///
@@ -9,9 +9,12 @@ internal import ValkeyClient
 /// Each has `order`, its place on the tape: the server takes a value only if it is not older than
 /// the one that it has. One script call writes many keys, all of them declared; a cluster would
 /// want all keys of a call on one node and is not supported.
-enum HotScripts {
-    /// A call's keys: the server does nothing else meanwhile, some 2 us a key.
+package enum HotScripts {
+    /// A call's keys: the server does nothing else meanwhile, some 3 us a key.
     static let keysMax = 256
+    /// A key's life is told again when it was told so long ago: telling it with every value would
+    /// cost the server a fourth of its work.
+    static let renewalNanoseconds: Int64 = 1_000_000_000
     /// A script answers how many keys it wrote, and this many times how many it replaced because
     /// they were no hashes.
     static let replacedFactor: Int64 = 65_536
@@ -32,7 +35,8 @@ enum HotScripts {
         }
     }
 
-    /// Of each key, in ARGV: its order, its life in milliseconds, then the values of its fields.
+    /// Of each key, in ARGV behind the life that a new key has: its order, its life in milliseconds
+    /// or nothing when that was told lately, then the values of its fields.
     static func wordsPerKey(_ kind: HotKind) -> Int { 2 + fields(kind).count }
 
     /// The names of the fields stand in the script, so that they need not be sent. Orders are
@@ -42,19 +46,24 @@ enum HotScripts {
         let fields = fields(kind).enumerated()
             .map { "'\($0.element)', ARGV[at + \($0.offset + 3)]" }.joined(separator: ", ")
         return """
+            local call, pcall = redis.call, redis.pcall
             local written, replaced = 0, 0
             for i = 1, #KEYS do
-              local at = (i - 1) * \(wordsPerKey(kind))
-              local order = redis.pcall('HGET', KEYS[i], 'order')
+              local key, at = KEYS[i], (i - 1) * \(wordsPerKey(kind)) + 1
+              local order, life = pcall('HGET', key, 'order'), ARGV[at + 2]
               if type(order) == 'table' then
                 if string.sub(order.err, 1, 9) ~= 'WRONGTYPE' then return order end
-                redis.call('DEL', KEYS[i])
+                call('DEL', key)
                 order = false
                 replaced = replaced + 1
               end
               if not order or order <= ARGV[at + 1] then
-                redis.call('HSET', KEYS[i], 'order', ARGV[at + 1], \(fields))
-                redis.call('PEXPIRE', KEYS[i], ARGV[at + 2])
+                call('HSET', key, 'order', ARGV[at + 1], \(fields))
+                if life ~= '' then
+                  call('PEXPIRE', key, life)
+                elseif not order then
+                  call('PEXPIRE', key, ARGV[1])
+                end
                 written = written + 1
               end
             end
@@ -67,7 +76,7 @@ enum HotScripts {
     }
 
     /// Makes the server know the scripts; answers their digests.
-    static func load(on session: ValkeyConnection) throws -> [HotKind: [UInt8]] {
+    package static func load(on session: ValkeyConnection) throws -> [HotKind: [UInt8]] {
         var digests: [HotKind: [UInt8]] = [:]
         for kind in HotKind.allCases {
             let reply = try session.command(["SCRIPT", "LOAD", .text(text(kind))])

@@ -55,7 +55,7 @@ final class HotSession {
         _ table: inout HotTable, keysMax: Int, withMarker: Bool, now: Int64, life: Int64
     ) throws(ValkeyError) {
         batch.removeAll()
-        table.take(atMost: keysMax, heardAfter: now - life, into: &batch)
+        table.take(atMost: keysMax, now: now, heardAfter: now - life, into: &batch)
         writing.write(batch, of: table, now: now, lifeNanoseconds: life)
         carriesMarker = withMarker
         if withMarker { writing.append(marker: marker, life: self.life) }

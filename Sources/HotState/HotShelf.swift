@@ -1,8 +1,8 @@
-internal import MarketModel
-internal import Primitives
+package import MarketModel
+package import Primitives
 
 /// Where on the tape a value stands: an older one never replaces a newer one.
-struct HotOrder: Hashable, Comparable {
+package struct HotOrder: Hashable, Comparable {
     let streamCreated: Timestamp
     /// Of bars: the window's start and its number. A revision of an older window is older, however
     /// late it came.
@@ -10,7 +10,12 @@ struct HotOrder: Hashable, Comparable {
     var number: Int64 = 0
     let sequence: UInt64
 
-    static func < (left: HotOrder, right: HotOrder) -> Bool {
+    package init(streamCreated: Timestamp, sequence: UInt64) {
+        self.streamCreated = streamCreated
+        self.sequence = sequence
+    }
+
+    package static func < (left: HotOrder, right: HotOrder) -> Bool {
         if left.streamCreated != right.streamCreated {
             return left.streamCreated < right.streamCreated
         }
@@ -21,13 +26,20 @@ struct HotOrder: Hashable, Comparable {
 }
 
 /// What a packet says of all its records.
-struct HotOrigin {
+package struct HotOrigin {
     var source: SourceName
     var order: HotOrder
     /// When it was taken, in monotonic nanoseconds: a key's life runs from here.
     var heard: Int64
     /// When the tape stored it; undefined when nobody said.
     var stored: Timestamp
+
+    package init(source: SourceName, order: HotOrder, heard: Int64, stored: Timestamp) {
+        self.source = source
+        self.order = order
+        self.heard = heard
+        self.stored = stored
+    }
 }
 
 /// The latest record of each name of one kind, in fixed places, and which of them Valkey has not
@@ -42,6 +54,10 @@ struct HotShelf<Record> {
         /// Was written before and is written again, because Valkey lost it: says nothing of how
         /// long news take.
         var isRepeated = false
+        /// When the key's life has to be told again, in monotonic nanoseconds; and whether it is
+        /// told with the value that was taken last.
+        var renewAt = Int64.min
+        var tellsLife = true
     }
 
     private var values: [Value?] = []
@@ -101,7 +117,7 @@ struct HotShelf<Record> {
     /// Takes up to `limit` pending places out. Those that were heard before `alive` are dropped:
     /// their keys would be gone. So are those whose name was given up.
     mutating func take(
-        atMost limit: Int, of names: HotNames, heardAfter alive: Int64,
+        atMost limit: Int, of names: HotNames, now: Int64, heardAfter alive: Int64,
         into taken: inout [HotNames.Place]
     ) {
         var count = 0
@@ -112,6 +128,11 @@ struct HotShelf<Record> {
             values[Int(place.index)]?.isPending = false
             pendingCount -= 1
             guard value.origin.heard > alive, names.isCurrent(place) else { continue }
+            let tellsLife = value.isRepeated || now >= value.renewAt
+            values[Int(place.index)]?.tellsLife = tellsLife
+            if tellsLife {
+                values[Int(place.index)]?.renewAt = now + HotScripts.renewalNanoseconds
+            }
             taken.append(place)
             count += 1
         }
@@ -127,9 +148,10 @@ struct HotShelf<Record> {
     /// What could not be written is pending again, unless something newer is.
     mutating func putBack(_ places: ArraySlice<HotNames.Place>, of names: HotNames) {
         for place in places {
-            guard names.isCurrent(place), let value = value(place), !value.isPending else {
-                continue
-            }
+            guard names.isCurrent(place), let value = value(place) else { continue }
+            // Its life may not have been told.
+            values[Int(place.index)]?.renewAt = Int64.min
+            guard !value.isPending else { continue }
             enqueue(place)
         }
     }

@@ -7,7 +7,7 @@ internal import TapeCodec
 ///
 /// Per tick nothing is allocated: a packet's symbols are found by their bytes, once per packet, and
 /// each has fixed places.
-struct HotTable {
+package struct HotTable {
     /// Bars have names of their own, `<symbol>:<series>`; so many of them for each symbol.
     static let seriesPerSymbol = 4
 
@@ -30,7 +30,7 @@ struct HotTable {
         var place = HotNames.Place.none
     }
 
-    init(symbolsMax: Int) {
+    package init(symbolsMax: Int) {
         symbols = HotNames(countMax: symbolsMax)
         barNames = HotNames(countMax: symbolsMax * Self.seriesPerSymbol)
     }
@@ -38,7 +38,7 @@ struct HotTable {
     var evictions: UInt64 { symbols.evictions &+ barNames.evictions }
     var pendingCount: Int { trades.pendingCount + quotes.pendingCount + bars.pendingCount }
 
-    mutating func add(_ packet: RawSpan, _ origin: HotOrigin) {
+    package mutating func add(_ packet: RawSpan, _ origin: HotOrigin) {
         defined.removeAll(keepingCapacity: true)
         series.removeAll(keepingCapacity: true)
         var cursor = RecordCursor()
@@ -139,15 +139,18 @@ struct HotTable {
 
     // MARK: what Valkey has not got
 
-    mutating func take(
-        atMost limit: Int, heardAfter alive: Int64, into batch: inout HotBatch
+    package mutating func take(
+        atMost limit: Int, now: Int64, heardAfter alive: Int64, into batch: inout HotBatch
     ) {
         trades.take(
-            atMost: limit - batch.count, of: symbols, heardAfter: alive, into: &batch.trades)
+            atMost: limit - batch.count, of: symbols, now: now, heardAfter: alive,
+            into: &batch.trades)
         quotes.take(
-            atMost: limit - batch.count, of: symbols, heardAfter: alive, into: &batch.quotes)
+            atMost: limit - batch.count, of: symbols, now: now, heardAfter: alive,
+            into: &batch.quotes)
         bars.take(
-            atMost: limit - batch.count, of: barNames, heardAfter: alive, into: &batch.bars)
+            atMost: limit - batch.count, of: barNames, now: now, heardAfter: alive,
+            into: &batch.bars)
     }
 
     /// What could not be written.
@@ -184,19 +187,21 @@ struct HotTable {
 }
 
 /// The kinds of keys.
-enum HotKind: CaseIterable {
+package enum HotKind: CaseIterable {
     case trade
     case quote
     case bar
 }
 
 /// What is written in one round trip.
-struct HotBatch {
+package struct HotBatch {
     var trades: [HotNames.Place] = []
     var quotes: [HotNames.Place] = []
     var bars: [HotNames.Place] = []
 
-    var count: Int { trades.count + quotes.count + bars.count }
+    package init() {}
+
+    package var count: Int { trades.count + quotes.count + bars.count }
 
     func places(_ kind: HotKind) -> [HotNames.Place] {
         switch kind {
@@ -206,7 +211,7 @@ struct HotBatch {
         }
     }
 
-    mutating func removeAll() {
+    package mutating func removeAll() {
         trades.removeAll(keepingCapacity: true)
         quotes.removeAll(keepingCapacity: true)
         bars.removeAll(keepingCapacity: true)

@@ -1,16 +1,16 @@
 internal import MarketModel
 internal import Primitives
-internal import ValkeyClient
+package import ValkeyClient
 
 /// Turns a batch into script calls: one buffer, no text of its own per value.
-struct HotWriting {
+package struct HotWriting {
     /// One script call, and which places of its kind it writes.
     struct Call {
         let kind: HotKind
         let range: Range<Int>
     }
 
-    private(set) var commands = ValkeyCommands()
+    package private(set) var commands = ValkeyCommands()
     /// In the order of the commands.
     private(set) var calls: [Call] = []
 
@@ -31,38 +31,42 @@ struct HotWriting {
         }
     }
 
-    init(namespace: String, digests: [HotKind: [UInt8]]) {
+    package init(namespace: String, digests: [HotKind: [UInt8]]) {
         trade = KeyHead(.trade, "trade", namespace, digests)
         quote = KeyHead(.quote, "quote", namespace, digests)
         bar = KeyHead(.bar, "bar", namespace, digests)
     }
 
     /// `lifeNanoseconds` is what a key lives from its news on.
-    mutating func write(_ batch: HotBatch, of table: HotTable, now: Int64, lifeNanoseconds: Int64) {
+    package mutating func write(
+        _ batch: HotBatch, of table: HotTable, now: Int64, lifeNanoseconds: Int64
+    ) {
         commands.removeAll()
         calls.removeAll(keepingCapacity: true)
-        func life(_ origin: HotOrigin) -> Int64 {
+        func append<Record>(_ value: HotShelf<Record>.Value, to commands: inout ValkeyCommands) {
+            let isBar = Record.self == Bar.self
+            commands.append { $0.append(value.origin.order, withWindow: isBar) }
+            guard value.tellsLife else { return commands.append([]) }
             // Rounded up: a key lives for a millisecond at least, or the server would refuse it.
-            max(1, (lifeNanoseconds - (now - origin.heard) + 999_999) / 1_000_000)
+            let left = lifeNanoseconds - (now - value.origin.heard)
+            commands.append(max(1, (left + 999_999) / 1_000_000))
         }
-        write(.trade, trade, batch.trades, table.symbols) { place, commands in
+        let life = lifeNanoseconds / 1_000_000
+        write(.trade, trade, batch.trades, table.symbols, life) { place, commands in
             guard let value = table.trades.value(place) else { return false }
-            commands.append { $0.append(value.origin.order, withWindow: false) }
-            commands.append(life(value.origin))
+            append(value, to: &commands)
             commands.append(fieldsOf: value)
             return true
         }
-        write(.quote, quote, batch.quotes, table.symbols) { place, commands in
+        write(.quote, quote, batch.quotes, table.symbols, life) { place, commands in
             guard let value = table.quotes.value(place) else { return false }
-            commands.append { $0.append(value.origin.order, withWindow: false) }
-            commands.append(life(value.origin))
+            append(value, to: &commands)
             commands.append(fieldsOf: value)
             return true
         }
-        write(.bar, bar, batch.bars, table.barNames) { place, commands in
+        write(.bar, bar, batch.bars, table.barNames, life) { place, commands in
             guard let value = table.bars.value(place) else { return false }
-            commands.append { $0.append(value.origin.order, withWindow: true) }
-            commands.append(life(value.origin))
+            append(value, to: &commands)
             commands.append(fieldsOf: value)
             return true
         }
@@ -83,18 +87,19 @@ struct HotWriting {
     /// is heard, so every place still means what it meant.
     private mutating func write(
         _ kind: HotKind, _ head: KeyHead, _ places: [HotNames.Place], _ names: HotNames,
-        _ values: (HotNames.Place, inout ValkeyCommands) -> Bool
+        _ life: Int64, _ values: (HotNames.Place, inout ValkeyCommands) -> Bool
     ) {
         var start = 0
         while start < places.count {
             let range = start..<min(places.count, start + HotScripts.keysMax)
-            commands.begin(words: 3 + range.count * (1 + head.words))
+            commands.begin(words: 4 + range.count * (1 + head.words))
             commands.append("EVALSHA")
             commands.append(head.digest)
             commands.append(Int64(range.count))
             for index in range {
                 commands.append(head.prefix, names.name(Int(places[index].index)))
             }
+            commands.append(life)
             for index in range {
                 let isThere = values(places[index], &commands)
                 precondition(isThere, "a place lost its value between taking and writing")

@@ -94,7 +94,7 @@ struct HotTableTests {
         var table = HotTable(symbolsMax: 100)
         try put(&table, (0..<10).map { ("S\($0)", 1) }, sequence: 1)
         var part = HotBatch()
-        table.take(atMost: 4, heardAfter: -1, into: &part)
+        table.take(atMost: 4, now: 0, heardAfter: -1, into: &part)
         #expect(part.count == 4 && table.pendingCount == 6)
         try put(&table, [("S0", 2), ("S1", 2), ("S7", 2)], sequence: 2)
         #expect(table.pendingCount == 8)

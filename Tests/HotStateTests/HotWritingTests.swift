@@ -25,7 +25,7 @@ struct HotWritingTests {
     /// Writes all of the table, and answers what the scripts did.
     private func write(_ table: inout HotTable, now: Int64 = 0) throws -> [ValkeyReply] {
         var writing = HotWriting(namespace: "x", digests: digests)
-        writing.write(takeAll(&table), of: table, now: now, lifeNanoseconds: life)
+        writing.write(takeAll(&table, now: now), of: table, now: now, lifeNanoseconds: life)
         session.append(writing.commands)
         return try session.replies(count: writing.commands.count)
     }
@@ -104,6 +104,33 @@ struct HotWritingTests {
         #expect(replies == [.integer(256), .integer(256), .integer(88)])
         let left = Int(try server.cli("PTTL", "x:trade:S599")) ?? 0
         #expect((100_000...200_000).contains(left))
+    }
+
+    @Test("a life is told once a second; a key that is gone meanwhile has one all the same")
+    func renewal() throws {
+        var table = HotTable(symbolsMax: 16)
+        func write(_ price: Int64, at now: Int64) throws -> Int {
+            var packet = try SamplePacket()
+            packet.trade(try packet.symbol("A"), price)
+            packet.add(to: &table, sequence: UInt64(price), heard: now)
+            #expect(try self.write(&table, now: now) == [.integer(1)])
+            return Int(try server.cli("PTTL", "x:trade:A")) ?? 0
+        }
+        #expect(try write(1, at: 0) > 200_000)
+        try server.cli("PEXPIRE", "x:trade:A", "100000")
+        #expect(try write(2, at: 500_000_000) <= 100_000)
+        #expect(try write(3, at: 1_500_000_000) > 200_000)
+        try server.cli("DEL", "x:trade:A")
+        #expect(try write(4, at: 1_600_000_000) > 200_000)
+        #expect(try server.cli("HGET", "x:trade:A", "price") == "4")
+        // One that could not be written tells it again.
+        var packet = try SamplePacket()
+        packet.trade(try packet.symbol("A"), 5)
+        packet.add(to: &table, sequence: 5, heard: 1_700_000_000)
+        table.putBack(.trade, takeAll(&table, now: 1_700_000_000).trades[...])
+        try server.cli("PEXPIRE", "x:trade:A", "100000")
+        #expect(try self.write(&table, now: 1_800_000_000) == [.integer(1)])
+        #expect(Int(try server.cli("PTTL", "x:trade:A")) ?? 0 > 200_000)
     }
 
     @Test("a key of another type is made anew and counted, the others are not disturbed")

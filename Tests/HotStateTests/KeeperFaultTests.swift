@@ -206,8 +206,9 @@ struct KeeperTests {
         try bench.listens(&source, running)
         let count = "mds_hot_state_age_seconds_count"
         #expect(
-            eventually {
-                (running.service.metric("\(count){from=\"tape\"}") ?? 0) >= 1
+            try eventually(within: 60) {
+                try bench.publish(&source, [(0, 2)])
+                return (running.service.metric("\(count){from=\"tape\"}") ?? 0) >= 1
                     && (running.service.metric("\(count){from=\"receipt\"}") ?? 0) >= 1
             })
     }

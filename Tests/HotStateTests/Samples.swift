@@ -85,8 +85,10 @@ enum Sample {
 }
 
 /// Takes everything out and says the places.
-func takeAll(_ table: inout HotTable, heardAfter: Int64 = -1) -> HotBatch {
+func takeAll(
+    _ table: inout HotTable, now: Int64 = 0, heardAfter: Int64 = -1
+) -> HotBatch {
     var batch = HotBatch()
-    table.take(atMost: 1_000_000, heardAfter: heardAfter, into: &batch)
+    table.take(atMost: 1_000_000, now: now, heardAfter: heardAfter, into: &batch)
     return batch
 }

@@ -42,6 +42,8 @@ bench: build servers ## Measure the hot paths, that they allocate nothing, and t
 	@.build/release/OperatorBenchmark
 	@.build/release/TapeBenchmark
 	@.build/release/StoreBenchmark
+	@.build/release/HotStateBenchmark parts
+	@.build/release/HotStateBenchmark
 	@.build/release/TakeoverBenchmark kills 20 handovers 6
 
 coverage: setup servers ## Line coverage of each target

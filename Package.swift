@@ -263,6 +263,17 @@ let package = Package(
                 + tape,
             path: "Benchmarks/TapeBenchmark", swiftSettings: strict),
         .executableTarget(
+            name: "CBareHot", path: "Benchmarks/CBareHot",
+            linkerSettings: [.linkedLibrary("nats"), .linkedLibrary("hiredis")]),
+        .executableTarget(
+            name: "HotStateBenchmark",
+            dependencies: [
+                "CAllocationCounter", "CBareHot", "HotState", "NatsTransport", "ServiceRuntime",
+            ]
+                + ["ServiceTestSupport", "TapeTransport", "Telemetry", "TestSupport"]
+                + ["ValkeyClient"] + tape,
+            path: "Benchmarks/HotStateBenchmark", swiftSettings: strict),
+        .executableTarget(
             name: "TakeoverBenchmark",
             dependencies: ["NatsTransport", "ServiceRuntime", "Telemetry", "TapeTransport"]
                 + ["TestSupport"] + tape,

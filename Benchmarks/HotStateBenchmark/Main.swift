@@ -1,0 +1,121 @@
+internal import Foundation
+import HotState
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import Telemetry
+import TestSupport
+import ValkeyClient
+
+/// The hot state against the least program that libnats and hiredis allow (`CBareHot`): the same
+/// tape, the same Valkey, in turns. Visible is what a third connection has read back after the
+/// server told it of the change (client tracking), so nothing is polled; the time runs from the
+/// tape's acknowledgement.
+///
+///     HotStateBenchmark [SECONDS [TURNS [RATE]]] | parts
+@main
+struct HotStateBenchmark {
+    static let symbols = 500
+    static let latencyMark = 2.0
+    static let warmUpSeconds = 2.0
+
+    static func main() throws {
+        let words = Array(CommandLine.arguments.dropFirst())
+        if words.count == 3, words[0] == "ours" {
+            return try keep(natsURL: words[1], port: UInt16(words[2]) ?? 0)
+        }
+        if words == ["parts"] {
+            guard try PartsRun().run() else {
+                print("failed: a tick allocates")
+                exit(1)
+            }
+            return
+        }
+        let numbers = words.compactMap { Int($0) }
+        let seconds = Double(numbers.first ?? 10)
+        let turns = numbers.count > 1 ? numbers[1] : 3
+        let rate = numbers.count > 2 ? numbers[2] : 50_000
+        let stage = try HotStage()
+        var bare: [TurnResult] = []
+        var ours: [TurnResult] = []
+        for turn in 0..<turns {
+            // Neither always has the first, cold turn.
+            for isOurs in turn % 2 == 0 ? [false, true] : [true, false] {
+                let result = try stage.turn(isOurs: isOurs, rate: rate, seconds: seconds)
+                print("\(isOurs ? "ours" : "bare"): \(result.line)")
+                fflush(nil)
+                if isOurs { ours.append(result) } else { bare.append(result) }
+            }
+        }
+        let bareBest = TurnResult.median(bare)
+        let oursBest = TurnResult.median(ours)
+        let ratio = oursBest.p99 / bareBest.p99
+        print(
+            """
+            {"benchmark":"hot_state","ticks_per_second":\(rate),"symbols":\(symbols),\
+            "bare":\(bareBest.json),"ours":\(oursBest.json),"p99_ratio":\(hundredths(ratio))}
+            """)
+        guard ratio <= latencyMark else {
+            print("failed: the 99th percentile is more than \(latencyMark) times the bare one's")
+            exit(1)
+        }
+    }
+
+    static func hundredths(_ value: Double) -> String { String(format: "%.2f", value) }
+
+    /// The hot state alone, in a process of its own, until it is ended.
+    private static func keep(natsURL: String, port: UInt16) throws {
+        let description = ServiceDescription(
+            name: "hot-state", version: "0.0.0", summary: "", keys: ConfigurationKey.tape)
+        let service = try TestService(
+            description, ["NATS_URL": natsURL, "LOG_LEVEL": "warning"])
+        let settings = try TapeSettings(service.context.configuration)
+        guard
+            let client = try TapeClient.open(
+                settings, context: service.context,
+                prepare: { (_) throws(TapeError) in })
+        else { return }
+        let valkey = ValkeyConfiguration(
+            host: "127.0.0.1", port: port, password: ValkeyServer.password)
+        HotStateKeeper.run(
+            HotStateKeeper.Settings(valkey, symbolsMax: 65_536), client: client,
+            context: service.context)
+    }
+}
+
+/// What one turn came to.
+struct TurnResult {
+    var p50 = 0.0
+    var p99 = 0.0
+    var max = 0.0
+    var samples = 0
+    /// Processor time per tick, in microseconds: of the reader, and of Valkey.
+    var reader = 0.0
+    var valkey = 0.0
+
+    var line: String {
+        let figure = HotStateBenchmark.hundredths
+        return "ack to visible p50 \(figure(p50)) p99 \(figure(p99)) max \(figure(max)) ms "
+            + "of \(samples); processor per tick: reader \(figure(reader)) us, "
+            + "Valkey \(figure(valkey)) us"
+    }
+
+    var json: String {
+        let figure = HotStateBenchmark.hundredths
+        return """
+            {"p50_ms":\(figure(p50)),"p99_ms":\(figure(p99)),"max_ms":\(figure(max)),\
+            "samples":\(samples),"reader_us_per_tick":\(figure(reader)),\
+            "valkey_us_per_tick":\(figure(valkey))}
+            """
+    }
+
+    /// The turn in the middle by its 99th percentile.
+    static func median(_ results: [TurnResult]) -> TurnResult {
+        let sorted = results.sorted { $0.p99 < $1.p99 }
+        return sorted.isEmpty ? TurnResult() : sorted[(sorted.count - 1) / 2]
+    }
+}

@@ -182,6 +182,25 @@ struct PoisonTests {
         #expect(try scene.books() == "1|500|500|0|0|0|0")
     }
 
+    @Test("a flood in small batches ends, too: a table that takes no row any more is at fault")
+    func slowFlood() throws {
+        let scene = try StoreScene("writer_pslow", ["WRITER_DEAD_LETTERS_MAX": "10"])
+        _ = try scene.psql(Poison.constraint.sql)
+        let poison: [Int64] = [666, 666, 666, 666]
+        for _ in 0..<2 { try scene.write(scene.packets(poison)) }
+        // One that is taken shows that the table is well.
+        try scene.write(scene.packets([666, 1, 666]))
+        for _ in 0..<2 { try scene.write(scene.packets(poison)) }
+        let batch = try scene.batch(scene.packets(poison))
+        let error = try #require(scene.failure(batch))
+        #expect(error.category == .schema && "\(error)".contains("12 rows of trades"), "\(error)")
+        #expect(try scene.letters().count == 18)
+        #expect(try scene.books() == "1|19|1|18|0|0|0")
+        _ = try scene.psql("ALTER TABLE trades DROP CONSTRAINT no_poison")
+        try scene.write(batch)
+        #expect(try scene.books() == "1|23|5|18|0|0|0")
+    }
+
     @Test(
         "a table that does not fit makes no letters",
         arguments: [

@@ -24,6 +24,8 @@ final class Store {
     /// Of no other thread or process: by it a row says that a position was not taken over.
     let owner: String
     let letters: DeadLetterDesk
+    /// By table: rows that were set aside since one of its rows was last taken.
+    private var refusedInARow: [SinkName: Int] = [:]
     private var session: PostgresConnection?
 
     init(_ settings: WriterSettings, thread: Int, letters: DeadLetterDesk) {
@@ -111,12 +113,14 @@ final class Store {
     ) throws(PostgresError) -> BatchOutcome {
         try database.execute("BEGIN", timeout: Self.statementTimeout)
         let work = try rows(of: batch, on: database, salvaging: salvaging, madeTables)
+        let inARow = try refusedInARow(with: work, database.peer)
         // On a disk before COMMIT: what is counted as set aside is there, whatever happens.
         let made = work.refused.map { letter($0, of: batch) }
         if !made.isEmpty { try keep(made, database.peer) }
         try database.script(
             Self.advance(settle(work.outcome)), timeout: Self.statementTimeout)
         if !made.isEmpty { letters.committed(made) }
+        refusedInARow = inARow
         return work.outcome
     }
 
@@ -142,6 +146,24 @@ final class Store {
                     + "aside: look at what writes the tape, or raise WRITER_DEAD_LETTERS_MAX")
         }
         return work
+    }
+
+    /// A table that takes no row at all any more is at fault itself, however small the batches are:
+    /// setting aside all that comes would never end.
+    private func refusedInARow(
+        with work: BatchWork, _ peer: String
+    ) throws(PostgresError) -> [SinkName: Int] {
+        var counts = refusedInARow
+        for case let sink? in work.refused.map(\.sink) { counts[sink, default: 0] += 1 }
+        for (sink, rows) in work.outcome.rows where rows > 0 { counts[sink] = nil }
+        if let (sink, count) = counts.first(where: { $0.value > settings.deadLettersMax }) {
+            throw .withheld(
+                operation: "write rows", peer: peer, category: .schema,
+                reason: "\(count) rows of \(sink.rawValue) are refused and none between them is "
+                    + "taken, so no more are set aside: mend the table, or raise "
+                    + "WRITER_DEAD_LETTERS_MAX")
+        }
+        return counts
     }
 
     private func keep(_ made: [DeadLetter], _ peer: String) throws(PostgresError) {

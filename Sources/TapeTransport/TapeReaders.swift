@@ -56,8 +56,8 @@ public final class TapeReaders {
 
     /// `group` begins the names of the consumers: `[A-Za-z0-9_]`. `takesDamaged`: the owner deals
     /// with packets whose header is right and whose messages are not (`PacketReader.damage`); any
-    /// other reader stops at them. Two pulls of `pullBytes` are what lies in memory of a reader that
-    /// is held; a packet that is larger is never delivered.
+    /// other reader stops at them. Two pulls of `pullBytes` are what lies in memory of a reader
+    /// that is held; a packet that is larger is never delivered.
     public init(
         _ client: TapeClient, group: String, mailbox: TapeMailbox, takesDamaged: Bool = false,
         pullBytes: Int = ReaderLane.pullBytes

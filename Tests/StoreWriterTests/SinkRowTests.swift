@@ -305,11 +305,16 @@ struct SinkRowTests {
                     + time + time + ["desk-1", "\(Int64.max)", "0"]
                     + Row.tail(bare, 3, source: "operator"),
             ])
-        #expect(try rows.bench.missing() == "0")
-        #expect(try rows.bench.database.psql("SELECT count(*), max(replaced) FROM bars") == "1|1")
-        #expect(try Audit.check("bars_stored", in: rows.bench.database).hasSuffix("|t|"))
-        try rows.bench.database.psql("DELETE FROM late_ticks WHERE ordinal = 2")
-        #expect(try !Audit.check("bars_stored", in: rows.bench.database).hasSuffix("|t|"))
+        try expectAudit(rows.bench)
         try running.stop()
+    }
+
+    /// Two versions of a bar and two late ticks came, and one that goes missing is missed.
+    private func expectAudit(_ bench: WriterBench) throws {
+        #expect(try bench.missing() == "0")
+        #expect(try bench.database.psql("SELECT count(*), max(replaced) FROM bars") == "1|1")
+        #expect(try Audit.check("bars_stored", in: bench.database).hasSuffix("|t|"))
+        try bench.database.psql("DELETE FROM late_ticks WHERE ordinal = 2")
+        #expect(try !Audit.check("bars_stored", in: bench.database).hasSuffix("|t|"))
     }
 }

@@ -64,6 +64,30 @@ import Testing
         #expect(Fixture(arguments).problems().contains(problem))
     }
 
+    @Test("a switch of a subcommand counts before and behind its name, and nowhere else")
+    func subcommandFlags() throws {
+        var fixture = Fixture(["migrate", "--dry-run"])
+        let runner = ServiceDescription.Subcommand(
+            "migrate", "m", flags: [.init("--dry-run", "Change nothing.")])
+        fixture.service = ServiceDescription(
+            name: "store-writer", version: "1", summary: "s", keys: Fixture.keys,
+            subcommands: [runner, .init("other", "o")])
+        #expect(try fixture.configuration().subcommandFlags == ["--dry-run"])
+        fixture.arguments = ["--dry-run", "migrate"]
+        #expect(try fixture.configuration().subcommandFlags == ["--dry-run"])
+        fixture.arguments = ["migrate"]
+        #expect(try fixture.configuration().subcommandFlags.isEmpty)
+        for arguments in [["--dry-run"], ["other", "--dry-run"]] {
+            fixture.arguments = arguments
+            #expect(fixture.problems() == ["--dry-run belongs to migrate"])
+        }
+        fixture.arguments = ["migrate", "--dry-run=yes"]
+        #expect(fixture.problems() == ["--dry-run takes no value"])
+        fixture.arguments = ["migrate", "--dry-rum"]
+        #expect(
+            fixture.problems() == ["--dry-rum is not known: did you mean --dry-run?"])
+    }
+
     @Test("a service without subcommands says so")
     func noSubcommands() {
         var fixture = Fixture(["run"])

@@ -5,6 +5,8 @@
 struct CommandLineArguments {
     private(set) var action: BuiltInFlag?
     private(set) var subcommand: String?
+    /// Switches of the subcommand.
+    private(set) var subcommandFlags: Set<String> = []
     private(set) var configurationPath: String?
     /// By the name of the key.
     private(set) var values: [String: String] = [:]
@@ -30,6 +32,7 @@ struct CommandLineArguments {
                 word(argument)
             }
         }
+        checkSubcommandFlags()
     }
 
     // MARK: options
@@ -40,6 +43,9 @@ struct CommandLineArguments {
         let attached = equals.map { String(argument[argument.index(after: $0)...]) }
         if let builtIn = BuiltInFlag(rawValue: flag) {
             self.builtIn(builtIn, attached)
+        } else if description.subcommands.contains(where: { $0.has(flag) }) {
+            if attached != nil { problems.append("\(flag) takes no value") }
+            subcommandFlags.insert(flag)
         } else if let key = description.keys.first(where: { $0.flag == flag }) {
             self.key(key, attached)
         } else if let key = fileKey(of: flag) {
@@ -131,10 +137,21 @@ struct CommandLineArguments {
             problems.append("\(shown) is a setting of another service, not of \(description.name)")
             return
         }
-        let flags = description.names.map { ConfigurationKey.flag(of: $0) }
+        let flags =
+            description.names.map { ConfigurationKey.flag(of: $0) }
+            + description.subcommands.flatMap(\.flags).map(\.name)
         let known = flags + BuiltInFlag.allCases.map(\.rawValue)
         let near = NearestName.of(flag, in: known).map { ": did you mean \($0)?" }
         problems.append("\(shown) is not known\(near ?? ": see --help")")
+    }
+
+    /// They may stand before or behind the subcommand's name.
+    private mutating func checkSubcommandFlags() {
+        for flag in subcommandFlags.sorted() {
+            let owners = description.subcommands.filter { $0.has(flag) }.map(\.name)
+            guard !owners.contains(where: { $0 == subcommand }) else { continue }
+            problems.append("\(flag) belongs to \(owners.joined(separator: ", "))")
+        }
     }
 
     // MARK: words
@@ -156,4 +173,8 @@ struct CommandLineArguments {
                     + "(\(names.joined(separator: ", ")))")
         }
     }
+}
+
+extension ServiceDescription.Subcommand {
+    fileprivate func has(_ flag: String) -> Bool { flags.contains { $0.name == flag } }
 }

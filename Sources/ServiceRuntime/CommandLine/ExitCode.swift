@@ -2,6 +2,7 @@
 public enum ExitCode: Int32, CaseIterable, Sendable {
     case success = 0
     case failure = 1
+    case pending = 3
     case usage = 64
     case dataError = 65
     case unavailable = 69
@@ -18,6 +19,7 @@ public enum ExitCode: Int32, CaseIterable, Sendable {
         switch self {
         case .success: "stopped in good order, or printed what was asked for"
         case .failure: "failed, or did not stop in good order in time"
+        case .pending: "a dry run found something to do"
         case .usage: "the arguments or the configuration are wrong; nothing was started"
         case .dataError: "data that was read is damaged"
         case .unavailable: "a server that is needed cannot be reached"

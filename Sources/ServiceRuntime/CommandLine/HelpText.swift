@@ -29,7 +29,11 @@ struct HelpText {
     }
 
     private var subcommands: String {
-        "Subcommands:\n" + table(service.subcommands.map { ($0.name, $0.summary) })
+        let rows = service.subcommands.flatMap { subcommand in
+            [(subcommand.name, subcommand.summary)]
+                + subcommand.flags.map { ("\(subcommand.name) \($0.name)", $0.summary) }
+        }
+        return "Subcommands:\n" + table(rows)
     }
 
     private var options: String {

@@ -3,12 +3,25 @@
 public struct ServiceDescription: Sendable {
     /// Something else the program can do: `store-writer migrate`.
     public struct Subcommand: Sendable {
+        /// A switch of one subcommand alone, without a value: `--dry-run`.
+        public struct Flag: Sendable {
+            public let name: String
+            public let summary: String
+
+            public init(_ name: String, _ summary: String) {
+                self.name = name
+                self.summary = summary
+            }
+        }
+
         public let name: String
         public let summary: String
+        public let flags: [Flag]
 
-        public init(_ name: String, _ summary: String) {
+        public init(_ name: String, _ summary: String, flags: [Flag] = []) {
             self.name = name
             self.summary = summary
+            self.flags = flags
         }
     }
 
@@ -55,6 +68,12 @@ public struct ServiceDescription: Sendable {
         for key in keys {
             precondition(
                 BuiltInFlag(rawValue: key.flag) == nil, "\(name): \(key.flag) is taken already")
+        }
+        for flag in subcommands.flatMap(\.flags) {
+            precondition(
+                BuiltInFlag(rawValue: flag.name) == nil
+                    && !keys.contains { $0.flag == flag.name },
+                "\(name): \(flag.name) is taken already")
         }
     }
 }

@@ -9,6 +9,8 @@ public struct Configuration: Sendable {
     public let service: String
     /// The subcommand that was asked for; `nil` = to run the service.
     public let subcommand: String?
+    /// The switches of the subcommand that were given, as they are written: `--dry-run`.
+    public let subcommandFlags: Set<String>
     /// What is odd but no error; to be logged once.
     public let warnings: [String]
     /// In the order of the schema.
@@ -24,9 +26,13 @@ public struct Configuration: Sendable {
         let source: ConfigurationSource
     }
 
-    init(service: String, subcommand: String?, warnings: [String], entries: [Entry]) {
+    init(
+        service: String, subcommand: String?, subcommandFlags: Set<String> = [],
+        warnings: [String], entries: [Entry]
+    ) {
         self.service = service
         self.subcommand = subcommand
+        self.subcommandFlags = subcommandFlags
         self.warnings = warnings
         self.entries = entries
         places = Dictionary(

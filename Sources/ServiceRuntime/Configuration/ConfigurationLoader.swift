@@ -41,8 +41,8 @@ struct ConfigurationLoader {
         layers = layers.map { $0.filter { !$1.text.isEmpty } }
         let entries = description.keys.map { entry(of: $0) }
         let configuration = Configuration(
-            service: description.name, subcommand: arguments.subcommand, warnings: warnings,
-            entries: entries)
+            service: description.name, subcommand: arguments.subcommand,
+            subcommandFlags: arguments.subcommandFlags, warnings: warnings, entries: entries)
         // Rules ask for values, which are all there only if nothing was wrong before.
         if problems.isEmpty {
             problems = description.rules.compactMap { $0.problem(configuration) }

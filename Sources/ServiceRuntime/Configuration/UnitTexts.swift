@@ -1,7 +1,9 @@
 /// Durations as people write them: a whole number and its unit.
 enum DurationText {
+    /// A day is read, and written as hours.
     private static let units: [(name: String, nanoseconds: Int64)] = [
-        ("h", 3_600_000_000_000), ("m", 60_000_000_000), ("s", 1_000_000_000), ("ms", 1_000_000),
+        ("d", 86_400_000_000_000), ("h", 3_600_000_000_000), ("m", 60_000_000_000),
+        ("s", 1_000_000_000), ("ms", 1_000_000),
         ("us", 1_000), ("ns", 1),
     ]
 
@@ -21,7 +23,7 @@ enum DurationText {
         guard !overflow else { return "\(seconds)s" }
         let nanoseconds = scaled + attoseconds / 1_000_000_000
         guard nanoseconds != 0,
-            let unit = units.first(where: { nanoseconds % $0.nanoseconds == 0 })
+            let unit = units.dropFirst().first(where: { nanoseconds % $0.nanoseconds == 0 })
         else { return "0s" }
         return "\(nanoseconds / unit.nanoseconds)\(unit.name)"
     }

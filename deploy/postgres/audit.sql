@@ -37,12 +37,18 @@ WITH stored AS (
     WHERE input = 'ticks'
     GROUP BY source, partition
     HAVING sum(skipped + dead_lettered - replayed + gaps) > 0
+), retired AS (
+    SELECT source, partition, sum(rows) AS ordinals, max(last_ordinal) AS last_ordinal
+    FROM retired_rows
+    WHERE input = 'ticks'
+    GROUP BY source, partition
 ), compared AS (
     SELECT source, partition, rows, stored.ordinals, first_ordinal, stored.last_ordinal,
-        greatest(stored.last_ordinal, excused.last_ordinal)
-            - coalesce(excused.ordinals, 0) AS expected,
-        coalesce(excused.ordinals, 0) AS excused
+        greatest(stored.last_ordinal, excused.last_ordinal, retired.last_ordinal)
+            - coalesce(excused.ordinals, 0) - coalesce(retired.ordinals, 0) AS expected,
+        coalesce(excused.ordinals, 0) + coalesce(retired.ordinals, 0) AS excused
     FROM stored LEFT JOIN excused USING (source, partition)
+    LEFT JOIN retired USING (source, partition)
 ), faults AS (
     SELECT format('%s/%s: ordinals %s to %s, %s of them in %s rows', source, partition,
         first_ordinal, last_ordinal, ordinals, rows) AS fault
@@ -75,10 +81,16 @@ WITH stored AS (
     FROM sink_source_ordinals
     WHERE input = 'ticks'
     GROUP BY input, source, partition
+), retired AS (
+    SELECT input, source, partition, sum(rows) AS retired
+    FROM retired_rows
+    GROUP BY input, source, partition
 ), compared AS (
-    SELECT source, partition, coalesce(written, 0) AS written, coalesce(rows, 0) AS rows,
+    SELECT source, partition, coalesce(written, 0) AS written,
+        coalesce(rows, 0) + coalesce(retired, 0) AS rows,
         coalesce(books.last_ordinal, 0) AS booked, coalesce(stored.last_ordinal, 0) AS present
     FROM books FULL JOIN stored USING (input, source, partition)
+    LEFT JOIN retired USING (input, source, partition)
 ), faults AS (
     SELECT format('%s/%s: %s rows up to ordinal %s, the books say %s up to %s', source, partition,
         rows, present, written, booked) AS fault
@@ -125,12 +137,19 @@ WITH stored AS (
     FROM sink_source_ordinals
     WHERE input = 'bars'
     GROUP BY partition
+), retired AS (
+    SELECT partition, sum(rows + replaced) AS retired
+    FROM retired_rows
+    WHERE input = 'bars'
+    GROUP BY partition
 ), compared AS (
-    SELECT partition, coalesce(written, 0) AS written, coalesce(rows, 0) AS rows,
+    SELECT partition, coalesce(written, 0) - coalesce(retired, 0) AS written,
+        coalesce(rows, 0) AS rows,
         coalesce(ordinals, 0) AS ordinals, coalesce(replaced, 0) AS replaced,
         coalesce(others, 0) AS others, coalesce(other_ordinals, 0) AS other_ordinals,
         coalesce(from_first, false) AS from_first
     FROM books FULL JOIN stored USING (partition) FULL JOIN others USING (partition)
+    LEFT JOIN retired USING (partition)
 ), faults AS (
     SELECT format('partition %s: %s rows with %s ordinals in place of %s more, and %s of other '
         'kinds; the books say %s%s', partition, rows, ordinals, replaced, others, written,
@@ -180,7 +199,9 @@ WITH series AS (
         END AS vwap
     FROM computed
 ), stored AS (
-    SELECT * FROM bars WHERE number = 0
+    -- Of windows whose trades retention has dropped nothing can be computed any more.
+    SELECT * FROM bars WHERE number = 0 AND ts >= coalesce(
+        (SELECT max(until) FROM retired_rows WHERE table_name = 'trades'), '-infinity')
 ), compared AS MATERIALIZED (
     SELECT b.symbol, b.series, b.ts, e.trades IS NOT NULL AS is_computed,
         concat_ws(', ',
@@ -224,7 +245,12 @@ WHERE symbol IS NOT NULL;
 -- only a part of the generations has counts from its first bar on, or up to its last one.
 \echo trades_counted_once: each trade of a closed window is counted in exactly one bar of each series
 -- check: trades_counted_once: each trade of a closed window is counted in exactly one bar of each series
-WITH made AS (
+WITH kept AS (
+    -- Before it retention has dropped trades, or bars.
+    SELECT coalesce(max(extract(epoch FROM until) * 1000000000)::bigint, -9223372036854775808) AS ns
+    FROM retired_rows
+    WHERE table_name IN ('trades', 'bars')
+), made AS (
     SELECT source, partition, series, close_time_ns - open_time_ns AS width,
         min(generation) AS first_generation, max(generation) AS last_generation,
         min(open_time_ns) AS first_ns, max(close_time_ns) AS last_ns
@@ -246,11 +272,12 @@ WITH made AS (
         AND event_time_ns - (event_time_ns % width + width) % width + width <= until_ns
         AND (from_ns IS NULL
             OR event_time_ns - (event_time_ns % width + width) % width >= from_ns)
+        AND event_time_ns - (event_time_ns % width + width) % width >= (SELECT ns FROM kept)
     GROUP BY 1, 2, 3
 ), stored AS (
     SELECT series, symbol, open_time_ns, sum(trades) AS trades
     FROM bars
-    WHERE number = 0
+    WHERE number = 0 AND open_time_ns >= (SELECT ns FROM kept)
     GROUP BY 1, 2, 3
 ), compared AS (
     SELECT series, symbol, open_time_ns, coalesce(windows.trades, 0) AS expected,

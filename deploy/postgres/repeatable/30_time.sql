@@ -1,0 +1,271 @@
+-- The tables of time in their three shapes (native partitions, hypertables of either edition of
+-- TimescaleDB): what a writer may have done to them although it owns none. All times of partitions
+-- are days of UTC.
+
+-- The tables that are cut by time, and how: 'native', 'hypertable', or 'whole' (not cut).
+CREATE OR REPLACE FUNCTION time_tables() RETURNS TABLE (table_name text, shape text)
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+AS $$
+DECLARE
+    hypertables text[] := '{}';
+BEGIN
+    IF to_regclass('timescaledb_information.hypertables') IS NOT NULL THEN
+        EXECUTE 'SELECT coalesce(array_agg(h.hypertable_name::text), ''{}'')
+            FROM timescaledb_information.hypertables h
+            WHERE h.hypertable_schema = current_schema()' INTO hypertables;
+    END IF;
+    RETURN QUERY
+    SELECT c.relname::text, CASE WHEN c.relkind = 'p' THEN 'native'
+        WHEN c.relname::text = ANY (hypertables) THEN 'hypertable' ELSE 'whole' END
+    FROM pg_class c
+    WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
+        AND c.relname = ANY (ARRAY['trades', 'quotes', 'bars', 'depth', 'options', 'news',
+            'fundamentals', 'indicators', 'provider_bars', 'events', 'late_ticks']);
+END
+$$;
+
+-- Where TimescaleDB's functions are; NULL without it.
+CREATE OR REPLACE FUNCTION timescale_schema() RETURNS name
+LANGUAGE sql STABLE SET search_path FROM CURRENT
+AS $$
+    SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+    WHERE e.extname = 'timescaledb'
+$$;
+
+-- Which of the three databases this is: 'plain', 'timescaledb-apache' or 'timescaledb-community'. An
+-- extension that came after the tables does not change them: they decide.
+CREATE OR REPLACE FUNCTION store_mode()
+RETURNS TABLE (mode text, server_version text, timescaledb_version text, license text)
+LANGUAGE sql STABLE SET search_path FROM CURRENT
+AS $$
+    SELECT CASE
+            WHEN NOT EXISTS (SELECT FROM time_tables() t WHERE t.shape = 'hypertable') THEN 'plain'
+            WHEN current_setting('timescaledb.license', true) = 'timescale'
+                THEN 'timescaledb-community'
+            ELSE 'timescaledb-apache' END,
+        current_setting('server_version'),
+        (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),
+        CASE WHEN timescale_schema() IS NOT NULL
+            THEN current_setting('timescaledb.license', true) END
+$$;
+
+-- The partitions of a native table with their borders, oldest first.
+CREATE OR REPLACE FUNCTION time_partitions(p_table text)
+RETURNS TABLE (name text, from_ts timestamptz, to_ts timestamptz)
+LANGUAGE sql STABLE SET search_path FROM CURRENT
+AS $$
+    SELECT c.relname::text, (borders[1])::timestamptz, (borders[2])::timestamptz
+    FROM pg_inherits i
+    JOIN pg_class c ON c.oid = i.inhrelid
+    CROSS JOIN LATERAL regexp_match(pg_get_expr(c.relpartbound, c.oid),
+        'FROM \(''([^'']+)''\) TO \(''([^'']+)''\)') AS borders
+    WHERE i.inhparent = to_regclass(format('%I.%I', current_schema(), p_table))
+    ORDER BY 2
+$$;
+
+-- Makes the day of p_ts, if it is not there. Any number of writers may ask at once, while others
+-- write: it takes turns under a lock of its own, and of the table only one that no reader and no
+-- writer waits for. In a transaction of its own, so that nobody waits for longer than it takes.
+--
+-- Raises TL010 for a time that gets no partition: beyond two years from now, or before 1990, but for
+-- the first day of 1970, where the ticks without a time are; TL011 for a table that is none of ours,
+-- TL012 when a table has too many partitions. A hypertable makes its chunks by itself.
+CREATE OR REPLACE FUNCTION make_time_partition(p_table text, p_ts timestamptz) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+AS $$
+DECLARE
+    partitions_max CONSTANT integer := 20000;
+    shape_found    text;
+    from_day       timestamptz;
+    day_name       text;
+BEGIN
+    SELECT t.shape INTO shape_found FROM time_tables() t WHERE t.table_name = p_table;
+    IF shape_found IS NULL THEN
+        RAISE EXCEPTION '% is no table that is cut by time', coalesce(p_table, 'NULL')
+            USING ERRCODE = 'TL011';
+    END IF;
+    IF p_ts IS NULL OR NOT ((p_ts >= '1970-01-01 00:00+00' AND p_ts < '1970-01-02 00:00+00')
+        OR (p_ts >= '1990-01-01 00:00+00' AND p_ts < now() + interval '2 years')) THEN
+        RAISE EXCEPTION 'no partition of % is made for the time %', p_table, p_ts
+            USING ERRCODE = 'TL010',
+                HINT = 'From 1990 to two years from now; without a time: the first day of 1970.';
+    END IF;
+    IF shape_found <> 'native' THEN
+        RETURN;
+    END IF;
+    from_day := date_trunc('day', p_ts, 'UTC');
+    day_name := p_table || '_p' || to_char(from_day AT TIME ZONE 'UTC', 'YYYYMMDD');
+    PERFORM pg_advisory_xact_lock(hashtextextended(
+        format('tapeline.partitions.%s.%s', current_schema(), p_table), 0));
+    IF EXISTS (SELECT FROM time_partitions(p_table) p
+        WHERE p.from_ts <= from_day AND p.to_ts > from_day) THEN
+        RETURN;
+    END IF;
+    IF (SELECT count(*) FROM time_partitions(p_table)) >= partitions_max THEN
+        RAISE EXCEPTION '% has % partitions already', p_table, partitions_max
+            USING ERRCODE = 'TL012', HINT = 'Set a retention for it.';
+    END IF;
+    IF to_regclass(format('%I.%I', current_schema(), day_name)) IS NOT NULL THEN
+        RAISE EXCEPTION '% stands beside % and is no partition of it', day_name, p_table
+            USING ERRCODE = '42P07', HINT = 'Attach it, or rename it.';
+    END IF;
+    -- CREATE TABLE ... PARTITION OF would lock the table for everybody; attaching does not.
+    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', day_name, p_table);
+    EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', p_table,
+        day_name, from_day, from_day + interval '24 hours');
+END
+$$;
+
+-- Makes the days from yesterday to p_days from today of all native tables; answers how many of them
+-- there were not yet.
+CREATE OR REPLACE FUNCTION make_coming_partitions(p_days integer) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+AS $$
+DECLARE
+    today CONSTANT timestamptz := date_trunc('day', now(), 'UTC');
+    wanted         record;
+    made           integer := 0;
+BEGIN
+    IF p_days IS NULL OR p_days NOT BETWEEN 0 AND 366 THEN
+        RAISE EXCEPTION 'partitions are made for 0 to 366 days, not %', p_days
+            USING ERRCODE = '22023';
+    END IF;
+    -- One after the other: who waited here finds what there is.
+    PERFORM pg_advisory_xact_lock(hashtextextended(
+        format('tapeline.partitions.%s', current_schema()), 0));
+    FOR wanted IN
+        SELECT t.table_name, today + n * interval '24 hours' AS day
+        FROM time_tables() t CROSS JOIN generate_series(-1, p_days) n
+        WHERE t.shape = 'native' AND NOT EXISTS (
+            SELECT FROM time_partitions(t.table_name) p
+            WHERE p.from_ts <= today + n * interval '24 hours'
+                AND p.to_ts > today + n * interval '24 hours')
+        ORDER BY 1, 2
+    LOOP
+        PERFORM make_time_partition(wanted.table_name, wanted.day);
+        made := made + 1;
+    END LOOP;
+    RETURN made;
+END
+$$;
+
+-- Notes in retired_rows what goes. p_going is a statement that answers its input, source, partition,
+-- ordinal and replaced.
+CREATE OR REPLACE FUNCTION note_retired(p_table text, p_going text, p_until timestamptz)
+RETURNS bigint
+LANGUAGE plpgsql SET search_path FROM CURRENT
+AS $$
+DECLARE
+    noted bigint;
+BEGIN
+    EXECUTE format($sql$
+        WITH going AS (%s), counted AS (
+            SELECT input, source, partition, count(*) AS rows, sum(replaced) AS replaced,
+                max(ordinal) AS last_ordinal
+            FROM going GROUP BY input, source, partition
+        ), kept AS (
+            INSERT INTO retired_rows AS r (table_name, input, source, partition, rows, replaced,
+                last_ordinal, until)
+            SELECT %L, input, source, partition, rows, replaced, last_ordinal, %L FROM counted
+            ON CONFLICT (table_name, input, source, partition) DO UPDATE
+            SET rows = r.rows + excluded.rows, replaced = r.replaced + excluded.replaced,
+                last_ordinal = greatest(r.last_ordinal, excluded.last_ordinal),
+                until = greatest(r.until, excluded.until), retired_at = clock_timestamp()
+        )
+        SELECT coalesce(sum(rows), 0) FROM counted $sql$,
+        p_going, p_table, p_until) INTO noted;
+    RETURN noted;
+END
+$$;
+
+-- Drops the days of a table that ended at least p_keep ago, oldest first and at most p_most of them,
+-- and answers which, with the number of their rows. The least that is kept is one day. The first day
+-- of 1970 holds ticks without a time: of those the rows go that were received so long ago.
+--
+-- A day is counted before it is dropped. Dropping needs the table for a moment: who does not get it
+-- within half a second (55P03) leaves it to the next time, so that no writer waits long.
+CREATE OR REPLACE FUNCTION apply_retention(
+    p_table text, p_keep interval, p_most integer DEFAULT 1000
+) RETURNS TABLE (dropped text, from_ts timestamptz, to_ts timestamptz, row_count bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '500ms'
+AS $$
+DECLARE
+    before      timestamptz;
+    shape_found text;
+    day         record;
+    -- Of which stream the ordinals are, and the bars whose place was taken.
+    noted CONSTANT text := CASE p_table
+        WHEN 'bars' THEN '''bars'' AS input, replaced'
+        WHEN 'late_ticks' THEN '''bars'' AS input, 0 AS replaced'
+        WHEN 'events' THEN 'input, 0 AS replaced'
+        ELSE '''ticks'' AS input, 0 AS replaced' END;
+BEGIN
+    SELECT t.shape INTO shape_found FROM time_tables() t WHERE t.table_name = p_table;
+    IF shape_found IS NULL THEN
+        RAISE EXCEPTION '% is no table that is cut by time', coalesce(p_table, 'NULL')
+            USING ERRCODE = 'TL011';
+    END IF;
+    IF p_keep IS NULL OR now() - p_keep > now() - interval '1 day' THEN
+        RAISE EXCEPTION 'at least one day of % is kept, not %', p_table, p_keep
+            USING ERRCODE = '22023';
+    END IF;
+    before := now() - p_keep;
+    PERFORM pg_advisory_xact_lock(hashtextextended(
+        format('tapeline.partitions.%s.%s', current_schema(), p_table), 0));
+    FOR day IN
+        SELECT * FROM retention_days(p_table, shape_found) d
+        WHERE d.to_ts <= before AND d.from_ts >= '1970-01-02 00:00+00'
+        ORDER BY d.from_ts LIMIT p_most
+    LOOP
+        -- Rows that come now would be dropped without having been counted.
+        EXECUTE format('LOCK TABLE %s IN SHARE MODE', day.relation);
+        dropped := day.relation::text;
+        from_ts := day.from_ts;
+        to_ts := day.to_ts;
+        row_count := note_retired(p_table,
+            format('SELECT %s, source, partition, ordinal FROM %s', noted, day.relation),
+            day.to_ts);
+        IF shape_found = 'native' THEN
+            EXECUTE format('DROP TABLE %s', day.relation);
+        ELSE
+            EXECUTE format('SELECT count(*) FROM %I.drop_chunks(%L::regclass, %L::timestamptz,
+                %L::timestamptz)', timescale_schema(), p_table, day.to_ts, day.from_ts);
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+    IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = p_table::regclass
+        AND attname = 'receive_time' AND NOT attisdropped) THEN
+        -- Compressed rows, too, however many.
+        PERFORM set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true)
+            WHERE shape_found = 'hypertable';
+        row_count := note_retired(p_table,
+            format('DELETE FROM %I WHERE ts < ''1970-01-02 00:00+00'' AND receive_time < %L
+                RETURNING %s, source, partition, ordinal', p_table, before, noted),
+            '1970-01-01 00:00+00');
+        IF row_count > 0 THEN
+            dropped := p_table || ' without a time';
+            from_ts := '1970-01-01 00:00+00';
+            to_ts := '1970-01-02 00:00+00';
+            RETURN NEXT;
+        END IF;
+    END IF;
+END
+$$;
+
+-- The partitions or chunks of a table of time.
+CREATE OR REPLACE FUNCTION retention_days(p_table text, p_shape text)
+RETURNS TABLE (relation regclass, from_ts timestamptz, to_ts timestamptz)
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+AS $$
+BEGIN
+    IF p_shape = 'native' THEN
+        RETURN QUERY SELECT format('%I.%I', current_schema(), p.name)::regclass, p.from_ts, p.to_ts
+            FROM time_partitions(p_table) p;
+    ELSIF p_shape = 'hypertable' THEN
+        RETURN QUERY EXECUTE
+            'SELECT format(''%I.%I'', chunk_schema, chunk_name)::regclass, range_start, range_end
+            FROM timescaledb_information.chunks
+            WHERE hypertable_schema = current_schema() AND hypertable_name = $1' USING p_table;
+    END IF;
+END
+$$;

@@ -1,0 +1,20 @@
+-- Who may have partitions made and dropped: the runtime role, by the functions alone. Named as in
+-- 90_grants.sql.
+DO $$
+DECLARE
+    runtime_role text := nullif(current_setting('tapeline.runtime_role', true), '');
+BEGIN
+    REVOKE ALL ON FUNCTION time_tables(), timescale_schema(), store_mode(), time_partitions(text),
+        make_time_partition(text, timestamptz), make_coming_partitions(integer),
+        note_retired(text, text, timestamptz), retention_days(text, text),
+        apply_retention(text, interval, integer) FROM PUBLIC;
+    IF runtime_role IS NULL THEN
+        RETURN;
+    END IF;
+    EXECUTE format(
+        'GRANT EXECUTE ON FUNCTION time_tables(), timescale_schema(), store_mode(),
+            time_partitions(text), make_time_partition(text, timestamptz),
+            make_coming_partitions(integer), apply_retention(text, interval, integer) TO %I',
+        runtime_role);
+END
+$$;

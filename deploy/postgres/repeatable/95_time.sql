@@ -1,0 +1,87 @@
+-- The days that come, so that the first row finds its partition.
+SELECT make_coming_partitions(7);
+
+-- Compression, which only TimescaleDB's Community edition has. A job of the server compresses each
+-- chunk that is old enough; rows that come later still find their place, only slower. How old is
+-- the migrator's setting `tapeline.compress_after`, an interval: '0' takes the jobs away and leaves
+-- what is compressed; unset, nothing changes.
+DO $$
+DECLARE
+    wanted   text := nullif(current_setting('tapeline.compress_after', true), '');
+    hyper    name := timescale_schema();
+    cut      record;
+    segments text;
+    orders   text;
+BEGIN
+    IF wanted IS NULL OR (SELECT mode FROM store_mode()) <> 'timescaledb-community' THEN
+        RETURN;
+    END IF;
+    FOR cut IN SELECT t.table_name FROM time_tables() t WHERE t.shape = 'hypertable' ORDER BY 1 LOOP
+        CONTINUE WHEN wanted::interval > interval '0' AND EXISTS (
+            SELECT FROM timescaledb_information.jobs j
+            WHERE j.proc_name = 'policy_compression' AND j.hypertable_schema = current_schema()
+                AND j.hypertable_name = cut.table_name
+                AND (j.config->>'compress_after')::interval = wanted::interval);
+        EXECUTE format('SELECT %I.remove_compression_policy(%L::regclass, if_exists => true)',
+            hyper, cut.table_name);
+        CONTINUE WHEN wanted::interval = interval '0';
+        -- One symbol's rows together, in the order of time. A key must be within both.
+        SELECT string_agg(attname, ', ') FILTER (WHERE attname IN ('symbol', 'series')),
+            'ts' || coalesce(', ' || max(attname) FILTER (WHERE attname = 'number'), '')
+        INTO segments, orders
+        FROM pg_attribute
+        WHERE attrelid = cut.table_name::regclass AND attnum > 0 AND NOT attisdropped;
+        IF NOT EXISTS (SELECT FROM timescaledb_information.hypertables h
+            WHERE h.hypertable_schema = current_schema() AND h.hypertable_name = cut.table_name
+                AND h.compression_enabled) THEN
+            EXECUTE format('ALTER TABLE %I SET (timescaledb.compress,
+                timescaledb.compress_segmentby = %L, timescaledb.compress_orderby = %L)',
+                cut.table_name, coalesce(segments, ''), orders);
+        END IF;
+        EXECUTE format('SELECT %I.add_compression_policy(%L::regclass, %L::interval)',
+            hyper, cut.table_name, wanted);
+    END LOOP;
+END
+$$;
+
+-- Daily bars on top of the stored ones, kept up to date by the server (Community only). A view, and
+-- never a source of truth: days are those of UTC, it counts a bar with the revision that it had when
+-- its day was last refreshed, and the operator's own day bars follow the exchange's sessions.
+-- `tapeline.daily_bars` is true or false; unset, nothing changes.
+DO $$
+DECLARE
+    wanted text := nullif(current_setting('tapeline.daily_bars', true), '');
+    hyper  name := timescale_schema();
+BEGIN
+    IF wanted IS NULL OR (SELECT mode FROM store_mode()) <> 'timescaledb-community' THEN
+        RETURN;
+    END IF;
+    IF NOT wanted::boolean THEN
+        IF to_regclass('bars_daily') IS NOT NULL THEN
+            DROP MATERIALIZED VIEW bars_daily;
+        END IF;
+        RETURN;
+    END IF;
+    IF to_regclass('bars_daily') IS NOT NULL THEN
+        RETURN;
+    END IF;
+    -- The finest series that covers the day without a gap is a minute's.
+    EXECUTE format($sql$
+        CREATE MATERIALIZED VIEW bars_daily
+        WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
+        SELECT symbol, %1$I.time_bucket(interval '1 day', ts) AS ts, %1$I.first(open, ts) AS open,
+            max(high) AS high, min(low) AS low, %1$I.last(close, ts) AS close,
+            sum(volume) AS volume, sum(notional) AS notional, sum(trades) AS trades
+        FROM bars WHERE series = '1m' AND number = 0
+        GROUP BY 1, 2 WITH NO DATA $sql$, hyper);
+    EXECUTE format('SELECT %I.add_continuous_aggregate_policy(''bars_daily'',
+        start_offset => interval ''3 days'', end_offset => interval ''1 hour'',
+        schedule_interval => interval ''1 hour'')', hyper);
+    COMMENT ON VIEW bars_daily IS
+        'days of UTC from the 1m bars: a convenience, never a source of truth';
+    IF nullif(current_setting('tapeline.runtime_role', true), '') IS NOT NULL THEN
+        EXECUTE format('GRANT SELECT ON bars_daily TO %I',
+            current_setting('tapeline.runtime_role'));
+    END IF;
+END
+$$;

@@ -47,10 +47,16 @@ struct TestDatabase {
     }
 
     @discardableResult
-    func migrate(_ folder: MigrationFolder? = nil) throws -> Migrator.Report {
-        let migration = Migrator(
-            try connect(migrator), schema: schema, runtimeRole: writer, timeout: patience)
-        return try migration.run(try folder ?? Self.shipped())
+    func migrate(
+        _ folder: MigrationFolder? = nil, wishes: Migrator.Wishes = Migrator.Wishes()
+    ) throws -> Migrator.Report {
+        try migration(wishes).run(try folder ?? Self.shipped())
+    }
+
+    func migration(_ wishes: Migrator.Wishes = Migrator.Wishes()) throws -> Migrator {
+        Migrator(
+            try connect(migrator), schema: schema, runtimeRole: writer, wishes: wishes,
+            timeout: patience)
     }
 
     @discardableResult
@@ -60,15 +66,26 @@ struct TestDatabase {
 
     static let deployed = "\(ServerPrograms.checkout)/deploy/postgres"
     static func shipped() throws -> MigrationFolder { try MigrationFolder(path: deployed) }
+
+    /// What was shipped before the migration of that name, in `folder`.
+    static func shipped(
+        before name: String, in folder: TemporaryFolder
+    ) throws -> MigrationFolder {
+        try run("/bin/mkdir", ["-p", folder.file("migrations"), folder.file("repeatable")])
+        for file in try shipped().versioned.prefix(while: { !$0.name.contains(name) }) {
+            try folder.write(file.sql, to: "migrations/\(file.name)")
+        }
+        return try MigrationFolder(path: folder.path)
+    }
 }
 
 @Suite("Migrating a database")
 struct MigratorTests {
-    private let files = [
-        "0001_schema.sql", "0002_hypertables.sql", "0003_gaps.sql", "0004_bars_replaced.sql",
-        "0005_tape_gaps.sql", "0006_replayed.sql", "0007_dropped_gaps.sql",
-        "0008_more_tables.sql",
-    ]
+    private let files: [String]
+
+    init() throws {
+        files = try TestDatabase.shipped().versioned.map(\.name)
+    }
 
     @Test(
         "an empty database gets the schema; a second run changes nothing", arguments: [false, true])
@@ -88,7 +105,7 @@ struct MigratorTests {
         #expect(try database.psql("SELECT count(*) FROM schema_migrations") == "\(files.count)")
     }
 
-    @Test("with TimescaleDB the tables by time are hypertables, without it they are plain")
+    @Test("with TimescaleDB the tables by time are hypertables, without it they are partitioned")
     func hypertables() throws {
         let plain = try TestDatabase("migrate_plain")
         try plain.migrate()
@@ -101,12 +118,13 @@ struct MigratorTests {
             SELECT hypertable_name, time_interval FROM timescaledb_information.dimensions
             WHERE hypertable_schema = 'md' ORDER BY 1
             """
-        let tables = [
-            "bars", "depth", "events", "fundamentals", "indicators", "late_ticks", "news",
-            "options", "provider_bars", "quotes", "trades",
-        ]
+        let cut = try plain.psql("SELECT table_name FROM time_tables() ORDER BY 1")
+        #expect(cut.split(separator: "\n").contains("trades"))
         #expect(
-            try timescale.psql(found) == tables.map { "\($0)|1 day" }.joined(separator: "\n"))
+            try timescale.psql(found)
+                == cut.split(separator: "\n").map { "\($0)|1 day" }.joined(separator: "\n"))
+        #expect(
+            try plain.psql("SELECT DISTINCT shape FROM time_tables()") == "native")
         for database in [plain, timescale] {
             #expect(
                 try database.psql(
@@ -123,7 +141,10 @@ struct MigratorTests {
         try database.psql("GRANT USAGE ON SCHEMA ext TO \(database.migrator)")
         try database.migrate()
         #expect(
-            try database.psql("SELECT count(*) FROM timescaledb_information.hypertables") == "11")
+            try database.psql("SELECT DISTINCT shape FROM time_tables()") == "hypertable")
+        #expect(try database.psql("SELECT mode FROM store_mode()") == "timescaledb-apache")
+        #expect(
+            try database.psql("SELECT count(*) FROM apply_retention('trades', '1 day')") == "0")
     }
 
     @Test("two namespaces live side by side, also one that is named by a keyword")
@@ -221,6 +242,35 @@ struct MigratorTests {
             return
         }
         #expect(cause.sqlState == .insufficientPrivilege)
+    }
+
+    @Test("a dry run says what is left to do, and changes nothing", arguments: DatabaseMode.here)
+    func dryRun(mode: DatabaseMode) throws {
+        let database = try TestDatabase("migrate_dry", mode: mode)
+        let shipped = try TestDatabase.shipped()
+        #expect(
+            try database.migration().preview(shipped)
+                == Migrator.Preview(pending: files, version: 0, mode: mode.name))
+        #expect(
+            try database.psql("SELECT count(*) FROM pg_namespace WHERE nspname = 'md'") == "0")
+        let folder = try TemporaryFolder("migrations")
+        try database.migrate(try TestDatabase.shipped(before: "time_partitions", in: folder))
+        let before = try database.psql("SELECT count(*), max(oid) FROM pg_class")
+        let preview = try database.migration().preview(shipped)
+        #expect(preview.pending.first?.contains("time_partitions") == true)
+        #expect(preview.version == files.count - preview.pending.count)
+        #expect(try database.psql("SELECT count(*), max(oid) FROM pg_class") == before)
+        try database.migrate()
+        #expect(
+            try database.migration().preview(shipped)
+                == Migrator.Preview(pending: [], version: files.count, mode: mode.name))
+        // A changed file is refused as it would be by a run.
+        try folder.write("SELECT 1;", to: "migrations/\(files[0])")
+        let changed = try MigrationFolder(path: folder.path)
+        let error = #expect(throws: MigrationError.self) {
+            try database.migration().preview(changed)
+        }
+        #expect(error.map { "\($0)" }?.contains("was changed after it was applied") == true)
     }
 
     @Test("psql applies the same files", arguments: [false, true])

@@ -40,6 +40,39 @@ struct WriterBench {
         database = try TestDatabase(
             name, schema: namespace, timescale: timescale, server: server)
         try database.migrate()
+        try makeDays()
+    }
+
+    /// Another database behind a tape that is there.
+    init(_ tape: TestTape, _ database: TestDatabase) throws {
+        self.tape = tape
+        self.database = database
+        try database.migrate()
+        try makeDays()
+    }
+
+    /// The days of `fill`, so that only tests of missing days have to wait for them.
+    private func makeDays() throws {
+        try database.psql(
+            """
+            SELECT make_time_partition(table_name, '2023-11-14 22:13Z'::timestamptz + day)
+            FROM time_tables(), unnest(ARRAY[interval '0 days', interval '1 day']) AS day
+            """)
+        // Times that only tests of the mapping have: beyond what a partition is made for.
+        try database.psql(
+            """
+            DO $$
+            DECLARE cut text;
+            BEGIN
+                FOR cut IN SELECT table_name FROM time_tables() WHERE shape = 'native' LOOP
+                    EXECUTE format('CREATE TABLE %I PARTITION OF %I
+                        FOR VALUES FROM (MINVALUE) TO (''1970-01-01Z'')', cut || '_first', cut);
+                    EXECUTE format('CREATE TABLE %I PARTITION OF %I
+                        FOR VALUES FROM (''2262-01-01Z'') TO (MAXVALUE)', cut || '_last', cut);
+                END LOOP;
+            END
+            $$
+            """)
     }
 
     func environment(valkey: ValkeyServer? = nil) -> [String: String] {

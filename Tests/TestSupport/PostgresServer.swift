@@ -11,15 +11,48 @@ public final class PostgresServer: Sendable {
     private let folder: TemporaryFolder
     private let process: Mutex<ServerProcess>
     private let settings: [String]
+    private let edition: Edition
+
+    /// Of TimescaleDB. Each shows plain PostgreSQL, too, in a database without the extension.
+    public enum Edition: Sendable {
+        case apache
+        case community
+
+        /// Whether it is here: `ServerPrograms.community`.
+        public static let hasCommunity = ServerPrograms.community != nil
+
+        fileprivate var settings: [String] {
+            switch self {
+            case .apache: []
+            case .community: ["timescaledb.license=timescale"]
+            }
+        }
+
+        fileprivate func program(_ name: String) throws -> String {
+            switch self {
+            case .apache: try ServerPrograms.require(ServerPrograms.database(name))
+            case .community:
+                try ServerPrograms.require("\(ServerPrograms.community ?? "")/bin/\(name)")
+            }
+        }
+    }
 
     /// One server for all tests of the process that do not hurt it; each makes a database in it.
-    public static func shared() throws -> PostgresServer { try sharedServer.get() }
+    public static func shared(_ edition: Edition = .apache) throws -> PostgresServer {
+        switch edition {
+        case .apache: try sharedServer.get()
+        case .community: try sharedCommunityServer.get()
+        }
+    }
 
     /// Starts a server from a copy of the process's one fresh cluster. Further `settings` have the
     /// form `name=value`; `files` are copied into the cluster for the server alone: paths by names.
-    public init(settings: [String] = [], files: [String: String] = [:]) throws {
+    public init(
+        settings: [String] = [], files: [String: String] = [:], edition: Edition = .apache
+    ) throws {
         folder = try TemporaryFolder("postgres")
-        self.settings = settings
+        self.settings = settings + edition.settings
+        self.edition = edition
         try run("/bin/cp", ["-a", try PostgresTemplate.path(), folder.file("data")])
         for (name, path) in files {
             try run("/usr/bin/install", ["-m", "600", path, folder.file("data/\(name)")])
@@ -27,7 +60,7 @@ public final class PostgresServer: Sendable {
         var attempt = 1
         while true {
             let candidate = freePort()
-            let started = try Self.start(folder, candidate, settings)
+            let started = try Self.start(folder, candidate, self.settings, edition)
             do {
                 try Self.waitUntilReady(started, candidate)
                 port = candidate
@@ -119,7 +152,7 @@ extension PostgresServer {
     public func restart() throws {
         end(signal: SIGINT)
         try process.withLock {
-            $0 = try Self.start(folder, port, settings)
+            $0 = try Self.start(folder, port, settings, edition)
             try Self.waitUntilReady($0, port)
         }
     }
@@ -144,9 +177,9 @@ extension PostgresServer {
 
 extension PostgresServer {
     private static func start(
-        _ folder: TemporaryFolder, _ port: UInt16, _ settings: [String]
+        _ folder: TemporaryFolder, _ port: UInt16, _ settings: [String], _ edition: Edition
     ) throws -> ServerProcess {
-        let postgres = try ServerPrograms.require(ServerPrograms.database("postgres"))
+        let postgres = try edition.program("postgres")
         let options = ["port=\(port)"] + settings
         return try ServerProcess(
             ServerPrograms.database("not-root"),
@@ -198,8 +231,11 @@ private enum PostgresTemplate {
     }
 }
 
-private let sharedServer = Result { () throws -> PostgresServer in
-    let server = try PostgresServer()
+private let sharedServer = Result { try lasting(.apache) }
+private let sharedCommunityServer = Result { try lasting(.community) }
+
+private func lasting(_ edition: PostgresServer.Edition) throws -> PostgresServer {
+    let server = try PostgresServer(edition: edition)
     AtExit.call { server.discard() }
     return server
 }

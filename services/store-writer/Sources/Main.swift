@@ -16,10 +16,18 @@ struct Main {
         name: "store-writer", version: ProductVersion.text,
         summary: "Writes ticks and bars to the database, and the hot state to Valkey.",
         keys: WriterSettings.keys,
-        rules: [.tape, .member, WriterSettings.sinksRule, WriterSettings.valkeyRule],
+        rules: [
+            .tape, .member, .retention, .compression, WriterSettings.sinksRule,
+            WriterSettings.valkeyRule,
+        ],
         subcommands: [
             ServiceDescription.Subcommand(
-                MigrateCommand.name, "Make or update the database schema, and stop.")
+                MigrateCommand.name, "Make or update the database schema, and stop.",
+                flags: [
+                    ServiceDescription.Subcommand.Flag(
+                        MigrateCommand.dryRun,
+                        "Say which files would be applied, and change nothing; exit code 3 if any.")
+                ])
         ],
         examples: [
             ServiceDescription.Example(
@@ -27,7 +35,7 @@ struct Main {
             ServiceDescription.Example(
                 "store-writer --writer-threads 4",
                 "Writes its share of the partitions with four threads."),
-        ])
+        ], exitCodes: (ExitCode.ofServices + [.pending]).sorted { $0.rawValue < $1.rawValue })
 
     static func run(_ context: ServiceContext) throws -> ExitCode {
         if context.configuration.subcommand == MigrateCommand.name {

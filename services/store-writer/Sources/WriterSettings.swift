@@ -25,6 +25,8 @@ struct WriterSettings: Sendable {
     var deadLetterFolder: String?
     /// Of their stream.
     var deadLetterBytes: Int64
+    /// How long rows are kept.
+    var retention: RetentionPlan
     /// The tables that are written.
     var sinks = SinkCatalogue()
 
@@ -79,6 +81,16 @@ struct WriterSettings: Sendable {
                 "WRITER_MIGRATIONS", .text, default: "deploy/postgres", group: "Writer",
                 "Folder of the schema's migrations; only 'store-writer migrate' reads it."),
             ConfigurationKey(
+                "WRITER_RETENTION", .list, group: "Writer",
+                "How long rows are kept, such as trades=30d,quotes=7d; others for ever."),
+            ConfigurationKey(
+                "WRITER_COMPRESS_AFTER", .duration(.zero...Duration.seconds(3_650 * 86_400)),
+                default: "7d", group: "Writer",
+                "Age of rows that 'store-writer migrate' has TimescaleDB (Community) compress."),
+            ConfigurationKey(
+                "WRITER_DAILY_BARS", .flag, default: "false", group: "Writer",
+                "Whether 'store-writer migrate' makes the view bars_daily (Community)."),
+            ConfigurationKey(
                 "WRITER_HOT_STATE", .flag, default: "true", group: "Writer",
                 "Keep the latest quote, trade and bars of each symbol in Valkey."),
             ConfigurationKey(
@@ -130,6 +142,7 @@ struct WriterSettings: Sendable {
         deadLetterBytes = Int64(configuration.integer("WRITER_DEAD_LETTERS_BYTES"))
         sinks = SinkCatalogue(
             Set(configuration.list("WRITER_SINKS").compactMap { SinkName(rawValue: $0) }))
+        retention = RetentionPlan.parse(configuration.list(RetentionPlan.key)).plan
         postgres = Self.database(configuration)
         // Bars that are merged are sorted and staged in memory: a batch of them is up to 8 MB.
         postgres.settings = [

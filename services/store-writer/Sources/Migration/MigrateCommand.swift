@@ -7,6 +7,7 @@ import Telemetry
 /// service its own.
 struct MigrateCommand {
     static let name = "migrate"
+    static let dryRun = "--dry-run"
     static let connectTimeout = Duration.seconds(10)
 
     let context: ServiceContext
@@ -26,12 +27,28 @@ struct MigrateCommand {
         let connection = try PostgresConnection(
             Migrator.configured(database), timeout: Self.connectTimeout)
         defer { connection.close() }
+        let migrator = Migrator(
+            connection, schema: schema, runtimeRole: runtimeRole,
+            wishes: Migrator.Wishes(
+                compressAfter: configuration.duration("WRITER_COMPRESS_AFTER"),
+                dailyBars: configuration.flag("WRITER_DAILY_BARS")))
+        if configuration.subcommandFlags.contains(Self.dryRun) {
+            return try preview(migrator, folder)
+        }
         let telemetry = context.telemetry
-        let report = try Migrator(connection, schema: schema, runtimeRole: runtimeRole)
-            .run(folder) { telemetry.emit(MigrationStep(file: $0)) }
+        let report = try migrator.run(folder) { telemetry.emit(MigrationStep(file: $0)) }
         telemetry.emit(
             SchemaReady(schema: namespace, version: report.version, applied: report.applied.count))
         return .success
+    }
+
+    /// Says what a run would do; whether that is anything is the exit code, for scripts.
+    private func preview(_ migrator: Migrator, _ folder: MigrationFolder) throws -> ExitCode {
+        let preview = try migrator.preview(folder)
+        for file in preview.pending { context.telemetry.emit(MigrationPending(file: file)) }
+        context.telemetry.emit(
+            MigrationPreviewed(schema: migrator.schema.text, preview: preview))
+        return preview.pending.isEmpty ? .success : .pending
     }
 }
 
@@ -57,6 +74,33 @@ struct SchemaReady: TelemetryEvent {
         [
             ("schema", .text(schema)), ("version", .integer(Int64(version))),
             ("applied", .integer(Int64(applied))),
+        ]
+    }
+}
+
+struct MigrationPending: TelemetryEvent {
+    static let name = "migration.pending"
+    let file: String
+
+    var level: LogLevel { .info }
+    var message: String { "would apply \(file)" }
+}
+
+struct MigrationPreviewed: TelemetryEvent {
+    static let name = "migration.previewed"
+    let schema: String
+    let preview: Migrator.Preview
+
+    var level: LogLevel { .info }
+    var message: String {
+        preview.pending.isEmpty
+            ? "the schema is up to date; nothing was changed"
+            : "'store-writer migrate' would bring the schema up to date; nothing was changed"
+    }
+    var fields: [(String, LogValue)] {
+        [
+            ("schema", .text(schema)), ("version", .integer(Int64(preview.version))),
+            ("pending", .integer(Int64(preview.pending.count))), ("mode", .text(preview.mode)),
         ]
     }
 }

@@ -18,20 +18,35 @@ public struct Migrator {
         public var version = 0
     }
 
-    private let connection: PostgresConnection
-    private let schema: SchemaName
+    /// What the files ask for beyond the schema itself; nil leaves it as it is.
+    public struct Wishes: Equatable, Sendable {
+        /// Age at which TimescaleDB's Community edition compresses; zero: it does not.
+        public var compressAfter: Duration?
+        /// Whether that edition keeps the view `bars_daily`.
+        public var dailyBars: Bool?
+
+        public init(compressAfter: Duration? = nil, dailyBars: Bool? = nil) {
+            self.compressAfter = compressAfter
+            self.dailyBars = dailyBars
+        }
+    }
+
+    let connection: PostgresConnection
+    let schema: SchemaName
     private let runtimeRole: String?
+    private let wishes: Wishes
     private let timeout: Duration
 
     /// `runtimeRole` is who gets the services' rights; it must exist. `timeout` bounds each step,
     /// the wait for other migrators included.
     public init(
         _ connection: PostgresConnection, schema: SchemaName, runtimeRole: String?,
-        timeout: Duration = Migrator.statementTimeout
+        wishes: Wishes = Wishes(), timeout: Duration = Migrator.statementTimeout
     ) {
         self.connection = connection
         self.schema = schema
         self.runtimeRole = runtimeRole
+        self.wishes = wishes
         self.timeout = timeout
     }
 
@@ -98,6 +113,16 @@ extension Migrator {
             "name the runtime role", "SELECT set_config('tapeline.runtime_role', $1, false)",
             [.text(runtimeRole ?? "")])
         try execute(
+            "name the wishes",
+            """
+            SELECT set_config('tapeline.compress_after', $1, false),
+                set_config('tapeline.daily_bars', $2, false)
+            """,
+            [
+                .text(wishes.compressAfter.map { "\($0.components.seconds) seconds" } ?? ""),
+                .text(wishes.dailyBars.map { "\($0)" } ?? ""),
+            ])
+        try execute(
             "make the ledger",
             """
             CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -106,7 +131,7 @@ extension Migrator {
             """)
     }
 
-    private func ledger() throws(MigrationError) -> [AppliedMigration] {
+    func ledger() throws(MigrationError) -> [AppliedMigration] {
         let lines = try execute(
             "read the ledger", "SELECT version, checksum FROM schema_migrations ORDER BY version")
         var applied: [AppliedMigration] = []
@@ -146,7 +171,7 @@ extension Migrator {
     }
 
     @discardableResult
-    private func execute(
+    func execute(
         _ step: String, _ sql: String, _ parameters: [PostgresValue] = []
     ) throws(MigrationError) -> PostgresResult {
         do {

@@ -1,0 +1,42 @@
+import TestSupport
+
+/// The three databases that one schema runs on.
+enum DatabaseMode: String, CaseIterable, Sendable {
+    case plain
+    case apache
+    case community
+
+    /// Those that can be had here. The Community edition is never shipped; a test of its own says
+    /// when it was not there.
+    static var here: [DatabaseMode] {
+        PostgresServer.Edition.hasCommunity ? allCases : [.plain, .apache]
+    }
+
+    /// As `store_mode()` calls it.
+    var name: String { self == .plain ? "plain" : "timescaledb-\(rawValue)" }
+
+    func server() throws -> PostgresServer {
+        try PostgresServer.shared(self == .community ? .community : .apache)
+    }
+}
+
+extension TestDatabase {
+    init(_ name: String, schema: String = "md", mode: DatabaseMode) throws {
+        try self.init(
+            "\(name)_\(mode)", schema: schema, timescale: mode != .plain, server: mode.server())
+    }
+
+    /// Trades a second apart from `start`, received then or at `received`.
+    func insertTrades(
+        _ count: Int, from start: String, ordinal: Int = 1, received: String? = nil
+    ) throws {
+        try psql(
+            """
+            INSERT INTO trades (ts, event_time_ns, symbol, price, size, receive_time,
+                receive_time_ns, source, partition, epoch, ordinal)
+            SELECT \(start) + (n - 1) * interval '1 second', n, 'A', 1, 1,
+                coalesce(\(received ?? "NULL"), \(start)), 1, 's', 0, 1, \(ordinal) + n - 1
+            FROM generate_series(1, \(count)) AS n
+            """)
+    }
+}

@@ -1,0 +1,92 @@
+import PostgresClient
+import TestSupport
+import Testing
+
+@testable import StoreWriter
+
+@Suite("Retention drops whole days, in all three databases")
+struct RetentionTests {
+    private func prepared(_ name: String, _ mode: DatabaseMode) throws -> TestDatabase {
+        let database = try TestDatabase(name, mode: mode)
+        try database.migrate(wishes: Migrator.Wishes(compressAfter: .seconds(7 * 86_400)))
+        for (days, count, ordinal) in [(40, 5, 1), (39, 6, 11), (3, 7, 21), (0, 8, 31)] {
+            // The middle of that day, so that no row is on another one.
+            let start =
+                "date_trunc('day', now(), 'UTC') - interval '\(days) days' + interval '12 hours'"
+            try database.psql("SELECT make_time_partition('trades', \(start))")
+            try database.insertTrades(count, from: "(\(start))", ordinal: ordinal)
+        }
+        let undefined = "'1970-01-01 00:00Z'::timestamptz"
+        try database.insertTrades(3, from: undefined, ordinal: 41, received: "now()")
+        try database.insertTrades(
+            2, from: undefined, ordinal: 51, received: "now() - interval '31 days'")
+        return database
+    }
+
+    private func apply(_ database: TestDatabase, _ arguments: String) throws -> [String] {
+        let writer = try database.connectWriter()
+        let result = try writer.execute(
+            "SELECT row_count FROM apply_retention(\(arguments))", timeout: patience)
+        return (0..<result.rowCount).map { result[$0, 0] ?? "" }
+    }
+
+    private let kept = "SELECT count(*), min(ordinal), max(ordinal) FROM trades WHERE ts > '1990Z'"
+
+    @Test("what is too old goes, is counted, and nothing else", arguments: DatabaseMode.here)
+    func drops(mode: DatabaseMode) throws {
+        let database = try prepared("retention_drops", mode)
+        if mode == .community {
+            // Days that are compressed by now go like any other.
+            try database.psql(
+                """
+                SELECT public.compress_chunk(c) FROM public.show_chunks('trades',
+                    older_than => now() - interval '7 days') AS c
+                """)
+        }
+        // One day at a time, the oldest first.
+        #expect(try apply(database, "'trades', '30 days', 1") == ["5", "2"])
+        #expect(try apply(database, "'trades', '30 days'") == ["6"])
+        #expect(try apply(database, "'trades', '30 days'") == [])
+        #expect(try database.psql(kept.replacing("1990Z", with: "1990-01-01Z")) == "15|21|38")
+        #expect(try database.psql("SELECT count(*) FROM trades WHERE ts < '1990-01-01Z'") == "3")
+        #expect(
+            try database.psql(
+                """
+                SELECT source, partition, rows, last_ordinal,
+                    until = date_trunc('day', now(), 'UTC') - interval '38 days'
+                FROM retired_rows
+                """) == "s|0|13|52|t")
+        #expect(try apply(database, "'trades', '2 days'") == ["7"])
+        #expect(try database.psql("SELECT sum(rows) FROM retired_rows") == "20")
+        #expect(try apply(database, "'quotes', '1 day'") == [])
+    }
+
+    @Test("no less than a day is kept, and only of tables of time", arguments: DatabaseMode.here)
+    func refused(mode: DatabaseMode) throws {
+        let database = try prepared("retention_refused", mode)
+        for (arguments, code) in [
+            ("'trades', '23 hours'", "22023"), ("'trades', '-1 year'", "22023"),
+            ("'trades', NULL", "22023"), ("'gaps', '30 days'", "TL011"),
+            ("'sink_positions', '30 days'", "TL011"), ("NULL, '30 days'", "TL011"),
+        ] {
+            let error = #expect(throws: PostgresError.self) { try apply(database, arguments) }
+            #expect(error?.sqlState?.rawValue == code, "\(arguments)")
+        }
+        #expect(try database.psql("SELECT count(*) FROM trades") == "31")
+    }
+
+    @Test("a table that is being read is left for later, and holds nobody up for long")
+    func locked() throws {
+        let database = try prepared("retention_locked", .plain)
+        let reader = try database.connectWriter()
+        try reader.script("BEGIN; LOCK TABLE trades IN ACCESS SHARE MODE", timeout: patience)
+        let error = #expect(throws: PostgresError.self) {
+            try apply(database, "'trades', '30 days'")
+        }
+        #expect(error?.sqlState == .lockNotAvailable)
+        #expect(error?.category == .retryable)
+        #expect(try database.psql("SELECT count(*) FROM retired_rows") == "0")
+        try reader.script("COMMIT", timeout: patience)
+        #expect(try apply(database, "'trades', '30 days'").count == 3)
+    }
+}

@@ -1,0 +1,196 @@
+import Foundation
+import PostgresClient
+import TestSupport
+import Testing
+
+@testable import StoreWriter
+
+@Suite("Days as partitions, where there is no TimescaleDB")
+struct TimePartitionTests {
+    private func state(
+        _ connection: PostgresConnection, _ sql: String
+    ) -> (state: SQLState?, category: PostgresErrorCategory?) {
+        do throws(PostgresError) {
+            try connection.execute(sql, timeout: patience)
+            return (nil, nil)
+        } catch {
+            return (error.sqlState, error.category)
+        }
+    }
+
+    @Test("a row without a partition is told from a bad one, and its day can be made")
+    func missing() throws {
+        let database = try TestDatabase("partition_missing", mode: .plain)
+        try database.migrate()
+        let writer = try database.connectWriter()
+        let row = """
+            INSERT INTO trades (ts, event_time_ns, symbol, receive_time, receive_time_ns, source,
+                partition, epoch, ordinal)
+            VALUES ('2001-02-03 23:59:59.999999Z', 1, 'A', now(), 1, 's', 1, 1, 1)
+            """
+        #expect(state(writer, row).category == .missingPartition)
+        for _ in 0..<2 {
+            try writer.execute(
+                "SELECT make_time_partition('trades', '2001-02-03 00:00Z')", timeout: patience)
+        }
+        try writer.execute(row, timeout: patience)
+        #expect(
+            try database.psql("SELECT tableoid::regclass FROM trades") == "trades_p20010203")
+        // As its neighbours: the same index, and nothing more.
+        #expect(
+            try database.psql(
+                """
+                SELECT count(*), count(DISTINCT regexp_replace(indexdef, 'trades_\\w+', '', 'g'))
+                FROM pg_indexes WHERE tablename IN ('trades_p20010203', 'trades_p19700101')
+                """) == "2|1")
+    }
+
+    @Test(
+        "times that get no partition, and tables that have none", arguments: DatabaseMode.here)
+    func refused(mode: DatabaseMode) throws {
+        let database = try TestDatabase("partition_refused", mode: mode)
+        try database.migrate()
+        let writer = try database.connectWriter()
+        for (time, code) in [
+            ("'1970-01-01 00:00Z'", nil), ("'1970-01-01 23:59:59.999999Z'", nil),
+            ("'1970-01-02 00:00Z'", "TL010"), ("'1969-12-31 23:59:59Z'", "TL010"),
+            ("'1989-12-31 23:59:59Z'", "TL010"), ("'1990-01-01 00:00Z'", nil),
+            ("now() + interval '729 days'", nil), ("now() + interval '732 days'", "TL010"),
+            ("'infinity'", "TL010"), ("'-infinity'", "TL010"), ("NULL", "TL010"),
+        ] {
+            let found = state(writer, "SELECT make_time_partition('quotes', \(time))").state
+            #expect(found?.rawValue == code, "\(time)")
+        }
+        for table in ["gaps", "sink_positions", "nothing", "trades; DROP TABLE bars", ""] {
+            let found = state(writer, "SELECT make_time_partition('\(table)', now())").state
+            #expect(found?.rawValue == "TL011", "\(table)")
+        }
+        #expect(
+            state(writer, "SELECT make_time_partition(NULL, now())").state?.rawValue == "TL011")
+    }
+
+    @Test("many writers may ask for the same days at once, while others write")
+    func race() async throws {
+        let database = try TestDatabase("partition_race", mode: .plain)
+        try database.migrate()
+        // An open transaction with rows in the table holds nobody up.
+        let busy = try database.connectWriter()
+        try busy.script("BEGIN", timeout: patience)
+        try busy.execute(
+            """
+            INSERT INTO trades (ts, event_time_ns, symbol, receive_time, receive_time_ns, source,
+                partition, epoch, ordinal) VALUES (now(), 1, 'A', now(), 1, 's', 1, 1, 1)
+            """, timeout: patience)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<6 {
+                group.addTask {
+                    // Off the cooperative pool: a session blocks.
+                    try await withCheckedThrowingContinuation { continuation in
+                        Thread { continuation.resume(with: Result { try makeDays(database) }) }
+                            .start()
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        try busy.script("COMMIT", timeout: patience)
+        #expect(
+            try database.psql(
+                """
+                SELECT count(*) FROM time_partitions('trades')
+                WHERE from_ts BETWEEN '2003-01-01Z' AND '2003-01-20Z'
+                """) == "20")
+    }
+
+    private func makeDays(_ database: TestDatabase) throws {
+        let session = try database.connectWriter()
+        for day in 0..<20 {
+            try session.execute(
+                "SELECT make_time_partition('trades', '2003-01-01Z'::timestamptz + $1 * "
+                    + "interval '1 day')", [.integer(Int64(day))], timeout: patience)
+        }
+    }
+
+    @Test("the coming days are made once; a table that stands in the way is named")
+    func coming() throws {
+        let database = try TestDatabase("partition_coming", mode: .plain)
+        try database.migrate()
+        let tables = try #require(
+            Int(try database.psql("SELECT count(*) FROM time_tables()")))
+        let writer = try database.connectWriter()
+        func make(_ days: Int64) throws -> Int64? {
+            try writer.execute(
+                "SELECT make_coming_partitions($1::integer)", [.integer(days)], timeout: patience
+            ).integer(0, 0)
+        }
+        // The migration has made a week.
+        #expect(try make(7) == 0)
+        #expect(try make(9) == Int64(2 * tables))
+        #expect(try make(9) == 0)
+        for days in ["-1", "367", "NULL"] {
+            #expect(
+                state(writer, "SELECT make_coming_partitions(\(days))").state?.rawValue == "22023")
+        }
+        try database.psql("CREATE TABLE trades_p20040506 ()")
+        #expect(
+            state(writer, "SELECT make_time_partition('trades', '2004-05-06Z')").state
+                == .duplicateTable)
+    }
+
+    @Test("rows that were there before stay, in the one partition that spans them")
+    func existingRows() throws {
+        let database = try TestDatabase("partition_existing", mode: .plain)
+        let folder = try TemporaryFolder("migrations")
+        try database.migrate(try TestDatabase.shipped(before: "time_partitions", in: folder))
+        try database.insertTrades(1_000, from: "'2024-03-05 23:50Z'::timestamptz")
+        try database.insertTrades(
+            7, from: "'1970-01-01 00:00Z'::timestamptz", ordinal: 1_001, received: "now()")
+        try database.psql(
+            """
+            INSERT INTO bars (symbol, series, ts, volume, notional, trades, open_time_ns,
+                close_time, close_time_ns, revision, source, partition, ordinal)
+            SELECT 'A', '1s', '2024-03-05Z'::timestamptz + n * interval '1 second', 1, 1, 1, 1,
+                now(), 1, 1, 's', 0, n FROM generate_series(1, 20) AS n;
+            CREATE ROLE partition_reader; GRANT SELECT ON trades TO partition_reader;
+            CREATE VIEW public.foreign_view AS SELECT * FROM md.trades
+            """)
+        let sums = """
+            SELECT count(*), sum(ordinal), md5(string_agg(t::text, ',' ORDER BY ordinal))
+            FROM trades AS t
+            """
+        let before = try database.psql(sums)
+        // A view of somebody else would go on reading the old table.
+        let error = #expect(throws: MigrationError.self) { try database.migrate() }
+        #expect(error.map { "\($0)" }?.contains("foreign_view") == true)
+        try database.psql("DROP VIEW public.foreign_view")
+        try database.migrate()
+        #expect(try database.psql(sums) == before)
+        #expect(
+            try database.psql(
+                "SELECT tableoid::regclass, count(*) FROM trades GROUP BY 1 ORDER BY 1")
+                == "trades_before_partitions|1000\ntrades_p19700101|7")
+        #expect(
+            try database.psql(
+                "SELECT from_ts, to_ts FROM time_partitions('trades') WHERE name LIKE '%before%'")
+                == "2024-03-05 00:00:00+00|2024-03-07 00:00:00+00")
+        #expect(
+            try database.psql("SELECT has_table_privilege('partition_reader', 'trades', 'SELECT')")
+                == "t")
+        // The days that it spans are made; the key holds across it.
+        let writer = try database.connectWriter()
+        try writer.execute(
+            "SELECT make_time_partition('trades', '2024-03-06 12:00Z')", timeout: patience)
+        try database.insertTrades(
+            1, from: "'2024-03-06 12:00Z'::timestamptz", ordinal: 2_000)
+        #expect(try database.psql("SELECT max(ordinals) FROM stored_ticks") == "1008")
+        #expect(
+            state(
+                writer,
+                """
+                INSERT INTO bars (symbol, series, ts, volume, notional, trades, open_time_ns,
+                    close_time, close_time_ns, revision, source, partition, ordinal)
+                VALUES ('A', '1s', '2024-03-05 00:00:07Z', 1, 1, 1, 1, now(), 1, 1, 's', 0, 7)
+                """
+            ).state?.rawValue == "23505")
+    }
+}

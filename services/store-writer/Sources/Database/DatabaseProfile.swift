@@ -1,0 +1,84 @@
+import PostgresClient
+import Primitives
+
+/// What kind of database this is, and whether it keeps what it acknowledged.
+struct DatabaseProfile: Equatable, Sendable {
+    /// `plain`, `timescaledb-apache` or `timescaledb-community`.
+    let mode: String
+    let serverVersion: String
+    let timescaleVersion: String?
+    let license: String?
+    let isStandby: Bool
+    let fsync: String
+    let fullPageWrites: String
+    /// As it holds for sessions of this user in this database.
+    let synchronousCommit: String
+
+    /// Each promise that does not hold, with what to set. Empty: a COMMIT outlives a crash.
+    var broken: [String] {
+        var problems: [String] = []
+        if fsync != "on" {
+            problems.append(
+                "fsync is \(fsync): a crash of the machine can damage the whole database; "
+                    + "set fsync = on in postgresql.conf")
+        }
+        if fullPageWrites != "on" {
+            problems.append(
+                "full_page_writes is \(fullPageWrites): a page that was half written stays "
+                    + "damaged; set full_page_writes = on in postgresql.conf")
+        }
+        if synchronousCommit == "off" {
+            problems.append(
+                "synchronous_commit is off: a crash loses rows that were acknowledged; set it "
+                    + "on, for this user: ALTER ROLE ... SET synchronous_commit = on")
+        }
+        if isStandby {
+            problems.append(
+                "the server is a standby, which takes no rows; let POSTGRES_HOST name the primary")
+        }
+        return problems
+    }
+
+    var isDurable: Bool { broken.isEmpty }
+
+    static func read(
+        on database: PostgresConnection, timeout: Duration
+    ) throws(PostgresError) -> DatabaseProfile {
+        let found = try database.execute(
+            """
+            SELECT mode, server_version, timescaledb_version, license, pg_is_in_recovery(),
+                current_setting('fsync'), current_setting('full_page_writes'),
+                current_setting('synchronous_commit')
+            FROM store_mode()
+            """, timeout: timeout)
+        func text(_ column: Int) -> String { found[0, column] ?? "" }
+        guard found.rowCount == 1 else {
+            throw .unexpected(
+                operation: "read store mode", peer: database.peer,
+                reason: "store_mode() answered \(found.rowCount) rows")
+        }
+        return DatabaseProfile(
+            mode: text(0), serverVersion: text(1), timescaleVersion: found[0, 2],
+            license: found[0, 3], isStandby: text(4) == "t", fsync: text(5),
+            fullPageWrites: text(6), synchronousCommit: text(7))
+    }
+
+    func write(into json: inout JSONWriter) {
+        json.member("mode", mode)
+        json.member("server_version", serverVersion)
+        json.key("timescaledb_version")
+        if let timescaleVersion { json.value(timescaleVersion) } else { json.null() }
+        json.key("timescaledb_license")
+        if let license { json.value(license) } else { json.null() }
+        json.member("standby", isStandby)
+        json.member("durable", isDurable)
+        json.member(
+            "durability",
+            object: { json in
+                json.member("fsync", fsync)
+                json.member("full_page_writes", fullPageWrites)
+                json.member("synchronous_commit", synchronousCommit)
+            })
+        json.member("problems", array: { json in for problem in broken { json.value(problem) } })
+    }
+}

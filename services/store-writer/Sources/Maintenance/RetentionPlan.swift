@@ -1,0 +1,78 @@
+import ServiceRuntime
+
+/// How long rows are kept, by table: `trades=30d,quotes=7d`. What is not named is kept for ever.
+struct RetentionPlan: Equatable, Sendable {
+    struct Rule: Equatable, Sendable {
+        let table: String
+        let days: Int
+    }
+
+    /// In the order of the tables' names.
+    let rules: [Rule]
+
+    static let key = "WRITER_RETENTION"
+    static let daysMax = 36_500
+    /// As `time_tables()` knows them.
+    static let tables = [
+        "bars", "depth", "events", "fundamentals", "indicators", "late_ticks", "news", "options",
+        "provider_bars", "quotes", "trades",
+    ]
+
+    /// With every problem that the items have, each a clause of its own.
+    static func parse(_ items: [String]) -> (plan: RetentionPlan, problems: [String]) {
+        var rules: [String: Rule] = [:]
+        var problems: [String] = []
+        for item in items {
+            switch rule(item) {
+            case .success(let rule):
+                if rules.updateValue(rule, forKey: rule.table) != nil {
+                    problems.append("\(rule.table) is named twice")
+                }
+            case .failure(let problem): problems.append(problem.text)
+            }
+        }
+        return (RetentionPlan(rules: rules.values.sorted { $0.table < $1.table }), problems)
+    }
+
+    private struct Problem: Error {
+        let text: String
+    }
+
+    private static func rule(_ item: String) -> Result<Rule, Problem> {
+        let parts = item.split(separator: "=", omittingEmptySubsequences: false)
+        guard parts.count == 2 else {
+            return .failure(Problem(text: "\"\(item)\" is not of the form table=30d"))
+        }
+        let table = String(parts[0])
+        guard tables.contains(table) else {
+            return .failure(
+                Problem(
+                    text: "\"\(table)\" is none of the tables that are cut by time "
+                        + "(\(tables.joined(separator: ", ")))"))
+        }
+        guard parts[1].hasSuffix("d"), parts[1].utf8.dropLast().allSatisfy({ 48...57 ~= $0 }),
+            let days = Int(parts[1].dropLast()), 1...daysMax ~= days
+        else {
+            return .failure(
+                Problem(text: "\"\(item)\" does not keep 1d to \(daysMax)d, in whole days"))
+        }
+        return .success(Rule(table: table, days: days))
+    }
+}
+
+extension ConfigurationRule {
+    static let retention = ConfigurationRule { configuration in
+        let problems = RetentionPlan.parse(configuration.list(RetentionPlan.key)).problems
+        return problems.isEmpty
+            ? nil : "\(RetentionPlan.key): \(problems.joined(separator: "; "))"
+    }
+
+    /// Late ticks, a day's corrections and repairs rewrite the last day or two: compressed rows
+    /// would have to be unpacked for each of them.
+    static let compression = ConfigurationRule { configuration in
+        let age = configuration.duration("WRITER_COMPRESS_AFTER")
+        guard age > .zero, age < .seconds(2 * 86_400) else { return nil }
+        return "WRITER_COMPRESS_AFTER must be 0s, which is never, or at least 2d: what comes late "
+            + "and what is repaired has to find its rows uncompressed"
+    }
+}

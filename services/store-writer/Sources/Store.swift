@@ -38,6 +38,10 @@ final class Store {
     var catalogue: SinkCatalogue { settings.sinks }
     var isConnected: Bool { session?.isUsable ?? false }
 
+    /// Throws when the server has ended the session meanwhile: what is behind the next one may be
+    /// another state of the database, restored from a backup.
+    func look() throws(PostgresError) { try session?.look() }
+
     func close() {
         session?.close()
         session = nil
@@ -48,6 +52,7 @@ final class Store {
         if isConnected { return }
         close()
         let opened = try PostgresConnection(settings.postgres, timeout: Self.connectTimeout)
+        try SchemaCheck(opened, timeout: Self.statementTimeout).run(settings.sinks.sinks)
         for case let merge? in settings.sinks.sinks.map(\.merge) {
             try opened.execute(merge.makeStaging, timeout: Self.statementTimeout)
         }

@@ -54,6 +54,7 @@ final class StoreWorker {
     static let schemaRetryMax = Duration.seconds(5)
     private static let proveNanoseconds: Int64 = 1_000_000_000
     private static let idle = Duration.milliseconds(250)
+    private static let lookNanoseconds: Int64 = 1_000_000_000
     private static let soon = Duration.milliseconds(20)
     private static let portion = WorkerLane.Lane.Portion(
         rows: WriterSettings.batchRowsMax, bytes: WriterSettings.batchBytesMax,
@@ -72,6 +73,7 @@ final class StoreWorker {
     var schemaBackoff = Backoff(first: StoreWorker.retryFirst, limit: StoreWorker.schemaRetryMax)
     /// The next try to reach the database.
     var connectAt: Int64
+    private var lookedAt = Int64.min
     /// The breaker said so.
     private var waitUntil = Int64.min
     /// Asked for and not accounted for yet.
@@ -107,6 +109,7 @@ final class StoreWorker {
         say(.connecting)
         while !isOver() {
             attend()
+            lookIfDue()
             connectIfDue()
             claimTaken()
             if isDue { write() }
@@ -170,6 +173,20 @@ final class StoreWorker {
             waitUntil = until
             say(.waitingForBreaker)
             return false
+        }
+    }
+
+    /// A session that the server has ended is noticed without a row to write, too.
+    private func lookIfDue() {
+        let now = clock.monotonic().nanoseconds
+        guard store.isConnected, lookedAt == .min || now >= lookedAt + Self.lookNanoseconds else {
+            return
+        }
+        lookedAt = now
+        do throws(PostgresError) {
+            try store.look()
+        } catch {
+            failed(error)
         }
     }
 

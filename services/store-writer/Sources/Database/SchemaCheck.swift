@@ -1,0 +1,104 @@
+import PostgresClient
+import StoreSinks
+
+/// Whether the tables are what the sinks write: asked once per session, before any row is tried.
+///
+/// A column that was dropped, renamed or changed fails every row alike. Found here it is one line
+/// that says which, instead of a batch that is refused for a reason of its own.
+struct SchemaCheck {
+    static let operation = "check schema"
+
+    private let database: PostgresConnection
+    private let timeout: Duration
+
+    init(_ database: PostgresConnection, timeout: Duration) {
+        self.database = database
+        self.timeout = timeout
+    }
+
+    /// Throws what is of category `.schema` for the first difference that it finds.
+    func run(_ sinks: [Sink]) throws(PostgresError) {
+        var present: [String: [String: StoredColumn]] = [:]
+        let columns = try database.execute(
+            Self.query, [.textArray(sinks.map(\.name.rawValue))], timeout: timeout)
+        for row in 0..<columns.rowCount {
+            guard let table = columns[row, 0], let name = columns[row, 1],
+                let type = columns[row, 2]
+            else { continue }
+            present[table, default: [:]][name] = StoredColumn(
+                type: type, mustBeGiven: columns[row, 3] == "t")
+        }
+        for sink in sinks {
+            if let difference = Self.difference(
+                sink, present[sink.name.rawValue], expecting: ColumnTypes.of(sink.name))
+            {
+                throw .server(
+                    operation: Self.operation, peer: database.peer, difference)
+            }
+        }
+    }
+
+    struct StoredColumn: Equatable {
+        let type: String
+        /// NOT NULL, and nothing fills it by itself.
+        let mustBeGiven: Bool
+    }
+
+    private static let query = """
+        SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
+            a.attnotnull AND NOT a.atthasdef AND a.attidentity = ''
+        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+        WHERE c.relnamespace = to_regnamespace(quote_ident(current_schema()))
+            AND c.relname = ANY ($1::text[]) AND a.attnum > 0 AND NOT a.attisdropped
+        ORDER BY c.relname, a.attnum
+        """
+
+    /// Pure. `expecting` are types by column; what is not in it may have any.
+    static func difference(
+        _ sink: Sink, _ present: [String: StoredColumn]?, expecting types: [String: String]
+    ) -> ServerError? {
+        let table = sink.name.rawValue
+        guard let present else {
+            return ServerError(sqlState: .undefinedTable, message: "table \(table) is missing")
+        }
+        let written = writtenColumns(sink.copy)
+        for column in written {
+            guard let found = present[column] else {
+                return ServerError(
+                    sqlState: .undefinedColumn,
+                    message: "table \(table) has no column \(column)"
+                        + (types[column].map { ", which should be \($0)" } ?? ""))
+            }
+            if let type = types[column], found.type != type {
+                return ServerError(
+                    sqlState: .datatypeMismatch,
+                    message: "table \(table), column \(column): expected \(type), "
+                        + "found \(found.type)")
+            }
+        }
+        let unknown = present.filter { $0.value.mustBeGiven && !written.contains($0.key) }
+        if let column = unknown.keys.sorted().first {
+            return ServerError(
+                sqlState: .datatypeMismatch,
+                message: "table \(table), column \(column): expected none, found one that must "
+                    + "be given and that this version does not know")
+        }
+        return nil
+    }
+
+    /// The names in the parentheses of `COPY table (…) FROM STDIN`.
+    static func writtenColumns(_ copy: String) -> [String] {
+        guard let open = copy.firstIndex(of: "("), let close = copy.firstIndex(of: ")"),
+            open < close
+        else { return [] }
+        return copy[copy.index(after: open)..<close].split(separator: ",").map {
+            String($0.drop(while: \.isWhitespace).prefix { !$0.isWhitespace })
+        }
+    }
+}
+
+extension SQLState {
+    static let undefinedTable = SQLState(rawValue: "42P01")
+    static let undefinedColumn = SQLState(rawValue: "42703")
+    static let datatypeMismatch = SQLState(rawValue: "42804")
+}

@@ -54,6 +54,7 @@ struct Writer: Sendable {
             let port = try start(ending, &threads)
             threads.others.append(try letters.startCourier())
             if let hot = settings.hotState { threads.others.append(try startHotState(hot)) }
+            try Maintenance.start(settings, context: context)
             membership = try join([port])
             // From here on the threads speak for themselves.
             context.readiness.set(ReadinessPart.tape, nil)

@@ -1,0 +1,54 @@
+import Primitives
+import Synchronization
+
+/// What the maintenance last found and did, for the operations port's thread.
+final class DatabaseReport: Sendable {
+    private struct State {
+        var profile: DatabaseProfile?
+        var keptAt = Timestamp.undefined
+        var problem: String?
+    }
+
+    private let state = Mutex(State())
+    private let retention: RetentionPlan
+
+    init(retention: RetentionPlan) { self.retention = retention }
+
+    /// When it is news, which promises did not hold before; before the first look all of them did.
+    func found(_ profile: DatabaseProfile) -> [String]? {
+        state.withLock { state in
+            state.problem = nil
+            guard state.profile != profile else { return nil }
+            let broken = state.profile?.broken ?? []
+            state.profile = profile
+            return broken
+        }
+    }
+
+    func kept(at time: Timestamp) { state.withLock { $0.keptAt = time } }
+
+    func failed(_ reason: String) { state.withLock { $0.problem = reason } }
+
+    func write(into json: inout JSONWriter) {
+        let state = state.withLock { $0 }
+        json.key("problem")
+        if let problem = state.problem { json.value(problem) } else { json.null() }
+        json.key("profile")
+        if let profile = state.profile {
+            json.object { profile.write(into: &$0) }
+        } else {
+            json.null()
+        }
+        json.member(
+            "retention_days",
+            object: { json in
+                for rule in retention.rules { json.member(rule.table, rule.days) }
+            })
+        if state.keptAt.isDefined {
+            json.member("kept_at", time: state.keptAt)
+        } else {
+            json.key("kept_at")
+            json.null()
+        }
+    }
+}

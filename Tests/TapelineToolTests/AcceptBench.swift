@@ -23,12 +23,15 @@ final class AcceptBench {
     private let records = HandRecords()
     private let folder: TemporaryFolder
 
-    init(_ name: String) throws {
+    private let timescale: Bool
+
+    init(_ name: String, timescale: Bool = false) throws {
+        self.timescale = timescale
         nats = try NatsServer()
         tape = try TestTape(nats, namespace: "md")
         postgres = try PostgresServer.shared()
         folder = try TemporaryFolder("accept")
-        database = try postgres.createDatabase("accept_\(name)")
+        database = try postgres.createDatabase("accept_\(name)", timescale: timescale)
         try postgres.psql("CREATE ROLE \(database) LOGIN PASSWORD '\(PostgresServer.password)'")
         var owner = PostgresConfiguration(
             host: "127.0.0.1", port: postgres.port, database: database, user: PostgresServer.user,
@@ -39,6 +42,7 @@ final class AcceptBench {
             schema: try #require(SchemaName("md")), runtimeRole: database, timeout: .seconds(60))
         _ = try migrator.run(
             try MigrationFolder(path: "\(ServerPrograms.checkout)/deploy/postgres"))
+        _ = try query("SELECT make_time_partition('trades', '2023-11-14 22:13Z')")
     }
 
     var environment: [String: String] {
@@ -184,6 +188,29 @@ final class AcceptBench {
             atPath: nats.folder.file("copy"), toPath: nats.folder.file("store"))
         try nats.start()
         #expect(eventually { tape.client.connection.isConnected })
+    }
+}
+
+// MARK: backups of the database
+
+extension AcceptBench {
+    private var dump: String { folder.file("dump.sql") }
+
+    func dumpDatabase() throws {
+        try run(
+            ServerPrograms.database("pg_dump"),
+            ["-h", "127.0.0.1", "-p", "\(postgres.port)", "-U", PostgresServer.user]
+                + ["-d", database, "-f", dump],
+            environment: ["PGPASSWORD": PostgresServer.password])
+    }
+
+    /// As docs/backup.md says it, under whoever is connected.
+    func restoreDatabase() throws {
+        try postgres.psql("DROP DATABASE \(database) WITH (FORCE)")
+        try postgres.createDatabase(database, timescale: timescale)
+        if timescale { try postgres.psql("SELECT timescaledb_pre_restore()", database: database) }
+        try postgres.psql(file: dump, database: database)
+        if timescale { try postgres.psql("SELECT timescaledb_post_restore()", database: database) }
     }
 }
 

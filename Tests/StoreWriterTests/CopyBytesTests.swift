@@ -116,6 +116,7 @@ struct CopyBytesTests {
         let seed = seed ?? UInt64.random(in: 0 ... .max)
         let database = try TestDatabase("writer_bytes_\(seed % 1_000_000)")
         try database.migrate()
+        try database.takeAllTimes()
         let session = try database.connectWriter()
         let folder = try TemporaryFolder("copy-bytes")
         let packets = try packets(seed)

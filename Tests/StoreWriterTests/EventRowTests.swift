@@ -155,6 +155,7 @@ struct EventRowTests {
     func nul() throws {
         let database = try TestDatabase("writer_snul")
         try database.migrate()
+        try database.takeAllTimes()
         let session = try database.connectWriter()
         for text in ["a\0b", "fine"] {
             var builder = PacketBuilder(

@@ -46,7 +46,10 @@ struct KeyedRowTests {
         var bars = (0..<Self.bars).map { bar($0, 1, .closed) }
         bars += (0..<60).map { bar($0 * 7, 2, .late) }
         try publish(bars, &source)
-        let settings = ["WRITER_BATCH_ROWS": "5000", "WRITER_BATCH_WAIT": "1s"]
+        // All of it in one transaction.
+        let settings = [
+            "WRITER_BATCH_ROWS": "5000", "WRITER_BATCH_WAIT": "1s", "WRITER_QUEUE_ROWS": "50000",
+        ]
         var running = try bench.start(settings)
         let shown = """
             SELECT count(*), count(*) FILTER (WHERE open = 2e-9), sum(replaced), max(revision)

@@ -59,6 +59,21 @@ struct TestDatabase {
             timeout: patience)
     }
 
+    /// For times at random: rows of days that have no partition go to one of all others.
+    func takeAllTimes() throws {
+        try psql(
+            """
+            DO $$
+            DECLARE cut text;
+            BEGIN
+                FOR cut IN SELECT table_name FROM time_tables() WHERE shape = 'native' LOOP
+                    EXECUTE format('CREATE TABLE %I PARTITION OF %I DEFAULT', cut || '_all', cut);
+                END LOOP;
+            END
+            $$
+            """)
+    }
+
     @discardableResult
     func psql(_ sql: String) throws -> String {
         try server.psql("SET search_path TO \(schema.quoted), public; \(sql)", database: name)

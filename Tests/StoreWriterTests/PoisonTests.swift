@@ -30,7 +30,7 @@ struct PoisonTests {
                     FOR EACH ROW EXECUTE FUNCTION refuse()
                 """
             case .uniqueIndex:
-                "CREATE UNIQUE INDEX no_poison ON trades ((1)) WHERE price >= 665"
+                "CREATE UNIQUE INDEX no_poison ON trades_p20231114 ((1)) WHERE price >= 665"
             case .deferred:
                 """
                 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN

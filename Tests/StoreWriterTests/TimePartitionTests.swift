@@ -75,7 +75,8 @@ struct TimePartitionTests {
         try database.migrate()
         // An open transaction with rows in the table holds nobody up.
         let busy = try database.connectWriter()
-        try busy.script("BEGIN", timeout: patience)
+        try busy.script(
+            "SET idle_in_transaction_session_timeout = 0; BEGIN", timeout: patience)
         try busy.execute(
             """
             INSERT INTO trades (ts, event_time_ns, symbol, receive_time, receive_time_ns, source,

@@ -54,10 +54,19 @@ struct DiskFullTests {
             try run("/bin/chmod", ["0777", place])
             try run("/bin/chown", ["--reference=\(faults.server.dataFolder)", place])
             try faults.server.psql("CREATE TABLESPACE small LOCATION '\(place)'")
+            // Of the table the days that there are, with their indexes.
             try faults.bench.database.psql(
                 """
-                ALTER TABLE trades SET TABLESPACE small;
-                ALTER INDEX trades_symbol_ts SET TABLESPACE small
+                DO $$
+                DECLARE part regclass;
+                BEGIN
+                    FOR part IN SELECT inhrelid FROM pg_inherits
+                        WHERE inhparent IN ('trades'::regclass, 'trades_symbol_ts'::regclass)
+                    LOOP
+                        EXECUTE format('ALTER TABLE %s SET TABLESPACE small', part);
+                    END LOOP;
+                END
+                $$
                 """)
             let writer = try WriterProcess(faults.bench)
             try faults.publish()

@@ -283,6 +283,11 @@ let package = Package(
             dependencies: ["CAllocationCounter", "PostgresClient", "StoreSinks", "TestSupport"]
                 + ["TapeCodec", "MarketModel", "Primitives"],
             path: "Benchmarks/StoreBenchmark", swiftSettings: strict),
+        .executableTarget(
+            name: "WriterBenchmark",
+            dependencies: ["NatsTransport", "ServiceRuntime", "Telemetry", "TapeTransport"]
+                + ["TestSupport"] + tape,
+            path: "Benchmarks/WriterBenchmark", swiftSettings: strict),
         benchmark("TapeCodecFuzz", uses: ["TapeCodec", "MarketModel", "Primitives"]),
     ]
 )

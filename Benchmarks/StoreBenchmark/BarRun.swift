@@ -10,6 +10,10 @@ struct BarRun {
     private static let turns = 3
     private static let rowsPerTurn = 60_000
 
+    /// Into the table itself, as if no row ever came again.
+    private static let plainCopy =
+        SinkCatalogue([.bars]).sinks[0].copy.replacing("bars_staging", with: "bars")
+
     let database: Stage.Database
     let perTransaction: Int
     /// Of a thousand: so many come again under a key of the transaction before.
@@ -17,9 +21,7 @@ struct BarRun {
 
     enum Way: CaseIterable {
         case copy
-        /// As the writer does: first versions straight into the table, others by way of staging.
-        case split
-        /// All by way of staging.
+        /// As the writer does, when no key comes twice: by way of staging.
         case merge
         /// As if a key had come twice.
         case mergeOfAny
@@ -50,11 +52,10 @@ struct BarRun {
             }
         }
         let copy = best(times[.copy] ?? [])
-        let ratio = copy / best(times[.split] ?? [])
+        let ratio = copy / best(times[.merge] ?? [])
         say(
             "bars: \(database.name), \(perTransaction) a transaction, \(revised / 10) % revisions: "
                 + "COPY \(Int(Double(Self.rowsPerTurn) / copy)) rows/s, ours \(percent(ratio)); "
-                + "all staged \(percent(copy / best(times[.merge] ?? []))), "
                 + "sorted and counted \(percent(copy / best(times[.mergeOfAny] ?? [])))")
         return ratio >= Self.ratioMin
     }
@@ -63,28 +64,21 @@ struct BarRun {
         _ load: Load, _ way: Way, _ catalogue: SinkCatalogue, _ merge: Sink.Merge,
         _ session: PostgresConnection
     ) throws(PostgresError) {
-        var opening = "BEGIN"
-        if way == .copy || way == .split {
-            try session.copyIn(merge.copyOfFirst, after: opening, timeout: Stage.timeout) {
-                row throws(PostgresError) in
-                _ = try write(
-                    load, catalogue, to: &row, where: { way == .copy || merge.comesFirst($0) })
+        var keys = MergeKeys()
+        let statement = way == .copy ? Self.plainCopy : catalogue.sinks[0].copy
+        try session.copyIn(statement, after: "BEGIN", timeout: Stage.timeout) {
+            row throws(PostgresError) in
+            _ = try write(load, catalogue, to: &row, where: { _ in true }) {
+                keys.insert(merge.key($0, $1))
             }
-            opening = "SAVEPOINT rest"
         }
-        if way != .copy, way != .split || revised > 0 {
-            var keys = MergeKeys()
-            try session.copyIn(catalogue.sinks[0].copy, after: opening, timeout: Stage.timeout) {
-                row throws(PostgresError) in
-                _ = try write(
-                    load, catalogue, to: &row, where: { way != .split || !merge.comesFirst($0) },
-                    { keys.insert(merge.key($0, $1)) })
-            }
-            try session.execute(
-                way == .mergeOfAny ? merge.statement : merge.statement(keys),
-                timeout: Stage.timeout)
+        switch way {
+        case .copy: try session.script("COMMIT", timeout: Stage.timeout)
+        case .merge:
+            try session.script("\(merge.statement(keys)); COMMIT", timeout: Stage.timeout)
+        case .mergeOfAny:
+            try session.script("\(merge.statement); COMMIT", timeout: Stage.timeout)
         }
-        try session.script("COMMIT", timeout: Stage.timeout)
     }
 }
 

@@ -88,11 +88,17 @@ public struct DeadLetterFolder: Sendable {
     /// whole ones end.
     private static func whole(_ file: borrowing LetterFile) throws(DeadLetterFileError) -> Int {
         let count = try file.byteCount()
-        let start = max(0, count - lineBytesMax)
-        let tail = try file.read(from: start, count: count - start)
-        guard tail.last != newline, count > 0 else { return count }
-        let end = tail.lastIndex(of: newline).map { start + $0 + 1 } ?? 0
-        try file.cut(to: end)
+        var end = count
+        while end > 0 {
+            let start = max(0, end - lineBytesMax)
+            let piece = try file.read(from: start, count: end - start)
+            if let mark = piece.lastIndex(of: newline) {
+                end = start + mark + 1
+                break
+            }
+            end = start
+        }
+        if end < count { try file.cut(to: end) }
         return end
     }
 

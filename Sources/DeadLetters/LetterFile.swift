@@ -13,11 +13,19 @@ struct LetterFile: ~Copyable {
 
     deinit { close(descriptor) }
 
-    /// Waits until nobody else has it; the kernel takes it back when its holder ends, however.
+    /// A holder that stands still must not hold others up for longer.
+    private static let lockTries = 200
+    private static let lockStepMilliseconds: Int32 = 10
+
+    /// Waits until nobody else has it, up to two seconds; the kernel takes it back when its holder
+    /// ends, however.
     func lock() throws(DeadLetterFileError) {
-        while flock(descriptor, LOCK_EX) != 0 {
-            guard errno == EINTR else { throw .failed("lock", path) }
+        for _ in 0..<Self.lockTries {
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return }
+            guard errno == EWOULDBLOCK || errno == EINTR else { throw .failed("lock", path) }
+            poll(nil, 0, Self.lockStepMilliseconds)
         }
+        throw .failed("lock", path)
     }
 
     func byteCount() throws(DeadLetterFileError) -> Int {

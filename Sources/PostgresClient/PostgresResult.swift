@@ -8,6 +8,8 @@ public struct PostgresResult: Equatable, Sendable {
     public internal(set) var affectedRows = 0
     var values: [String?] = []
     var byteCount = 0
+    /// In a message of several, in their order.
+    var affectedPerStatement: [Int] = []
 
     /// The result of a statement that returns no rows and touches none.
     public static let nothing = PostgresResult()
@@ -70,9 +72,7 @@ struct ResultHandle: ~Copyable {
                 unsafe text(PQfname(pointer, Int32(truncatingIfNeeded: $0))) ?? ""
             }
         }
-        if let tuples = unsafe text(PQcmdTuples(pointer)).flatMap({ Int($0) }) {
-            all.affectedRows = tuples
-        }
+        if let tuples { all.affectedRows = tuples }
         let rows = unsafe PQntuples(pointer)
         for row in 0..<max(0, rows) {
             for column in 0..<Int32(clamping: columnCount) {

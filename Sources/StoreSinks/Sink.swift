@@ -22,11 +22,6 @@ public struct Sink: Sendable {
         public let statement: String
         /// The same for rows of which no two have one key: does without sorting and counting them.
         public let statementForUnique: String
-        /// COPY into the table itself, of rows that `comesFirst` says are new: twice as fast as by
-        /// way of staging. A key that is there after all ends it with 23505.
-        public let copyOfFirst: String
-        /// As a rule nobody has heard of the record's key before.
-        public let comesFirst: @Sendable (_ record: Record) -> Bool
         /// Of a record that is a row: the same for two rows of one key.
         public let key: @Sendable (_ record: Record, _ context: borrowing PacketContext) -> UInt64
 

@@ -95,6 +95,15 @@ public enum PacketReader {
             watermark: Timestamp(nanoseconds: packet.int64(at: offset.watermark)),
             sendTime: Timestamp(nanoseconds: packet.int64(at: offset.sendTime)))
         header.tickCount = packet.uint32(at: offset.tickCount)
+        // Counted from 1 on, and in 63 bits: what a database's numbers hold. So no arithmetic on
+        // ordinals can overflow anywhere.
+        guard header.epoch <= UInt64(Int64.max),
+            header.firstOrdinal <= UInt64(Int64.max) - UInt64(header.tickCount),
+            header.firstOrdinal > 0 || header.tickCount == 0
+        else {
+            throw PacketError(
+                .badValue, offset: offset.firstOrdinal, expected: 1, found: header.firstOrdinal)
+        }
         header.byteCount = byteCount
         header.checksum = packet.uint64(at: offset.checksum)
         return header

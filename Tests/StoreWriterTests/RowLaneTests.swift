@@ -25,6 +25,8 @@ private struct TestPacket: LaneItem, Equatable {
         return left
     }
 
+    func isOfSameInput(as other: TestPacket) -> Bool { input == other.input }
+
     mutating func absorb(_ later: TestPacket) -> Bool {
         guard isDropped, later.isDropped, input == later.input,
             numbers.upperBound == later.numbers.lowerBound
@@ -116,6 +118,19 @@ struct RowLaneTests {
         #expect(take(&lane, Lane.Portion(rows: .max, bytes: .max, items: 4)).count == 4)
         #expect(take(&lane, Lane.Portion(rows: 1, bytes: 1, items: 1)).count == 1)
         #expect(take(&lane).isEmpty)
+    }
+
+    @Test("what was dropped goes to the newest entry of its input, or behind it, never before it")
+    func droppedInOrder() {
+        var lane = Lane(Lane.Limits(rows: 4, bytes: 1_000))
+        #expect(lane.offer(TestPacket(9, 0..<4), drops: true, now: 1) == .taken)
+        // The second does not go together with the first, the third would.
+        for numbers in [0..<2, 5..<6, 2..<5] {
+            #expect(lane.offer(TestPacket(0, numbers), drops: true, now: 1) == .dropped)
+        }
+        var items: [TestPacket] = []
+        lane.take(Self.all, into: &items)
+        #expect(items.map(\.numbers) == [0..<4, 0..<2, 5..<6, 2..<5])
     }
 
     @Test("dropped: one entry per input behind what waits, until the low mark")

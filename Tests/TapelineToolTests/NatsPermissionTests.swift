@@ -92,6 +92,11 @@ struct NatsPermissionTests {
         ("writer", "$KV.md_owners.writer.7", "x", true),
         ("writer", "$KV.md_owners.operator.7", "x", false),
         ("writer", "$JS.API.STREAM.CREATE.MD_DLQ", createStream("MD_DLQ", "md.dlq.>"), true),
+        ("writer", "$JS.API.STREAM.CREATE.MD_BARS", createStream("MD_BARS", "md.bars.*"), false),
+        (
+            "writer", "$JS.API.STREAM.CREATE.KV_md_groups",
+            createStream("KV_md_groups", "$KV.md_groups.>"), false
+        ),
         ("writer", "md.dlq.store-writer", "x", true),
         ("writer", "acme.dlq.store-writer", "x", true),
         ("writer", "md.dlq.operator-worker", "x", false),

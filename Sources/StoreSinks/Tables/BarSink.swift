@@ -10,8 +10,7 @@ extension Sink {
         merge: Merge(
             makeStaging: BarRow.makeStaging, statement: BarRow.upsert,
             statementForUnique: BarRow.upsertOfUnique,
-            copyOfFirst: Sink.copy("bars", BarRow.columnNames),
-            comesFirst: BarRow.comesFirst, key: BarRow.key),
+            key: BarRow.key),
         write: BarRow.write)
 }
 
@@ -68,12 +67,6 @@ private enum BarRow {
             replaced = bars.replaced + excluded.replaced + 1
         WHERE excluded.revision > bars.revision
         """
-
-    /// Bars close once; what comes for another reason is the next version of one.
-    @Sendable static func comesFirst(_ record: Record) -> Bool {
-        guard case .bar(let bar) = record else { return false }
-        return bar.reason == BarReason.closed.rawValue
-    }
 
     @Sendable static func key(
         _ record: Record, _ context: borrowing PacketContext

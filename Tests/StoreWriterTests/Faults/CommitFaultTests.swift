@@ -87,10 +87,8 @@ struct CommitFaultTests {
         try faults.expectAudit(writer)
     }
 
-    @Test("paused in the middle of a COPY, it does not hold up its successor")
-    func pausedInCopy() throws {
-        var faults = try FaultBench("pause_copy")
-        // Slow enough to be met in the middle.
+    /// Slow enough to be met in the middle, until `slowness` is empty.
+    private func slowDown(_ table: String, _ faults: FaultBench) throws {
         try faults.bench.database.psql(
             """
             CREATE TABLE slowness (seconds float8);
@@ -102,8 +100,14 @@ struct CommitFaultTests {
                 RETURN NEW;
             END
             $$;
-            CREATE TRIGGER slow BEFORE INSERT ON trades FOR EACH ROW EXECUTE FUNCTION slow();
+            CREATE TRIGGER slow BEFORE INSERT ON \(table) FOR EACH ROW EXECUTE FUNCTION slow();
             """)
+    }
+
+    @Test("paused in the middle of a COPY, it does not hold up its successor")
+    func pausedInCopy() throws {
+        var faults = try FaultBench("pause_copy")
+        try slowDown("trades", faults)
         let paused = try WriterProcess(faults.bench, member: "paused")
         try faults.publish()
         #expect(
@@ -113,9 +117,28 @@ struct CommitFaultTests {
             })
         paused.pause()
         try faults.bench.database.psql("DELETE FROM slowness")
+        try expectSuccessor(of: paused, &faults)
+    }
+
+    @Test("paused with bars on their way, it does not hold up its successor")
+    func pausedWithBars() throws {
+        var faults = try FaultBench("pause_bars")
+        try slowDown("bars", faults)
+        let paused = try WriterProcess(faults.bench, member: "paused")
+        try faults.publishBars()
+        try #require(try faults.waits("wait_event = 'PgSleep'"))
+        paused.pause()
+        try faults.bench.database.psql("DELETE FROM slowness")
+        try faults.publishBars()
+        try expectSuccessor(of: paused, &faults)
+    }
+
+    private func expectSuccessor(of paused: WriterProcess, _ faults: inout FaultBench) throws {
         let successor = try WriterProcess(faults.bench, member: "successor")
         try faults.publish()
         #expect(faults.isComplete(), "\(faults.bench.shown)\n\(successor.log)")
+        #expect(try faults.hasAllBars(), "\(successor.log)")
+        #expect(!successor.log.contains("55P03"), "it waited for a lock: \(successor.log)")
         paused.resume()
         try faults.publish()
         #expect(faults.isComplete(), "\(faults.bench.shown)\n\(successor.log)\n\(paused.log)")

@@ -1,7 +1,9 @@
+import MarketModel
 import NatsTransport
 import PostgresClient
 import Primitives
 import ServiceTestSupport
+import TapeCodec
 import TapeProtocol
 import TapeTransport
 import TestSupport
@@ -20,6 +22,8 @@ struct FaultBench {
     let server: PostgresServer
     let bench: WriterBench
     private var sources: [TestSource]
+    private var bars: TestSource?
+    private(set) var publishedBars = 0
     /// On each partition.
     private(set) var published = 0
 
@@ -33,6 +37,36 @@ struct FaultBench {
             OwnerRecords.configuration(bench.tape.names))
         let bench = bench
         sources = try (0..<Self.partitions).map { try bench.source($0) }
+    }
+
+    /// Bars of one partition, and how many there are then.
+    mutating func publishBars(_ count: Int = 600) throws {
+        if bars == nil {
+            var source = TestSource(
+                bench.tape, Partition(1), source: .operator, kind: .bars)
+            _ = source.register(
+                SymbolDefinition(
+                    symbol: try #require(Symbol("S1")), provider: "", since: .undefined,
+                    source: SourceName("test")))
+            _ = source.register(
+                SeriesDefinition(name: try #require(SeriesName("1s")), widthNanoseconds: 1))
+            bars = source
+        }
+        for number in 0..<count {
+            let open = WriterBench.start + Int64(publishedBars + number) * 1_000_000_000
+            bars?.append(
+                Bar(
+                    symbol: 0, series: 0, openTime: Timestamp(nanoseconds: open),
+                    closeTime: Timestamp(nanoseconds: open + 1_000_000_000)))
+        }
+        try bars?.publish(watermark: Timestamp(nanoseconds: WriterBench.start))
+        publishedBars += count
+    }
+
+    func hasAllBars() throws -> Bool {
+        try eventually(within: 90) {
+            try bench.database.psql("SELECT count(*) FROM bars") == "\(publishedBars)"
+        }
     }
 
     /// Puts so many packets on each partition.

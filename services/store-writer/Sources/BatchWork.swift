@@ -20,8 +20,16 @@ struct RefusedTick: Sendable {
 
 /// What a transaction has made of a batch before its COMMIT.
 struct BatchWork: Sendable {
+    /// What brings a staging table's rows into its table.
+    struct Merge: Sendable {
+        let sink: SinkName
+        let statement: String
+    }
+
     var outcome = BatchOutcome()
     var refused: [RefusedTick] = []
+    /// To be run in one message with COMMIT.
+    var merges: [Merge] = []
     /// Which tables have rows in the batch: no round trip for none.
     private(set) var present: [Bool]
     /// Per item: ticks that were met and are not stored yet.

@@ -42,6 +42,8 @@ struct QueuedPacket: Sendable, LaneItem {
         return left
     }
 
+    func isOfSameInput(as other: QueuedPacket) -> Bool { input == other.input }
+
     mutating func absorb(_ later: QueuedPacket) -> Bool {
         guard input == later.input, reading == later.reading,
             case .dropped(var run) = content, case .dropped(let more) = later.content,

@@ -6,6 +6,8 @@ protocol LaneItem {
     func dropped() -> Self
     /// Takes a later one that was dropped in, so that both are one. False: they do not go together.
     mutating func absorb(_ later: Self) -> Bool
+    /// Of one input they stand in the order of the tape.
+    func isOfSameInput(as other: Self) -> Bool
 }
 
 /// What is done with a packet for which there is no room.
@@ -114,10 +116,11 @@ struct RowLane<Item: LaneItem> {
     private mutating func drop(_ item: Item, _ now: Int64) -> Admission {
         let dropped = item.dropped()
         // Behind the first one that was dropped everything was: of each input there is one at the
-        // end that it goes to.
+        // end that it goes to. An earlier one must not take it: positions would go back.
         var index = entries.count - 1
         while index >= 0, entries[index].isDropped {
             if entries[index].item.absorb(dropped) { return .dropped }
+            if entries[index].item.isOfSameInput(as: dropped) { break }
             index -= 1
         }
         guard droppedEntries < Self.droppedMax else { return .refused }

@@ -122,11 +122,16 @@ final class Store {
         // On a disk before COMMIT: what is counted as set aside is there, whatever happens.
         let made = work.refused.map { letter($0, of: batch) }
         if !made.isEmpty { try keep(made, database.peer) }
-        try database.script(
-            Self.advance(settle(work.outcome)), timeout: Self.statementTimeout)
+        let last = work.merges.map(\.statement) + [Self.advance(settle(work.outcome))]
+        let affected = try database.script(
+            last.joined(separator: "; "), timeout: Self.statementTimeout)
         if !made.isEmpty { letters.committed(made) }
         refusedInARow = inARow
-        return work.outcome
+        var outcome = work.outcome
+        for (merge, merged) in zip(work.merges, affected) {
+            outcome.ignored[merge.sink] = outcome.rows[merge.sink, default: 0] - merged
+        }
+        return outcome
     }
 
     private func rows(
@@ -134,21 +139,24 @@ final class Store {
         _ madeTables: Set<String>
     ) throws(PostgresError) -> BatchWork {
         let refusedMax = settings.deadLettersMax
+        let work: BatchWork
         if salvaging {
-            return try BatchSalvage(
+            work = try BatchSalvage(
                 database: database, catalogue: catalogue, timeout: Self.statementTimeout,
                 madeTables: madeTables, refusedMax: refusedMax
             ).write(batch)
+        } else {
+            work = try StoreTransaction(
+                database: database, catalogue: catalogue, timeout: Self.statementTimeout
+            ).copy(batch)
         }
-        let work = try StoreTransaction(
-            database: database, catalogue: catalogue, timeout: Self.statementTimeout
-        ).copy(batch)
         guard work.refused.count <= refusedMax else {
             throw .withheld(
                 operation: "write rows", peer: database.peer, category: .schema,
                 reason:
-                    "\(work.refused.count) ticks of one batch cannot be read, so nothing is set "
-                    + "aside: look at what writes the tape, or raise WRITER_DEAD_LETTERS_MAX")
+                    "\(work.refused.count) ticks of one batch cannot be read or stored, so nothing "
+                    + "is set aside: look at what writes the tape, or raise "
+                    + "WRITER_DEAD_LETTERS_MAX")
         }
         return work
     }

@@ -21,7 +21,7 @@ struct StoreTransaction {
             } else {
                 work.outcome.rows[sink.name] = try database.copyIn(sink.copy, timeout: timeout) {
                     row throws(PostgresError) in
-                    try write(batch, sink: index, to: &row, &work)
+                    try write(batch, sink: index, to: &row, &work) { _, _ in }
                 }
             }
         }
@@ -29,18 +29,19 @@ struct StoreTransaction {
         return work
     }
 
-    private func write(
+    func write(
         _ batch: WriteBatch, sink index: Int, to row: inout BinaryCopyWriter,
-        _ work: inout BatchWork
+        _ work: inout BatchWork, _ written: (Record, borrowing PacketContext) -> Void
     ) throws(PostgresError) {
         let sink = catalogue.sinks[index]
         try batch.walk { item, context, record, ordinal, packet throws(PostgresError) in
             guard catalogue.index(of: record) == index else { return }
-            if try sink.write(record, context, packet, ordinal, &row) {
-                work.outcome.counts[item].written += 1
-            } else {
+            guard try sink.write(record, context, packet, ordinal, &row) else {
                 work.refuse(item, ordinal, sink.name)
+                return
             }
+            work.outcome.counts[item].written += 1
+            written(record, context)
         }
     }
 }

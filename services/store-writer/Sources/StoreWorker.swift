@@ -114,6 +114,7 @@ final class StoreWorker {
             claimTaken()
             if isDue { write() }
             endDoubt()
+            returnPermission()
             look(lane.takeStopped())
             if let death { throw death }
             lane.wait(timeout)
@@ -222,6 +223,14 @@ final class StoreWorker {
         concluded(isWell: true)
     }
 
+    /// A session that came about, and nothing to do with it any more: its partitions were given
+    /// away meanwhile. The others wait for the word.
+    private func returnPermission() {
+        guard holdsPermission, store.isConnected, !hasTaken, batch.isEmpty, proveUntil == nil
+        else { return }
+        succeeded(isWrite: false)
+    }
+
     /// Tells the breaker what came of the try.
     func concluded(isWell: Bool) {
         holdsPermission = false
@@ -323,6 +332,8 @@ final class StoreWorker {
         switch category {
         case .fatal:
             concluded(isWell: false)
+            // This life asks nothing more of the database.
+            connectAt = .max
             death = Death(reason: "\(error)")
         case .schema:
             // The server answers: the others may have work that it takes.
@@ -330,10 +341,16 @@ final class StoreWorker {
             say(.waitingForSchema)
             connectAt = now + schemaBackoff.next(using: &random).wholeNanoseconds
         case .retryable, .authentication, .fenced, .data, .missingPartition:
-            concluded(isWell: false)
+            // What is withheld by ourselves, for want of a place for dead letters, is no fault of
+            // the database, and the others may have work that it takes.
+            concluded(isWell: isWithheld(error))
             say(.connecting)
             connectAt = now + backoff.next(using: &random).wholeNanoseconds
         }
+    }
+
+    private func isWithheld(_ error: any Error) -> Bool {
+        if case .withheld? = error as? PostgresError { true } else { false }
     }
 
     private func abandonSession() {

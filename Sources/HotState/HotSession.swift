@@ -22,6 +22,9 @@ final class HotSession {
     private var batch = HotBatch()
     private var carriesMarker = false
     private var replies: [ValkeyReply] = []
+    /// Whether a round trip was begun and not settled. The connection cannot tell: when the server
+    /// is quick, all answers are there before `begin` returns, and none is awaited any more.
+    private(set) var isWaiting = false
 
     /// Blocks until connected, at most for the configured time.
     ///
@@ -41,8 +44,6 @@ final class HotSession {
         if let refusal = reply.errorMessage { throw HotScripts.Refused(reason: refusal) }
     }
 
-    var isWaiting: Bool { connection.pendingReplies > 0 }
-
     func close() { connection.close() }
 
     /// After a SCRIPT FLUSH. Blocks for a round trip.
@@ -50,7 +51,8 @@ final class HotSession {
         writing = HotWriting(namespace: namespace, digests: try HotScripts.load(on: connection))
     }
 
-    /// Sends what is pending, at most `keysMax` of it, and the marker when it is due.
+    /// Sends what is pending, at most `keysMax` of it, and the marker when it is due. If that is
+    /// anything at all, `advance` has to follow until it settles.
     func begin(
         _ table: inout HotTable, keysMax: Int, withMarker: Bool, now: Int64, life: Int64
     ) throws(ValkeyError) {
@@ -59,6 +61,7 @@ final class HotSession {
         writing.write(batch, of: table, now: now, lifeNanoseconds: life)
         carriesMarker = withMarker
         if withMarker { writing.append(marker: marker, life: self.life) }
+        isWaiting = writing.commands.count > 0
         connection.append(writing.commands)
         replies.removeAll(keepingCapacity: true)
         try connection.advance(waitingAtMost: .zero, into: &replies)
@@ -70,6 +73,7 @@ final class HotSession {
     ) throws(ValkeyError) -> Settled? {
         try connection.advance(waitingAtMost: wait, into: &replies)
         guard connection.pendingReplies == 0 else { return nil }
+        isWaiting = false
         var settled = Settled()
         for (call, reply) in zip(writing.calls, replies) {
             settled.keys += call.range.count

@@ -1,0 +1,78 @@
+import TestSupport
+import Testing
+import ValkeyClient
+
+@testable import HotState
+
+@Suite("Round trips with a real Valkey")
+struct HotSessionTests {
+    private let server: ValkeyServer
+    private let session: HotSession
+    private let life: Int64 = 300_000_000_000
+
+    init() throws {
+        server = try ValkeyServer()
+        session = try HotSession(
+            ValkeyConfiguration(
+                host: "127.0.0.1", port: server.port, password: ValkeyServer.password),
+            namespace: "x", marker: "x:hot:1", lifeMilliseconds: life / 1_000_000)
+    }
+
+    private func tell(_ table: inout HotTable, _ number: Int64) throws {
+        var packet = try SamplePacket()
+        packet.trade(try packet.symbol("A"), number)
+        packet.add(to: &table, sequence: UInt64(number), heard: 1)
+    }
+
+    /// Begins a round trip and follows it as the keeper does.
+    private func roundTrip(_ table: inout HotTable) throws -> HotSession.Settled? {
+        try session.begin(&table, keysMax: 16, withMarker: true, now: 1, life: life)
+        while session.isWaiting {
+            if let settled = try session.advance(waitingAtMost: .milliseconds(20), &table) {
+                return settled
+            }
+        }
+        return nil
+    }
+
+    @Test("a round trip is settled once, even if the answer is there before anybody waits for it")
+    func settled() throws {
+        var table = HotTable(symbolsMax: 16)
+        // Which answers are there at once is up to the machine; of so many, some are.
+        for number: Int64 in 1...500 {
+            try tell(&table, number)
+            let settled = try #require(try roundTrip(&table), "\(number) was never settled")
+            #expect(settled.keys == 1 && settled.written == 1 && !settled.isFlushed)
+            #expect(table.pendingCount == 0 && !session.isWaiting)
+        }
+        #expect(try server.cli("HGET", "x:trade:A", "price") == "500")
+    }
+
+    @Test("a flush and a refusal are seen in every round trip that meets them")
+    func trouble() throws {
+        var table = HotTable(symbolsMax: 16)
+        try server.cli("CONFIG", "SET", "maxmemory", "1")
+        for number: Int64 in 1...50 {
+            try tell(&table, number)
+            let refused = try #require(try roundTrip(&table), "\(number) was never settled")
+            #expect(refused.refusal?.hasPrefix("OOM") == true)
+            #expect(table.pendingCount == 1)
+        }
+        try server.cli("CONFIG", "SET", "maxmemory", "0")
+        for number in 1...50 {
+            try server.cli("FLUSHALL")
+            let flushed = try #require(try roundTrip(&table), "\(number) was never settled")
+            #expect(flushed.isFlushed)
+        }
+        #expect(table.pendingCount == 0)
+    }
+
+    @Test("where nothing is left to send nothing is waited for")
+    func nothing() throws {
+        var table = HotTable(symbolsMax: 16)
+        try tell(&table, 1)
+        // Heard longer ago than its key would live.
+        try session.begin(&table, keysMax: 16, withMarker: false, now: life + 2, life: life)
+        #expect(!session.isWaiting && table.pendingCount == 0)
+    }
+}

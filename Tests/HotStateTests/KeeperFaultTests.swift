@@ -90,6 +90,30 @@ struct KeeperFaultTests {
         #expect((running.service.metric(renewals) ?? 0) == 0)
     }
 
+    @Test("frozen before it is connected: the readers go on between the attempts")
+    func frozenAtStart() throws {
+        let server = try ValkeyServer()
+        let bench = try KeeperBench("h9", server)
+        server.pause()
+        let running = try bench.start()
+        var source = try bench.source(["PROBE", "A"])
+        try bench.listens(&source, running)
+        // Each attempt takes its whole time away from the readers.
+        for price: Int64 in 1...4 {
+            let failures = bench.failures(running, .timeout)
+            let read = running.service.metric("mds_tape_packets_read_total") ?? 0
+            try bench.publish(&source, [(1, price)])
+            #expect(eventually(within: 30) { bench.failures(running, .timeout) > failures })
+            #expect(
+                eventually {
+                    (running.service.metric("mds_tape_packets_read_total") ?? 0) > read
+                })
+        }
+        server.resume()
+        #expect(eventually(within: 30) { bench.price("A") == "4" })
+        #expect(eventually { running.isReady }, "\(running.reasons)")
+    }
+
     @Test("out of memory: told as such, and written as soon as there is room")
     func outOfMemory() throws {
         let server = try ValkeyServer()

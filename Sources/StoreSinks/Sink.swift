@@ -1,4 +1,5 @@
 public import PostgresClient
+public import Primitives
 public import TapeCodec
 
 /// One table of the store: which records of the tape it takes, and how one of them becomes a row.
@@ -12,6 +13,13 @@ public struct Sink: Sendable {
             _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
             _ ordinal: UInt64, _ row: inout BinaryCopyWriter
         ) throws(PostgresError) -> Bool
+
+    /// The time of a record's row, by which its table is cut; nil: it is none of this table's, or
+    /// is damaged. What is not defined stands at `Timestamp.storable`.
+    public typealias Time =
+        @Sendable (
+            _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan
+        ) -> Timestamp?
 
     /// For tables whose rows come again in a later version: COPY knows no conflicts, so rows go to
     /// a staging table, and from there the higher revision wins.
@@ -41,16 +49,19 @@ public struct Sink: Sendable {
     /// Nil: rows are only ever added.
     public let merge: Merge?
     public let write: Write
+    /// What `write` puts into `ts`: `copyColumns` has one, or this answers nil for all records.
+    public let time: Time
 
     init(
         _ name: SinkName, input: PacketKind = .ticks, templates: [UInt16], copy: String,
-        merge: Merge? = nil, write: @escaping Write
+        merge: Merge? = nil, time: @escaping Time = Sink.eventTime, write: @escaping Write
     ) {
         self.name = name
         self.input = input
         self.templates = templates
         self.copy = copy
         self.merge = merge
+        self.time = time
         self.write = write
     }
 }

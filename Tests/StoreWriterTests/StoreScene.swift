@@ -76,13 +76,16 @@ final class StoreScene {
     }
 
     func add(_ gap: GapRecord) { precondition(builder.append(gap) == .appended) }
+    func add(_ record: SubscriptionRecord) { precondition(builder.append(record) == .appended) }
+    func add(_ bar: ProviderBar) { precondition(builder.append(bar)) }
+    func add(_ late: LateTickRecord) { precondition(builder.append(late)) }
     func add(_ bar: Bar) { precondition(builder.append(bar)) }
 
-    func seal() -> [UInt8] {
+    func seal(sendTime: Timestamp = Timestamp(nanoseconds: 0)) -> [UInt8] {
         let packet = builder.seal(
             PacketBuilder.Seal(
                 epoch: 3, firstOrdinal: nextOrdinal, watermark: Timestamp(nanoseconds: 0),
-                sendTime: Timestamp(nanoseconds: 0)))
+                sendTime: sendTime))
         nextOrdinal = packet.header.nextOrdinal
         return packet.bytes
     }
@@ -95,6 +98,22 @@ final class StoreScene {
             }
             return seal()
         }
+    }
+
+    /// With the right length and checksum behind a change.
+    static func repaired(_ packet: [UInt8]) -> [UInt8] {
+        var bytes = packet
+        func put(_ value: UInt64, _ count: Int, at offset: Int) {
+            for index in 0..<count {
+                bytes[offset + index] = UInt8(truncatingIfNeeded: value >> (index * 8))
+            }
+        }
+        put(UInt64(bytes.count), 4, at: WireFormat.HeaderOffset.byteCount)
+        let checksum = bytes.withRawSpan {
+            Checksum.of($0.extracting(WireFormat.HeaderOffset.checkedBytes..<$0.byteCount))
+        }
+        put(checksum, 8, at: WireFormat.HeaderOffset.checksum)
+        return bytes
     }
 
     // MARK: writing

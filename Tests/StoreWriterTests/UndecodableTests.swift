@@ -18,26 +18,10 @@ import Testing
 struct UndecodableTests {
     private static let tradeBytes = WireFormat.messageHeaderBytes + WireFormat.Block.trade
 
-    /// With the right length and checksum behind a change.
-    private func repaired(_ packet: [UInt8]) -> [UInt8] {
-        var bytes = packet
-        func put(_ value: UInt64, _ count: Int, at offset: Int) {
-            for index in 0..<count {
-                bytes[offset + index] = UInt8(truncatingIfNeeded: value >> (index * 8))
-            }
-        }
-        put(UInt64(bytes.count), 4, at: WireFormat.HeaderOffset.byteCount)
-        let checksum = bytes.withRawSpan {
-            Checksum.of($0.extracting(WireFormat.HeaderOffset.checkedBytes..<$0.byteCount))
-        }
-        put(checksum, 8, at: WireFormat.HeaderOffset.checksum)
-        return bytes
-    }
-
     /// Ten trades, the last four of them torn off in the middle of one.
     private func torn(_ scene: StoreScene) -> [UInt8] {
         let packet = scene.packets([Int64](repeating: 1, count: 10))[0]
-        return repaired(Array(packet.dropLast(3 * Self.tradeBytes + 20)))
+        return StoreScene.repaired(Array(packet.dropLast(3 * Self.tradeBytes + 20)))
     }
 
     @Test("a damaged packet: what can be read is rows, the rest is one letter, the books balance")
@@ -74,11 +58,11 @@ struct UndecodableTests {
         let scene = try StoreScene("writer_ud3")
         var packet = scene.packets([1, 2, 3, 4])[0]
         packet[WireFormat.HeaderOffset.tickCount] = 3
-        try scene.write([repaired(packet)])
+        try scene.write([StoreScene.repaired(packet)])
         #expect(try scene.books() == "1|3|3|0|0|0|0")
         packet[WireFormat.HeaderOffset.tickCount] = 9
         packet[WireFormat.HeaderOffset.firstOrdinal] = 4
-        try scene.write([repaired(packet)])
+        try scene.write([StoreScene.repaired(packet)])
         #expect(try scene.books() == "1|12|7|5|0|0|0")
         let letter = try #require(try scene.letters().first)
         #expect(letter.place.ordinal == 8 && letter.count == 5 && letter.payload.isEmpty)
@@ -90,7 +74,7 @@ struct UndecodableTests {
         var packet = scene.packets([1, 2, 3])[0]
         // The second trade's symbol index.
         packet[packet.count - 2 * Self.tradeBytes + WireFormat.messageHeaderBytes] = 99
-        try scene.write([repaired(packet)])
+        try scene.write([StoreScene.repaired(packet)])
         #expect(try scene.books() == "1|3|2|1|0|0|0")
         let letter = try #require(try scene.letters().first)
         #expect(letter.reason == .undecodable && letter.sink == "trades" && letter.symbol.isEmpty)
@@ -105,7 +89,7 @@ struct UndecodableTests {
         WriterBench.fill(&source, ticks: 8)
         let whole = source.seal(watermark: Timestamp(nanoseconds: 0)).bytes
         try TestSource.put(
-            repaired(Array(whole.dropLast(Self.tradeBytes))),
+            StoreScene.repaired(Array(whole.dropLast(Self.tradeBytes))),
             on: bench.tape.names.ticks(Partition(1), source.source), of: bench.tape)
         WriterBench.fill(&source, ticks: 4)
         try source.publish(watermark: Timestamp(nanoseconds: 0))

@@ -11,7 +11,7 @@ extension Sink {
             makeStaging: BarRow.makeStaging, statement: BarRow.upsert,
             statementForUnique: BarRow.upsertOfUnique,
             key: BarRow.key),
-        write: BarRow.write)
+        time: BarRow.time, write: BarRow.write)
 }
 
 private enum BarRow {
@@ -73,6 +73,13 @@ private enum BarRow {
     ) -> UInt64 {
         guard case .bar(let bar) = record else { return 0 }
         return context.hash(of: bar)
+    }
+
+    @Sendable static func time(
+        _ record: Record, _: borrowing PacketContext, _: RawSpan
+    ) -> Timestamp? {
+        guard case .bar(let bar) = record else { return nil }
+        return bar.openTime
     }
 
     @Sendable static func write(

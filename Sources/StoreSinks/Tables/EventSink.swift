@@ -11,7 +11,7 @@ extension Sink {
         .events,
         templates: [
             WireFormat.Template.subscriptionRecord, WireFormat.Template.repairRequest,
-        ], copy: EventRow.copy, write: EventRow.write)
+        ], copy: EventRow.copy, time: EventRow.time, write: EventRow.write)
 }
 
 private enum EventRow {
@@ -21,6 +21,13 @@ private enum EventRow {
         ts, event_time_ns, symbol, input, template, name, detail, payload, \(Sink.tail)
         """)
     private static let columns: Int16 = 19
+
+    @Sendable static func time(
+        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan
+    ) -> Timestamp? {
+        guard case .other(let message) = record else { return nil }
+        return header(message, context, packet).eventTime
+    }
 
     @Sendable static func write(
         _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
@@ -65,11 +72,7 @@ private enum EventRow {
         _ message: MessageBounds, _ context: borrowing PacketContext, _ packet: RawSpan,
         _ ordinal: UInt64, _ row: inout BinaryCopyWriter
     ) throws(PostgresError) {
-        let header =
-            message.tickHeader(in: packet)
-            ?? TickHeader(
-                symbol: TickHeader.noSymbol, providerTime: .undefined,
-                receiveTime: context.header.sendTime)
+        let header = header(message, context, packet)
         let symbol = context.reference(header.symbol) ?? context.nobody
         try row.row(columns: columns)
         row.tickHead(header.eventTime, symbol, context)
@@ -79,6 +82,16 @@ private enum EventRow {
         row.null()
         row.text(packet.extracting(message.body - WireFormat.messageHeaderBytes..<message.end))
         row.tickTail(header, symbol, context, ordinal: ordinal)
+    }
+
+    /// What has none was received when its packet was sent, as far as anybody knows.
+    private static func header(
+        _ message: MessageBounds, _ context: borrowing PacketContext, _ packet: RawSpan
+    ) -> TickHeader {
+        message.tickHeader(in: packet)
+            ?? TickHeader(
+                symbol: TickHeader.noSymbol, providerTime: .undefined,
+                receiveTime: context.header.sendTime)
     }
 
     // MARK: for people

@@ -10,7 +10,8 @@ extension Sink {
     public static let owner = "store"
 
     static let gaps = Sink(
-        .gaps, templates: [WireFormat.Template.gapRecord], copy: GapRow.copy, write: GapRow.write)
+        .gaps, templates: [WireFormat.Template.gapRecord], copy: GapRow.copy,
+        time: GapRow.time, write: GapRow.write)
 }
 
 private enum GapRow {
@@ -25,6 +26,11 @@ private enum GapRow {
     private static let reasons = NameTable(GapReason.self)
     private static let kinds = NameTable(DataKind.self)
     private static let states = NameTable(GapState.self)
+
+    /// The table is not cut by time.
+    @Sendable static func time(
+        _: Record, _: borrowing PacketContext, _: RawSpan
+    ) -> Timestamp? { nil }
 
     @Sendable static func write(
         _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,

@@ -7,7 +7,7 @@ import TapeCodec
 extension Sink {
     static let providerBars = Sink(
         .providerBars, templates: [WireFormat.Template.providerBar], copy: ProviderBarRow.copy,
-        write: ProviderBarRow.write)
+        time: ProviderBarRow.time, write: ProviderBarRow.write)
 }
 
 private enum ProviderBarRow {
@@ -19,6 +19,13 @@ private enum ProviderBarRow {
         """)
     private static let columns: Int16 = 26
     private static let kinds = NameTable(ProviderBarKind.self)
+
+    @Sendable static func time(
+        _ record: Record, _: borrowing PacketContext, _ packet: RawSpan
+    ) -> Timestamp? {
+        guard case .other(let message) = record else { return nil }
+        return message.providerBar(in: packet)?.closeTime
+    }
 
     @Sendable static func write(
         _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,

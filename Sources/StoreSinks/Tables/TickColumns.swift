@@ -1,6 +1,6 @@
 import MarketModel
 import PostgresClient
-import Primitives
+public import Primitives
 import TapeCodec
 
 // What the rows of several tables have in common.
@@ -75,8 +75,22 @@ extension Sink {
     }
 }
 
+extension Sink {
+    /// Of nearly all ticks: when the provider says that it happened, else when it was received.
+    @Sendable static func eventTime(
+        _ record: Record, _: borrowing PacketContext, _ packet: RawSpan
+    ) -> Timestamp? {
+        switch record {
+        case .trade(let trade): trade.header.eventTime
+        case .quote(let quote): quote.header.eventTime
+        case .other(let message): message.tickHeader(in: packet)?.eventTime
+        case .bar, .malformed: nil
+        }
+    }
+}
+
 extension Timestamp {
     /// Where a tick without a usable time stands in tables that are cut by time.
     @inline(__always)
-    var storable: Timestamp { isDefined ? self : Timestamp(nanoseconds: 0) }
+    public var storable: Timestamp { isDefined ? self : Timestamp(nanoseconds: 0) }
 }

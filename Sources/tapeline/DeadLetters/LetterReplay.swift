@@ -87,9 +87,9 @@ struct LetterReplay {
             } catch {
                 try rollBack()
                 switch error.category {
-                case .missingPartition where !hasMadePartition && letter.eventTime.isDefined:
+                case .missingPartition where !hasMadePartition:
                     hasMadePartition = true
-                    if let reason = try makePartition(letter) { return .refused(reason) }
+                    if let reason = try makePartition(letter, index) { return .refused(reason) }
                 case .data, .schema, .missingPartition: return .refused("\(error)")
                 case .retryable, .fenced, .authentication, .fatal: throw error
                 }
@@ -153,11 +153,16 @@ struct LetterReplay {
     }
 
     /// Why there can be none; nil: it was made.
-    private func makePartition(_ letter: DeadLetter) throws(PostgresError) -> String? {
+    private func makePartition(
+        _ letter: DeadLetter, _ index: Int
+    ) throws(PostgresError) -> String? {
+        guard let time = catalogue.time(letter, sink: index) else {
+            return "no time is known of it"
+        }
         do throws(PostgresError) {
             try database.execute(
                 "SELECT make_time_partition($1, $2)",
-                [.text(letter.sink), .timestamp(letter.eventTime)], timeout: Self.timeout)
+                [.text(letter.sink), .timestamp(time)], timeout: Self.timeout)
             return nil
         } catch  where [.data, .schema].contains(error.category) {
             return "\(error)"
@@ -218,6 +223,20 @@ extension SinkCatalogue {
                 if index(of: record) == sink { return true }
             }
             return false
+        }
+    }
+
+    /// Of its row. Nil: its table is not cut by time.
+    fileprivate func time(_ letter: DeadLetter, sink: Int) -> Timestamp? {
+        letter.payload.withRawSpan { packet in
+            guard let header = Self.header(of: packet) else { return nil }
+            var time: Timestamp?
+            var context = PacketContext(header)
+            context.walk(packet) { context, record, _ in
+                guard index(of: record) == sink else { return }
+                time = sinks[sink].time(record, context, packet)?.storable
+            }
+            return time
         }
     }
 

@@ -63,6 +63,38 @@ AS $$
     ORDER BY 2
 $$;
 
+-- Whether there may be a partition for p_ts: from 1990 to two years from now, and for the first day
+-- of 1970, where the ticks without a time are.
+CREATE OR REPLACE FUNCTION may_have_partition(p_ts timestamptz) RETURNS boolean
+LANGUAGE sql STABLE SET search_path FROM CURRENT
+AS $$
+    SELECT coalesce((p_ts >= '1970-01-01 00:00+00' AND p_ts < '1970-01-02 00:00+00')
+        OR (p_ts >= '1990-01-01 00:00+00' AND p_ts < now() + interval '2 years'), false)
+$$;
+
+-- Which of these days (of UTC, counted from 1970-01-01) a native table has no partition for and may
+-- have one, oldest first.
+CREATE OR REPLACE FUNCTION missing_partitions(p_table text, p_days bigint[])
+RETURNS SETOF timestamptz
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM time_tables() t
+        WHERE t.table_name = p_table AND t.shape = 'native') THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    WITH present AS MATERIALIZED (SELECT p.from_ts, p.to_ts FROM time_partitions(p_table) p),
+    wanted AS MATERIALIZED (
+        SELECT DISTINCT '1970-01-01 00:00+00'::timestamptz + n * interval '24 hours' AS day
+        FROM unnest(p_days) AS n)
+    SELECT w.day FROM wanted w
+    WHERE may_have_partition(w.day)
+        AND NOT EXISTS (SELECT FROM present p WHERE p.from_ts <= w.day AND p.to_ts > w.day)
+    ORDER BY w.day;
+END
+$$;
+
 -- Makes the day of p_ts, if it is not there. Any number of writers may ask at once, while others
 -- write: it takes turns under a lock of its own, and of the table only one that no reader and no
 -- writer waits for. In a transaction of its own, so that nobody waits for longer than it takes.
@@ -84,8 +116,7 @@ BEGIN
         RAISE EXCEPTION '% is no table that is cut by time', coalesce(p_table, 'NULL')
             USING ERRCODE = 'TL011';
     END IF;
-    IF p_ts IS NULL OR NOT ((p_ts >= '1970-01-01 00:00+00' AND p_ts < '1970-01-02 00:00+00')
-        OR (p_ts >= '1990-01-01 00:00+00' AND p_ts < now() + interval '2 years')) THEN
+    IF NOT may_have_partition(p_ts) THEN
         RAISE EXCEPTION 'no partition of % is made for the time %', p_table, p_ts
             USING ERRCODE = 'TL010',
                 HINT = 'From 1990 to two years from now; without a time: the first day of 1970.';

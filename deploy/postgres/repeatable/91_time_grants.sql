@@ -5,6 +5,7 @@ DECLARE
     runtime_role text := nullif(current_setting('tapeline.runtime_role', true), '');
 BEGIN
     REVOKE ALL ON FUNCTION time_tables(), timescale_schema(), store_mode(), time_partitions(text),
+        may_have_partition(timestamptz), missing_partitions(text, bigint[]),
         make_time_partition(text, timestamptz), make_coming_partitions(integer),
         note_retired(text, text, timestamptz), retention_days(text, text),
         apply_retention(text, interval, integer) FROM PUBLIC;
@@ -13,7 +14,8 @@ BEGIN
     END IF;
     EXECUTE format(
         'GRANT EXECUTE ON FUNCTION time_tables(), timescale_schema(), store_mode(),
-            time_partitions(text), make_time_partition(text, timestamptz),
+            time_partitions(text), may_have_partition(timestamptz),
+            missing_partitions(text, bigint[]), make_time_partition(text, timestamptz),
             make_coming_partitions(integer), apply_retention(text, interval, integer) TO %I',
         runtime_role);
 END

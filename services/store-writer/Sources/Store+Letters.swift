@@ -14,7 +14,7 @@ extension Store {
         let payload = item.message.withPayload { packet in
             bytes(of: tick, packet, item.header)
         }
-        let facts = TickFacts(payload)
+        let facts = TickFacts(payload, catalogue)
         return DeadLetter(
             service: letters.service, namespace: letters.names.namespace,
             owner: WriterSettings.sink, sink: tick.sink?.rawValue ?? "", reason: tick.reason,
@@ -49,11 +49,13 @@ struct TickFacts {
     private(set) var symbol = ""
     private(set) var time = Timestamp.undefined
 
-    init(_ packet: [UInt8]) {
+    init(_ packet: [UInt8], _ catalogue: SinkCatalogue) {
         packet.withRawSpan { packet in
             do throws(PacketError) {
                 var context = PacketContext(try PacketReader.header(of: packet))
-                context.walk(packet) { context, record, _ in read(record, context, packet) }
+                context.walk(packet) { context, record, _ in
+                    read(record, context, packet, catalogue)
+                }
             } catch {
                 // Bytes of a damaged packet: nothing is known of them.
                 return
@@ -62,16 +64,20 @@ struct TickFacts {
     }
 
     private mutating func read(
-        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan
+        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
+        _ catalogue: SinkCatalogue
     ) {
+        if let sink = catalogue.index(of: record) {
+            time = catalogue.sinks[sink].time(record, context, packet) ?? time
+        }
         let index: UInt32
         switch record {
-        case .trade(let trade): (index, time) = (trade.header.symbol, trade.header.eventTime)
-        case .quote(let quote): (index, time) = (quote.header.symbol, quote.header.eventTime)
-        case .bar(let bar): (index, time) = (bar.symbol, bar.openTime)
+        case .trade(let trade): index = trade.header.symbol
+        case .quote(let quote): index = quote.header.symbol
+        case .bar(let bar): index = bar.symbol
         case .other(let message):
             guard let header = message.tickHeader(in: packet) else { return }
-            (index, time) = (header.symbol, header.eventTime)
+            index = header.symbol
         case .malformed: return
         }
         symbol = context.symbol(index)?.symbol.text ?? ""

@@ -138,6 +138,87 @@ struct TimePartitionTests {
                 == .duplicateTable)
     }
 
+    /// Views as they were when there were two tables of ticks.
+    private static let olderViews = """
+        CREATE OR REPLACE VIEW stored_ticks AS
+        SELECT source, partition, count(*) AS rows, count(DISTINCT ordinal) AS ordinals,
+            min(ordinal) AS first_ordinal, max(ordinal) AS last_ordinal
+        FROM (SELECT source, partition, ordinal FROM trades
+            UNION ALL SELECT source, partition, ordinal FROM quotes) ticks
+        GROUP BY source, partition;
+        """
+
+    @Test("a database that came here release by release has the same views as a new one")
+    func stepByStep() throws {
+        let database = try TestDatabase("partition_steps", mode: .plain)
+        let first = try TemporaryFolder("first")
+        _ = try TestDatabase.shipped(before: "more_tables", in: first)
+        try first.write(Self.olderViews, to: "repeatable/20_views.sql")
+        try database.migrate(try MigrationFolder(path: first.path))
+        try database.insertTrades(3, from: "'2024-03-05 23:50Z'::timestamptz")
+        let second = try TemporaryFolder("second")
+        _ = try TestDatabase.shipped(before: "time_partitions", in: second)
+        for file in try TestDatabase.shipped().repeatable where file.name == "20_views.sql" {
+            try second.write(file.sql, to: "repeatable/\(file.name)")
+        }
+        try database.migrate(try MigrationFolder(path: second.path))
+        // Now the newer of the views is read by the older one.
+        try database.migrate()
+        try database.insertTrades(1, from: "now()", ordinal: 4)
+        #expect(try database.psql("SELECT rows, ordinals FROM stored_ticks") == "4|4")
+        #expect(try database.psql("SELECT count(*) FROM sink_audit") == "0")
+    }
+
+    @Test("rows before 1970 stay where they are; times without an end are named")
+    func wildTimes() throws {
+        let database = try TestDatabase("partition_wild", mode: .plain)
+        let folder = try TemporaryFolder("migrations")
+        try database.migrate(try TestDatabase.shipped(before: "time_partitions", in: folder))
+        try database.insertTrades(2, from: "'1969-12-31 23:59:59Z'::timestamptz")
+        try database.insertTrades(3, from: "'2024-03-05Z'::timestamptz", ordinal: 3)
+        try database.insertTrades(1, from: "'infinity'::timestamptz", ordinal: 6)
+        let error = #expect(throws: MigrationError.self) { try database.migrate() }
+        let text = error.map { "\($0)" } ?? ""
+        #expect(text.contains("trades holds rows with an infinite time"), "\(text)")
+        try database.psql("DELETE FROM trades WHERE NOT isfinite(ts)")
+        try database.migrate()
+        #expect(
+            try database.psql("SELECT tableoid::regclass, count(*) FROM trades GROUP BY 1")
+                == "trades_before_partitions|5")
+        // A tick without a time has its place.
+        try database.psql("SELECT make_time_partition('trades', '1970-01-01Z')")
+        try database.insertTrades(1, from: "'1970-01-01Z'::timestamptz", ordinal: 6)
+        #expect(try database.psql("SELECT rows, ordinals FROM stored_ticks") == "6|6")
+    }
+
+    @Test("a writer that is at work and the migration wait for each other, and neither fails")
+    func busyWriter() async throws {
+        let database = try TestDatabase("partition_busy", mode: .plain)
+        let folder = try TemporaryFolder("migrations")
+        try database.migrate(try TestDatabase.shipped(before: "time_partitions", in: folder))
+        let row = """
+            (ts, event_time_ns, symbol, receive_time, receive_time_ns, source, partition, epoch,
+                ordinal) VALUES (now(), 1, 'A', now(), 1, 's', 1, 1, 1)
+            """
+        let writer = try database.connect(
+            database.migrator, searchPath: database.schema.searchPath)
+        // As a writer's transaction: trades before quotes.
+        try writer.script("BEGIN; INSERT INTO trades \(row)", timeout: patience)
+        let migration = Task.detached {
+            try await withCheckedThrowingContinuation { continuation in
+                Thread { continuation.resume(with: Result { try database.migrate() }) }.start()
+            }
+        }
+        let mine = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        let isWaiting = try eventually(within: 60) {
+            try database.psql("SELECT count(*) FROM pg_locks WHERE NOT granted AND " + mine) != "0"
+        }
+        #expect(isWaiting)
+        try writer.script("INSERT INTO quotes \(row); COMMIT", timeout: patience)
+        _ = try await migration.value
+        #expect(try database.psql("SELECT rows FROM stored_ticks") == "2")
+    }
+
     @Test("rows that were there before stay, in the one partition that spans them")
     func existingRows() throws {
         let database = try TestDatabase("partition_existing", mode: .plain)

@@ -30,15 +30,21 @@ COMMENT ON COLUMN retired_rows.until IS 'all rows before it are gone';
 
 DO $$
 DECLARE
+    -- In the order in which a writer's transaction takes them: see SinkCatalogue.
+    ordered CONSTANT text[] := ARRAY['trades', 'quotes', 'depth', 'options', 'news', 'fundamentals',
+        'indicators', 'provider_bars', 'events', 'bars', 'late_ticks'];
+    -- Those of 20_views.sql, which makes them again after this.
+    own_views CONSTANT text[] := ARRAY['sink_audit', 'stored_ordinals', 'stored_ticks',
+        'fundamental_documents'];
     hypertables   text[] := '{}';
-    views         jsonb;
+    own           regclass[];
     foreign_views text;
     old           record;
     part          record;
     old_name      text;
     definitions   text[];
-    from_day      timestamptz;
-    to_day        timestamptz;
+    first_ts      timestamptz;
+    last_ts       timestamptz;
 BEGIN
     IF to_regclass('timescaledb_information.hypertables') IS NOT NULL THEN
         EXECUTE 'SELECT coalesce(array_agg(hypertable_name::text), ''{}'')
@@ -46,15 +52,21 @@ BEGIN
             INTO hypertables;
     END IF;
     CREATE TEMPORARY TABLE whole_tables ON COMMIT DROP AS
-    SELECT c.oid, c.relname::text AS name, c.relacl, obj_description(c.oid, 'pg_class') AS comment
+    SELECT c.oid, c.relname::text AS name, c.relacl, obj_description(c.oid, 'pg_class') AS comment,
+        array_position(ordered, c.relname::text) AS place
     FROM pg_class c
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'
-        AND c.relname = ANY (ARRAY['trades', 'quotes', 'bars', 'depth', 'options', 'news',
-            'fundamentals', 'indicators', 'provider_bars', 'events', 'late_ticks'])
-        AND NOT c.relname::text = ANY (hypertables);
+        AND c.relname = ANY (ordered) AND NOT c.relname::text = ANY (hypertables);
+
+    -- Nobody writes meanwhile. All of them before anything is done to one, in the order of the
+    -- writers, and at once as strongly as it will be needed: so a writer at work cannot deadlock with
+    -- this.
+    FOR old IN SELECT * FROM whole_tables ORDER BY place LOOP
+        EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', old.name);
+    END LOOP;
 
     -- A view goes on reading the table that it was made for, and would miss every new row in silence:
-    -- ours are made again, somebody else's are his to drop.
+    -- ours are dropped here, somebody else's are his to drop.
     WITH RECURSIVE readers AS (
         SELECT r.ev_class AS oid
         FROM whole_tables t
@@ -65,25 +77,25 @@ BEGIN
         FROM readers t
         JOIN pg_depend d ON d.refobjid = t.oid AND d.refclassid = 'pg_class'::regclass
         JOIN pg_rewrite r ON r.oid = d.objid AND d.classid = 'pg_rewrite'::regclass
+    ), known AS (
+        SELECT v.oid, v.relkind = 'v' AND v.relname = ANY (own_views)
+            AND v.relnamespace = current_schema()::regnamespace AS is_own
+        FROM readers JOIN pg_class v USING (oid)
     )
-    SELECT jsonb_agg(jsonb_build_object('name', v.oid::regclass::text,
-            'definition', pg_get_viewdef(v.oid)) ORDER BY v.oid),
-        string_agg(v.oid::regclass::text, ', ') FILTER (WHERE v.relkind <> 'v'
-            OR v.relowner <> current_user::regrole
-            OR v.relnamespace <> current_schema()::regnamespace)
-    INTO views, foreign_views
-    FROM readers JOIN pg_class v USING (oid);
+    SELECT array_agg(oid::regclass) FILTER (WHERE is_own),
+        string_agg(oid::regclass::text, ', ') FILTER (WHERE NOT is_own)
+    INTO own, foreign_views
+    FROM known;
     IF foreign_views IS NOT NULL THEN
         RAISE EXCEPTION 'views of others read tables that are made anew: %', foreign_views
             USING ERRCODE = '2BP01', HINT = 'Drop them, migrate, and make them again.';
     END IF;
-    FOR part IN SELECT v->>'name' AS name FROM jsonb_array_elements(views) v LOOP
-        EXECUTE format('DROP VIEW IF EXISTS %s CASCADE', part.name);
-    END LOOP;
+    -- In one statement: they read one another.
+    IF own IS NOT NULL THEN
+        EXECUTE 'DROP VIEW ' || array_to_string(own, ', ');
+    END IF;
 
-    FOR old IN SELECT * FROM whole_tables ORDER BY name LOOP
-        -- Nobody writes meanwhile.
-        EXECUTE format('LOCK TABLE %I IN SHARE ROW EXCLUSIVE MODE', old.name);
+    FOR old IN SELECT * FROM whole_tables ORDER BY place LOOP
         -- Indexes and keys come back under their names; the old ones are attached to them.
         definitions := ARRAY(
             SELECT coalesce(
@@ -114,30 +126,38 @@ BEGIN
                     || CASE WHEN part.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
         END LOOP;
 
+        EXECUTE format('SELECT min(ts), max(ts) FROM %I', old_name) INTO first_ts, last_ts;
+        IF NOT (isfinite(first_ts) AND isfinite(last_ts)) THEN
+            RAISE EXCEPTION '% holds rows with an infinite time, which no partition takes', old.name
+                USING ERRCODE = '22008', HINT = format('Look at them: SELECT * FROM %I.%I WHERE NOT '
+                    'isfinite(ts). Correct or delete them, and migrate again.', current_schema(),
+                    old.name);
+        END IF;
+        IF first_ts < '1970-01-01 00:00+00' OR last_ts > now() + interval '2 years' THEN
+            RAISE WARNING '% holds rows from % to %: all times between them share the one partition '
+                '%, and no retention drops it', old.name, first_ts, last_ts, old_name
+                USING HINT = 'Correct or delete such rows before the migration.';
+        END IF;
         -- Ticks without a usable time stand at the beginning of 1970: a day of their own, or the one
-        -- partition would span half a century.
-        EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', old.name || '_p19700101',
-            old.name);
-        EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I
-            FOR VALUES FROM (''1970-01-01 00:00+00'') TO (''1970-01-02 00:00+00'')', old.name,
-            old.name || '_p19700101');
-        EXECUTE format('WITH moved AS (DELETE FROM %I WHERE ts >= ''1970-01-01 00:00+00''
-                AND ts < ''1970-01-02 00:00+00'' RETURNING *)
-            INSERT INTO %I SELECT * FROM moved', old_name, old.name);
-        EXECUTE format('SELECT date_trunc(''day'', min(ts), ''UTC''),
-            date_trunc(''day'', max(ts), ''UTC'') + interval ''24 hours'' FROM %I', old_name)
-            INTO from_day, to_day;
-        IF from_day IS NULL THEN
+        -- partition would span half a century. Where there are earlier rows it does so anyway.
+        IF coalesce(first_ts >= '1970-01-01 00:00+00', true) THEN
+            EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', old.name || '_p19700101',
+                old.name);
+            EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I
+                FOR VALUES FROM (''1970-01-01 00:00+00'') TO (''1970-01-02 00:00+00'')', old.name,
+                old.name || '_p19700101');
+            EXECUTE format('WITH moved AS (DELETE FROM %I WHERE ts < ''1970-01-02 00:00+00''
+                RETURNING *)
+                INSERT INTO %I SELECT * FROM moved', old_name, old.name);
+            EXECUTE format('SELECT min(ts) FROM %I', old_name) INTO first_ts;
+        END IF;
+        IF first_ts IS NULL THEN
             EXECUTE format('DROP TABLE %I', old_name);
         ELSE
             EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
-                old.name, old_name, from_day, to_day);
+                old.name, old_name, date_trunc('day', first_ts, 'UTC'),
+                date_trunc('day', last_ts, 'UTC') + interval '24 hours');
         END IF;
-    END LOOP;
-    FOR part IN SELECT v->>'name' AS name, v->>'definition' AS definition
-        FROM jsonb_array_elements(views) WITH ORDINALITY AS listed(v, n) ORDER BY n
-    LOOP
-        EXECUTE format('CREATE VIEW %s AS %s', part.name, part.definition);
     END LOOP;
 END
 $$;

@@ -68,7 +68,7 @@ struct DlqCommandTests {
 }
 
 /// `tapeline dlq …`, as the program does it.
-private struct DlqTools: Sendable {
+struct DlqTools: Sendable {
     let environment: [String: String]
 
     func dlq(_ words: String...) throws -> AcceptBench.Outcome { try dlq(words) }

@@ -188,24 +188,28 @@ extension Sink {
     fileprivate var replayInsert: String {
         merge?.statement ?? """
             INSERT INTO \(name.rawValue) (\(columnList)) SELECT \(columnList) FROM \(staging) s
-            WHERE NOT EXISTS (SELECT FROM \(name.rawValue) t WHERE \(sameRow))
+            WHERE \(sameSymbol.map(isNotThere).joined(separator: " AND "))
             """
     }
 
     private var columnList: String { copyColumns.joined(separator: ", ") }
 
-    /// Those that say which tick it is, and by which an index finds it.
-    private var sameRow: String {
+    private func isNotThere(_ sameSymbol: String) -> String {
+        "NOT EXISTS (SELECT FROM \(name.rawValue) t WHERE \(sameTick) AND \(sameSymbol))"
+    }
+
+    /// Those that say which tick it is.
+    private var sameTick: String {
         let plain = ["sink", "input", "source", "partition", "ordinal", "ts"]
-        let columns = copyColumns
-        var parts = plain.filter(columns.contains).map { "t.\($0) = s.\($0)" }
-        if columns.contains("symbol") {
-            // Of a gap record there may be none.
-            parts.append(
-                columns.contains("ts")
-                    ? "t.symbol = s.symbol" : "t.symbol IS NOT DISTINCT FROM s.symbol")
-        }
-        return parts.joined(separator: " AND ")
+        return plain.filter(copyColumns.contains).map { "t.\($0) = s.\($0)" }
+            .joined(separator: " AND ")
+    }
+
+    /// By which an index finds the row: with a symbol, and of a tick that is of none. One condition
+    /// for both (IS NOT DISTINCT FROM) would be true of the same rows and use no index.
+    private var sameSymbol: [String] {
+        copyColumns.contains("symbol")
+            ? ["t.symbol = s.symbol", "t.symbol IS NULL AND s.symbol IS NULL"] : ["true"]
     }
 }
 

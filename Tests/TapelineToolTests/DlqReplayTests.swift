@@ -1,0 +1,49 @@
+import MarketModel
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import TapeCodec
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+@Suite("tapeline dlq replay: rows that are of no symbol, of a day that is gone, of no day yet")
+struct DlqReplayTests {
+    private func count(
+        _ fate: String, of outcome: AcceptBench.Outcome
+    ) throws -> Int {
+        try outcome.json()[fate]?.int ?? 0
+    }
+
+    @Test("a letter of a row without a symbol is stored once, however often it is tried")
+    func bulletin() throws {
+        let bench = try AcceptBench("dlq_bulletin")
+        _ = try bench.query("ALTER TABLE news ADD CONSTRAINT no_poison CHECK (body <> 'bad')")
+        var source = try bench.source(0)
+        let time = Timestamp(nanoseconds: 1_700_000_000_000_000_000)
+        let header = TickHeader(
+            symbol: TickHeader.noSymbol, providerTime: time, receiveTime: time)
+        for text in ["fine", "bad", "bad"] {
+            source.append {
+                $0.append(NewsBulletin(header: header, kind: .regular, text: text)) == .appended
+            }
+        }
+        try source.publish(watermark: .undefined)
+        let writer = try bench.startWriter()
+        let books = "SELECT written, dead_lettered, replayed, missing FROM sink_audit"
+        #expect(try eventually(within: 30) { try bench.query(books) == "1|2|0|0" })
+        _ = try bench.query("ALTER TABLE news DROP CONSTRAINT no_poison")
+        let tools = DlqTools(environment: bench.environment)
+        let first = try tools.dlq("replay", "ticks/0/test/2/1", "--json")
+        #expect(try count("stored", of: first) == 1)
+        // The books would allow a second one.
+        let second = try tools.dlq("replay", "ticks/0/test/2/1", "--json")
+        #expect(try count("present", of: second) == 1)
+        #expect(try bench.query("SELECT count(*), count(DISTINCT ordinal) FROM news") == "2|2")
+        #expect(try count("stored", of: try tools.dlq("replay", "--all", "--json")) == 1)
+        #expect(try bench.query(books) == "1|2|2|0")
+        try bench.expectCleanAudit()
+        #expect(try writer.stop() == .success)
+    }
+}

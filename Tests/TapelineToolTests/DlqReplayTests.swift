@@ -46,4 +46,43 @@ struct DlqReplayTests {
         try bench.expectCleanAudit()
         #expect(try writer.stop() == .success)
     }
+
+    /// A trade of another day that the writer has set aside; the day is there no more.
+    private func setAside(_ name: String) throws -> (bench: AcceptBench, tools: DlqTools) {
+        let bench = try AcceptBench(name)
+        _ = try bench.query("ALTER TABLE trades ADD CONSTRAINT no_poison CHECK (price < 600)")
+        var source = try bench.source(0)
+        for (price, day) in [(1, 0), (666, 5)] as [(Int64, Int64)] {
+            let time = Timestamp(
+                nanoseconds: 1_700_000_000_000_000_000 + day * 86_400_000_000_000)
+            source.append(
+                Trade(
+                    header: TickHeader(symbol: 0, providerTime: time, receiveTime: time),
+                    price: Price(raw: price * 1_000_000_000), size: Quantity(raw: 1)))
+        }
+        try source.publish(watermark: .undefined)
+        let writer = try bench.startWriter()
+        #expect(
+            try eventually(within: 30) {
+                try bench.query("SELECT dead_lettered FROM sink_audit") == "1"
+            })
+        #expect(try writer.stop() == .success)
+        _ = try bench.query(
+            """
+            ALTER TABLE trades DROP CONSTRAINT no_poison; DROP TABLE IF EXISTS trades_p20231119
+            """)
+        return (bench, DlqTools(environment: bench.environment))
+    }
+
+    private let days = "SELECT count(*) FROM time_partitions('trades') WHERE name ~ '20231119'"
+
+    @Test("a dry run makes no day either")
+    func dryRun() throws {
+        let (bench, tools) = try setAside("dlq_dryday")
+        let dry = try tools.dlq("replay", "--all", "--dry-run", "--json")
+        #expect(try count("storable", of: dry) == 1)
+        #expect(try bench.query(days) == "0")
+        #expect(try count("stored", of: try tools.dlq("replay", "--all", "--json")) == 1)
+        #expect(try bench.query(days) == "1")
+    }
 }

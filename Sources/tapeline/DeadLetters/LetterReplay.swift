@@ -83,12 +83,15 @@ struct LetterReplay {
         while true {
             do throws(PostgresError) {
                 try prepare(sink)
-                return try attempt(letter, sink, index)
+                return try attempt(
+                    letter, sink, index, makesPartition: isDryRun && hasMadePartition)
             } catch {
                 try rollBack()
                 switch error.category {
                 case .missingPartition where !hasMadePartition:
                     hasMadePartition = true
+                    // Of a dry run nothing stays: it is made in `attempt`, and rolled back.
+                    if isDryRun { continue }
                     if let reason = try makePartition(letter, index) { return .refused(reason) }
                 case .data, .schema, .missingPartition: return .refused("\(error)")
                 case .retryable, .fenced, .authentication, .fatal: throw error
@@ -98,9 +101,12 @@ struct LetterReplay {
     }
 
     private func attempt(
-        _ letter: DeadLetter, _ sink: Sink, _ index: Int
+        _ letter: DeadLetter, _ sink: Sink, _ index: Int, makesPartition: Bool
     ) throws(PostgresError) -> Fate {
         try database.execute("BEGIN", timeout: Self.timeout)
+        if makesPartition, let reason = try makePartition(letter, index) {
+            return try end(.refused(reason))
+        }
         switch try books(of: letter) {
         case "settled": break
         case "ahead": return try end(.ahead)

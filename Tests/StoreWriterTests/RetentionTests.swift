@@ -59,6 +59,19 @@ struct RetentionTests {
         #expect(try apply(database, "'trades', '2 days'") == ["7"])
         #expect(try database.psql("SELECT sum(rows) FROM retired_rows") == "20")
         #expect(try apply(database, "'quotes', '1 day'") == [])
+        // What is asked for every letter that is replayed.
+        let writer = try database.connectWriter()
+        for (table, time, received, isRetired) in [
+            ("trades", "now() - interval '4 days'", "now()", "t"),
+            ("trades", "now() - interval '1 day'", "now()", "f"),
+            ("trades", "'1970-01-01Z'", "now() - interval '31 days'", "t"),
+            ("trades", "'1970-01-01Z'", "now()", "f"),
+            ("quotes", "now() - interval '4 days'", "now()", "f"),
+        ] {
+            let found = try writer.execute(
+                "SELECT is_retired('\(table)', \(time), \(received))", timeout: patience)
+            #expect(found.scalar == isRetired, "\(table) \(time) \(received)")
+        }
     }
 
     @Test("no less than a day is kept, and only of tables of time", arguments: DatabaseMode.here)

@@ -85,4 +85,22 @@ struct DlqReplayTests {
         #expect(try count("stored", of: try tools.dlq("replay", "--all", "--json")) == 1)
         #expect(try bench.query(days) == "1")
     }
+
+    @Test("what retention has dropped is not stored again")
+    func retired() throws {
+        let (bench, tools) = try setAside("dlq_retired")
+        #expect(try count("stored", of: try tools.dlq("replay", "--all", "--json")) == 1)
+        _ = try bench.query(
+            """
+            SELECT apply_retention('trades', '30 days')
+            """)
+        #expect(try bench.query("SELECT count(*) FROM trades") == "0")
+        for words in [["--dry-run"], []] {
+            let again = try tools.dlq(["replay", "--all", "--json"] + words)
+            #expect(try count("retired", of: again) == 1)
+            #expect(again.code == .failure)
+        }
+        #expect(try bench.query("SELECT count(*) FROM trades") == "0")
+        try bench.expectCleanAudit()
+    }
 }

@@ -17,6 +17,8 @@ struct LetterReplay {
         case storable
         /// The row, or of a bar a later version, stands.
         case present
+        /// Retention has dropped the rows of its time.
+        case retired
         /// The writer has not come so far, or has not committed it.
         case ahead
         case unknown
@@ -26,7 +28,7 @@ struct LetterReplay {
         var isFine: Bool {
             switch self {
             case .stored, .storable, .present: true
-            case .ahead, .unknown, .undecodable, .refused: false
+            case .retired, .ahead, .unknown, .undecodable, .refused: false
             }
         }
 
@@ -36,6 +38,7 @@ struct LetterReplay {
             case .stored: "stored"
             case .storable: "storable"
             case .present: "present"
+            case .retired: "retired"
             case .ahead: "ahead"
             case .unknown: "unknown"
             case .undecodable: "undecodable"
@@ -48,6 +51,7 @@ struct LetterReplay {
             case .stored: "stored"
             case .storable: "would be stored"
             case .present: "is there already"
+            case .retired: "is of a time that retention has dropped, and is not stored again"
             case .ahead: "not yet settled by the writer: try again when it has no lag"
             case .unknown: "nothing of its source is in the books of this database"
             case .undecodable: "no row can be made of it"
@@ -112,6 +116,7 @@ struct LetterReplay {
         case "ahead": return try end(.ahead)
         default: return try end(.unknown)
         }
+        if try isRetired(letter, sink, index) { return try end(.retired) }
         try database.copyIn(sink.replayCopy, timeout: Self.timeout) { row throws(PostgresError) in
             try catalogue.write(letter, sink: index, to: &row)
         }
@@ -138,6 +143,18 @@ struct LetterReplay {
         return result.scalar ?? ""
     }
 
+    /// Its row may have been there, and is gone on purpose.
+    private func isRetired(
+        _ letter: DeadLetter, _ sink: Sink, _ index: Int
+    ) throws(PostgresError) -> Bool {
+        guard let times = catalogue.times(letter, sink: index) else { return false }
+        return try database.execute(
+            "SELECT is_retired($1, $2, $3)",
+            [.text(sink.name.rawValue), .timestamp(times.row), .timestamp(times.received)],
+            timeout: Self.timeout
+        ).scalar == "t"
+    }
+
     private static func place(_ letter: DeadLetter) -> [PostgresValue] {
         [
             .text(letter.owner), .text(letter.place.input),
@@ -162,7 +179,7 @@ struct LetterReplay {
     private func makePartition(
         _ letter: DeadLetter, _ index: Int
     ) throws(PostgresError) -> String? {
-        guard let time = catalogue.time(letter, sink: index) else {
+        guard let time = catalogue.times(letter, sink: index)?.row else {
             return "no time is known of it"
         }
         do throws(PostgresError) {
@@ -236,17 +253,30 @@ extension SinkCatalogue {
         }
     }
 
-    /// Of its row. Nil: its table is not cut by time.
-    fileprivate func time(_ letter: DeadLetter, sink: Int) -> Timestamp? {
+    /// Of its row, and when the tick was received. Nil: its table is not cut by time.
+    fileprivate func times(
+        _ letter: DeadLetter, sink: Int
+    ) -> (row: Timestamp, received: Timestamp)? {
         letter.payload.withRawSpan { packet in
             guard let header = Self.header(of: packet) else { return nil }
-            var time: Timestamp?
+            var times: (row: Timestamp, received: Timestamp)?
             var context = PacketContext(header)
             context.walk(packet) { context, record, _ in
                 guard index(of: record) == sink else { return }
-                time = sinks[sink].time(record, context, packet)?.storable
+                guard let time = sinks[sink].time(record, context, packet) else { return }
+                let received = Self.receiveTime(of: record, packet) ?? header.sendTime
+                times = (time.storable, received.storable)
             }
-            return time
+            return times
+        }
+    }
+
+    private static func receiveTime(of record: Record, _ packet: RawSpan) -> Timestamp? {
+        switch record {
+        case .trade(let trade): trade.header.receiveTime
+        case .quote(let quote): quote.header.receiveTime
+        case .other(let message): message.tickHeader(in: packet)?.receiveTime
+        case .bar, .malformed: nil
         }
     }
 

@@ -17,6 +17,7 @@ CREATE TABLE retired_rows (
     replaced     bigint      NOT NULL DEFAULT 0,
     last_ordinal bigint      NOT NULL,
     until        timestamptz NOT NULL,
+    received_until timestamptz,
     retired_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (table_name, input, source, partition)
 );
@@ -27,6 +28,8 @@ COMMENT ON COLUMN retired_rows.rows IS 'rows dropped so far';
 COMMENT ON COLUMN retired_rows.replaced IS 'of bars: the sum of that column of the dropped rows';
 COMMENT ON COLUMN retired_rows.last_ordinal IS 'the highest one among the dropped rows';
 COMMENT ON COLUMN retired_rows.until IS 'all rows before it are gone';
+COMMENT ON COLUMN retired_rows.received_until IS
+    'all rows without a time that were received before it are gone, too';
 
 DO $$
 DECLARE

@@ -274,6 +274,8 @@ BEGIN
                 RETURNING %s, source, partition, ordinal', p_table, before, noted),
             '1970-01-01 00:00+00');
         IF row_count > 0 THEN
+            UPDATE retired_rows r SET received_until = greatest(r.received_until, before)
+            WHERE r.table_name = p_table;
             dropped := p_table || ' without a time';
             from_ts := '1970-01-01 00:00+00';
             to_ts := '1970-01-02 00:00+00';
@@ -281,6 +283,17 @@ BEGIN
         END IF;
     END IF;
 END
+$$;
+
+-- Whether retention has dropped the rows of that time: what comes with it now is not stored, or what
+-- was dropped would come back. Without a time it is the age since it was received that counts.
+CREATE OR REPLACE FUNCTION is_retired(p_table text, p_ts timestamptz, p_received timestamptz)
+RETURNS boolean
+LANGUAGE sql STABLE SET search_path FROM CURRENT
+AS $$
+    SELECT coalesce(CASE WHEN p_ts < '1970-01-02 00:00+00' THEN p_received < max(r.received_until)
+        ELSE p_ts < max(r.until) END, false)
+    FROM retired_rows r WHERE r.table_name = p_table
 $$;
 
 -- The partitions or chunks of a table of time.

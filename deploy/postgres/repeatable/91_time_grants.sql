@@ -6,7 +6,7 @@ DECLARE
 BEGIN
     REVOKE ALL ON FUNCTION time_tables(), timescale_schema(), store_mode(), time_partitions(text),
         may_have_partition(timestamptz), missing_partitions(text, bigint[]),
-        make_time_partition(text, timestamptz), make_coming_partitions(integer),
+        is_retired(text, timestamptz, timestamptz), make_time_partition(text, timestamptz), make_coming_partitions(integer),
         note_retired(text, text, timestamptz), retention_days(text, text),
         apply_retention(text, interval, integer) FROM PUBLIC;
     IF runtime_role IS NULL THEN
@@ -15,7 +15,8 @@ BEGIN
     EXECUTE format(
         'GRANT EXECUTE ON FUNCTION time_tables(), timescale_schema(), store_mode(),
             time_partitions(text), may_have_partition(timestamptz),
-            missing_partitions(text, bigint[]), make_time_partition(text, timestamptz),
+            missing_partitions(text, bigint[]),
+            is_retired(text, timestamptz, timestamptz), make_time_partition(text, timestamptz),
             make_coming_partitions(integer), apply_retention(text, interval, integer) TO %I',
         runtime_role);
 END

@@ -20,6 +20,7 @@ struct MaintenanceTests {
             settings.retention.rules.map { "\($0.table) \($0.days)" } == [
                 "bars 3650", "quotes 1", "trades 30",
             ])
+        #expect(settings.retention.daysByTable == ["bars": 3650, "quotes": 1, "trades": 30])
         let none = WriterSettings(try TestService.configuration(Main.description, [:]))
         #expect(none.retention.rules.isEmpty)
     }
@@ -143,7 +144,8 @@ struct MaintenanceTests {
     func keeps(mode: DatabaseMode) throws {
         let database = try TestDatabase("writer_keeps", schema: "wkeeps", mode: mode)
         let bench = try WriterBench(
-            try TestTape(Peers.nats.get(), namespace: "wkeeps\(mode)"), database)
+            try TestTape(Peers.nats.get(), namespace: "wkeeps\(mode)"), database,
+            retention: ["trades": 30, "quotes": 2])
         for (days, ordinal) in [(40, 1), (35, 11), (1, 21)] {
             let start = "date_trunc('day', now(), 'UTC') - interval '\(days) days'"
             try database.psql("SELECT make_time_partition('trades', \(start))")
@@ -206,7 +208,8 @@ struct MaintenanceTests {
     func audited(mode: DatabaseMode) throws {
         let bench = try WriterBench(
             try TestTape(Peers.nats.get(), namespace: "wret\(mode)"),
-            try TestDatabase("writer_retired", schema: "wret\(mode)", mode: mode))
+            try TestDatabase("writer_retired", schema: "wret\(mode)", mode: mode),
+            retention: ["trades": 30, "quotes": 30])
         var source = try bench.source(0)
         for _ in 0..<10 {
             WriterBench.fill(&source, ticks: 20)

@@ -154,7 +154,7 @@ struct MigratorTests {
         let database = try TestDatabase("migrate_elsewhere")
         try database.psql("CREATE SCHEMA ext; CREATE EXTENSION timescaledb SCHEMA ext")
         try database.psql("GRANT USAGE ON SCHEMA ext TO \(database.migrator)")
-        try database.migrate()
+        try database.migrate(wishes: Migrator.Wishes(retention: ["trades": 1]))
         #expect(
             try database.psql("SELECT DISTINCT shape FROM time_tables()") == "hypertable")
         #expect(try database.psql("SELECT mode FROM store_mode()") == "timescaledb-apache")

@@ -8,7 +8,9 @@ import Testing
 struct RetentionTests {
     private func prepared(_ name: String, _ mode: DatabaseMode) throws -> TestDatabase {
         let database = try TestDatabase(name, mode: mode)
-        try database.migrate(wishes: Migrator.Wishes(compressAfter: .seconds(7 * 86_400)))
+        try database.migrate(
+            wishes: Migrator.Wishes(
+                compressAfter: .seconds(7 * 86_400), retention: ["trades": 2, "quotes": 1]))
         for (days, count, ordinal) in [(40, 5, 1), (39, 6, 11), (3, 7, 21), (0, 8, 31)] {
             // The middle of that day, so that no row is on another one.
             let start =
@@ -74,11 +76,14 @@ struct RetentionTests {
         }
     }
 
-    @Test("no less than a day is kept, and only of tables of time", arguments: DatabaseMode.here)
+    @Test(
+        "no less is kept than the migrator said, and only of tables of time",
+        arguments: DatabaseMode.here)
     func refused(mode: DatabaseMode) throws {
         let database = try prepared("retention_refused", mode)
         for (arguments, code) in [
-            ("'trades', '23 hours'", "22023"), ("'trades', '-1 year'", "22023"),
+            ("'trades', '47 hours'", "22023"), ("'trades', '-1 year'", "22023"),
+            ("'quotes', '23 hours'", "22023"), ("'bars', '100 years'", "42501"),
             ("'trades', NULL", "22023"), ("'gaps', '30 days'", "TL011"),
             ("'sink_positions', '30 days'", "TL011"), ("NULL, '30 days'", "TL011"),
         ] {
@@ -86,6 +91,25 @@ struct RetentionTests {
             #expect(error?.sqlState?.rawValue == code, "\(arguments)")
         }
         #expect(try database.psql("SELECT count(*) FROM trades") == "31")
+        // The role that asks cannot allow it to itself.
+        let writer = try database.connectWriter()
+        for sql in [
+            "DELETE FROM retention_least", "UPDATE retention_least SET least_kept = '1 day'",
+        ] {
+            let error = #expect(throws: PostgresError.self) {
+                try writer.execute(sql, timeout: patience)
+            }
+            #expect(error?.sqlState == .insufficientPrivilege)
+        }
+        // A migration by hand leaves it as it is; one that names other tables takes it away.
+        let lines =
+            "SELECT string_agg(table_name || least_kept, ' ' ORDER BY 1) FROM retention_least"
+        try database.migrate()
+        #expect(try database.psql(lines) == "quotes1 day trades2 days")
+        try database.migrate(wishes: Migrator.Wishes(retention: ["bars": 3]))
+        #expect(try database.psql(lines) == "bars3 days")
+        try database.migrate(wishes: Migrator.Wishes(retention: [:]))
+        #expect(try database.psql("SELECT count(*) FROM retention_least") == "0")
     }
 
     @Test("a table that is being read is left for later, and holds nobody up for long")

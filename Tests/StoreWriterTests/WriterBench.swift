@@ -44,10 +44,12 @@ struct WriterBench {
     }
 
     /// Another database behind a tape that is there.
-    init(_ tape: TestTape, _ database: TestDatabase) throws {
+    init(
+        _ tape: TestTape, _ database: TestDatabase, retention: [String: Int]? = nil
+    ) throws {
         self.tape = tape
         self.database = database
-        try database.migrate()
+        try database.migrate(wishes: Migrator.Wishes(retention: retention))
         try makeDays()
     }
 

@@ -92,6 +92,7 @@ struct DlqReplayTests {
         #expect(try count("stored", of: try tools.dlq("replay", "--all", "--json")) == 1)
         _ = try bench.query(
             """
+            INSERT INTO retention_least VALUES ('trades', '30 days');
             SELECT apply_retention('trades', '30 days')
             """)
         #expect(try bench.query("SELECT count(*) FROM trades") == "0")

@@ -31,6 +31,15 @@ COMMENT ON COLUMN retired_rows.until IS 'all rows before it are gone';
 COMMENT ON COLUMN retired_rows.received_until IS
     'all rows without a time that were received before it are gone, too';
 
+-- What the migrator lets the writers drop: they may ask for what is older, and for nothing else.
+CREATE TABLE retention_least (
+    table_name text     PRIMARY KEY,
+    least_kept interval NOT NULL CHECK (least_kept >= interval '1 day')
+);
+
+COMMENT ON TABLE retention_least IS
+    'how long the rows of a table are kept at least; of a table that is not named, for ever';
+
 DO $$
 DECLARE
     -- In the order in which a writer's transaction takes them: see SinkCatalogue.

@@ -210,8 +210,8 @@ END
 $$;
 
 -- Drops the days of a table that ended at least p_keep ago, oldest first and at most p_most of them,
--- and answers which, with the number of their rows. The least that is kept is one day. The first day
--- of 1970 holds ticks without a time: of those the rows go that were received so long ago.
+-- and answers which, with the number of their rows. No less is kept than the migrator has written to
+-- retention_least, and a table without a line there is left alone (42501). The first day of 1970 holds ticks without a time: of those the rows go that were received so long ago.
 --
 -- A day is counted before it is dropped. Dropping needs the table for a moment: who does not get it
 -- within half a second (55P03) leaves it to the next time, so that no writer waits long.
@@ -223,6 +223,7 @@ AS $$
 DECLARE
     before      timestamptz;
     shape_found text;
+    kept_least  interval;
     day         record;
     -- Of which stream the ordinals are, and the bars whose place was taken.
     noted CONSTANT text := CASE p_table
@@ -236,9 +237,16 @@ BEGIN
         RAISE EXCEPTION '% is no table that is cut by time', coalesce(p_table, 'NULL')
             USING ERRCODE = 'TL011';
     END IF;
-    IF p_keep IS NULL OR now() - p_keep > now() - interval '1 day' THEN
-        RAISE EXCEPTION 'at least one day of % is kept, not %', p_table, p_keep
-            USING ERRCODE = '22023';
+    SELECT r.least_kept INTO kept_least FROM retention_least r WHERE r.table_name = p_table;
+    IF kept_least IS NULL THEN
+        RAISE EXCEPTION 'rows of % are kept for ever: no retention was set by the migrator', p_table
+            USING ERRCODE = '42501',
+                HINT = 'Set WRITER_RETENTION and run: store-writer migrate';
+    END IF;
+    IF p_keep IS NULL OR now() - p_keep > now() - kept_least THEN
+        RAISE EXCEPTION 'rows of % are kept for % at least, not for %', p_table, kept_least, p_keep
+            USING ERRCODE = '22023',
+                HINT = 'Set WRITER_RETENTION and run: store-writer migrate';
     END IF;
     before := now() - p_keep;
     PERFORM pg_advisory_xact_lock(hashtextextended(

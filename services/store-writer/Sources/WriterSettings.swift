@@ -142,7 +142,7 @@ struct WriterSettings: Sendable {
         deadLetterBytes = Int64(configuration.integer("WRITER_DEAD_LETTERS_BYTES"))
         sinks = SinkCatalogue(
             Set(configuration.list("WRITER_SINKS").compactMap { SinkName(rawValue: $0) }))
-        retention = RetentionPlan.parse(configuration.list(RetentionPlan.key)).plan
+        retention = RetentionPlan.configured(configuration)
         postgres = Self.database(configuration)
         // Bars that are merged are sorted and staged in memory: a batch of them is up to 8 MB.
         postgres.settings = [

@@ -18,6 +18,15 @@ struct RetentionPlan: Equatable, Sendable {
         "provider_bars", "quotes", "trades",
     ]
 
+    /// Of a configuration whose rules hold.
+    static func configured(_ configuration: Configuration) -> RetentionPlan {
+        parse(configuration.list(key)).plan
+    }
+
+    var daysByTable: [String: Int] {
+        Dictionary(uniqueKeysWithValues: rules.map { ($0.table, $0.days) })
+    }
+
     /// With every problem that the items have, each a clause of its own.
     static func parse(_ items: [String]) -> (plan: RetentionPlan, problems: [String]) {
         var rules: [String: Rule] = [:]

@@ -31,7 +31,8 @@ struct MigrateCommand {
             connection, schema: schema, runtimeRole: runtimeRole,
             wishes: Migrator.Wishes(
                 compressAfter: configuration.duration("WRITER_COMPRESS_AFTER"),
-                dailyBars: configuration.flag("WRITER_DAILY_BARS")))
+                dailyBars: configuration.flag("WRITER_DAILY_BARS"),
+                retention: RetentionPlan.configured(configuration).daysByTable))
         if configuration.subcommandFlags.contains(Self.dryRun) {
             return try preview(migrator, folder)
         }

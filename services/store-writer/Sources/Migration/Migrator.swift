@@ -1,4 +1,5 @@
 public import PostgresClient
+internal import Primitives
 
 /// Brings one schema of a database to the version of this program.
 ///
@@ -24,10 +25,27 @@ public struct Migrator {
         public var compressAfter: Duration?
         /// Whether that edition keeps the view `bars_daily`.
         public var dailyBars: Bool?
+        /// Days by table: what is younger cannot be dropped, and of other tables nothing.
+        public var retention: [String: Int]?
 
-        public init(compressAfter: Duration? = nil, dailyBars: Bool? = nil) {
+        public init(
+            compressAfter: Duration? = nil, dailyBars: Bool? = nil, retention: [String: Int]? = nil
+        ) {
             self.compressAfter = compressAfter
             self.dailyBars = dailyBars
+            self.retention = retention
+        }
+
+        /// A JSON object; empty: as it is.
+        var retentionText: String {
+            guard let retention else { return "" }
+            var json = JSONWriter()
+            json.object { json in
+                for (table, days) in retention.sorted(by: { $0.key < $1.key }) {
+                    json.member(table, days)
+                }
+            }
+            return json.text
         }
     }
 
@@ -116,11 +134,13 @@ extension Migrator {
             "name the wishes",
             """
             SELECT set_config('tapeline.compress_after', $1, false),
-                set_config('tapeline.daily_bars', $2, false)
+                set_config('tapeline.daily_bars', $2, false),
+                set_config('tapeline.retention', $3, false)
             """,
             [
                 .text(wishes.compressAfter.map { "\($0.components.seconds) seconds" } ?? ""),
                 .text(wishes.dailyBars.map { "\($0)" } ?? ""),
+                .text(wishes.retentionText),
             ])
         try execute(
             "make the ledger",

@@ -249,8 +249,9 @@ BEGIN
                 HINT = 'Set WRITER_RETENTION and run: store-writer migrate';
     END IF;
     before := now() - p_keep;
+    -- Not the lock of those who make days: they would wait while whole days are counted here.
     PERFORM pg_advisory_xact_lock(hashtextextended(
-        format('tapeline.partitions.%s.%s', current_schema(), p_table), 0));
+        format('tapeline.retention.%s.%s', current_schema(), p_table), 0));
     FOR day IN
         SELECT * FROM retention_days(p_table, shape_found) d
         WHERE d.to_ts <= before AND d.from_ts >= '1970-01-02 00:00+00'

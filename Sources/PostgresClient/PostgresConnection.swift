@@ -50,10 +50,8 @@ public final class PostgresConnection {
     }
 
     /// Runs several statements in one message by the simple protocol: the first error skips the
-    /// rest. Answers how many rows each of them touched; what they return is thrown away. Without
-    /// BEGIN they are one transaction.
-    @discardableResult
-    public func script(_ sql: String, timeout: Duration) throws(PostgresError) -> [Int] {
+    /// rest. What they return is thrown away. Without BEGIN they are one transaction.
+    public func script(_ sql: String, timeout: Duration) throws(PostgresError) {
         let operation = operationName(sql)
         let deadline = Deadline(after: timeout)
         try refuseNUL(sql, operation)
@@ -63,7 +61,7 @@ public final class PostgresConnection {
             unsafe PQsetSingleRowMode(open) == 1
         else { throw session.lost(operation) }
         try session.flush(operation, deadline)
-        return try collect(operation, deadline, keepRows: false).affectedPerStatement
+        _ = try collect(operation, deadline, keepRows: false)
     }
 }
 
@@ -81,10 +79,6 @@ extension PostgresConnection {
             switch result.status {
             case PGRES_SINGLE_TUPLE, PGRES_TUPLES_OK, PGRES_COMMAND_OK:
                 if keepRows { result.append(to: &all) }
-                // One row of several is no end of a statement.
-                if result.status != PGRES_SINGLE_TUPLE {
-                    all.affectedPerStatement.append(result.tuples ?? 0)
-                }
                 if all.byteCount > PostgresLimits.resultBytesMax { throw tooLarge(operation) }
             case PGRES_EMPTY_QUERY:
                 continue

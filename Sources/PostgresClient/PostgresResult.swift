@@ -8,8 +8,6 @@ public struct PostgresResult: Equatable, Sendable {
     public internal(set) var affectedRows = 0
     var values: [String?] = []
     var byteCount = 0
-    /// In a message of several, in their order.
-    var affectedPerStatement: [Int] = []
 
     /// The result of a statement that returns no rows and touches none.
     public static let nothing = PostgresResult()

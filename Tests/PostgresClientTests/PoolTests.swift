@@ -102,7 +102,7 @@ struct PoolTests {
         let database = try TestDatabase("pool_given")
         let pool = PostgresPool(database.configuration, sessionsMax: 1)
         let first = try backend(pool)
-        _ = try pool.withSession(timeout: patience) { (session) throws(PostgresError) in
+        try pool.withSession(timeout: patience) { (session) throws(PostgresError) in
             try session.script("BEGIN; CREATE TABLE t ()", timeout: patience)
         }
         #expect(pool.sessionCount == 0)

@@ -122,15 +122,9 @@ final class Store {
         // On a disk before COMMIT: what is counted as set aside is there, whatever happens.
         let made = work.refused.map { letter($0, of: batch) }
         if !made.isEmpty { try keep(made, database.peer) }
-        let last = work.merges.map(\.statement) + [Self.advance(settle(work.outcome))]
-        let affected = try database.script(
-            last.joined(separator: "; "), timeout: Self.statementTimeout)
+        let outcome = try finish(work, settle(work.outcome), on: database)
         if !made.isEmpty { letters.committed(made) }
         refusedInARow = inARow
-        var outcome = work.outcome
-        for (merge, merged) in zip(work.merges, affected) {
-            outcome.ignored[merge.sink] = outcome.rows[merge.sink, default: 0] - merged
-        }
         return outcome
     }
 
@@ -204,13 +198,32 @@ final class Store {
         }
     }
 
-    /// Of our own numbers and names of `[a-z0-9-]` only; the quotes are doubled all the same.
-    private static func advance(_ positions: [SinkPosition]) -> String {
+    /// Merges, positions and COMMIT, sent together and answered together.
+    private func finish(
+        _ work: BatchWork, _ positions: [SinkPosition], on database: PostgresConnection
+    ) throws(PostgresError) -> BatchOutcome {
         var json = JSONWriter(capacity: 1_024)
         json.array { json in for position in positions { position.write(into: &json) } }
-        let literal = json.text.replacing("'", with: "''")
-        return
-            "SELECT advance_positions('\(WriterSettings.sink)', '\(literal)'::jsonb); COMMIT"
+        var last = PostgresPipeline()
+        for merge in work.merges { try last.append(merge.statement) }
+        try last.append(
+            "SELECT advance_positions($1, $2::jsonb)",
+            [.text(WriterSettings.sink), .text(json.text)])
+        try last.append("COMMIT")
+        var outcome = work.outcome
+        for (number, answer) in try database.run(last, timeout: Self.statementTimeout).enumerated()
+        {
+            switch answer {
+            case .failed(let error): throw error
+            // Behind one that failed, which was thrown.
+            case .aborted: continue
+            case .rows(let rows):
+                guard number < work.merges.count else { continue }
+                let name = work.merges[number].sink
+                outcome.ignored[name] = outcome.rows[name, default: 0] - rows.affectedRows
+            }
+        }
+        return outcome
     }
 }
 

@@ -42,6 +42,7 @@ bench: build servers ## Measure the hot paths, that they allocate nothing, and t
 	@.build/release/OperatorBenchmark
 	@.build/release/TapeBenchmark
 	@.build/release/StoreBenchmark
+	@.build/release/WriterBenchmark
 	@.build/release/HotStateBenchmark parts
 	@.build/release/HotStateBenchmark
 	@.build/release/TakeoverBenchmark kills 20 handovers 6

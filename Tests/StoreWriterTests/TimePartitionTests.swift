@@ -1,5 +1,6 @@
 import Foundation
 import PostgresClient
+import Synchronization
 import TestSupport
 import Testing
 
@@ -192,7 +193,7 @@ struct TimePartitionTests {
     }
 
     @Test("a writer that is at work and the migration wait for each other, and neither fails")
-    func busyWriter() async throws {
+    func busyWriter() throws {
         let database = try TestDatabase("partition_busy", mode: .plain)
         let folder = try TemporaryFolder("migrations")
         try database.migrate(try TestDatabase.shipped(before: "time_partitions", in: folder))
@@ -203,20 +204,29 @@ struct TimePartitionTests {
         let writer = try database.connect(
             database.migrator, searchPath: database.schema.searchPath)
         // As a writer's transaction: trades before quotes.
-        try writer.script("BEGIN; INSERT INTO trades \(row)", timeout: patience)
-        let migration = Task.detached {
-            try await withCheckedThrowingContinuation { continuation in
-                Thread { continuation.resume(with: Result { try database.migrate() }) }.start()
-            }
-        }
+        try writer.script(
+            "SET idle_in_transaction_session_timeout = 0; BEGIN; INSERT INTO trades \(row)",
+            timeout: patience)
+        // A thread of its own: tests that block leave none to tasks.
+        let migration = Migration()
+        Thread { migration.end(Result { _ = try database.migrate() }) }.start()
         let mine = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         let isWaiting = try eventually(within: 60) {
             try database.psql("SELECT count(*) FROM pg_locks WHERE NOT granted AND " + mine) != "0"
         }
         #expect(isWaiting)
         try writer.script("INSERT INTO quotes \(row); COMMIT", timeout: patience)
-        _ = try await migration.value
+        #expect(eventually(within: 60) { migration.hasEnded })
+        try migration.outcome()
         #expect(try database.psql("SELECT rows FROM stored_ticks") == "2")
+    }
+
+    private final class Migration: Sendable {
+        private let result = Mutex<Result<Void, any Error>?>(nil)
+
+        var hasEnded: Bool { result.withLock { $0 != nil } }
+        func end(_ outcome: Result<Void, any Error>) { result.withLock { $0 = outcome } }
+        func outcome() throws { try result.withLock { try $0?.get() } }
     }
 
     @Test("rows that were there before stay, in the one partition that spans them")

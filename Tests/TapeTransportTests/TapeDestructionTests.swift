@@ -184,12 +184,12 @@ import Testing
     @Test("a hole to the end of all ordinals is told and does not trap")
     func hugeHole() throws {
         let (tape, rig) = try begun()
+        let end = UInt64(Int64.max)
         var builder = PacketBuilder(kind: .ticks, partition: Partition(0), source: rig.source)
         let marker = EpochMarker(
-            startOrdinal: UInt64.max, previousEpoch: 1, previousSequence: 11, definition: 0,
-            generation: 0)
+            startOrdinal: end, previousEpoch: 1, previousSequence: 11, definition: 0, generation: 0)
         let seal = PacketBuilder.Seal(
-            epoch: 2, firstOrdinal: UInt64.max, watermark: .undefined, sendTime: .undefined)
+            epoch: 2, firstOrdinal: end, watermark: .undefined, sendTime: .undefined)
         try builder.seal(seal, marker: marker).withBytes { bytes in
             try rig.client.connection.publish(
                 bytes, to: tape.names.ticks(Partition(0), rig.source))

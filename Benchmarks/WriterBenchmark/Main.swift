@@ -3,7 +3,7 @@ internal import Glibc
 /// The shipped store writer between a real nats-server and a real PostgreSQL that syncs to disk,
 /// all of it on this machine. Fails when a mark is missed.
 ///
-///     WriterBenchmark [ticks [SECONDS]] [bars [SECONDS]]
+///     WriterBenchmark [ticks [SECONDS] [shipped] [large] [bare]] [bars [SECONDS]]
 ///
 /// - ticks: trades and quotes from a full tape as fast as it can, in turns with `\copy` of the same
 ///   rows in the same transactions into the same tables by psql.
@@ -32,7 +32,15 @@ struct WriterBenchmark {
         while index < words.count {
             let seconds = index + 1 < words.count ? Int(words[index + 1]) : nil
             switch words[index] {
-            case "ticks": isClean = try TicksRun.run(seconds: Double(seconds ?? 10)) && isClean
+            case "ticks":
+                let behind = words.dropFirst(index + (seconds == nil ? 1 : 2))
+                let kinds = behind.prefix { TicksRun.Setting(rawValue: $0) != nil }
+                let settings = kinds.compactMap { TicksRun.Setting(rawValue: $0) }
+                isClean =
+                    try TicksRun.run(
+                        seconds: Double(seconds ?? 10),
+                        settings.isEmpty ? TicksRun.Setting.allCases : settings) && isClean
+                index += kinds.count
             case "bars": isClean = try BarsRun.run(seconds: Double(seconds ?? 10)) && isClean
             default:
                 print("there is no \(words[index]): ticks, bars, each with seconds")

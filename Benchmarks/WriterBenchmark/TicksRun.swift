@@ -5,22 +5,23 @@ import TestSupport
 
 /// Trades and quotes, from the tape into the database, against psql's `\copy` of the same rows.
 enum TicksRun {
-    private static let turns = 2
+    /// A long run is its own repetition.
+    private static func turns(_ seconds: Double) -> Int { seconds >= 30 ? 1 : 2 }
     /// Above what either side is expected to write, so that the tape does not run dry.
     private static let rowsPerSecondMax = 700_000.0
     /// Files of rows that `\copy` goes through again and again.
     private static let chunks = 40
-    private static let configurations: [(name: String, keys: [String: String], hasIndex: Bool)] = [
-        ("as shipped", [:], true),
-        (
-            "queue of 80,000 rows", ["WRITER_QUEUE_ROWS": "80000", "WRITER_QUEUE_BYTES": "64MiB"],
-            true
-        ),
-        (
-            "queue of 80,000 rows, no index",
-            ["WRITER_QUEUE_ROWS": "80000", "WRITER_QUEUE_BYTES": "64MiB"], false
-        ),
-    ]
+    /// With the queue as shipped; with a larger one; with that, and tables without their index.
+    enum Setting: String, CaseIterable {
+        case shipped
+        case large
+        case bare
+
+        var keys: [String: String] {
+            self == .shipped
+                ? [:] : ["WRITER_QUEUE_ROWS": "80000", "WRITER_QUEUE_BYTES": "64MiB"]
+        }
+    }
 
     struct Result {
         var rowsPerSecond = 0.0
@@ -29,16 +30,17 @@ enum TicksRun {
         var residentMiB = 0
     }
 
-    static func run(seconds: Double) throws -> Bool {
+    static func run(seconds: Double, _ settings: [Setting]) throws -> Bool {
         let ground = try Ground()
         try ground.fill(ticks: Int(seconds * rowsPerSecondMax))
         var isClean = true
-        for (name, keys, hasIndex) in configurations {
+        for setting in settings {
+            let hasIndex = setting != .bare
             var best = Result()
             var bestCopy = 0.0
-            for _ in 0..<turns {
+            for _ in 0..<turns(seconds) {
                 let database = try prepared(ground, hasIndex)
-                let ours = try write(database, keys, seconds)
+                let ours = try write(database, setting.keys, seconds)
                 if ours.rowsPerSecond > best.rowsPerSecond { best = ours }
                 let trades = try export(database, Int(ours.rowsPerTransaction))
                 try database.drop()
@@ -49,14 +51,14 @@ enum TicksRun {
             let ratio = best.rowsPerSecond / bestCopy
             print(
                 """
-                ticks, \(name): \(Int(best.rowsPerSecond)) rows/s in transactions of \
+                ticks, \(setting): \(Int(best.rowsPerSecond)) rows/s in transactions of \
                 \(Int(best.rowsPerTransaction)), \\copy \(Int(bestCopy)) rows/s, ratio \
                 \(ratio.formatted(.number.precision(.fractionLength(2)))) (mark \
                 \(WriterBenchmark.ticksMark)); \(Int(best.processorNanosecondsPerRow)) ns of the \
                 writer per row, \(best.residentMiB) MiB resident
                 """)
             isClean = isClean && ratio >= WriterBenchmark.ticksMark
-            if keys.isEmpty {
+            if setting == .shipped {
                 isClean = isClean && best.residentMiB < WriterBenchmark.residentMiBMark
             }
         }

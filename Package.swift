@@ -90,6 +90,8 @@ let package = Package(
         library("TapeCodec", uses: ["MarketModel", "Primitives"], beside: ["tape.sbe.xml"]),
         library("TapeProtocol", uses: ["TapeCodec", "MarketModel", "Primitives"]),
         library("StreamCore", uses: ["MarketModel", "Primitives"]),
+        library(
+            "OperatorGraph", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         library("Membership", uses: ["MarketModel", "Primitives"]),
 
         // Disk for what the tape cannot take at the moment.
@@ -143,8 +145,8 @@ let package = Package(
         service(
             "OperatorWorker", in: "operator-worker",
             uses: [
-                "Membership", "MembershipTransport", "LiveFanOut", "StreamCore", "TapeKeeping",
-                "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry",
+                "Membership", "MembershipTransport", "LiveFanOut", "OperatorGraph", "StreamCore",
+                "TapeKeeping", "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry",
             ] + tape),
         service(
             "StoreWriter", in: "store-writer",
@@ -218,7 +220,8 @@ let package = Package(
             uses: frame + tape + ["LiveFanOut", "TickSpool", "ServiceTestSupport", "TestSupport"]),
         tests(
             of: "OperatorWorker",
-            uses: frame + tape + ["StreamCore", "ServiceTestSupport", "TestSupport"]),
+            uses: frame + tape
+                + ["OperatorGraph", "StreamCore", "ServiceTestSupport", "TestSupport"]),
         tests(
             of: "HotState",
             uses: frame + tape + ["ValkeyClient", "ServiceTestSupport", "TestSupport"]),

@@ -13,6 +13,11 @@ public struct BarFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
     @inlinable public static var final: BarFlags { BarFlags(rawValue: 1 << 1) }
     /// Built from the ticks of more than one provider.
     @inlinable public static var mixedProviders: BarFlags { BarFlags(rawValue: 1 << 2) }
+    /// Earlier versions of this bar do not hold any more, and there is none in their place: its
+    /// trades were taken back, or stand in other bars.
+    @inlinable public static var withdrawn: BarFlags { BarFlags(rawValue: 1 << 3) }
+    /// A window in which nothing happened: open, high, low and close are the close before it.
+    @inlinable public static var filled: BarFlags { BarFlags(rawValue: 1 << 4) }
 }
 
 /// Why a version of a bar was published.

@@ -21,6 +21,8 @@ extension BarFlags {
         if contains(.partial) { names.append("partial") }
         if contains(.final) { names.append("final") }
         if contains(.mixedProviders) { names.append("mixed-providers") }
+        if contains(.withdrawn) { names.append("withdrawn") }
+        if contains(.filled) { names.append("filled") }
         return names
     }
 }

@@ -4,6 +4,9 @@ public enum StreamCoreError: Error, Hashable, Sendable, CustomStringConvertible 
     case seriesWidth(String)
     case seriesTwice(String, String)
     case seriesCount(Int)
+    case seriesName(String)
+    case seriesLateness(String)
+    case seriesFill(String)
 
     public var description: String {
         switch self {
@@ -16,6 +19,13 @@ public enum StreamCoreError: Error, Hashable, Sendable, CustomStringConvertible 
             "series \(first) and \(second) have the same width: remove one of them"
         case .seriesCount(let count):
             "\(count) series are configured: give 1 to \(StreamLimits.seriesMax)"
+        case .seriesName(let name): "two series are called \(name): give each a name of its own"
+        case .seriesLateness(let name):
+            "series \(name) cannot wait so long for late ticks: give 0s to 7d, and 0s for bars of"
+                + " ticks, volume or dollars"
+        case .seriesFill(let name):
+            "series \(name) cannot be filled so: give 1 to \(StreamLimits.fillMax) windows, of a"
+                + " series with a width whose windows do not overlap"
         }
     }
 }

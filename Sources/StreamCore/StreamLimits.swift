@@ -18,6 +18,15 @@ public enum StreamLimits {
     /// Bar series made in one pass. More are a configuration error.
     public static let seriesMax = 16
 
+    /// How long behind its end a window takes ticks. More is a configuration error.
+    public static let latenessMax: Int64 = 7 * dayNanoseconds
+
+    /// Windows that a tick may be in at once, of sliding ones. More are a configuration error.
+    public static let overlapMax: Int64 = 60
+
+    /// Windows that are filled behind one with ticks. More are a configuration error.
+    public static let fillMax = 100_000
+
     /// Open windows of one symbol and series. A packet holds fewer ticks than this, so only a
     /// watermark that stands still, or ticks far in the future, come here. At the limit a tick
     /// that needs one more window is refused, counted and listed (`LateTick.Reason.windowLimit`).

@@ -27,8 +27,8 @@ import Testing
     /// They are on the wire and in the tables: a changed number would change what is stored.
     @Test("the raw values of flags and reasons stay as they are")
     func rawValues() {
-        let flags: [BarFlags] = [.partial, .final, .mixedProviders]
-        #expect(flags.map(\.rawValue) == [1, 2, 4])
+        let flags: [BarFlags] = [.partial, .final, .mixedProviders, .withdrawn, .filled]
+        #expect(flags.map(\.rawValue) == [1, 2, 4, 8, 16])
         let reasons: [BarReason] = [.closed, .late, .bust, .gap, .backfill, .repair]
         #expect(reasons.map(\.rawValue) == [0, 1, 2, 3, 4, 5])
         #expect(BarReason(rawValue: 6) == nil)

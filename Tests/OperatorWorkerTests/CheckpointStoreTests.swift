@@ -1,4 +1,5 @@
 import MarketModel
+import OperatorGraph
 import NatsTransport
 import Primitives
 import StreamCore
@@ -10,9 +11,9 @@ import Testing
 @Suite struct CheckpointStoreTests {
     private let server = BucketServer()
     private let keys = CheckpointKeys(partition: 0)
-    private let series: BarSeriesSet
+    private let program: GraphProgram
 
-    init() throws { series = try BarSeriesSet(["1s"]) }
+    init() throws { program = GraphProgram(.simple(try BarSeriesSet(["1s"]))) }
 
     private func store(
         _ faults: SimulatedBucket.Faults = SimulatedBucket.Faults(), partBytesMax: Int = 40
@@ -39,14 +40,14 @@ import Testing
             bytes: [])
         let checkpoint = OperatorCheckpoint(
             definition: definition, generation: generation, output: end, input: input.bytes)
-        try checkpoint.encode(BarMachine(series: series), into: &image.bytes)
+        try checkpoint.encode(into: &image.bytes) { GraphMachine(program).encode(into: &$0) }
         return image
     }
 
     private func newest(
         _ store: inout CheckpointStore<SimulatedBucket>
     ) throws -> StoredCheckpoints {
-        try store.load(definition: 9, generation: 1, series: series)
+        try store.load(definition: 9, generation: 1, program: program)
     }
 
     private var liveKeys: [String] { server.keys.filter { server.value($0) != nil } }

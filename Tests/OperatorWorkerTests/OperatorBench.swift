@@ -1,4 +1,5 @@
 import MarketModel
+import OperatorGraph
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
@@ -56,7 +57,7 @@ final class OperatorBench {
         core = PartitionOperator(
             partition: Partition(0), settings: settings,
             beginning: Beginning(
-                way: .start, machine: BarMachine(series: settings.series), standing: standing,
+                way: .start, machine: GraphMachine(settings.program), standing: standing,
                 input: CheckpointInput(position: nil, publishFrom: nil, hasBegun: false)),
             lane: bars)
     }

@@ -1,4 +1,5 @@
 import MarketModel
+import OperatorGraph
 import ServiceTestSupport
 import StreamCore
 import Testing
@@ -13,7 +14,7 @@ struct OperatorSettingsTests {
             TestService.configuration(
                 Main.description,
                 ["OPERATOR_SERIES": "1h,1s,5m"]))
-        #expect(settings.series.all.map(\.name.text) == ["1s", "5m", "1h"])
+        #expect(settings.program.series.map(\.name.text) == ["1s", "5m", "1h"])
     }
 
     @Test("the definition follows from the series, in any order of naming")

@@ -1,4 +1,5 @@
 import MarketModel
+import OperatorGraph
 import Primitives
 import ServiceTestSupport
 import StreamCore
@@ -301,7 +302,7 @@ struct PartitionOperatorTests {
             partition: Partition(0), settings: bench.settings,
             beginning: Beginning(
                 way: .base(Base(end: nil, tells: start, endsRequest: true)),
-                machine: BarMachine(series: bench.settings.series),
+                machine: GraphMachine(bench.settings.program),
                 input: CheckpointInput(position: nil, publishFrom: nil, hasBegun: false)),
             lane: bench.bars)
         #expect(bench.core.mustHold && !bench.core.hasBegunLine)

@@ -1,4 +1,5 @@
 import MarketModel
+import OperatorGraph
 import Primitives
 import StreamCore
 import TapeCodec
@@ -8,19 +9,19 @@ import Testing
 
 /// The decision with which a partition begins, case by case.
 @Suite struct RecoveryDecisionTests {
-    private let series: BarSeriesSet
+    private let program: GraphProgram
     private let input = TapePosition(
         streamCreated: Timestamp(nanoseconds: 77), sequence: 40,
         packet: PacketIdentity(epoch: 1, firstOrdinal: 5, checksum: 6), sources: [])
 
-    init() throws { series = try BarSeriesSet(["1s"]) }
+    init() throws { program = GraphProgram(.simple(try BarSeriesSet(["1s"]))) }
 
     /// Ours: definition 9, generation 2; the tape is whole, and its lane open.
     private func situation(
         stands: UInt64? = 10, generation: UInt32 = 2, lane: UInt64? = nil
     ) -> RecoverySituation {
         var found = RecoverySituation(
-            partition: Partition(3), definition: 9, generation: 2, series: series)
+            partition: Partition(3), definition: 9, generation: 2, program: program)
         found.standing = stands.map {
             StandingOutput(
                 ordinal: $0, checksum: $0 * 100, generation: generation, input: input,
@@ -50,7 +51,7 @@ import Testing
             number: 5,
             output: output.map { OutputLedger.Standing(ordinal: $0, checksum: $0 * 100) },
             input: CheckpointInput(position: input, publishFrom: nil, hasBegun: true),
-            machine: BarMachine(series: series))
+            machine: GraphMachine(program))
     }
 
     private func begins(_ situation: RecoverySituation) throws -> Beginning {

@@ -26,9 +26,10 @@ public struct OperatorCheckpoint: Hashable, Sendable {
         self.input = input
     }
 
-    /// Appends this head and the machine. Nothing is appended when an error is thrown.
+    /// Appends this head, and lets `machine` append its snapshot. Nothing is appended when an error
+    /// is thrown.
     public func encode(
-        _ machine: borrowing BarMachine, into bytes: inout [UInt8]
+        into bytes: inout [UInt8], machine: (inout [UInt8]) -> Void
     ) throws(CheckpointError) {
         guard input.count <= CheckpointLimits.inputBytesMax else {
             throw .tooLarge(bytes: input.count, limit: CheckpointLimits.inputBytesMax)
@@ -41,7 +42,7 @@ public struct OperatorCheckpoint: Hashable, Sendable {
         bytes.append(integer: UInt32(input.count))
         bytes.append(contentsOf: input)
         Self.envelope.seal(&bytes, from: start)
-        machine.encode(into: &bytes)
+        machine(&bytes)
     }
 
     /// Reads the head alone.
@@ -49,14 +50,12 @@ public struct OperatorCheckpoint: Hashable, Sendable {
         (self, _) = try Self.head(bytes)
     }
 
-    /// Reads the head and the machine behind it.
-    public static func restore(
-        _ bytes: RawSpan, series: BarSeriesSet
-    ) throws(CheckpointError) -> (checkpoint: OperatorCheckpoint, machine: BarMachine) {
+    /// Reads the head, and hands the bytes behind it to `machine`.
+    public static func restore<Machine>(
+        _ bytes: RawSpan, machine: (RawSpan) throws(CheckpointError) -> Machine
+    ) throws(CheckpointError) -> (checkpoint: OperatorCheckpoint, machine: Machine) {
         let (checkpoint, end) = try head(bytes)
-        let machine = try BarMachine(
-            series: series, restoring: bytes.extracting(end..<bytes.byteCount))
-        return (checkpoint, machine)
+        return (checkpoint, try machine(bytes.extracting(end..<bytes.byteCount)))
     }
 
     private static func head(

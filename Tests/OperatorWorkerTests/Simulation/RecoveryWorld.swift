@@ -1,4 +1,5 @@
 import MarketModel
+import OperatorGraph
 import Primitives
 import ServiceTestSupport
 import StreamCore
@@ -250,7 +251,7 @@ struct RecoveryWorld {
         var core = PartitionOperator(
             partition: Partition(0), settings: settings,
             beginning: Beginning(
-                way: .start, machine: BarMachine(series: settings.series),
+                way: .start, machine: GraphMachine(settings.program),
                 input: CheckpointInput(position: nil, publishFrom: nil, hasBegun: false)),
             lane: lane)
         var found: [(input: UInt64, bar: NamedBar)] = []

@@ -113,11 +113,11 @@ final class SimulatedOwner {
     private func situation(_ laneOrdinal: UInt64?) throws(CheckpointFailure) -> RecoverySituation {
         var found = RecoverySituation(
             partition: Partition(0), definition: settings.definition,
-            generation: settings.generation, series: settings.series)
+            generation: settings.generation, program: settings.program)
         if laneOrdinal != nil { tape.damages += try store.claim(epoch: lane.epoch).count }
         found.stored = try store.load(
             definition: settings.definition,
-            generation: laneOrdinal == nil ? 0 : settings.generation, series: settings.series)
+            generation: laneOrdinal == nil ? 0 : settings.generation, program: settings.program)
         found.laneOrdinal = laneOrdinal
         found.laneEpoch = laneOrdinal == nil ? nil : lane.epoch
         found.isRebuildRequested = try store.isRebuildRequested()

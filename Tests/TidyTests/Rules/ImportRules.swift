@@ -7,7 +7,7 @@ private let modules: [String: Set<String>] = {
         "Primitives", "MarketModel", "TapeCodec", "TapeProtocol", "StreamCore", "Telemetry",
         "ServiceRuntime", "NatsTransport", "PostgresClient", "ValkeyClient", "TapeTransport",
         "Membership", "MembershipTransport", "LiveFanOut", "TickSpool", "TapeKeeping",
-        "StoreSinks", "DeadLetters", "HotState",
+        "StoreSinks", "DeadLetters", "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile",
     ]
     return [
         "Primitives": ["CXXHash"],
@@ -15,6 +15,7 @@ private let modules: [String: Set<String>] = {
         "TapeCodec": ["Primitives", "MarketModel"],
         "TapeProtocol": Set(pure),
         "StreamCore": ["Primitives", "MarketModel"],
+        "OperatorGraph": Set(pure + ["StreamCore"]),
         "Membership": ["Primitives", "MarketModel"],
         "TickSpool": Set(pure),
         "DeadLetters": Set(pure),
@@ -27,20 +28,21 @@ private let modules: [String: Set<String>] = {
         "TapeTransport": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
             "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
-            "DeadLetters", "HotState",
+            "DeadLetters", "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile",
         ]),
         "LiveFanOut": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
             "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
-            "DeadLetters", "HotState",
+            "DeadLetters", "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile",
         ]),
         "MembershipTransport": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "LiveFanOut", "TickSpool",
             "TapeKeeping", "StoreSinks",
-            "DeadLetters", "HotState",
+            "DeadLetters", "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile",
         ]),
         "TapeKeeping": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "StoreSinks", "DeadLetters", "HotState",
+            "OperatorGraph", "GraphLanguage", "YAMLFile",
         ]),
         "HotState": services.subtracting([
             "PostgresClient", "StreamCore", "Membership", "MembershipTransport", "LiveFanOut",
@@ -56,7 +58,7 @@ private let modules: [String: Set<String>] = {
 /// Values, codecs and machines: the same input gives the same bytes, on any machine, at any time.
 private let pureModules: Set<String> = [
     "Primitives", "MarketModel", "TapeCodec", "TapeProtocol", "StreamCore",
-    "Membership",
+    "Membership", "OperatorGraph",
 ]
 
 private let systemModules: Set<String> = ["Glibc", "Synchronization"]

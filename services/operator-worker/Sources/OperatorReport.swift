@@ -1,5 +1,6 @@
 import MarketModel
 import Membership
+import OperatorGraph
 import Primitives
 import StreamCore
 import Synchronization

@@ -1,4 +1,5 @@
 import MarketModel
+import OperatorGraph
 import Primitives
 import ServiceRuntime
 import StreamCore
@@ -6,7 +7,8 @@ import TapeTransport
 
 /// What the operator worker does, from its configuration.
 struct OperatorSettings: Sendable {
-    var series: BarSeriesSet
+    /// The graph that is computed.
+    var program: GraphProgram
     var streamBytesMax: Int64
     /// How long it may take to hand all partitions over when the service stops: bars get onto the
     /// tape, last checkpoints into their bucket, and the others have to hear of it. A call to the
@@ -36,7 +38,8 @@ struct OperatorSettings: Sendable {
 
     init(_ configuration: Configuration) throws(SettingsError) {
         do throws(StreamCoreError) {
-            series = try BarSeriesSet(configuration.list("OPERATOR_SERIES"))
+            program = GraphProgram(
+                .simple(try BarSeriesSet(configuration.list("OPERATOR_SERIES"))))
         } catch {
             throw SettingsError("OPERATOR_SERIES: \(error)")
         }
@@ -46,8 +49,5 @@ struct OperatorSettings: Sendable {
     }
 
     /// What the bars are computed by: a marker on the tape carries it.
-    var definition: UInt64 {
-        let series = self.series.all.map { "\($0.name) \($0.widthNanoseconds)" }
-        return Checksum.of("bars 1: " + series.joined(separator: ", "))
-    }
+    var definition: UInt64 { program.hash }
 }

@@ -1,4 +1,5 @@
 import MarketModel
+import OperatorGraph
 import Primitives
 import StreamCore
 import Telemetry
@@ -99,7 +100,7 @@ struct OperatorMetrics {
 
     func caughtUp(nanoseconds: Int64) { recovery.observe(Double(nanoseconds) / 1e9) }
 
-    func update(_ lines: [OperatorReport.Line], series: BarSeriesSet) {
+    func update(_ lines: [OperatorReport.Line], program: GraphProgram) {
         func sum(_ past: UInt64 = 0, _ value: (OperatorReport.Line) -> UInt64) -> Double {
             Double(lines.reduce(past) { $0 &+ value($1) })
         }

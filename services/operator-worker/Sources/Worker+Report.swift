@@ -67,7 +67,7 @@ extension Worker {
         }
         // From here on the partitions speak for themselves.
         context.readiness.set(ReadinessPart.tape, publisher.trouble)
-        metrics.update(lines, series: settings.series)
+        metrics.update(lines, program: settings.program)
         report.update(lines)
         positions.tell(now: now) { slots.compactMap(told) }
         heads.tell(now: now) { slots.compactMap(head) }

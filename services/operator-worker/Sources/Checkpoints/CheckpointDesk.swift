@@ -92,7 +92,7 @@ struct CheckpointDesk {
     private func blank(_ partition: Partition) -> RecoverySituation {
         RecoverySituation(
             partition: partition, definition: settings.definition,
-            generation: settings.generation, series: settings.series)
+            generation: settings.generation, program: settings.program)
     }
 
     /// Whether the partition may be taken: others wait until its marker stands, so this asks for
@@ -105,7 +105,7 @@ struct CheckpointDesk {
         var found = blank(partition)
         // Of a generation that there is not, so that only the head is read.
         found.stored = try store.load(
-            definition: settings.definition, generation: 0, series: settings.series)
+            definition: settings.definition, generation: 0, program: settings.program)
         (found.last, found.markerGeneration) = try tape.last(of: partition)
         if case .stop = found.refusal { found.isRebuildRequested = try store.isRebuildRequested() }
         return found
@@ -120,7 +120,7 @@ struct CheckpointDesk {
         var found = blank(partition)
         found.stored = try store.load(
             definition: settings.definition, generation: settings.generation,
-            series: settings.series)
+            program: settings.program)
         found.laneOrdinal = lane.ordinal
         found.laneEpoch = lane.epoch
         found.isRebuildRequested = try store.isRebuildRequested()

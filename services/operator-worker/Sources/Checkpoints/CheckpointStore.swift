@@ -1,5 +1,6 @@
 import MarketModel
 import NatsTransport
+import OperatorGraph
 import Primitives
 import StreamCore
 
@@ -66,7 +67,7 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
 
     /// The head, and the newest checkpoint of these settings whose parts are whole.
     mutating func load(
-        definition: UInt64, generation: UInt32, series: BarSeriesSet
+        definition: UInt64, generation: UInt32, program: GraphProgram
     ) throws(CheckpointFailure) -> StoredCheckpoints {
         var found = StoredCheckpoints()
         known = nil
@@ -75,7 +76,7 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         guard let head = now.head, head.generation == generation, head.definition == definition
         else { return found }
         for entry in head.entries {
-            if let candidate = try candidate(entry, head, series, &found.damage) {
+            if let candidate = try candidate(entry, head, program, &found.damage) {
                 found.candidate = candidate
                 return found
             }
@@ -104,7 +105,7 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
     }
 
     private func candidate(
-        _ entry: CheckpointHead.Entry, _ head: CheckpointHead, _ series: BarSeriesSet,
+        _ entry: CheckpointHead.Entry, _ head: CheckpointHead, _ program: GraphProgram,
         _ damage: inout [String]
     ) throws(CheckpointFailure) -> StoredCheckpoints.Candidate? {
         let number = entry.manifest.number
@@ -117,7 +118,9 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         do throws(CheckpointError) {
             let bytes = try entry.manifest.assemble(parts)
             let (checkpoint, machine) = try bytes.withRawSpan { span throws(CheckpointError) in
-                try OperatorCheckpoint.restore(span, series: series)
+                try OperatorCheckpoint.restore(span) { span throws(CheckpointError) in
+                    try GraphMachine(program, restoring: span)
+                }
             }
             guard checkpoint.definition == head.definition,
                 checkpoint.generation == head.generation, checkpoint.output == entry.output,
@@ -328,7 +331,7 @@ struct StoredCheckpoints: Sendable {
         var number: UInt64
         var output: OutputLedger.Standing?
         var input: CheckpointInput
-        var machine: BarMachine
+        var machine: GraphMachine
     }
 }
 

@@ -1,4 +1,5 @@
 import MarketModel
+import OperatorGraph
 import StreamCore
 import TapeCodec
 
@@ -46,7 +47,7 @@ extension PartitionOperator {
             output: ledger.computed, sequence: position?.sequence ?? 0, bytes: [])
         image.isBase = phase == .keeping
         image.endsRequest = image.isBase && base?.endsRequest ?? false
-        try checkpoint.encode(machine, into: &image.bytes)
+        try checkpoint.encode(into: &image.bytes) { machine.encode(into: &$0) }
         return image
     }
 

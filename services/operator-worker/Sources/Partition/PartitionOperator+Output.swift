@@ -1,4 +1,5 @@
 import MarketModel
+import OperatorGraph
 import Primitives
 import StreamCore
 import TapeCodec

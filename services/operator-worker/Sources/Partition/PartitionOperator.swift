@@ -1,4 +1,5 @@
 import MarketModel
+import OperatorGraph
 import Primitives
 import StreamCore
 import TapeCodec
@@ -13,7 +14,7 @@ struct PartitionOperator {
 
     let partition: Partition
     let settings: OperatorSettings
-    private(set) var machine: BarMachine
+    private(set) var machine: GraphMachine
     var ledger: OutputLedger
     /// Why nothing more is computed for this partition; a person has to look.
     var stopped: String?
@@ -48,10 +49,7 @@ struct PartitionOperator {
     var outbox: [Output] = []
     /// Of the inputs whose output is in the outbox. Never longer than that.
     var ends: [InputEnd] = []
-    private var closed: [Bar] = []
-    private var late: [LateTick] = []
-    /// What the indexes of the packet at hand mean in the machine.
-    private var packetSymbols: [UInt32] = []
+    private var output = GraphOutput()
     /// The lane's numbers for the machine's symbols and series.
     var laneSymbols: [UInt32?] = []
     let laneSeries: [UInt16]
@@ -98,7 +96,7 @@ struct PartitionOperator {
         if let told = beginning.told { complete = told.isBehind(position) ? told : position }
         toldPosition = complete?.sequence ?? 0
         packedWatermark = beginning.watermark
-        laneSeries = settings.series.all.map {
+        laneSeries = settings.program.series.map {
             lane.register(
                 SeriesDefinition(name: $0.name, widthNanoseconds: $0.widthNanoseconds))
         }
@@ -128,9 +126,7 @@ struct PartitionOperator {
     var isCaughtUp: Bool { phase == .working && ledger.isPastStanding }
 
     /// The least of its sources' watermarks; the bars up to it are out.
-    var watermark: Timestamp {
-        machine.sources.entries.map(\.watermark).min() ?? SourceTable.noWatermark
-    }
+    var watermark: Timestamp { machine.watermark }
 
     // MARK: input
 
@@ -140,34 +136,29 @@ struct PartitionOperator {
         self.position = position
         if complete == nil { complete = position.map { .before($0.streamCreated) } }
         schedule.took(ticks: Int(header.tickCount))
-        // What people put there is backfilled: it has no watermark to wait for, and its definitions
-        // must not take a symbol away from the source that feeds it.
-        if header.source != .manual {
-            guard let source = machine.source(header.source, firstSeen: header.sendTime) else {
-                stopped = "more sources feed this partition than the limit allows"
-                return
-            }
-            if header.kind == .ticks { takeTicks(header, packet, source: source) }
-            machine.advance(source: source, watermark: header.watermark, into: &closed)
+        if !hasBegun, header.kind == .ticks, header.tickCount > 0, header.source != .manual {
+            begin(header, packet)
+        }
+        guard machine.take(header, packet, into: &output) else {
+            stopped = "more sources feed this partition than the limit allows"
+            return
         }
         if case .building(let end) = phase {
             build(until: end)
         } else {
             let waiting = outbox.count
-            for bar in closed { record(bar) }
+            for bar in output.bars { record(bar) }
             if outbox.count > waiting, let position {
                 ends.append(InputEnd(ordinal: ledger.nextOrdinal - 1, position: position))
             }
         }
-        closed.removeAll(keepingCapacity: true)
-        machine.takeLateTicks(into: &late)
-        lateTicks += UInt64(late.count)
-        late.removeAll(keepingCapacity: true)
+        lateTicks += UInt64(output.late.count)
+        output.removeAll()
     }
 
     /// The bars up to the end of the line before are out.
     private mutating func build(until end: TapePosition) {
-        unpublished += UInt64(closed.count)
+        unpublished += UInt64(output.bars.count)
         guard let position, position.sequence >= end.sequence else { return }
         guard position.sequence == end.sequence, position.packet == end.packet else {
             stopped =
@@ -179,23 +170,6 @@ struct PartitionOperator {
         toldPosition = position.sequence
         packedWatermark = max(packedWatermark, watermark)
         phase = base?.next ?? .working
-    }
-
-    private mutating func takeTicks(_ header: PacketHeader, _ packet: RawSpan, source: Int) {
-        packetSymbols.removeAll(keepingCapacity: true)
-        if !hasBegun, header.tickCount > 0 { begin(header, packet) }
-        var walk = TradeWalk(firstOrdinal: header.firstOrdinal)
-        takeTrades(&walk, packet, source: source)
-        // A definition may stand between two trades, and changes what the indexes mean.
-        while let message = walk.definition {
-            define(message, packet, source: source)
-            takeTrades(&walk, packet, source: source)
-        }
-    }
-
-    private mutating func takeTrades(_ walk: inout TradeWalk, _ packet: RawSpan, source: Int) {
-        let symbols = packetSymbols
-        machine.trades(source: source) { walk.next(in: packet, symbols) }
     }
 
     /// When earlier ordinals are gone, nobody saw the windows that overlap the first tick from
@@ -223,17 +197,6 @@ struct PartitionOperator {
         }
     }
 
-    private mutating func define(_ message: MessageBounds, _ packet: RawSpan, source: Int) {
-        guard let (index, definition) = message.symbolDefinition(in: packet),
-            index < PacketLimits.definitionsMax
-        else { return }
-        let subscription = Subscription(
-            symbol: definition.symbol, provider: definition.provider, since: definition.since)
-        while packetSymbols.count <= index { packetSymbols.append(BarMachine.noSymbol) }
-        packetSymbols[Int(index)] =
-            machine.symbol(subscription, source: source) ?? BarMachine.noSymbol
-    }
-
     // MARK: output
 
     private mutating func record(_ closed: Bar) {
@@ -244,7 +207,7 @@ struct PartitionOperator {
         var bar = closed
         bar.generation = settings.generation
         let symbol = machine.symbols.symbol(at: bar.symbol)
-        let series = machine.series.all[Int(bar.series)].name
+        let series = settings.program.series[Int(bar.series)].name
         switch ledger.record(bar, symbol: symbol, series: series) {
         case .new(let ordinal):
             outbox.append(Output(bar: bar, ordinal: ordinal, checksum: ledger.checksum))

@@ -1,4 +1,5 @@
 import MarketModel
+import OperatorGraph
 import Primitives
 import StreamCore
 import TapeCodec
@@ -6,7 +7,7 @@ import TapeCodec
 /// With what a partition begins to work.
 struct Beginning: Sendable {
     var way: Way
-    var machine: BarMachine
+    var machine: GraphMachine
     /// The end of the output that the machine's input made.
     var output: OutputLedger.Standing?
     /// The end of the output on the tape.

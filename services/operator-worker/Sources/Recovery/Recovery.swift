@@ -1,4 +1,5 @@
 import MarketModel
+import OperatorGraph
 import Primitives
 import StreamCore
 import TapeCodec
@@ -10,7 +11,7 @@ struct RecoverySituation: Sendable {
     /// Its own settings.
     var definition: UInt64
     var generation: UInt32
-    var series: BarSeriesSet
+    var program: GraphProgram
 
     var stored = StoredCheckpoints()
     /// What stands on the tape; nil: no packet but markers.
@@ -100,7 +101,7 @@ extension RecoverySituation {
         guard let candidate = stored.candidate else {
             return .begin(
                 Beginning(
-                    way: .start, machine: BarMachine(series: series), output: nil,
+                    way: .start, machine: GraphMachine(program), output: nil,
                     standing: standing?.end,
                     input: CheckpointInput(position: nil, publishFrom: nil, hasBegun: false)))
         }
@@ -170,7 +171,7 @@ extension RecoverySituation {
     ) -> Recovery {
         .begin(
             Beginning(
-                way: .base(base), machine: BarMachine(series: series), output: output,
+                way: .base(base), machine: GraphMachine(program), output: output,
                 standing: output,
                 input: CheckpointInput(
                     position: nil, publishFrom: publishFrom ?? SourceTable.noWatermark,

@@ -1,7 +1,7 @@
-import MarketModel
-import Primitives
-import StreamCore
-import TapeCodec
+internal import MarketModel
+internal import Primitives
+internal import StreamCore
+internal import TapeCodec
 
 /// Hands out the trades of a packet with their ordinals, up to the next definition or the end.
 struct TradeWalk {

@@ -1,0 +1,110 @@
+public import MarketModel
+public import StreamCore
+
+/// What is computed for each partition: nodes, and what feeds each of them. Checked by whoever made
+/// it: inputs stand before their users, names are unique, kinds fit.
+public struct GraphDefinition: Hashable, Sendable {
+    public var name: String
+    public var nodes: [GraphNode]
+    /// Those that nodes use, by name.
+    public var calendars: [SessionCalendar]
+
+    public static let nodesMax = 64
+    public static let nameBytesMax = 32
+
+    public init(name: String, nodes: [GraphNode], calendars: [SessionCalendar] = []) {
+        self.name = name
+        self.nodes = nodes
+        self.calendars = calendars
+    }
+
+    /// A graph of one node: bars of all trades.
+    public static func simple(_ series: BarSeriesSet) -> GraphDefinition {
+        GraphDefinition(
+            name: "simple",
+            nodes: [
+                GraphNode(
+                    name: "bars", input: .ticks(.trade),
+                    operation: .bars(BarRule(series: series), calendar: nil))
+            ])
+    }
+}
+
+public struct GraphNode: Hashable, Sendable {
+    public var name: String
+    public var input: GraphInput
+    public var operation: GraphOperation
+    /// Ticks that this node lets through are told live, too, through a queue of their own.
+    public var live: LiveEdge?
+
+    public init(
+        name: String, input: GraphInput, operation: GraphOperation, live: LiveEdge? = nil
+    ) {
+        self.name = name
+        self.input = input
+        self.operation = operation
+        self.live = live
+    }
+}
+
+/// What comes into a node.
+public enum GraphInput: Hashable, Sendable {
+    /// `trade` or `quote`, as they stand on the tape.
+    case ticks(DataKind)
+    /// What the node with this index lets through, or its bars.
+    case node(Int)
+    /// What goes into one branch of a route.
+    case branch(node: Int, branch: Int)
+}
+
+public enum GraphOperation: Hashable, Sendable {
+    case deduplicate(DeduplicateRule)
+    case throttle(ThrottleRule)
+    case filter(TickExpression)
+    case route([RouteBranch])
+    /// Code that is registered under this name, with its settings in order of their names.
+    case custom(name: String, settings: [GraphSetting])
+    /// `calendar` is the name of the one by which its sessions are.
+    case bars(BarRule, calendar: String?)
+    case aggregate(AggregateRule, calendar: String?)
+    case resample(ResampleRule)
+    /// Over all partitions: `scope: all`.
+    case breadth(BreadthRule, calendar: String?)
+}
+
+public struct GraphSetting: Hashable, Sendable {
+    public var name: String
+    public var value: String
+
+    public init(name: String, value: String) {
+        self.name = name
+        self.value = value
+    }
+}
+
+/// A bounded queue in front of something that may be slower than the tape.
+public struct LiveEdge: Hashable, Sendable {
+    public enum Overflow: String, CaseIterable, Hashable, Sendable {
+        /// The reader waits: nothing is left out.
+        case block
+        case dropNewest = "drop-newest"
+        case dropOldest = "drop-oldest"
+        /// The partition stops with the reason.
+        case error
+    }
+
+    public var capacity: Int
+    public var overflow: Overflow
+    /// Where its high and low marks are crossed, an event is told.
+    public var high: Int
+    public var low: Int
+
+    public static let capacityMax = 1_048_576
+
+    public init(capacity: Int, overflow: Overflow, high: Int, low: Int) {
+        self.capacity = capacity
+        self.overflow = overflow
+        self.high = high
+        self.low = low
+    }
+}

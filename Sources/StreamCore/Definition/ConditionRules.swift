@@ -1,0 +1,57 @@
+public import MarketModel
+
+/// What a trade may change in a bar.
+public struct TradeEffect: OptionSet, Hashable, Sendable {
+    public let rawValue: UInt8
+
+    @inlinable
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// Open and close.
+    @inlinable public static var last: TradeEffect { TradeEffect(rawValue: 1 << 0) }
+    /// High and low.
+    @inlinable public static var range: TradeEffect { TradeEffect(rawValue: 1 << 1) }
+    /// Volume and VWAP.
+    @inlinable public static var volume: TradeEffect { TradeEffect(rawValue: 1 << 2) }
+    @inlinable public static var all: TradeEffect { TradeEffect(rawValue: 7) }
+}
+
+/// What trades with certain sale conditions change, by the characters of `Trade.conditions`. A
+/// trade with several does what all of them allow; one that is not listed allows everything.
+public struct ConditionRules: Hashable, Sendable {
+    public let name: String
+    /// By ASCII character.
+    private let effects: [TradeEffect]
+
+    /// Nil: a code is not one printable ASCII character.
+    public init?(name: String, _ rules: [(code: String, effect: TradeEffect)]) {
+        var effects = [TradeEffect](repeating: .all, count: 128)
+        for rule in rules {
+            guard rule.code.utf8.count == 1, let code = rule.code.utf8.first,
+                (0x20...0x7e).contains(code)
+            else { return nil }
+            effects[Int(code)] = rule.effect
+        }
+        self.name = name
+        self.effects = effects
+    }
+
+    public func effect(of conditions: ShortText) -> TradeEffect {
+        var effect = TradeEffect.all
+        var rest = conditions.raw
+        while rest != 0 {
+            let code = Int(rest & 0xff)
+            // No code of anybody's table: a damaged peer's.
+            if code < effects.count { effect.formIntersection(effects[code]) }
+            rest >>= 8
+        }
+        return effect
+    }
+
+    /// Those that do not allow everything, by code: for the definition's hash and for people.
+    public var listed: [(code: Character, effect: TradeEffect)] {
+        effects.indices.filter { effects[$0] != .all }.map {
+            (Character(Unicode.Scalar(UInt8($0))), effects[$0])
+        }
+    }
+}

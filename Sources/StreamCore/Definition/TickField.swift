@@ -1,0 +1,42 @@
+/// What a rule may look at in a tick.
+public enum TickField: String, CaseIterable, Hashable, Sendable {
+    // Of trades.
+    case price
+    case size
+    case exchange
+    case conditions
+    // Of quotes.
+    case bid
+    case ask
+    case bidSize = "bid_size"
+    case askSize = "ask_size"
+    case bidExchange = "bid_exchange"
+    case askExchange = "ask_exchange"
+    // Of both.
+    /// The provider's number of the tick; 0 when it gives none.
+    case id
+    /// The event time.
+    case time
+    case receiveTime = "receive_time"
+
+    public var isText: Bool {
+        switch self {
+        case .exchange, .conditions, .bidExchange, .askExchange: true
+        default: false
+        }
+    }
+
+    public var isOfTrades: Bool {
+        switch self {
+        case .price, .size, .exchange, .conditions, .id, .time, .receiveTime: true
+        default: false
+        }
+    }
+
+    public var isOfQuotes: Bool {
+        switch self {
+        case .price, .size, .exchange, .conditions: false
+        default: true
+        }
+    }
+}

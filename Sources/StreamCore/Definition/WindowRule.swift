@@ -1,0 +1,51 @@
+/// Which ticks go together into one bar of a series.
+public enum WindowRule: Hashable, Sendable {
+    /// [start, end) of one width, aligned to 1970-01-01 UTC. The width divides a day.
+    case tumbling(width: Int64)
+    /// Of one width, counted from the opening of each trading session; the last one ends with the
+    /// session. Nil: the whole session. Ticks outside of every session are in no window.
+    case session(width: Int64?)
+    /// A window of `width` begins every `hop`, aligned to 1970-01-01 UTC; a tick is in
+    /// `width / hop` of them. The hop divides the width, and a day.
+    case sliding(width: Int64, hop: Int64)
+    /// From a tick to the first pause of this length behind it.
+    case inactivity(gap: Int64)
+    /// So many ticks, in order of (event time, source, ordinal).
+    case ticks(Int64)
+    /// Ends with the tick that makes the volume reach this one, in 1e-8. Ticks are never split.
+    case volume(Int64)
+    /// Ends with the tick that makes the sum of price x size reach this one, in 1e-8.
+    case dollars(Int64)
+
+    /// Windows whose ends the clock decides: they may be revised, and repaired one by one.
+    public var isByTime: Bool {
+        switch self {
+        case .tumbling, .session, .sliding: true
+        case .inactivity, .ticks, .volume, .dollars: false
+        }
+    }
+
+    /// Windows of which each tick is in exactly one.
+    public var isTumbling: Bool {
+        if case .sliding = self { return false }
+        return true
+    }
+
+    /// For the definition of a series on the tape; 0 when its windows have no fixed width.
+    public var widthNanoseconds: Int64 {
+        switch self {
+        case .tumbling(let width), .sliding(let width, _): width
+        case .session(let width): width ?? 0
+        case .inactivity, .ticks, .volume, .dollars: 0
+        }
+    }
+}
+
+/// What is published for a window in which nothing happened.
+public enum FillRule: Hashable, Sendable {
+    /// Nothing.
+    case none
+    /// A bar with the close of the window before it and no volume, while a window with ticks is
+    /// among the `max` windows before it.
+    case previousClose(max: Int)
+}

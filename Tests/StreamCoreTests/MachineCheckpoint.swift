@@ -1,0 +1,19 @@
+import StreamCore
+
+/// A checkpoint whose state is one machine.
+extension OperatorCheckpoint {
+    func encode(
+        _ machine: borrowing BarMachine, into bytes: inout [UInt8]
+    ) throws(CheckpointError) {
+        let machine = copy machine
+        try encode(into: &bytes) { machine.encode(into: &$0) }
+    }
+
+    static func restore(
+        _ bytes: RawSpan, series: BarSeriesSet
+    ) throws(CheckpointError) -> (checkpoint: OperatorCheckpoint, machine: BarMachine) {
+        try restore(bytes) { span throws(CheckpointError) in
+            try BarMachine(series: series, restoring: span)
+        }
+    }
+}

@@ -1,3 +1,5 @@
+internal import Primitives
+
 /// The arguments of a service, told apart but not yet checked against kinds.
 ///
 /// Nothing that may be a value is ever repeated in a problem: it may be a password that stands in

@@ -1,3 +1,5 @@
+internal import Primitives
+
 /// Puts the layers on top of each other: flag over environment over file over default.
 ///
 /// Pure: everything it reads is passed in. An empty value counts as not given, in every layer,

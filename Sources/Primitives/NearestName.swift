@@ -1,8 +1,8 @@
 /// Finds what somebody may have meant.
-enum NearestName {
+public enum NearestName {
     /// The nearest of `names`, if it is near enough to be worth saying: a typing mistake per four
     /// letters, at most three.
-    static func of(_ wrong: String, in names: some Sequence<String>) -> String? {
+    public static func of(_ wrong: String, in names: some Sequence<String>) -> String? {
         let limit = min(3, max(1, wrong.count / 4))
         let letters = Array(wrong.uppercased())
         var best: (name: String, distance: Int)?

@@ -15,7 +15,7 @@ public enum NearestName {
 
     /// Insertions, deletions, replacements and swapped neighbours; anything above `limit` is
     /// `limit + 1`.
-    static func distance(_ left: [Character], _ right: [Character], limit: Int) -> Int {
+    public static func distance(_ left: [Character], _ right: [Character], limit: Int) -> Int {
         guard abs(left.count - right.count) <= limit else { return limit + 1 }
         var beforeLast: [Int] = []
         var last = Array(0...right.count)

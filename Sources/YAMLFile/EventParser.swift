@@ -1,7 +1,7 @@
 internal import CYAML
 
 /// libyaml's parser over a text of its own.
-// Safety: it owns the parser and the copy of the text, frees both in `deinit`, and hands out copies.
+// Safety: it owns the parser and the copy of the text, frees both in `deinit`, hands out copies.
 @safe
 struct EventParser: ~Copyable {
     private let parser: UnsafeMutablePointer<yaml_parser_t>

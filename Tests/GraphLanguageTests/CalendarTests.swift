@@ -58,7 +58,10 @@ struct CalendarTests {
             zone: America/Chicago
             valid: {from: 2024-03-01, to: 2024-11-30}
             sessions:
-              - {days: [mon, tue, wed, thu, fri, sat, sun], open: "17:00", open_day: -1, close: "17:00"}
+              - days: [mon, tue, wed, thu, fri, sat, sun]
+                open: "17:00"
+                open_day: -1
+                close: "17:00"
             """)
         // Sessions that follow each other without a pause: a local day each.
         let lengths = calendar.sessions.map { ($0.close - $0.open) / Self.hour }

@@ -186,6 +186,11 @@ struct GraphFileTests {
                 "b: {operator: bars, input: trades, odd_lots: none, series: [1s]}",
                 "choose one of count, volume-only, exclude"
             ),
+            (
+                "b: {operator: bars, input: trades, calendar: futures, series: [{name: x, session: "
+                    + "nyse}]}",
+                "are by one calendar, and here are futures and \"nyse\""
+            ),
             ("B: {operator: bars, input: trades, series: [1s]}", "is no name of a node"),
             ("trades: {operator: bars, input: quotes, series: [1s]}", "choose another name"),
             (
@@ -317,7 +322,8 @@ struct GraphFileTests {
     func otherFiles() {
         let graph =
             Self.head
-            + "  b: {operator: bars, input: trades, conditions: c, series: [{name: s, session: k}]}\n"
+            + "  b: {operator: bars, input: trades, conditions: c, "
+            + "series: [{name: s, session: k}]}\n"
         let found = GraphFolder.problems(
             graph,
             others: [

@@ -9,6 +9,8 @@ public struct ZoneFile: Sendable {
     let rule: ZoneRule?
 
     public static let bytesMax = 1 << 18
+    /// Seconds around 1970, more than 9,000 years: beyond, no clock is put forward or back.
+    static let timeMax: Int64 = 300_000_000_000
     /// No zone is farther from Greenwich, in seconds.
     static let offsetMax: Int64 = 26 * 3_600
 
@@ -49,6 +51,7 @@ public struct ZoneFile: Sendable {
     /// The time that a local clock shows as these seconds since 1970: the earlier of two, and for
     /// one that the clock leaps over, as if it had not leapt.
     public func time(ofLocal local: Int64) -> Int64 {
+        let local = min(max(local, -Self.timeMax), Self.timeMax)
         let day: Int64 = 86_400
         let before = offset(at: local - day)
         let after = offset(at: local + day)

@@ -1,4 +1,5 @@
-/// How a zone's clock goes on for ever: `EST5EDT,M3.2.0,M11.1.0` (POSIX, with the hours of RFC 9636).
+/// How a zone's clock goes on for ever: `EST5EDT,M3.2.0,M11.1.0`
+/// (POSIX, with the hours of RFC 9636).
 struct ZoneRule: Sendable {
     /// When the clock changes in a year, seconds of its local time before the change.
     struct Change: Sendable {
@@ -64,10 +65,11 @@ struct ZoneRule: Sendable {
 
     func offset(at time: Int64) -> Int64 {
         guard let summer else { return standard }
-        // Beyond the years that dates have, nobody trades.
-        guard abs(time) < 300_000_000_000 else { return standard }
-        let day = Int((time + standard) / 86_400)
-        let year = CivilDate.year(ofDays: day)
+        let limit = ZoneFile.timeMax
+        guard (-limit...limit).contains(time) else { return standard }
+        let local = time + standard
+        let day = local / 86_400 - (local % 86_400 < 0 ? 1 : 0)
+        let year = CivilDate.year(ofDays: Int(day))
         let begin = summer.begins.time(inYear: year) - standard
         let end = summer.ends.time(inYear: year) - summer.offset
         let isSummer = begin < end ? (begin..<end).contains(time) : !(end..<begin).contains(time)

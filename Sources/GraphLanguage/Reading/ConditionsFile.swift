@@ -49,8 +49,8 @@ public enum ConditionsFile {
         guard let words = entry.value.sequence else {
             problems.add(
                 entry.value.position,
-                "\(Shown.text(entry.key)) has \(entry.value.kind): write a list of what it changes, "
-                    + "of last, range and volume; [] is nothing")
+                "\(Shown.text(entry.key)) has \(entry.value.kind): write a list of what it "
+                    + "changes, of last, range and volume; [] is nothing")
             return .all
         }
         var effect: TradeEffect = []

@@ -7,8 +7,8 @@ internal import YAMLFile
 extension GraphReader {
     /// Ticks reach bars in one chain: there is no queue in it.
     private static let queueAdvice =
-        "bars follow from the tape alone, so there is no queue before a node that could drop or wait:"
-        + " put it under 'live', for those who listen"
+        "bars follow from the tape alone, so there is no queue before a node that could drop or"
+        + " wait: put it under 'live', for those who listen"
 
     private static let explained: [String: String] = [
         "queue": queueAdvice, "overflow": queueAdvice, "capacity": queueAdvice, "edge": queueAdvice,
@@ -28,7 +28,8 @@ extension GraphReader {
         if entries.count > GraphDefinition.nodesMax {
             problems.add(
                 node.position,
-                "\(entries.count) nodes are more than \(GraphDefinition.nodesMax): use several graphs"
+                "\(entries.count) nodes are more than \(GraphDefinition.nodesMax): "
+                    + "use several graphs"
             )
         }
         return entries.prefix(GraphDefinition.nodesMax).compactMap { draft($0) }
@@ -150,8 +151,8 @@ extension GraphReader {
         if case .branch(_, let branch) = draft.source {
             if branch == "live" {
                 return
-                    "\(feeder.name).live may drop ticks, and what follows must follow from the tape "
-                    + "alone: write \(feeder.name)"
+                    "\(feeder.name).live may drop ticks, and what follows must follow from the "
+                    + "tape alone: write \(feeder.name)"
             }
             guard feeder.operation == .route else {
                 return "\(feeder.name) has no branches: write \(feeder.name)"
@@ -170,7 +171,8 @@ extension GraphReader {
         }
     }
 
-    /// Inputs before their users, else in the file's order; what is in a circle is told and left out.
+    /// Inputs before their users, else in the file's order; what is in a circle is told and left
+    /// out.
     mutating func ordered(_ drafts: [NodeDraft]) -> [NodeDraft] {
         var done: Set<String> = []
         var ordered: [NodeDraft] = []

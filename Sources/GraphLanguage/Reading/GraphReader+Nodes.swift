@@ -66,8 +66,8 @@ extension GraphReader {
         guard case .tumbling = found.series.window else {
             problems.add(
                 draft.sourcePosition,
-                "\(draft.owner): series \(name) has no windows of one width that follow each other: "
-                    + "name one like 1m")
+                "\(draft.owner): series \(name) has no windows of one width that follow each "
+                    + "other: name one like 1m")
             return nil
         }
         return (.node(found.node), .bars)
@@ -96,8 +96,8 @@ extension GraphReader {
         if let other = seriesNames.updateValue(position, forKey: name) {
             problems.add(
                 position,
-                "\(draft.owner): the name \(name) is taken in line \(other.line): give the series a "
-                    + "name of its own")
+                "\(draft.owner): the name \(name) is taken in line \(other.line): give the "
+                    + "series a name of its own")
         }
     }
 

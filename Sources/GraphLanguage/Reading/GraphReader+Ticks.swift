@@ -75,8 +75,8 @@ extension GraphReader {
         }
         problems.add(
             node.position,
-            "\(draft.owner): rate: \(Shown.text(text)) is no rate: write 1 to 1000000 ticks per 1ms "
-                + "to 1h, as 10/s or 5/500ms")
+            "\(draft.owner): rate: \(Shown.text(text)) is no rate: write 1 to 1000000 ticks "
+                + "per 1ms to 1h, as 10/s or 5/500ms")
         return nil
     }
 

@@ -128,8 +128,8 @@ extension GraphReader {
         }
         problems.add(
             fields["every"]?.position,
-            "\(owner): every must divide the width and a day, and at most \(StreamLimits.overlapMax) "
-                + "windows may overlap: choose another")
+            "\(owner): every must divide the width and a day, and at most "
+                + "\(StreamLimits.overlapMax) windows may overlap: choose another")
         return nil
     }
 
@@ -180,8 +180,9 @@ extension GraphReader {
         guard let step, step < resolution.nanoseconds else { return true }
         problems.add(
             position,
-            "series \(series.name) is finer than the time of source \(Shown.text(resolution.source)), "
-                + "which is \(YAMLScalar.text(ofDuration: resolution.nanoseconds)): choose a wider one"
+            "series \(series.name) is finer than the time of source "
+                + "\(Shown.text(resolution.source)), which is "
+                + "\(YAMLScalar.text(ofDuration: resolution.nanoseconds)): choose a wider one"
         )
         return false
     }

@@ -6,11 +6,13 @@ internal import CYAML
 struct EventParser: ~Copyable {
     private let parser: UnsafeMutablePointer<yaml_parser_t>
     private let text: UnsafeMutablePointer<UInt8>
+    private let count: Int
 
     /// Nil: no memory.
     init?(_ bytes: [UInt8]) {
         unsafe parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
         unsafe text = UnsafeMutablePointer<UInt8>.allocate(capacity: max(1, bytes.count))
+        count = bytes.count
         for (index, byte) in bytes.enumerated() { unsafe text[index] = byte }
         guard unsafe yaml_parser_initialize(parser) == 1 else {
             unsafe parser.deallocate()
@@ -89,12 +91,28 @@ struct EventParser: ~Copyable {
         if let context = unsafe parser.pointee.context {
             what = unsafe "\(String(cString: context)): \(what)"
         }
-        // A character that YAML does not allow is told by its byte; the mark is that of what stands
-        // before it.
-        let mark =
-            unsafe error == YAML_READER_ERROR
-            ? parser.pointee.mark : parser.pointee.problem_mark
+        guard error == YAML_READER_ERROR else {
+            return YAMLProblem(
+                unsafe Self.position(parser.pointee.problem_mark),
+                "\(what): see to the indentation (blanks, no tabs), quotes and brackets here")
+        }
+        // It was found far ahead of the marks, and told by its byte.
         return YAMLProblem(
-            Self.position(mark), "\(what): see to the indentation, quotes and brackets here")
+            position(ofByte: unsafe Int(clamping: parser.pointee.problem_offset)),
+            "\(what): remove this character")
+    }
+
+    private func position(ofByte offset: Int) -> YAMLPosition {
+        var position = YAMLPosition(line: 1, column: 1)
+        for index in 0..<min(offset, count) {
+            let byte = unsafe text[index]
+            if byte == UInt8(ascii: "\n") {
+                position = YAMLPosition(line: position.line + 1, column: 1)
+            } else if byte & 0xc0 != 0x80 {
+                // The first byte of a character.
+                position.column += 1
+            }
+        }
+        return position
     }
 }

@@ -78,6 +78,7 @@ struct YAMLFileTests {
             ("a: !!str 1\n", "1:4: a tag"), ("a: 1\n---\nb: 2\n", "2:1: a second document"),
             ("[a]: 1\n", "1:1: a key is a single value"), ("", "the file is empty"),
             ("a: [1, 2\nb: 3\n", "2:"), ("a: \"x\n", ""), ("a:\n\t- b\n", "2:1"),
+            ("a: 1\né: \u{1}x\n", "2:4: control characters are not allowed"),
             ("a: @b\n", "1:4"), ("a: b: c\n", "1:5"),
         ])
     func refused(text: String, beginning: String) {

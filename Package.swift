@@ -83,6 +83,7 @@ let package = Package(
         clibrary("CPostgres", apt: "libpq-dev"),
         clibrary("CHiredis", apt: "libhiredis-dev"),
         clibrary("CMicroHTTP", apt: "libmicrohttpd-dev"),
+        clibrary("CYAML", apt: "libyaml-dev"),
 
         // The pure ring: values, codecs, machines. No I/O, clock, randomness, logger, Foundation.
         library("Primitives", uses: ["CXXHash"]),
@@ -93,6 +94,12 @@ let package = Package(
         library(
             "OperatorGraph", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         library("Membership", uses: ["MarketModel", "Primitives"]),
+
+        // Files for people: YAML, and the graphs, calendars and tables that are written in it.
+        library("YAMLFile", uses: ["CYAML"]),
+        library(
+            "GraphLanguage",
+            uses: ["YAMLFile", "OperatorGraph", "StreamCore", "MarketModel", "Primitives"]),
 
         // Disk for what the tape cannot take at the moment.
         library("TickSpool", uses: ["TapeCodec", "MarketModel", "Primitives"]),
@@ -145,8 +152,9 @@ let package = Package(
         service(
             "OperatorWorker", in: "operator-worker",
             uses: [
-                "Membership", "MembershipTransport", "LiveFanOut", "OperatorGraph", "StreamCore",
-                "TapeKeeping", "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry",
+                "GraphLanguage", "Membership", "MembershipTransport", "LiveFanOut", "OperatorGraph",
+                "StreamCore", "TapeKeeping", "TapeTransport", "NatsTransport", "ServiceRuntime",
+                "Telemetry",
             ] + tape),
         service(
             "StoreWriter", in: "store-writer",
@@ -187,6 +195,11 @@ let package = Package(
             beside: ["Golden", "decode_packet.py"]),
         tests(of: "TapeProtocol", uses: ["TapeCodec", "MarketModel", "Primitives"]),
         tests(of: "StreamCore", uses: ["MarketModel", "Primitives"], beside: ["Golden"]),
+        tests(of: "YAMLFile", uses: ["Primitives"]),
+        tests(
+            of: "GraphLanguage",
+            uses: ["YAMLFile", "OperatorGraph", "StreamCore", "MarketModel", "Primitives"],
+            beside: ["nyse_sessions.py"]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(
             of: "TickSpool",

@@ -66,7 +66,7 @@ enum InactivitySamples {
 }
 
 @Suite("Inactivity bars by seed") struct InactivityMachinePropertyTests {
-    static let seeds: [UInt64] = Array(1...100)
+    static let seeds: [UInt64] = Array(1...60)
     /// Longer than any tick of a random tape is late.
     static let longLateness = 400 * RandomTape.second
 

@@ -140,7 +140,7 @@ private struct ResampleRun {
 }
 
 @Suite("Bars from bars by seed") struct ResampleMachinePropertyTests {
-    static let seeds: [UInt64] = Array(1...60)
+    static let seeds: [UInt64] = Array(1...40)
 
     @Test("bars from bars are the bars from ticks", arguments: seeds)
     func equal(seed: UInt64) throws {

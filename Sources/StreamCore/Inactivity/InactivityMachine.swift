@@ -24,7 +24,7 @@ public struct InactivityMachine: BarMaker {
     let heldMax: Int
     let heldPerKeyMax: Int
     /// Of a repair machine: what it keeps ticks of, and the symbols of which it has too few.
-    var repairExtents: [DirtyRange] = []
+    var repairExtents = RepairExtents()
     var repairRefused: Set<UInt32> = []
 
     /// Sessions do not cut these windows.
@@ -210,10 +210,7 @@ public struct InactivityMachine: BarMaker {
     }
 
     private func isNeeded(_ tick: TickInput, symbol: Int) -> Bool {
-        guard intake.tables.isRepair else { return true }
-        return repairExtents.contains {
-            Int($0.symbol) == symbol && $0.from <= tick.time && tick.time < $0.to
-        }
+        !intake.tables.isRepair || repairExtents.holds(symbol, tick.time)
     }
 
     mutating func expect(_ time: Int64, symbol: Int) {

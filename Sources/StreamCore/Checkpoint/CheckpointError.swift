@@ -21,6 +21,7 @@ public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible 
     public enum Field: String, Hashable, Sendable {
         case header, series, counter, source, provider, symbol, window, fill, input, output, part
         case lateTick = "late tick"
+        case waitingTick = "waiting tick"
         case end
     }
 

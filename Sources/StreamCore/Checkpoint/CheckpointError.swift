@@ -23,6 +23,7 @@ public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible 
     public enum Field: String, Hashable, Sendable {
         case header, series, counter, source, provider, symbol, window, input, output, part
         case lateTick = "late tick"
+        case waitingTick = "waiting tick"
         case tick
         case end
     }

@@ -133,10 +133,11 @@ struct GraphCompiler {
     /// Up to three machines: one that weighs every tick alike, one for the VWAP, and one for the
     /// spread when the others read another number of a quote.
     private mutating func addAggregates(_ rule: AggregateRule, _ calendar: String?, of node: Int) {
+        let isQuotes = kinds[node] == .quote
         let groups: [(LeafPlan.Weight, InputField, [AggregateFunction])] = [
             (.one, rule.bars.field, rule.functions.filter { $0 != .vwap && $0 != .spread }),
-            (.asItIs, rule.bars.field, rule.functions.filter { $0 == .vwap }),
-            (.one, .spread, rule.functions.filter { $0 == .spread }),
+            (.asItIs, .trade, isQuotes ? [] : rule.functions.filter { $0 == .vwap }),
+            (.one, .spread, isQuotes ? rule.functions.filter { $0 == .spread } : []),
         ]
         for (weight, field, functions) in groups where !functions.isEmpty {
             for (maker, indexes) in Self.byMaker(rule.bars.series) {

@@ -154,7 +154,7 @@ struct BarLeaves: Sendable {
     mutating func quote(_ leaf: LeafInput, _ quote: Quote, source: Int, ordinal: UInt64) {
         guard leaf.weight == .asItIs else {
             let value = Trade(
-                header: quote.header, price: plans[leaf.leaf].field.value(of: quote), size: .one)
+                header: quote.header, price: quote.price(of: plans[leaf.leaf].field), size: .one)
             return put(leaf.leaf, value, source: source, ordinal: ordinal)
         }
         let slot = plans[leaf.leaf].slot
@@ -225,24 +225,4 @@ struct BarLeaves: Sendable {
 
 extension Quantity {
     fileprivate static var one: Quantity { Quantity(raw: 100_000_000) }
-}
-
-extension InputField {
-    /// Undefined when a side that it needs is, or when it is no price.
-    fileprivate func value(of quote: Quote) -> Price {
-        let (bid, ask) = (quote.bidPrice, quote.askPrice)
-        switch self {
-        case .trade: return .undefined
-        case .bid: return bid
-        case .ask: return ask
-        case .middle:
-            guard bid.isDefined, ask.isDefined else { return .undefined }
-            // Half of the sum, rounded down, without the sum.
-            return Price(raw: (bid.raw & ask.raw) + ((bid.raw ^ ask.raw) >> 1))
-        case .spread:
-            guard bid.isDefined, ask.isDefined else { return .undefined }
-            let (spread, overflow) = ask.raw.subtractingReportingOverflow(bid.raw)
-            return overflow ? .undefined : Price(raw: spread)
-        }
-    }
 }

@@ -126,6 +126,7 @@ extension BarMachine {
             window.phase.insert(.published)
             closed.append(window.withdrawnBar(reason))
         } else {
+            if tellsEmptyWindows { closed.append(window.bar(reason)) }
             return
         }
         account.series[series].repairs += 1

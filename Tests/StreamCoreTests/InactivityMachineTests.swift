@@ -34,7 +34,7 @@ enum InactivitySamples {
                 let sorted = all.filter { $0.what == .trade }.sorted {
                     ($0.time, $0.source, $0.ordinal) < ($1.time, $1.source, $1.ordinal)
                 }
-                var groups: [[NaiveTick]] = []
+                var groups: [[NumberTick]] = []
                 for tick in sorted {
                     if let last = groups.last?.last, tick.time < last.time + gap(one) {
                         groups[groups.count - 1].append(tick)
@@ -66,7 +66,7 @@ enum InactivitySamples {
 }
 
 @Suite("Inactivity bars by seed") struct InactivityMachinePropertyTests {
-    static let seeds: [UInt64] = Array(1...100)
+    static let seeds: [UInt64] = Array(1...60)
     /// Longer than any tick of a random tape is late.
     static let longLateness = 400 * RandomTape.second
 

@@ -50,7 +50,7 @@ enum NumberSamples {
 }
 
 @Suite("Number bars by seed") struct NumberMachinePropertyTests {
-    static let seeds: [UInt64] = Array(1...200)
+    static let seeds: [UInt64] = Array(1...120)
 
     func calendar(_ seed: UInt64) throws -> SessionCalendar? {
         seed.isMultiple(of: 3) ? nil : try NumberSamples.calendar()

@@ -2,7 +2,9 @@ public import MarketModel
 internal import Primitives
 
 extension ResampleMachine {
-    /// The windows of all series that overlap a range: all finer bars of this time decide them.
+    /// The windows of all series that overlap a range: all finer bars of this time decide them. A
+    /// repair makes all of these anew: the finer machine's ranges are made as wide as this, and what
+    /// it publishes is what the repair machine here is given.
     public func extent(of range: DirtyRange) -> (from: Int64, to: Int64) {
         let first = TickTables.usable(range.from)
         let last = TickTables.usable(range.to)
@@ -19,7 +21,7 @@ extension ResampleMachine {
     }
 
     /// The same rule, tables and indexes, and nothing else. It is given every finer bar of the
-    /// extents as the ticks make it now, in any order; `advance` closes nothing there.
+    /// extents as the finer machine's `absorb` gave it, in any order; `advance` closes nothing there.
     public func repairMachine() -> ResampleMachine {
         var machine = ResampleMachine(
             rule: rule, from: from, unsettledMax: StreamLimits.repairTicksMax / 4)
@@ -31,12 +33,17 @@ extension ResampleMachine {
         return machine
     }
 
-    /// Takes over the windows that overlap the dirty ranges: those that are closed go to `closed`
-    /// with the range's reason, the others go on with the finer bars that were given.
+    /// Takes over the windows that overlap the dirty ranges, or lie within their extents, where all
+    /// finer bars are new: those that are closed go to `closed` with the range's reason, the others
+    /// go on with the finer bars that were given.
     public mutating func absorb(
         _ repaired: ResampleMachine, _ ranges: [DirtyRange], into closed: inout [Bar]
     ) {
         let start = closed.count
+        let extents = ranges.map { range in
+            let (from, to) = extent(of: range)
+            return DirtyRange(symbol: range.symbol, from: from, to: to, reason: range.reason)
+        }
         for symbol in ranges.symbolsInOrder where Int(symbol) < held.count {
             guard !repaired.repairRefused.contains(symbol) else {
                 counters.repairsRefused += 1
@@ -45,14 +52,9 @@ extension ResampleMachine {
             let found = repaired.held[Int(symbol)]
             var replaced: [DirtyRange] = []
             for index in series.indices {
-                let starts = dirtyStarts(Int(symbol), index, found, ranges)
-                for start in starts {
-                    let end = start + series[index].widthNanoseconds
-                    replaced.append(
-                        DirtyRange(
-                            symbol: symbol, from: start, to: end,
-                            reason: ranges.reason(symbol: symbol, from: start, to: end) ?? 0))
-                    replace(replaced[replaced.count - 1], index, found, into: &closed)
+                for window in dirtyWindows(Int(symbol), index, found, ranges, extents) {
+                    replaced.append(window)
+                    replace(window, index, found, into: &closed)
                 }
             }
             exchange(Int(symbol), found, replaced)
@@ -60,18 +62,26 @@ extension ResampleMachine {
         closed.sortOutput(from: start)
     }
 
-    /// Of the windows that overlap a dirty range and are, or were, there.
-    private func dirtyStarts(
-        _ symbol: Int, _ index: Int, _ found: ResampleSymbol, _ ranges: [DirtyRange]
-    ) -> [Int64] {
+    /// With the reason of each, those that are, or were, there.
+    private func dirtyWindows(
+        _ symbol: Int, _ index: Int, _ found: ResampleSymbol, _ ranges: [DirtyRange],
+        _ extents: [DirtyRange]
+    ) -> [DirtyRange] {
         let width = series[index].widthNanoseconds
-        var starts = (found.windows[index] + held[symbol].windows[index]).map(\.start).filter {
-            ranges.reason(symbol: UInt32(symbol), from: $0, to: $0 + width) != nil
+        let name = UInt32(symbol)
+        let starts = (found.windows[index] + held[symbol].windows[index]).map(\.start).sorted()
+        var dirty: [DirtyRange] = []
+        for start in starts where dirty.last?.from != start {
+            let end = start + width
+            let within = extents.filter { $0.from <= start && end <= $0.to }
+            let reason =
+                ranges.reason(symbol: name, from: start, to: end)
+                ?? within.reason(symbol: name, from: start, to: end)
+            if let reason {
+                dirty.append(DirtyRange(symbol: name, from: start, to: end, reason: reason))
+            }
         }
-        starts.sort()
-        var kept: [Int64] = []
-        for start in starts where kept.last != start { kept.append(start) }
-        return kept
+        return dirty
     }
 
     private mutating func replace(

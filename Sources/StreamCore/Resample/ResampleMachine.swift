@@ -91,7 +91,9 @@ public struct ResampleMachine: Sendable {
     private mutating func restart(_ symbol: Int, at time: Int64, isSwitch: Bool) {
         for index in series.indices {
             for start in series[index].window.starts(holding: time) where start < time {
-                guard let place = window(start, symbol: symbol, series: index) else { continue }
+                guard start + series[index].widthNanoseconds > tables.closedThrough(symbol),
+                    let place = window(start, symbol: symbol, series: index)
+                else { continue }
                 held[symbol].windows[index][place].isPartial = true
                 if isSwitch { held[symbol].windows[index][place].switchedAt = time }
             }

@@ -28,6 +28,7 @@ public struct BarMachine: BarMaker {
     /// A tick counter of its own beside `account`: one plain word in the hot path.
     @usableFromInline var receivedTrades: UInt64 = 0
     @usableFromInline let seriesCount: Int
+    @usableFromInline let isOfTrades: Bool
     /// What the hot path may take without a look at the rule.
     @usableFromInline let roundLot: Int64
     @usableFromInline let conditionsMask: UInt64
@@ -54,6 +55,7 @@ public struct BarMachine: BarMaker {
         let shapes = all.map { WindowShape($0.window, calendar: calendar) }
         self.shapes = shapes
         seriesCount = all.count
+        isOfTrades = rule.field == .trade
         roundLot = rule.roundLot
         conditionsMask = rule.conditions == nil || rule.field != .trade ? 0 : UInt64.max
         windows = WindowStore(all, shapes: shapes, limits: limits)

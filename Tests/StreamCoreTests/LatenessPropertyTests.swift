@@ -7,7 +7,7 @@ import Testing
 /// Delayed ticks and repairs: whatever the way, the versions that stand at the end are those of all
 /// ticks, sorted and folded at once.
 @Suite struct LatenessPropertyTests {
-    static let seeds: [UInt64] = Array(1...120)
+    static let seeds: [UInt64] = Array(1...80)
     private static let second = RandomTape.second
 
     /// A bar that stands, whyever it was published.

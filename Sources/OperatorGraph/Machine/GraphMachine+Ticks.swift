@@ -22,8 +22,9 @@ extension GraphMachine {
     }
 
     private mutating func takeTrades(_ walk: inout TradeWalk, _ packet: RawSpan, source: Int) {
-        let symbols = packetSymbols
-        leaves.time[0].trades(source: source) { walk.next(in: packet, symbols) }
+        walk.symbols = packetSymbols
+        leaves.time[0].trades(source: source, in: packet, from: &walk)
+        walk.symbols = []
     }
 
     mutating func define(_ message: MessageBounds, _ packet: RawSpan, source: Int) {

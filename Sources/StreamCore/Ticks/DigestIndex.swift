@@ -52,7 +52,7 @@ struct DigestIndex: Sendable {
         slots[index] = UInt64(piece) << 32 | UInt64(UInt32(truncatingIfNeeded: place + 1))
     }
 
-    /// Reads the slots that the oldest digests want, and what it read into a word that nobody needs,
+    /// Reads the slots that the oldest digests want, and writes a word that nobody needs,
     /// so that the reading is not left out.
     mutating func touch(oldest count: Int, of ring: DigestRing) {
         var sum: UInt64 = 0

@@ -5,8 +5,8 @@ public import Primitives
 ///
 /// The order of arrival does not matter: a tick between two windows makes one of them. A window is
 /// published when the watermark passes its end, and again for each tick that comes within the
-/// lateness; when such a tick moves its open time, which is the bar's key, the bar of the old key is
-/// withdrawn. Only ticks that take effect make a window longer.
+/// lateness; when such a tick moves its open time, which is the bar's key, the bar of the old key
+/// is withdrawn. Only ticks that take effect make a window longer.
 ///
 /// A value that one thread owns. Pure: what it answers follows from the calls alone.
 public struct InactivityMachine: BarMaker {

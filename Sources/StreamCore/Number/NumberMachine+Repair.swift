@@ -49,8 +49,8 @@ extension NumberMachine {
         absorb(repaired, ranges, standing: [], into: &closed)
     }
 
-    /// `standing`: of the sessions before the present one of each dirty symbol, the last versions of
-    /// all bars that stand on the tape. A bar that the ticks do not make any more is withdrawn, one
+    /// `standing`: of the sessions before the present one of each dirty symbol, the last versions
+    /// of all bars that stand on the tape. A bar that the ticks do not make any more is withdrawn, one
     /// that is as it was and in no dirty range is not published again.
     public mutating func absorb(
         _ repaired: NumberMachine, _ ranges: [DirtyRange], standing: [StandingBar],

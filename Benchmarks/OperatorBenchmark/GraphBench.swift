@@ -71,8 +71,8 @@ enum GraphBench {
         }
     }
 
-    /// True when no packet in the steady state allocates. Packets of one symbol: every definition
-    /// makes a name, so that only their number per packet allocates, and it is subtracted.
+    /// True when there are fewer allocations than packets: buffers of closed windows may still grow,
+    /// and nothing may allocate per tick.
     static func run() throws -> Bool {
         var isClean = true
         let packets = try packets(symbols: 10)
@@ -101,7 +101,7 @@ enum GraphBench {
             print(
                 "graph \(name): \(tenths / 10).\(tenths % 10) ns per trade, "
                     + "\(allocations) allocations in \(packets.count / 2) packets")
-            isClean = isClean && allocations <= UInt64(packets.count / 2)
+            isClean = isClean && allocations < UInt64(packets.count / 2)
         }
         return isClean
     }

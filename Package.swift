@@ -200,6 +200,8 @@ let package = Package(
             of: "GraphLanguage",
             uses: ["YAMLFile", "OperatorGraph", "StreamCore", "MarketModel", "Primitives"],
             beside: ["nyse_sessions.py"]),
+        tests(
+            of: "OperatorGraph", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(
             of: "TickSpool",
@@ -266,7 +268,8 @@ let package = Package(
         .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),
         benchmark("StreamCoreBenchmark", uses: ["StreamCore", "MarketModel", "Primitives"]),
         benchmark(
-            "OperatorBenchmark", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
+            "OperatorBenchmark",
+            uses: ["OperatorGraph", "StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         benchmark("TapeCodecBenchmark", uses: ["TapeCodec", "MarketModel", "Primitives"]),
         // A C program on libnats alone, and our own against it.
         .executableTarget(

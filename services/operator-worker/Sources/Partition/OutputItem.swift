@@ -58,7 +58,8 @@ extension PartitionOperator {
         case .suppressed: suppressed += 1
         case .diverged(let ordinal, let expected, let found):
             stopped = RecoverySituation.divergence(
-                at: ordinal, expected: expected, found: found, partition)
+                at: ordinal, expected: expected, found: found, partition,
+                definitionKey: settings.definitionKey)
         }
     }
 

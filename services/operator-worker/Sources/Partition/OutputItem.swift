@@ -14,13 +14,14 @@ enum OutputItem: Sendable {
 
 // From what the machine made to numbered output.
 extension PartitionOperator {
-    /// In the order in which it is published: bars, then late ticks.
+    /// In the order in which it is published: bars, then late ticks, then values.
     mutating func keepOutput(isHidden: Bool, isRepair: Bool = false) {
         if isHidden {
             unpublished += UInt64(output.bars.count)
         } else {
             for bar in output.bars { record(bar, isRepair: isRepair) }
             for late in output.late { record(late) }
+            for value in output.values { record(value) }
         }
         output.removeAll()
     }
@@ -45,6 +46,22 @@ extension PartitionOperator {
             late, symbol: machine.symbols.symbol(at: late.header.symbol),
             series: name(ofSeries: late.series))
         keep(.late(late), verdict)
+    }
+
+    /// Nobody reads a clock for it: it is published when what it is about ends.
+    private mutating func record(_ computed: GraphValue) {
+        let isFirst = computed.reason == BarReason.closed.rawValue
+        let value = IndicatorValue(
+            header: TickHeader(
+                symbol: computed.symbol, providerTime: computed.periodEnd,
+                receiveTime: computed.periodEnd),
+            name: computed.name, value: computed.value, periodStart: computed.periodStart,
+            periodEnd: computed.periodEnd,
+            revision: isFirst ? 0 : UInt32(clamping: ledger.nextOrdinal))
+        let symbol =
+            computed.symbol == TickHeader.noSymbol
+            ? nil : machine.symbols.symbol(at: computed.symbol)
+        keep(.value(value), ledger.record(value, symbol: symbol))
     }
 
     private func name(ofSeries index: UInt16) -> SeriesName {

@@ -3,8 +3,8 @@ public import Primitives
 
 extension BarMachine {
     /// Closes every window whose end is at or before the watermark of the source that feeds its
-    /// symbol, publishes closed ones again that late ticks changed, and fills what has to be filled.
-    /// Appends in order of end, series from the finest, and symbol index.
+    /// symbol, publishes closed ones again that late ticks changed, and fills what has to be
+    /// filled. Appends in order of end, series from the finest, and symbol index.
     ///
     /// A watermark below the last one is counted and changes nothing. In a repair nothing closes.
     public mutating func advance(

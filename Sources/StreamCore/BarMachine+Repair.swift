@@ -31,8 +31,8 @@ extension BarMachine {
 
     /// Takes over the windows of the dirty ranges from a repair machine that was given every tick
     /// of their extents. Closed ones are published with the greatest of their ranges' reasons, in
-    /// order of end, series and symbol; a window without a trade is withdrawn if something of it was
-    /// excluded, and left alone otherwise. Open ones are replaced.
+    /// order of end, series and symbol; a window without a trade is withdrawn if something of it
+    /// was excluded, and left alone otherwise. Open ones are replaced.
     ///
     /// A window for which the repair machine had no room is not in it: what stands, stays.
     public mutating func absorb(

@@ -32,13 +32,14 @@ public enum StreamLimits {
     /// are a configuration error.
     public static let fillMax = 100_000
 
-    /// Windows of one symbol and series, open or kept for late ticks. A packet holds fewer ticks than this, so only a
-    /// watermark that stands still, or ticks far in the future, come here. At the limit a tick
-    /// that needs one more window is refused, counted and listed (`LateTick.Reason.windowLimit`).
+    /// Windows of one symbol and series, open or kept for late ticks. A packet holds fewer ticks
+    /// than this, so only a watermark that stands still, or ticks far in the future, come here. At
+    /// the limit a tick that needs one more window is refused, counted and listed
+    /// (`LateTick.Reason.windowLimit`).
     public static let openWindowsPerKeyMax = 4_096
 
-    /// Those of one partition, all symbols and series together. Same behaviour. A repair that comes
-    /// here publishes nothing for the windows for which there was no room (`repairsRefused`).
+    /// Those of one partition, all symbols and series together. Same behaviour. A repair that
+    /// comes here publishes nothing for windows for which there was no room (`repairsRefused`).
     public static let openWindowsMax = 524_288
 
     /// Late ticks that wait to be taken. Beyond it they are counted (`lateUnlisted`), not listed.

@@ -52,6 +52,9 @@ struct MachineRun {
         machine.source(source, firstSeen: .undefined) ?? BarMachine.noSource
     }
 
+    /// Versions that a repair made.
+    mutating func append(_ versions: [Bar]) { closed += versions }
+
     var named: [NamedBar] { closed.map { named($0) } }
 
     func named(_ bar: Bar) -> NamedBar {

@@ -31,8 +31,8 @@ struct NamedBar: Hashable {
 }
 
 /// Versions of bars by the most obvious way: every window keeps a list of its ticks, and at each
-/// watermark the list of those that end or changed is sorted and folded. Shares no arithmetic and no
-/// state with the machine.
+/// watermark the list of those that end or changed is sorted and folded. Shares no arithmetic and
+/// no state with the machine.
 struct NaiveBars {
     /// A window while ticks may come.
     struct Group {

@@ -91,7 +91,8 @@ import Testing
     func impossible() throws {
         let machine = try Samples.machine()
         let good = machine.snapshot
-        // The last block before the fills, of which there are none, is a window, and the late tick is the last block.
+        // The last block before the fills, of which there are none, is a window, and the late tick
+        // is the last block.
         let late = good.count - 8 - LateTick.encodedBytes
         let window = late - 8 - WindowState.encodedBytes
         func refusal(at offset: Int, _ value: UInt8) -> CheckpointError? {

@@ -6,21 +6,38 @@ internal import StreamCore
 /// because all are told of them in the same order.
 struct BarLeaves: Sendable {
     let plans: [LeafPlan]
+    let resamplePlans: [ResamplePlan]
     var time: [BarMachine] = []
     var number: [NumberMachine] = []
     var inactivity: [InactivityMachine] = []
+    /// Those that make bars of the others' bars.
+    var resamples: [ResampleMachine] = []
 
     /// No machines yet.
-    private init(empty plans: [LeafPlan]) { self.plans = plans }
+    private init(empty plan: GraphPlan) {
+        plans = plan.leaves
+        resamplePlans = plan.resamples
+    }
 
-    init(_ plans: [LeafPlan]) {
-        self.init(empty: plans)
+    init(_ plan: GraphPlan) {
+        self.init(empty: plan)
         for plan in plans {
             switch plan.maker {
             case .time: time.append(BarMachine(rule: plan.rule, calendar: plan.calendar))
             case .number: number.append(NumberMachine(rule: plan.rule, calendar: plan.calendar))
             case .inactivity:
                 inactivity.append(InactivityMachine(rule: plan.rule, calendar: plan.calendar))
+            }
+        }
+        resamples = resamplePlans.map { ResampleMachine(rule: $0.rule, from: $0.fine) }
+        tellEmptyWindows()
+    }
+
+    /// Windows without a price are told where bars are made of them: what they left out counts.
+    private mutating func tellEmptyWindows() {
+        for resample in resamplePlans {
+            if case .leaf(let leaf) = resample.origin, plans[leaf].maker == .time {
+                time[plans[leaf].slot].tellsEmptyWindows = true
             }
         }
     }
@@ -36,11 +53,11 @@ struct BarLeaves: Sendable {
         }
     }
 
-    /// By leaf, where its state stands in `bytes`.
+    /// By leaf, and then by resampling node, where its state stands in `bytes`.
     init(
-        _ plans: [LeafPlan], restoring bytes: RawSpan, _ pieces: ArraySlice<Range<Int>>
+        _ plan: GraphPlan, restoring bytes: RawSpan, _ pieces: ArraySlice<Range<Int>>
     ) throws(CheckpointError) {
-        self.init(empty: plans)
+        self.init(empty: plan)
         for (plan, piece) in zip(plans, pieces) {
             let state = bytes.extracting(piece)
             let (rule, calendar) = (plan.rule, plan.calendar)
@@ -54,6 +71,12 @@ struct BarLeaves: Sendable {
                     try InactivityMachine(rule: rule, calendar: calendar, restoring: state))
             }
         }
+        for (plan, piece) in zip(resamplePlans, pieces.dropFirst(plans.count)) {
+            resamples.append(
+                try ResampleMachine(
+                    rule: plan.rule, from: plan.fine, restoring: bytes.extracting(piece)))
+        }
+        tellEmptyWindows()
         guard areAlike else { throw .malformed(.symbol, offset: 0) }
     }
 
@@ -64,6 +87,10 @@ struct BarLeaves: Sendable {
             return sources.entries.map(\.name) == self.sources.entries.map(\.name)
                 && symbols.isLike(self.symbols)
         }
+            && resamples.allSatisfy {
+                $0.sources.entries.map(\.name) == sources.entries.map(\.name)
+                    && $0.symbols.isLike(symbols)
+            }
     }
 
     // MARK: tables
@@ -102,12 +129,14 @@ struct BarLeaves: Sendable {
     var openWindows: Int {
         time.reduce(0) { $0 + $1.openWindows } + number.reduce(0) { $0 + $1.openWindows }
             + inactivity.reduce(0) { $0 + $1.openWindows }
+            + resamples.reduce(0) { $0 + $1.openWindows }
     }
 
     mutating func tapeStarts(at moment: Timestamp) {
         for slot in time.indices { time[slot].tapeStarts(at: moment) }
         for slot in number.indices { number[slot].tapeStarts(at: moment) }
         for slot in inactivity.indices { inactivity[slot].tapeStarts(at: moment) }
+        for slot in resamples.indices { resamples[slot].tapeStarts(at: moment) }
     }
 
     mutating func source(_ name: SourceName, firstSeen: Timestamp) -> Int? {
@@ -117,6 +146,7 @@ struct BarLeaves: Sendable {
         for slot in inactivity.indices {
             index = inactivity[slot].source(name, firstSeen: firstSeen)
         }
+        for slot in resamples.indices { _ = resamples[slot].source(name, firstSeen: firstSeen) }
         return index
     }
 
@@ -127,102 +157,7 @@ struct BarLeaves: Sendable {
         for slot in inactivity.indices {
             index = inactivity[slot].symbol(subscription, source: source)
         }
+        for slot in resamples.indices { _ = resamples[slot].symbol(subscription, source: source) }
         return index
     }
-
-    // MARK: ticks
-
-    @inline(__always)
-    mutating func trade(_ leaf: LeafInput, _ trade: Trade, source: Int, ordinal: UInt64) {
-        guard leaf.weight == .asItIs else {
-            return weighOne(leaf.leaf, trade, source: source, ordinal: ordinal)
-        }
-        put(leaf.leaf, trade, source: source, ordinal: ordinal)
-    }
-
-    @inline(__always)
-    private mutating func put(_ leaf: Int, _ trade: Trade, source: Int, ordinal: UInt64) {
-        let slot = plans[leaf].slot
-        switch plans[leaf].maker {
-        case .time: time[slot].trade(trade, source: source, ordinal: ordinal)
-        case .number: number[slot].trade(trade, source: source, ordinal: ordinal)
-        case .inactivity: inactivity[slot].trade(trade, source: source, ordinal: ordinal)
-        }
-    }
-
-    @inline(__always)
-    mutating func quote(_ leaf: LeafInput, _ quote: Quote, source: Int, ordinal: UInt64) {
-        guard leaf.weight == .asItIs else {
-            let value = Trade(
-                header: quote.header, price: quote.price(of: plans[leaf.leaf].field), size: .one)
-            return put(leaf.leaf, value, source: source, ordinal: ordinal)
-        }
-        let slot = plans[leaf.leaf].slot
-        switch plans[leaf.leaf].maker {
-        case .time: time[slot].quote(quote, source: source, ordinal: ordinal)
-        case .number: number[slot].quote(quote, source: source, ordinal: ordinal)
-        case .inactivity: inactivity[slot].quote(quote, source: source, ordinal: ordinal)
-        }
-    }
-
-    /// Odd lots are told by the size, which the machine does not see.
-    private mutating func weighOne(_ leaf: Int, _ trade: Trade, source: Int, ordinal: UInt64) {
-        if trade.size.isDefined, trade.size.raw >= 0 {
-            switch plans[leaf].oddLots {
-            case .exclude(let below) where trade.size < below,
-                .volumeOnly(let below) where trade.size < below:
-                return exclude(leaf, trade.header, source: source)
-            default: break
-            }
-        }
-        var weighed = trade
-        // A trade without a size stays one: the machine counts it as undefined.
-        if trade.size.isDefined, trade.size.raw >= 0 { weighed.size = .one }
-        put(leaf, weighed, source: source, ordinal: ordinal)
-    }
-
-    mutating func exclude(_ leaf: Int, _ header: TickHeader, source: Int) {
-        let slot = plans[leaf].slot
-        switch plans[leaf].maker {
-        case .time: time[slot].exclude(header, source: source)
-        case .number: number[slot].exclude(header, source: source)
-        case .inactivity: inactivity[slot].exclude(header, source: source)
-        }
-    }
-
-    // MARK: output
-
-    mutating func advance(
-        _ leaf: Int, source: Int, watermark: Timestamp, into closed: inout [Bar]
-    ) {
-        let slot = plans[leaf].slot
-        switch plans[leaf].maker {
-        case .time: time[slot].advance(source: source, watermark: watermark, into: &closed)
-        case .number: number[slot].advance(source: source, watermark: watermark, into: &closed)
-        case .inactivity:
-            inactivity[slot].advance(source: source, watermark: watermark, into: &closed)
-        }
-    }
-
-    mutating func takeLateTicks(_ leaf: Int, into late: inout [LateTick]) {
-        let slot = plans[leaf].slot
-        switch plans[leaf].maker {
-        case .time: time[slot].takeLateTicks(into: &late)
-        case .number: number[slot].takeLateTicks(into: &late)
-        case .inactivity: inactivity[slot].takeLateTicks(into: &late)
-        }
-    }
-
-    mutating func takeOpenBars(_ leaf: Int, into open: inout [Bar]) {
-        let slot = plans[leaf].slot
-        switch plans[leaf].maker {
-        case .time: time[slot].takeOpenBars(into: &open)
-        case .number: number[slot].takeOpenBars(into: &open)
-        case .inactivity: inactivity[slot].takeOpenBars(into: &open)
-        }
-    }
-}
-
-extension Quantity {
-    fileprivate static var one: Quantity { Quantity(raw: 100_000_000) }
 }

@@ -3,7 +3,8 @@ public import StreamCore
 // One state of all nodes: a head that names the program, and a piece for each machine and stage.
 extension GraphMachine {
     private static func pieces(of plan: GraphPlan) -> Int {
-        plan.leaves.count + plan.deduplicates.count + plan.throttles.count + plan.customs.count
+        plan.leaves.count + plan.resamples.count + plan.deduplicates.count
+            + plan.throttles.count + plan.customs.count
     }
 
     /// Appends all that decides what this machine will answer. Bounded by
@@ -13,6 +14,7 @@ extension GraphMachine {
             program: program.hash, received: received, pieces: Self.pieces(of: program.plan),
             into: &bytes)
         for leaf in leaves.plans.indices { leaves.encode(leaf, into: &bytes) }
+        for resample in leaves.resamples { resample.encode(into: &bytes) }
         for deduplicator in stages.deduplicators { deduplicator.encode(into: &bytes) }
         for throttle in stages.throttles { throttle.encode(into: &bytes) }
         for custom in stages.operators {
@@ -26,9 +28,9 @@ extension GraphMachine {
         let (received, pieces) = try StateDirectory.pieces(
             of: bytes, program: program.hash, count: Self.pieces(of: plan))
         var rest = pieces[...]
-        let leaves = try BarLeaves(
-            plan.leaves, restoring: bytes, rest.prefix(plan.leaves.count))
-        rest = rest.dropFirst(plan.leaves.count)
+        let machines = plan.leaves.count + plan.resamples.count
+        let leaves = try BarLeaves(plan, restoring: bytes, rest.prefix(machines))
+        rest = rest.dropFirst(machines)
         var stages = TickStages(program)
         for (index, rule) in plan.deduplicates.enumerated() {
             let piece = rest.removeFirst()

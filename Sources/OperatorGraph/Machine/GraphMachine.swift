@@ -17,12 +17,12 @@ public struct GraphMachine: Sendable {
     var definedSymbols = 0
     /// What the indexes of the packet at hand mean in the machines.
     var packetSymbols: [UInt32] = []
-    private var closed: [Bar] = []
+    var closed: [Bar] = []
     private var listed: [LateTick] = []
 
     public init(_ program: GraphProgram) {
         self.program = program
-        leaves = BarLeaves(program.plan.leaves)
+        leaves = BarLeaves(program.plan)
         stages = TickStages(program)
     }
 
@@ -78,12 +78,24 @@ public struct GraphMachine: Sendable {
                 takeTicks(header, packet, source: source, into: &output)
             }
         }
+        advance(source, to: header.watermark, into: &output)
+        return true
+    }
+
+    private mutating func advance(
+        _ source: Int, to watermark: Timestamp, into output: inout GraphOutput
+    ) {
         for leaf in leaves.plans.indices {
-            leaves.advance(leaf, source: source, watermark: header.watermark, into: &closed)
+            leaves.advance(leaf, source: source, watermark: watermark, into: &closed)
+            if !leaves.resamples.isEmpty { leaves.resample(closed, from: .leaf(leaf)) }
             publish(leaf, into: &output)
             list(leaf, into: &output)
         }
-        return true
+        for slot in leaves.resamples.indices {
+            leaves.resamples[slot].advance(source: source, watermark: watermark, into: &closed)
+            leaves.resample(closed, from: .resample(slot))
+            publishResampled(slot, into: &output)
+        }
     }
 
     /// Moves what a machine closed to where it is published.
@@ -102,8 +114,12 @@ public struct GraphMachine: Sendable {
         closed.removeAll(keepingCapacity: true)
     }
 
-    mutating func absorb(_ repaired: BarLeaves, _ leaf: Int, _ ranges: [DirtyRange]) {
-        leaves.absorb(repaired, leaf, ranges, into: &closed)
+    mutating func publishResampled(_ slot: Int, into output: inout GraphOutput) {
+        for var bar in closed {
+            bar.series = leaves.resamplePlans[slot].series[Int(bar.series)]
+            output.bars.append(bar)
+        }
+        closed.removeAll(keepingCapacity: true)
     }
 
     private mutating func list(_ leaf: Int, into output: inout GraphOutput) {
@@ -125,6 +141,13 @@ public struct GraphMachine: Sendable {
         for (leaf, plan) in leaves.plans.enumerated() where plan.values.isEmpty {
             let first = open.count
             leaves.takeOpenBars(leaf, into: &open)
+            for index in first..<open.count {
+                open[index].series = plan.series[Int(open[index].series)]
+            }
+        }
+        for (slot, plan) in leaves.resamplePlans.enumerated() {
+            let first = open.count
+            leaves.resamples[slot].takeOpenBars(into: &open)
             for index in first..<open.count {
                 open[index].series = plan.series[Int(open[index].series)]
             }

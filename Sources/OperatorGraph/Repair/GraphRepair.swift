@@ -1,4 +1,4 @@
-internal import MarketModel
+public import MarketModel
 internal import Primitives
 public import StreamCore
 public import TapeCodec
@@ -32,9 +32,9 @@ public struct GraphRepair: Sendable {
         self.plan = plan
         program = machine.program
         symbols = machine.symbols
-        leaves = machine.leaves.repairLeaves(for: plan.ranges)
+        leaves = machine.leaves.repairLeaves(for: plan.needs)
         extents = machine.leaves.plans.indices.map { leaf in
-            RepairExtents(plan.ranges, symbols: machine.symbols.count) {
+            RepairExtents(plan.needs.byLeaf[leaf], symbols: machine.symbols.count) {
                 machine.leaves.extent(leaf, of: $0)
             }
         }
@@ -203,11 +203,34 @@ extension GraphMachine {
     }
 
     /// Publishes what a repair computed, which was made for this machine as it stands and was given
-    /// every packet of its plan.
-    public mutating func absorb(_ repair: GraphRepair, into output: inout GraphOutput) {
+    /// every packet of its plan. `standing` are bars of `RepairPlan.standingSeries` as they are on
+    /// the tape, with the indexes of this machine and program.
+    public mutating func absorb(
+        _ repair: GraphRepair, standing: [Bar] = [], into output: inout GraphOutput
+    ) {
+        let made = leaves.resampled(repair.leaves, repair.plan.needs)
         for leaf in leaves.plans.indices {
-            absorb(repair.leaves, leaf, repair.plan.ranges)
+            leaves.absorb(
+                made, leaf, repair.plan.ranges, standing: self.standing(standing, of: leaf),
+                into: &closed)
             publish(leaf, into: &output)
+        }
+        for slot in leaves.resamples.indices {
+            leaves.resamples[slot].absorb(
+                made.resamples[slot], repair.plan.ranges, into: &closed)
+            publishResampled(slot, into: &output)
+        }
+    }
+
+    /// With the machine's own series indexes.
+    private func standing(_ bars: [Bar], of leaf: Int) -> [StandingBar] {
+        let plan = leaves.plans[leaf]
+        guard plan.maker != .time else { return [] }
+        return bars.compactMap { bar in
+            guard let series = plan.series.firstIndex(of: bar.series) else { return nil }
+            var own = bar
+            own.series = UInt16(truncatingIfNeeded: series)
+            return StandingBar(own)
         }
     }
 }

@@ -3,7 +3,7 @@ public import Primitives
 public import StreamCore
 
 /// What has to be read again for some dirty ranges.
-public struct RepairPlan: Hashable, Sendable {
+public struct RepairPlan: Sendable {
     /// All ticks with event times in [from, to) are needed, and those before `windowsFrom` only so
     /// that stages remember what they would have remembered.
     public let from: Timestamp
@@ -13,19 +13,26 @@ public struct RepairPlan: Hashable, Sendable {
     public let ranges: [DirtyRange]
     /// In ascending order.
     public let symbols: [UInt32]
+    /// Published series whose bars may begin at other times after a repair. To withdraw those that
+    /// are no more, `absorb` wants the bars that stand: of these series and `symbols`, the last
+    /// versions that overlap [windowsFrom, to).
+    public let standingSeries: [UInt16]
+    let needs: RepairNeeds
 
     /// More are put together into one for each symbol, from its first moment to its last.
     public static let rangesMax = 1_024
 
     /// Nil without a range.
     init?(_ dirty: [DirtyRange], leaves: BarLeaves, warmUp: Int64) {
+        guard !dirty.isEmpty else { return nil }
         ranges = dirty.count > Self.rangesMax ? Self.merged(dirty) : dirty
         symbols = Set(ranges.map(\.symbol)).sorted()
-        guard !ranges.isEmpty else { return nil }
+        standingSeries = leaves.plans.filter { $0.maker != .time }.flatMap(\.series).sorted()
+        needs = RepairNeeds(ranges, leaves)
         var from = Int64.max
         var to = Int64.min
-        for range in ranges {
-            for leaf in leaves.plans.indices {
+        for leaf in leaves.plans.indices {
+            for range in needs.byLeaf[leaf] {
                 let extent = leaves.extent(leaf, of: range)
                 from = min(from, extent.from)
                 to = max(to, extent.to)

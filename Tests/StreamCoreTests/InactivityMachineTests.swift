@@ -34,7 +34,7 @@ enum InactivitySamples {
                 let sorted = all.filter { $0.what == .trade }.sorted {
                     ($0.time, $0.source, $0.ordinal) < ($1.time, $1.source, $1.ordinal)
                 }
-                var groups: [[NaiveTick]] = []
+                var groups: [[NumberTick]] = []
                 for tick in sorted {
                     if let last = groups.last?.last, tick.time < last.time + gap(one) {
                         groups[groups.count - 1].append(tick)

@@ -4,7 +4,7 @@ import Primitives
 @testable import StreamCore
 
 /// One thing of one symbol, as a naive calculation sorts it.
-struct NaiveTick {
+struct NumberTick {
     enum What: Equatable {
         case trade
         case noTrade
@@ -25,7 +25,7 @@ struct NaiveTick {
 /// Which ticks of a tape a machine that waits for the watermark has to take: by walking over it
 /// once. Shares no code with the machine.
 struct NaiveIntake {
-    var taken: [Symbol: [NaiveTick]] = [:]
+    var taken: [Symbol: [NumberTick]] = [:]
     var late: Set<String> = []
     /// By symbol: what was taken from the queue.
     var drained: [Symbol: Int64] = [:]
@@ -47,7 +47,12 @@ struct NaiveIntake {
         self.session = session
         for (index, event) in tape.enumerated() {
             switch event {
-            case .source: break
+            case .source, .quote: break
+            case .excluded(let header, let symbol, let source):
+                var trade = Trade(
+                    header: header, price: Price(raw: 0), size: Quantity(raw: 0))
+                trade.header.flags.insert(.snapshot)
+                take(trade, symbol, source, 0, countsAll: index < repairedAt)
             case .watermark(let source, let time): advance(source, time.nanoseconds)
             case .definition(let subscription, let source):
                 define(subscription, source, countsRestarts: index >= repairedAt)
@@ -90,14 +95,14 @@ struct NaiveIntake {
         since[symbol] = begins
         guard countsRestarts else { return }
         if begins >= closed(symbol) {
-            let mark = NaiveTick(what: .restart, time: begins, source: source.text)
+            let mark = NumberTick(what: .restart, time: begins, source: source.text)
             taken[symbol, default: []].append(mark)
         } else {
             // What is in progress at the moment.
             let done = drained[symbol] ?? Int64.min
             let last = (taken[symbol] ?? []).map(\.time).filter { $0 < done }.max()
             guard let last, let session = session(last), session.close > done else { return }
-            taken[symbol, default: []].append(NaiveTick(what: .restart, time: done))
+            taken[symbol, default: []].append(NumberTick(what: .restart, time: done))
         }
     }
 
@@ -117,7 +122,7 @@ struct NaiveIntake {
             return
         }
         taken[symbol, default: []].append(
-            NaiveTick(
+            NumberTick(
                 what: isTrade ? .trade : isNew ? .undefined : .noTrade, time: time,
                 source: source.text, ordinal: isTrade ? ordinal : 0, provider: feed.provider,
                 price: trade.price.raw, size: trade.size.raw))
@@ -148,9 +153,9 @@ struct NaiveNumberBars {
     }
 
     private mutating func cut(
-        _ ticks: [NaiveTick], open: Int64, isOver: Bool, symbol: Symbol, _ series: BarSeries
+        _ ticks: [NumberTick], open: Int64, isOver: Bool, symbol: Symbol, _ series: BarSeries
     ) {
-        var group: [NaiveTick] = []
+        var group: [NumberTick] = []
         var number: Int64 = 0
         let start = max(intake.tapeStart, intake.firstSince[symbol] ?? Int64.min)
         var isPartial = open < start
@@ -177,7 +182,7 @@ struct NaiveNumberBars {
     }
 
     private mutating func add(
-        _ group: [NaiveTick], _ symbol: Symbol, _ series: BarSeries, _ number: Int64,
+        _ group: [NumberTick], _ symbol: Symbol, _ series: BarSeries, _ number: Int64,
         _ isPartial: Bool
     ) {
         let isMarked = isPartial || group.contains { $0.what == .restart }
@@ -189,7 +194,7 @@ struct NaiveNumberBars {
     }
 }
 
-extension [NaiveTick] {
+extension [NumberTick] {
     /// Of sorted ticks; the window ends 1 ns behind the last trade.
     func bar(
         _ symbol: Symbol, _ series: BarSeries, number: Int64, flags: BarFlags
@@ -206,12 +211,19 @@ extension [NaiveTick] {
             closeTime: last.time + 1,
             prices: [
                 first.price, prices.max() ?? 0, prices.min() ?? 0, last.price,
-                NaiveBars.vwap(notional, volume),
+                Self.vwap(notional, volume),
             ],
             trades: UInt64(trades.count),
             excluded: Bar.Excluded(
                 filter: UInt32(filter { $0.what == .noTrade }.count),
                 undefined: UInt32(filter { $0.what == .undefined }.count)),
             volume: volume, notional: notional)
+    }
+
+    /// By schoolbook: twice the numerator plus the divisor, divided by twice the divisor.
+    private static func vwap(_ notional: Int128, _ volume: Int128) -> Int64 {
+        guard volume > 0 else { return Int64.max }
+        let rounded = (2 * notional.magnitude + volume.magnitude) / (2 * volume.magnitude)
+        return Int64(rounded) * (notional < 0 ? -1 : 1)
     }
 }

@@ -26,6 +26,12 @@ struct MakerRun<Machine: BarMaker> {
         case .trade(var trade, let symbol, let source, let ordinal):
             trade.header.symbol = machine.symbols.index(of: symbol) ?? BarMachine.noSymbol
             machine.trade(trade, source: index(of: source), ordinal: ordinal)
+        case .quote(var quote, let symbol, let source, let ordinal):
+            quote.header.symbol = machine.symbols.index(of: symbol) ?? BarMachine.noSymbol
+            machine.quote(quote, source: index(of: source), ordinal: ordinal)
+        case .excluded(var header, let symbol, let source):
+            header.symbol = machine.symbols.index(of: symbol) ?? BarMachine.noSymbol
+            machine.exclude(header, source: index(of: source))
         case .watermark(let source, let time):
             machine.advance(source: index(of: source), watermark: time, into: &closed)
         }

@@ -159,11 +159,12 @@ public struct NumberMachine: BarMaker {
             keepForRepair(tick, symbol: symbol)
             return nil
         }
-        guard tick.time >= intake.tables.closedThrough(symbol) else {
-            return isCounted ? .windowClosed : nil
+        let isLate = tick.time < intake.tables.closedThrough(symbol)
+        if !isLate, waiting < waitingMax {
+            wait(tick, symbol: symbol)
+        } else if !tick.effect.isEmpty {
+            return isLate ? .windowClosed : .windowLimit
         }
-        guard waiting < waitingMax else { return isCounted ? .windowLimit : nil }
-        wait(tick, symbol: symbol)
         if isCounted { count(tick.setsPrice ? \.counted : \.leftOut) }
         return nil
     }

@@ -25,8 +25,15 @@ struct BarSums: Hashable, Sendable {
         excluded.add(bar.excluded)
         flags.formUnion(bar.flags.intersection([.partial, .mixedProviders]))
         if bar.flags.contains(.withdrawn) { hasWithdrawn = true }
+        volume &+= bar.volume
+        let (sum, overflow) = notional.addingReportingOverflow(bar.notional)
+        notional = sum
+        if overflow { notionalCarry &+= bar.notional < 0 ? -1 : 1 }
+        // What left 128 bits in the finer bar did so here, too.
+        if bar.notional == Int128.max { notionalCarry &+= 1 }
+        if bar.notional == Int128.min { notionalCarry &-= 1 }
         // A filled bar has prices, but nothing happened in it.
-        guard bar.trades > 0, !bar.flags.contains(.filled) else { return }
+        guard bar.trades > 0 else { return }
         if trades == 0 {
             open = bar.open.raw
             firstOpen = bar.openTime.nanoseconds
@@ -36,13 +43,6 @@ struct BarSums: Hashable, Sendable {
         high = max(high, bar.high.raw)
         low = min(low, bar.low.raw)
         trades &+= bar.trades
-        volume &+= bar.volume
-        let (sum, overflow) = notional.addingReportingOverflow(bar.notional)
-        notional = sum
-        if overflow { notionalCarry &+= bar.notional < 0 ? -1 : 1 }
-        // What left 128 bits in the finer bar did so here, too.
-        if bar.notional == Int128.max { notionalCarry &+= 1 }
-        if bar.notional == Int128.min { notionalCarry &-= 1 }
     }
 
     /// Nil when there were no trades.
@@ -113,8 +113,8 @@ extension BarSums {
         else { return nil }
         let isPossible =
             trades == 0
-            ? high == Int64.min && low == Int64.max && volume == 0 && notional == 0
-                && firstOpen == Int64.max && lastOpen == Int64.min
+            ? high == Int64.min && low == Int64.max && firstOpen == Int64.max
+                && lastOpen == Int64.min
             : low <= high && firstOpen <= lastOpen
         guard isPossible else { return nil }
     }

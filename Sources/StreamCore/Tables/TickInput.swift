@@ -23,13 +23,14 @@ struct TickInput: Hashable, Sendable {
     var effect: TradeEffect = []
     var note = Note.none
 
-    var setsPrice: Bool { !effect.isDisjoint(with: [.last, .range]) }
+    var setsPrice: Bool { effect.setsPrice }
 
     /// The order within a window: (event time, source name, ordinal).
     func precedes(_ other: TickInput, _ sources: SourceTable) -> Bool {
         guard time == other.time else { return time < other.time }
-        return feed.source == other.feed.source
-            ? ordinal < other.ordinal : sources.precedes(feed.source, other.feed.source)
+        if feed.source == other.feed.source { return ordinal < other.ordinal }
+        if feed == .foreign || other.feed == .foreign { return feed == .foreign }
+        return sources.precedes(feed.source, other.feed.source)
     }
 }
 
@@ -40,49 +41,14 @@ extension BarRule {
             time: trade.header.eventTime.nanoseconds, ordinal: ordinal, price: trade.price.raw,
             size: trade.size.raw, feed: feed, effect: .all)
         guard !isPlain else { return input }
-        if let conditions {
-            input.effect = conditions.effect(of: trade.conditions)
-            if !input.setsPrice { input.note = .condition }
-        }
-        switch oddLots {
-        case .count: break
-        case .volumeOnly(let below):
-            if trade.size < below { input.become(.oddLot, [.volume]) }
-        case .exclude(let below):
-            if trade.size < below { input.become(.oddLot, []) }
-        }
+        let (effect, exclusion) = effect(of: trade)
+        input.effect = effect
+        if !effect.setsPrice { input.note = exclusion == .oddLot ? .oddLot : .condition }
         return input
-    }
-
-    /// The number that the node looks at in a quote; nil when a side of it is not there.
-    func value(_ quote: Quote) -> Int64? {
-        let bid = quote.bidPrice
-        let ask = quote.askPrice
-        let value: Int64
-        switch field {
-        case .bid, .trade: value = bid.raw
-        case .ask: value = ask.raw
-        case .middle:
-            guard bid.isDefined, ask.isDefined else { return nil }
-            // The mean rounded down, without the sum that might leave 64 bits.
-            value = (bid.raw & ask.raw) + ((bid.raw ^ ask.raw) >> 1)
-        case .spread:
-            guard bid.isDefined, ask.isDefined else { return nil }
-            let (difference, overflow) = ask.raw.subtractingReportingOverflow(bid.raw)
-            guard !overflow else { return nil }
-            value = difference
-        }
-        return value == Int64.max ? nil : value
     }
 }
 
 extension TickInput {
-    /// A rule leaves less of it. What set no price before stays counted under the rule before.
-    fileprivate mutating func become(_ note: Note, _ limit: TradeEffect) {
-        effect.formIntersection(limit)
-        if self.note == .none { self.note = note }
-    }
-
     static let encodedBytes = 40
 
     func encode(into bytes: inout [UInt8]) {

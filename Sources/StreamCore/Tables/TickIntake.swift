@@ -36,23 +36,20 @@ struct TickIntake: Sendable {
     mutating func admit(_ trade: Trade, source: Int, ordinal: UInt64) -> Admission {
         guard let feed = begin(trade.header, source: source) else { return .nothing }
         guard trade.header.isNew else { return exclude(trade.header, feed, .filter) }
-        guard trade.price.isDefined, trade.size.isDefined, trade.size.raw >= 0,
-            trade.header.eventTime.isUsable
-        else { return exclude(trade.header, feed, .undefined) }
+        guard trade.isComplete else { return exclude(trade.header, feed, .undefined) }
         return .tick(rule.input(trade, ordinal: ordinal, feed: feed))
     }
 
     mutating func admit(_ quote: Quote, source: Int, ordinal: UInt64) -> Admission {
         guard let feed = begin(quote.header, source: source) else { return .nothing }
-        guard !quote.header.flags.contains(.snapshot) else {
-            return exclude(quote.header, feed, .filter)
-        }
-        guard let value = rule.value(quote), quote.header.eventTime.isUsable else {
+        guard quote.header.isNew else { return exclude(quote.header, feed, .filter) }
+        let price = quote.price(of: rule.field)
+        guard price.isDefined, quote.header.eventTime.isUsable else {
             return exclude(quote.header, feed, .undefined)
         }
         return .tick(
             TickInput(
-                time: quote.header.eventTime.nanoseconds, ordinal: ordinal, price: value,
+                time: quote.header.eventTime.nanoseconds, ordinal: ordinal, price: price.raw,
                 feed: feed, effect: .all))
     }
 

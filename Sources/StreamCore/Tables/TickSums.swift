@@ -20,7 +20,6 @@ struct TickSums: Hashable, Sendable {
     /// Of the first tick that took effect.
     private var feed = SymbolTable.Feed.none
     private var hasLast = false
-    private var hasRange = false
     var flags: BarFlags = []
     var excluded = Bar.Excluded()
 
@@ -43,8 +42,9 @@ struct TickSums: Hashable, Sendable {
         guard tick.setsPrice else { return }
         trades &+= 1
         addEnds(tick, tick, isLast: tick.effect.contains(.last), isFirst: trades == 1, sources)
-        addRange(
-            tick.price, tick.price, isRange: tick.effect.contains(.range), isFirst: trades == 1)
+        guard tick.effect.contains(.range) else { return }
+        high = max(high, tick.price)
+        low = min(low, tick.price)
     }
 
     mutating func merge(_ other: TickSums, _ sources: SourceTable) {
@@ -58,7 +58,8 @@ struct TickSums: Hashable, Sendable {
         add(notional: other.notional, carry: other.notionalCarry)
         guard other.trades > 0 else { return }
         addEnds(other.open, other.close, isLast: other.hasLast, isFirst: trades == 0, sources)
-        addRange(other.high, other.low, isRange: other.hasRange, isFirst: trades == 0)
+        high = max(high, other.high)
+        low = min(low, other.low)
         trades &+= other.trades
     }
 
@@ -88,17 +89,6 @@ struct TickSums: Hashable, Sendable {
         }
     }
 
-    private mutating func addRange(_ high: Int64, _ low: Int64, isRange: Bool, isFirst: Bool) {
-        if isFirst || isRange && !hasRange {
-            self.high = high
-            self.low = low
-            hasRange = isRange
-        } else if isRange == hasRange {
-            self.high = max(self.high, high)
-            self.low = min(self.low, low)
-        }
-    }
-
     /// Nil when nothing set a price.
     func bar(symbol: UInt32, series: UInt16, from: Int64, to: Int64) -> Bar? {
         guard trades > 0 else { return nil }
@@ -107,8 +97,9 @@ struct TickSums: Hashable, Sendable {
             closeTime: Timestamp(nanoseconds: to))
         bar.flags = flags
         bar.open = Price(raw: open.price)
-        bar.high = Price(raw: high)
-        bar.low = Price(raw: low)
+        // A trade may set the close and not the range: no bar closes outside of it.
+        bar.high = Price(raw: max(high, open.price, close.price))
+        bar.low = Price(raw: min(low, open.price, close.price))
         bar.close = Price(raw: close.price)
         bar.trades = trades
         bar.excluded = excluded
@@ -139,8 +130,7 @@ extension TickSums {
         bytes.append(integer: excluded.undefined)
         bytes.append(flags.rawValue)
         bytes.append(hasLast ? 1 : 0)
-        bytes.append(hasRange ? 1 : 0)
-        bytes.append(contentsOf: [0, 0, 0, 0, 0])
+        bytes.append(contentsOf: [0, 0, 0, 0, 0, 0])
         open.encode(into: &bytes)
         close.encode(into: &bytes)
     }
@@ -161,9 +151,8 @@ extension TickSums {
             filter: block.uint32(at: 88), undefined: block.uint32(at: 92))
         flags = BarFlags(rawValue: block.uint8(at: 96))
         hasLast = block.uint8(at: 97) == 1
-        hasRange = block.uint8(at: 98) == 1
         guard flags.isSubset(of: [.partial, .mixedProviders]), block.uint8(at: 97) < 2,
-            block.uint8(at: 98) < 2, block.uint8(at: 99) == 0, block.uint32(at: 100) == 0,
+            block.uint16(at: 98) == 0, block.uint32(at: 100) == 0,
             trades < CheckpointLimits.countMax, volume >= 0
         else { return nil }
         let ends = 104 + TickInput.encodedBytes
@@ -172,7 +161,7 @@ extension TickSums {
             guard Self.isNothing(block.extracting(104..<ends), time: Int64.max),
                 Self.isNothing(
                     block.extracting(ends..<ends + TickInput.encodedBytes), time: Int64.min),
-                !hasLast, !hasRange, high == Int64.min, low == Int64.max,
+                !hasLast, high == Int64.min, low == Int64.max,
                 hasPossibleTimes(tables)
             else { return nil }
             return
@@ -181,7 +170,7 @@ extension TickSums {
             let close = TickInput(
                 block.extracting(ends..<ends + TickInput.encodedBytes), tables),
             hasPossibleTimes(tables), hasTicks, open.time >= firstTime, close.time <= lastTime,
-            open.time <= close.time, low <= high, low != Int64.max
+            open.time <= close.time, low <= high || low == Int64.max && high == Int64.min
         else { return nil }
         self.open = open
         self.close = close

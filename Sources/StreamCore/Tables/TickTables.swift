@@ -66,7 +66,7 @@ struct TickTables: Sendable {
         let feed = symbols.feeds[symbol]
         if feed.source == source { return feed }
         guard isRepair, header.flags.contains(.backfilled) else { return nil }
-        return SymbolTable.Feed(source: source, provider: feed.provider)
+        return .foreign
     }
 
     func isKnown(_ feed: SymbolTable.Feed) -> Bool {
@@ -158,7 +158,7 @@ extension TickTables {
             let closedThrough = Timestamp(nanoseconds: try reader.int64(in: bytes))
             let text = try reader.text(of: .symbol, max: Symbol.utf8CountMax, in: bytes)
             guard let symbol = Symbol(text), firstSince <= since, since.isDefined,
-                closedThrough.isDefined, isKnown(feed)
+                closedThrough.isDefined, isKnown(feed), feed != .foreign
             else { throw reader.malformed(.symbol) }
             let record = SymbolTable.Record(
                 symbol: symbol, since: since, firstSince: firstSince, closedThrough: closedThrough)

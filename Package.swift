@@ -222,7 +222,8 @@ let package = Package(
             of: "OperatorWorker",
             uses: frame + tape
                 + [
-                    "LiveFanOut", "OperatorGraph", "StreamCore", "ServiceTestSupport", "TestSupport",
+                    "LiveFanOut", "OperatorGraph", "StreamCore", "ServiceTestSupport",
+                    "TestSupport",
                 ]),
         tests(
             of: "HotState",

@@ -54,6 +54,8 @@ struct GraphDeterminismTests {
                     operation: .custom(
                         name: "every", settings: [GraphSetting(name: "n", value: "3")])),
                 try Nodes.bars("thirds", .node(11), ["20s"]),
+                try Nodes.resample("coarse", .node(4), from: "1s", ["10s"]),
+                try Nodes.resample("coarser", .node(13), from: "10s", ["2m"]),
             ])
     }
 

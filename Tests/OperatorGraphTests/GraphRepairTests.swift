@@ -150,6 +150,76 @@ struct GraphRepairTests {
         #expect(machine.machineCounters.allSatisfy { $0.isBalanced })
     }
 
+    /// The same windows from ticks and from bars: `t10` and `t30` are made of the bars of a second.
+    private func twice() throws -> [GraphNode] {
+        func series(_ name: String, _ seconds: Int64) throws -> BarSeries {
+            try BarSeries(
+                name: try #require(SeriesName(name)),
+                window: .tumbling(width: seconds * 1_000_000_000))
+        }
+        return [
+            try Nodes.bars("bars", .ticks(.trade), ["1s", "10s", "30s"]),
+            GraphNode(
+                name: "ten", input: .node(0),
+                operation: .resample(
+                    ResampleRule(
+                        from: try #require(SeriesName("1s")),
+                        series: try BarSeriesSet([series("t10", 10)])))),
+            GraphNode(
+                name: "thirty", input: .node(1),
+                operation: .resample(
+                    ResampleRule(
+                        from: try #require(SeriesName("t10")),
+                        series: try BarSeriesSet([series("t30", 30)])))),
+        ]
+    }
+
+    @Test("bars of bars are those of the ticks behind a repair", arguments: [1, 2, 3] as [UInt64])
+    func resampled(seed: UInt64) throws {
+        let packets = try tape(deeds(seed: seed), seed: seed)
+        var machine = try machine(try twice())
+        var bars = machine.run(packets).bars
+        let ranges = (0..<UInt32(machine.symbols.count)).map {
+            DirtyRange(
+                symbol: $0, from: GraphTape.time(0).nanoseconds,
+                to: GraphTape.time(60).nanoseconds, reason: BarReason.repair.rawValue)
+        }
+        bars += try repaired(&machine, ranges, packets).bars
+        let found = standing(bars, machine)
+        for (direct, made) in [(1, 3), (2, 4)] as [(UInt16, UInt16)] {
+            let keys = found.keys.filter { $0.series == direct }
+            #expect(keys.count > 3, "seed \(seed)")
+            for key in keys {
+                var other = key
+                other.series = made
+                #expect(found[other] == found[key], "seed \(seed)")
+            }
+        }
+    }
+
+    @Test("a bust reaches the coarse windows, whose other fine bars stay in them")
+    func bustOfFine() throws {
+        var machine = try machine(try twice())
+        var tape = try GraphTape()
+        for second in 0..<10 {
+            try tape.trade(
+                "A", at: Double(second) + 0.5, price: Double(10 + second), id: UInt64(second + 1))
+        }
+        tape.seal(watermark: 100)
+        try tape.trade("A", at: 9.5, price: 19, id: 10, action: .cancel)
+        tape.seal(watermark: 101)
+        let live = machine.run(tape.packets)
+        #expect(live.bars.filter { $0.series == 3 }.map(\.trades) == [10])
+        let output = try repaired(&machine, live.dirty, tape.packets)
+        let last = output.bars.filter { $0.series > 0 }
+        #expect(last.map(\.series) == [1, 2, 3, 4])
+        #expect(last.map(\.trades) == [9, 9, 9, 9])
+        #expect(last.map(\.close) == Array(repeating: Price(raw: 18_000_000_000), count: 4))
+        #expect(last.map(\.reason) == Array(repeating: BarReason.bust.rawValue, count: 4))
+        let fine = output.bars.filter { $0.series == 0 }
+        #expect(fine.map(\.flags) == [[.final, .withdrawn]])
+    }
+
     @Test("of what the tape marked corrects those windows", arguments: [1, 2, 3] as [UInt64])
     func marked(seed: UInt64) throws {
         let deeds = deeds(seed: seed)

@@ -160,6 +160,16 @@ enum Nodes {
             operation: .throttle(ThrottleRule(count: count, per: per)))
     }
 
+    static func resample(
+        _ name: String, _ input: GraphInput, from: String, _ series: [String]
+    ) throws -> GraphNode {
+        GraphNode(
+            name: name, input: input,
+            operation: .resample(
+                ResampleRule(
+                    from: try #require(SeriesName(from)), series: try BarSeriesSet(series))))
+    }
+
     static func expression(_ instructions: TickExpression.Instruction...) -> TickExpression {
         TickExpression(text: "test", instructions: instructions)
     }

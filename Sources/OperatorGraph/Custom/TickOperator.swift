@@ -74,3 +74,12 @@ public struct TickOperators: Sendable {
         }
     }
 }
+
+extension [UInt8] {
+    /// Appends a number of an operator's state: little endian, as `RawSpan.int64(at:)` reads it.
+    public mutating func append(state number: Int64) {
+        for shift in stride(from: 0, to: 64, by: 8) {
+            append(UInt8(truncatingIfNeeded: number >> Int64(shift)))
+        }
+    }
+}

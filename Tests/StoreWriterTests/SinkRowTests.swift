@@ -283,12 +283,7 @@ struct SinkRowTests {
                     closeTime: open, reason: .duplicate))
         }
         source.append(bar)
-        source.append {
-            $0.append(
-                IndicatorValue(
-                    header: Row.header(0), name: "stats.1m.max", value: 7, periodStart: open,
-                    periodEnd: open)) == .appended
-        }
+        source.append { $0.append(Self.computed(open)) == .appended }
         try source.publish(watermark: watermark)
         let running = try rows.bench.start()
         let values = """
@@ -315,7 +310,14 @@ struct SinkRowTests {
         try running.stop()
     }
 
-    /// Two versions of a bar, two late ticks and a computed value came, and one that goes missing is missed.
+    /// What an operator makes of ticks beside bars.
+    private static func computed(_ time: Timestamp) -> IndicatorValue {
+        IndicatorValue(
+            header: Row.header(0), name: "stats.1m.max", value: 7, periodStart: time,
+            periodEnd: time)
+    }
+
+    /// Two versions of a bar, two late ticks and a value came, and one that goes missing is missed.
     private func expectAudit(_ bench: WriterBench) throws {
         #expect(try bench.missing() == "0")
         #expect(try bench.database.psql("SELECT count(*), max(replaced) FROM bars") == "1|1")

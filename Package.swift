@@ -236,7 +236,10 @@ let package = Package(
         tests(
             of: "OperatorWorker",
             uses: frame + tape
-                + ["OperatorGraph", "StreamCore", "ServiceTestSupport", "TestSupport"]),
+                + [
+                    "LiveFanOut", "OperatorGraph", "StreamCore", "ServiceTestSupport",
+                    "TestSupport",
+                ]),
         tests(
             of: "HotState",
             uses: frame + tape + ["ValkeyClient", "ServiceTestSupport", "TestSupport"]),

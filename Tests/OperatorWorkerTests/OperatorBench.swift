@@ -24,16 +24,20 @@ final class OperatorBench {
     let bars: TapeLane
     var core: PartitionOperator
     private let mailbox = TapeMailbox(capacity: 256)
+    /// All packets so far: what a repair reads again.
+    private(set) var taken: [[UInt8]] = []
     private var sequence: UInt64 = 0
     private var sources: [SourceOrdinal] = []
 
     /// A second bench on the same tape finds what the first one left there.
-    init(_ tape: TestTape, series: String = "1s,1m") throws {
+    init(_ tape: TestTape, series: String = "1s,1m", program: GraphProgram? = nil) throws {
         self.tape = tape
         let configuration = try TestService.configuration(
             Main.description,
             tape.environment.merging(["OPERATOR_SERIES": series]) { $1 })
-        settings = try OperatorSettings(configuration)
+        var settings = try OperatorSettings(configuration)
+        if let program { settings.program = program }
+        self.settings = settings
         publisher = try TapePublisher(try tape.connect(), mailbox: mailbox)
         lane = publisher.addLane(
             subject: tape.names.bars(Partition(0)), stream: tape.names.barStream,
@@ -87,6 +91,7 @@ final class OperatorBench {
 
     func take(_ bytes: [UInt8]) {
         sequence += 1
+        taken.append(bytes)
         do {
             try bytes.withRawSpan { span throws(PacketError) in
                 let header = try PacketReader.validate(span)

@@ -92,6 +92,10 @@ let package = Package(
         library("StreamCore", uses: ["MarketModel", "Primitives"]),
         library(
             "OperatorGraph", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
+        // Markets from seeds and an oracle, for tests.
+        library(
+            "SimulationKit",
+            uses: ["OperatorGraph", "StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         library("Membership", uses: ["MarketModel", "Primitives"]),
 
         // Disk for what the tape cannot take at the moment.
@@ -247,6 +251,11 @@ let package = Package(
             dependencies: [
                 "ProviderGateway", "OperatorWorker", "StoreWriter", "TestSupport", "Primitives",
             ], swiftSettings: strict),
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: ["SimulationKit", "OperatorGraph", "StreamCore"]
+                + ["TapeCodec", "MarketModel", "Primitives"],
+            swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
 
         // Benchmarks. They count allocations, too, and fail when there are some where none may be.

@@ -167,7 +167,7 @@ let package = Package(
             uses: [
                 "DeadLetters", "Membership", "MembershipTransport", "StoreSinks", "TapeKeeping",
                 "TickSpool", "TapeTransport", "NatsTransport", "PostgresClient", "ValkeyClient",
-                "ServiceRuntime", "Telemetry",
+                "ServiceRuntime", "Telemetry", "OperatorGraph", "StreamCore",
             ] + tape),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
@@ -240,6 +240,7 @@ let package = Package(
                 + [
                     "DeadLetters", "LiveFanOut", "PostgresClient", "ServiceTestSupport",
                     "StoreSinks", "StoreWriter", "TestSupport", "TickSpool",
+                    "OperatorGraph", "StreamCore",
                 ]),
         .testTarget(
             name: "ServicesTests",

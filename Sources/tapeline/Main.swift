@@ -67,6 +67,11 @@ enum Main {
             return try DlqRun(command: command, terminal: terminal).run {
                 () throws(ToolError) in try deployment(command.target)
             }
+        case .prove(let command):
+            return try ProveRun(command: command, terminal: terminal)
+                .run(
+                    deployment(command.target),
+                    ProofGraph.find(ConfigurationFiles.environment()), shutdown: signals())
         case .supervise(let target, let options):
             let stack = try stack(target, terminal)
             return try stack.supervise(options, shutdown: signals())

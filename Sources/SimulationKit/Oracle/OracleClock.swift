@@ -35,7 +35,7 @@ struct OracleClock {
     }
 
     /// Time has come so far for the symbol.
-    private func reached(_ symbol: Symbol) -> Int64 {
+    func reached(_ symbol: Symbol) -> Int64 {
         let own = feeds[symbol].flatMap { watermarks[$0] } ?? Int64.min
         return max(own, closed[symbol] ?? Int64.min)
     }
@@ -45,8 +45,8 @@ struct OracleClock {
         end <= (isThere ? told[symbol] ?? Int64.min : reached(symbol))
     }
 
-    /// Nobody saw the beginning of the window.
-    func isCut(_ window: OracleWindow, _ symbol: Symbol) -> Bool {
-        window.start < firstSince[symbol] ?? Int64.min
+    /// Nobody saw what begins then from its start.
+    func isCut(_ start: Int64, _ symbol: Symbol) -> Bool {
+        start < firstSince[symbol] ?? Int64.min
     }
 }

@@ -40,12 +40,15 @@ struct OracleShare {
             range = range && listed.effect.contains(.range)
             volume = volume && listed.effect.contains(.volume)
         }
+        let isByCondition = !last && !range
         switch rule.oddLots {
-        case .exclude(let below) where trade.size < below: return .oddLot(volume: false)
-        case .volumeOnly(let below) where trade.size < below: return .oddLot(volume: volume)
+        case .exclude(let below) where trade.size < below:
+            return isByCondition ? .condition(volume: false) : .oddLot(volume: false)
+        case .volumeOnly(let below) where trade.size < below:
+            return isByCondition ? .condition(volume: volume) : .oddLot(volume: volume)
         default: break
         }
-        guard last || range else { return .condition(volume: volume) }
+        guard !isByCondition else { return .condition(volume: volume) }
         return .share(
             price: trade.price.raw, size: trade.size.raw, last: last, range: range, volume: volume)
     }
@@ -74,6 +77,23 @@ struct OracleEntry {
     let part: OracleShare.Part
     /// Who fed the symbol when it came, with the source's name.
     var feed: String { "\(tick.id.source)/\(tick.provider)" }
+
+    /// It changes something but a count of exclusions.
+    var hasEffect: Bool {
+        switch part {
+        case .share: true
+        case .condition(let volume), .oddLot(let volume): volume
+        case .filter, .undefined: false
+        }
+    }
+
+    /// It is no tick of a bar, by a rule that looks at nothing but it.
+    var isExcludedOutright: Bool {
+        switch part {
+        case .share, .condition, .oddLot: false
+        case .filter, .undefined: true
+        }
+    }
 }
 
 /// The numbers of a bar: its ticks in order, one after the other.
@@ -89,9 +109,9 @@ struct OracleFold {
         var feeds: Set<String> = []
         for entry in entries.sorted(by: { LoggedTick.isBefore($0.tick, $1.tick) }) {
             add(entry, to: &bar)
+            if entry.hasEffect { feeds.insert(entry.feed) }
             guard case .share(let price, _, let last, let range, _) = entry.part else { continue }
             prices.append((price, last, range))
-            feeds.insert(entry.feed)
         }
         bar.flags = feeds.count > 1 ? [.final, .mixedProviders] : .final
         let lasts = prices.filter(\.last)

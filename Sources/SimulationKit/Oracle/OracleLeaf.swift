@@ -9,6 +9,8 @@ struct OracleLeaf {
     let rule: BarRule
     let calendar: SessionCalendar?
     private var windows: [Symbol: [OracleWindow: Content]] = [:]
+    /// Of windows that ticks end.
+    private var ordered: [Symbol: [OracleEntry]] = [:]
     private var late: [LoggedTick.ID] = []
     private var excluded = 0
     private var received = 0
@@ -41,17 +43,29 @@ struct OracleLeaf {
         guard let part = verdict == .keptBack ? .filter : part else { return }
         received += 1
         guard tick.header.eventTime.isDefined else { return }
+        if case .share = part {} else { excluded += 1 }
+        let entry = OracleEntry(tick: tick, part: part)
+        guard series.window.isByTime else {
+            takeInOrder(entry, clock)
+            return
+        }
         let all = OracleWindow.all(of: tick.time, series.window, calendar)
         let closed = all.filter { isOver($0, tick.symbol, clock) }
         for window in all where !closed.contains(window) {
-            windows[tick.symbol, default: [:]][window, default: Content()].entries.append(
-                OracleEntry(tick: tick, part: part))
+            windows[tick.symbol, default: [:]][window, default: Content()].entries.append(entry)
         }
-        switch part {
-        case .share, .condition, .oddLot: late += closed.map { _ in tick.id }
-        case .filter, .undefined: break
+        if !entry.isExcludedOutright { late += closed.map { _ in tick.id } }
+    }
+
+    /// Windows that ticks end: what came behind the watermark is late, and the rest is sorted.
+    private mutating func takeInOrder(_ entry: OracleEntry, _ clock: OracleClock) {
+        let symbol = entry.tick.symbol
+        guard OracleNumbers.session(of: entry.tick.time, calendar) != nil else { return }
+        if entry.tick.time >= clock.reached(symbol) {
+            ordered[symbol, default: []].append(entry)
+        } else if !entry.isExcludedOutright {
+            late.append(entry.tick.id)
         }
-        if case .share = part {} else { excluded += 1 }
     }
 
     private func isOver(_ window: OracleWindow, _ symbol: Symbol, _ clock: OracleClock) -> Bool {
@@ -101,6 +115,17 @@ struct OracleLeaf {
         result.late[series.name] = late
         result.excluded[series.name] = excluded
         result.received[series.name] = received
+        for (symbol, entries) in ordered {
+            let bars = OracleNumbers.bars(of: entries, series.window, calendar) {
+                clock.isCut($0, symbol)
+            }
+            for bar in bars {
+                let key = BarKey(
+                    symbol: symbol, series: series.name, openTime: bar.openTime,
+                    number: bar.number)
+                result.bars[key] = bar
+            }
+        }
         for (symbol, windows) in windows {
             for (window, content) in windows {
                 guard
@@ -109,7 +134,9 @@ struct OracleLeaf {
                 else { continue }
                 guard bar.trades > 0 || content.hadPrice else { continue }
                 if bar.trades == 0 { bar.flags.insert(.withdrawn) }
-                if content.isRestarted || clock.isCut(window, symbol) { bar.flags.insert(.partial) }
+                if content.isRestarted || clock.isCut(window.start, symbol) {
+                    bar.flags.insert(.partial)
+                }
                 let key = BarKey(
                     symbol: symbol, series: series.name, openTime: bar.openTime, number: 0)
                 result.bars[key] = bar

@@ -15,12 +15,21 @@ struct OracleStages {
 
     private let nodes: [GraphNode]
     private var seen: [Int: [Seen]] = [:]
+    /// By node: the latest receive time.
+    private var clocks: [Int: Int64] = [:]
+    private var buckets: [Int: [Symbol?: Bucket]] = [:]
     private(set) var duplicates: [SeriesName: [LoggedTick.ID]] = [:]
 
     private struct Seen {
         let symbol: Symbol
         let key: [Int128?]
         let time: Int64
+    }
+
+    /// In ticks times nanoseconds.
+    private struct Bucket {
+        var level: Int128
+        var time: Int64
     }
 
     init(_ definition: GraphDefinition) { nodes = definition.nodes }
@@ -41,6 +50,7 @@ struct OracleStages {
     private mutating func judge(_ tick: LoggedTick, _ index: Int, _ node: GraphNode) -> Verdict {
         switch node.operation {
         case .deduplicate(let rule): deduplicate(tick, index, rule)
+        case .throttle(let rule): throttle(tick, index, rule)
         case .filter(let expression):
             OracleExpression.isMet(expression, tick) ? .passes(branch: nil) : .keptBack
         case .route(let branches): route(tick, branches)
@@ -59,7 +69,7 @@ struct OracleStages {
         _ tick: LoggedTick, _ index: Int, _ rule: DeduplicateRule
     ) -> Verdict {
         let key = rule.key.map { OracleExpression.value(of: $0, tick) }
-        let time = tick.header.receiveTime.nanoseconds
+        let time = now(index, tick)
         let isThere = (seen[index] ?? []).contains {
             $0.symbol == tick.symbol && $0.key == key && time < $0.time + rule.timeToLive
         }
@@ -71,6 +81,31 @@ struct OracleStages {
         }
         seen[index, default: []].append(Seen(symbol: tick.symbol, key: key, time: time))
         return .passes(branch: nil)
+    }
+
+    /// Receive times do not go back for a node.
+    private mutating func now(_ node: Int, _ tick: LoggedTick) -> Int64 {
+        let time = max(
+            clocks[node] ?? Int64.min,
+            tick.header.receiveTime.isDefined ? tick.header.receiveTime.nanoseconds : Int64.min)
+        clocks[node] = time
+        return time
+    }
+
+    /// A bucket of `count` ticks that is full at first and fills again within `per`.
+    private mutating func throttle(
+        _ tick: LoggedTick, _ index: Int, _ rule: ThrottleRule
+    ) -> Verdict {
+        let time = now(index, tick)
+        let key = rule.scope == .symbol ? tick.symbol : nil
+        let full = Int128(rule.count) * Int128(rule.per)
+        var bucket = buckets[index]?[key] ?? Bucket(level: full, time: time)
+        let gained = Int128(time - bucket.time) * Int128(rule.count)
+        bucket = Bucket(level: min(full, bucket.level + gained), time: time)
+        let passes = bucket.level >= Int128(rule.per)
+        if passes { bucket.level -= Int128(rule.per) }
+        buckets[index, default: [:]][key] = bucket
+        return passes ? .passes(branch: nil) : .keptBack
     }
 
     // MARK: what comes where

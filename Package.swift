@@ -225,7 +225,8 @@ let package = Package(
         tests(
             of: "OperatorWorker",
             uses: frame + tape
-                + ["OperatorGraph", "StreamCore", "ServiceTestSupport", "TestSupport"]),
+                + ["OperatorGraph", "StreamCore", "SimulationKit"]
+                + ["ServiceTestSupport", "TestSupport"]),
         tests(
             of: "HotState",
             uses: frame + tape + ["ValkeyClient", "ServiceTestSupport", "TestSupport"]),

@@ -120,8 +120,8 @@ enum HelpPage {
 
     private static let codes =
         [
-            ExitCode.success, .failure, .incomplete, .usage, .dataError, .unavailable, .ioError, .temporary,
-            .interrupted,
+            ExitCode.success, .failure, .incomplete, .usage, .dataError, .unavailable, .ioError,
+            .temporary, .interrupted,
         ]
         .map { "  \("\($0.rawValue)".padded(to: 5)) \(meaning($0))" }
         .joined(separator: "\n")

@@ -22,20 +22,35 @@ struct GraphRun {
     private(set) var versions: [Version] = []
     private(set) var late: [Late] = []
     private(set) var machine: GraphMachine
+    private(set) var repairs = 0
     private var output = GraphOutput()
 
     init(
         _ definition: GraphDefinition, _ packets: [StoredPacket],
-        restoredBehind: Set<UInt64> = []
+        restoredBehind: Set<UInt64> = [], mends: Bool = false
     ) throws {
         machine = GraphMachine(GraphProgram(definition))
-        for packet in packets {
+        for (index, packet) in packets.enumerated() {
             packet.bytes.withRawSpan { span in
                 _ = machine.take(packet.header, span, into: &output)
             }
+            if mends, !output.dirty.isEmpty { mend(packets[...index]) }
             collect()
             if restoredBehind.contains(packet.position.sequence) { try restore() }
         }
+    }
+
+    /// Reads the tape again up to the packet that asks for it, as the partition's owner does.
+    private mutating func mend(_ packets: ArraySlice<StoredPacket>) {
+        guard var repair = GraphRepair(machine, output.dirty) else { return }
+        for packet in packets {
+            packet.bytes.withRawSpan { repair.note(packet.header, $0) }
+        }
+        for packet in packets {
+            packet.bytes.withRawSpan { repair.take(packet.header, $0) }
+        }
+        repairs += 1
+        machine.absorb(repair, into: &output)
     }
 
     private mutating func restore() throws {

@@ -7,12 +7,32 @@ import Testing
 
 /// The graph against a separate calculation, on markets from seeds. One alone: `SIMULATION_SEED=7`.
 @Suite("The graph and the oracle") struct OracleTests {
-    @Test("the last version of every bar, and every late tick, is what the oracle says")
-    func bars() throws {
+    enum Kind: CaseIterable {
+        case timeBars
+        /// Stages, rules, quotes, sliding and session windows.
+        case whole
+        /// Bars that ticks end.
+        case numberBars
+    }
+
+    @Test(
+        "the last version of every bar, and every late tick, is what the oracle says",
+        arguments: Kind.allCases)
+    func bars(kind: Kind) throws {
         for seed in SimulationSeeds.all {
             var random = SeededRandom(seed: seed)
-            let market = SimulatedMarket(MarketWeather(using: &random), using: &random)
-            let definition = try SimulatedGraphs.timeBars(using: &random)
+            var weather = MarketWeather(using: &random)
+            let definition: GraphDefinition
+            switch kind {
+            case .timeBars: definition = try SimulatedGraphs.timeBars(using: &random)
+            case .whole: definition = try SimulatedGraphs.any(using: &random)
+            case .numberBars:
+                definition = try SimulatedGraphs.numberBars(using: &random)
+                // Whose beginnings lie between ticks, and not at times.
+                weather.switches = 0
+                weather.restarts = 0
+            }
+            let market = SimulatedMarket(weather, using: &random)
             let expected = Oracle.result(of: definition, over: market.packets)
             let run = try GraphRun(definition, market.packets)
             expectEqual(run, expected, seed: seed)

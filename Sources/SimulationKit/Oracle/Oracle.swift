@@ -70,10 +70,18 @@ public struct Oracle {
                 to: tick.header.eventTime.advanced(byNanoseconds: 1))
         }
         guard tick.id.source != .manual, !tick.header.flags.contains(.backfilled) else { return }
-        let verdicts = stages.take(tick)
+        // What is no new tick is no matter of the stages.
+        let isNew =
+            tick.header.action == TradeAction.new.rawValue
+            && !tick.header.flags.contains(.snapshot)
+        let verdicts = isNew ? stages.take(tick) : []
         for index in leaves.indices {
             let input = definition.nodes[leaves[index].node].input
-            leaves[index].take(tick, stages.verdict(of: input, tick, verdicts), clock)
+            let verdict =
+                isNew
+                ? stages.verdict(of: input, tick, verdicts)
+                : stages.isOf(input, tick) ? .comes : .doesNotConcern
+            leaves[index].take(tick, verdict, clock)
         }
     }
 
@@ -85,7 +93,9 @@ public struct Oracle {
     }
 
     private mutating func mark(_ symbol: Symbol?, from: Timestamp, to: Timestamp) {
-        guard from.isDefined, to.isDefined, from < to else { return }
+        guard from.isDefined, to.isDefined, from < to, symbol.map(clock.knows) ?? true else {
+            return
+        }
         dirty.append(
             OracleRepair(symbol: symbol, from: from.nanoseconds, to: to.nanoseconds))
     }

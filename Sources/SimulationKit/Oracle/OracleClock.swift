@@ -34,6 +34,8 @@ struct OracleClock {
         for (symbol, feed) in feeds where feed == source { told[symbol] = reached(symbol) }
     }
 
+    func knows(_ symbol: Symbol) -> Bool { feeds[symbol] != nil }
+
     /// Time has come so far for the symbol.
     func reached(_ symbol: Symbol) -> Int64 {
         let own = feeds[symbol].flatMap { watermarks[$0] } ?? Int64.min

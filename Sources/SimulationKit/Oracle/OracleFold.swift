@@ -40,15 +40,12 @@ struct OracleShare {
             range = range && listed.effect.contains(.range)
             volume = volume && listed.effect.contains(.volume)
         }
-        let isByCondition = !last && !range
         switch rule.oddLots {
-        case .exclude(let below) where trade.size < below:
-            return isByCondition ? .condition(volume: false) : .oddLot(volume: false)
-        case .volumeOnly(let below) where trade.size < below:
-            return isByCondition ? .condition(volume: volume) : .oddLot(volume: volume)
+        case .exclude(let below) where trade.size < below: return .oddLot(volume: false)
+        case .volumeOnly(let below) where trade.size < below: return .oddLot(volume: volume)
         default: break
         }
-        guard !isByCondition else { return .condition(volume: volume) }
+        guard last || range else { return .condition(volume: volume) }
         return .share(
             price: trade.price.raw, size: trade.size.raw, last: last, range: range, volume: volume)
     }
@@ -78,20 +75,20 @@ struct OracleEntry {
     /// Who fed the symbol when it came, with the source's name.
     var feed: String { "\(tick.id.source)/\(tick.provider)" }
 
+    /// It has a place in the order of ticks.
+    var isTick: Bool {
+        switch part {
+        case .share, .condition, .oddLot: true
+        case .filter, .undefined: false
+        }
+    }
+
     /// It changes something but a count of exclusions.
     var hasEffect: Bool {
         switch part {
         case .share: true
         case .condition(let volume), .oddLot(let volume): volume
         case .filter, .undefined: false
-        }
-    }
-
-    /// It is no tick of a bar, by a rule that looks at nothing but it.
-    var isExcludedOutright: Bool {
-        switch part {
-        case .share, .condition, .oddLot: false
-        case .filter, .undefined: true
         }
     }
 }
@@ -109,8 +106,8 @@ struct OracleFold {
         var feeds: Set<String> = []
         for entry in entries.sorted(by: { LoggedTick.isBefore($0.tick, $1.tick) }) {
             add(entry, to: &bar)
-            if entry.hasEffect { feeds.insert(entry.feed) }
             guard case .share(let price, _, let last, let range, _) = entry.part else { continue }
+            feeds.insert(entry.feed)
             prices.append((price, last, range))
         }
         bar.flags = feeds.count > 1 ? [.final, .mixedProviders] : .final

@@ -50,11 +50,11 @@ struct OracleLeaf {
             return
         }
         let all = OracleWindow.all(of: tick.time, series.window, calendar)
-        let closed = all.filter { isOver($0, tick.symbol, clock) }
+        let closed = all.filter { isOver($0, lateness: series.lateness, tick.symbol, clock) }
         for window in all where !closed.contains(window) {
             windows[tick.symbol, default: [:]][window, default: Content()].entries.append(entry)
         }
-        if !entry.isExcludedOutright { late += closed.map { _ in tick.id } }
+        if entry.hasEffect { late += closed.map { _ in tick.id } }
     }
 
     /// Windows that ticks end: what came behind the watermark is late, and the rest is sorted.
@@ -63,19 +63,21 @@ struct OracleLeaf {
         guard OracleNumbers.session(of: entry.tick.time, calendar) != nil else { return }
         if entry.tick.time >= clock.reached(symbol) {
             ordered[symbol, default: []].append(entry)
-        } else if !entry.isExcludedOutright {
+        } else if entry.hasEffect {
             late.append(entry.tick.id)
         }
     }
 
-    private func isOver(_ window: OracleWindow, _ symbol: Symbol, _ clock: OracleClock) -> Bool {
-        clock.isOver(
-            window.end + series.lateness, symbol, isThere: windows[symbol]?[window] != nil)
+    private func isOver(
+        _ window: OracleWindow, lateness: Int64, _ symbol: Symbol, _ clock: OracleClock
+    ) -> Bool {
+        clock.isOver(window.end + lateness, symbol, isThere: windows[symbol]?[window] != nil)
     }
 
+    /// What is published already stays as it is.
     mutating func restart(_ symbol: Symbol, since: Int64, _ clock: OracleClock) {
         for window in OracleWindow.all(of: since, series.window, calendar)
-        where window.start < since && !isOver(window, symbol, clock) {
+        where window.start < since && !isOver(window, lateness: 0, symbol, clock) {
             windows[symbol, default: [:]][window, default: Content()].isRestarted = true
         }
     }

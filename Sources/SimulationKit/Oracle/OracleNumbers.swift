@@ -32,7 +32,7 @@ struct OracleNumbers {
         func place(_ entry: OracleEntry) -> (Int64, SourceName, UInt64) {
             (
                 entry.tick.time, entry.tick.id.source,
-                entry.isExcludedOutright ? 0 : entry.tick.id.ordinal
+                entry.isTick ? entry.tick.id.ordinal : 0
             )
         }
         return place(left) < place(right)

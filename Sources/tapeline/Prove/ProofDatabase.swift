@@ -134,7 +134,10 @@ struct ProofDatabase {
         let isTrades = kind == .trade
         let columns =
             isTrades
-            ? "event_time_ns, price, size, exchange, conditions, NULL::numeric, NULL::numeric, action"
+            ? """
+            event_time_ns, price, size, exchange, conditions, NULL::numeric, NULL::numeric,
+            action
+            """
             : """
             event_time_ns, bid_price, bid_size, bid_exchange, ask_exchange, ask_price, ask_size,
             0::smallint

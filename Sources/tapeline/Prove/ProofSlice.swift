@@ -217,7 +217,16 @@ extension ProofRecount.Line {
 }
 
 extension GraphDefinition {
-    var allSeries: [BarSeries] { GraphProgram(self).series }
+    /// Of all nodes that make bars.
+    var allSeries: [BarSeries] {
+        nodes.flatMap { node in
+            switch node.operation {
+            case .bars(let rule, _): rule.series.all
+            case .resample(let rule): rule.series.all
+            default: [BarSeries]()
+            }
+        }
+    }
 
     var latenessMax: Int64 { allSeries.map(\.lateness).max() ?? 0 }
 

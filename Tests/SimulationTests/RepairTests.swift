@@ -22,6 +22,8 @@ import Testing
             let found = run.lastVersions
             for (key, bar) in expected {
                 let other = found[key]
+                // What was taken back before its window closed was never published.
+                if bar.flags.contains(.withdrawn), other == nil { continue }
                 if bar.flags.contains(.withdrawn) { withdrawn += 1 }
                 guard bar.seen == other?.seen else {
                     Issue.record(

@@ -92,7 +92,8 @@ struct CheckpointDesk {
     private func blank(_ partition: Partition) -> RecoverySituation {
         RecoverySituation(
             partition: partition, definition: settings.definition,
-            generation: settings.generation, program: settings.program)
+            generation: settings.generation, program: settings.program,
+            definitionKey: settings.definitionKey)
     }
 
     /// Whether the partition may be taken: others wait until its marker stands, so this asks for

@@ -30,7 +30,10 @@ import Testing
         for seed in SimulationSeeds.some(150) {
             var random = SeededRandom(seed: seed)
             let market = SimulatedMarket(MarketWeather(using: &random), using: &random)
-            let definition = try SimulatedGraphs.timeBars(using: &random)
+            let definition =
+                seed % 3 == 0
+                ? try SimulatedGraphs.numberBars(using: &random)
+                : try SimulatedGraphs.any(using: &random)
             let whole = try GraphRun(definition, market.packets)
             let places = (0..<3).map { _ in
                 UInt64.random(in: 1...UInt64(market.packets.count), using: &random)

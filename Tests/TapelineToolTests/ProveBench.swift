@@ -19,71 +19,95 @@ struct ProveBench {
     private let folder: TemporaryFolder
     private let writer: RunningService
     private(set) var barCount = 0
+    private var barSources: [Partition: TestSource] = [:]
 
     static let symbol = "AAPL"
     static let start: Int64 = 1_700_000_000_000_000_000
     private static let second: Int64 = 1_000_000_000
 
+    /// 400 trades of one symbol in 100 s.
     init(_ name: String) throws {
+        var random = SeededRandom(seed: 5)
+        let values = (0..<400).map { _ in
+            Value(
+                price: Int64.random(in: 1...500, using: &random) * 10_000_000,
+                size: Int64.random(in: 1...500, using: &random) * 1_000_000)
+        }
+        try self.init(name, [(Self.symbol, values)])
+    }
+
+    /// A trade, four of which come in a second.
+    struct Value {
+        var price: Int64
+        var size: Int64
+    }
+
+    init(_ name: String, _ feeds: [(symbol: String, values: [Value])]) throws {
         bench = try AcceptBench("prove_\(name)")
         folder = try TemporaryFolder("prove")
         definition = .simple(try BarSeriesSet(["1s", "1m"]))
         writer = try bench.startWriter()
-        try publish()
+        for (number, feed) in feeds.enumerated() { try publish(feed.symbol, feed.values, number) }
+        let trades = feeds.reduce(0) { $0 + $1.values.count }
         let isStored = try eventually(within: 60) {
             try bench.query("SELECT count(*) FROM bars") == "\(barCount)"
-                && bench.query("SELECT count(*) FROM trades") == "400"
+                && bench.query("SELECT count(*) FROM trades") == "\(trades)"
         }
         try #require(isStored)
         try writer.stop()
     }
 
-    /// 400 trades in 100 s, and what a graph makes of them.
-    private mutating func publish() throws {
-        let symbol = try #require(Symbol(Self.symbol))
+    /// Trades of a source of their own, and what a graph makes of them.
+    private mutating func publish(_ name: String, _ values: [Value], _ number: Int) throws {
+        let symbol = try #require(Symbol(name))
         let partition = bench.tape.names.partition(of: symbol)
-        var ticks = TestSource(bench.tape, partition, source: try #require(SourceName("test")))
+        let source = try #require(SourceName("test\(number)"))
+        var ticks = TestSource(bench.tape, partition, source: source)
         _ = ticks.register(
             SymbolDefinition(
                 symbol: symbol, provider: "test", since: Timestamp(nanoseconds: Self.start)))
-        var bars = TestSource(bench.tape, partition, source: .operator, kind: .bars)
-        _ = bars.register(
-            SymbolDefinition(
-                symbol: symbol, provider: "", since: .undefined, source: SourceName("test")))
-        for series in definition.allSeries {
-            _ = bars.register(
-                SeriesDefinition(name: series.name, widthNanoseconds: series.widthNanoseconds))
-        }
+        var bars = try barSource(partition)
+        let index = bars.register(
+            SymbolDefinition(symbol: symbol, provider: "", since: .undefined, source: source))
         var machine = GraphMachine(GraphProgram(definition))
         var output = GraphOutput()
-        var random = SeededRandom(seed: 5)
-        for packet in 0..<40 {
-            for tick in 0..<10 {
-                let time = Self.start + Int64(packet * 10 + tick) * Self.second / 4
-                ticks.append(trade(at: time, using: &random))
-            }
-            let isLast = packet == 39
-            let end = Self.start + Int64(packet + 1) * 10 * Self.second / 4
+        for start in stride(from: 0, to: values.count, by: 10) {
+            let end = min(start + 10, values.count)
+            for place in start..<end { ticks.append(Self.trade(values[place], place)) }
+            let time = Self.start + Int64(end) * Self.second / 4
+            let isLast = end == values.count
             let sealed = ticks.seal(
-                watermark: Timestamp(nanoseconds: isLast ? end + 400 * Self.second : end))
+                watermark: Timestamp(nanoseconds: isLast ? time + 400 * Self.second : time))
             try TestSource.put(
-                sealed.bytes, on: bench.tape.names.ticks(partition, ticks.source), of: bench.tape)
+                sealed.bytes, on: bench.tape.names.ticks(partition, source), of: bench.tape)
             sealed.withBytes { _ = machine.take(sealed.header, $0, into: &output) }
             guard !output.bars.isEmpty else { continue }
-            for bar in output.bars { bars.append(bar) }
+            for var bar in output.bars {
+                bar.symbol = index
+                bars.append(bar)
+            }
             barCount += output.bars.count
             try bars.publish(watermark: sealed.header.watermark)
             output.removeAll()
         }
+        barSources[partition] = bars
     }
 
-    private func trade(at time: Int64, using random: inout SeededRandom) -> Trade {
-        Trade(
-            header: TickHeader(
-                symbol: 0, providerTime: Timestamp(nanoseconds: time),
-                receiveTime: Timestamp(nanoseconds: time)),
-            price: Price(raw: Int64.random(in: 1...500, using: &random) * 10_000_000),
-            size: Quantity(raw: Int64.random(in: 1...500, using: &random) * 1_000_000))
+    private func barSource(_ partition: Partition) throws -> TestSource {
+        if let known = barSources[partition] { return known }
+        var bars = TestSource(bench.tape, partition, source: .operator, kind: .bars)
+        for series in definition.allSeries {
+            _ = bars.register(
+                SeriesDefinition(name: series.name, widthNanoseconds: series.widthNanoseconds))
+        }
+        return bars
+    }
+
+    private static func trade(_ value: Value, _ place: Int) -> Trade {
+        let time = Timestamp(nanoseconds: start + Int64(place) * second / 4)
+        return Trade(
+            header: TickHeader(symbol: 0, providerTime: time, receiveTime: time),
+            price: Price(raw: value.price), size: Quantity(raw: value.size))
     }
 
     struct Outcome {

@@ -27,8 +27,10 @@ import Testing
         try expect(scene.prove(), .success, equal: all)
 
         _ = try scene.bench.query(
-            "CREATE TABLE kept AS SELECT * FROM bars WHERE \(place); DELETE FROM bars WHERE \(place)"
-        )
+            """
+            CREATE TABLE kept AS SELECT * FROM bars WHERE \(place);
+            DELETE FROM bars WHERE \(place)
+            """)
         try expect(scene.prove(), .failure, equal: all - 1, missing: 1)
         _ = try scene.bench.query("INSERT INTO bars SELECT * FROM kept")
 
@@ -79,6 +81,64 @@ import Testing
                 try ProveCommand.parse(arguments, now: Timestamp(nanoseconds: 1))
             }
         }
+    }
+
+    @Test("row 42: zero, negative, sub-penny and huge values are exact in rows and bars")
+    func values() throws {
+        let values: [(price: Int64, size: Int64)] = [
+            (0, 100_000_000), (-37_630_000_000, 100_000_000), (1, 1), (10, 100_000_000),
+            (9_007_199_254_740_993, 9_007_199_254_740_993), (Int64.max - 1, Int64.max - 1),
+            (Int64.min, 1), (1_000_000_000, 0), (-1, 300_000_000),
+        ]
+        let scene = try ProveBench(
+            "values",
+            [("CL", values.map { ProveBench.Value(price: $0.price, size: $0.size) })])
+        for (place, value) in values.enumerated() {
+            let row = try scene.bench.query(
+                """
+                SELECT (price * 1000000000)::numeric(40) || ' ' || (size * 100000000)::numeric(40)
+                FROM trades WHERE ordinal = \(place + 1)
+                """)
+            #expect(row == "\(value.price) \(value.size)", "\(place)")
+        }
+        let lowest = try scene.bench.query(
+            "SELECT min(low) * 1000000000 = \(Int64.min) FROM bars WHERE series = '1m'")
+        #expect(lowest == "t")
+        let proof = try scene.prove("CL")
+        expect(proof, .success, equal: Int64(scene.barCount))
+    }
+
+    @Test("row 43: symbols of any characters keep their partition, their rows and their bars")
+    func symbols() throws {
+        let names = [
+            "BRK.B", "../x", ">", "*", "A B", String(repeating: "long", count: 75), "😀",
+            "'; DROP TABLE trades; --", "NO", "ON", "null", "%s", "a\\b", "\"q\"",
+        ]
+        let feeds = names.enumerated().map { number, name in
+            (
+                symbol: name,
+                values: [
+                    ProveBench.Value(
+                        price: Int64(number + 1) * 1_000_000_000, size: 100_000_000)
+                ]
+            )
+        }
+        let scene = try ProveBench("symbols", feeds)
+        #expect(try scene.bench.query("SELECT count(DISTINCT symbol) FROM bars") == "14")
+        for (number, name) in names.enumerated() {
+            let symbol = try #require(Symbol(name))
+            let partition = scene.bench.tape.names.partition(of: symbol)
+            let hex = name.utf8.map { String(Int($0) + 256, radix: 16).dropFirst() }.joined()
+            let row = try scene.bench.query(
+                """
+                SELECT partition || ' ' || trunc(price) FROM trades
+                WHERE convert_to(symbol, 'UTF8') = '\\x\(hex)'::bytea
+                """)
+            #expect(row == "\(partition) \(number + 1)", "\(name)")
+            let proof = try scene.prove("--", name)
+            expect(proof, .success, equal: 2)
+        }
+        expect(try scene.prove(), .success, equal: Int64(scene.barCount))
     }
 
     private func expect(

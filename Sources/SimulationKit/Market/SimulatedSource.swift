@@ -15,6 +15,8 @@ struct SimulatedSource {
     private var watermarks: PacketBuilder
     private var nextOrdinal: UInt64 = 1
     private var nextWatermark: UInt64 = 1
+    /// Never goes back.
+    private var watermark = Int64.min
     private var fed: [(symbol: Symbol, provider: String, index: UInt32)] = []
     /// The last trade or quote, with its index.
     private(set) var lastTick: (tick: Tick, symbol: Symbol)?
@@ -79,10 +81,11 @@ struct SimulatedSource {
     }
 
     /// `watermark` nil: the source has none.
-    mutating func seal(isIdle: Bool, watermark: Int64?, sendTime: Int64) -> SealedPacket {
+    mutating func seal(isIdle: Bool, watermark told: Int64?, sendTime: Int64) -> SealedPacket {
+        if let told { watermark = max(watermark, told) }
         let seal = PacketBuilder.Seal(
             epoch: 1, firstOrdinal: isIdle ? nextWatermark : nextOrdinal,
-            watermark: watermark.map { Timestamp(nanoseconds: $0) } ?? .undefined,
+            watermark: told == nil ? .undefined : Timestamp(nanoseconds: watermark),
             sendTime: Timestamp(nanoseconds: sendTime))
         if isIdle {
             nextWatermark += 1

@@ -200,10 +200,22 @@ struct MarketMaking {
             sources[holder].drop(symbol)
             sources[index].feed(symbol, provider: "p", since: since)
             missing.removeAll { $0.symbol == symbol }
+            tie(symbol, index, using: &random)
         } else if let symbol = sources[index].randomSymbol(using: &random) {
             sources[index].feed(
                 symbol, provider: Bool.random(using: &random) ? "q" : "p", since: since)
         }
+    }
+
+    /// The new source's first trade has the very time of the old one's last.
+    private mutating func tie(_ symbol: Symbol, _ index: Int, using random: inout SeededRandom) {
+        guard weather.ties > 0,
+            let last = standing.last(where: { $0.symbol == symbol && $0.source != index })
+        else { return }
+        var header = tickHeader(index, using: &random)
+        header.flags = []
+        header.providerTime = last.trade.header.providerTime
+        sources[index].append(.trade(trade(header, using: &random)), symbol)
     }
 
     private mutating func restart(_ index: Int, using random: inout SeededRandom) {

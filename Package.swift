@@ -93,6 +93,10 @@ let package = Package(
         library("StreamCore", uses: ["MarketModel", "Primitives"]),
         library(
             "OperatorGraph", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
+        // Markets from seeds and an oracle, for tests.
+        library(
+            "SimulationKit",
+            uses: ["OperatorGraph", "StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         library("Membership", uses: ["MarketModel", "Primitives"]),
 
         // Files for people: YAML, and the graphs, calendars and tables that are written in it.
@@ -171,7 +175,7 @@ let package = Package(
             uses: [
                 "DeadLetters", "Membership", "MembershipTransport", "StoreSinks", "TapeKeeping",
                 "TickSpool", "TapeTransport", "NatsTransport", "PostgresClient", "ValkeyClient",
-                "ServiceRuntime", "Telemetry",
+                "ServiceRuntime", "Telemetry", "OperatorGraph", "StreamCore",
             ] + tape),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
@@ -237,8 +241,8 @@ let package = Package(
             of: "OperatorWorker",
             uses: frame + tape
                 + [
-                    "LiveFanOut", "OperatorGraph", "StreamCore", "ServiceTestSupport",
-                    "TestSupport",
+                    "LiveFanOut", "OperatorGraph", "StreamCore", "SimulationKit",
+                    "ServiceTestSupport", "TestSupport",
                 ]),
         tests(
             of: "HotState",
@@ -254,6 +258,7 @@ let package = Package(
                 + [
                     "DeadLetters", "LiveFanOut", "PostgresClient", "ServiceTestSupport",
                     "StoreSinks", "StoreWriter", "TestSupport", "TickSpool",
+                    "OperatorGraph", "StreamCore",
                 ]),
         .testTarget(
             name: "ServicesTests",
@@ -265,6 +270,11 @@ let package = Package(
             dependencies: [
                 "ProviderGateway", "OperatorWorker", "StoreWriter", "TestSupport", "Primitives",
             ], swiftSettings: strict),
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: ["SimulationKit", "OperatorGraph", "StreamCore"]
+                + ["TapeCodec", "MarketModel", "Primitives"],
+            swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
 
         // Benchmarks. They count allocations, too, and fail when there are some where none may be.

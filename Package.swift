@@ -247,6 +247,11 @@ let package = Package(
             dependencies: [
                 "ProviderGateway", "OperatorWorker", "StoreWriter", "TestSupport", "Primitives",
             ], swiftSettings: strict),
+        .testTarget(
+            name: "ForeignEngineTests",
+            dependencies: ["OperatorGraph", "StreamCore", "TestSupport", "TapeCodec"]
+                + ["MarketModel", "Primitives"],
+            exclude: ["compare_bars.py"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
 
         // Benchmarks. They count allocations, too, and fail when there are some where none may be.

@@ -257,8 +257,13 @@ let package = Package(
         // Benchmarks. They count allocations, too, and fail when there are some where none may be.
         .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),
         benchmark("StreamCoreBenchmark", uses: ["StreamCore", "MarketModel", "Primitives"]),
-        benchmark(
-            "OperatorBenchmark", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
+        .target(name: "CBareBars", path: "Benchmarks/CBareBars"),
+        .executableTarget(
+            name: "OperatorBenchmark",
+            dependencies: ["CAllocationCounter", "CBareBars", "OperatorGraph", "StreamCore"]
+                + ["TapeCodec", "MarketModel", "Primitives", "TestSupport"],
+            path: "Benchmarks/OperatorBenchmark", exclude: ["foreign_engines.py"],
+            swiftSettings: strict),
         benchmark("TapeCodecBenchmark", uses: ["TapeCodec", "MarketModel", "Primitives"]),
         // A C program on libnats alone, and our own against it.
         .executableTarget(

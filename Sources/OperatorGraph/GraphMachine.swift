@@ -9,6 +9,7 @@ public struct GraphMachine: Sendable {
     private var machine: BarMachine
     /// What the indexes of the packet at hand mean in the machine.
     private var packetSymbols: [UInt32] = []
+    private var definitions = DefinitionMemory()
 
     public init(_ program: GraphProgram) {
         self.program = program
@@ -76,13 +77,23 @@ public struct GraphMachine: Sendable {
     }
 
     private mutating func define(_ message: MessageBounds, _ packet: RawSpan, source: Int) {
+        if let known = definitions.symbol(of: message, in: packet, source: source) {
+            return name(packet.uint32(at: message.body), known)
+        }
         guard let (index, definition) = message.symbolDefinition(in: packet),
             index < PacketLimits.definitionsMax
         else { return }
         let subscription = Subscription(
             symbol: definition.symbol, provider: definition.provider, since: definition.since)
+        let symbol = machine.symbol(subscription, source: source)
+        if let symbol { definitions.note(message, in: packet, source: source, symbol: symbol) }
+        name(index, symbol ?? BarMachine.noSymbol)
+    }
+
+    /// From here on in the packet, `index` means this symbol of the machine.
+    private mutating func name(_ index: UInt32, _ symbol: UInt32) {
+        guard index < PacketLimits.definitionsMax else { return }
         while packetSymbols.count <= index { packetSymbols.append(BarMachine.noSymbol) }
-        packetSymbols[Int(index)] =
-            machine.symbol(subscription, source: source) ?? BarMachine.noSymbol
+        packetSymbols[Int(index)] = symbol
     }
 }

@@ -303,6 +303,11 @@ let package = Package(
             dependencies: ["NatsTransport", "ServiceRuntime", "Telemetry", "TapeTransport"]
                 + ["TestSupport"] + tape,
             path: "Benchmarks/WriterBenchmark", swiftSettings: strict),
+        .executableTarget(
+            name: "RepairBenchmark",
+            dependencies: ["NatsTransport", "ServiceRuntime", "Telemetry", "TapeTransport"]
+                + ["TestSupport"] + tape,
+            path: "Benchmarks/RepairBenchmark", swiftSettings: strict),
         benchmark("TapeCodecFuzz", uses: ["TapeCodec", "MarketModel", "Primitives"]),
     ]
 )

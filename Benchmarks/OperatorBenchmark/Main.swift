@@ -8,7 +8,7 @@ import TapeCodec
 /// Trades per second of one core from the bytes of packets to bars, beside a plain loop in C over
 /// the same packets and other people's engines over the same trades, in one run.
 ///
-///     OperatorBenchmark [one] [three] [prove] [restore] [engines]
+///     OperatorBenchmark [one] [three] [stages] [prove] [restore] [engines]
 ///
 /// Fails when a packet in the steady state allocates, when two ways do not make the same bars, or
 /// when a partition's state takes longer to restore than a take-over allows.
@@ -21,9 +21,11 @@ struct OperatorBenchmark {
 
     static func main() throws {
         let words = CommandLine.arguments.dropFirst()
-        let wanted = Set(words.isEmpty ? ["one", "three", "prove", "restore", "engines"] : words)
+        let all = ["one", "three", "stages", "prove", "restore", "engines"]
+        let wanted = Set(words.isEmpty ? all : Array(words))
         var report = Report()
-        for symbols in [10, 500] where !wanted.isDisjoint(with: ["one", "three", "prove"]) {
+        let onLoads: Set = ["one", "three", "stages", "prove"]
+        for symbols in [10, 500] where !wanted.isDisjoint(with: onLoads) {
             let load = try Load(symbols: symbols, packets: packetCount)
             print("\(symbols) symbols, \(load.trades) trades:")
             if wanted.contains("one") {
@@ -31,6 +33,9 @@ struct OperatorBenchmark {
             }
             if wanted.contains("three") {
                 try compare(["1s", "1m", "1h"], load, mark: symbols == 10 ? 50 : nil, &report)
+            }
+            if wanted.contains("stages") {
+                try StagesRun.run(symbols: symbols, mark: symbols == 10 ? 15 : nil, &report)
             }
             if wanted.contains("prove") {
                 let run = GraphRun(

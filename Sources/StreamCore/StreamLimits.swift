@@ -38,6 +38,27 @@ public enum StreamLimits {
     /// Late ticks that wait to be taken. Beyond it they are counted (`lateUnlisted`), not listed.
     public static let lateTicksMax = 65_536
 
+    /// Ticks of one partition that wait for the watermark in a machine of number windows. Beyond,
+    /// a tick is refused, counted and listed (`LateTick.Reason.windowLimit`).
+    public static let waitingTicksMax = 1_048_576
+
+    /// Ticks that a repair of number windows reads. Beyond, the symbols whose ticks were refused
+    /// are not repaired: `BarCounters.Series.repairsRefused`.
+    public static let repairTicksMax = 4_194_304
+
+    /// Bars of the present session that a machine of number windows remembers, so that a repair
+    /// can withdraw them: of one symbol and series, and of a partition. Beyond, a repair of that
+    /// key withdraws none, and says so: `NumberMachine.unwithdrawn`.
+    public static let rememberedBarsPerKeyMax = 65_536
+    public static let rememberedBarsMax = 1_048_576
+
+    /// Bars that resampling may still have to exchange, of one partition. Beyond, the oldest of
+    /// their symbol is settled: a later version of it is refused and counted.
+    public static let unsettledBarsMax = 262_144
+
+    /// Windows of breadth that may still be revised. Beyond, the oldest is settled.
+    public static let breadthWindowsMax = 256
+
     /// Event times count in (−106,000 days ..< 106,000 days) around 1970 (until the year 2260), a
     /// whole number of every window, so that no arithmetic on window borders can overflow. A
     /// trade outside has no usable time and is excluded as undefined.

@@ -21,18 +21,24 @@ public enum StreamLimits {
     /// How long behind its end a window takes ticks. More is a configuration error.
     public static let latenessMax: Int64 = 7 * dayNanoseconds
 
+    /// Closed windows of one symbol and series that wait for late ticks. A longer lateness is a
+    /// configuration error, so that there is always room for open ones.
+    public static let keptWindowsMax: Int64 = 2_048
+
     /// Windows that a tick may be in at once, of sliding ones. More are a configuration error.
     public static let overlapMax: Int64 = 60
 
-    /// Windows that are filled behind one with ticks. More are a configuration error.
+    /// Windows that are filled behind one with ticks: of a longer pause the rest stays empty. More
+    /// are a configuration error.
     public static let fillMax = 100_000
 
-    /// Open windows of one symbol and series. A packet holds fewer ticks than this, so only a
+    /// Windows of one symbol and series, open or kept for late ticks. A packet holds fewer ticks than this, so only a
     /// watermark that stands still, or ticks far in the future, come here. At the limit a tick
     /// that needs one more window is refused, counted and listed (`LateTick.Reason.windowLimit`).
     public static let openWindowsPerKeyMax = 4_096
 
-    /// Open windows of one partition, all symbols and series together. Same behaviour.
+    /// Those of one partition, all symbols and series together. Same behaviour. A repair that comes
+    /// here publishes nothing for the windows for which there was no room (`repairsRefused`).
     public static let openWindowsMax = 524_288
 
     /// Late ticks that wait to be taken. Beyond it they are counted (`lateUnlisted`), not listed.

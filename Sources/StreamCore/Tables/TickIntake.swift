@@ -35,7 +35,7 @@ struct TickIntake: Sendable {
 
     mutating func admit(_ trade: Trade, source: Int, ordinal: UInt64) -> Admission {
         guard let feed = begin(trade.header, source: source) else { return .nothing }
-        guard trade.isNew else { return exclude(trade.header, feed, .filter) }
+        guard trade.header.isNew else { return exclude(trade.header, feed, .filter) }
         guard trade.price.isDefined, trade.size.isDefined, trade.size.raw >= 0,
             trade.header.eventTime.isUsable
         else { return exclude(trade.header, feed, .undefined) }

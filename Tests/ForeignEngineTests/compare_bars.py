@@ -7,6 +7,7 @@ TICKS: rows of four 64-bit integers in order of arrival: event time (ns), price 
 symbol. BARS: rows of 17, see OUR_FIELDS. A SERIES says how ours were made:
 
     INDEX:time:WIDTH:HOP:OFFSET    windows of WIDTH ns that begin every HOP ns, from OFFSET on
+    INDEX:gap:GAP                  from a trade to the first pause of GAP ns behind it
     INDEX:ticks:COUNT              so many ticks; anew each UTC day
     INDEX:volume:UNITS             so much volume; anew each UTC day; all sizes are 1
 
@@ -57,6 +58,10 @@ class Tape:
             "time": pl.Series(self.times).cast(pl.Datetime("ns")), "symbol": self.symbols,
             "price": self.prices, "size": self.sizes})
 
+    def numbers(self):
+        return pl.DataFrame({
+            "time": self.times, "symbol": self.symbols, "price": self.prices, "size": self.sizes})
+
     def of(self, symbol):
         mine = self.symbols == symbol
         return zip(
@@ -94,6 +99,36 @@ def polars_bars(tape, width, hop, offset):
         (symbol, start): (start + width, o, h, l, c, rounded(notional, volume), trades, volume,
                           notional)
         for symbol, start, o, h, l, c, trades, volume, notional in rows}
+
+
+FOLDED = [
+    pl.col("time").first().alias("first"), pl.col("time").last().alias("last"),
+    pl.col("price").first().alias("open"), pl.col("price").max().alias("high"),
+    pl.col("price").min().alias("low"), pl.col("price").last().alias("close"),
+    pl.len().alias("trades"), pl.col("size").cast(pl.Int128).sum().alias("volume"),
+    (pl.col("price").cast(pl.Int128) * pl.col("size").cast(pl.Int128)).sum().alias("notional")]
+
+
+def polars_runs(tape, gap):
+    """By (symbol, start), as `polars_bars`."""
+    run = (pl.col("time").diff() >= gap).fill_null(False).cum_sum().over("symbol").alias("run")
+    frame = tape.numbers().with_columns(run).group_by("symbol", "run").agg(FOLDED)
+    return {
+        (symbol, first): (last + gap, o, h, l, c, rounded(notional, volume), trades, volume,
+                          notional)
+        for symbol, _, first, last, o, h, l, c, trades, volume, notional in frame.rows()}
+
+
+def polars_counted(tape, count):
+    """By (symbol, end, number): start, four prices, vwap, trades, volume, notional."""
+    frame = tape.numbers().with_columns(day=pl.col("time") // DAY)
+    place = pl.int_range(pl.len()).over("symbol", "day") // count
+    frame = frame.with_columns(place.alias("number")).group_by("symbol", "day", "number")
+    return {
+        (symbol, last + 1, number): (first, o, h, l, c, rounded(notional, volume), trades, volume,
+                                     notional)
+        for symbol, _, number, first, last, o, h, l, c, trades, volume, notional
+        in frame.agg(FOLDED).rows()}
 
 
 # ---------------------------------------------------------------- nautilus_trader
@@ -149,18 +184,16 @@ class Nautilus:
 
     def counted_bars(self, ticks, kind, step):
         """By (time of the last tick, number): four prices, volume."""
-        bars, day, numbered = [], None, {}
+        by_day = {}
         for time, price, size in ticks:
-            if time // DAY != day:
-                day = time // DAY
+            day = time // DAY
+            if day not in by_day:
+                bars = by_day[day] = []
                 aggregator = kind[0](self.instrument, self.bar_type(step, kind[1]), bars.append)
-                first = len(bars)
             aggregator.handle_trade_tick(self.tick(time, price, size))
-            while first + len(numbered.setdefault(day, [])) < len(bars):
-                numbered[day].append(bars[first + len(numbered[day])])
         return {
             (bar.ts_event + 1, number): self.values(bar)
-            for those in numbered.values() for number, bar in enumerate(those)}
+            for bars in by_day.values() for number, bar in enumerate(bars)}
 
     @staticmethod
     def values(bar):
@@ -211,11 +244,21 @@ def prices(row):
     return row["open"], row["high"], row["low"], row["close"]
 
 
+def sums(row):
+    return row["vwap"], row["trades"], row["volume"], row["notional"]
+
+
+def by_start(rows):
+    return {(row["symbol"], row["start"]): (row["end"], *prices(row), *sums(row)) for row in rows}
+
+
 def compare_time(comparison, tape, rows, index, width, hop, offset):
-    ours = {
-        (row["symbol"], row["start"]): (
-            row["end"], *prices(row), row["vwap"], row["trades"], row["volume"], row["notional"])
-        for row in rows}
+    ours = by_start(rows)
+    # It has no window that begins before the one that begins last among those of the first trade.
+    firsts = {
+        symbol: (int(tape.times[tape.symbols == symbol][0]) - offset) // hop * hop + offset
+        for symbol in tape.all_symbols()}
+    ours = {key: bar for key, bar in ours.items() if key[1] >= firsts[key[0]]}
     theirs = polars_bars(tape, width, hop, offset)
     comparison.compare(f"polars {index}", ours, theirs)
     if hop != width or offset != 0 or width not in Nautilus.UNITS:
@@ -239,14 +282,20 @@ def compare_counted(comparison, tape, rows, index, kind, step):
 
 
 def main(ticks, bars, *series):
-    tape, ours, comparison = Tape(ticks), Ours(bars), Comparison()
+    tape, bars, comparison = Tape(ticks), Ours(bars), Comparison()
     for text in series:
         index, kind, *numbers = text.split(":")
         index, numbers = int(index), [int(number) for number in numbers]
-        rows = list(ours.of(index))
+        rows = list(bars.of(index))
         if kind == "time":
             compare_time(comparison, tape, rows, index, *numbers)
+        elif kind == "gap":
+            comparison.compare(f"polars {index}", by_start(rows), polars_runs(tape, *numbers))
         elif kind == "ticks":
+            ours = {
+                (row["symbol"], row["end"], row["number"]): (
+                    row["start"], *prices(row), *sums(row)) for row in rows}
+            comparison.compare(f"polars {index}", ours, polars_counted(tape, *numbers))
             aggregator = (TickBarAggregator, BarAggregation.TICK)
             compare_counted(comparison, tape, rows, index, aggregator, *numbers)
         elif kind == "volume":

@@ -3,7 +3,8 @@ import Primitives
 import TapeCodec
 
 /// Packets as they stand on the tape of one busy partition: 1,024 trades each, every symbol defined
-/// at its first trade, 100,000 trades per second of event time, in order, the watermark at the last.
+/// at its first trade, 100,000 trades per second of event time, in order, the watermark at the
+/// last one.
 struct Load {
     static let packetTrades = 1_024
     static let pauseNanoseconds: Int64 = 10_000

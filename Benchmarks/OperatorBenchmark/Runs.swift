@@ -36,8 +36,8 @@ struct Outcome {
 /// Packets through a graph, as the operator's shell hands them over.
 struct GraphRun {
     let program: GraphProgram
-    /// Computes as a proof does: each packet's checksum and messages are checked first, and each bar
-    /// is chained into the checksum of the output.
+    /// Computes as a proof does: each packet's checksum and messages are checked first, and each
+    /// bar is chained into the checksum of the output.
     var proves = false
 
     /// The first part of a load is not timed: what the machine keeps for the steady state is

@@ -8,7 +8,8 @@ import TapeProtocol
 import TapeTransport
 import TestSupport
 
-/// The shipped worker on the filled tape: first it computes all bars, then it mends an hour of them.
+/// The shipped worker on the filled tape: first it computes all bars, then it mends an hour of
+/// them.
 ///
 /// All of the tape was stored within a minute, so that the worker, which begins to read where
 /// packets were stored at the time of the hour, begins at the start of the partition: this is the

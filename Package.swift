@@ -275,14 +275,23 @@ let package = Package(
             dependencies: ["SimulationKit", "OperatorGraph", "StreamCore"]
                 + ["TapeCodec", "MarketModel", "Primitives"],
             swiftSettings: strict),
+        .testTarget(
+            name: "ForeignEngineTests",
+            dependencies: ["OperatorGraph", "StreamCore", "TestSupport", "TapeCodec"]
+                + ["MarketModel", "Primitives"],
+            exclude: ["compare_bars.py"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
 
         // Benchmarks. They count allocations, too, and fail when there are some where none may be.
         .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),
         benchmark("StreamCoreBenchmark", uses: ["StreamCore", "MarketModel", "Primitives"]),
-        benchmark(
-            "OperatorBenchmark",
-            uses: ["OperatorGraph", "StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
+        .target(name: "CBareBars", path: "Benchmarks/CBareBars"),
+        .executableTarget(
+            name: "OperatorBenchmark",
+            dependencies: ["CAllocationCounter", "CBareBars", "OperatorGraph", "StreamCore"]
+                + ["TapeCodec", "MarketModel", "Primitives", "TestSupport"],
+            path: "Benchmarks/OperatorBenchmark", exclude: ["foreign_engines.py"],
+            swiftSettings: strict),
         benchmark("TapeCodecBenchmark", uses: ["TapeCodec", "MarketModel", "Primitives"]),
         // A C program on libnats alone, and our own against it.
         .executableTarget(
@@ -320,6 +329,11 @@ let package = Package(
             dependencies: ["NatsTransport", "ServiceRuntime", "Telemetry", "TapeTransport"]
                 + ["TestSupport"] + tape,
             path: "Benchmarks/WriterBenchmark", swiftSettings: strict),
+        .executableTarget(
+            name: "RepairBenchmark",
+            dependencies: ["NatsTransport", "ServiceRuntime", "Telemetry", "TapeTransport"]
+                + ["TestSupport"] + tape,
+            path: "Benchmarks/RepairBenchmark", swiftSettings: strict),
         benchmark("TapeCodecFuzz", uses: ["TapeCodec", "MarketModel", "Primitives"]),
     ]
 )

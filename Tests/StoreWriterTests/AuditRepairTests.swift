@@ -117,6 +117,19 @@ struct AuditRepairTests {
                 trade(10, second: 130, price: 7, id: 9, action: 2),
                 bar(2, [], ordinal: 4, reason: "bust"), bar(3, [], ordinal: 5),
             ], isRight: true),
+        Case(
+            name: "a window whose only trade was taken back while it was open",
+            rows: [
+                bar(0, [10, 30, 20], ordinal: 1), trade(9, second: 130, price: 7, id: 9),
+                trade(10, second: 130, price: 7, id: 9, action: 2), bar(3, [8], ordinal: 5),
+                trade(11, second: 190, price: 8, id: 11),
+            ], isRight: true),
+        Case(
+            name: "a series behind a filter is not one of all trades",
+            rows: [
+                bar(0, [10, 20], ordinal: 1),
+                "UPDATE bars SET excluded_filter = 1 WHERE ts = to_timestamp(0);",
+            ], isRight: true),
     ]
 
     @Test("late ticks, busts, corrections and backfill")

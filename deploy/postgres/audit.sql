@@ -189,6 +189,10 @@ WITH plain_series AS (
         AND count(DISTINCT close_time_ns - open_time_ns) <= count(DISTINCT generation)
         AND (sum(volume) > 0 OR sum(trades) = 0)
         AND sum(excluded_condition + excluded_odd_lot) = 0
+        -- A node that keeps trades back counts more than what is no new trade or was taken back.
+        AND sum(excluded_filter) <= (
+            SELECT count(*) + count(*) FILTER (WHERE action <> 0) FROM trades
+            WHERE action <> 0 OR flags & 1 = 1)
 ), series AS (
     SELECT DISTINCT series, close_time_ns - open_time_ns AS width
     FROM bars JOIN plain_series USING (series)
@@ -329,6 +333,10 @@ WITH kept AS (
         AND count(DISTINCT close_time_ns - open_time_ns) <= count(DISTINCT generation)
         AND (sum(volume) > 0 OR sum(trades) = 0)
         AND sum(excluded_condition + excluded_odd_lot) = 0
+        -- A node that keeps trades back counts more than what is no new trade or was taken back.
+        AND sum(excluded_filter) <= (
+            SELECT count(*) + count(*) FILTER (WHERE action <> 0) FROM trades
+            WHERE action <> 0 OR flags & 1 = 1)
 ), made AS (
     SELECT source, partition, series, close_time_ns - open_time_ns AS width,
         min(generation) AS first_generation, max(generation) AS last_generation,
@@ -380,7 +388,9 @@ WITH kept AS (
     GROUP BY 1, 2, 3
 ), compared AS (
     SELECT series, symbol, open_time_ns,
-        CASE WHEN is_repaired OR stored.trades = mended THEN coalesce(mended, 0)
+        -- A window whose trades were all taken back while it was open makes no bar.
+        CASE WHEN coalesce(is_repaired, false) OR coalesce(stored.trades, 0) = mended
+            THEN coalesce(mended, 0)
             ELSE coalesce(windows.trades, 0) END AS expected,
         coalesce(stored.trades, 0) AS found
     FROM windows FULL JOIN stored USING (series, symbol, open_time_ns)

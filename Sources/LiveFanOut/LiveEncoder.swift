@@ -155,12 +155,18 @@ struct LiveEncoder {
                 "notional", decimal: bar.notional, decimals: Price.decimals + Quantity.decimals)
             json.member("trades", bar.trades)
             if bar.excluded.total > 0 { json.member("excluded", bar.excluded.total) }
-            json.member("revision", ordinal)
+            let isFinal = bar.flags.contains(.final)
+            if isFinal { json.member("revision", ordinal) }
             json.member("generation", bar.generation)
             json.member("reason", BarReason(rawValue: bar.reason).map { "\($0)" } ?? "unknown")
             json.member("flags", names: bar.flags.names)
             if let source = symbol.source { json.member("of_source", source.text) }
-            Self.place(&json, packet, ordinal)
+            // Of a window that is open: it stands nowhere on the tape.
+            if isFinal {
+                Self.place(&json, packet, ordinal)
+            } else {
+                json.member("in_progress", true)
+            }
         }
     }
 

@@ -49,6 +49,7 @@ public struct GraphMachine: Sendable {
     ) -> Bool {
         // What people put there is backfilled: it has no watermark to wait for, and its definitions
         // must not take a symbol away from the source that feeds it.
+        if header.kind == .ticks { marks(header, packet, &output) }
         guard header.source != .manual else { return true }
         guard let source = machine.source(header.source, firstSeen: header.sendTime) else {
             return false

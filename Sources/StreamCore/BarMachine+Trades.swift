@@ -181,7 +181,7 @@ extension BarMachine {
         let start = trade.header.eventTime.floored(toNanoseconds: widths[series])
         lateTicks.append(
             LateTick(
-                trade: trade, source: input.feed.source, ordinal: input.ordinal,
+                trade, source: input.feed.source, ordinal: input.ordinal,
                 series: UInt16(series), openTime: start,
                 closeTime: start.advanced(byNanoseconds: widths[series]), reason: reason))
     }

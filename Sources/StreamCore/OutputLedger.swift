@@ -71,9 +71,25 @@ public struct OutputLedger: Sendable {
 
     /// The next output of the partition, its generation already set.
     public mutating func record(_ bar: Bar, symbol: Symbol, series: SeriesName) -> Verdict {
+        record { bar.appendCanonicalBytes(symbol: symbol, series: series, to: &$0) }
+    }
+
+    public mutating func record(
+        _ late: LateTickRecord, symbol: Symbol, series: SeriesName
+    ) -> Verdict {
+        record { late.appendCanonicalBytes(symbol: symbol, series: series, to: &$0) }
+    }
+
+    /// `symbol` nil: the value is of no single one.
+    public mutating func record(_ value: IndicatorValue, symbol: Symbol?) -> Verdict {
+        record { value.appendCanonicalBytes(symbol: symbol, to: &$0) }
+    }
+
+    @inline(__always)
+    private mutating func record(_ append: (inout [UInt8]) -> Void) -> Verdict {
         if let divergence { return divergence }
         bytes.removeAll(keepingCapacity: true)
-        bar.appendCanonicalBytes(symbol: symbol, series: series, to: &bytes)
+        append(&bytes)
         let before = checksum
         checksum = bytes.withRawSpan { Checksum.chained($0, after: before) }
         let ordinal = nextOrdinal

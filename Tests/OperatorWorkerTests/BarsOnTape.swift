@@ -11,6 +11,7 @@ import Testing
 struct BarsOnTape {
     private(set) var bars: [PlainBar] = []
     private(set) var all: [Bar] = []
+    private(set) var late: [LateTickRecord] = []
     private(set) var problems: [String] = []
     private(set) var epochs: [UInt64] = []
     private(set) var inputs: [TapePosition] = []
@@ -48,6 +49,8 @@ struct BarsOnTape {
                         series[UInt64(index)] = definition
                     } else if let marker = message.epochMarker(in: bytes) {
                         markers.append(marker)
+                    } else if let tick = message.lateTick(in: bytes) {
+                        add(tick)
                     }
                 case .trade, .quote, .malformed: problems.append("no bar")
                 }
@@ -68,5 +71,25 @@ struct BarsOnTape {
         sources.insert(symbol.source?.text ?? "none")
         bars.append(PlainBar(symbol.symbol.text, series.name.text, bar))
         all.append(bar)
+    }
+
+    private mutating func add(_ tick: LateTickRecord) {
+        guard let symbol = symbols[UInt64(tick.header.symbol)],
+            let series = series[UInt64(tick.series)]
+        else {
+            problems.append("a late tick without its definitions")
+            return
+        }
+        _ = ledger.record(tick, symbol: symbol.symbol, series: series.name)
+        late.append(tick)
+    }
+
+    /// The version that counts of each bar, by series and open time.
+    func newest(_ name: String) -> [Int64: Bar] {
+        var newest: [Int64: Bar] = [:]
+        for (bar, plain) in zip(all, bars) where plain.series == name {
+            newest[plain.openTime] = bar
+        }
+        return newest
     }
 }

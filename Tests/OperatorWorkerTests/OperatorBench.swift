@@ -24,6 +24,8 @@ final class OperatorBench {
     let bars: TapeLane
     var core: PartitionOperator
     private let mailbox = TapeMailbox(capacity: 256)
+    /// All packets so far: what a repair reads again.
+    private(set) var taken: [[UInt8]] = []
     private var sequence: UInt64 = 0
     private var sources: [SourceOrdinal] = []
 
@@ -87,6 +89,7 @@ final class OperatorBench {
 
     func take(_ bytes: [UInt8]) {
         sequence += 1
+        taken.append(bytes)
         do {
             try bytes.withRawSpan { span throws(PacketError) in
                 let header = try PacketReader.validate(span)

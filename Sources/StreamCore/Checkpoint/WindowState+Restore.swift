@@ -74,7 +74,7 @@ extension LateTick {
         let width = widths[Int(series)]
         let openTime = header.eventTime.floored(toNanoseconds: width)
         self.init(
-            trade: Trade(
+            Trade(
                 header: header, price: Price(raw: block.int64(at: 48)),
                 size: Quantity(raw: block.int64(at: 56)),
                 exchange: ShortText(raw: block.uint64(at: 64)),

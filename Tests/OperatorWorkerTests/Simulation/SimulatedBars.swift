@@ -19,6 +19,15 @@ struct NamedBar: Hashable {
         self.symbol = symbol
         self.series = series
     }
+
+    /// What is no bar has its place among them, too.
+    init(_ late: LateTickRecord, _ symbol: Symbol, _ series: SeriesName) {
+        var bar = Bar(symbol: 0, series: 0, openTime: late.openTime, closeTime: late.closeTime)
+        bar.reason = UInt8.max - late.reason
+        bar.number = Int64(bitPattern: late.ordinal)
+        bar.open = late.price
+        self.init(bar, symbol, series)
+    }
 }
 
 /// What stands on `md.bars.<p>`: stored by compare-and-set, and nothing else is promised.
@@ -106,6 +115,17 @@ final class SimulatedLane: OutputLane {
         guard !isFull else { return false }
         waiting.append(NamedBar(bar, symbols[Int(bar.symbol)], series[Int(bar.series)]))
         return true
+    }
+
+    func append(_ late: LateTickRecord) -> Bool {
+        guard !isFull else { return false }
+        waiting.append(
+            NamedBar(late, symbols[Int(late.header.symbol)], series[Int(late.series)]))
+        return true
+    }
+
+    func append(_ value: IndicatorValue) -> AppendOutcome {
+        preconditionFailure("the graphs of the simulation make no values: \(value.name)")
     }
 
     func publish(watermark: Timestamp, output: OutputState) {

@@ -29,10 +29,17 @@ final class OperatorReport: Sendable {
         let checkpoint: PartitionSlot.Kept?
         /// In seconds.
         let checkpointAge: Double?
+        let lateTicks: UInt64
+        let revised: UInt64
+        /// Something is to be computed again before the next packet is taken.
+        let isRepairing: Bool
+        /// It is being read.
+        let repair: RepairReading?
+        let lastRepair: String
 
         init(
             _ slot: PartitionSlot, epoch: UInt64, input: TapePosition?, problem: String?,
-            now: Int64
+            now: Int64, repair: RepairReading? = nil
         ) {
             let core = slot.core
             partition = slot.partition
@@ -51,6 +58,11 @@ final class OperatorReport: Sendable {
             published = core?.published ?? 0
             suppressed = core?.suppressed ?? 0
             counters = core?.machine.counters
+            lateTicks = core?.lateTicks ?? 0
+            revised = core?.revised ?? 0
+            isRepairing = core?.isRepairing ?? false
+            self.repair = repair
+            lastRepair = slot.lastRepair
         }
     }
 
@@ -109,7 +121,27 @@ final class OperatorReport: Sendable {
                 json.value(line.watermark.description)
             }
             json.member("trades", line.counters?.received ?? 0)
-            json.member("late", line.counters?.series.reduce(0) { $0 + $1.late } ?? 0)
+            json.member("late", line.lateTicks)
+            json.member("revised", line.revised)
+            writeRepair(line, into: &json)
         }
+    }
+
+    private func writeRepair(_ line: Line, into json: inout JSONWriter) {
+        json.key("repair")
+        if let repair = line.repair {
+            json.object { json in
+                json.member("from", "\(repair.needs.from)")
+                json.member("pass", repair.isSecond ? 2 : 1)
+                json.member("sequence", repair.sequence)
+                json.member("until_sequence", repair.needs.until.sequence)
+                json.member("packets", repair.pass.packets)
+            }
+        } else if line.isRepairing {
+            json.value("waiting for its turn")
+        } else {
+            json.null()
+        }
+        json.member("last_repair", line.lastRepair)
     }
 }

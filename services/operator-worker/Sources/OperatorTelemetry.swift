@@ -9,7 +9,9 @@ import Telemetry
 struct OperatorMetrics {
     private let metrics: MetricRegistry
     private let trades: Gauge
-    private let late: Gauge
+    private let listed: Counter
+    private let revised: Counter
+    private let repair: Histogram
     private let published: Gauge
     private let suppressed: Gauge
     private let openWindows: Gauge
@@ -29,16 +31,23 @@ struct OperatorMetrics {
     private struct Past {
         var published: UInt64 = 0
         var suppressed: UInt64 = 0
+        var listed: UInt64 = 0
+        var revised: UInt64 = 0
     }
+    /// What of these was counted.
+    private var counted = Past()
 
     init(_ metrics: MetricRegistry) {
         self.metrics = metrics
         trades = metrics.gauge(
             "mds_operator_trades",
             "Trades in the accounts of the worker's partitions, which move with them.")
-        late = metrics.gauge(
-            "mds_operator_late_trades",
-            "Trades in those accounts that came after their window was closed, once per series.")
+        listed = Self.late(metrics, "listed")
+        revised = Self.late(metrics, "revised")
+        repair = metrics.histogram(
+            "mds_operator_repair_seconds",
+            "Time to read a part of the tape again and compute its bars from it.",
+            buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1_800])
         published = metrics.gauge(
             "mds_operator_bars_published", "Bars published since the start.")
         suppressed = metrics.gauge(
@@ -83,6 +92,16 @@ struct OperatorMetrics {
         0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5,
     ]
 
+    private static func late(_ metrics: MetricRegistry, _ action: String) -> Counter {
+        metrics.counter(
+            "mds_operator_late_ticks_total",
+            "Ticks that no window of a series takes any more, each listed on the tape once per "
+                + "series, and bars of which late ticks made another version.",
+            labels: [("action", action)])
+    }
+
+    func repaired(nanoseconds: Int64) { repair.observe(Double(nanoseconds) / 1e9) }
+
     func tookOver(nanoseconds: Int64) { takeover.observe(Double(nanoseconds) / 1e9) }
 
     func restored(nanoseconds: Int64) { restore.observe(Double(nanoseconds) / 1e9) }
@@ -94,19 +113,21 @@ struct OperatorMetrics {
         guard let core else { return }
         past.published &+= core.published
         past.suppressed &+= core.suppressed
+        past.listed &+= core.lateTicks
+        past.revised &+= core.revised
     }
 
     func wrote(nanoseconds: Int64) { checkpointWrite.observe(Double(nanoseconds) / 1e9) }
 
     func caughtUp(nanoseconds: Int64) { recovery.observe(Double(nanoseconds) / 1e9) }
 
-    func update(_ lines: [OperatorReport.Line], program: GraphProgram) {
+    mutating func update(_ lines: [OperatorReport.Line], program: GraphProgram) {
+        count(lines)
         func sum(_ past: UInt64 = 0, _ value: (OperatorReport.Line) -> UInt64) -> Double {
             Double(lines.reduce(past) { $0 &+ value($1) })
         }
         owned.set(Double(lines.count))
         trades.set(sum { $0.counters?.received ?? 0 })
-        late.set(sum { $0.counters?.series.reduce(0) { $0 + $1.late } ?? 0 })
         published.set(sum(past.published, \.published))
         suppressed.set(sum(past.suppressed, \.suppressed))
         openWindows.set(sum { UInt64($0.openWindows) })
@@ -115,6 +136,16 @@ struct OperatorMetrics {
         checkpointAge.show(lines.compactMap(\.checkpointAge).max())
         let marks = lines.map(\.watermark).filter { $0 != SourceTable.noWatermark }
         watermark.show(marks.min().map { Double($0.nanoseconds) / 1e9 })
+    }
+}
+
+extension OperatorMetrics {
+    private mutating func count(_ lines: [OperatorReport.Line]) {
+        let late = lines.reduce(past.listed) { $0 &+ $1.lateTicks }
+        let versions = lines.reduce(past.revised) { $0 &+ $1.revised }
+        listed.add(late - min(late, counted.listed))
+        revised.add(versions - min(versions, counted.revised))
+        (counted.listed, counted.revised) = (late, versions)
     }
 }
 

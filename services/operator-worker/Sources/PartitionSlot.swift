@@ -30,6 +30,10 @@ struct PartitionSlot {
     /// It was told that it is caught up with what stands.
     var isCaughtUp = false
     var way = ""
+    /// With the first bars in progress that are told.
+    var openBars: OpenBars?
+    /// What came of the last repair; empty: there was none since it was taken.
+    var lastRepair = ""
     /// Of the last packet with bars that it published; 0: none since it was taken.
     var headSequence: UInt64 = 0
     var checkpoint: Kept?

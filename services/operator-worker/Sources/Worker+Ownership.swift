@@ -61,6 +61,7 @@ extension Worker {
         let now = clock.monotonic().nanoseconds
         // What it delivered and nobody took yet is the successor's.
         readers.close(slots[index].reader)
+        dropRepair(index)
         slots[index].stage = .releasing(since: now, until: now + Self.releaseNanosecondsMax)
     }
 
@@ -100,6 +101,7 @@ extension Worker {
     private func close(_ index: Int) {
         let slot = slots[index]
         readers.close(slot.reader)
+        dropRepair(index)
         publisher.reset(lane: slot.lane)
         metrics.left(slot.core)
         slots[index] = PartitionSlot(

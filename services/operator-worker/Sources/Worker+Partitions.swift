@@ -230,6 +230,7 @@ extension Worker {
 
     private func beginAnew(_ index: Int) {
         readers.close(slots[index].reader)
+        dropRepair(index)
         metrics.left(slots[index].core)
         slots[index].round += 1
         slots[index].core = nil

@@ -63,7 +63,8 @@ extension Worker {
             lines.append(
                 OperatorReport.Line(
                     slot, epoch: publisher.epoch(lane: slot.lane),
-                    input: readers.position(slot.reader), problem: problem?.text, now: now))
+                    input: readers.position(slot.reader), problem: problem?.text, now: now,
+                    repair: repairing.flatMap { $0.slot == slot.reader ? $0 : nil }))
         }
         // From here on the partitions speak for themselves.
         context.readiness.set(ReadinessPart.tape, publisher.trouble)

@@ -42,6 +42,12 @@ final class Worker {
     let positions: PositionTeller
     let heads: HeadTeller
     var reportedAt = Int64.min
+    /// What is read again at the moment, by whom that was last, and when the next one may begin.
+    var repairing: RepairReading?
+    var repairedLast = -1
+    var repairsFrom = Int64.min
+    let live: LivePublisher?
+    var openBarsAt = Int64.min
     private let mailbox = TapeMailbox(capacity: 16_384)
     private var answers: [CheckpointAnswer] = []
     private var orders: [OwnershipOrder] = []
@@ -56,6 +62,7 @@ final class Worker {
         self.client = client
         self.context = context
         self.report = report
+        self.live = live
         metrics = OperatorMetrics(context.telemetry.metrics)
         positions = try PositionTeller(client, group: "operator")
         heads = HeadTeller(client, source: .operator, input: .bars)
@@ -70,6 +77,7 @@ final class Worker {
         checkpoints = try CheckpointThreads(
             client, settings: settings, telemetry: context.telemetry, mailbox: mailbox)
         for partition in partitions { add(partition) }
+        addRepairReaders()
     }
 
     private func add(_ partition: Partition) {
@@ -124,9 +132,11 @@ final class Worker {
         let now = clock.monotonic().nanoseconds
         if isSteady {
             for index in slots.indices where slots[index].isOwned { advance(index, now: now) }
+            repair(now: now)
             pump(now: now)
             publisher.tick()
             readers.tick()
+            tellOpenBars(now: now)
         }
         finishReleases(now: now)
         tellMembership()
@@ -140,6 +150,10 @@ final class Worker {
         let wasSteady = isSteady
         isSteady = port.isSteady(now: clock.monotonic().nanoseconds)
         guard isSteady != wasSteady else { return }
+        if let repairing {
+            let reader = repairReader(repairing.slot)
+            if isSteady { readers.release(reader, take) } else { readers.hold(reader) }
+        }
         for index in slots.indices where slots[index].isOwned && !slots[index].isHeld {
             if isSteady {
                 readers.release(slots[index].reader, take)
@@ -176,10 +190,14 @@ final class Worker {
     }
 
     func take(_ reader: Int, _ header: PacketHeader, _ packet: NatsMessage) {
+        guard reader < slots.count else { return tookForRepair(reader, header, packet) }
         // Readers and slots are added together, so their numbers are the same.
         let position = readers.position(reader)
         packet.withPayload { slots[reader].core?.take(header, $0, at: position) }
-        if slots[reader].core?.mustHold ?? false { hold(reader) }
+        if slots[reader].core?.mustHold ?? false {
+            tellRefusedRanges(reader)
+            hold(reader)
+        }
     }
 
     func hold(_ index: Int) {

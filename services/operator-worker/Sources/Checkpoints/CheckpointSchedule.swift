@@ -10,6 +10,8 @@ struct CheckpointSchedule: Sendable {
     private var sequence: UInt64?
     private var takenAt = Int64.min
     private var retryAt = Int64.min
+    /// Something was computed that takes long to compute again.
+    var isDueAtOnce = false
     /// No more of them.
     var isOver = false
 
@@ -26,7 +28,7 @@ struct CheckpointSchedule: Sendable {
 
     func isDue(at position: TapePosition?, now: Int64, isLast: Bool) -> Bool {
         guard !isOver, let position, position.sequence != sequence else { return false }
-        return isLast || work >= workMax
+        return isLast || isDueAtOnce || work >= workMax
             || takenAt == Int64.min || now - takenAt >= CheckpointTimes.intervalNanoseconds
     }
 
@@ -35,6 +37,7 @@ struct CheckpointSchedule: Sendable {
     mutating func took(imageAt position: TapePosition?, now: Int64) {
         sequence = position?.sequence ?? 0
         work = 0
+        isDueAtOnce = false
         takenAt = now
         // Of a base, until it is known that it was not stored.
         retryAt = Int64.max

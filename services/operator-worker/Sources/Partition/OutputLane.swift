@@ -9,13 +9,15 @@ protocol OutputLane {
     /// A packet may be published: none is in flight.
     var isReady: Bool { get }
     var isFull: Bool { get }
-    /// Bars in the packet that is being filled.
+    /// Bars and late ticks in the packet that is being filled.
     var waitingTicks: Int { get }
 
     func register(_ definition: SymbolDefinition) -> UInt32
     func register(_ definition: SeriesDefinition) -> UInt16
     /// False: the packet is full.
     func append(_ bar: Bar) -> Bool
+    func append(_ late: LateTickRecord) -> Bool
+    func append(_ value: IndicatorValue) -> AppendOutcome
     /// Sends what is in the packet, also when that is nothing.
     func publish(watermark: Timestamp, output: OutputState)
 }
@@ -37,6 +39,8 @@ struct TapeLane: OutputLane {
     }
 
     func append(_ bar: Bar) -> Bool { publisher.append(bar, lane: lane) }
+    func append(_ late: LateTickRecord) -> Bool { publisher.append(late, lane: lane) }
+    func append(_ value: IndicatorValue) -> AppendOutcome { publisher.append(value, lane: lane) }
 
     func publish(watermark: Timestamp, output: OutputState) {
         publisher.publish(lane: lane, watermark: watermark, output: output)

@@ -27,7 +27,8 @@ extension PartitionOperator {
     }
 
     private func isDue(now: Int64, isLast: Bool) -> Bool {
-        guard stopped == nil, ledger.isPastStanding else { return false }
+        // The state behind a packet is complete when its repair is.
+        guard stopped == nil, ledger.isPastStanding, !isRepairing else { return false }
         switch phase {
         case .building, .telling, .told: return false
         case .keeping: return schedule.isBaseDue(now: now)

@@ -14,11 +14,13 @@ extension PartitionOperator {
             return
         }
         pack(lane)
-        if outbox.isEmpty, ledger.isPastStanding, stopped == nil { completed(position) }
+        if outbox.isEmpty, ledger.isPastStanding, stopped == nil, !isRepairing {
+            completed(position)
+        }
         guard lane.isReady, let complete else { return }
         let hasBars = lane.waitingTicks > 0
         guard hasBars || mustTell(complete, now: now) else { return }
-        if outbox.isEmpty { packedWatermark = max(packedWatermark, watermark) }
+        if outbox.isEmpty, !isRepairing { packedWatermark = max(packedWatermark, watermark) }
         published += UInt64(lane.waitingTicks)
         toldPosition = complete.sequence
         toldAt = now
@@ -40,7 +42,7 @@ extension PartitionOperator {
     /// Once a second an input that made no bars is told, too: readers see how far time has come.
     private func mustTell(_ complete: TapePosition, now: Int64) -> Bool {
         stopped == nil && phase == .working && complete.sequence > toldPosition
-            && watermark > packedWatermark
+            && watermark > packedWatermark && !isRepairing
             && (toldAt == Int64.min || now - toldAt >= 1_000_000_000)
     }
 
@@ -61,11 +63,7 @@ extension PartitionOperator {
     private mutating func pack(_ lane: some OutputLane) {
         var packed = 0
         while packed < outbox.count, !lane.isFull {
-            var bar = outbox[packed].bar
-            bar.symbol = laneSymbol(bar.symbol, lane)
-            bar.series = laneSeries[Int(bar.series)]
-            let isIn = lane.append(bar)
-            precondition(isIn, "a lane that was not full refused a bar")
+            guard pack(outbox[packed].item, lane) else { break }
             packedChecksum = outbox[packed].checksum
             packed += 1
         }
@@ -75,6 +73,33 @@ extension PartitionOperator {
         let done = ends.prefix { $0.ordinal <= last }
         completed(done.last?.position)
         ends.removeFirst(done.count)
+    }
+
+    /// False: it has to wait, or it fits into no packet and the partition stops.
+    private mutating func pack(_ item: OutputItem, _ lane: some OutputLane) -> Bool {
+        switch item {
+        case .bar(var bar):
+            bar.symbol = laneSymbol(bar.symbol, lane)
+            bar.series = laneSeries[Int(bar.series)]
+            let isIn = lane.append(bar)
+            precondition(isIn, "a lane that was not full refused a bar")
+            return true
+        case .late(var late):
+            late.header.symbol = laneSymbol(late.header.symbol, lane)
+            late.series = laneSeries[Int(late.series)]
+            return lane.append(late)
+        case .value(var value):
+            if value.header.symbol != TickHeader.noSymbol {
+                value.header.symbol = laneSymbol(value.header.symbol, lane)
+            }
+            switch lane.append(value) {
+            case .appended: return true
+            case .full: return false
+            case .refused(let reason):
+                stopped = "a value of \(value.name.prefix(64)) cannot be published: \(reason)"
+                return false
+            }
+        }
     }
 
     private mutating func laneSymbol(_ symbol: UInt32, _ lane: some OutputLane) -> UInt32 {

@@ -14,7 +14,7 @@ struct PartitionOperator {
 
     let partition: Partition
     let settings: OperatorSettings
-    private(set) var machine: GraphMachine
+    var machine: GraphMachine
     var ledger: OutputLedger
     /// Why nothing more is computed for this partition; a person has to look.
     var stopped: String?
@@ -34,7 +34,7 @@ struct PartitionOperator {
     }
 
     struct Output {
-        let bar: Bar
+        let item: OutputItem
         let ordinal: UInt64
         /// The running checksum up to and with it.
         let checksum: UInt64
@@ -49,7 +49,11 @@ struct PartitionOperator {
     var outbox: [Output] = []
     /// Of the inputs whose output is in the outbox. Never longer than that.
     var ends: [InputEnd] = []
-    private var output = GraphOutput()
+    var output = GraphOutput()
+    /// While it is there no packet is taken.
+    var repair: RepairAgenda?
+    /// Ranges that reach too far; emptied by whoever tells it. One packet's at most.
+    var refusedRanges: [DirtyRange] = []
     /// The lane's numbers for the machine's symbols and series.
     var laneSymbols: [UInt32?] = []
     let laneSeries: [UInt16]
@@ -72,11 +76,14 @@ struct PartitionOperator {
     var schedule: CheckpointSchedule
     /// Waits until all output that it counts is acknowledged.
     var waiting: CheckpointImage?
-    private(set) var suppressed: UInt64 = 0
+    var suppressed: UInt64 = 0
     var published: UInt64 = 0
     /// Closed windows of a new line of output that began before it, or before the tape.
-    private(set) var unpublished: UInt64 = 0
-    private(set) var lateTicks: UInt64 = 0
+    var unpublished: UInt64 = 0
+    /// Ticks that were listed as late, once per series.
+    var lateTicks: UInt64 = 0
+    /// Bars of which late ticks made another version.
+    var revised: UInt64 = 0
 
     init(
         partition: Partition, settings: OperatorSettings, beginning: Beginning,
@@ -112,7 +119,7 @@ struct PartitionOperator {
 
     /// Takes nothing more at the moment.
     var mustHold: Bool {
-        if outbox.count >= Self.outboxMax || stopped != nil { return true }
+        if outbox.count >= Self.outboxMax || stopped != nil || isRepairing { return true }
         switch phase {
         case .building, .working: return false
         case .telling, .told, .keeping: return true
@@ -143,22 +150,21 @@ struct PartitionOperator {
             stopped = "more sources feed this partition than the limit allows"
             return
         }
+        var isBuilding = false
         if case .building(let end) = phase {
+            isBuilding = true
             build(until: end)
-        } else {
-            let waiting = outbox.count
-            for bar in output.bars { record(bar) }
-            if outbox.count > waiting, let position {
-                ends.append(InputEnd(ordinal: ledger.nextOrdinal - 1, position: position))
-            }
         }
-        lateTicks += UInt64(output.late.count)
-        output.removeAll()
+        let dirty = output.dirty
+        keepOutput(isHidden: isBuilding)
+        if let position, !dirty.isEmpty, stopped == nil {
+            ask(forRepairOf: dirty, at: position, isHidden: isBuilding)
+        }
+        if !isRepairing { endInput() }
     }
 
     /// The bars up to the end of the line before are out.
     private mutating func build(until end: TapePosition) {
-        unpublished += UInt64(output.bars.count)
         guard let position, position.sequence >= end.sequence else { return }
         guard position.sequence == end.sequence, position.packet == end.packet else {
             stopped =
@@ -194,27 +200,6 @@ struct PartitionOperator {
             publishFrom = max(from, first.advanced(byNanoseconds: 1))
         } else {
             machine.tapeStarts(at: first)
-        }
-    }
-
-    // MARK: output
-
-    private mutating func record(_ closed: Bar) {
-        if let publishFrom, closed.openTime < publishFrom {
-            unpublished += 1
-            return
-        }
-        var bar = closed
-        bar.generation = settings.generation
-        let symbol = machine.symbols.symbol(at: bar.symbol)
-        let series = settings.program.series[Int(bar.series)].name
-        switch ledger.record(bar, symbol: symbol, series: series) {
-        case .new(let ordinal):
-            outbox.append(Output(bar: bar, ordinal: ordinal, checksum: ledger.checksum))
-        case .suppressed: suppressed += 1
-        case .diverged(let ordinal, let expected, let found):
-            stopped = RecoverySituation.divergence(
-                at: ordinal, expected: expected, found: found, partition)
         }
     }
 }

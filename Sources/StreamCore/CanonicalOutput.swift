@@ -1,0 +1,57 @@
+public import MarketModel
+internal import Primitives
+
+// What is output beside bars, as bytes that never depend on a process: see `Bar`. No symbol is
+// empty, so that an empty text in front tells these from bars, and the number behind it which.
+extension LateTickRecord {
+    public func appendCanonicalBytes(
+        symbol: Symbol, series: SeriesName, to bytes: inout [UInt8]
+    ) {
+        bytes.append(text: "")
+        bytes.append(integer: UInt16(1))
+        bytes.append(text: symbol.text)
+        bytes.append(text: series.text)
+        bytes.append(text: source.text)
+        bytes.append(integer: ordinal)
+        bytes.append(integer: UInt16(reason))
+        bytes.append(integer: UInt16(kind))
+        header.appendCanonicalBytes(to: &bytes)
+        bytes.append(integer: price.raw)
+        bytes.append(integer: size.raw)
+        bytes.append(integer: exchange.raw)
+        bytes.append(integer: conditions.raw)
+        bytes.append(integer: askPrice.raw)
+        bytes.append(integer: askSize.raw)
+        bytes.append(integer: openTime.nanoseconds)
+        bytes.append(integer: closeTime.nanoseconds)
+    }
+}
+
+extension IndicatorValue {
+    /// `symbol` nil: it is of no single one.
+    public func appendCanonicalBytes(symbol: Symbol?, to bytes: inout [UInt8]) {
+        bytes.append(text: "")
+        bytes.append(integer: UInt16(2))
+        bytes.append(text: symbol?.text ?? "")
+        bytes.append(text: name)
+        bytes.append(text: unit)
+        header.appendCanonicalBytes(to: &bytes)
+        bytes.append(integer: UInt64(truncatingIfNeeded: value))
+        bytes.append(integer: UInt64(truncatingIfNeeded: value >> 64))
+        bytes.append(integer: periodStart.nanoseconds)
+        bytes.append(integer: periodEnd.nanoseconds)
+        bytes.append(integer: revision)
+    }
+}
+
+extension TickHeader {
+    /// Without the symbol, which is an index.
+    fileprivate func appendCanonicalBytes(to bytes: inout [UInt8]) {
+        bytes.append(integer: UInt16(flags.rawValue))
+        bytes.append(integer: UInt16(action))
+        bytes.append(integer: UInt16(resolution))
+        bytes.append(integer: providerTime.nanoseconds)
+        bytes.append(integer: receiveTime.nanoseconds)
+        bytes.append(integer: providerID)
+    }
+}

@@ -1,0 +1,95 @@
+import LiveFanOut
+import MarketModel
+import OperatorGraph
+import Primitives
+import ServiceRuntime
+import StreamCore
+import TapeCodec
+import TapeTransport
+
+/// Tells whoever listens live how the bars of windows stand that are not closed yet: of one
+/// partition, in packets that go nowhere else. Nothing of it is on the tape or in the state.
+struct OpenBars {
+    /// A symbol is told no more often than this.
+    static let intervalNanoseconds: Int64 = 100_000_000
+
+    private var builder: PacketBuilder
+    private var symbols: [UInt32?] = []
+    private let series: [UInt16]
+    private var spare: SealedPacket?
+    private var bars: [Bar] = []
+
+    init(_ partition: Partition, _ program: GraphProgram) {
+        var builder = PacketBuilder(kind: .bars, partition: partition, source: .operator)
+        series = program.series.map {
+            builder.register(
+                SeriesDefinition(name: $0.name, widthNanoseconds: $0.widthNanoseconds))
+        }
+        self.builder = builder
+    }
+
+    /// Of all bars that changed since the last call.
+    mutating func tell(
+        _ core: inout PartitionOperator, _ live: LivePublisher, epoch: UInt64, now: Timestamp
+    ) {
+        bars.removeAll(keepingCapacity: true)
+        core.machine.takeOpenBars(into: &bars)
+        for var bar in bars {
+            bar.generation = core.settings.generation
+            bar.symbol = symbol(bar.symbol, core.machine)
+            bar.series = series[Int(bar.series)]
+            if builder.isFull { send(live, core.watermark, epoch: epoch, now: now) }
+            let isIn = builder.append(bar)
+            precondition(isIn, "an empty packet refused a bar")
+        }
+        if builder.tickCount > 0 { send(live, core.watermark, epoch: epoch, now: now) }
+    }
+
+    private mutating func send(
+        _ live: LivePublisher, _ watermark: Timestamp, epoch: UInt64, now: Timestamp
+    ) {
+        let seal = PacketBuilder.Seal(
+            epoch: epoch, firstOrdinal: 0, watermark: watermark, sendTime: now)
+        let packet = builder.seal(seal, recycling: spare.take())
+        live.offer(packet)
+        spare = packet
+    }
+
+    private mutating func symbol(_ index: UInt32, _ machine: GraphMachine) -> UInt32 {
+        while symbols.count <= index { symbols.append(nil) }
+        if let known = symbols[Int(index)] { return known }
+        let number = builder.register(
+            SymbolDefinition(
+                symbol: machine.symbols.symbol(at: index), provider: "", since: .undefined,
+                source: machine.sources.entries[machine.symbols.source(of: index)].name))
+        symbols[Int(index)] = number
+        return number
+    }
+}
+
+extension Worker {
+    /// Of partitions that are at work: one that computes its past again has nothing new to say.
+    func tellOpenBars(now: Int64) {
+        guard let live, now >= openBarsAt else { return }
+        openBarsAt = now + OpenBars.intervalNanoseconds
+        let time = clock.now()
+        for index in slots.indices where slots[index].isOwned {
+            guard case .working = slots[index].stage, slots[index].core?.isCaughtUp ?? false else {
+                continue
+            }
+            var open = slots[index].openBars ?? OpenBars(slots[index].partition, settings.program)
+            slots[index].openBars = nil
+            let epoch = publisher.epoch(lane: slots[index].lane)
+            slots[index].core?.tell(&open, live, epoch: epoch, now: time)
+            slots[index].openBars = open
+        }
+    }
+}
+
+extension PartitionOperator {
+    fileprivate mutating func tell(
+        _ open: inout OpenBars, _ live: LivePublisher, epoch: UInt64, now: Timestamp
+    ) {
+        open.tell(&self, live, epoch: epoch, now: now)
+    }
+}

@@ -1,0 +1,72 @@
+import MarketModel
+import OperatorGraph
+import Primitives
+import StreamCore
+import TapeCodec
+
+/// One thing that a partition publishes; each has an output ordinal of its own. Its symbol and
+/// series are the machine's until it goes into a packet.
+enum OutputItem: Sendable {
+    case bar(Bar)
+    case late(LateTickRecord)
+    case value(IndicatorValue)
+}
+
+// From what the machine made to numbered output.
+extension PartitionOperator {
+    /// In the order in which it is published: bars, then late ticks.
+    mutating func keepOutput(isHidden: Bool, isRepair: Bool = false) {
+        if isHidden {
+            unpublished += UInt64(output.bars.count)
+        } else {
+            for bar in output.bars { record(bar, isRepair: isRepair) }
+            for late in output.late { record(late) }
+        }
+        output.removeAll()
+    }
+
+    private mutating func record(_ closed: Bar, isRepair: Bool) {
+        if !isRepair, let publishFrom, closed.openTime < publishFrom {
+            unpublished += 1
+            return
+        }
+        var bar = closed
+        bar.generation = settings.generation
+        revised += !isRepair && bar.reason == BarReason.late.rawValue ? 1 : 0
+        let verdict = ledger.record(
+            bar, symbol: machine.symbols.symbol(at: bar.symbol), series: name(ofSeries: bar.series))
+        keep(.bar(bar), verdict)
+    }
+
+    private mutating func record(_ tick: LateTick) {
+        lateTicks += 1
+        let late = tick.record(source: machine.sources.entries[tick.source].name)
+        let verdict = ledger.record(
+            late, symbol: machine.symbols.symbol(at: late.header.symbol),
+            series: name(ofSeries: late.series))
+        keep(.late(late), verdict)
+    }
+
+    private func name(ofSeries index: UInt16) -> SeriesName {
+        settings.program.series[Int(index)].name
+    }
+
+    private mutating func keep(_ item: OutputItem, _ verdict: OutputLedger.Verdict) {
+        switch verdict {
+        case .new(let ordinal):
+            outbox.append(Output(item: item, ordinal: ordinal, checksum: ledger.checksum))
+        case .suppressed: suppressed += 1
+        case .diverged(let ordinal, let expected, let found):
+            stopped = RecoverySituation.divergence(
+                at: ordinal, expected: expected, found: found, partition)
+        }
+    }
+
+    /// All output of the input at hand is computed.
+    mutating func endInput() {
+        guard let position, let last = outbox.last?.ordinal, last > ends.last?.ordinal ?? 0 else {
+            return
+        }
+        ends.append(InputEnd(ordinal: last, position: position))
+    }
+}

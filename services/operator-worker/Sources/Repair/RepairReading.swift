@@ -1,0 +1,87 @@
+import MarketModel
+import Primitives
+import TapeCodec
+
+/// What the worker reads again for one of its partitions: the same packets twice.
+struct RepairReading {
+    /// What came in one pass; the second one has to bring the same.
+    struct Pass: Hashable {
+        var packets: UInt64 = 0
+        var digest: UInt64 = 0
+
+        mutating func add(_ header: PacketHeader) {
+            packets += 1
+            digest = digest &* 0x9e37_79b9_7f4a_7c15 &+ header.checksum
+        }
+    }
+
+    /// The clocks of provider, gateway and server may differ by this: reading begins so much
+    /// earlier.
+    static let marginNanoseconds: Int64 = 60_000_000_000
+    /// What is about to be purged is not begun with: whoever owns the partition next has to come to
+    /// the same bars.
+    static let reachNanoseconds: Int64 = 3_600_000_000_000
+
+    let slot: Int
+    let needs: PartitionOperator.RepairNeeds
+    /// Packets that were stored since are read.
+    let start: Timestamp
+    /// Monotonic.
+    let startedAt: Int64
+    private(set) var pass = Pass()
+    /// Nil during the first one.
+    private(set) var first: Pass?
+    /// Of the last packet that was read.
+    private(set) var sequence: UInt64 = 0
+    private var nextOrdinals: [SourceName: UInt64] = [:]
+
+    init(slot: Int, _ needs: PartitionOperator.RepairNeeds, now: Int64) {
+        self.slot = slot
+        self.needs = needs
+        startedAt = now
+        let (early, overflow) = needs.from.nanoseconds.subtractingReportingOverflow(
+            Self.marginNanoseconds)
+        start = Timestamp(nanoseconds: overflow ? 0 : max(0, early))
+    }
+
+    var isSecond: Bool { first != nil }
+
+    enum Verdict: Hashable {
+        case next
+        /// The first packet of its source: whether the tape reaches back far enough is not known.
+        case begins
+        case refused(String)
+    }
+
+    /// The next packet of the pass at hand.
+    mutating func take(_ header: PacketHeader, at sequence: UInt64) -> Verdict {
+        guard sequence <= needs.until.sequence,
+            sequence < needs.until.sequence || header.identity == needs.until.packet
+        else { return .refused("the packet that asked for it is not on the tape any more") }
+        self.sequence = sequence
+        pass.add(header)
+        guard header.kind == .ticks else { return .next }
+        let known = nextOrdinals.updateValue(header.nextOrdinal, forKey: header.source)
+        guard let known else {
+            return isSecond || header.firstOrdinal <= 1 ? .next : .begins
+        }
+        // What the tape had lost stands in front of a marker, and is a gap of its own.
+        if header.firstOrdinal == known || header.flags.contains(.epochMarker) { return .next }
+        return .refused(
+            "the tape does not hold ordinals \(known) to \(header.firstOrdinal &- 1) of "
+                + "\(header.source) any more")
+    }
+
+    /// The packet that asked for it was read.
+    var isPassOver: Bool { sequence == needs.until.sequence }
+
+    /// False: the second pass brought something else than the first.
+    mutating func endPass() -> Bool {
+        if let first { return first == pass }
+        first = pass
+        pass = Pass()
+        sequence = 0
+        nextOrdinals = [:]
+        return true
+    }
+}

@@ -37,6 +37,10 @@ enum HelpPage {
                     what gateways could not put on the tape, in use and set aside
           spool replay NAME
                     put on the tape what a spool that was set aside has of the gaps there
+          repair SYMBOL --from TIME --to TIME
+                    have the bars of that time computed again from the tape: with what came
+                    late, was taken back, corrected or filled in; new versions come of it.
+                    It is also the way to accept late ticks that are listed (late_ticks)
           dlq list | show ID... | export FILE|-
                     rows that the database refused: by reason and table, in full, as NDJSON
           dlq replay ID...|--all | drop ID...|--all
@@ -98,6 +102,10 @@ enum HelpPage {
           --file FILE       dlq: letters of a file (of an export, or of a writer that could not
                             reach NATS) instead of the stream
           --dry-run         dlq replay: say what would be stored, and store nothing
+          --from TIME, --to TIME, --reason repair|bust|gap|backfill, --note TEXT
+                            repair: times of the ticks; what the new versions say of why
+          --wait            repair: until the new versions stand, --timeout seconds at most
+          --dry-run         repair: say what would be asked for
           --yes             do not ask
 
         Examples
@@ -107,6 +115,7 @@ enum HelpPage {
           tapeline groups remove old-archive
           NATS_URL=nats://nats.example:4222 tapeline tape
           tapeline position verify || tapeline position accept
+          tapeline repair AAPL --from -2h --to -1h --note "late feed" --wait
           tapeline dlq list --since -1d --sink trades --all
           tapeline dlq replay ticks/3/synthetic/1041/1 --dry-run
         """

@@ -63,6 +63,9 @@ enum Main {
             return try WatchRun(command: command, terminal: terminal)
                 .run(deployment(command.target), shutdown: signals())
         case .spool(let command): return try spool(command, terminal)
+        case .repair(let command):
+            return try RepairRun(command: command, terminal: terminal)
+                .run(deployment(command.target), shutdown: signals())
         case .deadLetters(let command):
             return try DlqRun(command: command, terminal: terminal).run {
                 () throws(ToolError) in try deployment(command.target)

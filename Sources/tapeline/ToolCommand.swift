@@ -18,6 +18,7 @@ enum ToolCommand: Equatable, Sendable {
     case members(MembersCommand)
     case watch(WatchCommand)
     case spool(SpoolCommand)
+    case repair(RepairCommand)
     case deadLetters(DlqCommand)
     /// The process behind `up`; nobody types it.
     case supervise(Target, Stack.UpOptions)
@@ -34,7 +35,7 @@ enum ToolCommand: Equatable, Sendable {
     static let words = [
         "demo", "up", "down", "status", "audit", "supervise", "version", "help", "tail",
         "tape", "partition", "position", "groups", "members", "watch", "spool",
-        "dlq",
+        "repair", "dlq",
     ]
 
     /// `arguments` without the program's name.
@@ -53,6 +54,7 @@ enum ToolCommand: Equatable, Sendable {
         case "members": return .members(try MembersCommand.parse(rest))
         case "watch": return .watch(try WatchCommand.parse(rest))
         case "spool": return .spool(try SpoolCommand.parse(rest))
+        case "repair": return .repair(try RepairCommand.parse(rest, now: now))
         case "dlq": return .deadLetters(try DlqCommand.parse(rest, now: now))
         default: return try parseStack(word, rest)
         }

@@ -27,6 +27,7 @@ final class ManualPublisher {
     private var events: [TapeEvent] = []
     /// Acknowledged.
     private(set) var ticks: UInt64 = 0
+    private var sequences: [Int: UInt64] = [:]
 
     init(
         _ client: TapeClient, _ partitions: [Partition], _ shutdown: ShutdownSignal
@@ -67,9 +68,22 @@ final class ManualPublisher {
             $0.symbol = index
             $0.flags.insert(.backfilled)
         }
+        try append { append(content, lane.lane) }
+    }
+
+    /// What a person asks the operators for.
+    func append(_ request: RepairRequest, of symbol: Symbol, _ partition: Partition) throws {
+        guard let lane = lanes[partition] else { return }
+        var request = request
+        request.header.symbol = self.symbol(
+            SymbolDefinition(symbol: symbol, provider: "", since: .undefined), partition, lane)
+        try append { publisher.append(request, lane: lane.lane) }
+    }
+
+    private func append(_ tick: () -> AppendOutcome) throws {
         var mark = (ticks: ticks, deadline: clock.deadline(after: Self.stallTimeout))
         while true {
-            switch append(content, lane.lane) {
+            switch tick() {
             case .appended: return
             case .refused(let reason): throw ToolError.unreadable("\(reason)")
             case .full:
@@ -77,6 +91,11 @@ final class ManualPublisher {
                 try checkProgress(&mark)
             }
         }
+    }
+
+    /// Where the partition's last packet with ticks stands; 0: there was none.
+    func lastSequence(_ partition: Partition) -> UInt64 {
+        lanes[partition].flatMap { sequences[$0.lane] } ?? 0
     }
 
     /// Returns when everything stands on the tape.
@@ -142,7 +161,10 @@ final class ManualPublisher {
             case .delivery, .reconnected, .wake: continue
             }
         }
-        for packet in publisher.acknowledged { ticks += UInt64(packet.header.tickCount) }
+        for packet in publisher.acknowledged {
+            ticks += UInt64(packet.header.tickCount)
+            if packet.header.tickCount > 0 { sequences[packet.lane] = packet.sequence }
+        }
         publisher.acknowledged.removeAll(keepingCapacity: true)
         publisher.rolledBack.removeAll(keepingCapacity: true)
         if lanes.values.contains(where: { publisher.isFenced(lane: $0.lane) }) {

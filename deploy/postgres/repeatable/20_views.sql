@@ -33,7 +33,9 @@ SELECT 'ticks', source, partition, ordinal FROM news
 UNION ALL
 SELECT 'ticks', source, partition, ordinal FROM fundamentals
 UNION ALL
-SELECT 'ticks', source, partition, ordinal FROM indicators
+-- Providers give some, and operators compute others.
+SELECT CASE source WHEN 'operator' THEN 'bars' ELSE 'ticks' END, source, partition, ordinal
+FROM indicators
 UNION ALL
 SELECT 'ticks', source, partition, ordinal FROM provider_bars
 UNION ALL

@@ -126,6 +126,7 @@ struct LagLoop {
                     names.ticks(question.partition, question.source)
                 )
             case .bars: (names.barStream, names.bars(question.partition))
+            case .values: (names.barStream, names.universeValues)
             }
         let message = try jetStream.firstMessage(
             stream: stream, from: question.sequence &+ 1, subject: subject)

@@ -40,6 +40,30 @@ public struct TapeNames: Hashable, Sendable {
 
     public func bars(_ partition: Partition) -> String { "\(namespace).bars.\(partition)" }
 
+    /// Those of all partitions; a filter of readers.
+    public var allBars: String { "\(namespace).bars.*" }
+
+    // MARK: the universe
+
+    /// The share of the operators that works over all partitions: it reads `allBars` in the one
+    /// order of their stream. Its number is that behind the last partition.
+    public var universe: Partition { Partition(partitions) }
+
+    /// What is derived over all partitions.
+    public var universeValues: String { "\(namespace).all.\(SourceName.operator)" }
+
+    /// Where a share of the operators publishes.
+    public func output(_ share: Partition) -> String {
+        share == universe ? universeValues : bars(share)
+    }
+
+    /// What a share of the operators reads.
+    public func inputStream(_ share: Partition) -> String {
+        share == universe ? barStream : tickStream(of: share)
+    }
+
+    // MARK: watermarks
+
     public func watermarks(stream: Int, _ source: SourceName) -> String {
         "\(namespace).wm.\(stream).\(source)"
     }
@@ -104,7 +128,9 @@ public struct TapeNames: Hashable, Sendable {
         return own.map { ticks(Partition($0)) } + [watermarks(stream: index)]
     }
 
-    public var barStreamSubjects: [String] { (0..<partitions).map { bars(Partition($0)) } }
+    public var barStreamSubjects: [String] {
+        (0..<partitions).map { bars(Partition($0)) } + [universeValues]
+    }
 
     // MARK: dead letters
 

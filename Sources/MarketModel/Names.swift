@@ -8,6 +8,9 @@ public struct SourceName: Hashable, Sendable, BitwiseCopyable {
 
     /// Who derives: the source of everything on `md.bars.*`.
     public static let `operator` = SourceName(checked: "operator")
+    /// Who derives over all partitions: its packets stand beside the bars of partition 0, with
+    /// ordinals of their own.
+    public static let universe = SourceName(checked: "universe")
     /// What a person puts on the tape: its ticks are marked as backfilled, and it has no watermark.
     public static let manual = SourceName(checked: "manual")
 

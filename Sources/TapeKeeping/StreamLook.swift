@@ -18,17 +18,19 @@ struct StreamLook {
 
     /// Partitions whose readers take this stream, and by which input.
     struct Readers {
-        let inputs: [(input: ReaderPosition.Input, partitions: [Partition])]
+        let input: ReaderPosition.Input
+        let partitions: [Partition]
 
         init(_ names: TapeNames, stream: String) {
             let all = (0..<names.partitions).map { Partition($0) }
-            inputs =
-                stream == names.barStream
-                ? [(.bars, all), (.values, [names.universe])]
-                : [(.ticks, all.filter { names.tickStream(of: $0) == stream })]
+            guard stream != names.barStream else {
+                input = .bars
+                partitions = all
+                return
+            }
+            input = .ticks
+            partitions = all.filter { names.tickStream(of: $0) == stream }
         }
-
-        var partitions: [Partition] { inputs.flatMap(\.partitions) }
     }
 
     func facts(
@@ -36,10 +38,8 @@ struct StreamLook {
     ) throws -> PurgeFacts {
         let readers = Readers(client.names, stream: stream)
         // The floors first: what is appended meanwhile is above all of them.
-        let floors = try groups.flatMap { group in
-            try readers.inputs.filter { group.reads.contains($0.input) }.flatMap { input, own in
-                try own.map { try floor(group, $0, input) }
-            }
+        let floors = try groups.filter { $0.reads.contains(readers.input) }.flatMap { group in
+            try readers.partitions.map { try floor(group, $0, readers.input) }
         }
         return PurgeFacts(
             firstSequence: info.firstSequence, lastSequence: info.lastSequence,
@@ -83,14 +83,10 @@ struct StreamLook {
     // MARK: subjects
 
     private func subjects(_ readers: Readers) throws -> [PurgeFacts.Subject] {
-        let names = client.names
         var partitions = [String: Partition](
-            uniqueKeysWithValues: readers.partitions.filter { $0 != names.universe }
-                .map { ("\($0)", $0) })
-        // The last token of what is derived over all partitions is its source.
-        if stream == names.barStream {
-            partitions[SourceName.operator.text] = names.universe
-        }
+            uniqueKeysWithValues: readers.partitions.map { ("\($0)", $0) })
+        // `all.universe`: those who read the bars of its partition read it, too.
+        partitions[SourceName.universe.text] = TapeNames.universeHome
         return try jetStream.subjects(stream: stream, matching: ">").keys.sorted().map { name in
             let tokens = name.split(separator: ".")
             let isWatermark = tokens.count > 1 && tokens[1] == "wm"

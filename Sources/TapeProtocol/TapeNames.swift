@@ -49,12 +49,35 @@ public struct TapeNames: Hashable, Sendable {
     /// order of their stream. Its number is that behind the last partition.
     public var universe: Partition { Partition(partitions) }
 
-    /// What is derived over all partitions.
-    public var universeValues: String { "\(namespace).all.\(SourceName.operator)" }
+    /// What is derived over all partitions: of the source `universe`.
+    public var universeValues: String { "\(namespace).all.\(SourceName.universe)" }
 
-    /// Where a share of the operators publishes.
+    /// To whoever reads and stores it that is a second source of this partition's bars, on a
+    /// subject of its own.
+    public static let universeHome = Partition(0)
+
+    /// Where a share of the operators publishes, and as which source of which partition.
     public func output(_ share: Partition) -> String {
         share == universe ? universeValues : bars(share)
+    }
+
+    public func outputSource(_ share: Partition) -> SourceName {
+        share == universe ? .universe : .operator
+    }
+
+    public func outputPartition(_ share: Partition) -> Partition {
+        share == universe ? Self.universeHome : share
+    }
+
+    /// All that is derived of a partition, for who stores it.
+    public func derived(_ partition: Partition) -> [String] {
+        partition == Self.universeHome
+            ? [bars(partition), universeValues] : [bars(partition)]
+    }
+
+    /// Where the derived records of a source stand.
+    public func derived(_ partition: Partition, _ source: SourceName) -> String {
+        source == .universe ? universeValues : bars(partition)
     }
 
     /// What a share of the operators reads.

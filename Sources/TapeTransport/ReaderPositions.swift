@@ -8,8 +8,6 @@ public struct ReaderPosition: Hashable, Sendable {
     public enum Input: String, Sendable {
         case ticks
         case bars
-        /// What is derived over all partitions: of the partition `TapeNames.universe` alone.
-        case values
     }
 
     public var partition: Partition

@@ -79,7 +79,7 @@ struct UniverseOnTapeTests {
         #expect(try second.stop() == .success)
         let third = try worker(tape, takes: [4])
         let again = try third.start()
-        #expect(eventually(within: 30) { third.service.metric("mds_operator_partitions") == 1 })
+        #expect(eventually(within: 30) { third.member.epoch(4) != nil })
         #expect(try again.stop() == .success)
         #expect(try bars.stop() == .success)
         let found = try ValuesOnTape(tape)

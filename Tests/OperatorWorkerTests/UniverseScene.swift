@@ -78,7 +78,7 @@ struct UniverseScene {
     }
 }
 
-/// What stands on `md.all.operator`, and what is wrong with it.
+/// What stands on `md.all.universe`, and what is wrong with it.
 struct ValuesOnTape {
     struct Plain: Hashable, CustomStringConvertible {
         var name: String
@@ -102,7 +102,9 @@ struct ValuesOnTape {
             if packet.header.firstOrdinal != UInt64(values.count + 1) {
                 problems.append("ordinal \(packet.header.firstOrdinal) follows \(values.count)")
             }
-            if packet.header.partition != tape.names.universe { problems.append("a partition") }
+            if packet.header.source != .universe || packet.header.partition.number != 0 {
+                problems.append("another source")
+            }
             epochs.insert(packet.header.epoch)
             packet.payload.withRawSpan { bytes in
                 var cursor = RecordCursor()

@@ -66,7 +66,7 @@ final class Worker {
         self.live = live
         metrics = OperatorMetrics(context.telemetry.metrics)
         positions = try PositionTeller(client, group: "operator")
-        universeHeads = HeadTeller(client, source: .operator, input: .values)
+        universeHeads = HeadTeller(client, source: .universe, input: .bars)
         heads = HeadTeller(client, source: .operator, input: .bars)
         let mailbox = mailbox
         let partitions = (0..<settings.shares(of: client.names)).map { Partition($0) }
@@ -86,7 +86,9 @@ final class Worker {
         let names = client.names
         let lane = publisher.addLane(
             subject: names.output(partition), stream: names.barStream,
-            builder: PacketBuilder(kind: .bars, partition: partition, source: .operator),
+            builder: PacketBuilder(
+                kind: .bars, partition: names.outputPartition(partition),
+                source: names.outputSource(partition)),
             marking: PublisherLane.Marking(
                 definition: settings.definition, generation: settings.generation))
         let reader = readers.add(input(partition))

@@ -20,7 +20,7 @@ extension Worker {
             ])
     }
 
-    /// It has read every partition's bars up to the same packet.
+    /// It has read every partition's bars up to the same packet, and what it wrote itself.
     func told(_ slot: PartitionSlot, at position: TapePosition) -> [ReaderPosition] {
         var sources: [Partition: SourceOrdinal] = [:]
         for var source in position.sources {
@@ -28,11 +28,16 @@ extension Worker {
             source.source = .operator
             sources[partition] = source
         }
+        let own = SourceOrdinal(
+            source: .universe, epoch: publisher.epoch(lane: slot.lane),
+            lastOrdinal: publisher.nextOrdinal(lane: slot.lane) - 1)
         return (0..<client.names.partitions).map { number in
-            ReaderPosition(
-                partition: Partition(number), input: .bars, sequence: position.sequence,
-                durable: slot.durable, sources: sources[Partition(number)].map { [$0] } ?? [],
-                proof: ReaderPosition.Proof(position))
+            let partition = Partition(number)
+            var read = sources[partition].map { [$0] } ?? []
+            if partition == TapeNames.universeHome, slot.openedAt != nil { read.append(own) }
+            return ReaderPosition(
+                partition: partition, input: .bars, sequence: position.sequence,
+                durable: slot.durable, sources: read, proof: ReaderPosition.Proof(position))
         }
     }
 }

@@ -17,6 +17,8 @@ struct StreamCoreBenchmark {
     static let packetCount = 10
     static let rounds = 100
     static let repetitions = 7
+    /// Longer than any window of a second is kept.
+    static let warmUpRounds = 80
 
     static func main() throws {
         let packets = makePackets()
@@ -96,9 +98,11 @@ struct StreamCoreBenchmark {
         for _ in 0..<repetitions {
             var run = try Run(texts, symbols: symbolCount)
             // The same trades again and again, each round later by the time that they span. What
-            // the first hour needs, the steady state has.
+            // the first hour and the windows that are kept need, the steady state has.
             run.feed(packets, shiftedBy: -3_600_000_000_000)
-            run.feed(packets, shiftedBy: 0)
+            for round in -warmUpRounds...0 {
+                run.feed(packets, shiftedBy: Int64(round) * spanNanoseconds)
+            }
             let bars = run.bars
             let before = allocations_of_this_thread()
             let start = processorTime()

@@ -1,54 +1,76 @@
 public import MarketModel
 public import Primitives
 
-/// Makes the time bars of one partition: trades and watermarks in, closed bars out.
+/// Makes the bars by time of one partition: ticks and watermarks in, versions of bars out.
 ///
 /// A value that one thread owns. Pure: what it answers follows from the calls alone. The order of
-/// trades within a window that is open does not matter.
+/// ticks within a window that is open does not matter.
 ///
-/// Per packet: `source`, then `symbol` for each definition and `trades` for the ticks up to the
-/// next one, then `advance` with the packet's watermark. In the steady state none of these
-/// allocates, but for `closed` when the caller's buffer grows.
-public struct BarMachine: Sendable {
+/// Per packet: `source`, then `symbol` for each definition and `trades` (or `quotes`) for the ticks
+/// up to the next one, then `advance` with the packet's watermark. In the steady state none of
+/// these allocates, but for `closed` when the caller's buffer grows.
+public struct BarMachine: BarMaker {
     /// What to hand to `trade` when there is no index: such a trade is refused and counted.
     public static let noSource = -1
     public static let noSymbol = UInt32.max
 
-    public let series: BarSeriesSet
+    public let rule: BarRule
     public internal(set) var sources = SourceTable()
     /// Windows that begin before were not seen from their start by anybody: the time of the
     /// first packet of the tape. Bars of such windows are partial.
     public internal(set) var tapeStart = SourceTable.noWatermark
+    /// `advance` hands out windows without a price, too: bars without trades and prices.
+    public var tellsEmptyWindows = false
 
     @usableFromInline var table = SymbolTable()
     @usableFromInline var windows: WindowStore
     var account: BarCounters
-    /// A trade counter of its own beside `account`: one plain word in the hot path.
+    /// A tick counter of its own beside `account`: one plain word in the hot path.
     @usableFromInline var receivedTrades: UInt64 = 0
     @usableFromInline let seriesCount: Int
+    @usableFromInline let isOfTrades: Bool
+    /// What the hot path may take without a look at the rule.
+    @usableFromInline let roundLot: Int64
+    @usableFromInline let conditionsMask: UInt64
     var lateTicks: [LateTick] = []
-    let widths: [Int64]
-    let lateTicksMax: Int
+    var fills: FillTable
+    let shapes: [WindowShape]
+    let limits: MachineLimits
+    /// Of a repair machine: the only windows that it makes.
+    var repair: RepairRanges?
 
-    public init(series: BarSeriesSet) {
-        self.init(series: series, windows: WindowStore(seriesCount: series.all.count))
+    /// `rule` has series of windows by time; those of trading sessions need a calendar, or every
+    /// tick is outside.
+    public init(rule: BarRule, calendar: SessionCalendar?) {
+        self.init(rule: rule, calendar: calendar, limits: MachineLimits())
     }
 
-    /// Tests give smaller limits.
-    init(
-        series: BarSeriesSet, windows: WindowStore, lateTicksMax: Int = StreamLimits.lateTicksMax
-    ) {
-        self.series = series
-        self.windows = windows
-        self.lateTicksMax = lateTicksMax
-        seriesCount = series.all.count
-        widths = series.all.map(\.widthNanoseconds)
-        account = BarCounters(seriesCount: series.all.count)
+    /// Plain trades, and no calendar.
+    public init(series: BarSeriesSet) { self.init(rule: BarRule(series: series), calendar: nil) }
+
+    init(rule: BarRule, calendar: SessionCalendar?, limits: MachineLimits) {
+        self.rule = rule
+        self.limits = limits
+        let all = rule.series.all
+        let shapes = all.map { WindowShape($0.window, calendar: calendar) }
+        self.shapes = shapes
+        seriesCount = all.count
+        isOfTrades = rule.field == .trade
+        roundLot = rule.roundLot
+        conditionsMask = rule.conditions == nil || rule.field != .trade ? 0 : UInt64.max
+        windows = WindowStore(all, shapes: shapes, limits: limits)
+        fills = FillTable(all, shapes: shapes)
+        account = BarCounters(seriesCount: all.count)
+        for (index, shape) in shapes.enumerated() {
+            account.series[index].windowsPerTick = UInt64(shape.overlap)
+        }
     }
 
+    public var series: BarSeriesSet { rule.series }
     public var symbols: SymbolTable { table }
+    /// Those that are kept for late ticks count, too.
     public var openWindows: Int { windows.openCount }
-    /// Trades handed to the machine so far: what `counters` says, without its walk.
+    /// Ticks handed to the machine so far: what `counters` says, without its walk.
     public var received: UInt64 { receivedTrades }
 
     /// The account so far. Walks over the open windows: for audits and reports, not for packets.
@@ -86,14 +108,17 @@ public struct BarMachine: Sendable {
             source: source, provider: table.providerIndex(subscription.provider))
         guard let index = table.index(of: subscription.symbol) else {
             let index = table.insert(subscription, feed: feed)
-            if index != nil { windows.addSymbol() }
+            if index != nil {
+                windows.addSymbol()
+                fills.addSymbol()
+            }
             return index
         }
         let before = table.feeds[Int(index)]
         if feed != before {
             table.move(
                 index, to: feed, closedThrough: sources.entries[before.source].watermark)
-            if feed.source != before.source { windows.move(symbol: Int(index), to: source) }
+            if feed.source != before.source { move(Int(index), to: source) }
         }
         let since = subscription.since
         if since.isDefined, since > table.records[Int(index)].since {
@@ -102,15 +127,39 @@ public struct BarMachine: Sendable {
         return index
     }
 
-    /// A subscription that began anew makes the windows partial in which it did. They are opened if
-    /// they are not there yet, so that no list of beginnings has to be kept.
+    private mutating func move(_ symbol: Int, to source: Int) {
+        windows.move(symbol: symbol, to: source)
+        guard fills.isUsed else { return }
+        for series in 0..<seriesCount { expectFill(symbol: symbol, series: series) }
+    }
+
+    /// A subscription that began anew makes the open windows partial in which it did. They are
+    /// opened if they are not there yet, so that no list of beginnings has to be kept.
     private mutating func restart(_ index: UInt32, since: Timestamp) {
         table.restart(index, since: since)
         guard since.isUsable else { return }
+        let time = since.nanoseconds
         for series in 0..<seriesCount {
-            let found = window(for: since.nanoseconds, symbol: Int(index), series: series)
-            guard case .open(let slot) = found, windows.slots[slot].start < since.nanoseconds
-            else { continue }
+            var bounds = shapes[series].newest(holding: time)
+            while let window = bounds {
+                restart(window, symbol: Int(index), series: series, since: time)
+                bounds = shapes[series].older(than: window, holding: time)
+            }
+        }
+    }
+
+    private mutating func restart(
+        _ bounds: WindowShape.Bounds, symbol: Int, series: Int, since: Int64
+    ) {
+        guard bounds.start < since else { return }
+        let key = symbol * seriesCount + series
+        if case .open(let slot) = windows.place(startingAt: bounds.start, key: key) {
+            guard !windows.slots[slot].phase.contains(.closed) else { return }
+            windows.slots[slot].flags.insert(.partial)
+        } else if bounds.end > closedThrough(symbol) {
+            var newer = 0
+            let found = window(bounds, symbol: symbol, series: series, behind: &newer)
+            guard case .open(let slot) = found else { return }
             windows.slots[slot].flags.insert(.partial)
         }
     }
@@ -119,36 +168,5 @@ public struct BarMachine: Sendable {
     public mutating func takeLateTicks(into late: inout [LateTick]) {
         late.append(contentsOf: lateTicks)
         lateTicks.removeAll(keepingCapacity: true)
-    }
-
-    // MARK: closing
-
-    /// Closes every window whose end is at or before the watermark of the source that feeds its
-    /// symbol, and appends the bars in order of end, series from the finest, and symbol index.
-    ///
-    /// A watermark below the last one is counted and changes nothing.
-    public mutating func advance(
-        source: Int, watermark: Timestamp, into closed: inout [Bar]
-    ) {
-        guard sources.entries.indices.contains(source) else { return }
-        _ = sources.advance(source, to: watermark)
-        let reached = sources.entries[source].watermark.nanoseconds
-        guard windows.isAnythingDue(source: source, watermark: reached) else { return }
-        windows.close(
-            source: source, symbols: table.symbolsBySource[source], watermark: reached
-        ) { window in
-            account.close(window)
-            if let bar = window.bar() { closed.append(bar) }
-        }
-    }
-}
-
-extension BarCounters {
-    fileprivate mutating func close(_ window: WindowState) {
-        let index = Int(window.series)
-        series[index].counted += window.trades
-        series[index].bars += window.trades > 0 ? 1 : 0
-        series[index].windowsWithoutTrades += window.trades == 0 ? 1 : 0
-        series[index].notionalSaturated += window.isNotionalSaturated ? 1 : 0
     }
 }

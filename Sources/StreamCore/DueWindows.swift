@@ -13,9 +13,9 @@ struct DueWindows: Sendable {
     private var places = [Int](repeating: 0, count: 1 << digitBits)
 
     private static let digitBits = 11
-    /// All ends are whole seconds: counting in seconds leaves one digit to sort by in nearly
-    /// every case.
-    private static let unit: UInt64 = 1_000_000_000
+    /// Nearly all ends are whole seconds: counting in seconds leaves one digit to sort by.
+    private static let second: UInt64 = 1_000_000_000
+    private var unit = Self.second
 
     mutating func removeAll() { items.removeAll(keepingCapacity: true) }
 
@@ -26,13 +26,16 @@ struct DueWindows: Sendable {
     mutating func sortByEnd() {
         guard var least = items.first?.end else { return }
         var greatest = least
+        var isWhole = true
         for item in items {
             least = min(least, item.end)
             greatest = max(greatest, item.end)
+            isWhole = isWhole && item.end % Int64(Self.second) == 0
         }
-        let range = Self.units(from: least, to: greatest)
+        unit = isWhole ? Self.second : 1
+        let range = units(from: least, to: greatest)
         var shift = 0
-        while range >> UInt64(shift) > 0 {
+        while shift < UInt64.bitWidth, range >> UInt64(shift) > 0 {
             sortByDigit(from: least, shift: shift)
             shift += Self.digitBits
         }
@@ -40,7 +43,7 @@ struct DueWindows: Sendable {
 
     private mutating func sortByDigit(from least: Int64, shift: Int) {
         for digit in places.indices { places[digit] = 0 }
-        for item in items { places[Self.digit(item, from: least, shift: shift)] += 1 }
+        for item in items { places[digit(item, from: least, shift: shift)] += 1 }
         var next = 0
         for digit in places.indices {
             let count = places[digit]
@@ -50,20 +53,20 @@ struct DueWindows: Sendable {
         sorted.removeAll(keepingCapacity: true)
         sorted.append(contentsOf: items)
         for item in items {
-            let digit = Self.digit(item, from: least, shift: shift)
+            let digit = digit(item, from: least, shift: shift)
             sorted[places[digit]] = item
             places[digit] += 1
         }
         swap(&items, &sorted)
     }
 
-    private static func digit(_ item: Item, from least: Int64, shift: Int) -> Int {
+    private func digit(_ item: Item, from least: Int64, shift: Int) -> Int {
         Int(truncatingIfNeeded: units(from: least, to: item.end) >> UInt64(shift))
-            & ((1 << digitBits) - 1)
+            & ((1 << Self.digitBits) - 1)
     }
 
     /// The distance may be longer than an `Int64` holds, but never than its unsigned twin.
-    private static func units(from least: Int64, to end: Int64) -> UInt64 {
+    private func units(from least: Int64, to end: Int64) -> UInt64 {
         UInt64(bitPattern: end &- least) / unit
     }
 }

@@ -21,8 +21,9 @@ public enum StreamCoreError: Error, Hashable, Sendable, CustomStringConvertible 
             "\(count) series are configured: give 1 to \(StreamLimits.seriesMax)"
         case .seriesName(let name): "two series are called \(name): give each a name of its own"
         case .seriesLateness(let name):
-            "series \(name) cannot wait so long for late ticks: give 0s to 7d, and 0s for bars of"
-                + " ticks, volume or dollars"
+            "series \(name) cannot wait so long for late ticks: give 0s to 7d, at most"
+                + " \(StreamLimits.keptWindowsMax) times its width, and 0s for bars of ticks,"
+                + " volume or dollars"
         case .seriesFill(let name):
             "series \(name) cannot be filled so: give 1 to \(StreamLimits.fillMax) windows, of a"
                 + " series with a width whose windows do not overlap"

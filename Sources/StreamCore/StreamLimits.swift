@@ -21,22 +21,50 @@ public enum StreamLimits {
     /// How long behind its end a window takes ticks. More is a configuration error.
     public static let latenessMax: Int64 = 7 * dayNanoseconds
 
+    /// Closed windows of one symbol and series that wait for late ticks. A longer lateness is a
+    /// configuration error, so that there is always room for open ones.
+    public static let keptWindowsMax: Int64 = 2_048
+
     /// Windows that a tick may be in at once, of sliding ones. More are a configuration error.
     public static let overlapMax: Int64 = 60
 
-    /// Windows that are filled behind one with ticks. More are a configuration error.
+    /// Windows that are filled behind one with ticks: of a longer pause the rest stays empty. More
+    /// are a configuration error.
     public static let fillMax = 100_000
 
-    /// Open windows of one symbol and series. A packet holds fewer ticks than this, so only a
-    /// watermark that stands still, or ticks far in the future, come here. At the limit a tick
-    /// that needs one more window is refused, counted and listed (`LateTick.Reason.windowLimit`).
+    /// Windows of one symbol and series, open or kept for late ticks. A packet holds fewer ticks
+    /// than this, so only a watermark that stands still, or ticks far in the future, come here. At
+    /// the limit a tick that needs one more window is refused, counted and listed
+    /// (`LateTick.Reason.windowLimit`).
     public static let openWindowsPerKeyMax = 4_096
 
-    /// Open windows of one partition, all symbols and series together. Same behaviour.
+    /// Those of one partition, all symbols and series together. Same behaviour. A repair that
+    /// comes here publishes nothing for windows for which there was no room (`repairsRefused`).
     public static let openWindowsMax = 524_288
 
     /// Late ticks that wait to be taken. Beyond it they are counted (`lateUnlisted`), not listed.
     public static let lateTicksMax = 65_536
+
+    /// Ticks of one partition that wait for the watermark in a machine of number windows. Beyond,
+    /// a tick is refused, counted and listed (`LateTick.Reason.windowLimit`).
+    public static let waitingTicksMax = 1_048_576
+
+    /// Ticks that a repair of number windows reads. Beyond, the symbols whose ticks were refused
+    /// are not repaired: `BarCounters.Series.repairsRefused`.
+    public static let repairTicksMax = 4_194_304
+
+    /// Bars of the present session that a machine of number windows remembers, so that a repair
+    /// can withdraw them: of one symbol and series, and of a partition. Beyond, a repair of that
+    /// key withdraws none, and says so: `NumberMachine.unwithdrawn`.
+    public static let rememberedBarsPerKeyMax = 65_536
+    public static let rememberedBarsMax = 1_048_576
+
+    /// Bars that resampling may still have to exchange, of one partition. Beyond, the oldest of
+    /// their symbol is settled: a later version of it is refused and counted.
+    public static let unsettledBarsMax = 262_144
+
+    /// Windows of breadth that may still be revised. Beyond, the oldest is settled.
+    public static let breadthWindowsMax = 256
 
     /// Event times count in (−106,000 days ..< 106,000 days) around 1970 (until the year 2260), a
     /// whole number of every window, so that no arithmetic on window borders can overflow. A

@@ -34,6 +34,10 @@ public struct SymbolTable: Sendable {
         @inlinable @inline(__always)
         static var none: Feed { Feed(raw: UInt32.max) }
 
+        /// Of a tick that a repair found on the tape, of somebody who feeds no symbol here: what
+        /// people put there. It is before all others of its nanosecond.
+        static var foreign: Feed { Feed(raw: UInt32.max - 1) }
+
         @inlinable @inline(__always)
         var source: Int { Int(raw >> 16) }
 
@@ -119,8 +123,9 @@ public struct SymbolTable: Sendable {
 
     /// True for what `providerIndex` and a table of so many sources give out.
     func isKnown(_ feed: Feed, sourceCount: Int) -> Bool {
-        feed.source < sourceCount
-            && (feed.provider < providers.count || feed.provider == StreamLimits.providersMax)
+        feed == .foreign
+            || feed.source < sourceCount
+                && (feed.provider < providers.count || feed.provider == StreamLimits.providersMax)
     }
 
     mutating func restart(_ index: UInt32, since: Timestamp) {

@@ -3,11 +3,39 @@ public import Primitives
 
 extension Bar.Excluded {
     /// Held at the end of its range: a count from outside must not trap.
-    mutating func count(isNew: Bool) {
-        if isNew {
-            undefined = undefined == .max ? .max : undefined + 1
-        } else {
-            filter = filter == .max ? .max : filter + 1
+    mutating func count(_ reason: ExclusionReason) {
+        switch reason {
+        case .condition: condition = condition == .max ? .max : condition + 1
+        case .oddLot: oddLot = oddLot == .max ? .max : oddLot + 1
+        case .filter: filter = filter == .max ? .max : filter + 1
+        case .undefined: undefined = undefined == .max ? .max : undefined + 1
+        }
+    }
+}
+
+extension TradeEffect {
+    /// A tick that sets none is left out of the bar, with what it adds to the volume at most.
+    var setsPrice: Bool { !isDisjoint(with: [.last, .range]) }
+}
+
+extension BarRule {
+    /// What a trade may change, and as what it is counted when it sets no price.
+    func effect(of trade: Trade) -> (effect: TradeEffect, exclusion: ExclusionReason) {
+        let allowed = conditions?.effect(of: trade.conditions) ?? .all
+        switch oddLots {
+        case .volumeOnly(let below) where trade.size < below:
+            return (allowed.intersection(.volume), .oddLot)
+        case .exclude(let below) where trade.size < below: return ([], .oddLot)
+        case .count, .volumeOnly, .exclude: return (allowed, .condition)
+        }
+    }
+
+    /// Trades from this size on need no look at the rule for odd lots; 0 when there is none.
+    var roundLot: Int64 {
+        guard field == .trade else { return 0 }
+        switch oddLots {
+        case .count: return 0
+        case .volumeOnly(let below), .exclude(let below): return max(0, below.raw)
         }
     }
 }
@@ -16,9 +44,7 @@ extension Trade {
     /// A new trade with a price, a size and a time: nearly all are, so it is decided at once.
     @inlinable @inline(__always)
     var isPlain: Bool {
-        UInt16(header.action) | header.flags.rawValue & Self.unusualFlags == 0
-            && price.isDefined && UInt64(bitPattern: size.raw) < UInt64(Int64.max)
-            && header.eventTime.isUsable
+        UInt16(header.action) | header.flags.rawValue & Self.unusualFlags == 0 && isComplete
     }
 
     /// `.snapshot` and `.backfilled` as a number: the accessors of another module's constants are
@@ -26,8 +52,41 @@ extension Trade {
     @inlinable @inline(__always)
     static var unusualFlags: UInt16 { 1 << 0 | 1 << 2 }
 
-    var isNew: Bool {
-        header.action == TradeAction.new.rawValue && !header.flags.contains(.snapshot)
+    /// Has a price, a size (a negative one is none) and a usable time.
+    @inlinable @inline(__always)
+    var isComplete: Bool {
+        price.isDefined && UInt64(bitPattern: size.raw) < UInt64(Int64.max)
+            && header.eventTime.isUsable
+    }
+}
+
+extension TickHeader {
+    var isNew: Bool { action == TradeAction.new.rawValue && !flags.contains(.snapshot) }
+}
+
+extension Quote {
+    /// The number that a rule adds up, as a trade without a size: what all ticks become.
+    @inlinable @inline(__always)
+    func trade(of field: InputField) -> Trade {
+        Trade(header: header, price: price(of: field), size: Quantity(raw: 0))
+    }
+
+    @inlinable @inline(__always)
+    func price(of field: InputField) -> Price {
+        switch field {
+        case .bid: return bidPrice
+        case .ask: return askPrice
+        case .trade: return .undefined
+        case .middle:
+            guard bidPrice.isDefined, askPrice.isDefined else { return .undefined }
+            // Half of the sum, rounded down, without the sum.
+            return Price(
+                raw: (bidPrice.raw & askPrice.raw) &+ ((bidPrice.raw ^ askPrice.raw) >> 1))
+        case .spread:
+            guard bidPrice.isDefined, askPrice.isDefined else { return .undefined }
+            let (spread, overflow) = askPrice.raw.subtractingReportingOverflow(bidPrice.raw)
+            return overflow ? .undefined : Price(raw: spread)
+        }
     }
 }
 

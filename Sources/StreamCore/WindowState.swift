@@ -1,7 +1,7 @@
 public import MarketModel
 public import Primitives
 
-/// One open window of one symbol and series: what has been added up so far.
+/// One window of one symbol and series: what has been added up so far.
 ///
 /// Every field is the same whatever the order in which trades arrived: sums, extremes, and the
 /// trades that are first and last by (event time, source, ordinal).
@@ -30,11 +30,16 @@ struct WindowState: Sendable, BitwiseCopyable {
     @usableFromInline var openOrdinal: UInt64 = 0
     @usableFromInline var notionalCarry: Int32 = 0
     @usableFromInline var symbol: UInt32
-    /// The slot of the next older open window of the same key; 0 when there is none.
+    /// The slot of the next older window of the same key; 0 when there is none.
     @usableFromInline var older: UInt32 = 0
     @usableFromInline var series: UInt16
     @usableFromInline var flags: BarFlags = []
+    @usableFromInline var phase: WindowPhase = []
     var excluded = Bar.Excluded()
+
+    init(_ bounds: WindowShape.Bounds, symbol: Int, series: Int) {
+        self.init(start: bounds.start, end: bounds.end, symbol: symbol, series: series)
+    }
 
     init(start: Int64, end: Int64, symbol: Int, series: Int) {
         self.start = start
@@ -42,6 +47,8 @@ struct WindowState: Sendable, BitwiseCopyable {
         self.symbol = UInt32(truncatingIfNeeded: symbol)
         self.series = UInt16(truncatingIfNeeded: series)
     }
+
+    var bounds: WindowShape.Bounds { WindowShape.Bounds(start: start, end: end) }
 
     /// Holds no time: what a key without an open window points at.
     static let closed = WindowState(start: 0, end: 0, symbol: 0, series: 0)
@@ -101,6 +108,41 @@ struct WindowState: Sendable, BitwiseCopyable {
         let closes = input.time >= closeTime ? closes(input) : .added
         let opens = input.time <= openTime ? opens(input) : .added
         return closes == .tied || opens == .tied ? .tied : .added
+    }
+
+    /// Adds a tick of which a rule lets a part count. The window holds its time.
+    mutating func offer(_ input: Input, effect: TradeEffect) -> Outcome {
+        if effect.contains(.volume) {
+            volume &+= Int128(input.size)
+            let (sum, overflow) = notional.addingReportingOverflow(input.notional)
+            notional = sum
+            if overflow { notionalCarry &+= input.notional < 0 ? -1 : 1 }
+        }
+        guard effect.setsPrice else { return .added }
+        if input.feed != closeFeed { meetOtherFeed() }
+        trades &+= 1
+        if effect.contains(.range) {
+            high = max(high, input.price)
+            low = min(low, input.price)
+        }
+        if effect.contains(.last) {
+            takeEndsOver()
+        } else if trades == 1 {
+            phase.insert(.rangeOnly)
+        } else if !phase.contains(.rangeOnly) {
+            return .added
+        }
+        let closes = input.time >= closeTime ? closes(input) : .added
+        let opens = input.time <= openTime ? opens(input) : .added
+        return closes == .tied || opens == .tied ? .tied : .added
+    }
+
+    /// The first trade that may set open and close finds no other one there.
+    private mutating func takeEndsOver() {
+        guard phase.contains(.rangeOnly) else { return }
+        phase.remove(.rangeOnly)
+        openTime = Int64.max
+        closeTime = Int64.min
     }
 
     @inlinable @inline(__always)
@@ -163,53 +205,8 @@ struct WindowState: Sendable, BitwiseCopyable {
         _ left: (feed: SymbolTable.Feed, ordinal: UInt64),
         _ right: (feed: SymbolTable.Feed, ordinal: UInt64), _ sources: SourceTable
     ) -> Bool {
-        left.feed.source == right.feed.source
-            ? left.ordinal < right.ordinal
-            : sources.precedes(left.feed.source, right.feed.source)
-    }
-}
-
-extension WindowState {
-    /// True when the notional left the range of 128 bits: it is held at the range's end then, and
-    /// the bar has no VWAP.
-    var isNotionalSaturated: Bool { notionalCarry != 0 }
-
-    /// The bar of a window that is closed; nil when no trade made a price in it.
-    func bar() -> Bar? {
-        guard trades > 0 else { return nil }
-        var bar = Bar(
-            symbol: symbol, series: series, openTime: Timestamp(nanoseconds: start),
-            closeTime: Timestamp(nanoseconds: end))
-        bar.flags = flags.union(.final)
-        bar.reason = BarReason.closed.rawValue
-        bar.open = Price(raw: open)
-        bar.high = Price(raw: high)
-        bar.low = Price(raw: low)
-        bar.close = Price(raw: close)
-        bar.trades = trades
-        bar.excluded = excluded
-        bar.volume = volume
-        bar.notional =
-            notionalCarry == 0 ? notional : notionalCarry < 0 ? Int128.min : Int128.max
-        bar.vwap = isNotionalSaturated ? .undefined : .vwap(notional: notional, volume: volume)
-        return bar
-    }
-}
-
-extension Price {
-    /// notional / volume, rounded half away from zero to 1e-9; undefined when nothing was traded,
-    /// or when the quotient is no price.
-    ///
-    /// One division: 1e-17 divided by 1e-8 is in 1e-9.
-    public static func vwap(notional: Int128, volume: Int128) -> Price {
-        guard volume > 0 else { return .undefined }
-        let (quotient, remainder) = notional.quotientAndRemainder(dividingBy: volume)
-        let rest = remainder.magnitude
-        // Twice the rest could overflow; the distance to the divisor cannot.
-        let isRoundedUp = rest >= volume.magnitude - rest
-        let step: Int128 = isRoundedUp ? (notional < 0 ? -1 : 1) : 0
-        let (rounded, overflow) = quotient.addingReportingOverflow(step)
-        guard !overflow, let raw = Int64(exactly: rounded) else { return .undefined }
-        return Price(raw: raw)
+        if left.feed.source == right.feed.source { return left.ordinal < right.ordinal }
+        if left.feed == .foreign || right.feed == .foreign { return left.feed == .foreign }
+        return sources.precedes(left.feed.source, right.feed.source)
     }
 }

@@ -1,123 +1,172 @@
 internal import Primitives
 
-/// All open windows of one partition, in one array of slots with a free list.
+/// The open windows of one partition and the closed ones that still take late ticks, in one array
+/// of slots with a free list.
 ///
-/// Key = symbol × series count + series. A key's windows are linked from newest to oldest, and
-/// normally there are one or two; the newest is found without a search. Slot 0 holds no time and
-/// stands for "none", so that the hot path needs no test for it.
+/// Key = symbol × series count + series. A key's windows are linked from newest to oldest; the
+/// newest is found without a search when any tick may go into it as it is. Slot 0 holds no time
+/// and stands for "none", so that the hot path needs no test for it.
 @usableFromInline
 struct WindowStore: Sendable {
     @usableFromInline var slots: [WindowState] = [.closed]
-    /// By key: the slot of the newest open window, or 0.
+    /// By key: the slot of the newest window if it is open and nothing about it is special, or 0.
     @usableFromInline var newest: [UInt32] = []
-    private var openPerKey: [UInt16] = []
+    /// By key: the slot of the newest window, or 0.
+    private(set) var heads: [UInt32] = []
+    private var windowsPerKey: [UInt32] = []
     private var firstFree: UInt32 = 0
     private(set) var openCount = 0
-    /// By source × series count + series: no open window ends before. May be too early, never
+    /// By source × series count + series: nothing ends or expires before. May be too early, never
     /// too late.
-    private var earliestEnd: [Int64] = []
-    private var due = DueWindows()
+    private var earliest: [Int64] = []
+    /// Closed windows that were changed. May hold some twice, and some that are gone.
+    private var touched: [UInt32] = []
+    /// By slot: `changes` of the window when it was shown last.
+    private var shown: [UInt64] = [0]
+    private(set) var due = DueWindows()
+    /// Windows that nobody may change any more.
+    private(set) var expired: [UInt32] = []
     private let seriesCount: Int
-    private let openWindowsMax: Int
-    private let openWindowsPerKeyMax: Int
+    private let latenesses: [Int64]
+    /// By series: a tick goes into one window.
+    private let isSimple: [Bool]
+    private let limits: MachineLimits
 
     /// Slots that are there before the first tick: enough for most partitions.
     private static let slotsReserved = 1_024
 
-    init(
-        seriesCount: Int, openWindowsMax: Int = StreamLimits.openWindowsMax,
-        openWindowsPerKeyMax: Int = StreamLimits.openWindowsPerKeyMax
-    ) {
-        self.seriesCount = seriesCount
-        self.openWindowsMax = openWindowsMax
-        self.openWindowsPerKeyMax = openWindowsPerKeyMax
+    init(_ series: [BarSeries], shapes: [WindowShape], limits: MachineLimits) {
+        seriesCount = series.count
+        latenesses = series.map(\.lateness)
+        isSimple = shapes.map { !$0.isOverlapping }
+        self.limits = limits
         slots.reserveCapacity(Self.slotsReserved)
+        shown.reserveCapacity(Self.slotsReserved)
     }
 
     mutating func addSymbol() {
         for _ in 0..<seriesCount {
             newest.append(0)
-            openPerKey.append(0)
+            heads.append(0)
+            windowsPerKey.append(0)
         }
     }
 
     mutating func addSource() {
-        for _ in 0..<seriesCount { earliestEnd.append(Int64.max) }
+        for _ in 0..<seriesCount { earliest.append(Int64.max) }
     }
 
-    /// For a store that is about to be restored.
+    /// For a store that is about to be filled.
     mutating func prepare(symbols: Int) {
         newest.reserveCapacity(symbols * seriesCount)
-        openPerKey.reserveCapacity(symbols * seriesCount)
+        heads.reserveCapacity(symbols * seriesCount)
+        windowsPerKey.reserveCapacity(symbols * seriesCount)
     }
 
-    mutating func prepare(windows: Int) { slots.reserveCapacity(slots.count + windows) }
+    mutating func prepare(windows: Int) {
+        slots.reserveCapacity(slots.count + windows)
+        shown.reserveCapacity(slots.count + windows)
+    }
 
     // MARK: one key
 
-    /// Where a window that holds a time is, or where it would have to be linked in.
+    /// Where a window is, or where it would have to be linked in.
     enum Place: Equatable {
-        case open(slot: UInt32)
+        case open(slot: Int)
         /// Behind this newer slot; 0: as the newest.
-        case missing(newer: UInt32)
+        case missing(newer: Int)
     }
 
-    func place(of time: Int64, key: Int) -> Place {
-        var newer: UInt32 = 0
-        var slot = newest[key]
+    /// Looks behind the slot `newer`; 0: at all windows of the key.
+    func place(startingAt start: Int64, key: Int, behind newer: Int = 0) -> Place {
+        var newer = newer
+        var slot = newer == 0 ? Int(heads[key]) : Int(slots[newer].older)
         while slot != 0 {
-            let window = slots[Int(slot)]
-            if window.holds(time) { return .open(slot: slot) }
-            if window.end <= time { break }
+            let itsStart = slots[slot].start
+            if itsStart == start { return .open(slot: slot) }
+            if itsStart < start { break }
             newer = slot
-            slot = window.older
+            slot = Int(slots[slot].older)
         }
         return .missing(newer: newer)
     }
 
     /// Links a window in behind `newer`; nil when there is no room for one more.
-    mutating func open(_ window: WindowState, behind newer: UInt32, source: Int) -> UInt32? {
+    mutating func open(_ window: WindowState, behind newer: Int, source: Int) -> Int? {
         let key = Int(window.symbol) * seriesCount + Int(window.series)
-        guard openCount < openWindowsMax, Int(openPerKey[key]) < openWindowsPerKeyMax else {
-            return nil
-        }
+        guard openCount < limits.openWindows, Int(windowsPerKey[key]) < limits.openWindowsPerKey
+        else { return nil }
         var linked = window
-        linked.older = newer == 0 ? newest[key] : slots[Int(newer)].older
+        linked.older = newer == 0 ? heads[key] : slots[newer].older
         let slot = store(linked)
         if newer == 0 {
-            newest[key] = slot
+            heads[key] = slot
         } else {
-            slots[Int(newer)].older = slot
+            slots[newer].older = slot
         }
         openCount += 1
-        openPerKey[key] += 1
-        expect(end: window.end, source: source, series: Int(window.series))
-        return slot
+        windowsPerKey[key] += 1
+        if window.phase.contains(.touched) { touched.append(slot) }
+        expect(window, source: source)
+        refresh(key)
+        return Int(slot)
     }
 
     private mutating func store(_ window: WindowState) -> UInt32 {
         let slot = firstFree
         guard slot != 0 else {
             slots.append(window)
+            shown.append(0)
             return UInt32(slots.count - 1)
         }
         firstFree = slots[Int(slot)].older
         slots[Int(slot)] = window
+        shown[Int(slot)] = 0
         return slot
     }
 
-    private mutating func expect(end: Int64, source: Int, series: Int) {
+    /// To be called when the newest window of a key has become a special one, or ceased to be it.
+    mutating func refresh(_ key: Int) {
+        let head = heads[key]
+        let isPlain = slots[Int(head)].phase.isEmpty && isSimple[key % seriesCount]
+        newest[key] = isPlain ? head : 0
+    }
+
+    /// A closed window has changed: it is due at the next advance.
+    mutating func touch(_ slot: Int) {
+        guard slots[slot].phase.intersection([.closed, .touched]) == .closed else { return }
+        slots[slot].phase.insert(.touched)
+        touched.append(UInt32(truncatingIfNeeded: slot))
+    }
+
+    /// Puts another state in the place of a window, with the link of that one.
+    mutating func replace(_ slot: Int, by window: WindowState) {
+        let older = slots[slot].older
+        slots[slot] = window
+        slots[slot].older = older
+        shown[slot] = 0
+        refresh(Int(window.symbol) * seriesCount + Int(window.series))
+    }
+
+    private mutating func expect(_ window: WindowState, source: Int) {
+        let series = Int(window.series)
+        let isClosed = window.phase.contains(.closed)
+        expect(isClosed ? window.end + latenesses[series] : window.end, source, series: series)
+    }
+
+    /// Something of the series has to be looked at when the watermark is here.
+    mutating func expect(_ time: Int64, _ source: Int, series: Int) {
         let index = source * seriesCount + series
-        earliestEnd[index] = min(earliestEnd[index], end)
+        earliest[index] = min(earliest[index], time)
     }
 
     /// From now on the watermark of this source closes the symbol's windows.
     mutating func move(symbol: Int, to source: Int) {
         for series in 0..<seriesCount {
-            var slot = newest[symbol * seriesCount + series]
+            var slot = Int(heads[symbol * seriesCount + series])
             while slot != 0 {
-                expect(end: slots[Int(slot)].end, source: source, series: series)
-                slot = slots[Int(slot)].older
+                expect(slots[slot], source: source)
+                slot = Int(slots[slot].older)
             }
         }
     }
@@ -127,71 +176,135 @@ struct WindowStore: Sendable {
     /// Cheap, because it is asked once per packet: a comparison per series.
     func isAnythingDue(source: Int, watermark: Int64) -> Bool {
         for index in source * seriesCount..<(source + 1) * seriesCount
-        where earliestEnd[index] <= watermark {
+        where earliest[index] <= watermark {
             return true
         }
         return false
     }
 
-    /// Removes every window of these symbols that ends at or before the watermark, in order of
-    /// end, series and symbol. `symbols` are those of the source, in ascending order.
-    mutating func close(
-        source: Int, symbols: [UInt32], watermark: Int64, _ body: (WindowState) -> Void
-    ) {
+    var hasTouched: Bool { !touched.isEmpty }
+
+    /// Answers a touched window of which `isMine` is true, and takes it off the list.
+    mutating func takeTouched(from index: inout Int, _ isMine: (WindowState) -> Bool) -> Int? {
+        while index < touched.count {
+            let slot = Int(touched[index])
+            guard slots[slot].phase.contains(.touched) else {
+                touched.swapAt(index, touched.count - 1)
+                touched.removeLast()
+                continue
+            }
+            guard isMine(slots[slot]) else {
+                index += 1
+                continue
+            }
+            touched.swapAt(index, touched.count - 1)
+            touched.removeLast()
+            slots[slot].phase.remove(.touched)
+            return slot
+        }
+        return nil
+    }
+
+    /// Fills `due` with every open window of these symbols that ends at or before the watermark,
+    /// in order of end, series and symbol, and `expired` with the closed ones that take no ticks
+    /// any more. `symbols` are those of the source, in ascending order. What takes no ticks any
+    /// more is not found from here on, and has to be given to `release`.
+    mutating func collectDue(source: Int, symbols: [UInt32], watermark: Int64) {
         due.removeAll()
+        expired.removeAll(keepingCapacity: true)
         for series in 0..<seriesCount
-        where earliestEnd[source * seriesCount + series] <= watermark {
-            var earliest = Int64.max
+        where earliest[source * seriesCount + series] <= watermark {
+            var next = Int64.max
             for symbol in symbols {
                 let key = Int(symbol) * seriesCount + series
-                earliest = min(earliest, unlinkDue(key: key, watermark: watermark))
+                next = min(next, collect(key: key, latenesses[series], watermark: watermark))
             }
-            earliestEnd[source * seriesCount + series] = earliest
+            earliest[source * seriesCount + series] = next
         }
         due.sortByEnd()
-        for item in due.items {
-            body(slots[Int(item.slot)])
-            slots[Int(item.slot)] = .closed
-            slots[Int(item.slot)].older = firstFree
-            firstFree = item.slot
-        }
-        openCount -= due.items.count
     }
 
-    /// Answers the earliest end among the windows of the key that stay open.
-    private mutating func unlinkDue(key: Int, watermark: Int64) -> Int64 {
-        var earliest = Int64.max
-        var newer: UInt32 = 0
-        var slot = newest[key]
-        while slot != 0, slots[Int(slot)].end > watermark {
-            earliest = slots[Int(slot)].end
-            newer = slot
-            slot = slots[Int(slot)].older
-        }
-        guard slot != 0 else { return earliest }
-        if newer == 0 {
-            newest[key] = 0
-        } else {
-            slots[Int(newer)].older = 0
-        }
+    /// Answers when the windows that stay have to be looked at again.
+    private mutating func collect(key: Int, _ lateness: Int64, watermark: Int64) -> Int64 {
+        var next = Int64.max
+        var newer = 0
+        var slot = heads[key]
+        guard slot != 0 else { return next }
         while slot != 0 {
-            due.append(end: slots[Int(slot)].end, slot: slot)
-            openPerKey[key] -= 1
-            slot = slots[Int(slot)].older
+            let index = Int(slot)
+            let end = slots[index].end
+            let older = slots[index].older
+            let isGone = end + lateness <= watermark
+            if slots[index].phase.contains(.closed) {
+                if isGone { expired.append(slot) }
+            } else if end <= watermark {
+                slots[index].phase.insert(.closed)
+                due.append(end: end, slot: slot)
+                if isGone { expired.append(slot) }
+            }
+            if isGone {
+                if newer == 0 { heads[key] = older } else { slots[newer].older = older }
+                windowsPerKey[key] -= 1
+            } else {
+                next = min(next, end <= watermark ? end + lateness : end)
+                newer = index
+            }
+            slot = older
         }
-        return earliest
+        refresh(key)
+        return next
     }
 
-    /// Trades in open windows of a series: the part of the account that is not closed yet.
+    /// Frees the slots of what expired.
+    mutating func release() {
+        for slot in expired {
+            slots[Int(slot)] = .closed
+            slots[Int(slot)].older = firstFree
+            firstFree = slot
+        }
+        openCount -= expired.count
+    }
+
+    // MARK: all windows
+
+    /// In order of symbol and series, and of each the newest first. Not for packets.
+    func forEach(_ body: (WindowState) -> Void) {
+        for head in heads {
+            var slot = Int(head)
+            while slot != 0 {
+                body(slots[slot])
+                slot = Int(slots[slot].older)
+            }
+        }
+    }
+
+    /// Ticks in windows of a series: the part of the account that is not closed yet.
     func openTrades(series: Int) -> UInt64 {
         var sum: UInt64 = 0
-        for key in stride(from: series, to: newest.count, by: seriesCount) {
-            var slot = newest[key]
+        for key in stride(from: series, to: heads.count, by: seriesCount) {
+            var slot = Int(heads[key])
             while slot != 0 {
-                sum += slots[Int(slot)].trades
-                slot = slots[Int(slot)].older
+                sum += slots[slot].trades
+                slot = Int(slots[slot].older)
             }
         }
         return sum
+    }
+
+    /// The open windows with a price that changed since they were shown last.
+    mutating func takeChanged(_ body: (WindowState) -> Void) {
+        for head in heads {
+            var slot = Int(head)
+            while slot != 0 {
+                let window = slots[slot]
+                if !window.phase.contains(.closed), window.trades > 0,
+                    shown[slot] != window.changes
+                {
+                    shown[slot] = window.changes
+                    body(window)
+                }
+                slot = Int(window.older)
+            }
+        }
     }
 }

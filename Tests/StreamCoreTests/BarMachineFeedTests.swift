@@ -156,8 +156,7 @@ import Testing
 
     @Test("ticks far in the future open no more windows than a key may have")
     func windowsPerKey() throws {
-        let store = WindowStore(seriesCount: 1, openWindowsMax: 100, openWindowsPerKeyMax: 3)
-        var run = try SmallRun(windows: store)
+        var run = try SmallRun(limits: MachineLimits(openWindows: 100, openWindowsPerKey: 3))
         for time in [10, 20, 30, 40, 25, 5] as [Int64] { run.trade(at: time) }
         run.advance(to: 20)
         #expect(run.machine.counters.series[0].refused == 2)
@@ -172,8 +171,7 @@ import Testing
 
     @Test("a partition opens no more windows than it may have")
     func windowsOfPartition() throws {
-        let store = WindowStore(seriesCount: 1, openWindowsMax: 2, openWindowsPerKeyMax: 10)
-        var run = try SmallRun(windows: store)
+        var run = try SmallRun(limits: MachineLimits(openWindows: 2, openWindowsPerKey: 10))
         let second = try run.machine.newSymbol(try subscription("B"), source: run.source)
         run.trade(at: 10)
         run.trade(at: 10) { $0.header.symbol = second }
@@ -186,7 +184,7 @@ import Testing
 
     @Test("a full late list loses no count")
     func lateLimit() throws {
-        var run = try SmallRun(lateTicksMax: 2)
+        var run = try SmallRun(limits: MachineLimits(lateTicks: 2))
         run.advance(to: 100)
         for _ in 0..<5 { run.trade(at: 1) }
         run.advance(to: 110)

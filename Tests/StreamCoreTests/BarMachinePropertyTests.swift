@@ -9,7 +9,7 @@ import Testing
 
     @Test("bars, late ticks and account are those of sort, group and fold", arguments: seeds)
     func oracle(seed: UInt64) throws {
-        let series = try BarSeriesSet(["1m", "1s", "5s"])
+        let series = try barSeries(["1m", "1s", "5s"])
         let tape = RandomTape(seed: seed).events
         var run = MachineRun(series)
         var naive = NaiveBars(series: series)

@@ -16,13 +16,20 @@ struct SmallRun {
     private var ordinal: UInt64 = 0
 
     init(
-        _ texts: [String] = ["1s"], since: Timestamp = .undefined, windows: WindowStore? = nil,
-        lateTicksMax: Int = StreamLimits.lateTicksMax
+        _ texts: [String] = ["1s"], since: Timestamp = .undefined,
+        limits: MachineLimits = MachineLimits(),
+        lateness: Int64 = 0
     ) throws {
-        let series = try BarSeriesSet(texts)
-        machine = BarMachine(
-            series: series, windows: windows ?? WindowStore(seriesCount: series.all.count),
-            lateTicksMax: lateTicksMax)
+        try self.init(
+            rule: BarRule(series: try barSeries(texts, lateness: lateness)), since: since,
+            limits: limits)
+    }
+
+    init(
+        rule: BarRule, calendar: SessionCalendar? = nil, since: Timestamp = .undefined,
+        limits: MachineLimits = MachineLimits()
+    ) throws {
+        machine = BarMachine(rule: rule, calendar: calendar, limits: limits)
         source = try machine.newSource("test")
         symbol = try machine.newSymbol(try subscription(since: since), source: source)
     }

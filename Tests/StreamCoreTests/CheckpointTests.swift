@@ -40,7 +40,7 @@ import Testing
     @Test("any change of a checkpoint is noticed")
     func damagedCheckpoint() throws {
         let bytes = try checkpoint()
-        let series = try BarSeriesSet(["1s", "1m"])
+        let series = try barSeries(["1s", "1m"])
         for index in bytes.indices {
             var other = bytes
             other[index] ^= 0x10

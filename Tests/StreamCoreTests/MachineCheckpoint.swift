@@ -12,8 +12,14 @@ extension OperatorCheckpoint {
     static func restore(
         _ bytes: RawSpan, series: BarSeriesSet
     ) throws(CheckpointError) -> (checkpoint: OperatorCheckpoint, machine: BarMachine) {
+        try restore(bytes, rule: BarRule(series: series), calendar: nil)
+    }
+
+    static func restore(
+        _ bytes: RawSpan, rule: BarRule, calendar: SessionCalendar?
+    ) throws(CheckpointError) -> (checkpoint: OperatorCheckpoint, machine: BarMachine) {
         try restore(bytes) { span throws(CheckpointError) in
-            try BarMachine(series: series, restoring: span)
+            try BarMachine(rule: rule, calendar: calendar, restoring: span)
         }
     }
 }

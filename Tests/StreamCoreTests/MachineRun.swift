@@ -13,9 +13,13 @@ struct MachineRun {
     /// False leaves the late ticks in the machine.
     var takesLate = true
 
-    init(_ series: BarSeriesSet) { machine = BarMachine(series: series) }
+    init(_ series: BarSeriesSet) { self.init(rule: BarRule(series: series)) }
 
-    init(_ texts: [String]) throws { self.init(try BarSeriesSet(texts)) }
+    init(_ texts: [String]) throws { self.init(try barSeries(texts)) }
+
+    init(rule: BarRule, calendar: SessionCalendar? = nil) {
+        machine = BarMachine(rule: rule, calendar: calendar)
+    }
 
     mutating func feed(_ tape: [TapeEvent]) {
         for event in tape { feed(event) }
@@ -31,6 +35,12 @@ struct MachineRun {
         case .trade(var trade, let symbol, let source, let ordinal):
             trade.header.symbol = machine.table.index(of: symbol) ?? BarMachine.noSymbol
             machine.trade(trade, source: index(of: source), ordinal: ordinal)
+        case .quote(var quote, let symbol, let source, let ordinal):
+            quote.header.symbol = machine.table.index(of: symbol) ?? BarMachine.noSymbol
+            machine.quote(quote, source: index(of: source), ordinal: ordinal)
+        case .excluded(var header, let symbol, let source):
+            header.symbol = machine.table.index(of: symbol) ?? BarMachine.noSymbol
+            machine.exclude(header, source: index(of: source))
         case .watermark(let source, let time):
             machine.advance(source: index(of: source), watermark: time, into: &closed)
         }
@@ -42,12 +52,16 @@ struct MachineRun {
         machine.source(source, firstSeen: .undefined) ?? BarMachine.noSource
     }
 
+    /// Versions that a repair made.
+    mutating func append(_ versions: [Bar]) { closed += versions }
+
     var named: [NamedBar] { closed.map { named($0) } }
 
     func named(_ bar: Bar) -> NamedBar {
         NamedBar(
             symbol: machine.symbols.symbol(at: bar.symbol).text,
             series: machine.series.all[Int(bar.series)].name.text, flags: bar.flags,
+            reason: bar.reason,
             openTime: bar.openTime.nanoseconds, closeTime: bar.closeTime.nanoseconds,
             prices: [bar.open, bar.high, bar.low, bar.close, bar.vwap].map(\.raw),
             trades: bar.trades, excluded: bar.excluded, volume: bar.volume,

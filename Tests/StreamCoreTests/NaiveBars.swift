@@ -9,14 +9,18 @@ enum TapeEvent {
     case definition(Subscription, source: SourceName)
     /// The symbol by its text: indices are the machine's own.
     case trade(Trade, symbol: Symbol, source: SourceName, ordinal: UInt64)
+    case quote(Quote, symbol: Symbol, source: SourceName, ordinal: UInt64)
+    /// Kept back by a node before.
+    case excluded(TickHeader, symbol: Symbol, source: SourceName)
     case watermark(SourceName, Timestamp)
 }
 
-/// A bar without indices, as two independent calculations can compare it.
+/// A version of a bar without indices, as two independent calculations can compare it.
 struct NamedBar: Hashable {
     var symbol: String
     var series: String
     var flags: BarFlags
+    var reason: UInt8
     var openTime: Int64
     var closeTime: Int64
     var prices: [Int64]
@@ -26,106 +30,154 @@ struct NamedBar: Hashable {
     var notional: Int128
 }
 
-/// Bars by the most obvious way: walk over the tape once to say for each trade whether it counts,
-/// then sort, group and fold. Shares no arithmetic and no state with the machine.
+/// Versions of bars by the most obvious way: every window keeps a list of its ticks, and at each
+/// watermark the list of those that end or changed is sorted and folded. Shares no arithmetic and
+/// no state with the machine.
 struct NaiveBars {
-    struct Counted {
-        let trade: Trade
-        let symbol: Symbol
-        let source: SourceName
-        let provider: String
-        let ordinal: UInt64
+    /// A window while ticks may come.
+    struct Group {
+        var ticks: [NaiveTick] = []
+        var isPartial = false
+        var isClosed = false
+        /// Ticks in the version that stands.
+        var shown = 0
     }
 
     struct Key: Hashable {
         let symbol: Symbol
         let start: Int64
+        let end: Int64
     }
 
-    let series: [BarSeries]
+    let rule: BarRule
+    let sessions: [SessionCalendar.Session]
     var tapeStart = Int64.min
     private(set) var late: [String: [UInt64]] = [:]
-    private(set) var bars: [NamedBar] = []
+    /// Per event of the tape, by series and then by symbol in order of appearance.
+    private(set) var versions: [[NamedBar]] = []
 
     private var watermarks: [SourceName: Int64] = [:]
     private var feeds: [Symbol: (source: SourceName, provider: String)] = [:]
-    /// What was closed: a window that is open when its symbol gets another source stays open until
-    /// the next watermark of that source.
-    private var advanced: [Symbol: Int64] = [:]
+    private var order: [Symbol] = []
+    private var firstSince: [Symbol: Int64] = [:]
+    private var lastSince: [Symbol: Int64] = [:]
     /// Below it everything of the symbol is closed, by sources that fed it earlier.
     private var floors: [Symbol: Int64] = [:]
-    /// Beginnings of subscriptions, and what was closed when each became known.
-    private var starts: [Symbol: [(since: Int64, closed: Int64)]] = [:]
+    private var groups: [Key: Group] = [:]
+    /// Bars of their own, and all that have a version, by symbol and start.
+    private var closes: [Symbol: [Int64: Int64]] = [:]
+    private var decided: [Symbol: Set<Int64>] = [:]
 
-    init(series: BarSeriesSet) { self.series = series.all }
+    init(series: BarSeriesSet) { self.init(rule: BarRule(series: series)) }
 
-    /// All bars whose windows the tape closes, in no particular order.
+    init(rule: BarRule, calendar: SessionCalendar? = nil) {
+        self.rule = rule
+        sessions = calendar?.sessions ?? []
+    }
+
+    /// All versions in the order in which a machine has to give them.
+    var bars: [NamedBar] { versions.flatMap { $0 } }
+
     mutating func run(_ tape: [TapeEvent]) {
-        for one in series {
+        versions = tape.map { _ in [] }
+        for series in rule.series.all {
             forget()
-            var groups: [Key: [Counted]] = [:]
-            for event in tape {
-                note(event)
-                if case .definition(let subscription, _) = event {
-                    // The beginning of a subscription opens its window, too.
-                    let start = Self.start(of: subscription.since.nanoseconds, one)
-                    if start + one.widthNanoseconds > closed(subscription.symbol) {
-                        groups[Key(symbol: subscription.symbol, start: start), default: []] += []
-                    }
-                }
-                guard case .trade(let trade, let symbol, let source, let ordinal) = event,
-                    let feed = feeds[symbol], feed.source == source,
-                    !trade.header.flags.contains(.backfilled)
-                else { continue }
-                let start = Self.start(of: trade.header.eventTime.nanoseconds, one)
-                let key = Key(symbol: symbol, start: start)
-                let end = start + one.widthNanoseconds
-                let isOpen = groups[key] != nil && end > advanced[symbol] ?? Int64.min
-                if isOpen || end > closed(symbol) {
-                    groups[key, default: []].append(
-                        Counted(
-                            trade: trade, symbol: symbol, source: source,
-                            provider: feed.provider, ordinal: ordinal))
-                } else if Self.counts(trade) {
-                    late[one.name.text, default: []].append(ordinal)
-                }
+            for (index, event) in tape.enumerated() {
+                versions[index] += take(event, series)
             }
-            for (key, trades) in groups
-            where key.start + one.widthNanoseconds <= advanced[key.symbol] ?? Int64.min {
-                if let bar = fold(trades, key, one) { bars.append(bar) }
+        }
+        let places = Dictionary(uniqueKeysWithValues: order.enumerated().map { ($1.text, $0) })
+        let series = rule.series.all.map(\.name.text)
+        for index in versions.indices {
+            versions[index].sort {
+                ($0.closeTime, series.firstIndex(of: $0.series) ?? 0, places[$0.symbol] ?? 0)
+                    < ($1.closeTime, series.firstIndex(of: $1.series) ?? 0, places[$1.symbol] ?? 0)
             }
         }
     }
 
     private mutating func forget() {
         watermarks = [:]
-        advanced = [:]
         feeds = [:]
+        order = []
+        firstSince = [:]
+        lastSince = [:]
         floors = [:]
-        starts = [:]
+        groups = [:]
+        closes = [:]
+        decided = [:]
     }
 
-    private mutating func note(_ event: TapeEvent) {
+    private mutating func take(_ event: TapeEvent, _ series: BarSeries) -> [NamedBar] {
         switch event {
-        case .source, .trade: break
+        case .source: break
+        case .trade(let trade, let symbol, let source, let ordinal):
+            guard rule.field == .trade, let feed = feeds[symbol], feed.source == source else {
+                break
+            }
+            add(NaiveTick(trade, rule, feed, ordinal), symbol, series)
+        case .quote(let quote, let symbol, let source, let ordinal):
+            guard rule.field != .trade, let feed = feeds[symbol], feed.source == source else {
+                break
+            }
+            add(NaiveTick(quote, rule, feed, ordinal), symbol, series)
+        case .excluded(let header, let symbol, let source):
+            guard let feed = feeds[symbol], feed.source == source else { break }
+            add(NaiveTick(excluded: header, feed), symbol, series)
+        case .definition(let subscription, let source): define(subscription, source, series)
         case .watermark(let source, let time):
             let reached = max(watermarks[source] ?? Int64.min, time.nanoseconds)
             watermarks[source] = reached
-            for (symbol, feed) in feeds where feed.source == source {
-                advanced[symbol] = max(advanced[symbol] ?? Int64.min, reached)
+            return advance(source, to: reached, series)
+        }
+        return []
+    }
+
+    private mutating func define(
+        _ subscription: Subscription, _ source: SourceName, _ series: BarSeries
+    ) {
+        let symbol = subscription.symbol
+        let since = subscription.since
+        if let before = feeds[symbol], before.source != source {
+            floors[symbol] = max(
+                floors[symbol] ?? Int64.min, watermarks[before.source] ?? Int64.min)
+        }
+        feeds[symbol] = (source, subscription.provider)
+        guard order.contains(symbol) else {
+            order.append(symbol)
+            if since.isDefined {
+                firstSince[symbol] = since.nanoseconds
+                lastSince[symbol] = since.nanoseconds
             }
-        case .definition(let subscription, let source):
-            let symbol = subscription.symbol
-            if let before = feeds[symbol], before.source != source {
-                floors[symbol] = max(
-                    floors[symbol] ?? Int64.min, watermarks[before.source] ?? Int64.min)
+            return
+        }
+        guard since.isDefined, since.nanoseconds > lastSince[symbol] ?? Int64.min else { return }
+        lastSince[symbol] = since.nanoseconds
+        for key in keys(symbol, since.nanoseconds, series) where key.start < since.nanoseconds {
+            if groups[key] == nil, key.end > closed(symbol) { groups[key] = group(key) }
+            if groups[key]?.isClosed == false { groups[key]?.isPartial = true }
+        }
+    }
+
+    private mutating func add(_ tick: NaiveTick, _ symbol: Symbol, _ series: BarSeries) {
+        guard !tick.isBackfilled else { return }
+        for key in keys(symbol, tick.time, series).reversed() {
+            if groups[key] == nil, key.end + series.lateness > closed(symbol) {
+                var new = group(key)
+                new.isClosed = key.end <= closed(symbol)
+                groups[key] = new
             }
-            feeds[symbol] = (source, subscription.provider)
-            if subscription.since.isDefined {
-                starts[symbol, default: []].append(
-                    (subscription.since.nanoseconds, closed(symbol)))
+            if groups[key] != nil {
+                groups[key]?.ticks.append(tick)
+            } else if tick.changesSomething {
+                late[series.name.text, default: []].append(tick.ordinal)
             }
         }
+    }
+
+    private func group(_ key: Key) -> Group {
+        Group(
+            isPartial: key.start < tapeStart || key.start < firstSince[key.symbol] ?? Int64.min)
     }
 
     private func closed(_ symbol: Symbol) -> Int64 {
@@ -133,56 +185,144 @@ struct NaiveBars {
         return max(now, floors[symbol] ?? Int64.min)
     }
 
-    static func start(of time: Int64, _ series: BarSeries) -> Int64 {
-        let width = series.widthNanoseconds
-        let remainder = ((time % width) + width) % width
-        return time - remainder
+    // MARK: watermarks
+
+    private mutating func advance(
+        _ source: SourceName, to reached: Int64, _ series: BarSeries
+    ) -> [NamedBar] {
+        var bars: [NamedBar] = []
+        let mine = groups.keys.filter { feeds[$0.symbol]?.source == source }.sorted {
+            $0.end < $1.end
+        }
+        for key in mine {
+            guard let group = groups[key], group.isClosed, group.shown != group.ticks.count else {
+                continue
+            }
+            groups[key]?.shown = group.ticks.count
+            bars += publish(key, group, series, .late)
+        }
+        for key in mine where groups[key]?.isClosed == false && key.end <= reached {
+            guard let group = groups[key] else { continue }
+            bars += fill(key.symbol, series, until: key.start)
+            groups[key]?.isClosed = true
+            groups[key]?.shown = group.ticks.count
+            bars += publish(key, group, series, .closed)
+        }
+        for symbol in order where feeds[symbol]?.source == source {
+            bars += fill(symbol, series, until: reached)
+        }
+        for key in mine where key.end + series.lateness <= reached { groups[key] = nil }
+        return bars
     }
 
-    static func counts(_ trade: Trade) -> Bool {
-        trade.header.action == 0 && !trade.header.flags.contains(.snapshot)
-            && trade.price.isDefined && trade.size.isDefined && trade.size.raw >= 0
+    private mutating func publish(
+        _ key: Key, _ group: Group, _ series: BarSeries, _ reason: BarReason
+    ) -> [NamedBar] {
+        guard let bar = Self.fold(group.ticks, key, series, isPartial: group.isPartial, reason)
+        else { return [] }
+        closes[key.symbol, default: [:]][key.start] = bar.prices[3]
+        decided[key.symbol, default: []].insert(key.start)
+        return [bar]
     }
 
-    private func fold(_ all: [Counted], _ key: Key, _ series: BarSeries) -> NamedBar? {
-        let trades = all.filter { Self.counts($0.trade) }.sorted {
-            ($0.trade.header.eventTime, $0.source, $0.ordinal)
-                < ($1.trade.header.eventTime, $1.source, $1.ordinal)
+    /// The empty windows behind the newest bar, up to a time.
+    private mutating func fill(
+        _ symbol: Symbol, _ series: BarSeries, until limit: Int64
+    ) -> [NamedBar] {
+        guard case .previousClose(let max) = series.fill,
+            let base = closes[symbol]?.max(by: { $0.key < $1.key })
+        else { return [] }
+        var bars: [NamedBar] = []
+        for key in following(symbol, base.key, series, count: max) where key.end <= limit {
+            guard decided[symbol, default: []].insert(key.start).inserted else { continue }
+            let left = (groups[key]?.ticks ?? []).map(\.left)
+            bars.append(
+                NamedBar(
+                    symbol: symbol.text, series: series.name.text, flags: [.final, .filled],
+                    reason: 0, openTime: key.start, closeTime: key.end,
+                    prices: [base.value, base.value, base.value, base.value, Int64.max],
+                    trades: 0, excluded: NaiveTick.count(left), volume: 0, notional: 0))
         }
-        guard let first = trades.first, let last = trades.last else { return nil }
-        let end = key.start + series.widthNanoseconds
-        let prices = trades.map(\.trade.price.raw)
-        let volume = trades.reduce(Int128(0)) { $0 + Int128($1.trade.size.raw) }
-        let notional = trades.reduce(Int128(0)) {
-            $0 + Int128($1.trade.price.raw) * Int128($1.trade.size.raw)
+        return bars
+    }
+
+    // MARK: windows
+
+    /// The windows that hold a time, the oldest first.
+    private func keys(_ symbol: Symbol, _ time: Int64, _ series: BarSeries) -> [Key] {
+        switch series.window {
+        case .tumbling(let width):
+            let start = Self.start(of: time, width)
+            return [Key(symbol: symbol, start: start, end: start + width)]
+        case .sliding(let width, let hop):
+            let last = Self.start(of: time, hop)
+            return stride(from: last - width + hop, through: last, by: Int64.Stride(hop)).map {
+                Key(symbol: symbol, start: $0, end: $0 + width)
+            }
+        default:
+            return sessionKeys(symbol, series).filter { $0.start <= time && time < $0.end }
         }
-        let since = starts[key.symbol] ?? []
-        let isPartial =
-            key.start < tapeStart || since.first.map { key.start < $0.since } ?? false
-            || since.contains { key.start < $0.since && $0.since < end && end > $0.closed }
+    }
+
+    private func sessionKeys(_ symbol: Symbol, _ series: BarSeries) -> [Key] {
+        sessions.flatMap { session in
+            let width = series.widthNanoseconds
+            guard width > 0 else {
+                return [Key(symbol: symbol, start: session.open, end: session.close)]
+            }
+            return stride(from: session.open, to: session.close, by: Int64.Stride(width)).map {
+                Key(symbol: symbol, start: $0, end: min($0 + width, session.close))
+            }
+        }
+    }
+
+    private func following(
+        _ symbol: Symbol, _ start: Int64, _ series: BarSeries, count: Int
+    ) -> [Key] {
+        guard case .tumbling(let width) = series.window else {
+            return Array(sessionKeys(symbol, series).drop { $0.start <= start }.prefix(count))
+        }
+        return (1...count).map {
+            let next = start + Int64($0) * width
+            return Key(symbol: symbol, start: next, end: next + width)
+        }
+    }
+
+    private static func start(of time: Int64, _ width: Int64) -> Int64 {
+        time - ((time % width) + width) % width
+    }
+
+    // MARK: sums
+
+    static func fold(
+        _ all: [NaiveTick], _ key: Key, _ series: BarSeries, isPartial: Bool, _ reason: BarReason
+    ) -> NamedBar? {
+        let priced = all.filter(\.setsPrice).sorted {
+            ($0.time, $0.source, $0.ordinal) < ($1.time, $1.source, $1.ordinal)
+        }
+        let lasts = priced.filter(\.setsLast)
+        let ends = lasts.isEmpty ? priced : lasts
+        guard let first = ends.first?.price, let last = ends.last?.price else { return nil }
+        let prices = priced.filter(\.setsRange).map(\.price) + [first, last]
+        let volumes = all.filter(\.addsVolume)
+        let volume = volumes.reduce(Int128(0)) { $0 + Int128($1.size) }
+        let notional = volumes.reduce(Int128(0)) { $0 + Int128($1.price) * Int128($1.size) }
         var flags: BarFlags = isPartial ? [.final, .partial] : [.final]
-        if Set(trades.map { "\($0.source) \($0.provider)" }).count > 1 {
+        if Set(priced.map { "\($0.source) \($0.provider)" }).count > 1 {
             flags.insert(.mixedProviders)
-        }
-        let left = all.filter { !Self.counts($0.trade) }
-        let noTrades = left.filter {
-            $0.trade.header.action != 0 || $0.trade.header.flags.contains(.snapshot)
         }
         return NamedBar(
             symbol: key.symbol.text, series: series.name.text, flags: flags,
-            openTime: key.start, closeTime: end,
+            reason: reason.rawValue, openTime: key.start, closeTime: key.end,
             prices: [
-                first.trade.price.raw, prices.max() ?? 0, prices.min() ?? 0, last.trade.price.raw,
-                Self.vwap(notional, volume),
+                first, prices.max() ?? 0, prices.min() ?? 0, last, vwap(notional, volume),
             ],
-            trades: UInt64(trades.count),
-            excluded: Bar.Excluded(
-                filter: UInt32(noTrades.count), undefined: UInt32(left.count - noTrades.count)),
+            trades: UInt64(priced.count), excluded: NaiveTick.count(all.map(\.left)),
             volume: volume, notional: notional)
     }
 
     /// By schoolbook: twice the numerator plus the divisor, divided by twice the divisor.
-    static func vwap(_ notional: Int128, _ volume: Int128) -> Int64 {
+    private static func vwap(_ notional: Int128, _ volume: Int128) -> Int64 {
         guard volume > 0 else { return Int64.max }
         let rounded = (2 * notional.magnitude + volume.magnitude) / (2 * volume.magnitude)
         return Int64(rounded) * (notional < 0 ? -1 : 1)

@@ -14,6 +14,15 @@ func subscription(
     Subscription(symbol: try symbolName(symbol), provider: provider, since: since)
 }
 
+/// Tumbling windows that take no late ticks, unless `lateness` says so.
+func barSeries(_ texts: [String], lateness: Int64 = 0) throws -> BarSeriesSet {
+    try BarSeriesSet(
+        texts.map { text in
+            let series = try BarSeries(text)
+            return try BarSeries(name: series.name, window: series.window, lateness: lateness)
+        })
+}
+
 extension BarMachine {
     mutating func newSource(_ text: String) throws -> Int {
         let index = source(try sourceName(text), firstSeen: .undefined)

@@ -56,7 +56,7 @@ import Testing
     @Test("restored at any point, a run goes on with the same output and state", arguments: seeds)
     func cut(seed: UInt64) throws {
         var random = SeededRandom(seed: seed ^ 0xc075)
-        let series = try BarSeriesSet(seed.isMultiple(of: 2) ? ["1m", "1s", "5s"] : ["1s"])
+        let series = try barSeries(seed.isMultiple(of: 2) ? ["1m", "1s", "5s"] : ["1s"])
         let tape = RandomTape(seed: seed).events
         var undisturbed = Run(series)
         var crashed = Run(series)
@@ -110,7 +110,7 @@ import Testing
     func history() throws {
         // One machine closes windows on the way, so that its slots and free list look different,
         // and takes symbols in the same order.
-        let series = try BarSeriesSet(["1s"])
+        let series = try barSeries(["1s"])
         func machine(detour: Bool) throws -> BarMachine {
             var machine = BarMachine(series: series)
             let source = try machine.newSource("alpha")

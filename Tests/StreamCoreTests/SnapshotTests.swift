@@ -43,11 +43,11 @@ import Testing
     func foreign() throws {
         let machine = try Samples.machine()
         var bytes = machine.snapshot
-        let fewer = try BarSeriesSet(["1s"])
+        let fewer = try barSeries(["1s"], lateness: 1_000_000_000)
         #expect(
             error(of: bytes, fewer) == .otherSeries(found: "1s,1m", configured: "1s"))
-        bytes[4] = 2
-        #expect(error(of: bytes, machine.series) == .version(found: 2, known: 1))
+        bytes[4] = 1
+        #expect(error(of: bytes, machine.series) == .version(found: 1, known: 2))
         bytes[0] = 0
         guard case .foreign = error(of: bytes, machine.series) else {
             Issue.record("a foreign magic was not noticed")
@@ -91,9 +91,10 @@ import Testing
     func impossible() throws {
         let machine = try Samples.machine()
         let good = machine.snapshot
-        // The last block before the late ticks is a window, and the late tick is the last block.
+        // The last block before the fills, of which there are none, is a window, and the late tick
+        // is the last block.
         let late = good.count - 8 - LateTick.encodedBytes
-        let window = late - 4 - WindowState.encodedBytes
+        let window = late - 8 - WindowState.encodedBytes
         func refusal(at offset: Int, _ value: UInt8) -> CheckpointError? {
             var bytes = good
             bytes[offset] = value
@@ -101,13 +102,15 @@ import Testing
         }
         let windowEnd = window + WindowState.encodedBytes
         for (offset, value) in [
-            (0, 200), (4, 9), (6, 0xff), (7, 1), (8, 1), (59, 0xff), (61, 9), (111, 0x80),
+            (0, 200), (4, 9), (6, 0xff), (7, 2), (7, 8), (8, 1), (59, 0xff), (61, 9), (111, 0x80),
             (148, 1),
         ] as [(Int, UInt8)] {
             let found = refusal(at: window + offset, value)
             #expect(found == .malformed(.window, offset: windowEnd), "offset \(offset)")
         }
-        for (offset, value) in [(8, 9), (12, 7), (14, 9), (16, 99), (31, 0x7f)] as [(Int, UInt8)] {
+        for (offset, value) in [(8, 9), (12, 7), (14, 9), (15, 8), (96, 1), (16, 99), (31, 0x7f)]
+            as [(Int, UInt8)]
+        {
             let found = refusal(at: late + offset, value)
             #expect(
                 found == .malformed(.lateTick, offset: good.count - 8), "offset \(offset)")
@@ -122,8 +125,8 @@ import Testing
         #expect(throws: CheckpointError.self) {
             try bytes.withRawSpan { span throws(CheckpointError) in
                 try BarMachine(
-                    series: machine.series,
-                    windows: WindowStore(seriesCount: 2, openWindowsMax: 1), restoring: span)
+                    rule: machine.rule, calendar: nil, limits: MachineLimits(openWindows: 1),
+                    restoring: span)
             }
         }
     }
@@ -144,7 +147,7 @@ import Testing
 
     @Test("provider names beyond the limit count as one, and are not kept")
     func longProvider() throws {
-        var machine = BarMachine(series: try BarSeriesSet(["1s"]))
+        var machine = BarMachine(series: try barSeries(["1s"]))
         let source = try machine.newSource("alpha")
         for letter in ["x", "y"] {
             let long = String(repeating: letter, count: StreamLimits.providerBytesMax + 1)
@@ -162,15 +165,28 @@ import Testing
     private static let folder = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().appendingPathComponent("Golden")
 
-    @Test("a checkpoint of version 1 has the bytes that it always had, and is read")
-    func golden() throws {
+    @Test("a checkpoint of version 1, of machines that kept no window, is refused")
+    func golden1() throws {
+        let file = Self.folder.appendingPathComponent("checkpoint.v1.hex")
+        let text = try String(contentsOf: file, encoding: .utf8)
+        let kept = text.split(whereSeparator: \.isWhitespace).compactMap { UInt8($0, radix: 16) }
+        let series = try Samples.machine().series
+        #expect(throws: CheckpointError.version(found: 1, known: 2)) {
+            try kept.withRawSpan { span throws(CheckpointError) in
+                _ = try OperatorCheckpoint.restore(span, series: series)
+            }
+        }
+    }
+
+    @Test("a checkpoint of version 2 has the bytes that it always had, and is read")
+    func golden2() throws {
         let machine = try Samples.machine()
         let head = OperatorCheckpoint(
             definition: 0x0123_4567_89ab_cdef, generation: 2,
             output: OutputLedger.Standing(ordinal: 41, checksum: 0xfeed), input: [9, 8, 7])
         var bytes: [UInt8] = []
         try head.encode(machine, into: &bytes)
-        let file = Self.folder.appendingPathComponent("checkpoint.v1.hex")
+        let file = Self.folder.appendingPathComponent("checkpoint.v2.hex")
         if !FileManager.default.fileExists(atPath: file.path) {
             try hexLines(bytes).write(to: file, atomically: true, encoding: .utf8)
             Issue.record("\(file.lastPathComponent) was missing and has been written: look at it")
@@ -238,8 +254,8 @@ enum Fuzzing {
 /// One machine with something of everything in it.
 enum Samples {
     static func machine() throws -> BarMachine {
-        var machine = BarMachine(series: try BarSeriesSet(["1s", "1m"]))
         let second: Int64 = 1_000_000_000
+        var machine = BarMachine(series: try barSeries(["1s", "1m"], lateness: second))
         let origin = 1_700_000_040 * second
         func time(_ seconds: Double) -> Timestamp {
             Timestamp(nanoseconds: origin + Int64(seconds * 1e9))
@@ -269,7 +285,9 @@ enum Samples {
         machine.trade(trade(other, 1.5, 7), source: alpha, ordinal: 6)
         machine.advance(source: alpha, watermark: time(2), into: &bars)
         machine.advance(source: alpha, watermark: time(1), into: &bars)
+        // One for a window that is kept, and one for a window that is gone.
         machine.trade(trade(first, 1.25, 9), source: alpha, ordinal: 7)
+        machine.trade(trade(first, 0.875, 9), source: alpha, ordinal: 8)
         _ = machine.symbol(
             try subscription("AAPL", provider: "three", since: time(2.25)), source: beta)
         machine.trade(trade(first, 2.75, 11), source: beta, ordinal: 2)

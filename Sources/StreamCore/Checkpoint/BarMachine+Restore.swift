@@ -2,21 +2,25 @@ internal import MarketModel
 internal import Primitives
 
 extension BarMachine {
-    /// The machine whose `encode` made these bytes, for the same series.
+    /// The machine whose `encode` made these bytes, for the same rule and calendar.
     ///
     /// Every length, index and range is checked, so that no bytes can trap it now or later; bytes
     /// that it accepts are those that it would write itself.
-    public init(series: BarSeriesSet, restoring bytes: RawSpan) throws(CheckpointError) {
-        try self.init(
-            series: series, windows: WindowStore(seriesCount: series.all.count), restoring: bytes)
+    public init(
+        rule: BarRule, calendar: SessionCalendar?, restoring bytes: RawSpan
+    ) throws(CheckpointError) {
+        try self.init(rule: rule, calendar: calendar, limits: MachineLimits(), restoring: bytes)
     }
 
-    /// Tests give smaller limits.
+    /// Plain trades, and no calendar.
+    public init(series: BarSeriesSet, restoring bytes: RawSpan) throws(CheckpointError) {
+        try self.init(rule: BarRule(series: series), calendar: nil, restoring: bytes)
+    }
+
     init(
-        series: BarSeriesSet, windows: WindowStore, lateTicksMax: Int = StreamLimits.lateTicksMax,
-        restoring bytes: RawSpan
+        rule: BarRule, calendar: SessionCalendar?, limits: MachineLimits, restoring bytes: RawSpan
     ) throws(CheckpointError) {
-        self.init(series: series, windows: windows, lateTicksMax: lateTicksMax)
+        self.init(rule: rule, calendar: calendar, limits: limits)
         var reader = try Self.envelope.open(bytes)
         try checkSeries(&reader, bytes)
         tapeStart = Timestamp(nanoseconds: try reader.int64(in: bytes))
@@ -25,6 +29,7 @@ extension BarMachine {
         try restoreSources(&reader, bytes)
         try restoreSymbols(&reader, bytes)
         try restoreWindows(&reader, bytes)
+        try restoreFills(&reader, bytes)
         try restoreLateTicks(&reader, bytes)
         try reader.finish()
         try checkBalance()
@@ -33,18 +38,22 @@ extension BarMachine {
     private func checkSeries(
         _ reader: inout StateReader, _ bytes: RawSpan
     ) throws(CheckpointError) {
+        let field = try reader.take(1)
+        var isSame = bytes.uint8(at: field) == rule.field.rawValue
         let count = try reader.count(
-            of: .series, max: StreamLimits.seriesMax, bytesEach: 10, in: bytes)
+            of: .series, max: StreamLimits.seriesMax, bytesEach: BarSeries.shapeBytesCount + 2,
+            in: bytes)
         var found: [String] = []
-        var isSame = count == series.all.count
+        isSame = isSame && count == series.all.count
         for index in 0..<count {
-            let width = try reader.int64(in: bytes)
+            let start = try reader.take(BarSeries.shapeBytesCount)
+            let shape = bytes.extracting(start..<start + BarSeries.shapeBytesCount).array
             let name = try reader.text(of: .series, max: SeriesName.utf8CountMax, in: bytes)
             // It goes into an error, and what is no name of a series could break its line.
             guard SeriesName(name) != nil else { throw reader.malformed(.series) }
             found.append(name)
             isSame =
-                isSame && series.all[index].widthNanoseconds == width
+                isSame && series.all[index].shapeBytes == shape
                 && series.all[index].name.text == name
         }
         guard isSame else {
@@ -64,13 +73,24 @@ extension BarMachine {
         account.undefined = try reader.tally(in: bytes)
         for index in account.series.indices {
             var one = BarCounters.Series()
+            one.windowsPerTick = account.series[index].windowsPerTick
             one.counted = try reader.tally(in: bytes)
+            one.leftOut = try reader.tally(in: bytes)
             one.late = try reader.tally(in: bytes)
             one.refused = try reader.tally(in: bytes)
             one.lateUnlisted = try reader.tally(in: bytes)
+            one.outsideSession = try reader.tally(in: bytes)
             one.bars = try reader.tally(in: bytes)
+            one.revisions = try reader.tally(in: bytes)
+            one.repairs = try reader.tally(in: bytes)
+            one.repairsRefused = try reader.tally(in: bytes)
+            one.filled = try reader.tally(in: bytes)
             one.windowsWithoutTrades = try reader.tally(in: bytes)
             one.notionalSaturated = try reader.tally(in: bytes)
+            one.repaired = try reader.int64(in: bytes)
+            guard one.repaired.magnitude < CheckpointLimits.countMax else {
+                throw reader.malformed(.counter)
+            }
             account.series[index] = one
         }
     }
@@ -124,8 +144,11 @@ extension BarMachine {
             else { throw reader.malformed(.symbol) }
             let record = SymbolTable.Record(
                 symbol: symbol, since: since, firstSince: firstSince, closedThrough: closedThrough)
-            guard table.append(record, feed: feed) else { throw reader.malformed(.symbol) }
+            guard feed != .foreign, table.append(record, feed: feed) else {
+                throw reader.malformed(.symbol)
+            }
             windows.addSymbol()
+            fills.addSymbol()
         }
     }
 
@@ -137,20 +160,19 @@ extension BarMachine {
             in: bytes)
         windows.prepare(windows: count)
         var key = -1
-        var newer: UInt32 = 0
+        var newer = 0
         for _ in 0..<count {
             let start = try reader.take(WindowState.encodedBytes)
             let block = bytes.extracting(start..<start + WindowState.encodedBytes)
-            guard let window = WindowState(block, widths: widths),
-                Int(window.symbol) < table.count,
-                window.isPossible(table, sourceCount: sources.entries.count)
-            else { throw reader.malformed(.window) }
+            guard let window = WindowState(block, shapes: shapes), isPossible(window) else {
+                throw reader.malformed(.window)
+            }
             let itsKey = Int(window.symbol) * seriesCount + Int(window.series)
             if itsKey != key {
                 guard itsKey > key else { throw reader.malformed(.window) }
                 key = itsKey
                 newer = 0
-            } else if windows.slots[Int(newer)].start <= window.start {
+            } else if windows.slots[newer].start <= window.start {
                 throw reader.malformed(.window)
             }
             let source = table.feeds[Int(window.symbol)].source
@@ -161,17 +183,48 @@ extension BarMachine {
         }
     }
 
+    private func isPossible(_ window: WindowState) -> Bool {
+        Int(window.symbol) < table.count
+            && window.isPossible(
+                table, sourceCount: sources.entries.count, isPlain: rule.isPlain)
+    }
+
+    private mutating func restoreFills(
+        _ reader: inout StateReader, _ bytes: RawSpan
+    ) throws(CheckpointError) {
+        let count = try reader.count(
+            of: .fill, max: fills.states.count, bytesEach: FillTable.encodedBytes, in: bytes)
+        var before = -1
+        for _ in 0..<count {
+            let key = Int(try reader.uint32(in: bytes))
+            let filled = Int(try reader.uint32(in: bytes))
+            let base = try reader.int64(in: bytes)
+            let close = try reader.int64(in: bytes)
+            let last = try reader.int64(in: bytes)
+            guard key > before, key < fills.states.count else { throw reader.malformed(.fill) }
+            before = key
+            let shape = shapes[key % seriesCount]
+            guard filled <= fills.maxima[key % seriesCount], base <= last,
+                Price(raw: close).isDefined, shape.window(startingAt: base) != nil,
+                let bounds = shape.window(startingAt: last)
+            else { throw reader.malformed(.fill) }
+            fills.restore(
+                FillTable.State(base: base, close: close, last: bounds, filled: filled), key: key)
+            expectFill(symbol: key / seriesCount, series: key % seriesCount)
+        }
+    }
+
     private mutating func restoreLateTicks(
         _ reader: inout StateReader, _ bytes: RawSpan
     ) throws(CheckpointError) {
         let count = try reader.count(
-            of: .lateTick, max: lateTicksMax, bytesEach: LateTick.encodedBytes, in: bytes)
+            of: .lateTick, max: limits.lateTicks, bytesEach: LateTick.encodedBytes, in: bytes)
         lateTicks.reserveCapacity(count)
         for _ in 0..<count {
             let start = try reader.take(LateTick.encodedBytes)
             guard
                 let tick = LateTick(
-                    bytes.extracting(start..<start + LateTick.encodedBytes), widths: widths,
+                    bytes.extracting(start..<start + LateTick.encodedBytes), shapes: shapes,
                     sourceCount: sources.entries.count, symbolCount: table.count)
             else { throw reader.malformed(.lateTick) }
             lateTicks.append(tick)
@@ -181,15 +234,16 @@ extension BarMachine {
     /// The equation of `BarCounters`, in sums that cannot overflow. As it holds, none of the sums
     /// made of these counters later can, either.
     private func checkBalance() throws(CheckpointError) {
-        var open = [UInt128](repeating: 0, count: seriesCount)
-        for window in windows.slots { open[Int(window.series)] += UInt128(window.trades) }
+        var open = [Int128](repeating: 0, count: seriesCount)
+        windows.forEach { open[Int($0.series)] += Int128($0.trades) }
         let excluded = [
             account.unknownSymbol, account.backfilled, account.filter, account.undefined,
-        ]
+        ].reduce(Int128(0)) { $0 + Int128($1) }
         for (index, one) in account.series.enumerated() {
-            let terms = excluded + [one.counted, one.late, one.refused]
-            let sum = terms.reduce(open[index]) { $0 + UInt128($1) }
-            guard sum == UInt128(received) else { throw .unbalanced(series: index) }
+            let terms = [one.counted, one.leftOut, one.late, one.refused, one.outsideSession]
+            let sum = terms.reduce(open[index]) { $0 + Int128($1) }
+            let placed = (Int128(received) - excluded) * Int128(one.windowsPerTick)
+            guard sum == placed + Int128(one.repaired) else { throw .unbalanced(series: index) }
         }
     }
 }

@@ -2,8 +2,9 @@ internal import MarketModel
 internal import Primitives
 
 extension BarMachine {
-    /// Version 1. Another layout is another version, whose golden file is added to those kept.
-    static let envelope = StateEnvelope("TLBM", version: 1)
+    /// Version 2. Another layout is another version, whose golden file is added to those kept; the
+    /// checkpoint of another version is refused, and its state computed from the tape.
+    static let envelope = StateEnvelope("TLBM", version: 2)
 
     /// Appends all that decides what this machine will answer: two machines with the same bytes
     /// answer the same to every call. The same state gives the same bytes, whichever way it came
@@ -21,14 +22,16 @@ extension BarMachine {
         encodeSources(&bytes)
         encodeSymbols(&bytes)
         encodeWindows(&bytes)
+        encodeFills(&bytes)
         encodeLateTicks(&bytes)
         Self.envelope.seal(&bytes, from: start)
     }
 
     private func encodeSeries(_ bytes: inout [UInt8]) {
+        bytes.append(rule.field.rawValue)
         bytes.append(integer: UInt32(series.all.count))
         for one in series.all {
-            bytes.append(integer: one.widthNanoseconds)
+            bytes.append(contentsOf: one.shapeBytes)
             bytes.append(text: one.name.text)
         }
     }
@@ -40,13 +43,8 @@ extension BarMachine {
         bytes.append(integer: account.filter)
         bytes.append(integer: account.undefined)
         for one in account.series {
-            bytes.append(integer: one.counted)
-            bytes.append(integer: one.late)
-            bytes.append(integer: one.refused)
-            bytes.append(integer: one.lateUnlisted)
-            bytes.append(integer: one.bars)
-            bytes.append(integer: one.windowsWithoutTrades)
-            bytes.append(integer: one.notionalSaturated)
+            for tally in one.tallies { bytes.append(integer: tally) }
+            bytes.append(integer: one.repaired)
         }
     }
 
@@ -78,12 +76,19 @@ extension BarMachine {
     /// By symbol and series, of each the newest first, as they are linked.
     private func encodeWindows(_ bytes: inout [UInt8]) {
         bytes.append(integer: UInt32(windows.openCount))
-        for newest in windows.newest {
-            var slot = newest
-            while slot != 0 {
-                windows.slots[Int(slot)].encode(into: &bytes)
-                slot = windows.slots[Int(slot)].older
-            }
+        windows.forEach { $0.encode(into: &bytes) }
+    }
+
+    /// Of the keys that have a close, in their order.
+    private func encodeFills(_ bytes: inout [UInt8]) {
+        bytes.append(integer: UInt32(fills.states.count { $0 != nil }))
+        for (key, state) in fills.states.enumerated() {
+            guard let state else { continue }
+            bytes.append(integer: UInt32(truncatingIfNeeded: key))
+            bytes.append(integer: UInt32(truncatingIfNeeded: state.filled))
+            bytes.append(integer: state.base)
+            bytes.append(integer: state.close)
+            bytes.append(integer: state.last.start)
         }
     }
 
@@ -91,6 +96,44 @@ extension BarMachine {
         bytes.append(integer: UInt32(lateTicks.count))
         for tick in lateTicks { tick.encode(into: &bytes) }
     }
+}
+
+extension BarSeries {
+    static let shapeBytesCount = 34
+
+    /// What its windows follow from, and how long they are kept.
+    var shapeBytes: [UInt8] {
+        let (kind, first, second): (UInt8, Int64, Int64) =
+            switch window {
+            case .tumbling(let width): (0, width, 0)
+            case .session(let width): (1, width ?? 0, 0)
+            case .sliding(let width, let hop): (2, width, hop)
+            case .inactivity(let gap): (3, gap, 0)
+            case .ticks(let size): (4, size, 0)
+            case .volume(let size): (5, size, 0)
+            case .dollars(let size): (6, size, 0)
+            }
+        var max: Int64 = 0
+        if case .previousClose(let windows) = fill { max = Int64(windows) }
+        var bytes: [UInt8] = [kind, 0]
+        for number in [first, second, lateness, max] { bytes.append(integer: number) }
+        return bytes
+    }
+}
+
+extension BarCounters.Series {
+    static let encodedBytes = 13 * 8
+
+    var tallies: [UInt64] {
+        [
+            counted, leftOut, late, refused, lateUnlisted, outsideSession, bars, revisions, repairs,
+            repairsRefused, filled, windowsWithoutTrades, notionalSaturated,
+        ]
+    }
+}
+
+extension FillTable {
+    static let encodedBytes = 32
 }
 
 extension SymbolTable {
@@ -105,7 +148,8 @@ extension WindowState {
     func encode(into bytes: inout [UInt8]) {
         bytes.append(integer: symbol)
         bytes.append(integer: series)
-        bytes.append(integer: UInt16(flags.rawValue))
+        bytes.append(flags.rawValue)
+        bytes.append(phase.rawValue)
         bytes.append(integer: start)
         bytes.append(integer: trades)
         bytes.append(integer: openTime)
@@ -130,14 +174,15 @@ extension WindowState {
 }
 
 extension LateTick {
-    static let encodedBytes = 80
+    static let encodedBytes = 104
 
-    /// The window's times follow from the trade's and the series.
+    /// The window's end follows from its start and the series.
     func encode(into bytes: inout [UInt8]) {
         bytes.append(integer: ordinal)
         bytes.append(integer: UInt32(truncatingIfNeeded: source))
         bytes.append(integer: series)
-        bytes.append(integer: UInt16(reason.rawValue))
+        bytes.append(reason.rawValue)
+        bytes.append(kind.rawValue)
         bytes.append(integer: trade.header.symbol)
         bytes.append(integer: trade.header.flags.rawValue)
         bytes.append(integer: trade.header.action)
@@ -149,5 +194,8 @@ extension LateTick {
         bytes.append(integer: trade.size.raw)
         bytes.append(integer: trade.exchange.raw)
         bytes.append(integer: trade.conditions.raw)
+        bytes.append(integer: askPrice.raw)
+        bytes.append(integer: askSize.raw)
+        bytes.append(integer: openTime.nanoseconds)
     }
 }

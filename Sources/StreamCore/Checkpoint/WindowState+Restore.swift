@@ -2,20 +2,20 @@ internal import MarketModel
 internal import Primitives
 
 extension WindowState {
-    /// Reads a block of `encodedBytes`. Nil: its reserved bytes are used, or it has flags that no
-    /// open window has. What it says is checked by `isPossible`.
-    init?(_ block: RawSpan, widths: [Int64]) {
+    /// Reads a block of `encodedBytes`. Nil: its reserved bytes are used, it begins where no window
+    /// does, or it has flags that none has. What it says is checked by `isPossible`.
+    init?(_ block: RawSpan, shapes: [WindowShape]) {
         let series = Int(block.uint16(at: 4))
         let flags = BarFlags(rawValue: block.uint8(at: 6))
-        let start = block.int64(at: 8)
-        guard series < widths.count, block.uint8(at: 7) == 0, block.uint32(at: 148) == 0,
-            flags.isSubset(of: [.partial, .mixedProviders]),
-            Timestamp(nanoseconds: start).isUsable, start % widths[series] == 0
+        let phase = WindowPhase(rawValue: block.uint8(at: 7))
+        guard series < shapes.count, block.uint32(at: 148) == 0,
+            flags.isSubset(of: [.partial, .mixedProviders]), phase.isSubset(of: .all),
+            phase.contains(.closed) || phase.isDisjoint(with: [.published, .touched]),
+            let bounds = shapes[series].window(startingAt: block.int64(at: 8))
         else { return nil }
-        self.init(
-            start: start, end: start + widths[series], symbol: Int(block.uint32(at: 0)),
-            series: series)
+        self.init(bounds, symbol: Int(block.uint32(at: 0)), series: series)
         self.flags = flags
+        self.phase = phase
         trades = block.uint64(at: 16)
         openTime = block.int64(at: 24)
         closeTime = block.int64(at: 32)
@@ -35,21 +35,26 @@ extension WindowState {
             filter: block.uint32(at: 140), undefined: block.uint32(at: 144))
     }
 
-    /// True when trades can have made it: its feeds are known, its times are its own.
-    func isPossible(_ table: SymbolTable, sourceCount: Int) -> Bool {
-        guard trades > 0 else { return isUntouched }
+    /// True when ticks can have made it: its feeds are known, its times are its own.
+    func isPossible(_ table: SymbolTable, sourceCount: Int, isPlain: Bool) -> Bool {
+        guard !isPlain || !phase.contains(.rangeOnly) else { return false }
+        guard trades > 0 else {
+            return isWithoutPrice && (!isPlain || volume == 0 && notional == 0)
+                && volume >= 0 && !phase.contains(.rangeOnly)
+        }
         return trades < CheckpointLimits.countMax && volume >= 0
             && holds(openTime) && holds(closeTime) && openTime <= closeTime
-            && low <= min(open, close) && high >= max(open, close)
+            && (!isPlain || low <= min(open, close) && high >= max(open, close))
             && table.isKnown(openFeed, sourceCount: sourceCount)
             && table.isKnown(closeFeed, sourceCount: sourceCount)
     }
 
-    /// Opened for an excluded trade or the start of a subscription, and without any other so far.
-    private var isUntouched: Bool {
-        let new = WindowState(start: start, end: end, symbol: Int(symbol), series: Int(series))
-        return !flags.contains(.mixedProviders) && volume == 0 && notional == 0
-            && notionalCarry == 0 && openTime == new.openTime && closeTime == new.closeTime
+    /// Opened for an excluded tick, one that adds to the volume alone, or the start of a
+    /// subscription, and without any other so far.
+    private var isWithoutPrice: Bool {
+        let new = WindowState(bounds, symbol: Int(symbol), series: Int(series))
+        return !flags.contains(.mixedProviders)
+            && openTime == new.openTime && closeTime == new.closeTime
             && openOrdinal == new.openOrdinal && closeOrdinal == new.closeOrdinal
             && openFeed == new.openFeed && closeFeed == new.closeFeed && open == new.open
             && high == new.high && low == new.low && close == new.close
@@ -58,7 +63,7 @@ extension WindowState {
 
 extension LateTick {
     /// Reads a block of `encodedBytes`; nil when no machine can have listed it.
-    init?(_ block: RawSpan, widths: [Int64], sourceCount: Int, symbolCount: Int) {
+    init?(_ block: RawSpan, shapes: [WindowShape], sourceCount: Int, symbolCount: Int) {
         let header = TickHeader(
             symbol: block.uint32(at: 16), flags: TickFlags(rawValue: block.uint16(at: 20)),
             action: block.uint8(at: 22), resolution: block.uint8(at: 23),
@@ -66,13 +71,12 @@ extension LateTick {
             receiveTime: Timestamp(nanoseconds: block.int64(at: 32)),
             providerID: block.uint64(at: 40))
         let series = block.uint16(at: 12)
-        guard Int(series) < widths.count, Int(block.uint32(at: 8)) < sourceCount,
+        guard Int(series) < shapes.count, Int(block.uint32(at: 8)) < sourceCount,
             Int(header.symbol) < symbolCount, header.eventTime.isUsable,
-            let rawReason = UInt8(exactly: block.uint16(at: 14)),
-            let reason = Reason(rawValue: rawReason)
+            let reason = Reason(rawValue: block.uint8(at: 14)),
+            let kind = DataKind(rawValue: block.uint8(at: 15)), kind == .trade || kind == .quote,
+            let bounds = shapes[Int(series)].window(startingAt: block.int64(at: 96))
         else { return nil }
-        let width = widths[Int(series)]
-        let openTime = header.eventTime.floored(toNanoseconds: width)
         self.init(
             Trade(
                 header: header, price: Price(raw: block.int64(at: 48)),
@@ -80,7 +84,10 @@ extension LateTick {
                 exchange: ShortText(raw: block.uint64(at: 64)),
                 conditions: ShortText(raw: block.uint64(at: 72))),
             source: Int(block.uint32(at: 8)), ordinal: block.uint64(at: 0), series: series,
-            openTime: openTime, closeTime: openTime.advanced(byNanoseconds: width),
-            reason: reason)
+            openTime: Timestamp(nanoseconds: bounds.start),
+            closeTime: Timestamp(nanoseconds: bounds.end), reason: reason)
+        self.kind = kind
+        askPrice = Price(raw: block.int64(at: 80))
+        askSize = Quantity(raw: block.int64(at: 88))
     }
 }

@@ -27,6 +27,9 @@ public struct BarSeries: Hashable, Sendable {
         guard (0...StreamLimits.latenessMax).contains(self.lateness) else {
             throw .seriesLateness(name.text)
         }
+        guard self.lateness / Self.step(of: window) <= StreamLimits.keptWindowsMax else {
+            throw .seriesLateness(name.text)
+        }
         if case .ticks = window, self.lateness > 0 { throw .seriesLateness(name.text) }
         if case .volume = window, self.lateness > 0 { throw .seriesLateness(name.text) }
         if case .dollars = window, self.lateness > 0 { throw .seriesLateness(name.text) }
@@ -48,8 +51,8 @@ public struct BarSeries: Hashable, Sendable {
         try self.init(name: name, window: .tumbling(width: width))
     }
 
-    /// The nanoseconds of `90s`, `15m`, `1h`, `1d`, held at the longest there are; nil when the text
-    /// is no such number.
+    /// The nanoseconds of `90s`, `15m`, `1h`, `1d`, the longest there are for what is longer; nil
+    /// when the text is no such number.
     public static func width(_ text: String) -> Int64? {
         guard let unit = text.utf8.last, let unitSeconds = Self.seconds(of: unit),
             text.utf8.first != UInt8(ascii: "0"),
@@ -82,6 +85,15 @@ public struct BarSeries: Hashable, Sendable {
             guard gap > 0, gap <= day else { throw .seriesWidth(name) }
         case .ticks(let size), .volume(let size), .dollars(let size):
             guard size > 0 else { throw .seriesWidth(name) }
+        }
+    }
+
+    /// How far apart windows begin at least; of those that the clock does not end, the longest.
+    private static func step(of window: WindowRule) -> Int64 {
+        switch window {
+        case .tumbling(let width), .session(.some(let width)): width
+        case .sliding(_, let hop): hop
+        case .session(nil), .inactivity, .ticks, .volume, .dollars: StreamLimits.dayNanoseconds
         }
     }
 

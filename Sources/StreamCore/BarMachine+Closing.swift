@@ -1,0 +1,163 @@
+public import MarketModel
+public import Primitives
+
+extension BarMachine {
+    /// Closes every window whose end is at or before the watermark of the source that feeds its
+    /// symbol, publishes closed ones again that late ticks changed, and fills what has to be
+    /// filled. Appends in order of end, series from the finest, and symbol index.
+    ///
+    /// A watermark below the last one is counted and changes nothing. In a repair nothing closes.
+    public mutating func advance(
+        source: Int, watermark: Timestamp, into closed: inout [Bar]
+    ) {
+        guard repair == nil, sources.entries.indices.contains(source) else { return }
+        _ = sources.advance(source, to: watermark)
+        let reached = sources.entries[source].watermark.nanoseconds
+        let start = closed.count
+        if windows.hasTouched { publishTouched(source: source, into: &closed) }
+        // Windows that close come in order by themselves.
+        let isMixed = closed.count > start || fills.isUsed
+        if windows.isAnythingDue(source: source, watermark: reached) {
+            publishDue(source: source, watermark: reached, into: &closed)
+        }
+        if isMixed { Self.sort(&closed, from: start) }
+    }
+
+    static func sort(_ bars: inout [Bar], from start: Int) {
+        guard bars.count > start + 1 else { return }
+        bars[start...].sort {
+            ($0.closeTime, $0.series, $0.symbol) < ($1.closeTime, $1.series, $1.symbol)
+        }
+    }
+
+    private mutating func publishTouched(source: Int, into closed: inout [Bar]) {
+        let feeds = table.feeds
+        var index = 0
+        while let slot = windows.takeTouched(
+            from: &index, { feeds[Int($0.symbol)].source == source })
+        {
+            let window = windows.slots[slot]
+            let series = Int(window.series)
+            guard window.trades > 0 else {
+                if tellsEmptyWindows { closed.append(window.bar(BarReason.late.rawValue)) }
+                continue
+            }
+            windows.slots[slot].phase.insert(.published)
+            account.series[series].revisions += 1
+            account.note(window)
+            noteFill(window)
+            closed.append(window.bar(BarReason.late.rawValue))
+        }
+    }
+
+    private mutating func publishDue(
+        source: Int, watermark: Int64, into closed: inout [Bar]
+    ) {
+        let symbols = table.symbolsBySource[source]
+        windows.collectDue(source: source, symbols: symbols, watermark: watermark)
+        for index in windows.due.items.indices {
+            close(Int(windows.due.items[index].slot), into: &closed)
+        }
+        for slot in windows.expired { account.forget(windows.slots[Int(slot)]) }
+        windows.release()
+        guard fills.isUsed else { return }
+        for series in 0..<seriesCount where fills.maxima[series] > 0 {
+            for symbol in symbols {
+                let key = Int(symbol) * seriesCount + series
+                fill(key, until: watermark, into: &closed)
+                expectFill(symbol: Int(symbol), series: series)
+            }
+        }
+    }
+
+    private mutating func close(_ slot: Int, into closed: inout [Bar]) {
+        let series = Int(windows.slots[slot].series)
+        let key = Int(windows.slots[slot].symbol) * seriesCount + series
+        if fills.maxima[series] > 0 { fill(key, until: windows.slots[slot].start, into: &closed) }
+        guard windows.slots[slot].trades > 0 else {
+            if fills.next(key) == windows.slots[slot].bounds {
+                fill(windows.slots[slot].bounds, key, slot: slot, into: &closed)
+            }
+            if tellsEmptyWindows {
+                closed.append(windows.slots[slot].bar(BarReason.closed.rawValue))
+            }
+            return
+        }
+        windows.slots[slot].phase.insert(.published)
+        account.series[series].bars += 1
+        account.note(windows.slots[slot])
+        fills.note(windows.slots[slot], key: key)
+        closed.append(windows.slots[slot].bar(BarReason.closed.rawValue))
+    }
+
+    // MARK: windows in which nothing happened
+
+    /// Fills the windows of a key that end at or before a time.
+    private mutating func fill(_ key: Int, until limit: Int64, into closed: inout [Bar]) {
+        while let bounds = fills.next(key), bounds.end <= limit {
+            var slot = 0
+            if case .open(let found) = windows.place(startingAt: bounds.start, key: key) {
+                slot = found
+            }
+            if slot != 0, windows.slots[slot].trades > 0 {
+                // It has a bar of its own, which a late tick made.
+                fills.note(windows.slots[slot], key: key)
+            } else {
+                fill(bounds, key, slot: slot, into: &closed)
+            }
+        }
+    }
+
+    private mutating func fill(
+        _ bounds: WindowShape.Bounds, _ key: Int, slot: Int, into closed: inout [Bar]
+    ) {
+        guard let close = fills.fill(bounds, key: key) else { return }
+        var bar = Bar(
+            symbol: UInt32(key / seriesCount), series: UInt16(key % seriesCount),
+            openTime: Timestamp(nanoseconds: bounds.start),
+            closeTime: Timestamp(nanoseconds: bounds.end))
+        bar.flags = [.final, .filled]
+        bar.reason = BarReason.closed.rawValue
+        bar.open = Price(raw: close)
+        bar.high = bar.open
+        bar.low = bar.open
+        bar.close = bar.open
+        if slot != 0 { bar.excluded = windows.slots[slot].excluded }
+        account.series[key % seriesCount].filled += 1
+        closed.append(bar)
+    }
+
+    /// A version of the window stands, out of its turn: it may be filled on from there.
+    mutating func noteFill(_ window: WindowState) {
+        let symbol = Int(window.symbol)
+        let series = Int(window.series)
+        guard fills.maxima[series] > 0 else { return }
+        fills.note(window, key: symbol * seriesCount + series)
+        expectFill(symbol: symbol, series: series)
+    }
+
+    mutating func expectFill(symbol: Int, series: Int) {
+        guard let next = fills.next(symbol * seriesCount + series) else { return }
+        windows.expect(next.end, table.feeds[symbol].source, series: series)
+    }
+
+    // MARK: open windows
+
+    public mutating func takeOpenBars(into open: inout [Bar]) {
+        windows.takeChanged { open.append($0.bar(BarReason.closed.rawValue, isFinal: false)) }
+    }
+}
+
+extension BarCounters {
+    /// A version of the window's bar is published.
+    mutating func note(_ window: WindowState) {
+        series[Int(window.series)].notionalSaturated += window.isNotionalSaturated ? 1 : 0
+    }
+
+    /// Nobody changes the window any more.
+    mutating func forget(_ window: WindowState) {
+        let index = Int(window.series)
+        series[index].counted += window.trades
+        series[index].windowsWithoutTrades += window.phase.contains(.published) ? 0 : 1
+    }
+}

@@ -1,0 +1,168 @@
+internal import MarketModel
+internal import Primitives
+
+/// The long way of a tick into its windows: what the hot path does not take.
+extension BarMachine {
+    /// A tick on the long way.
+    struct Placed {
+        let input: WindowState.Input
+        let trade: Trade
+        /// What a quote was before it became a trade of its value.
+        let quote: Quote?
+        let effect: TradeEffect
+        /// As what it is counted when it sets no price.
+        let exclusion: ExclusionReason
+    }
+
+    /// Where a window is; it is opened if it may be.
+    enum Found {
+        case open(slot: Int)
+        /// The watermark has passed its end and its lateness.
+        case closed
+        case full
+        /// In no range of this repair.
+        case notWanted
+    }
+
+    /// Into its windows of the series from this one on.
+    mutating func place(_ tick: Placed, from first: Int) {
+        for series in first..<seriesCount { place(tick, series: series) }
+    }
+
+    private mutating func place(_ tick: Placed, series: Int) {
+        let time = tick.input.time
+        let symbol = Int(tick.trade.header.symbol)
+        guard var bounds = shapes[series].newest(holding: time) else {
+            account.series[series].outsideSession += 1
+            return
+        }
+        var newer = 0
+        while true {
+            let found = window(bounds, symbol: symbol, series: series, behind: &newer)
+            put(tick, bounds, found, series: series)
+            guard let older = shapes[series].older(than: bounds, holding: time) else { break }
+            bounds = older
+        }
+        windows.refresh(symbol * seriesCount + series)
+    }
+
+    private mutating func put(
+        _ tick: Placed, _ bounds: WindowShape.Bounds, _ found: Found, series: Int
+    ) {
+        switch found {
+        case .open(let slot):
+            if windows.slots[slot].offer(tick.input, effect: tick.effect) == .tied {
+                settleTie(tick.input, slot: slot)
+            }
+            if !tick.effect.setsPrice {
+                windows.slots[slot].excluded.count(tick.exclusion)
+                account.series[series].leftOut += 1
+            }
+            windows.touch(slot)
+        case .notWanted: break
+        case .closed, .full:
+            guard !tick.effect.isEmpty else {
+                account.series[series].leftOut += 1
+                return
+            }
+            if case .closed = found {
+                account.series[series].late += 1
+                list(tick, bounds, series: series, reason: .windowClosed)
+            } else {
+                account.series[series].refused += 1
+                list(tick, bounds, series: series, reason: .windowLimit)
+            }
+        }
+    }
+
+    mutating func settleTie(_ input: WindowState.Input, slot: Int) {
+        windows.slots[slot].settleTie(input, sources: sources)
+    }
+
+    /// `newer` is where the search begins, and where it ended: the next older window is behind.
+    mutating func window(
+        _ bounds: WindowShape.Bounds, symbol: Int, series: Int, behind newer: inout Int
+    ) -> Found {
+        let key = symbol * seriesCount + series
+        switch windows.place(startingAt: bounds.start, key: key, behind: newer) {
+        case .open(let slot):
+            newer = slot
+            return .open(slot: slot)
+        case .missing(let slot): newer = slot
+        }
+        if let repair, repair.reason(UInt32(symbol), bounds) == nil { return .notWanted }
+        var window = WindowState(bounds, symbol: symbol, series: series)
+        let closedThrough = closedThrough(symbol)
+        if bounds.end <= closedThrough {
+            let lateness = rule.series.all[series].lateness
+            guard bounds.end + lateness > closedThrough else { return .closed }
+            window.phase = .closed
+        }
+        if isPartial(window) { window.flags.insert(.partial) }
+        let source = table.feeds[symbol].source
+        guard let slot = windows.open(window, behind: newer, source: source) else { return .full }
+        newer = slot
+        return .open(slot: slot)
+    }
+
+    /// Windows of the symbol that end here or before are closed. In a repair none is.
+    func closedThrough(_ symbol: Int) -> Int64 {
+        guard repair == nil else { return SourceTable.noWatermark.nanoseconds }
+        return max(
+            table.records[symbol].closedThrough,
+            sources.entries[table.feeds[symbol].source].watermark
+        ).nanoseconds
+    }
+
+    func isPartial(_ window: WindowState) -> Bool {
+        let start = Timestamp(nanoseconds: window.start)
+        return start < tapeStart || start < table.records[Int(window.symbol)].firstSince
+    }
+
+    // MARK: what is not counted
+
+    /// A tick that is left out. Where its time has a window, it is counted there, too.
+    mutating func setAside(_ header: TickHeader, _ reason: ExclusionReason) {
+        if reason == .undefined { account.undefined += 1 } else { account.filter += 1 }
+        guard header.eventTime.isUsable else { return }
+        let time = header.eventTime.nanoseconds
+        let symbol = Int(header.symbol)
+        for series in 0..<seriesCount {
+            var newer = 0
+            var bounds = shapes[series].newest(holding: time)
+            while let one = bounds {
+                if case .open(let slot) = window(
+                    one, symbol: symbol, series: series, behind: &newer)
+                {
+                    windows.slots[slot].excluded.count(reason)
+                    windows.touch(slot)
+                }
+                bounds = shapes[series].older(than: one, holding: time)
+            }
+        }
+    }
+
+    private mutating func list(
+        _ tick: Placed, _ bounds: WindowShape.Bounds, series: Int, reason: LateTick.Reason
+    ) {
+        guard lateTicks.count < limits.lateTicks else {
+            account.series[series].lateUnlisted += 1
+            return
+        }
+        let source = tick.input.feed.source
+        let openTime = Timestamp(nanoseconds: bounds.start)
+        let closeTime = Timestamp(nanoseconds: bounds.end)
+        if let quote = tick.quote {
+            lateTicks.append(
+                LateTick(
+                    quote, source: source, ordinal: tick.input.ordinal, series: UInt16(series),
+                    openTime: openTime, closeTime: closeTime, reason: reason))
+        } else {
+            lateTicks.append(
+                LateTick(
+                    tick.trade, source: source, ordinal: tick.input.ordinal,
+                    series: UInt16(series), openTime: openTime, closeTime: closeTime,
+                    reason: reason))
+        }
+    }
+}

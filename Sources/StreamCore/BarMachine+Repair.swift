@@ -1,0 +1,148 @@
+public import MarketModel
+internal import Primitives
+
+extension BarMachine {
+    /// All of the time whose ticks decide the windows that overlap [from, to) of any series.
+    public func extent(of range: DirtyRange) -> (from: Int64, to: Int64) {
+        var extent = (from: range.from, to: range.to)
+        for shape in shapes {
+            let one = shape.extent(from: range.from, to: range.to)
+            extent = (min(extent.from, one.start), max(extent.to, one.end))
+        }
+        return extent
+    }
+
+    /// The same rule, tables and indexes, and no windows. Definitions have to be handed to it as
+    /// they stand on the tape, as to every machine: they say whose the ticks behind them are.
+    public func repairMachine(for ranges: [DirtyRange]) -> BarMachine {
+        var machine = self
+        var limits = limits
+        limits.openWindowsPerKey = limits.openWindows
+        machine.windows = WindowStore(rule.series.all, shapes: shapes, limits: limits)
+        machine.windows.prepare(symbols: table.count)
+        for _ in 0..<table.count { machine.windows.addSymbol() }
+        for _ in sources.entries { machine.windows.addSource() }
+        machine.account = BarCounters(seriesCount: seriesCount)
+        machine.receivedTrades = 0
+        machine.lateTicks = []
+        machine.repair = RepairRanges(ranges)
+        return machine
+    }
+
+    /// Takes over the windows of the dirty ranges from a repair machine that was given every tick
+    /// of their extents. Closed ones are published with the greatest of their ranges' reasons, in
+    /// order of end, series and symbol; a window without a trade is withdrawn if something of it
+    /// was excluded, and left alone otherwise. Open ones are replaced.
+    ///
+    /// A window for which the repair machine had no room is not in it: what stands, stays.
+    public mutating func absorb(
+        _ repaired: BarMachine, _ ranges: [DirtyRange], into closed: inout [Bar]
+    ) {
+        let ranges = RepairRanges(ranges)
+        let start = closed.count
+        for symbol in ranges.symbols where Int(symbol) < table.count {
+            for series in 0..<seriesCount {
+                let key = Int(symbol) * seriesCount + series
+                guard key < repaired.windows.heads.count else { continue }
+                var slot = Int(repaired.windows.heads[key])
+                while slot != 0 {
+                    let window = repaired.windows.slots[slot]
+                    if let reason = ranges.reason(symbol, window.bounds) {
+                        absorb(window, ranges, reason, key: key, into: &closed)
+                    }
+                    slot = Int(window.older)
+                }
+                windows.refresh(key)
+            }
+        }
+        for series in 0..<seriesCount {
+            let refused = repaired.account.series[series].refused
+            account.series[series].repairsRefused += refused
+        }
+        Self.sort(&closed, from: start)
+    }
+
+    private mutating func absorb(
+        _ repaired: WindowState, _ ranges: RepairRanges, _ reason: UInt8, key: Int,
+        into closed: inout [Bar]
+    ) {
+        var window = repaired
+        window.phase.formIntersection(.rangeOnly)
+        window.flags.remove(.partial)
+        window.openFeed = known(window.openFeed)
+        window.closeFeed = known(window.closeFeed)
+        let isGap = ranges.has(.gap, window.symbol, window.bounds)
+        let isWhole = ranges.has(.backfill, window.symbol, window.bounds)
+        var isPartial = isPartial(window) || isGap
+        switch windows.place(startingAt: window.start, key: key) {
+        case .open(let slot):
+            let before = windows.slots[slot]
+            isPartial = isPartial || before.flags.contains(.partial) && !isWhole
+            if isPartial { window.flags.insert(.partial) }
+            window.phase.formUnion(before.phase.intersection([.closed, .published]))
+            if before.phase.contains(.closed) {
+                publish(&window, reason, hadBar: before.phase.contains(.published), into: &closed)
+            }
+            account.repair(window, from: before.trades)
+            windows.replace(slot, by: window)
+        case .missing(let newer):
+            if isPartial { window.flags.insert(.partial) }
+            absorbMissing(window, reason, newer: newer, into: &closed)
+        }
+    }
+
+    /// A window that is gone, or that no tick has opened so far.
+    private mutating func absorbMissing(
+        _ repaired: WindowState, _ reason: UInt8, newer: Int, into closed: inout [Bar]
+    ) {
+        var window = repaired
+        let symbol = Int(window.symbol)
+        let series = Int(window.series)
+        let closedThrough = closedThrough(symbol)
+        if window.end <= closedThrough {
+            window.phase.insert(.closed)
+            publish(&window, reason, hadBar: true, into: &closed)
+            // While late ticks are taken they must find what stands.
+            guard window.end + rule.series.all[series].lateness > closedThrough else { return }
+        }
+        let source = table.feeds[symbol].source
+        if windows.open(window, behind: newer, source: source) == nil {
+            account.series[series].repairsRefused += 1
+        } else {
+            account.repair(window, from: 0)
+        }
+    }
+
+    private mutating func publish(
+        _ window: inout WindowState, _ reason: UInt8, hadBar: Bool, into closed: inout [Bar]
+    ) {
+        let series = Int(window.series)
+        if window.trades > 0 {
+            window.phase.insert(.published)
+            account.note(window)
+            noteFill(window)
+            closed.append(window.bar(reason))
+        } else if hadBar, window.excluded.total > 0 {
+            window.phase.insert(.published)
+            closed.append(window.withdrawnBar(reason))
+        } else {
+            if tellsEmptyWindows { closed.append(window.bar(reason)) }
+            return
+        }
+        account.series[series].repairs += 1
+    }
+
+    /// The repair may have met sources and providers that this machine has no number for.
+    private func known(_ feed: SymbolTable.Feed) -> SymbolTable.Feed {
+        let isKnown =
+            feed == .none || table.isKnown(feed, sourceCount: sources.entries.count)
+        return isKnown ? feed : .foreign
+    }
+}
+
+extension BarCounters {
+    fileprivate mutating func repair(_ window: WindowState, from before: UInt64) {
+        let change = Int64(clamping: window.trades) - Int64(clamping: before)
+        series[Int(window.series)].repaired += change
+    }
+}

@@ -1,0 +1,148 @@
+public import MarketModel
+internal import Primitives
+
+extension BarMachine {
+    /// Adds one trade to its windows of every series. `trade.header.symbol` is the interned index.
+    @inlinable @inline(__always)
+    public mutating func trade(_ trade: Trade, source: Int, ordinal: UInt64) {
+        var isGiven = false
+        trades(source: source) {
+            defer { isGiven = true }
+            return isGiven ? nil : (trade, ordinal)
+        }
+    }
+
+    /// Adds one quote, as `trade` does.
+    @inlinable @inline(__always)
+    public mutating func quote(_ quote: Quote, source: Int, ordinal: UInt64) {
+        var isGiven = false
+        quotes(source: source) {
+            defer { isGiven = true }
+            return isGiven ? nil : (quote, ordinal)
+        }
+    }
+
+    /// Adds trades, which `next` hands out with their ordinals, until it answers nil: the hot path.
+    /// A machine of quotes passes over them.
+    ///
+    /// Faster than `trade` for each: whether the state's buffer is shared is asked once here, and
+    /// for every trade there, and the loop holds no call. `next` must not touch the machine; it
+    /// answers nil where a definition stands in the packet, and is handed in again behind it.
+    @inlinable @inline(__always)
+    public mutating func trades(source: Int, next: () -> (trade: Trade, ordinal: UInt64)?) {
+        // One place where `next` is called: with two it is not inlined, which costs a half more.
+        while let rest = plainTicks(source: source, ofTrades: true, next: next) {
+            finish(rest, quote: nil, source: source)
+        }
+    }
+
+    /// Adds the trades of a packet as the other `trades` does, and faster when its closure would be
+    /// large: what a reader answers is not passed through memory.
+    @inlinable @inline(__always)
+    public mutating func trades<Reader: TradeReader>(
+        source: Int, in packet: RawSpan, from reader: inout Reader
+    ) {
+        var local = reader
+        while let rest = plainTrades(source: source, in: packet, from: &local) {
+            finish(rest, quote: nil, source: source)
+        }
+        reader = local
+    }
+
+    /// Adds quotes, as `trades` does. A machine of trades passes over them.
+    @inlinable @inline(__always)
+    public mutating func quotes(source: Int, next: () -> (quote: Quote, ordinal: UInt64)?) {
+        let field = rule.field
+        var last: Quote?
+        while let rest = plainTicks(
+            source: source, ofTrades: false,
+            next: {
+                guard let (quote, ordinal) = next() else { return nil }
+                last = quote
+                return (quote.trade(of: field), ordinal)
+            })
+        {
+            finish(rest, quote: last, source: source)
+        }
+    }
+
+    /// A tick that a node before kept back: it is counted in its windows as `excluded.filter`.
+    public mutating func exclude(_ header: TickHeader, source: Int) {
+        receivedTrades &+= 1
+        guard isTaken(header, source: source) else { return }
+        setAside(header, .filter)
+    }
+
+    /// Adds ticks as long as they are plain and meet the newest window of their key.
+    @inlinable @inline(__always)
+    mutating func plainTicks(
+        source: Int, ofTrades: Bool, next: () -> (trade: Trade, ordinal: UInt64)?
+    ) -> Rest? {
+        let path = PlainPath(self, source: source, ofTrades: ofTrades)
+        var received = receivedTrades
+        defer { receivedTrades = received }
+        var slots = windows.slots.mutableSpan
+        while let (trade, ordinal) = next() {
+            received &+= 1
+            if let rest = path.add(trade, ordinal, to: &slots) { return rest }
+        }
+        return nil
+    }
+
+    /// The same for a reader.
+    @inlinable @inline(__always)
+    mutating func plainTrades(
+        source: Int, in packet: RawSpan, from reader: inout some TradeReader
+    ) -> Rest? {
+        let path = PlainPath(self, source: source, ofTrades: true)
+        var received = receivedTrades
+        defer { receivedTrades = received }
+        var slots = windows.slots.mutableSpan
+        while let (trade, ordinal) = reader.next(in: packet) {
+            received &+= 1
+            if let rest = path.add(trade, ordinal, to: &slots) { return rest }
+        }
+        return nil
+    }
+
+    @usableFromInline @inline(never)
+    mutating func finish(_ rest: Rest, quote: Quote?, source: Int) {
+        var first = rest.series
+        guard isOfTrades == (quote == nil) else {
+            receivedTrades &-= 1
+            return
+        }
+        if rest.outcome == nil {
+            guard isTaken(rest.trade.header, source: source) else { return }
+            guard rest.trade.header.isNew else { return setAside(rest.trade.header, .filter) }
+            guard rest.trade.isComplete else { return setAside(rest.trade.header, .undefined) }
+        }
+        let symbol = Int(rest.trade.header.symbol)
+        let input = WindowState.Input(
+            rest.trade, ordinal: rest.ordinal, feed: table.feeds[symbol])
+        if rest.outcome == .tied {
+            settleTie(input, slot: Int(windows.newest[symbol * seriesCount + first]))
+            first += 1
+        }
+        let (effect, exclusion) = quote == nil ? rule.effect(of: rest.trade) : (.all, .condition)
+        place(
+            Placed(
+                input: input, trade: rest.trade, quote: quote, effect: effect,
+                exclusion: exclusion),
+            from: first)
+    }
+
+    /// Of a symbol that this source feeds, and not for repairs alone; counted if it is not.
+    private mutating func isTaken(_ header: TickHeader, source: Int) -> Bool {
+        let symbol = Int(header.symbol)
+        guard symbol < table.feeds.count, table.feeds[symbol].source == source else {
+            account.unknownSymbol += 1
+            return false
+        }
+        guard repair != nil || !header.flags.contains(.backfilled) else {
+            account.backfilled += 1
+            return false
+        }
+        return true
+    }
+}

@@ -1,0 +1,239 @@
+public import MarketModel
+public import Primitives
+
+/// A measure's value in one window of its series.
+public struct BreadthValue: Hashable, Sendable {
+    /// The index in `BreadthRule.measures`.
+    public var measure: Int
+    public var openTime: Timestamp
+    public var closeTime: Timestamp
+    /// In 1e-9; `IndicatorValue.undefined` for a ratio without a divisor.
+    public var value: Int128
+    /// On how many symbols it rests: those with a bar in the window's day so far and enough days
+    /// before it.
+    public var symbols: UInt32
+    /// A raw `BarReason`: `closed` for the first version.
+    public var reason: UInt8
+}
+
+/// Measures over the bars of all symbols of a universe, of all partitions.
+///
+/// A symbol's close, high and low are those of its day so far: a trading session of the calendar,
+/// whose bars alone count, or the UTC day without one. Values are published for each window in which
+/// any symbol has a bar, when the least of the partitions' watermarks has passed its end, and again
+/// when a bar that comes within the series' lateness changes them.
+///
+/// A value that one thread owns. Pure: what it answers follows from the calls alone.
+public struct BreadthMachine: Sendable {
+    public let rule: BreadthRule
+    public let series: BarSeries
+    let calendar: SessionCalendar?
+    /// By partition.
+    var watermarks: [Int64]
+    var names: [Symbol] = []
+    /// Looked up and never walked over: its order is the process's own.
+    var indexes: [Symbol: UInt32] = [:]
+    let universe: Set<Symbol>
+    var symbols: [BreadthSymbol] = []
+    var windows: [BreadthWindow] = []
+    /// Windows that end here or before are settled.
+    var settledThrough = Int64.min
+    public internal(set) var counters = BreadthCounters()
+
+    /// `series`: the one that the rule names.
+    public init(
+        rule: BreadthRule, series: BarSeries, calendar: SessionCalendar?, partitions: Int
+    ) {
+        self.rule = rule
+        self.series = series
+        self.calendar = calendar
+        watermarks = Array(repeating: Int64.min, count: max(1, partitions))
+        universe = Set(rule.universe)
+    }
+
+    /// The least of all partitions.
+    public var watermark: Timestamp {
+        Timestamp(nanoseconds: watermarks.reduce(Int64.max) { min($0, $1) })
+    }
+    public var symbolCount: Int { symbols.count }
+    /// Windows that are open, or may still be revised.
+    public var openWindows: Int { windows.count }
+
+    /// The number for a symbol's bars, for the caller to keep. Nil: it is not in the universe, or
+    /// there are too many.
+    public mutating func symbol(_ symbol: Symbol) -> UInt32? {
+        if let known = indexes[symbol] { return known }
+        guard universe.isEmpty || universe.contains(symbol) else { return nil }
+        guard symbols.count < BreadthRule.universeMax else {
+            counters.refusedSymbols += 1
+            return nil
+        }
+        let index = UInt32(symbols.count)
+        names.append(symbol)
+        indexes[symbol] = index
+        symbols.append(BreadthSymbol(measures: rule.measures.count))
+        return index
+    }
+
+    /// A provider's bar of a day (as yyyymmdd). Days that the graph's bars have made stand, and so
+    /// does today; it counts from the next window on.
+    public mutating func warm(
+        _ symbol: UInt32, day: Int32, close: Price, high: Price, low: Price
+    ) {
+        guard Int(symbol) < symbols.count, day > 0, close.isDefined, high.isDefined, low.isDefined
+        else { return }
+        let found = BreadthDay(day: day, close: close.raw, high: high.raw, low: low.raw)
+        symbols[Int(symbol)].warm(found, rule)
+    }
+
+    /// Takes a version of a bar; `bar.symbol` is the number that `symbol` gave.
+    public mutating func bar(_ bar: Bar) {
+        counters.received += 1
+        let width = series.widthNanoseconds
+        let openTime = bar.openTime.nanoseconds
+        guard Int(bar.symbol) < symbols.count, width > 0, bar.openTime.isUsable,
+            openTime % width == 0, bar.closeTime.nanoseconds == openTime + width
+        else {
+            counters.unknownSymbol += 1
+            return
+        }
+        guard let day = day(at: openTime) else {
+            counters.outsideSession += 1
+            return
+        }
+        guard openTime + width > settledThrough else {
+            counters.late += 1
+            return
+        }
+        // A filled bar says nothing that the bar before it did not.
+        guard !bar.flags.contains(.filled) else { return }
+        let isThere = bar.trades > 0 && !bar.flags.contains(.withdrawn)
+        symbols[Int(bar.symbol)].put(
+            BreadthBar(
+                openTime: openTime, closeTime: openTime + width, day: day, close: bar.close.raw,
+                high: bar.high.raw, low: bar.low.raw, isThere: isThere))
+        mark(openTime, width, reason: bar.reason, opens: isThere)
+    }
+
+    /// The bar's window and all behind it have other values now.
+    private mutating func mark(_ openTime: Int64, _ width: Int64, reason: UInt8, opens: Bool) {
+        var index = windows.count
+        while index > 0, windows[index - 1].openTime > openTime { index -= 1 }
+        let isKnown = index > 0 && windows[index - 1].openTime == openTime
+        if opens, !isKnown {
+            let window = BreadthWindow(openTime: openTime, closeTime: openTime + width)
+            windows.insert(window, at: index)
+            index += 1
+        }
+        let reached = watermark.nanoseconds
+        for place in max(0, isKnown ? index - 1 : index - (opens ? 1 : 0))..<windows.count {
+            windows[place].isDue = true
+            guard windows[place].closeTime <= reached else { continue }
+            windows[place].reason = max(
+                windows[place].reason, reason, BarReason.late.rawValue)
+        }
+    }
+
+    private func day(at time: Int64) -> Int32? {
+        if let calendar { return calendar.session(at: time)?.day }
+        let start = Timestamp(nanoseconds: time).floored(
+            toNanoseconds: StreamLimits.dayNanoseconds)
+        let date = CivilDate(daysSinceEpoch: start.nanoseconds / StreamLimits.dayNanoseconds)
+        return Int32(truncatingIfNeeded: date.year * 10_000 + date.month * 100 + date.day)
+    }
+
+    // MARK: values
+
+    /// Notes a partition's watermark; appends the values of the windows that the least of all has
+    /// passed, in order of time and measure.
+    public mutating func advance(
+        partition: Int, watermark reached: Timestamp, into values: inout [BreadthValue]
+    ) {
+        guard watermarks.indices.contains(partition), reached.isDefined,
+            reached.nanoseconds > watermarks[partition]
+        else { return }
+        let before = watermark.nanoseconds
+        watermarks[partition] = reached.nanoseconds
+        let least = watermark.nanoseconds
+        guard least > before || windows.contains(where: { $0.isDue && $0.closeTime <= least })
+        else { return }
+        for index in windows.indices where windows[index].closeTime <= least {
+            if windows[index].isDue { publish(index, into: &values) }
+        }
+        settle(least)
+    }
+
+    private mutating func publish(_ index: Int, into values: inout [BreadthValue]) {
+        var window = windows[index]
+        let results = results(window)
+        for (measure, result) in results.enumerated()
+        where window.results.isEmpty || window.results[measure] != result {
+            values.append(
+                BreadthValue(
+                    measure: measure, openTime: Timestamp(nanoseconds: window.openTime),
+                    closeTime: Timestamp(nanoseconds: window.closeTime), value: result.value,
+                    symbols: result.symbols, reason: window.reason))
+            counters.values += 1
+        }
+        window.isDue = false
+        window.reason = BarReason.closed.rawValue
+        window.results = results
+        windows[index] = window
+    }
+
+    private func results(_ window: BreadthWindow) -> [BreadthResult] {
+        var tallies = Array(repeating: BreadthTally(), count: rule.measures.count)
+        let day = day(at: window.openTime)
+        for symbol in symbols {
+            let then = symbol.at(window.closeTime, rule)
+            guard then.today.day == day else { continue }
+            for index in tallies.indices {
+                guard let mark = then.marks[index] else { continue }
+                tallies[index].add(then.today, mark: mark, rule.measures[index])
+            }
+        }
+        return zip(tallies, rule.measures).map { $0.result($1) }
+    }
+
+    /// Windows that no bar revises any more, and the oldest closed ones when there are too many.
+    private mutating func settle(_ reached: Int64) {
+        var count = windows.prefix { $0.closeTime + series.lateness <= reached }.count
+        let closed = windows.prefix { $0.closeTime <= reached }.count
+        count = max(count, min(closed, windows.count - StreamLimits.breadthWindowsMax))
+        var settles = TickTables.usable(reached) - series.lateness
+        if count > 0 { settles = max(settles, windows[count - 1].closeTime) }
+        guard settles > settledThrough else { return }
+        settledThrough = settles
+        guard count > 0 else { return }
+        for index in symbols.indices { symbols[index].settle(through: settles, rule) }
+        windows.removeFirst(count)
+    }
+}
+
+/// A window of the rule's series in which a symbol has a bar.
+struct BreadthWindow: Hashable, Sendable {
+    var openTime: Int64
+    var closeTime: Int64
+    var isDue = false
+    var reason = BarReason.closed.rawValue
+    /// What was published; empty before.
+    var results: [BreadthResult] = []
+
+    init(openTime: Int64, closeTime: Int64) {
+        self.openTime = openTime
+        self.closeTime = closeTime
+    }
+}
+
+/// The account of every bar that a breadth machine was given.
+public struct BreadthCounters: Hashable, Sendable {
+    public internal(set) var received: UInt64 = 0
+    /// Of no symbol of the universe, or no window of the series.
+    public internal(set) var unknownSymbol: UInt64 = 0
+    public internal(set) var outsideSession: UInt64 = 0
+    /// Their windows were settled.
+    public internal(set) var late: UInt64 = 0
+    /// Symbols for which there was no room.
+    public internal(set) var refusedSymbols: UInt64 = 0
+    public internal(set) var values: UInt64 = 0
+}

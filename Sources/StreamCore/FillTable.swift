@@ -1,0 +1,79 @@
+internal import MarketModel
+
+/// What the series that are filled need to know of each key: the last close, and how far the
+/// windows behind it are decided. As large as the symbol table makes it, and empty when no series
+/// is filled.
+struct FillTable: Sendable {
+    struct State: Hashable, Sendable, BitwiseCopyable {
+        /// Where the window begins whose close it is.
+        var base: Int64
+        var close: Int64
+        /// The last window that has a bar, its own or a filled one.
+        var last: WindowShape.Bounds
+        /// Filled windows between the two.
+        var filled: Int
+    }
+
+    /// By series: windows that are filled at most; 0: none.
+    let maxima: [Int]
+    let shapes: [WindowShape]
+    private(set) var states: [State?] = []
+
+    var isUsed: Bool { maxima.contains { $0 > 0 } }
+
+    init(_ series: [BarSeries], shapes: [WindowShape]) {
+        self.shapes = shapes
+        maxima = series.map {
+            if case .previousClose(let max) = $0.fill { return max }
+            return 0
+        }
+    }
+
+    mutating func addSymbol() {
+        guard isUsed else { return }
+        for _ in maxima { states.append(nil) }
+    }
+
+    func state(_ key: Int) -> State? { states.isEmpty ? nil : states[key] }
+
+    mutating func restore(_ state: State, key: Int) { states[key] = state }
+
+    /// The next window of the key that has to be filled once the watermark has passed it.
+    func next(_ key: Int) -> WindowShape.Bounds? {
+        let series = key % maxima.count
+        guard let state = state(key), state.filled < maxima[series] else { return nil }
+        return shapes[series].next(after: state.last)
+    }
+
+    /// The window of `next` is empty. Answers the close that fills it.
+    mutating func fill(_ bounds: WindowShape.Bounds, key: Int) -> Int64? {
+        guard var state = state(key) else { return nil }
+        state.last = bounds
+        state.filled += 1
+        states[key] = state
+        return state.close
+    }
+
+    /// A bar was published, or published again.
+    mutating func note(_ window: WindowState, key: Int) {
+        let series = key % maxima.count
+        guard maxima[series] > 0, window.trades > 0 else { return }
+        guard var state = state(key), window.start < state.last.end else {
+            states[key] = State(
+                base: window.start, close: window.close, last: window.bounds, filled: 0)
+            return
+        }
+        guard window.start >= state.base else { return }
+        if window.start > state.base {
+            state.filled = 0
+            var bounds = window.bounds
+            while bounds.start < state.last.start, let next = shapes[series].next(after: bounds) {
+                bounds = next
+                state.filled += 1
+            }
+        }
+        state.base = window.start
+        state.close = window.close
+        states[key] = state
+    }
+}

@@ -1,0 +1,124 @@
+internal import MarketModel
+internal import Primitives
+
+extension InactivityMachine {
+    /// Version 1. Another layout is another version, whose golden file is added to those kept.
+    static let envelope = StateEnvelope("TLIM", version: 1)
+
+    public init(
+        rule: BarRule, calendar: SessionCalendar?, restoring bytes: RawSpan
+    ) throws(CheckpointError) {
+        var reader = try Self.envelope.open(bytes)
+        self.init(intake: try TickIntake(rule: rule, &reader, bytes))
+        for key in keys.indices { try restore(key, &reader, bytes) }
+        try reader.finish()
+    }
+
+    public func encode(into bytes: inout [UInt8]) {
+        let start = Self.envelope.begin(&bytes)
+        intake.encode(into: &bytes)
+        for key in keys {
+            bytes.append(integer: key.retiredEnd)
+            bytes.append(integer: UInt32(key.windows.count))
+            for window in key.windows { window.encode(into: &bytes) }
+            bytes.append(integer: UInt32(key.loose.count))
+            for one in key.loose { one.encode(into: &bytes) }
+            bytes.append(integer: UInt32(key.withdrawals.count))
+            for bar in key.withdrawals { bar.encode(into: &bytes) }
+        }
+        Self.envelope.seal(&bytes, from: start)
+    }
+
+    private mutating func restore(
+        _ key: Int, _ reader: inout StateReader, _ bytes: RawSpan
+    ) throws(CheckpointError) {
+        let gap = gaps[key % seriesCount]
+        keys[key].retiredEnd = try reader.int64(in: bytes)
+        // A window that a repair brought back may be one of more than live ones may be.
+        let count = try reader.count(
+            of: .window, max: heldMax - held, bytesEach: InactivityWindow.encodedBytes, in: bytes)
+        for _ in 0..<count {
+            let start = try reader.take(InactivityWindow.encodedBytes)
+            let block = bytes.extracting(start..<start + InactivityWindow.encodedBytes)
+            guard let window = InactivityWindow(block, intake.tables),
+                keys[key].windows.last.map({ $0.end(gap: gap) <= window.first }) ?? true
+            else { throw reader.malformed(.window) }
+            keys[key].windows.append(window)
+        }
+        held += count
+        try restoreLoose(key, &reader, bytes)
+        let withdrawals = try reader.count(
+            of: .window, max: StreamLimits.openWindowsMax, bytesEach: StandingBar.encodedBytes,
+            in: bytes)
+        for _ in 0..<withdrawals {
+            let start = try reader.take(StandingBar.encodedBytes)
+            keys[key].withdrawals.append(
+                StandingBar(
+                    bytes.extracting(start..<start + StandingBar.encodedBytes),
+                    symbol: UInt32(key / seriesCount), series: UInt16(key % seriesCount)))
+        }
+    }
+
+    private mutating func restoreLoose(
+        _ key: Int, _ reader: inout StateReader, _ bytes: RawSpan
+    ) throws(CheckpointError) {
+        let count = try reader.count(
+            of: .window, max: heldMax - held, bytesEach: ExcludedTicks.encodedBytes, in: bytes)
+        for _ in 0..<count {
+            let start = try reader.take(ExcludedTicks.encodedBytes)
+            let one = ExcludedTicks(
+                bytes.extracting(start..<start + ExcludedTicks.encodedBytes))
+            guard Timestamp(nanoseconds: one.time).isUsable,
+                keys[key].loose.last.map({ $0.time < one.time }) ?? true
+            else { throw reader.malformed(.window) }
+            keys[key].loose.append(one)
+        }
+        held += count
+    }
+}
+
+extension InactivityWindow {
+    static let encodedBytes = TickSums.encodedBytes + 18
+
+    func encode(into bytes: inout [UInt8]) {
+        sums.encode(into: &bytes)
+        bytes.append(integer: standingOpen)
+        bytes.append(integer: standingClose)
+        bytes.append(isPublished ? 1 : 0)
+        bytes.append(isLate ? 1 : 0)
+    }
+
+    /// Nil: no machine holds such a window.
+    init?(_ block: RawSpan, _ tables: TickTables) {
+        let rest = TickSums.encodedBytes
+        guard let sums = TickSums(block.extracting(0..<rest), tables), sums.hasTicks,
+            block.uint8(at: rest + 16) < 2, block.uint8(at: rest + 17) < 2
+        else { return nil }
+        self.init()
+        self.sums = sums
+        standingOpen = block.int64(at: rest)
+        standingClose = block.int64(at: rest + 8)
+        isPublished = block.uint8(at: rest + 16) == 1
+        isLate = block.uint8(at: rest + 17) == 1
+    }
+}
+
+extension ExcludedTicks {
+    static let encodedBytes = 24
+
+    func encode(into bytes: inout [UInt8]) {
+        bytes.append(integer: time)
+        bytes.append(integer: excluded.condition)
+        bytes.append(integer: excluded.oddLot)
+        bytes.append(integer: excluded.filter)
+        bytes.append(integer: excluded.undefined)
+    }
+
+    init(_ block: RawSpan) {
+        self.init(
+            time: block.int64(at: 0),
+            excluded: Bar.Excluded(
+                condition: block.uint32(at: 8), oddLot: block.uint32(at: 12),
+                filter: block.uint32(at: 16), undefined: block.uint32(at: 20)))
+    }
+}

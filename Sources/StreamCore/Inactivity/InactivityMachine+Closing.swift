@@ -1,0 +1,101 @@
+public import MarketModel
+public import Primitives
+
+extension InactivityMachine {
+    public mutating func advance(source: Int, watermark: Timestamp, into closed: inout [Bar]) {
+        guard sources.entries.indices.contains(source) else { return }
+        _ = intake.tables.sources.advance(source, to: watermark)
+        let reached = sources.entries[source].watermark.nanoseconds
+        guard !intake.tables.isRepair, due[source] <= reached else { return }
+        let start = closed.count
+        var next = Int64.max
+        if intake.tables.symbols.symbolsBySource.indices.contains(source) {
+            for symbol in intake.tables.symbols.symbolsBySource[source] {
+                // What a source before has closed stays closed.
+                let through = intake.tables.closedThrough(Int(symbol))
+                for series in 0..<seriesCount {
+                    next = min(
+                        next, close(Int(symbol), series, through: through, into: &closed))
+                }
+            }
+        }
+        due[source] = next
+        closed.sortOutput(from: start)
+    }
+
+    /// Answers when there will be more to do.
+    private mutating func close(
+        _ symbol: Int, _ series: Int, through reached: Int64, into closed: inout [Bar]
+    ) -> Int64 {
+        let key = symbol * seriesCount + series
+        let gap = gaps[series]
+        var next = Int64.max
+        for bar in keys[key].withdrawals {
+            closed.append(bar.withdrawal(reason: BarReason.late.rawValue))
+            intake.account.series[series].revisions += 1
+        }
+        keys[key].withdrawals.removeAll(keepingCapacity: true)
+        for index in keys[key].windows.indices {
+            let end = keys[key].windows[index].end(gap: gap)
+            guard end <= reached else {
+                next = min(next, end)
+                continue
+            }
+            if !keys[key].windows[index].isPublished {
+                publish(key, index, into: &closed)
+            }
+            if end + lateness(series) > reached { next = min(next, end + lateness(series)) }
+        }
+        return min(next, retire(key, series, through: reached))
+    }
+
+    private mutating func publish(_ key: Int, _ index: Int, into closed: inout [Bar]) {
+        let symbol = key / seriesCount
+        let series = key % seriesCount
+        let gap = gaps[series]
+        let isPartial = isPartial(keys[key].windows[index], symbol: symbol, gap: gap)
+        let isLate = keys[key].windows[index].isLate
+        keys[key].windows[index].isPublished = true
+        keys[key].windows[index].isLate = false
+        guard
+            var bar = keys[key].windows[index].bar(
+                symbol: UInt32(symbol), series: UInt16(series), gap: gap)
+        else { return }
+        bar.flags.insert(.final)
+        if isPartial { bar.flags.insert(.partial) }
+        bar.reason = (isLate ? BarReason.late : BarReason.closed).rawValue
+        closed.append(bar)
+        if keys[key].windows[index].hasStanding {
+            intake.account.series[series].revisions += 1
+        } else {
+            intake.account.series[series].bars += 1
+        }
+        if keys[key].windows[index].sums.isNotionalSaturated {
+            intake.account.series[series].notionalSaturated += 1
+        }
+        keys[key].windows[index].standingOpen = bar.openTime.nanoseconds
+        keys[key].windows[index].standingClose = bar.closeTime.nanoseconds
+    }
+
+    /// Lets go of what no tick can change any more; answers when there will be more of it.
+    private mutating func retire(_ key: Int, _ series: Int, through reached: Int64) -> Int64 {
+        let gap = gaps[series]
+        let lateness = lateness(series)
+        let before = keys[key].windows.count + keys[key].loose.count
+        // In order, so that those that are gone stand in front.
+        var count = 0
+        for window in keys[key].windows {
+            guard window.end(gap: gap) + lateness <= reached else { break }
+            if window.sums.trades == 0 {
+                intake.account.series[series].windowsWithoutTrades += 1
+            }
+            keys[key].retiredEnd = max(keys[key].retiredEnd, window.end(gap: gap))
+            count += 1
+        }
+        if count > 0 { keys[key].windows.removeFirst(count) }
+        let gone = keys[key].loose.prefix { $0.time + gap + lateness <= reached }.count
+        if gone > 0 { keys[key].loose.removeFirst(gone) }
+        held += keys[key].windows.count + keys[key].loose.count - before
+        return keys[key].loose.first.map { $0.time + gap + lateness } ?? Int64.max
+    }
+}

@@ -1,0 +1,209 @@
+public import MarketModel
+internal import Primitives
+
+extension InactivityMachine {
+    /// How far from a dirty range ticks are read to find the pauses around it. A window that goes
+    /// on beyond is partial.
+    static let reach = StreamLimits.dayNanoseconds
+
+    public func extent(of range: DirtyRange) -> (from: Int64, to: Int64) {
+        var from = TickTables.usable(max(range.from, Int64.min + Self.reach) - Self.reach)
+        let to = TickTables.usable(min(range.to, Int64.max - Self.reach) + Self.reach)
+        guard range.from < range.to, Int(range.symbol) < symbols.count else { return (from, from) }
+        for series in 0..<seriesCount {
+            let gap = gaps[series]
+            for window in keys[Int(range.symbol) * seriesCount + series].windows
+            where window.first < to && window.end(gap: gap) > from {
+                from = min(from, window.first - gap)
+            }
+        }
+        return (from, to)
+    }
+
+    public func repairMachine(for ranges: [DirtyRange]) -> InactivityMachine {
+        var machine = InactivityMachine(
+            intake: intake.forRepair, heldPerKeyMax: StreamLimits.openWindowsMax)
+        machine.repairExtents = ranges.map { range in
+            let (from, to) = extent(of: range)
+            return DirtyRange(symbol: range.symbol, from: from, to: to, reason: range.reason)
+        }
+        return machine
+    }
+
+    public mutating func absorb(
+        _ repaired: InactivityMachine, _ ranges: [DirtyRange], into closed: inout [Bar]
+    ) {
+        absorb(repaired, ranges, standing: [], into: &closed)
+    }
+
+    /// `standing`: the last versions of all bars on the tape that overlap the dirty ranges'
+    /// extents. Those of windows that are not kept here any more are withdrawn if the ticks do not
+    /// make them.
+    public mutating func absorb(
+        _ repaired: InactivityMachine, _ ranges: [DirtyRange], standing: [StandingBar],
+        into closed: inout [Bar]
+    ) {
+        let start = closed.count
+        for symbol in ranges.symbolsInOrder where Int(symbol) < symbols.count {
+            for series in 0..<seriesCount {
+                guard !repaired.repairRefused.contains(symbol) else {
+                    intake.account.series[series].repairsRefused += 1
+                    continue
+                }
+                let key = Int(symbol) * seriesCount + series
+                var stood = standing.filter {
+                    $0.symbol == symbol && Int($0.series) == series
+                }
+                stood += takeStanding(key)
+                let found = repaired.keys[key]
+                for stretch in stretches(key, found, stood, ranges) {
+                    replace(
+                        KeyRepair(key: key, stretch: stretch, extents: repaired.repairExtents),
+                        found, stood, ranges, into: &closed)
+                }
+                restoreWithdrawals(key, stood, closed[start...])
+            }
+            expect(Int64.min, symbol: Int(symbol))
+        }
+        closed.sortOutput(from: start)
+    }
+
+    private struct KeyRepair {
+        let key: Int
+        /// Its reason is that of the new versions.
+        let stretch: DirtyRange
+        let extents: [DirtyRange]
+    }
+
+    /// What stands of the windows that are kept, and what was about to be withdrawn.
+    private mutating func takeStanding(_ key: Int) -> [StandingBar] {
+        let symbol = UInt32(key / seriesCount)
+        let series = UInt16(key % seriesCount)
+        let kept = keys[key].windows.filter(\.hasStanding).map {
+            StandingBar(
+                symbol: symbol, series: series, openTime: $0.standingOpen,
+                closeTime: $0.standingClose)
+        }
+        return kept + keys[key].withdrawals
+    }
+
+    /// What was about to be withdrawn, and has not been dealt with by the repair.
+    private mutating func restoreWithdrawals(
+        _ key: Int, _ stood: [StandingBar], _ published: ArraySlice<Bar>
+    ) {
+        keys[key].withdrawals.removeAll { one in
+            published.contains {
+                $0.symbol == one.symbol && $0.series == one.series && one.isSameKey($0)
+            }
+        }
+    }
+
+    /// The dirty ranges, made so wide that no window, old or new, begins or ends inside of one of
+    /// another kind: what is replaced and what replaces it are the same time.
+    private func stretches(
+        _ key: Int, _ found: InactivityKey, _ stood: [StandingBar], _ ranges: [DirtyRange]
+    ) -> [DirtyRange] {
+        let gap = gaps[key % seriesCount]
+        let symbol = UInt32(key / seriesCount)
+        var spans = stood.map { (from: $0.openTime, to: $0.closeTime) }
+        for window in keys[key].windows + found.windows {
+            spans.append((window.first, window.end(gap: gap)))
+        }
+        // Overlapping spans made one, with the dirty ranges among them.
+        spans += ranges.filter { $0.symbol == symbol && $0.from < $0.to }.map { ($0.from, $0.to) }
+        spans.sort { ($0.from, $0.to) < ($1.from, $1.to) }
+        var joined: [DirtyRange] = []
+        for span in spans {
+            if let last = joined.last, span.from < last.to {
+                joined[joined.count - 1].to = max(last.to, span.to)
+            } else {
+                joined.append(
+                    DirtyRange(symbol: symbol, from: span.from, to: span.to, reason: 0))
+            }
+        }
+        return joined.compactMap { one in
+            guard let reason = ranges.reason(symbol: symbol, from: one.from, to: one.to) else {
+                return nil
+            }
+            return DirtyRange(symbol: symbol, from: one.from, to: one.to, reason: reason)
+        }
+    }
+
+    private mutating func replace(
+        _ repair: KeyRepair, _ found: InactivityKey, _ stood: [StandingBar],
+        _ ranges: [DirtyRange], into closed: inout [Bar]
+    ) {
+        let key = repair.key
+        let stretch = repair.stretch
+        let before = keys[key].windows.count + keys[key].loose.count
+        keys[key].windows.removeAll { $0.first >= stretch.from && $0.first < stretch.to }
+        keys[key].loose.removeAll { $0.time >= stretch.from && $0.time < stretch.to }
+        var opens: Set<Int64> = []
+        for var window in found.windows
+        where window.first >= stretch.from && window.first < stretch.to {
+            mark(&window, repair, ranges)
+            if let open = place(window, repair, into: &closed) { opens.insert(open) }
+        }
+        var known: Set<Int64> = []
+        for one in stood
+        where one.openTime >= stretch.from && one.openTime < stretch.to
+            && !opens.contains(one.openTime) && known.insert(one.openTime).inserted
+        {
+            closed.append(one.withdrawal(reason: stretch.reason))
+            intake.account.series[key % seriesCount].repairs += 1
+        }
+        let loose = found.loose.filter { $0.time >= stretch.from && $0.time < stretch.to }
+        keys[key].loose = (keys[key].loose + loose).sorted { $0.time < $1.time }
+        held += keys[key].windows.count + keys[key].loose.count - before
+        note(key)
+    }
+
+    private func mark(
+        _ window: inout InactivityWindow, _ repair: KeyRepair, _ ranges: [DirtyRange]
+    ) {
+        let series = repair.key % seriesCount
+        let symbol = UInt32(repair.key / seriesCount)
+        let gap = gaps[series]
+        let end = window.end(gap: gap)
+        let isCut = repair.extents.contains {
+            $0.symbol == symbol && window.first < $0.to && end > $0.from
+                && (window.first - gap < $0.from || end > $0.to)
+        }
+        let hasGap = ranges.hasGap(symbol: symbol, from: window.first - gap, to: end)
+        if isCut || hasGap { window.sums.flags.insert(.partial) }
+    }
+
+    /// Publishes a window that is closed, and answers its key; keeps it if it may still change.
+    private mutating func place(
+        _ found: InactivityWindow, _ repair: KeyRepair, into closed: inout [Bar]
+    ) -> Int64? {
+        let key = repair.key
+        let symbol = key / seriesCount
+        let series = key % seriesCount
+        let gap = gaps[series]
+        var window = found
+        let end = window.end(gap: gap)
+        let through = intake.tables.closedThrough(symbol)
+        var open: Int64?
+        if end <= through {
+            window.isPublished = true
+            if var bar = window.bar(symbol: UInt32(symbol), series: UInt16(series), gap: gap) {
+                bar.flags.insert(.final)
+                if isPartial(window, symbol: symbol, gap: gap) { bar.flags.insert(.partial) }
+                bar.reason = repair.stretch.reason
+                closed.append(bar)
+                intake.account.series[series].repairs += 1
+                window.standingOpen = window.first
+                window.standingClose = end
+                open = window.first
+            }
+        }
+        if end + lateness(series) > through {
+            let index = keys[key].windows.firstIndex { $0.first > window.first }
+            keys[key].windows.insert(window, at: index ?? keys[key].windows.count)
+        } else {
+            keys[key].retiredEnd = max(keys[key].retiredEnd, end)
+        }
+        return open
+    }
+}

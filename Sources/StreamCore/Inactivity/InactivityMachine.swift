@@ -1,0 +1,252 @@
+public import MarketModel
+public import Primitives
+
+/// Makes bars of runs of ticks: each ends with the first pause as long as the series' gap.
+///
+/// The order of arrival does not matter: a tick between two windows makes one of them. A window is
+/// published when the watermark passes its end, and again for each tick that comes within the
+/// lateness; when such a tick moves its open time, which is the bar's key, the bar of the old key is
+/// withdrawn. Only ticks that take effect make a window longer.
+///
+/// A value that one thread owns. Pure: what it answers follows from the calls alone.
+public struct InactivityMachine: BarMaker {
+    public let rule: BarRule
+    var intake: TickIntake
+    /// By symbol × series count + series.
+    var keys: [InactivityKey] = []
+    /// By source: nothing is to be done before. May be too early, never too late.
+    var due: [Int64] = []
+    /// Windows and loose exclusions of all keys.
+    var held = 0
+    /// Keys with windows that changed. Not part of the state.
+    private var changed: [UInt32] = []
+    let gaps: [Int64]
+    let heldMax: Int
+    let heldPerKeyMax: Int
+    /// Of a repair machine: what it keeps ticks of, and the symbols of which it has too few.
+    var repairExtents: [DirtyRange] = []
+    var repairRefused: Set<UInt32> = []
+
+    /// Sessions do not cut these windows.
+    public init(rule: BarRule, calendar: SessionCalendar?) {
+        self.init(intake: TickIntake(rule: rule))
+    }
+
+    /// Tests give smaller limits.
+    init(
+        intake: TickIntake, heldMax: Int = StreamLimits.openWindowsMax,
+        heldPerKeyMax: Int = StreamLimits.openWindowsPerKeyMax
+    ) {
+        rule = intake.rule
+        self.intake = intake
+        self.heldMax = heldMax
+        self.heldPerKeyMax = heldPerKeyMax
+        gaps = rule.series.all.map {
+            if case .inactivity(let gap) = $0.window { return gap }
+            return 1
+        }
+        due = Array(repeating: Int64.min, count: intake.tables.sources.entries.count)
+        let count = intake.tables.symbols.count * gaps.count
+        keys = Array(repeating: InactivityKey(), count: count)
+    }
+
+    public var sources: SourceTable { intake.tables.sources }
+    public var symbols: SymbolTable { intake.tables.symbols }
+    public var counters: BarCounters { intake.account }
+    public var openWindows: Int { held }
+    var seriesCount: Int { gaps.count }
+
+    func lateness(_ series: Int) -> Int64 { rule.series.all[series].lateness }
+
+    public mutating func tapeStarts(at time: Timestamp) {
+        intake.tables.tapeStart = time.isDefined ? time : SourceTable.noWatermark
+    }
+
+    public mutating func source(_ name: SourceName, firstSeen: Timestamp) -> Int? {
+        let index = intake.tables.sources.index(of: name, firstSeen: firstSeen)
+        while due.count < intake.tables.sources.entries.count { due.append(Int64.max) }
+        return index
+    }
+
+    public mutating func symbol(_ subscription: Subscription, source: Int) -> UInt32? {
+        guard let change = intake.tables.define(subscription, source: source) else { return nil }
+        if change.isNew {
+            for _ in 0..<seriesCount { keys.append(InactivityKey()) }
+        }
+        if change.isMoved { due[source] = Int64.min }
+        if let time = change.restart { restart(Int(change.index), at: time) }
+        return change.index
+    }
+
+    /// The windows that miss something are partial, whichever subscription comes next.
+    private mutating func restart(_ symbol: Int, at time: Int64) {
+        for series in 0..<seriesCount {
+            let key = symbol * seriesCount + series
+            for index in keys[key].windows.indices
+            where isMissing(keys[key].windows[index], time, gap: gaps[series]) {
+                keys[key].windows[index].sums.flags.insert(.partial)
+            }
+        }
+    }
+
+    /// Nobody looked right before this time: a tick of the window may be missing.
+    private func isMissing(_ window: InactivityWindow, _ time: Int64, gap: Int64) -> Bool {
+        window.first - gap < time && time < window.end(gap: gap)
+    }
+
+    func isPartial(_ window: InactivityWindow, symbol: Int, gap: Int64) -> Bool {
+        let since = symbols.records[symbol].since.nanoseconds
+        return window.first - gap < intake.tables.seenFrom(symbol)
+            || isMissing(window, since, gap: gap)
+    }
+
+    // MARK: ticks
+
+    public mutating func trade(_ trade: Trade, source: Int, ordinal: UInt64) {
+        guard rule.field.kind == .trade else { return }
+        let admission = intake.admit(trade, source: source, ordinal: ordinal)
+        let symbol = Int(trade.header.symbol)
+        guard case .tick(let tick) = admission else { return exclude(admission, symbol) }
+        for series in 0..<seriesCount {
+            guard let reason = add(tick, symbol: symbol, series: series) else { continue }
+            intake.list(
+                LateTick(
+                    trade, source: source, ordinal: ordinal, series: UInt16(series),
+                    openTime: Timestamp(nanoseconds: tick.time),
+                    closeTime: Timestamp(nanoseconds: tick.time + gaps[series]), reason: reason))
+        }
+    }
+
+    public mutating func quote(_ quote: Quote, source: Int, ordinal: UInt64) {
+        guard rule.field.kind == .quote else { return }
+        let admission = intake.admit(quote, source: source, ordinal: ordinal)
+        let symbol = Int(quote.header.symbol)
+        guard case .tick(let tick) = admission else { return exclude(admission, symbol) }
+        for series in 0..<seriesCount {
+            guard let reason = add(tick, symbol: symbol, series: series) else { continue }
+            intake.list(
+                LateTick(
+                    quote, source: source, ordinal: ordinal, series: UInt16(series),
+                    openTime: Timestamp(nanoseconds: tick.time),
+                    closeTime: Timestamp(nanoseconds: tick.time + gaps[series]), reason: reason))
+        }
+    }
+
+    public mutating func exclude(_ header: TickHeader, source: Int) {
+        exclude(intake.admit(excluded: header, source: source), Int(header.symbol))
+    }
+
+    private mutating func exclude(_ admission: TickIntake.Admission, _ symbol: Int) {
+        guard case .exclusion(let tick) = admission else { return }
+        for series in 0..<seriesCount { addExclusion(tick, symbol: symbol, series: series) }
+    }
+
+    /// Why the tick is in no window; nil when it is in one.
+    private mutating func add(
+        _ tick: TickInput, symbol: Int, series: Int
+    ) -> LateTick.Reason? {
+        guard !tick.effect.isEmpty else {
+            addExclusion(tick, symbol: symbol, series: series)
+            intake.account.series[series].leftOut += 1
+            return nil
+        }
+        guard isNeeded(tick, symbol: symbol) else { return nil }
+        let gap = gaps[series]
+        let key = symbol * seriesCount + series
+        let range = keys[key].neighbours(of: tick.time, gap: gap)
+        if range.isEmpty {
+            guard isTaken(tick.time, symbol: symbol, series: series) else { return .windowClosed }
+            guard hasRoom(key, symbol: symbol) else { return .windowLimit }
+        } else if tick.time < keys[key].retiredEnd {
+            return .windowClosed
+        }
+        let before = keys[key].windows.count + keys[key].loose.count
+        let index = keys[key].add(
+            tick, joining: range, gap: gap, symbol: UInt32(symbol), series: UInt16(series),
+            sources)
+        held += keys[key].windows.count + keys[key].loose.count - before
+        let end = keys[key].windows[index].end(gap: gap)
+        let isLate = end <= intake.tables.closedThrough(symbol)
+        if isLate { keys[key].windows[index].isLate = true }
+        expect(isLate || !keys[key].withdrawals.isEmpty ? Int64.min : end, symbol: symbol)
+        note(key)
+        let setsPrice = tick.setsPrice
+        intake.account.series[series].counted += setsPrice ? 1 : 0
+        intake.account.series[series].leftOut += setsPrice ? 0 : 1
+        return nil
+    }
+
+    private mutating func addExclusion(_ tick: TickInput, symbol: Int, series: Int) {
+        guard isNeeded(tick, symbol: symbol) else { return }
+        let key = symbol * seriesCount + series
+        if let index = keys[key].index(holding: tick.time, gap: gaps[series]) {
+            guard tick.time >= keys[key].retiredEnd else { return }
+            keys[key].windows[index].sums.excluded.count(tick.note)
+            if keys[key].windows[index].isPublished {
+                keys[key].windows[index].isPublished = false
+                keys[key].windows[index].isLate = true
+                expect(Int64.min, symbol: symbol)
+            }
+            return
+        }
+        guard isTaken(tick.time, symbol: symbol, series: series), held < heldMax else { return }
+        let before = keys[key].loose.count
+        guard keys[key].addLoose(tick, max: heldPerKeyMax) else { return }
+        held += keys[key].loose.count - before
+        expect(tick.time + gaps[series] + lateness(series), symbol: symbol)
+    }
+
+    /// A window of this tick alone would not be gone yet.
+    private func isTaken(_ time: Int64, symbol: Int, series: Int) -> Bool {
+        intake.tables.isRepair
+            || time >= keys[symbol * seriesCount + series].retiredEnd
+                && time + gaps[series] + lateness(series) > intake.tables.closedThrough(symbol)
+    }
+
+    private mutating func hasRoom(_ key: Int, symbol: Int) -> Bool {
+        if held < heldMax, keys[key].windows.count < heldPerKeyMax { return true }
+        if intake.tables.isRepair { repairRefused.insert(UInt32(symbol)) }
+        return false
+    }
+
+    private func isNeeded(_ tick: TickInput, symbol: Int) -> Bool {
+        guard intake.tables.isRepair else { return true }
+        return repairExtents.contains {
+            Int($0.symbol) == symbol && $0.from <= tick.time && tick.time < $0.to
+        }
+    }
+
+    mutating func expect(_ time: Int64, symbol: Int) {
+        let source = symbols.feeds[symbol].source
+        due[source] = min(due[source], time)
+    }
+
+    // MARK: what is read from outside
+
+    public mutating func takeLateTicks(into late: inout [LateTick]) {
+        intake.takeLateTicks(into: &late)
+    }
+
+    mutating func note(_ key: Int) {
+        guard !keys[key].isListed else { return }
+        keys[key].isListed = true
+        changed.append(UInt32(key))
+    }
+
+    public mutating func takeOpenBars(into open: inout [Bar]) {
+        for number in changed {
+            let key = Int(number)
+            keys[key].isListed = false
+            let series = key % seriesCount
+            for index in keys[key].windows.indices where keys[key].windows[index].isChanged {
+                keys[key].windows[index].isChanged = false
+                guard !keys[key].windows[index].isPublished else { continue }
+                let bar = keys[key].windows[index].bar(
+                    symbol: UInt32(key / seriesCount), series: UInt16(series),
+                    gap: gaps[series])
+                if let bar { open.append(bar) }
+            }
+        }
+        changed.removeAll(keepingCapacity: true)
+    }
+}

@@ -1,0 +1,146 @@
+internal import MarketModel
+internal import Primitives
+
+extension NumberMachine {
+    /// Version 1. Another layout is another version, whose golden file is added to those kept.
+    static let envelope = StateEnvelope("TLNM", version: 1)
+
+    public init(
+        rule: BarRule, calendar: SessionCalendar?, restoring bytes: RawSpan
+    ) throws(CheckpointError) {
+        var reader = try Self.envelope.open(bytes)
+        let intake = try TickIntake(rule: rule, &reader, bytes)
+        self.init(intake: intake, calendar: calendar)
+        unwithdrawn = try reader.tally(in: bytes)
+        for symbol in sessions.indices { try restore(symbol, &reader, bytes) }
+        try reader.finish()
+    }
+
+    public func encode(into bytes: inout [UInt8]) {
+        let start = Self.envelope.begin(&bytes)
+        intake.encode(into: &bytes)
+        bytes.append(integer: unwithdrawn)
+        for symbol in sessions.indices {
+            encode(sessions[symbol], into: &bytes)
+            var queue = queues[symbol]
+            queue.sort(sources)
+            bytes.append(integer: UInt32(queue.count))
+            for tick in queue.ticks { tick.encode(into: &bytes) }
+        }
+        Self.envelope.seal(&bytes, from: start)
+    }
+
+    private func encode(_ session: NumberSession, into bytes: inout [UInt8]) {
+        bytes.append(integer: session.open)
+        bytes.append(integer: session.close)
+        bytes.append(session.isFinished ? 1 : 0)
+        for window in session.windows {
+            window.sums.encode(into: &bytes)
+            bytes.append(integer: window.number)
+            bytes.append(window.hasForgotten ? 1 : 0)
+            bytes.append(integer: UInt32(window.standing.count))
+            for bar in window.standing { bar.encode(into: &bytes) }
+        }
+    }
+
+    private mutating func restore(
+        _ symbol: Int, _ reader: inout StateReader, _ bytes: RawSpan
+    ) throws(CheckpointError) {
+        let open = try reader.int64(in: bytes)
+        let close = try reader.int64(in: bytes)
+        let finished = try reader.flag(of: .window, in: bytes)
+        guard isPossible(open, close, isFinished: finished) else {
+            throw reader.malformed(.window)
+        }
+        sessions[symbol].open = open
+        sessions[symbol].close = close
+        sessions[symbol].isFinished = finished
+        for series in 0..<seriesCount {
+            try restore(symbol, series, &reader, bytes)
+        }
+        let count = try reader.count(
+            of: .waitingTick, max: waitingMax - waiting, bytesEach: TickInput.encodedBytes,
+            in: bytes)
+        var queue = TickQueue()
+        for _ in 0..<count {
+            let start = try reader.take(TickInput.encodedBytes)
+            let block = bytes.extracting(start..<start + TickInput.encodedBytes)
+            guard let tick = TickInput(block, intake.tables) else {
+                throw reader.malformed(.waitingTick)
+            }
+            queue.append(tick)
+        }
+        let asRead = queue.ticks
+        queue.sort(sources)
+        guard queue.ticks == asRead else { throw reader.malformed(.waitingTick) }
+        queues[symbol] = queue
+        waiting += count
+    }
+
+    private func isPossible(_ open: Int64, _ close: Int64, isFinished: Bool) -> Bool {
+        if open == Int64.min { return close == Int64.min && isFinished }
+        guard Timestamp(nanoseconds: open).isUsable, let bounds = bounds(at: open) else {
+            return false
+        }
+        return bounds.open == open && bounds.close == close
+    }
+
+    private mutating func restore(
+        _ symbol: Int, _ series: Int, _ reader: inout StateReader, _ bytes: RawSpan
+    ) throws(CheckpointError) {
+        let start = try reader.take(TickSums.encodedBytes)
+        let block = bytes.extracting(start..<start + TickSums.encodedBytes)
+        guard let sums = TickSums(block, intake.tables) else { throw reader.malformed(.window) }
+        var window = NumberWindow()
+        window.sums = sums
+        window.number = try reader.int64(in: bytes)
+        window.hasForgotten = try reader.flag(of: .window, in: bytes)
+        guard (0..<Int64.max / 2).contains(window.number) else { throw reader.malformed(.window) }
+        let room = min(rememberedPerKeyMax, rememberedMax - remembered)
+        let count = try reader.count(
+            of: .window, max: room, bytesEach: StandingBar.encodedBytes, in: bytes)
+        window.standing.reserveCapacity(count)
+        for _ in 0..<count {
+            let start = try reader.take(StandingBar.encodedBytes)
+            let block = bytes.extracting(start..<start + StandingBar.encodedBytes)
+            window.standing.append(
+                StandingBar(block, symbol: UInt32(symbol), series: UInt16(series)))
+        }
+        remembered += count
+        sessions[symbol].windows[series] = window
+    }
+}
+
+extension StandingBar {
+    static let encodedBytes = 32
+
+    func encode(into bytes: inout [UInt8]) {
+        bytes.append(integer: openTime)
+        bytes.append(integer: closeTime)
+        bytes.append(integer: number)
+        bytes.append(integer: content)
+    }
+
+    init(_ block: RawSpan, symbol: UInt32, series: UInt16) {
+        self.init(
+            symbol: symbol, series: series, openTime: block.int64(at: 0),
+            closeTime: block.int64(at: 8))
+        number = block.int64(at: 16)
+        content = block.uint64(at: 24)
+    }
+}
+
+extension StateReader {
+    mutating func uint8(in bytes: RawSpan) throws(CheckpointError) -> UInt8 {
+        bytes.uint8(at: try take(1))
+    }
+
+    /// 0 or 1: one state has one encoding.
+    mutating func flag(
+        of field: CheckpointError.Field, in bytes: RawSpan
+    ) throws(CheckpointError) -> Bool {
+        let value = try uint8(in: bytes)
+        guard value < 2 else { throw malformed(field) }
+        return value == 1
+    }
+}

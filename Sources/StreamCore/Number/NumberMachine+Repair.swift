@@ -1,0 +1,221 @@
+public import MarketModel
+internal import Primitives
+
+extension NumberMachine {
+    /// Whole sessions: each tick of one decides all of its bars behind it.
+    public func extent(of range: DirtyRange) -> (from: Int64, to: Int64) {
+        let from = TickTables.usable(range.from)
+        let to = TickTables.usable(range.to)
+        guard from < to else { return (from, from) }
+        guard let calendar else {
+            guard let first = bounds(at: from), let last = bounds(at: to - 1) else {
+                return (from, from)
+            }
+            return (first.open, last.close)
+        }
+        let last = calendar.index(notAfter: to - 1)
+        var first = calendar.index(notAfter: from) ?? 0
+        if first < calendar.sessions.count, calendar.sessions[first].close <= from { first += 1 }
+        guard let last, first <= last else { return (from, from) }
+        return (calendar.sessions[first].open, calendar.sessions[last].close)
+    }
+
+    public func repairMachine(for ranges: [DirtyRange]) -> NumberMachine {
+        var machine = NumberMachine(
+            intake: intake.forRepair, calendar: calendar, waitingMax: StreamLimits.repairTicksMax)
+        machine.repairExtents = ranges.map { range in
+            let (from, to) = extent(of: range)
+            return DirtyRange(symbol: range.symbol, from: from, to: to, reason: range.reason)
+        }
+        return machine
+    }
+
+    mutating func keepForRepair(_ tick: TickInput, symbol: Int) {
+        let isNeeded = repairExtents.contains {
+            Int($0.symbol) == symbol && $0.from <= tick.time && tick.time < $0.to
+        }
+        guard isNeeded else { return }
+        guard waiting < waitingMax else {
+            repairRefused.insert(UInt32(symbol))
+            return
+        }
+        queues[symbol].append(tick)
+        waiting += 1
+    }
+
+    public mutating func absorb(
+        _ repaired: NumberMachine, _ ranges: [DirtyRange], into closed: inout [Bar]
+    ) {
+        absorb(repaired, ranges, standing: [], into: &closed)
+    }
+
+    /// `standing`: of the sessions before the present one of each dirty symbol, the last versions of
+    /// all bars that stand on the tape. A bar that the ticks do not make any more is withdrawn, one
+    /// that is as it was and in no dirty range is not published again.
+    public mutating func absorb(
+        _ repaired: NumberMachine, _ ranges: [DirtyRange], standing: [StandingBar],
+        into closed: inout [Bar]
+    ) {
+        let start = closed.count
+        var repaired = repaired
+        for symbol in ranges.symbolsInOrder where Int(symbol) < sessions.count {
+            guard !repaired.repairRefused.contains(symbol) else {
+                for series in 0..<seriesCount {
+                    intake.account.series[series].repairsRefused += 1
+                }
+                continue
+            }
+            repaired.queues[Int(symbol)].sort(repaired.sources)
+            let ticks = repaired.queues[Int(symbol)].ticks
+            let stood = standing.filter { $0.symbol == symbol }
+            for session in dirtySessions(symbol, ticks, stood, ranges) {
+                let inside = ticks.lazy.filter {
+                    $0.time >= session.open && $0.time < session.close
+                }
+                rebuild(
+                    SessionRepair(symbol: Int(symbol), bounds: session, ranges: ranges),
+                    Array(inside), stood, repaired.sources, into: &closed)
+            }
+        }
+        closed.sortOutput(from: start)
+    }
+
+    /// Those that overlap a dirty range and have, or had, anything in them.
+    private func dirtySessions(
+        _ symbol: UInt32, _ ticks: [TickInput], _ standing: [StandingBar], _ ranges: [DirtyRange]
+    ) -> [(open: Int64, close: Int64)] {
+        let present = sessions[Int(symbol)]
+        var times = standing.map(\.openTime) + [present.open]
+        times += queues[Int(symbol)].ticks.map(\.time)
+        var known = Int64.min
+        for tick in ticks where tick.time >= known {
+            times.append(tick.time)
+            known = bounds(at: tick.time)?.close ?? known
+        }
+        var found: [(open: Int64, close: Int64)] = []
+        for time in times.sorted() where Timestamp(nanoseconds: time).isUsable {
+            guard let bounds = bounds(at: time), bounds.open != found.last?.open,
+                ranges.reason(symbol: symbol, from: bounds.open, to: bounds.close) != nil
+            else { continue }
+            found.append(bounds)
+        }
+        return found
+    }
+
+    private struct SessionRepair {
+        let symbol: Int
+        let bounds: (open: Int64, close: Int64)
+        let ranges: [DirtyRange]
+
+        var reason: UInt8 {
+            ranges.reason(symbol: UInt32(symbol), from: bounds.open, to: bounds.close) ?? 0
+        }
+    }
+
+    /// Makes the bars of one session again, and takes the new state over if it is the present one.
+    private mutating func rebuild(
+        _ repair: SessionRepair, _ ticks: [TickInput], _ standing: [StandingBar],
+        _ sources: SourceTable, into closed: inout [Bar]
+    ) {
+        let symbol = repair.symbol
+        let bounds = repair.bounds
+        let through = intake.tables.closedThrough(symbol)
+        var session = NumberSession(
+            bounds, seriesCount: seriesCount, seenFrom: intake.tables.seenFrom(symbol))
+        var bars: [Bar] = []
+        let done = ticks.prefix { $0.time < through }
+        for tick in done {
+            session.take(tick, symbol: symbol, rule.series.all, sources, into: &bars)
+        }
+        if bounds.close <= through { session.finish(symbol: symbol, into: &bars) }
+        markGaps(&bars, &session, repair)
+        let isPresent = sessions[symbol].open == bounds.open
+        publish(bars, repair, standing: standing, isPresent: isPresent, into: &closed)
+        if isPresent || bounds.close > through && !done.isEmpty {
+            install(session, bars, symbol: symbol)
+        }
+        guard bounds.close > through else { return }
+        waiting -= queues[symbol].count
+        queues[symbol].replace(
+            from: bounds.open, to: bounds.close, with: ticks[done.endIndex...])
+        waiting += queues[symbol].count
+        due[intake.tables.symbols.feeds[symbol].source] = Int64.min
+    }
+
+    /// Bars during which data are missing are partial, the one in progress too.
+    private func markGaps(
+        _ bars: inout [Bar], _ session: inout NumberSession, _ repair: SessionRepair
+    ) {
+        let symbol = UInt32(repair.symbol)
+        var ends = Array(repeating: repair.bounds.open, count: seriesCount)
+        for index in bars.indices {
+            // Ticks that are missing between two bars would have been in one of them.
+            let series = Int(bars[index].series)
+            let end = bars[index].closeTime.nanoseconds
+            if repair.ranges.hasGap(symbol: symbol, from: ends[series], to: end) {
+                bars[index].flags.insert(.partial)
+            }
+            ends[series] = end
+        }
+        for series in 0..<seriesCount
+        where repair.ranges.hasGap(symbol: symbol, from: ends[series], to: repair.bounds.close) {
+            session.windows[series].sums.flags.insert(.partial)
+        }
+    }
+
+    private mutating func publish(
+        _ bars: [Bar], _ repair: SessionRepair, standing: [StandingBar], isPresent: Bool,
+        into closed: inout [Bar]
+    ) {
+        let symbol = repair.symbol
+        for series in 0..<seriesCount {
+            let window = sessions[symbol].windows[series]
+            let before =
+                isPresent
+                ? window.standing
+                : standing.filter {
+                    Int($0.series) == series && $0.openTime >= repair.bounds.open
+                        && $0.openTime < repair.bounds.close
+                }
+            let found = bars.filter { Int($0.series) == series }
+            if isPresent, window.hasForgotten { unwithdrawn += 1 }
+            var known: [Key: UInt64] = [:]
+            for one in before {
+                known[Key(openTime: one.openTime, number: one.number)] = one.content
+            }
+            for var bar in found {
+                let content = known.removeValue(
+                    forKey: Key(openTime: bar.openTime.nanoseconds, number: bar.number))
+                let isDirty =
+                    repair.ranges.reason(
+                        symbol: UInt32(symbol), from: bar.openTime.nanoseconds,
+                        to: bar.closeTime.nanoseconds) != nil
+                guard isDirty || content != bar.contentHash else { continue }
+                bar.reason = repair.reason
+                closed.append(bar)
+                intake.account.series[series].repairs += 1
+            }
+            for one in before
+            where known[Key(openTime: one.openTime, number: one.number)] != nil {
+                closed.append(one.withdrawal(reason: repair.reason))
+                intake.account.series[series].repairs += 1
+            }
+        }
+    }
+
+    private struct Key: Hashable {
+        let openTime: Int64
+        let number: Int64
+    }
+
+    private mutating func install(_ session: NumberSession, _ bars: [Bar], symbol: Int) {
+        remembered -= standing(symbol)
+        let touches = sessions[symbol].windows.map(\.isTouched)
+        sessions[symbol] = session
+        for series in 0..<seriesCount {
+            sessions[symbol].windows[series].isTouched = touches[series]
+        }
+        for bar in bars { remember(bar) }
+        touch(symbol)
+    }
+}

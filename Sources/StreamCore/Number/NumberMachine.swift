@@ -1,0 +1,325 @@
+public import MarketModel
+public import Primitives
+
+/// Makes bars of so many ticks, so much volume or so many dollars.
+///
+/// Such a bar ends with a tick, not with the clock, so that the order of ticks decides everything:
+/// they wait until the watermark has passed them and are then taken by (event time, source name,
+/// ordinal). In which order they came does not matter, and one behind the watermark is late. Bars
+/// are numbered from 0 in each trading session (UTC day without a calendar), whose end cuts off the
+/// last one, which is partial. A bar has a price: the tick that reaches the sum ends it, or the
+/// first one behind it that sets a price.
+///
+/// A value that one thread owns. Pure: what it answers follows from the calls alone.
+public struct NumberMachine: BarMaker {
+    public let rule: BarRule
+    let calendar: SessionCalendar?
+    var intake: TickIntake
+    /// By symbol.
+    var queues: [TickQueue] = []
+    var sessions: [NumberSession] = []
+    var waiting = 0
+    var remembered = 0
+    /// By source: nothing is to be done before. May be too early, never too late.
+    var due: [Int64] = []
+    /// Keys (symbol × series count + series) whose bar in progress changed. Not part of the state.
+    private var touched: [UInt32] = []
+    /// Bars of which a repair could not say whether they have to be withdrawn: too many were
+    /// published in the session to remember them.
+    public internal(set) var unwithdrawn: UInt64 = 0
+    let waitingMax: Int
+    let rememberedMax: Int
+    let rememberedPerKeyMax: Int
+    /// Of a repair machine: what it keeps ticks of, and the symbols of which it has too few.
+    var repairExtents: [DirtyRange] = []
+    var repairRefused: Set<UInt32> = []
+
+    public init(rule: BarRule, calendar: SessionCalendar?) {
+        self.init(intake: TickIntake(rule: rule), calendar: calendar)
+    }
+
+    /// Tests give smaller limits.
+    init(
+        intake: TickIntake, calendar: SessionCalendar?,
+        waitingMax: Int = StreamLimits.waitingTicksMax,
+        rememberedMax: Int = StreamLimits.rememberedBarsMax,
+        rememberedPerKeyMax: Int = StreamLimits.rememberedBarsPerKeyMax
+    ) {
+        self.rule = intake.rule
+        self.calendar = calendar
+        self.intake = intake
+        self.waitingMax = waitingMax
+        self.rememberedMax = rememberedMax
+        self.rememberedPerKeyMax = rememberedPerKeyMax
+        due = Array(repeating: Int64.min, count: intake.tables.sources.entries.count)
+        for _ in 0..<intake.tables.symbols.count { addSymbol() }
+    }
+
+    public var sources: SourceTable { intake.tables.sources }
+    public var symbols: SymbolTable { intake.tables.symbols }
+    public var counters: BarCounters { intake.account }
+    /// Ticks that wait for the watermark.
+    public var waitingTicks: Int { waiting }
+    var seriesCount: Int { rule.series.all.count }
+
+    /// Bars in progress. Walks over all keys: for reports, not for ticks.
+    public var openWindows: Int {
+        sessions.reduce(0) { $0 + $1.windows.count { !$0.sums.isEmpty } }
+    }
+
+    public mutating func tapeStarts(at time: Timestamp) {
+        intake.tables.tapeStart = time.isDefined ? time : SourceTable.noWatermark
+    }
+
+    public mutating func source(_ name: SourceName, firstSeen: Timestamp) -> Int? {
+        let index = intake.tables.sources.index(of: name, firstSeen: firstSeen)
+        while due.count < intake.tables.sources.entries.count { due.append(Int64.max) }
+        return index
+    }
+
+    public mutating func symbol(_ subscription: Subscription, source: Int) -> UInt32? {
+        guard let change = intake.tables.define(subscription, source: source) else { return nil }
+        if change.isNew { addSymbol() }
+        if change.isMoved { due[source] = Int64.min }
+        if let time = change.restart, !intake.tables.isRepair {
+            restart(Int(change.index), at: time)
+        }
+        return change.index
+    }
+
+    private mutating func addSymbol() {
+        queues.append(TickQueue())
+        sessions.append(NumberSession(seriesCount: seriesCount))
+    }
+
+    /// What is in progress then is partial. The mark waits among the ticks for its turn.
+    private mutating func restart(_ symbol: Int, at time: Int64) {
+        let feed = intake.tables.symbols.feeds[symbol]
+        let mark = TickInput(time: time, feed: feed, note: .restart)
+        if time >= intake.tables.closedThrough(symbol), waiting < waitingMax {
+            wait(mark, symbol: symbol)
+        } else {
+            for series in sessions[symbol].windows.indices {
+                _ = sessions[symbol].windows[series].add(
+                    mark, rule.series.all[series].window, sources)
+            }
+        }
+    }
+
+    // MARK: ticks
+
+    public mutating func trade(_ trade: Trade, source: Int, ordinal: UInt64) {
+        guard rule.field.kind == .trade else { return }
+        let admission = intake.admit(trade, source: source, ordinal: ordinal)
+        guard let reason = place(admission, symbol: Int(trade.header.symbol)) else { return }
+        let (open, close) = bounds(at: trade.header.eventTime.nanoseconds) ?? (0, 0)
+        for series in 0..<seriesCount {
+            intake.list(
+                LateTick(
+                    trade, source: source, ordinal: ordinal, series: UInt16(series),
+                    openTime: Timestamp(nanoseconds: open),
+                    closeTime: Timestamp(nanoseconds: close), reason: reason))
+        }
+    }
+
+    public mutating func quote(_ quote: Quote, source: Int, ordinal: UInt64) {
+        guard rule.field.kind == .quote else { return }
+        let admission = intake.admit(quote, source: source, ordinal: ordinal)
+        guard let reason = place(admission, symbol: Int(quote.header.symbol)) else { return }
+        let (open, close) = bounds(at: quote.header.eventTime.nanoseconds) ?? (0, 0)
+        for series in 0..<seriesCount {
+            intake.list(
+                LateTick(
+                    quote, source: source, ordinal: ordinal, series: UInt16(series),
+                    openTime: Timestamp(nanoseconds: open),
+                    closeTime: Timestamp(nanoseconds: close), reason: reason))
+        }
+    }
+
+    public mutating func exclude(_ header: TickHeader, source: Int) {
+        _ = place(intake.admit(excluded: header, source: source), symbol: Int(header.symbol))
+    }
+
+    /// Why a tick has to be listed; nil when it has not.
+    private mutating func place(
+        _ admission: TickIntake.Admission, symbol: Int
+    ) -> LateTick.Reason? {
+        let tick: TickInput
+        let isCounted: Bool
+        switch admission {
+        case .nothing: return nil
+        case .exclusion(let found): (tick, isCounted) = (found, false)
+        case .tick(let found): (tick, isCounted) = (found, true)
+        }
+        guard isInSession(tick.time, symbol: symbol) else {
+            if isCounted { count(\.outsideSession) }
+            return nil
+        }
+        guard !intake.tables.isRepair else {
+            keepForRepair(tick, symbol: symbol)
+            return nil
+        }
+        let isLate = tick.time < intake.tables.closedThrough(symbol)
+        if !isLate, waiting < waitingMax {
+            wait(tick, symbol: symbol)
+        } else if !tick.effect.isEmpty {
+            return isLate ? .windowClosed : .windowLimit
+        }
+        if isCounted { count(tick.setsPrice ? \.counted : \.leftOut) }
+        return nil
+    }
+
+    private mutating func wait(_ tick: TickInput, symbol: Int) {
+        queues[symbol].append(tick)
+        waiting += 1
+        let source = intake.tables.symbols.feeds[symbol].source
+        due[source] = min(due[source], tick.time + 1)
+    }
+
+    private mutating func count(_ term: WritableKeyPath<BarCounters.Series, UInt64>) {
+        for series in 0..<seriesCount { intake.account.series[series][keyPath: term] += 1 }
+    }
+
+    // MARK: sessions
+
+    /// The trading session that holds a time, or its UTC day without a calendar.
+    func bounds(at time: Int64) -> (open: Int64, close: Int64)? {
+        guard let calendar else {
+            let day = StreamLimits.dayNanoseconds
+            let open = Timestamp(nanoseconds: time).floored(toNanoseconds: day).nanoseconds
+            let (close, overflow) = open.addingReportingOverflow(day)
+            return overflow ? nil : (open, close)
+        }
+        return calendar.session(at: time).map { ($0.open, $0.close) }
+    }
+
+    private func isInSession(_ time: Int64, symbol: Int) -> Bool {
+        guard calendar != nil else { return true }
+        // Nearly always it is the present one.
+        let session = sessions[symbol]
+        return time >= session.open && time < session.close || bounds(at: time) != nil
+    }
+
+    // MARK: closing
+
+    public mutating func advance(source: Int, watermark: Timestamp, into closed: inout [Bar]) {
+        guard sources.entries.indices.contains(source) else { return }
+        _ = intake.tables.sources.advance(source, to: watermark)
+        let reached = sources.entries[source].watermark.nanoseconds
+        guard !intake.tables.isRepair, due[source] <= reached else { return }
+        let start = closed.count
+        var next = Int64.max
+        if intake.tables.symbols.symbolsBySource.indices.contains(source) {
+            for symbol in intake.tables.symbols.symbolsBySource[source] {
+                next = min(next, drain(Int(symbol), until: reached, into: &closed))
+            }
+        }
+        due[source] = next
+        closed.sortOutput(from: start)
+    }
+
+    /// Takes the symbol's ticks that the watermark has passed; answers when there will be more to
+    /// do.
+    private mutating func drain(
+        _ symbol: Int, until reached: Int64, into closed: inout [Bar]
+    ) -> Int64 {
+        if queues[symbol].earliest < reached {
+            var queue = TickQueue()
+            swap(&queue, &queues[symbol])
+            queue.sort(sources)
+            let count = queue.count(before: reached)
+            for index in 0..<count {
+                take(queue.ticks[index], symbol: symbol, into: &closed)
+            }
+            queue.removeFirst(count)
+            waiting -= count
+            swap(&queue, &queues[symbol])
+        }
+        finish(symbol, before: reached, into: &closed)
+        let earliest = queues[symbol].earliest
+        let next = earliest == Int64.max ? earliest : earliest + 1
+        return sessions[symbol].isFinished ? next : min(next, sessions[symbol].close)
+    }
+
+    private mutating func take(_ tick: TickInput, symbol: Int, into closed: inout [Bar]) {
+        if tick.time >= sessions[symbol].close {
+            // A mark may stand between two sessions.
+            guard let bounds = bounds(at: tick.time) else { return }
+            finish(symbol, before: tick.time, into: &closed)
+            forget(symbol)
+            sessions[symbol].begin(bounds, seenFrom: intake.tables.seenFrom(symbol))
+        }
+        let start = closed.count
+        sessions[symbol].take(tick, symbol: symbol, rule.series.all, sources, into: &closed)
+        publish(&closed, from: start)
+        if !tick.effect.isEmpty { touch(symbol) }
+    }
+
+    private mutating func finish(
+        _ symbol: Int, before reached: Int64, into closed: inout [Bar]
+    ) {
+        guard !sessions[symbol].isFinished, sessions[symbol].close <= reached else { return }
+        let start = closed.count
+        sessions[symbol].finish(symbol: symbol, into: &closed)
+        publish(&closed, from: start)
+        for series in 0..<seriesCount where !sessions[symbol].windows[series].sums.isEmpty {
+            intake.account.series[series].windowsWithoutTrades += 1
+        }
+    }
+
+    private mutating func publish(_ closed: inout [Bar], from start: Int) {
+        for index in start..<closed.count {
+            closed[index].reason = BarReason.closed.rawValue
+            let series = Int(closed[index].series)
+            intake.account.series[series].bars += 1
+            if closed[index].notional == Int128.max || closed[index].notional == Int128.min {
+                intake.account.series[series].notionalSaturated += 1
+            }
+            remember(closed[index])
+        }
+    }
+
+    func standing(_ symbol: Int) -> Int {
+        sessions[symbol].windows.reduce(0) { $0 + $1.standing.count }
+    }
+
+    /// Before the next session begins.
+    private mutating func forget(_ symbol: Int) { remembered -= standing(symbol) }
+
+    mutating func remember(_ bar: Bar) {
+        let symbol = Int(bar.symbol)
+        let series = Int(bar.series)
+        let count = sessions[symbol].windows[series].standing.count
+        guard remembered < rememberedMax, count < rememberedPerKeyMax else {
+            sessions[symbol].windows[series].hasForgotten = true
+            return
+        }
+        sessions[symbol].windows[series].standing.append(StandingBar(bar))
+        remembered += 1
+    }
+
+    // MARK: what is read from outside
+
+    public mutating func takeLateTicks(into late: inout [LateTick]) {
+        intake.takeLateTicks(into: &late)
+    }
+
+    mutating func touch(_ symbol: Int) {
+        for series in 0..<seriesCount where !sessions[symbol].windows[series].isTouched {
+            sessions[symbol].windows[series].isTouched = true
+            touched.append(UInt32(symbol * seriesCount + series))
+        }
+    }
+
+    public mutating func takeOpenBars(into open: inout [Bar]) {
+        for key in touched {
+            let symbol = Int(key) / seriesCount
+            let series = Int(key) % seriesCount
+            sessions[symbol].windows[series].isTouched = false
+            if let bar = sessions[symbol].windows[series].bar(symbol: symbol, series: series) {
+                open.append(bar)
+            }
+        }
+        touched.removeAll(keepingCapacity: true)
+    }
+}

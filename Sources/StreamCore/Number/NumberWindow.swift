@@ -1,0 +1,110 @@
+internal import MarketModel
+
+/// One symbol's bars of one series in one trading session: the one in progress, and what became of
+/// those before.
+struct NumberWindow: Sendable {
+    var sums = TickSums()
+    /// That of the bar in progress.
+    var number: Int64 = 0
+    /// The bars of the session so far, to be withdrawn if a repair finds others.
+    var standing: [StandingBar] = []
+    /// There were more than may be remembered.
+    var hasForgotten = false
+    /// Changed since open bars were last asked for. Not part of the state.
+    var isTouched = false
+
+    /// True when the tick was the last of its bar: the sum that the series counts is reached, and
+    /// something set a price.
+    mutating func add(_ tick: TickInput, _ window: WindowRule, _ sources: SourceTable) -> Bool {
+        guard tick.note != .restart else {
+            sums.flags.insert(.partial)
+            return false
+        }
+        sums.add(tick, sources)
+        guard sums.trades > 0 else { return false }
+        switch window {
+        case .ticks(let count): return sums.trades >= UInt64(count)
+        case .volume(let size): return sums.volume >= Int128(size)
+        case .dollars(let size):
+            // 1e-8 in 1e-17. Beyond 128 bits it is reached on one side, and never on the other.
+            guard !sums.isNotionalSaturated else { return sums.notionalCarry > 0 }
+            return sums.notional >= Int128(size) * 1_000_000_000
+        case .tumbling, .session, .sliding, .inactivity: return false
+        }
+    }
+
+    /// The bar in progress, as it stands; nil when nothing set a price in it yet.
+    func bar(symbol: Int, series: Int) -> Bar? {
+        let last = sums.lastTime
+        var bar = sums.bar(
+            symbol: UInt32(symbol), series: UInt16(series), from: sums.firstTime, to: last + 1)
+        bar?.number = number
+        return bar
+    }
+
+    /// Ends the bar in progress, and begins the next one.
+    mutating func end(symbol: Int, series: Int, isPartial: Bool) -> Bar? {
+        guard var bar = bar(symbol: symbol, series: series) else { return nil }
+        bar.flags.insert(.final)
+        if isPartial { bar.flags.insert(.partial) }
+        number += 1
+        sums = TickSums()
+        return bar
+    }
+}
+
+/// A symbol's present trading session.
+struct NumberSession: Sendable {
+    /// [open, close); empty before the first.
+    var open = Int64.min
+    var close = Int64.min
+    /// The watermark has passed its close, and its last bars are out.
+    var isFinished = true
+    /// By series.
+    var windows: [NumberWindow]
+
+    init(seriesCount: Int) { windows = Array(repeating: NumberWindow(), count: seriesCount) }
+
+    init(_ bounds: (open: Int64, close: Int64), seriesCount: Int, seenFrom: Int64) {
+        self.init(seriesCount: seriesCount)
+        begin(bounds, seenFrom: seenFrom)
+    }
+
+    /// Forgets the session before. The first bars of one that was not seen from its start are
+    /// partial.
+    mutating func begin(_ bounds: (open: Int64, close: Int64), seenFrom: Int64) {
+        open = bounds.open
+        close = bounds.close
+        isFinished = false
+        for series in windows.indices {
+            windows[series].sums = TickSums()
+            windows[series].number = 0
+            windows[series].standing.removeAll(keepingCapacity: true)
+            windows[series].hasForgotten = false
+            if open < seenFrom { windows[series].sums.flags.insert(.partial) }
+        }
+    }
+
+    /// Appends the bars that end with this tick of the session.
+    mutating func take(
+        _ tick: TickInput, symbol: Int, _ series: [BarSeries], _ sources: SourceTable,
+        into bars: inout [Bar]
+    ) {
+        for index in windows.indices
+        where windows[index].add(tick, series[index].window, sources) {
+            let bar = windows[index].end(symbol: symbol, series: index, isPartial: false)
+            if let bar { bars.append(bar) }
+        }
+    }
+
+    /// Appends the bars that the session's end cuts off.
+    mutating func finish(symbol: Int, into bars: inout [Bar]) {
+        isFinished = true
+        for index in windows.indices {
+            let bar = windows[index].end(symbol: symbol, series: index, isPartial: true)
+            if let bar { bars.append(bar) }
+        }
+    }
+
+    var isIdle: Bool { isFinished || windows.allSatisfy { $0.sums.isEmpty } }
+}

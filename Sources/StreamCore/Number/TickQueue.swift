@@ -1,0 +1,69 @@
+internal import MarketModel
+
+/// Ticks of one symbol that wait until the watermark has passed them, so that they can be taken in
+/// the order of their event times.
+struct TickQueue: Sendable {
+    /// Nearly always they come in order; else they are sorted when the first is taken.
+    private(set) var ticks: [TickInput] = []
+    private var isSorted = true
+    /// Of the first one; `Int64.max` when there is none.
+    private(set) var earliest = Int64.max
+
+    var count: Int { ticks.count }
+
+    mutating func append(_ tick: TickInput) {
+        if let last = ticks.last, isSorted {
+            isSorted =
+                last.time < tick.time
+                || last.time == tick.time && last.feed == tick.feed && last.ordinal < tick.ordinal
+        }
+        earliest = min(earliest, tick.time)
+        ticks.append(tick)
+    }
+
+    mutating func sort(_ sources: SourceTable) {
+        guard !isSorted else { return }
+        ticks.sort { Self.isInOrder($0, $1, sources) }
+        isSorted = true
+    }
+
+    /// Marks and exclusions have no ordinal: what they are decides between them, so that one state
+    /// has one order.
+    private static func isInOrder(
+        _ left: TickInput, _ right: TickInput, _ sources: SourceTable
+    ) -> Bool {
+        if left.precedes(right, sources) { return true }
+        if right.precedes(left, sources) { return false }
+        return left.note.rawValue < right.note.rawValue
+    }
+
+    /// How many of the sorted ticks are before a time.
+    func count(before time: Int64) -> Int {
+        var low = 0
+        var high = ticks.count
+        while low < high {
+            let middle = (low + high) / 2
+            if ticks[middle].time < time { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    mutating func removeFirst(_ count: Int) {
+        if count == ticks.count {
+            ticks.removeAll(keepingCapacity: true)
+        } else {
+            ticks.removeFirst(count)
+        }
+        earliest = ticks.first?.time ?? Int64.max
+    }
+
+    /// Takes other ticks for those in [from, to) that are ticks: marks stay.
+    mutating func replace(from: Int64, to: Int64, with others: some Sequence<TickInput>) {
+        var kept = TickQueue()
+        for tick in ticks where tick.time < from || tick.time >= to || tick.note == .restart {
+            kept.append(tick)
+        }
+        for tick in others { kept.append(tick) }
+        self = kept
+    }
+}

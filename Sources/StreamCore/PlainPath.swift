@@ -1,0 +1,78 @@
+public import MarketModel
+internal import Primitives
+
+/// Hands out the trades of a packet with their ordinals, symbols as the machine's indexes.
+///
+/// A conforming `next` that is `@inline(__always)` becomes a part of the machine's loop.
+public protocol TradeReader {
+    /// Nil where a definition stands in the packet, and at its end.
+    mutating func next(in packet: RawSpan) -> (trade: Trade, ordinal: UInt64)?
+}
+
+extension BarMachine {
+    /// A tick with which the hot path could not go on, from which series on, and why.
+    @frozen
+    @usableFromInline
+    struct Rest {
+        @usableFromInline let trade: Trade
+        @usableFromInline let ordinal: UInt64
+        @usableFromInline let series: Int
+        /// Nil: a rule has to be asked.
+        @usableFromInline let outcome: WindowState.Outcome?
+
+        @inlinable @inline(__always)
+        init(_ trade: Trade, _ ordinal: UInt64, series: Int, _ outcome: WindowState.Outcome?) {
+            self.trade = trade
+            self.ordinal = ordinal
+            self.series = series
+            self.outcome = outcome
+        }
+    }
+
+    /// What the hot path needs of the machine, held in registers while it runs.
+    @frozen
+    @usableFromInline
+    struct PlainPath {
+        @usableFromInline let source: Int
+        @usableFromInline let seriesCount: Int
+        @usableFromInline let roundLot: Int64
+        @usableFromInline let conditionsMask: UInt64
+        @usableFromInline let feeds: [SymbolTable.Feed]
+        @usableFromInline let newest: [UInt32]
+
+        @inlinable @inline(__always)
+        init(_ machine: borrowing BarMachine, source: Int, ofTrades: Bool) {
+            self.source = source
+            seriesCount = machine.seriesCount
+            // No tick of the other kind is large enough.
+            roundLot = machine.isOfTrades == ofTrades ? machine.roundLot : Int64.max
+            conditionsMask = machine.conditionsMask
+            feeds = machine.table.feeds
+            newest = machine.windows.newest
+        }
+
+        /// Adds a tick to its newest windows. Not nil: it is for the long way.
+        @inlinable @inline(__always)
+        func add(
+            _ trade: Trade, _ ordinal: UInt64, to slots: inout MutableSpan<WindowState>
+        ) -> Rest? {
+            let symbol = Int(trade.header.symbol)
+            guard symbol < feeds.count else { return Rest(trade, ordinal, series: 0, nil) }
+            let feed = feeds[symbol]
+            guard feed.source == source, trade.isPlain, trade.size.raw >= roundLot,
+                trade.conditions.raw & conditionsMask == 0
+            else { return Rest(trade, ordinal, series: 0, nil) }
+            let input = WindowState.Input(trade, ordinal: ordinal, feed: feed)
+            let first = symbol &* seriesCount
+            var index = 0
+            while index < seriesCount {
+                let outcome = slots[Int(newest[first &+ index])].offer(input)
+                guard outcome == .added else {
+                    return Rest(trade, ordinal, series: index, outcome)
+                }
+                index &+= 1
+            }
+            return nil
+        }
+    }
+}

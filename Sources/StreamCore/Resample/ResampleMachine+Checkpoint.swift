@@ -1,0 +1,133 @@
+internal import MarketModel
+internal import Primitives
+
+extension ResampleMachine {
+    /// Version 1. Another layout is another version, whose golden file is added to those kept.
+    static let envelope = StateEnvelope("TLRM", version: 1)
+
+    /// The machine whose `encode` made these bytes, for the same rule.
+    public init(
+        rule: ResampleRule, from: BarSeries, restoring bytes: RawSpan
+    ) throws(CheckpointError) {
+        self.init(rule: rule, from: from)
+        var reader = try Self.envelope.open(bytes)
+        try rule.series.checkNames(&reader, bytes)
+        tables = try TickTables(&reader, bytes)
+        counters = try ResampleCounters(&reader, bytes)
+        due = Array(repeating: Int64.min, count: sources.entries.count)
+        for symbol in 0..<symbols.count {
+            held.append(ResampleSymbol(seriesCount: series.count))
+            try restore(symbol, &reader, bytes)
+        }
+        try reader.finish()
+    }
+
+    public func encode(into bytes: inout [UInt8]) {
+        let start = Self.envelope.begin(&bytes)
+        rule.series.encodeNames(into: &bytes)
+        tables.encode(into: &bytes)
+        counters.encode(into: &bytes)
+        for one in held {
+            bytes.append(integer: one.settledThrough)
+            bytes.append(integer: UInt32(one.unsettled.count))
+            for bar in one.unsettled { bar.encodeFine(into: &bytes) }
+            for windows in one.windows {
+                bytes.append(integer: UInt32(windows.count))
+                for window in windows { window.encode(into: &bytes) }
+            }
+        }
+        Self.envelope.seal(&bytes, from: start)
+    }
+
+    private mutating func restore(
+        _ symbol: Int, _ reader: inout StateReader, _ bytes: RawSpan
+    ) throws(CheckpointError) {
+        held[symbol].settledThrough = try reader.int64(in: bytes)
+        let count = try reader.count(
+            of: .window, max: StreamLimits.unsettledBarsMax + StreamLimits.repairTicksMax,
+            bytesEach: Bar.encodedFineBytes, in: bytes)
+        for _ in 0..<count {
+            let start = try reader.take(Bar.encodedFineBytes)
+            let block = bytes.extracting(start..<start + Bar.encodedFineBytes)
+            guard let bar = Bar(fine: block, symbol: symbol, width: from.widthNanoseconds),
+                held[symbol].unsettled.last.map({ $0.openTime < bar.openTime }) ?? true
+            else { throw reader.malformed(.window) }
+            held[symbol].unsettled.append(bar)
+        }
+        unsettled += count
+        for index in series.indices { try restore(symbol, index, &reader, bytes) }
+    }
+
+    private mutating func restore(
+        _ symbol: Int, _ index: Int, _ reader: inout StateReader, _ bytes: RawSpan
+    ) throws(CheckpointError) {
+        let count = try reader.count(
+            of: .window, max: StreamLimits.openWindowsMax,
+            bytesEach: ResampleWindow.encodedBytes, in: bytes)
+        let width = series[index].widthNanoseconds
+        for _ in 0..<count {
+            let start = try reader.take(ResampleWindow.encodedBytes)
+            let block = bytes.extracting(start..<start + ResampleWindow.encodedBytes)
+            guard let window = ResampleWindow(block, width: width),
+                series[index].window.starts(holding: window.start).contains(window.start),
+                held[symbol].windows[index].last.map({ $0.start < window.start }) ?? true
+            else { throw reader.malformed(.window) }
+            held[symbol].windows[index].append(window)
+        }
+    }
+}
+
+extension ResampleWindow {
+    static let encodedBytes = 20 + BarSums.encodedBytes
+
+    func encode(into bytes: inout [UInt8]) {
+        bytes.append(integer: start)
+        bytes.append(integer: switchedAt)
+        bytes.append(isPartial ? 1 : 0)
+        bytes.append(hasStanding ? 1 : 0)
+        bytes.append(isDue ? 1 : 0)
+        bytes.append(reason)
+        settled.encode(into: &bytes)
+    }
+
+    /// Nil: no machine holds such a window.
+    init?(_ block: RawSpan, width: Int64) {
+        let start = block.int64(at: 0)
+        guard Timestamp(nanoseconds: start).isUsable, block.uint8(at: 16) < 2,
+            block.uint8(at: 17) < 2, block.uint8(at: 18) < 2,
+            BarReason(rawValue: block.uint8(at: 19)) != nil,
+            let settled = BarSums(block.extracting(20..<Self.encodedBytes))
+        else { return nil }
+        self.init(start: start, end: start + width)
+        switchedAt = block.int64(at: 8)
+        isPartial = block.uint8(at: 16) == 1
+        hasStanding = block.uint8(at: 17) == 1
+        isDue = block.uint8(at: 18) == 1
+        reason = block.uint8(at: 19)
+        self.settled = settled
+    }
+}
+
+extension ResampleCounters {
+    func encode(into bytes: inout [UInt8]) {
+        for count in [
+            received, counted, unknownSymbol, late, settledEarly, bars, revisions, repairs,
+            repairsRefused,
+        ] {
+            bytes.append(integer: count)
+        }
+    }
+
+    init(_ reader: inout StateReader, _ bytes: RawSpan) throws(CheckpointError) {
+        self.init()
+        received = try reader.tally(in: bytes)
+        counted = try reader.tally(in: bytes)
+        unknownSymbol = try reader.tally(in: bytes)
+        late = try reader.tally(in: bytes)
+        settledEarly = try reader.tally(in: bytes)
+        bars = try reader.tally(in: bytes)
+        revisions = try reader.tally(in: bytes)
+        repairs = try reader.tally(in: bytes)
+        repairsRefused = try reader.tally(in: bytes)
+    }
+}

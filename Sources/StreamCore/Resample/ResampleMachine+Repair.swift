@@ -1,0 +1,146 @@
+public import MarketModel
+internal import Primitives
+
+extension ResampleMachine {
+    /// The windows of all series that overlap a range: all finer bars of this time decide them. A
+    /// repair makes all of these anew: the finer machine's ranges are made as wide as this, and what
+    /// it publishes is what the repair machine here is given.
+    public func extent(of range: DirtyRange) -> (from: Int64, to: Int64) {
+        let first = TickTables.usable(range.from)
+        let last = TickTables.usable(range.to)
+        guard first < last else { return (first, first) }
+        var from = first
+        var to = last
+        for one in series {
+            for start in one.window.starts(holding: first) { from = min(from, start) }
+            for start in one.window.starts(holding: last - 1) {
+                to = max(to, start + one.widthNanoseconds)
+            }
+        }
+        return (from, to)
+    }
+
+    /// The same rule, tables and indexes, and nothing else. It is given every finer bar of the
+    /// extents as the finer machine's `absorb` gave it, in any order; `advance` closes nothing there.
+    public func repairMachine() -> ResampleMachine {
+        var machine = ResampleMachine(
+            rule: rule, from: from, unsettledMax: StreamLimits.repairTicksMax / 4)
+        machine.tables = tables
+        machine.tables.isRepair = true
+        machine.due = Array(repeating: Int64.max, count: sources.entries.count)
+        machine.held = Array(
+            repeating: ResampleSymbol(seriesCount: series.count), count: held.count)
+        return machine
+    }
+
+    /// Takes over the windows that overlap the dirty ranges, or lie within their extents, where all
+    /// finer bars are new: those that are closed go to `closed` with the range's reason, the others
+    /// go on with the finer bars that were given.
+    public mutating func absorb(
+        _ repaired: ResampleMachine, _ ranges: [DirtyRange], into closed: inout [Bar]
+    ) {
+        let start = closed.count
+        let extents = ranges.map { range in
+            let (from, to) = extent(of: range)
+            return DirtyRange(symbol: range.symbol, from: from, to: to, reason: range.reason)
+        }
+        for symbol in ranges.symbolsInOrder where Int(symbol) < held.count {
+            guard !repaired.repairRefused.contains(symbol) else {
+                counters.repairsRefused += 1
+                continue
+            }
+            let found = repaired.held[Int(symbol)]
+            var replaced: [DirtyRange] = []
+            for index in series.indices {
+                for window in dirtyWindows(Int(symbol), index, found, ranges, extents) {
+                    replaced.append(window)
+                    replace(window, index, found, into: &closed)
+                }
+            }
+            exchange(Int(symbol), found, replaced)
+        }
+        closed.sortOutput(from: start)
+    }
+
+    /// With the reason of each, those that are, or were, there.
+    private func dirtyWindows(
+        _ symbol: Int, _ index: Int, _ found: ResampleSymbol, _ ranges: [DirtyRange],
+        _ extents: [DirtyRange]
+    ) -> [DirtyRange] {
+        let width = series[index].widthNanoseconds
+        let name = UInt32(symbol)
+        let starts = (found.windows[index] + held[symbol].windows[index]).map(\.start).sorted()
+        var dirty: [DirtyRange] = []
+        for start in starts where dirty.last?.from != start {
+            let end = start + width
+            let within = extents.filter { $0.from <= start && end <= $0.to }
+            let reason =
+                ranges.reason(symbol: name, from: start, to: end)
+                ?? within.reason(symbol: name, from: start, to: end)
+            if let reason {
+                dirty.append(DirtyRange(symbol: name, from: start, to: end, reason: reason))
+            }
+        }
+        return dirty
+    }
+
+    private mutating func replace(
+        _ stretch: DirtyRange, _ index: Int, _ found: ResampleSymbol, into closed: inout [Bar]
+    ) {
+        let symbol = Int(stretch.symbol)
+        let through = tables.closedThrough(symbol)
+        let (place, isThere) = held[symbol].place(of: stretch.from, series: index)
+        var window = ResampleWindow(start: stretch.from, end: stretch.to)
+        window.isPartial = stretch.from < tables.seenFrom(symbol)
+        var hadStanding = false
+        if isThere {
+            window.switchedAt = held[symbol].windows[index][place].switchedAt
+            hadStanding = held[symbol].windows[index][place].hasStanding
+        }
+        var sums = BarSums()
+        for bar in found.unsettled where window.holds(bar) {
+            sums.add(bar)
+            if bar.closeTime.nanoseconds <= held[symbol].settledThrough {
+                window.settled.add(bar)
+            }
+        }
+        if stretch.to <= through {
+            window.hasStanding = sums.trades > 0
+            let version = window.version(
+                sums, symbol: symbol, series: index, reason: stretch.reason,
+                isWithdrawn: hadStanding || sums.hasWithdrawn)
+            if let version {
+                closed.append(version)
+                counters.repairs += 1
+            }
+        } else {
+            window.isDue = true
+        }
+        guard stretch.to + series[index].lateness > through else { return }
+        if isThere {
+            held[symbol].windows[index][place] = window
+        } else {
+            held[symbol].windows[index].insert(window, at: place)
+        }
+        let source = symbols.feeds[symbol].source
+        due[source] = Int64.min
+    }
+
+    /// The finer bars that are not settled, in the windows that were replaced.
+    private mutating func exchange(
+        _ symbol: Int, _ found: ResampleSymbol, _ replaced: [DirtyRange]
+    ) {
+        func isReplaced(_ bar: Bar) -> Bool {
+            replaced.contains {
+                $0.from <= bar.openTime.nanoseconds && bar.closeTime.nanoseconds <= $0.to
+            }
+        }
+        let before = held[symbol].unsettled.count
+        held[symbol].unsettled.removeAll(where: isReplaced)
+        for bar in found.unsettled
+        where bar.closeTime.nanoseconds > held[symbol].settledThrough && isReplaced(bar) {
+            _ = held[symbol].put(bar)
+        }
+        unsettled += held[symbol].unsettled.count - before
+    }
+}

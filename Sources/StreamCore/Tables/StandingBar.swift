@@ -1,0 +1,116 @@
+public import MarketModel
+internal import Primitives
+
+/// A bar that stands on the tape: what a repair has to know in order to withdraw it, or to see that
+/// nothing about it changed.
+public struct StandingBar: Hashable, Sendable {
+    /// The interned symbol, and the index of the series in the rule of the machine.
+    public var symbol: UInt32
+    public var series: UInt16
+    public var openTime: Int64
+    public var closeTime: Int64
+    public var number: Int64
+    /// A number made of all that the bar says. Not of why and when it was published.
+    public var content: UInt64
+
+    /// `bar` is the last version of its key; one that is withdrawn does not stand.
+    public init(_ bar: Bar) {
+        symbol = bar.symbol
+        series = bar.series
+        openTime = bar.openTime.nanoseconds
+        closeTime = bar.closeTime.nanoseconds
+        number = bar.number
+        content = bar.contentHash
+    }
+
+    init(symbol: UInt32, series: UInt16, openTime: Int64, closeTime: Int64) {
+        self.symbol = symbol
+        self.series = series
+        self.openTime = openTime
+        self.closeTime = closeTime
+        number = 0
+        content = 0
+    }
+
+    func isSameKey(_ bar: Bar) -> Bool {
+        openTime == bar.openTime.nanoseconds && number == bar.number
+    }
+
+    func overlaps(_ range: DirtyRange) -> Bool {
+        symbol == range.symbol && openTime < range.to && closeTime > range.from
+    }
+
+    /// The version that takes the bar back: its row stays, without prices.
+    func withdrawal(reason: UInt8, excluded: Bar.Excluded = Bar.Excluded()) -> Bar {
+        var bar = Bar(
+            symbol: symbol, series: series, openTime: Timestamp(nanoseconds: openTime),
+            closeTime: Timestamp(nanoseconds: closeTime))
+        bar.number = number
+        bar.flags = [.final, .withdrawn]
+        bar.reason = reason
+        bar.excluded = excluded
+        return bar
+    }
+}
+
+extension Bar {
+    /// Without allocation: it is made for every bar of a number window.
+    var contentHash: UInt64 {
+        var hash = UInt64(flags.rawValue)
+        func mix(_ value: UInt64) { hash = SeededRandom.mixed(hash &+ 1 ^ value) }
+        mix(UInt64(bitPattern: open.raw))
+        mix(UInt64(bitPattern: high.raw))
+        mix(UInt64(bitPattern: low.raw))
+        mix(UInt64(bitPattern: close.raw))
+        mix(UInt64(bitPattern: closeTime.nanoseconds))
+        mix(trades)
+        mix(UInt64(excluded.condition) << 32 | UInt64(excluded.oddLot))
+        mix(UInt64(excluded.filter) << 32 | UInt64(excluded.undefined))
+        mix(UInt64(truncatingIfNeeded: volume))
+        mix(UInt64(truncatingIfNeeded: volume >> 64))
+        mix(UInt64(truncatingIfNeeded: notional))
+        mix(UInt64(truncatingIfNeeded: notional >> 64))
+        return hash
+    }
+}
+
+extension [Bar] {
+    /// Puts what stands behind `start` into the order of output.
+    mutating func sortOutput(from start: Int) {
+        guard count > start + 1 else { return }
+        self[start...].sort {
+            (
+                $0.closeTime, $0.series, $0.symbol, $0.openTime, $0.number,
+                $0.flags.contains(.withdrawn) ? 0 : 1
+            ) < (
+                $1.closeTime, $1.series, $1.symbol, $1.openTime, $1.number,
+                $1.flags.contains(.withdrawn) ? 0 : 1
+            )
+        }
+    }
+}
+
+extension [DirtyRange] {
+    /// Each symbol once, in the order of their indexes.
+    var symbolsInOrder: [UInt32] {
+        var symbols: [UInt32] = []
+        for symbol in map(\.symbol).sorted() where symbols.last != symbol {
+            symbols.append(symbol)
+        }
+        return symbols
+    }
+
+    /// Why windows in [from, to) of a symbol are computed again: the highest reason wins. Nil: they
+    /// are not dirty.
+    func reason(symbol: UInt32, from: Int64, to: Int64) -> UInt8? {
+        lazy.filter { $0.symbol == symbol && $0.from < to && $0.to > from }.map(\.reason).max()
+    }
+
+    /// Data are missing there.
+    func hasGap(symbol: UInt32, from: Int64, to: Int64) -> Bool {
+        contains {
+            $0.symbol == symbol && $0.from < to && $0.to > from
+                && $0.reason == BarReason.gap.rawValue
+        }
+    }
+}

@@ -1,0 +1,76 @@
+internal import MarketModel
+internal import Primitives
+
+/// A tick as the rules of a node see it: all that bars need of it.
+struct TickInput: Hashable, Sendable {
+    /// What it is counted as beside, or instead of, what it does.
+    enum Note: UInt8, Sendable {
+        case none = 0
+        case condition = 1
+        case oddLot = 2
+        case filter = 3
+        case undefined = 4
+        /// No tick: a subscription began anew, and what is in progress then misses something.
+        case restart = 5
+    }
+
+    var time: Int64
+    var ordinal: UInt64 = 0
+    var price: Int64 = 0
+    var size: Int64 = 0
+    var feed: SymbolTable.Feed
+    /// Nothing: it is in its window as an exclusion only.
+    var effect: TradeEffect = []
+    var note = Note.none
+
+    var setsPrice: Bool { effect.setsPrice }
+
+    /// The order within a window: (event time, source name, ordinal).
+    func precedes(_ other: TickInput, _ sources: SourceTable) -> Bool {
+        guard time == other.time else { return time < other.time }
+        if feed.source == other.feed.source { return ordinal < other.ordinal }
+        if feed == .foreign || other.feed == .foreign { return feed == .foreign }
+        return sources.precedes(feed.source, other.feed.source)
+    }
+}
+
+extension BarRule {
+    /// A new trade with a price and a size, by the rules for conditions and odd lots.
+    func input(_ trade: Trade, ordinal: UInt64, feed: SymbolTable.Feed) -> TickInput {
+        var input = TickInput(
+            time: trade.header.eventTime.nanoseconds, ordinal: ordinal, price: trade.price.raw,
+            size: trade.size.raw, feed: feed, effect: .all)
+        guard !isPlain else { return input }
+        let (effect, exclusion) = effect(of: trade)
+        input.effect = effect
+        if !effect.setsPrice { input.note = exclusion == .oddLot ? .oddLot : .condition }
+        return input
+    }
+}
+
+extension TickInput {
+    static let encodedBytes = 40
+
+    func encode(into bytes: inout [UInt8]) {
+        bytes.append(integer: time)
+        bytes.append(integer: ordinal)
+        bytes.append(integer: price)
+        bytes.append(integer: size)
+        bytes.append(integer: feed.raw)
+        bytes.append(effect.rawValue)
+        bytes.append(note.rawValue)
+        bytes.append(integer: UInt16(0))
+    }
+
+    /// Nil: no machine keeps such a tick.
+    init?(_ block: RawSpan, _ tables: TickTables) {
+        guard let note = Note(rawValue: block.uint8(at: 37)) else { return nil }
+        self.init(
+            time: block.int64(at: 0), ordinal: block.uint64(at: 8), price: block.int64(at: 16),
+            size: block.int64(at: 24), feed: SymbolTable.Feed(raw: block.uint32(at: 32)),
+            effect: TradeEffect(rawValue: block.uint8(at: 36)), note: note)
+        guard effect.isSubset(of: .all), block.uint16(at: 38) == 0, size >= 0,
+            Timestamp(nanoseconds: time).isUsable, tables.isKnown(feed)
+        else { return nil }
+    }
+}

@@ -1,0 +1,294 @@
+internal import MarketModel
+internal import Primitives
+
+/// Where ticks come in: says what each of them is, and keeps the account of all.
+struct TickIntake: Sendable {
+    let rule: BarRule
+    var tables = TickTables()
+    var account: BarCounters
+    var lateTicks: [LateTick] = []
+    private let lateTicksMax: Int
+
+    init(rule: BarRule, lateTicksMax: Int = StreamLimits.lateTicksMax) {
+        self.rule = rule
+        self.lateTicksMax = lateTicksMax
+        account = BarCounters(seriesCount: rule.series.all.count)
+    }
+
+    /// For a repair: the same indexes, and an account of its own.
+    var forRepair: TickIntake {
+        var intake = TickIntake(rule: rule, lateTicksMax: 0)
+        intake.tables = tables
+        intake.tables.isRepair = true
+        return intake
+    }
+
+    /// What is left of a tick that came in.
+    enum Admission {
+        /// It belongs into windows.
+        case tick(TickInput)
+        /// A rule excludes it everywhere; its window counts it if it is there to do so.
+        case exclusion(TickInput)
+        /// No window has to do with it.
+        case nothing
+    }
+
+    mutating func admit(_ trade: Trade, source: Int, ordinal: UInt64) -> Admission {
+        guard let feed = begin(trade.header, source: source) else { return .nothing }
+        guard trade.header.isNew else { return exclude(trade.header, feed, .filter) }
+        guard trade.isComplete else { return exclude(trade.header, feed, .undefined) }
+        return .tick(rule.input(trade, ordinal: ordinal, feed: feed))
+    }
+
+    mutating func admit(_ quote: Quote, source: Int, ordinal: UInt64) -> Admission {
+        guard let feed = begin(quote.header, source: source) else { return .nothing }
+        guard quote.header.isNew else { return exclude(quote.header, feed, .filter) }
+        let price = quote.price(of: rule.field)
+        guard price.isDefined, quote.header.eventTime.isUsable else {
+            return exclude(quote.header, feed, .undefined)
+        }
+        return .tick(
+            TickInput(
+                time: quote.header.eventTime.nanoseconds, ordinal: ordinal, price: price.raw,
+                feed: feed, effect: .all))
+    }
+
+    /// A tick that a node before kept back.
+    mutating func admit(excluded header: TickHeader, source: Int) -> Admission {
+        guard let feed = begin(header, source: source) else { return .nothing }
+        return exclude(header, feed, .filter)
+    }
+
+    private mutating func begin(_ header: TickHeader, source: Int) -> SymbolTable.Feed? {
+        account.received += 1
+        guard let feed = tables.feed(of: header, source: source) else {
+            account.unknownSymbol += 1
+            return nil
+        }
+        guard tables.isRepair || !header.flags.contains(.backfilled) else {
+            account.backfilled += 1
+            return nil
+        }
+        return feed
+    }
+
+    private mutating func exclude(
+        _ header: TickHeader, _ feed: SymbolTable.Feed, _ note: TickInput.Note
+    ) -> Admission {
+        if note == .filter { account.filter += 1 } else { account.undefined += 1 }
+        guard header.eventTime.isUsable else { return .nothing }
+        return .exclusion(
+            TickInput(time: header.eventTime.nanoseconds, feed: feed, note: note))
+    }
+
+    // MARK: late ticks
+
+    mutating func list(_ tick: LateTick) {
+        let series = Int(tick.series)
+        if tick.reason == .windowLimit {
+            account.series[series].refused += 1
+        } else {
+            account.series[series].late += 1
+        }
+        guard lateTicks.count < lateTicksMax else {
+            account.series[series].lateUnlisted += 1
+            return
+        }
+        lateTicks.append(tick)
+    }
+
+    mutating func takeLateTicks(into late: inout [LateTick]) {
+        late.append(contentsOf: lateTicks)
+        lateTicks.removeAll(keepingCapacity: true)
+    }
+}
+
+extension TickIntake {
+    func encode(into bytes: inout [UInt8]) {
+        rule.series.encodeNames(into: &bytes)
+        account.encode(into: &bytes)
+        tables.encode(into: &bytes)
+        bytes.append(integer: UInt32(lateTicks.count))
+        for tick in lateTicks { tick.encodeWhole(into: &bytes) }
+    }
+
+    /// Of a machine that was made for the same rule.
+    init(
+        rule: BarRule, _ reader: inout StateReader, _ bytes: RawSpan
+    ) throws(CheckpointError) {
+        self.init(rule: rule)
+        try rule.series.checkNames(&reader, bytes)
+        try account.restore(&reader, bytes)
+        tables = try TickTables(&reader, bytes)
+        let count = try reader.count(
+            of: .lateTick, max: lateTicksMax, bytesEach: LateTick.wholeBytes, in: bytes)
+        lateTicks.reserveCapacity(count)
+        for _ in 0..<count {
+            let start = try reader.take(LateTick.wholeBytes)
+            let block = bytes.extracting(start..<start + LateTick.wholeBytes)
+            guard let tick = LateTick(whole: block, tables, seriesCount: rule.series.all.count)
+            else { throw reader.malformed(.lateTick) }
+            lateTicks.append(tick)
+        }
+    }
+}
+
+extension BarSeriesSet {
+    func encodeNames(into bytes: inout [UInt8]) {
+        bytes.append(integer: UInt32(all.count))
+        for one in all {
+            bytes.append(text: one.name.text)
+            bytes.append(contentsOf: one.window.kindAndSize)
+        }
+    }
+
+    func checkNames(_ reader: inout StateReader, _ bytes: RawSpan) throws(CheckpointError) {
+        let count = try reader.count(
+            of: .series, max: StreamLimits.seriesMax, bytesEach: 19, in: bytes)
+        var found: [String] = []
+        var isSame = count == all.count
+        for index in 0..<count {
+            let name = try reader.text(of: .series, max: SeriesName.utf8CountMax, in: bytes)
+            // It goes into an error, and what is no name of a series could break its line.
+            guard SeriesName(name) != nil else { throw reader.malformed(.series) }
+            found.append(name)
+            let start = try reader.take(17)
+            isSame =
+                isSame && all[index].name.text == name
+                && all[index].window.kindAndSize == bytes.extracting(start..<start + 17).array
+        }
+        guard isSame else {
+            throw .otherSeries(
+                found: found.joined(separator: ","),
+                configured: all.map(\.name.text).joined(separator: ","))
+        }
+    }
+}
+
+extension WindowRule {
+    /// A number for the kind, and its one or two sizes: 17 bytes.
+    var kindAndSize: [UInt8] {
+        let (kind, size, second): (UInt8, Int64, Int64) =
+            switch self {
+            case .tumbling(let width): (0, width, 0)
+            case .session(let width): (1, width ?? 0, 0)
+            case .sliding(let width, let hop): (2, width, hop)
+            case .inactivity(let gap): (3, gap, 0)
+            case .ticks(let count): (4, count, 0)
+            case .volume(let size): (5, size, 0)
+            case .dollars(let size): (6, size, 0)
+            }
+        var bytes = [kind]
+        bytes.append(integer: size)
+        bytes.append(integer: second)
+        return bytes
+    }
+}
+
+extension BarCounters {
+    func encode(into bytes: inout [UInt8]) {
+        for count in [received, unknownSymbol, backfilled, filter, undefined] {
+            bytes.append(integer: count)
+        }
+        for one in series {
+            for count in [
+                one.counted, one.leftOut, one.late, one.refused, one.lateUnlisted,
+                one.outsideSession, one.bars, one.revisions, one.repairs, one.repairsRefused,
+                one.windowsWithoutTrades, one.notionalSaturated,
+            ] {
+                bytes.append(integer: count)
+            }
+        }
+    }
+
+    /// Into counters for the same number of series. They are refused when they do not add up, in
+    /// sums that cannot overflow, so that no sum made of them later can.
+    mutating func restore(
+        _ reader: inout StateReader, _ bytes: RawSpan
+    ) throws(CheckpointError) {
+        received = try reader.tally(in: bytes)
+        unknownSymbol = try reader.tally(in: bytes)
+        backfilled = try reader.tally(in: bytes)
+        filter = try reader.tally(in: bytes)
+        undefined = try reader.tally(in: bytes)
+        let left = [unknownSymbol, backfilled, filter, undefined]
+        for index in series.indices {
+            var one = Series()
+            one.counted = try reader.tally(in: bytes)
+            one.leftOut = try reader.tally(in: bytes)
+            one.late = try reader.tally(in: bytes)
+            one.refused = try reader.tally(in: bytes)
+            one.lateUnlisted = try reader.tally(in: bytes)
+            one.outsideSession = try reader.tally(in: bytes)
+            one.bars = try reader.tally(in: bytes)
+            one.revisions = try reader.tally(in: bytes)
+            one.repairs = try reader.tally(in: bytes)
+            one.repairsRefused = try reader.tally(in: bytes)
+            one.windowsWithoutTrades = try reader.tally(in: bytes)
+            one.notionalSaturated = try reader.tally(in: bytes)
+            series[index] = one
+            let terms =
+                left + [one.counted, one.leftOut, one.late, one.refused, one.outsideSession]
+            guard terms.reduce(UInt128(0), { $0 + UInt128($1) }) == UInt128(received) else {
+                throw .unbalanced(series: index)
+            }
+        }
+    }
+}
+
+extension LateTick {
+    static let wholeBytes = 112
+
+    /// With the window's times: they do not follow from the series here.
+    func encodeWhole(into bytes: inout [UInt8]) {
+        bytes.append(integer: ordinal)
+        bytes.append(integer: UInt32(truncatingIfNeeded: source))
+        bytes.append(integer: series)
+        bytes.append(reason.rawValue)
+        bytes.append(kind.rawValue)
+        bytes.append(integer: trade.header.symbol)
+        bytes.append(integer: trade.header.flags.rawValue)
+        bytes.append(integer: trade.header.action)
+        bytes.append(integer: trade.header.resolution)
+        bytes.append(integer: trade.header.providerTime.nanoseconds)
+        bytes.append(integer: trade.header.receiveTime.nanoseconds)
+        bytes.append(integer: trade.header.providerID)
+        bytes.append(integer: trade.price.raw)
+        bytes.append(integer: trade.size.raw)
+        bytes.append(integer: trade.exchange.raw)
+        bytes.append(integer: trade.conditions.raw)
+        bytes.append(integer: askPrice.raw)
+        bytes.append(integer: askSize.raw)
+        bytes.append(integer: openTime.nanoseconds)
+        bytes.append(integer: closeTime.nanoseconds)
+    }
+
+    /// Nil: no machine can have listed it.
+    init?(whole block: RawSpan, _ tables: TickTables, seriesCount: Int) {
+        let header = TickHeader(
+            symbol: block.uint32(at: 16), flags: TickFlags(rawValue: block.uint16(at: 20)),
+            action: block.uint8(at: 22), resolution: block.uint8(at: 23),
+            providerTime: Timestamp(nanoseconds: block.int64(at: 24)),
+            receiveTime: Timestamp(nanoseconds: block.int64(at: 32)),
+            providerID: block.uint64(at: 40))
+        let source = Int(block.uint32(at: 8))
+        let series = block.uint16(at: 12)
+        guard source < tables.sources.entries.count, Int(series) < seriesCount,
+            Int(header.symbol) < tables.symbols.count, header.eventTime.isUsable,
+            let reason = Reason(rawValue: block.uint8(at: 14)),
+            let kind = DataKind(rawValue: block.uint8(at: 15)), kind == .trade || kind == .quote
+        else { return nil }
+        let trade = Trade(
+            header: header, price: Price(raw: block.int64(at: 48)),
+            size: Quantity(raw: block.int64(at: 56)),
+            exchange: ShortText(raw: block.uint64(at: 64)),
+            conditions: ShortText(raw: block.uint64(at: 72)))
+        self.init(
+            trade, source: source, ordinal: block.uint64(at: 0), series: series,
+            openTime: Timestamp(nanoseconds: block.int64(at: 96)),
+            closeTime: Timestamp(nanoseconds: block.int64(at: 104)), reason: reason)
+        self.kind = kind
+        askPrice = Price(raw: block.int64(at: 80))
+        askSize = Quantity(raw: block.int64(at: 88))
+    }
+}

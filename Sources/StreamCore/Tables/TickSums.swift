@@ -1,0 +1,220 @@
+internal import MarketModel
+internal import Primitives
+
+/// What ticks of one window have added up to. The order in which they came does not show, and two
+/// sums of parts of a window can be merged into that of the whole.
+struct TickSums: Hashable, Sendable {
+    private(set) var trades: UInt64 = 0
+    /// Of everything that took effect.
+    private(set) var firstTime = Int64.max
+    private(set) var lastTime = Int64.min
+    private(set) var volume: Int128 = 0
+    /// Wraps; `notionalCarry` says how often and in which direction.
+    private(set) var notional: Int128 = 0
+    private(set) var notionalCarry: Int32 = 0
+    private var high = Int64.min
+    private var low = Int64.max
+    /// Ticks that set a price; those that may set the last one, as soon as there is one.
+    private var open = TickInput(time: Int64.max, feed: .none)
+    private var close = TickInput(time: Int64.min, feed: .none)
+    /// Of the first tick that took effect.
+    private var feed = SymbolTable.Feed.none
+    private var hasLast = false
+    var flags: BarFlags = []
+    var excluded = Bar.Excluded()
+
+    /// Nothing came, not even an exclusion.
+    var isEmpty: Bool { firstTime > lastTime && excluded == Bar.Excluded() }
+    var hasTicks: Bool { firstTime <= lastTime }
+    var isNotionalSaturated: Bool { notionalCarry != 0 }
+
+    mutating func add(_ tick: TickInput, _ sources: SourceTable) {
+        excluded.count(tick.note)
+        guard !tick.effect.isEmpty else { return }
+        firstTime = min(firstTime, tick.time)
+        lastTime = max(lastTime, tick.time)
+        meet(tick.feed)
+        if tick.effect.contains(.volume) {
+            let product = tick.price.multipliedFullWidth(by: tick.size)
+            volume &+= Int128(tick.size)
+            add(notional: Int128(_low: product.low, _high: product.high), carry: 0)
+        }
+        guard tick.setsPrice else { return }
+        trades &+= 1
+        addEnds(tick, tick, isLast: tick.effect.contains(.last), isFirst: trades == 1, sources)
+        guard tick.effect.contains(.range) else { return }
+        high = max(high, tick.price)
+        low = min(low, tick.price)
+    }
+
+    mutating func merge(_ other: TickSums, _ sources: SourceTable) {
+        excluded.add(other.excluded)
+        flags.formUnion(other.flags)
+        guard other.hasTicks else { return }
+        firstTime = min(firstTime, other.firstTime)
+        lastTime = max(lastTime, other.lastTime)
+        meet(other.feed)
+        volume &+= other.volume
+        add(notional: other.notional, carry: other.notionalCarry)
+        guard other.trades > 0 else { return }
+        addEnds(other.open, other.close, isLast: other.hasLast, isFirst: trades == 0, sources)
+        high = max(high, other.high)
+        low = min(low, other.low)
+        trades &+= other.trades
+    }
+
+    private mutating func meet(_ other: SymbolTable.Feed) {
+        if feed == .none { feed = other }
+        if feed != other { flags.insert(.mixedProviders) }
+    }
+
+    private mutating func add(notional other: Int128, carry: Int32) {
+        let (sum, overflow) = notional.addingReportingOverflow(other)
+        notional = sum
+        notionalCarry &+= carry
+        if overflow { notionalCarry &+= other < 0 ? -1 : 1 }
+    }
+
+    private mutating func addEnds(
+        _ first: TickInput, _ last: TickInput, isLast: Bool, isFirst: Bool,
+        _ sources: SourceTable
+    ) {
+        if isFirst || isLast && !hasLast {
+            open = first
+            close = last
+            hasLast = isLast
+        } else if isLast == hasLast {
+            if first.precedes(open, sources) { open = first }
+            if close.precedes(last, sources) { close = last }
+        }
+    }
+
+    /// Nil when nothing set a price.
+    func bar(symbol: UInt32, series: UInt16, from: Int64, to: Int64) -> Bar? {
+        guard trades > 0 else { return nil }
+        var bar = Bar(
+            symbol: symbol, series: series, openTime: Timestamp(nanoseconds: from),
+            closeTime: Timestamp(nanoseconds: to))
+        bar.flags = flags
+        bar.open = Price(raw: open.price)
+        // A trade may set the close and not the range: no bar closes outside of it.
+        bar.high = Price(raw: max(high, open.price, close.price))
+        bar.low = Price(raw: min(low, open.price, close.price))
+        bar.close = Price(raw: close.price)
+        bar.trades = trades
+        bar.excluded = excluded
+        bar.volume = volume
+        bar.notional =
+            notionalCarry == 0 ? notional : notionalCarry < 0 ? Int128.min : Int128.max
+        bar.vwap = isNotionalSaturated ? .undefined : .vwap(notional: notional, volume: volume)
+        return bar
+    }
+}
+
+extension TickSums {
+    static let encodedBytes = 104 + 2 * TickInput.encodedBytes
+
+    func encode(into bytes: inout [UInt8]) {
+        bytes.append(integer: trades)
+        bytes.append(integer: firstTime)
+        bytes.append(integer: lastTime)
+        bytes.append(integer: volume)
+        bytes.append(integer: notional)
+        bytes.append(integer: notionalCarry)
+        bytes.append(integer: feed.raw)
+        bytes.append(integer: high)
+        bytes.append(integer: low)
+        bytes.append(integer: excluded.condition)
+        bytes.append(integer: excluded.oddLot)
+        bytes.append(integer: excluded.filter)
+        bytes.append(integer: excluded.undefined)
+        bytes.append(flags.rawValue)
+        bytes.append(hasLast ? 1 : 0)
+        bytes.append(contentsOf: [0, 0, 0, 0, 0, 0])
+        open.encode(into: &bytes)
+        close.encode(into: &bytes)
+    }
+
+    /// Nil: ticks cannot have added up to that.
+    init?(_ block: RawSpan, _ tables: TickTables) {
+        trades = block.uint64(at: 0)
+        firstTime = block.int64(at: 8)
+        lastTime = block.int64(at: 16)
+        volume = block.int128(at: 24)
+        notional = block.int128(at: 40)
+        notionalCarry = Int32(truncatingIfNeeded: block.uint32(at: 56))
+        feed = SymbolTable.Feed(raw: block.uint32(at: 60))
+        high = block.int64(at: 64)
+        low = block.int64(at: 72)
+        excluded = Bar.Excluded(
+            condition: block.uint32(at: 80), oddLot: block.uint32(at: 84),
+            filter: block.uint32(at: 88), undefined: block.uint32(at: 92))
+        flags = BarFlags(rawValue: block.uint8(at: 96))
+        hasLast = block.uint8(at: 97) == 1
+        guard flags.isSubset(of: [.partial, .mixedProviders]), block.uint8(at: 97) < 2,
+            block.uint16(at: 98) == 0, block.uint32(at: 100) == 0,
+            trades < CheckpointLimits.countMax, volume >= 0
+        else { return nil }
+        let ends = 104 + TickInput.encodedBytes
+        guard trades > 0 else {
+            // The ends are those of nothing, so that the bytes of one state are the same.
+            guard Self.isNothing(block.extracting(104..<ends), time: Int64.max),
+                Self.isNothing(
+                    block.extracting(ends..<ends + TickInput.encodedBytes), time: Int64.min),
+                !hasLast, high == Int64.min, low == Int64.max,
+                hasPossibleTimes(tables)
+            else { return nil }
+            return
+        }
+        guard let open = TickInput(block.extracting(104..<ends), tables),
+            let close = TickInput(
+                block.extracting(ends..<ends + TickInput.encodedBytes), tables),
+            hasPossibleTimes(tables), hasTicks, open.time >= firstTime, close.time <= lastTime,
+            open.time <= close.time, low <= high || low == Int64.max && high == Int64.min
+        else { return nil }
+        self.open = open
+        self.close = close
+    }
+
+    private static func isNothing(_ block: RawSpan, time: Int64) -> Bool {
+        var bytes: [UInt8] = []
+        TickInput(time: time, feed: .none).encode(into: &bytes)
+        return block.array == bytes
+    }
+
+    private func hasPossibleTimes(_ tables: TickTables) -> Bool {
+        guard hasTicks else {
+            return firstTime == Int64.max && lastTime == Int64.min && feed == .none
+                && volume == 0 && notional == 0 && notionalCarry == 0
+        }
+        return Timestamp(nanoseconds: firstTime).isUsable
+            && Timestamp(nanoseconds: lastTime).isUsable && tables.isKnown(feed)
+    }
+}
+
+extension Bar.Excluded {
+    /// Held at the end of its range, as every count of what comes from outside.
+    mutating func count(_ note: TickInput.Note) {
+        switch note {
+        case .none, .restart: break
+        case .condition: condition = condition.addingHeld(1)
+        case .oddLot: oddLot = oddLot.addingHeld(1)
+        case .filter: filter = filter.addingHeld(1)
+        case .undefined: undefined = undefined.addingHeld(1)
+        }
+    }
+
+    mutating func add(_ other: Bar.Excluded) {
+        condition = condition.addingHeld(other.condition)
+        oddLot = oddLot.addingHeld(other.oddLot)
+        filter = filter.addingHeld(other.filter)
+        undefined = undefined.addingHeld(other.undefined)
+    }
+}
+
+extension UInt32 {
+    fileprivate func addingHeld(_ other: UInt32) -> UInt32 {
+        let (sum, overflow) = addingReportingOverflow(other)
+        return overflow ? .max : sum
+    }
+}

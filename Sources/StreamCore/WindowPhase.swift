@@ -1,0 +1,21 @@
+/// What has become of a window so far.
+@frozen
+@usableFromInline
+struct WindowPhase: OptionSet, Sendable, BitwiseCopyable {
+    @usableFromInline let rawValue: UInt8
+
+    @inlinable @inline(__always)
+    init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// The watermark has passed its end: what changes it makes a new version.
+    static let closed = WindowPhase(rawValue: 1 << 0)
+    /// A version of its bar stands.
+    static let published = WindowPhase(rawValue: 1 << 1)
+    /// Closed, and changed since.
+    static let touched = WindowPhase(rawValue: 1 << 2)
+    /// Open and close are those of trades that may set high and low alone: the first one that may
+    /// set open and close takes their place.
+    static let rangeOnly = WindowPhase(rawValue: 1 << 3)
+
+    static let all: WindowPhase = [.closed, .published, .touched, .rangeOnly]
+}

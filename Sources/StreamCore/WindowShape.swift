@@ -1,0 +1,100 @@
+/// Where the windows of one series lie in time.
+struct WindowShape: Sendable {
+    /// [start, end), in nanoseconds since 1970.
+    struct Bounds: Hashable, Sendable, BitwiseCopyable {
+        var start: Int64
+        var end: Int64
+
+        func overlaps(from: Int64, to: Int64) -> Bool { start < to && end > from }
+    }
+
+    private enum Kind: Sendable {
+        case aligned
+        case overlapping
+        case session
+    }
+
+    private let kind: Kind
+    /// 0: the whole session.
+    private let width: Int64
+    private let hop: Int64
+    private let sessions: SessionCalendar?
+
+    init(_ window: WindowRule, calendar: SessionCalendar?) {
+        width = window.widthNanoseconds
+        switch window {
+        case .sliding(_, let hop):
+            kind = .overlapping
+            self.hop = hop
+            sessions = nil
+        case .session:
+            kind = .session
+            hop = width
+            sessions = calendar
+        case .tumbling, .inactivity, .ticks, .volume, .dollars:
+            precondition(window.isByTime, "the clock does not end these windows: \(window)")
+            kind = .aligned
+            hop = width
+            sessions = nil
+        }
+    }
+
+    /// Windows that hold one tick.
+    var overlap: Int64 { kind == .overlapping ? width / hop : 1 }
+
+    var isOverlapping: Bool { kind == .overlapping }
+
+    /// The last window that holds a time; nil outside of the sessions.
+    func newest(holding time: Int64) -> Bounds? {
+        guard kind == .session else {
+            let start = Self.floor(time, to: hop)
+            return Bounds(start: start, end: start + width)
+        }
+        guard let session = sessions?.session(at: time) else { return nil }
+        guard width > 0 else { return Bounds(start: session.open, end: session.close) }
+        let start = session.open + (time - session.open) / width * width
+        return Bounds(start: start, end: min(start + width, session.close))
+    }
+
+    /// The window before, when it holds the time, too.
+    func older(than bounds: Bounds, holding time: Int64) -> Bounds? {
+        guard kind == .overlapping, bounds.end - hop > time else { return nil }
+        return Bounds(start: bounds.start - hop, end: bounds.end - hop)
+    }
+
+    /// The first window that begins at the end of this one or later. Of windows that do not
+    /// overlap; nil behind the last session, and behind all usable times.
+    func next(after bounds: Bounds) -> Bounds? {
+        guard bounds.end < StreamLimits.eventTimeNanosecondsMax else { return nil }
+        guard kind == .session else { return newest(holding: bounds.end) }
+        if let window = newest(holding: bounds.end) { return window }
+        guard let sessions, let index = sessions.index(notAfter: bounds.start),
+            index + 1 < sessions.sessions.count
+        else { return nil }
+        return newest(holding: sessions.sessions[index + 1].open)
+    }
+
+    /// Nil: none begins there.
+    func window(startingAt start: Int64) -> Bounds? {
+        let limit = StreamLimits.eventTimeNanosecondsMax
+        guard start < limit, start >= -limit - StreamLimits.dayNanoseconds,
+            let bounds = newest(holding: start), bounds.start == start
+        else { return nil }
+        return bounds
+    }
+
+    /// From the start of the first to the end of the last window that overlaps [from, to).
+    func extent(from: Int64, to: Int64) -> Bounds {
+        let limit = StreamLimits.eventTimeNanosecondsMax
+        let first = min(max(from, -limit), limit - 1)
+        let last = min(max(to, first + 1), limit) - 1
+        var start = newest(holding: first)?.start ?? first
+        if kind == .overlapping { start -= width - hop }
+        return Bounds(start: start, end: newest(holding: last)?.end ?? last + 1)
+    }
+
+    private static func floor(_ time: Int64, to width: Int64) -> Int64 {
+        let remainder = time % width
+        return time - (remainder < 0 ? remainder + width : remainder)
+    }
+}

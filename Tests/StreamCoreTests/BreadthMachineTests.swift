@@ -1,0 +1,277 @@
+import MarketModel
+import Primitives
+import Testing
+
+@testable import StreamCore
+
+/// Hours of some days of a few symbols in two partitions, and the measures by the obvious way.
+private struct BreadthRun {
+    struct Place: Hashable, Comparable {
+        var window: Int64
+        var measure: Int
+
+        static func < (left: Place, right: Place) -> Bool {
+            (left.window, left.measure) < (right.window, right.measure)
+        }
+    }
+
+    static let hour: Int64 = 3_600_000_000_000
+    static let day = 24 * hour
+    /// 1970-01-02.
+    static let origin = day
+    static let days = 5
+    static let measures: [BreadthMeasure] = [
+        .advanceDecline, .advanceDeclineRatio, .newHighs(days: 2), .newLows(days: 3),
+        .aboveAverage(days: 2), .newHighs(days: 1),
+    ]
+
+    let series: BarSeries
+    let rule: BreadthRule
+    var machine: BreadthMachine
+    var values: [BreadthValue] = []
+    var warm: [UInt32: [Int64: Bar]] = [:]
+    /// By symbol and open time: the last version.
+    var bars: [UInt32: [Int64: Bar]] = [:]
+    var windows: Set<Int64> = []
+    var random: SeededRandom
+
+    init(seed: UInt64) throws {
+        random = SeededRandom(seed: seed)
+        let name = try #require(SeriesName("1h"))
+        series = try BarSeries(
+            name: name, window: .tumbling(width: Self.hour), lateness: 30 * Self.hour)
+        rule = BreadthRule(series: name, universe: [], measures: Self.measures)
+        machine = BreadthMachine(rule: rule, series: series, calendar: nil, partitions: 2)
+    }
+
+    static func bar(_ symbol: UInt32, at time: Int64, _ prices: [Int64]) -> Bar {
+        var bar = Bar(
+            symbol: symbol, series: 0, openTime: Timestamp(nanoseconds: time),
+            closeTime: Timestamp(nanoseconds: time + hour))
+        bar.open = Price(raw: prices[0])
+        bar.close = Price(raw: prices[prices.count - 1])
+        bar.high = Price(raw: prices.max() ?? 0)
+        bar.low = Price(raw: prices.min() ?? 0)
+        bar.trades = UInt64(prices.count)
+        return bar
+    }
+
+    static func date(_ time: Int64) -> Int32 { Int32(19_700_101 + time / day) }
+
+    private mutating func prices() -> [Int64] {
+        (0..<3).map { _ in Int64.random(in: -20...20, using: &random) }
+    }
+
+    mutating func run(restoring: Bool) throws {
+        var symbols: [UInt32] = []
+        for index in 0..<7 {
+            let number = machine.symbol(try symbolName("S\(index)"))
+            symbols.append(try #require(number))
+        }
+        for symbol in symbols {
+            for back in 1...3 where Bool.random(using: &random) {
+                let time = Self.origin - Int64(back) * Self.day
+                let bar = Self.bar(symbol, at: time + 100 * Self.day, prices())
+                warm[symbol, default: [:]][time] = bar
+                machine.warm(
+                    symbol, day: Self.date(time), close: bar.close, high: bar.high, low: bar.low)
+            }
+        }
+        for step in 0..<Int64(Self.days * 24) {
+            for symbol in symbols where Int.random(in: 0..<3, using: &random) > 0 {
+                let back = Int64.random(in: 0...25, using: &random)
+                let isLate = Int.random(in: 0..<6, using: &random) == 0
+                give(symbol, at: Self.origin + max(0, step - (isLate ? back : 0)) * Self.hour)
+            }
+            let reached = Timestamp(nanoseconds: Self.origin + (step + 1) * Self.hour)
+            machine.advance(partition: 0, watermark: reached, into: &values)
+            if Bool.random(using: &random) {
+                machine.advance(partition: 1, watermark: reached, into: &values)
+            }
+            if restoring, step.isMultiple(of: 13) { try restore() }
+        }
+        let end = Timestamp(nanoseconds: Self.origin + Int64(Self.days) * Self.day)
+        machine.advance(partition: 1, watermark: end, into: &values)
+    }
+
+    private mutating func give(_ symbol: UInt32, at time: Int64) {
+        var bar = Self.bar(symbol, at: time, prices())
+        if bars[symbol]?[time] != nil, Bool.random(using: &random) {
+            bar.trades = 0
+            bar.flags = [.final, .withdrawn]
+        } else {
+            windows.insert(time)
+        }
+        bar.reason = BarReason.late.rawValue
+        bars[symbol, default: [:]][time] = bar
+        machine.bar(bar)
+    }
+
+    private mutating func restore() throws {
+        let bytes = snapshot
+        machine = try bytes.withRawSpan { span throws(CheckpointError) in
+            try BreadthMachine(
+                rule: rule, series: series, calendar: nil, partitions: 2, restoring: span)
+        }
+        #expect(snapshot == bytes)
+    }
+
+    var snapshot: [UInt8] {
+        var bytes: [UInt8] = []
+        machine.encode(into: &bytes)
+        return bytes
+    }
+
+    var last: [Place: BreadthResult] {
+        var last: [Place: BreadthResult] = [:]
+        for value in values {
+            let place = Place(window: value.openTime.nanoseconds, measure: value.measure)
+            last[place] = BreadthResult(value: value.value, symbols: value.symbols)
+        }
+        return last
+    }
+
+    // MARK: the obvious way
+
+    var naive: [Place: BreadthResult] {
+        var found: [Place: BreadthResult] = [:]
+        for window in windows {
+            for (index, measure) in Self.measures.enumerated() {
+                found[Place(window: window, measure: index)] = naive(measure, window)
+            }
+        }
+        return found
+    }
+
+    private func naive(_ measure: BreadthMeasure, _ window: Int64) -> BreadthResult {
+        var above = 0
+        var below = 0
+        var symbols = 0
+        for (symbol, all) in bars {
+            let real = all.filter { $0.value.trades > 0 }
+            let today = real.filter { $0.key / Self.day == window / Self.day && $0.key <= window }
+            guard let last = today.max(by: { $0.key < $1.key })?.value else { continue }
+            let first = real.keys.min().map { $0 / Self.day } ?? 0
+            var days: [Int64: [Bar]] = [:]
+            for (time, bar) in warm[symbol] ?? [:] where time / Self.day < first {
+                days[time / Self.day] = [bar]
+            }
+            for (time, bar) in real.sorted(by: { $0.key < $1.key })
+            where time / Self.day < window / Self.day {
+                days[time / Self.day, default: []].append(bar)
+            }
+            let before = days.sorted { $0.key < $1.key }.map(\.value).suffix(measure.days)
+            guard before.count == measure.days else { continue }
+            symbols += 1
+            let high = before.flatMap { $0.map(\.high.raw) }.max() ?? 0
+            let low = before.flatMap { $0.map(\.low.raw) }.min() ?? 0
+            let closes = before.compactMap { $0.last?.close.raw }
+            switch measure {
+            case .advanceDecline, .advanceDeclineRatio:
+                above += last.close.raw > closes[0] ? 1 : 0
+                below += last.close.raw < closes[0] ? 1 : 0
+            case .newHighs: above += today.values.contains { $0.high.raw > high } ? 1 : 0
+            case .newLows: above += today.values.contains { $0.low.raw < low } ? 1 : 0
+            case .aboveAverage:
+                let mean = Double(closes.reduce(0, +)) / Double(closes.count)
+                above += Double(last.close.raw) > mean ? 1 : 0
+            }
+        }
+        return result(measure, above, below, symbols)
+    }
+
+    private func result(
+        _ measure: BreadthMeasure, _ above: Int, _ below: Int, _ symbols: Int
+    ) -> BreadthResult {
+        func share(_ count: Int, _ divisor: Int) -> Int128 {
+            guard divisor > 0 else { return IndicatorValue.undefined }
+            return Int128((Double(count) / Double(divisor) * 1e9).rounded())
+        }
+        let value: Int128 =
+            switch measure {
+            case .advanceDecline: Int128(above - below) * 1_000_000_000
+            case .advanceDeclineRatio: share(above, below)
+            case .newHighs, .newLows: Int128(above) * 1_000_000_000
+            case .aboveAverage: share(above, symbols)
+            }
+        return BreadthResult(value: value, symbols: UInt32(symbols))
+    }
+}
+
+@Suite("Breadth of a universe") struct BreadthMachineTests {
+    static let seeds: [UInt64] = Array(1...10)
+
+    @Test("the last values of all windows are those of a naive calculation", arguments: seeds)
+    func naive(seed: UInt64) throws {
+        var run = try BreadthRun(seed: seed)
+        try run.run(restoring: seed.isMultiple(of: 2))
+        let last = run.last
+        let naive = run.naive
+        let different = Set(last.keys).union(naive.keys).filter { last[$0] != naive[$0] }.sorted()
+        let shown = different.prefix(3).map {
+            "\($0): \(String(describing: last[$0])), not \(String(describing: naive[$0]))"
+        }
+        #expect(shown.isEmpty, "seed \(seed), \(different.count) of \(naive.count)")
+        #expect(naive.count > 500)
+        #expect(run.machine.counters.late == 0)
+    }
+
+    @Test("a restored machine goes on with the same values", arguments: seeds)
+    func restored(seed: UInt64) throws {
+        var plain = try BreadthRun(seed: seed)
+        var restored = try BreadthRun(seed: seed)
+        try plain.run(restoring: false)
+        try restored.run(restoring: true)
+        #expect(plain.values == restored.values, "seed \(seed)")
+        #expect(plain.snapshot == restored.snapshot, "seed \(seed)")
+    }
+
+    @Test("a ratio without decliners is undefined, and the share of none, too")
+    func undefined() throws {
+        var run = try BreadthRun(seed: 1)
+        let symbol = try #require(run.machine.symbol(try symbolName("A")))
+        run.machine.warm(
+            symbol, day: 19_700_101, close: Price(raw: 5), high: Price(raw: 9), low: Price(raw: 1))
+        run.machine.bar(BreadthRun.bar(symbol, at: BreadthRun.origin, [6, 10, 7]))
+        let end = Timestamp(nanoseconds: BreadthRun.origin + BreadthRun.hour)
+        run.machine.advance(partition: 0, watermark: end, into: &run.values)
+        #expect(run.values.isEmpty, "the other partition has not come so far")
+        run.machine.advance(partition: 1, watermark: end, into: &run.values)
+        let found = run.values.map { BreadthResult(value: $0.value, symbols: $0.symbols) }
+        let one: Int128 = 1_000_000_000
+        #expect(
+            found == [
+                BreadthResult(value: one, symbols: 1),
+                BreadthResult(value: IndicatorValue.undefined, symbols: 1),
+                BreadthResult(value: 0, symbols: 0), BreadthResult(value: 0, symbols: 0),
+                BreadthResult(value: IndicatorValue.undefined, symbols: 0),
+                BreadthResult(value: one, symbols: 1),
+            ])
+    }
+
+    @Test("bars outside of the sessions of a calendar count for nothing")
+    func sessions() throws {
+        let run = try BreadthRun(seed: 1)
+        let session = SessionCalendar.Session(
+            open: BreadthRun.origin, close: BreadthRun.origin + 2 * BreadthRun.hour,
+            day: 19_700_102)
+        let calendar = try #require(SessionCalendar(name: "test", sessions: [session]))
+        var machine = BreadthMachine(
+            rule: run.rule, series: run.series, calendar: calendar, partitions: 1)
+        let symbol = try #require(machine.symbol(try symbolName("A")))
+        machine.bar(BreadthRun.bar(symbol, at: BreadthRun.origin + BreadthRun.hour, [1, 2]))
+        machine.bar(BreadthRun.bar(symbol, at: BreadthRun.origin + 2 * BreadthRun.hour, [1, 2]))
+        #expect(machine.counters.outsideSession == 1)
+        #expect(machine.openWindows == 1)
+    }
+
+    @Test("a symbol that is not in the universe has no number")
+    func universe() throws {
+        var rule = try BreadthRun(seed: 1).rule
+        rule.universe = [try symbolName("A")]
+        var machine = BreadthMachine(
+            rule: rule, series: try BreadthRun(seed: 1).series, calendar: nil, partitions: 1)
+        #expect(machine.symbol(try symbolName("A")) == 0)
+        #expect(machine.symbol(try symbolName("B")) == nil)
+    }
+}

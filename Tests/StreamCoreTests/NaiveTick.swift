@@ -1,0 +1,112 @@
+import MarketModel
+import Primitives
+
+@testable import StreamCore
+
+/// A tick as the naive calculation sees it: what it says, and what of it the rules let count.
+struct NaiveTick {
+    let time: Int64
+    let source: SourceName
+    let provider: String
+    let ordinal: UInt64
+    var price: Int64 = 0
+    var size: Int64 = 0
+    var setsLast = false
+    var setsRange = false
+    var addsVolume = false
+    var isBackfilled = false
+    /// Why it is left out; nil when it sets a price.
+    var left: String?
+
+    var setsPrice: Bool { setsLast || setsRange }
+    /// A tick that would have changed a bar is worth a line in the list of late ones.
+    var changesSomething: Bool { setsPrice || addsVolume }
+
+    private init(
+        _ header: TickHeader, _ feed: (source: SourceName, provider: String), _ ordinal: UInt64
+    ) {
+        time =
+            (header.providerTime.isDefined ? header.providerTime : header.receiveTime).nanoseconds
+        source = feed.source
+        provider = feed.provider
+        isBackfilled = header.flags.contains(.backfilled)
+        self.ordinal = ordinal
+        let isEvent = header.action == 0 && !header.flags.contains(.snapshot)
+        left = isEvent ? nil : "filter"
+    }
+
+    init(excluded header: TickHeader, _ feed: (source: SourceName, provider: String)) {
+        self.init(header, feed, 0)
+        left = "filter"
+    }
+
+    init(
+        _ trade: Trade, _ rule: BarRule, _ feed: (source: SourceName, provider: String),
+        _ ordinal: UInt64
+    ) {
+        self.init(trade.header, feed, ordinal)
+        guard left == nil else { return }
+        guard trade.price.isDefined, trade.size.isDefined, trade.size.raw >= 0 else {
+            left = "undefined"
+            return
+        }
+        price = trade.price.raw
+        size = trade.size.raw
+        var effects: [TradeEffect] = [.last, .range, .volume]
+        let listed = rule.conditions?.listed ?? []
+        for code in trade.conditions.text {
+            guard let found = listed.first(where: { $0.code == code }) else { continue }
+            effects = effects.filter { found.effect.contains($0) }
+        }
+        var reason = "condition"
+        if case .volumeOnly(let below) = rule.oddLots, trade.size < below {
+            effects = effects.filter { $0 == .volume }
+            reason = "oddLot"
+        }
+        if case .exclude(let below) = rule.oddLots, trade.size < below {
+            effects = []
+            reason = "oddLot"
+        }
+        setsLast = effects.contains(.last)
+        setsRange = effects.contains(.range)
+        addsVolume = effects.contains(.volume)
+        left = setsPrice ? nil : reason
+    }
+
+    init(
+        _ quote: Quote, _ rule: BarRule, _ feed: (source: SourceName, provider: String),
+        _ ordinal: UInt64
+    ) {
+        self.init(quote.header, feed, ordinal)
+        guard left == nil else { return }
+        let bid = quote.bidPrice.isDefined ? Int128(quote.bidPrice.raw) : nil
+        let ask = quote.askPrice.isDefined ? Int128(quote.askPrice.raw) : nil
+        let value: Int128? =
+            switch rule.field {
+            case .bid: bid
+            case .ask: ask
+            case .middle: bid.flatMap { bid in ask.map { Self.half(bid + $0) } }
+            case .spread: bid.flatMap { bid in ask.map { $0 - bid } }
+            case .trade: nil
+            }
+        guard let value, let raw = Int64(exactly: value), raw != Int64.max else {
+            left = "undefined"
+            return
+        }
+        price = raw
+        setsLast = true
+        setsRange = true
+        addsVolume = true
+    }
+
+    private static func half(_ sum: Int128) -> Int128 {
+        sum >= 0 ? sum / 2 : -((1 - sum) / 2)
+    }
+
+    static func count(_ reasons: [String?]) -> Bar.Excluded {
+        func count(_ reason: String) -> UInt32 { UInt32(reasons.count { $0 == reason }) }
+        return Bar.Excluded(
+            condition: count("condition"), oddLot: count("oddLot"), filter: count("filter"),
+            undefined: count("undefined"))
+    }
+}

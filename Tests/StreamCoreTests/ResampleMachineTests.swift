@@ -1,0 +1,205 @@
+import MarketModel
+import Primitives
+import Testing
+
+@testable import StreamCore
+
+/// A finer series, what is resampled from it, and the same series made from the ticks.
+private struct ResampleRun {
+    var fine: BarMachine
+    var coarse: ResampleMachine
+    var direct: BarMachine
+    var resampled: [Bar] = []
+    var expected: [Bar] = []
+    /// Through bytes before every so many events.
+    var restoresEvery = Int.max
+    private var events = 0
+
+    static let lateness = 200 * RandomTape.second
+
+    init(_ windows: [WindowRule], lateness: Int64 = Self.lateness) throws {
+        let second = RandomTape.second
+        let from = try BarSeries(
+            name: try #require(SeriesName("fine")), window: .tumbling(width: second),
+            lateness: lateness)
+        var series: [BarSeries] = []
+        for (index, window) in windows.enumerated() {
+            series.append(
+                try BarSeries(
+                    name: try #require(SeriesName("c\(index)")), window: window,
+                    lateness: lateness))
+        }
+        let set = try BarSeriesSet(series)
+        fine = BarMachine(rule: BarRule(series: try BarSeriesSet([from])), calendar: nil)
+        fine.tellsEmptyWindows = true
+        coarse = ResampleMachine(rule: ResampleRule(from: from.name, series: set), from: from)
+        direct = BarMachine(rule: BarRule(series: set), calendar: nil)
+    }
+
+    static func mixed(lateness: Int64 = Self.lateness) throws -> ResampleRun {
+        let second = RandomTape.second
+        return try ResampleRun(
+            [
+                .tumbling(width: 5 * second), .tumbling(width: 60 * second),
+                .sliding(width: 12 * second, hop: 4 * second),
+            ], lateness: lateness)
+    }
+
+    mutating func feed(_ tape: some Sequence<TapeEvent>) throws {
+        for event in tape {
+            events += 1
+            if events.isMultiple(of: restoresEvery) { try restore() }
+            feed(event)
+        }
+    }
+
+    private mutating func restore() throws {
+        let bytes = coarse.snapshot
+        let (rule, from) = (coarse.rule, coarse.from)
+        coarse = try bytes.withRawSpan { span throws(CheckpointError) in
+            try ResampleMachine(rule: rule, from: from, restoring: span)
+        }
+        #expect(coarse.snapshot == bytes)
+    }
+
+    private mutating func index(of source: SourceName) -> Int {
+        _ = fine.source(source, firstSeen: .undefined)
+        _ = direct.source(source, firstSeen: .undefined)
+        return coarse.source(source, firstSeen: .undefined) ?? BarMachine.noSource
+    }
+
+    mutating func feed(_ event: TapeEvent) {
+        switch event {
+        case .source(let name): _ = index(of: name)
+        case .definition(let subscription, let source):
+            let source = index(of: source)
+            _ = fine.symbol(subscription, source: source)
+            _ = direct.symbol(subscription, source: source)
+            _ = coarse.symbol(subscription, source: source)
+        case .trade(var trade, let symbol, let source, let ordinal):
+            trade.header.symbol = fine.symbols.index(of: symbol) ?? BarMachine.noSymbol
+            fine.trade(trade, source: index(of: source), ordinal: ordinal)
+            direct.trade(trade, source: index(of: source), ordinal: ordinal)
+        case .quote, .excluded: break
+        case .watermark(let source, let time):
+            let source = index(of: source)
+            var bars: [Bar] = []
+            fine.advance(source: source, watermark: time, into: &bars)
+            for bar in bars { coarse.bar(bar) }
+            coarse.advance(source: source, watermark: time, into: &resampled)
+            direct.advance(source: source, watermark: time, into: &expected)
+        }
+    }
+
+    /// The last version of each bar. Which provider a finer bar is from is known by its time only.
+    func last(_ bars: [Bar]) -> [NumberedBar] {
+        var order: [NumberedBar.Key: NumberedBar] = [:]
+        for bar in bars {
+            let named = NumberedBar(
+                symbol: fine.symbols.symbol(at: bar.symbol).text,
+                series: coarse.rule.series.all[Int(bar.series)].name.text, number: 0,
+                flags: bar.flags.subtracting(.mixedProviders),
+                openTime: bar.openTime.nanoseconds, closeTime: bar.closeTime.nanoseconds,
+                prices: [bar.open, bar.high, bar.low, bar.close, bar.vwap].map(\.raw),
+                trades: bar.trades, excluded: bar.excluded, volume: bar.volume,
+                notional: bar.notional)
+            order[named.key] = bar.flags.contains(.withdrawn) ? nil : named
+        }
+        return Array(order.values)
+    }
+
+    /// As an owner does it that reads the tape again: ticks into a repair machine of the finer
+    /// series, all of its bars in the extents into one of the coarser ones.
+    mutating func repair(_ tape: [TapeEvent], _ ranges: [DirtyRange]) {
+        let extents = ranges.map { range in
+            let (from, to) = coarse.extent(of: range)
+            return DirtyRange(symbol: range.symbol, from: from, to: to, reason: range.reason)
+        }
+        var fineRepair = fine.repairMachine(for: extents)
+        var directRepair = direct.repairMachine(for: extents)
+        for event in tape {
+            switch event {
+            case .source, .quote, .excluded, .watermark: break
+            case .definition(let subscription, let source):
+                let source = index(of: source)
+                _ = fineRepair.symbol(subscription, source: source)
+                _ = directRepair.symbol(subscription, source: source)
+            case .trade(var trade, let symbol, let source, let ordinal):
+                trade.header.symbol = fine.symbols.index(of: symbol) ?? BarMachine.noSymbol
+                fineRepair.trade(trade, source: index(of: source), ordinal: ordinal)
+                directRepair.trade(trade, source: index(of: source), ordinal: ordinal)
+            }
+        }
+        var published: [Bar] = []
+        fine.absorb(fineRepair, extents, into: &published)
+        var coarseRepair = coarse.repairMachine()
+        for bar in published { coarseRepair.bar(bar) }
+        coarse.absorb(coarseRepair, ranges, into: &resampled)
+        direct.absorb(directRepair, extents, into: &expected)
+    }
+}
+
+@Suite("Bars from bars by seed") struct ResampleMachinePropertyTests {
+    static let seeds: [UInt64] = Array(1...40)
+
+    @Test("bars from bars are the bars from ticks", arguments: seeds)
+    func equal(seed: UInt64) throws {
+        var run = try ResampleRun.mixed()
+        if seed.isMultiple(of: 3) { run.restoresEvery = 37 }
+        try run.feed(RandomTape(seed: seed).events)
+        #expect(
+            difference(run.last(run.resampled), run.last(run.expected)) == "", "seed \(seed)")
+        #expect(run.coarse.counters.late == 0, "seed \(seed)")
+    }
+
+    @Test("restored at any point, a run goes on with the same output", arguments: seeds)
+    func restored(seed: UInt64) throws {
+        let tape = RandomTape(seed: seed).events
+        var plain = try ResampleRun.mixed(lateness: 5 * RandomTape.second)
+        var restored = plain
+        restored.restoresEvery = 11
+        try plain.feed(tape)
+        try restored.feed(tape)
+        let isSame = plain.resampled == restored.resampled
+        #expect(isSame, "seed \(seed)")
+        #expect(plain.coarse.snapshot == restored.coarse.snapshot, "seed \(seed)")
+    }
+
+    @Test("a repair gives the bars that a repair from ticks gives", arguments: seeds)
+    func repaired(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed ^ 0x4e9a)
+        let tape = RandomTape(seed: seed).events
+        var run = try ResampleRun([
+            .tumbling(width: 5 * RandomTape.second), .tumbling(width: 60 * RandomTape.second),
+        ])
+        let at = Int.random(in: tape.count / 2...tape.count, using: &random)
+        try run.feed(tape[..<at])
+        var ranges: [DirtyRange] = []
+        for symbol in 0..<run.fine.symbols.count {
+            for event in tape[..<at] {
+                guard case .trade(let trade, _, _, _) = event,
+                    Int.random(in: 0..<40, using: &random) == 0
+                else { continue }
+                let from = trade.header.eventTime.nanoseconds
+                let length = Int64.random(in: 1...9, using: &random) * RandomTape.second
+                ranges.append(
+                    DirtyRange(
+                        symbol: UInt32(symbol), from: from, to: from + length,
+                        reason: BarReason.backfill.rawValue))
+            }
+        }
+        run.repair(Array(tape[..<at]), ranges)
+        try run.feed(tape[at...])
+        let resampled = run.last(run.resampled).map { $0.without(.partial) }
+        let expected = run.last(run.expected).map { $0.without(.partial) }
+        #expect(difference(resampled, expected) == "", "seed \(seed)")
+    }
+}
+
+extension ResampleMachine {
+    fileprivate var snapshot: [UInt8] {
+        var bytes: [UInt8] = []
+        encode(into: &bytes)
+        return bytes
+    }
+}

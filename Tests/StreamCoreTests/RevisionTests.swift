@@ -1,0 +1,276 @@
+import MarketModel
+import Primitives
+import Testing
+
+@testable import StreamCore
+
+/// Late ticks, revisions and repairs, one case at a time. Times in units of 100 ms.
+@Suite struct RevisionTests {
+    private static let second: Int64 = 1_000_000_000
+
+    private static func reasons(_ bars: some Sequence<Bar>) -> [BarReason?] {
+        bars.map { BarReason(rawValue: $0.reason) }
+    }
+
+    @Test("a late tick makes one new version at the next watermark, however many there are")
+    func late() throws {
+        var run = try SmallRun(lateness: 5 * Self.second)
+        run.trade(at: 5, 10)
+        run.advance(to: 10)
+        run.trade(at: 2, 7)
+        run.trade(at: 8, 12)
+        run.advance(to: 10)
+        run.advance(to: 30)
+        #expect(Self.reasons(run.closed) == [.closed, .late])
+        #expect(run.closed.map(\.trades) == [1, 3])
+        #expect(
+            run.closed.last.map { [$0.open, $0.high, $0.low, $0.close].map(\.raw) } == [
+                7, 12, 7, 12,
+            ])
+        #expect(run.machine.counters.series[0].revisions == 1)
+        #expect(run.machine.counters.isBalanced)
+    }
+
+    @Test("a window takes ticks until the watermark reaches its end and its lateness")
+    func expiry() throws {
+        var run = try SmallRun(lateness: 5 * Self.second)
+        run.trade(at: 5)
+        run.machine.advance(
+            source: run.source, watermark: Timestamp(nanoseconds: 6 * Self.second - 1),
+            into: &run.closed)
+        run.trade(at: 6)
+        run.advance(to: 60)
+        run.trade(at: 7)
+        run.advance(to: 61)
+        #expect(run.closed.map(\.trades) == [1, 2])
+        #expect(run.late.map(\.ordinal) == [3])
+        #expect(run.late.first?.closeTime == Timestamp(nanoseconds: Self.second))
+        #expect(run.machine.openWindows == 0)
+        #expect(run.machine.counters.isBalanced)
+    }
+
+    @Test("a late tick of a window without a bar opens one")
+    func opens() throws {
+        var run = try SmallRun(lateness: 5 * Self.second)
+        run.advance(to: 30)
+        run.trade(at: 15, 4)
+        #expect(run.closed.isEmpty)
+        run.advance(to: 30)
+        #expect(Self.reasons(run.closed) == [.late])
+        #expect(run.closed.map(\.openTime.nanoseconds) == [Self.second])
+    }
+
+    @Test("windows that close and windows that are revised come in one order")
+    func order() throws {
+        var run = try SmallRun(["1s", "2s"], lateness: 9 * Self.second)
+        run.trade(at: 5)
+        run.advance(to: 20)
+        run.trade(at: 25)
+        run.trade(at: 8)
+        run.advance(to: 40)
+        let versions = run.closed.dropFirst(2)
+        #expect(versions.map(\.closeTime.nanoseconds) == [1, 2, 3, 4].map { $0 * Self.second })
+        #expect(Self.reasons(versions) == [.late, .late, .closed, .closed])
+    }
+
+    @Test("empty windows are handed out only when they are asked for")
+    func tellsEmpty() throws {
+        for tells in [false, true] {
+            var run = try SmallRun()
+            run.machine.tellsEmptyWindows = tells
+            run.trade(at: 5) { $0.price = .undefined }
+            run.advance(to: 10)
+            #expect(run.closed.count == (tells ? 1 : 0))
+            #expect(run.closed.allSatisfy { $0.trades == 0 && !$0.open.isDefined })
+        }
+    }
+
+    @Test("a tick that was kept back is counted in its window")
+    func excluded() throws {
+        var run = try SmallRun(lateness: 5 * Self.second)
+        let time = Timestamp(nanoseconds: 1)
+        let header = TickHeader(symbol: run.symbol, providerTime: time, receiveTime: time)
+        run.machine.exclude(header, source: run.source)
+        run.trade(at: 5)
+        run.advance(to: 10)
+        run.machine.exclude(header, source: run.source)
+        run.advance(to: 20)
+        #expect(run.closed.map(\.excluded.filter) == [1, 2])
+        #expect(run.machine.counters.filter == 2)
+        #expect(run.machine.counters.isBalanced)
+    }
+
+    @Test("open bars are shown when they changed, and are not final")
+    func openBars() throws {
+        var run = try SmallRun(["1s", "2s"])
+        var open: [Bar] = []
+        run.trade(at: 5, 3)
+        run.machine.takeOpenBars(into: &open)
+        #expect(open.map(\.flags) == [[], []])
+        run.machine.takeOpenBars(into: &open)
+        #expect(open.count == 2)
+        run.trade(at: 15, 4)
+        run.advance(to: 10)
+        run.machine.takeOpenBars(into: &open)
+        #expect(open.dropFirst(2).map(\.series) == [0, 1])
+        #expect(open.last?.close.raw == 4)
+    }
+
+    // MARK: repairs
+
+    private static func range(
+        _ run: SmallRun, _ from: Int64, _ to: Int64, _ reason: BarReason
+    ) -> DirtyRange {
+        DirtyRange(
+            symbol: run.symbol, from: from * SmallRun.unit, to: to * SmallRun.unit,
+            reason: reason.rawValue)
+    }
+
+    /// Repairs with a machine that `feed` gives its ticks.
+    private static func repair(
+        _ run: inout SmallRun, _ ranges: [DirtyRange], _ feed: (inout SmallRun) -> Void
+    ) -> [Bar] {
+        var second = run
+        second.machine = run.machine.repairMachine(for: ranges)
+        feed(&second)
+        var versions: [Bar] = []
+        run.machine.absorb(second.machine, ranges, into: &versions)
+        return versions
+    }
+
+    @Test("a window whose trades were all cancelled is withdrawn, one without any is left alone")
+    func withdrawn() throws {
+        var run = try SmallRun()
+        run.trade(at: 5, 10)
+        run.trade(at: 15, 11)
+        run.advance(to: 30)
+        let versions = Self.repair(&run, [Self.range(run, 0, 30, .bust)]) { second in
+            let time = Timestamp(nanoseconds: 5 * SmallRun.unit)
+            second.machine.exclude(
+                TickHeader(symbol: second.symbol, providerTime: time, receiveTime: time),
+                source: second.source)
+            second.trade(at: 15, 12)
+        }
+        #expect(Self.reasons(versions) == [.bust, .bust])
+        #expect(versions.map(\.flags) == [[.final, .withdrawn], .final])
+        #expect(
+            versions.first.map { !$0.open.isDefined && $0.trades == 0 && $0.volume == 0 } == true)
+        #expect(versions.last?.close.raw == 12)
+    }
+
+    @Test("the greatest reason wins where ranges overlap, and windows outside are not touched")
+    func reasons() throws {
+        var run = try SmallRun()
+        for time in [5, 15, 25] as [Int64] { run.trade(at: time) }
+        run.advance(to: 40)
+        let ranges = [Self.range(run, 0, 12, .bust), Self.range(run, 10, 20, .repair)]
+        let versions = Self.repair(&run, ranges) { second in
+            for time in [5, 15, 25] as [Int64] { second.trade(at: time) }
+        }
+        #expect(Self.reasons(versions) == [.bust, .repair])
+    }
+
+    @Test("an open window is replaced, and published when it closes")
+    func openWindow() throws {
+        var run = try SmallRun(["1s", "1m"])
+        run.trade(at: 5, 10)
+        run.advance(to: 10)
+        let versions = Self.repair(&run, [Self.range(run, 0, 10, .backfill)]) { second in
+            second.trade(at: 5, 10)
+            second.trade(at: 7, 20) { $0.header.flags.insert(.backfilled) }
+        }
+        #expect(versions.map(\.series) == [0])
+        #expect(versions.first?.trades == 2)
+        run.advance(to: 600)
+        #expect(run.closed.last?.series == 1 && run.closed.last?.high.raw == 20)
+        #expect(run.machine.counters.isBalanced)
+    }
+
+    @Test("a kept window goes on from its repaired state, also when no tick had opened it")
+    func kept() throws {
+        var run = try SmallRun(lateness: 9 * Self.second)
+        run.advance(to: 20)
+        _ = Self.repair(&run, [Self.range(run, 0, 10, .backfill)]) { second in
+            second.trade(at: 5, 10) { $0.header.flags.insert(.backfilled) }
+        }
+        run.trade(at: 6, 11)
+        run.advance(to: 30)
+        #expect(run.closed.map(\.trades) == [2])
+        #expect(Self.reasons(run.closed) == [.late])
+        #expect(run.machine.counters.isBalanced)
+    }
+
+    @Test("a gap makes its windows partial, its filling makes them whole again")
+    func gaps() throws {
+        var run = try SmallRun(lateness: 60 * Self.second)
+        run.trade(at: 5)
+        run.trade(at: 15)
+        run.advance(to: 30)
+        func again(_ reason: BarReason) -> [Bool] {
+            Self.repair(&run, [Self.range(run, 0, 20, reason)]) { second in
+                second.trade(at: 5)
+                second.trade(at: 15)
+            }.map { $0.flags.contains(.partial) }
+        }
+        #expect(again(.gap) == [true, true])
+        #expect(again(.bust) == [true, true])
+        #expect(again(.backfill) == [false, false])
+    }
+
+    @Test("the extent of a range holds every window of every series that overlaps it")
+    func extent() throws {
+        let sliding = try BarSeries(
+            name: try #require(SeriesName("s")),
+            window: .sliding(width: 10 * Self.second, hop: 5 * Self.second))
+        let machine = BarMachine(
+            series: try BarSeriesSet([try BarSeries("3s"), sliding]))
+        let range = DirtyRange(
+            symbol: 0, from: 16 * Self.second, to: 21 * Self.second, reason: 2)
+        let extent = machine.extent(of: range)
+        #expect(extent.from == 10 * Self.second && extent.to == 30 * Self.second)
+        let all = machine.extent(
+            of: DirtyRange(symbol: 0, from: Int64.min, to: Int64.max, reason: 2))
+        #expect(all.from == Int64.min && all.to == Int64.max)
+    }
+
+    @Test("what a repair has no room for is counted, and what stands stays")
+    func limits() throws {
+        var run = try SmallRun(limits: MachineLimits(openWindows: 2))
+        for time in [5, 15, 25] as [Int64] {
+            run.trade(at: time)
+            run.advance(to: time + 5)
+        }
+        let versions = Self.repair(&run, [Self.range(run, 0, 30, .repair)]) { second in
+            for time in [5, 15, 25] as [Int64] { second.trade(at: time) }
+        }
+        #expect(versions.map(\.openTime.nanoseconds) == [0, Self.second])
+        #expect(run.machine.counters.series[0].repairsRefused == 1)
+    }
+
+    @Test("ticks of somebody unknown to the machine do not harm it")
+    func foreign() throws {
+        var run = try SmallRun(["1m"])
+        run.trade(at: 5, 10)
+        let versions = Self.repair(&run, [Self.range(run, 0, 10, .backfill)]) { second in
+            second.trade(at: 5, 10)
+            let manual = second.machine.source(.manual, firstSeen: .undefined) ?? -1
+            _ = try? second.machine.symbol(subscription(provider: "people"), source: manual)
+            let time = Timestamp(nanoseconds: 5 * SmallRun.unit)
+            second.machine.trade(
+                Trade(
+                    header: TickHeader(
+                        symbol: second.symbol, flags: .backfilled, providerTime: time,
+                        receiveTime: time),
+                    price: Price(raw: 30), size: Quantity(raw: 1)),
+                source: manual, ordinal: 1)
+        }
+        #expect(versions.isEmpty)
+        run.trade(at: 5, 11)
+        let bytes = run.machine.snapshot
+        run.machine = try BarMachine.restored(bytes, run.machine.series)
+        run.advance(to: 600)
+        #expect(run.closed.map(\.trades) == [3])
+        #expect(run.closed.first?.flags == [.final, .mixedProviders])
+        #expect(run.machine.counters.isBalanced)
+    }
+}

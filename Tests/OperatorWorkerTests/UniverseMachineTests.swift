@@ -50,7 +50,8 @@ struct UniverseMachineTests {
             bar.trades = 1
             bar.flags = [.final]
             bar.reason = (isLate ? BarReason.late : .closed).rawValue
-            #expect(builder.append(bar))
+            let isIn = builder.append(bar)
+            #expect(isIn)
         }
         return builder.seal(
             PacketBuilder.Seal(

@@ -40,9 +40,9 @@ struct UniverseOnTapeTests {
         try scene.tell(60, ofDay: 1)
     }
 
-    /// Six numbers of each window of two times twenty.
+    /// Ten numbers of each window of two times twenty.
     private func settles(_ tape: TestTape) -> Bool {
-        eventually(within: 60) { (try? ValuesOnTape(tape).values.count) == 240 }
+        eventually(within: 60) { (try? ValuesOnTape(tape).values.count) == 400 }
     }
 
     @Test("breadth over two partitions is what a plain calculation over their bars says")
@@ -53,7 +53,9 @@ struct UniverseOnTapeTests {
         #expect(settles(tape))
         let found = try ValuesOnTape(tape)
         #expect(found.problems.isEmpty, "\(found.problems)")
-        #expect(found.values == (try ValuesOnTape.naive(tape)), "seed \(Self.seed)")
+        let naive = try ValuesOnTape.naive(tape)
+        #expect(found.values.count == naive.count, "seed \(Self.seed)")
+        for (found, expected) in zip(found.values, naive) { #expect(found == expected) }
         #expect(Set(found.values.map(\.value)).count > 4)
         #expect(try running.stop() == .success)
     }
@@ -70,7 +72,7 @@ struct UniverseOnTapeTests {
         let client = try tape.connect(first.service)
         let running = try first.start(client)
         try publish(tape) {
-            #expect(eventually(within: 60) { (try? ValuesOnTape(tape).values.count) ?? 0 > 150 })
+            #expect(eventually(within: 60) { (try? ValuesOnTape(tape).values.count) ?? 0 > 250 })
             client.close()
             _ = try running.exitCode()
         }

@@ -135,40 +135,41 @@ struct ValuesOnTape {
         }
         var values: [Plain] = []
         for start in closes.keys.sorted() {
-            let day = start / UniverseScene.day
-            var numbers: [Int128] = [0, 0, 0, 0, 0]
-            var (advancing, declining, known, priced) = (0, 0, 0, 0)
+            var (advancing, declining, highs, lows, known) = (0, 0, 0, 0, 0)
             for partition in 0..<2 {
-                let past = closes.filter { $0.key <= start && $0.value[partition] != nil }
-                func bars(_ of: Int64) -> [Bar] {
-                    past.keys.filter { $0 / UniverseScene.day == of }.sorted()
-                        .compactMap { past[$0]?[partition] }
+                let past = closes.keys.filter { $0 <= start }.sorted()
+                func bars(_ day: Int64) -> [Bar] {
+                    past.filter { $0 / UniverseScene.day == day }
+                        .compactMap { closes[$0]?[partition] }
                 }
+                let day = start / UniverseScene.day
                 let (today, before) = (bars(day), bars(day - 1))
-                guard let close = today.last?.close.raw else { continue }
-                priced += 1
-                guard let previous = before.last?.close.raw else { continue }
+                guard let close = today.last?.close, let previous = before.last?.close else {
+                    continue
+                }
                 known += 1
-                advancing += close > previous ? 1 : 0
-                declining += close < previous ? 1 : 0
-                let isHigh =
-                    today.map(\.high.raw).max() ?? 0 > before.map(\.high.raw).max() ?? 0
-                let isLow = today.map(\.low.raw).min() ?? 0 < before.map(\.low.raw).min() ?? 0
-                numbers[2] += isHigh ? 1_000_000_000 : 0
-                numbers[3] += isLow ? 1_000_000_000 : 0
+                advancing += close.raw > previous.raw ? 1 : 0
+                declining += close.raw < previous.raw ? 1 : 0
+                let (high, low) = (today.map(\.high.raw).max(), today.map(\.low.raw).min())
+                if let high, before.allSatisfy({ $0.high.raw < high }) { highs += 1 }
+                if let low, before.allSatisfy({ $0.low.raw > low }) { lows += 1 }
             }
-            let undefined = IndicatorValue.undefined
-            numbers[0] = Int128(advancing - declining) * 1_000_000_000
-            numbers[1] =
-                declining == 0 ? undefined : Int128(advancing) * 1_000_000_000 / Int128(declining)
-            numbers[4] =
-                known == 0 ? undefined : Int128(advancing) * 1_000_000_000 / Int128(known)
-            numbers.append(Int128(priced) * 1_000_000_000)
-            for (measure, value) in zip(UniverseScene.measures.map(\.name) + ["symbols"], numbers) {
+            let numbers: [Int128?] = [
+                Int128(advancing - declining), declining == 0 ? nil : Int128(advancing),
+                Int128(highs), Int128(lows), known == 0 ? nil : Int128(advancing),
+            ]
+            let divisors = [1, declining, 1, 1, known]
+            for (index, measure) in UniverseScene.measures.enumerated() {
+                let value = numbers[index].map { $0 * 1_000_000_000 / Int128(divisors[index]) }
+                values.append(plain(measure.name, start, value ?? IndicatorValue.undefined))
                 values.append(
-                    Plain(name: "market.\(measure)", start: start, value: value, revision: 0))
+                    plain("\(measure.name).symbols", start, Int128(known) * 1_000_000_000))
             }
         }
         return values
+    }
+
+    private static func plain(_ name: String, _ start: Int64, _ value: Int128) -> Plain {
+        Plain(name: "market.\(name)", start: start, value: value, revision: 0)
     }
 }

@@ -8,23 +8,25 @@ public import TapeCodec
 public struct UniverseMachine: Sendable {
     public let program: UniverseProgram
     private var state: UniverseState
-    /// By node, as text: `<node>.<measure>`.
+    /// By node and measure: `<node>.<measure>`.
     private let names: [[String]]
-    /// By node; nil: every symbol.
-    private let universes: [Set<Symbol>?]
-    private var values: [BreadthMachine.Value] = []
-    /// What the indexes of the packet at hand mean: a symbol's number, and the nodes that it and
-    /// a series belong to.
-    private var packetSymbols: [(number: UInt32, nodes: UInt64)] = []
+    private var values: [UniverseState.Value] = []
+    /// What the indexes of the packet at hand mean: of each symbol its number in every node, and
+    /// of each series the nodes that it belongs to.
+    private var packetSymbols: [UInt32?] = []
     private var packetSeries: [UInt64] = []
 
     public init(_ program: UniverseProgram) {
         self.program = program
-        state = Self.blank(program)
-        names = zip(program.nodes, state.machines).map { node, machine in
-            machine.names.map { "\(node.name).\($0)" }
+        state = UniverseState(
+            partitions: program.partitions,
+            machines: program.nodes.map {
+                BreadthMachine(
+                    rule: $0.rule, series: $0.series, calendar: $0.calendar, partitions: 1)
+            })
+        names = program.nodes.map { node in
+            node.rule.measures.map { "\(node.name).\($0.name)" }
         }
-        universes = program.nodes.map { $0.rule.universe.isEmpty ? nil : Set($0.rule.universe) }
     }
 
     /// The machine whose `encode` made these bytes, for the same program.
@@ -33,22 +35,12 @@ public struct UniverseMachine: Sendable {
         state = try UniverseState(state, restoring: bytes)
     }
 
-    private static func blank(_ program: UniverseProgram) -> UniverseState {
-        UniverseState(
-            partitions: program.partitions,
-            machines: program.nodes.map {
-                BreadthMachine(
-                    $0.rule, widthNanoseconds: $0.widthNanoseconds, lateness: $0.lateness,
-                    calendar: $0.calendar)
-            })
-    }
-
     public func encode(into bytes: inout [UInt8]) { state.encode(into: &bytes) }
 
     /// The bars of all partitions are out up to here.
-    public var watermark: Timestamp { state.clocks.watermark }
-    public var symbols: Int { state.symbols.count }
-    public var openWindows: Int { state.machines.reduce(0) { $0 + $1.openWindows } }
+    public var watermark: Timestamp { state.watermark }
+    public var symbols: Int { state.symbols }
+    public var openWindows: Int { state.openWindows }
 
     // MARK: packets
 
@@ -58,22 +50,30 @@ public struct UniverseMachine: Sendable {
     ) {
         guard header.kind == .bars, header.partition.number < program.partitions else { return }
         takeBars(packet)
-        guard state.clocks.hear(header.watermark, of: header.partition.number) else { return }
-        for node in state.machines.indices {
-            state.machines[node].advance(to: watermark, into: &values)
-            for value in values { output.append(published(value, node)) }
+        guard state.hear(header.watermark, of: header.partition.number) else { return }
+        for node in program.nodes.indices {
+            state.advance(machine: node, into: &values)
+            for value in values { publish(value, node, into: &output) }
             values.removeAll(keepingCapacity: true)
         }
     }
 
-    private func published(_ value: BreadthMachine.Value, _ node: Int) -> IndicatorValue {
-        IndicatorValue(
+    /// The value, and the number of symbols that it rests on.
+    private func publish(
+        _ told: UniverseState.Value, _ node: Int, into output: inout [IndicatorValue]
+    ) {
+        let value = told.value
+        let published = IndicatorValue(
             header: TickHeader(
-                symbol: TickHeader.noSymbol, providerTime: value.periodEnd,
-                receiveTime: value.periodEnd),
-            name: names[node][value.measure], value: value.value,
-            periodStart: value.periodStart, periodEnd: value.periodEnd,
-            revision: value.revision)
+                symbol: TickHeader.noSymbol, providerTime: value.closeTime,
+                receiveTime: value.closeTime),
+            name: names[node][value.measure], value: value.value, periodStart: value.openTime,
+            periodEnd: value.closeTime, revision: told.revision)
+        output.append(published)
+        var count = published
+        count.name += ".symbols"
+        count.value = Int128(value.symbols) * 1_000_000_000
+        output.append(count)
     }
 
     private mutating func takeBars(_ packet: RawSpan) {
@@ -92,40 +92,34 @@ public struct UniverseMachine: Sendable {
 
     private mutating func take(_ bar: Bar) {
         let (symbol, series) = (Int(bar.symbol), Int(bar.series))
-        guard symbol < packetSymbols.count, series < packetSeries.count else { return }
-        var nodes = packetSymbols[symbol].nodes & packetSeries[series]
-        while nodes != 0 {
-            let node = nodes.trailingZeroBitCount
-            nodes &= nodes &- 1
-            state.machines[node].take(bar, symbol: packetSymbols[symbol].number)
+        let nodes = program.nodes.count
+        guard symbol < packetSymbols.count / nodes, series < packetSeries.count else { return }
+        for node in 0..<nodes where packetSeries[series] & 1 << UInt64(node) != 0 {
+            guard let number = packetSymbols[symbol * nodes + node] else { continue }
+            var own = bar
+            own.symbol = number
+            state.take(own, machine: node)
         }
     }
 
     private mutating func define(_ message: MessageBounds, _ packet: RawSpan) {
+        let nodes = program.nodes
         if let (index, definition) = message.symbolDefinition(in: packet) {
             guard index < PacketLimits.definitionsMax else { return }
-            while packetSymbols.count <= index { packetSymbols.append((UInt32.max, 0)) }
-            packetSymbols[Int(index)] = known(definition.symbol)
+            while packetSymbols.count < (Int(index) + 1) * nodes.count {
+                packetSymbols.append(nil)
+            }
+            for node in nodes.indices {
+                packetSymbols[Int(index) * nodes.count + node] = state.symbol(
+                    definition.symbol, machine: node)
+            }
         } else if let (index, definition) = message.seriesDefinition(in: packet) {
             guard index < PacketLimits.definitionsMax else { return }
             while packetSeries.count <= index { packetSeries.append(0) }
-            packetSeries[Int(index)] = nodes { $0.rule.series == definition.name }
+            packetSeries[Int(index)] = 0
+            for node in nodes.indices where nodes[node].rule.series == definition.name {
+                packetSeries[Int(index)] |= 1 << UInt64(node)
+            }
         }
-    }
-
-    private mutating func known(_ symbol: Symbol) -> (number: UInt32, nodes: UInt64) {
-        var nodes: UInt64 = 0
-        for (node, universe) in universes.enumerated() where universe?.contains(symbol) ?? true {
-            nodes |= 1 << UInt64(node)
-        }
-        return nodes == 0 ? (UInt32.max, 0) : (state.index(of: symbol), nodes)
-    }
-
-    private func nodes(_ isOf: (UniverseProgram.Node) -> Bool) -> UInt64 {
-        var nodes: UInt64 = 0
-        for (index, node) in program.nodes.enumerated() where isOf(node) {
-            nodes |= 1 << UInt64(index)
-        }
-        return nodes
     }
 }

@@ -6,10 +6,8 @@ public struct UniverseProgram: Sendable {
     public struct Node: Sendable {
         public let name: String
         public let rule: BreadthRule
-        /// Of the windows of its bars.
-        public let widthNanoseconds: Int64
-        /// How long behind its end a window may still change.
-        public let lateness: Int64
+        /// The one that its rule names.
+        public let series: BarSeries
         public let calendar: SessionCalendar?
     }
 
@@ -32,8 +30,7 @@ public struct UniverseProgram: Sendable {
                 bars.widthNanoseconds > 0
             else { return nil }
             return Node(
-                name: node.name, rule: rule, widthNanoseconds: bars.widthNanoseconds,
-                lateness: bars.lateness,
+                name: node.name, rule: rule, series: bars,
                 calendar: definition.calendars.first { $0.name == calendar })
         }
         self.partitions = partitions

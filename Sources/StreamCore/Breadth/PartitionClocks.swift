@@ -5,8 +5,8 @@ public import Primitives
 /// Every partition of the tape is waited for: one that has no ticks tells its watermark all the
 /// same, because its sources' idle watermarks move it. One whose bars stand still, or that never
 /// told anything, is waited for until the others are `holdNanosecondsMax` of event time ahead of
-/// it; what it brings after that is late like any other bar. So no partition can hold everything
-/// up for ever, and the time is decided by the tape alone.
+/// it, or too many of their bars wait; what it brings after that is late like any other bar. So no
+/// partition can hold everything up for ever, and the time is decided by the tape alone.
 public struct PartitionClocks: Hashable, Sendable {
     public static let holdNanosecondsMax: Int64 = 3_600_000_000_000
 
@@ -19,12 +19,19 @@ public struct PartitionClocks: Hashable, Sendable {
         told = Array(repeating: SourceTable.noWatermark.nanoseconds, count: partitions)
     }
 
-    /// From a checkpoint; nil when the numbers do not fit.
-    init?(told: [Int64], first: Int64, least: Int64) {
-        guard least <= told.max() ?? least else { return nil }
-        self.told = told
-        self.first = first
-        self.least = least
+    init(
+        _ reader: inout StateReader, _ bytes: RawSpan, partitions: Int
+    ) throws(CheckpointError) {
+        guard try reader.uint32(in: bytes) == UInt32(partitions) else {
+            throw reader.malformed(.source)
+        }
+        first = try reader.int64(in: bytes)
+        least = try reader.int64(in: bytes)
+        told = []
+        for _ in 0..<partitions { told.append(try reader.int64(in: bytes)) }
+        guard least <= told.max() ?? least, told.allSatisfy({ $0 != Int64.max }) else {
+            throw reader.malformed(.source)
+        }
     }
 
     /// The bars of all partitions are out up to here.
@@ -37,8 +44,10 @@ public struct PartitionClocks: Hashable, Sendable {
         for time in told { bytes.append(integer: time) }
     }
 
-    /// True when all of them together moved.
-    public mutating func hear(_ watermark: Timestamp, of partition: Int) -> Bool {
+    /// True when all of them together moved. `waits` false: nobody is waited for.
+    public mutating func hear(
+        _ watermark: Timestamp, of partition: Int, waits: Bool = true
+    ) -> Bool {
         let time = watermark.nanoseconds
         guard watermark.isDefined, told.indices.contains(partition), time > told[partition] else {
             return false
@@ -50,6 +59,7 @@ public struct PartitionClocks: Hashable, Sendable {
         let (held, overflows) = furthest.subtractingReportingOverflow(Self.holdNanosecondsMax)
         var next = told.min() ?? time
         if !overflows, next != silent || held > first { next = max(next, held) }
+        if !waits { next = furthest }
         guard next > least else { return false }
         least = next
         return true

@@ -1,31 +1,71 @@
 public import MarketModel
-internal import Primitives
+public import Primitives
 
 /// All that is kept of a tape's bars by those who work over all partitions: how far each partition
-/// has come, the symbols by number, and a machine for each node of the graph.
+/// has come, and a machine for each node of the graph.
 public struct UniverseState: Sendable {
-    public var clocks: PartitionClocks
-    public var machines: [BreadthMachine]
-    public private(set) var symbols: [Symbol] = []
-    /// Looked up and never walked over.
-    private var indexes: [Symbol: UInt32] = [:]
+    /// One version of one number.
+    public struct Value: Hashable, Sendable {
+        public var value: BreadthValue
+        /// 0 of the first version.
+        public var revision: UInt32
+    }
+
+    /// Bars that came since all partitions together moved last: beyond, nobody is waited for any
+    /// more until they move, so that one partition cannot fill the memory with the others' bars.
+    public static let waitingBarsMax: UInt64 = 4_194_304
+
+    private var clocks: PartitionClocks
+    private var machines: [BreadthMachine]
+    private var versions: [BreadthVersions]
+    private var waitingBars: UInt64 = 0
+    private var values: [BreadthValue] = []
 
     private static let envelope = StateEnvelope("UNIV", version: 1)
 
+    /// A machine waits for one clock: that of all partitions.
     public init(partitions: Int, machines: [BreadthMachine]) {
         clocks = PartitionClocks(partitions: partitions)
         self.machines = machines
+        versions = machines.map { _ in BreadthVersions() }
     }
 
-    /// The number of a symbol, given out at its first appearance; one for which there is no room
-    /// has a number that the machines refuse.
-    public mutating func index(of symbol: Symbol) -> UInt32 {
-        if let known = indexes[symbol] { return known }
-        guard symbols.count < BreadthRule.universeMax else { return UInt32.max }
-        let index = UInt32(symbols.count)
-        symbols.append(symbol)
-        indexes[symbol] = index
-        return index
+    /// The bars of all partitions are out up to here.
+    public var watermark: Timestamp { clocks.watermark }
+    public var openWindows: Int { machines.reduce(0) { $0 + $1.openWindows } }
+    /// Of the machine that knows most.
+    public var symbols: Int { machines.map(\.symbolCount).max() ?? 0 }
+
+    /// The machine's number for a symbol; nil: it counts for nothing there.
+    public mutating func symbol(_ symbol: Symbol, machine: Int) -> UInt32? {
+        machines[machine].symbol(symbol)
+    }
+
+    /// One version of a bar of the machine's series; its symbol is the machine's number.
+    public mutating func take(_ bar: Bar, machine: Int) {
+        waitingBars &+= 1
+        machines[machine].bar(bar)
+    }
+
+    /// The bars of a partition are out up to here; true when all of them together moved, and
+    /// values may be there.
+    public mutating func hear(_ watermark: Timestamp, of partition: Int) -> Bool {
+        let waits = waitingBars <= Self.waitingBarsMax
+        guard clocks.hear(watermark, of: partition, waits: waits) else { return false }
+        waitingBars = 0
+        return true
+    }
+
+    /// Appends what a machine tells at the common time.
+    public mutating func advance(machine: Int, into told: inout [Value]) {
+        machines[machine].advance(partition: 0, watermark: watermark, into: &values)
+        let measures = machines[machine].rule.measures.count
+        for value in values {
+            let revision = versions[machine].next(value, measures: measures)
+            told.append(Value(value: value, revision: revision))
+        }
+        values.removeAll(keepingCapacity: true)
+        versions[machine].forget(watermark, lateness: machines[machine].series.lateness)
     }
 
     // MARK: as bytes
@@ -33,46 +73,34 @@ public struct UniverseState: Sendable {
     public func encode(into bytes: inout [UInt8]) {
         let start = Self.envelope.begin(&bytes)
         clocks.encode(into: &bytes)
-        bytes.append(integer: UInt32(symbols.count))
-        for symbol in symbols { bytes.append(text: symbol.text) }
+        bytes.append(integer: waitingBars)
+        for (machine, versions) in zip(machines, versions) {
+            versions.encode(into: &bytes)
+            var state: [UInt8] = []
+            machine.encode(into: &state)
+            bytes.append(integer: UInt32(state.count))
+            bytes.append(contentsOf: state)
+        }
         Self.envelope.seal(&bytes, from: start)
-        for machine in machines { machine.encode(into: &bytes) }
     }
 
     /// The state whose `encode` made these bytes. `blank` is one of the same graph and tape.
     public init(_ blank: UniverseState, restoring bytes: RawSpan) throws(CheckpointError) {
         self = blank
-        var reader = try Self.envelope.open(bytes, isLast: false)
-        try restoreClocks(&reader, bytes)
-        let count = try reader.count(
-            of: .symbol, max: BreadthRule.universeMax, bytesEach: 3, in: bytes)
-        for _ in 0..<count {
-            let text = try reader.text(of: .symbol, max: Symbol.utf8CountMax, in: bytes)
-            guard let symbol = Symbol(text), index(of: symbol) == symbols.count - 1 else {
-                throw reader.malformed(.symbol)
-            }
+        var reader = try Self.envelope.open(bytes)
+        clocks = try PartitionClocks(&reader, bytes, partitions: clocks.told.count)
+        waitingBars = try reader.tally(in: bytes)
+        for index in machines.indices {
+            let blank = machines[index]
+            versions[index] = try BreadthVersions(
+                &reader, bytes, measures: blank.rule.measures.count)
+            let count = try reader.count(
+                of: .part, max: CheckpointLimits.bytesMax, bytesEach: 1, in: bytes)
+            let start = try reader.take(count)
+            machines[index] = try BreadthMachine(
+                rule: blank.rule, series: blank.series, calendar: blank.calendar, partitions: 1,
+                restoring: bytes.extracting(start..<start + count))
         }
         try reader.finish()
-        var offset = reader.endOfEnvelope
-        for index in machines.indices {
-            machines[index] = try BreadthMachine(
-                machines[index], restoring: bytes, offset: &offset)
-        }
-        guard offset == bytes.byteCount else { throw .malformed(.end, offset: offset) }
-    }
-
-    private mutating func restoreClocks(
-        _ reader: inout StateReader, _ bytes: RawSpan
-    ) throws(CheckpointError) {
-        let partitions = try reader.uint32(in: bytes)
-        guard partitions == clocks.told.count else { throw reader.malformed(.source) }
-        let first = try reader.int64(in: bytes)
-        let least = try reader.int64(in: bytes)
-        var told: [Int64] = []
-        for _ in 0..<partitions { told.append(try reader.int64(in: bytes)) }
-        guard let restored = PartitionClocks(told: told, first: first, least: least) else {
-            throw reader.malformed(.source)
-        }
-        clocks = restored
     }
 }

@@ -4,8 +4,6 @@ import Testing
 
 @Suite("How far all partitions have come")
 struct PartitionClocksTests {
-    private static let hold = PartitionClocks.holdNanosecondsMax
-
     private func time(_ nanoseconds: Int64) -> Timestamp { Timestamp(nanoseconds: nanoseconds) }
 
     private func hear(
@@ -38,26 +36,27 @@ struct PartitionClocksTests {
         #expect(clocks.watermark == time(50))
     }
 
-    @Test("a partition that never told anything holds the others for an hour, and no longer")
-    func silent() {
-        var clocks = PartitionClocks(partitions: 2)
-        #expect(!hear(&clocks, time(100), 0))
-        #expect(!hear(&clocks, time(100 + Self.hold), 0))
-        #expect(hear(&clocks, time(101 + Self.hold), 0))
-        #expect(clocks.watermark == time(101))
-        #expect(!hear(&clocks, time(90), 1))
-        #expect(hear(&clocks, time(500), 1))
-        #expect(clocks.watermark == time(500))
-    }
-
-    @Test("one that stands still holds them for an hour, too")
+    @Test("one that never told anything, or stands still, holds the others")
     func standing() {
         var clocks = PartitionClocks(partitions: 2)
+        let day: Int64 = 86_400_000_000_000
+        #expect(!hear(&clocks, time(100 * day), 0))
+        #expect(hear(&clocks, time(90), 1))
+        #expect(!hear(&clocks, time(200 * day), 0))
+        #expect(clocks.watermark == time(90))
+    }
+
+    @Test("when nobody is waited for the farthest counts, and all are waited for again")
+    func passed() {
+        var clocks = PartitionClocks(partitions: 2)
         #expect(!hear(&clocks, time(100), 0))
-        #expect(hear(&clocks, time(100), 1))
-        #expect(!hear(&clocks, time(100 + Self.hold), 1))
-        #expect(hear(&clocks, time(130 + Self.hold), 1))
-        #expect(clocks.watermark == time(130))
+        let isPassed = clocks.hear(time(200), of: 0, waits: false)
+        #expect(isPassed)
+        #expect(clocks.watermark == time(200))
+        #expect(!hear(&clocks, time(150), 1))
+        #expect(!hear(&clocks, time(300), 0))
+        #expect(hear(&clocks, time(250), 1))
+        #expect(clocks.watermark == time(250))
     }
 
     @Test("times at the ends of what there is do not trap")
@@ -66,6 +65,6 @@ struct PartitionClocksTests {
         _ = clocks.hear(time(Int64.min + 1), of: 0)
         _ = clocks.hear(time(Int64.min + 1), of: 1)
         _ = clocks.hear(time(Int64.max - 1), of: 0)
-        #expect(clocks.watermark == time(Int64.max - 1 - Self.hold))
+        #expect(clocks.watermark == time(Int64.min + 1))
     }
 }

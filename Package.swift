@@ -187,6 +187,8 @@ let package = Package(
             beside: ["Golden", "decode_packet.py"]),
         tests(of: "TapeProtocol", uses: ["TapeCodec", "MarketModel", "Primitives"]),
         tests(of: "StreamCore", uses: ["MarketModel", "Primitives"], beside: ["Golden"]),
+        tests(
+            of: "OperatorGraph", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(
             of: "TickSpool",
@@ -221,7 +223,10 @@ let package = Package(
         tests(
             of: "OperatorWorker",
             uses: frame + tape
-                + ["OperatorGraph", "StreamCore", "ServiceTestSupport", "TestSupport"]),
+                + [
+                    "LiveFanOut", "OperatorGraph", "StreamCore", "ServiceTestSupport",
+                    "TestSupport",
+                ]),
         tests(
             of: "HotState",
             uses: frame + tape + ["ValkeyClient", "ServiceTestSupport", "TestSupport"]),
@@ -253,7 +258,8 @@ let package = Package(
         .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),
         benchmark("StreamCoreBenchmark", uses: ["StreamCore", "MarketModel", "Primitives"]),
         benchmark(
-            "OperatorBenchmark", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
+            "OperatorBenchmark",
+            uses: ["OperatorGraph", "StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         benchmark("TapeCodecBenchmark", uses: ["TapeCodec", "MarketModel", "Primitives"]),
         // A C program on libnats alone, and our own against it.
         .executableTarget(

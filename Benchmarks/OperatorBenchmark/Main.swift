@@ -24,6 +24,7 @@ struct OperatorBenchmark {
                     + "steady state \(result.allocations)")
             isClean = isClean && result.allocations == 0
         }
+        isClean = try GraphBench.run() && isClean
         guard isClean else {
             print("failed: the steady state allocates")
             exit(1)

@@ -79,7 +79,7 @@ public struct SymbolTable: Sendable {
         return since == SourceTable.noWatermark ? .undefined : since
     }
 
-    func index(of symbol: Symbol) -> UInt32? { indexes[symbol] }
+    public func index(of symbol: Symbol) -> UInt32? { indexes[symbol] }
 
     mutating func providerIndex(_ name: String) -> Int {
         if let known = providers.firstIndex(of: name) { return known }

@@ -72,7 +72,7 @@ extension Quote {
     }
 
     @inlinable @inline(__always)
-    func price(of field: InputField) -> Price {
+    public func price(of field: InputField) -> Price {
         switch field {
         case .bid: return bidPrice
         case .ask: return askPrice

@@ -12,6 +12,7 @@ struct BarsOnTape {
     private(set) var bars: [PlainBar] = []
     private(set) var all: [Bar] = []
     private(set) var late: [LateTickRecord] = []
+    private(set) var values: [IndicatorValue] = []
     private(set) var problems: [String] = []
     private(set) var epochs: [UInt64] = []
     private(set) var inputs: [TapePosition] = []
@@ -51,6 +52,10 @@ struct BarsOnTape {
                         markers.append(marker)
                     } else if let tick = message.lateTick(in: bytes) {
                         add(tick)
+                    } else if let value = message.indicatorValue(in: bytes) {
+                        _ = ledger.record(
+                            value, symbol: symbols[UInt64(value.header.symbol)]?.symbol)
+                        values.append(value)
                     }
                 case .trade, .quote, .malformed: problems.append("no bar")
                 }

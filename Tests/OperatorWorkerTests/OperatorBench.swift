@@ -30,12 +30,14 @@ final class OperatorBench {
     private var sources: [SourceOrdinal] = []
 
     /// A second bench on the same tape finds what the first one left there.
-    init(_ tape: TestTape, series: String = "1s,1m") throws {
+    init(_ tape: TestTape, series: String = "1s,1m", program: GraphProgram? = nil) throws {
         self.tape = tape
         let configuration = try TestService.configuration(
             Main.description,
             tape.environment.merging(["OPERATOR_SERIES": series]) { $1 })
-        settings = try OperatorSettings(configuration)
+        var settings = try OperatorSettings(configuration)
+        if let program { settings.program = program }
+        self.settings = settings
         publisher = try TapePublisher(try tape.connect(), mailbox: mailbox)
         lane = publisher.addLane(
             subject: tape.names.bars(Partition(0)), stream: tape.names.barStream,

@@ -78,6 +78,30 @@ struct PartitionRepairTests {
         #expect(filled.trades == 2 && filled.reason == BarReason.backfill.rawValue)
     }
 
+    @Test("a bar whose only trade is taken back is withdrawn, and its window may have one again")
+    func withdrawn() throws {
+        let bench = try OperatorBench(namespace: "pr7", series: "1s")
+        var scene = try RepairScene(bench.tape)
+        scene.trades(0..<10)
+        scene.trade(12)
+        bench.take(scene.source.seal(watermark: RepairScene.time(100)))
+        scene.trade(12, action: .cancel)
+        bench.take(scene.source.seal(watermark: RepairScene.time(101)))
+        bench.repair()
+        let end = RepairScene.start + 1_000_000_000
+        let gone = try #require(try found(bench).newest("1s")[end])
+        #expect(gone.flags.contains(.withdrawn) && gone.flags.contains(.final))
+        #expect(gone.trades == 0 && !gone.open.isDefined && gone.volume == 0)
+        #expect(gone.reason == BarReason.bust.rawValue)
+        scene.trade(13, flags: .backfilled)
+        scene.filled(10, 20)
+        bench.take(scene.source.seal(watermark: RepairScene.time(102)))
+        bench.repair()
+        let back = try #require(try found(bench).newest("1s")[end])
+        #expect(back.trades == 1 && !back.flags.contains(.withdrawn))
+        #expect(back.reason == BarReason.backfill.rawValue)
+    }
+
     @Test("late ticks stand on the tape behind the bars of their packet, with their identity")
     func lateTicks() throws {
         let bench = try OperatorBench(namespace: "pr2", series: "1s")

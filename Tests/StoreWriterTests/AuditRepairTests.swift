@@ -12,8 +12,9 @@ struct AuditRepairTests {
         """
         INSERT INTO trades (ts, event_time_ns, symbol, price, size, action, flags, provider_id,
             receive_time, receive_time_ns, source, partition, epoch, ordinal)
-        VALUES (to_timestamp(\(second)), \(second)::bigint * 1000000000, 'A', \(price), 1, \(action),
-            \(flags), \(id.map { "\($0)" } ?? "NULL"), to_timestamp(0), 0, 'test', 0, 1, \(ordinal));
+        VALUES (to_timestamp(\(second)), \(second)::bigint * 1000000000, 'A', \(price), 1,
+            \(action), \(flags), \(id.map { "\($0)" } ?? "NULL"), to_timestamp(0), 0, 'test', 0, 1,
+            \(ordinal));
         """
     }
 

@@ -283,6 +283,7 @@ struct SinkRowTests {
                     closeTime: open, reason: .duplicate))
         }
         source.append(bar)
+        source.append { $0.append(Self.computed(open)) == .appended }
         try source.publish(watermark: watermark)
         let running = try rows.bench.start()
         let values = """
@@ -309,11 +310,20 @@ struct SinkRowTests {
         try running.stop()
     }
 
-    /// Two versions of a bar and two late ticks came, and one that goes missing is missed.
+    /// What an operator makes of ticks beside bars.
+    private static func computed(_ time: Timestamp) -> IndicatorValue {
+        IndicatorValue(
+            header: Row.header(0), name: "stats.1m.max", value: 7, periodStart: time,
+            periodEnd: time)
+    }
+
+    /// Two versions of a bar, two late ticks and a value came, and one that goes missing is missed.
     private func expectAudit(_ bench: WriterBench) throws {
         #expect(try bench.missing() == "0")
         #expect(try bench.database.psql("SELECT count(*), max(replaced) FROM bars") == "1|1")
         #expect(try Audit.check("bars_stored", in: bench.database).hasSuffix("|t|"))
+        let computed = "SELECT name, source FROM indicators"
+        #expect(try bench.database.psql(computed) == "stats.1m.max|operator")
         try bench.database.psql("DELETE FROM late_ticks WHERE ordinal = 2")
         #expect(try !Audit.check("bars_stored", in: bench.database).hasSuffix("|t|"))
     }

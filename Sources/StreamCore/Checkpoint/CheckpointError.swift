@@ -10,6 +10,8 @@ public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible 
     case malformed(Field, offset: Int)
     /// Made by other bar series than those configured.
     case otherSeries(found: String, configured: String)
+    /// Made by a graph with another definition.
+    case otherProgram(found: UInt64, expected: UInt64)
     case tooLarge(bytes: Int, limit: Int)
     /// The account of a series does not add up.
     case unbalanced(series: Int)
@@ -22,6 +24,7 @@ public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible 
         case header, series, counter, source, provider, symbol, window, fill, input, output, part
         case lateTick = "late tick"
         case waitingTick = "waiting tick"
+        case tick
         case end
     }
 
@@ -43,6 +46,9 @@ public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible 
             "the checkpoint makes no sense at byte \(offset) (\(field.rawValue))"
         case .otherSeries(let found, let configured):
             "the checkpoint is one of the series \(found), configured are \(configured)"
+        case .otherProgram(let found, let expected):
+            "the checkpoint is one of graph \(String(found, radix: 16)), this one is "
+                + String(expected, radix: 16)
         case .tooLarge(let bytes, let limit):
             "a checkpoint of \(bytes) bytes is above the limit of \(limit)"
         case .unbalanced(let series):

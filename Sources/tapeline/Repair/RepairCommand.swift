@@ -35,8 +35,8 @@ struct RepairCommand: Equatable, Sendable {
         try arguments.requireWords(1, "one symbol")
         guard let symbol = Symbol(arguments.words[0]) else {
             throw .usage(
-                "'\(arguments.words[0].prefix(40))' is no symbol: 1 to \(Symbol.utf8CountMax) bytes "
-                    + "without control characters")
+                "'\(arguments.words[0].prefix(40))' is no symbol: 1 to \(Symbol.utf8CountMax) "
+                    + "bytes without control characters")
         }
         let (from, to) = (
             try time("--from", arguments, now: now), try time("--to", arguments, now: now)

@@ -49,7 +49,7 @@ struct OpenBars {
         _ live: LivePublisher, _ watermark: Timestamp, epoch: UInt64, now: Timestamp
     ) {
         let seal = PacketBuilder.Seal(
-            epoch: epoch, firstOrdinal: 0, watermark: watermark, sendTime: now)
+            epoch: epoch, firstOrdinal: 1, watermark: watermark, sendTime: now)
         let packet = builder.seal(seal, recycling: spare.take())
         live.offer(packet)
         spare = packet

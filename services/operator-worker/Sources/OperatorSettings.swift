@@ -9,6 +9,8 @@ import TapeTransport
 struct OperatorSettings: Sendable {
     /// The graph that is computed.
     var program: GraphProgram
+    /// The key from which that graph is.
+    var definitionKey = "OPERATOR_SERIES"
     var streamBytesMax: Int64
     /// How long it may take to hand all partitions over when the service stops: bars get onto the
     /// tape, last checkpoints into their bucket, and the others have to hear of it. A call to the

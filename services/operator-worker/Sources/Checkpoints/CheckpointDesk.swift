@@ -92,7 +92,8 @@ struct CheckpointDesk {
     private func blank(_ partition: Partition) -> RecoverySituation {
         var situation = RecoverySituation(
             partition: partition, definition: settings.definition,
-            generation: settings.generation, program: settings.program)
+            generation: settings.generation, program: settings.program,
+            definitionKey: settings.definitionKey)
         if partition == client.names.universe {
             situation.universe = settings.universe(of: client.names)
         }

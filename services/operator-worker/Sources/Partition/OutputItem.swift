@@ -21,6 +21,7 @@ extension PartitionOperator {
         } else {
             for bar in output.bars { record(bar, isRepair: isRepair) }
             for late in output.late { record(late) }
+            for value in output.values { record(value) }
             for value in values { record(value) }
         }
         output.removeAll()
@@ -59,6 +60,22 @@ extension PartitionOperator {
         keep(.late(late), verdict)
     }
 
+    /// Nobody reads a clock for it: it is published when what it is about ends.
+    private mutating func record(_ computed: GraphValue) {
+        let isFirst = computed.reason == BarReason.closed.rawValue
+        let value = IndicatorValue(
+            header: TickHeader(
+                symbol: computed.symbol, providerTime: computed.periodEnd,
+                receiveTime: computed.periodEnd),
+            name: computed.name, value: computed.value, periodStart: computed.periodStart,
+            periodEnd: computed.periodEnd,
+            revision: isFirst ? 0 : UInt32(clamping: ledger.nextOrdinal))
+        let symbol =
+            computed.symbol == TickHeader.noSymbol
+            ? nil : machine.symbols.symbol(at: computed.symbol)
+        keep(.value(value), ledger.record(value, symbol: symbol))
+    }
+
     private func name(ofSeries index: UInt16) -> SeriesName {
         settings.program.series[Int(index)].name
     }
@@ -70,7 +87,8 @@ extension PartitionOperator {
         case .suppressed: suppressed += 1
         case .diverged(let ordinal, let expected, let found):
             stopped = RecoverySituation.divergence(
-                at: ordinal, expected: expected, found: found, partition)
+                at: ordinal, expected: expected, found: found, partition,
+                definitionKey: settings.definitionKey)
         }
     }
 

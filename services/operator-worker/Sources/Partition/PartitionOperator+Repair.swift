@@ -75,10 +75,9 @@ extension PartitionOperator {
     /// Nil: there is nothing to repair, or its output has no room yet.
     var repairNeeds: RepairNeeds? {
         guard let repair, let ranges = repair.days.first, stopped == nil,
-            outbox.count < Self.outboxMax
+            outbox.count < Self.outboxMax, let plan = machine.repairPlan(ranges)
         else { return nil }
-        return RepairNeeds(
-            from: machine.repairPlan(ranges).from, until: repair.position, ranges: ranges)
+        return RepairNeeds(from: plan.from, until: repair.position, ranges: plan.ranges)
     }
 
     /// The packet at hand made ranges dirty. Answers those that are refused at once.

@@ -14,6 +14,8 @@ struct RecoverySituation: Sendable {
     var program: GraphProgram
     /// Of the share that works over all partitions.
     var universe: UniverseProgram?
+    /// The key that says what is computed: for people.
+    var definitionKey = "OPERATOR_SERIES"
 
     var stored = StoredCheckpoints()
     /// What stands on the tape; nil: no packet but markers.
@@ -60,7 +62,7 @@ extension RecoverySituation {
         {
             return .stop(
                 "its bars are made by another definition than this worker's: start with the "
-                    + "settings that made them (OPERATOR_SERIES), or raise OPERATOR_GENERATION "
+                    + "settings that made them (\(definitionKey)), or raise OPERATOR_GENERATION "
                     + "above \(generation)")
         }
         return nil
@@ -117,7 +119,8 @@ extension RecoverySituation {
             return .stop(
                 Self.divergence(
                     at: stood, expected: standing?.checksum ?? 0,
-                    found: candidate.output?.checksum ?? 0, partition))
+                    found: candidate.output?.checksum ?? 0, partition,
+                    definitionKey: definitionKey))
         }
         return .begin(
             Beginning(
@@ -126,11 +129,12 @@ extension RecoverySituation {
     }
 
     static func divergence(
-        at ordinal: UInt64, expected: UInt64, found: UInt64, _ partition: Partition
+        at ordinal: UInt64, expected: UInt64, found: UInt64, _ partition: Partition,
+        definitionKey: String
     ) -> String {
         "the bars computed from the tape differ from those that stand on it at output \(ordinal) "
             + "(checksum \(expected) there, \(found) here): start with the settings that made "
-            + "them (OPERATOR_SERIES), or go on behind them with "
+            + "them (\(definitionKey)), or go on behind them with "
             + "`tapeline partition rebuild \(partition)`"
     }
 

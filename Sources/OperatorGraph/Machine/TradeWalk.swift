@@ -7,6 +7,10 @@ internal import TapeCodec
 struct TradeWalk {
     /// What `next` stopped at: a message without an ordinal; nil at the end of the packet.
     private(set) var definition: MessageBounds?
+    /// Something in the packet asks for windows to be computed again.
+    var hasMarks: Bool { actions != 0 }
+    /// The actions of all trades so far, and a bit of its own for records.
+    private var actions: UInt8 = 0
     private var cursor = RecordCursor()
     private var ordinal: UInt64
 
@@ -24,10 +28,12 @@ struct TradeWalk {
                 let index = Int(trade.header.symbol)
                 trade.header.symbol =
                     index < symbols.count ? symbols[index] : BarMachine.noSymbol
+                actions |= trade.header.action
                 defer { ordinal &+= 1 }
                 return (trade, ordinal)
             case .quote, .bar: ordinal &+= 1
             case .other(let message) where WireFormat.Template.isTick(message.template):
+                actions |= DirtyMarks.isRecord(message) ? 0x80 : 0
                 ordinal &+= 1
             case .other(let message):
                 definition = message

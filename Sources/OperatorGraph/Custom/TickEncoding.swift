@@ -1,0 +1,104 @@
+internal import MarketModel
+internal import Primitives
+
+/// How a tick is written for an operator that takes bytes: one map with the names of `TickField`.
+///
+/// Prices in units of 1e-9 and sizes in units of 1e-8, as whole numbers that lose nothing; times in
+/// nanoseconds; what is undefined is null.
+public enum TickEncoding: String, CaseIterable, Hashable, Sendable {
+    case json
+    case messagePack = "message-pack"
+}
+
+/// Writes ticks, one after the other, into a buffer that it keeps.
+struct TickEncoder: Sendable {
+    let encoding: TickEncoding
+    private var json = JSONWriter()
+    private var messagePack = MessagePackWriter()
+
+    init(_ encoding: TickEncoding) { self.encoding = encoding }
+
+    private enum Value {
+        case text(String)
+        case number(Int64)
+        case id(UInt64)
+        case undefined
+    }
+
+    mutating func encode(_ tick: GraphTick, symbol: String) -> [UInt8] {
+        let members = Self.members(of: tick, symbol: symbol)
+        switch encoding {
+        case .json: return inJSON(members)
+        case .messagePack: return inMessagePack(members)
+        }
+    }
+
+    private static func members(of tick: GraphTick, symbol: String) -> [(String, Value)] {
+        let header = tick.header
+        var members: [(String, Value)] = [
+            ("symbol", .text(symbol)), ("time", value(header.eventTime)),
+            ("receive_time", value(header.receiveTime)), ("id", .id(header.providerID)),
+            ("flags", .id(UInt64(header.flags.rawValue))),
+        ]
+        switch tick {
+        case .trade(let trade):
+            members.insert(("kind", .text("trade")), at: 0)
+            members.append(("price", value(trade.price)))
+            members.append(("size", value(trade.size)))
+            members.append(("exchange", .text(trade.exchange.text)))
+            members.append(("conditions", .text(trade.conditions.text)))
+        case .quote(let quote):
+            members.insert(("kind", .text("quote")), at: 0)
+            members.append(("bid", value(quote.bidPrice)))
+            members.append(("bid_size", value(quote.bidSize)))
+            members.append(("ask", value(quote.askPrice)))
+            members.append(("ask_size", value(quote.askSize)))
+            members.append(("bid_exchange", .text(quote.bidExchange.text)))
+            members.append(("ask_exchange", .text(quote.askExchange.text)))
+        }
+        return members
+    }
+
+    private static func value(_ time: Timestamp) -> Value {
+        time.isDefined ? .number(time.nanoseconds) : .undefined
+    }
+
+    private static func value(_ price: Price) -> Value {
+        price.isDefined ? .number(price.raw) : .undefined
+    }
+
+    private static func value(_ size: Quantity) -> Value {
+        size.isDefined ? .number(size.raw) : .undefined
+    }
+
+    private mutating func inJSON(_ members: [(String, Value)]) -> [UInt8] {
+        json.removeAll()
+        json.object { object in
+            for (name, value) in members {
+                object.key(name)
+                switch value {
+                case .text(let text): object.value(text)
+                case .number(let number): object.value(number)
+                case .id(let number): object.value(number)
+                case .undefined: object.null()
+                }
+            }
+        }
+        return json.bytes
+    }
+
+    private mutating func inMessagePack(_ members: [(String, Value)]) -> [UInt8] {
+        messagePack.removeAll()
+        messagePack.map(members.count)
+        for (name, value) in members {
+            messagePack.value(name)
+            switch value {
+            case .text(let text): messagePack.value(text)
+            case .number(let number): messagePack.value(number)
+            case .id(let number): messagePack.value(number)
+            case .undefined: messagePack.null()
+            }
+        }
+        return messagePack.bytes
+    }
+}

@@ -1,0 +1,42 @@
+internal import MarketModel
+internal import Primitives
+internal import StreamCore
+
+extension LeafPlan {
+    /// Appends the numbers of a version of a window. `bar.series` is the machine's own index.
+    func tell(_ bar: Bar, into values: inout [GraphValue]) {
+        for named in self.values[Int(bar.series)] {
+            let value = named.function.value(of: bar)
+            // What never was is not told; what is no more must be.
+            if value == IndicatorValue.undefined, bar.reason == BarReason.closed.rawValue {
+                continue
+            }
+            values.append(
+                GraphValue(
+                    symbol: bar.symbol, name: named.name, value: value,
+                    periodStart: bar.openTime, periodEnd: bar.closeTime, reason: bar.reason))
+        }
+    }
+}
+
+extension AggregateFunction {
+    /// In 1e-9. Of a bar whose ticks counted once each, but for `vwap`.
+    func value(of bar: Bar) -> Int128 {
+        if self == .count { return Int128(bar.trades) * 1_000_000_000 }
+        guard !bar.flags.contains(.withdrawn) else { return IndicatorValue.undefined }
+        switch self {
+        case .first: return Self.number(bar.open)
+        case .last: return Self.number(bar.close)
+        case .min: return Self.number(bar.low)
+        case .max: return Self.number(bar.high)
+        case .mean, .vwap, .spread: return Self.number(bar.vwap)
+        // 1e-17 of prices that were multiplied by 1e8.
+        case .sum: return bar.vwap.isDefined ? bar.notional / 100_000_000 : IndicatorValue.undefined
+        case .count: return Int128(bar.trades) * 1_000_000_000
+        }
+    }
+
+    private static func number(_ price: Price) -> Int128 {
+        price.isDefined ? Int128(price.raw) : IndicatorValue.undefined
+    }
+}

@@ -1,0 +1,43 @@
+internal import MarketModel
+internal import Primitives
+internal import StreamCore
+
+// What the machines give out.
+extension BarLeaves {
+    mutating func advance(
+        _ leaf: Int, source: Int, watermark: Timestamp, into closed: inout [Bar]
+    ) {
+        let slot = plans[leaf].slot
+        switch plans[leaf].maker {
+        case .time: time[slot].advance(source: source, watermark: watermark, into: &closed)
+        case .number: number[slot].advance(source: source, watermark: watermark, into: &closed)
+        case .inactivity:
+            inactivity[slot].advance(source: source, watermark: watermark, into: &closed)
+        }
+    }
+
+    mutating func takeLateTicks(_ leaf: Int, into late: inout [LateTick]) {
+        let slot = plans[leaf].slot
+        switch plans[leaf].maker {
+        case .time: time[slot].takeLateTicks(into: &late)
+        case .number: number[slot].takeLateTicks(into: &late)
+        case .inactivity: inactivity[slot].takeLateTicks(into: &late)
+        }
+    }
+
+    mutating func takeOpenBars(_ leaf: Int, into open: inout [Bar]) {
+        let slot = plans[leaf].slot
+        switch plans[leaf].maker {
+        case .time: time[slot].takeOpenBars(into: &open)
+        case .number: number[slot].takeOpenBars(into: &open)
+        case .inactivity: inactivity[slot].takeOpenBars(into: &open)
+        }
+    }
+
+    /// Hands bars of one machine to those that make bars of them, by its own series indexes.
+    mutating func resample(_ bars: [Bar], from origin: ResamplePlan.Origin) {
+        for (slot, plan) in resamplePlans.enumerated() where plan.origin == origin {
+            for bar in bars where bar.series == plan.fineSeries { resamples[slot].bar(bar) }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+internal import MarketModel
+internal import Primitives
+internal import StreamCore
+
+// Ticks on their way into one machine.
+extension BarLeaves {
+    @inline(__always)
+    mutating func trade(_ leaf: LeafInput, _ trade: Trade, source: Int, ordinal: UInt64) {
+        guard leaf.weight == .asItIs else {
+            return weighOne(leaf.leaf, trade, source: source, ordinal: ordinal)
+        }
+        put(leaf.leaf, trade, source: source, ordinal: ordinal)
+    }
+
+    @inline(__always)
+    private mutating func put(_ leaf: Int, _ trade: Trade, source: Int, ordinal: UInt64) {
+        let slot = plans[leaf].slot
+        switch plans[leaf].maker {
+        case .time: time[slot].trade(trade, source: source, ordinal: ordinal)
+        case .number: number[slot].trade(trade, source: source, ordinal: ordinal)
+        case .inactivity: inactivity[slot].trade(trade, source: source, ordinal: ordinal)
+        }
+    }
+
+    @inline(__always)
+    mutating func quote(_ leaf: LeafInput, _ quote: Quote, source: Int, ordinal: UInt64) {
+        guard leaf.weight == .asItIs else {
+            let value = Trade(
+                header: quote.header, price: quote.price(of: plans[leaf.leaf].field), size: .one)
+            return put(leaf.leaf, value, source: source, ordinal: ordinal)
+        }
+        let slot = plans[leaf.leaf].slot
+        switch plans[leaf.leaf].maker {
+        case .time: time[slot].quote(quote, source: source, ordinal: ordinal)
+        case .number: number[slot].quote(quote, source: source, ordinal: ordinal)
+        case .inactivity: inactivity[slot].quote(quote, source: source, ordinal: ordinal)
+        }
+    }
+
+    /// Odd lots are told by the size, which the machine does not see.
+    private mutating func weighOne(_ leaf: Int, _ trade: Trade, source: Int, ordinal: UInt64) {
+        if trade.size.isDefined, trade.size.raw >= 0 {
+            switch plans[leaf].oddLots {
+            case .exclude(let below) where trade.size < below,
+                .volumeOnly(let below) where trade.size < below:
+                return exclude(leaf, trade.header, source: source)
+            default: break
+            }
+        }
+        var weighed = trade
+        // A trade without a size stays one: the machine counts it as undefined.
+        if trade.size.isDefined, trade.size.raw >= 0 { weighed.size = .one }
+        put(leaf, weighed, source: source, ordinal: ordinal)
+    }
+
+    mutating func exclude(_ leaf: Int, _ header: TickHeader, source: Int) {
+        let slot = plans[leaf].slot
+        switch plans[leaf].maker {
+        case .time: time[slot].exclude(header, source: source)
+        case .number: number[slot].exclude(header, source: source)
+        case .inactivity: inactivity[slot].exclude(header, source: source)
+        }
+    }
+}
+
+extension Quantity {
+    fileprivate static var one: Quantity { Quantity(raw: 100_000_000) }
+}

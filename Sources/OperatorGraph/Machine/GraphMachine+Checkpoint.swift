@@ -1,0 +1,52 @@
+public import StreamCore
+
+// One state of all nodes: a head that names the program, and a piece for each machine and stage.
+extension GraphMachine {
+    private static func pieces(of plan: GraphPlan) -> Int {
+        plan.leaves.count + plan.resamples.count + plan.deduplicates.count
+            + plan.throttles.count + plan.customs.count
+    }
+
+    /// Appends all that decides what this machine will answer. Bounded by
+    /// `CheckpointLimits.bytesMax`, above which it is refused where it is stored.
+    public func encode(into bytes: inout [UInt8]) {
+        StateDirectory.begin(
+            program: program.hash, received: received, pieces: Self.pieces(of: program.plan),
+            into: &bytes)
+        for leaf in leaves.plans.indices { leaves.encode(leaf, into: &bytes) }
+        for resample in leaves.resamples { resample.encode(into: &bytes) }
+        for deduplicator in stages.deduplicators { deduplicator.encode(into: &bytes) }
+        for throttle in stages.throttles { throttle.encode(into: &bytes) }
+        for custom in stages.operators {
+            StateDirectory.wrap(into: &bytes) { custom.encode(into: &$0) }
+        }
+    }
+
+    /// The machine whose `encode` made these bytes, for the same program.
+    public init(_ program: GraphProgram, restoring bytes: RawSpan) throws(CheckpointError) {
+        let plan = program.plan
+        let (received, pieces) = try StateDirectory.pieces(
+            of: bytes, program: program.hash, count: Self.pieces(of: plan))
+        var rest = pieces[...]
+        let machines = plan.leaves.count + plan.resamples.count
+        let leaves = try BarLeaves(plan, restoring: bytes, rest.prefix(machines))
+        rest = rest.dropFirst(machines)
+        var stages = TickStages(program)
+        for (index, rule) in plan.deduplicates.enumerated() {
+            let piece = rest.removeFirst()
+            stages.deduplicators[index] = try Deduplicator(
+                rule, restoring: bytes.extracting(piece))
+        }
+        for (index, rule) in plan.throttles.enumerated() {
+            let piece = rest.removeFirst()
+            stages.throttles[index] = try Throttle(rule, restoring: bytes.extracting(piece))
+        }
+        for index in plan.customs.indices {
+            let piece = bytes.extracting(rest.removeFirst())
+            let state = try StateDirectory.unwrap(piece)
+            try stages.operators[index].restore(piece.extracting(state))
+        }
+        self.init(program, leaves, stages)
+        self.received = received
+    }
+}

@@ -1,0 +1,145 @@
+internal import MarketModel
+internal import Primitives
+internal import StreamCore
+internal import TapeCodec
+
+// The ticks of a packet on their way into the machines.
+extension GraphMachine {
+    // MARK: trades into one machine
+
+    mutating func takePlainTicks(
+        _ header: PacketHeader, _ packet: RawSpan, source: Int, into output: inout GraphOutput
+    ) {
+        packetSymbols.removeAll(keepingCapacity: true)
+        var walk = TradeWalk(firstOrdinal: header.firstOrdinal)
+        takeTrades(&walk, packet, source: source)
+        // A definition may stand between two trades, and changes what the indexes mean.
+        while let message = walk.definition {
+            define(message, packet, source: source)
+            takeTrades(&walk, packet, source: source)
+        }
+        if walk.hasMarks { markPacket(packet, source: source, into: &output) }
+    }
+
+    private mutating func takeTrades(_ walk: inout TradeWalk, _ packet: RawSpan, source: Int) {
+        let symbols = packetSymbols
+        leaves.time[0].trades(source: source) { walk.next(in: packet, symbols) }
+    }
+
+    mutating func define(_ message: MessageBounds, _ packet: RawSpan, source: Int) {
+        guard let (index, definition) = message.symbolDefinition(in: packet),
+            index < PacketLimits.definitionsMax
+        else { return }
+        let subscription = Subscription(
+            symbol: definition.symbol, provider: definition.provider, since: definition.since)
+        while packetSymbols.count <= index { packetSymbols.append(BarMachine.noSymbol) }
+        packetSymbols[Int(index)] =
+            leaves.symbol(subscription, source: source) ?? BarMachine.noSymbol
+        let interned = packetSymbols[Int(index)]
+        if interned == UInt32(definedSymbols) { defineSymbols() }
+        if interned != BarMachine.noSymbol { feedOf[Int(interned)] = source }
+    }
+
+    /// Tells the stages of symbols that are new.
+    mutating func defineSymbols() {
+        let symbols = leaves.symbols
+        while definedSymbols < symbols.count {
+            let index = UInt32(definedSymbols)
+            stages.define(index, symbols.symbol(at: index))
+            feedOf.append(symbols.source(of: index))
+            definedSymbols += 1
+        }
+    }
+
+    // MARK: through stages into several
+
+    mutating func takeTicks(
+        _ header: PacketHeader, _ packet: RawSpan, source: Int, into output: inout GraphOutput
+    ) {
+        packetSymbols.removeAll(keepingCapacity: true)
+        let (trades, quotes) = (program.plan.trades, program.plan.quotes)
+        let roots = (trades.bit(of: .ticks(.trade)), quotes.bit(of: .ticks(.quote)))
+        var hasMarks = false
+        var ordinal = header.firstOrdinal
+        var cursor = RecordCursor()
+        while let record = cursor.next(in: packet) {
+            switch record {
+            case .trade(var trade):
+                trade.header.symbol = interned(trade.header.symbol)
+                hasMarks = hasMarks || trade.header.action != 0
+                if trades.isUsed {
+                    take(trade, source, ordinal, trades, root: roots.0, &output)
+                }
+                ordinal &+= 1
+            case .quote(var quote):
+                if quotes.isUsed {
+                    quote.header.symbol = interned(quote.header.symbol)
+                    take(quote, source, ordinal, quotes, root: roots.1, &output)
+                }
+                ordinal &+= 1
+            case .bar: ordinal &+= 1
+            case .other(let message):
+                guard WireFormat.Template.isTick(message.template) else {
+                    define(message, packet, source: source)
+                    continue
+                }
+                hasMarks = hasMarks || DirtyMarks.isRecord(message)
+                ordinal &+= 1
+            case .malformed: return
+            }
+        }
+        if hasMarks { markPacket(packet, source: source, into: &output) }
+    }
+
+    @inline(__always)
+    private func interned(_ index: UInt32) -> UInt32 {
+        index < packetSymbols.count ? packetSymbols[Int(index)] : BarMachine.noSymbol
+    }
+
+    @inline(__always)
+    private mutating func take(
+        _ trade: Trade, _ source: Int, _ ordinal: UInt64, _ plan: TickPlan, root: UInt64,
+        _ output: inout GraphOutput
+    ) {
+        let way = way(
+            of: TradeInStages(trade: trade, source: source, ordinal: ordinal), source, plan, root,
+            &output)
+        for leaf in plan.leaves {
+            if way.passed & leaf.input != 0 {
+                leaves.trade(leaf, trade, source: source, ordinal: ordinal)
+            } else if way.isGone & leaf.input == 0 {
+                leaves.exclude(leaf.leaf, trade.header, source: source)
+            }
+        }
+    }
+
+    @inline(__always)
+    private mutating func take(
+        _ quote: Quote, _ source: Int, _ ordinal: UInt64, _ plan: TickPlan, root: UInt64,
+        _ output: inout GraphOutput
+    ) {
+        let way = way(
+            of: QuoteInStages(quote: quote, source: source, ordinal: ordinal), source, plan, root,
+            &output)
+        for leaf in plan.leaves {
+            if way.passed & leaf.input != 0 {
+                leaves.quote(leaf, quote, source: source, ordinal: ordinal)
+            } else if way.isGone & leaf.input == 0 {
+                leaves.exclude(leaf.leaf, quote.header, source: source)
+            }
+        }
+    }
+
+    /// What is no new tick of the source that feeds its symbol, the machines set aside themselves.
+    @inline(__always)
+    private mutating func way(
+        of tick: some TickInStages, _ source: Int, _ plan: TickPlan, _ root: UInt64,
+        _ output: inout GraphOutput
+    ) -> TickStages.Way {
+        let header = tick.header
+        guard header.isForStages(inRepair: false), header.symbol < definedSymbols,
+            feedOf[Int(header.symbol)] == source
+        else { return TickStages.Way(passed: UInt64.max) }
+        return stages.run(plan.stages, tick, root: root, into: &output)
+    }
+}

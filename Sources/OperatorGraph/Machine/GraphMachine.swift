@@ -1,0 +1,156 @@
+public import MarketModel
+public import Primitives
+public import StreamCore
+public import TapeCodec
+
+/// The graph of one partition: packets in, bars out. Pure: what it answers follows from them alone.
+public struct GraphMachine: Sendable {
+    public let program: GraphProgram
+    /// Ticks that came in so far, of sources and not of people.
+    public internal(set) var received: UInt64 = 0
+
+    var leaves: BarLeaves
+    var stages: TickStages
+    /// By interned symbol, the source that feeds it: what the machines know, too.
+    var feedOf: [Int] = []
+    /// Symbols that the stages know.
+    var definedSymbols = 0
+    /// What the indexes of the packet at hand mean in the machines.
+    var packetSymbols: [UInt32] = []
+    var closed: [Bar] = []
+    private var listed: [LateTick] = []
+
+    public init(_ program: GraphProgram) {
+        self.program = program
+        leaves = BarLeaves(program.plan)
+        stages = TickStages(program)
+    }
+
+    init(_ program: GraphProgram, _ leaves: BarLeaves, _ stages: TickStages) {
+        self.program = program
+        self.leaves = leaves
+        self.stages = stages
+        defineSymbols()
+    }
+
+    public var sources: SourceTable { leaves.sources }
+    public var symbols: SymbolTable { leaves.symbols }
+    public var openWindows: Int { leaves.openWindows }
+    /// Those of the first machine, and the series of all others behind its own.
+    public var counters: BarCounters {
+        var counters = leaves.counters(of: 0)
+        for leaf in leaves.plans.indices.dropFirst() {
+            counters.append(seriesOf: leaves.counters(of: leaf))
+        }
+        return counters
+    }
+
+    /// By machine, in the order of the nodes: each of these balances.
+    public var machineCounters: [BarCounters] {
+        leaves.plans.indices.map { leaves.counters(of: $0) }
+    }
+
+    /// The least of its sources' watermarks; the bars up to it are out.
+    public var watermark: Timestamp {
+        leaves.sources.entries.map(\.watermark).min() ?? SourceTable.noWatermark
+    }
+
+    public mutating func tapeStarts(at time: Timestamp) { leaves.tapeStarts(at: time) }
+
+    /// Takes the next packet of the partition. False: more sources feed it than the limit allows.
+    public mutating func take(
+        _ header: PacketHeader, _ packet: RawSpan, into output: inout GraphOutput
+    ) -> Bool {
+        // What people put there is backfilled: it has no watermark to wait for, and its definitions
+        // must not take a symbol away from the source that feeds it.
+        guard header.source != .manual else {
+            markManual(packet, into: &output)
+            return true
+        }
+        guard let source = leaves.source(header.source, firstSeen: header.sendTime) else {
+            return false
+        }
+        if header.kind == .ticks {
+            received &+= UInt64(header.tickCount)
+            if program.isPlain {
+                takePlainTicks(header, packet, source: source, into: &output)
+            } else {
+                takeTicks(header, packet, source: source, into: &output)
+            }
+        }
+        advance(source, to: header.watermark, into: &output)
+        return true
+    }
+
+    private mutating func advance(
+        _ source: Int, to watermark: Timestamp, into output: inout GraphOutput
+    ) {
+        for leaf in leaves.plans.indices {
+            leaves.advance(leaf, source: source, watermark: watermark, into: &closed)
+            if !leaves.resamples.isEmpty { leaves.resample(closed, from: .leaf(leaf)) }
+            publish(leaf, into: &output)
+            list(leaf, into: &output)
+        }
+        for slot in leaves.resamples.indices {
+            leaves.resamples[slot].advance(source: source, watermark: watermark, into: &closed)
+            leaves.resample(closed, from: .resample(slot))
+            publishResampled(slot, into: &output)
+        }
+    }
+
+    /// Moves what a machine closed to where it is published.
+    mutating func publish(_ leaf: Int, into output: inout GraphOutput) {
+        let plan = leaves.plans[leaf]
+        for var bar in closed {
+            guard plan.values.isEmpty else {
+                plan.tell(bar, into: &output.values)
+                continue
+            }
+            // Empty windows are for those that make bars of bars.
+            guard bar.open.isDefined || bar.flags.contains(.withdrawn) else { continue }
+            bar.series = plan.series[Int(bar.series)]
+            output.bars.append(bar)
+        }
+        closed.removeAll(keepingCapacity: true)
+    }
+
+    mutating func publishResampled(_ slot: Int, into output: inout GraphOutput) {
+        for var bar in closed {
+            bar.series = leaves.resamplePlans[slot].series[Int(bar.series)]
+            output.bars.append(bar)
+        }
+        closed.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func list(_ leaf: Int, into output: inout GraphOutput) {
+        leaves.takeLateTicks(leaf, into: &listed)
+        guard !listed.isEmpty else { return }
+        let plan = leaves.plans[leaf]
+        if plan.values.isEmpty {
+            for var late in listed {
+                late.series = plan.series[Int(late.series)]
+                output.late.append(late)
+            }
+        }
+        listed.removeAll(keepingCapacity: true)
+    }
+
+    /// Bars of windows that are open and changed since the last call, without `.final`: for live
+    /// display only. Their series are those of the program.
+    public mutating func takeOpenBars(into open: inout [Bar]) {
+        for (leaf, plan) in leaves.plans.enumerated() where plan.values.isEmpty {
+            let first = open.count
+            leaves.takeOpenBars(leaf, into: &open)
+            for index in first..<open.count {
+                open[index].series = plan.series[Int(open[index].series)]
+            }
+        }
+        for (slot, plan) in leaves.resamplePlans.enumerated() {
+            let first = open.count
+            leaves.resamples[slot].takeOpenBars(into: &open)
+            for index in first..<open.count {
+                open[index].series = plan.series[Int(open[index].series)]
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+internal import MarketModel
+internal import StreamCore
+
+/// A trade or a quote on its way through the stages: a type of its own for each, so that the loop
+/// over the stages holds no question which it is.
+protocol TickInStages {
+    var header: TickHeader { get }
+    var graphTick: GraphTick { get }
+    func isNew(for deduplicator: inout Deduplicator) -> Bool
+    func meets(_ condition: ExpressionEvaluator) -> Bool
+    func duplicate(series: UInt16) -> LateTick
+}
+
+struct TradeInStages: TickInStages {
+    let trade: Trade
+    let source: Int
+    let ordinal: UInt64
+
+    var header: TickHeader { trade.header }
+    var graphTick: GraphTick { .trade(trade) }
+
+    func isNew(for deduplicator: inout Deduplicator) -> Bool { deduplicator.isNew(trade) }
+    func meets(_ condition: ExpressionEvaluator) -> Bool { condition.isMet(by: trade) }
+
+    func duplicate(series: UInt16) -> LateTick {
+        LateTick(
+            trade, source: source, ordinal: ordinal, series: series,
+            openTime: header.eventTime, closeTime: header.eventTime, reason: .duplicate)
+    }
+}
+
+struct QuoteInStages: TickInStages {
+    let quote: Quote
+    let source: Int
+    let ordinal: UInt64
+
+    var header: TickHeader { quote.header }
+    var graphTick: GraphTick { .quote(quote) }
+
+    func isNew(for deduplicator: inout Deduplicator) -> Bool { deduplicator.isNew(quote) }
+    func meets(_ condition: ExpressionEvaluator) -> Bool { condition.isMet(by: quote) }
+
+    func duplicate(series: UInt16) -> LateTick {
+        LateTick(
+            quote, source: source, ordinal: ordinal, series: series,
+            openTime: header.eventTime, closeTime: header.eventTime, reason: .duplicate)
+    }
+}
+
+extension TickHeader {
+    /// Stages judge new ticks alone. What is none goes past them to the machines, which know what
+    /// it is and count it; ticks that were fetched later count in repairs only.
+    @inline(__always)
+    func isForStages(inRepair: Bool) -> Bool {
+        let unusual: TickFlags = inRepair ? [.snapshot] : [.snapshot, .backfilled]
+        return action == 0 && flags.rawValue & unusual.rawValue == 0
+    }
+}

@@ -1,0 +1,115 @@
+internal import MarketModel
+internal import StreamCore
+
+/// The nodes between the tape and the machines, with what each of them remembers.
+struct TickStages: Sendable {
+    var deduplicators: [Deduplicator]
+    var throttles: [Throttle]
+    private var evaluators: [ExpressionEvaluator]
+    var operators: [any TickOperator]
+    private let branches: [BranchPlan]
+    private let nodeNames: [String]
+    /// By interned symbol, for operators: nobody else here needs names.
+    private var symbols: [Symbol] = []
+    private var told: [OperatorValue] = []
+
+    init(_ program: GraphProgram) {
+        deduplicators = program.plan.deduplicates.map { Deduplicator($0) }
+        throttles = program.plan.throttles.map { Throttle($0) }
+        evaluators = program.plan.conditions.map { ExpressionEvaluator($0) }
+        operators = program.operators
+        branches = program.plan.branches
+        nodeNames = program.definition.nodes.map(\.name)
+    }
+
+    /// How far a tick came: bits of the plan's places.
+    struct Way {
+        var passed: UInt64
+        /// A deduplicator in front of the place has listed it: it is not there at all.
+        var isGone: UInt64 = 0
+    }
+
+    /// To be called for every interned symbol, in order of their indexes.
+    mutating func define(_ index: UInt32, _ symbol: Symbol) {
+        if index == symbols.count { symbols.append(symbol) }
+        for place in evaluators.indices { evaluators[place].define(index, symbol) }
+    }
+
+    /// Sends a tick through the stages. Duplicates, values and live ticks go to `output`.
+    @inline(__always)
+    mutating func run(
+        _ stages: [StagePlan], _ tick: some TickInStages, root: UInt64,
+        into output: inout GraphOutput
+    ) -> Way {
+        var way = Way(passed: root)
+        for stage in stages {
+            guard way.passed & stage.input != 0 else {
+                // Where a duplicate does not come, it comes no farther, either.
+                if way.isGone & stage.input != 0 { way.isGone |= outputs(of: stage) }
+                continue
+            }
+            guard judge(stage, tick, &way, &output) else { continue }
+            way.passed |= stage.output
+            if stage.isLive {
+                output.live.append(LiveTick(node: Int(stage.node), tick: tick.graphTick))
+            }
+        }
+        return way
+    }
+
+    private func outputs(of stage: StagePlan) -> UInt64 {
+        guard stage.kind == .route else { return stage.output }
+        return branches[stage.index..<stage.index + stage.branchCount].reduce(stage.output) {
+            $0 | $1.output
+        }
+    }
+
+    @inline(__always)
+    private mutating func judge(
+        _ stage: StagePlan, _ tick: some TickInStages, _ way: inout Way,
+        _ output: inout GraphOutput
+    ) -> Bool {
+        switch stage.kind {
+        case .deduplicate:
+            if tick.isNew(for: &deduplicators[stage.index]) { return true }
+            way.isGone |= stage.output
+            if stage.series != StagePlan.noSeries {
+                output.late.append(tick.duplicate(series: stage.series))
+            }
+            return false
+        case .throttle: return throttles[stage.index].passes(tick.header)
+        case .filter: return tick.meets(evaluators[stage.index])
+        case .route: return route(stage, tick, &way)
+        case .custom: return ask(stage, tick, &output)
+        }
+    }
+
+    private func route(
+        _ stage: StagePlan, _ tick: some TickInStages, _ way: inout Way
+    ) -> Bool {
+        for place in stage.index..<stage.index + stage.branchCount {
+            let branch = branches[place]
+            if let condition = branch.condition, !tick.meets(evaluators[condition]) { continue }
+            way.passed |= branch.output
+            return true
+        }
+        return false
+    }
+
+    private mutating func ask(
+        _ stage: StagePlan, _ tick: some TickInStages, _ output: inout GraphOutput
+    ) -> Bool {
+        let header = tick.header
+        told.removeAll(keepingCapacity: true)
+        let passes = operators[stage.index].take(
+            tick.graphTick, of: symbols[Int(header.symbol)], telling: &told)
+        for one in told.prefix(OperatorValue.perTickMax) {
+            output.values.append(
+                GraphValue(
+                    symbol: header.symbol, name: "\(nodeNames[Int(stage.node)]).\(one.name)",
+                    value: one.value, periodStart: header.eventTime,
+                    periodEnd: header.eventTime, reason: BarReason.closed.rawValue))
+        }
+        return passes
+    }
+}

@@ -1,0 +1,146 @@
+internal import MarketModel
+internal import StreamCore
+
+/// All of a definition that decides its output, as one text that no two definitions share: written
+/// out here by hand, so that neither a field's name nor a compiler's taste is in it.
+struct CanonicalText {
+    private(set) var text: String
+
+    /// Raised with every change after which the same definition and tape give other output.
+    static let semantics = 2
+
+    init(_ definition: GraphDefinition) {
+        text = "graph \(Self.semantics)"
+        for node in definition.nodes {
+            add("node", node.name)
+            add(node.input)
+            add(node.operation)
+        }
+        for calendar in definition.calendars {
+            add("calendar", calendar.name)
+            for session in calendar.sessions {
+                add(" \(session.open) \(session.close) \(session.day)")
+            }
+        }
+    }
+
+    /// Names and texts go in with their length in front.
+    private mutating func add(_ words: String...) {
+        for word in words { text += "|\(word.utf8.count):\(word)" }
+    }
+
+    private mutating func add(_ input: GraphInput) {
+        switch input {
+        case .ticks(let kind): add("ticks \(kind.rawValue)")
+        case .node(let node): add("from \(node)")
+        case .branch(let node, let branch): add("from \(node) branch \(branch)")
+        }
+    }
+
+    private mutating func add(_ operation: GraphOperation) {
+        switch operation {
+        case .deduplicate(let rule):
+            add("deduplicate \(rule.timeToLive) \(rule.entriesMax)")
+            for field in rule.key { add(field.rawValue) }
+        case .throttle(let rule): add("throttle \(rule.count) \(rule.per) \(rule.scope.rawValue)")
+        case .filter(let condition): add(condition)
+        case .route(let branches):
+            for branch in branches {
+                add("branch", branch.name)
+                if let condition = branch.condition { add(condition) }
+            }
+        case .custom(let name, let settings):
+            add("custom", name)
+            for setting in settings { add(setting.name, setting.value) }
+        case .bars(let rule, let calendar): add(rule, calendar)
+        case .aggregate(let rule, let calendar):
+            add(rule.bars, calendar)
+            for function in rule.functions { add(function.rawValue) }
+        case .resample(let rule):
+            add("resample", rule.from.text)
+            add(rule.series)
+        case .breadth(let rule, let calendar): add(rule, calendar)
+        }
+    }
+
+    private mutating func add(_ condition: TickExpression) {
+        add("if")
+        for instruction in condition.instructions { add(instruction) }
+        for list in condition.symbolLists {
+            add("list \(list.count)")
+            for symbol in list { add(symbol.text) }
+        }
+    }
+
+    private mutating func add(_ instruction: TickExpression.Instruction) {
+        switch instruction {
+        case .number(let value): add("\(value)")
+        case .field(let field): add("field", field.rawValue)
+        case .add: add("+")
+        case .subtract: add("-")
+        case .multiply: add("*")
+        case .less: add("<")
+        case .lessOrEqual: add("<=")
+        case .equal: add("==")
+        case .notEqual: add("!=")
+        case .greaterOrEqual: add(">=")
+        case .greater: add(">")
+        case .textIs(let field, let wanted): add("is", field.rawValue, "\(wanted.raw)")
+        case .textHas(let field, let code): add("has", field.rawValue, "\(code)")
+        case .hasFlag(let flags): add("flag \(flags.rawValue)")
+        case .symbolIsIn(let list): add("in \(list)")
+        case .and: add("and")
+        case .or: add("or")
+        case .not: add("not")
+        }
+    }
+
+    private mutating func add(_ rule: BarRule, _ calendar: String?) {
+        add("bars of \(rule.field.rawValue)", calendar ?? "")
+        switch rule.oddLots {
+        case .count: add("odd lots count")
+        case .volumeOnly(let below): add("odd lots volume \(below.raw)")
+        case .exclude(let below): add("odd lots out \(below.raw)")
+        }
+        if let conditions = rule.conditions {
+            add("conditions", conditions.name)
+            for one in conditions.listed { add("\(one.code) \(one.effect.rawValue)") }
+        }
+        add(rule.series)
+    }
+
+    private mutating func add(_ series: BarSeriesSet) {
+        for one in series.all {
+            add(one.name.text)
+            add(one.window)
+            add("late \(one.lateness)")
+            if case .previousClose(let max) = one.fill { add("fill \(max)") }
+        }
+    }
+
+    private mutating func add(_ window: WindowRule) {
+        switch window {
+        case .tumbling(let width): add("tumbling \(width)")
+        case .session(let width): add("session \(width ?? 0)")
+        case .sliding(let width, let hop): add("sliding \(width) \(hop)")
+        case .inactivity(let gap): add("inactivity \(gap)")
+        case .ticks(let size): add("each \(size) ticks")
+        case .volume(let size): add("each volume \(size)")
+        case .dollars(let size): add("each dollars \(size)")
+        }
+    }
+
+    private mutating func add(_ rule: BreadthRule, _ calendar: String?) {
+        add("breadth", rule.series.text, calendar ?? "")
+        for symbol in rule.universe { add(symbol.text) }
+        for measure in rule.measures {
+            switch measure {
+            case .advanceDecline: add("advance decline")
+            case .advanceDeclineRatio: add("advance decline ratio")
+            case .newHighs(let days): add("highs \(days)")
+            case .newLows(let days): add("lows \(days)")
+            case .aboveAverage(let days): add("above \(days)")
+            }
+        }
+    }
+}

@@ -1,0 +1,235 @@
+internal import MarketModel
+internal import StreamCore
+
+/// Makes the plan of a definition. Nodes stand behind their inputs, so that one walk suffices.
+struct GraphCompiler {
+    private let definition: GraphDefinition
+    private(set) var plan = GraphPlan()
+    private(set) var series: [PublishedSeries] = []
+    /// By node, what kind of ticks it takes; nil of nodes that take bars.
+    private var kinds: [DataKind?] = []
+    private var makers = [0, 0, 0]
+
+    init(_ definition: GraphDefinition) {
+        self.definition = definition
+        kinds = definition.nodes.map { _ in nil }
+        findPoints()
+        for index in definition.nodes.indices { compile(index) }
+    }
+
+    /// The places from which some node takes ticks: at most as many as there are nodes.
+    private mutating func findPoints() {
+        for (index, node) in definition.nodes.enumerated() {
+            kinds[index] = kind(of: node)
+            switch kinds[index] {
+            case .trade where !plan.trades.points.contains(node.input):
+                plan.trades.points.append(node.input)
+            case .quote where !plan.quotes.points.contains(node.input):
+                plan.quotes.points.append(node.input)
+            default: continue
+            }
+        }
+    }
+
+    private func kind(of node: GraphNode) -> DataKind? {
+        switch node.operation {
+        case .resample, .breadth: return nil
+        case .deduplicate, .throttle, .filter, .route, .custom, .bars, .aggregate: break
+        }
+        switch node.input {
+        case .ticks(let kind): return kind
+        case .node(let input), .branch(let input, _):
+            return kinds.indices.contains(input) ? kinds[input] : nil
+        }
+    }
+
+    private mutating func compile(_ index: Int) {
+        let node = definition.nodes[index]
+        switch node.operation {
+        case .deduplicate(let rule):
+            plan.deduplicates.append(rule)
+            var stage = stage(index, .deduplicate, plan.deduplicates.count - 1)
+            if let listed = PublishedSeries(duplicatesOf: node) {
+                series.append(listed)
+                stage.series = UInt16(truncatingIfNeeded: series.count - 1)
+            }
+            add(stage, of: index)
+        case .throttle(let rule):
+            plan.throttles.append(rule)
+            add(stage(index, .throttle, plan.throttles.count - 1), of: index)
+        case .filter(let condition):
+            plan.conditions.append(condition)
+            add(stage(index, .filter, plan.conditions.count - 1), of: index)
+        case .route(let branches): add(branches, of: index)
+        case .custom:
+            plan.customs.append(index)
+            add(stage(index, .custom, plan.customs.count - 1), of: index)
+        case .bars(let rule, let calendar): addBars(rule, calendar, of: index)
+        case .aggregate(let rule, let calendar): addAggregates(rule, calendar, of: index)
+        case .resample(let rule): add(rule, of: index)
+        // Over all partitions: no partition's machine computes it.
+        case .breadth: break
+        }
+    }
+
+    // MARK: stages
+
+    private func ticks(of node: Int) -> TickPlan {
+        kinds[node] == .quote ? plan.quotes : plan.trades
+    }
+
+    private func stage(_ index: Int, _ kind: StagePlan.Kind, _ place: Int) -> StagePlan {
+        let node = definition.nodes[index]
+        let ticks = ticks(of: index)
+        return StagePlan(
+            kind: kind, isLive: node.live != nil, node: UInt16(truncatingIfNeeded: index),
+            index: place, input: ticks.bit(of: node.input), output: ticks.bit(of: .node(index)))
+    }
+
+    private mutating func add(_ stage: StagePlan, of node: Int) {
+        switch kinds[node] {
+        case .trade: plan.trades.stages.append(stage)
+        case .quote: plan.quotes.stages.append(stage)
+        default: break
+        }
+    }
+
+    private mutating func add(_ branches: [RouteBranch], of node: Int) {
+        let first = plan.branches.count
+        let ticks = ticks(of: node)
+        for (number, branch) in branches.enumerated() {
+            if let condition = branch.condition { plan.conditions.append(condition) }
+            plan.branches.append(
+                BranchPlan(
+                    condition: branch.condition == nil ? nil : plan.conditions.count - 1,
+                    output: ticks.bit(of: .branch(node: node, branch: number))))
+        }
+        var stage = stage(node, .route, first)
+        stage.branchCount = branches.count
+        add(stage, of: node)
+    }
+
+    // MARK: machines
+
+    private func calendar(_ name: String?) -> SessionCalendar? {
+        definition.calendars.first { $0.name == name }
+    }
+
+    private mutating func addBars(_ rule: BarRule, _ calendar: String?, of node: Int) {
+        let first = series.count
+        series.append(contentsOf: rule.series.all.map { PublishedSeries($0) })
+        for (maker, indexes) in Self.byMaker(rule.series) {
+            guard let part = Self.part(of: rule, indexes) else { continue }
+            add(
+                LeafPlan(
+                    node: node, maker: maker, slot: 0, rule: part,
+                    calendar: self.calendar(calendar),
+                    kind: rule.field.kind, field: rule.field, oddLots: rule.oddLots,
+                    series: indexes.map { UInt16(truncatingIfNeeded: first + $0) }),
+                weight: .asItIs)
+        }
+    }
+
+    /// Up to three machines: one that weighs every tick alike, one for the VWAP, and one for the
+    /// spread when the others read another number of a quote.
+    private mutating func addAggregates(_ rule: AggregateRule, _ calendar: String?, of node: Int) {
+        let isQuotes = kinds[node] == .quote
+        let groups: [(LeafPlan.Weight, InputField, [AggregateFunction])] = [
+            (.one, rule.bars.field, rule.functions.filter { $0 != .vwap && $0 != .spread }),
+            (.asItIs, .trade, isQuotes ? [] : rule.functions.filter { $0 == .vwap }),
+            (.one, .spread, isQuotes ? rule.functions.filter { $0 == .spread } : []),
+        ]
+        for (weight, field, functions) in groups where !functions.isEmpty {
+            for (maker, indexes) in Self.byMaker(rule.bars.series) {
+                guard var part = Self.part(of: rule.bars, indexes) else { continue }
+                if weight == .one {
+                    part.field = .trade
+                    part.oddLots = .count
+                }
+                var leaf = LeafPlan(
+                    node: node, maker: maker, slot: 0, rule: part,
+                    calendar: self.calendar(calendar), kind: field.kind, field: field,
+                    oddLots: rule.bars.oddLots, series: [])
+                leaf.values = part.series.all.map { one in
+                    functions.map { function in
+                        LeafPlan.NamedFunction(
+                            function: function,
+                            name: "\(definition.nodes[node].name).\(one.name).\(function)")
+                    }
+                }
+                add(leaf, weight: weight)
+            }
+        }
+    }
+
+    private mutating func add(_ leaf: LeafPlan, weight: LeafPlan.Weight) {
+        var leaf = leaf
+        leaf.slot = makers[Int(leaf.maker.rawValue)]
+        makers[Int(leaf.maker.rawValue)] += 1
+        plan.leaves.append(leaf)
+        let ticks = ticks(of: leaf.node)
+        let input = LeafInput(
+            leaf: plan.leaves.count - 1,
+            input: ticks.bit(of: definition.nodes[leaf.node].input), weight: weight)
+        switch kinds[leaf.node] {
+        case .trade: plan.trades.leaves.append(input)
+        case .quote: plan.quotes.leaves.append(input)
+        default: break
+        }
+    }
+
+    private static func byMaker(_ series: BarSeriesSet) -> [(LeafPlan.Maker, [Int])] {
+        [LeafPlan.Maker.time, .number, .inactivity].compactMap { maker in
+            let indexes = series.all.indices.filter { series.all[$0].window.maker == maker }
+            return indexes.isEmpty ? nil : (maker, indexes)
+        }
+    }
+
+    /// A part of a set of series is one.
+    private static func part(of rule: BarRule, _ indexes: [Int]) -> BarRule? {
+        var part = rule
+        guard let series = try? BarSeriesSet(indexes.map { rule.series.all[$0] }) else {
+            return nil
+        }
+        part.series = series
+        return part
+    }
+
+    private mutating func add(_ rule: ResampleRule, of node: Int) {
+        let first = series.count
+        series.append(contentsOf: rule.series.all.map { PublishedSeries($0) })
+        guard case .node(let input) = definition.nodes[node].input,
+            let (origin, fine, place) = origin(of: rule.from, in: input)
+        else { return }
+        plan.resamples.append(
+            ResamplePlan(
+                node: node, rule: rule, origin: origin, fineSeries: UInt16(place), fine: fine,
+                series: rule.series.all.indices.map { UInt16(truncatingIfNeeded: first + $0) }))
+    }
+
+    private func origin(
+        of name: SeriesName, in node: Int
+    ) -> (ResamplePlan.Origin, BarSeries, place: Int)? {
+        for (index, leaf) in plan.leaves.enumerated() where leaf.node == node {
+            for (place, one) in leaf.rule.series.all.enumerated() where one.name == name {
+                return (.leaf(index), one, place)
+            }
+        }
+        for (index, resample) in plan.resamples.enumerated() where resample.node == node {
+            for (place, one) in resample.rule.series.all.enumerated() where one.name == name {
+                return (.resample(index), one, place)
+            }
+        }
+        return nil
+    }
+}
+
+extension WindowRule {
+    fileprivate var maker: LeafPlan.Maker {
+        switch self {
+        case .tumbling, .session, .sliding: .time
+        case .ticks, .volume, .dollars: .number
+        case .inactivity: .inactivity
+        }
+    }
+}

@@ -1,0 +1,91 @@
+internal import MarketModel
+internal import StreamCore
+
+extension BarLeaves {
+    func extent(_ leaf: Int, of range: DirtyRange) -> (from: Int64, to: Int64) {
+        let slot = plans[leaf].slot
+        return switch plans[leaf].maker {
+        case .time: time[slot].extent(of: range)
+        case .number: number[slot].extent(of: range)
+        case .inactivity: inactivity[slot].extent(of: range)
+        }
+    }
+
+    /// The same machines without windows, each for the ticks of its ranges.
+    func repairLeaves(for needs: RepairNeeds) -> BarLeaves {
+        var leaves = self
+        for (leaf, plan) in plans.enumerated() {
+            let (slot, ranges) = (plan.slot, needs.byLeaf[leaf])
+            switch plan.maker {
+            case .time: leaves.time[slot] = time[slot].repairMachine(for: ranges)
+            case .number: leaves.number[slot] = number[slot].repairMachine(for: ranges)
+            case .inactivity:
+                leaves.inactivity[slot] = inactivity[slot].repairMachine(for: ranges)
+            }
+        }
+        for slot in resamples.indices { leaves.resamples[slot] = resamples[slot].repairMachine() }
+        return leaves
+    }
+
+    mutating func absorb(
+        _ repaired: BarLeaves, _ leaf: Int, _ ranges: [DirtyRange], standing: [StandingBar],
+        into closed: inout [Bar]
+    ) {
+        let slot = plans[leaf].slot
+        switch plans[leaf].maker {
+        case .time: time[slot].absorb(repaired.time[slot], ranges, into: &closed)
+        case .number:
+            number[slot].absorb(repaired.number[slot], ranges, standing: standing, into: &closed)
+        case .inactivity:
+            inactivity[slot].absorb(
+                repaired.inactivity[slot], ranges, standing: standing, into: &closed)
+        }
+    }
+
+    /// Makes the coarse bars of a repair, in repair machines that have none yet: from all fine bars
+    /// of their windows, as these would be published if only they were dirty.
+    func resampled(_ repaired: BarLeaves, _ needs: RepairNeeds) -> BarLeaves {
+        var made = repaired
+        for (slot, plan) in resamplePlans.enumerated() {
+            var twin = self
+            var fine: [Bar] = []
+            switch plan.origin {
+            case .leaf(let leaf):
+                twin.absorb(made, leaf, needs.fine[slot], standing: [], into: &fine)
+            case .resample(let origin):
+                twin.resamples[origin].absorb(
+                    made.resamples[origin], needs.fine[slot], into: &fine)
+            }
+            for bar in fine where bar.series == plan.fineSeries { made.resamples[slot].bar(bar) }
+        }
+        return made
+    }
+}
+
+/// What each machine has to compute for some dirty ranges: they, and what coarser machines need of
+/// it, which are all fine bars of the windows that the ranges touch.
+struct RepairNeeds: Sendable {
+    private(set) var byLeaf: [[DirtyRange]]
+    /// By resampling node: where it needs the bars of its origin.
+    private(set) var fine: [[DirtyRange]]
+
+    init(_ ranges: [DirtyRange], _ leaves: BarLeaves) {
+        byLeaf = leaves.plans.map { _ in ranges }
+        fine = leaves.resamplePlans.map { _ in [] }
+        var needed = leaves.resamplePlans.map { _ in ranges }
+        // An origin stands before those that need it.
+        for slot in leaves.resamplePlans.indices.reversed() {
+            fine[slot] = needed[slot].map { range in
+                let extent = leaves.resamples[slot].extent(of: range)
+                var whole = range
+                whole.from = extent.from
+                whole.to = extent.to
+                return whole
+            }
+            switch leaves.resamplePlans[slot].origin {
+            case .leaf(let leaf): byLeaf[leaf] += fine[slot]
+            case .resample(let origin): needed[origin] += fine[slot]
+            }
+        }
+    }
+}

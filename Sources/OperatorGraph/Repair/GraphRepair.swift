@@ -1,0 +1,236 @@
+public import MarketModel
+internal import Primitives
+public import StreamCore
+public import TapeCodec
+
+/// Computes windows again from the tape. The owner of the partition reads the packets from
+/// `plan.from` up to and with the one that asked for it, twice: `note` learns what was taken back
+/// or corrected, `take` computes. Then `GraphMachine.absorb` publishes.
+///
+/// Ticks count as they stand on the tape: late ones and those that were fetched later, too.
+public struct GraphRepair: Sendable {
+    public let plan: RepairPlan
+    /// Cancels and corrections that could not be noted, or carry no id to find the trade by.
+    public private(set) var unusedChanges: UInt64 = 0
+    /// Ticks that the machines were given.
+    public private(set) var taken: UInt64 = 0
+
+    let program: GraphProgram
+    private(set) var leaves: BarLeaves
+    private var stages: TickStages
+    private let extents: [RepairExtents]
+    private let symbols: SymbolTable
+    private var feedOf: [Int]
+    private var packetSymbols: [UInt32] = []
+    private var changes = TradeChanges()
+    /// Nobody sees what stages say in a repair.
+    private var unseen = GraphOutput()
+
+    /// Nil without a range.
+    public init?(_ machine: GraphMachine, _ ranges: [DirtyRange]) {
+        guard let plan = machine.repairPlan(ranges) else { return nil }
+        self.plan = plan
+        program = machine.program
+        symbols = machine.symbols
+        leaves = machine.leaves.repairLeaves(for: plan.needs)
+        extents = machine.leaves.plans.indices.map { leaf in
+            RepairExtents(plan.needs.byLeaf[leaf], symbols: machine.symbols.count) {
+                machine.leaves.extent(leaf, of: $0)
+            }
+        }
+        stages = TickStages(machine.program)
+        feedOf = machine.feedOf
+        for index in 0..<UInt32(symbols.count) {
+            stages.define(index, symbols.symbol(at: index))
+        }
+    }
+
+    // MARK: the first pass
+
+    public mutating func note(_ header: PacketHeader, _ packet: RawSpan) {
+        guard header.kind == .ticks else { return }
+        packetSymbols.removeAll(keepingCapacity: true)
+        var cursor = RecordCursor()
+        while let record = cursor.next(in: packet) {
+            switch record {
+            case .trade(var trade):
+                guard trade.header.action != 0 else { continue }
+                trade.header.symbol = interned(trade.header.symbol)
+                if !changes.note(trade) { unusedChanges &+= 1 }
+            case .other(let message): look(up: message, packet)
+            case .malformed: return
+            case .quote, .bar: continue
+            }
+        }
+    }
+
+    /// By name, so that no symbol is taken from anybody.
+    private mutating func look(up message: MessageBounds, _ packet: RawSpan) {
+        guard let (index, definition) = message.symbolDefinition(in: packet),
+            index < PacketLimits.definitionsMax
+        else { return }
+        while packetSymbols.count <= index { packetSymbols.append(BarMachine.noSymbol) }
+        packetSymbols[Int(index)] = symbols.index(of: definition.symbol) ?? BarMachine.noSymbol
+    }
+
+    private func interned(_ index: UInt32) -> UInt32 {
+        index < packetSymbols.count ? packetSymbols[Int(index)] : BarMachine.noSymbol
+    }
+
+    // MARK: the second pass
+
+    public mutating func take(_ header: PacketHeader, _ packet: RawSpan) {
+        guard header.kind == .ticks else { return }
+        let isManual = header.source == .manual
+        let source =
+            isManual ? nil : leaves.source(header.source, firstSeen: header.sendTime)
+        guard isManual || source != nil else { return }
+        packetSymbols.removeAll(keepingCapacity: true)
+        let walk = Walk(program.plan, source: source)
+        var ordinal = header.firstOrdinal
+        var cursor = RecordCursor()
+        while let record = cursor.next(in: packet) {
+            switch record {
+            case .trade(var trade):
+                trade.header.symbol = interned(trade.header.symbol)
+                take(trade, ordinal, walk)
+                ordinal &+= 1
+            case .quote(var quote):
+                quote.header.symbol = interned(quote.header.symbol)
+                take(quote, ordinal, walk)
+                ordinal &+= 1
+            case .bar: ordinal &+= 1
+            case .other(let message):
+                if WireFormat.Template.isTick(message.template) {
+                    ordinal &+= 1
+                } else {
+                    look(up: message, packet)
+                    move(message, packet, source)
+                }
+            case .malformed: return
+            }
+        }
+        unseen.removeAll()
+    }
+
+    /// What is the same for all ticks of a packet.
+    private struct Walk {
+        let trades: TickPlan
+        let quotes: TickPlan
+        let tradeRoot: UInt64
+        let quoteRoot: UInt64
+        /// Nil: what people put there is taken for ticks of the source that feeds the symbol.
+        let source: Int?
+
+        init(_ plan: GraphPlan, source: Int?) {
+            trades = plan.trades
+            quotes = plan.quotes
+            tradeRoot = trades.bit(of: .ticks(.trade))
+            quoteRoot = quotes.bit(of: .ticks(.quote))
+            self.source = source
+        }
+    }
+
+    /// A packet's source feeds the symbols that it defines, as it did when the packet was new.
+    private mutating func move(_ message: MessageBounds, _ packet: RawSpan, _ source: Int?) {
+        guard let source, let (index, definition) = message.symbolDefinition(in: packet),
+            index < packetSymbols.count
+        else { return }
+        let symbol = packetSymbols[Int(index)]
+        guard symbol != BarMachine.noSymbol, symbol < feedOf.count else { return }
+        let subscription = Subscription(
+            symbol: definition.symbol, provider: definition.provider, since: definition.since)
+        _ = leaves.symbol(subscription, source: source)
+        feedOf[Int(symbol)] = source
+    }
+
+    private mutating func take(_ found: Trade, _ ordinal: UInt64, _ walk: Walk) {
+        guard walk.trades.isUsed, found.header.symbol < feedOf.count else { return }
+        let feed = feedOf[Int(found.header.symbol)]
+        let source = walk.source ?? feed
+        guard source == feed else { return }
+        let change = found.header.action == 0 ? changes.change(of: found) : nil
+        var trade = found
+        if case .corrected(let values) = change { trade.take(values) }
+        let way = way(
+            of: TradeInStages(trade: trade, source: source, ordinal: ordinal), walk.trades,
+            root: walk.tradeRoot)
+        for leaf in walk.trades.leaves where extents[leaf.leaf].hold(trade.header) {
+            if way.passed & leaf.input != 0, change != .cancelled {
+                leaves.trade(leaf, trade, source: source, ordinal: ordinal)
+                taken &+= 1
+            } else if way.isGone & leaf.input == 0 {
+                leaves.exclude(leaf.leaf, trade.header, source: source)
+            }
+        }
+    }
+
+    private mutating func take(_ quote: Quote, _ ordinal: UInt64, _ walk: Walk) {
+        guard walk.quotes.isUsed, quote.header.symbol < feedOf.count else { return }
+        let feed = feedOf[Int(quote.header.symbol)]
+        let source = walk.source ?? feed
+        guard source == feed else { return }
+        let way = way(
+            of: QuoteInStages(quote: quote, source: source, ordinal: ordinal), walk.quotes,
+            root: walk.quoteRoot)
+        for leaf in walk.quotes.leaves where extents[leaf.leaf].hold(quote.header) {
+            if way.passed & leaf.input != 0 {
+                leaves.quote(leaf, quote, source: source, ordinal: ordinal)
+                taken &+= 1
+            } else if way.isGone & leaf.input == 0 {
+                leaves.exclude(leaf.leaf, quote.header, source: source)
+            }
+        }
+    }
+
+    private mutating func way(
+        of tick: some TickInStages, _ plan: TickPlan, root: UInt64
+    ) -> TickStages.Way {
+        guard tick.header.isForStages(inRepair: true) else {
+            return TickStages.Way(passed: UInt64.max)
+        }
+        return stages.run(plan.stages, tick, root: root, into: &unseen)
+    }
+}
+
+extension GraphMachine {
+    /// What has to be read for these ranges; nil without one.
+    public func repairPlan(_ dirty: [DirtyRange]) -> RepairPlan? {
+        let plan = program.plan
+        let warmUp = max(
+            plan.deduplicates.map(\.timeToLive).max() ?? 0, plan.throttles.map(\.per).max() ?? 0)
+        return RepairPlan(dirty, leaves: leaves, warmUp: warmUp)
+    }
+
+    /// Publishes what a repair computed, which was made for this machine as it stands and was given
+    /// every packet of its plan. `standing` are bars of `RepairPlan.standingSeries` as they are on
+    /// the tape, with the indexes of this machine and program.
+    public mutating func absorb(
+        _ repair: GraphRepair, standing: [Bar] = [], into output: inout GraphOutput
+    ) {
+        let made = leaves.resampled(repair.leaves, repair.plan.needs)
+        for leaf in leaves.plans.indices {
+            leaves.absorb(
+                made, leaf, repair.plan.ranges, standing: self.standing(standing, of: leaf),
+                into: &closed)
+            publish(leaf, into: &output)
+        }
+        for slot in leaves.resamples.indices {
+            leaves.resamples[slot].absorb(
+                made.resamples[slot], repair.plan.ranges, into: &closed)
+            publishResampled(slot, into: &output)
+        }
+    }
+
+    /// With the machine's own series indexes.
+    private func standing(_ bars: [Bar], of leaf: Int) -> [StandingBar] {
+        let plan = leaves.plans[leaf]
+        guard plan.maker != .time else { return [] }
+        return bars.compactMap { bar in
+            guard let series = plan.series.firstIndex(of: bar.series) else { return nil }
+            var own = bar
+            own.series = UInt16(truncatingIfNeeded: series)
+            return StandingBar(own)
+        }
+    }
+}

@@ -1,0 +1,218 @@
+public import MarketModel
+internal import Primitives
+
+/// Computes a `TickExpression` for ticks, without allocating.
+///
+/// A value that one thread owns. It has no state but which symbols its lists hold, by their
+/// interned index: `define` tells it of every one.
+public struct ExpressionEvaluator: Sendable {
+    public let expression: TickExpression
+    private let instructions: [TickExpression.Instruction]
+    /// By list, one bit per interned symbol.
+    private var members: [[UInt64]]
+
+    /// An expression whose instructions do not fit together lets nothing through.
+    public init(_ expression: TickExpression) {
+        self.expression = expression
+        instructions = expression.isWellFormed ? expression.instructions : []
+        members = [[UInt64]](repeating: [], count: expression.symbolLists.count)
+    }
+
+    /// Notes an interned symbol. Asked once per symbol and packet, so that it is quick for those
+    /// that are known.
+    public mutating func define(_ index: UInt32, _ symbol: Symbol) {
+        guard index < StreamLimits.symbolsMax else { return }
+        for list in members.indices where expression.symbolLists[list].contains(symbol) {
+            let word = Int(index >> 6)
+            while members[list].count <= word { members[list].append(0) }
+            members[list][word] |= 1 << UInt64(index & 63)
+        }
+    }
+
+    public func isMet(by trade: Trade) -> Bool {
+        run(
+            trade.header, number: { $0.number(of: trade) },
+            text: { ShortText(raw: $0.isOfTrades ? $0.bits(of: trade) : 0) })
+    }
+
+    public func isMet(by quote: Quote) -> Bool {
+        run(
+            quote.header, number: { $0.number(of: quote) },
+            text: { ShortText(raw: $0.isOfQuotes ? $0.bits(of: quote) : 0) })
+    }
+
+    @inline(__always)
+    private func run(
+        _ header: TickHeader, number: (TickField) -> Int128, text: (TickField) -> ShortText
+    ) -> Bool {
+        var stack = ExpressionStack()
+        for instruction in instructions {
+            switch instruction {
+            case .number(let value): stack.push(value)
+            case .field(let field): stack.push(number(field))
+            case .add: stack.combine { $0.addingReportingOverflow($1) }
+            case .subtract: stack.combine { $0.subtractingReportingOverflow($1) }
+            case .multiply:
+                stack.combine {
+                    let (product, overflow) = $0.multipliedReportingOverflow(by: $1)
+                    // Both are in 1e-9, and so is what comes out.
+                    return (product / 1_000_000_000, overflow)
+                }
+            case .less: stack.compare { $0 < $1 }
+            case .lessOrEqual: stack.compare { $0 <= $1 }
+            case .equal: stack.compare { $0 == $1 }
+            case .notEqual: stack.compare { $0 != $1 }
+            case .greaterOrEqual: stack.compare { $0 >= $1 }
+            case .greater: stack.compare { $0 > $1 }
+            case .textIs(let field, let wanted): stack.push(text(field) == wanted)
+            case .textHas(let field, let code): stack.push(text(field).has(code))
+            case .hasFlag(let flags): stack.push(header.flags.contains(flags))
+            case .symbolIsIn(let list): stack.push(isIn(list, header.symbol))
+            case .and: stack.combineTruths { $0 & $1 }
+            case .or: stack.combineTruths { $0 | $1 }
+            case .not: stack.turnTruth()
+            }
+        }
+        return stack.isTrue
+    }
+
+    @inline(__always)
+    private func isIn(_ list: Int, _ symbol: UInt32) -> Bool {
+        let word = Int(symbol >> 6)
+        guard list < members.count, word < members[list].count else { return false }
+        return members[list][word] & (1 << UInt64(symbol & 63)) != 0
+    }
+}
+
+extension TickExpression {
+    /// Every instruction finds what it needs on the stack, which never holds more than it may, and
+    /// one truth is left.
+    var isWellFormed: Bool {
+        guard instructions.count <= Self.instructionsMax else { return false }
+        var depth = 0
+        for instruction in instructions {
+            let needs = instruction.takes
+            guard depth >= needs else { return false }
+            depth += 1 - needs
+            guard depth <= Self.stackMax else { return false }
+        }
+        return depth == 1
+    }
+}
+
+extension TickExpression.Instruction {
+    /// How many values it takes from the stack; each of them puts one there.
+    fileprivate var takes: Int {
+        switch self {
+        case .number, .field, .textIs, .textHas, .hasFlag, .symbolIsIn: 0
+        case .not: 1
+        default: 2
+        }
+    }
+}
+
+/// Numbers, and truths as 0 and 1. What is undefined is the least number, which nothing else is.
+private struct ExpressionStack {
+    static let undefined = Int128.min
+    private var values = InlineArray<32, Int128>(repeating: 0)
+    private var depth = 0
+
+    @inline(__always)
+    var isTrue: Bool { depth > 0 && values[depth - 1] == 1 }
+
+    @inline(__always)
+    mutating func push(_ value: Int128) {
+        values[depth] = value
+        depth += 1
+    }
+
+    @inline(__always)
+    mutating func push(_ truth: Bool) { push(truth ? 1 : 0) }
+
+    @inline(__always)
+    mutating func combine(_ operation: (Int128, Int128) -> (Int128, Bool)) {
+        let right = values[depth - 1]
+        let left = values[depth - 2]
+        depth -= 1
+        var value = Self.undefined
+        if left != Self.undefined, right != Self.undefined {
+            let (result, overflow) = operation(left, right)
+            if !overflow { value = result }
+        }
+        values[depth - 1] = value
+    }
+
+    @inline(__always)
+    mutating func compare(_ operation: (Int128, Int128) -> Bool) {
+        let right = values[depth - 1]
+        let left = values[depth - 2]
+        depth -= 1
+        let isDefined = left != Self.undefined && right != Self.undefined
+        values[depth - 1] = isDefined && operation(left, right) ? 1 : 0
+    }
+
+    @inline(__always)
+    mutating func combineTruths(_ operation: (Int128, Int128) -> Int128) {
+        values[depth - 2] = operation(values[depth - 2], values[depth - 1])
+        depth -= 1
+    }
+
+    @inline(__always)
+    mutating func turnTruth() { values[depth - 1] = 1 - values[depth - 1] }
+}
+
+extension ShortText {
+    @inline(__always)
+    fileprivate func has(_ code: UInt8) -> Bool {
+        var rest = raw
+        while rest != 0 {
+            if UInt8(truncatingIfNeeded: rest) == code { return true }
+            rest >>= 8
+        }
+        return false
+    }
+}
+
+extension TickField {
+    /// In 1e-9, as `TickExpression` says.
+    fileprivate func number(of trade: Trade) -> Int128 {
+        switch self {
+        case .price: trade.price.number
+        case .size: trade.size.number
+        default: number(of: trade.header)
+        }
+    }
+
+    fileprivate func number(of quote: Quote) -> Int128 {
+        switch self {
+        case .bid: quote.bidPrice.number
+        case .ask: quote.askPrice.number
+        case .bidSize: quote.bidSize.number
+        case .askSize: quote.askSize.number
+        default: number(of: quote.header)
+        }
+    }
+
+    private func number(of header: TickHeader) -> Int128 {
+        switch self {
+        case .id: Int128(header.providerID) * 1_000_000_000
+        case .time: header.eventTime.number
+        case .receiveTime: header.receiveTime.number
+        default: ExpressionStack.undefined
+        }
+    }
+}
+
+extension Price {
+    fileprivate var number: Int128 { isDefined ? Int128(raw) : ExpressionStack.undefined }
+}
+
+extension Quantity {
+    fileprivate var number: Int128 { isDefined ? Int128(raw) * 10 : ExpressionStack.undefined }
+}
+
+extension Timestamp {
+    fileprivate var number: Int128 {
+        isDefined ? Int128(nanoseconds) : ExpressionStack.undefined
+    }
+}

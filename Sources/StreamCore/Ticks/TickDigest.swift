@@ -1,0 +1,60 @@
+internal import MarketModel
+internal import Primitives
+
+/// 128 bits that stand for a symbol and some values of its tick: what is remembered instead of
+/// the tick itself. Two different ticks have the same digest once in 10^38 pairs.
+struct TickDigest: Hashable, Sendable, BitwiseCopyable {
+    var high: UInt64
+    var low: UInt64
+
+    init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    init(symbol: UInt32) {
+        high = SeededRandom.mixed(UInt64(symbol) &+ 0x9e37_79b9_7f4a_7c15)
+        low = SeededRandom.mixed(UInt64(symbol) ^ 0xd1b5_4a32_d192_ed03)
+    }
+
+    /// The order of the values counts: a bid of 3 and an ask of 4 are not a bid of 4 and an ask
+    /// of 3.
+    mutating func add(_ value: UInt64) {
+        high = SeededRandom.mixed(high ^ value)
+        low = SeededRandom.mixed((low &+ value) &* 0x9fb2_1c65_1e98_df25)
+    }
+}
+
+extension TickField {
+    /// The field's bits in a trade; a field that trades have not is the same in all of them.
+    func bits(of trade: Trade) -> UInt64 {
+        switch self {
+        case .price: UInt64(bitPattern: trade.price.raw)
+        case .size: UInt64(bitPattern: trade.size.raw)
+        case .exchange: trade.exchange.raw
+        case .conditions: trade.conditions.raw
+        default: bits(of: trade.header)
+        }
+    }
+
+    func bits(of quote: Quote) -> UInt64 {
+        switch self {
+        case .bid: UInt64(bitPattern: quote.bidPrice.raw)
+        case .ask: UInt64(bitPattern: quote.askPrice.raw)
+        case .bidSize: UInt64(bitPattern: quote.bidSize.raw)
+        case .askSize: UInt64(bitPattern: quote.askSize.raw)
+        case .bidExchange: quote.bidExchange.raw
+        case .askExchange: quote.askExchange.raw
+        default: bits(of: quote.header)
+        }
+    }
+
+    private func bits(of header: TickHeader) -> UInt64 {
+        switch self {
+        case .id: header.providerID
+        case .time: UInt64(bitPattern: header.eventTime.nanoseconds)
+        case .receiveTime: UInt64(bitPattern: header.receiveTime.nanoseconds)
+        default: 0
+        }
+    }
+}

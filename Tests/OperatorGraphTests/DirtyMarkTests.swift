@@ -1,0 +1,119 @@
+import MarketModel
+import Primitives
+import StreamCore
+import TapeCodec
+import Testing
+
+@testable import OperatorGraph
+
+@Suite("dirty marks")
+struct DirtyMarkTests {
+    private struct Mark: Hashable {
+        var symbol: String
+        var from: Double
+        var to: Double
+        var reason: BarReason
+    }
+
+    private func marks(_ machine: GraphMachine, _ output: GraphOutput) -> [Mark] {
+        let start = GraphTape.time(0).nanoseconds
+        return output.dirty.map {
+            Mark(
+                symbol: machine.symbols.symbol(at: $0.symbol).text,
+                from: Double($0.from - start) / 1_000_000_000,
+                to: Double($0.to - start) / 1_000_000_000,
+                reason: BarReason(rawValue: $0.reason) ?? .closed)
+        }
+    }
+
+    /// Plain graphs and others find them in different loops.
+    static func machines() throws -> [GraphMachine] {
+        [
+            try machine([try Nodes.bars("bars", .ticks(.trade))]),
+            try machine([
+                Nodes.deduplicate("once", .ticks(.trade)), try Nodes.bars("bars", .node(0)),
+            ]),
+        ]
+    }
+
+    @Test("a cancel and a correction mark the moment of their trade", arguments: 0..<2)
+    func busts(which: Int) throws {
+        var machine = try Self.machines()[which]
+        var tape = try GraphTape()
+        try tape.trade("A", at: 1.5, id: 1)
+        try tape.trade("A", at: 1.5, id: 1, action: .cancel)
+        try tape.trade("B", at: 2.5, id: 2, action: .correction)
+        tape.seal(watermark: 2)
+        let output = machine.run(tape.packets)
+        #expect(
+            marks(machine, output) == [
+                Mark(symbol: "A", from: 1.5, to: 1.500000001, reason: .bust),
+                Mark(symbol: "B", from: 2.5, to: 2.500000001, reason: .bust),
+            ])
+    }
+
+    @Test("gaps of trades, by their state", arguments: 0..<2)
+    func gaps(which: Int) throws {
+        var machine = try Self.machines()[which]
+        var tape = try GraphTape()
+        try tape.trade("A", at: 0.5)
+        try tape.trade("B", at: 0.5)
+        try tape.gap("A", from: 1, to: 2, state: .open)
+        try tape.gap("B", from: 2, to: 3, state: .filled, kind: .any)
+        try tape.gap("A", from: 2, to: 3, state: .filling)
+        try tape.gap("A", from: 2, to: 3, state: .filled, kind: .quote)
+        try tape.gap("A", from: 3, to: 3, state: .filled)
+        try tape.gap(nil, from: 4, to: 5, state: .abandoned)
+        tape.seal(watermark: 2)
+        let output = machine.run(tape.packets)
+        #expect(
+            marks(machine, output) == [
+                Mark(symbol: "A", from: 1, to: 2, reason: .gap),
+                Mark(symbol: "B", from: 2, to: 3, reason: .backfill),
+                Mark(symbol: "A", from: 4, to: 5, reason: .gap),
+                Mark(symbol: "B", from: 4, to: 5, reason: .gap),
+            ])
+    }
+
+    @Test("what people ask for concerns symbols of all sources, and moves none", arguments: 0..<2)
+    func manual(which: Int) throws {
+        var machine = try Self.machines()[which]
+        var tape = try GraphTape()
+        try tape.trade("A", at: 0.5)
+        tape.seal(watermark: 2)
+        var people = GraphTape(.manual)
+        try people.request("A", from: 0, to: 3)
+        try people.request("NONE", from: 0, to: 3)
+        people.seal(watermark: 0)
+        var output = machine.run(tape.packets)
+        #expect(output.dirty.isEmpty)
+        output = machine.run(people.packets)
+        #expect(marks(machine, output) == [Mark(symbol: "A", from: 0, to: 3, reason: .repair)])
+        #expect(machine.sources.entries.map(\.name.text) == ["one"])
+        #expect(machine.symbols.count == 1)
+    }
+
+    @Test("beyond so many ranges, each symbol has one")
+    func merged() throws {
+        var machine = try Self.machines()[0]
+        var tape = try GraphTape()
+        try tape.trade("A", at: 0.5)
+        try tape.trade("B", at: 0.5)
+        tape.seal(watermark: 2)
+        _ = machine.run(tape.packets)
+        var dirty = (0..<Int64(RepairPlan.rangesMax)).map {
+            DirtyRange(symbol: 0, from: $0 * 10, to: $0 * 10 + 5, reason: 2)
+        }
+        #expect(machine.repairPlan(dirty)?.ranges.count == RepairPlan.rangesMax)
+        dirty.append(DirtyRange(symbol: 1, from: 7, to: 9, reason: 5))
+        dirty.append(DirtyRange(symbol: 0, from: 3, to: 4, reason: 4))
+        let plan = try #require(machine.repairPlan(dirty))
+        #expect(
+            plan.ranges == [
+                DirtyRange(symbol: 0, from: 0, to: 10_235, reason: 4),
+                DirtyRange(symbol: 1, from: 7, to: 9, reason: 5),
+            ])
+        #expect(plan.symbols == [0, 1])
+        #expect(machine.repairPlan([]) == nil)
+    }
+}

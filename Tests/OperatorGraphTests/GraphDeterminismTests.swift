@@ -1,0 +1,126 @@
+import MarketModel
+import Primitives
+import StreamCore
+import TapeCodec
+import Testing
+
+@testable import OperatorGraph
+
+@Suite("a graph's output follows from the tape alone")
+struct GraphDeterminismTests {
+    /// A graph with every kind of node that a partition computes.
+    static func definition() throws -> GraphDefinition {
+        let branches = [
+            RouteBranch(
+                name: "big",
+                condition: Nodes.expression(.field(.size), .number(100_000_000_000), .greater)),
+            RouteBranch(name: "small", condition: nil),
+        ]
+        let values = AggregateRule(
+            bars: BarRule(series: try BarSeriesSet(["5s"])), functions: AggregateFunction.allCases)
+        let spread = AggregateRule(
+            bars: BarRule(series: try BarSeriesSet(["10s"]), field: .middle),
+            functions: [.spread, .mean])
+        let numbers = BarRule(
+            series: try BarSeriesSet([
+                BarSeries(name: try #require(SeriesName("t7")), window: .ticks(7)),
+                BarSeries(
+                    name: try #require(SeriesName("calm")), window: .inactivity(gap: 500_000_000)),
+                BarSeries("15s"),
+            ]))
+        return GraphDefinition(
+            name: "all",
+            nodes: [
+                Nodes.deduplicate("once", .ticks(.trade), timeToLive: 2_000_000_000),
+                Nodes.filter(
+                    "dear", .node(0), [.field(.price), .number(92_000_000_000), .greater]),
+                Nodes.throttle("slow", .node(1), count: 3, per: 1_000_000_000),
+                GraphNode(name: "by", input: .node(0), operation: .route(branches)),
+                try Nodes.bars("plain", .ticks(.trade), ["1s", "1m"]),
+                try Nodes.bars("few", .node(2), ["2s"]),
+                GraphNode(
+                    name: "number", input: .branch(node: 3, branch: 0),
+                    operation: .bars(numbers, calendar: nil)),
+                GraphNode(
+                    name: "sums", input: .branch(node: 3, branch: 1),
+                    operation: .aggregate(values, calendar: nil)),
+                Nodes.throttle("calmed", .ticks(.quote), count: 5, per: 2_000_000_000),
+                try Nodes.bars("bids", .node(8), ["30s"], field: .bid),
+                GraphNode(
+                    name: "spread", input: .ticks(.quote),
+                    operation: .aggregate(spread, calendar: nil)),
+                GraphNode(
+                    name: "third", input: .ticks(.trade),
+                    operation: .custom(
+                        name: "every", settings: [GraphSetting(name: "n", value: "3")])),
+                try Nodes.bars("thirds", .node(11), ["20s"]),
+                try Nodes.resample("coarse", .node(4), from: "1s", ["10s"]),
+                try Nodes.resample("coarser", .node(13), from: "10s", ["2m"]),
+            ])
+    }
+
+    static func program() throws -> GraphProgram {
+        var operators = TickOperators()
+        operators.register("every", EveryNth.self)
+        return try GraphProgram(try definition(), operators: operators)
+    }
+
+    @Test("wherever the machine is stored and restored", arguments: [1, 2, 3, 4, 5, 6] as [UInt64])
+    func restorePoints(seed: UInt64) throws {
+        let packets = try RandomGraphTape.make(seed: seed)
+        var straight = GraphMachine(try Self.program())
+        var broken = straight
+        var random = SeededRandom(seed: seed)
+        for (index, packet) in packets.enumerated() {
+            if Int.random(in: 0..<3, using: &random) == 0 {
+                broken = try broken.restored()
+                #expect(broken.bytes == straight.bytes, "seed \(seed), packet \(index)")
+            }
+            let (one, other) = (straight.run([packet]), broken.run([packet]))
+            #expect(one.bars == other.bars, "seed \(seed), packet \(index)")
+            #expect(one.late == other.late, "seed \(seed), packet \(index)")
+            #expect(one.values == other.values, "seed \(seed), packet \(index)")
+            #expect(one.dirty == other.dirty, "seed \(seed), packet \(index)")
+            #expect(one.live == other.live, "seed \(seed), packet \(index)")
+        }
+        #expect(straight.machineCounters.allSatisfy { $0.isBalanced }, "seed \(seed)")
+        #expect(straight.received == UInt64(packets.reduce(0) { $0 + Int($1.header.tickCount) }))
+    }
+
+    @Test("every node made something")
+    func everyNode() throws {
+        var machine = GraphMachine(try Self.program())
+        let output = machine.run(try RandomGraphTape.make(seed: 9, packets: 80))
+        for (index, series) in machine.program.series.enumerated() {
+            let isThere =
+                series.window == nil
+                ? output.late.contains { $0.series == index && $0.reason == .duplicate }
+                : output.bars.contains { $0.series == index }
+            #expect(isThere, "\(series.name)")
+        }
+        let names = Set(output.values.map(\.name))
+        #expect(names.isSuperset(of: ["sums.5s.mean", "sums.5s.vwap", "spread.10s.spread"]))
+        #expect(names.contains("third.seen"))
+    }
+
+    @Test("state of another graph, or damaged state, is refused")
+    func foreignState() throws {
+        var machine = try machine([try Nodes.bars("bars", .ticks(.trade), ["1s"])])
+        _ = machine.run(try RandomGraphTape.make(seed: 1, packets: 3))
+        let bytes = machine.bytes
+        let other = GraphProgram(.simple(try BarSeriesSet(["2s"])))
+        #expect(throws: CheckpointError.self) {
+            try bytes.withRawSpan { span throws(CheckpointError) in
+                _ = try GraphMachine(other, restoring: span)
+            }
+        }
+        let program = machine.program
+        for length in stride(from: 0, to: bytes.count, by: 7) {
+            #expect(throws: CheckpointError.self) {
+                try Array(bytes.prefix(length)).withRawSpan { span throws(CheckpointError) in
+                    _ = try GraphMachine(program, restoring: span)
+                }
+            }
+        }
+    }
+}

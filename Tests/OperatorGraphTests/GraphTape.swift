@@ -1,0 +1,183 @@
+import MarketModel
+import Primitives
+import StreamCore
+import TapeCodec
+import Testing
+
+@testable import OperatorGraph
+
+/// Packets of one source, one after the other, as a gateway would send them.
+struct GraphTape {
+    private var builder: PacketBuilder
+    private var symbols: [String: UInt32] = [:]
+    private var ordinal: UInt64 = 1
+    private(set) var packets: [SealedPacket] = []
+
+    init(_ source: SourceName) {
+        builder = PacketBuilder(kind: .ticks, partition: Partition(0), source: source)
+    }
+
+    init(_ source: String = "one") throws { self.init(try #require(SourceName(source))) }
+
+    mutating func symbol(_ text: String) throws -> UInt32 {
+        if let known = symbols[text] { return known }
+        let symbol = try #require(Symbol(text))
+        let number = builder.register(
+            SymbolDefinition(symbol: symbol, provider: "test", since: Timestamp(nanoseconds: 0)))
+        symbols[text] = number
+        return number
+    }
+
+    /// At a second and a part of it, counted from a fixed morning.
+    static func time(_ seconds: Double) -> Timestamp {
+        Timestamp(nanoseconds: 1_700_000_040_000_000_000 + Int64(seconds * 1_000_000_000))
+    }
+
+    mutating func trade(
+        _ symbol: String = "AAPL", at seconds: Double, price: Double = 100, size: Double = 1,
+        id: UInt64 = 0, action: TradeAction = .new, flags: TickFlags = [],
+        conditions: String = "", exchange: String = ""
+    ) throws {
+        let header = TickHeader(
+            symbol: try self.symbol(symbol), flags: flags, action: action.rawValue,
+            providerTime: Self.time(seconds), receiveTime: Self.time(seconds), providerID: id)
+        let isIn = builder.append(
+            Trade(
+                header: header, price: Price(raw: Int64(price * 1_000_000_000)),
+                size: Quantity(raw: Int64(size * 100_000_000)),
+                exchange: try #require(ShortText(exchange)),
+                conditions: try #require(ShortText(conditions))))
+        #expect(isIn)
+    }
+
+    mutating func quote(
+        _ symbol: String = "AAPL", at seconds: Double, bid: Double, ask: Double
+    ) throws {
+        let header = TickHeader(
+            symbol: try self.symbol(symbol), providerTime: Self.time(seconds),
+            receiveTime: Self.time(seconds))
+        let isIn = builder.append(
+            Quote(
+                header: header, bidPrice: Price(raw: Int64(bid * 1_000_000_000)),
+                bidSize: Quantity(raw: 100_000_000),
+                askPrice: Price(raw: Int64(ask * 1_000_000_000)),
+                askSize: Quantity(raw: 100_000_000)))
+        #expect(isIn)
+    }
+
+    mutating func gap(
+        _ symbol: String?, from: Double, to: Double, state: GapState, kind: DataKind = .trade
+    ) throws {
+        let number = try symbol.map { try self.symbol($0) } ?? TickHeader.noSymbol
+        let header = TickHeader(
+            symbol: number, providerTime: .undefined, receiveTime: Self.time(to))
+        let outcome = builder.append(
+            GapRecord(
+                header: header, from: Self.time(from), to: Self.time(to), kind: kind,
+                reason: .disconnected, state: state))
+        #expect(outcome == .appended)
+    }
+
+    mutating func request(
+        _ symbol: String, from: Double, to: Double, reason: BarReason = .repair
+    ) throws {
+        let header = TickHeader(
+            symbol: try self.symbol(symbol), providerTime: .undefined, receiveTime: Self.time(to))
+        let outcome = builder.append(
+            RepairRequest(
+                header: header, from: Self.time(from), to: Self.time(to), reason: reason,
+                requester: "test"))
+        #expect(outcome == .appended)
+    }
+
+    mutating func seal(watermark seconds: Double) {
+        let packet = builder.seal(
+            PacketBuilder.Seal(
+                epoch: 1, firstOrdinal: ordinal, watermark: Self.time(seconds),
+                sendTime: Self.time(seconds)))
+        ordinal = packet.header.nextOrdinal
+        packets.append(packet)
+    }
+}
+
+extension GraphMachine {
+    /// Takes packets and answers all that they made.
+    mutating func run(_ packets: [SealedPacket]) -> GraphOutput {
+        var output = GraphOutput()
+        for packet in packets {
+            let isTaken = packet.withBytes { take(packet.header, $0, into: &output) }
+            #expect(isTaken)
+        }
+        return output
+    }
+
+    var bytes: [UInt8] {
+        var bytes: [UInt8] = []
+        encode(into: &bytes)
+        return bytes
+    }
+
+    func restored() throws -> GraphMachine {
+        let program = program
+        return try bytes.withRawSpan { span throws(CheckpointError) in
+            try GraphMachine(program, restoring: span)
+        }
+    }
+}
+
+/// Definitions for tests, written short.
+enum Nodes {
+    static func bars(
+        _ name: String, _ input: GraphInput, _ series: [String] = ["1s"],
+        field: InputField = .trade
+    ) throws -> GraphNode {
+        GraphNode(
+            name: name, input: input,
+            operation: .bars(
+                BarRule(series: try BarSeriesSet(series), field: field), calendar: nil))
+    }
+
+    static func filter(
+        _ name: String, _ input: GraphInput, _ instructions: [TickExpression.Instruction]
+    ) -> GraphNode {
+        GraphNode(
+            name: name, input: input,
+            operation: .filter(TickExpression(text: name, instructions: instructions)))
+    }
+
+    static func deduplicate(
+        _ name: String, _ input: GraphInput, key: [TickField] = [.id],
+        timeToLive: Int64 = 60_000_000_000
+    ) -> GraphNode {
+        GraphNode(
+            name: name, input: input,
+            operation: .deduplicate(DeduplicateRule(key: key, timeToLive: timeToLive)))
+    }
+
+    static func throttle(_ name: String, _ input: GraphInput, count: Int, per: Int64) -> GraphNode {
+        GraphNode(
+            name: name, input: input,
+            operation: .throttle(ThrottleRule(count: count, per: per)))
+    }
+
+    static func resample(
+        _ name: String, _ input: GraphInput, from: String, _ series: [String]
+    ) throws -> GraphNode {
+        GraphNode(
+            name: name, input: input,
+            operation: .resample(
+                ResampleRule(
+                    from: try #require(SeriesName(from)), series: try BarSeriesSet(series))))
+    }
+
+    static func expression(_ instructions: TickExpression.Instruction...) -> TickExpression {
+        TickExpression(text: "test", instructions: instructions)
+    }
+}
+
+func machine(
+    _ nodes: [GraphNode], operators: TickOperators = TickOperators()
+) throws -> GraphMachine {
+    GraphMachine(
+        try GraphProgram(GraphDefinition(name: "test", nodes: nodes), operators: operators))
+}

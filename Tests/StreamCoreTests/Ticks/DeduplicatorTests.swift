@@ -1,0 +1,122 @@
+import MarketModel
+import Primitives
+import Testing
+
+@testable import StreamCore
+
+@Suite("Deduplicator")
+struct DeduplicatorTests {
+    /// The same rule as a list that is searched from its start.
+    private struct Naive {
+        let rule: DeduplicateRule
+        var remembered: [(key: [UInt64], time: Int64)] = []
+        var now = Int64.min
+        var forgotten: UInt64 = 0
+
+        mutating func isNew(_ trade: Trade) -> Bool {
+            now = max(now, trade.header.receiveTime.nanoseconds)
+            remembered.removeAll { now - $0.time >= rule.timeToLive }
+            let key = [UInt64(trade.header.symbol)] + rule.key.map { $0.bits(of: trade) }
+            if remembered.contains(where: { $0.key == key }) { return false }
+            if remembered.count == rule.entriesMax {
+                remembered.removeFirst()
+                forgotten += 1
+            }
+            remembered.append((key, now))
+            return true
+        }
+    }
+
+    private func tape(seed: UInt64, count: Int) -> [Trade] {
+        var random = SeededRandom(seed: seed)
+        var time: Int64 = 1_000_000
+        return (0..<count).map { _ in
+            // Receive times of two sources overlap: some go back.
+            time += Int64.random(in: -3...12, using: &random)
+            return TickSamples.trade(
+                symbol: UInt32.random(in: 0..<3, using: &random),
+                price: Int64.random(in: 1...8, using: &random),
+                id: UInt64.random(in: 0..<20, using: &random), received: time)
+        }
+    }
+
+    @Test("finds what a list finds", arguments: [1, 2, 3, 4, 5] as [UInt64])
+    func equalsNaive(seed: UInt64) {
+        for (entries, life) in [(7, 1_000_000), (40, 300), (10_000, 900), (1, 50)] {
+            let rule = DeduplicateRule(
+                key: [.price, .id], timeToLive: Int64(life), entriesMax: entries)
+            var machine = Deduplicator(rule)
+            var naive = Naive(rule: rule)
+            for (index, trade) in tape(seed: seed, count: 3_000).enumerated() {
+                let expected = naive.isNew(trade)
+                let found = machine.isNew(trade)
+                #expect(found == expected, "seed \(seed), tick \(index)")
+                if machine.remembered != naive.remembered.count { break }
+            }
+            #expect(machine.remembered == naive.remembered.count, "seed \(seed)")
+            #expect(machine.forgotten == naive.forgotten, "seed \(seed)")
+        }
+    }
+
+    @Test(
+        "a restored one goes on as if nothing had happened, with the same bytes",
+        arguments: [
+            UInt64(11), 12,
+        ])
+    func restores(seed: UInt64) throws {
+        let rule = DeduplicateRule(key: [.price, .size], timeToLive: 700, entriesMax: 1_500)
+        var straight = Deduplicator(rule)
+        var broken = Deduplicator(rule)
+        for (index, trade) in tape(seed: seed, count: 4_000).enumerated() {
+            if index % 501 == 0 {
+                var bytes: [UInt8] = []
+                broken.encode(into: &bytes)
+                broken = try bytes.withRawSpan { span throws(CheckpointError) in
+                    try Deduplicator(rule, restoring: span)
+                }
+                var again: [UInt8] = []
+                straight.encode(into: &again)
+                #expect(again == bytes, "seed \(seed), tick \(index)")
+            }
+            let (one, other) = (straight.isNew(trade), broken.isNew(trade))
+            #expect(one == other, "seed \(seed), tick \(index)")
+        }
+    }
+
+    @Test("the end of the time to live is the first moment at which it is forgotten")
+    func edge() {
+        var machine = Deduplicator(DeduplicateRule(key: [.id], timeToLive: 100))
+        let verdicts = [1_000, 1_099, 1_100].map {
+            machine.isNew(TickSamples.trade(id: 1, received: $0))
+        }
+        #expect(verdicts == [true, false, true])
+        #expect(machine.duplicates == 1)
+    }
+
+    @Test("quotes are told apart by their sides")
+    func quotes() {
+        var machine = Deduplicator(DeduplicateRule(key: [.bid, .ask], timeToLive: 100))
+        let verdicts = [
+            machine.isNew(TickSamples.quote(bid: 3, ask: 4)),
+            machine.isNew(TickSamples.quote(bid: 4, ask: 3)),
+            machine.isNew(TickSamples.quote(bid: 3, ask: 4)),
+            machine.isNew(TickSamples.quote(symbol: 1, bid: 3, ask: 4)),
+        ]
+        #expect(verdicts == [true, true, false, true])
+    }
+
+    @Test("damaged bytes are refused", arguments: [0, 4, 16, 40, 60])
+    func damaged(offset: Int) {
+        let rule = DeduplicateRule(key: [.id], timeToLive: 100)
+        var machine = Deduplicator(rule)
+        _ = machine.isNew(TickSamples.trade(id: 1, received: 1_000))
+        var bytes: [UInt8] = []
+        machine.encode(into: &bytes)
+        bytes[offset] ^= 1
+        #expect(throws: CheckpointError.self) {
+            try bytes.withRawSpan { span throws(CheckpointError) in
+                _ = try Deduplicator(rule, restoring: span)
+            }
+        }
+    }
+}

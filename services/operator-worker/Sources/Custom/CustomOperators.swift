@@ -1,0 +1,11 @@
+import OperatorGraph
+
+extension TickOperators {
+    /// The custom operators of this program. Whoever writes one puts it beside this file and adds
+    /// its line; graphs then use it by that name.
+    static var ofThisProgram: TickOperators {
+        var operators = TickOperators()
+        operators.register(JumpGuard.name, JumpGuard.self)
+        return operators
+    }
+}

@@ -83,7 +83,8 @@ extension Worker {
     private func head(_ slot: PartitionSlot) -> TapeHead? {
         guard slot.openedAt != nil else { return nil }
         return TapeHead(
-            partition: client.names.outputPartition(slot.partition), epoch: publisher.epoch(lane: slot.lane),
+            partition: client.names.outputPartition(slot.partition),
+            epoch: publisher.epoch(lane: slot.lane),
             lastOrdinal: publisher.nextOrdinal(lane: slot.lane) - 1, sequence: slot.headSequence)
     }
 

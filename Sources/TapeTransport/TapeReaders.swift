@@ -214,7 +214,8 @@ public final class TapeReaders {
                 try takesDamaged ? PacketReader.header(of: bytes) : PacketReader.validate(bytes)
             }
             let verdict = readers[reader].machine.packet(
-                readers[reader].input.counted(header), delivery, now: clock.monotonic().nanoseconds, into: &effects)
+                readers[reader].input.counted(header), delivery, now: clock.monotonic().nanoseconds,
+                into: &effects)
             // Before the owner has its turn: it may close and open readers itself.
             carryOut(reader)
             guard verdict == .deliver else { return }

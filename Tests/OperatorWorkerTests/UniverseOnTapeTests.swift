@@ -1,4 +1,5 @@
 import MarketModel
+import NatsTransport
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
@@ -48,14 +49,55 @@ struct UniverseOnTapeTests {
     @Test("breadth over two partitions is what a plain calculation over their bars says")
     func breadth() throws {
         let tape = try tape("un1")
+        let heard = try PositionsHeard(tape.client)
         let running = try worker(tape).start()
         try publish(tape)
         #expect(settles(tape))
+        #expect(eventually(within: 30) { isTold(heard, tape) })
         let found = try ValuesOnTape(tape)
         #expect(found.problems.isEmpty, "\(found.problems)")
         #expect(found.values == (try ValuesOnTape.naive(tape)), "seed \(Self.seed)")
         #expect(Set(found.values.map(\.value)).count > 4)
         #expect(try running.stop() == .success)
+    }
+
+    /// How far it has read the bars of each partition, and that it knows what it wrote itself.
+    private func isTold(_ heard: PositionsHeard, _ tape: TestTape) -> Bool {
+        let told = heard.book.groups["operator"]?.positions ?? [:]
+        return (0..<4).allSatisfy { number in
+            let place = PositionBook.Place(input: .bars, partition: Partition(number))
+            guard let position = told[place], position.durable > 0 else { return false }
+            let own = position.sources.first { $0.source == .universe }
+            return position.sources.first?.source == .operator
+                && own?.lastOrdinal == (number == 0 ? 400 : nil)
+        }
+    }
+
+    @Test("rebuilt, and with a new generation, it goes on behind what stands")
+    func anew() throws {
+        let tape = try tape("un5")
+        let first = try worker(tape).start()
+        var running: RunningService?
+        try publish(tape) {
+            #expect(eventually(within: 60) { (try? ValuesOnTape(tape).values.count) ?? 0 > 250 })
+            let bucket = try tape.client.jetStream.createBucket(
+                KeyValueConfiguration(bucket: tape.names.operatorBucket))
+            let key = CheckpointKeys(partition: 4).request
+            _ = try bucket.create(key, Array("{\"requested_ns\":1}".utf8))
+            #expect(try eventually(within: 30) { try bucket.get(key) == nil })
+            #expect(first.log.count(of: "operator.rebuild.begun") == 1)
+            #expect(try first.stop() == .success)
+            running = try TestWorker(
+                tape, ["OPERATOR_GENERATION": "2"], takes: Self.everything,
+                graph: UniverseScene.graph()
+            ).start()
+        }
+        #expect(settles(tape))
+        #expect(try running?.stop() == .success)
+        let found = try ValuesOnTape(tape)
+        #expect(found.problems.isEmpty, "\(found.problems)")
+        #expect(found.values == (try ValuesOnTape.naive(tape)))
+        #expect(found.generations == [1, 2])
     }
 
     @Test("killed, stopped and taken over it goes on with the same values")

@@ -26,7 +26,7 @@ struct UniverseRowTests {
             symbol = bars.register(
                 SymbolDefinition(
                     symbol: try #require(Symbol("A")), provider: "", since: .undefined,
-                    source: try #require(SourceName("test"))))
+                    source: SourceName("test")))
             series = bars.register(
                 SeriesDefinition(
                     name: try #require(SeriesName("1s")),
@@ -76,14 +76,13 @@ struct UniverseRowTests {
         }
         let database = bench.database
         let rows = """
-            SELECT DISTINCT source, partition, symbol IS NULL, name, value FROM indicators
-            ORDER BY name
+            SELECT DISTINCT source, partition, name, trunc(value) FROM indicators ORDER BY name
             """
-        #expect(
-            try database.psql(rows).split(separator: "\n").map(String.init) == [
-                "universe|0|t|market.advance_decline|3.000000000",
-                "universe|0|t|market.new_highs_20|1.000000000",
-            ])
+        let stored = try database.psql(rows).split(separator: "\n").map(String.init)
+        let expected = [
+            "universe|0|market.advance_decline|3", "universe|0|market.new_highs_20|1",
+        ]
+        #expect(stored == expected)
         #expect(try bench.missing() == "0")
         let found = try Audit.check("bars_stored", in: database)
         #expect(found.split(separator: "|")[2] == "t", "\(found)")

@@ -83,6 +83,7 @@ let package = Package(
         clibrary("CPostgres", apt: "libpq-dev"),
         clibrary("CHiredis", apt: "libhiredis-dev"),
         clibrary("CMicroHTTP", apt: "libmicrohttpd-dev"),
+        clibrary("CYAML", apt: "libyaml-dev"),
 
         // The pure ring: values, codecs, machines. No I/O, clock, randomness, logger, Foundation.
         library("Primitives", uses: ["CXXHash"]),
@@ -92,7 +93,17 @@ let package = Package(
         library("StreamCore", uses: ["MarketModel", "Primitives"]),
         library(
             "OperatorGraph", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
+        // Markets from seeds and an oracle, for tests.
+        library(
+            "SimulationKit",
+            uses: ["OperatorGraph", "StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         library("Membership", uses: ["MarketModel", "Primitives"]),
+
+        // Files for people: YAML, and the graphs, calendars and tables that are written in it.
+        library("YAMLFile", uses: ["CYAML"]),
+        library(
+            "GraphLanguage",
+            uses: ["YAMLFile", "OperatorGraph", "StreamCore", "MarketModel", "Primitives"]),
 
         // Disk for what the tape cannot take at the moment.
         library("TickSpool", uses: ["TapeCodec", "MarketModel", "Primitives"]),
@@ -145,8 +156,9 @@ let package = Package(
         service(
             "OperatorWorker", in: "operator-worker",
             uses: [
-                "Membership", "MembershipTransport", "LiveFanOut", "OperatorGraph", "StreamCore",
-                "TapeKeeping", "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry",
+                "GraphLanguage", "Membership", "MembershipTransport", "LiveFanOut", "OperatorGraph",
+                "StreamCore", "TapeKeeping", "TapeTransport", "NatsTransport", "ServiceRuntime",
+                "Telemetry",
             ] + tape),
         service(
             "StoreWriter", in: "store-writer",
@@ -163,7 +175,7 @@ let package = Package(
             uses: [
                 "DeadLetters", "Membership", "MembershipTransport", "StoreSinks", "TapeKeeping",
                 "TickSpool", "TapeTransport", "NatsTransport", "PostgresClient", "ValkeyClient",
-                "ServiceRuntime", "Telemetry",
+                "ServiceRuntime", "Telemetry", "OperatorGraph", "StreamCore",
             ] + tape),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
@@ -187,6 +199,11 @@ let package = Package(
             beside: ["Golden", "decode_packet.py"]),
         tests(of: "TapeProtocol", uses: ["TapeCodec", "MarketModel", "Primitives"]),
         tests(of: "StreamCore", uses: ["MarketModel", "Primitives"], beside: ["Golden"]),
+        tests(of: "YAMLFile", uses: ["Primitives"]),
+        tests(
+            of: "GraphLanguage",
+            uses: ["YAMLFile", "OperatorGraph", "StreamCore", "MarketModel", "Primitives"],
+            beside: ["nyse_sessions.py"]),
         tests(
             of: "OperatorGraph", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
@@ -224,8 +241,8 @@ let package = Package(
             of: "OperatorWorker",
             uses: frame + tape
                 + [
-                    "LiveFanOut", "OperatorGraph", "StreamCore", "ServiceTestSupport",
-                    "TestSupport",
+                    "LiveFanOut", "OperatorGraph", "StreamCore", "SimulationKit",
+                    "ServiceTestSupport", "TestSupport",
                 ]),
         tests(
             of: "HotState",
@@ -241,6 +258,7 @@ let package = Package(
                 + [
                     "DeadLetters", "LiveFanOut", "PostgresClient", "ServiceTestSupport",
                     "StoreSinks", "StoreWriter", "TestSupport", "TickSpool",
+                    "OperatorGraph", "StreamCore",
                 ]),
         .testTarget(
             name: "ServicesTests",
@@ -252,14 +270,28 @@ let package = Package(
             dependencies: [
                 "ProviderGateway", "OperatorWorker", "StoreWriter", "TestSupport", "Primitives",
             ], swiftSettings: strict),
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: ["SimulationKit", "OperatorGraph", "StreamCore"]
+                + ["TapeCodec", "MarketModel", "Primitives"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ForeignEngineTests",
+            dependencies: ["OperatorGraph", "StreamCore", "TestSupport", "TapeCodec"]
+                + ["MarketModel", "Primitives"],
+            exclude: ["compare_bars.py"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
 
         // Benchmarks. They count allocations, too, and fail when there are some where none may be.
         .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),
         benchmark("StreamCoreBenchmark", uses: ["StreamCore", "MarketModel", "Primitives"]),
-        benchmark(
-            "OperatorBenchmark",
-            uses: ["OperatorGraph", "StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
+        .target(name: "CBareBars", path: "Benchmarks/CBareBars"),
+        .executableTarget(
+            name: "OperatorBenchmark",
+            dependencies: ["CAllocationCounter", "CBareBars", "OperatorGraph", "StreamCore"]
+                + ["TapeCodec", "MarketModel", "Primitives", "TestSupport"],
+            path: "Benchmarks/OperatorBenchmark", exclude: ["foreign_engines.py"],
+            swiftSettings: strict),
         benchmark("TapeCodecBenchmark", uses: ["TapeCodec", "MarketModel", "Primitives"]),
         // A C program on libnats alone, and our own against it.
         .executableTarget(
@@ -297,6 +329,11 @@ let package = Package(
             dependencies: ["NatsTransport", "ServiceRuntime", "Telemetry", "TapeTransport"]
                 + ["TestSupport"] + tape,
             path: "Benchmarks/WriterBenchmark", swiftSettings: strict),
+        .executableTarget(
+            name: "RepairBenchmark",
+            dependencies: ["NatsTransport", "ServiceRuntime", "Telemetry", "TapeTransport"]
+                + ["TestSupport"] + tape,
+            path: "Benchmarks/RepairBenchmark", swiftSettings: strict),
         benchmark("TapeCodecFuzz", uses: ["TapeCodec", "MarketModel", "Primitives"]),
     ]
 )

@@ -1,44 +1,75 @@
-internal import CAllocationCounter
 internal import Glibc
 import MarketModel
+import OperatorGraph
 import Primitives
 import StreamCore
 import TapeCodec
 
-/// Nanoseconds of processor time per trade from the bytes of a packet to the windows of three
-/// series: what the operator's shell does for each packet, with few and with many symbols (each is
-/// defined in each packet). Fails when a packet in the steady state allocates.
+/// Trades per second of one core from the bytes of packets to bars, beside a plain loop in C over
+/// the same packets and other people's engines over the same trades, in one run.
+///
+///     OperatorBenchmark [one] [three] [stages] [prove] [restore] [engines]
+///
+/// Fails when a packet in the steady state allocates, when two ways do not make the same bars, or
+/// when a partition's state takes longer to restore than a take-over allows.
 @main
 struct OperatorBenchmark {
-    static let packetTrades = 1_024
-    static let packetCount = 10
-    static let rounds = 20
-    static let repetitions = 7
+    static let packetCount = 2_048
+    static let repetitions = 5
+    static let second: Int64 = 1_000_000_000
+    static let widths = [second, 60 * second, 3_600 * second]
 
     static func main() throws {
-        var isClean = true
-        for symbols in [10, 100, 500] {
-            let result = try measure(try makePackets(symbols: symbols))
-            print(
-                "\(symbols) symbols: \(tenths(result.best)) ns per trade, allocations in the "
-                    + "steady state \(result.allocations)")
-            isClean = isClean && result.allocations == 0
+        let words = CommandLine.arguments.dropFirst()
+        let all = ["one", "three", "stages", "prove", "restore", "engines"]
+        let wanted = Set(words.isEmpty ? all : Array(words))
+        var report = Report()
+        let onLoads: Set = ["one", "three", "stages", "prove"]
+        for symbols in [10, 500] where !wanted.isDisjoint(with: onLoads) {
+            let load = try Load(symbols: symbols, packets: packetCount)
+            print("\(symbols) symbols, \(load.trades) trades:")
+            if wanted.contains("one") {
+                try compare(["1s"], load, mark: symbols == 10 ? 120 : nil, &report)
+            }
+            if wanted.contains("three") {
+                try compare(["1s", "1m", "1h"], load, mark: symbols == 10 ? 50 : nil, &report)
+            }
+            if wanted.contains("stages") {
+                try StagesRun.run(symbols: symbols, mark: symbols == 10 ? 15 : nil, &report)
+            }
+            if wanted.contains("prove") {
+                let run = GraphRun(
+                    program: try program(["1s", "1m", "1h"]), proves: true)
+                report.tell(
+                    "recomputing as a proof does: checksum, all messages checked, three series, "
+                        + "output chained",
+                    try run.measure(load, repetitions: repetitions), load, mark: 5)
+            }
         }
-        isClean = try GraphBench.run() && isClean
-        guard isClean else {
-            print("failed: the steady state allocates")
-            exit(1)
-        }
+        if wanted.contains("restore") { try RestoreRun.run(&report) }
+        if wanted.contains("engines") { try EngineRun.run() }
+        if report.isFailed { exit(1) }
+    }
+
+    static func program(_ series: [String]) throws -> GraphProgram {
+        GraphProgram(.simple(try BarSeriesSet(series)))
+    }
+
+    private static func compare(
+        _ series: [String], _ load: Load, mark: Double?, _ report: inout Report
+    ) throws {
+        let names = series.joined(separator: " ")
+        let run = GraphRun(program: try program(series))
+        let ours = try run.measure(load, repetitions: repetitions)
+        let bare = try BareRun(widths: Array(widths.prefix(series.count)))
+            .measure(load, repetitions: repetitions)
+        report.tell("graph, decode and \(names)", ours, load, mark: mark)
+        report.tell("plain loop in C, the same packets", bare, load, mark: nil)
+        report.equal(ours.total, bare.total)
     }
 
     /// The benchmark's own data are not what it needs.
     struct Unusable: Error {}
-
-    static func tenths(_ duration: Duration) -> String {
-        let trades = Double(packetTrades * packetCount * rounds)
-        let tenths = Int(duration / Duration.nanoseconds(1) * 10 / trades)
-        return "\(tenths / 10).\(tenths % 10)"
-    }
 
     /// Of this thread: other processes of a shared machine do not count.
     static func processorTime() -> Duration {
@@ -46,58 +77,33 @@ struct OperatorBenchmark {
         unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
         return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
     }
+}
 
-    static func makePackets(symbols: Int) throws -> [[UInt8]] {
-        guard let name = SourceName("bench") else { throw Unusable() }
-        var builder = PacketBuilder(kind: .ticks, partition: Partition(0), source: name)
-        let numbers = (0..<symbols).compactMap { Symbol("SYM\($0)") }.map {
-            builder.register(
-                SymbolDefinition(symbol: $0, provider: "bench", since: Timestamp(nanoseconds: 0)))
-        }
-        var random = SeededRandom(seed: 1)
-        var time: Int64 = 1_700_000_000_000_000_000
-        var ordinal: UInt64 = 1
-        return try (0..<packetCount).map { _ in
-            for _ in 0..<packetTrades {
-                time += 10_000
-                let symbol = numbers[Int.random(in: 0..<symbols, using: &random)]
-                let trade = Trade(
-                    header: TickHeader(
-                        symbol: symbol, providerTime: Timestamp(nanoseconds: time),
-                        receiveTime: Timestamp(nanoseconds: time)),
-                    price: Price(raw: Int64.random(in: 90...110, using: &random) * 1_000_000_000),
-                    size: Quantity(raw: 100_000_000))
-                guard builder.append(trade) else { throw Unusable() }
-            }
-            let packet = builder.seal(
-                PacketBuilder.Seal(
-                    epoch: 1, firstOrdinal: ordinal, watermark: Timestamp(nanoseconds: time),
-                    sendTime: Timestamp(nanoseconds: time)))
-            ordinal += UInt64(packetTrades)
-            return packet.withBytes { $0.array }
-        }
+/// Prints figures as they come, and remembers whether one of them is a failure.
+struct Report {
+    private(set) var isFailed = false
+
+    /// `mark`: the millions of trades per second that a core of the usual kind makes.
+    mutating func tell(_ name: String, _ outcome: Outcome, _ load: Load, mark: Double?) {
+        let nanoseconds = outcome.best / Duration.nanoseconds(1) / Double(load.trades)
+        let millions = 1_000 / nanoseconds
+        var line = "  \(tenths(nanoseconds)) ns, \(tenths(millions)) M/s: \(name)"
+        if let mark { line += millions < mark ? " (BELOW \(Int(mark)) M/s)" : "" }
+        print(line)
+        if outcome.allocations > 0 { fail("the steady state allocates: \(outcome.allocations)") }
     }
 
-    struct Result {
-        var best = Duration.seconds(60)
-        var allocations: UInt64 = 0
+    mutating func equal(_ ours: Outcome.Total, _ theirs: Outcome.Total) {
+        if ours != theirs { fail("the bars are not the same: \(ours), \(theirs)") }
     }
 
-    static func measure(_ packets: [[UInt8]]) throws -> Result {
-        var result = Result()
-        for _ in 0..<repetitions {
-            var shell = try Shell()
-            for packet in packets { packet.withRawSpan { shell.take($0) } }
-            let before = allocations_of_this_thread()
-            let start = processorTime()
-            for _ in 0..<rounds {
-                for packet in packets { packet.withRawSpan { shell.take($0) } }
-            }
-            result.best = min(result.best, processorTime() - start)
-            result.allocations = allocations_of_this_thread() - before
-            let trades = packetTrades * packetCount * (rounds + 1)
-            guard shell.machine.received == UInt64(trades) else { throw Unusable() }
-        }
-        return result
+    mutating func fail(_ reason: String) {
+        print("failed: \(reason)")
+        isFailed = true
+    }
+
+    func tenths(_ value: Double) -> String {
+        let tenths = Int((value * 10).rounded())
+        return "\(tenths / 10).\(tenths % 10)"
     }
 }

@@ -35,6 +35,8 @@ extension BarMachine {
     struct PlainPath {
         @usableFromInline let source: Int
         @usableFromInline let seriesCount: Int
+        /// Every complete tick is taken as it is: no rule looks at sizes or conditions.
+        @usableFromInline let isOpen: Bool
         @usableFromInline let roundLot: Int64
         @usableFromInline let conditionsMask: UInt64
         @usableFromInline let feeds: [SymbolTable.Feed]
@@ -47,6 +49,7 @@ extension BarMachine {
             // No tick of the other kind is large enough.
             roundLot = machine.isOfTrades == ofTrades ? machine.roundLot : Int64.max
             conditionsMask = machine.conditionsMask
+            isOpen = roundLot == 0 && conditionsMask == 0
             feeds = machine.table.feeds
             newest = machine.windows.newest
         }
@@ -59,8 +62,9 @@ extension BarMachine {
             let symbol = Int(trade.header.symbol)
             guard symbol < feeds.count else { return Rest(trade, ordinal, series: 0, nil) }
             let feed = feeds[symbol]
-            guard feed.source == source, trade.isPlain, trade.size.raw >= roundLot,
-                trade.conditions.raw & conditionsMask == 0
+            guard feed.source == source, trade.isPlain,
+                isOpen
+                    || trade.size.raw >= roundLot && trade.conditions.raw & conditionsMask == 0
             else { return Rest(trade, ordinal, series: 0, nil) }
             let input = WindowState.Input(trade, ordinal: ordinal, feed: feed)
             let first = symbol &* seriesCount

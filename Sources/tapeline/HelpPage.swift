@@ -46,6 +46,11 @@ enum HelpPage {
           dlq replay ID...|--all | drop ID...|--all
                     store them where they are not stored; take them off their stream
 
+          prove [SYMBOL...] --from TIME --to TIME
+                    compute the bars of that time again, from the tape and from the stored
+                    ticks, by the operators' OPERATOR_SERIES, and compare them with the stored
+                    ones: 0 equal, 1 not, 2 equal as far as the tape still reaches
+
           version   the version of this tool
           help      this page
 
@@ -85,6 +90,8 @@ enum HelpPage {
           --follow          tail: wait for more; so it does without --until and --limit.
                             Without --from it begins now if it follows, else at the start
           --live            tail: trades, quotes and bars as the services tell them, best effort
+          --series S,...    prove: only these
+          --table-only      prove: from the stored ticks alone
           --no-rate         tape: one look, not two with a second between
           --partitions N    partition of: 32 if not given
           --timeout N       partition rebuild: seconds to wait, 60 if not given
@@ -122,8 +129,8 @@ enum HelpPage {
 
     private static let codes =
         [
-            ExitCode.success, .failure, .usage, .dataError, .unavailable, .ioError, .temporary,
-            .interrupted,
+            ExitCode.success, .failure, .incomplete, .usage, .dataError, .unavailable, .ioError,
+            .temporary, .interrupted,
         ]
         .map { "  \("\($0.rawValue)".padded(to: 5)) \(meaning($0))" }
         .joined(separator: "\n")

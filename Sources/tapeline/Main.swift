@@ -66,13 +66,27 @@ enum Main {
         case .repair(let command):
             return try RepairRun(command: command, terminal: terminal)
                 .run(deployment(command.target), shutdown: signals())
-        case .deadLetters(let command):
-            return try DlqRun(command: command, terminal: terminal).run {
-                () throws(ToolError) in try deployment(command.target)
-            }
+        case .deadLetters(let command): return try deadLetters(command, terminal)
+        case .prove(let command): return try prove(command, terminal)
         case .supervise(let target, let options):
             let stack = try stack(target, terminal)
             return try stack.supervise(options, shutdown: signals())
+        }
+    }
+
+    private static func prove(
+        _ command: ProveCommand, _ terminal: Terminal
+    ) throws(ToolError) -> ExitCode {
+        try ProveRun(command: command, terminal: terminal).run(
+            deployment(command.target), ProofGraph.find(ConfigurationFiles.environment()),
+            shutdown: signals())
+    }
+
+    private static func deadLetters(
+        _ command: DlqCommand, _ terminal: Terminal
+    ) throws(ToolError) -> ExitCode {
+        return try DlqRun(command: command, terminal: terminal).run {
+            () throws(ToolError) in try deployment(command.target)
         }
     }
 

@@ -20,6 +20,7 @@ enum ToolCommand: Equatable, Sendable {
     case spool(SpoolCommand)
     case repair(RepairCommand)
     case deadLetters(DlqCommand)
+    case prove(ProveCommand)
     /// The process behind `up`; nobody types it.
     case supervise(Target, Stack.UpOptions)
 
@@ -35,7 +36,7 @@ enum ToolCommand: Equatable, Sendable {
     static let words = [
         "demo", "up", "down", "status", "audit", "supervise", "version", "help", "tail",
         "tape", "partition", "position", "groups", "members", "watch", "spool",
-        "repair", "dlq",
+        "repair", "dlq", "prove",
     ]
 
     /// `arguments` without the program's name.
@@ -54,6 +55,7 @@ enum ToolCommand: Equatable, Sendable {
         case "members": return .members(try MembersCommand.parse(rest))
         case "watch": return .watch(try WatchCommand.parse(rest))
         case "spool": return .spool(try SpoolCommand.parse(rest))
+        case "prove": return .prove(try ProveCommand.parse(rest, now: now))
         case "repair": return .repair(try RepairCommand.parse(rest, now: now))
         case "dlq": return .deadLetters(try DlqCommand.parse(rest, now: now))
         default: return try parseStack(word, rest)

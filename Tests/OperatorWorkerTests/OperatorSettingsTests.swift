@@ -1,7 +1,9 @@
 import MarketModel
 import OperatorGraph
+import ServiceRuntime
 import ServiceTestSupport
 import StreamCore
+import TestSupport
 import Testing
 
 @testable import OperatorWorker
@@ -39,5 +41,56 @@ struct OperatorSettingsTests {
         let found = TestService.problems(Main.description, [key: value])
         #expect(found.count == 1, "\(found)")
         #expect(found.first?.hasPrefix(key) == true, "\(found)")
+    }
+
+    private static let graphs = "\(ServerPrograms.checkout)/services/operator-worker/graphs"
+
+    @Test("a graph takes the place of the series")
+    func graph() throws {
+        let settings = try OperatorSettings(
+            TestService.configuration(
+                Main.description,
+                ["OPERATOR_GRAPH": "\(Self.graphs)/simple.yaml", "OPERATOR_SERIES": "5s"]))
+        #expect(settings.program.series.map(\.name.text) == ["1s", "1m"])
+        let series = try OperatorSettings(TestService.configuration(Main.description, [:]))
+        #expect(settings.definition == series.definition, "OPERATOR_SERIES has the same default")
+    }
+
+    @Test("every mistake of a graph is a problem of its own that begins with the key")
+    func wrongGraph() throws {
+        let folder = try TemporaryFolder("graph")
+        let path = try folder.write(
+            "version: 1\nname: g\nnodes: {b: {operator: bars}}\n", to: "g.yaml")
+        let found = TestService.problems(Main.description, ["OPERATOR_GRAPH": path])
+        #expect(found.count == 2, "\(found)")
+        #expect(found.allSatisfy { $0.hasPrefix("OPERATOR_GRAPH: \(path):3:") }, "\(found)")
+    }
+
+    private func check(_ path: String) -> CommandLineDecision {
+        ServiceCommandLine(Main.description).decide(
+            arguments: ["--check-graph", path], environment: [:])
+    }
+
+    @Test(
+        "--check-graph prints the graphs that are shipped",
+        arguments: ["simple", "production", "advanced"])
+    func check(name: String) {
+        guard case .print(let text) = check("\(Self.graphs)/\(name).yaml") else {
+            Issue.record("\(check("\(Self.graphs)/\(name).yaml"))")
+            return
+        }
+        #expect(text.hasPrefix("graph \(name): "))
+        #expect(text.contains("\n```mermaid\nflowchart LR\n"))
+    }
+
+    @Test("--check-graph refuses a file that is not there, or is no graph")
+    func refused() {
+        for path in ["\(Self.graphs)/calendars/nyse.yaml", "/nowhere.yaml", Self.graphs] {
+            guard case .refuse(let text) = check(path) else {
+                Issue.record("\(path) is no graph")
+                continue
+            }
+            #expect(text.hasPrefix("\(path):"), "\(text)")
+        }
     }
 }

@@ -22,22 +22,34 @@ extension GraphMachine {
     }
 
     private mutating func takeTrades(_ walk: inout TradeWalk, _ packet: RawSpan, source: Int) {
-        let symbols = packetSymbols
-        leaves.time[0].trades(source: source) { walk.next(in: packet, symbols) }
+        walk.symbols = packetSymbols
+        leaves.time[0].trades(source: source, in: packet, from: &walk)
+        walk.symbols = []
     }
 
     mutating func define(_ message: MessageBounds, _ packet: RawSpan, source: Int) {
+        if let known = definitions.symbol(of: message, in: packet, source: source) {
+            return name(packet.uint32(at: message.body), known)
+        }
         guard let (index, definition) = message.symbolDefinition(in: packet),
             index < PacketLimits.definitionsMax
         else { return }
         let subscription = Subscription(
             symbol: definition.symbol, provider: definition.provider, since: definition.since)
-        while packetSymbols.count <= index { packetSymbols.append(BarMachine.noSymbol) }
-        packetSymbols[Int(index)] =
-            leaves.symbol(subscription, source: source) ?? BarMachine.noSymbol
-        let interned = packetSymbols[Int(index)]
+        guard let interned = leaves.symbol(subscription, source: source) else {
+            return name(index, BarMachine.noSymbol)
+        }
+        definitions.note(message, in: packet, source: source, symbol: interned)
+        name(index, interned)
         if interned == UInt32(definedSymbols) { defineSymbols() }
-        if interned != BarMachine.noSymbol { feedOf[Int(interned)] = source }
+        feedOf[Int(interned)] = source
+    }
+
+    /// From here on in the packet, `index` means this symbol of the machines.
+    private mutating func name(_ index: UInt32, _ symbol: UInt32) {
+        guard index < PacketLimits.definitionsMax else { return }
+        while packetSymbols.count <= index { packetSymbols.append(BarMachine.noSymbol) }
+        packetSymbols[Int(index)] = symbol
     }
 
     /// Tells the stages of symbols that are new.

@@ -18,6 +18,7 @@ public struct GraphMachine: Sendable {
     /// What the indexes of the packet at hand mean in the machines.
     var packetSymbols: [UInt32] = []
     var closed: [Bar] = []
+    var definitions = DefinitionMemory()
     private var listed: [LateTick] = []
 
     public init(_ program: GraphProgram) {

@@ -4,7 +4,7 @@ internal import StreamCore
 internal import TapeCodec
 
 /// Hands out the trades of a packet with their ordinals, up to the next definition or the end.
-struct TradeWalk {
+struct TradeWalk: TradeReader {
     /// What `next` stopped at: a message without an ordinal; nil at the end of the packet.
     private(set) var definition: MessageBounds?
     /// Something in the packet asks for windows to be computed again.
@@ -14,13 +14,14 @@ struct TradeWalk {
     private var cursor = RecordCursor()
     private var ordinal: UInt64
 
+    /// The machine's indexes by those of the packet. To be emptied before these change, or they are
+    /// copied.
+    var symbols: [UInt32] = []
+
     init(firstOrdinal: UInt64) { ordinal = firstOrdinal }
 
-    /// `symbols`: the machine's indexes by those of the packet.
     @inline(__always)
-    mutating func next(
-        in packet: RawSpan, _ symbols: [UInt32]
-    ) -> (trade: Trade, ordinal: UInt64)? {
+    mutating func next(in packet: RawSpan) -> (trade: Trade, ordinal: UInt64)? {
         definition = nil
         while let record = cursor.next(in: packet) {
             switch record {

@@ -119,7 +119,7 @@ struct GraphCompiler {
         let first = series.count
         series.append(contentsOf: rule.series.all.map { PublishedSeries($0) })
         for (maker, indexes) in Self.byMaker(rule.series) {
-            guard let part = Self.part(of: rule, indexes) else { continue }
+            let part = Self.part(of: rule, indexes)
             add(
                 LeafPlan(
                     node: node, maker: maker, slot: 0, rule: part,
@@ -141,7 +141,7 @@ struct GraphCompiler {
         ]
         for (weight, field, functions) in groups where !functions.isEmpty {
             for (maker, indexes) in Self.byMaker(rule.bars.series) {
-                guard var part = Self.part(of: rule.bars, indexes) else { continue }
+                var part = Self.part(of: rule.bars, indexes)
                 if weight == .one {
                     part.field = .trade
                     part.oddLots = .count
@@ -185,13 +185,13 @@ struct GraphCompiler {
         }
     }
 
-    /// A part of a set of series is one.
-    private static func part(of rule: BarRule, _ indexes: [Int]) -> BarRule? {
+    private static func part(of rule: BarRule, _ indexes: [Int]) -> BarRule {
         var part = rule
-        guard let series = try? BarSeriesSet(indexes.map { rule.series.all[$0] }) else {
-            return nil
+        do throws(StreamCoreError) {
+            part.series = try BarSeriesSet(indexes.map { rule.series.all[$0] })
+        } catch {
+            preconditionFailure("a part of a set of series is none: \(error)")
         }
-        part.series = series
         return part
     }
 

@@ -1,3 +1,5 @@
+internal import Primitives
+
 /// The arguments of a service, told apart but not yet checked against kinds.
 ///
 /// Nothing that may be a value is ever repeated in a problem: it may be a password that stands in
@@ -8,6 +10,8 @@ struct CommandLineArguments {
     /// Switches of the subcommand.
     private(set) var subcommandFlags: Set<String> = []
     private(set) var configurationPath: String?
+    /// What is asked instead of running, and of what.
+    private(set) var question: (asked: ServiceDescription.Question, value: String)?
     /// By the name of the key.
     private(set) var values: [String: String] = [:]
     private(set) var problems: [String] = []
@@ -43,6 +47,8 @@ struct CommandLineArguments {
         let attached = equals.map { String(argument[argument.index(after: $0)...]) }
         if let builtIn = BuiltInFlag(rawValue: flag) {
             self.builtIn(builtIn, attached)
+        } else if let asked = description.questions.first(where: { $0.flag == flag }) {
+            ask(asked, attached)
         } else if description.subcommands.contains(where: { $0.has(flag) }) {
             if attached != nil { problems.append("\(flag) takes no value") }
             subcommandFlags.insert(flag)
@@ -65,6 +71,13 @@ struct CommandLineArguments {
         if path.isEmpty { problems.append("--config needs the path of a file") }
         if configurationPath != nil { problems.append("--config is given twice") }
         configurationPath = path
+    }
+
+    private mutating func ask(_ asked: ServiceDescription.Question, _ attached: String?) {
+        guard let value = attached ?? value(of: asked.flag) else { return }
+        if value.isEmpty { problems.append("\(asked.flag) needs a value") }
+        if question != nil { problems.append("\(asked.flag): one question at a time") }
+        question = (asked, value)
     }
 
     /// `--help` beats everything, `--version` all else; of the others the first holds.
@@ -139,6 +152,7 @@ struct CommandLineArguments {
         }
         let flags =
             description.names.map { ConfigurationKey.flag(of: $0) }
+            + description.questions.map(\.flag)
             + description.subcommands.flatMap(\.flags).map(\.name)
         let known = flags + BuiltInFlag.allCases.map(\.rawValue)
         let near = NearestName.of(flag, in: known).map { ": did you mean \($0)?" }

@@ -2,6 +2,7 @@
 public enum ExitCode: Int32, CaseIterable, Sendable {
     case success = 0
     case failure = 1
+    case incomplete = 2
     case pending = 3
     case usage = 64
     case dataError = 65
@@ -19,6 +20,7 @@ public enum ExitCode: Int32, CaseIterable, Sendable {
         switch self {
         case .success: "stopped in good order, or printed what was asked for"
         case .failure: "failed, or did not stop in good order in time"
+        case .incomplete: "in good order as far as it could be looked at"
         case .pending: "a dry run found something to do"
         case .usage: "the arguments or the configuration are wrong; nothing was started"
         case .dataError: "data that was read is damaged"

@@ -37,7 +37,9 @@ struct HelpText {
     }
 
     private var options: String {
-        "Options:\n" + table(BuiltInFlag.allCases.map { ($0.usage, $0.summary) })
+        let questions = service.questions.map { ("\($0.flag) \($0.placeholder)", $0.summary) }
+        return "Options:\n"
+            + table(questions + BuiltInFlag.allCases.map { ($0.usage, $0.summary) })
     }
 
     /// In the order in which the schema first names them.

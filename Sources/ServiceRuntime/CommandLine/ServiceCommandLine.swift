@@ -29,6 +29,9 @@ public struct ServiceCommandLine: Sendable {
         if parsed.action == .version {
             return .print("\(description.name) \(description.version)\n")
         }
+        if let question = parsed.question {
+            return answer(question.asked, question.value, parsed.problems, readFile)
+        }
         var loader = ConfigurationLoader(description, catalogue: catalogue, readFile: readFile)
         guard let configuration = loader.load(parsed, environment: environment) else {
             return .refuse(refusal(loader.problems))
@@ -37,6 +40,18 @@ public struct ServiceCommandLine: Sendable {
         case .printConfiguration: return .print(configuration.printed)
         case .checkConfiguration: return .print(configuration.checkReport)
         case .config, .help, .version, .none: return .run(configuration)
+        }
+    }
+
+    /// The settings may be wrong: the question is not about them.
+    private func answer(
+        _ question: ServiceDescription.Question, _ value: String, _ problems: [String],
+        _ readFile: @escaping FileReading
+    ) -> CommandLineDecision {
+        guard problems.isEmpty else { return .refuse(refusal(problems)) }
+        switch question.answer(value, readFile) {
+        case .success(let text): return .print(text)
+        case .failure(let refused): return .refuse(refused.lines.map { $0 + "\n" }.joined())
         }
     }
 

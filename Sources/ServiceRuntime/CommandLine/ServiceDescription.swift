@@ -25,6 +25,37 @@ public struct ServiceDescription: Sendable {
         }
     }
 
+    /// A flag with a value that is answered instead of running the service: `--check-graph FILE`.
+    /// No setting is looked at for it.
+    public struct Question: Sendable {
+        /// Why there is no answer: one line each, as they are shown.
+        public struct Refusal: Error, Equatable, Sendable {
+            public let lines: [String]
+
+            public init(_ lines: [String]) { self.lines = lines }
+        }
+
+        public let flag: String
+        /// What stands for the value in `--help`: `FILE`.
+        public let placeholder: String
+        public let summary: String
+        /// The text to print. Pure but for the files that it is given.
+        public let answer: @Sendable (String, @escaping FileReading) -> Result<String, Refusal>
+
+        public init(
+            _ flag: String, _ placeholder: String, _ summary: String,
+            answer:
+                @escaping @Sendable (
+                    String, @escaping FileReading
+                ) -> Result<String, Refusal>
+        ) {
+            self.flag = flag
+            self.placeholder = placeholder
+            self.summary = summary
+            self.answer = answer
+        }
+    }
+
     public struct Example: Sendable {
         public let command: String
         public let meaning: String
@@ -43,6 +74,7 @@ public struct ServiceDescription: Sendable {
     public let keys: [ConfigurationKey]
     public let rules: [ConfigurationRule]
     public let subcommands: [Subcommand]
+    public let questions: [Question]
     public let examples: [Example]
     public let exitCodes: [ExitCode]
     /// Of all keys, those of secrets' files included.
@@ -52,7 +84,8 @@ public struct ServiceDescription: Sendable {
     public init(
         name: String, version: String, summary: String, keys: [ConfigurationKey],
         rules: [ConfigurationRule] = [], subcommands: [Subcommand] = [],
-        examples: [Example] = [], exitCodes: [ExitCode] = ExitCode.ofServices
+        questions: [Question] = [], examples: [Example] = [],
+        exitCodes: [ExitCode] = ExitCode.ofServices
     ) {
         self.name = name
         self.version = version
@@ -60,6 +93,7 @@ public struct ServiceDescription: Sendable {
         self.keys = keys
         self.rules = rules
         self.subcommands = subcommands
+        self.questions = questions
         self.examples = examples
         self.exitCodes = exitCodes
         let all = keys.flatMap(\.names)
@@ -69,11 +103,10 @@ public struct ServiceDescription: Sendable {
             precondition(
                 BuiltInFlag(rawValue: key.flag) == nil, "\(name): \(key.flag) is taken already")
         }
-        for flag in subcommands.flatMap(\.flags) {
+        for flag in subcommands.flatMap(\.flags).map(\.name) + questions.map(\.flag) {
             precondition(
-                BuiltInFlag(rawValue: flag.name) == nil
-                    && !keys.contains { $0.flag == flag.name },
-                "\(name): \(flag.name) is taken already")
+                BuiltInFlag(rawValue: flag) == nil && !keys.contains { $0.flag == flag },
+                "\(name): \(flag) is taken already")
         }
     }
 }

@@ -1,3 +1,5 @@
+internal import Primitives
+
 /// Puts the layers on top of each other: flag over environment over file over default.
 ///
 /// Pure: everything it reads is passed in. An empty value counts as not given, in every layer,
@@ -45,7 +47,9 @@ struct ConfigurationLoader {
             subcommandFlags: arguments.subcommandFlags, warnings: warnings, entries: entries)
         // Rules ask for values, which are all there only if nothing was wrong before.
         if problems.isEmpty {
-            problems = description.rules.compactMap { $0.problem(configuration) }
+            problems = description.rules.flatMap { rule in
+                (rule.problem(configuration) ?? "").split(separator: "\n").map(String.init)
+            }
         }
         return problems.isEmpty ? configuration : nil
     }

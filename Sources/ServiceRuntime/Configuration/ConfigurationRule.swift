@@ -1,6 +1,6 @@
 /// A condition between settings. It is looked at when each of them is valid by itself.
 public struct ConfigurationRule: Sendable {
-    /// What is wrong, in one line without secrets; `nil` = nothing.
+    /// What is wrong, without secrets, one line each; `nil` = nothing.
     public let problem: @Sendable (Configuration) -> String?
 
     public init(_ problem: @escaping @Sendable (Configuration) -> String?) {

@@ -19,9 +19,9 @@ public struct BreadthValue: Hashable, Sendable {
 /// Measures over the bars of all symbols of a universe, of all partitions.
 ///
 /// A symbol's close, high and low are those of its day so far: a trading session of the calendar,
-/// whose bars alone count, or the UTC day without one. Values are published for each window in which
-/// any symbol has a bar, when the least of the partitions' watermarks has passed its end, and again
-/// when a bar that comes within the series' lateness changes them.
+/// whose bars alone count, or the UTC day without one. Values are published for each window in
+/// which any symbol has a bar, when the least of the partitions' watermarks has passed its end, and
+/// again when a bar that comes within the series' lateness changes them.
 ///
 /// A value that one thread owns. Pure: what it answers follows from the calls alone.
 public struct BreadthMachine: Sendable {

@@ -51,8 +51,8 @@ public struct BarSeries: Hashable, Sendable {
         try self.init(name: name, window: .tumbling(width: width))
     }
 
-    /// The nanoseconds of `90s`, `15m`, `1h`, `1d`, the longest there are for what is longer; nil
-    /// when the text is no such number.
+    /// The nanoseconds of `90s`, `15m`, `1h`, `1d`, held at the longest there are; nil when the
+    /// text is no such number.
     public static func width(_ text: String) -> Int64? {
         guard let unit = text.utf8.last, let unitSeconds = Self.seconds(of: unit),
             text.utf8.first != UInt8(ascii: "0"),

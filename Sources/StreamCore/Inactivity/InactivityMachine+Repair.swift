@@ -23,10 +23,11 @@ extension InactivityMachine {
     public func repairMachine(for ranges: [DirtyRange]) -> InactivityMachine {
         var machine = InactivityMachine(
             intake: intake.forRepair, heldPerKeyMax: StreamLimits.openWindowsMax)
-        machine.repairExtents = ranges.map { range in
-            let (from, to) = extent(of: range)
-            return DirtyRange(symbol: range.symbol, from: from, to: to, reason: range.reason)
-        }
+        machine.repairExtents = RepairExtents(
+            ranges.map { range in
+                let (from, to) = extent(of: range)
+                return DirtyRange(symbol: range.symbol, from: from, to: to, reason: range.reason)
+            })
         return machine
     }
 
@@ -58,7 +59,8 @@ extension InactivityMachine {
                 let found = repaired.keys[key]
                 for stretch in stretches(key, found, stood, ranges) {
                     replace(
-                        KeyRepair(key: key, stretch: stretch, extents: repaired.repairExtents),
+                        KeyRepair(
+                            key: key, stretch: stretch, extents: repaired.repairExtents.of(symbol)),
                         found, stood, ranges, into: &closed)
                 }
                 restoreWithdrawals(key, stood, closed[start...])
@@ -166,7 +168,7 @@ extension InactivityMachine {
         let gap = gaps[series]
         let end = window.end(gap: gap)
         let isCut = repair.extents.contains {
-            $0.symbol == symbol && window.first < $0.to && end > $0.from
+            window.first < $0.to && end > $0.from
                 && (window.first - gap < $0.from || end > $0.to)
         }
         let hasGap = ranges.hasGap(symbol: symbol, from: window.first - gap, to: end)

@@ -5,8 +5,8 @@ public import Primitives
 ///
 /// The order of arrival does not matter: a tick between two windows makes one of them. A window is
 /// published when the watermark passes its end, and again for each tick that comes within the
-/// lateness; when such a tick moves its open time, which is the bar's key, the bar of the old key is
-/// withdrawn. Only ticks that take effect make a window longer.
+/// lateness; when such a tick moves its open time, which is the bar's key, the bar of the old key
+/// is withdrawn. Only ticks that take effect make a window longer.
 ///
 /// A value that one thread owns. Pure: what it answers follows from the calls alone.
 public struct InactivityMachine: BarMaker {
@@ -24,7 +24,7 @@ public struct InactivityMachine: BarMaker {
     let heldMax: Int
     let heldPerKeyMax: Int
     /// Of a repair machine: what it keeps ticks of, and the symbols of which it has too few.
-    var repairExtents: [DirtyRange] = []
+    var repairExtents = RepairExtents()
     var repairRefused: Set<UInt32> = []
 
     /// Sessions do not cut these windows.
@@ -210,10 +210,7 @@ public struct InactivityMachine: BarMaker {
     }
 
     private func isNeeded(_ tick: TickInput, symbol: Int) -> Bool {
-        guard intake.tables.isRepair else { return true }
-        return repairExtents.contains {
-            Int($0.symbol) == symbol && $0.from <= tick.time && tick.time < $0.to
-        }
+        !intake.tables.isRepair || repairExtents.holds(symbol, tick.time)
     }
 
     mutating func expect(_ time: Int64, symbol: Int) {

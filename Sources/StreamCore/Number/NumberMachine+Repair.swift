@@ -23,18 +23,16 @@ extension NumberMachine {
     public func repairMachine(for ranges: [DirtyRange]) -> NumberMachine {
         var machine = NumberMachine(
             intake: intake.forRepair, calendar: calendar, waitingMax: StreamLimits.repairTicksMax)
-        machine.repairExtents = ranges.map { range in
-            let (from, to) = extent(of: range)
-            return DirtyRange(symbol: range.symbol, from: from, to: to, reason: range.reason)
-        }
+        machine.repairExtents = RepairExtents(
+            ranges.map { range in
+                let (from, to) = extent(of: range)
+                return DirtyRange(symbol: range.symbol, from: from, to: to, reason: range.reason)
+            })
         return machine
     }
 
     mutating func keepForRepair(_ tick: TickInput, symbol: Int) {
-        let isNeeded = repairExtents.contains {
-            Int($0.symbol) == symbol && $0.from <= tick.time && tick.time < $0.to
-        }
-        guard isNeeded else { return }
+        guard repairExtents.holds(symbol, tick.time) else { return }
         guard waiting < waitingMax else {
             repairRefused.insert(UInt32(symbol))
             return
@@ -49,9 +47,9 @@ extension NumberMachine {
         absorb(repaired, ranges, standing: [], into: &closed)
     }
 
-    /// `standing`: of the sessions before the present one of each dirty symbol, the last versions of
-    /// all bars that stand on the tape. A bar that the ticks do not make any more is withdrawn, one
-    /// that is as it was and in no dirty range is not published again.
+    /// `standing`: of the sessions before the present one of each dirty symbol, the last versions
+    /// of all bars that stand on the tape. A bar that the ticks do not make any more is withdrawn,
+    /// one that is as it was and in no dirty range is not published again.
     public mutating func absorb(
         _ repaired: NumberMachine, _ ranges: [DirtyRange], standing: [StandingBar],
         into closed: inout [Bar]

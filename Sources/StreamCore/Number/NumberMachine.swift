@@ -31,7 +31,7 @@ public struct NumberMachine: BarMaker {
     let rememberedMax: Int
     let rememberedPerKeyMax: Int
     /// Of a repair machine: what it keeps ticks of, and the symbols of which it has too few.
-    var repairExtents: [DirtyRange] = []
+    var repairExtents = RepairExtents()
     var repairRefused: Set<UInt32> = []
 
     public init(rule: BarRule, calendar: SessionCalendar?) {

@@ -3,8 +3,8 @@ internal import Primitives
 
 extension ResampleMachine {
     /// The windows of all series that overlap a range: all finer bars of this time decide them. A
-    /// repair makes all of these anew: the finer machine's ranges are made as wide as this, and what
-    /// it publishes is what the repair machine here is given.
+    /// repair makes all of these anew: the finer machine's ranges are made as wide as this, and
+    /// what it publishes is what the repair machine here is given.
     public func extent(of range: DirtyRange) -> (from: Int64, to: Int64) {
         let first = TickTables.usable(range.from)
         let last = TickTables.usable(range.to)
@@ -21,7 +21,7 @@ extension ResampleMachine {
     }
 
     /// The same rule, tables and indexes, and nothing else. It is given every finer bar of the
-    /// extents as the finer machine's `absorb` gave it, in any order; `advance` closes nothing there.
+    /// extents as the finer machine's `absorb` gave it, in any order; `advance` closes nothing.
     public func repairMachine() -> ResampleMachine {
         var machine = ResampleMachine(
             rule: rule, from: from, unsettledMax: StreamLimits.repairTicksMax / 4)

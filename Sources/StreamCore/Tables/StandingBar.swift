@@ -114,3 +114,20 @@ extension [DirtyRange] {
         }
     }
 }
+
+/// The time of each symbol that a repair machine keeps ticks of.
+struct RepairExtents: Sendable {
+    /// Looked up for every tick, and never walked over.
+    private var bySymbol: [UInt32: [DirtyRange]] = [:]
+
+    init(_ extents: [DirtyRange] = []) {
+        for extent in extents { bySymbol[extent.symbol, default: []].append(extent) }
+    }
+
+    func of(_ symbol: UInt32) -> [DirtyRange] { bySymbol[symbol] ?? [] }
+
+    func holds(_ symbol: Int, _ time: Int64) -> Bool {
+        guard let extents = bySymbol[UInt32(symbol)] else { return false }
+        return extents.contains { $0.from <= time && time < $0.to }
+    }
+}

@@ -20,6 +20,9 @@ public struct Deduplicator: Sendable {
     private var ring: DigestRing
     private var index: DigestIndex
     private var clock = TapeClock()
+    /// How many of the oldest will be found in the processor's cache. No part of the state.
+    private var touched = 0
+    private static let touchedAtOnce = 32
 
     public init(_ rule: DeduplicateRule) {
         self.rule = rule
@@ -63,15 +66,26 @@ public struct Deduplicator: Sendable {
     private mutating func forgetTheOld() {
         while let (entry, place) = ring.oldest, clock.elapsed(since: entry.time) >= rule.timeToLive
         {
-            index.remove(entry.digest, place: place)
-            ring.removeOldest()
+            forget(entry.digest, place)
         }
+    }
+
+    /// Each slot is somewhere else in memory. Many are asked for at once, which takes as long as
+    /// one, before they are needed one after the other.
+    @inline(__always)
+    private mutating func forget(_ digest: TickDigest, _ place: Int) {
+        if touched == 0 {
+            touched = min(Self.touchedAtOnce, ring.count)
+            index.touch(oldest: touched, of: ring)
+        }
+        touched -= 1
+        index.remove(digest, place: place)
+        ring.removeOldest()
     }
 
     private mutating func makeRoom() {
         guard ring.capacity < rule.entriesMax else {
-            if let (entry, place) = ring.oldest { index.remove(entry.digest, place: place) }
-            ring.removeOldest()
+            if let (entry, place) = ring.oldest { forget(entry.digest, place) }
             forgotten &+= 1
             return
         }
@@ -81,6 +95,7 @@ public struct Deduplicator: Sendable {
     private mutating func grow(to capacity: Int) {
         var larger = DigestRing(capacity: capacity)
         index = DigestIndex(capacity: capacity)
+        touched = 0
         for number in 0..<ring.count {
             let entry = ring[number]
             index.insert(entry.digest, place: larger.append(entry))

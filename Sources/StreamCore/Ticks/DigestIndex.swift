@@ -7,6 +7,7 @@ struct DigestIndex: Sendable {
     /// 0: free. Else the upper half is a piece of the digest, the lower one its place plus one.
     private var slots: [UInt64]
     private let mask: Int
+    private var sumOfTouched: UInt64 = 0
 
     /// Never more than half full: a search for what is not there ends at once in most cases.
     init(capacity: Int) {
@@ -49,6 +50,16 @@ struct DigestIndex: Sendable {
         var index = Int(piece) & mask
         while slots[index] != 0 { index = (index + 1) & mask }
         slots[index] = UInt64(piece) << 32 | UInt64(UInt32(truncatingIfNeeded: place + 1))
+    }
+
+    /// Reads the slots that the oldest digests want, and writes a word that nobody needs,
+    /// so that the reading is not left out.
+    mutating func touch(oldest count: Int, of ring: DigestRing) {
+        var sum: UInt64 = 0
+        for number in 0..<count {
+            sum &+= slots[Int(Self.piece(ring[number].digest)) & mask]
+        }
+        sumOfTouched = sum
     }
 
     /// Removes what stands at a place of the ring, and moves up those that stood behind it only

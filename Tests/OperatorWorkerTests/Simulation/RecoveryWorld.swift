@@ -2,6 +2,7 @@ import MarketModel
 import OperatorGraph
 import Primitives
 import ServiceTestSupport
+import SimulationKit
 import StreamCore
 import TapeCodec
 import Testing
@@ -33,13 +34,11 @@ struct RecoveryWorld {
     private var rebuilds = 0
     private let faults: SimulatedBucket.Faults
 
-    static let ticks = 36
-
     init(seed: UInt64, kind: Kind) {
         self.seed = seed
         self.kind = kind
         random = SeededRandom(seed: seed)
-        tape = SimulatedTape(SimulatedTicks(count: Self.ticks, using: &random))
+        tape = SimulatedTape(SimulatedTicks(using: &random))
         // Each world has its own weather.
         faults = SimulatedBucket.Faults(
             fails: Bool.random(using: &random) ? Int.random(in: 0...60, using: &random) : 0,
@@ -88,7 +87,8 @@ struct RecoveryWorld {
     mutating func run(steps: Int) {
         for _ in 0..<steps {
             now += Int64.random(in: 0...1_500_000_000, using: &random)
-            if tape.published < Self.ticks, Int.random(in: 0..<6, using: &random) == 0 {
+            if tape.published < tape.ticks.packets.count, Int.random(in: 0..<6, using: &random) == 0
+            {
                 tape.published += 1
             }
             if owner == nil { start() }
@@ -179,7 +179,7 @@ struct RecoveryWorld {
     mutating func settle() {
         crash()
         paused = []
-        tape.published = Self.ticks
+        tape.published = tape.ticks.packets.count
         owner = SimulatedOwner(
             tape, Self.settings[Int(generation) - 1], SimulatedBucket.Faults(), seed: seed | 7)
         for isStopping in [false, true] {

@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import SimulationKit
 import StreamCore
 import TapeCodec
 

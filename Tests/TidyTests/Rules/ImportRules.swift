@@ -16,6 +16,11 @@ private let modules: [String: Set<String>] = {
         "TapeProtocol": Set(pure),
         "StreamCore": ["Primitives", "MarketModel"],
         "OperatorGraph": Set(pure + ["StreamCore"]),
+        "YAMLFile": ["CYAML"],
+        "GraphLanguage": [
+            "Primitives", "MarketModel", "StreamCore", "OperatorGraph", "YAMLFile",
+        ],
+        "SimulationKit": Set(pure + ["StreamCore", "OperatorGraph"]),
         "Membership": ["Primitives", "MarketModel"],
         "TickSpool": Set(pure),
         "DeadLetters": Set(pure),
@@ -58,7 +63,7 @@ private let modules: [String: Set<String>] = {
 /// Values, codecs and machines: the same input gives the same bytes, on any machine, at any time.
 private let pureModules: Set<String> = [
     "Primitives", "MarketModel", "TapeCodec", "TapeProtocol", "StreamCore",
-    "Membership", "OperatorGraph",
+    "Membership", "OperatorGraph", "GraphLanguage", "SimulationKit",
 ]
 
 private let systemModules: Set<String> = ["Glibc", "Synchronization"]

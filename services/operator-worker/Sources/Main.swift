@@ -18,10 +18,14 @@ struct Main {
         summary: "Reads partitions of the tape and publishes bars.",
         keys: OperatorSettings.keys,
         rules: [.tape, .member, .of { _ = try OperatorSettings($0) }],
+        questions: [GraphCheck.question],
         examples: [
             ServiceDescription.Example(
                 "operator-worker --operator-series 1s,5s,1m,1h",
-                "Makes bars of four widths in one pass.")
+                "Makes bars of four widths in one pass."),
+            ServiceDescription.Example(
+                "operator-worker --check-graph graphs/production.yaml",
+                "Prints the graph, or everything that is wrong with it."),
         ])
 
     static func run(_ context: ServiceContext) throws -> ExitCode {

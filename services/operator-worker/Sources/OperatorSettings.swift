@@ -1,3 +1,4 @@
+import GraphLanguage
 import MarketModel
 import OperatorGraph
 import Primitives
@@ -30,6 +31,9 @@ struct OperatorSettings: Sendable {
                 "OPERATOR_SERIES", .list, default: "1s,1m", group: "Operator",
                 "Bar series: a number and s, m, h or d each; a divisor of a day."),
             ConfigurationKey(
+                "OPERATOR_GRAPH", .text, group: "Operator",
+                "Path of a graph (YAML); empty: bars of all trades by OPERATOR_SERIES."),
+            ConfigurationKey(
                 "OPERATOR_GENERATION", .integer(1...Int(UInt32.max)), default: "1",
                 group: "Operator",
                 "Number of the bars' definition; raise it when the series change."),
@@ -39,15 +43,28 @@ struct OperatorSettings: Sendable {
         ]
 
     init(_ configuration: Configuration) throws(SettingsError) {
-        do throws(StreamCoreError) {
-            program = GraphProgram(
-                .simple(try BarSeriesSet(configuration.list("OPERATOR_SERIES"))))
-        } catch {
-            throw SettingsError("OPERATOR_SERIES: \(error)")
-        }
+        program = GraphProgram(try Self.definition(configuration))
         generation = UInt32(clamping: configuration.integer("OPERATOR_GENERATION"))
         isLive = configuration.flag("OPERATOR_LIVE")
         streamBytesMax = Int64(configuration.integer("MDS_STREAM_BYTES"))
+    }
+
+    private static func definition(
+        _ configuration: Configuration
+    ) throws(SettingsError) -> GraphDefinition {
+        if let path = configuration.optionalText("OPERATOR_GRAPH") {
+            do throws(GraphProblems) {
+                return try GraphFile.read(path, GraphFiles(ConfigurationFiles.read))
+            } catch {
+                throw SettingsError(
+                    error.lines.map { "OPERATOR_GRAPH: \($0)" }.joined(separator: "\n"))
+            }
+        }
+        do throws(StreamCoreError) {
+            return .simple(try BarSeriesSet(configuration.list("OPERATOR_SERIES")))
+        } catch {
+            throw SettingsError("OPERATOR_SERIES: \(error)")
+        }
     }
 
     /// What the bars are computed by: a marker on the tape carries it.

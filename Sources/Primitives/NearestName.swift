@@ -1,8 +1,8 @@
 /// Finds what somebody may have meant.
-enum NearestName {
+public enum NearestName {
     /// The nearest of `names`, if it is near enough to be worth saying: a typing mistake per four
     /// letters, at most three.
-    static func of(_ wrong: String, in names: some Sequence<String>) -> String? {
+    public static func of(_ wrong: String, in names: some Sequence<String>) -> String? {
         let limit = min(3, max(1, wrong.count / 4))
         let letters = Array(wrong.uppercased())
         var best: (name: String, distance: Int)?
@@ -15,7 +15,7 @@ enum NearestName {
 
     /// Insertions, deletions, replacements and swapped neighbours; anything above `limit` is
     /// `limit + 1`.
-    static func distance(_ left: [Character], _ right: [Character], limit: Int) -> Int {
+    public static func distance(_ left: [Character], _ right: [Character], limit: Int) -> Int {
         guard abs(left.count - right.count) <= limit else { return limit + 1 }
         var beforeLast: [Int] = []
         var last = Array(0...right.count)

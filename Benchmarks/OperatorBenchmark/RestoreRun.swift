@@ -1,0 +1,51 @@
+import MarketModel
+import OperatorGraph
+import Primitives
+import StreamCore
+import TapeCodec
+
+/// Milliseconds of processor time to encode and restore the state of a big partition: three series
+/// of 10,000 symbols.
+struct RestoreRun {
+    static let symbols = 10_000
+    /// A packet defines at most 1,024 symbols, and this many trades meet nearly every symbol.
+    static let packets = 200
+    static let repetitions = 9
+    static let millisecondsMax = 50.0
+
+    static func run(_ report: inout Report) throws {
+        let load = try Load(symbols: symbols, packets: packets)
+        let program = try OperatorBenchmark.program(["1s", "1m", "1h"])
+        var machine = GraphMachine(program)
+        var output = GraphOutput()
+        for packet in load.packets {
+            packet.withBytes { _ = machine.take(packet.header, $0, into: &output) }
+        }
+        guard machine.symbols.count == symbols else { throw OperatorBenchmark.Unusable() }
+        var encode = Duration.seconds(60)
+        var restore = Duration.seconds(60)
+        var bytes: [UInt8] = []
+        for _ in 0..<repetitions {
+            bytes.removeAll(keepingCapacity: true)
+            let start = OperatorBenchmark.processorTime()
+            machine.encode(into: &bytes)
+            let encoded = OperatorBenchmark.processorTime()
+            let restored = try bytes.withRawSpan { span throws(CheckpointError) in
+                try GraphMachine(program, restoring: span)
+            }
+            restore = min(restore, OperatorBenchmark.processorTime() - encoded)
+            encode = min(encode, encoded - start)
+            guard restored.openWindows == machine.openWindows else {
+                throw OperatorBenchmark.Unusable()
+            }
+        }
+        let milliseconds = restore / Duration.milliseconds(1)
+        print(
+            "state of \(symbols) symbols, \(machine.openWindows) open windows: \(bytes.count) "
+                + "bytes, encode \(report.tenths(encode / Duration.milliseconds(1))) ms, "
+                + "restore \(report.tenths(milliseconds)) ms")
+        if milliseconds > millisecondsMax {
+            report.fail("a state takes more than \(Int(millisecondsMax)) ms to restore")
+        }
+    }
+}

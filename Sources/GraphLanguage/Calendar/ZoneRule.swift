@@ -1,0 +1,150 @@
+/// How a zone's clock goes on for ever: `EST5EDT,M3.2.0,M11.1.0`
+/// (POSIX, with the hours of RFC 9636).
+struct ZoneRule: Sendable {
+    /// When the clock changes in a year, seconds of its local time before the change.
+    struct Change: Sendable {
+        enum Day: Sendable {
+            /// 1 to 365, where February 29 has no number.
+            case withoutLeap(Int)
+            /// 0 to 365.
+            case ofYear(Int)
+            /// The `week`-th `weekday` (0 is Sunday) of a month; 5: the last.
+            case ofMonth(month: Int, week: Int, weekday: Int)
+        }
+
+        var day: Day
+        var seconds: Int64
+
+        /// Local seconds since 1970.
+        func time(inYear year: Int) -> Int64 {
+            Int64(date(inYear: year)) * 86_400 + seconds
+        }
+
+        private func date(inYear year: Int) -> Int {
+            let begin = CivilDate.daysBefore(year: year, month: 1)
+            switch day {
+            case .ofYear(let number): return begin + number
+            case .withoutLeap(let number):
+                return begin + number - 1 + (number > 59 && CivilDate.isLeap(year) ? 1 : 0)
+            case .ofMonth(let month, let week, let weekday):
+                let first = CivilDate.daysBefore(year: year, month: month)
+                // Monday is 0 in CivilDate.
+                let wanted = (weekday + 6) % 7
+                let offset = (wanted - CivilDate(days: first).weekday + 7) % 7
+                var day = offset + (week - 1) * 7
+                while day >= CivilDate.days(in: month, of: year) { day -= 7 }
+                return first + day
+            }
+        }
+    }
+
+    /// Seconds east of Greenwich.
+    let standard: Int64
+    let summer: (offset: Int64, begins: Change, ends: Change)?
+
+    /// Nil: the text is no such rule.
+    init?(_ text: String) {
+        var scanner = ZoneRuleScanner(text)
+        guard scanner.name(), let west = scanner.hours() else { return nil }
+        standard = -west
+        if scanner.isAtEnd {
+            summer = nil
+            return
+        }
+        guard scanner.name() else { return nil }
+        var offset = standard + 3_600
+        if !scanner.isAt(",") {
+            guard let west = scanner.hours() else { return nil }
+            offset = -west
+        }
+        guard scanner.skip(","), let begins = scanner.change(), scanner.skip(","),
+            let ends = scanner.change(), scanner.isAtEnd
+        else { return nil }
+        summer = (offset, begins, ends)
+    }
+
+    func offset(at time: Int64) -> Int64 {
+        guard let summer else { return standard }
+        let limit = ZoneFile.timeMax
+        guard (-limit...limit).contains(time) else { return standard }
+        let local = time + standard
+        let day = local / 86_400 - (local % 86_400 < 0 ? 1 : 0)
+        let year = CivilDate.year(ofDays: Int(day))
+        let begin = summer.begins.time(inYear: year) - standard
+        let end = summer.ends.time(inYear: year) - summer.offset
+        let isSummer = begin < end ? (begin..<end).contains(time) : !(end..<begin).contains(time)
+        return isSummer ? summer.offset : standard
+    }
+}
+
+private struct ZoneRuleScanner {
+    private let bytes: [UInt8]
+    private var index = 0
+
+    init(_ text: String) { bytes = Array(text.utf8) }
+
+    var isAtEnd: Bool { index == bytes.count }
+
+    func isAt(_ sign: Unicode.Scalar) -> Bool {
+        index < bytes.count && bytes[index] == UInt8(ascii: sign)
+    }
+
+    mutating func skip(_ sign: Unicode.Scalar) -> Bool {
+        guard isAt(sign) else { return false }
+        index += 1
+        return true
+    }
+
+    /// Letters, or anything between < and >.
+    mutating func name() -> Bool {
+        let start = index
+        if skip("<") {
+            while index < bytes.count, !isAt(">") { index += 1 }
+            return skip(">")
+        }
+        while index < bytes.count, (0x61...0x7a).contains(bytes[index] | 0x20) { index += 1 }
+        return index > start
+    }
+
+    private mutating func number(max: Int) -> Int? {
+        let start = index
+        while index < bytes.count, index - start < 4, (0x30...0x39).contains(bytes[index]) {
+            index += 1
+        }
+        guard index > start, let number = CivilDate.number(bytes[start..<index]), number <= max
+        else { return nil }
+        return number
+    }
+
+    /// `[+-]hh[:mm[:ss]]` as seconds.
+    mutating func hours() -> Int64? {
+        let isNegative = isAt("-")
+        if isNegative || isAt("+") { index += 1 }
+        guard let hours = number(max: 167) else { return nil }
+        var seconds = Int64(hours) * 3_600
+        for unit in [Int64(60), 1] {
+            guard skip(":") else { break }
+            guard let part = number(max: 59) else { return nil }
+            seconds += Int64(part) * unit
+        }
+        return isNegative ? -seconds : seconds
+    }
+
+    mutating func change() -> ZoneRule.Change? {
+        guard let day = day() else { return nil }
+        guard skip("/") else { return ZoneRule.Change(day: day, seconds: 7_200) }
+        return hours().map { ZoneRule.Change(day: day, seconds: $0) }
+    }
+
+    private mutating func day() -> ZoneRule.Change.Day? {
+        if skip("J") {
+            guard let day = number(max: 365), day > 0 else { return nil }
+            return .withoutLeap(day)
+        }
+        guard skip("M") else { return number(max: 365).map { .ofYear($0) } }
+        guard let month = number(max: 12), month > 0, skip("."), let week = number(max: 5),
+            week > 0, skip("."), let weekday = number(max: 6)
+        else { return nil }
+        return .ofMonth(month: month, week: week, weekday: weekday)
+    }
+}

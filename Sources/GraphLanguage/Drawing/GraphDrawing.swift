@@ -1,0 +1,101 @@
+internal import MarketModel
+public import OperatorGraph
+internal import StreamCore
+
+/// A graph for people: as an indented text, and as a flowchart in Mermaid's language.
+public struct GraphDrawing {
+    private let definition: GraphDefinition
+
+    public init(_ definition: GraphDefinition) { self.definition = definition }
+
+    // MARK: text
+
+    public var text: String {
+        let count = definition.nodes.count
+        var lines = ["graph \(definition.name): \(count) \(count == 1 ? "node" : "nodes")"]
+        for calendar in definition.calendars {
+            let sessions = calendar.sessions
+            guard let first = sessions.first, let last = sessions.last else { continue }
+            lines.append(
+                "calendar \(calendar.name): \(sessions.count) sessions, \(first.day) to \(last.day)"
+            )
+        }
+        for (input, name) in [(GraphInput.ticks(.trade), "trades"), (.ticks(.quote), "quotes")] {
+            let users = definition.nodes.indices.filter { definition.nodes[$0].input == input }
+            guard !users.isEmpty else { continue }
+            lines.append(name)
+            for user in users { add(user, depth: 1, label: nil, to: &lines) }
+        }
+        return lines.map { $0 + "\n" }.joined()
+    }
+
+    private func add(_ index: Int, depth: Int, label: String?, to lines: inout [String]) {
+        let node = definition.nodes[index]
+        let indent = String(repeating: "  ", count: depth)
+        let branch = label.map { "[\($0)] " } ?? ""
+        lines.append("\(indent)\(branch)\(node.name): \(node.operation.summary)")
+        for detail in node.operation.details { lines.append("\(indent)  - \(detail)") }
+        if let live = node.live { lines.append("\(indent)  - \(live.summary)") }
+        // Inputs stand before their users, so this ends.
+        for user in definition.nodes.indices where user > index {
+            switch definition.nodes[user].input {
+            case .node(index): add(user, depth: depth + 1, label: nil, to: &lines)
+            case .branch(index, let branch):
+                add(user, depth: depth + 1, label: branchName(index, branch), to: &lines)
+            case .node, .branch, .ticks: break
+            }
+        }
+    }
+
+    private func branchName(_ node: Int, _ branch: Int) -> String {
+        guard case .route(let branches) = definition.nodes[node].operation,
+            branches.indices.contains(branch)
+        else { return "?" }
+        return branches[branch].name
+    }
+
+    // MARK: Mermaid
+
+    public var mermaid: String {
+        var lines = ["flowchart LR"]
+        for (kind, name) in [(GraphInput.ticks(.trade), "trades"), (.ticks(.quote), "quotes")]
+        where definition.nodes.contains(where: { $0.input == kind }) {
+            lines.append("    \(name)([\(name)])")
+        }
+        for (index, node) in definition.nodes.enumerated() {
+            let label = [node.name, node.operation.summary] + node.operation.details
+            lines.append("    n\(index)[\"\(label.map(Self.escaped).joined(separator: "<br/>"))\"]")
+            lines.append("    \(edge(to: index))")
+            if let live = node.live {
+                lines.append("    n\(index) -. \"\(Self.escaped(live.summary))\" .-> live([live])")
+            }
+        }
+        return lines.map { $0 + "\n" }.joined()
+    }
+
+    private func edge(to index: Int) -> String {
+        switch definition.nodes[index].input {
+        case .ticks(let kind): "\(kind == .quote ? "quotes" : "trades") --> n\(index)"
+        case .node(let from): "n\(from) --> n\(index)"
+        case .branch(let from, let branch):
+            "n\(from) -- \"\(Self.escaped(branchName(from, branch)))\" --> n\(index)"
+        }
+    }
+
+    /// Mermaid's own escapes: an entity begins with # there.
+    private static func escaped(_ text: String) -> String {
+        var escaped = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": escaped += "#quot;"
+            case "#": escaped += "#35;"
+            case "<": escaped += "#lt;"
+            case ">": escaped += "#gt;"
+            case "&": escaped += "#amp;"
+            case "`": escaped += "#96;"
+            default: escaped.unicodeScalars.append(scalar)
+            }
+        }
+        return escaped
+    }
+}

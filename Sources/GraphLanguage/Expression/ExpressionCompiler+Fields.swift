@@ -1,0 +1,169 @@
+internal import MarketModel
+internal import Primitives
+internal import StreamCore
+
+// Names, texts and symbols.
+extension ExpressionCompiler {
+    private static let flags: [(name: String, flag: TickFlags)] = [
+        ("snapshot", .snapshot), ("conflated", .conflated), ("backfilled", .backfilled),
+        ("delayed", .delayed), ("out_of_session", .outOfSession),
+    ]
+
+    private func allows(_ field: TickField) -> Bool {
+        kind == .quote ? field.isOfQuotes : field.isOfTrades
+    }
+
+    mutating func word() throws(ExpressionProblem) -> ExpressionValue {
+        let first = token
+        advance()
+        if first.text == "symbol" { return .symbol }
+        if let flag = Self.flags.first(where: { $0.name == first.text })?.flag {
+            try emit(.hasFlag(flag), 1, at: first.offset)
+            return .truth
+        }
+        guard let field = TickField(rawValue: first.text) else { throw unknown(first) }
+        guard allows(field) else {
+            let (theirs, ours) = kind == .quote ? ("trades", "quotes") : ("quotes", "trades")
+            throw ExpressionProblem(
+                first.offset, "\(first.text) is a field of \(theirs), and these are \(ours)")
+        }
+        if field.isText { return .text(field) }
+        try emit(.field(field), 1, at: first.offset)
+        return field == .time || field == .receiveTime ? .time : .number
+    }
+
+    private func unknown(_ word: ExpressionToken) -> ExpressionProblem {
+        let known =
+            TickField.allCases.filter(allows).map(\.rawValue) + Self.flags.map(\.name) + ["symbol"]
+        let advice =
+            NearestName.of(word.text, in: known).map { "did you mean \($0)?" }
+            ?? "there are \(known.joined(separator: ", "))"
+        return ExpressionProblem(word.offset, "\(word.shown) is no field or flag: \(advice)")
+    }
+
+    mutating func compare(
+        _ left: ExpressionValue, _ right: ExpressionValue,
+        _ instruction: TickExpression.Instruction, _ sign: String, at place: Int
+    ) throws(ExpressionProblem) {
+        switch (left, right) {
+        case (.number, .number), (.time, .time), (.duration, .duration):
+            try emit(instruction, -1, at: place)
+        case (.text(let field), .literal(let text)), (.literal(let text), .text(let field)):
+            try checkEquality(sign, left, place)
+            try emit(.textIs(field, try short(text, place)), 1, at: place)
+            if sign == "!=" { try emit(.not, 0, at: place) }
+        case (.symbol, .literal(let text)), (.literal(let text), .symbol):
+            try checkEquality(sign, left, place)
+            try emitSymbols([try symbol(text, place)], at: place)
+            if sign == "!=" { try emit(.not, 0, at: place) }
+        default:
+            throw ExpressionProblem(
+                place, "\(left.shown) cannot be compared with \(right.shown)\(advice(left, right))")
+        }
+    }
+
+    private func advice(_ left: ExpressionValue, _ right: ExpressionValue) -> String {
+        if left == .duration || right == .duration { return ": write durations with a unit, as 2s" }
+        if left == .symbol || right == .symbol { return ": put the symbol between quotes" }
+        return ""
+    }
+
+    private func checkEquality(
+        _ sign: String, _ value: ExpressionValue, _ place: Int
+    ) throws(ExpressionProblem) {
+        guard sign == "==" || sign == "!=" else {
+            throw ExpressionProblem(place, "texts are compared by == and != alone")
+        }
+    }
+
+    mutating func has(
+        _ value: ExpressionValue, at place: Int
+    ) throws(ExpressionProblem) -> ExpressionValue {
+        let code = token
+        guard case .text(let field) = value else {
+            throw ExpressionProblem(
+                place, "'has' asks for a character of a text field, and this is \(value.shown)")
+        }
+        guard code.kind == .text, code.text.utf8.count == 1, let byte = code.text.utf8.first,
+            (0x20...0x7e).contains(byte)
+        else {
+            throw ExpressionProblem(
+                code.offset, "'has' is followed by one character between quotes: has \"T\"")
+        }
+        advance()
+        try emit(.textHas(field, byte), 1, at: place)
+        return .truth
+    }
+
+    mutating func membership(
+        _ value: ExpressionValue, negated: Bool, at place: Int
+    ) throws(ExpressionProblem) -> ExpressionValue {
+        let items = try list()
+        switch value {
+        case .symbol:
+            var symbols: [Symbol] = []
+            for item in items { symbols.append(try symbol(item.text, item.offset)) }
+            try emitSymbols(symbols, at: place)
+        case .text(let field):
+            for (index, item) in items.enumerated() {
+                try emit(.textIs(field, try short(item.text, item.offset)), 1, at: item.offset)
+                if index > 0 { try emit(.or, -1, at: item.offset) }
+            }
+        case .truth, .number, .time, .duration, .literal:
+            throw ExpressionProblem(
+                place, "'in' looks for symbols and texts, and this is \(value.shown)")
+        }
+        if negated { try emit(.not, 0, at: place) }
+        return .truth
+    }
+
+    /// `[SPY, "BRK B"]`
+    private mutating func list() throws(ExpressionProblem) -> [ExpressionToken] {
+        guard skip("[") else {
+            throw ExpressionProblem(token.offset, "'in' is followed by a list: in [SPY, QQQ]")
+        }
+        var items: [ExpressionToken] = []
+        repeat {
+            guard token.kind == .word || token.kind == .text else {
+                throw ExpressionProblem(
+                    token.offset,
+                    "\(token.shown) is no item of a list: put it between quotes")
+            }
+            items.append(token)
+            advance()
+        } while skip(",")
+        guard skip("]") else {
+            throw ExpressionProblem(token.offset, "a ',' or ']' is missing before \(token.shown)")
+        }
+        return items
+    }
+
+    private func short(_ text: String, _ place: Int) throws(ExpressionProblem) -> ShortText {
+        guard let short = ShortText(text) else {
+            throw ExpressionProblem(
+                place,
+                "\"\(text)\" is longer than \(ShortText.utf8CountMax) ASCII characters, "
+                    + "so no tick can have it")
+        }
+        return short
+    }
+
+    private func symbol(_ text: String, _ place: Int) throws(ExpressionProblem) -> Symbol {
+        guard let symbol = Symbol(text) else {
+            throw ExpressionProblem(place, "\"\(text)\" is no symbol")
+        }
+        return symbol
+    }
+
+    private mutating func emitSymbols(
+        _ symbols: [Symbol], at place: Int
+    ) throws(ExpressionProblem) {
+        let count = symbolLists.reduce(symbols.count) { $0 + $1.count }
+        guard count <= TickExpression.symbolsMax else {
+            throw ExpressionProblem(
+                place, "more than \(TickExpression.symbolsMax) symbols are listed")
+        }
+        symbolLists.append(symbols)
+        try emit(.symbolIsIn(symbolLists.count - 1), 1, at: place)
+    }
+}

@@ -1,0 +1,299 @@
+public import MarketModel
+internal import Primitives
+public import StreamCore
+
+extension TickExpression {
+    /// Reads what a person wrote about the ticks of one kind.
+    public static func compile(
+        _ text: String, kind: DataKind
+    ) throws(ExpressionProblem) -> TickExpression {
+        var compiler = ExpressionCompiler(try ExpressionLexer.tokens(text), kind: kind)
+        return try compiler.compile()
+    }
+}
+
+/// What stands at a place of an expression. Texts and symbols are on no stack: the comparison that
+/// uses them carries them.
+enum ExpressionValue: Equatable {
+    case truth
+    case number
+    case time
+    case duration
+    case text(TickField)
+    case symbol
+    case literal(String)
+
+    var shown: String {
+        switch self {
+        case .truth: "a condition"
+        case .number: "a number"
+        case .time: "a time"
+        case .duration: "a duration"
+        case .text(let field): "the text \(field.rawValue)"
+        case .symbol: "the symbol"
+        case .literal(let text): "the text \"\(text)\""
+        }
+    }
+}
+
+/// From tokens to instructions in one pass, by recursive descent.
+struct ExpressionCompiler {
+    /// Brackets and signs inside of each other.
+    static let depthMax = 32
+
+    let tokens: [ExpressionToken]
+    let kind: DataKind
+    var index = 0
+    var instructions: [TickExpression.Instruction] = []
+    var symbolLists: [[Symbol]] = []
+    private var stack = 0
+    private var depth = 0
+
+    init(_ tokens: [ExpressionToken], kind: DataKind) {
+        self.tokens = tokens
+        self.kind = kind
+    }
+
+    var token: ExpressionToken { tokens[index] }
+
+    mutating func compile() throws(ExpressionProblem) -> TickExpression {
+        guard token.kind != .end else { throw ExpressionProblem(0, "the expression is empty") }
+        let value = try any()
+        guard token.kind == .end else {
+            throw ExpressionProblem(
+                token.offset, "\(token.shown) follows: join conditions by 'and' or 'or'")
+        }
+        guard value == .truth else {
+            throw ExpressionProblem(
+                0, "the whole is \(value.shown), not a condition: compare it with something")
+        }
+        return TickExpression(
+            text: ExpressionLexer.canonical(tokens), instructions: instructions,
+            symbolLists: symbolLists)
+    }
+
+    // MARK: tokens and instructions
+
+    mutating func advance() { if token.kind != .end { index += 1 } }
+
+    mutating func skip(_ sign: String) -> Bool {
+        guard token.isSign(sign) else { return false }
+        advance()
+        return true
+    }
+
+    private mutating func skipWord(_ word: String) -> Bool {
+        guard token.isWord(word) else { return false }
+        advance()
+        return true
+    }
+
+    /// `change`: by how much the stack is higher behind it.
+    mutating func emit(
+        _ instruction: TickExpression.Instruction, _ change: Int, at offset: Int
+    ) throws(ExpressionProblem) {
+        instructions.append(instruction)
+        stack += change
+        guard instructions.count <= TickExpression.instructionsMax else {
+            throw ExpressionProblem(
+                offset, "the expression has more than \(TickExpression.instructionsMax) steps")
+        }
+        guard stack <= TickExpression.stackMax else {
+            throw ExpressionProblem(
+                offset, "more than \(TickExpression.stackMax) values wait for each other here")
+        }
+    }
+
+    // MARK: conditions
+
+    private mutating func any() throws(ExpressionProblem) -> ExpressionValue {
+        depth += 1
+        defer { depth -= 1 }
+        guard depth <= Self.depthMax else {
+            throw ExpressionProblem(
+                token.offset, "brackets are nested deeper than \(Self.depthMax)")
+        }
+        var value = try all()
+        while token.isWord("or") {
+            let place = token.offset
+            advance()
+            try need(.truth, value, "or", place)
+            value = try all()
+            try need(.truth, value, "or", place)
+            try emit(.or, -1, at: place)
+        }
+        return value
+    }
+
+    private mutating func all() throws(ExpressionProblem) -> ExpressionValue {
+        var value = try negation()
+        while token.isWord("and") {
+            let place = token.offset
+            advance()
+            try need(.truth, value, "and", place)
+            value = try negation()
+            try need(.truth, value, "and", place)
+            try emit(.and, -1, at: place)
+        }
+        return value
+    }
+
+    private mutating func negation() throws(ExpressionProblem) -> ExpressionValue {
+        guard token.isWord("not") else { return try comparison() }
+        let place = token.offset
+        advance()
+        depth += 1
+        defer { depth -= 1 }
+        guard depth <= Self.depthMax else {
+            throw ExpressionProblem(place, "conditions are nested deeper than \(Self.depthMax)")
+        }
+        try need(.truth, try negation(), "not", place)
+        try emit(.not, 0, at: place)
+        return .truth
+    }
+
+    private func need(
+        _ wanted: ExpressionValue, _ value: ExpressionValue, _ word: String, _ place: Int
+    ) throws(ExpressionProblem) {
+        guard value == wanted else {
+            throw ExpressionProblem(
+                place, "'\(word)' takes conditions, and this is \(value.shown): compare it first")
+        }
+    }
+
+    private static let comparisons: [String: TickExpression.Instruction] = [
+        "<": .less, "<=": .lessOrEqual, "==": .equal, "!=": .notEqual, ">=": .greaterOrEqual,
+        ">": .greater,
+    ]
+
+    private mutating func comparison() throws(ExpressionProblem) -> ExpressionValue {
+        let left = try sum()
+        let place = token.offset
+        if token.kind == .sign, let compare = Self.comparisons[token.text] {
+            let sign = token.text
+            advance()
+            let right = try sum()
+            try self.compare(left, right, compare, sign, at: place)
+            if token.kind == .sign, Self.comparisons[token.text] != nil {
+                throw ExpressionProblem(
+                    token.offset, "compare two values at a time: write 'a < b and b < c'")
+            }
+            return .truth
+        }
+        if skipWord("in") { return try membership(left, negated: false, at: place) }
+        if token.isWord("not"), tokens[index + 1].isWord("in") {
+            advance()
+            advance()
+            return try membership(left, negated: true, at: place)
+        }
+        if skipWord("has") { return try has(left, at: place) }
+        return left
+    }
+
+    // MARK: numbers
+
+    private mutating func sum() throws(ExpressionProblem) -> ExpressionValue {
+        var value = try product()
+        while token.isSign("+") || token.isSign("-") {
+            let (place, isSum) = (token.offset, token.text == "+")
+            advance()
+            let right = try product()
+            guard let result = Self.sum(value, right, isSum: isSum) else {
+                throw ExpressionProblem(
+                    place,
+                    "\(value.shown) and \(right.shown) cannot be \(isSum ? "added" : "subtracted")")
+            }
+            value = result
+            try emit(isSum ? .add : .subtract, -1, at: place)
+        }
+        return value
+    }
+
+    private static func sum(
+        _ left: ExpressionValue, _ right: ExpressionValue, isSum: Bool
+    ) -> ExpressionValue? {
+        switch (left, right) {
+        case (.number, .number): .number
+        case (.duration, .duration): .duration
+        case (.time, .duration): .time
+        case (.duration, .time): isSum ? .time : nil
+        case (.time, .time): isSum ? nil : .duration
+        default: nil
+        }
+    }
+
+    private mutating func product() throws(ExpressionProblem) -> ExpressionValue {
+        var value = try signed()
+        while token.isSign("*") {
+            let place = token.offset
+            advance()
+            let right = try signed()
+            switch (value, right) {
+            case (.number, .number): value = .number
+            case (.number, .duration), (.duration, .number): value = .duration
+            default:
+                throw ExpressionProblem(
+                    place, "\(value.shown) and \(right.shown) cannot be multiplied")
+            }
+            try emit(.multiply, -1, at: place)
+        }
+        return value
+    }
+
+    private mutating func signed() throws(ExpressionProblem) -> ExpressionValue {
+        let place = token.offset
+        guard skip("-") else { return try primary() }
+        depth += 1
+        defer { depth -= 1 }
+        guard depth <= Self.depthMax else {
+            throw ExpressionProblem(place, "signs are nested deeper than \(Self.depthMax)")
+        }
+        if token.kind == .number { return try literal(negative: true) }
+        try emit(.number(0), 1, at: place)
+        let value = try signed()
+        guard value == .number || value == .duration else {
+            throw ExpressionProblem(place, "\(value.shown) has no sign: '-' stands before numbers")
+        }
+        try emit(.subtract, -1, at: place)
+        return value
+    }
+
+    private mutating func primary() throws(ExpressionProblem) -> ExpressionValue {
+        let first = token
+        switch first.kind {
+        case .number: return try literal(negative: false)
+        case .text:
+            advance()
+            return .literal(first.text)
+        case .word: return try word()
+        case .sign, .end:
+            guard skip("(") else {
+                throw ExpressionProblem(
+                    first.offset, "a field, number or text is missing before \(first.shown)")
+            }
+            let value = try any()
+            guard skip(")") else {
+                throw ExpressionProblem(token.offset, "a ')' is missing before \(token.shown)")
+            }
+            return value
+        }
+    }
+
+    private mutating func literal(negative: Bool) throws(ExpressionProblem) -> ExpressionValue {
+        let first = token
+        advance()
+        switch ExpressionNumber.parse(first.text) {
+        case .number(let value)?:
+            try emit(.number(negative ? -value : value), 1, at: first.offset)
+            return .number
+        case .duration(let value)?:
+            try emit(.number(negative ? -value : value), 1, at: first.offset)
+            return .duration
+        case nil:
+            throw ExpressionProblem(
+                first.offset,
+                "\(first.text) is no number: write at most 20 digits before and 9 behind the dot, "
+                    + "and no unit or one of d, h, m, s, ms, us, ns")
+        }
+    }
+}

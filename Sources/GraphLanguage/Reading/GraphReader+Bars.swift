@@ -1,0 +1,195 @@
+internal import MarketModel
+internal import OperatorGraph
+internal import Primitives
+internal import StreamCore
+internal import YAMLFile
+
+// Operators that make bars and numbers.
+extension GraphReader {
+    mutating func bars(_ draft: NodeDraft, _ kind: DataKind?) -> GraphOperation? {
+        let field = field(draft, kind, quoteDefault: nil)
+        guard let rule = rule(draft, kind, field) else { return nil }
+        return .bars(rule.rule, calendar: rule.calendar)
+    }
+
+    private mutating func rule(
+        _ draft: NodeDraft, _ kind: DataKind?, _ field: InputField?
+    ) -> (rule: BarRule, calendar: String?)? {
+        let conditions = conditions(draft, kind)
+        let oddLots = oddLots(draft, kind)
+        guard let series = series(draft), let set = set(series, draft), let field else {
+            return nil
+        }
+        let rule = BarRule(
+            series: set, field: field, conditions: conditions, oddLots: oddLots ?? .count)
+        return (rule, series.calendar)
+    }
+
+    private mutating func set(_ series: NodeSeries, _ draft: NodeDraft) -> BarSeriesSet? {
+        do throws(StreamCoreError) {
+            return try BarSeriesSet(series.all.map(\.series))
+        } catch {
+            problems.add(draft.fields["series"]?.position, "\(draft.owner): \(error)")
+            return nil
+        }
+    }
+
+    private static let fields: [(name: String, value: InputField)] = [
+        ("trade", .trade), ("bid", .bid), ("ask", .ask), ("middle", .middle), ("spread", .spread),
+    ]
+
+    /// Nil: it is wrong, or what the input is is not known.
+    private mutating func field(
+        _ draft: NodeDraft, _ kind: DataKind?, quoteDefault: InputField?
+    ) -> InputField? {
+        let given = problems.choice(draft.fields["price"], "\(draft.owner): price", Self.fields)
+        guard let kind else { return nil }
+        if draft.fields["price"] != nil, given == nil { return nil }
+        let field = given ?? (kind == .trade ? .trade : quoteDefault)
+        guard let field else {
+            problems.add(
+                draft.position,
+                "\(draft.owner): quotes have several prices: choose one, as 'price: middle'")
+            return nil
+        }
+        guard field.kind == kind else {
+            let (wanted, got) = field.kind == .quote ? ("quotes", "trades") : ("trades", "quotes")
+            problems.add(
+                draft.fields["price"]?.position ?? draft.sourcePosition,
+                "\(draft.owner): this price is one of \(wanted), and its input are \(got)")
+            return nil
+        }
+        return field
+    }
+
+    private mutating func conditions(_ draft: NodeDraft, _ kind: DataKind?) -> ConditionRules? {
+        guard let node = draft.fields["conditions"],
+            let name = problems.text(node, "\(draft.owner): conditions")
+        else { return nil }
+        if kind == .quote {
+            problems.add(node.position, "\(draft.owner): quotes have no sale conditions: remove it")
+        }
+        return use(conditions: name, at: node.position)
+    }
+
+    /// `volume-only`, or `{rule: exclude, below: 10}`.
+    private mutating func oddLots(_ draft: NodeDraft, _ kind: DataKind?) -> OddLotRule? {
+        guard let node = draft.fields["odd_lots"] else { return nil }
+        let owner = "\(draft.owner): odd_lots"
+        if kind == .quote {
+            problems.add(node.position, "\(draft.owner): quotes are no odd lots: remove odd_lots")
+        }
+        var rule: YAMLNode? = node
+        var below = Quantity(raw: 10_000_000_000)
+        if node.scalar == nil {
+            guard let fields = Fields(node, of: owner, known: ["rule", "below"], &problems) else {
+                return nil
+            }
+            rule = fields.required("rule", of: owner, as: "volume-only", &problems)
+            if let amount = problems.amount(fields["below"], "\(owner): below") {
+                below = Quantity(raw: amount)
+            }
+        }
+        return problems.choice(
+            rule, owner,
+            [
+                ("count", OddLotRule.count), ("volume-only", .volumeOnly(below: below)),
+                ("exclude", .exclude(below: below)),
+            ])
+    }
+
+    mutating func aggregate(_ draft: NodeDraft, _ kind: DataKind?) -> GraphOperation? {
+        let field = field(draft, kind, quoteDefault: .middle)
+        let rule = rule(draft, kind, field)
+        let example = "[mean, count]"
+        let items = problems.list(
+            draft.fields.required("functions", of: draft.owner, as: example, &problems),
+            "\(draft.owner): functions", as: example)
+        var functions: [AggregateFunction] = []
+        for item in items ?? [] {
+            guard
+                let function = problems.choice(
+                    item, "\(draft.owner): functions",
+                    AggregateFunction.allCases.map { ($0.rawValue, $0) })
+            else { continue }
+            if functions.contains(function) {
+                problems.add(
+                    item.position, "\(draft.owner): \(function.rawValue) is there twice")
+            }
+            if function == .vwap, kind == .quote {
+                problems.add(
+                    item.position, "\(draft.owner): vwap is of trades: quotes have no size")
+            }
+            if function == .spread, kind == .trade {
+                problems.add(item.position, "\(draft.owner): spread is of quotes")
+            }
+            functions.append(function)
+        }
+        guard let rule, !functions.isEmpty else { return nil }
+        return .aggregate(
+            AggregateRule(bars: rule.rule, functions: functions), calendar: rule.calendar)
+    }
+
+    mutating func resample(_ draft: NodeDraft) -> GraphOperation? {
+        let node = draft.fields.required("from", of: draft.owner, as: "1m", &problems)
+        let series = series(draft)
+        guard let node, let name = problems.text(node, "\(draft.owner): from"), let series,
+            let set = set(series, draft)
+        else { return nil }
+        guard let from = source(name, node.position, draft) else { return nil }
+        for (one, position) in series.all {
+            if let problem = Self.mismatch(one, from) {
+                problems.add(position, "\(draft.owner): series \(one.name) \(problem)")
+            }
+        }
+        return .resample(ResampleRule(from: from.name, series: set))
+    }
+
+    /// The series of the input node that others are made of.
+    private mutating func source(
+        _ name: String, _ position: YAMLPosition, _ draft: NodeDraft
+    ) -> BarSeries? {
+        guard let input = draft.source?.node,
+            let index = nodes.firstIndex(where: { $0.node.name == input })
+        else { return nil }
+        let own = series.values.filter { $0.node == index }.map(\.series)
+        guard let found = own.first(where: { $0.name.text == name }) else {
+            problems.add(
+                position,
+                "\(draft.owner): \(input) makes no \(Shown.text(name)): there are "
+                    + own.map(\.name.text).sorted().joined(separator: ", "))
+            return nil
+        }
+        guard case .tumbling = found.window else {
+            problems.add(
+                position,
+                "\(draft.owner): the windows of \(name) do not follow each other at one "
+                    + "width: choose a series like 1m")
+            return nil
+        }
+        return found
+    }
+
+    private static func mismatch(_ series: BarSeries, _ from: BarSeries) -> String? {
+        let part = from.widthNanoseconds
+        let width = series.widthNanoseconds
+        switch series.window {
+        case .tumbling:
+            guard width % part == 0, width > part else {
+                return "is no multiple of \(from.name): choose another width"
+            }
+        case .sliding(_, let hop):
+            guard width % part == 0, hop % part == 0 else {
+                return "is no multiple of \(from.name), or moves by none: choose another width"
+            }
+        case .session, .inactivity, .ticks, .volume, .dollars:
+            return "cannot be made of bars: make it of ticks, in a bars node"
+        }
+        guard width / part <= ResampleRule.ratioMax else {
+            return
+                "is made of more than \(ResampleRule.ratioMax) windows of \(from.name): choose a "
+                + "wider series to make it of"
+        }
+        return nil
+    }
+}

@@ -1,0 +1,102 @@
+internal import MarketModel
+internal import OperatorGraph
+internal import StreamCore
+internal import YAMLFile
+
+// Measures over many symbols.
+extension GraphReader {
+    mutating func breadth(_ draft: NodeDraft) -> GraphOperation? {
+        _ = problems.choice(
+            draft.fields.required("scope", of: draft.owner, as: "all", &problems),
+            "\(draft.owner): scope", [("all", true)])
+        let universe = universe(draft)
+        let measures = measures(draft)
+        var calendar: String?
+        if let node = draft.fields["calendar"],
+            let name = problems.text(node, "\(draft.owner): calendar")
+        {
+            calendar = name
+            use(calendar: name, at: node.position)
+        }
+        guard case .series(let text)? = draft.source, let name = SeriesName(text), let universe,
+            !measures.isEmpty
+        else { return nil }
+        return .breadth(
+            BreadthRule(series: name, universe: universe, measures: measures), calendar: calendar)
+    }
+
+    /// Empty without the key: every symbol that has bars.
+    private mutating func universe(_ draft: NodeDraft) -> [Symbol]? {
+        guard let node = draft.fields["universe"] else { return [] }
+        let what = "\(draft.owner): universe"
+        guard let items = problems.list(node, what, as: "[SPY, QQQ]") else { return nil }
+        guard items.count <= BreadthRule.universeMax else {
+            problems.add(
+                node.position,
+                "\(what): \(items.count) symbols are more than \(BreadthRule.universeMax)")
+            return nil
+        }
+        var seen: Set<Symbol> = []
+        var symbols: [Symbol] = []
+        for item in items {
+            guard let text = problems.text(item, what) else { continue }
+            guard let symbol = Symbol(text) else {
+                problems.add(item.position, "\(what): \(Shown.text(text)) is no symbol")
+                continue
+            }
+            if !seen.insert(symbol).inserted {
+                problems.add(item.position, "\(what): \(Shown.text(text)) is there twice")
+            }
+            symbols.append(symbol)
+        }
+        return symbols
+    }
+
+    private mutating func measures(_ draft: NodeDraft) -> [BreadthMeasure] {
+        let example = "[advance_decline, {new_highs: 20}]"
+        let what = "\(draft.owner): measures"
+        let items = problems.list(
+            draft.fields.required("measures", of: draft.owner, as: example, &problems), what,
+            as: example)
+        var measures: [BreadthMeasure] = []
+        for item in items ?? [] {
+            guard let measure = measure(item, what) else { continue }
+            if measures.contains(measure) {
+                problems.add(item.position, "\(what): this one is there twice")
+            }
+            measures.append(measure)
+        }
+        return measures
+    }
+
+    private mutating func measure(_ item: YAMLNode, _ what: String) -> BreadthMeasure? {
+        if item.scalar != nil {
+            return problems.choice(
+                item, what,
+                [
+                    ("advance_decline", BreadthMeasure.advanceDecline),
+                    ("advance_decline_ratio", .advanceDeclineRatio),
+                ])
+        }
+        let known = ["new_highs", "new_lows", "above_average"]
+        guard let fields = Fields(item, of: what, known: known, &problems) else { return nil }
+        let given = known.filter { fields[$0] != nil }
+        guard given.count == 1,
+            let days = problems.integer(
+                fields[given[0]], "\(what): \(given[0])", in: 1...Int64(BreadthRule.daysMax))
+        else {
+            if given.count != 1 {
+                problems.add(
+                    item.position,
+                    "\(what): write one of \(known.joined(separator: ", ")) with its "
+                        + "number of days")
+            }
+            return nil
+        }
+        switch given[0] {
+        case "new_highs": return .newHighs(days: Int(days))
+        case "new_lows": return .newLows(days: Int(days))
+        default: return .aboveAverage(days: Int(days))
+        }
+    }
+}

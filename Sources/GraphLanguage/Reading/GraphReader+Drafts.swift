@@ -1,0 +1,216 @@
+internal import MarketModel
+internal import OperatorGraph
+internal import Primitives
+internal import YAMLFile
+
+// From the file's mapping of nodes to drafts.
+extension GraphReader {
+    /// Ticks reach bars in one chain: there is no queue in it.
+    private static let queueAdvice =
+        "bars follow from the tape alone, so there is no queue before a node that could drop or"
+        + " wait: put it under 'live', for those who listen"
+
+    private static let explained: [String: String] = [
+        "queue": queueAdvice, "overflow": queueAdvice, "capacity": queueAdvice, "edge": queueAdvice,
+        "name": "a node's name is the key before it",
+        "inputs": "a node has one input: write 'input'",
+        "type": "write 'operator'",
+    ]
+
+    mutating func drafts(_ node: YAMLNode) -> [NodeDraft] {
+        guard let entries = node.mapping, !entries.isEmpty else {
+            problems.add(
+                node.position,
+                "nodes is \(node.kind): write nodes by name, as "
+                    + "'bars: {operator: bars, input: trades, series: [1s]}'")
+            return []
+        }
+        if entries.count > GraphDefinition.nodesMax {
+            problems.add(
+                node.position,
+                "\(entries.count) nodes are more than \(GraphDefinition.nodesMax): "
+                    + "use several graphs"
+            )
+        }
+        return entries.prefix(GraphDefinition.nodesMax).compactMap { draft($0) }
+    }
+
+    private mutating func draft(_ entry: YAMLEntry) -> NodeDraft? {
+        let hasName = checkName(entry.key, at: entry.position, of: "a node")
+        guard let operation = operation(entry), hasName else { return nil }
+        let known = ["operator", "input"] + operation.keys
+        guard
+            let fields = Fields(
+                entry.value, of: "node \(entry.key)", known: known, explained: Self.explained,
+                &problems)
+        else { return nil }
+        var draft = NodeDraft(
+            name: entry.key, position: entry.position, operation: operation, fields: fields,
+            source: nil, sourcePosition: entry.position)
+        readSource(&draft)
+        return draft
+    }
+
+    /// The operator first: which keys are right follows from it.
+    private mutating func operation(_ entry: YAMLEntry) -> OperatorName? {
+        let owner = "node \(Shown.text(entry.key))"
+        guard let mapping = entry.value.mapping else {
+            problems.add(
+                entry.value.position,
+                "\(owner) is \(entry.value.kind): write {operator: ..., input: ...}")
+            return nil
+        }
+        guard let node = mapping.first(where: { $0.key == "operator" })?.value else {
+            let names = OperatorName.allCases.map(\.rawValue).joined(separator: ", ")
+            problems.add(entry.position, "\(owner): operator is missing: choose one of \(names)")
+            return nil
+        }
+        return problems.choice(
+            node, "\(owner): operator", OperatorName.allCases.map { ($0.rawValue, $0) })
+    }
+
+    /// `[a-z]`, then `[a-z0-9_-]`.
+    mutating func checkName(_ name: String, at position: YAMLPosition, of owner: String) -> Bool {
+        let letters = name.utf8.allSatisfy {
+            (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2d || $0 == 0x5f
+        }
+        guard letters, (1...GraphDefinition.nameBytesMax).contains(name.utf8.count),
+            name.utf8.first.map({ (0x61...0x7a).contains($0) }) == true
+        else {
+            problems.add(
+                position,
+                "\(Shown.text(name)) is no name of \(owner): write a letter and then at most "
+                    + "\(GraphDefinition.nameBytesMax - 1) of a-z, 0-9, - and _")
+            return false
+        }
+        guard name != "trades", name != "quotes" else {
+            problems.add(position, "\(name) are what the tape holds: choose another name")
+            return false
+        }
+        return true
+    }
+
+    private mutating func readSource(_ draft: inout NodeDraft) {
+        if draft.operation == .breadth {
+            let node = draft.fields.required("series", of: draft.owner, as: "1m", &problems)
+            draft.sourcePosition = node?.position ?? draft.position
+            draft.source = problems.text(node, "\(draft.owner): series").map { .series($0) }
+            if let input = draft.fields["input"] {
+                problems.add(
+                    input.position,
+                    "\(draft.owner): breadth has no input: its 'series' says what it "
+                        + "takes")
+            }
+            return
+        }
+        guard let node = draft.fields.required("input", of: draft.owner, as: "trades", &problems),
+            let text = problems.text(node, "\(draft.owner): input")
+        else { return }
+        draft.sourcePosition = node.position
+        switch text {
+        case "trades": draft.source = .ticks(.trade)
+        case "quotes": draft.source = .ticks(.quote)
+        default:
+            let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+            if parts.count == 2 {
+                draft.source = .branch(node: String(parts[0]), branch: String(parts[1]))
+            } else {
+                draft.source = .node(text)
+            }
+        }
+    }
+
+    /// Drops sources that are not there, and says so.
+    mutating func checkSources(_ drafts: inout [NodeDraft]) {
+        let byName = drafts.reduce(into: [:]) { $0[$1.name] = $1 }
+        for index in drafts.indices {
+            guard let name = drafts[index].source?.node else { continue }
+            let place = drafts[index].sourcePosition
+            let owner = drafts[index].owner
+            guard let feeder = byName[name] else {
+                // A node that is there and wrong was told.
+                if !names.contains(name) {
+                    let near = NearestName.of(name, in: names + ["trades", "quotes"])
+                    problems.add(
+                        place,
+                        "\(owner): input \(Shown.text(name)) is no node: "
+                            + (near.map { "did you mean \($0)?" }
+                                ?? "write trades, quotes or the name of a node"))
+                }
+                drafts[index].source = nil
+                continue
+            }
+            if let problem = mismatch(drafts[index], feeder) {
+                problems.add(place, "\(owner): \(problem)")
+                drafts[index].source = nil
+            }
+        }
+    }
+
+    private func mismatch(_ draft: NodeDraft, _ feeder: NodeDraft) -> String? {
+        if case .branch(_, let branch) = draft.source {
+            if branch == "live" {
+                return
+                    "\(feeder.name).live may drop ticks, and what follows must follow from the "
+                    + "tape alone: write \(feeder.name)"
+            }
+            guard feeder.operation == .route else {
+                return "\(feeder.name) has no branches: write \(feeder.name)"
+            }
+            return nil
+        }
+        switch feeder.operation {
+        case .route: return "\(feeder.name) is a route: name a branch, as \(feeder.name).rest"
+        case .aggregate, .breadth: return "nothing comes out of \(feeder.name) that a node can take"
+        case .bars, .resample:
+            return draft.operation == .resample
+                ? nil : "\(draft.operation.rawValue) takes ticks, and \(feeder.name) makes bars"
+        case .deduplicate, .filter, .throttle, .custom:
+            return draft.operation == .resample
+                ? "resample takes bars, and \(feeder.name) passes ticks" : nil
+        }
+    }
+
+    /// Inputs before their users, else in the file's order; what is in a circle is told and left
+    /// out.
+    mutating func ordered(_ drafts: [NodeDraft]) -> [NodeDraft] {
+        var done: Set<String> = []
+        var ordered: [NodeDraft] = []
+        var rest = drafts
+        while !rest.isEmpty {
+            let ready = rest.firstIndex { draft in
+                needs(draft, drafts).allSatisfy(done.contains)
+            }
+            guard let ready else { break }
+            let draft = rest.remove(at: ready)
+            done.insert(draft.name)
+            ordered.append(draft)
+        }
+        for draft in rest {
+            // Others only wait for one that is in a circle.
+            guard let circle = circle(draft, rest) else { continue }
+            problems.add(
+                draft.sourcePosition,
+                "\(draft.owner): its input leads back to it (\(circle)): break the circle")
+        }
+        return ordered
+    }
+
+    private func needs(_ draft: NodeDraft, _ drafts: [NodeDraft]) -> [String] {
+        if case .series = draft.source {
+            // Whoever makes bars may make the series.
+            return drafts.filter { $0.operation == .bars || $0.operation == .resample }.map(\.name)
+        }
+        return (draft.source?.node).map { [$0] } ?? []
+    }
+
+    private func circle(_ draft: NodeDraft, _ rest: [NodeDraft]) -> String? {
+        var path = [draft.name]
+        var next = draft.source?.node
+        while let name = next, !path.contains(name) {
+            path.append(name)
+            next = rest.first { $0.name == name }?.source?.node
+        }
+        return next == draft.name ? (path + [draft.name]).joined(separator: " <- ") : nil
+    }
+}

@@ -1,0 +1,124 @@
+internal import MarketModel
+internal import OperatorGraph
+internal import Primitives
+internal import StreamCore
+internal import YAMLFile
+
+// From drafts, inputs first, to nodes.
+extension GraphReader {
+    mutating func build(_ draft: NodeDraft) {
+        let source = resolve(draft)
+        // Without a source the rest is looked at all the same: all mistakes are told at once.
+        let (operation, flow, branches) = operation(draft, source?.flow)
+        let live = live(draft)
+        guard let source, let operation else {
+            if draft.operation == .bars || draft.operation == .resample { isSeriesMissing = true }
+            return
+        }
+        let node = GraphNode(
+            name: draft.name, input: source.input, operation: operation, live: live)
+        nodes.append(
+            BuiltNode(node: node, flow: flow, position: draft.position, branches: branches))
+        register(operation, of: draft)
+    }
+
+    private mutating func resolve(_ draft: NodeDraft) -> (input: GraphInput, flow: Flow)? {
+        switch draft.source {
+        case nil: return nil
+        case .ticks(let kind)?:
+            if draft.operation.takesTicks { return (.ticks(kind), .ticks(kind)) }
+            problems.add(
+                draft.sourcePosition,
+                "\(draft.owner): resample takes bars: write the name of a node that makes some")
+            return nil
+        case .node(let name)?:
+            guard let index = index(name) else { return nil }
+            return (.node(index), nodes[index].flow)
+        case .branch(let name, let branch)?:
+            guard let index = index(name) else { return nil }
+            guard let place = nodes[index].branches.firstIndex(of: branch) else {
+                problems.add(
+                    draft.sourcePosition,
+                    "\(draft.owner): \(name) has no branch \(Shown.text(branch)): there are "
+                        + nodes[index].branches.joined(separator: ", "))
+                return nil
+            }
+            return (.branch(node: index, branch: place), nodes[index].flow)
+        case .series(let name)?: return resolve(series: name, draft)
+        }
+    }
+
+    private func index(_ name: String) -> Int? { nodes.firstIndex { $0.node.name == name } }
+
+    private mutating func resolve(
+        series name: String, _ draft: NodeDraft
+    ) -> (input: GraphInput, flow: Flow)? {
+        guard let found = series[name] else {
+            if !isSeriesMissing {
+                let near = NearestName.of(name, in: series.keys).map { "did you mean \($0)?" }
+                problems.add(
+                    draft.sourcePosition,
+                    "\(draft.owner): no node makes bars \(Shown.text(name)): "
+                        + (near ?? "name a series of a bars node"))
+            }
+            return nil
+        }
+        guard case .tumbling = found.series.window else {
+            problems.add(
+                draft.sourcePosition,
+                "\(draft.owner): series \(name) has no windows of one width that follow each "
+                    + "other: name one like 1m")
+            return nil
+        }
+        return (.node(found.node), .bars)
+    }
+
+    /// Names by which others find the series, and which nobody else may have.
+    private mutating func register(_ operation: GraphOperation, of draft: NodeDraft) {
+        switch operation {
+        case .deduplicate: claim(draft.name, at: draft.position, draft)
+        case .bars(let rule, _): register(rule.series, of: draft, isBars: true)
+        case .aggregate(let rule, _): register(rule.bars.series, of: draft, isBars: false)
+        case .resample(let rule): register(rule.series, of: draft, isBars: true)
+        case .throttle, .filter, .route, .custom, .breadth: break
+        }
+    }
+
+    private mutating func register(_ set: BarSeriesSet, of draft: NodeDraft, isBars: Bool) {
+        let position = draft.fields["series"]?.position ?? draft.position
+        for one in set.all {
+            claim(one.name.text, at: position, draft)
+            if isBars { series[one.name.text] = (nodes.count - 1, one) }
+        }
+    }
+
+    private mutating func claim(_ name: String, at position: YAMLPosition, _ draft: NodeDraft) {
+        if let other = seriesNames.updateValue(position, forKey: name) {
+            problems.add(
+                position,
+                "\(draft.owner): the name \(name) is taken in line \(other.line): give the "
+                    + "series a name of its own")
+        }
+    }
+
+    private mutating func live(_ draft: NodeDraft) -> LiveEdge? {
+        let owner = "\(draft.owner): live"
+        guard let node = draft.fields["live"],
+            let fields = Fields(
+                node, of: owner, known: ["capacity", "overflow", "high", "low"], &problems)
+        else { return nil }
+        let capacity = problems.integer(
+            fields.required("capacity", of: owner, as: "1000", &problems), "\(owner): capacity",
+            in: 1...Int64(LiveEdge.capacityMax))
+        let overflow = problems.choice(
+            fields.required("overflow", of: owner, as: "drop-oldest", &problems),
+            "\(owner): overflow", LiveEdge.Overflow.allCases.map { ($0.rawValue, $0) })
+        guard let capacity, let overflow else { return nil }
+        let high = problems.integer(fields["high"], "\(owner): high", in: 1...capacity)
+        let highMark = high ?? max(1, capacity / 5 * 4)
+        let low = problems.integer(fields["low"], "\(owner): low", in: 0...(highMark - 1))
+        return LiveEdge(
+            capacity: Int(capacity), overflow: overflow, high: Int(highMark),
+            low: Int(low ?? highMark / 4))
+    }
+}

@@ -1,0 +1,166 @@
+internal import MarketModel
+internal import OperatorGraph
+internal import StreamCore
+internal import YAMLFile
+
+// Operators that ticks go through.
+extension GraphReader {
+    /// `input`: nil when it is not known because of another mistake.
+    mutating func operation(
+        _ draft: NodeDraft, _ input: Flow?
+    ) -> (operation: GraphOperation?, flow: Flow, branches: [String]) {
+        let passed = input ?? .ticks(.trade)
+        let kind: DataKind? = if case .ticks(let kind)? = input { kind } else { nil }
+        switch draft.operation {
+        case .deduplicate: return (deduplicate(draft, kind).map { .deduplicate($0) }, passed, [])
+        case .filter:
+            let node = draft.fields.required("where", of: draft.owner, as: "price > 0", &problems)
+            return (expression(node, draft, kind).map { .filter($0) }, passed, [])
+        case .throttle: return (throttle(draft).map { .throttle($0) }, passed, [])
+        case .route:
+            let branches = branches(draft, kind)
+            return (branches.map { .route($0) }, passed, (branches ?? []).map(\.name))
+        case .custom: return (custom(draft), passed, [])
+        case .bars: return (bars(draft, kind), .bars, [])
+        case .aggregate: return (aggregate(draft, kind), .values, [])
+        case .resample: return (resample(draft), .bars, [])
+        case .breadth: return (breadth(draft), .values, [])
+        }
+    }
+
+    private mutating func deduplicate(_ draft: NodeDraft, _ kind: DataKind?) -> DeduplicateRule? {
+        let example = "[id, time, price, size, exchange]"
+        let items = problems.list(
+            draft.fields.required("key", of: draft.owner, as: example, &problems),
+            "\(draft.owner): key", as: example)
+        let allowed = TickField.allCases.filter { field in
+            kind.map { $0 == .quote ? field.isOfQuotes : field.isOfTrades } ?? true
+        }
+        var key: [TickField] = []
+        for item in items ?? [] {
+            guard
+                let field = problems.choice(
+                    item, "\(draft.owner): key", allowed.map { ($0.rawValue, $0) })
+            else { continue }
+            if key.contains(field) {
+                problems.add(item.position, "\(draft.owner): \(field.rawValue) is there twice")
+            }
+            key.append(field)
+        }
+        let ttl = problems.duration(
+            draft.fields.required("ttl", of: draft.owner, as: "2s", &problems),
+            "\(draft.owner): ttl", in: 1_000_000...DeduplicateRule.timeToLiveMax)
+        let entries = problems.integer(
+            draft.fields["entries"], "\(draft.owner): entries",
+            in: 1...Int64(DeduplicateRule.entriesLimit))
+        guard let ttl, !key.isEmpty else { return nil }
+        var rule = DeduplicateRule(key: key, timeToLive: ttl)
+        if let entries { rule.entriesMax = Int(entries) }
+        return rule
+    }
+
+    private mutating func throttle(_ draft: NodeDraft) -> ThrottleRule? {
+        let node = draft.fields.required("rate", of: draft.owner, as: "10/s", &problems)
+        let scope = problems.choice(
+            draft.fields["per"], "\(draft.owner): per",
+            ThrottleRule.Scope.allCases.map { ($0.rawValue, $0) })
+        guard let node, let text = problems.text(node, "\(draft.owner): rate") else { return nil }
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        let isOne = parts.count == 2 && parts[1].utf8.first.map({ $0 > 0x39 }) == true
+        if parts.count == 2, let count = Int(parts[0]), (1...1_000_000).contains(count),
+            let per = YAMLScalar.duration(isOne ? "1\(parts[1])" : parts[1]),
+            (1_000_000...3_600_000_000_000).contains(per)
+        {
+            return ThrottleRule(count: count, per: per, scope: scope ?? .symbol)
+        }
+        problems.add(
+            node.position,
+            "\(draft.owner): rate: \(Shown.text(text)) is no rate: write 1 to 1000000 ticks "
+                + "per 1ms to 1h, as 10/s or 5/500ms")
+        return nil
+    }
+
+    private mutating func branches(_ draft: NodeDraft, _ kind: DataKind?) -> [RouteBranch]? {
+        let example = "{big: \"size >= 1000\", rest: else}"
+        guard let node = draft.fields.required("branches", of: draft.owner, as: example, &problems)
+        else { return nil }
+        guard let entries = node.mapping, !entries.isEmpty, entries.count <= 64 else {
+            problems.add(
+                node.position, "\(draft.owner): branches: write 1 to 64 of them, as \(example)")
+            return nil
+        }
+        var branches: [RouteBranch] = []
+        for (index, entry) in entries.enumerated() {
+            guard checkName(entry.key, at: entry.position, of: "a branch") else { continue }
+            if entry.key == "live" {
+                problems.add(entry.position, "a branch cannot be called live: choose another name")
+            }
+            if entry.value.scalar?.text == "else" {
+                if index + 1 < entries.count {
+                    problems.add(
+                        entry.position, "\(draft.owner): 'else' takes what is left: put it last")
+                }
+                branches.append(RouteBranch(name: entry.key, condition: nil))
+            } else if let condition = expression(entry.value, draft, kind) {
+                branches.append(RouteBranch(name: entry.key, condition: condition))
+            }
+        }
+        return branches.count == entries.count ? branches : nil
+    }
+
+    private mutating func custom(_ draft: NodeDraft) -> GraphOperation? {
+        let node = draft.fields.required("code", of: draft.owner, as: "example", &problems)
+        var settings: [GraphSetting] = []
+        if let node = draft.fields["settings"] {
+            guard let entries = node.mapping else {
+                problems.add(
+                    node.position, "\(draft.owner): settings is \(node.kind): write {name: value}")
+                return nil
+            }
+            for entry in entries {
+                guard let scalar = entry.value.scalar else {
+                    problems.add(
+                        entry.value.position,
+                        "\(draft.owner): setting \(Shown.text(entry.key)) is \(entry.value.kind): "
+                            + "write one text")
+                    continue
+                }
+                settings.append(GraphSetting(name: entry.key, value: scalar.text))
+            }
+        }
+        guard let node, let code = problems.text(node, "\(draft.owner): code") else { return nil }
+        if let registered = files.customOperators, !registered.contains(code) {
+            let known = registered.sorted().joined(separator: ", ")
+            problems.add(
+                node.position,
+                "\(draft.owner): no code is registered as \(Shown.text(code)): "
+                    + (known.isEmpty ? "there is none" : "there is \(known)"))
+        }
+        return .custom(name: code, settings: settings.sorted { $0.name < $1.name })
+    }
+
+    mutating func expression(
+        _ node: YAMLNode?, _ draft: NodeDraft, _ kind: DataKind?
+    ) -> TickExpression? {
+        guard let node, let scalar = node.scalar, let text = problems.text(node, draft.owner) else {
+            if let node, node.scalar == nil {
+                problems.add(node.position, "\(draft.owner): a condition is one text in quotes")
+            }
+            return nil
+        }
+        // Which fields there are is not known when the input is wrong.
+        guard let kind else { return nil }
+        do throws(ExpressionProblem) {
+            return try TickExpression.compile(text, kind: kind)
+        } catch {
+            var position = node.position
+            if scalar.isVerbatim {
+                position.column += error.offset + (scalar.isPlain ? 0 : 1)
+                problems.add(position, "\(draft.owner): \(error.what)")
+            } else {
+                problems.add(position, "\(draft.owner): \(error)")
+            }
+            return nil
+        }
+    }
+}

@@ -1,0 +1,95 @@
+internal import MarketModel
+internal import OperatorGraph
+internal import YAMLFile
+
+/// What comes out of a node.
+enum Flow: Hashable {
+    case ticks(DataKind)
+    case bars
+    /// Nothing that another node could take.
+    case values
+
+    var shown: String {
+        switch self {
+        case .ticks(.quote): "quotes"
+        case .ticks: "trades"
+        case .bars: "bars"
+        case .values: "values"
+        }
+    }
+}
+
+enum OperatorName: String, CaseIterable {
+    case deduplicate
+    case filter
+    case throttle
+    case route
+    case custom
+    case bars
+    case aggregate
+    case resample
+    case breadth
+
+    /// Beside `operator` and `input`.
+    var keys: [String] {
+        switch self {
+        case .deduplicate: ["key", "ttl", "entries", "live"]
+        case .filter: ["where", "live"]
+        case .throttle: ["rate", "per", "live"]
+        case .route: ["branches"]
+        case .custom: ["code", "settings", "live"]
+        case .bars: ["price", "conditions", "odd_lots", "calendar", "series"]
+        case .aggregate: ["price", "conditions", "odd_lots", "calendar", "functions", "series"]
+        case .resample: ["from", "series"]
+        case .breadth: ["scope", "series", "universe", "measures", "calendar"]
+        }
+    }
+
+    var takesTicks: Bool { self != .resample && self != .breadth }
+
+    /// Its ticks go on: without anybody who takes them it is of no use.
+    var passesTicks: Bool {
+        switch self {
+        case .deduplicate, .filter, .throttle, .route: true
+        case .custom, .bars, .aggregate, .resample, .breadth: false
+        }
+    }
+}
+
+/// A node as the file has it, before it is known what feeds it.
+struct NodeDraft {
+    /// What its input says.
+    enum Source: Hashable {
+        case ticks(DataKind)
+        case node(String)
+        case branch(node: String, branch: String)
+        /// Of the node that makes this series.
+        case series(String)
+
+        var node: String? {
+            switch self {
+            case .ticks, .series: nil
+            case .node(let name), .branch(let name, _): name
+            }
+        }
+    }
+
+    var name: String
+    var position: YAMLPosition
+    var operation: OperatorName
+    var fields: Fields
+    /// Nil: it is missing or wrong, and that was said.
+    var source: Source?
+    var sourcePosition: YAMLPosition
+
+    var owner: String { "node \(name)" }
+}
+
+/// A node that is right.
+struct BuiltNode {
+    var node: GraphNode
+    var flow: Flow
+    var position: YAMLPosition
+    /// The names of a route's branches, in order.
+    var branches: [String] = []
+}

@@ -1,0 +1,132 @@
+internal import Primitives
+internal import StreamCore
+internal import TapeCodec
+
+/// The last definition of each symbol by its bytes, and what it came to.
+///
+/// A packet defines each of its symbols, so that with many symbols definitions cost more than
+/// trades: making texts of them and looking these up. Nearly all say what the last one of the same
+/// symbol and source said, and such a one changes nothing in a machine; here it is known by its
+/// bytes. Forgetting is always right, so nothing of this is in a checkpoint.
+struct DefinitionMemory: Sendable {
+    private struct Entry: Sendable, BitwiseCopyable {
+        var hash: UInt64 = 0
+        var source: UInt32 = 0
+        /// 0: nothing is remembered.
+        var byteCount: UInt32 = 0
+    }
+
+    /// Longer ones are not remembered: hardly any symbol's name is.
+    private static let bytesMax = 64
+    private static let wordsMax = bytesMax / 8 + 1
+    /// How far a name may stand from its place. Beyond, it is not remembered.
+    private static let probesMax = 16
+
+    /// By interned symbol.
+    private var entries: [Entry] = []
+    /// `wordsMax` for each symbol.
+    private var words: [UInt64] = []
+    /// Symbols + 1 by hash; 0: free. What a symbol's earlier definitions left there is swept out
+    /// when the table fills up.
+    private var places = [UInt32](repeating: 0, count: 256)
+    private var used = 0
+
+    /// The symbol, if this message says what the last one of that symbol from `source` said.
+    func symbol(of message: MessageBounds, in packet: RawSpan, source: Int) -> UInt32? {
+        guard let key = Key(message, packet, source) else { return nil }
+        for probe in 0..<Self.probesMax {
+            let place = places[(Int(truncatingIfNeeded: key.hash) &+ probe) & (places.count - 1)]
+            guard place != 0 else { return nil }
+            if isSame(key, packet, entries[Int(place) - 1], symbol: Int(place) - 1) {
+                return place - 1
+            }
+        }
+        return nil
+    }
+
+    /// From now on the symbol is known by this message.
+    mutating func note(
+        _ message: MessageBounds, in packet: RawSpan, source: Int, symbol: UInt32
+    ) {
+        guard Int(symbol) < StreamLimits.symbolsMax else { return }
+        while entries.count <= Int(symbol) {
+            entries.append(Entry())
+            words.append(contentsOf: repeatElement(0, count: Self.wordsMax))
+        }
+        guard let key = Key(message, packet, source) else {
+            entries[Int(symbol)] = Entry()
+            return
+        }
+        entries[Int(symbol)] = Entry(
+            hash: key.hash, source: key.source, byteCount: UInt32(key.byteCount))
+        for index in 0..<key.wordCount {
+            words[Int(symbol) * Self.wordsMax + index] = key.word(index, packet)
+        }
+        if used * 2 >= places.count { sweep() } else { place(symbol) }
+    }
+
+    private func isSame(_ key: Key, _ packet: RawSpan, _ entry: Entry, symbol: Int) -> Bool {
+        guard entry.hash == key.hash, entry.source == key.source,
+            entry.byteCount == UInt32(key.byteCount)
+        else { return false }
+        let first = symbol * Self.wordsMax
+        for index in 0..<key.wordCount
+        where words[first &+ index] != key.word(index, packet) { return false }
+        return true
+    }
+
+    private mutating func place(_ symbol: UInt32) {
+        for probe in 0..<Self.probesMax {
+            let hash = Int(truncatingIfNeeded: entries[Int(symbol)].hash)
+            let index = (hash &+ probe) & (places.count - 1)
+            if places[index] == symbol + 1 { return }
+            guard places[index] == 0 else { continue }
+            places[index] = symbol + 1
+            used += 1
+            return
+        }
+    }
+
+    /// Leaves only what holds, in a table that is at most a quarter full.
+    private mutating func sweep() {
+        var count = 256
+        while count < entries.count * 4 { count *= 2 }
+        places = [UInt32](repeating: 0, count: count)
+        used = 0
+        for symbol in entries.indices where entries[symbol].byteCount > 0 { place(UInt32(symbol)) }
+    }
+
+    /// What a definition says, without the index that it has in its packet.
+    private struct Key {
+        let hash: UInt64
+        let source: UInt32
+        let first: Int
+        let byteCount: Int
+
+        /// Nil: too long, or no definition of a symbol at all.
+        init?(_ message: MessageBounds, _ packet: RawSpan, _ source: Int) {
+            first = message.body + 8
+            byteCount = message.end - first
+            // A longer block is another version's: what stands in it is not known here.
+            guard message.template == WireFormat.Template.symbolDefinition,
+                message.blockLength == WireFormat.Block.symbolDefinition,
+                byteCount >= 8, byteCount <= DefinitionMemory.bytesMax
+            else { return nil }
+            self.source = UInt32(truncatingIfNeeded: source)
+            var hash = UInt64(byteCount) << 32 | UInt64(self.source)
+            for index in 0..<(byteCount + 7) / 8 {
+                let offset = min(index * 8, byteCount - 8)
+                hash = (hash ^ packet.uint64(at: first + offset)) &* 0x9e37_79b9_7f4a_7c15
+                hash ^= hash >> 29
+            }
+            self.hash = hash
+        }
+
+        var wordCount: Int { (byteCount + 7) / 8 }
+
+        /// The last word overlaps the one before it.
+        func word(_ index: Int, _ packet: RawSpan) -> UInt64 {
+            packet.uint64(at: first + min(index * 8, byteCount - 8))
+        }
+    }
+}

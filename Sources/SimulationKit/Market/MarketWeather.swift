@@ -1,0 +1,78 @@
+public import Primitives
+
+/// What a simulated market does, and how often: chances are in a thousand ticks or packets.
+public struct MarketWeather: Sendable {
+    public var sources = 1
+    /// Of each source; one more is fed by all of them in turn when there are several.
+    public var symbols = 2
+    public var packets = 40
+    public var ticksPerPacketMax = 5
+    /// The mean distance of two ticks.
+    public var pace: Int64 = 400_000_000
+    /// How far the watermark stays behind the source's present.
+    public var delay: Int64 = 1_500_000_000
+
+    /// Packets that say nothing but the time.
+    public var idle = 150
+    /// Pauses of up to `pauseMax` between two packets.
+    public var pauses = 30
+    public var pauseMax: Int64 = 90_000_000_000
+
+    /// Ticks that are older than the watermark, by up to `lateMax`.
+    public var late = 60
+    public var lateMax: Int64 = 12_000_000_000
+    public var quotes = 200
+    public var snapshots = 10
+    public var undefined = 15
+    public var oddLots = 120
+    public var conditions = 150
+    /// Ticks that come twice, with other ordinals.
+    public var repeats = 30
+    /// Two ticks in one nanosecond.
+    public var ties = 60
+
+    /// Symbols that another provider of their source, or another source, feeds from now on.
+    public var switches = 20
+    /// Subscriptions that begin anew.
+    public var restarts = 15
+
+    /// Trades that are taken back or corrected.
+    public var busts = 0
+    /// Ticks that a source leaves out, and for which a gap record and, later, backfill follow.
+    public var gaps = 0
+    /// Requests of a person.
+    public var repairs = 0
+
+    public init() {}
+
+    /// The weather of one seed: each world lacks some of it, so that every mixture is met.
+    public init(using random: inout SeededRandom, withRepairs: Bool = false) {
+        sources = Int.random(in: 1...3, using: &random)
+        symbols = Int.random(in: 1...3, using: &random)
+        packets = Int.random(in: 10...60, using: &random)
+        ticksPerPacketMax = Int.random(in: 1...8, using: &random)
+        pace = [20_000_000, 400_000_000, 3_000_000_000].randomElement(using: &random) ?? pace
+        delay = [0, 1_500_000_000, 8_000_000_000].randomElement(using: &random) ?? delay
+        for chance in Self.chances where Bool.random(using: &random) {
+            self[keyPath: chance] = 0
+        }
+        guard withRepairs else { return }
+        busts = 40
+        gaps = 40
+        repairs = 30
+        for chance in Self.repairChances where Int.random(in: 0..<3, using: &random) == 0 {
+            self[keyPath: chance] = 0
+        }
+    }
+
+    private static var chances: [WritableKeyPath<MarketWeather, Int>] {
+        [
+            \.idle, \.pauses, \.late, \.quotes, \.snapshots, \.undefined, \.oddLots, \.conditions,
+            \.repeats, \.ties, \.switches, \.restarts,
+        ]
+    }
+
+    private static var repairChances: [WritableKeyPath<MarketWeather, Int>] {
+        [\.busts, \.gaps, \.repairs]
+    }
+}

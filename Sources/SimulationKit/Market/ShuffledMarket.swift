@@ -1,0 +1,88 @@
+internal import MarketModel
+public import Primitives
+internal import TapeCodec
+
+/// The same ticks in one order of arrival or another: every one comes at most `delay` behind its
+/// time, whose first part the watermark waits for, and the rest of which is lateness.
+public struct ShuffledMarket: Sendable {
+    private let ticks: [(source: Int, symbol: Symbol, trade: Trade)]
+    private let sources: Int
+    private let watermarkDelay: Int64
+    private let delay: Int64
+
+    /// Two sources with two symbols each. No two ticks of a symbol have the same time: their order
+    /// would be that of their ordinals, and so that of arrival.
+    public init(
+        ticks count: Int, watermarkDelay: Int64, lateness: Int64,
+        using random: inout SeededRandom
+    ) {
+        sources = 2
+        self.watermarkDelay = watermarkDelay
+        delay = watermarkDelay + lateness
+        var time = SimulatedMarket.start
+        ticks = (0..<count).compactMap { index in
+            time += Int64.random(in: 1...700_000_000, using: &random)
+            let source = Int.random(in: 0..<2, using: &random)
+            let header = TickHeader(
+                symbol: 0, resolution: TimeResolution.nanosecond.rawValue,
+                providerTime: Timestamp(nanoseconds: time), receiveTime: .undefined,
+                providerID: UInt64(index + 1))
+            let trade = Trade(
+                header: header, price: Price(raw: Int64.random(in: 1...90, using: &random) << 28),
+                size: Quantity(raw: Int64.random(in: 1...900, using: &random) << 24))
+            return Symbol("S\(source)\(Int.random(in: 0..<2, using: &random))").map {
+                (source, $0, trade)
+            }
+        }
+    }
+
+    /// One order of arrival.
+    public func packets(using random: inout SeededRandom) -> [StoredPacket] {
+        var arrivals: [(time: Int64, index: Int)] = []
+        for (index, tick) in ticks.enumerated() {
+            let time = tick.trade.header.eventTime.nanoseconds
+            arrivals.append((time + Int64.random(in: 0..<max(1, delay), using: &random), index))
+        }
+        arrivals.sort { ($0.time, $0.index) < ($1.time, $1.index) }
+        var writing = Writing(sources: sources, delay: watermarkDelay)
+        for arrival in arrivals {
+            var tick = ticks[arrival.index]
+            tick.trade.header.receiveTime = Timestamp(nanoseconds: arrival.time)
+            writing.add(tick.trade, tick.symbol, tick.source)
+            if Int.random(in: 0..<3, using: &random) == 0 {
+                writing.seal(tick.source, at: arrival.time)
+            }
+        }
+        writing.end(at: (arrivals.last?.time ?? SimulatedMarket.start))
+        return writing.tape.packets
+    }
+
+    private struct Writing {
+        var tape = TapeWriter()
+        private var sources: [SimulatedSource]
+        private let delay: Int64
+
+        init(sources count: Int, delay: Int64) {
+            self.delay = delay
+            sources = (0..<count).compactMap { index in
+                let symbols = (0..<2).compactMap { Symbol("S\(index)\($0)") }
+                return SourceName("src\(index)").map { SimulatedSource($0, symbols: symbols) }
+            }
+        }
+
+        mutating func add(_ trade: Trade, _ symbol: Symbol, _ source: Int) {
+            sources[source].append(.trade(trade), symbol)
+        }
+
+        mutating func seal(_ source: Int, at now: Int64) {
+            tape.store(
+                sources[source].seal(
+                    isIdle: !sources[source].hasTicks, watermark: now - delay, sendTime: now))
+        }
+
+        mutating func end(at now: Int64) {
+            for source in sources.indices { seal(source, at: now) }
+            for source in sources.indices { seal(source, at: now + SimulatedMarket.silence) }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+internal import MarketModel
+internal import Primitives
+internal import TapeCodec
+
+/// One source of ticks: what it feeds, and its packets.
+struct SimulatedSource {
+    enum Tick {
+        case trade(Trade)
+        case quote(Quote)
+        case gap(GapRecord)
+        case repair(RepairRequest)
+    }
+
+    private var ticks: PacketBuilder
+    private var watermarks: PacketBuilder
+    private var nextOrdinal: UInt64 = 1
+    private var nextWatermark: UInt64 = 1
+    /// Never goes back.
+    private var watermark = Int64.min
+    private var fed: [(symbol: Symbol, provider: String, index: UInt32)] = []
+    /// The last trade or quote, with its index.
+    private(set) var lastTick: (tick: Tick, symbol: Symbol)?
+
+    init(_ name: SourceName, symbols: [Symbol]) {
+        ticks = PacketBuilder(kind: .ticks, partition: Partition(0), source: name)
+        watermarks = PacketBuilder(kind: .watermark, partition: Partition(0), source: name)
+        for symbol in symbols {
+            feed(symbol, provider: "p", since: Timestamp(nanoseconds: SimulatedMarket.start))
+        }
+    }
+
+    var symbolNames: [Symbol] { fed.map(\.symbol) }
+    var hasTicks: Bool { ticks.tickCount > 0 }
+
+    func feeds(_ symbol: Symbol?) -> Bool { fed.contains { $0.symbol == symbol } }
+
+    func randomSymbol(using random: inout SeededRandom) -> Symbol? {
+        fed.randomElement(using: &random)?.symbol
+    }
+
+    /// From the next tick on. `provider` nil: the one that feeds it now.
+    mutating func feed(_ symbol: Symbol, provider: String?, since: Timestamp) {
+        let known = fed.firstIndex { $0.symbol == symbol }
+        let provider = provider ?? known.map { fed[$0].provider } ?? "p"
+        let index = ticks.register(
+            SymbolDefinition(symbol: symbol, provider: provider, since: since))
+        if let known {
+            fed[known] = (symbol, provider, index)
+        } else {
+            fed.append((symbol, provider, index))
+        }
+    }
+
+    mutating func drop(_ symbol: Symbol) {
+        fed.removeAll { $0.symbol == symbol }
+        if lastTick?.symbol == symbol { lastTick = nil }
+    }
+
+    mutating func append(_ last: (tick: Tick, symbol: Symbol)) { append(last.tick, last.symbol) }
+
+    mutating func append(_ tick: Tick, _ symbol: Symbol) {
+        guard let index = fed.first(where: { $0.symbol == symbol })?.index else { return }
+        switch tick {
+        case .trade(var trade):
+            trade.header.symbol = index
+            _ = ticks.append(trade)
+            if trade.header.action == 0, !trade.header.flags.contains(.backfilled) {
+                lastTick = (tick, symbol)
+            }
+        case .quote(var quote):
+            quote.header.symbol = index
+            _ = ticks.append(quote)
+            lastTick = (tick, symbol)
+        case .gap(var gap):
+            gap.header.symbol = index
+            _ = ticks.append(gap)
+        case .repair(var request):
+            request.header.symbol = index
+            _ = ticks.append(request)
+        }
+    }
+
+    /// `watermark` nil: the source has none.
+    mutating func seal(isIdle: Bool, watermark told: Int64?, sendTime: Int64) -> SealedPacket {
+        if let told { watermark = max(watermark, told) }
+        let seal = PacketBuilder.Seal(
+            epoch: 1, firstOrdinal: isIdle ? nextWatermark : nextOrdinal,
+            watermark: told == nil ? .undefined : Timestamp(nanoseconds: watermark),
+            sendTime: Timestamp(nanoseconds: sendTime))
+        if isIdle {
+            nextWatermark += 1
+            return watermarks.seal(seal)
+        }
+        let packet = ticks.seal(seal)
+        nextOrdinal = packet.header.nextOrdinal
+        return packet
+    }
+}

@@ -1,0 +1,102 @@
+public import MarketModel
+internal import Primitives
+internal import TapeCodec
+
+/// A trade or quote of the tape, with everything that decides where it belongs.
+public struct LoggedTick: Hashable, Sendable {
+    public struct ID: Hashable, Sendable {
+        public var source: SourceName
+        public var ordinal: UInt64
+
+        public init(source: SourceName, ordinal: UInt64) {
+            self.source = source
+            self.ordinal = ordinal
+        }
+    }
+
+    public var id: ID
+    public var symbol: Symbol
+    /// Who fed the symbol when it came.
+    public var provider: String
+    public var header: TickHeader
+    public var trade: Trade?
+    public var quote: Quote?
+
+    public var time: Int64 { header.eventTime.nanoseconds }
+
+    /// In the order of a window: event time, source, ordinal.
+    static func isBefore(_ left: LoggedTick, _ right: LoggedTick) -> Bool {
+        if left.time != right.time { return left.time < right.time }
+        if left.id.source != right.id.source { return left.id.source < right.id.source }
+        return left.id.ordinal < right.id.ordinal
+    }
+}
+
+/// What packets say, one after the other.
+enum LoggedEvent {
+    case packet(SourceName, sendTime: Timestamp)
+    case definition(SymbolDefinition, SourceName)
+    case tick(LoggedTick)
+    case gap(GapRecord, Symbol?)
+    case repair(RepairRequest, Symbol?)
+    /// The end of a packet.
+    case watermark(Timestamp, SourceName)
+}
+
+/// The packets of a tape as a list of events: read once, without any state but the indexes of
+/// the packet at hand.
+public struct LoggedTape {
+    private(set) var events: [LoggedEvent] = []
+    private var definitions: [UInt32: SymbolDefinition] = [:]
+
+    init(_ packets: [StoredPacket]) {
+        for packet in packets { packet.bytes.withRawSpan { read(packet.header, $0) } }
+    }
+
+    /// All trades and quotes, in order.
+    public static func ticks(of packets: [StoredPacket]) -> [LoggedTick] {
+        LoggedTape(packets).events.compactMap {
+            if case .tick(let tick) = $0 { tick } else { nil }
+        }
+    }
+
+    private mutating func read(_ header: PacketHeader, _ packet: RawSpan) {
+        events.append(.packet(header.source, sendTime: header.sendTime))
+        definitions = [:]
+        var cursor = RecordCursor()
+        while true {
+            let ordinal = header.firstOrdinal &+ UInt64(cursor.tickCount)
+            guard let record = cursor.next(in: packet) else { break }
+            let id = LoggedTick.ID(source: header.source, ordinal: ordinal)
+            switch record {
+            case .trade(let trade): add(id, trade.header, trade: trade)
+            case .quote(let quote): add(id, quote.header, quote: quote)
+            case .other(let message): add(message, packet, header.source)
+            case .bar, .malformed: break
+            }
+        }
+        events.append(.watermark(header.watermark, header.source))
+    }
+
+    private mutating func add(
+        _ id: LoggedTick.ID, _ header: TickHeader, trade: Trade? = nil, quote: Quote? = nil
+    ) {
+        guard let definition = definitions[header.symbol] else { return }
+        events.append(
+            .tick(
+                LoggedTick(
+                    id: id, symbol: definition.symbol, provider: definition.provider,
+                    header: header, trade: trade, quote: quote)))
+    }
+
+    private mutating func add(_ message: MessageBounds, _ packet: RawSpan, _ source: SourceName) {
+        if let (index, definition) = message.symbolDefinition(in: packet) {
+            definitions[index] = definition
+            events.append(.definition(definition, source))
+        } else if let gap = message.gapRecord(in: packet) {
+            events.append(.gap(gap, definitions[gap.header.symbol]?.symbol))
+        } else if let request = message.repairRequest(in: packet) {
+            events.append(.repair(request, definitions[request.header.symbol]?.symbol))
+        }
+    }
+}

@@ -1,0 +1,166 @@
+internal import MarketModel
+public import OperatorGraph
+internal import Primitives
+internal import StreamCore
+internal import TapeCodec
+
+/// What a graph must make of a tape, worked out as a person would on paper: every tick goes onto a
+/// list of the window it belongs to; at the end each list is sorted and folded into a bar.
+///
+/// It shares no code with the machines, keeps everything, and is slow.
+public struct Oracle {
+    private let definition: GraphDefinition
+    private var clock = OracleClock()
+    private var stages: OracleStages
+    private var leaves: [OracleLeaf]
+    /// All that stands on the tape so far, for repairs.
+    private var standing: [LoggedTick] = []
+    private var dirty: [OracleRepair] = []
+
+    public static func result(
+        of definition: GraphDefinition, over packets: [StoredPacket]
+    ) -> OracleResult {
+        var oracle = Oracle(definition)
+        for event in LoggedTape(packets).events { oracle.take(event) }
+        return oracle.result()
+    }
+
+    private init(_ definition: GraphDefinition) {
+        self.definition = definition
+        stages = OracleStages(definition)
+        leaves = definition.nodes.enumerated().flatMap { index, node in
+            guard case .bars(let rule, let calendar) = node.operation else {
+                return [OracleLeaf]()
+            }
+            let sessions = definition.calendars.first { $0.name == calendar }
+            return rule.series.all.map {
+                OracleLeaf(node: index, series: $0, rule: rule, calendar: sessions)
+            }
+        }
+    }
+
+    private mutating func take(_ event: LoggedEvent) {
+        switch event {
+        case .packet: break
+        case .definition(let definition, let source):
+            if source != .manual { define(definition, source) }
+        case .tick(let tick): take(tick)
+        case .gap(let gap, let symbol): mark(gap, symbol)
+        case .repair(let request, let symbol):
+            mark(symbol, from: request.from, to: request.to)
+        case .watermark(let watermark, let source):
+            if source != .manual { clock.advance(source, to: watermark) }
+            repair()
+        }
+    }
+
+    private mutating func define(_ definition: SymbolDefinition, _ source: SourceName) {
+        guard clock.define(definition, source) else { return }
+        for index in leaves.indices {
+            leaves[index].restart(
+                definition.symbol, since: definition.since.nanoseconds, clock)
+        }
+    }
+
+    private mutating func take(_ tick: LoggedTick) {
+        standing.append(tick)
+        if tick.header.action != TradeAction.new.rawValue {
+            mark(
+                tick.symbol, from: tick.header.eventTime,
+                to: tick.header.eventTime.advanced(byNanoseconds: 1))
+        }
+        guard tick.id.source != .manual, !tick.header.flags.contains(.backfilled) else { return }
+        // What is no new tick is no matter of the stages.
+        let isNew =
+            tick.header.action == TradeAction.new.rawValue
+            && !tick.header.flags.contains(.snapshot)
+        let verdicts = isNew ? stages.take(tick) : []
+        for index in leaves.indices {
+            let input = definition.nodes[leaves[index].node].input
+            let verdict =
+                isNew
+                ? stages.verdict(of: input, tick, verdicts)
+                : stages.isOf(input, tick) ? .comes : .doesNotConcern
+            leaves[index].take(tick, verdict, clock)
+        }
+    }
+
+    // MARK: repair
+
+    private mutating func mark(_ gap: GapRecord, _ symbol: Symbol?) {
+        guard gap.state == GapState.filled.rawValue else { return }
+        mark(symbol, from: gap.from, to: gap.to)
+    }
+
+    private mutating func mark(_ symbol: Symbol?, from: Timestamp, to: Timestamp) {
+        guard from.isDefined, to.isDefined, from < to, symbol.map(clock.knows) ?? true else {
+            return
+        }
+        dirty.append(
+            OracleRepair(symbol: symbol, from: from.nanoseconds, to: to.nanoseconds))
+    }
+
+    /// Behind the packet that marked it: all that stands is counted in the windows that overlap,
+    /// whenever it came, but for what was taken back.
+    private mutating func repair() {
+        guard !dirty.isEmpty else { return }
+        let mended = OracleRepair.mended(standing)
+        for index in leaves.indices {
+            let input = definition.nodes[leaves[index].node].input
+            let own = mended.filter { stages.isOf(input, $0.tick) }
+            leaves[index].repair(dirty, own, clock)
+        }
+        dirty = []
+    }
+
+    // MARK: the end
+
+    private func result() -> OracleResult {
+        var result = OracleResult()
+        for leaf in leaves { leaf.fold(clock, into: &result) }
+        for (name, ids) in stages.duplicates { result.late[name] = ids }
+        return result
+    }
+}
+
+/// A stretch of a symbol's time, or of all symbols', that has to be computed again.
+struct OracleRepair {
+    let symbol: Symbol?
+    let from: Int64
+    let to: Int64
+
+    func touches(_ window: OracleWindow, of symbol: Symbol) -> Bool {
+        (self.symbol == nil || self.symbol == symbol) && window.start < to && window.end > from
+    }
+
+    struct Mended {
+        let tick: LoggedTick
+        let isCancelled: Bool
+    }
+
+    /// The ticks as they would be if every correction had come with its trade.
+    static func mended(_ standing: [LoggedTick]) -> [Mended] {
+        let changes = standing.filter { $0.header.action != TradeAction.new.rawValue }
+        return standing.map { tick in
+            guard tick.header.action == TradeAction.new.rawValue, let trade = tick.trade else {
+                return Mended(tick: tick, isCancelled: false)
+            }
+            let about = changes.filter {
+                $0.symbol == tick.symbol && $0.id.source == tick.id.source
+                    && $0.header.providerID == tick.header.providerID
+                    && tick.header.providerID != 0
+            }
+            guard let last = about.last, let change = last.trade else {
+                return Mended(tick: tick, isCancelled: false)
+            }
+            var mended = tick
+            mended.trade?.price = change.price
+            mended.trade?.size = change.size
+            mended.trade?.exchange = change.exchange
+            mended.trade?.conditions = change.conditions
+            _ = trade
+            return Mended(
+                tick: mended, isCancelled: last.header.action == TradeAction.cancel.rawValue)
+        }
+    }
+}

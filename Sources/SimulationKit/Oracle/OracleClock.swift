@@ -1,0 +1,54 @@
+internal import MarketModel
+internal import Primitives
+internal import TapeCodec
+
+/// Who feeds each symbol, and how far time has come for it.
+struct OracleClock {
+    private var watermarks: [SourceName: Int64] = [:]
+    private var feeds: [Symbol: SourceName] = [:]
+    /// What the sources that fed the symbol before had closed.
+    private var closed: [Symbol: Int64] = [:]
+    /// What was reached when a source that feeds the symbol told its time last: a window that has
+    /// ticks stays open until then, though another source takes the symbol over in between.
+    private var told: [Symbol: Int64] = [:]
+    private var firstSince: [Symbol: Int64] = [:]
+    private var lastSince: [Symbol: Int64] = [:]
+
+    /// True when the subscription began anew.
+    mutating func define(_ definition: SymbolDefinition, _ source: SourceName) -> Bool {
+        let symbol = definition.symbol
+        let before = feeds.updateValue(source, forKey: symbol)
+        if let before, before != source {
+            closed[symbol] = max(closed[symbol] ?? Int64.min, watermarks[before] ?? Int64.min)
+        }
+        let since = definition.since.isDefined ? definition.since.nanoseconds : Int64.min
+        if before == nil { firstSince[symbol] = since }
+        let last = lastSince.updateValue(
+            max(lastSince[symbol] ?? Int64.min, since), forKey: symbol)
+        return before != nil && since > last ?? Int64.min
+    }
+
+    mutating func advance(_ source: SourceName, to watermark: Timestamp) {
+        guard watermark.isDefined else { return }
+        watermarks[source] = max(watermarks[source] ?? Int64.min, watermark.nanoseconds)
+        for (symbol, feed) in feeds where feed == source { told[symbol] = reached(symbol) }
+    }
+
+    func knows(_ symbol: Symbol) -> Bool { feeds[symbol] != nil }
+
+    /// Time has come so far for the symbol.
+    func reached(_ symbol: Symbol) -> Int64 {
+        let own = feeds[symbol].flatMap { watermarks[$0] } ?? Int64.min
+        return max(own, closed[symbol] ?? Int64.min)
+    }
+
+    /// A window takes no more ticks. `isThere`: it has some, or may have had.
+    func isOver(_ end: Int64, _ symbol: Symbol, isThere: Bool) -> Bool {
+        end <= (isThere ? told[symbol] ?? Int64.min : reached(symbol))
+    }
+
+    /// Nobody saw what begins then from its start.
+    func isCut(_ start: Int64, _ symbol: Symbol) -> Bool {
+        start < firstSince[symbol] ?? Int64.min
+    }
+}

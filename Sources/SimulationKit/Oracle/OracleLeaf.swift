@@ -1,0 +1,148 @@
+internal import MarketModel
+internal import Primitives
+internal import StreamCore
+
+/// One series of one node: lists of ticks.
+struct OracleLeaf {
+    let node: Int
+    let series: BarSeries
+    let rule: BarRule
+    let calendar: SessionCalendar?
+    private var windows: [Symbol: [OracleWindow: Content]] = [:]
+    /// Of windows that ticks end.
+    private var ordered: [Symbol: [OracleEntry]] = [:]
+    private var late: [LoggedTick.ID] = []
+    private var excluded = 0
+    private var received = 0
+
+    struct Content {
+        var entries: [OracleEntry] = []
+        /// A subscription began anew in it.
+        var isRestarted = false
+        /// A version with a price was published, or may have been.
+        var hadPrice = false
+    }
+
+    /// What the nodes before a leaf say of a tick.
+    enum Verdict { case comes, keptBack, doesNotConcern }
+
+    init(node: Int, series: BarSeries, rule: BarRule, calendar: SessionCalendar?) {
+        self.node = node
+        self.series = series
+        self.rule = rule
+        self.calendar = calendar
+    }
+
+    // MARK: live
+
+    mutating func take(_ tick: LoggedTick, _ verdict: Verdict, _ clock: OracleClock) {
+        guard verdict != .doesNotConcern,
+            tick.trade != nil ? rule.field == .trade : rule.field != .trade
+        else { return }
+        let part = OracleShare.part(of: tick, rule, isRepair: false)
+        guard let part = verdict == .keptBack ? .filter : part else { return }
+        received += 1
+        guard tick.header.eventTime.isDefined else { return }
+        if case .share = part {} else { excluded += 1 }
+        let entry = OracleEntry(tick: tick, part: part)
+        guard series.window.isByTime else {
+            takeInOrder(entry, clock)
+            return
+        }
+        let all = OracleWindow.all(of: tick.time, series.window, calendar)
+        let closed = all.filter { isOver($0, lateness: series.lateness, tick.symbol, clock) }
+        for window in all where !closed.contains(window) {
+            windows[tick.symbol, default: [:]][window, default: Content()].entries.append(entry)
+        }
+        if entry.hasEffect { late += closed.map { _ in tick.id } }
+    }
+
+    /// Windows that ticks end: what came behind the watermark is late, and the rest is sorted.
+    private mutating func takeInOrder(_ entry: OracleEntry, _ clock: OracleClock) {
+        let symbol = entry.tick.symbol
+        guard OracleNumbers.session(of: entry.tick.time, calendar) != nil else { return }
+        if entry.tick.time >= clock.reached(symbol) {
+            ordered[symbol, default: []].append(entry)
+        } else if entry.hasEffect {
+            late.append(entry.tick.id)
+        }
+    }
+
+    private func isOver(
+        _ window: OracleWindow, lateness: Int64, _ symbol: Symbol, _ clock: OracleClock
+    ) -> Bool {
+        clock.isOver(window.end + lateness, symbol, isThere: windows[symbol]?[window] != nil)
+    }
+
+    /// What is published already stays as it is.
+    mutating func restart(_ symbol: Symbol, since: Int64, _ clock: OracleClock) {
+        for window in OracleWindow.all(of: since, series.window, calendar)
+        where window.start < since && !isOver(window, lateness: 0, symbol, clock) {
+            windows[symbol, default: [:]][window, default: Content()].isRestarted = true
+        }
+    }
+
+    // MARK: repair
+
+    mutating func repair(
+        _ ranges: [OracleRepair], _ mended: [OracleRepair.Mended], _ clock: OracleClock
+    ) {
+        var fresh: [Symbol: [OracleWindow: [OracleEntry]]] = [:]
+        for one in mended {
+            guard let part = OracleShare.part(of: one.tick, rule, isRepair: true) else { continue }
+            for window in OracleWindow.all(of: one.tick.time, series.window, calendar)
+            where ranges.contains(where: { $0.touches(window, of: one.tick.symbol) }) {
+                fresh[one.tick.symbol, default: [:]][window, default: []].append(
+                    OracleEntry(tick: one.tick, part: one.isCancelled ? .filter : part))
+            }
+        }
+        for (symbol, windows) in fresh {
+            for (window, entries) in windows {
+                let before = self.windows[symbol]?[window]
+                var content = Content(entries: entries)
+                let hadPrice = before.map { Self.hasPrice($0.entries) } ?? false
+                content.hadPrice = hadPrice || before?.hadPrice ?? false
+                self.windows[symbol, default: [:]][window] = content
+            }
+        }
+    }
+
+    private static func hasPrice(_ entries: [OracleEntry]) -> Bool {
+        entries.contains { if case .share = $0.part { true } else { false } }
+    }
+
+    // MARK: the end
+
+    func fold(_ clock: OracleClock, into result: inout OracleResult) {
+        result.late[series.name] = late
+        result.excluded[series.name] = excluded
+        result.received[series.name] = received
+        for (symbol, entries) in ordered {
+            let bars = OracleNumbers.bars(of: entries, series.window, calendar) {
+                clock.isCut($0, symbol)
+            }
+            for bar in bars {
+                let key = BarKey(
+                    symbol: symbol, series: series.name, openTime: bar.openTime,
+                    number: bar.number)
+                result.bars[key] = bar
+            }
+        }
+        for (symbol, windows) in windows {
+            for (window, content) in windows {
+                guard
+                    var bar = OracleFold.bar(
+                        of: content.entries, from: window.start, to: window.end)
+                else { continue }
+                guard bar.trades > 0 || content.hadPrice else { continue }
+                if bar.trades == 0 { bar.flags.insert(.withdrawn) }
+                if content.isRestarted || clock.isCut(window.start, symbol) {
+                    bar.flags.insert(.partial)
+                }
+                let key = BarKey(
+                    symbol: symbol, series: series.name, openTime: bar.openTime, number: 0)
+                result.bars[key] = bar
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+public import MarketModel
+public import Primitives
+
+/// What tells one bar from every other one.
+public struct BarKey: Hashable, Sendable {
+    public var symbol: Symbol
+    public var series: SeriesName
+    public var openTime: Timestamp
+    public var number: Int64
+
+    public init(symbol: Symbol, series: SeriesName, openTime: Timestamp, number: Int64) {
+        self.symbol = symbol
+        self.series = series
+        self.openTime = openTime
+        self.number = number
+    }
+}
+
+/// What must stand when all of a tape was computed.
+public struct OracleResult: Sendable {
+    /// The last version of every bar; its `symbol`, `series`, `generation` and `reason` are 0.
+    public internal(set) var bars: [BarKey: Bar] = [:]
+    /// By the name of a series or of a deduplicating node, in order of the tape.
+    public internal(set) var late: [SeriesName: [LoggedTick.ID]] = [:]
+    /// By series: ticks that a rule left out of every window, each once.
+    public internal(set) var excluded: [SeriesName: Int] = [:]
+    /// Trades and quotes that came to the nodes which make a series.
+    public internal(set) var received: [SeriesName: Int] = [:]
+}
+
+extension Bar {
+    /// Without the numbers that only its packet explains, and without why it was published.
+    public var plain: Bar {
+        var bar = self
+        bar.symbol = 0
+        bar.series = 0
+        bar.generation = 0
+        bar.reason = 0
+        return bar
+    }
+}

@@ -1,0 +1,154 @@
+internal import MarketModel
+internal import OperatorGraph
+internal import Primitives
+internal import StreamCore
+
+/// The nodes in front of the leaves, each with a plain list of what it has seen.
+struct OracleStages {
+    enum Verdict: Equatable {
+        /// It does not come to the node at all, or was kept back by one before it.
+        case notThere
+        case passes(branch: Int?)
+        case keptBack
+        case duplicate
+    }
+
+    private let nodes: [GraphNode]
+    private var seen: [Int: [Seen]] = [:]
+    /// By node: the latest receive time.
+    private var clocks: [Int: Int64] = [:]
+    private var buckets: [Int: [Symbol?: Bucket]] = [:]
+    private(set) var duplicates: [SeriesName: [LoggedTick.ID]] = [:]
+
+    private struct Seen {
+        let symbol: Symbol
+        let key: [Int128?]
+        let time: Int64
+    }
+
+    /// In ticks times nanoseconds.
+    private struct Bucket {
+        var level: Int128
+        var time: Int64
+    }
+
+    init(_ definition: GraphDefinition) { nodes = definition.nodes }
+
+    /// Of every node, in order.
+    mutating func take(_ tick: LoggedTick) -> [Verdict] {
+        var verdicts: [Verdict] = []
+        for (index, node) in nodes.enumerated() {
+            guard comes(node.input, tick, verdicts) == .comes else {
+                verdicts.append(.notThere)
+                continue
+            }
+            verdicts.append(judge(tick, index, node))
+        }
+        return verdicts
+    }
+
+    private mutating func judge(_ tick: LoggedTick, _ index: Int, _ node: GraphNode) -> Verdict {
+        switch node.operation {
+        case .deduplicate(let rule): deduplicate(tick, index, rule)
+        case .throttle(let rule): throttle(tick, index, rule)
+        case .filter(let expression):
+            OracleExpression.isMet(expression, tick) ? .passes(branch: nil) : .keptBack
+        case .route(let branches): route(tick, branches)
+        default: .passes(branch: nil)
+        }
+    }
+
+    private func route(_ tick: LoggedTick, _ branches: [RouteBranch]) -> Verdict {
+        let met = branches.firstIndex { branch in
+            branch.condition.map { OracleExpression.isMet($0, tick) } ?? true
+        }
+        return met.map { .passes(branch: $0) } ?? .keptBack
+    }
+
+    private mutating func deduplicate(
+        _ tick: LoggedTick, _ index: Int, _ rule: DeduplicateRule
+    ) -> Verdict {
+        let key = rule.key.map { OracleExpression.value(of: $0, tick) }
+        let time = now(index, tick)
+        let isThere = (seen[index] ?? []).contains {
+            $0.symbol == tick.symbol && $0.key == key && time < $0.time + rule.timeToLive
+        }
+        guard !isThere else {
+            if let name = SeriesName(nodes[index].name) {
+                duplicates[name, default: []].append(tick.id)
+            }
+            return .duplicate
+        }
+        seen[index, default: []].append(Seen(symbol: tick.symbol, key: key, time: time))
+        return .passes(branch: nil)
+    }
+
+    /// Receive times do not go back for a node.
+    private mutating func now(_ node: Int, _ tick: LoggedTick) -> Int64 {
+        let time = max(
+            clocks[node] ?? Int64.min,
+            tick.header.receiveTime.isDefined ? tick.header.receiveTime.nanoseconds : Int64.min)
+        clocks[node] = time
+        return time
+    }
+
+    /// A bucket of `count` ticks that is full at first and fills again within `per`.
+    private mutating func throttle(
+        _ tick: LoggedTick, _ index: Int, _ rule: ThrottleRule
+    ) -> Verdict {
+        let time = now(index, tick)
+        let key = rule.scope == .symbol ? tick.symbol : nil
+        let full = Int128(rule.count) * Int128(rule.per)
+        var bucket = buckets[index]?[key] ?? Bucket(level: full, time: time)
+        let gained = Int128(time - bucket.time) * Int128(rule.count)
+        bucket = Bucket(level: min(full, bucket.level + gained), time: time)
+        let passes = bucket.level >= Int128(rule.per)
+        if passes { bucket.level -= Int128(rule.per) }
+        buckets[index, default: [:]][key] = bucket
+        return passes ? .passes(branch: nil) : .keptBack
+    }
+
+    // MARK: what comes where
+
+    func verdict(
+        of input: GraphInput, _ tick: LoggedTick, _ verdicts: [Verdict]
+    ) -> OracleLeaf.Verdict { comes(input, tick, verdicts) }
+
+    private func comes(
+        _ input: GraphInput, _ tick: LoggedTick, _ verdicts: [Verdict]
+    ) -> OracleLeaf.Verdict {
+        switch input {
+        case .ticks(let kind):
+            return (kind == .trade) == (tick.trade != nil) ? .comes : .doesNotConcern
+        case .node(let node):
+            return Self.comes(verdicts[node], nodes[node], nil) {
+                comes(nodes[node].input, tick, verdicts)
+            }
+        case .branch(let node, let branch):
+            return Self.comes(verdicts[node], nodes[node], branch) {
+                comes(nodes[node].input, tick, verdicts)
+            }
+        }
+    }
+
+    private static func comes(
+        _ verdict: Verdict, _ node: GraphNode, _ branch: Int?,
+        before: () -> OracleLeaf.Verdict
+    ) -> OracleLeaf.Verdict {
+        switch verdict {
+        case .passes(let taken): taken == branch || taken == nil ? .comes : .keptBack
+        case .keptBack: .keptBack
+        case .duplicate: .doesNotConcern
+        case .notThere: before()
+        }
+    }
+
+    /// True when the kind of tick is one that may come to an input: for repairs of graphs without
+    /// stages.
+    func isOf(_ input: GraphInput, _ tick: LoggedTick) -> Bool {
+        switch input {
+        case .ticks(let kind): (kind == .trade) == (tick.trade != nil)
+        case .node(let node), .branch(let node, _): isOf(nodes[node].input, tick)
+        }
+    }
+}

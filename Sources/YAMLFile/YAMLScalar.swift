@@ -1,0 +1,66 @@
+/// A single value: the text as it was written. `NO`, `1e3` and `010` are texts like any other; who
+/// wants a number or a truth asks for it.
+public struct YAMLScalar: Hashable, Sendable {
+    public let text: String
+    public let isPlain: Bool
+    /// The text stands in the file as it is here, in one line: the place of each of its characters
+    /// follows from the scalar's own.
+    public let isVerbatim: Bool
+
+    public init(text: String, isPlain: Bool, isVerbatim: Bool) {
+        self.text = text
+        self.isPlain = isPlain
+        self.isVerbatim = isVerbatim
+    }
+
+    /// `key:` with nothing behind it; `""` is a text.
+    public var isEmpty: Bool { isPlain && text.isEmpty }
+
+    /// Decimal digits with at most a minus sign before them, and no zero in front of others: what
+    /// other readers take for octal is nobody's number here.
+    public var integer: Int64? {
+        let digits = text.utf8.first == UInt8(ascii: "-") ? text.utf8.dropFirst() : text.utf8[...]
+        guard isPlain, !digits.isEmpty, digits.allSatisfy({ (0x30...0x39).contains($0) }),
+            digits.count == 1 || digits.first != UInt8(ascii: "0")
+        else { return nil }
+        return Int64(text)
+    }
+
+    /// `true` and `false` alone.
+    public var boolean: Bool? {
+        guard isPlain else { return nil }
+        switch text {
+        case "true": return true
+        case "false": return false
+        default: return nil
+        }
+    }
+
+    /// Nanoseconds of a whole number and its unit: `250ms`, `5s`, `1h`.
+    public var duration: Int64? { Self.duration(text) }
+
+    public static func duration(_ text: String) -> Int64? {
+        let digits = text.utf8.prefix { (0x30...0x39).contains($0) }
+        guard !digits.isEmpty, digits.count <= 18, let number = Int64(String(digits) ?? ""),
+            let unit = units.first(where: {
+                $0.name.utf8.elementsEqual(text.utf8[digits.endIndex...])
+            })
+        else { return nil }
+        let (nanoseconds, overflow) = number.multipliedReportingOverflow(by: unit.nanoseconds)
+        return overflow ? nil : nanoseconds
+    }
+
+    /// From the longest.
+    public static let units: [(name: String, nanoseconds: Int64)] = [
+        ("d", 86_400_000_000_000), ("h", 3_600_000_000_000), ("m", 60_000_000_000),
+        ("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000), ("ns", 1),
+    ]
+
+    /// In the longest unit that leaves a whole number.
+    public static func text(ofDuration nanoseconds: Int64) -> String {
+        guard nanoseconds != 0,
+            let unit = units.first(where: { nanoseconds % $0.nanoseconds == 0 })
+        else { return "0s" }
+        return "\(nanoseconds / unit.nanoseconds)\(unit.name)"
+    }
+}

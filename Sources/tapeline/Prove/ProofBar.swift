@@ -1,0 +1,123 @@
+import MarketModel
+import Primitives
+
+/// What tells one stored bar from every other one.
+struct ProofKey: Hashable, Sendable, Comparable, CustomStringConvertible {
+    var symbol: Symbol
+    var series: SeriesName
+    var openTime: Int64
+    var number: Int64
+
+    static func < (left: ProofKey, right: ProofKey) -> Bool {
+        if left.symbol != right.symbol {
+            return left.symbol.text.utf8.lexicographicallyPrecedes(right.symbol.text.utf8)
+        }
+        return (left.series, left.openTime, left.number)
+            < (right.series, right.openTime, right.number)
+    }
+
+    var description: String {
+        let place = number == 0 ? "" : " #\(number)"
+        return "\(symbol) \(series) \(Timestamp(nanoseconds: openTime))\(place)"
+    }
+}
+
+/// A row of `bars`.
+struct StoredBar: Sendable {
+    var key: ProofKey
+    var bar: Bar
+    /// The output ordinal of its version.
+    var revision: UInt64
+
+    /// Made by reading the tape again: ticks that came late or later count in it.
+    var isRepaired: Bool { bar.reason >= BarReason.bust.rawValue }
+    /// Its trades were taken back.
+    var isWithdrawn: Bool { bar.trades == 0 && !bar.open.isDefined }
+}
+
+/// One bar that is not what it should be.
+struct ProofDifference: Sendable {
+    enum Kind: String, Sendable { case differing, missing, extra }
+
+    struct Field: Equatable, Sendable {
+        let name: String
+        let stored: String
+        let computed: String
+    }
+
+    let kind: Kind
+    let key: ProofKey
+    let fields: [Field]
+}
+
+/// Compares what is stored with what was computed.
+struct ProofComparison: Sendable {
+    private(set) var equal = 0
+    private(set) var differing = 0
+    private(set) var missing = 0
+    private(set) var extra = 0
+    private(set) var differences: [ProofDifference] = []
+
+    /// Further ones are counted.
+    static let differencesMax = 1_000
+
+    var isClean: Bool { differing == 0 && missing == 0 && extra == 0 }
+
+    /// `looksAtFlags`: the table knows neither subscriptions nor gaps.
+    mutating func compare(
+        _ stored: [StoredBar], with computed: [ProofKey: Bar], looksAtFlags: Bool
+    ) {
+        var rest = computed
+        for row in stored.sorted(by: { $0.key < $1.key }) {
+            guard let bar = rest.removeValue(forKey: row.key) else {
+                if row.isWithdrawn { equal += 1 } else { add(.extra, row.key) }
+                continue
+            }
+            let flags = looksAtFlags && !row.isRepaired
+            let fields = Self.fields(row.bar, bar, looksAtFlags: flags)
+            if fields.isEmpty { equal += 1 } else { add(.differing, row.key, fields) }
+        }
+        for key in rest.keys.sorted() { add(.missing, key) }
+    }
+
+    private mutating func add(
+        _ kind: ProofDifference.Kind, _ key: ProofKey, _ fields: [ProofDifference.Field] = []
+    ) {
+        switch kind {
+        case .differing: differing += 1
+        case .missing: missing += 1
+        case .extra: extra += 1
+        }
+        guard differences.count < Self.differencesMax else { return }
+        differences.append(ProofDifference(kind: kind, key: key, fields: fields))
+    }
+
+    private static func fields(
+        _ stored: Bar, _ computed: Bar, looksAtFlags: Bool
+    ) -> [ProofDifference.Field] {
+        var fields: [ProofDifference.Field] = []
+        func look<Value: Equatable>(_ name: String, _ value: (Bar) -> Value) {
+            let (left, right) = (value(stored), value(computed))
+            guard left != right else { return }
+            fields.append(
+                ProofDifference.Field(name: name, stored: "\(left)", computed: "\(right)"))
+        }
+        look("open") { $0.open }
+        look("high") { $0.high }
+        look("low") { $0.low }
+        look("close") { $0.close }
+        look("volume") { $0.volume }
+        look("vwap") { $0.vwap }
+        look("notional") { $0.notional }
+        look("trades") { $0.trades }
+        look("excluded_condition") { $0.excluded.condition }
+        look("excluded_odd_lot") { $0.excluded.oddLot }
+        look("excluded_filter") { $0.excluded.filter }
+        look("excluded_undefined") { $0.excluded.undefined }
+        look("close_time") { $0.closeTime }
+        guard looksAtFlags else { return fields }
+        look("partial") { $0.flags.contains(.partial) }
+        look("mixed_providers") { $0.flags.contains(.mixedProviders) }
+        return fields
+    }
+}

@@ -1,0 +1,214 @@
+import MarketModel
+import PostgresClient
+import Primitives
+
+/// What the database keeps of bars and their ticks. One session, one thread.
+struct ProofDatabase {
+    let connection: PostgresConnection
+    private static let timeout = Deployment.statementTimeout
+    /// Rows of one round trip.
+    private static let page = 20_000
+    static let symbolsMax = 100_000
+
+    /// Times in tables have microseconds; the exact ones stand beside them.
+    private static func bounds(_ from: Int64, _ to: Int64) -> [PostgresValue] {
+        [
+            .timestamp(Timestamp(nanoseconds: from).advanced(byNanoseconds: -1_000)),
+            .timestamp(Timestamp(nanoseconds: to).advanced(byNanoseconds: 1_000)),
+            .integer(from), .integer(to),
+        ]
+    }
+
+    func symbols(_ from: Int64, _ to: Int64) throws(ToolError) -> [Symbol] {
+        let query = """
+            SELECT symbol FROM bars WHERE ts >= $1 AND ts <= $2 AND open_time_ns >= $3
+                AND open_time_ns < $4
+            UNION SELECT symbol FROM trades WHERE ts >= $1 AND ts <= $2 AND event_time_ns >= $3
+                AND event_time_ns < $4
+            UNION SELECT symbol FROM quotes WHERE ts >= $1 AND ts <= $2 AND event_time_ns >= $3
+                AND event_time_ns < $4
+            ORDER BY 1 LIMIT \(Self.symbolsMax + 1)
+            """
+        let rows = try rows(query, Self.bounds(from, to))
+        guard rows.rowCount <= Self.symbolsMax else {
+            throw .refused("more than \(Self.symbolsMax) symbols: name those to prove")
+        }
+        return (0..<rows.rowCount).compactMap { rows.text($0, 0).flatMap { Symbol($0) } }
+    }
+
+    func bars(
+        _ symbol: Symbol, _ series: [SeriesName], _ from: Int64, _ to: Int64
+    ) throws(ToolError) -> [StoredBar] {
+        let query = """
+            SELECT series, open_time_ns, number, open, high, low, close, vwap, volume, notional,
+                trades, excluded_condition, excluded_odd_lot, excluded_filter,
+                excluded_undefined, close_time_ns, revision, reason, partial, mixed_providers
+            FROM bars WHERE symbol = $5 AND series = ANY ($6) AND ts >= $1 AND ts <= $2
+                AND open_time_ns >= $3 AND open_time_ns < $4
+            """
+        let rows = try rows(
+            query,
+            Self.bounds(from, to) + [.text(symbol.text), .textArray(series.map(\.text))])
+        return (0..<rows.rowCount).compactMap { Self.bar(rows, $0, symbol) }
+    }
+
+    private static func bar(_ rows: PostgresRows, _ row: Int, _ symbol: Symbol) -> StoredBar? {
+        guard let series = rows.text(row, 0).flatMap({ SeriesName($0) }),
+            let openTime = rows.integer(row, 1), let closeTime = rows.integer(row, 15)
+        else { return nil }
+        var bar = Bar(
+            symbol: 0, series: 0, openTime: Timestamp(nanoseconds: openTime),
+            closeTime: Timestamp(nanoseconds: closeTime))
+        bar.number = rows.integer(row, 2) ?? 0
+        bar.open = price(rows, row, 3)
+        bar.high = price(rows, row, 4)
+        bar.low = price(rows, row, 5)
+        bar.close = price(rows, row, 6)
+        bar.vwap = price(rows, row, 7)
+        bar.volume = rows.numeric(row, 8, scale: Quantity.decimals) ?? 0
+        bar.notional = rows.numeric(row, 9, scale: Price.decimals + Quantity.decimals) ?? 0
+        bar.trades = UInt64(clamping: rows.integer(row, 10) ?? 0)
+        bar.excluded = Bar.Excluded(
+            condition: UInt32(clamping: rows.integer(row, 11) ?? 0),
+            oddLot: UInt32(clamping: rows.integer(row, 12) ?? 0),
+            filter: UInt32(clamping: rows.integer(row, 13) ?? 0),
+            undefined: UInt32(clamping: rows.integer(row, 14) ?? 0))
+        bar.reason = reason(rows.text(row, 17))
+        if rows.bool(row, 18) == true { bar.flags.insert(.partial) }
+        if rows.bool(row, 19) == true { bar.flags.insert(.mixedProviders) }
+        let key = ProofKey(symbol: symbol, series: series, openTime: openTime, number: bar.number)
+        return StoredBar(
+            key: key, bar: bar, revision: UInt64(clamping: rows.integer(row, 16) ?? 0))
+    }
+
+    /// What nobody knows counts as computed again.
+    private static func reason(_ text: String?) -> UInt8 {
+        let names = ["closed", "late", "bust", "gap", "backfill", "repair"]
+        return names.firstIndex { $0 == text }.map { UInt8($0) } ?? BarReason.repair.rawValue
+    }
+
+    private static func price(_ rows: PostgresRows, _ row: Int, _ column: Int) -> Price {
+        rows.numeric(row, column, scale: Price.decimals).flatMap { Int64(exactly: $0) }
+            .map { Price(raw: $0) } ?? .undefined
+    }
+
+    /// Ticks whose event time is in [from, to) and that a series listed as late.
+    func lateTicks(
+        _ symbol: Symbol, _ from: Int64, _ to: Int64, into records: inout ProofRecords
+    ) throws(ToolError) {
+        let query = """
+            SELECT series, of_source, of_ordinal, open_time_ns, ordinal FROM late_ticks
+            WHERE symbol = $5 AND ts >= $1 AND ts <= $2 AND event_time_ns >= $3
+                AND event_time_ns < $4 AND reason <> 'duplicate' LIMIT \(ProofRecords.max)
+            """
+        let rows = try rows(query, Self.bounds(from, to) + [.text(symbol.text)])
+        for row in 0..<rows.rowCount {
+            guard let series = rows.text(row, 0).flatMap({ SeriesName($0) }),
+                let source = rows.text(row, 1).flatMap({ SourceName($0) }),
+                let ordinal = rows.integer(row, 2), let openTime = rows.integer(row, 3),
+                let output = rows.integer(row, 4)
+            else { continue }
+            records.add(
+                ProofRecords.Late(openTime: openTime, output: UInt64(bitPattern: output)),
+                of: ProofRecords.Place(source: source, ordinal: UInt64(bitPattern: ordinal)),
+                series: series)
+        }
+    }
+
+    // MARK: ticks
+
+    private static let tail = """
+        flags, provider, provider_id, provider_time IS NOT NULL, receive_time_ns, source, ordinal
+        """
+
+    private static func changes(_ isTrades: Bool) -> String {
+        "AND (flags & \(TickFlags.backfilled.rawValue) <> 0\(isTrades ? " OR action <> 0" : ""))"
+    }
+
+    /// In order of arrival, page by page. `onlyChanges`: those for whose sake windows are computed
+    /// again.
+    func ticks(
+        _ symbol: Symbol, _ kind: DataKind, _ from: Int64, _ to: Int64, onlyChanges: Bool = false,
+        _ take: (ProofTick) throws(ToolError) -> Void
+    ) throws(ToolError) {
+        let isTrades = kind == .trade
+        let columns =
+            isTrades
+            ? """
+            event_time_ns, price, size, exchange, conditions, NULL::numeric, NULL::numeric,
+            action
+            """
+            : """
+            event_time_ns, bid_price, bid_size, bid_exchange, ask_exchange, ask_price, ask_size,
+            0::smallint
+            """
+        let query = """
+            SELECT \(columns), \(Self.tail) FROM \(isTrades ? "trades" : "quotes")
+            WHERE symbol = $5 AND ts >= $1 AND ts <= $2 AND event_time_ns >= $3
+                AND event_time_ns < $4 \(onlyChanges ? Self.changes(isTrades) : "")
+                AND (receive_time_ns, source, ordinal) > ($6, $7, $8)
+            ORDER BY receive_time_ns, source, ordinal LIMIT \(Self.page)
+            """
+        var last: [PostgresValue] = [.integer(Int64.min), .text(""), .integer(0)]
+        while true {
+            let rows = try rows(query, Self.bounds(from, to) + [.text(symbol.text)] + last)
+            for row in 0..<rows.rowCount {
+                guard let tick = Self.tick(rows, row, symbol, isTrades) else { continue }
+                try take(tick)
+            }
+            guard rows.rowCount == Self.page else { return }
+            let end = rows.rowCount - 1
+            last = [
+                .integer(rows.integer(end, 12) ?? 0), .text(rows.text(end, 13) ?? ""),
+                .integer(rows.integer(end, 14) ?? 0),
+            ]
+        }
+    }
+
+    private static func tick(
+        _ rows: PostgresRows, _ row: Int, _ symbol: Symbol, _ isTrade: Bool
+    ) -> ProofTick? {
+        guard let time = rows.integer(row, 0), let received = rows.integer(row, 12),
+            let source = rows.text(row, 13).flatMap({ SourceName($0) }),
+            let ordinal = rows.integer(row, 14)
+        else { return nil }
+        let header = TickHeader(
+            symbol: 0, flags: TickFlags(rawValue: UInt16(clamping: rows.integer(row, 8) ?? 0)),
+            action: UInt8(clamping: rows.integer(row, 7) ?? 0),
+            providerTime: rows.bool(row, 11) == true ? Timestamp(nanoseconds: time) : .undefined,
+            receiveTime: Timestamp(nanoseconds: received),
+            providerID: rows.numeric(row, 10, scale: 0).flatMap { UInt64(exactly: $0) } ?? 0)
+        var tick = ProofTick(
+            symbol: symbol, provider: rows.text(row, 9) ?? "", source: source,
+            ordinal: UInt64(bitPattern: ordinal))
+        let first = ShortText(rows.text(row, 3) ?? "") ?? .empty
+        let second = ShortText(rows.text(row, 4) ?? "") ?? .empty
+        if isTrade {
+            tick.trade = Trade(
+                header: header, price: price(rows, row, 1), size: size(rows, row, 2),
+                exchange: first, conditions: second)
+        } else {
+            tick.quote = Quote(
+                header: header, bidPrice: price(rows, row, 1), bidSize: size(rows, row, 2),
+                askPrice: price(rows, row, 5), askSize: size(rows, row, 6), bidExchange: first,
+                askExchange: second)
+        }
+        return tick
+    }
+
+    private static func size(_ rows: PostgresRows, _ row: Int, _ column: Int) -> Quantity {
+        rows.numeric(row, column, scale: Quantity.decimals).flatMap { Int64(exactly: $0) }
+            .map { Quantity(raw: $0) } ?? .undefined
+    }
+
+    private func rows(
+        _ query: String, _ parameters: [PostgresValue]
+    ) throws(ToolError) -> PostgresRows {
+        do throws(PostgresError) {
+            let statement = try connection.prepare(query, timeout: Self.timeout)
+            return try connection.execute(statement, parameters, timeout: Self.timeout)
+        } catch {
+            throw .unreachable("the stored bars and ticks cannot be read: \(error)")
+        }
+    }
+}

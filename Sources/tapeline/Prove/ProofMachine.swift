@@ -1,0 +1,73 @@
+import MarketModel
+import OperatorGraph
+import Primitives
+import StreamCore
+import TapeCodec
+
+/// A graph that computes bars again, and keeps the last version of those that are looked at.
+struct ProofMachine {
+    /// Which bars are looked at.
+    struct Scope: Sendable {
+        /// Empty: all.
+        var symbols: Set<Symbol> = []
+        var series: Set<SeriesName>
+        var from: Int64
+        var to: Int64
+
+        func holds(_ key: ProofKey) -> Bool {
+            key.openTime >= from && key.openTime < to && series.contains(key.series)
+                && (symbols.isEmpty || symbols.contains(key.symbol))
+        }
+    }
+
+    private let scope: Scope
+    private var machine: GraphMachine
+    private var output = GraphOutput()
+    private var sources: [SourceName] = []
+    private(set) var bars: [ProofKey: Bar] = [:]
+    private(set) var ticks = 0
+
+    init(_ program: GraphProgram, _ scope: Scope) {
+        self.scope = scope
+        machine = GraphMachine(program)
+    }
+
+    /// The bars up to it are out.
+    var watermark: Timestamp { machine.watermark }
+
+    mutating func tapeStarts(at time: Timestamp) { machine.tapeStarts(at: time) }
+
+    mutating func take(_ header: PacketHeader, _ packet: RawSpan) throws(ToolError) {
+        guard machine.take(header, packet, into: &output) else {
+            throw .refused("more sources feed a partition than the limit allows")
+        }
+        ticks += header.kind == .ticks ? Int(header.tickCount) : 0
+        collect()
+    }
+
+    /// Closes everything: for packets that were given without a watermark, so that nothing was
+    /// late.
+    mutating func close(_ sources: [SourceName]) throws(ToolError) {
+        let end = Timestamp(nanoseconds: scope.to)
+            .advanced(byNanoseconds: StreamLimits.latenessMax)
+            .advanced(byNanoseconds: 4 * 86_400_000_000_000)
+        for source in sources {
+            var builder = PacketBuilder(
+                kind: .watermark, partition: Partition(0), source: source)
+            let packet = builder.seal(
+                PacketBuilder.Seal(epoch: 1, firstOrdinal: 1, watermark: end, sendTime: end))
+            try packet.withBytes { bytes throws(ToolError) in try take(packet.header, bytes) }
+        }
+    }
+
+    private mutating func collect() {
+        for bar in output.bars {
+            let key = ProofKey(
+                symbol: machine.symbols.symbol(at: bar.symbol),
+                series: machine.program.series[Int(bar.series)].name,
+                openTime: bar.openTime.nanoseconds, number: bar.number)
+            if scope.holds(key) { bars[key] = bar }
+        }
+        output.removeAll()
+    }
+}

@@ -1,0 +1,129 @@
+import MarketModel
+import Primitives
+import ServiceRuntime
+
+/// What was found, for a person and for a program.
+struct ProofReport {
+    var tables = ProofComparison()
+    var tape = ProofComparison()
+    let readsTape: Bool
+    var ticks = 0
+    var nanoseconds: Int64 = 0
+    var isInterrupted = false
+    /// Partitions and times that the tape does not hold any more.
+    private(set) var cuts: [(partition: Partition, from: Int64, to: Int64)] = []
+
+    static let cutsMax = 1_000
+
+    init(readsTape: Bool) { self.readsTape = readsTape }
+
+    mutating func add(_ ending: ProofTape.Ending, _ partition: Partition, _ range: Range<Int64>) {
+        if ending == .interrupted { isInterrupted = true }
+        guard ending == .cut, cuts.count < Self.cutsMax else { return }
+        cuts.append((partition, range.lowerBound, range.upperBound))
+    }
+
+    /// 1: bars are not what their ticks make. 2: those that could be looked at are.
+    var exitCode: ExitCode {
+        guard tables.isClean, tape.isClean else { return .failure }
+        return isInterrupted || !cuts.isEmpty ? .incomplete : .success
+    }
+
+    func write(_ terminal: Terminal) {
+        if terminal.isInteractive { terminal.raw("\r\u{1B}[K") }
+        for (from, comparison) in [("tables", tables), ("tape", tape)] {
+            for difference in comparison.differences {
+                terminal.line("\(difference.kind.rawValue) \(difference.key) (from the \(from))")
+                for field in difference.fields {
+                    terminal.line(
+                        "  \(field.name): stored \(field.stored), computed \(field.computed)")
+                }
+            }
+        }
+        terminal.line("from the tables: \(Self.summary(tables))")
+        if readsTape { terminal.line("from the tape:   \(Self.summary(tape))") }
+        for cut in cuts {
+            terminal.line(
+                "partition \(cut.partition): the tape does not hold "
+                    + "\(Timestamp(nanoseconds: cut.from)) to \(Timestamp(nanoseconds: cut.to)) "
+                    + "any more; proven from the tables alone")
+        }
+        if isInterrupted { terminal.line("interrupted: the rest was not looked at") }
+        let rate = nanoseconds > 0 ? Double(ticks) / Double(nanoseconds) * 1_000 : 0
+        terminal.line("\(ticks) ticks, \(Double(Int(rate * 100)) / 100) million a second")
+    }
+
+    private static func summary(_ comparison: ProofComparison) -> String {
+        "\(comparison.equal) bars equal, \(comparison.differing) differing, "
+            + "\(comparison.missing) missing, \(comparison.extra) extra"
+    }
+
+    func json() -> String {
+        var json = JSONWriter(capacity: 4_096)
+        json.object { json in
+            json.member("outcome", outcome)
+            json.member("ticks", ticks)
+            json.key("tables")
+            Self.write(tables, into: &json)
+            json.key("tape")
+            if readsTape { Self.write(tape, into: &json) } else { json.null() }
+            json.member(
+                "not_on_tape",
+                array: { json in
+                    for cut in cuts {
+                        json.object { json in
+                            json.member("partition", cut.partition.number)
+                            json.member("from", Timestamp(nanoseconds: cut.from).description)
+                            json.member("to", Timestamp(nanoseconds: cut.to).description)
+                        }
+                    }
+                })
+        }
+        return json.text
+    }
+
+    private var outcome: String {
+        switch exitCode {
+        case .success: "proven"
+        case .failure: "differs"
+        default: "incomplete"
+        }
+    }
+
+    private static func write(_ comparison: ProofComparison, into json: inout JSONWriter) {
+        json.object { json in
+            json.member("equal", comparison.equal)
+            json.member("differing", comparison.differing)
+            json.member("missing", comparison.missing)
+            json.member("extra", comparison.extra)
+            json.member(
+                "bars",
+                array: { json in
+                    for difference in comparison.differences { write(difference, into: &json) }
+                })
+        }
+    }
+
+    private static func write(_ difference: ProofDifference, into json: inout JSONWriter) {
+        json.object { json in
+            json.member("kind", difference.kind.rawValue)
+            json.member("symbol", difference.key.symbol.text)
+            json.member("series", difference.key.series.text)
+            json.member(
+                "open_time", Timestamp(nanoseconds: difference.key.openTime).description)
+            json.member("open_time_ns", difference.key.openTime)
+            json.member("number", difference.key.number)
+            json.member(
+                "fields",
+                array: { json in
+                    for field in difference.fields {
+                        json.object { json in
+                            json.member("name", field.name)
+                            json.member("stored", field.stored)
+                            json.member("computed", field.computed)
+                        }
+                    }
+                })
+        }
+    }
+}

@@ -1,0 +1,119 @@
+import MarketModel
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+
+/// Reads one partition of the tape from a time on.
+struct ProofTape {
+    let client: TapeClient
+    let names: TapeNames
+    let partition: Partition
+    let shutdown: ShutdownSignal
+
+    private static let turn: Duration = .milliseconds(100)
+    /// The tape stores a packet a little behind its ticks, and clocks differ.
+    static let margin: Int64 = 30_000_000_000
+
+    enum Ending {
+        /// `take` had enough, or nothing more stands there.
+        case whole
+        /// The tape begins behind the range's ticks.
+        case cut
+        case interrupted
+    }
+
+    /// `take` answers false when it has enough.
+    func read(
+        from start: Int64, _ take: (PacketHeader, RawSpan) throws(ToolError) -> Bool
+    ) throws(ToolError) -> Ending {
+        do {
+            return try pull(from: start, take)
+        } catch let error as ToolError {
+            throw error
+        } catch {
+            throw .unreachable("the tape cannot be read: \(error)")
+        }
+    }
+
+    private func pull(
+        from start: Int64, _ take: (PacketHeader, RawSpan) throws(ToolError) -> Bool
+    ) throws -> Ending {
+        let stream = names.tickStream(of: partition)
+        let selection = TailCommand.Selection(
+            stream: stream,
+            filters: [
+                names.ticks(partition),
+                names.watermarks(stream: names.streamIndex(of: partition)),
+            ])
+        let place = Timestamp(nanoseconds: start).advanced(byNanoseconds: -Self.margin)
+        let feed = try TailFeed(client, follows: false)
+        defer { feed.close() }
+        try feed.open(selection, at: .fromTime(place))
+        var isCut: Bool?
+        while !feed.isOver {
+            if shutdown.isRequested { return .interrupted }
+            try feed.receive(timeout: Self.turn) { delivery in
+                let metadata = delivery.metadata
+                try delivery.message.withPayload { bytes in
+                    let header = try PacketReader.validate(bytes)
+                    if header.kind == .ticks, header.tickCount > 0, isCut == nil {
+                        // Something stood before, and it was stored when the range had begun.
+                        let isBehind =
+                            header.firstOrdinal > 1 && metadata.time.nanoseconds > start
+                        isCut = try isBehind && isFirst(metadata.streamSequence, stream)
+                    }
+                    if try !take(header, bytes) { feed.end(delivery.lane) }
+                }
+            }
+            if isCut == true { return .cut }
+        }
+        return .whole
+    }
+
+    /// Nothing of the partition stands before it any more.
+    private func isFirst(_ sequence: UInt64, _ stream: String) throws -> Bool {
+        let first = try client.jetStream.firstMessage(
+            stream: stream, from: 1, subject: names.ticks(partition))
+        return first.map { $0.sequence >= sequence } ?? true
+    }
+
+    // MARK: ticks one by one
+
+    /// The trades and quotes of a packet, with what their indexes mean.
+    static func ticks(
+        _ header: PacketHeader, _ packet: RawSpan,
+        _ take: (ProofTick) throws(ToolError) -> Void
+    ) throws(ToolError) {
+        var definitions: [UInt32: SymbolDefinition] = [:]
+        var cursor = RecordCursor()
+        while true {
+            let ordinal = header.firstOrdinal &+ UInt64(cursor.tickCount)
+            guard let record = cursor.next(in: packet) else { return }
+            func tick(_ index: UInt32) -> ProofTick? {
+                definitions[index].map {
+                    ProofTick(
+                        symbol: $0.symbol, provider: $0.provider, source: header.source,
+                        ordinal: ordinal)
+                }
+            }
+            switch record {
+            case .trade(let trade):
+                guard var found = tick(trade.header.symbol) else { continue }
+                found.trade = trade
+                try take(found)
+            case .quote(let quote):
+                guard var found = tick(quote.header.symbol) else { continue }
+                found.quote = quote
+                try take(found)
+            case .other(let message):
+                if let (index, definition) = message.symbolDefinition(in: packet) {
+                    definitions[index] = definition
+                }
+            case .bar, .malformed: continue
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+import MarketModel
+import Primitives
+import TapeCodec
+
+/// A tick as a table or the tape keeps it, with everything that decides its window.
+struct ProofTick: Sendable {
+    var symbol: Symbol
+    var provider: String
+    var source: SourceName
+    var ordinal: UInt64
+    var trade: Trade?
+    var quote: Quote?
+
+    var header: TickHeader? { trade?.header ?? quote?.header }
+    var time: Int64 { header?.eventTime.nanoseconds ?? 0 }
+}
+
+/// What was done to a tick behind it: it was taken back, corrected, or listed as late.
+struct ProofRecords: Sendable {
+    struct Place: Hashable, Sendable {
+        var source: SourceName
+        var ordinal: UInt64
+    }
+
+    struct Late: Sendable {
+        var openTime: Int64
+        /// Of the listing, on the tape of what was derived.
+        var output: UInt64
+    }
+
+    private struct Subject: Hashable {
+        let symbol: Symbol
+        let source: SourceName
+        let id: UInt64
+    }
+
+    private var late: [SeriesName: [Place: Late]] = [:]
+    private var changes: [Subject: Trade] = [:]
+    /// Times of ticks for whose sake their windows had to be computed again.
+    private(set) var dirty: [Symbol: [Int64]] = [:]
+
+    static let max = 1_000_000
+    private(set) var count = 0
+
+    mutating func add(_ late: Late, of place: Place, series: SeriesName) {
+        self.late[series, default: [:]][place] = late
+        count += 1
+    }
+
+    /// Looks at every tick once, before any is given to a machine.
+    mutating func note(_ tick: ProofTick) {
+        guard let header = tick.header else { return }
+        let isChange = header.action != TradeAction.new.rawValue
+        guard isChange || header.flags.contains(.backfilled) else { return }
+        count += 1
+        dirty[tick.symbol, default: []].append(tick.time)
+        guard isChange, header.providerID != 0, let trade = tick.trade else { return }
+        changes[Subject(symbol: tick.symbol, source: tick.source, id: header.providerID)] = trade
+    }
+
+    /// The window was, or should have been, computed again.
+    func isDirty(_ key: ProofKey, until end: Int64) -> Bool {
+        dirty[key.symbol]?.contains { $0 >= key.openTime && $0 < end } ?? false
+    }
+
+    /// As the operator took it when it came. Nil: the series did not count it.
+    func live(_ tick: ProofTick, _ series: [SeriesName]) -> ProofTick {
+        listed(tick, series) == nil ? tick : tick.leftOut
+    }
+
+    /// As a repair takes it. `revisions`: of the stored bars.
+    func mended(
+        _ tick: ProofTick, _ series: [SeriesName], _ revisions: [ProofKey: UInt64]
+    ) -> ProofTick {
+        if let (name, late) = listed(tick, series) {
+            let key = ProofKey(
+                symbol: tick.symbol, series: name, openTime: late.openTime, number: 0)
+            guard revisions[key] ?? 0 > late.output else { return tick.leftOut }
+        }
+        var mended = tick
+        mended.trade?.header.flags.remove(.backfilled)
+        mended.quote?.header.flags.remove(.backfilled)
+        guard let header = tick.header, header.action == TradeAction.new.rawValue,
+            header.providerID != 0,
+            let change = changes[
+                Subject(symbol: tick.symbol, source: tick.source, id: header.providerID)]
+        else { return mended }
+        if change.header.action == TradeAction.cancel.rawValue {
+            mended.trade?.header.action = change.header.action
+        } else {
+            mended.trade?.price = change.price
+            mended.trade?.size = change.size
+            mended.trade?.exchange = change.exchange
+            mended.trade?.conditions = change.conditions
+        }
+        return mended
+    }
+
+    private func listed(_ tick: ProofTick, _ series: [SeriesName]) -> (SeriesName, Late)? {
+        let place = Place(source: tick.source, ordinal: tick.ordinal)
+        for name in series {
+            if let found = late[name]?[place] { return (name, found) }
+        }
+        return nil
+    }
+}
+
+extension ProofTick {
+    /// Live, a graph passes by what was backfilled.
+    fileprivate var leftOut: ProofTick {
+        var tick = self
+        tick.trade?.header.flags.insert(.backfilled)
+        tick.quote?.header.flags.insert(.backfilled)
+        return tick
+    }
+}
+
+/// Puts ticks into packets again, without watermarks.
+struct ProofPackets {
+    fileprivate struct Feed: Hashable {
+        let symbol: Symbol
+        let provider: String
+    }
+
+    fileprivate struct Lane {
+        let source: SourceName
+        var builder: PacketBuilder
+        var symbols: [Feed: UInt32] = [:]
+        var first: UInt64 = 1
+        var next: UInt64 = 0
+        var spare: SealedPacket?
+    }
+
+    private var lanes: [Lane] = []
+    private var open: Int?
+
+    /// In whose name what a person put on the tape is computed: a graph passes by the person's own.
+    private static let person = SourceName("manual0")
+
+    var sources: [SourceName] { lanes.map(\.source) }
+
+    mutating func add(
+        _ tick: ProofTick, to machine: inout ProofMachine
+    ) throws(ToolError) {
+        let index = lane(of: tick.source)
+        let isNext = lanes[index].next == tick.ordinal && !lanes[index].builder.isFull
+        if open != index || !isNext {
+            try flush(to: &machine)
+            lanes[index].first = tick.ordinal
+            open = index
+        }
+        lanes[index].append(tick)
+        lanes[index].next = tick.ordinal &+ 1
+    }
+
+    mutating func flush(to machine: inout ProofMachine) throws(ToolError) {
+        guard let index = open, lanes[index].builder.tickCount > 0 else { return }
+        open = nil
+        let seal = PacketBuilder.Seal(
+            epoch: 1, firstOrdinal: lanes[index].first, watermark: .undefined,
+            sendTime: Timestamp(nanoseconds: 0))
+        let packet = lanes[index].builder.seal(seal, recycling: lanes[index].spare.take())
+        try packet.withBytes { bytes throws(ToolError) in
+            try machine.take(packet.header, bytes)
+        }
+        lanes[index].spare = packet
+    }
+
+    private mutating func lane(of source: SourceName) -> Int {
+        let name = source == .manual ? Self.person ?? source : source
+        if let known = lanes.firstIndex(where: { $0.source == name }) { return known }
+        lanes.append(
+            Lane(
+                source: name,
+                builder: PacketBuilder(kind: .ticks, partition: Partition(0), source: name)))
+        return lanes.count - 1
+    }
+}
+
+extension ProofPackets.Lane {
+    fileprivate mutating func append(_ tick: ProofTick) {
+        let feed = ProofPackets.Feed(symbol: tick.symbol, provider: tick.provider)
+        let index =
+            symbols[feed]
+            ?? builder.register(
+                SymbolDefinition(symbol: tick.symbol, provider: tick.provider, since: .undefined))
+        symbols[feed] = index
+        if var trade = tick.trade {
+            trade.header.symbol = index
+            _ = builder.append(trade)
+        } else if var quote = tick.quote {
+            quote.header.symbol = index
+            _ = builder.append(quote)
+        }
+    }
+}

@@ -1,0 +1,58 @@
+import MarketModel
+import Primitives
+
+/// `tapeline prove`: compute bars again from what is kept of their ticks, and compare.
+struct ProveCommand: Equatable, Sendable {
+    var target = TapeTarget()
+    /// Empty: all that have ticks or bars in the range.
+    var symbols: [Symbol] = []
+    /// Empty: all of the graph.
+    var series: [SeriesName] = []
+    /// Bars that open in [from, to).
+    var from: Timestamp
+    var to: Timestamp
+    var asJSON = false
+    /// From the stored trades and quotes alone.
+    var skipsTape = false
+
+    private static let taken = CommandArguments.Taken(
+        values: TapeTarget.options.union(["--series", "--from", "--to"]),
+        flags: ["--json", "--table-only"])
+
+    static func parse(_ arguments: [String], now: Timestamp) throws(ToolError) -> ProveCommand {
+        let given = try CommandArguments("prove", arguments, taken)
+        var command = ProveCommand(
+            target: try TapeTarget(given), from: try time("--from", given, now),
+            to: try time("--to", given, now))
+        guard command.from < command.to else {
+            throw .usage("--from \(command.from) is not before --to \(command.to)")
+        }
+        for word in given.words {
+            guard let symbol = Symbol(word) else {
+                throw .usage("'\(word.prefix(40))' is no symbol")
+            }
+            if !command.symbols.contains(symbol) { command.symbols.append(symbol) }
+        }
+        for text in given.all("--series").flatMap({ $0.split(separator: ",") }) {
+            guard let name = SeriesName(String(text)) else {
+                throw .usage("'\(text.prefix(40))' is no series")
+            }
+            if !command.series.contains(name) { command.series.append(name) }
+        }
+        command.asJSON = given.has("--json")
+        command.skipsTape = given.has("--table-only")
+        return command
+    }
+
+    private static func time(
+        _ option: String, _ given: CommandArguments, _ now: Timestamp
+    ) throws(ToolError) -> Timestamp {
+        guard let text = try given.one(option) else {
+            throw .usage("'tapeline prove' wants \(option): a time, or a distance such as -1h")
+        }
+        guard case .time(let time) = try TailPlace.parse(text, option, now: now) else {
+            throw .usage("\(option) wants a time with its zone or a distance such as -1h")
+        }
+        return time
+    }
+}

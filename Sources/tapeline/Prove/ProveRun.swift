@@ -1,0 +1,98 @@
+import MarketModel
+import OperatorGraph
+import PostgresClient
+import Primitives
+import ServiceRuntime
+import StreamCore
+import TapeProtocol
+import TapeTransport
+
+/// Carries out `tapeline prove`.
+struct ProveRun {
+    let command: ProveCommand
+    let terminal: Terminal
+
+    private static let hour: Int64 = 3_600_000_000_000
+    private static let day: Int64 = 24 * hour
+
+    func run(
+        _ deployment: Deployment, _ definition: GraphDefinition, shutdown: ShutdownSignal
+    ) throws(ToolError) -> ExitCode {
+        let series = try wanted(definition)
+        let database = ProofDatabase(connection: try deployment.openDatabase())
+        defer { database.connection.close() }
+        let client = command.skipsTape ? nil : try deployment.openTape()
+        defer { client?.close() }
+        var report = ProofReport(readsTape: client != nil)
+        let clock = SystemClock()
+        let began = clock.monotonic().nanoseconds
+        for range in slices(series) {
+            let until = range.upperBound + (series.map(\.widthNanoseconds).max() ?? 0)
+            let symbols = try self.symbols(database, range)
+            let grouped = Dictionary(grouping: symbols) { deployment.names.partition(of: $0) }
+            for partition in grouped.keys.sorted() where !shutdown.isRequested {
+                var slice = ProofSlice(
+                    definition, series: series.map(\.name), symbols: grouped[partition] ?? [],
+                    range, until: until)
+                try slice.load(database)
+                try slice.fromTables(database, into: &report.tables)
+                if let client {
+                    let tape = ProofTape(
+                        client: client, names: deployment.names, partition: partition,
+                        shutdown: shutdown)
+                    report.add(
+                        try slice.fromTape(tape, into: &report.tape), partition, range)
+                }
+                report.ticks += slice.ticks
+                report.nanoseconds = clock.monotonic().nanoseconds - began
+                tell(report, range)
+            }
+        }
+        report.isInterrupted = shutdown.isRequested
+        if command.asJSON { terminal.line(report.json()) } else { report.write(terminal) }
+        return report.exitCode
+    }
+
+    private func wanted(_ definition: GraphDefinition) throws(ToolError) -> [BarSeries] {
+        let all = definition.allSeries
+        for name in command.series where !all.contains(where: { $0.name == name }) {
+            let known = all.map(\.name.text).joined(separator: ", ")
+            throw .usage("no series is called \(name): the graph makes \(known)")
+        }
+        return command.series.isEmpty
+            ? all : all.filter { command.series.contains($0.name) }
+    }
+
+    private func symbols(
+        _ database: ProofDatabase, _ range: Range<Int64>
+    ) throws(ToolError) -> [Symbol] {
+        guard command.symbols.isEmpty else { return command.symbols }
+        return try database.symbols(range.lowerBound, range.upperBound)
+    }
+
+    /// As long as memory bears easily, and holding whole windows: an hour, or a day.
+    private func slices(_ series: [BarSeries]) -> [Range<Int64>] {
+        let fitsHour = series.allSatisfy { series in
+            if case .tumbling(let width) = series.window { Self.hour % width == 0 } else { false }
+        }
+        let step = fitsHour ? Self.hour : Self.day
+        var slices: [Range<Int64>] = []
+        var start = command.from.nanoseconds
+        while start < command.to.nanoseconds {
+            let next = Timestamp(nanoseconds: start).floored(toNanoseconds: step)
+                .advanced(byNanoseconds: step)
+            let end = min(next, command.to).nanoseconds
+            guard end > start else { break }
+            slices.append(start..<end)
+            start = end
+        }
+        return slices
+    }
+
+    private func tell(_ report: ProofReport, _ range: Range<Int64>) {
+        guard terminal.isInteractive, !command.asJSON else { return }
+        terminal.raw(
+            "\r\(Timestamp(nanoseconds: range.upperBound)): \(report.tables.equal) bars equal, "
+                + "\(report.ticks) ticks\u{1B}[K")
+    }
+}

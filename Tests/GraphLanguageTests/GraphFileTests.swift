@@ -1,0 +1,349 @@
+import GraphLanguage
+import MarketModel
+import OperatorGraph
+import StreamCore
+import Testing
+
+@Suite("Graph files")
+struct GraphFileTests {
+    private static let head = "version: 1\nname: g\nnodes:\n"
+
+    private func nodes(_ lines: String...) throws -> [GraphNode] {
+        try GraphFolder.read(Self.head + lines.map { "  \($0)\n" }.joined()).nodes
+    }
+
+    private static func problems(_ lines: String...) -> [String] {
+        GraphFolder.problems(head + lines.map { "  \($0)\n" }.joined())
+    }
+
+    private static let bars = "bars: {operator: bars, input: trades, series: [1m]}"
+
+    @Test("inputs stand before their users, whatever the order of the file")
+    func order() throws {
+        let nodes = try nodes(
+            "b: {operator: bars, input: f, series: [1s]}",
+            "f: {operator: filter, input: d, where: price > 0}",
+            "d: {operator: deduplicate, input: trades, key: [id], ttl: 2s}")
+        #expect(nodes.map(\.name) == ["d", "f", "b"])
+        #expect(nodes.map(\.input) == [.ticks(.trade), .node(0), .node(1)])
+    }
+
+    @Test("a series is what its keys say")
+    func series() throws {
+        let nodes = try nodes(
+            "b:", "  operator: bars", "  input: trades", "  series:", "    - 5s",
+            "    - {name: m, width: 1m, lateness: 30s, fill: {previous_close: 10}}",
+            "    - {width: 2m, lateness: 0s}",
+            "    - {name: slide, width: 5m, every: 1m}", "    - {name: t, ticks: 500}",
+            "    - {name: v, volume: 0.5}", "    - {name: d, dollars: 1000000}",
+            "    - {name: burst, inactivity: 250ms, lateness: 1s}",
+            "    - {name: rth, session: nyse, lateness: 2h}",
+            "    - {name: rth30, session: nyse, width: 30m}")
+        guard case .bars(let rule, let calendar) = try #require(nodes.first).operation else {
+            Issue.record("no bars")
+            return
+        }
+        let found = rule.series.all.reduce(into: [:]) { $0[$1.name.text] = $1 }
+        let second: Int64 = 1_000_000_000
+        #expect(calendar == "nyse")
+        #expect(found["5s"]?.window == .tumbling(width: 5 * second))
+        #expect(found["5s"]?.lateness == BarSeries.latenessDefault)
+        #expect(found["m"]?.lateness == 30 * second)
+        #expect(found["m"]?.fill == .previousClose(max: 10))
+        #expect(found["2m"]?.lateness == 0)
+        #expect(found["slide"]?.window == .sliding(width: 300 * second, hop: 60 * second))
+        #expect(found["t"]?.window == .ticks(500))
+        #expect(found["t"]?.lateness == 0)
+        #expect(found["v"]?.window == .volume(50_000_000))
+        #expect(found["d"]?.window == .dollars(100_000_000_000_000))
+        #expect(found["burst"]?.window == .inactivity(gap: second / 4))
+        #expect(found["rth"]?.window == .session(width: nil))
+        #expect(found["rth30"]?.window == .session(width: 1_800 * second))
+    }
+
+    @Test("rules of ticks are what their keys say")
+    func rules() throws {
+        let nodes = try nodes(
+            "d: {operator: deduplicate, input: quotes, key: [bid, ask], ttl: 500ms, entries: 9}",
+            "t: {operator: throttle, input: d, rate: 5/500ms, per: partition}",
+            "r: {operator: route, input: t, branches: {wide: ask - bid > 1, rest: else}}",
+            "a: {operator: bars, input: r.wide, price: middle, series: [1m]}",
+            "c: {operator: custom, input: r.rest, code: mine, settings: {z: NO, a: 1e3}}",
+            "l: {operator: throttle, input: trades, rate: 10/s, live: {capacity: 100, "
+                + "overflow: drop-newest}}")
+        #expect(
+            nodes[0].operation
+                == .deduplicate(
+                    DeduplicateRule(key: [.bid, .ask], timeToLive: 500_000_000, entriesMax: 9)))
+        #expect(
+            nodes[1].operation
+                == .throttle(ThrottleRule(count: 5, per: 500_000_000, scope: .partition)))
+        #expect(nodes[3].input == .branch(node: 2, branch: 0))
+        #expect(
+            nodes[4].operation
+                == .custom(
+                    name: "mine",
+                    settings: [
+                        GraphSetting(name: "a", value: "1e3"),
+                        GraphSetting(name: "z", value: "NO"),
+                    ]))
+        #expect(
+            nodes[5].live == LiveEdge(capacity: 100, overflow: .dropNewest, high: 80, low: 20))
+    }
+
+    @Test("rules of bars are what their keys say")
+    func barRules() throws {
+        let nodes = try nodes(
+            "b: {operator: bars, input: trades, conditions: us-stocks, odd_lots: volume-only, "
+                + "series: [1m]}",
+            "x: {operator: bars, input: trades, odd_lots: {rule: exclude, below: 0.5}, "
+                + "series: [{name: x, width: 1m}]}",
+            "h: {operator: resample, input: b, from: 1m, series: [1h]}",
+            "s: {operator: aggregate, input: quotes, functions: [mean, spread], series: [10s]}",
+            "w: {operator: breadth, scope: all, series: 1m, measures: [advance_decline, "
+                + "{above_average: 50}]}")
+        guard case .bars(let rule, _) = nodes[0].operation,
+            case .bars(let other, _) = nodes[1].operation,
+            case .aggregate(let stats, _) = nodes[3].operation
+        else {
+            Issue.record("other operators: \(nodes.map(\.name))")
+            return
+        }
+        #expect(rule.conditions?.name == "us-stocks")
+        #expect(rule.oddLots == .volumeOnly(below: Quantity(raw: 10_000_000_000)))
+        #expect(other.oddLots == .exclude(below: Quantity(raw: 50_000_000)))
+        #expect(stats.bars.field == .middle)
+        #expect(stats.functions == [.mean, .spread])
+        let minute = try #require(SeriesName("1m"))
+        #expect(
+            nodes[4].operation
+                == .breadth(
+                    BreadthRule(
+                        series: minute, universe: [],
+                        measures: [.advanceDecline, .aboveAverage(days: 50)]),
+                    calendar: nil))
+        #expect(nodes[4].input == .node(0))
+    }
+
+    @Test(
+        "every mistake is told with its place and what to do",
+        arguments: [
+            (
+                "b: {operator: barz, input: trades, series: [1s]}",
+                "g.yaml:4:17: node \"b\": operator: \"barz\" is not known: did you mean bars?"
+            ),
+            (
+                "b: {operator: bars, input: trades, serie: [1s], series: [1s]}",
+                "g.yaml:4:38: node b: \"serie\" is no key of it: did you mean series?"
+            ),
+            ("b: {operator: bars, series: [1s]}", "g.yaml:4:6: node b: input is missing"),
+            ("b: {operator: bars, input: trade, series: [1s]}", "did you mean trades?"),
+            ("b: {operator: bars, input: quotes, series: [1s]}", "quotes have several prices"),
+            (
+                "b: {operator: bars, input: trades, price: bid, series: [1s]}",
+                "g.yaml:4:45: node b: this price is one of quotes, and its input are trades"
+            ),
+            ("b: {operator: bars, input: trades, series: [7s]}", "does not divide a day"),
+            ("b: {operator: bars, input: trades, series: []}", "series is a list"),
+            (
+                "b: {operator: bars, input: trades, series: [1m, {name: x, width: 60s}]}",
+                "have the same width"
+            ),
+            ("b: {operator: bars, input: trades, series: [{name: x}]}", "windows are missing"),
+            (
+                "b: {operator: bars, input: trades, series: [{name: x, ticks: 5, volume: 5}]}",
+                "do not go together"
+            ),
+            (
+                "b: {operator: bars, input: trades, series: [{name: x, width: 5m, every: 7s}]}",
+                "every must divide"
+            ),
+            (
+                "b: {operator: bars, input: trades, series: [{name: x, ticks: 5, lateness: 1s}]}",
+                "cannot wait so long"
+            ),
+            (
+                "b: {operator: bars, input: trades, series: [{name: x, ticks: 0}]}",
+                "\"0\" is no whole number from 1"
+            ),
+            (
+                "b: {operator: bars, input: trades, series: [{name: x, volume: -1}]}",
+                "is no number above 0"
+            ),
+            (
+                "b: {operator: bars, input: trades, series: [{name: x y, width: 1m}]}",
+                "no name of a series"
+            ),
+            (
+                "b: {operator: bars, input: trades, series: [{name: x, session: nowhere}]}",
+                "calendars/nowhere.yaml: cannot be opened"
+            ),
+            (
+                "b: {operator: bars, input: trades, overflow: drop-oldest, series: [1s]}",
+                "bars follow from the tape alone"
+            ),
+            (
+                "b: {operator: bars, input: trades, odd_lots: none, series: [1s]}",
+                "choose one of count, volume-only, exclude"
+            ),
+            (
+                "b: {operator: bars, input: trades, calendar: futures, series: [{name: x, session: "
+                    + "nyse}]}",
+                "are by one calendar, and here are futures and \"nyse\""
+            ),
+            ("B: {operator: bars, input: trades, series: [1s]}", "is no name of a node"),
+            ("trades: {operator: bars, input: quotes, series: [1s]}", "choose another name"),
+            (
+                "b: {operator: aggregate, input: trades, functions: [spread], series: [1s]}",
+                "spread is of quotes"
+            ),
+            ("b: {operator: custom, input: trades}", "code is missing"),
+            ("b: [1]", "is a list: write {operator"), ("b:", "operator"),
+        ] as [(String, String)])
+    func mistakes(line: String, part: String) {
+        let found = Self.problems(line)
+        #expect(found.contains { $0.contains(part) }, "\(found)")
+        #expect(found.allSatisfy { !$0.contains("\n") })
+    }
+
+    @Test(
+        "every mistake between nodes is told",
+        arguments: [
+            (
+                "f: {operator: filter, input: trades, where: price > 0}",
+                "g.yaml:5:3: node f: nobody takes its ticks"
+            ),
+            ("f: {operator: filter, input: bars, where: price > 0}", "bars makes bars"),
+            ("f: {operator: resample, input: trades, from: 1m, series: [1h]}", "takes bars"),
+            (
+                "f: {operator: resample, input: bars, from: 1s, series: [1h]}",
+                "bars makes no \"1s\": there are 1m"
+            ),
+            ("f: {operator: resample, input: bars, from: 1m, series: [30s]}", "no multiple of 1m"),
+            (
+                "f: {operator: resample, input: bars, from: 1m, series: [{name: t, ticks: 5}]}",
+                "cannot be made of bars"
+            ),
+            (
+                "f: {operator: bars, input: trades, series: [1m]}",
+                "g.yaml:5:46: node f: the name 1m is taken in line 4"
+            ),
+            (
+                "f: {operator: filter, input: trades, where: \"prise > 0\"}",
+                "g.yaml:5:48: node f: prise is no field or flag: did you mean price?"
+            ),
+            (
+                "f: {operator: filter, input: trades, where: price > 0 and bid > 1}",
+                "g.yaml:5:61: node f: bid is a field of quotes"
+            ),
+            (
+                "f: {operator: deduplicate, input: quotes, key: [price], ttl: 2s}",
+                "key: \"price\" is not known"
+            ),
+            ("f: {operator: deduplicate, input: trades, key: [id], ttl: 2}", "is no time from"),
+            ("f: {operator: throttle, input: trades, rate: fast}", "\"fast\" is no rate"),
+            ("f: {operator: throttle, input: trades, rate: 10/d}", "is no rate"),
+            ("f: {operator: bars, input: bars.live, series: [1s]}", "may drop ticks"),
+            (
+                "f: {operator: route, input: trades, branches: {a: else, b: price > 0}}",
+                "put it last"
+            ),
+            (
+                "f: {operator: breadth, scope: all, series: 2m, measures: [advance_decline]}",
+                "no node makes bars \"2m\": did you mean 1m?"
+            ),
+            (
+                "f: {operator: breadth, scope: all, series: 1m, measures: [{new_highs: 0}]}",
+                "is no whole number from 1 to 400"
+            ),
+            (
+                "f: {operator: breadth, scope: one, series: 1m, measures: [advance_decline]}",
+                "scope: \"one\" is not known"
+            ),
+            (
+                "f: {operator: breadth, scope: all, series: 1m, universe: [A, A], measures: "
+                    + "[advance_decline]}", "is there twice"
+            ),
+            (
+                "f: {operator: throttle, input: trades, rate: 1/s, live: {capacity: 10, overflow: "
+                    + "forget}}", "overflow: \"forget\" is not known"
+            ),
+            (
+                "bars: {operator: bars, input: trades, series: [1s]}",
+                "the key \"bars\" is in line 4"
+            ),
+        ] as [(String, String)])
+    func between(line: String, part: String) {
+        let found = Self.problems(Self.bars, line)
+        #expect(found.contains { $0.contains(part) }, "\(found)")
+    }
+
+    @Test("a route is used by its branches")
+    func branches() {
+        let route = "r: {operator: route, input: trades, branches: {big: size > 9, rest: else}}"
+        let found = Self.problems(
+            route, "a: {operator: bars, input: r, series: [1s]}",
+            "b: {operator: bars, input: r.small, series: [1m]}")
+        #expect(found.count == 2, "\(found)")
+        #expect(found.first?.contains("name a branch, as r.rest") == true)
+        #expect(found.last?.contains("r has no branch \"small\": there are big, rest") == true)
+    }
+
+    @Test("a circle is told for each node in it, and for no other")
+    func circle() {
+        let found = Self.problems(
+            "a: {operator: filter, input: c, where: price > 0}",
+            "b: {operator: filter, input: a, where: price > 0}",
+            "c: {operator: filter, input: b, where: price > 0}",
+            "d: {operator: bars, input: c, series: [1s]}")
+        #expect(found.count == 3, "\(found)")
+        #expect(found.first?.contains("(a <- c <- b <- a): break the circle") == true, "\(found)")
+    }
+
+    @Test("all mistakes of a file are told at once, in order of their lines")
+    func all() {
+        let found = GraphFolder.problems(
+            """
+            version: 2
+            names: g
+            sources: {slow: {time_resolution: 5s}}
+            calendars: {unused: calendars/nyse.yaml}
+            nodes:
+              f: {operator: filter, input: trades, where: "price >"}
+              b: {operator: bars, input: f, series: [1s, {width: 1m, fill: 3}]}
+              c: {operator: bars, input: gone, series: [2m]}
+            """)
+        let lines = found.compactMap { $0.split(separator: ":").dropFirst().first.map(String.init) }
+        #expect(lines == ["1", "1", "2", "4", "6", "7", "7", "8"], "\(found)")
+        #expect(found.contains { $0.contains("series 1s is finer than the time of source") })
+    }
+
+    @Test("mistakes of calendars and tables name their own file")
+    func otherFiles() {
+        let graph =
+            Self.head
+            + "  b: {operator: bars, input: trades, conditions: c, "
+            + "series: [{name: s, session: k}]}\n"
+        let found = GraphFolder.problems(
+            graph,
+            others: [
+                "calendars/k.yaml": "version: 1\nzone: Nowhere/Land\nvalid: {from: 2024-01-01}\n",
+                "conditions/c.yaml": "version: 1\ncodes: {TT: [], A: [lust]}\n",
+            ])
+        #expect(
+            found.contains { $0.hasPrefix("conditions/c.yaml:2:9: \"TT\" is no code") }, "\(found)")
+        #expect(found.contains { $0.hasPrefix("conditions/c.yaml:2:21: ") && $0.contains("last?") })
+        #expect(found.contains { $0.hasPrefix("calendars/k.yaml:2:7: zone Nowhere/Land") })
+        #expect(found.contains { $0.hasPrefix("calendars/k.yaml:3:8: valid: to is missing") })
+    }
+
+    @Test("names of custom code are checked where they are known")
+    func custom() throws {
+        let text =
+            Self.head + "  \(Self.bars)\n  c: {operator: custom, input: trades, code: other}\n"
+        _ = try GraphFile.read("g.yaml", GraphFolder.with(text, customOperators: ["other"]))
+        #expect(throws: GraphProblems.self) {
+            try GraphFile.read("g.yaml", GraphFolder.with(text, customOperators: ["mine"]))
+        }
+    }
+}

@@ -1,0 +1,45 @@
+import Foundation
+import GraphLanguage
+import OperatorGraph
+
+/// Files of a test in memory, and those of the product and the system behind them.
+enum GraphFolder {
+    static let graphs = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("services/operator-worker/graphs")
+
+    /// From the disk.
+    static let product = GraphFiles { path, _ in disk(path) }
+
+    /// `g.yaml` is the text; other paths are those of the product's folder.
+    static func with(
+        _ text: String, others: [String: String] = [:], customOperators: Set<String>? = nil
+    ) -> GraphFiles {
+        GraphFiles(customOperators: customOperators) { path, _ in
+            if path == "g.yaml" { return .success(Array(text.utf8)) }
+            if let other = others[path] { return .success(Array(other.utf8)) }
+            return disk(path.hasPrefix("/") ? path : graphs.appendingPathComponent(path).path)
+        }
+    }
+
+    private static func disk(_ path: String) -> Result<[UInt8], GraphFileFailure> {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            return .failure(GraphFileFailure("cannot be opened"))
+        }
+        return .success([UInt8](data))
+    }
+
+    static func read(_ text: String, others: [String: String] = [:]) throws -> GraphDefinition {
+        try GraphFile.read("g.yaml", with(text, others: others))
+    }
+
+    /// One line per mistake.
+    static func problems(_ text: String, others: [String: String] = [:]) -> [String] {
+        do {
+            _ = try GraphFile.read("g.yaml", with(text, others: others))
+            return []
+        } catch {
+            return error.lines
+        }
+    }
+}

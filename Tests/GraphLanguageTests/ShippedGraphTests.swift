@@ -1,0 +1,73 @@
+import Foundation
+import GraphLanguage
+import OperatorGraph
+import StreamCore
+import Testing
+
+@Suite("The graphs that are shipped")
+struct ShippedGraphTests {
+    private static let names = ["simple", "production", "advanced"]
+
+    private func read(_ name: String) throws -> GraphDefinition {
+        let path = GraphFolder.graphs.appendingPathComponent("\(name).yaml").path
+        return try GraphFile.read(path, GraphFolder.product)
+    }
+
+    @Test("each is right, and every file in the folder is read", arguments: names)
+    func right(name: String) throws {
+        let definition = try read(name)
+        #expect(definition.name == name)
+    }
+
+    @Test("there are no others that no test reads")
+    func all() throws {
+        let files = try FileManager.default.contentsOfDirectory(atPath: GraphFolder.graphs.path)
+        let graphs = files.filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }
+        #expect(Set(graphs) == Set(Self.names))
+    }
+
+    @Test("the simple one is what series in the settings give")
+    func simple() throws {
+        #expect(try read("simple") == GraphDefinition.simple(try BarSeriesSet(["1s", "1m"])))
+    }
+
+    @Test("the advanced one holds every operator and every window")
+    func advanced() throws {
+        let definition = try read("advanced")
+        let kinds = Set(definition.nodes.map { "\($0.operation)".prefix { $0 != "(" } })
+        #expect(kinds.count == 8, "all but custom code: \(kinds.sorted())")
+        #expect(definition.calendars.map(\.name) == ["nyse", "futures"])
+        for (index, node) in definition.nodes.enumerated() {
+            switch node.input {
+            case .ticks: break
+            case .node(let from), .branch(let from, _): #expect(from < index, "\(node.name)")
+            }
+        }
+    }
+
+    @Test("all are drawn as text and as Mermaid, with every node", arguments: names)
+    func drawn(name: String) throws {
+        let definition = try read(name)
+        let drawing = GraphDrawing(definition)
+        #expect(drawing.mermaid.hasPrefix("flowchart LR\n"))
+        for (index, node) in definition.nodes.enumerated() {
+            #expect(drawing.text.contains("\(node.name): "), "\(node.name)")
+            #expect(drawing.mermaid.contains("    n\(index)[\"\(node.name)<br/>"), "\(node.name)")
+            #expect(drawing.mermaid.contains("--> n\(index)\n"), "\(node.name)")
+        }
+    }
+
+    @Test("the table of sale conditions says what the plans say")
+    func conditions() throws {
+        let path = GraphFolder.graphs.appendingPathComponent("conditions/us-stocks.yaml").path
+        let rules = try ConditionsFile.read(path, name: "us", GraphFolder.product)
+        let found = rules.listed.reduce(into: [:]) {
+            $0[$1.effect.rawValue, default: ""].append($1.code)
+        }
+        #expect(found[TradeEffect.volume.rawValue] == "7BCHINTUVW")
+        let range: TradeEffect = [.range, .volume]
+        #expect(found[range.rawValue] == "234GPRZ")
+        #expect(found[0] == "9MQ")
+        #expect(found.count == 3)
+    }
+}

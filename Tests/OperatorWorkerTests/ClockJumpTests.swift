@@ -1,0 +1,52 @@
+import MarketModel
+import OperatorGraph
+import Primitives
+import SimulationKit
+import StreamCore
+import TapeCodec
+import Testing
+
+@testable import OperatorWorker
+
+/// What the host's clock says decides when packets leave, and nothing that stands in them.
+@Suite("A clock that jumps") struct ClockJumpTests {
+    @Test("row 21: bars and their checksum are the same, whatever the clock shows")
+    func jumps() throws {
+        let settings = try #require(RecoveryWorld.settings.first)
+        for seed in UInt64(1)...40 {
+            var random = SeededRandom(seed: seed)
+            let ticks = SimulatedTicks(using: &random)
+            let still = run(ticks, settings) { 0 }
+            let jumping = run(ticks, settings) {
+                Bool.random(using: &random)
+                    ? Int64.random(in: 0...Int64.max / 2, using: &random)
+                    : Int64.random(in: 0...2_000_000_000, using: &random)
+            }
+            #expect(still.bars == jumping.bars && !still.bars.isEmpty, "seed \(seed)")
+            #expect(still.checksum == jumping.checksum, "seed \(seed)")
+        }
+    }
+
+    private func run(
+        _ ticks: SimulatedTicks, _ settings: OperatorSettings, clock: () -> Int64
+    ) -> (bars: [NamedBar], checksum: UInt64?) {
+        let bars = SimulatedBars()
+        let lane = SimulatedLane(bars, generation: settings.generation, barsMax: 3)
+        lane.open()
+        var core = PartitionOperator(
+            partition: Partition(0), settings: settings,
+            beginning: Beginning(
+                way: .start, machine: GraphMachine(settings.program),
+                input: CheckpointInput(position: nil, publishFrom: nil, hasBegun: false)),
+            lane: lane)
+        for packet in ticks.packets {
+            packet.bytes.withRawSpan { core.take(packet.header, $0, at: packet.position) }
+            repeat {
+                core.pump(lane, now: clock())
+                lane.arrive()
+                if let header = lane.acknowledge() { core.acknowledge(header) }
+            } while !core.isEmpty || !lane.isIdle
+        }
+        return (bars.packets.flatMap(\.bars), core.ledger.computed?.checksum)
+    }
+}

@@ -1,0 +1,87 @@
+import MarketModel
+import OperatorGraph
+import Primitives
+import SimulationKit
+import StreamCore
+import TapeCodec
+import Testing
+
+/// A graph over a whole tape, as an owner that nothing disturbs runs it.
+struct GraphRun {
+    struct Version: Hashable {
+        let key: BarKey
+        let bar: Bar
+    }
+
+    struct Late: Hashable {
+        let series: SeriesName
+        let id: LoggedTick.ID
+    }
+
+    /// In the order in which they were published.
+    private(set) var versions: [Version] = []
+    private(set) var late: [Late] = []
+    private(set) var machine: GraphMachine
+    private(set) var repairs = 0
+    private var output = GraphOutput()
+
+    init(
+        _ definition: GraphDefinition, _ packets: [StoredPacket],
+        restoredBehind: Set<UInt64> = [], mends: Bool = false
+    ) throws {
+        machine = GraphMachine(GraphProgram(definition))
+        for (index, packet) in packets.enumerated() {
+            packet.bytes.withRawSpan { span in
+                _ = machine.take(packet.header, span, into: &output)
+            }
+            if mends, !output.dirty.isEmpty { mend(packets[...index]) }
+            collect()
+            if restoredBehind.contains(packet.position.sequence) { try restore() }
+        }
+    }
+
+    /// Reads the tape again up to the packet that asks for it, as the partition's owner does.
+    private mutating func mend(_ packets: ArraySlice<StoredPacket>) {
+        guard var repair = GraphRepair(machine, output.dirty) else { return }
+        for packet in packets {
+            packet.bytes.withRawSpan { repair.note(packet.header, $0) }
+        }
+        for packet in packets {
+            packet.bytes.withRawSpan { repair.take(packet.header, $0) }
+        }
+        repairs += 1
+        machine.absorb(repair, into: &output)
+    }
+
+    private mutating func restore() throws {
+        var bytes: [UInt8] = []
+        machine.encode(into: &bytes)
+        let program = machine.program
+        machine = try bytes.withRawSpan { span throws(CheckpointError) in
+            try GraphMachine(program, restoring: span)
+        }
+    }
+
+    private mutating func collect() {
+        for bar in output.bars {
+            let key = BarKey(
+                symbol: machine.symbols.symbol(at: bar.symbol),
+                series: machine.program.series[Int(bar.series)].name,
+                openTime: bar.openTime, number: bar.number)
+            versions.append(Version(key: key, bar: bar))
+        }
+        for tick in output.late {
+            late.append(
+                Late(
+                    series: machine.program.series[Int(tick.series)].name,
+                    id: LoggedTick.ID(
+                        source: machine.sources.entries[tick.source].name, ordinal: tick.ordinal)))
+        }
+        output.removeAll()
+    }
+
+    /// The last version of every bar.
+    var lastVersions: [BarKey: Bar] {
+        versions.reduce(into: [:]) { $0[$1.key] = $1.bar.plain }
+    }
+}

@@ -1,0 +1,60 @@
+import MarketModel
+import OperatorGraph
+import Primitives
+import SimulationKit
+import StreamCore
+import Testing
+
+/// The graph against a separate calculation, on markets from seeds. One alone: `SIMULATION_SEED=7`.
+@Suite("The graph and the oracle") struct OracleTests {
+    enum Kind: CaseIterable {
+        case timeBars
+        /// Stages, rules, quotes, sliding and session windows.
+        case whole
+        /// Bars that ticks end.
+        case numberBars
+    }
+
+    @Test(
+        "the last version of every bar, and every late tick, is what the oracle says",
+        arguments: Kind.allCases)
+    func bars(kind: Kind) throws {
+        for seed in SimulationSeeds.all {
+            var random = SeededRandom(seed: seed)
+            var weather = MarketWeather(using: &random)
+            let definition: GraphDefinition
+            switch kind {
+            case .timeBars: definition = try SimulatedGraphs.timeBars(using: &random)
+            case .whole: definition = try SimulatedGraphs.any(using: &random)
+            case .numberBars:
+                definition = try SimulatedGraphs.numberBars(using: &random)
+                // Whose beginnings lie between ticks, and not at times.
+                weather.switches = 0
+                weather.restarts = 0
+            }
+            let market = SimulatedMarket(weather, using: &random)
+            let expected = Oracle.result(of: definition, over: market.packets)
+            let run = try GraphRun(definition, market.packets)
+            expectEqual(run, expected, seed: seed)
+        }
+    }
+}
+
+/// The first difference is told, with the seed.
+func expectEqual(_ run: GraphRun, _ expected: OracleResult, seed: UInt64) {
+    let found = run.lastVersions
+    for (key, bar) in expected.bars where found[key] != bar {
+        Issue.record(
+            "seed \(seed): \(key)\nexpected \(bar)\nfound \(String(describing: found[key]))")
+        return
+    }
+    for (key, bar) in found where expected.bars[key] == nil {
+        Issue.record("seed \(seed): \(key) should not be there: \(bar)")
+        return
+    }
+    let late = Dictionary(grouping: run.late, by: \.series).mapValues { $0.map(\.id) }
+    for (series, ids) in expected.late where late[series] ?? [] != ids {
+        Issue.record("seed \(seed): \(series) late \(late[series] ?? []), expected \(ids)")
+        return
+    }
+}

@@ -1,0 +1,171 @@
+import MarketModel
+import OperatorGraph
+import Primitives
+import SimulationKit
+import StreamCore
+
+/// Definitions of graphs, from seeds.
+struct SimulatedGraphs {
+    private static let second: Int64 = 1_000_000_000
+
+    static func lateness(using random: inout SeededRandom) -> Int64 {
+        [0, 0, 2 * second, 20 * second].randomElement(using: &random) ?? 0
+    }
+
+    /// Bars by time, each world with other series. `lateness` nil: each series its own.
+    static func timeBars(
+        lateness: Int64? = nil, using random: inout SeededRandom
+    ) throws -> GraphDefinition {
+        .simple(try BarSeriesSet(timeSeries("", lateness: lateness, using: &random)))
+    }
+
+    private static func timeSeries(
+        _ prefix: String, lateness: Int64? = nil, using random: inout SeededRandom
+    ) throws -> [BarSeries] {
+        let widths: [Int64] = [1, 5, 10, 60]
+        var chosen = widths.filter { _ in Bool.random(using: &random) }
+        if chosen.isEmpty { chosen = [1] }
+        return try chosen.map { seconds in
+            try BarSeries(
+                name: name("\(prefix)\(seconds)s"), window: .tumbling(width: seconds * second),
+                lateness: lateness ?? Self.lateness(using: &random))
+        }
+    }
+
+    // MARK: whole graphs
+
+    /// What the machines of a market with every kind of weather are asked for.
+    static func any(using random: inout SeededRandom) throws -> GraphDefinition {
+        var nodes: [GraphNode] = []
+        var input = GraphInput.ticks(.trade)
+        for stage in 0..<Int.random(in: 0...2, using: &random) {
+            nodes.append(
+                GraphNode(
+                    name: "stage\(stage)", input: input,
+                    operation: try Self.stage(using: &random)))
+            input = .node(nodes.count - 1)
+        }
+        for node in 0..<Int.random(in: 1...2, using: &random) {
+            var rule = BarRule(series: try series("t\(node)x", using: &random))
+            if Bool.random(using: &random) { rule.conditions = try conditions() }
+            rule.oddLots =
+                [
+                    .count, .volumeOnly(below: lot), .exclude(below: lot),
+                ].randomElement(using: &random) ?? .count
+            nodes.append(
+                GraphNode(
+                    name: "trades\(node)", input: input,
+                    operation: .bars(rule, calendar: calendar.name)))
+        }
+        if Bool.random(using: &random) {
+            let field = [InputField.bid, .ask, .middle, .spread].randomElement(using: &random)
+            let rule = BarRule(
+                series: try BarSeriesSet(timeSeries("q", using: &random)),
+                field: field ?? .middle)
+            nodes.append(
+                GraphNode(
+                    name: "quotes", input: .ticks(.quote),
+                    operation: .bars(rule, calendar: nil)))
+        }
+        return GraphDefinition(name: "any", nodes: nodes, calendars: [calendar])
+    }
+
+    private static let lot = Quantity(raw: 10_000_000_000)
+
+    private static func series(
+        _ prefix: String, using random: inout SeededRandom
+    ) throws -> BarSeriesSet {
+        var series = try timeSeries(prefix, using: &random)
+        if Bool.random(using: &random) {
+            series.append(
+                try BarSeries(
+                    name: name("\(prefix)slide"),
+                    window: .sliding(width: 10 * second, hop: 2 * second),
+                    lateness: Self.lateness(using: &random)))
+        }
+        if Bool.random(using: &random) {
+            series.append(
+                try BarSeries(
+                    name: name("\(prefix)session"),
+                    window: .session(width: Bool.random(using: &random) ? 7 * second : nil),
+                    lateness: Self.lateness(using: &random)))
+        }
+        return try BarSeriesSet(series)
+    }
+
+    /// Bars that ticks end.
+    static func numberBars(using random: inout SeededRandom) throws -> GraphDefinition {
+        var windows: [(String, WindowRule)] = [
+            ("ticks3", .ticks(3)), ("ticks1", .ticks(1)), ("volume", .volume(90_000_000_000)),
+            ("dollars", .dollars(150_000_000_000)),
+        ].filter { _ in Bool.random(using: &random) }
+        if windows.isEmpty { windows = [("ticks2", .ticks(2))] }
+        let series = try windows.map { try BarSeries(name: name($0.0), window: $0.1) }
+        var rule = BarRule(series: try BarSeriesSet(series))
+        switch Int.random(in: 0..<3, using: &random) {
+        case 0: rule.conditions = try conditions(ignoring: [.volume])
+        case 1: rule.oddLots = .volumeOnly(below: lot)
+        default: break
+        }
+        let hasCalendar = Bool.random(using: &random)
+        return GraphDefinition(
+            name: "numbers",
+            nodes: [
+                GraphNode(
+                    name: "bars", input: .ticks(.trade),
+                    operation: .bars(rule, calendar: hasCalendar ? calendar.name : nil))
+            ], calendars: [calendar])
+    }
+
+    // MARK: parts
+
+    private static func stage(using random: inout SeededRandom) throws -> GraphOperation {
+        switch Int.random(in: 0..<3, using: &random) {
+        case 0:
+            return .deduplicate(
+                DeduplicateRule(
+                    key: [.id], timeToLive: Int64.random(in: 1...9, using: &random) * second))
+        case 1:
+            let scope = Bool.random(using: &random) ? ThrottleRule.Scope.symbol : .partition
+            return .throttle(
+                ThrottleRule(
+                    count: Int.random(in: 1...3, using: &random),
+                    per: Int64.random(in: 1...4_000, using: &random) * 1_000_000, scope: scope))
+        default:
+            return .filter(
+                TickExpression(
+                    text: "price > 3",
+                    instructions: [.field(.price), .number(3 * 1_000_000_000)]
+                        + [.greater]))
+        }
+    }
+
+    /// Short sessions with a pause in between, from the market's start on.
+    static let calendar: SessionCalendar = {
+        let start = SimulatedMarket.start - 3 * second
+        let sessions = (0..<400).map { index in
+            SessionCalendar.Session(
+                open: start + Int64(index) * 30 * second,
+                close: start + Int64(index) * 30 * second + 25 * second, day: 20_231_114)
+        }
+        guard let calendar = SessionCalendar(name: "short", sessions: sessions) else {
+            preconditionFailure("the sessions overlap")
+        }
+        return calendar
+    }()
+
+    private static func conditions(ignoring none: TradeEffect = []) throws -> ConditionRules {
+        let rules: [(code: String, effect: TradeEffect)] = [
+            ("W", .volume), ("L", [.range, .volume]), ("I", none), ("T", [.last, .volume]),
+        ]
+        guard let rules = ConditionRules(name: "test", rules) else {
+            throw StreamCoreError.seriesText("conditions")
+        }
+        return rules
+    }
+
+    static func name(_ text: String) throws -> SeriesName {
+        guard let name = SeriesName(text) else { throw StreamCoreError.seriesText(text) }
+        return name
+    }
+}

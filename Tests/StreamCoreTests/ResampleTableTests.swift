@@ -1,0 +1,110 @@
+import MarketModel
+import Primitives
+import Testing
+
+@testable import StreamCore
+
+/// Bars of one second made into bars of five.
+@Suite("Bars from bars, one by one") struct ResampleTableTests {
+    static let second: Int64 = 1_000_000_000
+
+    struct Table {
+        var machine: ResampleMachine
+        var closed: [Bar] = []
+
+        init(unsettledMax: Int = StreamLimits.unsettledBarsMax) throws {
+            let from = try BarSeries("1s")
+            machine = ResampleMachine(
+                rule: ResampleRule(from: from.name, series: try BarSeriesSet([BarSeries("5s")])),
+                from: from, unsettledMax: unsettledMax)
+            _ = machine.source(try sourceName("alpha"), firstSeen: .undefined)
+            #expect(machine.symbol(try subscription("A"), source: 0) == 0)
+        }
+
+        mutating func bar(
+            _ start: Int64, _ price: Int64, trades: UInt64 = 1, flags: BarFlags = [.final],
+            reason: BarReason = .closed
+        ) {
+            var bar = Bar(
+                symbol: 0, series: 0,
+                openTime: Timestamp(nanoseconds: start * ResampleTableTests.second),
+                closeTime: Timestamp(nanoseconds: (start + 1) * ResampleTableTests.second))
+            bar.trades = trades
+            bar.flags = flags
+            bar.reason = reason.rawValue
+            if trades > 0 {
+                bar.open = Price(raw: price)
+                bar.high = Price(raw: price + 1)
+                bar.low = Price(raw: price - 1)
+                bar.close = Price(raw: price)
+                bar.volume = 10
+                bar.notional = Int128(price) * 10
+            }
+            bar.excluded.filter = 1
+            machine.bar(bar)
+        }
+
+        /// Open, high, low, close, trades, exclusions and reason of what it closes.
+        mutating func advance(_ time: Int64) -> [[Int64]] {
+            let start = closed.count
+            machine.advance(
+                source: 0, watermark: Timestamp(nanoseconds: time * ResampleTableTests.second),
+                into: &closed)
+            return closed[start...].map { bar in
+                guard !bar.flags.contains(.withdrawn) else { return [Int64(bar.reason)] }
+                return [
+                    bar.open.raw, bar.high.raw, bar.low.raw, bar.close.raw, Int64(bar.trades),
+                    Int64(bar.excluded.filter), Int64(bar.reason),
+                ]
+            }
+        }
+    }
+
+    @Test("what was excluded in windows without trades is counted, and filled ones are nothing")
+    func sums() throws {
+        var table = try Table()
+        table.bar(0, 10)
+        table.bar(1, 0, trades: 0)
+        table.bar(2, 30)
+        table.bar(3, 30, trades: 0, flags: [.final, .filled])
+        #expect(table.advance(4) == [])
+        #expect(table.advance(5) == [[10, 31, 9, 30, 2, 4, 0]])
+        #expect(table.closed.map(\.vwap.raw) == [20])
+    }
+
+    @Test("a later version of a finer bar revises the coarser one within its lateness")
+    func late() throws {
+        var table = try Table()
+        table.bar(4, 10)
+        #expect(table.advance(5) == [[10, 11, 9, 10, 1, 1, 0]])
+        table.bar(4, 20, trades: 2, reason: .late)
+        #expect(table.advance(9) == [[20, 21, 19, 20, 2, 1, 1]])
+        _ = table.advance(10)
+        table.bar(4, 30, trades: 3, reason: .late)
+        #expect(table.advance(11) == [])
+        #expect(table.machine.counters.late == 1)
+        #expect(table.machine.openWindows == 0)
+    }
+
+    @Test("without the finer bars that were withdrawn, and withdrawn itself when none is left")
+    func withdrawn() throws {
+        var table = try Table()
+        table.bar(3, 10)
+        table.bar(4, 20)
+        #expect(table.advance(5).count == 1)
+        table.bar(4, 0, trades: 0, flags: [.final, .withdrawn], reason: .bust)
+        #expect(table.advance(6) == [[10, 11, 9, 10, 1, 2, 2]])
+        table.bar(3, 0, trades: 0, flags: [.final, .withdrawn], reason: .bust)
+        #expect(table.advance(7) == [[2]])
+    }
+
+    @Test("beyond the limit the oldest bar is settled, and nothing of it is lost")
+    func limit() throws {
+        var table = try Table(unsettledMax: 2)
+        for start in 0..<4 { table.bar(Int64(start), 10 * Int64(start + 1)) }
+        #expect(table.machine.counters.settledEarly == 2)
+        table.bar(0, 99, reason: .late)
+        #expect(table.machine.counters.late == 1)
+        #expect(table.advance(5) == [[10, 41, 9, 40, 4, 4, 0]])
+    }
+}

@@ -1,0 +1,138 @@
+import Foundation
+import MarketModel
+import OperatorGraph
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import StreamCore
+import TapeCodec
+import TapeProtocol
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+/// Ticks on a real tape, their bars beside them, and both in a database by way of a real writer.
+struct ProveBench {
+    let bench: AcceptBench
+    let definition: GraphDefinition
+    private let folder: TemporaryFolder
+    private let writer: RunningService
+    private(set) var barCount = 0
+    private var barSources: [Partition: TestSource] = [:]
+
+    static let symbol = "AAPL"
+    static let start: Int64 = 1_700_000_000_000_000_000
+    private static let second: Int64 = 1_000_000_000
+
+    /// 400 trades of one symbol in 100 s.
+    init(_ name: String) throws {
+        var random = SeededRandom(seed: 5)
+        let values = (0..<400).map { _ in
+            Value(
+                price: Int64.random(in: 1...500, using: &random) * 10_000_000,
+                size: Int64.random(in: 1...500, using: &random) * 1_000_000)
+        }
+        try self.init(name, [(Self.symbol, values)])
+    }
+
+    /// A trade, four of which come in a second.
+    struct Value {
+        var price: Int64
+        var size: Int64
+    }
+
+    init(_ name: String, _ feeds: [(symbol: String, values: [Value])]) throws {
+        bench = try AcceptBench("prove_\(name)")
+        folder = try TemporaryFolder("prove")
+        definition = .simple(try BarSeriesSet(["1s", "1m"]))
+        writer = try bench.startWriter()
+        for (number, feed) in feeds.enumerated() { try publish(feed.symbol, feed.values, number) }
+        let trades = feeds.reduce(0) { $0 + $1.values.count }
+        let isStored = try eventually(within: 60) {
+            try bench.query("SELECT count(*) FROM bars") == "\(barCount)"
+                && bench.query("SELECT count(*) FROM trades") == "\(trades)"
+        }
+        try #require(isStored)
+        try writer.stop()
+    }
+
+    /// Trades of a source of their own, and what a graph makes of them.
+    private mutating func publish(_ name: String, _ values: [Value], _ number: Int) throws {
+        let symbol = try #require(Symbol(name))
+        let partition = bench.tape.names.partition(of: symbol)
+        let source = try #require(SourceName("test\(number)"))
+        var ticks = TestSource(bench.tape, partition, source: source)
+        _ = ticks.register(
+            SymbolDefinition(
+                symbol: symbol, provider: "test", since: Timestamp(nanoseconds: Self.start)))
+        var bars = try barSource(partition)
+        let index = bars.register(
+            SymbolDefinition(symbol: symbol, provider: "", since: .undefined, source: source))
+        var machine = GraphMachine(GraphProgram(definition))
+        var output = GraphOutput()
+        for start in stride(from: 0, to: values.count, by: 10) {
+            let end = min(start + 10, values.count)
+            for place in start..<end { ticks.append(Self.trade(values[place], place)) }
+            let time = Self.start + Int64(end) * Self.second / 4
+            let isLast = end == values.count
+            let sealed = ticks.seal(
+                watermark: Timestamp(nanoseconds: isLast ? time + 400 * Self.second : time))
+            try TestSource.put(
+                sealed.bytes, on: bench.tape.names.ticks(partition, source), of: bench.tape)
+            sealed.withBytes { _ = machine.take(sealed.header, $0, into: &output) }
+            guard !output.bars.isEmpty else { continue }
+            for var bar in output.bars {
+                bar.symbol = index
+                bars.append(bar)
+            }
+            barCount += output.bars.count
+            try bars.publish(watermark: sealed.header.watermark)
+            output.removeAll()
+        }
+        barSources[partition] = bars
+    }
+
+    private func barSource(_ partition: Partition) throws -> TestSource {
+        if let known = barSources[partition] { return known }
+        var bars = TestSource(bench.tape, partition, source: .operator, kind: .bars)
+        for series in definition.allSeries {
+            _ = bars.register(
+                SeriesDefinition(name: series.name, widthNanoseconds: series.widthNanoseconds))
+        }
+        return bars
+    }
+
+    private static func trade(_ value: Value, _ place: Int) -> Trade {
+        let time = Timestamp(nanoseconds: start + Int64(place) * second / 4)
+        return Trade(
+            header: TickHeader(symbol: 0, providerTime: time, receiveTime: time),
+            price: Price(raw: value.price), size: Quantity(raw: value.size))
+    }
+
+    struct Outcome {
+        let code: ExitCode
+        let json: JSONValue
+
+        func count(_ side: String, _ kind: String) -> Int64 {
+            json[side]?[kind]?.int.map { Int64($0) } ?? -1
+        }
+    }
+
+    /// `tapeline prove …`, as the program does it.
+    func prove(_ arguments: String...) throws -> Outcome {
+        let path = folder.file("\(UUID().uuidString).out")
+        let output = unsafe open(path, O_CREAT | O_WRONLY, 0o600)
+        defer { close(output) }
+        let command = try ProveCommand.parse(
+            [
+                "--from", "2023-11-14T22:13:00Z", "--to", "2023-11-14T22:20:00Z", "--json",
+            ] + arguments, now: Timestamp(nanoseconds: Self.start))
+        let run = ProveRun(command: command, terminal: Terminal(output: output, errors: output))
+        let deployment = try Deployment.find(
+            TapeTarget(), environment: bench.environment, executable: "/x")
+        let code = try run.run(deployment, definition, shutdown: ShutdownSignal())
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        return Outcome(code: code, json: try JSONValue.parse(text))
+    }
+}

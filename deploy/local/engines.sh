@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# engines.sh [SCRIPT [ARGUMENT...]]: puts the engines of engines.packages, with which tests and
+# benchmarks compare our bars, from the Python package index into .local/engines of the checkout,
+# and runs SCRIPT by a Python that knows them.
+#
+# What is there stays; two runs at once wait for each other; an interrupted run leaves nothing.
+# Status 3: the engines are not to be had here, because of the index or of this Python's version.
+set -euo pipefail
+umask 022
+# shellcheck disable=SC2034
+program=engines
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source-path=SCRIPTDIR
+. "$here/messages.sh"
+
+target=$(realpath -m "$here/../../.local/engines")
+megabytes_needed=2000
+
+python_with_pip() {
+    local python
+    for python in python3 /usr/bin/python3; do
+        if "$python" -m pip --version >/dev/null 2>&1; then command -v "$python"; return 0; fi
+    done
+    die "python3 with pip is missing: run deploy/local/prerequisites.sh"
+}
+
+python=$(python_with_pip)
+# Compiled parts are for one version of Python.
+stamp="made by deploy/local/engines.sh: $(
+    { "$python" --version; cat "$here/engines.packages"; } | sha256sum | cut -c 1-16
+)"
+
+is_ready() { [ "$(cat "$target/.stamp" 2>/dev/null)" = "$stamp" ]; }
+
+fetch() {
+    local started=$EPOCHREALTIME work=$target.new
+    [ "$(df -Pm "$(dirname "$target")" | awk 'NR == 2 { print $4 }')" -ge "$megabytes_needed" ] ||
+        die "$target needs $megabytes_needed MB on its disk"
+    rm -rf "$work"
+    say "fetching polars, nautilus_trader and bytewax (300 MB)"
+    if ! "$python" -m pip install --quiet --disable-pip-version-check --no-compile --retries 2 \
+        --timeout 20 --only-binary=:all: --requirement "$here/engines.packages" \
+        --target "$work" >"$target.log" 2>&1; then
+        say "cannot fetch them: $(grep -m 1 '^ERROR' "$target.log" || last_line "$target.log")"
+        exit 3
+    fi
+    printf '%s\n' "$stamp" >"$work/.stamp"
+    rm -rf "$target"
+    mv "$work" "$target"
+    say "the engines are there ($(seconds_since "$started") s)"
+}
+
+fetch_once() {
+    mkdir -p "$(dirname "$target")" || die "cannot make the folder of $target"
+    exec 9>"$target.lock"
+    flock --timeout 900 9 || die "another run has held $target for 15 minutes"
+    trap 'rm -rf "$target.new" "$target.log"' EXIT
+    trap 'exit 130' INT TERM HUP
+    # The other run may have made it meanwhile.
+    is_ready || fetch
+    exec 9>&-
+}
+
+# What a script prints is its own: words about the fetching go elsewhere.
+is_ready || fetch_once >&2
+if [ $# -gt 0 ]; then exec env PYTHONPATH="$target" "$python" "$@"; fi

@@ -8,8 +8,26 @@ public struct SourceName: Hashable, Sendable, BitwiseCopyable {
 
     /// Who derives: the source of everything on `md.bars.*`.
     public static let `operator` = SourceName(checked: "operator")
+    /// Who derives over all partitions: its packets stand beside the bars of partition 0, with
+    /// ordinals of their own.
+    public static let universe = SourceName(checked: "universe")
     /// What a person puts on the tape: its ticks are marked as backfilled, and it has no watermark.
     public static let manual = SourceName(checked: "manual")
+
+    /// How a reader of all partitions of bars keeps apart what it took of each: ordinals of bars
+    /// are dense per partition. On no packet.
+    public static func `operator`(of partition: Partition) -> SourceName {
+        SourceName(checked: "operator-\(partition.number)")
+    }
+
+    /// The partition of such a name.
+    public var partitionOfBars: Partition? {
+        let parts = text.split(separator: "-", omittingEmptySubsequences: false)
+        guard parts.count == 2, parts[0] == "operator", let number = Int(parts[1]),
+            number >= 0, number < Partition.countRange.upperBound, String(number) == parts[1]
+        else { return nil }
+        return Partition(number)
+    }
 
     /// The bytes in order, little endian, padded with zeros.
     public let words: Words

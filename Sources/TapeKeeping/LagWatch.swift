@@ -125,7 +125,7 @@ struct LagLoop {
                     names.tickStream(of: question.partition),
                     names.ticks(question.partition, question.source)
                 )
-            case .bars: (names.barStream, names.bars(question.partition))
+            case .bars: (names.barStream, names.derived(question.partition, question.source))
             }
         let message = try jetStream.firstMessage(
             stream: stream, from: question.sequence &+ 1, subject: subject)

@@ -83,8 +83,10 @@ struct StreamLook {
     // MARK: subjects
 
     private func subjects(_ readers: Readers) throws -> [PurgeFacts.Subject] {
-        let partitions = [String: Partition](
+        var partitions = [String: Partition](
             uniqueKeysWithValues: readers.partitions.map { ("\($0)", $0) })
+        // `all.universe`: those who read the bars of its partition read it, too.
+        partitions[SourceName.universe.text] = TapeNames.universeHome
         return try jetStream.subjects(stream: stream, matching: ">").keys.sorted().map { name in
             let tokens = name.split(separator: ".")
             let isWatermark = tokens.count > 1 && tokens[1] == "wm"

@@ -40,6 +40,53 @@ public struct TapeNames: Hashable, Sendable {
 
     public func bars(_ partition: Partition) -> String { "\(namespace).bars.\(partition)" }
 
+    /// Those of all partitions; a filter of readers.
+    public var allBars: String { "\(namespace).bars.*" }
+
+    // MARK: the universe
+
+    /// The share of the operators that works over all partitions: it reads `allBars` in the one
+    /// order of their stream. Its number is that behind the last partition.
+    public var universe: Partition { Partition(partitions) }
+
+    /// What is derived over all partitions: of the source `universe`.
+    public var universeValues: String { "\(namespace).all.\(SourceName.universe)" }
+
+    /// To whoever reads and stores it that is a second source of this partition's bars, on a
+    /// subject of its own.
+    public static let universeHome = Partition(0)
+
+    /// Where a share of the operators publishes, and as which source of which partition.
+    public func output(_ share: Partition) -> String {
+        share == universe ? universeValues : bars(share)
+    }
+
+    public func outputSource(_ share: Partition) -> SourceName {
+        share == universe ? .universe : .operator
+    }
+
+    public func outputPartition(_ share: Partition) -> Partition {
+        share == universe ? Self.universeHome : share
+    }
+
+    /// All that is derived of a partition, for who stores it.
+    public func derived(_ partition: Partition) -> [String] {
+        partition == Self.universeHome
+            ? [bars(partition), universeValues] : [bars(partition)]
+    }
+
+    /// Where the derived records of a source stand.
+    public func derived(_ partition: Partition, _ source: SourceName) -> String {
+        source == .universe ? universeValues : bars(partition)
+    }
+
+    /// What a share of the operators reads.
+    public func inputStream(_ share: Partition) -> String {
+        share == universe ? barStream : tickStream(of: share)
+    }
+
+    // MARK: watermarks
+
     public func watermarks(stream: Int, _ source: SourceName) -> String {
         "\(namespace).wm.\(stream).\(source)"
     }
@@ -104,7 +151,9 @@ public struct TapeNames: Hashable, Sendable {
         return own.map { ticks(Partition($0)) } + [watermarks(stream: index)]
     }
 
-    public var barStreamSubjects: [String] { (0..<partitions).map { bars(Partition($0)) } }
+    public var barStreamSubjects: [String] {
+        (0..<partitions).map { bars(Partition($0)) } + [universeValues]
+    }
 
     // MARK: dead letters
 

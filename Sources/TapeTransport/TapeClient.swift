@@ -61,7 +61,8 @@ public final class TapeClient: Sendable {
 
     // MARK: streams
 
-    /// Makes the stream, or checks that the one that is there was made the same way.
+    /// Makes the stream, or checks that the one that is there was made the same way. One of an
+    /// earlier version may lack subjects, and gets them.
     public func ensureStream(
         _ name: String, subjects: [String], bytesMax: Int64
     ) throws(TapeError) {
@@ -70,7 +71,7 @@ public final class TapeClient: Sendable {
         // Message ids are not used: order and doubles are settled by compare-and-set.
         wanted.duplicateWindow = .seconds(1)
         do throws(JetStreamError) {
-            _ = try jetStream.createStream(wanted)
+            _ = try jetStream.createOrExtendStream(wanted)
         } catch {
             throw TapeError(making: error)
         }

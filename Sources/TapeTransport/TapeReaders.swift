@@ -16,11 +16,25 @@ public final class TapeReaders {
         public let partition: Partition
         public let stream: String
         public let filters: [String]
+        /// The packets are bars of many partitions, in the one order of their stream. To the
+        /// position each partition is a source of its own, `SourceName.operator(of:)`.
+        public let spansPartitions: Bool
 
-        public init(partition: Partition, stream: String, filters: [String]) {
+        public init(
+            partition: Partition, stream: String, filters: [String], spansPartitions: Bool = false
+        ) {
             self.partition = partition
             self.stream = stream
             self.filters = filters
+            self.spansPartitions = spansPartitions
+        }
+
+        /// The packet as the reader's position counts it.
+        func counted(_ header: PacketHeader) -> PacketHeader {
+            guard spansPartitions else { return header }
+            var counted = header
+            counted.source = .operator(of: header.partition)
+            return counted
         }
     }
 
@@ -200,7 +214,8 @@ public final class TapeReaders {
                 try takesDamaged ? PacketReader.header(of: bytes) : PacketReader.validate(bytes)
             }
             let verdict = readers[reader].machine.packet(
-                header, delivery, now: clock.monotonic().nanoseconds, into: &effects)
+                readers[reader].input.counted(header), delivery, now: clock.monotonic().nanoseconds,
+                into: &effects)
             // Before the owner has its turn: it may close and open readers itself.
             carryOut(reader)
             guard verdict == .deliver else { return }

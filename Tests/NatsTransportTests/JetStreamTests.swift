@@ -55,6 +55,29 @@ import Testing
         #expect(try fixture.jetStream.streamInfo("S")?.lastSequence == 3)
     }
 
+    @Test("a stream that lacks subjects gets them, and one that differs otherwise stays")
+    func extended() throws {
+        let fixture = try Fixture()
+        var wanted = StreamConfiguration(name: "S", subjects: ["s.>", "t.1"])
+        wanted.metadata = ["made": "by a test"]
+        // Metadata is a difference of its own.
+        #expect(throws: JetStreamError.self) {
+            try fixture.jetStream.createOrExtendStream(wanted)
+        }
+        wanted.metadata = [:]
+        let info = try fixture.jetStream.createOrExtendStream(wanted)
+        #expect(Set(info.configuration.subjects) == ["s.>", "t.1"])
+        #expect(
+            try fixture.publish("a", to: "t.1", expected: 0)
+                == .stored(sequence: 1, duplicate: false))
+        // Nothing is taken away.
+        wanted.subjects = ["t.1"]
+        #expect(throws: JetStreamError.self) {
+            try fixture.jetStream.createOrExtendStream(wanted)
+        }
+        #expect(try fixture.jetStream.streamInfo("S")?.configuration.subjects.count == 2)
+    }
+
     @Test("a message id that comes twice is a duplicate")
     func duplicate() throws {
         let fixture = try Fixture()

@@ -1,4 +1,5 @@
 import MarketModel
+import OperatorGraph
 import ServiceRuntime
 import ServiceTestSupport
 import TapeProtocol
@@ -14,15 +15,19 @@ struct TestWorker {
     let report = OperatorReport()
     let member: TestMember
 
-    /// It takes these partitions at once; nil: all.
+    /// It takes these partitions at once; nil: all of ticks. `graph`: another one than the
+    /// environment says.
     init(
-        _ tape: TestTape, _ environment: [String: String] = [:], takes partitions: [Int]? = nil
+        _ tape: TestTape, _ environment: [String: String] = [:], takes partitions: [Int]? = nil,
+        graph: GraphDefinition? = nil
     ) throws {
         self.tape = tape
         member = TestMember(takes: partitions ?? Array(0..<tape.names.partitions))
         service = try TestService(
             Main.description, tape.environment.merging(environment) { $1 })
-        settings = try OperatorSettings(service.context.configuration)
+        var settings = try OperatorSettings(service.context.configuration)
+        if let graph { settings.program = GraphProgram(graph) }
+        self.settings = settings
     }
 
     /// Runs it on a client that the test may close: to the worker that is a kill.

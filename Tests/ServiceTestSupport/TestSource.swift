@@ -59,7 +59,7 @@ public struct TestSource {
         let packet = seal(watermark: watermark)
         let subject =
             packet.header.kind == .bars
-            ? tape.names.bars(partition) : tape.names.ticks(partition, source)
+            ? tape.names.derived(partition, source) : tape.names.ticks(partition, source)
         return try Self.put(packet.bytes, on: subject, of: tape)
     }
 

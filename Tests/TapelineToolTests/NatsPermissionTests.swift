@@ -61,6 +61,12 @@ struct NatsPermissionTests {
         ("gateway", "$JS.API.CONSUMER.CREATE.MD_TICKS_0.c", "{}", false),
         ("operator", "$JS.API.STREAM.CREATE.MD_BARS", createStream("MD_BARS", "md.bars.*"), true),
         ("operator", "md.bars.0", "x", true),
+        ("operator", "md.all.universe", "x", true),
+        ("operator", "md.head.universe", "{}", true),
+        ("operator", "$JS.API.STREAM.UPDATE.MD_BARS", createStream("MD_BARS", "md.bars.*"), true),
+        ("operator", "$JS.API.STREAM.UPDATE.MD_TICKS_0", "{}", false),
+        ("gateway", "md.all.universe", "x", false),
+        ("writer", "md.all.universe", "x", false),
         (
             "operator", "$JS.API.CONSUMER.CREATE.MD_TICKS_0.c",
             """

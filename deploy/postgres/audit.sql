@@ -127,8 +127,9 @@ WITH stored AS (
     FROM bars
     GROUP BY partition
 ), others AS (
-    -- Late ticks, and what this version does not know, have ordinals of the same stream.
-    SELECT partition, count(*) AS others, count(DISTINCT ordinal) AS other_ordinals
+    -- Late ticks, and what this version does not know, have ordinals of the same stream. What is
+    -- derived over all partitions is a source of its own, with ordinals of its own.
+    SELECT partition, count(*) AS others, count(DISTINCT (source, ordinal)) AS other_ordinals
     FROM stored_ordinals
     WHERE input = 'bars'
     GROUP BY partition

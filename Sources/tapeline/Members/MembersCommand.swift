@@ -1,5 +1,6 @@
 import MembershipTransport
 import ServiceRuntime
+import TapeProtocol
 import TapeTransport
 
 /// `tapeline members`: who is there, and who owns what.
@@ -24,7 +25,8 @@ struct MembersCommand: Equatable, Sendable {
         } catch {
             throw .unreachable("the members cannot be asked: \(error)")
         }
-        let table = MembersTable(members: directory.members, owners: directory.owners)
+        let table = MembersTable(
+            members: directory.members, owners: directory.owners, universe: client.names.universe)
         if asJSON {
             terminal.line(table.json())
         } else {

@@ -12,6 +12,8 @@ struct MembersTable {
     let members: [GroupDirectory.Member]
     /// By group and partition.
     let owners: [GroupDirectory.Owner]
+    /// What the operators' share over all partitions is called; nil: it is not known.
+    var universe: Partition?
 
     var groups: [GroupName] {
         Set(members.map(\.group) + owners.map(\.group)).sorted { $0.text < $1.text }
@@ -38,16 +40,22 @@ struct MembersTable {
             lines += own.map {
                 Self.memberLine(
                     $0.member.text, $0.state.rawValue, "\($0.rank)", $0.since.short,
-                    NumberRanges.text($0.held.map(\.number)))
+                    NumberRanges.shares($0.held.map(\.number), universe: universe(of: group)))
             }
         }
         let shares = shares(of: group)
         guard !shares.isEmpty else { return lines + ["  no partition has an owner on record"] }
         lines.append(Self.ownerLine("OWNER", "EPOCH", "SINCE", "PARTITIONS"))
         lines += shares.map {
-            Self.ownerLine($0.shown, $0.epochs, $0.since.short, NumberRanges.text($0.partitions))
+            Self.ownerLine(
+                $0.shown, $0.epochs, $0.since.short,
+                NumberRanges.shares($0.partitions, universe: universe(of: group)))
         }
         return lines
+    }
+
+    private func universe(of group: GroupName) -> Partition? {
+        group == .operators ? universe : nil
     }
 
     private static func memberLine(

@@ -72,10 +72,12 @@ struct PartitionRebuild: Equatable, Sendable {
     func run(
         _ deployment: Deployment, shutdown: ShutdownSignal, _ terminal: Terminal
     ) throws(ToolError) -> ExitCode {
-        for partition in partitions where partition.number >= deployment.names.partitions {
+        let universe = deployment.names.universe
+        for partition in partitions where partition > universe {
             throw .usage(
                 "partition \(partition) is not there: \(deployment.names.partitions) partitions, "
-                    + "from 0 to \(deployment.names.partitions - 1)")
+                    + "from 0 to \(deployment.names.partitions - 1), and \(universe) for what "
+                    + "works over all of them")
         }
         for line in Self.explanation(partitions, deployment.title) { terminal.line(line) }
         guard try Confirmation.ask("Rebuild?", isGiven: isConfirmed, terminal) else {

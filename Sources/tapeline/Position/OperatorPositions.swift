@@ -13,10 +13,19 @@ struct OperatorPositions {
 
     let client: TapeClient
 
+    /// Of the share over all partitions, too; nil: nothing of it stands.
+    func positions() throws -> [GroupPosition] {
+        let all = try (0..<client.names.partitions).map { try position(Partition($0)) }
+        let universe = try position(client.names.universe)
+        return universe.packet == nil ? all : all + [universe]
+    }
+
     func position(_ partition: Partition) throws -> GroupPosition {
-        var position = GroupPosition(group: .operator, input: .ticks, partition: partition)
+        var position = GroupPosition(
+            group: .operator, input: partition == client.names.universe ? .bars : .ticks,
+            partition: partition)
         let stream = client.names.barStream
-        let subject = client.names.bars(partition)
+        let subject = client.names.output(partition)
         var message = try client.jetStream.lastMessage(stream: stream, subject: subject)
         var steps = 0
         while let found = message, steps < Self.stepsMax {

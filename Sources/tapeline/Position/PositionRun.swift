@@ -12,7 +12,7 @@ struct PositionRun {
 
     func run(_ deployment: Deployment) throws(ToolError) -> ExitCode {
         for partition in command.partitions
-        where partition.number >= deployment.names.partitions {
+        where partition > deployment.names.universe {
             throw .usage(
                 "partition \(partition) is not there: there are "
                     + "\(deployment.names.partitions), from 0 on")
@@ -75,9 +75,7 @@ struct PositionRun {
             terminal.problem("the writer's positions are left out: POSTGRES_HOST is not set")
         }
         if command.group != .writer {
-            let operators = OperatorPositions(client: client)
-            positions += try (0..<deployment.names.partitions)
-                .map { try operators.position(Partition($0)) }
+            positions += try OperatorPositions(client: client).positions()
         }
         return positions.filter(command.wants)
     }

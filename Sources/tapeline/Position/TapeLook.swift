@@ -71,9 +71,14 @@ struct TapeLook {
     private func subjects(
         _ position: GroupPosition, _ stream: String
     ) throws -> [SourceName: String] {
-        // The bars of a partition have one subject and one source.
+        // Each of them has one subject.
         guard position.input == .ticks else {
-            return [.operator: names.bars(position.partition)]
+            let isHome = position.partition == TapeNames.universeHome
+            let sources: [SourceName] = isHome ? [.operator, .universe] : [.operator]
+            return Dictionary(
+                uniqueKeysWithValues: sources.map {
+                    ($0, names.derived(position.partition, $0))
+                })
         }
         let found = try client.jetStream.subjects(
             stream: stream, matching: names.ticks(position.partition))

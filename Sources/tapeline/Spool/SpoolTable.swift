@@ -143,6 +143,13 @@ enum NumberRanges {
                 : "\(part.lowerBound)\(part.count == 2 ? "," : "-")\(part.upperBound)"
         }.joined(separator: ",")
     }
+
+    /// What a group shares out: the share behind the last partition works over all of them.
+    static func shares(_ numbers: some Sequence<Int>, universe: Partition?) -> String {
+        guard let universe, numbers.contains(universe.number) else { return text(numbers) }
+        let others = text(numbers.filter { $0 != universe.number })
+        return others.isEmpty ? "all" : "\(others),all"
+    }
 }
 
 extension Timestamp {

@@ -34,7 +34,8 @@ UNION ALL
 SELECT 'ticks', source, partition, ordinal FROM fundamentals
 UNION ALL
 -- Providers give some, and operators compute others.
-SELECT CASE source WHEN 'operator' THEN 'bars' ELSE 'ticks' END, source, partition, ordinal
+SELECT CASE WHEN source IN ('operator', 'universe') THEN 'bars' ELSE 'ticks' END, source, partition,
+    ordinal
 FROM indicators
 UNION ALL
 SELECT 'ticks', source, partition, ordinal FROM provider_bars

@@ -31,12 +31,14 @@ struct Main {
     static func run(_ context: ServiceContext) throws -> ExitCode {
         let tape = try TapeSettings(context.configuration)
         let settings = try OperatorSettings(context.configuration)
+        try settings.requireFit(tape.names)
         let report = OperatorReport()
         context.operations.addStatusSection("operator") { report.write(into: &$0) }
         context.readiness.set(ReadinessPart.tape, "the tape is not open yet")
         let client = try TapeClient.open(tape, context: context) { client throws(TapeError) in
             try client.ensureBarStream(bytesMax: settings.streamBytesMax)
-            try GroupRegistry.make(client).register(.operators, reads: [.ticks])
+            try GroupRegistry.make(client).register(
+                .operators, reads: settings.reads(of: tape.names))
             for stream in 0..<TapeNames.tickStreams {
                 try client.requireStream(tape.names.tickStream(stream))
             }
@@ -52,7 +54,9 @@ struct Main {
         let worker = try Worker(
             settings, client: client, context: context, report: report, live: live)
         let member = try GroupMember(
-            try membership(context.configuration, operationsPort: context.operations.port),
+            try membership(
+                context.configuration, shares: settings.shares(of: tape.names),
+                operationsPort: context.operations.port),
             tape: tape, context: context, ports: [worker.port])
         defer { member.close() }
         context.operations.addStatusSection("membership") { member.write(into: &$0) }
@@ -61,11 +65,11 @@ struct Main {
 
     /// Only workers of the newest definition get partitions.
     private static func membership(
-        _ configuration: Configuration, operationsPort: UInt16
+        _ configuration: Configuration, shares: Int, operationsPort: UInt16
     ) throws -> GroupMember.Settings {
         try GroupMember.Settings(
             configuration, group: .operators,
-            partitions: TapeSettings(configuration).names.partitions,
+            partitions: shares,
             rank: UInt64(configuration.integer("OPERATOR_GENERATION")),
             operationsPort: operationsPort)
     }

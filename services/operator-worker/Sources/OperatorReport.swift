@@ -11,6 +11,8 @@ import TapeCodec
 final class OperatorReport: Sendable {
     struct Line: Sendable {
         let partition: Partition
+        /// It works over all partitions.
+        let isOverAll: Bool
         let stage: String
         let epoch: UInt64
         /// Who had it before.
@@ -39,10 +41,11 @@ final class OperatorReport: Sendable {
 
         init(
             _ slot: PartitionSlot, epoch: UInt64, input: TapePosition?, problem: String?,
-            now: Int64, repair: RepairReading? = nil
+            now: Int64, repair: RepairReading? = nil, isOverAll: Bool = false
         ) {
             let core = slot.core
             partition = slot.partition
+            self.isOverAll = isOverAll
             stage = slot.stage.name
             previous = slot.claim?.previous
             way = slot.way
@@ -51,8 +54,8 @@ final class OperatorReport: Sendable {
             self.epoch = epoch
             self.input = input
             self.problem = problem
-            symbols = core?.machine.symbols.count ?? 0
-            openWindows = core?.machine.openWindows ?? 0
+            symbols = core?.universe?.symbols ?? core?.machine.symbols.count ?? 0
+            openWindows = core?.universe?.openWindows ?? core?.machine.openWindows ?? 0
             watermark = core?.watermark ?? SourceTable.noWatermark
             outputOrdinal = (core?.ledger.nextOrdinal ?? 1) - 1
             published = core?.published ?? 0
@@ -80,6 +83,7 @@ final class OperatorReport: Sendable {
     private func write(_ line: Line, into json: inout JSONWriter) {
         json.object { json in
             json.member("partition", line.partition.number)
+            json.member("scope", line.isOverAll ? "all" : "partition")
             json.member("stage", line.stage)
             json.member("epoch", line.epoch)
             json.key("previous_owner")

@@ -3,6 +3,7 @@ import Primitives
 import ServiceRuntime
 import StreamCore
 import TapeCodec
+import TapeProtocol
 import TapeTransport
 import Telemetry
 
@@ -64,30 +65,40 @@ extension Worker {
                 OperatorReport.Line(
                     slot, epoch: publisher.epoch(lane: slot.lane),
                     input: readers.position(slot.reader), problem: problem?.text, now: now,
-                    repair: repairing.flatMap { $0.slot == slot.reader ? $0 : nil }))
+                    repair: repairing.flatMap { $0.slot == slot.reader ? $0 : nil },
+                    isOverAll: slot.partition == client.names.universe))
         }
         // From here on the partitions speak for themselves.
         context.readiness.set(ReadinessPart.tape, publisher.trouble)
         metrics.update(lines, program: settings.program)
         report.update(lines)
-        positions.tell(now: now) { slots.compactMap(told) }
-        heads.tell(now: now) { slots.compactMap(head) }
+        let universe = client.names.universe
+        positions.tell(now: now) { slots.flatMap { told($0) } }
+        heads.tell(now: now) { slots.filter { $0.partition != universe }.compactMap(head) }
+        universeHeads.tell(now: now) {
+            slots.filter { $0.partition == universe }.compactMap(head)
+        }
     }
 
     private func head(_ slot: PartitionSlot) -> TapeHead? {
         guard slot.openedAt != nil else { return nil }
         return TapeHead(
-            partition: slot.partition, epoch: publisher.epoch(lane: slot.lane),
+            partition: client.names.outputPartition(slot.partition),
+            epoch: publisher.epoch(lane: slot.lane),
             lastOrdinal: publisher.nextOrdinal(lane: slot.lane) - 1, sequence: slot.headSequence)
     }
 
     /// Of a partition that is on its way to work, its owner before has told.
-    private func told(_ slot: PartitionSlot) -> ReaderPosition? {
-        guard slot.isOwned, slot.core != nil else { return nil }
-        return readers.position(slot.reader).map {
-            ReaderPosition(
-                partition: slot.partition, input: .ticks, sequence: $0.sequence,
-                durable: slot.durable, sources: $0.sources, proof: ReaderPosition.Proof($0))
+    private func told(_ slot: PartitionSlot) -> [ReaderPosition] {
+        guard slot.isOwned, slot.core != nil, let position = readers.position(slot.reader) else {
+            return []
         }
+        guard slot.partition != client.names.universe else { return told(slot, at: position) }
+        return [
+            ReaderPosition(
+                partition: slot.partition, input: .ticks, sequence: position.sequence,
+                durable: slot.durable, sources: position.sources,
+                proof: ReaderPosition.Proof(position))
+        ]
     }
 }

@@ -41,6 +41,7 @@ final class Worker {
     let report: OperatorReport
     let positions: PositionTeller
     let heads: HeadTeller
+    let universeHeads: HeadTeller
     var reportedAt = Int64.min
     /// What is read again at the moment, by whom that was last, and when the next one may begin.
     var repairing: RepairReading?
@@ -65,9 +66,10 @@ final class Worker {
         self.live = live
         metrics = OperatorMetrics(context.telemetry.metrics)
         positions = try PositionTeller(client, group: "operator")
+        universeHeads = HeadTeller(client, source: .universe, input: .bars)
         heads = HeadTeller(client, source: .operator, input: .bars)
         let mailbox = mailbox
-        let partitions = (0..<client.names.partitions).map { Partition($0) }
+        let partitions = (0..<settings.shares(of: client.names)).map { Partition($0) }
         // A full mailbox wakes its thread by what is in it.
         port = OwnershipPort(partitions: partitions) { _ = mailbox.send(.wake) }
         client.notify(mailbox)
@@ -83,17 +85,13 @@ final class Worker {
     private func add(_ partition: Partition) {
         let names = client.names
         let lane = publisher.addLane(
-            subject: names.bars(partition), stream: names.barStream,
-            builder: PacketBuilder(kind: .bars, partition: partition, source: .operator),
+            subject: names.output(partition), stream: names.barStream,
+            builder: PacketBuilder(
+                kind: .bars, partition: names.outputPartition(partition),
+                source: names.outputSource(partition)),
             marking: PublisherLane.Marking(
                 definition: settings.definition, generation: settings.generation))
-        let reader = readers.add(
-            TapeReaders.Input(
-                partition: partition, stream: names.tickStream(of: partition),
-                filters: [
-                    names.ticks(partition),
-                    names.watermarks(stream: names.streamIndex(of: partition)),
-                ]))
+        let reader = readers.add(input(partition))
         slotOfPartition[partition] = slots.count
         slots.append(PartitionSlot(partition: partition, reader: reader, lane: lane))
     }

@@ -12,7 +12,7 @@ import Telemetry
 /// Reads the tape for all workers: one thread with the readers of every partition and the
 /// membership's port.
 ///
-///     readers (ticks and bars of each partition) -> lane of the partition's worker
+///     readers (ticks and all that is derived of each partition) -> lane of the partition's worker
 ///
 /// It never waits for a worker and never asks the database. What is to be read, and from where,
 /// workers say by their lanes when they have claimed it.
@@ -81,7 +81,7 @@ final class Intake {
                 filters: [names.ticks(partition)]))
         let bars = readers.add(
             TapeReaders.Input(
-                partition: partition, stream: names.barStream, filters: [names.bars(partition)]))
+                partition: partition, stream: names.barStream, filters: names.derived(partition)))
         precondition([ticks, bars] == InputNumber.both(of: partition), "readers are inputs")
         inputs += [IntakeInput(), IntakeInput()]
         let lane = partition.number % lanes.count

@@ -90,10 +90,14 @@ struct CheckpointDesk {
     }
 
     private func blank(_ partition: Partition) -> RecoverySituation {
-        RecoverySituation(
+        var situation = RecoverySituation(
             partition: partition, definition: settings.definition,
             generation: settings.generation, program: settings.program,
             definitionKey: settings.definitionKey)
+        if partition == client.names.universe {
+            situation.universe = settings.universe(of: client.names)
+        }
+        return situation
     }
 
     /// Whether the partition may be taken: others wait until its marker stands, so this asks for
@@ -121,7 +125,7 @@ struct CheckpointDesk {
         var found = blank(partition)
         found.stored = try store.load(
             definition: settings.definition, generation: settings.generation,
-            program: settings.program)
+            program: settings.program, universe: found.universe)
         found.laneOrdinal = lane.ordinal
         found.laneEpoch = lane.epoch
         found.isRebuildRequested = try store.isRebuildRequested()
@@ -130,7 +134,7 @@ struct CheckpointDesk {
             telemetry.emit(CheckpointDamaged(partition: partition, reason: sentence))
         }
         if found.needsInput {
-            found.streamCreated = try tape.created(ticksOf: partition)
+            found.streamCreated = try tape.created(inputOf: partition)
             found.isInputThere = try tape.holds(found.standing?.input, of: partition)
         }
         return found
@@ -159,7 +163,7 @@ struct CheckpointDesk {
             var found: [Partition] = []
             for key in try bucket.keys(CheckpointKeys.requests) {
                 guard let number = CheckpointKeys.partition(ofRequest: key),
-                    number < client.names.partitions, try bucket.get(key) != nil
+                    number < settings.shares(of: client.names), try bucket.get(key) != nil
                 else { continue }
                 found.append(Partition(number))
             }

@@ -67,7 +67,8 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
 
     /// The head, and the newest checkpoint of these settings whose parts are whole.
     mutating func load(
-        definition: UInt64, generation: UInt32, program: GraphProgram
+        definition: UInt64, generation: UInt32, program: GraphProgram,
+        universe: UniverseProgram? = nil
     ) throws(CheckpointFailure) -> StoredCheckpoints {
         var found = StoredCheckpoints()
         known = nil
@@ -76,7 +77,7 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         guard let head = now.head, head.generation == generation, head.definition == definition
         else { return found }
         for entry in head.entries {
-            if let candidate = try candidate(entry, head, program, &found.damage) {
+            if let candidate = try candidate(entry, head, program, universe, &found.damage) {
                 found.candidate = candidate
                 return found
             }
@@ -106,7 +107,7 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
 
     private func candidate(
         _ entry: CheckpointHead.Entry, _ head: CheckpointHead, _ program: GraphProgram,
-        _ damage: inout [String]
+        _ universe: UniverseProgram?, _ damage: inout [String]
     ) throws(CheckpointFailure) -> StoredCheckpoints.Candidate? {
         let number = entry.manifest.number
         var parts: [[UInt8]] = []
@@ -117,9 +118,9 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         }
         do throws(CheckpointError) {
             let bytes = try entry.manifest.assemble(parts)
-            let (checkpoint, machine) = try bytes.withRawSpan { span throws(CheckpointError) in
+            let (checkpoint, state) = try bytes.withRawSpan { span throws(CheckpointError) in
                 try OperatorCheckpoint.restore(span) { span throws(CheckpointError) in
-                    try GraphMachine(program, restoring: span)
+                    try StoredCheckpoints.State(program, universe, restoring: span)
                 }
             }
             guard checkpoint.definition == head.definition,
@@ -130,7 +131,8 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
                 return nil
             }
             return StoredCheckpoints.Candidate(
-                number: number, output: checkpoint.output, input: input, machine: machine)
+                number: number, output: checkpoint.output, input: input,
+                machine: state.machine, universe: state.universe)
         } catch {
             damage.append("checkpoint \(number): \(error)")
             return nil
@@ -332,6 +334,25 @@ struct StoredCheckpoints: Sendable {
         var output: OutputLedger.Standing?
         var input: CheckpointInput
         var machine: GraphMachine
+        var universe: UniverseMachine?
+    }
+
+    /// What a share computes by: that of all partitions has a machine of its own.
+    fileprivate struct State {
+        let machine: GraphMachine
+        let universe: UniverseMachine?
+
+        init(
+            _ program: GraphProgram, _ universe: UniverseProgram?, restoring bytes: RawSpan
+        ) throws(CheckpointError) {
+            guard let universe else {
+                machine = try GraphMachine(program, restoring: bytes)
+                self.universe = nil
+                return
+            }
+            machine = GraphMachine(program)
+            self.universe = try UniverseMachine(universe, restoring: bytes)
+        }
     }
 }
 

@@ -27,7 +27,7 @@ final class CheckpointThreads: Sendable {
         _ client: TapeClient, settings: OperatorSettings, telemetry: TelemetryHub,
         mailbox: TapeMailbox
     ) throws(ServiceError) {
-        let partitions = client.names.partitions
+        let partitions = settings.shares(of: client.names)
         // A look and a write for each partition, and some that an older round asked for.
         jobs = (0..<min(Self.threadsMax, partitions)).map { _ in
             Mailbox(capacity: 4 * partitions + 16)

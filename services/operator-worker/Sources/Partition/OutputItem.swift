@@ -17,13 +17,25 @@ extension PartitionOperator {
     /// In the order in which it is published: bars, then late ticks, then values.
     mutating func keepOutput(isHidden: Bool, isRepair: Bool = false) {
         if isHidden {
-            unpublished += UInt64(output.bars.count)
+            unpublished += UInt64(output.bars.count + values.count)
         } else {
             for bar in output.bars { record(bar, isRepair: isRepair) }
             for late in output.late { record(late) }
             for value in output.values { record(value) }
+            for value in values { record(value) }
         }
         output.removeAll()
+        values.removeAll(keepingCapacity: true)
+    }
+
+    /// Of no single symbol: what is derived over all partitions.
+    private mutating func record(_ value: IndicatorValue) {
+        if let publishFrom, value.periodStart < publishFrom {
+            unpublished += 1
+            return
+        }
+        revised += value.revision > 0 ? 1 : 0
+        keep(.value(value), ledger.record(value, symbol: nil))
     }
 
     private mutating func record(_ closed: Bar, isRepair: Bool) {

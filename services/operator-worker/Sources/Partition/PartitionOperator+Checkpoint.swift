@@ -48,7 +48,13 @@ extension PartitionOperator {
             output: ledger.computed, sequence: position?.sequence ?? 0, bytes: [])
         image.isBase = phase == .keeping
         image.endsRequest = image.isBase && base?.endsRequest ?? false
-        try checkpoint.encode(into: &image.bytes) { machine.encode(into: &$0) }
+        try checkpoint.encode(into: &image.bytes) { bytes in
+            if let universe {
+                universe.encode(into: &bytes)
+            } else {
+                machine.encode(into: &bytes)
+            }
+        }
         return image
     }
 

@@ -50,6 +50,9 @@ struct PartitionOperator {
     /// Of the inputs whose output is in the outbox. Never longer than that.
     var ends: [InputEnd] = []
     var output = GraphOutput()
+    /// Of the share that works over all partitions: what computes in the machine's place.
+    private(set) var universe: UniverseMachine?
+    var values: [IndicatorValue] = []
     /// While it is there no packet is taken.
     var repair: RepairAgenda?
     /// Ranges that reach too far; emptied by whoever tells it. One packet's at most.
@@ -92,6 +95,7 @@ struct PartitionOperator {
         self.partition = partition
         self.settings = settings
         machine = beginning.machine
+        universe = beginning.universe
         ledger = OutputLedger(after: beginning.output, standing: beginning.standing)
         packedChecksum = beginning.standing?.checksum ?? 0
         acknowledged = beginning.standing?.ordinal ?? 0
@@ -103,10 +107,13 @@ struct PartitionOperator {
         if let told = beginning.told { complete = told.isBehind(position) ? told : position }
         toldPosition = complete?.sequence ?? 0
         packedWatermark = beginning.watermark
-        laneSeries = settings.program.series.map {
-            lane.register(
-                SeriesDefinition(name: $0.name, widthNanoseconds: $0.widthNanoseconds))
-        }
+        laneSeries =
+            beginning.universe != nil
+            ? []
+            : settings.program.series.map {
+                lane.register(
+                    SeriesDefinition(name: $0.name, widthNanoseconds: $0.widthNanoseconds))
+            }
         if case .base(let base) = beginning.way {
             self.base = base
             phase = base.end.map { .building(until: $0) } ?? base.next
@@ -133,7 +140,7 @@ struct PartitionOperator {
     var isCaughtUp: Bool { phase == .working && ledger.isPastStanding }
 
     /// The least of its sources' watermarks; the bars up to it are out.
-    var watermark: Timestamp { machine.watermark }
+    var watermark: Timestamp { universe?.watermark ?? machine.watermark }
 
     // MARK: input
 
@@ -146,7 +153,7 @@ struct PartitionOperator {
         if !hasBegun, header.kind == .ticks, header.tickCount > 0, header.source != .manual {
             begin(header, packet)
         }
-        guard machine.take(header, packet, into: &output) else {
+        guard compute(header, packet) else {
             stopped = "more sources feed this partition than the limit allows"
             return
         }
@@ -161,6 +168,14 @@ struct PartitionOperator {
             ask(forRepairOf: dirty, at: position, isHidden: isBuilding)
         }
         if !isRepairing { endInput() }
+    }
+
+    private mutating func compute(_ header: PacketHeader, _ packet: RawSpan) -> Bool {
+        guard universe == nil else {
+            universe?.take(header, packet, into: &values)
+            return true
+        }
+        return machine.take(header, packet, into: &output)
     }
 
     /// The bars up to the end of the line before are out.

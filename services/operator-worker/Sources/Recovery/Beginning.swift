@@ -8,6 +8,8 @@ import TapeCodec
 struct Beginning: Sendable {
     var way: Way
     var machine: GraphMachine
+    /// Of the share that works over all partitions; then `machine` stays as it is.
+    var universe: UniverseMachine?
     /// The end of the output that the machine's input made.
     var output: OutputLedger.Standing?
     /// The end of the output on the tape.

@@ -12,6 +12,8 @@ struct RecoverySituation: Sendable {
     var definition: UInt64
     var generation: UInt32
     var program: GraphProgram
+    /// Of the share that works over all partitions.
+    var universe: UniverseProgram?
     /// The key that says what is computed: for people.
     var definitionKey = "OPERATOR_SERIES"
 
@@ -76,6 +78,10 @@ extension RecoverySituation {
     var recovery: Recovery {
         guard case .begin(var beginning) = decision else { return decision }
         if let told = standing?.watermark, told.isDefined { beginning.watermark = told }
+        if let universe {
+            let restored = beginning.way == .checkpoint ? stored.candidate?.universe : nil
+            beginning.universe = restored ?? UniverseMachine(universe)
+        }
         switch beginning.way {
         case .start, .checkpoint: beginning.told = standing?.input
         case .base: break

@@ -20,7 +20,7 @@ struct TapeLook {
     func last(of partition: Partition) throws -> (LastPacket?, generation: UInt32?) {
         let names = client.names
         let last = try client.lastPacket(
-            stream: names.barStream, subject: names.bars(partition))
+            stream: names.barStream, subject: names.output(partition))
         guard let last else { return (nil, nil) }
         let generation =
             last.marker?.generation
@@ -32,7 +32,7 @@ struct TapeLook {
     /// stands last.
     func end(of partition: Partition) throws -> (StandingOutput?, markerGeneration: UInt32?) {
         let names = client.names
-        let subject = names.bars(partition)
+        let subject = names.output(partition)
         guard let last = try client.lastPacket(stream: names.barStream, subject: subject) else {
             return (nil, nil)
         }
@@ -47,18 +47,18 @@ struct TapeLook {
         return (standing, marker?.generation)
     }
 
-    func created(ticksOf partition: Partition) throws -> Timestamp? {
-        try jetStream.streamInfo(client.names.tickStream(of: partition))?.created
+    func created(inputOf partition: Partition) throws -> Timestamp? {
+        try jetStream.streamInfo(client.names.inputStream(partition))?.created
     }
 
-    /// Whether the very packet of this position stands on the tape of the partition's ticks.
+    /// Whether the very packet of this position stands on the tape of the partition's input.
     func holds(_ position: TapePosition?, of partition: Partition) throws -> Bool {
-        guard let position, try created(ticksOf: partition) == position.streamCreated else {
+        guard let position, try created(inputOf: partition) == position.streamCreated else {
             return false
         }
         // Before the first packet there is nothing to prove.
         guard position.sequence > 0 else { return true }
-        let stream = client.names.tickStream(of: partition)
+        let stream = client.names.inputStream(partition)
         guard
             let message = try jetStream.message(stream: stream, sequence: position.sequence)
         else { return false }

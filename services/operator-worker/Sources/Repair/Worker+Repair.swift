@@ -21,10 +21,14 @@ extension Worker {
     func addRepairReaders() {
         let names = client.names
         for slot in slots {
-            let reader = readers.add(
-                TapeReaders.Input(
+            // What works over all partitions repairs nothing: the bars that it reads are repaired.
+            let input =
+                slot.partition == names.universe
+                ? self.input(slot.partition)
+                : TapeReaders.Input(
                     partition: slot.partition, stream: names.tickStream(of: slot.partition),
-                    filters: [names.ticks(slot.partition)]))
+                    filters: [names.ticks(slot.partition)])
+            let reader = readers.add(input)
             precondition(reader == slots.count + slot.reader, "readers and slots go together")
         }
     }

@@ -1,0 +1,125 @@
+public import MarketModel
+public import Primitives
+public import StreamCore
+public import TapeCodec
+
+/// The nodes of a graph that work over all partitions: packets of bars of all of them in, in the
+/// order of their stream, and values out. Pure: what it answers follows from them alone.
+public struct UniverseMachine: Sendable {
+    public let program: UniverseProgram
+    private var state: UniverseState
+    /// By node and measure: `<node>.<measure>`.
+    private let names: [[String]]
+    private var values: [UniverseState.Value] = []
+    /// What the indexes of the packet at hand mean: of each symbol its number in every node, and
+    /// of each series the nodes that it belongs to.
+    private var packetSymbols: [UInt32?] = []
+    private var packetSeries: [UInt64] = []
+
+    public init(_ program: UniverseProgram) {
+        self.program = program
+        state = UniverseState(
+            partitions: program.partitions,
+            machines: program.nodes.map {
+                BreadthMachine(
+                    rule: $0.rule, series: $0.series, calendar: $0.calendar, partitions: 1)
+            })
+        names = program.nodes.map { node in
+            node.rule.measures.map { "\(node.name).\($0.name)" }
+        }
+    }
+
+    /// The machine whose `encode` made these bytes, for the same program.
+    public init(_ program: UniverseProgram, restoring bytes: RawSpan) throws(CheckpointError) {
+        self.init(program)
+        state = try UniverseState(state, restoring: bytes)
+    }
+
+    public func encode(into bytes: inout [UInt8]) { state.encode(into: &bytes) }
+
+    /// The bars of all partitions are out up to here.
+    public var watermark: Timestamp { state.watermark }
+    public var symbols: Int { state.symbols }
+    public var openWindows: Int { state.openWindows }
+
+    // MARK: packets
+
+    /// Takes the next packet of the stream of bars.
+    public mutating func take(
+        _ header: PacketHeader, _ packet: RawSpan, into output: inout [IndicatorValue]
+    ) {
+        guard header.kind == .bars, header.partition.number < program.partitions else { return }
+        takeBars(packet)
+        guard state.hear(header.watermark, of: header.partition.number) else { return }
+        for node in program.nodes.indices {
+            state.advance(machine: node, into: &values)
+            for value in values { publish(value, node, into: &output) }
+            values.removeAll(keepingCapacity: true)
+        }
+    }
+
+    /// The value, and the number of symbols that it rests on.
+    private func publish(
+        _ told: UniverseState.Value, _ node: Int, into output: inout [IndicatorValue]
+    ) {
+        let value = told.value
+        let published = IndicatorValue(
+            header: TickHeader(
+                symbol: TickHeader.noSymbol, providerTime: value.closeTime,
+                receiveTime: value.closeTime),
+            name: names[node][value.measure], value: value.value, periodStart: value.openTime,
+            periodEnd: value.closeTime, revision: told.revision)
+        output.append(published)
+        var count = published
+        count.name += ".symbols"
+        count.value = Int128(value.symbols) * 1_000_000_000
+        output.append(count)
+    }
+
+    private mutating func takeBars(_ packet: RawSpan) {
+        packetSymbols.removeAll(keepingCapacity: true)
+        packetSeries.removeAll(keepingCapacity: true)
+        var cursor = RecordCursor()
+        while let record = cursor.next(in: packet) {
+            switch record {
+            case .bar(let bar): take(bar)
+            case .other(let message): define(message, packet)
+            case .trade, .quote: continue
+            case .malformed: return
+            }
+        }
+    }
+
+    private mutating func take(_ bar: Bar) {
+        let (symbol, series) = (Int(bar.symbol), Int(bar.series))
+        let nodes = program.nodes.count
+        guard symbol < packetSymbols.count / nodes, series < packetSeries.count else { return }
+        for node in 0..<nodes where packetSeries[series] & 1 << UInt64(node) != 0 {
+            guard let number = packetSymbols[symbol * nodes + node] else { continue }
+            var own = bar
+            own.symbol = number
+            state.take(own, machine: node)
+        }
+    }
+
+    private mutating func define(_ message: MessageBounds, _ packet: RawSpan) {
+        let nodes = program.nodes
+        if let (index, definition) = message.symbolDefinition(in: packet) {
+            guard index < PacketLimits.definitionsMax else { return }
+            while packetSymbols.count < (Int(index) + 1) * nodes.count {
+                packetSymbols.append(nil)
+            }
+            for node in nodes.indices {
+                packetSymbols[Int(index) * nodes.count + node] = state.symbol(
+                    definition.symbol, machine: node)
+            }
+        } else if let (index, definition) = message.seriesDefinition(in: packet) {
+            guard index < PacketLimits.definitionsMax else { return }
+            while packetSeries.count <= index { packetSeries.append(0) }
+            packetSeries[Int(index)] = 0
+            for node in nodes.indices where nodes[node].rule.series == definition.name {
+                packetSeries[Int(index)] |= 1 << UInt64(node)
+            }
+        }
+    }
+}

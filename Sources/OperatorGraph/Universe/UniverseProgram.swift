@@ -1,0 +1,39 @@
+internal import MarketModel
+public import StreamCore
+
+/// The nodes of a graph that work over all partitions, made ready to run.
+public struct UniverseProgram: Sendable {
+    public struct Node: Sendable {
+        public let name: String
+        public let rule: BreadthRule
+        /// The one that its rule names.
+        public let series: BarSeries
+        public let calendar: SessionCalendar?
+    }
+
+    public let nodes: [Node]
+    /// Of the tape: each is waited for.
+    public let partitions: Int
+
+    /// Nil: the graph has no such nodes, and nothing works over all partitions.
+    public init?(_ definition: GraphDefinition, partitions: Int) {
+        let series = definition.nodes.flatMap { node -> [BarSeries] in
+            switch node.operation {
+            case .bars(let rule, _): rule.series.all
+            case .resample(let rule): rule.series.all
+            default: []
+            }
+        }
+        nodes = definition.nodes.compactMap { node in
+            guard case .breadth(let rule, let calendar) = node.operation,
+                let bars = series.first(where: { $0.name == rule.series }),
+                bars.widthNanoseconds > 0
+            else { return nil }
+            return Node(
+                name: node.name, rule: rule, series: bars,
+                calendar: definition.calendars.first { $0.name == calendar })
+        }
+        self.partitions = partitions
+        if nodes.isEmpty { return nil }
+    }
+}

@@ -1,0 +1,181 @@
+import MarketModel
+import OperatorGraph
+import Primitives
+import StreamCore
+import TapeCodec
+import Testing
+
+/// What works over all partitions, packet by packet.
+@Suite("The machine of the universe")
+struct UniverseMachineTests {
+    private static let second: Int64 = 1_000_000_000
+    private static let day: Int64 = 86_400_000_000_000
+
+    private let program: UniverseProgram
+
+    init() throws { program = try #require(UniverseProgram(Self.graph(), partitions: 2)) }
+
+    private static func graph(universe: [String] = []) throws -> GraphDefinition {
+        let rule = BreadthRule(
+            series: try #require(SeriesName("1s")), universe: universe.compactMap { Symbol($0) },
+            measures: [.advanceDecline])
+        var graph = GraphDefinition.simple(try BarSeriesSet(["1s", "1m"]))
+        graph.nodes.append(
+            GraphNode(
+                name: "market", input: .ticks(.trade),
+                operation: .breadth(rule, calendar: nil)))
+        return graph
+    }
+
+    /// Of one partition, with one bar for each close that is given, all of a second.
+    private func packet(
+        _ partition: Int, _ closes: [String: Int64] = [:], at time: Int64,
+        until watermark: Int64, series: String = "1s", isLate: Bool = false
+    ) throws -> SealedPacket {
+        var builder = PacketBuilder(
+            kind: .bars, partition: Partition(partition), source: .operator)
+        let name = try #require(SeriesName(series))
+        let index = builder.register(
+            SeriesDefinition(name: name, widthNanoseconds: Self.second))
+        for (symbol, close) in closes.sorted(by: { $0.key < $1.key }) {
+            let number = builder.register(
+                SymbolDefinition(
+                    symbol: try #require(Symbol(symbol)), provider: "", since: .undefined))
+            var bar = Bar(
+                symbol: number, series: index, openTime: Timestamp(nanoseconds: time),
+                closeTime: Timestamp(nanoseconds: time + Self.second))
+            (bar.open, bar.high, bar.low, bar.close) = (
+                Price(raw: close), Price(raw: close), Price(raw: close), Price(raw: close)
+            )
+            bar.trades = 1
+            bar.flags = [.final]
+            bar.reason = (isLate ? BarReason.late : .closed).rawValue
+            let isIn = builder.append(bar)
+            #expect(isIn)
+        }
+        return builder.seal(
+            PacketBuilder.Seal(
+                epoch: 1, firstOrdinal: 1, watermark: Timestamp(nanoseconds: watermark),
+                sendTime: Timestamp(nanoseconds: watermark)))
+    }
+
+    private func take(
+        _ packets: [SealedPacket], _ machine: inout UniverseMachine
+    ) -> [IndicatorValue] {
+        var values: [IndicatorValue] = []
+        for packet in packets {
+            packet.withBytes { machine.take(packet.header, $0, into: &values) }
+        }
+        return values
+    }
+
+    /// Two symbols in two partitions: a day before, a second of this one, and the next.
+    private func tape() throws -> [SealedPacket] {
+        let (before, now, second) = (0 as Int64, Self.day, Self.second)
+        return [
+            try packet(0, ["A": 100], at: before, until: before + second),
+            try packet(1, ["B": 100], at: before, until: before + second),
+            try packet(0, ["A": 110], at: now, until: now + second),
+            try packet(1, ["B": 90], at: now, until: now + second),
+            try packet(0, ["A": 120], at: now + second, until: now + 2 * second),
+            try packet(1, at: now + second, until: now + 2 * second),
+            // B was above its close after all; A's next second stands.
+            try packet(1, ["B": 101], at: now, until: now + 3 * second, isLate: true),
+            try packet(0, at: now, until: now + 3 * second),
+            try packet(0, ["A": 99], at: now + 3 * second, until: now + 4 * second),
+            try packet(1, ["B": 99], at: now + 3 * second, until: now + 4 * second),
+        ]
+    }
+
+    private func advances(_ values: [IndicatorValue]) -> [[Int64]] {
+        values.filter { $0.name == "market.advance_decline" }.map {
+            [
+                ($0.periodStart.nanoseconds % Self.day) / Self.second,
+                Int64($0.value / 1_000_000_000), Int64($0.revision),
+            ]
+        }
+    }
+
+    @Test("a late bar gives the next version of its window and of those behind it")
+    func revised() throws {
+        var machine = UniverseMachine(program)
+        let values = take(try tape(), &machine)
+        #expect(
+            advances(values) == [
+                [0, 0, 0], [0, 0, 0], [1, 0, 0], [0, 2, 1], [1, 2, 1], [3, -2, 0],
+            ])
+        #expect(machine.symbols == 2)
+        #expect(values.allSatisfy { $0.header.symbol == TickHeader.noSymbol })
+        #expect(values.allSatisfy { $0.header.eventTime == $0.periodEnd })
+    }
+
+    @Test("restored between any two packets it goes on identically")
+    func restored() throws {
+        let tape = try tape()
+        var whole = UniverseMachine(program)
+        let expected = take(tape, &whole)
+        for count in 0...tape.count {
+            var first = UniverseMachine(program)
+            let values = take(Array(tape.prefix(count)), &first)
+            var bytes: [UInt8] = []
+            first.encode(into: &bytes)
+            var second = try bytes.withRawSpan { span throws(CheckpointError) in
+                try UniverseMachine(program, restoring: span)
+            }
+            #expect(values + take(Array(tape.dropFirst(count)), &second) == expected)
+            var again: [UInt8] = []
+            second.encode(into: &again)
+            var end: [UInt8] = []
+            whole.encode(into: &end)
+            #expect(again == end)
+        }
+    }
+
+    @Test("bytes that are cut, changed or another program's are refused")
+    func damaged() throws {
+        var machine = UniverseMachine(program)
+        _ = take(try tape(), &machine)
+        var bytes: [UInt8] = []
+        machine.encode(into: &bytes)
+        for count in stride(from: 0, to: bytes.count, by: 7) {
+            #expect(throws: CheckpointError.self) {
+                try Array(bytes.prefix(count)).withRawSpan { span throws(CheckpointError) in
+                    _ = try UniverseMachine(program, restoring: span)
+                }
+            }
+            var other = bytes
+            other[count] ^= 0x40
+            #expect(throws: CheckpointError.self) {
+                try other.withRawSpan { span throws(CheckpointError) in
+                    _ = try UniverseMachine(program, restoring: span)
+                }
+            }
+        }
+        let other = try #require(UniverseProgram(Self.graph(), partitions: 3))
+        #expect(throws: CheckpointError.self) {
+            try bytes.withRawSpan { span throws(CheckpointError) in
+                _ = try UniverseMachine(other, restoring: span)
+            }
+        }
+    }
+
+    @Test("bars of other series and of symbols outside of the universe count for nothing")
+    func others() throws {
+        let program = try #require(UniverseProgram(Self.graph(universe: ["A"]), partitions: 2))
+        var machine = UniverseMachine(program)
+        let values = take(
+            try tape() + [
+                try packet(
+                    0, ["A": 1], at: Self.day + 4 * Self.second, until: Self.day + 9 * Self.second,
+                    series: "1m"),
+                try packet(1, at: 0, until: Self.day + 9 * Self.second),
+            ], &machine)
+        #expect(advances(values) == [[0, 0, 0], [0, 1, 0], [1, 1, 0], [3, -1, 0]])
+        #expect(machine.symbols == 1)
+    }
+
+    @Test("a graph without such nodes has no program")
+    func none() throws {
+        #expect(UniverseProgram(.simple(try BarSeriesSet(["1s"])), partitions: 2) == nil)
+    }
+}

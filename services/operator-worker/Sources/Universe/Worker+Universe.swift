@@ -1,0 +1,43 @@
+import MarketModel
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+
+// The share that works over all partitions: what it reads, and what it tells of that.
+extension Worker {
+    /// What the owner of a share reads.
+    func input(_ share: Partition) -> TapeReaders.Input {
+        let names = client.names
+        guard share != names.universe else {
+            return TapeReaders.Input(
+                partition: share, stream: names.barStream, filters: [names.allBars],
+                spansPartitions: true)
+        }
+        return TapeReaders.Input(
+            partition: share, stream: names.tickStream(of: share),
+            filters: [
+                names.ticks(share), names.watermarks(stream: names.streamIndex(of: share)),
+            ])
+    }
+
+    /// It has read every partition's bars up to the same packet, and what it wrote itself.
+    func told(_ slot: PartitionSlot, at position: TapePosition) -> [ReaderPosition] {
+        var sources: [Partition: SourceOrdinal] = [:]
+        for var source in position.sources {
+            guard let partition = source.source.partitionOfBars else { continue }
+            source.source = .operator
+            sources[partition] = source
+        }
+        let own = SourceOrdinal(
+            source: .universe, epoch: publisher.epoch(lane: slot.lane),
+            lastOrdinal: publisher.nextOrdinal(lane: slot.lane) - 1)
+        return (0..<client.names.partitions).map { number in
+            let partition = Partition(number)
+            var read = sources[partition].map { [$0] } ?? []
+            if partition == TapeNames.universeHome, slot.openedAt != nil { read.append(own) }
+            return ReaderPosition(
+                partition: partition, input: .bars, sequence: position.sequence,
+                durable: slot.durable, sources: read, proof: ReaderPosition.Proof(position))
+        }
+    }
+}

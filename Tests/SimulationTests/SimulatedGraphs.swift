@@ -103,9 +103,12 @@ struct SimulatedGraphs {
         let series = try windows.map { try BarSeries(name: name($0.0), window: $0.1) }
         var rule = BarRule(series: try BarSeriesSet(series))
         switch Int.random(in: 0..<3, using: &random) {
-        case 0: rule.conditions = try conditions(ignoring: [.volume])
+        case 0: rule.conditions = try conditions()
         case 1: rule.oddLots = .volumeOnly(below: lot)
-        default: break
+        default:
+            rule.conditions = try conditions()
+            rule.oddLots =
+                Bool.random(using: &random) ? .volumeOnly(below: lot) : .exclude(below: lot)
         }
         let hasCalendar = Bool.random(using: &random)
         return GraphDefinition(
@@ -154,9 +157,9 @@ struct SimulatedGraphs {
         return calendar
     }()
 
-    private static func conditions(ignoring none: TradeEffect = []) throws -> ConditionRules {
+    private static func conditions() throws -> ConditionRules {
         let rules: [(code: String, effect: TradeEffect)] = [
-            ("W", .volume), ("L", [.range, .volume]), ("I", none), ("T", [.last, .volume]),
+            ("W", .volume), ("L", [.range, .volume]), ("I", []), ("T", [.last, .volume]),
         ]
         guard let rules = ConditionRules(name: "test", rules) else {
             throw StreamCoreError.seriesText("conditions")

@@ -103,7 +103,9 @@ extension BarMachine {
             window.phase.insert(.closed)
             publish(&window, reason, hadBar: true, into: &closed)
             // While late ticks are taken they must find what stands.
-            guard window.end + rule.series.all[series].lateness > closedThrough else { return }
+            guard window.end + rule.series.all[series].lateness > closedThrough else {
+                return noteFill(window)
+            }
         }
         let source = table.feeds[symbol].source
         if windows.open(window, behind: newer, source: source) == nil {
@@ -120,7 +122,6 @@ extension BarMachine {
         if window.trades > 0 {
             window.phase.insert(.published)
             account.note(window)
-            noteFill(window)
             closed.append(window.bar(reason))
         } else if hadBar, window.excluded.total > 0 {
             window.phase.insert(.published)

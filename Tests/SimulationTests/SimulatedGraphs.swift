@@ -12,7 +12,8 @@ struct SimulatedGraphs {
         [0, 0, 2 * second, 20 * second].randomElement(using: &random) ?? 0
     }
 
-    /// Bars by time, each world with other series. `lateness` nil: each series its own.
+    /// Bars by time, each world with other series. `lateness` nil: each series its own. Where all
+    /// have one, some fill windows without trades.
     static func timeBars(
         lateness: Int64? = nil, using random: inout SeededRandom
     ) throws -> GraphDefinition {
@@ -26,9 +27,12 @@ struct SimulatedGraphs {
         var chosen = widths.filter { _ in Bool.random(using: &random) }
         if chosen.isEmpty { chosen = [1] }
         return try chosen.map { seconds in
-            try BarSeries(
+            let isFilled = lateness != nil && Bool.random(using: &random)
+            return try BarSeries(
                 name: name("\(prefix)\(seconds)s"), window: .tumbling(width: seconds * second),
-                lateness: lateness ?? Self.lateness(using: &random))
+                lateness: lateness ?? Self.lateness(using: &random),
+                fill: isFilled
+                    ? .previousClose(max: Int.random(in: 1...9, using: &random)) : .none)
         }
     }
 

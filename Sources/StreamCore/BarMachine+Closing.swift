@@ -45,7 +45,6 @@ extension BarMachine {
             windows.slots[slot].phase.insert(.published)
             account.series[series].revisions += 1
             account.note(window)
-            noteFill(window)
             closed.append(window.bar(BarReason.late.rawValue))
         }
     }
@@ -59,25 +58,13 @@ extension BarMachine {
             close(Int(windows.due.items[index].slot), into: &closed)
         }
         for slot in windows.expired { account.forget(windows.slots[Int(slot)]) }
+        if fills.isUsed { fill(symbols, until: watermark, into: &closed) }
         windows.release()
-        guard fills.isUsed else { return }
-        for series in 0..<seriesCount where fills.maxima[series] > 0 {
-            for symbol in symbols {
-                let key = Int(symbol) * seriesCount + series
-                fill(key, until: watermark, into: &closed)
-                expectFill(symbol: Int(symbol), series: series)
-            }
-        }
     }
 
     private mutating func close(_ slot: Int, into closed: inout [Bar]) {
         let series = Int(windows.slots[slot].series)
-        let key = Int(windows.slots[slot].symbol) * seriesCount + series
-        if fills.maxima[series] > 0 { fill(key, until: windows.slots[slot].start, into: &closed) }
         guard windows.slots[slot].trades > 0 else {
-            if fills.next(key) == windows.slots[slot].bounds {
-                fill(windows.slots[slot].bounds, key, slot: slot, into: &closed)
-            }
             if tellsEmptyWindows {
                 closed.append(windows.slots[slot].bar(BarReason.closed.rawValue))
             }
@@ -86,30 +73,51 @@ extension BarMachine {
         windows.slots[slot].phase.insert(.published)
         account.series[series].bars += 1
         account.note(windows.slots[slot])
-        fills.note(windows.slots[slot], key: key)
         closed.append(windows.slots[slot].bar(BarReason.closed.rawValue))
     }
 
     // MARK: windows in which nothing happened
 
-    /// Fills the windows of a key that end at or before a time.
-    private mutating func fill(_ key: Int, until limit: Int64, into closed: inout [Bar]) {
-        while let bounds = fills.next(key), bounds.end <= limit {
-            var slot = 0
-            if case .open(let found) = windows.place(startingAt: bounds.start, key: key) {
-                slot = found
-            }
-            if slot != 0, windows.slots[slot].trades > 0 {
-                // It has a bar of its own, which a late tick made.
-                fills.note(windows.slots[slot], key: key)
-            } else {
-                fill(bounds, key, slot: slot, into: &closed)
+    /// A window is filled when no tick can come any more into it or into those before it: when the
+    /// watermark has passed its end and the lateness. So what fills it does not depend on the order
+    /// in which ticks came.
+    private mutating func fill(
+        _ symbols: [UInt32], until watermark: Int64, into closed: inout [Bar]
+    ) {
+        // Of each key the newest comes first.
+        for slot in windows.expired.reversed() { settle(windows.slots[Int(slot)], into: &closed) }
+        for series in 0..<seriesCount where fills.maxima[series] > 0 {
+            let settled = watermark - rule.series.all[series].lateness
+            for symbol in symbols {
+                fill(Int(symbol) * seriesCount + series, until: settled, into: &closed)
+                expectFill(symbol: Int(symbol), series: series)
             }
         }
     }
 
+    /// Nobody changes the window any more.
+    private mutating func settle(_ window: WindowState, into closed: inout [Bar]) {
+        let series = Int(window.series)
+        guard fills.maxima[series] > 0 else { return }
+        let key = Int(window.symbol) * seriesCount + series
+        fill(key, until: window.start, into: &closed)
+        if window.trades > 0 {
+            fills.note(window, key: key)
+        } else if fills.next(key) == window.bounds {
+            fill(window.bounds, key, excluded: window.excluded, into: &closed)
+        }
+    }
+
+    /// Fills the windows of a key that end at or before a time.
+    private mutating func fill(_ key: Int, until limit: Int64, into closed: inout [Bar]) {
+        while let bounds = fills.next(key), bounds.end <= limit {
+            fill(bounds, key, excluded: Bar.Excluded(), into: &closed)
+        }
+    }
+
     private mutating func fill(
-        _ bounds: WindowShape.Bounds, _ key: Int, slot: Int, into closed: inout [Bar]
+        _ bounds: WindowShape.Bounds, _ key: Int, excluded: Bar.Excluded,
+        into closed: inout [Bar]
     ) {
         guard let close = fills.fill(bounds, key: key) else { return }
         var bar = Bar(
@@ -122,12 +130,12 @@ extension BarMachine {
         bar.high = bar.open
         bar.low = bar.open
         bar.close = bar.open
-        if slot != 0 { bar.excluded = windows.slots[slot].excluded }
+        bar.excluded = excluded
         account.series[key % seriesCount].filled += 1
         closed.append(bar)
     }
 
-    /// A version of the window stands, out of its turn: it may be filled on from there.
+    /// A repair made a window that takes no ticks any more: it may be filled on from there.
     mutating func noteFill(_ window: WindowState) {
         let symbol = Int(window.symbol)
         let series = Int(window.series)
@@ -138,7 +146,8 @@ extension BarMachine {
 
     mutating func expectFill(symbol: Int, series: Int) {
         guard let next = fills.next(symbol * seriesCount + series) else { return }
-        windows.expect(next.end, table.feeds[symbol].source, series: series)
+        let settled = next.end + rule.series.all[series].lateness
+        windows.expect(settled, table.feeds[symbol].source, series: series)
     }
 
     // MARK: open windows

@@ -38,6 +38,7 @@ extension BarMachine {
     public mutating func absorb(
         _ repaired: BarMachine, _ ranges: [DirtyRange], into closed: inout [Bar]
     ) {
+        let gaps = ranges.filter { $0.reason == BarReason.gap.rawValue }
         let ranges = RepairRanges(ranges)
         let start = closed.count
         for symbol in ranges.symbols where Int(symbol) < table.count {
@@ -59,7 +60,31 @@ extension BarMachine {
             let refused = repaired.account.series[series].refused
             account.series[series].repairsRefused += refused
         }
+        for gap in gaps where Int(gap.symbol) < table.count { openPartial(gap) }
         Self.sort(&closed, from: start)
+    }
+
+    /// Ticks that come behind a gap may open a window that it touches, so these windows are opened
+    /// now, as those in which a subscription began: no list of gaps has to be kept.
+    private mutating func openPartial(_ gap: DirtyRange) {
+        let symbol = Int(gap.symbol)
+        let closedThrough = closedThrough(symbol)
+        for series in 0..<seriesCount {
+            let key = symbol * seriesCount + series
+            let lateness = rule.series.all[series].lateness
+            var bounds = shapes[series].newest(holding: gap.to - 1)
+            for _ in 0..<StreamLimits.gapWindowsMax {
+                guard let one = bounds, one.end > gap.from, one.end + lateness > closedThrough
+                else { break }
+                if case .missing(let newer) = windows.place(startingAt: one.start, key: key) {
+                    var window = WindowState(one, symbol: symbol, series: series)
+                    window.flags = .partial
+                    if one.end <= closedThrough { window.phase = .closed }
+                    _ = windows.open(window, behind: newer, source: table.feeds[symbol].source)
+                }
+                bounds = shapes[series].newest(holding: one.start - 1)
+            }
+        }
     }
 
     private mutating func absorb(
@@ -103,7 +128,9 @@ extension BarMachine {
             window.phase.insert(.closed)
             publish(&window, reason, hadBar: true, into: &closed)
             // While late ticks are taken they must find what stands.
-            guard window.end + rule.series.all[series].lateness > closedThrough else { return }
+            guard window.end + rule.series.all[series].lateness > closedThrough else {
+                return noteFill(window)
+            }
         }
         let source = table.feeds[symbol].source
         if windows.open(window, behind: newer, source: source) == nil {
@@ -120,7 +147,6 @@ extension BarMachine {
         if window.trades > 0 {
             window.phase.insert(.published)
             account.note(window)
-            noteFill(window)
             closed.append(window.bar(reason))
         } else if hadBar, window.excluded.total > 0 {
             window.phase.insert(.published)

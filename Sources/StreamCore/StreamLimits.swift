@@ -42,6 +42,10 @@ public enum StreamLimits {
     /// comes here publishes nothing for windows for which there was no room (`repairsRefused`).
     public static let openWindowsMax = 524_288
 
+    /// Windows of one symbol and series that a gap opens, the newest it touches, to mark them. Of
+    /// a longer gap the earlier ones are not opened: they are not marked if ticks of them come yet.
+    public static let gapWindowsMax = 16
+
     /// Late ticks that wait to be taken. Beyond it they are counted (`lateUnlisted`), not listed.
     public static let lateTicksMax = 65_536
 

@@ -118,8 +118,12 @@ struct WindowState: Sendable, BitwiseCopyable {
             notional = sum
             if overflow { notionalCarry &+= input.notional < 0 ? -1 : 1 }
         }
-        guard effect.setsPrice else { return .added }
+        guard !effect.isEmpty else { return .added }
         if input.feed != closeFeed { meetOtherFeed() }
+        guard effect.setsPrice else {
+            if trades == 0 { noteFeed(input.feed) }
+            return .added
+        }
         trades &+= 1
         if effect.contains(.range) {
             high = max(high, input.price)
@@ -168,7 +172,13 @@ struct WindowState: Sendable, BitwiseCopyable {
     /// As long as only one feed was met, every trade has that of the close.
     @usableFromInline
     mutating func meetOtherFeed() {
-        if trades > 0 { flags.insert(.mixedProviders) }
+        if closeFeed != .none { flags.insert(.mixedProviders) }
+    }
+
+    /// Who gave the volume of a window without a price, until a trade takes the close. Of several
+    /// the least, so that the order in which they came does not show.
+    private mutating func noteFeed(_ feed: SymbolTable.Feed) {
+        if closeFeed == .none || feed.raw < closeFeed.raw { closeFeed = feed }
     }
 
     @inlinable @inline(__always)

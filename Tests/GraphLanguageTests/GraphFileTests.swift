@@ -197,6 +197,30 @@ struct GraphFileTests {
                 "b: {operator: aggregate, input: trades, functions: [spread], series: [1s]}",
                 "spread is of quotes"
             ),
+            (
+                "b: {operator: aggregate, input: quotes, functions: [vwap], series: [1s]}",
+                "vwap is of trades"
+            ),
+            ("b: {operator: bars, input: trades, price: spread, series: [1s]}", "one of quotes"),
+            (
+                "b: {operator: aggregate, input: trades, functions: [mean], "
+                    + "series: [{name: t, ticks: 5}]}",
+                "series t ends by count"
+            ),
+            (
+                "b: {operator: aggregate, input: trades, functions: [mean], "
+                    + "series: [1s, {name: v, volume: 5}]}",
+                "series v ends by count"
+            ),
+            (
+                "b: {operator: aggregate, input: trades, functions: [mean], "
+                    + "series: [{name: d, dollars: 5}]}",
+                "series d ends by count"
+            ),
+            (
+                "b: {operator: deduplicate, input: trades, key: [id], ttl: 1s, entries: 2097153}",
+                "entries"
+            ),
             ("b: {operator: custom, input: trades}", "code is missing"),
             ("b: [1]", "is a list: write {operator"), ("b:", "operator"),
         ] as [(String, String)])
@@ -223,6 +247,11 @@ struct GraphFileTests {
             (
                 "f: {operator: resample, input: bars, from: 1m, series: [{name: t, ticks: 5}]}",
                 "cannot be made of bars"
+            ),
+            (
+                "f: {operator: resample, input: bars, from: 1m, "
+                    + "series: [{name: t, width: 1h, fill: {previous_close: 3}}]}",
+                "only bars of ticks are filled"
             ),
             (
                 "f: {operator: bars, input: trades, series: [1m]}",

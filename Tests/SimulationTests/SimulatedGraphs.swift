@@ -12,7 +12,8 @@ struct SimulatedGraphs {
         [0, 0, 2 * second, 20 * second].randomElement(using: &random) ?? 0
     }
 
-    /// Bars by time, each world with other series. `lateness` nil: each series its own.
+    /// Bars by time, each world with other series. `lateness` nil: each series its own. Where all
+    /// have one, some fill windows without trades.
     static func timeBars(
         lateness: Int64? = nil, using random: inout SeededRandom
     ) throws -> GraphDefinition {
@@ -26,9 +27,12 @@ struct SimulatedGraphs {
         var chosen = widths.filter { _ in Bool.random(using: &random) }
         if chosen.isEmpty { chosen = [1] }
         return try chosen.map { seconds in
-            try BarSeries(
+            let isFilled = lateness != nil && Bool.random(using: &random)
+            return try BarSeries(
                 name: name("\(prefix)\(seconds)s"), window: .tumbling(width: seconds * second),
-                lateness: lateness ?? Self.lateness(using: &random))
+                lateness: lateness ?? Self.lateness(using: &random),
+                fill: isFilled
+                    ? .previousClose(max: Int.random(in: 1...9, using: &random)) : .none)
         }
     }
 
@@ -103,9 +107,12 @@ struct SimulatedGraphs {
         let series = try windows.map { try BarSeries(name: name($0.0), window: $0.1) }
         var rule = BarRule(series: try BarSeriesSet(series))
         switch Int.random(in: 0..<3, using: &random) {
-        case 0: rule.conditions = try conditions(ignoring: [.volume])
+        case 0: rule.conditions = try conditions()
         case 1: rule.oddLots = .volumeOnly(below: lot)
-        default: break
+        default:
+            rule.conditions = try conditions()
+            rule.oddLots =
+                Bool.random(using: &random) ? .volumeOnly(below: lot) : .exclude(below: lot)
         }
         let hasCalendar = Bool.random(using: &random)
         return GraphDefinition(
@@ -154,9 +161,9 @@ struct SimulatedGraphs {
         return calendar
     }()
 
-    private static func conditions(ignoring none: TradeEffect = []) throws -> ConditionRules {
+    private static func conditions() throws -> ConditionRules {
         let rules: [(code: String, effect: TradeEffect)] = [
-            ("W", .volume), ("L", [.range, .volume]), ("I", none), ("T", [.last, .volume]),
+            ("W", .volume), ("L", [.range, .volume]), ("I", []), ("T", [.last, .volume]),
         ]
         guard let rules = ConditionRules(name: "test", rules) else {
             throw StreamCoreError.seriesText("conditions")

@@ -155,19 +155,25 @@ import Testing
         #expect(run.machine.counters.series[0].filled == 3)
     }
 
-    @Test("a late tick takes the place of a filled bar, and what follows has its close")
+    @Test("an empty window is filled when nothing can come into it or before it any more")
     func lateFill() throws {
         let series = try Self.series(
-            "1s", .tumbling(width: Self.second), lateness: 9 * Self.second,
+            "1s", .tumbling(width: Self.second), lateness: Self.second,
             fill: .previousClose(max: 10))
         var run = try SmallRun(rule: try Self.rule(series))
         run.trade(at: 5, 7)
-        run.advance(to: 20)
+        run.advance(to: 29)
+        #expect(Self.seconds(run.closed) == [[0, 1]])
+        // Neither [0, 1) nor [1, 2) is settled: both may still get ticks.
         run.trade(at: 15, 8)
         run.advance(to: 30)
-        #expect(Self.seconds(run.closed) == [[0, 1], [1, 2], [1, 2], [2, 3]])
-        #expect(run.closed.map(\.close.raw) == [7, 7, 8, 8])
-        #expect(run.closed.map { $0.flags.contains(.filled) } == [false, true, false, true])
+        run.trade(at: 25, 9)
+        run.advance(to: 39)
+        #expect(Self.seconds(run.closed) == [[0, 1], [1, 2], [2, 3]])
+        run.advance(to: 50)
+        #expect(Self.seconds(run.closed).last == [3, 4])
+        #expect(run.closed.map(\.close.raw) == [7, 8, 9, 9])
+        #expect(run.closed.map { $0.flags.contains(.filled) } == [false, false, false, true])
     }
 
     // MARK: rules for trades

@@ -203,26 +203,30 @@ struct NaiveBars {
         }
         for key in mine where groups[key]?.isClosed == false && key.end <= reached {
             guard let group = groups[key] else { continue }
-            bars += fill(key.symbol, series, until: key.start)
             groups[key]?.isClosed = true
             groups[key]?.shown = group.ticks.count
             bars += publish(key, group, series, .closed)
         }
-        for symbol in order where feeds[symbol]?.source == source {
-            bars += fill(symbol, series, until: reached)
+        let settled = reached - series.lateness
+        for key in mine where key.end <= settled {
+            guard let group = groups[key] else { continue }
+            bars += fill(key.symbol, series, until: key.start)
+            if let bar = Self.fold(group.ticks, key, series, isPartial: false, .closed) {
+                closes[key.symbol, default: [:]][key.start] = bar.prices[3]
+                decided[key.symbol, default: []].insert(key.start)
+            }
         }
-        for key in mine where key.end + series.lateness <= reached { groups[key] = nil }
+        for symbol in order where feeds[symbol]?.source == source {
+            bars += fill(symbol, series, until: settled)
+        }
+        for key in mine where key.end <= settled { groups[key] = nil }
         return bars
     }
 
-    private mutating func publish(
+    private func publish(
         _ key: Key, _ group: Group, _ series: BarSeries, _ reason: BarReason
     ) -> [NamedBar] {
-        guard let bar = Self.fold(group.ticks, key, series, isPartial: group.isPartial, reason)
-        else { return [] }
-        closes[key.symbol, default: [:]][key.start] = bar.prices[3]
-        decided[key.symbol, default: []].insert(key.start)
-        return [bar]
+        Self.fold(group.ticks, key, series, isPartial: group.isPartial, reason).map { [$0] } ?? []
     }
 
     /// The empty windows behind the newest bar, up to a time.
@@ -308,7 +312,8 @@ struct NaiveBars {
         let volume = volumes.reduce(Int128(0)) { $0 + Int128($1.size) }
         let notional = volumes.reduce(Int128(0)) { $0 + Int128($1.price) * Int128($1.size) }
         var flags: BarFlags = isPartial ? [.final, .partial] : [.final]
-        if Set(priced.map { "\($0.source) \($0.provider)" }).count > 1 {
+        let counted = all.filter { $0.setsPrice || $0.addsVolume }
+        if Set(counted.map { "\($0.source) \($0.provider)" }).count > 1 {
             flags.insert(.mixedProviders)
         }
         return NamedBar(

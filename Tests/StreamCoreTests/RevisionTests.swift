@@ -200,6 +200,40 @@ import Testing
         #expect(run.machine.counters.isBalanced)
     }
 
+    @Test(
+        "a window that is opened behind the record of a gap is partial, too, if the gap touches it")
+    func openedBehindGap() throws {
+        var run = try SmallRun(["1s", "5s"], lateness: Self.second)
+        run.trade(at: 5)
+        run.advance(to: 20)
+        // Ticks of 0.7 to 2.4 s are missing, and the next one is to come.
+        let versions = Self.repair(&run, [Self.range(run, 7, 24, .gap)]) { $0.trade(at: 5) }
+        #expect(Self.reasons(versions) == [.gap])
+        run.trade(at: 16)
+        run.trade(at: 26)
+        run.advance(to: 29)
+        run.trade(at: 35)
+        run.advance(to: 120)
+        let partial = Dictionary(grouping: run.closed) {
+            [$0.series, UInt16($0.openTime.nanoseconds / Self.second)]
+        }
+        .mapValues { $0.last?.flags.contains(.partial) }
+        #expect(
+            partial == [
+                [0, 0]: false, [0, 1]: true, [0, 2]: true, [0, 3]: false, [1, 0]: true,
+            ])
+        #expect(run.machine.openWindows == 0)
+        #expect(run.machine.counters.isBalanced)
+    }
+
+    @Test("a long gap opens no more windows than it may")
+    func longGap() throws {
+        var run = try SmallRun()
+        run.advance(to: 10)
+        _ = Self.repair(&run, [Self.range(run, 10, 36_000, .gap)]) { _ in }
+        #expect(run.machine.openWindows == StreamLimits.gapWindowsMax)
+    }
+
     @Test("a gap makes its windows partial, its filling makes them whole again")
     func gaps() throws {
         var run = try SmallRun(lateness: 60 * Self.second)

@@ -20,6 +20,7 @@ extension GraphReader {
         guard let series = series(draft), let set = set(series, draft), let field else {
             return nil
         }
+        if draft.operation == .aggregate { refuseCounted(series, draft) }
         let rule = BarRule(
             series: set, field: field, conditions: conditions, oddLots: oddLots ?? .count)
         return (rule, series.calendar)
@@ -130,6 +131,20 @@ extension GraphReader {
             AggregateRule(bars: rule.rule, functions: functions), calendar: rule.calendar)
     }
 
+    /// The name of a number gives its window's start, and of these several may start at once.
+    private mutating func refuseCounted(_ series: NodeSeries, _ draft: NodeDraft) {
+        for (one, position) in series.all {
+            switch one.window {
+            case .ticks, .volume, .dollars:
+                problems.add(
+                    position,
+                    "\(draft.owner): series \(one.name) ends by count, and numbers are of windows "
+                        + "by time: give it a width, or make bars of it")
+            case .tumbling, .session, .sliding, .inactivity: continue
+            }
+        }
+    }
+
     mutating func resample(_ draft: NodeDraft) -> GraphOperation? {
         let node = draft.fields.required("from", of: draft.owner, as: "1m", &problems)
         let series = series(draft)
@@ -140,6 +155,12 @@ extension GraphReader {
         for (one, position) in series.all {
             if let problem = Self.mismatch(one, from) {
                 problems.add(position, "\(draft.owner): series \(one.name) \(problem)")
+            }
+            if one.fill != .none {
+                problems.add(
+                    position,
+                    "\(draft.owner): series \(one.name) is made of bars, and only bars of ticks "
+                        + "are filled: remove fill, or make it of ticks in a bars node")
             }
         }
         return .resample(ResampleRule(from: from.name, series: set))

@@ -106,8 +106,8 @@ struct OracleFold {
         var feeds: Set<String> = []
         for entry in entries.sorted(by: { LoggedTick.isBefore($0.tick, $1.tick) }) {
             add(entry, to: &bar)
+            if entry.hasEffect { feeds.insert(entry.feed) }
             guard case .share(let price, _, let last, let range, _) = entry.part else { continue }
-            feeds.insert(entry.feed)
             prices.append((price, last, range))
         }
         bar.flags = feeds.count > 1 ? [.final, .mixedProviders] : .final

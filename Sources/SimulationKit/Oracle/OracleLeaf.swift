@@ -129,11 +129,13 @@ struct OracleLeaf {
             }
         }
         for (symbol, windows) in windows {
+            var excluded: [Int64: Bar.Excluded] = [:]
             for (window, content) in windows {
                 guard
                     var bar = OracleFold.bar(
                         of: content.entries, from: window.start, to: window.end)
                 else { continue }
+                excluded[window.start] = bar.excluded
                 guard bar.trades > 0 || content.hadPrice else { continue }
                 if bar.trades == 0 { bar.flags.insert(.withdrawn) }
                 if content.isRestarted || clock.isCut(window.start, symbol) {
@@ -143,6 +145,7 @@ struct OracleLeaf {
                     symbol: symbol, series: series.name, openTime: bar.openTime, number: 0)
                 result.bars[key] = bar
             }
+            OracleFill(series: series, symbol: symbol, excluded: excluded).add(clock, to: &result)
         }
     }
 }

@@ -39,8 +39,10 @@ extension WindowState {
     func isPossible(_ table: SymbolTable, sourceCount: Int, isPlain: Bool) -> Bool {
         guard !isPlain || !phase.contains(.rangeOnly) else { return false }
         guard trades > 0 else {
-            return isWithoutPrice && (!isPlain || volume == 0 && notional == 0)
-                && volume >= 0 && !phase.contains(.rangeOnly)
+            return isWithoutPrice && volume >= 0 && !phase.contains(.rangeOnly)
+                && (isPlain
+                    ? volume == 0 && notional == 0 && closeFeed == .none
+                    : closeFeed == .none || table.isKnown(closeFeed, sourceCount: sourceCount))
         }
         return trades < CheckpointLimits.countMax && volume >= 0
             && holds(openTime) && holds(closeTime) && openTime <= closeTime
@@ -53,10 +55,10 @@ extension WindowState {
     /// subscription, and without any other so far.
     private var isWithoutPrice: Bool {
         let new = WindowState(bounds, symbol: Int(symbol), series: Int(series))
-        return !flags.contains(.mixedProviders)
+        return (!flags.contains(.mixedProviders) || closeFeed != .none)
             && openTime == new.openTime && closeTime == new.closeTime
             && openOrdinal == new.openOrdinal && closeOrdinal == new.closeOrdinal
-            && openFeed == new.openFeed && closeFeed == new.closeFeed && open == new.open
+            && openFeed == new.openFeed && open == new.open
             && high == new.high && low == new.low && close == new.close
     }
 }

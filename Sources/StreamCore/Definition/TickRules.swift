@@ -10,7 +10,8 @@ public struct DeduplicateRule: Hashable, Sendable {
     public var entriesMax: Int
 
     public static let timeToLiveMax: Int64 = 3_600_000_000_000
-    public static let entriesLimit = 4_194_304
+    /// A checkpoint with so many fits in `CheckpointLimits.bytesMax`, with room for the rest.
+    public static let entriesLimit = 2_097_152
 
     public init(key: [TickField], timeToLive: Int64, entriesMax: Int = 262_144) {
         self.key = key

@@ -33,6 +33,13 @@ struct PartitionOperator {
         case working
     }
 
+    enum Refusal: Hashable, Sendable {
+        /// An image has to be taken.
+        case due
+        /// It is on its way to the bucket.
+        case taken
+    }
+
     struct Output {
         let item: OutputItem
         let ordinal: UInt64
@@ -57,6 +64,8 @@ struct PartitionOperator {
     /// The lane's numbers for the machine's symbols and series.
     var laneSymbols: [UInt32?] = []
     let laneSeries: [UInt16]
+    /// A repair was refused, and no checkpoint behind that is stored yet.
+    var refusal: Refusal?
     /// The last input whose output, and that of all before it, is in packets entirely; before the
     /// first one the start of the tape. And the checksum of the last bar in a packet.
     var complete: TapePosition?
@@ -78,6 +87,8 @@ struct PartitionOperator {
     var waiting: CheckpointImage?
     var suppressed: UInt64 = 0
     var published: UInt64 = 0
+    /// The last input by which a person asked for something: that it is worked on is told at once.
+    var asked: UInt64 = 0
     /// Closed windows of a new line of output that began before it, or before the tape.
     var unpublished: UInt64 = 0
     /// Ticks that were listed as late, once per series.
@@ -106,6 +117,12 @@ struct PartitionOperator {
         laneSeries = settings.program.series.map {
             lane.register(
                 SeriesDefinition(name: $0.name, widthNanoseconds: $0.widthNanoseconds))
+        let pending = beginning.input.pending
+        if let position, !pending.isEmpty {
+            repair = RepairAgenda(pending, at: position, isHidden: false)
+            // Some of that input's output is not out.
+            complete = beginning.told ?? .before(position.streamCreated)
+        }
         }
         if case .base(let base) = beginning.way {
             self.base = base
@@ -125,6 +142,7 @@ struct PartitionOperator {
         case .telling, .told, .keeping: return true
         }
     }
+        if mustKeepRefusal { return true }
     /// Nothing is left that may leave.
     var isEmpty: Bool { outbox.isEmpty }
     /// False while a new line of output is on its way.
@@ -148,6 +166,7 @@ struct PartitionOperator {
         }
         guard machine.take(header, packet, into: &output) else {
             stopped = "more sources feed this partition than the limit allows"
+        if header.source == .manual { asked = position?.sequence ?? 0 }
             return
         }
         var isBuilding = false

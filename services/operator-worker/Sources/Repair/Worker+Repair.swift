@@ -135,8 +135,7 @@ extension Worker {
         self.repairing = nil
         let index = repairing.slot
         readers.close(repairReader(index))
-        slots[index].core?.refuseRepair()
-        tellRefused(index, repairing.needs.ranges, reason)
+        tellRefused(index, slots[index].core?.refuseRepair() ?? repairing.needs.ranges, reason)
     }
 
     private func repairLater() {

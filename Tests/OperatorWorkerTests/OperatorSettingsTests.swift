@@ -81,18 +81,23 @@ struct OperatorSettingsTests {
         arguments: [
             (
                 "w: {operator: custom, input: trades, code: jump-gard}",
-                ":3:48: node w: no code is registered as jump-gard: there is jump-guard"
+                "g.yaml:3:52: node w: no code is registered as \"jump-gard\": "
+                    + "there is jump-guard"
             ),
             (
                 "w: {operator: custom, input: trades, code: jump-guard, settings: {percent: 0}}",
                 ": node w: jump-guard: percent and patience are numbers from 1 to 1000"
             ),
-            ("w: {operator: throttle, input: trades, rate: 1/s, per: symbol}", "makes no bars"),
+            (
+                "w: {operator: throttle, input: trades, rate: 1/s, per: symbol, "
+                    + "live: {capacity: 4, overflow: block, high: 3, low: 1}}",
+                "no node makes bars"
+            ),
         ])
     func program(node: String, problem: String) throws {
         let folder = try TemporaryFolder("graph")
         let bars =
-            problem == "makes no bars" ? "" : ", b: {operator: bars, input: w, series: [1s]}"
+            problem == "no node makes bars" ? "" : ", b: {operator: bars, input: w, series: [1s]}"
         let path = try folder.write(
             "version: 1\nname: g\nnodes: {\(node)\(bars)}\n", to: "g.yaml")
         let found = TestService.problems(Main.description, ["OPERATOR_GRAPH": path])

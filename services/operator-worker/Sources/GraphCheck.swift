@@ -23,18 +23,10 @@ extension GraphProgram {
     /// A graph's file made ready to run with this program's custom operators.
     static func read(_ path: String, _ files: GraphFiles) throws(GraphProblems) -> GraphProgram {
         let definition = try GraphFile.read(path, files)
-        func refused(_ what: String) -> GraphProblems {
-            GraphProblems([GraphProblem(file: path, position: nil, what: what)])
-        }
-        guard definition.makesBars else {
-            throw refused(
-                "the graph \(definition.name) makes no bars: add a node with the operator bars or "
-                    + "aggregate")
-        }
         do throws(TickOperatorError) {
             return try GraphProgram(definition, operators: .ofThisProgram)
         } catch {
-            throw refused("\(error)")
+            throw GraphProblems([GraphProblem(file: path, position: nil, what: "\(error)")])
         }
     }
 }

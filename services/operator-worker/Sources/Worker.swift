@@ -151,8 +151,11 @@ final class Worker {
         isSteady = port.isSteady(now: clock.monotonic().nanoseconds)
         guard isSteady != wasSteady else { return }
         if let repairing {
-            let reader = repairReader(repairing.slot)
-            if isSteady { readers.release(reader, take) } else { readers.hold(reader) }
+            if isSteady {
+                readers.release(repairing.reader, take)
+            } else {
+                readers.hold(repairing.reader)
+            }
         }
         for index in slots.indices where slots[index].isOwned && !slots[index].isHeld {
             if isSteady {

@@ -83,7 +83,12 @@ extension PartitionOperator {
         /// The last packet to read: the one that asked for it.
         let until: TapePosition
         let ranges: [DirtyRange]
+        /// What stands of bars that may begin elsewhere; nil: none do, or nothing is published.
+        let standing: StandingBars?
     }
+
+    /// Everything that was computed stands on the tape.
+    var isOutputOut: Bool { outbox.isEmpty && acknowledged >= ledger.nextOrdinal - 1 }
 
     var isRepairing: Bool { repair != nil }
 
@@ -92,7 +97,11 @@ extension PartitionOperator {
         guard let repair, let ranges = repair.days.first, stopped == nil, !mustKeepRefusal,
             outbox.count < Self.outboxMax, let plan = machine.repairPlan(ranges)
         else { return nil }
-        return RepairNeeds(from: plan.from, until: repair.position, ranges: plan.ranges)
+        let standing =
+            repair.isHidden
+            ? nil : StandingBars(plan, machine, lastOrdinal: ledger.nextOrdinal - 1)
+        return RepairNeeds(
+            from: plan.from, until: repair.position, ranges: plan.ranges, standing: standing)
     }
 
     /// The packet at hand made ranges dirty. Answers those that are refused at once.
@@ -120,11 +129,12 @@ extension PartitionOperator {
         repair?.reading?.take(header, packet)
     }
 
-    /// All packets were handed over twice. Answers how many versions of bars came of it.
-    mutating func finishRepair() -> Int {
+    /// All packets were handed over twice, and what stands was read back. Answers how many versions
+    /// of bars came of it.
+    mutating func finishRepair(standing: [Bar] = []) -> Int {
         guard let reading = repair?.reading else { return 0 }
         repair?.reading = nil
-        machine.absorb(reading, into: &output)
+        machine.absorb(reading, standing: standing, into: &output)
         let bars = output.bars.count
         keepOutput(isHidden: repair?.isHidden ?? true, isRepair: true)
         endRepairDay()
@@ -147,6 +157,10 @@ extension PartitionOperator {
 
     private mutating func endRepairDay() {
         repair?.endDay()
+        endRepairWithoutDays()
+    }
+
+    private mutating func endRepairWithoutDays() {
         guard repair?.days.isEmpty ?? false else { return }
         repair = nil
         // Nothing says that all output of a refused repair is out while the next owner may make some.
@@ -155,7 +169,3 @@ extension PartitionOperator {
         schedule.isDueAtOnce = true
     }
 }
-        endRepairWithoutDays()
-    }
-
-    private mutating func endRepairWithoutDays() {

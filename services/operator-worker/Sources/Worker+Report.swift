@@ -68,7 +68,8 @@ extension Worker {
         }
         // From here on the partitions speak for themselves.
         context.readiness.set(ReadinessPart.tape, publisher.trouble)
-        metrics.update(lines, program: settings.program)
+        metrics.update(lines)
+        metrics.update(edgeLevels)
         report.update(lines)
         positions.tell(now: now) { slots.compactMap(told) }
         heads.tell(now: now) { slots.compactMap(head) }

@@ -3,6 +3,7 @@ import MarketModel
 import Membership
 import MembershipTransport
 import NatsTransport
+import OperatorGraph
 import Primitives
 import ServiceRuntime
 import StreamCore
@@ -47,6 +48,7 @@ final class Worker {
     var repairedLast = -1
     var repairsFrom = Int64.min
     let live: LivePublisher?
+    var edges: LiveEdges
     var openBarsAt = Int64.min
     private let mailbox = TapeMailbox(capacity: 16_384)
     private var answers: [CheckpointAnswer] = []
@@ -63,6 +65,7 @@ final class Worker {
         self.context = context
         self.report = report
         self.live = live
+        edges = LiveEdges(settings.program.definition)
         metrics = OperatorMetrics(context.telemetry.metrics)
         positions = try PositionTeller(client, group: "operator")
         heads = HeadTeller(client, source: .operator, input: .bars)
@@ -133,6 +136,7 @@ final class Worker {
         if isSteady {
             for index in slots.indices where slots[index].isOwned { advance(index, now: now) }
             repair(now: now)
+            pumpLive()
             pump(now: now)
             publisher.tick()
             readers.tick()
@@ -197,6 +201,7 @@ final class Worker {
         // Readers and slots are added together, so their numbers are the same.
         let position = readers.position(reader)
         packet.withPayload { slots[reader].core?.take(header, $0, at: position) }
+        offerLive(reader)
         if slots[reader].core?.mustHold ?? false {
             tellRefusedRanges(reader)
             hold(reader)

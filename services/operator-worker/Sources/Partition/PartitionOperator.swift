@@ -57,15 +57,20 @@ struct PartitionOperator {
     /// Of the inputs whose output is in the outbox. Never longer than that.
     var ends: [InputEnd] = []
     var output = GraphOutput()
+    /// Somebody takes `live` out.
+    var hasLiveEdges = false
+    /// What nodes let through to those who watch, in order; while something is left here no packet
+    /// is taken, so it is one packet's at most.
+    var live: [LiveTick] = []
     /// While it is there no packet is taken.
     var repair: RepairAgenda?
+    /// A repair was refused, and no checkpoint behind that is stored yet.
+    var refusal: Refusal?
     /// Ranges that reach too far; emptied by whoever tells it. One packet's at most.
     var refusedRanges: [DirtyRange] = []
     /// The lane's numbers for the machine's symbols and series.
     var laneSymbols: [UInt32?] = []
     let laneSeries: [UInt16]
-    /// A repair was refused, and no checkpoint behind that is stored yet.
-    var refusal: Refusal?
     /// The last input whose output, and that of all before it, is in packets entirely; before the
     /// first one the start of the tape. And the checksum of the last bar in a packet.
     var complete: TapePosition?
@@ -82,13 +87,13 @@ struct PartitionOperator {
     var acknowledged: UInt64
     var toldPosition: UInt64 = 0
     var toldAt = Int64.min
+    /// The last input by which a person asked for something: that it is worked on is told at once.
+    var asked: UInt64 = 0
     var schedule: CheckpointSchedule
     /// Waits until all output that it counts is acknowledged.
     var waiting: CheckpointImage?
     var suppressed: UInt64 = 0
     var published: UInt64 = 0
-    /// The last input by which a person asked for something: that it is worked on is told at once.
-    var asked: UInt64 = 0
     /// Closed windows of a new line of output that began before it, or before the tape.
     var unpublished: UInt64 = 0
     /// Ticks that were listed as late, once per series.
@@ -112,17 +117,17 @@ struct PartitionOperator {
         schedule = CheckpointSchedule(behind: position)
         complete = position
         if let told = beginning.told { complete = told.isBehind(position) ? told : position }
-        toldPosition = complete?.sequence ?? 0
-        packedWatermark = beginning.watermark
-        laneSeries = settings.program.series.map {
-            lane.register(
-                SeriesDefinition(name: $0.name, widthNanoseconds: $0.widthNanoseconds))
         let pending = beginning.input.pending
         if let position, !pending.isEmpty {
             repair = RepairAgenda(pending, at: position, isHidden: false)
             // Some of that input's output is not out.
             complete = beginning.told ?? .before(position.streamCreated)
         }
+        toldPosition = complete?.sequence ?? 0
+        packedWatermark = beginning.watermark
+        laneSeries = settings.program.series.map {
+            lane.register(
+                SeriesDefinition(name: $0.name, widthNanoseconds: $0.widthNanoseconds))
         }
         if case .base(let base) = beginning.way {
             self.base = base
@@ -137,12 +142,12 @@ struct PartitionOperator {
     /// Takes nothing more at the moment.
     var mustHold: Bool {
         if outbox.count >= Self.outboxMax || stopped != nil || isRepairing { return true }
+        if mustKeepRefusal || !live.isEmpty { return true }
         switch phase {
         case .building, .working: return false
         case .telling, .told, .keeping: return true
         }
     }
-        if mustKeepRefusal { return true }
     /// Nothing is left that may leave.
     var isEmpty: Bool { outbox.isEmpty }
     /// False while a new line of output is on its way.
@@ -161,12 +166,12 @@ struct PartitionOperator {
         self.position = position
         if complete == nil { complete = position.map { .before($0.streamCreated) } }
         schedule.took(ticks: Int(header.tickCount))
+        if header.source == .manual { asked = position?.sequence ?? 0 }
         if !hasBegun, header.kind == .ticks, header.tickCount > 0, header.source != .manual {
             begin(header, packet)
         }
         guard machine.take(header, packet, into: &output) else {
             stopped = "more sources feed this partition than the limit allows"
-        if header.source == .manual { asked = position?.sequence ?? 0 }
             return
         }
         var isBuilding = false
@@ -174,6 +179,8 @@ struct PartitionOperator {
             isBuilding = true
             build(until: end)
         }
+        // What is computed again was told by whoever computed it first.
+        if hasLiveEdges, isCaughtUp { live += output.live }
         let dirty = output.dirty
         keepOutput(isHidden: isBuilding)
         if let position, !dirty.isEmpty, stopped == nil {

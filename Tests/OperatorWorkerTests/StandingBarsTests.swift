@@ -26,8 +26,8 @@ struct StandingBarsTests {
         return last?.withBytes { PacketReader.outputState(of: $0) }?.input.sequence ?? 0
     }
 
-    /// Ten trades and a pause in the middle, closed; then the next day; then one of the first day is
-    /// taken back.
+    /// Ten trades and a pause in the middle, closed; then the next day; then one of the first day
+    /// is taken back.
     private func publish(_ scene: inout RepairScene, _ steps: ClosedRange<Int>) throws -> UInt64 {
         var sequence: UInt64 = 0
         for step in steps {

@@ -163,7 +163,8 @@ extension PartitionOperator {
     private mutating func endRepairWithoutDays() {
         guard repair?.days.isEmpty ?? false else { return }
         repair = nil
-        // Nothing says that all output of a refused repair is out while the next owner may make some.
+        // Nothing says that all output of a refused repair is out while the next owner may make
+        // some.
         if refusal == nil { endInput() }
         // To read all that again after a crash would take long.
         schedule.isDueAtOnce = true

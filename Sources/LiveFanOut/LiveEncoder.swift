@@ -14,6 +14,8 @@ struct LiveEncoder {
         case trade
         case quote
         case bar
+        /// A trade or a quote that a node of a graph let through.
+        case node
     }
 
     private struct Entry {
@@ -22,12 +24,12 @@ struct LiveEncoder {
         let quotes: String
     }
 
-    private let names: TapeNames
+    let names: TapeNames
     private var known: [Symbol: (trades: String, quotes: String)] = [:]
     /// What the packet at hand defines, by index.
     private var symbols: [Entry?] = []
     private var series: [SeriesDefinition?] = []
-    private var json = JSONWriter(capacity: 1_024)
+    var json = JSONWriter(capacity: 1_024)
 
     init(_ names: TapeNames) { self.names = names }
 
@@ -109,14 +111,8 @@ struct LiveEncoder {
         _ trade: Trade, _ symbol: SymbolDefinition, _ packet: PacketHeader, _ ordinal: UInt64
     ) {
         json.object { json in
-            Self.begin(&json, .trade, symbol, trade.header.eventTime)
-            json.member("price", trade.price)
-            json.member("size", trade.size)
-            json.member("exchange", trade.exchange)
-            json.member("conditions", trade.conditions)
-            if let action = TradeAction(rawValue: trade.header.action), action != .new {
-                json.member("action", "\(action)")
-            }
+            Self.begin(&json, .trade, symbol.symbol, trade.header.eventTime)
+            Self.values(of: trade, into: &json)
             Self.end(&json, trade.header, symbol, packet, ordinal)
         }
     }
@@ -125,13 +121,8 @@ struct LiveEncoder {
         _ quote: Quote, _ symbol: SymbolDefinition, _ packet: PacketHeader, _ ordinal: UInt64
     ) {
         json.object { json in
-            Self.begin(&json, .quote, symbol, quote.header.eventTime)
-            json.member("bid", quote.bidPrice)
-            json.member("bid_size", quote.bidSize)
-            json.member("bid_exchange", quote.bidExchange)
-            json.member("ask", quote.askPrice)
-            json.member("ask_size", quote.askSize)
-            json.member("ask_exchange", quote.askExchange)
+            Self.begin(&json, .quote, symbol.symbol, quote.header.eventTime)
+            Self.values(of: quote, into: &json)
             Self.end(&json, quote.header, symbol, packet, ordinal)
         }
     }
@@ -141,7 +132,7 @@ struct LiveEncoder {
         _ packet: PacketHeader, _ ordinal: UInt64
     ) {
         json.object { json in
-            Self.begin(&json, .bar, symbol, bar.openTime)
+            Self.begin(&json, .bar, symbol.symbol, bar.openTime)
             json.member("series", series.name.text)
             if bar.closeTime.isDefined { json.member("close_time", time: bar.closeTime) }
             if bar.number != 0 { json.member("number", bar.number) }
@@ -170,21 +161,45 @@ struct LiveEncoder {
         }
     }
 
-    private static func begin(
-        _ json: inout JSONWriter, _ kind: Kind, _ symbol: SymbolDefinition, _ time: Timestamp
+    static func begin(
+        _ json: inout JSONWriter, _ kind: Kind, _ symbol: Symbol, _ time: Timestamp
     ) {
         json.member("kind", kind.rawValue)
-        json.member("symbol", symbol.symbol.text)
+        json.member("symbol", symbol.text)
         if time.isDefined { json.member("time", time: time) }
+    }
+
+    static func values(of trade: Trade, into json: inout JSONWriter) {
+        json.member("price", trade.price)
+        json.member("size", trade.size)
+        json.member("exchange", trade.exchange)
+        json.member("conditions", trade.conditions)
+        if let action = TradeAction(rawValue: trade.header.action), action != .new {
+            json.member("action", "\(action)")
+        }
+    }
+
+    static func values(of quote: Quote, into json: inout JSONWriter) {
+        json.member("bid", quote.bidPrice)
+        json.member("bid_size", quote.bidSize)
+        json.member("bid_exchange", quote.bidExchange)
+        json.member("ask", quote.askPrice)
+        json.member("ask_size", quote.askSize)
+        json.member("ask_exchange", quote.askExchange)
+    }
+
+    /// When and from whom a tick came.
+    static func whence(_ header: TickHeader, into json: inout JSONWriter) {
+        json.member("flags", names: header.flags.names)
+        if header.receiveTime.isDefined { json.member("receive_time", time: header.receiveTime) }
+        if header.providerID != 0 { json.member("provider_id", header.providerID) }
     }
 
     private static func end(
         _ json: inout JSONWriter, _ header: TickHeader, _ symbol: SymbolDefinition,
         _ packet: PacketHeader, _ ordinal: UInt64
     ) {
-        json.member("flags", names: header.flags.names)
-        if header.receiveTime.isDefined { json.member("receive_time", time: header.receiveTime) }
-        if header.providerID != 0 { json.member("provider_id", header.providerID) }
+        whence(header, into: &json)
         if !symbol.provider.isEmpty { json.member("provider", symbol.provider) }
         place(&json, packet, ordinal)
     }

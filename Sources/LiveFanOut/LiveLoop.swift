@@ -62,6 +62,7 @@ final class LiveLoop {
         var packets: [LiveQueue.Packet] = []
         while true {
             connectIfDue()
+            queue.isLinked.store(connection?.isConnected ?? false, ordering: .relaxed)
             packets.removeAll(keepingCapacity: true)
             queue.receive(into: &packets, max: Self.packetsPerTurn, timeout: Self.waitMax)
             for packet in packets { send(packet) }
@@ -127,30 +128,41 @@ final class LiveLoop {
         }
         var sent: [LiveEncoder.Kind: UInt64] = [:]
         var failure: NatsError?
-        do throws(PacketError) {
-            try packet.bytes.withRawSpan { bytes throws(PacketError) in
-                try encoder.encode(bytes) { kind, subject, json in
-                    guard subject.utf8.count <= NatsLimits.subjectBytesMax else {
-                        metrics.dropped[.subject]?.add(1)
-                        return
-                    }
-                    do throws(NatsError) {
-                        try json.withRawSpan { payload throws(NatsError) in
-                            try connection.publish(payload, to: subject)
-                        }
-                        sent[kind, default: 0] += 1
-                    } catch {
-                        metrics.dropped[.noLink]?.add(1)
-                        failure = error
-                    }
-                }
+        func publish(_ kind: LiveEncoder.Kind, _ subject: String, _ json: [UInt8]) {
+            guard subject.utf8.count <= NatsLimits.subjectBytesMax else {
+                metrics.dropped[.subject]?.add(1)
+                return
             }
-        } catch {
-            // Only what was sealed in this process is offered.
-            preconditionFailure("a packet of our own cannot be read: \(error)")
+            do throws(NatsError) {
+                try json.withRawSpan { payload throws(NatsError) in
+                    try connection.publish(payload, to: subject)
+                }
+                sent[kind, default: 0] += 1
+            } catch {
+                metrics.dropped[.noLink]?.add(1)
+                failure = error
+            }
         }
+        encode(packet, publish)
         metrics.sent(sent)
         if let failure { stopped("\(failure)") } else { began() }
+    }
+
+    private func encode(
+        _ packet: LiveQueue.Packet, _ publish: (LiveEncoder.Kind, String, [UInt8]) -> Void
+    ) {
+        switch packet.content {
+        case .nodes(let ticks): encoder.encode(ticks, publish)
+        case .packet(let bytes):
+            do throws(PacketError) {
+                try bytes.withRawSpan { bytes throws(PacketError) in
+                    try encoder.encode(bytes, publish)
+                }
+            } catch {
+                // Only what was sealed in this process is offered.
+                preconditionFailure("a packet of our own cannot be read: \(error)")
+            }
+        }
     }
 
     /// One that stands in a full queue is told by who takes from it.

@@ -15,6 +15,8 @@ public import Telemetry
 public final class LivePublisher: Sendable {
     public static let packetsMax = 4_096
     public static let bytesMax = 16 * 1_024 * 1_024
+    /// Ticks of nodes that wait here: beyond, they wait in their edges.
+    public static let nodeTicksMax = 1_024
 
     private let queue: LiveQueue
     private let thread: ServiceThread
@@ -47,6 +49,15 @@ public final class LivePublisher: Sendable {
         queue.offer(packet)
     }
 
+    /// Ticks of nodes that `offer` has room for at the moment; none while there is no link. One
+    /// thread alone is to ask and offer, and may rely on it.
+    public var nodeRoom: Int { queue.nodeRoom }
+
+    /// Hands over at most `nodeRoom` ticks and returns at once.
+    public func offer(_ ticks: [LiveNodeTick]) {
+        if !ticks.isEmpty { queue.offer(ticks) }
+    }
+
     /// Ends the thread and the connection; what waits is sent if that is quick. Idempotent.
     public func close() {
         queue.close()
@@ -57,14 +68,31 @@ public final class LivePublisher: Sendable {
 /// What waits for the live thread: bounded in packets and bytes.
 final class LiveQueue: Sendable {
     struct Packet: Sendable {
-        let bytes: [UInt8]
+        enum Content: Sendable {
+            case packet([UInt8])
+            case nodes([LiveNodeTick])
+        }
+
+        let content: Content
         let ticks: UInt64
+
+        var byteCount: Int {
+            if case .packet(let bytes) = content { bytes.count } else { 0 }
+        }
+
+        var nodeTicks: Int {
+            if case .nodes(let ticks) = content { ticks.count } else { 0 }
+        }
     }
+
+    /// Told by the live thread.
+    let isLinked = Atomic<Bool>(false)
 
     private let packets: Mailbox<Packet>
     /// Nothing is ever sent here: it ends waits when it is closed.
     private let end = Mailbox<Never>(capacity: 1)
     private let waitingBytes = Atomic<Int>(0)
+    private let waitingNodeTicks = Atomic<Int>(0)
     private let bytesMax: Int
     private let metrics: LiveMetrics
     private let refused = Atomic<UInt64>(0)
@@ -96,16 +124,35 @@ final class LiveQueue: Sendable {
         let bytes = packet.byteCount
         let waiting = waitingBytes.add(bytes, ordering: .relaxed).newValue
         if waiting <= bytesMax {
-            if packets.send(Packet(bytes: packet.withBytes { $0.array }, ticks: ticks)) { return }
+            let content = Packet.Content.packet(packet.withBytes { $0.array })
+            if packets.send(Packet(content: content, ticks: ticks)) { return }
         }
         waitingBytes.subtract(bytes, ordering: .relaxed)
         refused.add(1, ordering: .relaxed)
         metrics.dropped[.full]?.add(ticks)
     }
 
+    var nodeRoom: Int {
+        guard isLinked.load(ordering: .relaxed), !isClosed, count < LivePublisher.packetsMax else {
+            return 0
+        }
+        return LivePublisher.nodeTicksMax - waitingNodeTicks.load(ordering: .relaxed)
+    }
+
+    func offer(_ ticks: [LiveNodeTick]) {
+        let count = UInt64(ticks.count)
+        waitingNodeTicks.add(ticks.count, ordering: .relaxed)
+        if packets.send(Packet(content: .nodes(ticks), ticks: count)) { return }
+        waitingNodeTicks.subtract(ticks.count, ordering: .relaxed)
+        refused.add(1, ordering: .relaxed)
+        metrics.dropped[.full]?.add(count)
+    }
+
     func receive(into buffer: inout [Packet], max: Int, timeout: Duration) {
         let count = packets.receive(into: &buffer, max: max, timeout: timeout)
-        let bytes = buffer.suffix(count).reduce(0) { $0 + $1.bytes.count }
-        if bytes > 0 { waitingBytes.subtract(bytes, ordering: .relaxed) }
+        for packet in buffer.suffix(count) {
+            waitingBytes.subtract(packet.byteCount, ordering: .relaxed)
+            waitingNodeTicks.subtract(packet.nodeTicks, ordering: .relaxed)
+        }
     }
 }

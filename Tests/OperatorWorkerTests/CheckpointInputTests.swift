@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import StreamCore
 import TapeCodec
 import Testing
 
@@ -38,6 +39,20 @@ struct CheckpointInputTests {
                 }
             }
         }
+    }
+
+    @Test("ranges that are still to be computed again are read as they were written")
+    func pending() throws {
+        var input = try input()
+        input.pending = [
+            DirtyRange(symbol: 1, from: -5, to: 6, reason: 4),
+            DirtyRange(symbol: .max, from: .min, to: .max, reason: 255),
+        ]
+        #expect(read(input.bytes) == input)
+        for count in input.bytes.indices { #expect(read(Array(input.bytes.prefix(count))) == nil) }
+        #expect(read(input.bytes + [0]) == nil)
+        input.pending[0].to = -5
+        #expect(read(input.bytes) == nil)
     }
 
     @Test("version 1 has the bytes that it always had")

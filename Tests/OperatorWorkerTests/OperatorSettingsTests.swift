@@ -66,6 +66,49 @@ struct OperatorSettingsTests {
         #expect(found.allSatisfy { $0.hasPrefix("OPERATOR_GRAPH: \(path):3:") }, "\(found)")
     }
 
+    @Test("a graph may use the custom operators of this program, and names the key it is from")
+    func custom() throws {
+        let settings = try OperatorSettings(
+            TestService.configuration(
+                Main.description, ["OPERATOR_GRAPH": "\(Self.graphs)/advanced.yaml"]))
+        #expect(settings.definitionKey == "OPERATOR_GRAPH")
+        let series = try OperatorSettings(TestService.configuration(Main.description, [:]))
+        #expect(series.definitionKey == "OPERATOR_SERIES")
+    }
+
+    @Test(
+        "what only the program can tell of a graph is a problem of the key, and --check-graph's",
+        arguments: [
+            (
+                "w: {operator: custom, input: trades, code: jump-gard}",
+                "g.yaml:3:52: node w: no code is registered as \"jump-gard\": "
+                    + "there is jump-guard"
+            ),
+            (
+                "w: {operator: custom, input: trades, code: jump-guard, settings: {percent: 0}}",
+                ": node w: jump-guard: percent and patience are numbers from 1 to 1000"
+            ),
+            (
+                "w: {operator: throttle, input: trades, rate: 1/s, per: symbol, "
+                    + "live: {capacity: 4, overflow: block, high: 3, low: 1}}",
+                "no node makes bars"
+            ),
+        ])
+    func program(node: String, problem: String) throws {
+        let folder = try TemporaryFolder("graph")
+        let bars =
+            problem == "no node makes bars" ? "" : ", b: {operator: bars, input: w, series: [1s]}"
+        let path = try folder.write(
+            "version: 1\nname: g\nnodes: {\(node)\(bars)}\n", to: "g.yaml")
+        let found = TestService.problems(Main.description, ["OPERATOR_GRAPH": path])
+        #expect(found.count == 1 && found[0].contains(problem), "\(found)")
+        guard case .refuse(let text) = check(path) else {
+            Issue.record("\(node) is refused")
+            return
+        }
+        #expect(text.contains(problem))
+    }
+
     private func check(_ path: String) -> CommandLineDecision {
         ServiceCommandLine(Main.description).decide(
             arguments: ["--check-graph", path], environment: [:])

@@ -1,4 +1,6 @@
 import GraphLanguage
+import OperatorGraph
+import Operators
 import ServiceRuntime
 
 /// `--check-graph FILE`: whether a graph is right, and how it looks.
@@ -8,7 +10,8 @@ enum GraphCheck {
         "Say what is wrong with a graph, or print it as text and as Mermaid, and stop."
     ) { path, read in
         do throws(GraphProblems) {
-            let drawing = GraphDrawing(try GraphFile.read(path, GraphFiles(read)))
+            let program = try GraphProgram.read(path, GraphFiles(read))
+            let drawing = GraphDrawing(program.definition)
             return .success("\(drawing.text)\n```mermaid\n\(drawing.mermaid)```\n")
         } catch {
             return .failure(ServiceDescription.Question.Refusal(error.lines))
@@ -16,10 +19,22 @@ enum GraphCheck {
     }
 }
 
+extension GraphProgram {
+    /// A graph's file made ready to run with this program's custom operators.
+    static func read(_ path: String, _ files: GraphFiles) throws(GraphProblems) -> GraphProgram {
+        let definition = try GraphFile.read(path, files)
+        do throws(TickOperatorError) {
+            return try GraphProgram(definition, operators: .ofThisProgram)
+        } catch {
+            throw GraphProblems([GraphProblem(file: path, position: nil, what: "\(error)")])
+        }
+    }
+}
+
 extension GraphFiles {
     /// The process' own files, or those of a test.
     init(_ read: @escaping FileReading) {
-        self.init { path, bytesMax in
+        self.init(customOperators: Set(TickOperators.ofThisProgram.names)) { path, bytesMax in
             read(path, bytesMax).map(\.bytes).mapError { GraphFileFailure("\($0)") }
         }
     }

@@ -136,7 +136,7 @@ final class OperatorReport: Sendable {
         if let repair = line.repair {
             json.object { json in
                 json.member("from", "\(repair.needs.from)")
-                json.member("pass", repair.isSecond ? 2 : 1)
+                json.member("pass", repair.step)
                 json.member("sequence", repair.sequence)
                 json.member("until_sequence", repair.needs.until.sequence)
                 json.member("packets", repair.pass.packets)

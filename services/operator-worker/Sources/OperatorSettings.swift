@@ -11,7 +11,7 @@ struct OperatorSettings: Sendable {
     /// The graph that is computed.
     var program: GraphProgram
     /// The key from which that graph is.
-    var definitionKey = "OPERATOR_SERIES"
+    var definitionKey: String
     var streamBytesMax: Int64
     /// How long it may take to hand all partitions over when the service stops: bars get onto the
     /// tape, last checkpoints into their bucket, and the others have to hear of it. A call to the
@@ -43,25 +43,27 @@ struct OperatorSettings: Sendable {
         ]
 
     init(_ configuration: Configuration) throws(SettingsError) {
-        program = GraphProgram(try Self.definition(configuration))
+        (program, definitionKey) = try Self.program(configuration)
         generation = UInt32(clamping: configuration.integer("OPERATOR_GENERATION"))
         isLive = configuration.flag("OPERATOR_LIVE")
         streamBytesMax = Int64(configuration.integer("MDS_STREAM_BYTES"))
     }
 
-    private static func definition(
+    private static func program(
         _ configuration: Configuration
-    ) throws(SettingsError) -> GraphDefinition {
+    ) throws(SettingsError) -> (GraphProgram, key: String) {
         if let path = configuration.optionalText("OPERATOR_GRAPH") {
             do throws(GraphProblems) {
-                return try GraphFile.read(path, GraphFiles(ConfigurationFiles.read))
+                let files = GraphFiles(ConfigurationFiles.read)
+                return (try GraphProgram.read(path, files), "OPERATOR_GRAPH")
             } catch {
                 throw SettingsError(
                     error.lines.map { "OPERATOR_GRAPH: \($0)" }.joined(separator: "\n"))
             }
         }
         do throws(StreamCoreError) {
-            return .simple(try BarSeriesSet(configuration.list("OPERATOR_SERIES")))
+            let series = try BarSeriesSet(configuration.list("OPERATOR_SERIES"))
+            return (GraphProgram(.simple(series)), "OPERATOR_SERIES")
         } catch {
             throw SettingsError("OPERATOR_SERIES: \(error)")
         }

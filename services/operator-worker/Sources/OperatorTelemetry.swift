@@ -34,6 +34,8 @@ struct OperatorMetrics {
         var listed: UInt64 = 0
         var revised: UInt64 = 0
     }
+    /// What was counted of each edge's; looked up and never walked over.
+    private var edgeDrops: [String: UInt64] = [:]
     /// What of these was counted.
     private var counted = Past()
 
@@ -121,7 +123,7 @@ struct OperatorMetrics {
 
     func caughtUp(nanoseconds: Int64) { recovery.observe(Double(nanoseconds) / 1e9) }
 
-    mutating func update(_ lines: [OperatorReport.Line], program: GraphProgram) {
+    mutating func update(_ lines: [OperatorReport.Line]) {
         count(lines)
         func sum(_ past: UInt64 = 0, _ value: (OperatorReport.Line) -> UInt64) -> Double {
             Double(lines.reduce(past) { $0 &+ value($1) })
@@ -140,6 +142,27 @@ struct OperatorMetrics {
 }
 
 extension OperatorMetrics {
+    /// Names of edges are those of a graph's nodes: 64 at most.
+    mutating func update(_ levels: [EdgeLevel]) {
+        for level in levels {
+            let labels = [("edge", level.edge)]
+            metrics.gauge(
+                "mds_operator_edge_depth", "What waits in a bounded queue of the graph.",
+                labels: labels
+            ).set(Double(level.depth))
+            metrics.gauge(
+                "mds_operator_edge_capacity", "What may wait in a bounded queue of the graph.",
+                labels: labels
+            ).set(Double(level.capacity))
+            let known = edgeDrops[level.edge] ?? 0
+            metrics.counter(
+                "mds_operator_edge_dropped_total",
+                "Ticks of a node that its queue left out, as the graph says.", labels: labels
+            ).add(level.dropped - min(level.dropped, known))
+            edgeDrops[level.edge] = level.dropped
+        }
+    }
+
     private mutating func count(_ lines: [OperatorReport.Line]) {
         let late = lines.reduce(past.listed) { $0 &+ $1.lateTicks }
         let versions = lines.reduce(past.revised) { $0 &+ $1.revised }

@@ -147,6 +147,7 @@ extension Worker {
         let slot = slots[index]
         slots[index].core = PartitionOperator(
             partition: slot.partition, settings: settings, beginning: beginning, lane: lane(index))
+        slots[index].core?.hasLiveEdges = live != nil && !edges.isEmpty
         share()
         slots[index].stage = .restored(beginning.input.position)
         slots[index].way = beginning.way.name

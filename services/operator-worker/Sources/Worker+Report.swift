@@ -70,7 +70,8 @@ extension Worker {
         }
         // From here on the partitions speak for themselves.
         context.readiness.set(ReadinessPart.tape, publisher.trouble)
-        metrics.update(lines, program: settings.program)
+        metrics.update(lines)
+        metrics.update(edgeLevels)
         report.update(lines)
         let universe = client.names.universe
         positions.tell(now: now) { slots.flatMap { told($0) } }

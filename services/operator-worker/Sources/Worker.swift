@@ -3,6 +3,7 @@ import MarketModel
 import Membership
 import MembershipTransport
 import NatsTransport
+import OperatorGraph
 import Primitives
 import ServiceRuntime
 import StreamCore
@@ -48,6 +49,7 @@ final class Worker {
     var repairedLast = -1
     var repairsFrom = Int64.min
     let live: LivePublisher?
+    var edges: LiveEdges
     var openBarsAt = Int64.min
     private let mailbox = TapeMailbox(capacity: 16_384)
     private var answers: [CheckpointAnswer] = []
@@ -64,6 +66,7 @@ final class Worker {
         self.context = context
         self.report = report
         self.live = live
+        edges = LiveEdges(settings.program.definition)
         metrics = OperatorMetrics(context.telemetry.metrics)
         positions = try PositionTeller(client, group: "operator")
         universeHeads = HeadTeller(client, source: .universe, input: .bars)
@@ -131,6 +134,7 @@ final class Worker {
         if isSteady {
             for index in slots.indices where slots[index].isOwned { advance(index, now: now) }
             repair(now: now)
+            pumpLive()
             pump(now: now)
             publisher.tick()
             readers.tick()
@@ -149,8 +153,11 @@ final class Worker {
         isSteady = port.isSteady(now: clock.monotonic().nanoseconds)
         guard isSteady != wasSteady else { return }
         if let repairing {
-            let reader = repairReader(repairing.slot)
-            if isSteady { readers.release(reader, take) } else { readers.hold(reader) }
+            if isSteady {
+                readers.release(repairing.reader, take)
+            } else {
+                readers.hold(repairing.reader)
+            }
         }
         for index in slots.indices where slots[index].isOwned && !slots[index].isHeld {
             if isSteady {
@@ -192,6 +199,7 @@ final class Worker {
         // Readers and slots are added together, so their numbers are the same.
         let position = readers.position(reader)
         packet.withPayload { slots[reader].core?.take(header, $0, at: position) }
+        offerLive(reader)
         if slots[reader].core?.mustHold ?? false {
             tellRefusedRanges(reader)
             hold(reader)

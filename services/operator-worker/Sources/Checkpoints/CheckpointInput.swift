@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import StreamCore
 import TapeCodec
 
 /// Where a checkpoint's state stands in the input: what `OperatorCheckpoint` carries as bytes.
@@ -13,23 +14,29 @@ struct CheckpointInput: Hashable, Sendable {
     var publishFrom: Timestamp?
     /// Ticks were seen, so the start of the tape is settled.
     var hasBegun: Bool
+    /// What that packet made dirty and is still to be computed again; mostly empty.
+    var pending: [DirtyRange] = []
 
     // MARK: as bytes
 
     private static let positionFlag: UInt16 = 1
     private static let publishFlag: UInt16 = 2
     private static let begunFlag: UInt16 = 4
+    private static let pendingFlag: UInt16 = 8
     private static let headBytes = 12
     private static let positionBytes = 44
     private static let sourceBytesMin = 17
+    private static let rangeBytes = 21
 
-    /// Little endian: version, flags, `publishFrom`; then the position; then its sources.
+    /// Little endian: version, flags, `publishFrom`; then the position; then its sources; then
+    /// what is pending.
     var bytes: [UInt8] {
         var bytes: [UInt8] = []
         var flags: UInt16 = 0
         if position != nil { flags |= Self.positionFlag }
         if publishFrom != nil { flags |= Self.publishFlag }
         if hasBegun { flags |= Self.begunFlag }
+        if position != nil, !pending.isEmpty { flags |= Self.pendingFlag }
         bytes.put(Self.version)
         bytes.put(flags)
         bytes.put(publishFrom?.nanoseconds ?? 0)
@@ -47,13 +54,29 @@ struct CheckpointInput: Hashable, Sendable {
             bytes.append(UInt8(name.count))
             bytes.append(contentsOf: name)
         }
+        putPending(into: &bytes)
         return bytes
     }
 
-    init(position: TapePosition?, publishFrom: Timestamp?, hasBegun: Bool) {
+    private func putPending(into bytes: inout [UInt8]) {
+        guard !pending.isEmpty else { return }
+        bytes.put(UInt32(pending.count))
+        for range in pending {
+            bytes.put(range.symbol)
+            bytes.put(range.from)
+            bytes.put(range.to)
+            bytes.append(range.reason)
+        }
+    }
+
+    init(
+        position: TapePosition?, publishFrom: Timestamp?, hasBegun: Bool,
+        pending: [DirtyRange] = []
+    ) {
         self.position = position
         self.publishFrom = publishFrom
         self.hasBegun = hasBegun
+        self.pending = pending
     }
 
     /// Nil: these are no bytes that `bytes` makes.
@@ -64,20 +87,42 @@ struct CheckpointInput: Hashable, Sendable {
         let flags = bytes.uint16(at: 2)
         let from = bytes.int64(at: 4)
         let hasFrom = flags & Self.publishFlag != 0
-        guard flags <= Self.positionFlag | Self.publishFlag | Self.begunFlag,
-            hasFrom || from == 0
-        else { return nil }
+        let known = Self.positionFlag | Self.publishFlag | Self.begunFlag | Self.pendingFlag
+        guard flags <= known, hasFrom || from == 0 else { return nil }
         publishFrom = hasFrom ? Timestamp(nanoseconds: from) : nil
         hasBegun = flags & Self.begunFlag != 0
         guard flags & Self.positionFlag != 0 else {
-            guard bytes.byteCount == Self.headBytes else { return nil }
+            guard bytes.byteCount == Self.headBytes, flags & Self.pendingFlag == 0 else {
+                return nil
+            }
             return
         }
-        guard let position = Self.position(bytes) else { return nil }
+        guard let (position, end) = Self.position(bytes) else { return nil }
         self.position = position
+        guard flags & Self.pendingFlag != 0 else {
+            if end != bytes.byteCount { return nil }
+            return
+        }
+        guard let pending = Self.pending(bytes, at: end) else { return nil }
+        self.pending = pending
     }
 
-    private static func position(_ bytes: RawSpan) -> TapePosition? {
+    private static func pending(_ bytes: RawSpan, at start: Int) -> [DirtyRange]? {
+        guard bytes.byteCount - start >= 4 else { return nil }
+        let count = Int(bytes.uint32(at: start))
+        guard (1...RepairAgenda.pendingMax).contains(count),
+            bytes.byteCount == start + 4 + count * rangeBytes
+        else { return nil }
+        let ranges = (0..<count).map { index in
+            let offset = start + 4 + index * rangeBytes
+            return DirtyRange(
+                symbol: bytes.uint32(at: offset), from: bytes.int64(at: offset + 4),
+                to: bytes.int64(at: offset + 12), reason: bytes.uint8(at: offset + 20))
+        }
+        return ranges.allSatisfy { $0.from < $0.to } ? ranges : nil
+    }
+
+    private static func position(_ bytes: RawSpan) -> (TapePosition, end: Int)? {
         var offset = headBytes + positionBytes
         guard bytes.byteCount >= offset else { return nil }
         var position = TapePosition(
@@ -105,7 +150,7 @@ struct CheckpointInput: Hashable, Sendable {
                     lastOrdinal: bytes.uint64(at: offset + 8)))
             offset = end
         }
-        return offset == bytes.byteCount ? position : nil
+        return (position, offset)
     }
 }
 

@@ -43,6 +43,12 @@ struct CheckpointSchedule: Sendable {
         retryAt = Int64.max
     }
 
+    /// One is due at once, even if what stands now is kept already.
+    mutating func demand() {
+        sequence = nil
+        isDueAtOnce = true
+    }
+
     mutating func failed(now: Int64) {
         sequence = nil
         retryAt = now + CheckpointTimes.retryNanoseconds

@@ -13,6 +13,7 @@ extension PartitionOperator {
     ) throws(CheckpointError) -> CheckpointImage? {
         if waiting == nil, isDue(now: now, isLast: isLast) {
             waiting = try image()
+            if refusal == .due { refusal = .taken }
             schedule.took(imageAt: position, now: now)
         }
         guard let image = waiting, acknowledged >= image.output?.ordinal ?? 0 else { return nil }
@@ -27,8 +28,11 @@ extension PartitionOperator {
     }
 
     private func isDue(now: Int64, isLast: Bool) -> Bool {
-        // The state behind a packet is complete when its repair is.
-        guard stopped == nil, ledger.isPastStanding, !isRepairing else { return false }
+        // The state behind a packet is complete when its repair is. Behind a day that was refused
+        // the days that are still to be read are kept with it.
+        guard stopped == nil, ledger.isPastStanding, !isRepairing || refusal == .due else {
+            return false
+        }
         switch phase {
         case .building, .telling, .told: return false
         case .keeping: return schedule.isBaseDue(now: now)
@@ -41,7 +45,8 @@ extension PartitionOperator {
             definition: settings.definition, generation: settings.generation,
             output: ledger.computed,
             input: CheckpointInput(
-                position: position, publishFrom: publishFrom, hasBegun: hasBegun
+                position: position, publishFrom: publishFrom, hasBegun: hasBegun,
+                pending: repair?.pending ?? []
             ).bytes)
         var image = CheckpointImage(
             definition: settings.definition, generation: settings.generation,
@@ -61,10 +66,14 @@ extension PartitionOperator {
     /// The image was stored; of a new line of output that is when it begins to work.
     mutating func stored() {
         if phase == .keeping { phase = .working }
+        if refusal == .taken { refusal = nil }
     }
 
     /// It was not stored: another one is due soon.
-    mutating func notStored(now: Int64) { schedule.failed(now: now) }
+    mutating func notStored(now: Int64) {
+        schedule.failed(now: now)
+        if refusal == .taken { refusal = .due }
+    }
 
     /// The service stops: what was not stored stays so.
     mutating func giveUp() { schedule.isOver = true }

@@ -14,7 +14,7 @@ extension PartitionOperator {
             return
         }
         pack(lane)
-        if outbox.isEmpty, ledger.isPastStanding, stopped == nil, !isRepairing {
+        if outbox.isEmpty, ledger.isPastStanding, stopped == nil, !isRepairing, refusal == nil {
             completed(position)
         }
         guard lane.isReady, let complete else { return }
@@ -40,9 +40,12 @@ extension PartitionOperator {
     }
 
     /// Once a second an input that made no bars is told, too: readers see how far time has come.
+    /// And at once when a person waits for what comes of it.
     private func mustTell(_ complete: TapePosition, now: Int64) -> Bool {
-        stopped == nil && phase == .working && complete.sequence > toldPosition
-            && watermark > packedWatermark && !isRepairing
+        guard stopped == nil, phase == .working, !isRepairing, complete.sequence > toldPosition
+        else { return false }
+        if toldPosition < asked, complete.sequence >= asked { return true }
+        return watermark > packedWatermark
             && (toldAt == Int64.min || now - toldAt >= 1_000_000_000)
     }
 

@@ -9,6 +9,8 @@ struct RepairAgenda: Sendable {
     /// A range over more days is refused: nobody would wait for all of them to be read.
     static let daysMax: Int64 = 32
     static let dayNanoseconds: Int64 = 86_400_000_000_000
+    /// Ranges that a checkpoint between two days can hold: behind a refused day more are refused.
+    static let pendingMax = 1_024
 
     /// Of the packet that asked for it: what the repair makes is this packet's output.
     let position: TapePosition
@@ -52,9 +54,22 @@ struct RepairAgenda: Sendable {
         return time % dayNanoseconds < 0 ? whole - 1 : whole
     }
 
+    var pending: [DirtyRange] { days.flatMap { $0 } }
+
     mutating func endDay() {
         reading = nil
         days.removeFirst()
+    }
+
+    /// The day at hand is not read. Answers all ranges that are not: those of the days behind it,
+    /// too, when they are more than can be kept.
+    mutating func refuseDay() -> [DirtyRange] {
+        var refused = days.first ?? []
+        endDay()
+        guard days.reduce(0, { $0 + $1.count }) > Self.pendingMax else { return refused }
+        refused += pending
+        days = []
+        return refused
     }
 }
 
@@ -68,16 +83,25 @@ extension PartitionOperator {
         /// The last packet to read: the one that asked for it.
         let until: TapePosition
         let ranges: [DirtyRange]
+        /// What stands of bars that may begin elsewhere; nil: none do, or nothing is published.
+        let standing: StandingBars?
     }
+
+    /// Everything that was computed stands on the tape.
+    var isOutputOut: Bool { outbox.isEmpty && acknowledged >= ledger.nextOrdinal - 1 }
 
     var isRepairing: Bool { repair != nil }
 
     /// Nil: there is nothing to repair, or its output has no room yet.
     var repairNeeds: RepairNeeds? {
-        guard let repair, let ranges = repair.days.first, stopped == nil,
+        guard let repair, let ranges = repair.days.first, stopped == nil, !mustKeepRefusal,
             outbox.count < Self.outboxMax, let plan = machine.repairPlan(ranges)
         else { return nil }
-        return RepairNeeds(from: plan.from, until: repair.position, ranges: plan.ranges)
+        let standing =
+            repair.isHidden
+            ? nil : StandingBars(plan, machine, lastOrdinal: ledger.nextOrdinal - 1)
+        return RepairNeeds(
+            from: plan.from, until: repair.position, ranges: plan.ranges, standing: standing)
     }
 
     /// The packet at hand made ranges dirty. Answers those that are refused at once.
@@ -105,25 +129,43 @@ extension PartitionOperator {
         repair?.reading?.take(header, packet)
     }
 
-    /// All packets were handed over twice. Answers how many versions of bars came of it.
-    mutating func finishRepair() -> Int {
+    /// All packets were handed over twice, and what stands was read back. Answers how many versions
+    /// of bars came of it.
+    mutating func finishRepair(standing: [Bar] = []) -> Int {
         guard let reading = repair?.reading else { return 0 }
         repair?.reading = nil
-        machine.absorb(reading, into: &output)
+        machine.absorb(reading, standing: standing, into: &output)
         let bars = output.bars.count
         keepOutput(isHidden: repair?.isHidden ?? true, isRepair: true)
         endRepairDay()
         return bars
     }
 
-    /// The tape cannot be read as it has to be: the older versions stand.
-    mutating func refuseRepair() { endRepairDay() }
+    /// Nothing more is computed before a checkpoint behind the refusal is stored: the next owner
+    /// might be able to read what this one was not, and what follows would have other ordinals.
+    var mustKeepRefusal: Bool { refusal != nil && ledger.isPastStanding }
+
+    /// The tape cannot be read as it has to be: the older versions stand. Answers of which ranges.
+    mutating func refuseRepair() -> [DirtyRange] {
+        guard let refused = repair?.refuseDay() else { return [] }
+        // A new line of output publishes nothing before its first checkpoint is stored.
+        if !(repair?.isHidden ?? true) { refusal = .due }
+        endRepairWithoutDays()
+        schedule.demand()
+        return refused
+    }
 
     private mutating func endRepairDay() {
         repair?.endDay()
+        endRepairWithoutDays()
+    }
+
+    private mutating func endRepairWithoutDays() {
         guard repair?.days.isEmpty ?? false else { return }
         repair = nil
-        endInput()
+        // Nothing says that all output of a refused repair is out while the next owner may make
+        // some.
+        if refusal == nil { endInput() }
         // To read all that again after a crash would take long.
         schedule.isDueAtOnce = true
     }

@@ -33,6 +33,13 @@ struct PartitionOperator {
         case working
     }
 
+    enum Refusal: Hashable, Sendable {
+        /// An image has to be taken.
+        case due
+        /// It is on its way to the bucket.
+        case taken
+    }
+
     struct Output {
         let item: OutputItem
         let ordinal: UInt64
@@ -53,8 +60,15 @@ struct PartitionOperator {
     /// Of the share that works over all partitions: what computes in the machine's place.
     private(set) var universe: UniverseMachine?
     var values: [IndicatorValue] = []
+    /// Somebody takes `live` out.
+    var hasLiveEdges = false
+    /// What nodes let through to those who watch, in order; while something is left here no packet
+    /// is taken, so it is one packet's at most.
+    var live: [LiveTick] = []
     /// While it is there no packet is taken.
     var repair: RepairAgenda?
+    /// A repair was refused, and no checkpoint behind that is stored yet.
+    var refusal: Refusal?
     /// Ranges that reach too far; emptied by whoever tells it. One packet's at most.
     var refusedRanges: [DirtyRange] = []
     /// The lane's numbers for the machine's symbols and series.
@@ -76,6 +90,8 @@ struct PartitionOperator {
     var acknowledged: UInt64
     var toldPosition: UInt64 = 0
     var toldAt = Int64.min
+    /// The last input by which a person asked for something: that it is worked on is told at once.
+    var asked: UInt64 = 0
     var schedule: CheckpointSchedule
     /// Waits until all output that it counts is acknowledged.
     var waiting: CheckpointImage?
@@ -105,6 +121,12 @@ struct PartitionOperator {
         schedule = CheckpointSchedule(behind: position)
         complete = position
         if let told = beginning.told { complete = told.isBehind(position) ? told : position }
+        let pending = beginning.input.pending
+        if let position, !pending.isEmpty {
+            repair = RepairAgenda(pending, at: position, isHidden: false)
+            // Some of that input's output is not out.
+            complete = beginning.told ?? .before(position.streamCreated)
+        }
         toldPosition = complete?.sequence ?? 0
         packedWatermark = beginning.watermark
         laneSeries =
@@ -127,6 +149,7 @@ struct PartitionOperator {
     /// Takes nothing more at the moment.
     var mustHold: Bool {
         if outbox.count >= Self.outboxMax || stopped != nil || isRepairing { return true }
+        if mustKeepRefusal || !live.isEmpty { return true }
         switch phase {
         case .building, .working: return false
         case .telling, .told, .keeping: return true
@@ -150,6 +173,7 @@ struct PartitionOperator {
         self.position = position
         if complete == nil { complete = position.map { .before($0.streamCreated) } }
         schedule.took(ticks: Int(header.tickCount))
+        if header.source == .manual { asked = position?.sequence ?? 0 }
         if !hasBegun, header.kind == .ticks, header.tickCount > 0, header.source != .manual {
             begin(header, packet)
         }
@@ -162,6 +186,8 @@ struct PartitionOperator {
             isBuilding = true
             build(until: end)
         }
+        // What is computed again was told by whoever computed it first.
+        if hasLiveEdges, isCaughtUp { live += output.live }
         let dirty = output.dirty
         keepOutput(isHidden: isBuilding)
         if let position, !dirty.isEmpty, stopped == nil {

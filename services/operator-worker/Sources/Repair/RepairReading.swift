@@ -23,20 +23,27 @@ struct RepairReading {
     static let reachNanoseconds: Int64 = 3_600_000_000_000
 
     let slot: Int
+    /// The reader that reads at the moment, or did last.
+    var reader: Int
     let needs: PartitionOperator.RepairNeeds
     /// Packets that were stored since are read.
     let start: Timestamp
     /// Monotonic.
     let startedAt: Int64
     private(set) var pass = Pass()
+    /// Behind both passes, when the bars that stand are read back.
+    var standing: StandingBars?
+    /// On the tape of bars: the last packet to read; 0: it is not being read.
+    var standingUntil: UInt64 = 0
     /// Nil during the first one.
     private(set) var first: Pass?
     /// Of the last packet that was read.
     private(set) var sequence: UInt64 = 0
     private var nextOrdinals: [SourceName: UInt64] = [:]
 
-    init(slot: Int, _ needs: PartitionOperator.RepairNeeds, now: Int64) {
+    init(slot: Int, reader: Int, _ needs: PartitionOperator.RepairNeeds, now: Int64) {
         self.slot = slot
+        self.reader = reader
         self.needs = needs
         startedAt = now
         let (early, overflow) = needs.from.nanoseconds.subtractingReportingOverflow(
@@ -45,6 +52,8 @@ struct RepairReading {
     }
 
     var isSecond: Bool { first != nil }
+    /// 1, 2, and 3 while bars are read back: for people.
+    var step: Int { standing != nil ? 3 : isSecond ? 2 : 1 }
 
     enum Verdict: Hashable {
         case next

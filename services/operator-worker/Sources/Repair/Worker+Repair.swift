@@ -15,8 +15,10 @@ import Telemetry
 extension Worker {
     private static let againNanoseconds: Int64 = 1_000_000_000
 
-    /// Readers are added together: first those of the partitions, then those of their repairs.
-    func repairReader(_ index: Int) -> Int { slots.count + index }
+    /// Readers are added together: first those of the partitions, then those of their repairs, then
+    /// those of the bars that stand.
+    private func repairReader(_ index: Int) -> Int { slots.count + index }
+    func standingReader(_ index: Int) -> Int { slots.count * 2 + index }
 
     func addRepairReaders() {
         let names = client.names
@@ -29,15 +31,27 @@ extension Worker {
                     partition: slot.partition, stream: names.tickStream(of: slot.partition),
                     filters: [names.ticks(slot.partition)])
             let reader = readers.add(input)
-            precondition(reader == slots.count + slot.reader, "readers and slots go together")
+            precondition(reader == repairReader(slot.reader), "readers and slots go together")
+        }
+        for slot in slots {
+            let input =
+                slot.partition == names.universe
+                ? self.input(slot.partition)
+                : TapeReaders.Input(
+                    partition: slot.partition, stream: names.barStream,
+                    filters: [names.bars(slot.partition)])
+            let reader = readers.add(input)
+            precondition(reader == standingReader(slot.reader), "readers and slots go together")
         }
     }
 
     /// Begins with the next repair when none is under way, and notices one that cannot go on.
     func repair(now: Int64) {
         if let repairing {
-            if let problem = readers.problem(repairReader(repairing.slot)) {
+            if let problem = readers.problem(repairing.reader) {
                 refuseRepair("\(problem)")
+            } else if repairing.standing != nil, repairing.standingUntil == 0 {
+                readBack(repairing.slot)
             }
             return
         }
@@ -45,9 +59,9 @@ extension Worker {
         guard let needs = slots[index].core?.repairNeeds else { return }
         repairedLast = index
         slots[index].core?.beginRepair()
-        let reading = RepairReading(slot: index, needs, now: now)
+        let reading = RepairReading(slot: index, reader: repairReader(index), needs, now: now)
         repairing = reading
-        readers.open(repairReader(index), from: reading.start)
+        readers.open(reading.reader, from: reading.start)
     }
 
     /// Each has its turn.
@@ -61,6 +75,7 @@ extension Worker {
 
     func tookForRepair(_ reader: Int, _ header: PacketHeader, _ packet: NatsMessage) {
         let index = reader - slots.count
+        guard index < slots.count else { return tookStanding(reader, header, packet) }
         guard repairing?.slot == index, let position = readers.position(reader) else { return }
         switch repairing?.take(header, at: position.sequence) {
         case .next: break
@@ -120,7 +135,16 @@ extension Worker {
             readers.open(reader, from: repairing.start)
             return
         }
-        let bars = slots[index].core?.finishRepair() ?? 0
+        if let standing = repairing.needs.standing {
+            self.repairing?.standing = standing
+        } else {
+            finishRepair(index, standing: [])
+        }
+    }
+
+    func finishRepair(_ index: Int, standing: [Bar]) {
+        guard let repairing else { return }
+        let bars = slots[index].core?.finishRepair(standing: standing) ?? 0
         let now = clock.monotonic().nanoseconds
         let done = RepairDone(
             partition: slots[index].partition, ranges: repairing.needs.ranges.count, bars: bars,
@@ -134,19 +158,18 @@ extension Worker {
     // MARK: repairs that are not done
 
     /// The versions that stand are right as far as anybody can tell, and the partition goes on.
-    private func refuseRepair(_ reason: String) {
+    func refuseRepair(_ reason: String) {
         guard let repairing else { return }
         self.repairing = nil
         let index = repairing.slot
-        readers.close(repairReader(index))
-        slots[index].core?.refuseRepair()
-        tellRefused(index, repairing.needs.ranges, reason)
+        readers.close(repairing.reader)
+        tellRefused(index, slots[index].core?.refuseRepair() ?? repairing.needs.ranges, reason)
     }
 
-    private func repairLater() {
+    func repairLater() {
         guard let repairing else { return }
         self.repairing = nil
-        readers.close(repairReader(repairing.slot))
+        readers.close(repairing.reader)
         repairsFrom = clock.monotonic().nanoseconds + Self.againNanoseconds
     }
 
@@ -176,9 +199,9 @@ extension Worker {
 
     /// The partition leaves, or begins anew: its next owner does the repair again.
     func dropRepair(_ index: Int) {
-        guard repairing?.slot == index else { return }
-        repairing = nil
-        readers.close(repairReader(index))
+        guard let repairing, repairing.slot == index else { return }
+        self.repairing = nil
+        readers.close(repairing.reader)
         context.telemetry.emit(RepairDropped(partition: slots[index].partition))
     }
 }

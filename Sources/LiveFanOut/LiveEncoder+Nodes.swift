@@ -1,0 +1,48 @@
+import MarketModel
+import Primitives
+import TapeCodec
+import TapeProtocol
+
+extension LiveEncoder {
+    /// Calls `publish` with one message for each tick. These are no records of a packet any more:
+    /// what finds one on the tape are its source, its partition and the provider's id.
+    mutating func encode(
+        _ ticks: [LiveNodeTick], _ publish: (Kind, _ subject: String, _ json: [UInt8]) -> Void
+    ) {
+        for tick in ticks {
+            json.removeAll()
+            json.object { json in
+                switch tick.tick {
+                case .trade(let trade): Self.write(trade, of: tick, into: &json)
+                case .quote(let quote): Self.write(quote, of: tick, into: &json)
+                }
+                json.member("node", tick.node)
+                json.member("source", tick.source.text)
+                json.member("partition", tick.partition.number)
+            }
+            publish(.node, names.liveNode(tick.node, tick.symbol), json.bytes)
+        }
+    }
+
+    private static func write(
+        _ trade: Trade, of tick: LiveNodeTick, into json: inout JSONWriter
+    ) {
+        begin(&json, .trade, tick.symbol, trade.header.eventTime)
+        values(of: trade, into: &json)
+        whence(trade.header, into: &json)
+    }
+
+    private static func write(
+        _ quote: Quote, of tick: LiveNodeTick, into json: inout JSONWriter
+    ) {
+        begin(&json, .quote, tick.symbol, quote.header.eventTime)
+        values(of: quote, into: &json)
+        whence(quote.header, into: &json)
+    }
+}
+
+extension TapeNames {
+    func liveNode(_ node: String, _ symbol: Symbol) -> String {
+        "\(namespace).live.node.\(node).\(SymbolToken.encode(symbol))"
+    }
+}

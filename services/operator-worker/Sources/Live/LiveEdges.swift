@@ -1,0 +1,113 @@
+import LiveFanOut
+import MarketModel
+import OperatorGraph
+
+/// The queues between a graph's nodes and whoever watches them: one for each node with a `live`,
+/// for all partitions of the worker.
+struct LiveEdges {
+    private struct Edge {
+        let node: String
+        var queue: BoundedEdge<LiveNodeTick>
+    }
+
+    /// A queue crossed one of its marks.
+    struct Crossing: Hashable {
+        let node: String
+        let transition: BoundedEdge<LiveNodeTick>.Transition
+        let depth: Int
+    }
+
+    private var edges: [Edge] = []
+    private var edgeOfNode: [Int?] = []
+    /// Since they were last told.
+    private var crossings: [Crossing] = []
+    /// The edge that is asked first.
+    private var turn = 0
+
+    init(_ definition: GraphDefinition) {
+        for node in definition.nodes {
+            edgeOfNode.append(node.live == nil ? nil : edges.count)
+            if let rule = node.live {
+                edges.append(Edge(node: node.name, queue: BoundedEdge(rule)))
+            }
+        }
+    }
+
+    var isEmpty: Bool { edges.isEmpty }
+
+    enum Verdict: Hashable {
+        /// It is in the queue, or was left out as the graph says.
+        case next
+        case mustWait
+        /// Whoever feeds the edge stops, with this reason.
+        case overflowed(String)
+    }
+
+    mutating func offer(_ tick: LiveNodeTick, from node: Int) -> Verdict {
+        guard let index = edgeOfNode[node] else { return .next }
+        let (offered, transition) = edges[index].queue.offer(tick)
+        note(transition, of: index)
+        switch offered {
+        case .taken, .dropped, .replacedOldest: return .next
+        case .mustWait: return .mustWait
+        case .overflowed:
+            return .overflowed(
+                "\(edges[index].queue.capacity) ticks of the node \(edges[index].node) wait for "
+                    + "those who watch it, and its overflow is error: see what keeps NATS from "
+                    + "taking them and restart the worker, or let the graph drop or block")
+        }
+    }
+
+    /// At most so many of one edge; the edges have their turns.
+    mutating func take(max: Int) -> [LiveNodeTick] {
+        for offset in edges.indices {
+            let index = (turn + offset) % edges.count
+            guard edges[index].queue.depth > 0 else { continue }
+            turn = index + 1
+            return take(from: index, max: max)
+        }
+        return []
+    }
+
+    private mutating func take(from index: Int, max: Int) -> [LiveNodeTick] {
+        var ticks: [LiveNodeTick] = []
+        while ticks.count < max, let (tick, transition) = edges[index].queue.take() {
+            ticks.append(tick)
+            note(transition, of: index)
+        }
+        return ticks
+    }
+
+    private mutating func note(
+        _ transition: BoundedEdge<LiveNodeTick>.Transition?, of index: Int
+    ) {
+        guard let transition else { return }
+        crossings.append(
+            Crossing(
+                node: edges[index].node, transition: transition, depth: edges[index].queue.depth))
+    }
+
+    /// Each at most as often as its queue was filled and emptied since the last call.
+    mutating func takeCrossings() -> [Crossing] {
+        defer { crossings.removeAll(keepingCapacity: true) }
+        return crossings
+    }
+
+    /// How full each is, and what it lost since the worker began.
+    var levels: [EdgeLevel] {
+        edges.map {
+            EdgeLevel(
+                edge: $0.node, depth: $0.queue.depth, capacity: $0.queue.capacity,
+                dropped: $0.queue.dropped)
+        }
+    }
+}
+
+/// Of one bounded queue of the operator.
+struct EdgeLevel: Hashable, Sendable {
+    /// A node of the graph, or `bars.tape` for computed output: no node has a dot in its name.
+    var edge: String
+    var depth: Int
+    var capacity: Int
+    var dropped: UInt64 = 0
+}

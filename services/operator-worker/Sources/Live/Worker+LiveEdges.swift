@@ -1,0 +1,89 @@
+import LiveFanOut
+import MarketModel
+import OperatorGraph
+import Primitives
+import ServiceRuntime
+import StreamCore
+import TapeTransport
+import Telemetry
+
+// Ticks of nodes on their way to those who watch: from a partition into its node's edge, and from
+// there to the live thread as far as it has room. Nothing of it is on the tape.
+extension Worker {
+    private static let batchMax = 256
+
+    /// After a packet, and again when an edge may have room. What has to wait holds the partition.
+    func offerLive(_ index: Int) {
+        guard let core = slots[index].core, !core.live.isEmpty else { return }
+        var taken = 0
+        for tick in core.live {
+            let node = settings.program.definition.nodes[tick.node].name
+            let verdict = edges.offer(core.named(tick, node: node), from: tick.node)
+            if verdict == .mustWait { break }
+            taken += 1
+            if case .overflowed(let reason) = verdict { slots[index].core?.stopped = reason }
+        }
+        slots[index].core?.live.removeFirst(taken)
+    }
+
+    func pumpLive() {
+        guard let live, !edges.isEmpty else { return }
+        var room = live.nodeRoom
+        while room > 0 {
+            let ticks = edges.take(max: min(room, Self.batchMax))
+            guard !ticks.isEmpty else { break }
+            room -= ticks.count
+            live.offer(ticks)
+        }
+        for index in slots.indices where slots[index].isOwned { offerLive(index) }
+        for crossing in edges.takeCrossings() {
+            context.telemetry.emit(EdgeCrossed(crossing: crossing))
+        }
+    }
+
+    /// Of all bounded queues between the graph and what is outside.
+    var edgeLevels: [EdgeLevel] {
+        let cores = slots.compactMap(\.core)
+        let tape = EdgeLevel(
+            edge: "bars.tape", depth: cores.reduce(0) { $0 + $1.outbox.count },
+            capacity: cores.count * PartitionOperator.outboxMax)
+        return edges.levels + [tape]
+    }
+}
+
+extension PartitionOperator {
+    fileprivate func named(_ tick: LiveTick, node: String) -> LiveNodeTick {
+        let symbol = tick.tick.header.symbol
+        let content: LiveNodeTick.Tick =
+            switch tick.tick {
+            case .trade(let trade): .trade(trade)
+            case .quote(let quote): .quote(quote)
+            }
+        return LiveNodeTick(
+            node: node, symbol: machine.symbols.symbol(at: symbol),
+            source: machine.sources.entries[machine.symbols.source(of: symbol)].name,
+            partition: partition, tick: content)
+    }
+}
+
+struct EdgeCrossed: TelemetryEvent {
+    static let name = "operator.edge.crossed"
+    let crossing: LiveEdges.Crossing
+
+    private var isHigh: Bool { crossing.transition == .roseToHigh }
+
+    var level: LogLevel { isHigh ? .warning : .info }
+    var message: String {
+        isHigh
+            ? "ticks of a node wait for those who watch it: its edge reached its high mark"
+            : "the edge of a node fell to its low mark again"
+    }
+    var fields: [(String, LogValue)] {
+        [
+            ("node", .text(crossing.node)), ("depth", .integer(Int64(crossing.depth))),
+            ("mark", .text(isHigh ? "high" : "low")),
+        ]
+    }
+
+    func count(in metrics: MetricRegistry) {}
+}

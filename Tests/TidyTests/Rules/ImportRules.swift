@@ -7,7 +7,8 @@ private let modules: [String: Set<String>] = {
         "Primitives", "MarketModel", "TapeCodec", "TapeProtocol", "StreamCore", "Telemetry",
         "ServiceRuntime", "NatsTransport", "PostgresClient", "ValkeyClient", "TapeTransport",
         "Membership", "MembershipTransport", "LiveFanOut", "TickSpool", "TapeKeeping",
-        "StoreSinks", "DeadLetters", "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile",
+        "StoreSinks", "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
+        "YAMLFile",
     ]
     return [
         "Primitives": ["CXXHash"],
@@ -24,6 +25,11 @@ private let modules: [String: Set<String>] = {
         "Membership": ["Primitives", "MarketModel"],
         "TickSpool": Set(pure),
         "DeadLetters": Set(pure),
+        "DeadLetterPost": services.subtracting([
+            "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
+            "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks", "DeadLetterPost", "HotState",
+            "OperatorGraph", "GraphLanguage", "YAMLFile",
+        ]),
         "Telemetry": ["Primitives"],
         "ServiceRuntime": ["Telemetry", "Primitives", "CMicroHTTP", "CLinux"],
         "NatsTransport": Set(edges + ["CNats"]),
@@ -33,25 +39,29 @@ private let modules: [String: Set<String>] = {
         "TapeTransport": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
             "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
-            "DeadLetters", "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile",
+            "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
+            "YAMLFile",
         ]),
         "LiveFanOut": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
             "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
-            "DeadLetters", "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile",
+            "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
+            "YAMLFile",
         ]),
         "MembershipTransport": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "LiveFanOut", "TickSpool",
             "TapeKeeping", "StoreSinks",
-            "DeadLetters", "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile",
+            "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
+            "YAMLFile",
         ]),
         "TapeKeeping": services.subtracting([
-            "PostgresClient", "ValkeyClient", "StreamCore", "StoreSinks", "DeadLetters", "HotState",
-            "OperatorGraph", "GraphLanguage", "YAMLFile",
+            "PostgresClient", "ValkeyClient", "StreamCore", "StoreSinks", "DeadLetters",
+            "DeadLetterPost",
+            "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile",
         ]),
         "HotState": services.subtracting([
             "PostgresClient", "StreamCore", "Membership", "MembershipTransport", "LiveFanOut",
-            "TickSpool", "TapeKeeping", "StoreSinks", "HotState", "DeadLetters",
+            "TickSpool", "TapeKeeping", "StoreSinks", "HotState", "DeadLetters", "DeadLetterPost",
         ]),
         "provider-gateway": services,
         "operator-worker": services,

@@ -30,7 +30,8 @@ public final class DeadLetterDesk: Sendable {
         public let description: String
     }
 
-    /// `bytesMax`: of the stream, if it has to be made. `folderKey` is told where a folder is missing.
+    /// `bytesMax`: of the stream, if it has to be made. `folderKey`: what names the folder, for who
+    /// has named none.
     public init(
         client: TapeClient, context: ServiceContext, folder: String?, bytesMax: Int64,
         folderKey: String

@@ -59,8 +59,8 @@ struct LetterReplay {
             case .unknown: "nothing of its source is in the books of this database"
             case .undecodable: "no row can be made of it"
             case .untaped:
-                "never was on the tape, so it has no place in the books: set the clock right and let "
-                    + "the provider's history fill its time"
+                "never was on the tape, so it has no place in the books: set the clock right and "
+                    + "let the provider's history fill its time"
             case .refused(let reason): "refused again: \(reason)"
             }
         }

@@ -3,8 +3,8 @@ import Primitives
 import ServiceRuntime
 import Telemetry
 
-/// The clocks of one tenure: what time it is for its source, how far its watermark may go, and which
-/// ticks are too far ahead.
+/// The clocks of one tenure: what time it is for its source, how far its watermark may go, and
+/// which ticks are too far ahead.
 struct SourceTime {
     private let source: SourceName
     private let telemetry: TelemetryHub

@@ -125,6 +125,11 @@ let package = Package(
 
         // What the database refused, for a person.
         library("DeadLetters", uses: ["TapeCodec", "MarketModel", "Primitives"]),
+        library(
+            "DeadLetterPost",
+            uses: [
+                "DeadLetters", "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry",
+            ] + tape),
 
         // Where the rings meet: the tape's machines, carried out on NATS.
         library("TapeTransport", uses: ["NatsTransport", "ServiceRuntime", "Telemetry"] + tape),
@@ -153,8 +158,8 @@ let package = Package(
         service(
             "ProviderGateway", in: "provider-gateway",
             uses: [
-                "Membership", "MembershipTransport", "LiveFanOut", "TapeKeeping", "TapeTransport",
-                "TickSpool", "ServiceRuntime", "Telemetry",
+                "DeadLetterPost", "DeadLetters", "Membership", "MembershipTransport", "LiveFanOut",
+                "TapeKeeping", "TapeTransport", "TickSpool", "ServiceRuntime", "Telemetry",
             ] + tape),
         service(
             "OperatorWorker", in: "operator-worker",
@@ -166,8 +171,8 @@ let package = Package(
         service(
             "StoreWriter", in: "store-writer",
             uses: [
-                "DeadLetters", "HotState", "Membership", "MembershipTransport", "PostgresClient",
-                "StoreSinks",
+                "DeadLetterPost", "DeadLetters", "HotState", "Membership", "MembershipTransport",
+                "PostgresClient", "StoreSinks",
                 "TapeKeeping", "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry",
                 "ValkeyClient",
             ] + tape),
@@ -242,7 +247,11 @@ let package = Package(
                 + ["ServiceRuntime", "Telemetry", "ServiceTestSupport", "TestSupport"] + tape),
         tests(
             of: "ProviderGateway",
-            uses: frame + tape + ["LiveFanOut", "TickSpool", "ServiceTestSupport", "TestSupport"]),
+            uses: frame + tape
+                + [
+                    "DeadLetterPost", "DeadLetters", "LiveFanOut", "OperatorGraph", "StreamCore",
+                    "TickSpool", "ServiceTestSupport", "TestSupport",
+                ]),
         tests(
             of: "OperatorWorker",
             uses: frame + tape
@@ -256,8 +265,8 @@ let package = Package(
         tests(
             of: "StoreWriter",
             uses: frame + tape
-                + ["DeadLetters", "HotState", "PostgresClient", "StoreSinks", "ValkeyClient"]
-                + ["ServiceTestSupport", "TestSupport"]),
+                + ["DeadLetterPost", "DeadLetters", "HotState", "PostgresClient", "StoreSinks"]
+                + ["ValkeyClient", "ServiceTestSupport", "TestSupport"]),
         tests(
             of: "TapelineTool",
             uses: frame + tape

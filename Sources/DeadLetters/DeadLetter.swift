@@ -11,6 +11,8 @@ public struct DeadLetter: Hashable, Sendable {
         case undecodable
         /// Of a time that no partition may be made for.
         case outOfRange = "out_of_range"
+        /// Stamped too far ahead of the time: refused by the gateway, and never on the tape.
+        case future
     }
 
     /// What the database said; empty where nobody asked it.
@@ -30,8 +32,11 @@ public struct DeadLetter: Hashable, Sendable {
         }
     }
 
-    /// Where it stands on the tape.
+    /// Where it stands on the tape; of what never was there, a number that tells it apart.
     public struct Place: Hashable, Sendable {
+        /// The input of what a gateway refused.
+        public static let provider = "provider"
+
         public var input: String
         public var partition: Partition
         public var source: SourceName
@@ -54,6 +59,8 @@ public struct DeadLetter: Hashable, Sendable {
             self.streamCreated = streamCreated
             self.sequence = sequence
         }
+
+        public var isOnTape: Bool { input != Self.provider }
     }
 
     /// Longer ones are cut, and are good for nothing but looking at them.
@@ -63,7 +70,7 @@ public struct DeadLetter: Hashable, Sendable {
 
     public var service: String
     public var namespace: String
-    /// Who keeps the books that count it: the writer is `store`.
+    /// Who keeps the books that count it: the writer is `store`; the `gateway` keeps none.
     public var owner: String
     /// The table; empty when what it was cannot be told any more.
     public var sink: String

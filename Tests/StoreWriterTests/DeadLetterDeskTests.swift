@@ -1,3 +1,4 @@
+import DeadLetterPost
 import DeadLetters
 import MarketModel
 import NatsTransport
@@ -30,7 +31,7 @@ struct DeadLetterDeskTests {
         try scene.write(scene.packets([1, 666, 3, 666]))
         #expect(try scene.books() == "1|4|2|2|0|0|0")
         #expect(scene.service.metric("mds_dead_letters_pending_files") == 1)
-        #expect(scene.service.log.text.contains("writer.dead_letters.filed"))
+        #expect(scene.service.log.text.contains("dead_letters.filed"))
         #expect(scene.desk.deliverFiles() != nil, "NATS is still away")
         let (kept, problems) = try DeadLetterFolder.read(folder.file("kept/letters-1.ndjson"))
         #expect(kept.map(\.place.ordinal) == [2, 4] && problems.isEmpty)

@@ -1,3 +1,4 @@
+import DeadLetterPost
 import DeadLetters
 import MarketModel
 import NatsTransport
@@ -38,7 +39,7 @@ final class StoreScene {
             Main.description, bench.environment().merging(changes) { $1 })
         client = try bench.tape.connect(service)
         let settings = WriterSettings(service.context.configuration)
-        desk = DeadLetterDesk(settings, client: client, context: service.context)
+        desk = settings.desk(client, service.context)
         #expect(desk.ensureStream() == nil)
         store = Store(settings, thread: 0, letters: desk)
         place = SinkPlace(input: input, partition: Partition(1))

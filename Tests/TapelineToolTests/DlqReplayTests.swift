@@ -1,8 +1,12 @@
+import DeadLetters
 import MarketModel
+import NatsTransport
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
 import TapeCodec
+import TapeProtocol
+import TapeTransport
 import TestSupport
 import Testing
 
@@ -48,6 +52,42 @@ struct DlqReplayTests {
     }
 
     /// A trade of another day that the writer has set aside; the day is there no more.
+    @Test("a letter of a gateway is listed and shown, cannot be replayed, and can be dropped")
+    func future() throws {
+        let bench = try AcceptBench("dlq_future")
+        let client = bench.tape.client
+        _ = try client.jetStream.createStream(
+            StreamConfiguration(
+                name: bench.tape.names.deadLetterStream, subjects: [bench.tape.names.deadLetters],
+                maxBytes: 1_048_576))
+        let time = Timestamp(nanoseconds: 1_700_000_000_000_000_000)
+        let letter = DeadLetter(
+            service: "provider-gateway", namespace: bench.tape.names.namespace, owner: "gateway",
+            sink: "trades", reason: .future,
+            refusal: DeadLetter.Refusal(message: "stamped an hour ahead"),
+            place: DeadLetter.Place(
+                input: DeadLetter.Place.provider, partition: Partition(0),
+                source: try #require(SourceName("synthetic")), epoch: 0, ordinal: 17, stream: "",
+                streamCreated: .undefined, sequence: 0),
+            symbol: "AAPL", eventTime: time, notedAt: time, payload: [1, 2, 3])
+        let (outcomes, _) = client.jetStream.publish(
+            [IdentifiedMessage(payload: letter.json, id: letter.messageID)],
+            to: bench.tape.names.deadLetters(of: "provider-gateway"))
+        try #require(outcomes.count == 1)
+        let tools = DlqTools(environment: bench.environment)
+        #expect(try tools.dlq("list").output.contains("future  trades  -      1        1"))
+        let shown = try tools.dlq("show", "provider/0/synthetic/17/0").output
+        #expect(shown.contains("on the tape never") && shown.contains("reason      future"))
+        let replayed = try tools.dlq("replay", "--reason", "future")
+        #expect(replayed.code == .failure)
+        #expect(
+            replayed.output.contains("17/0  never was on the tape")
+                && replayed.output.hasSuffix("1 dead letter: 1 untaped\n"), "\(replayed.output)")
+        #expect(try tools.dlq("export", "-").output.contains("\"reason\":\"future\""))
+        #expect(try tools.dlq("drop", "--reason", "future", "--yes").code == .success)
+        #expect(try tools.dlq("list").output == "no dead letters\n")
+    }
+
     private func setAside(_ name: String) throws -> (bench: AcceptBench, tools: DlqTools) {
         let bench = try AcceptBench(name)
         _ = try bench.query("ALTER TABLE trades ADD CONSTRAINT no_poison CHECK (price < 600)")

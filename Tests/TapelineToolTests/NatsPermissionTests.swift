@@ -20,6 +20,8 @@ struct NatsPermissionTests {
         ("gateway", "md.ticks.0.synthetic", "x", true),
         ("gateway", "acme.ticks.31.ib", "x", true),
         ("gateway", "md.wm.0.synthetic", "x", true),
+        ("gateway", "md.dlq.provider-gateway", "x", true),
+        ("gateway", "md.dlq.store-writer", "x", false),
         ("gateway", "$JS.API.STREAM.MSG.GET.MD_TICKS_0", "{\"seq\":1}", true),
         (
             "gateway", "$JS.API.STREAM.CREATE.KV_md_owners",

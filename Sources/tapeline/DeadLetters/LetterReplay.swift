@@ -23,12 +23,14 @@ struct LetterReplay {
         case ahead
         case unknown
         case undecodable
+        /// Refused before the tape: the books know no such place.
+        case untaped
         case refused(String)
 
         var isFine: Bool {
             switch self {
             case .stored, .storable, .present: true
-            case .retired, .ahead, .unknown, .undecodable, .refused: false
+            case .retired, .ahead, .unknown, .undecodable, .untaped, .refused: false
             }
         }
 
@@ -42,6 +44,7 @@ struct LetterReplay {
             case .ahead: "ahead"
             case .unknown: "unknown"
             case .undecodable: "undecodable"
+            case .untaped: "untaped"
             case .refused: "refused"
             }
         }
@@ -55,6 +58,9 @@ struct LetterReplay {
             case .ahead: "not yet settled by the writer: try again when it has no lag"
             case .unknown: "nothing of its source is in the books of this database"
             case .undecodable: "no row can be made of it"
+            case .untaped:
+                "never was on the tape, so it has no place in the books: set the clock right and "
+                    + "let the provider's history fill its time"
             case .refused(let reason): "refused again: \(reason)"
             }
         }
@@ -78,6 +84,7 @@ struct LetterReplay {
 
     /// Throws when the database is away; what was stored before is.
     mutating func replay(_ letter: DeadLetter) throws(PostgresError) -> Fate {
+        guard letter.place.isOnTape else { return .untaped }
         guard !letter.isTruncated, let name = SinkName(rawValue: letter.sink),
             let index = catalogue.sinks.firstIndex(where: { $0.name == name }),
             catalogue.canRead(letter, sink: index)

@@ -87,7 +87,7 @@ struct LetterTable {
             ("constraint", named(letter.refusal.constraint)),
             ("column", named(letter.refusal.column)),
             ("message", printable(letter.refusal.message)),
-            ("on the tape", "\(place.stream) at \(place.sequence)"),
+            ("on the tape", place.isOnTape ? "\(place.stream) at \(place.sequence)" : "never"),
             ("of", "source \(place.source), partition \(place.partition), epoch \(place.epoch)"),
             (
                 "payload",

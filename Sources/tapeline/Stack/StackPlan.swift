@@ -148,6 +148,7 @@ struct StackPlan: Equatable, Sendable {
                 nats("gateway", .natsGateway).merging([
                     "GATEWAY_SOURCE": "synthetic", "GATEWAY_PROVIDER": "synthetic",
                     "GATEWAY_SPOOL": home.spool,
+                    "GATEWAY_DEAD_LETTERS": "\(home.deadLetters)/gateway",
                 ]) { $1 }, for: .gateway),
             service(
                 "operator-worker-a", "operator-worker", .operatorA,

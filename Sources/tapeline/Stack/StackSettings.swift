@@ -11,7 +11,7 @@ struct StackSettings: Equatable, Sendable {
     ]
     /// The stack itself gives these, different ones to each process.
     private static let fixed: Set<String> = [
-        "MDS_MEMBER", "GATEWAY_SPOOL", "WRITER_DEAD_LETTERS",
+        "MDS_MEMBER", "GATEWAY_SPOOL", "GATEWAY_DEAD_LETTERS", "WRITER_DEAD_LETTERS",
     ]
 
     private(set) var values: [(key: String, value: String)] = []

@@ -7,8 +7,8 @@ private let modules: [String: Set<String>] = {
         "Primitives", "MarketModel", "TapeCodec", "TapeProtocol", "StreamCore", "Telemetry",
         "ServiceRuntime", "NatsTransport", "PostgresClient", "ValkeyClient", "TapeTransport",
         "Membership", "MembershipTransport", "LiveFanOut", "TickSpool", "TapeKeeping",
-        "StoreSinks", "DeadLetters", "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile",
-        "Operators",
+        "StoreSinks", "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
+        "YAMLFile", "Operators",
     ]
     return [
         "Primitives": ["CXXHash"],
@@ -26,6 +26,11 @@ private let modules: [String: Set<String>] = {
         "Membership": ["Primitives", "MarketModel"],
         "TickSpool": Set(pure),
         "DeadLetters": Set(pure),
+        "DeadLetterPost": services.subtracting([
+            "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
+            "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks", "DeadLetterPost", "HotState",
+            "OperatorGraph", "GraphLanguage", "YAMLFile",
+        ]),
         "Telemetry": ["Primitives"],
         "ServiceRuntime": ["Telemetry", "Primitives", "CMicroHTTP", "CLinux"],
         "NatsTransport": Set(edges + ["CNats"]),
@@ -35,25 +40,29 @@ private let modules: [String: Set<String>] = {
         "TapeTransport": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
             "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
-            "DeadLetters", "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile", "Operators",
+            "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
+            "YAMLFile", "Operators",
         ]),
         "LiveFanOut": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
             "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
-            "DeadLetters", "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile", "Operators",
+            "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
+            "YAMLFile", "Operators",
         ]),
         "MembershipTransport": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "LiveFanOut", "TickSpool",
             "TapeKeeping", "StoreSinks",
-            "DeadLetters", "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile", "Operators",
+            "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
+            "YAMLFile",
         ]),
         "TapeKeeping": services.subtracting([
-            "PostgresClient", "ValkeyClient", "StreamCore", "StoreSinks", "DeadLetters", "HotState",
-            "OperatorGraph", "GraphLanguage", "YAMLFile", "Operators",
+            "PostgresClient", "ValkeyClient", "StreamCore", "StoreSinks", "DeadLetters",
+            "DeadLetterPost",
+            "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile", "Operators",
         ]),
         "HotState": services.subtracting([
             "PostgresClient", "StreamCore", "Membership", "MembershipTransport", "LiveFanOut",
-            "TickSpool", "TapeKeeping", "StoreSinks", "HotState", "DeadLetters",
+            "TickSpool", "TapeKeeping", "StoreSinks", "HotState", "DeadLetters", "DeadLetterPost",
         ]),
         "provider-gateway": services,
         "operator-worker": services,

@@ -30,6 +30,8 @@ final class Gateway {
     ) throws -> ExitCode {
         client.notify(membership.control)
         let listener = try PositionListener(client, source: settings.source)
+        let letters = try FutureLetters(settings, client: client, context: context)
+        defer { letters.stop() }
         let gateway = Gateway(
             GatewayParts(
                 settings: settings, client: client, context: context, report: report,
@@ -37,7 +39,7 @@ final class Gateway {
                 readers: ReaderEar(listener),
                 metrics: GatewayMetrics(context.telemetry.metrics, source: settings.source),
                 live: live,
-                spool: try SourceSpool.open(settings, context.telemetry),
+                spool: try SourceSpool.open(settings, context.telemetry), letters: letters,
                 headroom: headroom))
         return try gateway.run()
     }

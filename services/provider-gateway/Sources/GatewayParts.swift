@@ -15,6 +15,8 @@ struct GatewayParts {
     let live: LivePublisher?
     /// Takes what the tape does not take at the moment; nil: there is none.
     let spool: SourceSpool?
+    /// Takes ticks that are stamped too far ahead of the time.
+    let letters: FutureLetters
     /// How much room the tape has left for this source's streams.
     let headroom: @Sendable () -> HeadroomLevel.Level
 }

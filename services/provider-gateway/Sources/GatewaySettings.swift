@@ -17,6 +17,11 @@ struct GatewaySettings: Sendable {
     var spoolFolder: String?
     var spoolBytesMax: Int
     var policies = BackpressureMachine.Policies()
+    /// Ticks that are stamped further ahead of the time are refused.
+    var futureNanosecondsMax: Int64
+    /// Nil: none.
+    var deadLetterFolder: String?
+    var deadLetterBytes: Int64
     /// How long taken ticks may take to get onto the tape when the service stops.
     var drainNanoseconds: Int64 = 7_000_000_000
 
@@ -57,6 +62,17 @@ struct GatewaySettings: Sendable {
                 default: "block", group: "Gateway",
                 "The same for quotes; conflate: at most one per symbol and second."),
             ConfigurationKey(
+                "GATEWAY_FUTURE_MAX", .duration(.zero...Duration.seconds(86_400)), default: "2s",
+                group: "Gateway",
+                "Ticks stamped further ahead of this host's clock become dead letters."),
+            ConfigurationKey(
+                "GATEWAY_DEAD_LETTERS", .text, group: "Gateway",
+                "Folder for dead letters while NATS takes none; empty: then they are lost."),
+            ConfigurationKey(
+                "GATEWAY_DEAD_LETTERS_BYTES", .byteCount(1_048_576...Int.max), default: "64MiB",
+                group: "Gateway",
+                "Bytes that the stream of dead letters holds at most, if it is made here."),
+            ConfigurationKey(
                 "SYNTHETIC_SEED", .integer(0...Int.max), default: "1", group: "Synthetic provider",
                 "The seed from which all ticks follow."),
             ConfigurationKey(
@@ -81,6 +97,13 @@ struct GatewaySettings: Sendable {
                 "SYNTHETIC_MISSED", .choice(["again", "lost"]), default: "again",
                 group: "Synthetic provider",
                 "Ticks due while no gateway was there: made again, or lost as in a real market."),
+            ConfigurationKey(
+                "SYNTHETIC_AHEAD", .duration(.zero...Duration.seconds(86_400)), default: "0s",
+                group: "Synthetic provider",
+                "A fault to try out: how far ahead of the time ticks are stamped."),
+            ConfigurationKey(
+                "SYNTHETIC_AHEAD_SYMBOLS", .list, group: "Synthetic provider",
+                "Symbols whose ticks SYNTHETIC_AHEAD is for; empty: all."),
         ]
 
     /// At full pace the market ends now: it must not have begun before there were times.
@@ -89,7 +112,7 @@ struct GatewaySettings: Sendable {
     /// One per thing that may be wrong, so that all of it is told at once.
     static let rules: [ConfigurationRule] = [
         .of { _ = try source($0) }, .of { _ = try symbols($0) }, .of { _ = try pace($0) },
-        .of { _ = try missed($0) },
+        .of { _ = try missed($0) }, .of { _ = try ahead($0) },
     ]
 
     init(_ configuration: Configuration) throws(SettingsError) {
@@ -102,7 +125,11 @@ struct GatewaySettings: Sendable {
                 rate: configuration.integer("SYNTHETIC_RATE")),
             pace: try Self.pace(configuration), total: total == 0 ? nil : UInt64(total),
             backlogNanoseconds: configuration.duration("SYNTHETIC_BACKLOG").wholeNanoseconds,
-            missed: try Self.missed(configuration))
+            missed: try Self.missed(configuration), ahead: try Self.ahead(configuration))
+        futureNanosecondsMax = configuration.duration("GATEWAY_FUTURE_MAX").wholeNanoseconds
+        let letters = configuration.optionalText("GATEWAY_DEAD_LETTERS") ?? ""
+        deadLetterFolder = letters.isEmpty ? nil : letters
+        deadLetterBytes = Int64(configuration.integer("GATEWAY_DEAD_LETTERS_BYTES"))
         packetsPerSecond = configuration.integer("GATEWAY_PACKETS_PER_SECOND")
         isLive = configuration.flag("GATEWAY_LIVE")
         let folder = configuration.optionalText("GATEWAY_SPOOL") ?? ""
@@ -150,6 +177,28 @@ struct GatewaySettings: Sendable {
             throw SettingsError("SYNTHETIC_MISSED: lost needs SYNTHETIC_PACE realtime")
         }
         return .lost
+    }
+
+    /// A stamp that goes onto the tape says which tick it is of: one that is ahead must not.
+    private static func ahead(
+        _ configuration: Configuration
+    ) throws(SettingsError) -> SyntheticProvider.Ahead? {
+        let ahead = configuration.duration("SYNTHETIC_AHEAD").wholeNanoseconds
+        guard ahead > 0 else { return nil }
+        let futureMax = configuration.duration("GATEWAY_FUTURE_MAX").wholeNanoseconds
+        guard configuration.text("SYNTHETIC_PACE") == "realtime", ahead > 2 * futureMax else {
+            throw SettingsError(
+                "SYNTHETIC_AHEAD: it needs SYNTHETIC_PACE realtime, and more than twice "
+                    + "GATEWAY_FUTURE_MAX")
+        }
+        let symbols = try Self.symbols(configuration)
+        let names = configuration.list("SYNTHETIC_AHEAD_SYMBOLS")
+        for name in names where !symbols.contains(where: { $0.text == name }) {
+            throw SettingsError("SYNTHETIC_AHEAD_SYMBOLS: \(name) is none of SYNTHETIC_SYMBOLS")
+        }
+        return SyntheticProvider.Ahead(
+            nanoseconds: ahead,
+            isMeant: symbols.map { names.isEmpty || names.contains($0.text) })
     }
 
     private static func symbols(_ configuration: Configuration) throws(SettingsError) -> [Symbol] {

@@ -8,6 +8,7 @@ import Telemetry
 struct GatewayMetrics {
     let received: Counter
     let blocked: Counter
+    let future: Counter
     private let watermark: Gauge
     let leftOutTrades: Counter
     let leftOutQuotes: Counter
@@ -21,6 +22,9 @@ struct GatewayMetrics {
             "mds_gateway_ticks_received_total", "Ticks taken from the provider.", labels: labels)
         blocked = metrics.counter(
             "mds_gateway_blocked_total", "Turns in which a full packet held the provider up.",
+            labels: labels)
+        future = metrics.counter(
+            "mds_gateway_future_ticks_total", "Ticks stamped too far ahead of the time.",
             labels: labels)
         func leftOut(_ kind: String) -> Counter {
             metrics.counter(

@@ -50,6 +50,7 @@ final class SourceTenure {
 
     private let parts: GatewayParts
     private let clock = SystemClock()
+    private var time: SourceTime
     private let mailbox: TapeMailbox
     private let publisher: TapePublisher
     private let watermarks: IdleWatermarks
@@ -74,6 +75,7 @@ final class SourceTenure {
 
     init(_ parts: GatewayParts, _ source: OpenedSource) {
         self.parts = parts
+        time = SourceTime(parts.settings, parts.context.telemetry)
         budget = PacketBudget(packetsPerSecond: parts.settings.packetsPerSecond)
         mailbox = source.mailbox
         publisher = source.publisher
@@ -152,14 +154,14 @@ final class SourceTenure {
     private func wait(blocked: Bool) -> Duration {
         if blocked { return Self.waitMax }
         guard let due = provider.nextDue else { return Self.waitMax }
-        let nanoseconds = due.nanoseconds(since: clock.now())
+        let nanoseconds = due.nanoseconds(since: time.now())
         // Ticks that are due within a millisecond are taken together.
         return min(Self.waitMax, .nanoseconds(max(1_000_000, nanoseconds)))
     }
 
     /// Takes what is due; true when a full lane holds the provider up.
     private func takeTicks() -> Bool {
-        let now = clock.now()
+        let now = time.now()
         for _ in 0..<Self.ticksPerTurn {
             guard let symbol = provider.dueSymbol(now: now) else { return false }
             switch choose(symbol) {
@@ -211,15 +213,27 @@ final class SourceTenure {
 
     private func take(_ symbol: Int, _ now: Timestamp) {
         let place = lanes.places[symbol]
-        switch provider.take(received: now) {
-        case .trade(var trade)?:
+        guard let tick = provider.take(received: now) else { return }
+        if time.refuses(tick.header) { return refuse(tick, symbol, now) }
+        switch tick {
+        case .trade(var trade):
             trade.header.symbol = place.symbol
             append(publisher.append(trade, lane: place.lane))
-        case .quote(var quote)?:
+        case .quote(var quote):
             quote.header.symbol = place.symbol
             append(publisher.append(quote, lane: place.lane))
-        case nil: break
         }
+    }
+
+    /// It is for nobody who reads the tape: its time has not come, and nobody knows its right one.
+    private func refuse(_ tick: SyntheticMarket.Tick, _ symbol: Int, _ now: Timestamp) {
+        let lane = lanes.places[symbol].lane
+        parts.metrics.future.add()
+        parts.letters.refuse(
+            FutureLetters.Refused(
+                tick: tick, symbol: parts.settings.provider.market.symbols[symbol],
+                partition: publisher.partition(lane: lane), epoch: publisher.epoch(lane: lane),
+                noted: now, aheadNanoseconds: tick.header.eventTime.nanoseconds(since: now)))
     }
 
     private func leaveOut(_ symbol: Int, _ now: Timestamp) {
@@ -285,7 +299,7 @@ final class SourceTenure {
     }
 
     /// No tick that comes behind the present packets is earlier, what is missing left aside.
-    private func packetWatermark() -> Timestamp { provider.watermark(now: clock.now()) }
+    private func packetWatermark() -> Timestamp { time.watermark(of: provider) }
 
     /// What the lanes hold goes into the spool, and what the tape takes comes out of it.
     private func spool(_ traffic: SpoolTraffic, isSteady: Bool) {
@@ -318,7 +332,7 @@ final class SourceTenure {
     /// budget is shared out.
     private func publishTicks() {
         let now = clock.monotonic().nanoseconds
-        let watermark = provider.watermark(now: clock.now())
+        let watermark = packetWatermark()
         let tickLanes = lanes.tickLanes
         for offset in tickLanes.indices {
             let lane = tickLanes[(firstLane + offset) % tickLanes.count]
@@ -397,6 +411,7 @@ final class SourceTenure {
         let now = clock.monotonic().nanoseconds
         guard now >= reportedAt &+ Self.reportNanoseconds || reportedAt == Int64.min else { return }
         reportedAt = now
+        time.tell()
         enterSpoolIfStuck(now)
         lookAtRoom(now)
         // A reader that holds more than was given out: the tape was put back before this gateway

@@ -28,6 +28,15 @@ struct SyntheticProvider: Sendable {
         /// How long before the first start the market began: that history comes at full speed.
         var backlogNanoseconds: Int64
         var missed = Missed.again
+        /// Nil: all stamps are right.
+        var ahead: Ahead?
+    }
+
+    /// A clock that is wrong: it stamps the ticks of some symbols ahead of the time.
+    struct Ahead: Sendable {
+        var nanoseconds: Int64
+        /// Per symbol.
+        var isMeant: [Bool]
     }
 
     /// The last tick of the provider on one partition of the tape.
@@ -86,7 +95,7 @@ struct SyntheticProvider: Sendable {
             }
             // Below the least mark everything is on the tape, if every partition has one.
             if settings.pace == .realtime { passOver(standing.isLost, now) }
-            next = onTape.map { $0.map { $0 + 1 } ?? 0 }.min() ?? 0
+            next = Self.first(onTape, settings.ahead)
             if settings.missed == .lost { subscribe(now) }
         } else {
             onTape = standing.marks.map { _ in nil }
@@ -99,6 +108,12 @@ struct SyntheticProvider: Sendable {
             }
             if settings.missed == .lost { since = origin }
         }
+    }
+
+    /// Of a symbol whose ticks never come onto the tape nothing says how far it came.
+    private static func first(_ onTape: [UInt64?], _ ahead: Ahead?) -> UInt64 {
+        onTape.enumerated().filter { ahead?.isMeant[$0.offset] != true || $0.element != nil }
+            .map { $0.element.map { $0 + 1 } ?? 0 }.min() ?? 0
     }
 
     /// Begins with the first tick that is not before `now`.
@@ -175,7 +190,11 @@ struct SyntheticProvider: Sendable {
             skipped += 1
             return nil
         }
-        return market.tick(index, origin: origin, received: received)
+        let tick = market.tick(index, origin: origin, received: received)
+        guard let ahead = settings.ahead, ahead.isMeant[market.symbol(ofTick: index)] else {
+            return tick
+        }
+        return tick.stamped(aheadBy: ahead.nanoseconds)
     }
 }
 

@@ -1,5 +1,8 @@
+import DeadLetterPost
 import DeadLetters
+import ServiceRuntime
 import StoreSinks
+import TapeTransport
 import Telemetry
 
 /// Rows that were committed as set aside.
@@ -37,35 +40,26 @@ struct DeadLettersKept: TelemetryEvent {
     }
 }
 
-struct DeadLettersFiled: TelemetryEvent {
-    static let name = "writer.dead_letters.filed"
-    let count: Int
-    let reason: String
-
-    var level: LogLevel { .warning }
-    var message: String { "NATS takes no dead letters, so they lie in a file: \(reason)" }
-    var fields: [(String, LogValue)] { [("count", .integer(Int64(count)))] }
-}
-
-struct DeadLettersDelivered: TelemetryEvent {
-    static let name = "writer.dead_letters.delivered"
-    let file: String
-    let count: Int
-
-    var level: LogLevel { .info }
-    var message: String { "a file of dead letters was published" }
-    var fields: [(String, LogValue)] {
-        [("file", .text(file)), ("count", .integer(Int64(count)))]
+extension WriterSettings {
+    func desk(_ client: TapeClient, _ context: ServiceContext) -> DeadLetterDesk {
+        DeadLetterDesk(
+            client: client, context: context, folder: deadLetterFolder, bytesMax: deadLetterBytes,
+            folderKey: "WRITER_DEAD_LETTERS")
     }
 }
 
-struct DeadLettersStuck: TelemetryEvent {
-    static let name = "writer.dead_letters.stuck"
-    let reason: String
-
-    var level: LogLevel { .warning }
-    var message: String {
-        "dead letters have no stream, or files of them cannot be published; it is tried again: "
-            + reason
+extension DeadLetterDesk {
+    /// What was taken belongs to a transaction that was committed.
+    func committed(_ letters: [DeadLetter]) {
+        var kinds: [DeadLettersKept.Kind: (count: UInt64, first: String)] = [:]
+        for letter in letters {
+            let kind = DeadLettersKept.Kind(sink: letter.sink, reason: letter.reason)
+            let known = kinds[kind]
+            kinds[kind] = ((known?.count ?? 0) &+ letter.count, known?.first ?? letter.id)
+        }
+        for (kind, value) in kinds {
+            context.telemetry.emit(
+                DeadLettersKept(kind: kind, count: value.count, first: value.first))
+        }
     }
 }

@@ -1,3 +1,4 @@
+import DeadLetterPost
 import DeadLetters
 import MarketModel
 import NatsTransport

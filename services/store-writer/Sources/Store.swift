@@ -1,3 +1,4 @@
+import DeadLetterPost
 import DeadLetters
 import Glibc
 import MarketModel

@@ -1,3 +1,4 @@
+import DeadLetterPost
 import MarketModel
 import Membership
 import MembershipTransport

@@ -1,3 +1,4 @@
+import DeadLetterPost
 import HotState
 import MarketModel
 import MembershipTransport
@@ -37,7 +38,7 @@ struct Writer: Sendable {
         self.client = client
         self.context = context
         self.report = report
-        letters = DeadLetterDesk(settings, client: client, context: context)
+        letters = settings.desk(client, context)
         self.join = join
     }
 

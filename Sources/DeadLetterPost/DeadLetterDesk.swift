@@ -1,60 +1,65 @@
-import DeadLetters
-import MarketModel
-import NatsTransport
-import Primitives
-import ServiceRuntime
-import Synchronization
-import TapeProtocol
-import TapeTransport
-import Telemetry
+public import DeadLetters
+internal import MarketModel
+internal import NatsTransport
+public import Primitives
+public import ServiceRuntime
+internal import Synchronization
+public import TapeProtocol
+public import TapeTransport
+internal import Telemetry
 
 /// Where dead letters go: onto their stream, or, while NATS takes none, into files that a courier
-/// empties later. All workers share it.
-final class DeadLetterDesk: Sendable {
-    static let courierWait = Duration.seconds(30)
+/// empties later. All threads of a service share it.
+public final class DeadLetterDesk: Sendable {
+    public static let courierWait = Duration.seconds(30)
     /// A repeat after a COMMIT of unknown fate comes within an outage of the database.
     private static let repeatWindow = Duration.seconds(3_600)
 
     private let client: TapeClient
-    private let context: ServiceContext
+    public let context: ServiceContext
     private let bytesMax: Int64
     private let folder: DeadLetterFolder?
+    /// The key that names the folder.
+    private let folderKey: String
     /// One thread at a time speaks with the folder; others go on with the stream.
     private let files = Mutex<Void>(())
     private let pending: Gauge
 
     /// Neither the stream nor the folder takes them: whatever they belong to is not done.
-    struct Refused: Error, CustomStringConvertible {
-        let description: String
+    public struct Refused: Error, CustomStringConvertible {
+        public let description: String
     }
 
-    init(_ settings: WriterSettings, client: TapeClient, context: ServiceContext) {
+    /// `bytesMax`: of the stream, if it has to be made. `folderKey`: what names the folder, for who
+    /// has named none.
+    public init(
+        client: TapeClient, context: ServiceContext, folder: String?, bytesMax: Int64,
+        folderKey: String
+    ) {
         self.client = client
         self.context = context
-        bytesMax = settings.deadLetterBytes
-        folder = settings.deadLetterFolder.map { DeadLetterFolder($0) }
+        self.bytesMax = bytesMax
+        self.folder = folder.map { DeadLetterFolder($0) }
+        self.folderKey = folderKey
         pending = context.telemetry.metrics.gauge(
             "mds_dead_letters_pending_files", "Files of dead letters that wait for NATS.")
         pending.set(0)
     }
 
-    var names: TapeNames { client.names }
-    var service: String { context.service.name }
-    func now() -> Timestamp { context.clock.now() }
+    public var names: TapeNames { client.names }
+    public var service: String { context.service.name }
+    public func now() -> Timestamp { context.clock.now() }
 
     // MARK: taking
 
     /// Behind it each of them is on a disk; it says nothing of what was refused before its COMMIT.
-    func take(_ letters: [DeadLetter]) throws(Refused) {
-        var (left, reason) = publish(letters)
-        if left.count == letters.count, reason == Self.noStream, ensureStream() == nil {
-            (left, reason) = publish(letters)
-        }
+    public func take(_ letters: [DeadLetter]) throws(Refused) {
+        let (left, reason) = publishMakingStream(letters)
         guard !left.isEmpty else { return }
         guard let folder else {
             throw Refused(
                 description: "\(left.count) dead letters cannot be published (\(reason)), and "
-                    + "WRITER_DEAD_LETTERS names no folder for them")
+                    + "\(folderKey) names no folder for them")
         }
         do throws(DeadLetterFileError) {
             try files.withLock { _ throws(DeadLetterFileError) in
@@ -70,6 +75,16 @@ final class DeadLetterDesk: Sendable {
     }
 
     private static let noStream = "their stream is not there"
+
+    private func publishMakingStream(
+        _ letters: [DeadLetter]
+    ) -> (left: [DeadLetter], reason: String) {
+        let first = publish(letters)
+        guard first.left.count == letters.count, first.reason == Self.noStream,
+            ensureStream() == nil
+        else { return first }
+        return publish(letters)
+    }
 
     /// Those that are not proven to be stored, and why.
     private func publish(_ letters: [DeadLetter]) -> (left: [DeadLetter], reason: String) {
@@ -92,24 +107,10 @@ final class DeadLetterDesk: Sendable {
         return (left, reason)
     }
 
-    /// What was taken belongs to a transaction that was committed.
-    func committed(_ letters: [DeadLetter]) {
-        var kinds: [DeadLettersKept.Kind: (count: UInt64, first: String)] = [:]
-        for letter in letters {
-            let kind = DeadLettersKept.Kind(sink: letter.sink, reason: letter.reason)
-            let known = kinds[kind]
-            kinds[kind] = ((known?.count ?? 0) &+ letter.count, known?.first ?? letter.id)
-        }
-        for (kind, value) in kinds {
-            context.telemetry.emit(
-                DeadLettersKept(kind: kind, count: value.count, first: value.first))
-        }
-    }
-
     // MARK: the stream and the courier
 
     /// Why there is none; nil: it is there.
-    func ensureStream() -> String? {
+    public func ensureStream() -> String? {
         let name = names.deadLetterStream
         do throws(JetStreamError) {
             // As somebody has made it, it serves: its limits are a person's to change.
@@ -121,7 +122,7 @@ final class DeadLetterDesk: Sendable {
             _ = try client.jetStream.createStream(wanted)
             return nil
         } catch .differs {
-            // Another writer was quicker.
+            // Another process was quicker.
             return nil
         } catch {
             return "\(error)"
@@ -129,21 +130,25 @@ final class DeadLetterDesk: Sendable {
     }
 
     /// Makes the stream, empties the files, and does so again and again until the service ends.
-    func startCourier() throws -> ServiceThread {
+    public func startCourier() throws -> ServiceThread {
         try ServiceThread(name: "dead-letters") { [self] in
             var told = ""
             repeat {
-                let problem = ensureStream() ?? deliverFiles() ?? ""
-                if !problem.isEmpty, problem != told {
-                    context.telemetry.emit(DeadLettersStuck(reason: problem))
-                }
-                told = problem
+                tell(ensureStream() ?? deliverFiles(), &told)
             } while !context.shutdown.wait(timeout: Self.courierWait)
         }
     }
 
+    /// A problem that stays the same is told once.
+    public func tell(_ problem: String?, _ told: inout String) {
+        if let problem, problem != told {
+            context.telemetry.emit(DeadLettersStuck(reason: problem))
+        }
+        told = problem ?? ""
+    }
+
     /// Publishes what lies in files; answers why some of it still does.
-    func deliverFiles() -> String? {
+    public func deliverFiles() -> String? {
         guard let folder else { return nil }
         do throws(DeadLetterFileError) {
             let closed = try files.withLock { _ throws(DeadLetterFileError) in
@@ -163,7 +168,7 @@ final class DeadLetterDesk: Sendable {
         _ file: DeadLetterFolder.ClosedFile, of folder: DeadLetterFolder
     ) throws(DeadLetterFileError) -> String? {
         let (letters, problems) = try DeadLetterFolder.read(file.path)
-        let (left, reason) = publish(letters)
+        let (left, reason) = publishMakingStream(letters)
         guard left.isEmpty else { return reason }
         try files.withLock { _ throws(DeadLetterFileError) in
             if problems.isEmpty { try folder.remove(file) } else { try folder.setAside(file) }

@@ -1,0 +1,213 @@
+import DeadLetterPost
+import DeadLetters
+import MarketModel
+import Primitives
+import ServiceRuntime
+import Synchronization
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import Telemetry
+
+/// Makes dead letters of ticks that may not go onto the tape, on a thread of its own: a disk or a
+/// server that is slow holds no other tick up.
+///
+/// A bounded queue lies between. Without room there a tick is counted as lost, and told once.
+final class FutureLetters: Sendable {
+    /// One that was refused, and of what it is.
+    struct Refused: Sendable {
+        let tick: SyntheticMarket.Tick
+        let symbol: Symbol
+        let partition: Partition
+        let epoch: UInt64
+        let noted: Timestamp
+        /// How far ahead it is.
+        let aheadNanoseconds: Int64
+    }
+
+    /// Ticks that wait: some seconds of a source, at a few hundred bytes each.
+    static let queueMax = 16_384
+    private static let batchMax = 256
+    private static let pause = Duration.milliseconds(100)
+    /// Taken ones are delivered within this at the end, or given up.
+    private static let endTimeout = Duration.seconds(3)
+
+    private let source: SourceName
+    private let context: ServiceContext
+    private let desk: DeadLetterDesk
+    private let queue = Mailbox<Refused>(capacity: queueMax)
+    private let isLosing = Atomic(false)
+    private let kept: [String: Counter]
+    private let lost: Counter
+    private let thread = Mutex<ServiceThread?>(nil)
+
+    init(_ settings: GatewaySettings, client: TapeClient, context: ServiceContext) throws {
+        source = settings.source
+        self.context = context
+        desk = DeadLetterDesk(
+            client: client, context: context, folder: settings.deadLetterFolder,
+            bytesMax: settings.deadLetterBytes, folderKey: "GATEWAY_DEAD_LETTERS")
+        let metrics = context.telemetry.metrics
+        var kept: [String: Counter] = [:]
+        for sink in ["trades", "quotes"] {
+            kept[sink] = metrics.counter(
+                "mds_dead_letters_total", "Ticks and bars that were set aside as dead letters.",
+                labels: [("sink", sink), ("reason", DeadLetter.Reason.future.rawValue)])
+        }
+        self.kept = kept
+        lost = metrics.counter(
+            "mds_gateway_letters_lost_total",
+            "Refused ticks for which there was no room as dead letters.",
+            labels: [("source", source.text)])
+        let worker = try ServiceThread(name: "letters") { [self] in work() }
+        thread.withLock { $0 = worker }
+    }
+
+    func refuse(_ refused: Refused) {
+        if !queue.send(refused) { lose(1, "the queue is full") }
+    }
+
+    /// What was taken is kept, if it can be.
+    func stop() {
+        queue.close()
+        guard let thread = thread.withLock({ $0 }) else { return }
+        if !thread.join(timeout: Self.endTimeout) {
+            lose(UInt64(queue.count), "the service ends")
+        }
+    }
+
+    private func lose(_ count: UInt64, _ reason: String) {
+        lost.add(count)
+        guard !isLosing.exchange(true, ordering: .relaxed) else { return }
+        context.telemetry.emit(LettersLost(source: source, reason: reason))
+    }
+
+    // MARK: the thread
+
+    private func work() {
+        let clock = SystemClock()
+        var courierAt = Int64.min
+        var told = ""
+        var batch: [Refused] = []
+        while queue.receive(into: &batch, max: Self.batchMax, timeout: Self.pause) > 0
+            || !queue.isClosed
+        {
+            keep(batch)
+            batch.removeAll(keepingCapacity: true)
+            let now = clock.monotonic().nanoseconds
+            guard now >= courierAt, !queue.isClosed else { continue }
+            desk.tell(desk.deliverFiles(), &told)
+            courierAt = clock.deadline(after: DeadLetterDesk.courierWait).nanoseconds
+        }
+    }
+
+    private func keep(_ batch: [Refused]) {
+        guard !batch.isEmpty else { return }
+        let letters = batch.map { letter($0) }
+        do throws(DeadLetterDesk.Refused) {
+            try desk.take(letters)
+            for letter in letters { kept[letter.sink]?.add() }
+            isLosing.store(false, ordering: .relaxed)
+        } catch {
+            lose(UInt64(letters.count), "\(error)")
+        }
+    }
+
+    func letter(_ refused: Refused) -> DeadLetter {
+        let header = refused.tick.header
+        let (id, payload) = Self.packet(refused, source: source)
+        let ahead = Duration.nanoseconds(refused.aheadNanoseconds)
+        return DeadLetter(
+            service: desk.service, namespace: desk.names.namespace, owner: "gateway",
+            sink: refused.tick.sink, reason: .future,
+            refusal: DeadLetter.Refusal(
+                message: "stamped \(ahead) ahead of the gateway's clock, which is more than "
+                    + "GATEWAY_FUTURE_MAX; it never was on the tape"),
+            place: DeadLetter.Place(
+                input: DeadLetter.Place.provider, partition: refused.partition, source: source,
+                epoch: header.providerID == 0 ? refused.epoch : 0, ordinal: id,
+                stream: "", streamCreated: .undefined, sequence: 0),
+            symbol: refused.symbol.text, eventTime: header.eventTime, notedAt: refused.noted,
+            payload: payload)
+    }
+
+    /// A packet of this one tick. Its number follows from what the provider said, so that a tick
+    /// that is refused again is no second letter; without an id of the provider's two ticks may be
+    /// the same in all they say, and only the receive time tells them apart.
+    private static func packet(
+        _ refused: Refused, source: SourceName
+    ) -> (id: UInt64, bytes: [UInt8]) {
+        var builder = PacketBuilder(kind: .ticks, partition: refused.partition, source: source)
+        let symbol = builder.register(
+            SymbolDefinition(symbol: refused.symbol, provider: "synthetic", since: .undefined))
+        let received = refused.tick.header.receiveTime
+        var tick = refused.tick.of(symbol: symbol)
+        if tick.header.providerID != 0 { tick = tick.received(at: .undefined) }
+        let plain = seal(tick, &builder, firstOrdinal: 1)
+        // A number of the tape has room behind it.
+        let id = max(1, plain.withRawSpan { Checksum.of($0) } >> 1)
+        return (id, seal(tick.received(at: received), &builder, firstOrdinal: id))
+    }
+
+    private static func seal(
+        _ tick: SyntheticMarket.Tick, _ builder: inout PacketBuilder, firstOrdinal: UInt64
+    ) -> [UInt8] {
+        let isIn =
+            switch tick {
+            case .trade(let trade): builder.append(trade)
+            case .quote(let quote): builder.append(quote)
+            }
+        precondition(isIn, "an empty packet has room for a tick")
+        let packet = builder.seal(
+            PacketBuilder.Seal(
+                epoch: 0, firstOrdinal: firstOrdinal, watermark: .undefined, sendTime: .undefined))
+        return packet.withBytes { $0.array }
+    }
+}
+
+extension SyntheticMarket.Tick {
+    var header: TickHeader {
+        switch self {
+        case .trade(let trade): trade.header
+        case .quote(let quote): quote.header
+        }
+    }
+
+    /// The table that it would be a row of.
+    var sink: String {
+        switch self {
+        case .trade: "trades"
+        case .quote: "quotes"
+        }
+    }
+
+    func of(symbol: UInt32) -> Self { changed { $0.symbol = symbol } }
+    func received(at time: Timestamp) -> Self { changed { $0.receiveTime = time } }
+
+    func stamped(aheadBy nanoseconds: Int64) -> Self {
+        changed { $0.providerTime = $0.providerTime.advanced(byNanoseconds: nanoseconds) }
+    }
+
+    private func changed(_ change: (inout TickHeader) -> Void) -> Self {
+        switch self {
+        case .trade(var trade):
+            change(&trade.header)
+            return .trade(trade)
+        case .quote(var quote):
+            change(&quote.header)
+            return .quote(quote)
+        }
+    }
+}
+
+struct LettersLost: TelemetryEvent {
+    static let name = "gateway.letters_lost"
+    let source: SourceName
+    let reason: String
+
+    var level: LogLevel { .error }
+    var message: String {
+        "refused ticks are lost, there is no room for them as dead letters: \(reason)"
+    }
+    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
+}

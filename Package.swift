@@ -93,6 +93,9 @@ let package = Package(
         library("StreamCore", uses: ["MarketModel", "Primitives"]),
         library(
             "OperatorGraph", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
+        // Custom operators, for all programs that compute a graph.
+        library(
+            "Operators", uses: ["OperatorGraph", "StreamCore", "MarketModel", "Primitives"]),
         // Markets from seeds and an oracle, for tests.
         library(
             "SimulationKit",
@@ -157,8 +160,8 @@ let package = Package(
             "OperatorWorker", in: "operator-worker",
             uses: [
                 "GraphLanguage", "Membership", "MembershipTransport", "LiveFanOut", "OperatorGraph",
-                "StreamCore", "TapeKeeping", "TapeTransport", "NatsTransport", "ServiceRuntime",
-                "Telemetry",
+                "Operators", "StreamCore", "TapeKeeping", "TapeTransport", "NatsTransport",
+                "ServiceRuntime", "Telemetry",
             ] + tape),
         service(
             "StoreWriter", in: "store-writer",
@@ -175,7 +178,8 @@ let package = Package(
             uses: [
                 "DeadLetters", "Membership", "MembershipTransport", "StoreSinks", "TapeKeeping",
                 "TickSpool", "TapeTransport", "NatsTransport", "PostgresClient", "ValkeyClient",
-                "ServiceRuntime", "Telemetry", "OperatorGraph", "StreamCore",
+                "ServiceRuntime", "Telemetry", "GraphLanguage", "OperatorGraph", "Operators",
+                "StreamCore",
             ] + tape),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
@@ -206,6 +210,8 @@ let package = Package(
             beside: ["nyse_sessions.py"]),
         tests(
             of: "OperatorGraph", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
+        tests(
+            of: "Operators", uses: ["OperatorGraph", "StreamCore", "MarketModel", "Primitives"]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(
             of: "TickSpool",

@@ -8,6 +8,7 @@ private let modules: [String: Set<String>] = {
         "ServiceRuntime", "NatsTransport", "PostgresClient", "ValkeyClient", "TapeTransport",
         "Membership", "MembershipTransport", "LiveFanOut", "TickSpool", "TapeKeeping",
         "StoreSinks", "DeadLetters", "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile",
+        "Operators",
     ]
     return [
         "Primitives": ["CXXHash"],
@@ -20,6 +21,7 @@ private let modules: [String: Set<String>] = {
         "GraphLanguage": [
             "Primitives", "MarketModel", "StreamCore", "OperatorGraph", "YAMLFile",
         ],
+        "Operators": ["Primitives", "MarketModel", "StreamCore", "OperatorGraph"],
         "SimulationKit": Set(pure + ["StreamCore", "OperatorGraph"]),
         "Membership": ["Primitives", "MarketModel"],
         "TickSpool": Set(pure),
@@ -33,21 +35,21 @@ private let modules: [String: Set<String>] = {
         "TapeTransport": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
             "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
-            "DeadLetters", "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile",
+            "DeadLetters", "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile", "Operators",
         ]),
         "LiveFanOut": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
             "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
-            "DeadLetters", "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile",
+            "DeadLetters", "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile", "Operators",
         ]),
         "MembershipTransport": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "LiveFanOut", "TickSpool",
             "TapeKeeping", "StoreSinks",
-            "DeadLetters", "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile",
+            "DeadLetters", "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile", "Operators",
         ]),
         "TapeKeeping": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "StoreSinks", "DeadLetters", "HotState",
-            "OperatorGraph", "GraphLanguage", "YAMLFile",
+            "OperatorGraph", "GraphLanguage", "YAMLFile", "Operators",
         ]),
         "HotState": services.subtracting([
             "PostgresClient", "StreamCore", "Membership", "MembershipTransport", "LiveFanOut",
@@ -63,7 +65,7 @@ private let modules: [String: Set<String>] = {
 /// Values, codecs and machines: the same input gives the same bytes, on any machine, at any time.
 private let pureModules: Set<String> = [
     "Primitives", "MarketModel", "TapeCodec", "TapeProtocol", "StreamCore",
-    "Membership", "OperatorGraph", "GraphLanguage", "SimulationKit",
+    "Membership", "OperatorGraph", "GraphLanguage", "SimulationKit", "Operators",
 ]
 
 private let systemModules: Set<String> = ["Glibc", "Synchronization"]

@@ -1,9 +1,9 @@
-import OperatorGraph
+public import OperatorGraph
 
 extension TickOperators {
-    /// The custom operators of this program. Whoever writes one puts it beside this file and adds
+    /// The custom operators of this build. Whoever writes one puts it beside this file and adds
     /// its line; graphs then use it by that name.
-    static var ofThisProgram: TickOperators {
+    public static var ofThisProgram: TickOperators {
         var operators = TickOperators()
         operators.register(JumpGuard.name, JumpGuard.self)
         return operators

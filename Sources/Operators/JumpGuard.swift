@@ -1,7 +1,7 @@
-import MarketModel
-import OperatorGraph
-import Primitives
-import StreamCore
+internal import MarketModel
+internal import OperatorGraph
+internal import Primitives
+internal import StreamCore
 
 /// Keeps back trades whose price is farther than `percent` from the last one that it let through,
 /// and tells by how much. After `patience` such trades in a row the price is taken for real.

@@ -4,7 +4,7 @@ import Primitives
 import StreamCore
 import Testing
 
-@testable import OperatorWorker
+@testable import Operators
 
 @Suite("JumpGuard")
 struct JumpGuardTests {

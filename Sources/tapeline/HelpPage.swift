@@ -48,8 +48,9 @@ enum HelpPage {
 
           prove [SYMBOL...] --from TIME --to TIME
                     compute the bars of that time again, from the tape and from the stored
-                    ticks, by the operators' OPERATOR_SERIES, and compare them with the stored
-                    ones: 0 equal, 1 not, 2 equal as far as the tape still reaches
+                    ticks, by the operators' OPERATOR_GRAPH or OPERATOR_SERIES, and compare
+                    them with the stored ones: 0 equal, 1 not, 2 equal as far as the tape
+                    still reaches
 
           version   the version of this tool
           help      this page

@@ -21,6 +21,8 @@ struct GraphRun {
     /// In the order in which they were published.
     private(set) var versions: [Version] = []
     private(set) var late: [Late] = []
+    /// The last version of every number.
+    private(set) var values: [ValueKey: Int128] = [:]
     private(set) var machine: GraphMachine
     private(set) var repairs = 0
     private var output = GraphOutput()
@@ -69,6 +71,12 @@ struct GraphRun {
                 series: machine.program.series[Int(bar.series)].name,
                 openTime: bar.openTime, number: bar.number)
             versions.append(Version(key: key, bar: bar))
+        }
+        for value in output.values {
+            let key = ValueKey(
+                symbol: machine.symbols.symbol(at: value.symbol), name: value.name,
+                periodStart: value.periodStart)
+            values[key] = value.value
         }
         for tick in output.late {
             late.append(

@@ -13,6 +13,10 @@ import Testing
         case whole
         /// Bars that ticks end.
         case numberBars
+        /// Bars of runs of ticks.
+        case pauses
+        /// Bars of bars, and numbers of windows.
+        case derived
     }
 
     @Test(
@@ -31,18 +35,35 @@ import Testing
                 // Whose beginnings lie between ticks, and not at times.
                 weather.switches = 0
                 weather.restarts = 0
+            case .pauses:
+                definition = try SimulatedGraphs.pauses(using: &random)
+                weather.switches = 0
+                weather.restarts = 0
+            case .derived:
+                definition = try SimulatedGraphs.derived(using: &random)
+                // Finer bars do not say whose they are.
+                weather.switches = 0
+                weather.restarts = 0
             }
             let market = SimulatedMarket(weather, using: &random)
             let expected = Oracle.result(of: definition, over: market.packets)
             let run = try GraphRun(definition, market.packets)
-            expectEqual(run, expected, seed: seed)
+            expectEqual(run, expected, seed: seed, seesExclusions: kind != .pauses)
         }
     }
 }
 
 /// The first difference is told, with the seed.
-func expectEqual(_ run: GraphRun, _ expected: OracleResult, seed: UInt64) {
-    let found = run.lastVersions
+func expectEqual(
+    _ run: GraphRun, _ expected: OracleResult, seed: UInt64, seesExclusions: Bool = true
+) {
+    var found = run.lastVersions
+    if !seesExclusions {
+        // What was excluded between two runs is of none; and a run that grew has another key.
+        found = found.mapValues(\.withoutExclusions).filter {
+            !$0.value.flags.contains(.withdrawn)
+        }
+    }
     for (key, bar) in expected.bars where found[key] != bar {
         Issue.record(
             "seed \(seed): \(key)\nexpected \(bar)\nfound \(String(describing: found[key]))")
@@ -52,9 +73,26 @@ func expectEqual(_ run: GraphRun, _ expected: OracleResult, seed: UInt64) {
         Issue.record("seed \(seed): \(key) should not be there: \(bar)")
         return
     }
+    for (key, value) in expected.values where run.values[key] != value {
+        let other = String(describing: run.values[key])
+        Issue.record("seed \(seed): \(key)\nexpected \(value), found \(other)")
+        return
+    }
+    for (key, value) in run.values where expected.values[key] == nil {
+        Issue.record("seed \(seed): \(key) should not be there: \(value)")
+        return
+    }
     let late = Dictionary(grouping: run.late, by: \.series).mapValues { $0.map(\.id) }
     for (series, ids) in expected.late where late[series] ?? [] != ids {
         Issue.record("seed \(seed): \(series) late \(late[series] ?? []), expected \(ids)")
         return
+    }
+}
+
+extension Bar {
+    fileprivate var withoutExclusions: Bar {
+        var bar = self
+        bar.excluded = Excluded()
+        return bar
     }
 }

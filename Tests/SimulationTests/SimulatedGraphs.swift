@@ -124,6 +124,59 @@ struct SimulatedGraphs {
             ], calendars: [calendar])
     }
 
+    /// Bars of runs of ticks.
+    static func pauses(using random: inout SeededRandom) throws -> GraphDefinition {
+        let series = try [1, 4, 20].filter { $0 == 4 || Bool.random(using: &random) }.map {
+            try BarSeries(
+                name: name("pause\($0)"), window: .inactivity(gap: $0 * second),
+                lateness: Self.lateness(using: &random))
+        }
+        return .simple(try BarSeriesSet(series))
+    }
+
+    /// Bars of bars, as late as what they are made of; numbers of windows; behind branches.
+    static func derived(using random: inout SeededRandom) throws -> GraphDefinition {
+        let lateness = Self.lateness(using: &random)
+        let fine = try BarSeries(
+            name: name("fine"), window: .tumbling(width: second), lateness: lateness)
+        let coarse = try BarSeries(
+            name: name("coarse"), window: .tumbling(width: 5 * second), lateness: lateness)
+        let moving = try BarSeries(
+            name: name("moving"), window: .sliding(width: 6 * second, hop: 2 * second),
+            lateness: lateness)
+        let counted = try BarSeries(
+            name: name("5s"), window: .tumbling(width: 5 * second),
+            lateness: Self.lateness(using: &random))
+        let cheap = TickExpression(
+            text: "price < 4",
+            instructions: [.field(.price), .number(4_000_000_000), .less])
+        let numbers: [AggregateFunction] = [.first, .last, .min, .max, .sum, .count, .mean, .vwap]
+        return GraphDefinition(
+            name: "derived",
+            nodes: [
+                GraphNode(
+                    name: "split", input: .ticks(.trade),
+                    operation: .route([
+                        RouteBranch(name: "cheap", condition: cheap),
+                        RouteBranch(name: "rest", condition: nil),
+                    ])),
+                GraphNode(
+                    name: "bars", input: .branch(node: 0, branch: 0),
+                    operation: .bars(BarRule(series: try BarSeriesSet([fine])), calendar: nil)),
+                GraphNode(
+                    name: "coarser", input: .node(1),
+                    operation: .resample(
+                        ResampleRule(
+                            from: fine.name, series: try BarSeriesSet([coarse, moving])))),
+                GraphNode(
+                    name: "numbers", input: .branch(node: 0, branch: 1),
+                    operation: .aggregate(
+                        AggregateRule(
+                            bars: BarRule(series: try BarSeriesSet([counted])),
+                            functions: numbers), calendar: nil)),
+            ])
+    }
+
     // MARK: parts
 
     private static func stage(using random: inout SeededRandom) throws -> GraphOperation {

@@ -19,6 +19,9 @@ struct ProveBench {
     private let folder: TemporaryFolder
     private let writer: RunningService
     private(set) var barCount = 0
+    /// Ticks that were listed as late, once per series; bars that were computed again.
+    private(set) var lateCount = 0
+    private(set) var repairedCount = 0
     private var barSources: [Partition: TestSource] = [:]
 
     static let symbol = "AAPL"
@@ -42,23 +45,46 @@ struct ProveBench {
         var size: Int64
     }
 
-    init(_ name: String, _ feeds: [(symbol: String, values: [Value])]) throws {
+    /// The same, but that one trade comes 40 s late, and one of 30 s is taken back at 75 s: with
+    /// both the bar of the first minute is computed again.
+    static func mended(_ name: String) throws -> ProveBench {
+        var late = trade(Value(price: 123_000_000, size: 7_000_000), 40)
+        late.header.providerID = 9_001
+        late.header.receiveTime = Timestamp(nanoseconds: start + 50 * second)
+        var cancel = trade(Value(price: 1, size: 1), 120)
+        cancel.header.action = TradeAction.cancel.rawValue
+        cancel.header.receiveTime = Timestamp(nanoseconds: start + 75 * second)
+        let values = (0..<400).map { Value(price: Int64($0 + 1) * 10_000_000, size: 3_000_000) }
+        return try ProveBench(name, [(Self.symbol, values)], extras: [200: late, 300: cancel])
+    }
+
+    /// `extras`: trades that come behind the first feed's value of that number.
+    init(
+        _ name: String, _ feeds: [(symbol: String, values: [Value])], extras: [Int: Trade] = [:]
+    ) throws {
         bench = try AcceptBench("prove_\(name)")
         folder = try TemporaryFolder("prove")
         definition = .simple(try BarSeriesSet(["1s", "1m"]))
         writer = try bench.startWriter()
-        for (number, feed) in feeds.enumerated() { try publish(feed.symbol, feed.values, number) }
-        let trades = feeds.reduce(0) { $0 + $1.values.count }
+        for (number, feed) in feeds.enumerated() {
+            try publish(feed.symbol, feed.values, number, number == 0 ? extras : [:])
+        }
+        let trades = feeds.reduce(extras.count) { $0 + $1.values.count }
         let isStored = try eventually(within: 60) {
             try bench.query("SELECT count(*) FROM bars") == "\(barCount)"
                 && bench.query("SELECT count(*) FROM trades") == "\(trades)"
+                && bench.query("SELECT count(*) FROM late_ticks") == "\(lateCount)"
+                && bench.query("SELECT count(*) FROM bars WHERE reason = 'bust'")
+                    == "\(repairedCount)"
         }
         try #require(isStored)
         try writer.stop()
     }
 
     /// Trades of a source of their own, and what a graph makes of them.
-    private mutating func publish(_ name: String, _ values: [Value], _ number: Int) throws {
+    private mutating func publish(
+        _ name: String, _ values: [Value], _ number: Int, _ extras: [Int: Trade]
+    ) throws {
         let symbol = try #require(Symbol(name))
         let partition = bench.tape.names.partition(of: symbol)
         let source = try #require(SourceName("test\(number)"))
@@ -69,27 +95,27 @@ struct ProveBench {
         var bars = try barSource(partition)
         let index = bars.register(
             SymbolDefinition(symbol: symbol, provider: "", since: .undefined, source: source))
-        var machine = GraphMachine(GraphProgram(definition))
-        var output = GraphOutput()
+        var graph = ProveBenchGraph(definition)
         for start in stride(from: 0, to: values.count, by: 10) {
             let end = min(start + 10, values.count)
-            for place in start..<end { ticks.append(Self.trade(values[place], place)) }
+            for place in start..<end {
+                ticks.append(Self.trade(values[place], place))
+                if let extra = extras[place] { ticks.append(extra) }
+            }
             let time = Self.start + Int64(end) * Self.second / 4
             let isLast = end == values.count
             let sealed = ticks.seal(
                 watermark: Timestamp(nanoseconds: isLast ? time + 400 * Self.second : time))
             try TestSource.put(
                 sealed.bytes, on: bench.tape.names.ticks(partition, source), of: bench.tape)
-            sealed.withBytes { _ = machine.take(sealed.header, $0, into: &output) }
-            guard !output.bars.isEmpty else { continue }
-            for var bar in output.bars {
-                bar.symbol = index
-                bars.append(bar)
-            }
-            barCount += output.bars.count
+            graph.take(sealed)
+            guard graph.hasOutput else { continue }
+            graph.giveOutput(of: index, source: source, to: &bars)
             try bars.publish(watermark: sealed.header.watermark)
-            output.removeAll()
         }
+        barCount += graph.keys.count
+        lateCount += graph.lateCount
+        repairedCount += graph.repaired.count
         barSources[partition] = bars
     }
 
@@ -106,7 +132,8 @@ struct ProveBench {
     private static func trade(_ value: Value, _ place: Int) -> Trade {
         let time = Timestamp(nanoseconds: start + Int64(place) * second / 4)
         return Trade(
-            header: TickHeader(symbol: 0, providerTime: time, receiveTime: time),
+            header: TickHeader(
+                symbol: 0, providerTime: time, receiveTime: time, providerID: UInt64(place) + 1),
             price: Price(raw: value.price), size: Quantity(raw: value.size))
     }
 
@@ -131,7 +158,8 @@ struct ProveBench {
         let run = ProveRun(command: command, terminal: Terminal(output: output, errors: output))
         let deployment = try Deployment.find(
             TapeTarget(), environment: bench.environment, executable: "/x")
-        let code = try run.run(deployment, definition, shutdown: ShutdownSignal())
+        let code = try run.run(
+            deployment, GraphProgram(definition), shutdown: ShutdownSignal())
         let text = try String(contentsOfFile: path, encoding: .utf8)
         return Outcome(code: code, json: try JSONValue.parse(text))
     }

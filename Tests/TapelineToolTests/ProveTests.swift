@@ -56,6 +56,54 @@ import Testing
         #expect(found.count("tape", "differing") == 0)
     }
 
+    @Test("bars that were computed again prove with what came late and without what was taken back")
+    func mended() throws {
+        let scene = try ProveBench.mended("mended")
+        let all = Int64(scene.barCount)
+        #expect(scene.lateCount == 2 && scene.repairedCount == 2)
+        try expect(scene.prove(), .success, equal: all)
+
+        // The bar of the second would have counted the late trade, had it not been listed.
+        _ = try scene.bench.query(
+            """
+            CREATE TABLE kept AS SELECT * FROM late_ticks WHERE series = '1s';
+            DELETE FROM late_ticks WHERE series = '1s'
+            """)
+        let unlisted = try scene.prove()
+        #expect(unlisted.code == .failure)
+        #expect(unlisted.count("tables", "differing") == 1)
+        _ = try scene.bench.query("INSERT INTO late_ticks SELECT * FROM kept")
+        try expect(scene.prove(), .success, equal: all)
+
+        // A version from before the late trade was listed must not count it.
+        let minute = "series = '1m' AND reason = 'bust'"
+        let listed = "(SELECT max(ordinal) FROM late_ticks)"
+        _ = try scene.bench.query(
+            "CREATE TABLE was AS SELECT revision FROM bars WHERE \(minute)")
+        _ = try scene.bench.query("UPDATE bars SET revision = \(listed) - 1 WHERE \(minute)")
+        try expect(scene.prove(), .failure, equal: all - 1, differing: 1)
+        _ = try scene.bench.query(
+            "UPDATE bars SET revision = (SELECT revision FROM was) WHERE \(minute)")
+
+        // Without the cancel the trade stands, and two bars lack it.
+        _ = try scene.bench.query("DELETE FROM trades WHERE action <> 0")
+        let standing = try scene.prove()
+        #expect(standing.count("tables", "differing") == 2)
+    }
+
+    @Test("a bar that should have been computed again and was not is found")
+    func unmended() throws {
+        let scene = try ProveBench.mended("unmended")
+        _ = try scene.bench.query(
+            """
+            UPDATE bars b SET reason = 'closed', trades = trades + 1,
+                open = t.price, high = t.price, volume = volume + t.size
+            FROM trades t WHERE b.series = '1s' AND b.reason = 'bust' AND t.ordinal = 121
+            """)
+        let found = try scene.prove()
+        expect(found, .failure, equal: Int64(scene.barCount) - 1, differing: 1)
+    }
+
     @Test("where the tape does not reach any more, the tables prove alone, and it is said")
     func purged() throws {
         let scene = try ProveBench("purged")

@@ -29,12 +29,17 @@ public struct Oracle {
         self.definition = definition
         stages = OracleStages(definition)
         leaves = definition.nodes.enumerated().flatMap { index, node in
-            guard case .bars(let rule, let calendar) = node.operation else {
-                return [OracleLeaf]()
+            let (rule, calendar, functions): (BarRule, String?, [AggregateFunction])
+            switch node.operation {
+            case .bars(let its, let name): (rule, calendar, functions) = (its, name, [])
+            case .aggregate(let its, let name):
+                (rule, calendar, functions) = (its.bars, name, its.functions)
+            default: return [OracleLeaf]()
             }
             let sessions = definition.calendars.first { $0.name == calendar }
             return rule.series.all.map {
-                OracleLeaf(node: index, series: $0, rule: rule, calendar: sessions)
+                OracleLeaf(
+                    node: index, series: $0, rule: rule, calendar: sessions, functions: functions)
             }
         }
     }
@@ -117,9 +122,35 @@ public struct Oracle {
 
     private func result() -> OracleResult {
         var result = OracleResult()
-        for leaf in leaves { leaf.fold(clock, into: &result) }
+        for leaf in leaves {
+            if leaf.functions.isEmpty {
+                leaf.fold(clock, into: &result)
+            } else {
+                leaf.numbers(definition.nodes[leaf.node].name, clock, into: &result)
+            }
+        }
+        resample(into: &result)
         for (name, ids) in stages.duplicates { result.late[name] = ids }
         return result
+    }
+
+    /// Of nodes that take bars of ticks.
+    private func resample(into result: inout OracleResult) {
+        for node in definition.nodes {
+            guard case .resample(let rule) = node.operation,
+                let leaf = leaves.first(where: { $0.series.name == rule.from })
+            else { continue }
+            for (symbol, fine) in leaf.fine(clock) {
+                for series in rule.series.all {
+                    let bars = OracleResample.bars(of: fine, series) { clock.isCut($0, symbol) }
+                    for bar in bars {
+                        let key = BarKey(
+                            symbol: symbol, series: series.name, openTime: bar.openTime, number: 0)
+                        result.bars[key] = bar
+                    }
+                }
+            }
+        }
     }
 }
 

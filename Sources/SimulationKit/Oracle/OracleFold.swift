@@ -155,7 +155,7 @@ struct OracleFold {
     }
 
     /// Rounded half away from zero.
-    private static func vwap(_ notional: Int128, _ volume: Int128) -> Price {
+    static func vwap(_ notional: Int128, _ volume: Int128) -> Price {
         guard volume > 0 else { return .undefined }
         let magnitude = (2 * abs(notional) + volume) / (2 * volume)
         return Int64(exactly: notional < 0 ? -magnitude : magnitude).map(Price.init) ?? .undefined

@@ -11,6 +11,10 @@ struct OracleLeaf {
     private var windows: [Symbol: [OracleWindow: Content]] = [:]
     /// Of windows that ticks end.
     private var ordered: [Symbol: [OracleEntry]] = [:]
+    /// Of windows that a pause ends.
+    private var pauses: OraclePauses?
+    /// Of a node that publishes numbers instead of bars.
+    let functions: [AggregateFunction]
     private var late: [LoggedTick.ID] = []
     private var excluded = 0
     private var received = 0
@@ -26,11 +30,18 @@ struct OracleLeaf {
     /// What the nodes before a leaf say of a tick.
     enum Verdict { case comes, keptBack, doesNotConcern }
 
-    init(node: Int, series: BarSeries, rule: BarRule, calendar: SessionCalendar?) {
+    init(
+        node: Int, series: BarSeries, rule: BarRule, calendar: SessionCalendar?,
+        functions: [AggregateFunction] = []
+    ) {
         self.node = node
         self.series = series
         self.rule = rule
         self.calendar = calendar
+        self.functions = functions
+        if case .inactivity(let gap) = series.window {
+            pauses = OraclePauses(gap: gap, lateness: series.lateness)
+        }
     }
 
     // MARK: live
@@ -45,6 +56,10 @@ struct OracleLeaf {
         guard tick.header.eventTime.isDefined else { return }
         if case .share = part {} else { excluded += 1 }
         let entry = OracleEntry(tick: tick, part: part)
+        if pauses != nil {
+            if pauses?.take(entry, clock) == false { late.append(tick.id) }
+            return
+        }
         guard series.window.isByTime else {
             takeInOrder(entry, clock)
             return
@@ -114,7 +129,7 @@ struct OracleLeaf {
     // MARK: the end
 
     func fold(_ clock: OracleClock, into result: inout OracleResult) {
-        result.late[series.name] = late
+        if functions.isEmpty { result.late[series.name] = late }
         result.excluded[series.name] = excluded
         result.received[series.name] = received
         for (symbol, entries) in ordered {
@@ -128,22 +143,54 @@ struct OracleLeaf {
                 result.bars[key] = bar
             }
         }
+        for (symbol, bar) in pauses?.bars(clock) ?? [] {
+            result.bars[key(symbol, bar)] = bar
+        }
         for (symbol, windows) in windows {
             var excluded: [Int64: Bar.Excluded] = [:]
             for (window, content) in windows {
-                guard
-                    var bar = OracleFold.bar(
-                        of: content.entries, from: window.start, to: window.end)
-                else { continue }
+                guard var bar = bar(of: content, window, symbol, clock) else { continue }
                 excluded[window.start] = bar.excluded
                 guard bar.trades > 0 || content.hadPrice else { continue }
                 if bar.trades == 0 { bar.flags.insert(.withdrawn) }
-                if content.isRestarted || clock.isCut(window.start, symbol) {
-                    bar.flags.insert(.partial)
+                result.bars[key(symbol, bar)] = bar
+            }
+        }
+    }
+
+    private func key(_ symbol: Symbol, _ bar: Bar) -> BarKey {
+        BarKey(symbol: symbol, series: series.name, openTime: bar.openTime, number: 0)
+    }
+
+    private func bar(
+        of content: Content, _ window: OracleWindow, _ symbol: Symbol, _ clock: OracleClock
+    ) -> Bar? {
+        var bar = OracleFold.bar(of: content.entries, from: window.start, to: window.end)
+        if content.isRestarted || clock.isCut(window.start, symbol) { bar?.flags.insert(.partial) }
+        return bar
+    }
+
+    /// By symbol, in no order: what coarser bars are made of.
+    func fine(_ clock: OracleClock) -> [Symbol: [Bar]] {
+        var fine: [Symbol: [Bar]] = [:]
+        for (symbol, windows) in windows {
+            fine[symbol] = windows.compactMap { bar(of: $1, $0, symbol, clock) }
+        }
+        return fine
+    }
+
+    /// Under `<node>.<series>.<function>`.
+    func numbers(_ node: String, _ clock: OracleClock, into result: inout OracleResult) {
+        for (symbol, windows) in windows {
+            for (window, content) in windows {
+                guard let bar = bar(of: content, window, symbol, clock) else { continue }
+                for function in functions {
+                    let value = OracleAggregates.value(function, of: content.entries, bar)
+                    guard let value else { continue }
+                    let name = "\(node).\(series.name).\(function)"
+                    let key = ValueKey(symbol: symbol, name: name, periodStart: bar.openTime)
+                    result.values[key] = value
                 }
-                let key = BarKey(
-                    symbol: symbol, series: series.name, openTime: bar.openTime, number: 0)
-                result.bars[key] = bar
             }
             OracleFill(series: series, symbol: symbol, excluded: excluded).add(clock, to: &result)
         }

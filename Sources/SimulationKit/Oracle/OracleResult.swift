@@ -16,10 +16,25 @@ public struct BarKey: Hashable, Sendable {
     }
 }
 
+/// What tells one number of a window from every other one.
+public struct ValueKey: Hashable, Sendable {
+    public var symbol: Symbol
+    public var name: String
+    public var periodStart: Timestamp
+
+    public init(symbol: Symbol, name: String, periodStart: Timestamp) {
+        self.symbol = symbol
+        self.name = name
+        self.periodStart = periodStart
+    }
+}
+
 /// What must stand when all of a tape was computed.
 public struct OracleResult: Sendable {
     /// The last version of every bar; its `symbol`, `series`, `generation` and `reason` are 0.
     public internal(set) var bars: [BarKey: Bar] = [:]
+    /// The last version of every number, in 1e-9.
+    public internal(set) var values: [ValueKey: Int128] = [:]
     /// By the name of a series or of a deduplicating node, in order of the tape.
     public internal(set) var late: [SeriesName: [LoggedTick.ID]] = [:]
     /// By series: ticks that a rule left out of every window, each once.

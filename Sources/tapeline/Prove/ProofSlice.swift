@@ -7,11 +7,13 @@ import TapeCodec
 /// The bars of some symbols of one partition that open in one stretch of time, proven from their
 /// ticks.
 struct ProofSlice {
-    let definition: GraphDefinition
+    let program: GraphProgram
     let series: [SeriesName]
     let symbols: [Symbol]
     let from: Int64
     let to: Int64
+    /// Ticks before `from` decide by what nodes remember of them, from here on.
+    let since: Int64
     /// Ticks behind `to` belong to bars that open before it, up to here.
     let until: Int64
 
@@ -20,16 +22,19 @@ struct ProofSlice {
     private(set) var ticks = 0
 
     init(
-        _ definition: GraphDefinition, series: [SeriesName], symbols: [Symbol],
+        _ program: GraphProgram, series: [SeriesName], symbols: [Symbol],
         _ range: Range<Int64>, until: Int64
     ) {
-        self.definition = definition
+        self.program = program
         self.series = series
         self.symbols = symbols
         from = range.lowerBound
+        since = from - program.definition.memory
         to = range.upperBound
         self.until = until
     }
+
+    private var definition: GraphDefinition { program.definition }
 
     private var scope: ProofMachine.Scope {
         ProofMachine.Scope(
@@ -44,10 +49,10 @@ struct ProofSlice {
     mutating func load(_ database: ProofDatabase) throws(ToolError) {
         for symbol in symbols {
             for bar in try database.bars(symbol, series, from, to) { stored[bar.key] = bar }
-            try database.lateTicks(symbol, from, until, into: &records)
+            try database.lateTicks(symbol, since, until, into: &records)
             var noted = records
             for kind in kinds {
-                try database.ticks(symbol, kind, from, until, onlyChanges: true) {
+                try database.ticks(symbol, kind, since, until, onlyChanges: true) {
                     tick throws(ToolError) in
                     noted.note(tick)
                 }
@@ -84,7 +89,7 @@ struct ProofSlice {
         for symbol in symbols {
             var recount = ProofRecount(self, scope: scope, symbols: [symbol])
             for kind in kinds {
-                try database.ticks(symbol, kind, from, until) { tick throws(ToolError) in
+                try database.ticks(symbol, kind, since, until) { tick throws(ToolError) in
                     try recount.take(tick, records)
                 }
             }
@@ -101,10 +106,10 @@ struct ProofSlice {
     mutating func fromTape(
         _ tape: ProofTape, into comparison: inout ProofComparison
     ) throws(ToolError) -> ProofTape.Ending {
-        var machine = ProofMachine(GraphProgram(definition), scope)
+        var machine = ProofMachine(program, scope)
         let lateness = definition.latenessMax
         let end = Timestamp(nanoseconds: until).advanced(byNanoseconds: lateness)
-        let ending = try tape.read(from: from) { header, bytes throws(ToolError) in
+        let ending = try tape.read(from: since) { header, bytes throws(ToolError) in
             try machine.take(header, bytes)
             return machine.watermark < end
         }
@@ -127,10 +132,10 @@ struct ProofSlice {
         _ tape: ProofTape, into mended: inout [ProofKey: Bar]
     ) throws(ToolError) -> ProofTape.Ending {
         var recount = ProofRecount(self, scope: scope, symbols: Set(symbols))
-        let (from, until, records) = (from, until, records)
-        let ending = try tape.read(from: from) { header, bytes throws(ToolError) in
+        let (since, until, records) = (since, until, records)
+        let ending = try tape.read(from: since) { header, bytes throws(ToolError) in
             try ProofTape.ticks(header, bytes) { tick throws(ToolError) in
-                guard tick.time >= from, tick.time < until else { return }
+                guard tick.time >= since, tick.time < until else { return }
                 try recount.take(tick, records)
             }
             return true
@@ -164,12 +169,12 @@ struct ProofRecount {
     init(_ slice: ProofSlice, scope: ProofMachine.Scope, symbols: Set<Symbol>) {
         var scope = scope
         scope.symbols = symbols
-        let program = GraphProgram(slice.definition)
+        let program = slice.program
         live = slice.series.map { name in
             var own = scope
             own.series = [name]
             return Line(
-                series: slice.definition.made(name), machine: ProofMachine(program, own))
+                series: program.definition.made(name), machine: ProofMachine(program, own))
         }
         mended = slice.wantsMended ? live : []
         self.symbols = symbols
@@ -226,6 +231,23 @@ extension GraphDefinition {
             default: [BarSeries]()
             }
         }
+    }
+
+    /// How long before a bar a tick may stand that has a say in it: what was seen then is a
+    /// duplicate now, and bars that ticks end are counted from their session's start. What a
+    /// custom operator remembers is its own affair; a day of it is read again, too.
+    var memory: Int64 {
+        let day: Int64 = 86_400_000_000_000
+        let ofNodes = nodes.map { node -> Int64 in
+            switch node.operation {
+            case .deduplicate(let rule): rule.timeToLive
+            case .throttle(let rule): rule.per
+            case .custom: day
+            default: 0
+            }
+        }
+        let ofSeries = allSeries.contains { !$0.window.isByTime } ? day : 0
+        return max(ofSeries, ofNodes.max() ?? 0)
     }
 
     var latenessMax: Int64 { allSeries.map(\.lateness).max() ?? 0 }

@@ -16,9 +16,9 @@ struct ProveRun {
     private static let day: Int64 = 24 * hour
 
     func run(
-        _ deployment: Deployment, _ definition: GraphDefinition, shutdown: ShutdownSignal
+        _ deployment: Deployment, _ program: GraphProgram, shutdown: ShutdownSignal
     ) throws(ToolError) -> ExitCode {
-        let series = try wanted(definition)
+        let series = try wanted(program.definition)
         let database = ProofDatabase(connection: try deployment.openDatabase())
         defer { database.connection.close() }
         let client = command.skipsTape ? nil : try deployment.openTape()
@@ -27,12 +27,12 @@ struct ProveRun {
         let clock = SystemClock()
         let began = clock.monotonic().nanoseconds
         for range in slices(series) {
-            let until = range.upperBound + (series.map(\.widthNanoseconds).max() ?? 0)
+            let until = range.upperBound + (series.map(Self.reach).max() ?? 0)
             let symbols = try self.symbols(database, range)
             let grouped = Dictionary(grouping: symbols) { deployment.names.partition(of: $0) }
             for partition in grouped.keys.sorted() where !shutdown.isRequested {
                 var slice = ProofSlice(
-                    definition, series: series.map(\.name), symbols: grouped[partition] ?? [],
+                    program, series: series.map(\.name), symbols: grouped[partition] ?? [],
                     range, until: until)
                 try slice.load(database)
                 try slice.fromTables(database, into: &report.tables)
@@ -51,6 +51,11 @@ struct ProveRun {
         report.isInterrupted = shutdown.isRequested
         if command.asJSON { terminal.line(report.json()) } else { report.write(terminal) }
         return report.exitCode
+    }
+
+    /// How far behind its opening a bar's ticks may stand: what has no width ends within a day.
+    private static func reach(_ series: BarSeries) -> Int64 {
+        series.widthNanoseconds > 0 ? series.widthNanoseconds : day
     }
 
     private func wanted(_ definition: GraphDefinition) throws(ToolError) -> [BarSeries] {

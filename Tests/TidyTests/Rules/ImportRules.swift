@@ -53,7 +53,7 @@ private let modules: [String: Set<String>] = {
             "PostgresClient", "ValkeyClient", "StreamCore", "LiveFanOut", "TickSpool",
             "TapeKeeping", "StoreSinks",
             "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
-            "YAMLFile",
+            "YAMLFile", "Operators",
         ]),
         "TapeKeeping": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "StoreSinks", "DeadLetters",

@@ -1,0 +1,61 @@
+internal import MarketModel
+internal import Primitives
+internal import StreamCore
+
+/// Runs of ticks that a pause ends: those that were not late, sorted and cut where nothing came
+/// for long enough.
+struct OraclePauses {
+    let gap: Int64
+    let lateness: Int64
+    private(set) var taken: [Symbol: [OracleEntry]] = [:]
+
+    init(gap: Int64, lateness: Int64) {
+        self.gap = gap
+        self.lateness = lateness
+    }
+
+    /// False: it is late. What has no effect makes no run, and is left aside.
+    mutating func take(_ entry: OracleEntry, _ clock: OracleClock) -> Bool {
+        guard entry.hasEffect else { return true }
+        let symbol = entry.tick.symbol
+        let time = entry.tick.time
+        let runs = runs(of: symbol)
+        let reached = clock.reached(symbol)
+        let gone = runs.last { end(of: $0) + lateness <= reached }
+        if let gone, time < end(of: gone) { return false }
+        // A run that still changes is joined, however late the tick would be by itself.
+        let joins = runs.contains {
+            end(of: $0) + lateness > reached && time < end(of: $0) && start(of: $0) - gap < time
+        }
+        guard joins || time + gap + lateness > reached else { return false }
+        taken[symbol, default: []].append(entry)
+        return true
+    }
+
+    private func start(of run: [OracleEntry]) -> Int64 { run.first?.tick.time ?? 0 }
+    private func end(of run: [OracleEntry]) -> Int64 { (run.last?.tick.time ?? 0) + gap }
+
+    private func runs(of symbol: Symbol) -> [[OracleEntry]] {
+        var runs: [[OracleEntry]] = []
+        for entry in (taken[symbol] ?? []).sorted(by: { LoggedTick.isBefore($0.tick, $1.tick) }) {
+            if let last = runs.last, entry.tick.time < end(of: last) {
+                runs[runs.count - 1].append(entry)
+            } else {
+                runs.append([entry])
+            }
+        }
+        return runs
+    }
+
+    /// The last version of each; what was excluded in them is not counted.
+    func bars(_ clock: OracleClock) -> [(symbol: Symbol, bar: Bar)] {
+        taken.keys.flatMap { symbol in
+            runs(of: symbol).compactMap { run in
+                guard var bar = OracleFold.bar(of: run, from: start(of: run), to: end(of: run))
+                else { return nil }
+                if clock.isCut(start(of: run) - gap, symbol) { bar.flags.insert(.partial) }
+                return (symbol, bar)
+            }
+        }
+    }
+}

@@ -27,10 +27,20 @@ extension GraphMachine {
         walk.symbols = []
     }
 
-    mutating func define(_ message: MessageBounds, _ packet: RawSpan, source: Int) {
-        if let known = definitions.symbol(of: message, in: packet, source: source) {
-            return name(packet.uint32(at: message.body), known)
+    /// True when it says what is known already: then nothing changes but what the packet's index
+    /// means.
+    private mutating func knows(
+        _ message: MessageBounds, _ packet: RawSpan, source: Int
+    ) -> Bool {
+        guard let known = definitions.symbol(of: message, in: packet, source: source) else {
+            return false
         }
+        name(packet.uint32(at: message.body), known)
+        return true
+    }
+
+    mutating func define(_ message: MessageBounds, _ packet: RawSpan, source: Int) {
+        if knows(message, packet, source: source) { return }
         guard let (index, definition) = message.symbolDefinition(in: packet),
             index < PacketLimits.definitionsMax
         else { return }
@@ -72,7 +82,7 @@ extension GraphMachine {
         let (trades, quotes) = (program.plan.trades, program.plan.quotes)
         let roots = (trades.bit(of: .ticks(.trade)), quotes.bit(of: .ticks(.quote)))
         var hasMarks = false
-        var run = TradeRun()
+        var run = TradeRun(room: 0)
         swap(&run, &emptyRun)
         var ordinal = header.firstOrdinal
         var cursor = RecordCursor()
@@ -96,6 +106,7 @@ extension GraphMachine {
             case .bar: ordinal &+= 1
             case .other(let message):
                 guard WireFormat.Template.isTick(message.template) else {
+                    if knows(message, packet, source: source) { continue }
                     take(&run, source, trades, root: roots.0, &output)
                     define(message, packet, source: source)
                     continue

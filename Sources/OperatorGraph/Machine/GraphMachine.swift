@@ -19,7 +19,7 @@ public struct GraphMachine: Sendable {
     var packetSymbols: [UInt32] = []
     var closed: [Bar] = []
     /// With room for the next packet's.
-    var emptyRun = TradeRun()
+    var emptyRun = TradeRun(room: TradeRun.tradesMax)
     var definitions = DefinitionMemory()
     private var listed: [LateTick] = []
 

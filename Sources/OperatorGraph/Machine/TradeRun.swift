@@ -11,6 +11,12 @@ struct TradeRun: Sendable {
     /// How far they came.
     var ways: [TickStages.Way] = []
 
+    init(room: Int) {
+        trades.reserveCapacity(room)
+        ordinals.reserveCapacity(room)
+        ways.reserveCapacity(room)
+    }
+
     var isEmpty: Bool { trades.isEmpty }
     var isFull: Bool { trades.count >= Self.tradesMax }
 

@@ -25,6 +25,7 @@ public struct Deduplicator: Sendable {
     private static let touchedAtOnce = 32
     /// What stands for the ticks of `prepare`. No part of the state.
     private var prepared: [TickDigest] = []
+    private static let preparedTogether = 64
 
     public init(_ rule: DeduplicateRule) {
         self.rule = rule
@@ -49,6 +50,9 @@ public struct Deduplicator: Sendable {
     /// memory that decide are asked for together, which takes as long as one of them.
     public mutating func prepare(_ trades: [Trade]) {
         prepared.removeAll(keepingCapacity: true)
+        if prepared.capacity < Self.preparedTogether {
+            prepared.reserveCapacity(Self.preparedTogether)
+        }
         for trade in trades { prepared.append(TickDigest(symbol: trade.header.symbol)) }
         for field in rule.key {
             for place in trades.indices { prepared[place].add(field.bits(of: trades[place])) }

@@ -117,9 +117,26 @@ struct GraphRepairTests {
     private func repaired(
         _ machine: inout GraphMachine, _ ranges: [DirtyRange], _ packets: [SealedPacket]
     ) throws -> GraphOutput {
-        var repair = try #require(GraphRepair(machine, ranges))
+        // Both ways each time: from what the first pass kept, and from a second one.
+        var kept = try #require(GraphRepair(machine, ranges))
+        var twin = machine
+        let few = try repaired(&twin, &kept, packets)
+        var repair = try #require(GraphRepair(machine, ranges, keepingAtMost: 0))
+        let output = try repaired(&machine, &repair, packets)
+        #expect(few.bars == output.bars)
+        #expect(kept.taken == repair.taken)
+        #expect(kept.unusedChanges == repair.unusedChanges)
+        #expect(kept.taken > 0)
+        return output
+    }
+
+    private func repaired(
+        _ machine: inout GraphMachine, _ repair: inout GraphRepair, _ packets: [SealedPacket]
+    ) throws -> GraphOutput {
         for packet in packets { packet.withBytes { repair.note(packet.header, $0) } }
-        for packet in packets { packet.withBytes { repair.take(packet.header, $0) } }
+        if repair.endFirstPass() {
+            for packet in packets { packet.withBytes { repair.take(packet.header, $0) } }
+        }
         var output = GraphOutput()
         machine.absorb(repair, into: &output)
         return output

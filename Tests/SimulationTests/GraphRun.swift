@@ -48,8 +48,10 @@ struct GraphRun {
         for packet in packets {
             packet.bytes.withRawSpan { repair.note(packet.header, $0) }
         }
-        for packet in packets {
-            packet.bytes.withRawSpan { repair.take(packet.header, $0) }
+        if repair.endFirstPass() {
+            for packet in packets {
+                packet.bytes.withRawSpan { repair.take(packet.header, $0) }
+            }
         }
         repairs += 1
         machine.absorb(repair, into: &output)

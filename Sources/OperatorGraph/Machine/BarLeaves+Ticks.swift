@@ -4,6 +4,39 @@ internal import StreamCore
 
 // Ticks on their way into one machine.
 extension BarLeaves {
+    /// Trades one after the other, and what was kept back between them.
+    mutating func trades(_ leaf: LeafInput, _ run: TradeRun, source: Int) {
+        var place = 0
+        while place < run.trades.count {
+            if run.passes(place, leaf) {
+                passed(leaf, run, from: &place, source: source)
+            } else {
+                if !run.isGone(place, leaf) {
+                    exclude(leaf.leaf, run.trades[place].header, source: source)
+                }
+                place += 1
+            }
+        }
+    }
+
+    /// Those that passed, up to the next one that did not.
+    private mutating func passed(
+        _ leaf: LeafInput, _ run: TradeRun, from place: inout Int, source: Int
+    ) {
+        guard leaf.weight == .asItIs, plans[leaf.leaf].maker == .time else {
+            trade(leaf, run.trades[place], source: source, ordinal: run.ordinals[place])
+            place += 1
+            return
+        }
+        var next = place
+        time[plans[leaf.leaf].slot].trades(source: source) {
+            guard next < run.trades.count, run.passes(next, leaf) else { return nil }
+            defer { next &+= 1 }
+            return (run.trades[next], run.ordinals[next])
+        }
+        place = next
+    }
+
     @inline(__always)
     mutating func trade(_ leaf: LeafInput, _ trade: Trade, source: Int, ordinal: UInt64) {
         guard leaf.weight == .asItIs else {

@@ -27,10 +27,20 @@ extension GraphMachine {
         walk.symbols = []
     }
 
-    mutating func define(_ message: MessageBounds, _ packet: RawSpan, source: Int) {
-        if let known = definitions.symbol(of: message, in: packet, source: source) {
-            return name(packet.uint32(at: message.body), known)
+    /// True when it says what is known already: then nothing changes but what the packet's index
+    /// means.
+    private mutating func knows(
+        _ message: MessageBounds, _ packet: RawSpan, source: Int
+    ) -> Bool {
+        guard let known = definitions.symbol(of: message, in: packet, source: source) else {
+            return false
         }
+        name(packet.uint32(at: message.body), known)
+        return true
+    }
+
+    mutating func define(_ message: MessageBounds, _ packet: RawSpan, source: Int) {
+        if knows(message, packet, source: source) { return }
         guard let (index, definition) = message.symbolDefinition(in: packet),
             index < PacketLimits.definitionsMax
         else { return }
@@ -72,6 +82,8 @@ extension GraphMachine {
         let (trades, quotes) = (program.plan.trades, program.plan.quotes)
         let roots = (trades.bit(of: .ticks(.trade)), quotes.bit(of: .ticks(.quote)))
         var hasMarks = false
+        var run = TradeRun(room: 0)
+        swap(&run, &emptyRun)
         var ordinal = header.firstOrdinal
         var cursor = RecordCursor()
         while let record = cursor.next(in: packet) {
@@ -80,11 +92,13 @@ extension GraphMachine {
                 trade.header.symbol = interned(trade.header.symbol)
                 hasMarks = hasMarks || trade.header.action != 0
                 if trades.isUsed {
-                    take(trade, source, ordinal, trades, root: roots.0, &output)
+                    run.append(trade, ordinal)
+                    if run.isFull { take(&run, source, trades, root: roots.0, &output) }
                 }
                 ordinal &+= 1
             case .quote(var quote):
                 if quotes.isUsed {
+                    take(&run, source, trades, root: roots.0, &output)
                     quote.header.symbol = interned(quote.header.symbol)
                     take(quote, source, ordinal, quotes, root: roots.1, &output)
                 }
@@ -92,14 +106,18 @@ extension GraphMachine {
             case .bar: ordinal &+= 1
             case .other(let message):
                 guard WireFormat.Template.isTick(message.template) else {
+                    if knows(message, packet, source: source) { continue }
+                    take(&run, source, trades, root: roots.0, &output)
                     define(message, packet, source: source)
                     continue
                 }
                 hasMarks = hasMarks || DirtyMarks.isRecord(message)
                 ordinal &+= 1
-            case .malformed: return
+            case .malformed: hasMarks = false
             }
         }
+        take(&run, source, trades, root: roots.0, &output)
+        swap(&run, &emptyRun)
         if hasMarks { markPacket(packet, source: source, into: &output) }
     }
 
@@ -108,21 +126,20 @@ extension GraphMachine {
         index < packetSymbols.count ? packetSymbols[Int(index)] : BarMachine.noSymbol
     }
 
-    @inline(__always)
     private mutating func take(
-        _ trade: Trade, _ source: Int, _ ordinal: UInt64, _ plan: TickPlan, root: UInt64,
+        _ run: inout TradeRun, _ source: Int, _ plan: TickPlan, root: UInt64,
         _ output: inout GraphOutput
     ) {
-        let way = way(
-            of: TradeInStages(trade: trade, source: source, ordinal: ordinal), source, plan, root,
-            &output)
-        for leaf in plan.leaves {
-            if way.passed & leaf.input != 0 {
-                leaves.trade(leaf, trade, source: source, ordinal: ordinal)
-            } else if way.isGone & leaf.input == 0 {
-                leaves.exclude(leaf.leaf, trade.header, source: source)
-            }
+        guard !run.isEmpty else { return }
+        stages.prepare(run.trades, for: plan.stages)
+        for place in run.trades.indices {
+            let tick = TradeInStages(
+                trade: run.trades[place], source: source, ordinal: run.ordinals[place],
+                place: place)
+            run.ways.append(way(of: tick, source, plan, root, &output))
         }
+        for leaf in plan.leaves { leaves.trades(leaf, run, source: source) }
+        run.removeAll()
     }
 
     @inline(__always)

@@ -18,6 +18,8 @@ public struct GraphMachine: Sendable {
     /// What the indexes of the packet at hand mean in the machines.
     var packetSymbols: [UInt32] = []
     var closed: [Bar] = []
+    /// With room for the next packet's.
+    var emptyRun = TradeRun(room: TradeRun.tradesMax)
     var definitions = DefinitionMemory()
     private var listed: [LateTick] = []
 

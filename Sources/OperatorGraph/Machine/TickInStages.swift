@@ -15,11 +15,17 @@ struct TradeInStages: TickInStages {
     let trade: Trade
     let source: Int
     let ordinal: UInt64
+    /// Among the trades that the stages were prepared for; nil when they were not.
+    var place: Int?
 
     var header: TickHeader { trade.header }
     var graphTick: GraphTick { .trade(trade) }
 
-    func isNew(for deduplicator: inout Deduplicator) -> Bool { deduplicator.isNew(trade) }
+    @inline(__always)
+    func isNew(for deduplicator: inout Deduplicator) -> Bool {
+        guard let place else { return deduplicator.isNew(trade) }
+        return deduplicator.isNew(prepared: place, received: trade.header.receiveTime)
+    }
     func meets(_ condition: ExpressionEvaluator) -> Bool { condition.isMet(by: trade) }
 
     func duplicate(series: UInt16) -> LateTick {

@@ -23,7 +23,7 @@ struct TickStages: Sendable {
     }
 
     /// How far a tick came: bits of the plan's places.
-    struct Way {
+    struct Way: BitwiseCopyable {
         var passed: UInt64
         /// A deduplicator in front of the place has listed it: it is not there at all.
         var isGone: UInt64 = 0
@@ -33,6 +33,13 @@ struct TickStages: Sendable {
     mutating func define(_ index: UInt32, _ symbol: Symbol) {
         if index == symbols.count { symbols.append(symbol) }
         for place in evaluators.indices { evaluators[place].define(index, symbol) }
+    }
+
+    /// Trades that are about to go through the stages, in this order.
+    mutating func prepare(_ trades: [Trade], for stages: [StagePlan]) {
+        for stage in stages where stage.kind == .deduplicate {
+            deduplicators[stage.index].prepare(trades)
+        }
     }
 
     /// Sends a tick through the stages. Duplicates, values and live ticks go to `output`.

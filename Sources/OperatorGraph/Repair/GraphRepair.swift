@@ -4,8 +4,9 @@ public import StreamCore
 public import TapeCodec
 
 /// Computes windows again from the tape. The owner of the partition reads the packets from
-/// `plan.from` up to and with the one that asked for it, twice: `note` learns what was taken back
-/// or corrected, `take` computes. Then `GraphMachine.absorb` publishes.
+/// `plan.from` up to and with the one that asked for it: `note` learns what was taken back or
+/// corrected. When `endFirstPass` asks for it, he reads them once more for `take`, which computes.
+/// Then `GraphMachine.absorb` publishes.
 ///
 /// Ticks count as they stand on the tape: late ones and those that were fetched later, too.
 public struct GraphRepair: Sendable {
@@ -22,12 +23,21 @@ public struct GraphRepair: Sendable {
     private let symbols: SymbolTable
     private var feedOf: [Int]
     private var packetSymbols: [UInt32] = []
+    private var definitions = DefinitionMemory()
     private var changes = TradeChanges()
+    private var kept: KeptTicks
+    /// What stages remember of one symbol may depend on the ticks of all others.
+    private let keepsAll: Bool
+    private var isSecondPass = false
     /// Nobody sees what stages say in a repair.
     private var unseen = GraphOutput()
 
     /// Nil without a range.
     public init?(_ machine: GraphMachine, _ ranges: [DirtyRange]) {
+        self.init(machine, ranges, keepingAtMost: KeptTicks.stepsMax)
+    }
+
+    init?(_ machine: GraphMachine, _ ranges: [DirtyRange], keepingAtMost max: Int) {
         guard let plan = machine.repairPlan(ranges) else { return nil }
         self.plan = plan
         program = machine.program
@@ -40,6 +50,9 @@ public struct GraphRepair: Sendable {
         }
         stages = TickStages(machine.program)
         feedOf = machine.feedOf
+        kept = KeptTicks(max: max)
+        let ticks = program.plan
+        keepsAll = !ticks.trades.stages.isEmpty || !ticks.quotes.stages.isEmpty
         for index in 0..<UInt32(symbols.count) {
             stages.define(index, symbols.symbol(at: index))
         }
@@ -49,28 +62,109 @@ public struct GraphRepair: Sendable {
 
     public mutating func note(_ header: PacketHeader, _ packet: RawSpan) {
         guard header.kind == .ticks else { return }
+        let (source, isTaken) = source(of: header)
         packetSymbols.removeAll(keepingCapacity: true)
+        var ordinal = header.firstOrdinal
         var cursor = RecordCursor()
         while let record = cursor.next(in: packet) {
             switch record {
             case .trade(var trade):
-                guard trade.header.action != 0 else { continue }
                 trade.header.symbol = interned(trade.header.symbol)
-                if !changes.note(trade) { unusedChanges &+= 1 }
-            case .other(let message): look(up: message, packet)
+                if trade.header.action != 0, !changes.note(trade) { unusedChanges &+= 1 }
+                if isTaken, isWanted(trade.header) {
+                    kept.keep(.trade(trade), ordinal, source: source)
+                }
+                ordinal &+= 1
+            case .quote(var quote):
+                quote.header.symbol = interned(quote.header.symbol)
+                if isTaken, isWanted(quote.header) {
+                    kept.keep(.quote(quote), ordinal, source: source)
+                }
+                ordinal &+= 1
+            case .bar: ordinal &+= 1
+            case .other(let message):
+                if WireFormat.Template.isTick(message.template) {
+                    ordinal &+= 1
+                } else if let move = define(message, packet, source) {
+                    kept.keep(move)
+                }
             case .malformed: return
-            case .quote, .bar: continue
             }
         }
     }
 
-    /// By name, so that no symbol is taken from anybody.
-    private mutating func look(up message: MessageBounds, _ packet: RawSpan) {
+    private func isWanted(_ header: TickHeader) -> Bool {
+        !kept.isTooMuch && (keepsAll || extents.contains { $0.hold(header) })
+    }
+
+    /// Of what people put there nil; false when there are more sources than the limit allows.
+    private mutating func source(of header: PacketHeader) -> (source: Int?, isTaken: Bool) {
+        guard header.source != .manual else { return (nil, true) }
+        let source = leaves.source(header.source, firstSeen: header.sendTime)
+        return (source, source != nil)
+    }
+
+    /// To be called behind the first pass. True: the same packets are needed once more, for `take`.
+    /// False: they were few, and all is computed.
+    public mutating func endFirstPass() -> Bool {
+        guard !kept.isTooMuch else { return true }
+        let all = kept
+        kept = KeptTicks(max: 0)
+        var walk = Walk(program.plan, source: nil)
+        for (number, one) in all.steps.enumerated() {
+            walk.source = one.source
+            switch one.step {
+            case .trade(let trade): take(trade, one.ordinal, walk)
+            case .quote(let quote): take(quote, one.ordinal, walk)
+            case .move(let place): apply(all.moves[place])
+            }
+            if number % 1_024 == 0 { unseen.removeAll() }
+        }
+        unseen.removeAll()
+        return false
+    }
+
+    // MARK: definitions
+
+    /// By name, so that no symbol is taken from anybody. Nil when nothing else feeds it from here
+    /// on than before.
+    private mutating func define(
+        _ message: MessageBounds, _ packet: RawSpan, _ source: Int?
+    ) -> KeptTicks.Move? {
+        let memory = source ?? Self.manual
+        if let known = definitions.symbol(of: message, in: packet, source: memory) {
+            name(packet.uint32(at: message.body), known)
+            return nil
+        }
         guard let (index, definition) = message.symbolDefinition(in: packet),
             index < PacketLimits.definitionsMax
-        else { return }
+        else { return nil }
+        let symbol = symbols.index(of: definition.symbol) ?? BarMachine.noSymbol
+        name(index, symbol)
+        guard symbol < feedOf.count else { return nil }
+        definitions.note(message, in: packet, source: memory, symbol: symbol)
+        guard let source else { return nil }
+        return KeptTicks.Move(
+            symbol: symbol,
+            subscription: Subscription(
+                symbol: definition.symbol, provider: definition.provider, since: definition.since),
+            source: source)
+    }
+
+    /// In the place of a source's number.
+    private static let manual = -1
+
+    /// From here on in the packet, `index` means this symbol of the machines.
+    private mutating func name(_ index: UInt32, _ symbol: UInt32) {
+        guard index < PacketLimits.definitionsMax else { return }
         while packetSymbols.count <= index { packetSymbols.append(BarMachine.noSymbol) }
-        packetSymbols[Int(index)] = symbols.index(of: definition.symbol) ?? BarMachine.noSymbol
+        packetSymbols[Int(index)] = symbol
+    }
+
+    /// A packet's source feeds the symbols that it defines, as it did when the packet was new.
+    private mutating func apply(_ move: KeptTicks.Move) {
+        _ = leaves.symbol(move.subscription, source: move.source)
+        feedOf[Int(move.symbol)] = move.source
     }
 
     private func interned(_ index: UInt32) -> UInt32 {
@@ -81,10 +175,9 @@ public struct GraphRepair: Sendable {
 
     public mutating func take(_ header: PacketHeader, _ packet: RawSpan) {
         guard header.kind == .ticks else { return }
-        let isManual = header.source == .manual
-        let source =
-            isManual ? nil : leaves.source(header.source, firstSeen: header.sendTime)
-        guard isManual || source != nil else { return }
+        if !isSecondPass { beginSecondPass() }
+        let (source, isTaken) = source(of: header)
+        guard isTaken else { return }
         packetSymbols.removeAll(keepingCapacity: true)
         let walk = Walk(program.plan, source: source)
         var ordinal = header.firstOrdinal
@@ -103,14 +196,20 @@ public struct GraphRepair: Sendable {
             case .other(let message):
                 if WireFormat.Template.isTick(message.template) {
                     ordinal &+= 1
-                } else {
-                    look(up: message, packet)
-                    move(message, packet, source)
+                } else if let move = define(message, packet, source) {
+                    apply(move)
                 }
             case .malformed: return
             }
         }
         unseen.removeAll()
+    }
+
+    /// What the first one knew by its bytes, it did not apply.
+    private mutating func beginSecondPass() {
+        isSecondPass = true
+        definitions = DefinitionMemory()
+        kept = KeptTicks(max: 0)
     }
 
     /// What is the same for all ticks of a packet.
@@ -120,7 +219,7 @@ public struct GraphRepair: Sendable {
         let tradeRoot: UInt64
         let quoteRoot: UInt64
         /// Nil: what people put there is taken for ticks of the source that feeds the symbol.
-        let source: Int?
+        var source: Int?
 
         init(_ plan: GraphPlan, source: Int?) {
             trades = plan.trades
@@ -129,19 +228,6 @@ public struct GraphRepair: Sendable {
             quoteRoot = quotes.bit(of: .ticks(.quote))
             self.source = source
         }
-    }
-
-    /// A packet's source feeds the symbols that it defines, as it did when the packet was new.
-    private mutating func move(_ message: MessageBounds, _ packet: RawSpan, _ source: Int?) {
-        guard let source, let (index, definition) = message.symbolDefinition(in: packet),
-            index < packetSymbols.count
-        else { return }
-        let symbol = packetSymbols[Int(index)]
-        guard symbol != BarMachine.noSymbol, symbol < feedOf.count else { return }
-        let subscription = Subscription(
-            symbol: definition.symbol, provider: definition.provider, since: definition.since)
-        _ = leaves.symbol(subscription, source: source)
-        feedOf[Int(symbol)] = source
     }
 
     private mutating func take(_ found: Trade, _ ordinal: UInt64, _ walk: Walk) {

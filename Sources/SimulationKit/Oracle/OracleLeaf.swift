@@ -155,6 +155,7 @@ struct OracleLeaf {
                 if bar.trades == 0 { bar.flags.insert(.withdrawn) }
                 result.bars[key(symbol, bar)] = bar
             }
+            OracleFill(series: series, symbol: symbol, excluded: excluded).add(clock, to: &result)
         }
     }
 
@@ -192,7 +193,6 @@ struct OracleLeaf {
                     result.values[key] = value
                 }
             }
-            OracleFill(series: series, symbol: symbol, excluded: excluded).add(clock, to: &result)
         }
     }
 }

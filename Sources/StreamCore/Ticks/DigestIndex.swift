@@ -62,6 +62,12 @@ struct DigestIndex: Sendable {
         sumOfTouched = sum
     }
 
+    mutating func touch(_ digests: [TickDigest]) {
+        var sum: UInt64 = 0
+        for digest in digests { sum &+= slots[Int(Self.piece(digest)) & mask] }
+        sumOfTouched = sum
+    }
+
     /// Removes what stands at a place of the ring, and moves up those that stood behind it only
     /// because their own slots were taken.
     mutating func remove(_ digest: TickDigest, place: Int) {

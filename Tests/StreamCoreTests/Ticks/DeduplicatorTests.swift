@@ -59,6 +59,28 @@ struct DeduplicatorTests {
     }
 
     @Test(
+        "ticks that were prepared together get the same answers", arguments: [21, 22] as [UInt64])
+    func prepared(seed: UInt64) {
+        let rule = DeduplicateRule(key: [.price, .id], timeToLive: 900, entriesMax: 2_000)
+        var one = Deduplicator(rule)
+        var other = Deduplicator(rule)
+        let trades = tape(seed: seed, count: 6_000)
+        for start in stride(from: 0, to: trades.count, by: 60) {
+            let together = Array(trades[start..<start + 60])
+            other.prepare(together)
+            for (place, trade) in together.enumerated() {
+                let (alone, found) = (
+                    one.isNew(trade),
+                    other.isNew(prepared: place, received: trade.header.receiveTime)
+                )
+                #expect(alone == found, "seed \(seed), tick \(start + place)")
+            }
+        }
+        #expect(one.duplicates > 0)
+        #expect(one.duplicates == other.duplicates)
+    }
+
+    @Test(
         "a restored one goes on as if nothing had happened, with the same bytes",
         arguments: [
             UInt64(11), 12,

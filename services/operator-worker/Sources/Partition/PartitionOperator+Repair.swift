@@ -113,7 +113,7 @@ extension PartitionOperator {
         repair = agenda.days.isEmpty ? nil : agenda
     }
 
-    /// Both passes over the tape begin now.
+    /// The passes over the tape begin now.
     mutating func beginRepair() {
         guard let ranges = repair?.days.first else { return }
         repair?.reading = GraphRepair(machine, ranges)
@@ -124,13 +124,17 @@ extension PartitionOperator {
         repair?.reading?.note(header, packet)
     }
 
+    /// The first pass is over. True: the same packets are needed for a second one; false: they were
+    /// so few that it has all it needs.
+    mutating func endRepairNotes() -> Bool { repair?.reading?.endFirstPass() ?? false }
+
     /// The second one: the ticks.
     mutating func takeForRepair(_ header: PacketHeader, _ packet: RawSpan) {
         repair?.reading?.take(header, packet)
     }
 
-    /// All packets were handed over twice, and what stands was read back. Answers how many versions
-    /// of bars came of it.
+    /// All packets were handed over as often as they were needed, and what stands was read back.
+    /// Answers how many versions of bars came of it.
     mutating func finishRepair(standing: [Bar] = []) -> Int {
         guard let reading = repair?.reading else { return 0 }
         repair?.reading = nil

@@ -2,7 +2,8 @@ import MarketModel
 import Primitives
 import TapeCodec
 
-/// What the worker reads again for one of its partitions: the same packets twice.
+/// What the worker reads again for one of its partitions: the same packets twice when they
+/// are many.
 struct RepairReading {
     /// What came in one pass; the second one has to bring the same.
     struct Pass: Hashable {

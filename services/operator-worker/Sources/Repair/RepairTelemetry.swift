@@ -8,7 +8,7 @@ struct RepairDone: TelemetryEvent {
     let ranges: Int
     /// Versions of bars that came of it.
     let bars: Int
-    /// Read in one pass of two.
+    /// Each of them counts once, even when there were two passes.
     let packets: UInt64
     let nanoseconds: Int64
 

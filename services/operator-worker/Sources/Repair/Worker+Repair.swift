@@ -9,9 +9,9 @@ import TapeProtocol
 import TapeTransport
 import Telemetry
 
-// Repairs: a second reader of the same partition reads a part of the tape again, twice, while the
-// first one is held. One partition at a time, so that what lies in memory of it is bounded; the
-// others of the worker go on.
+// Repairs: a second reader of the same partition reads a part of the tape again, twice
+// when it is much, while the first one is held. One partition at a time, so that what lies in
+// memory of it is bounded; the others of the worker go on.
 extension Worker {
     private static let againNanoseconds: Int64 = 1_000_000_000
 
@@ -131,7 +131,7 @@ extension Worker {
             return refuseRepair("the tape changed while it was read")
         }
         readers.close(reader)
-        guard isSecond else {
+        if !isSecond, slots[index].core?.endRepairNotes() ?? false {
             readers.open(reader, from: repairing.start)
             return
         }
@@ -148,7 +148,7 @@ extension Worker {
         let now = clock.monotonic().nanoseconds
         let done = RepairDone(
             partition: slots[index].partition, ranges: repairing.needs.ranges.count, bars: bars,
-            packets: repairing.pass.packets, nanoseconds: now - repairing.startedAt)
+            packets: repairing.first?.packets ?? 0, nanoseconds: now - repairing.startedAt)
         metrics.repaired(nanoseconds: done.nanoseconds)
         context.telemetry.emit(done)
         slots[index].lastRepair = "\(bars) versions of bars"

@@ -88,6 +88,11 @@ struct PartitionRebuild: Equatable, Sendable {
         defer { client.close() }
         do {
             let bucket = try bucket(client.jetStream, deployment.names)
+            if partitions.contains(universe), try bucket.get("operator.\(universe).head") == nil {
+                throw ToolError.refused(
+                    "partition \(universe) is not there: no graph that works over all partitions "
+                        + "has run on this tape")
+            }
             for partition in partitions { try request(partition, bucket, terminal) }
             return try wait(bucket, shutdown, terminal)
         } catch let error as ToolError {

@@ -23,7 +23,7 @@ die() {
 seconds() { printf '%d' $((SECONDS - $1)); }
 
 # The last line with text in it, cut to a terminal's width.
-last_line() { tail -c 2000 "$1" | tr '\r' '\n' | grep -v '^[[:space:]]*$' | tail -n 1 | cut -c 1-90; }
+last_line() { tail -c 2000 "$1" | tr '\r' '\n' | grep -av '^[[:space:]]*$' | tail -n 1 | cut -c 1-90; }
 
 # On a terminal all the time, elsewhere every 30 seconds: nobody has to ask whether it still runs.
 watch_step() { # watch_step PROCESS TITLE LOG START
@@ -66,8 +66,8 @@ step() {
 # What a person needs of a failed step's log: its errors once each, else its end.
 show_failure() {
     local errors
-    errors=$(grep -E '✘ Test .* recorded|^↳ |error:|Fatal error' "$1" |
-        grep -vE '^↳ (Testing Library|Target Platform|///)' | awk '!seen[$0]++' | head -n 200) || true
+    errors=$(grep -aE '✘ Test .* recorded|^↳ |error:|Fatal error' "$1" |
+        grep -avE '^↳ (Testing Library|Target Platform|///)' | awk '!seen[$0]++' | head -n 200) || true
     if [ -n "$errors" ]; then printf '%s\n' "$errors"; else tail -n 40 "$1"; fi
     printf 'The whole log: %s\n' "$1"
 }
@@ -87,7 +87,7 @@ no_warnings() { ! grep -E 'warning:' "$logs/build.log"; }
 # test_count LOG: how many tests the runner ran; a filter that matches nothing succeeds.
 test_count() { sed -n 's/^.*Test run with \([0-9]*\) tests\{0,1\} .*passed.*$/\1/p' "$1" | tail -n 1; }
 
-closing_line() { grep 'Test run with' "$1" | tail -n 1; }
+closing_line() { grep -a 'Test run with' "$1" | tail -n 1; }
 
 need_tests() { # need_tests LOG LEAST
     local count

@@ -26,8 +26,7 @@ extension BarMachine {
         tapeStart = Timestamp(nanoseconds: try reader.int64(in: bytes))
         guard tapeStart.isDefined else { throw reader.malformed(.header) }
         try restoreCounters(&reader, bytes)
-        try restoreSources(&reader, bytes)
-        try restoreSymbols(&reader, bytes)
+        try restoreTables(&reader, bytes)
         try restoreWindows(&reader, bytes)
         try restoreFills(&reader, bytes)
         try restoreLateTicks(&reader, bytes)
@@ -95,58 +94,14 @@ extension BarMachine {
         }
     }
 
-    private mutating func restoreSources(
+    private mutating func restoreTables(
         _ reader: inout StateReader, _ bytes: RawSpan
     ) throws(CheckpointError) {
-        let refused = try reader.tally(in: bytes)
-        let count = try reader.count(
-            of: .source, max: StreamLimits.sourcesMax, bytesEach: 26, in: bytes)
-        var entries: [SourceTable.Entry] = []
-        for _ in 0..<count {
-            let text = try reader.text(of: .source, max: SourceName.utf8CountMax, in: bytes)
-            guard let name = SourceName(text) else { throw reader.malformed(.source) }
-            let entry = SourceTable.Entry(
-                name: name, firstSeen: Timestamp(nanoseconds: try reader.int64(in: bytes)),
-                watermark: Timestamp(nanoseconds: try reader.int64(in: bytes)),
-                regressions: try reader.tally(in: bytes))
-            guard entry.watermark.isDefined else { throw reader.malformed(.source) }
-            entries.append(entry)
-            windows.addSource()
-        }
-        guard Set(entries.map(\.name)).count == count else { throw reader.malformed(.source) }
-        sources = SourceTable(entries: entries, refused: refused)
-    }
-
-    private mutating func restoreSymbols(
-        _ reader: inout StateReader, _ bytes: RawSpan
-    ) throws(CheckpointError) {
-        let providerCount = try reader.count(
-            of: .provider, max: StreamLimits.providersMax, bytesEach: 2, in: bytes)
-        for index in 0..<providerCount {
-            let provider = try reader.text(
-                of: .provider, max: StreamLimits.providerBytesMax, in: bytes)
-            guard table.providerIndex(provider) == index else { throw reader.malformed(.provider) }
-        }
-        let refused = try reader.tally(in: bytes)
-        let count = try reader.count(
-            of: .symbol, max: StreamLimits.symbolsMax, bytesEach: SymbolTable.encodedBytesMin,
-            in: bytes)
-        table.prepare(symbols: count, refused: refused)
-        windows.prepare(symbols: count)
-        for _ in 0..<count {
-            let feed = SymbolTable.Feed(raw: try reader.uint32(in: bytes))
-            let since = Timestamp(nanoseconds: try reader.int64(in: bytes))
-            let firstSince = Timestamp(nanoseconds: try reader.int64(in: bytes))
-            let closedThrough = Timestamp(nanoseconds: try reader.int64(in: bytes))
-            let text = try reader.text(of: .symbol, max: Symbol.utf8CountMax, in: bytes)
-            guard let symbol = Symbol(text), firstSince <= since, since.isDefined,
-                closedThrough.isDefined, table.isKnown(feed, sourceCount: sources.entries.count)
-            else { throw reader.malformed(.symbol) }
-            let record = SymbolTable.Record(
-                symbol: symbol, since: since, firstSince: firstSince, closedThrough: closedThrough)
-            guard feed != .foreign, table.append(record, feed: feed) else {
-                throw reader.malformed(.symbol)
-            }
+        sources = try SourceTable(&reader, bytes)
+        for _ in sources.entries { windows.addSource() }
+        table = try SymbolTable(&reader, bytes, sourceCount: sources.entries.count)
+        windows.prepare(symbols: table.count)
+        for _ in 0..<table.count {
             windows.addSymbol()
             fills.addSymbol()
         }

@@ -19,8 +19,8 @@ extension BarMachine {
         encodeSeries(&bytes)
         bytes.append(integer: tapeStart.nanoseconds)
         encodeCounters(&bytes)
-        encodeSources(&bytes)
-        encodeSymbols(&bytes)
+        sources.encode(into: &bytes)
+        table.encode(into: &bytes)
         encodeWindows(&bytes)
         encodeFills(&bytes)
         encodeLateTicks(&bytes)
@@ -45,31 +45,6 @@ extension BarMachine {
         for one in account.series {
             for tally in one.tallies { bytes.append(integer: tally) }
             bytes.append(integer: one.repaired)
-        }
-    }
-
-    private func encodeSources(_ bytes: inout [UInt8]) {
-        bytes.append(integer: sources.refused)
-        bytes.append(integer: UInt32(sources.entries.count))
-        for entry in sources.entries {
-            bytes.append(text: entry.name.text)
-            bytes.append(integer: entry.firstSeen.nanoseconds)
-            bytes.append(integer: entry.watermark.nanoseconds)
-            bytes.append(integer: entry.regressions)
-        }
-    }
-
-    private func encodeSymbols(_ bytes: inout [UInt8]) {
-        bytes.append(integer: UInt32(table.providers.count))
-        for provider in table.providers { bytes.append(text: provider) }
-        bytes.append(integer: table.refused)
-        bytes.append(integer: UInt32(table.count))
-        for (record, feed) in zip(table.records, table.feeds) {
-            bytes.append(integer: feed.raw)
-            bytes.append(integer: record.since.nanoseconds)
-            bytes.append(integer: record.firstSince.nanoseconds)
-            bytes.append(integer: record.closedThrough.nanoseconds)
-            bytes.append(text: record.symbol.text)
         }
     }
 
@@ -134,11 +109,6 @@ extension BarCounters.Series {
 
 extension FillTable {
     static let encodedBytes = 32
-}
-
-extension SymbolTable {
-    /// Without the name.
-    static let encodedBytesMin = 30
 }
 
 extension WindowState {

@@ -239,27 +239,9 @@ extension BarCounters {
 extension LateTick {
     static let wholeBytes = 112
 
-    /// With the window's times: they do not follow from the series here.
+    /// With the window's end: it does not follow from the series here.
     func encodeWhole(into bytes: inout [UInt8]) {
-        bytes.append(integer: ordinal)
-        bytes.append(integer: UInt32(truncatingIfNeeded: source))
-        bytes.append(integer: series)
-        bytes.append(reason.rawValue)
-        bytes.append(kind.rawValue)
-        bytes.append(integer: trade.header.symbol)
-        bytes.append(integer: trade.header.flags.rawValue)
-        bytes.append(integer: trade.header.action)
-        bytes.append(integer: trade.header.resolution)
-        bytes.append(integer: trade.header.providerTime.nanoseconds)
-        bytes.append(integer: trade.header.receiveTime.nanoseconds)
-        bytes.append(integer: trade.header.providerID)
-        bytes.append(integer: trade.price.raw)
-        bytes.append(integer: trade.size.raw)
-        bytes.append(integer: trade.exchange.raw)
-        bytes.append(integer: trade.conditions.raw)
-        bytes.append(integer: askPrice.raw)
-        bytes.append(integer: askSize.raw)
-        bytes.append(integer: openTime.nanoseconds)
+        encode(into: &bytes)
         bytes.append(integer: closeTime.nanoseconds)
     }
 

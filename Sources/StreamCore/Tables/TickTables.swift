@@ -84,85 +84,15 @@ struct TickTables: Sendable {
 extension TickTables {
     func encode(into bytes: inout [UInt8]) {
         bytes.append(integer: tapeStart.nanoseconds)
-        bytes.append(integer: sources.refused)
-        bytes.append(integer: UInt32(sources.entries.count))
-        for entry in sources.entries {
-            bytes.append(text: entry.name.text)
-            bytes.append(integer: entry.firstSeen.nanoseconds)
-            bytes.append(integer: entry.watermark.nanoseconds)
-            bytes.append(integer: entry.regressions)
-        }
-        bytes.append(integer: UInt32(symbols.providers.count))
-        for provider in symbols.providers { bytes.append(text: provider) }
-        bytes.append(integer: symbols.refused)
-        bytes.append(integer: UInt32(symbols.count))
-        for (record, feed) in zip(symbols.records, symbols.feeds) {
-            bytes.append(integer: feed.raw)
-            bytes.append(integer: record.since.nanoseconds)
-            bytes.append(integer: record.firstSince.nanoseconds)
-            bytes.append(integer: record.closedThrough.nanoseconds)
-            bytes.append(text: record.symbol.text)
-        }
+        sources.encode(into: &bytes)
+        symbols.encode(into: &bytes)
     }
 
     init(_ reader: inout StateReader, _ bytes: RawSpan) throws(CheckpointError) {
         self.init()
         tapeStart = Timestamp(nanoseconds: try reader.int64(in: bytes))
         guard tapeStart.isDefined else { throw reader.malformed(.header) }
-        try readSources(&reader, bytes)
-        try readSymbols(&reader, bytes)
-    }
-
-    private mutating func readSources(
-        _ reader: inout StateReader, _ bytes: RawSpan
-    ) throws(CheckpointError) {
-        let refused = try reader.tally(in: bytes)
-        let count = try reader.count(
-            of: .source, max: StreamLimits.sourcesMax, bytesEach: 26, in: bytes)
-        var entries: [SourceTable.Entry] = []
-        for _ in 0..<count {
-            let text = try reader.text(of: .source, max: SourceName.utf8CountMax, in: bytes)
-            guard let name = SourceName(text) else { throw reader.malformed(.source) }
-            let entry = SourceTable.Entry(
-                name: name, firstSeen: Timestamp(nanoseconds: try reader.int64(in: bytes)),
-                watermark: Timestamp(nanoseconds: try reader.int64(in: bytes)),
-                regressions: try reader.tally(in: bytes))
-            guard entry.watermark.isDefined else { throw reader.malformed(.source) }
-            entries.append(entry)
-        }
-        guard Set(entries.map(\.name)).count == count else { throw reader.malformed(.source) }
-        sources = SourceTable(entries: entries, refused: refused)
-    }
-
-    private mutating func readSymbols(
-        _ reader: inout StateReader, _ bytes: RawSpan
-    ) throws(CheckpointError) {
-        let providerCount = try reader.count(
-            of: .provider, max: StreamLimits.providersMax, bytesEach: 2, in: bytes)
-        for index in 0..<providerCount {
-            let provider = try reader.text(
-                of: .provider, max: StreamLimits.providerBytesMax, in: bytes)
-            guard symbols.providerIndex(provider) == index else {
-                throw reader.malformed(.provider)
-            }
-        }
-        let refused = try reader.tally(in: bytes)
-        let count = try reader.count(
-            of: .symbol, max: StreamLimits.symbolsMax, bytesEach: SymbolTable.encodedBytesMin,
-            in: bytes)
-        symbols.prepare(symbols: count, refused: refused)
-        for _ in 0..<count {
-            let feed = SymbolTable.Feed(raw: try reader.uint32(in: bytes))
-            let since = Timestamp(nanoseconds: try reader.int64(in: bytes))
-            let firstSince = Timestamp(nanoseconds: try reader.int64(in: bytes))
-            let closedThrough = Timestamp(nanoseconds: try reader.int64(in: bytes))
-            let text = try reader.text(of: .symbol, max: Symbol.utf8CountMax, in: bytes)
-            guard let symbol = Symbol(text), firstSince <= since, since.isDefined,
-                closedThrough.isDefined, isKnown(feed), feed != .foreign
-            else { throw reader.malformed(.symbol) }
-            let record = SymbolTable.Record(
-                symbol: symbol, since: since, firstSince: firstSince, closedThrough: closedThrough)
-            guard symbols.append(record, feed: feed) else { throw reader.malformed(.symbol) }
-        }
+        sources = try SourceTable(&reader, bytes)
+        symbols = try SymbolTable(&reader, bytes, sourceCount: sources.entries.count)
     }
 }

@@ -1,0 +1,86 @@
+internal import MarketModel
+internal import Primitives
+
+// The tables of sources and symbols as bytes: the same in the snapshot of every machine.
+
+extension SourceTable {
+    func encode(into bytes: inout [UInt8]) {
+        bytes.append(integer: refused)
+        bytes.append(integer: UInt32(entries.count))
+        for entry in entries {
+            bytes.append(text: entry.name.text)
+            bytes.append(integer: entry.firstSeen.nanoseconds)
+            bytes.append(integer: entry.watermark.nanoseconds)
+            bytes.append(integer: entry.regressions)
+        }
+    }
+
+    init(_ reader: inout StateReader, _ bytes: RawSpan) throws(CheckpointError) {
+        let refused = try reader.tally(in: bytes)
+        let count = try reader.count(
+            of: .source, max: StreamLimits.sourcesMax, bytesEach: 26, in: bytes)
+        var entries: [Entry] = []
+        for _ in 0..<count {
+            let text = try reader.text(of: .source, max: SourceName.utf8CountMax, in: bytes)
+            guard let name = SourceName(text) else { throw reader.malformed(.source) }
+            let entry = Entry(
+                name: name, firstSeen: Timestamp(nanoseconds: try reader.int64(in: bytes)),
+                watermark: Timestamp(nanoseconds: try reader.int64(in: bytes)),
+                regressions: try reader.tally(in: bytes))
+            guard entry.watermark.isDefined else { throw reader.malformed(.source) }
+            entries.append(entry)
+        }
+        guard Set(entries.map(\.name)).count == count else { throw reader.malformed(.source) }
+        self.init(entries: entries, refused: refused)
+    }
+}
+
+extension SymbolTable {
+    /// Without the name.
+    static let encodedBytesMin = 30
+
+    func encode(into bytes: inout [UInt8]) {
+        bytes.append(integer: UInt32(providers.count))
+        for provider in providers { bytes.append(text: provider) }
+        bytes.append(integer: refused)
+        bytes.append(integer: UInt32(count))
+        for (record, feed) in zip(records, feeds) {
+            bytes.append(integer: feed.raw)
+            bytes.append(integer: record.since.nanoseconds)
+            bytes.append(integer: record.firstSince.nanoseconds)
+            bytes.append(integer: record.closedThrough.nanoseconds)
+            bytes.append(text: record.symbol.text)
+        }
+    }
+
+    /// `sourceCount`: of the table of sources that belongs to it.
+    init(
+        _ reader: inout StateReader, _ bytes: RawSpan, sourceCount: Int
+    ) throws(CheckpointError) {
+        self.init()
+        let providerCount = try reader.count(
+            of: .provider, max: StreamLimits.providersMax, bytesEach: 2, in: bytes)
+        for index in 0..<providerCount {
+            let provider = try reader.text(
+                of: .provider, max: StreamLimits.providerBytesMax, in: bytes)
+            guard providerIndex(provider) == index else { throw reader.malformed(.provider) }
+        }
+        let refused = try reader.tally(in: bytes)
+        let count = try reader.count(
+            of: .symbol, max: StreamLimits.symbolsMax, bytesEach: Self.encodedBytesMin, in: bytes)
+        prepare(symbols: count, refused: refused)
+        for _ in 0..<count {
+            let feed = Feed(raw: try reader.uint32(in: bytes))
+            let since = Timestamp(nanoseconds: try reader.int64(in: bytes))
+            let firstSince = Timestamp(nanoseconds: try reader.int64(in: bytes))
+            let closedThrough = Timestamp(nanoseconds: try reader.int64(in: bytes))
+            let text = try reader.text(of: .symbol, max: Symbol.utf8CountMax, in: bytes)
+            guard let symbol = Symbol(text), firstSince <= since, since.isDefined,
+                closedThrough.isDefined, isKnown(feed, sourceCount: sourceCount), feed != .foreign
+            else { throw reader.malformed(.symbol) }
+            let record = Record(
+                symbol: symbol, since: since, firstSince: firstSince, closedThrough: closedThrough)
+            guard append(record, feed: feed) else { throw reader.malformed(.symbol) }
+        }
+    }
+}

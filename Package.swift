@@ -115,6 +115,10 @@ let package = Package(
         library("Telemetry", uses: ["Primitives"]),
         library("ServiceRuntime", uses: ["Telemetry", "Primitives", "CMicroHTTP", "CLinux"]),
 
+        // What a provider of market data is to a gateway.
+        library(
+            "ProviderKit", uses: ["ServiceRuntime", "Telemetry", "MarketModel", "Primitives"]),
+
         // The edge ring: one module per C library. They know no market and not each other.
         library("NatsTransport", uses: ["Primitives", "CNats"]),
         library("PostgresClient", uses: ["Primitives", "CPostgres"]),
@@ -159,7 +163,8 @@ let package = Package(
             "ProviderGateway", in: "provider-gateway",
             uses: [
                 "DeadLetterPost", "DeadLetters", "Membership", "MembershipTransport", "LiveFanOut",
-                "TapeKeeping", "TapeTransport", "TickSpool", "ServiceRuntime", "Telemetry",
+                "ProviderKit", "TapeKeeping", "TapeTransport", "TickSpool", "ServiceRuntime",
+                "Telemetry",
             ] + tape),
         service(
             "OperatorWorker", in: "operator-worker",
@@ -217,6 +222,7 @@ let package = Package(
             of: "OperatorGraph", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         tests(
             of: "Operators", uses: ["OperatorGraph", "StreamCore", "MarketModel", "Primitives"]),
+        tests(of: "ProviderKit", uses: ["MarketModel", "Primitives"]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(
             of: "TickSpool",
@@ -249,8 +255,8 @@ let package = Package(
             of: "ProviderGateway",
             uses: frame + tape
                 + [
-                    "DeadLetterPost", "DeadLetters", "LiveFanOut", "OperatorGraph", "StreamCore",
-                    "TickSpool", "ServiceTestSupport", "TestSupport",
+                    "DeadLetterPost", "DeadLetters", "LiveFanOut", "OperatorGraph", "ProviderKit",
+                    "StreamCore", "TickSpool", "ServiceTestSupport", "TestSupport",
                 ]),
         tests(
             of: "OperatorWorker",

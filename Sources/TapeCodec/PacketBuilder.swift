@@ -67,6 +67,13 @@ public struct PacketBuilder: Sendable {
         return UInt32(symbols.count - 1)
     }
 
+    /// From its next tick on the symbol's number stands for this definition.
+    public mutating func redefine(_ registered: UInt32, as definition: SymbolDefinition) {
+        precondition(definition.provider.utf8.count <= SymbolDefinition.providerBytesMax)
+        symbols[Int(registered)] = Self.message(of: definition)
+        defined[Int(registered)] = Defined()
+    }
+
     public mutating func register(_ definition: SeriesDefinition) -> UInt16 {
         precondition(series.count < Int(UInt16.max), "too many series")
         series.append(Self.message(of: definition))

@@ -188,6 +188,10 @@ public final class TapePublisher {
         lanes[lane].builder.register(definition)
     }
 
+    public func redefine(_ symbol: UInt32, as definition: SymbolDefinition, lane: Int) {
+        lanes[lane].builder.redefine(symbol, as: definition)
+    }
+
     public func register(_ definition: SeriesDefinition, lane: Int) -> UInt16 {
         lanes[lane].builder.register(definition)
     }

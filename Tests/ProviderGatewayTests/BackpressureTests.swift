@@ -1,3 +1,4 @@
+import MarketModel
 import Primitives
 import Testing
 
@@ -19,9 +20,9 @@ struct BackpressureTests {
     @Test("with room everything is taken, whatever the policies")
     func free() {
         var machine = machine(.error, .drop)
-        var action = machine.action(isTrade: true, symbol: 0, time: time(0))
+        var action = machine.action(kind: .trade, symbol: 0, time: time(0))
         #expect(action == .take)
-        action = machine.action(isTrade: false, symbol: 0, time: time(0))
+        action = machine.action(kind: .quote, symbol: 0, time: time(0))
         #expect(action == .take && !machine.isPressed)
     }
 
@@ -35,15 +36,16 @@ struct BackpressureTests {
         policy: (BackpressurePolicy, BackpressureMachine.Action),
         cause: BackpressureMachine.Causes
     ) {
-        for isTrade in [true, false] {
-            var machine = isTrade ? machine(policy.0, .block) : machine(.block, policy.0)
+        for kind in [DataKind.trade, .quote] {
+            let other: DataKind = kind == .trade ? .quote : .trade
+            var machine = kind == .trade ? machine(policy.0, .block) : machine(.block, policy.0)
             let change = machine.set(cause, true)
             #expect(change == cause)
-            let action = machine.action(isTrade: isTrade, symbol: 1, time: time(5))
+            let action = machine.action(kind: kind, symbol: 1, time: time(5))
             #expect(action == policy.1)
-            #expect(machine.waits(isTrade: isTrade) == (policy.0 == .block))
-            let other = machine.action(isTrade: !isTrade, symbol: 1, time: time(5))
-            #expect(other == .take && machine.waits(isTrade: !isTrade))
+            #expect(machine.waits(kind: kind) == (policy.0 == .block))
+            let ofOther = machine.action(kind: other, symbol: 1, time: time(5))
+            #expect(ofOther == .take && machine.waits(kind: other))
         }
     }
 
@@ -67,15 +69,15 @@ struct BackpressureTests {
         var taken: [Int64] = []
         for now in stride(from: Int64(0), to: 5_000, by: 100) {
             for symbol in 0...1 {
-                let action = machine.action(isTrade: false, symbol: symbol, time: time(now))
+                let action = machine.action(kind: .quote, symbol: symbol, time: time(now))
                 if action == .take { taken.append(now) }
             }
-            let trade = machine.action(isTrade: true, symbol: 0, time: time(now))
+            let trade = machine.action(kind: .trade, symbol: 0, time: time(now))
             #expect(trade == .take)
         }
         #expect(taken == [0, 0, 1_000, 1_000, 2_000, 2_000, 3_000, 3_000, 4_000, 4_000])
         // A clock that was set back holds nobody up.
-        let action = machine.action(isTrade: false, symbol: 0, time: time(-9_000))
+        let action = machine.action(kind: .quote, symbol: 0, time: time(-9_000))
         #expect(action == .take)
     }
 }

@@ -3,6 +3,7 @@ import MarketModel
 import NatsTransport
 import OperatorGraph
 import Primitives
+import ProviderKit
 import ServiceRuntime
 import ServiceTestSupport
 import StreamCore
@@ -83,7 +84,7 @@ struct FutureTickTests {
                 "SYNTHETIC_RATE": "2000", "SYNTHETIC_TICKS": "6000", "SYNTHETIC_AHEAD": "1h",
                 "SYNTHETIC_AHEAD_SYMBOLS": "TSLA",
             ])
-        let market = SyntheticMarket(gateway.settings.provider.market)
+        let market = SyntheticMarket(gateway.settings.synthetic.market)
         let tesla = try #require(
             market.settings.symbols.firstIndex { $0.text == "TSLA" })
         let ahead = (0..<6_000 as Range<UInt64>).filter { market.symbol(ofTick: $0) == tesla }
@@ -166,13 +167,14 @@ struct FutureLetterTests {
         id: UInt64, received: Int64 = 0, price: Int64 = 5
     ) throws -> FutureLetters.Refused {
         FutureLetters.Refused(
-            tick: .trade(
+            record: .trade(
                 Trade(
                     header: TickHeader(
                         symbol: 7, providerTime: time.advanced(byNanoseconds: 3_600_000_000_000),
                         receiveTime: time.advanced(byNanoseconds: received), providerID: id),
                     price: Price(raw: price), size: Quantity(raw: 1))),
-            symbol: try #require(Symbol("AAPL")), partition: Partition(1), epoch: 3, noted: time,
+            symbol: try #require(Symbol("AAPL")), provider: "synthetic", partition: Partition(1),
+            epoch: 3, noted: time,
             aheadNanoseconds: 3_600_000_000_000)
     }
 

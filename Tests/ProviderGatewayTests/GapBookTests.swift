@@ -46,10 +46,10 @@ struct GapBookTests {
     func leftOut() {
         var book = book()
         #expect(book.openSince == .max)
-        book.leftOut(symbol: 0, isTrade: false, time: time(10), now: 700)
-        book.leftOut(symbol: 0, isTrade: false, time: time(30), now: 701)
-        book.leftOut(symbol: 0, isTrade: true, time: time(20), now: 702)
-        book.leftOut(symbol: 2, isTrade: false, time: time(25), now: 703)
+        book.leftOut(symbol: 0, kind: .quote, time: time(10), now: 700)
+        book.leftOut(symbol: 0, kind: .quote, time: time(30), now: 701)
+        book.leftOut(symbol: 0, kind: .trade, time: time(20), now: 702)
+        book.leftOut(symbol: 2, kind: .quote, time: time(25), now: 703)
         #expect(book.openSince == 700 && !book.hasDue && !book.isEmpty)
         #expect(book.hold(lane: 0) == time(10) && book.hold(lane: 1) == time(25))
         book.close()
@@ -59,7 +59,7 @@ struct GapBookTests {
         #expect(book.due(lane: 0) == gap(0, 10, 31, .quote, .dropped))
         #expect(book.hold(lane: 0) == time(10))
         // More is left out while that waits.
-        book.leftOut(symbol: 1, isTrade: true, time: time(60), now: 900)
+        book.leftOut(symbol: 1, kind: .trade, time: time(60), now: 900)
         book.written(lane: 0)
         #expect(book.hold(lane: 0) == time(60) && book.due(lane: 0) == nil)
         #expect(book.due(lane: 1) == gap(2, 25, 26, .quote, .dropped))
@@ -86,7 +86,8 @@ struct GapBookTests {
             default:
                 let symbol = Int(random.next() % 8)
                 let isTrade = random.next() % 2 == 0
-                book.leftOut(symbol: symbol, isTrade: isTrade, time: time(now * 10), now: now)
+                book.leftOut(
+                    symbol: symbol, kind: isTrade ? .trade : .quote, time: time(now * 10), now: now)
                 left.append((symbol, isTrade, now * 10))
             }
             for tick in left {

@@ -17,10 +17,10 @@ struct GatewaySettingsTests {
         let settings = try GatewaySettings(
             TestService.configuration(Main.description, [:]))
         #expect(settings.source.text == "synthetic")
-        #expect(settings.provider.pace == .realtime && settings.provider.total == nil)
-        #expect(settings.provider.market.seed == 1 && settings.provider.market.rate == 1_000)
-        #expect(settings.provider.market.symbols.count == 14)
-        #expect(settings.provider.backlogNanoseconds == 0)
+        #expect(settings.synthetic.pace == .realtime && settings.synthetic.total == nil)
+        #expect(settings.synthetic.market.seed == 1 && settings.synthetic.market.rate == 1_000)
+        #expect(settings.synthetic.market.symbols.count == 14)
+        #expect(settings.synthetic.backlogNanoseconds == 0)
         #expect(settings.packetsPerSecond == 400)
         #expect(settings.streamBytesMax == 1 << 30)
     }
@@ -38,10 +38,10 @@ struct GatewaySettingsTests {
                 ]))
         #expect(settings.source.text == "desk-2")
         #expect(settings.packetsPerSecond == 77)
-        #expect(settings.provider.market.seed == UInt64(Int64.max))
-        #expect(settings.provider.market.symbols.map(\.text) == ["BTC/USD", "^GSPC"])
-        #expect(settings.provider.pace == .full && settings.provider.total == 12)
-        #expect(settings.provider.backlogNanoseconds == 120_000_000_000)
+        #expect(settings.synthetic.market.seed == UInt64(Int64.max))
+        #expect(settings.synthetic.market.symbols.map(\.text) == ["BTC/USD", "^GSPC"])
+        #expect(settings.synthetic.pace == .full && settings.synthetic.total == 12)
+        #expect(settings.synthetic.backlogNanoseconds == 120_000_000_000)
         #expect(settings.streamBytesMax == 64 << 20)
     }
 

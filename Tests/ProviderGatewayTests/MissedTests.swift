@@ -96,7 +96,7 @@ struct MissedTests {
         let report = try audit(tape, gateways[0].settings)
         #expect(report.isRight, "\(report)")
         // One per symbol and hand-over.
-        #expect(report.gaps == 4 * gateways[0].settings.provider.market.symbols.count)
+        #expect(report.gaps == 4 * gateways[0].settings.synthetic.market.symbols.count)
     }
 
     @Test(
@@ -114,7 +114,7 @@ struct MissedTests {
         let wanted = try count(tape) + 500
         #expect(try eventually(within: 60) { try count(tape) >= wanted })
         #expect(try again.stop() == .success)
-        let symbols = second.settings.provider.market.symbols.count
+        let symbols = second.settings.synthetic.market.symbols.count
         #expect(
             again.service.metric(
                 "mds_gateway_gap_records_total{reason=\"take_over\",source=\"synthetic\"}")
@@ -180,7 +180,7 @@ struct MissedTests {
         let running = try gateway.start()
         #expect(try eventually(within: 60) { try count(tape) >= 300 })
         #expect(try running.stop() == .success)
-        let market = AuditedMarket(gateway.settings.provider.market)
+        let market = AuditedMarket(gateway.settings.synthetic.market)
         var packets: [[UInt8]] = []
         for number in 0..<tape.names.partitions {
             packets += try tape.tickPackets(Partition(number)).map(\.payload)
@@ -196,7 +196,7 @@ struct MissedTests {
             packets.firstIndex {
                 $0.withRawSpan {
                     SyntheticProvider.mark(
-                        of: $0, market: SyntheticMarket(gateway.settings.provider.market))
+                        of: $0, market: SyntheticMarket(gateway.settings.synthetic.market))
                 } != nil
             })
         var without = packets

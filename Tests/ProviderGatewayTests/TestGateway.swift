@@ -2,6 +2,7 @@ import MarketModel
 import Membership
 import MembershipTransport
 import Primitives
+import ProviderKit
 import ServiceRuntime
 import ServiceTestSupport
 import Synchronization
@@ -107,11 +108,15 @@ struct TestGateway {
         func set(_ isSet: Bool) { value.store(isSet, ordering: .relaxed) }
     }
 
-    init(_ tape: TestTape, _ environment: [String: String]) throws {
+    init(
+        _ tape: TestTape, _ environment: [String: String], providers: [ProviderKind] = [],
+        instruments: [Instrument] = []
+    ) throws {
         self.tape = tape
         service = try TestService(
-            Main.description, tape.environment.merging(environment) { $1 })
-        settings = try GatewaySettings(service.context.configuration)
+            Main.description(of: providers), tape.environment.merging(environment) { $1 })
+        settings = try GatewaySettings(
+            service.context.configuration, providers: providers, instruments: instruments)
         report = GatewayReport(settings)
     }
 

@@ -1,3 +1,4 @@
+import MarketModel
 import Primitives
 
 /// What is done with ticks of one kind while there is little room.
@@ -66,13 +67,14 @@ struct BackpressureMachine: Sendable {
     }
 
     /// Of a tick that is due. Allocates nothing.
-    mutating func action(isTrade: Bool, symbol: Int, time: Timestamp) -> Action {
+    mutating func action(kind: DataKind, symbol: Int, time: Timestamp) -> Action {
         guard isPressed else { return .take }
-        switch isTrade ? policies.trades : policies.quotes {
+        switch policy(kind) {
         case .block: return .take
         case .drop: return .leaveOut
         case .error: return .end
         case .conflate:
+            guard kind == .quote, symbol < quoteTaken.count else { return .leaveOut }
             let last = quoteTaken[symbol]
             // Times of another market may jump back.
             guard time < last || time.nanoseconds(since: last) >= Self.conflateNanoseconds else {
@@ -84,7 +86,17 @@ struct BackpressureMachine: Sendable {
     }
 
     /// Whether the tick waits when it finds no room; else it is left out.
-    func waits(isTrade: Bool) -> Bool {
-        (isTrade ? policies.trades : policies.quotes) == .block
+    func waits(kind: DataKind) -> Bool { policy(kind) == .block }
+
+    /// What comes again and again follows the policy of quotes: rows of books and what is computed
+    /// of options, which nothing can be conflated to, are left out where quotes are. All else is
+    /// said once, as trades are.
+    private func policy(_ kind: DataKind) -> BackpressurePolicy {
+        switch kind {
+        case .quote, .depth, .optionComputation: policies.quotes
+        case .any, .trade, .providerBar, .news, .fundamental, .indicator: policies.trades
+        }
     }
+
+    mutating func addSymbol() { quoteTaken.append(Timestamp(nanoseconds: .min)) }
 }

@@ -2,6 +2,7 @@ import DeadLetterPost
 import DeadLetters
 import MarketModel
 import Primitives
+import ProviderKit
 import ServiceRuntime
 import Synchronization
 import TapeCodec
@@ -16,8 +17,9 @@ import Telemetry
 final class FutureLetters: Sendable {
     /// One that was refused, and of what it is.
     struct Refused: Sendable {
-        let tick: SyntheticMarket.Tick
+        let record: ProviderRecord
         let symbol: Symbol
+        let provider: String
         let partition: Partition
         let epoch: UInt64
         let noted: Timestamp
@@ -49,7 +51,10 @@ final class FutureLetters: Sendable {
             bytesMax: settings.deadLetterBytes, folderKey: "GATEWAY_DEAD_LETTERS")
         let metrics = context.telemetry.metrics
         var kept: [String: Counter] = [:]
-        for sink in ["trades", "quotes"] {
+        for sink in [
+            "trades", "quotes", "depth", "provider_bars", "options", "indicators", "news",
+            "fundamentals",
+        ] {
             kept[sink] = metrics.counter(
                 "mds_dead_letters_total", "Ticks and bars that were set aside as dead letters.",
                 labels: [("sink", sink), ("reason", DeadLetter.Reason.future.rawValue)])
@@ -114,20 +119,23 @@ final class FutureLetters: Sendable {
     }
 
     func letter(_ refused: Refused) -> DeadLetter {
-        let header = refused.tick.header
+        let (providerID, eventTime) =
+            refused.record.header.map {
+                ($0.providerID, $0.eventTime)
+            } ?? (0, .undefined)
         let (id, payload) = Self.packet(refused, source: source)
         let ahead = Duration.nanoseconds(refused.aheadNanoseconds)
         return DeadLetter(
             service: desk.service, namespace: desk.names.namespace, owner: "gateway",
-            sink: refused.tick.sink, reason: .future,
+            sink: refused.record.sink, reason: .future,
             refusal: DeadLetter.Refusal(
                 message: "stamped \(ahead) ahead of the gateway's clock, which is more than "
                     + "GATEWAY_FUTURE_MAX; it never was on the tape"),
             place: DeadLetter.Place(
                 input: DeadLetter.Place.provider, partition: refused.partition, source: source,
-                epoch: header.providerID == 0 ? refused.epoch : 0, ordinal: id,
+                epoch: providerID == 0 ? refused.epoch : 0, ordinal: id,
                 stream: "", streamCreated: .undefined, sequence: 0),
-            symbol: refused.symbol.text, eventTime: header.eventTime, notedAt: refused.noted,
+            symbol: refused.symbol.text, eventTime: eventTime, notedAt: refused.noted,
             payload: payload)
     }
 
@@ -139,25 +147,22 @@ final class FutureLetters: Sendable {
     ) -> (id: UInt64, bytes: [UInt8]) {
         var builder = PacketBuilder(kind: .ticks, partition: refused.partition, source: source)
         let symbol = builder.register(
-            SymbolDefinition(symbol: refused.symbol, provider: "synthetic", since: .undefined))
-        let received = refused.tick.header.receiveTime
-        var tick = refused.tick.of(symbol: symbol)
-        if tick.header.providerID != 0 { tick = tick.received(at: .undefined) }
-        let plain = seal(tick, &builder, firstOrdinal: 1)
+            SymbolDefinition(symbol: refused.symbol, provider: refused.provider, since: .undefined))
+        let record = refused.record.changed { $0.symbol = symbol }
+        let hasID = record.header?.providerID ?? 0 != 0
+        let plain = seal(
+            hasID ? record.changed { $0.receiveTime = .undefined } : record, &builder,
+            firstOrdinal: 1)
         // A number of the tape has room behind it.
         let id = max(1, plain.withRawSpan { Checksum.of($0) } >> 1)
-        return (id, seal(tick.received(at: received), &builder, firstOrdinal: id))
+        return (id, seal(record, &builder, firstOrdinal: id))
     }
 
     private static func seal(
-        _ tick: SyntheticMarket.Tick, _ builder: inout PacketBuilder, firstOrdinal: UInt64
+        _ record: ProviderRecord, _ builder: inout PacketBuilder, firstOrdinal: UInt64
     ) -> [UInt8] {
-        let isIn =
-            switch tick {
-            case .trade(let trade): builder.append(trade)
-            case .quote(let quote): builder.append(quote)
-            }
-        precondition(isIn, "an empty packet has room for a tick")
+        // One whose text is too long for the tape is refused before its time is looked at.
+        _ = builder.append(record)
         let packet = builder.seal(
             PacketBuilder.Seal(
                 epoch: 0, firstOrdinal: firstOrdinal, watermark: .undefined, sendTime: .undefined))
@@ -165,37 +170,19 @@ final class FutureLetters: Sendable {
     }
 }
 
-extension SyntheticMarket.Tick {
-    var header: TickHeader {
-        switch self {
-        case .trade(let trade): trade.header
-        case .quote(let quote): quote.header
-        }
-    }
-
+extension ProviderRecord {
     /// The table that it would be a row of.
     var sink: String {
         switch self {
         case .trade: "trades"
         case .quote: "quotes"
-        }
-    }
-
-    func of(symbol: UInt32) -> Self { changed { $0.symbol = symbol } }
-    func received(at time: Timestamp) -> Self { changed { $0.receiveTime = time } }
-
-    func stamped(aheadBy nanoseconds: Int64) -> Self {
-        changed { $0.providerTime = $0.providerTime.advanced(byNanoseconds: nanoseconds) }
-    }
-
-    private func changed(_ change: (inout TickHeader) -> Void) -> Self {
-        switch self {
-        case .trade(var trade):
-            change(&trade.header)
-            return .trade(trade)
-        case .quote(var quote):
-            change(&quote.header)
-            return .quote(quote)
+        case .depth, .depthReset: "depth"
+        case .bar: "provider_bars"
+        case .option: "options"
+        case .indicator: "indicators"
+        case .news, .bulletin: "news"
+        case .fundamental: "fundamentals"
+        case .subscription, .gap, .feed: "events"
         }
     }
 }

@@ -32,12 +32,14 @@ struct GapBook {
         var hold = Timestamp.undefined
     }
 
-    private static let kinds: [DataKind] = [.trade, .quote]
+    private static let kinds: [DataKind] = [
+        .trade, .quote, .depth, .providerBar, .optionComputation, .news, .fundamental, .indicator,
+    ]
 
-    /// Of each symbol its trades and its quotes.
+    /// Of each symbol its kinds of data.
     private var open: [Open]
     private var lanes: [Lane]
-    private let laneOf: [Int]
+    private var laneOf: [Int]
     private var openCount = 0
     private(set) var openSince = Int64.max
 
@@ -46,6 +48,11 @@ struct GapBook {
         self.laneOf = laneOf
         open = [Open](repeating: Open(), count: laneOf.count * Self.kinds.count)
         lanes = [Lane](repeating: Lane(), count: laneCount)
+    }
+
+    mutating func addSymbol(lane: Int) {
+        laneOf.append(lane)
+        open += [Open](repeating: Open(), count: Self.kinds.count)
     }
 
     // MARK: what is missing
@@ -59,8 +66,8 @@ struct GapBook {
     }
 
     /// A tick was left out. Allocates nothing. `now` is monotonic.
-    mutating func leftOut(symbol: Int, isTrade: Bool, time: Timestamp, now: Int64) {
-        let place = symbol * Self.kinds.count + (isTrade ? 0 : 1)
+    mutating func leftOut(symbol: Int, kind: DataKind, time: Timestamp, now: Int64) {
+        let place = symbol * Self.kinds.count + max(1, Int(kind.rawValue)) - 1
         if !open[place].isOpen {
             open[place].from = time
             openCount += 1

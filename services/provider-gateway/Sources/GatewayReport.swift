@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import ProviderKit
 import ServiceRuntime
 import Synchronization
 import TapeTransport
@@ -80,10 +81,15 @@ final class GatewayReport: Sendable {
         let present = progress.withLock { $0 }
         json.member("source", settings.source.text)
         json.member("role", present.role.rawValue)
-        json.member("provider", "synthetic")
-        json.member("pace", settings.provider.pace.rawValue)
-        json.member("rate", settings.provider.market.rate)
-        json.member("symbols", settings.provider.market.symbols.count)
+        if let delivery = settings.delivery {
+            json.member("provider", delivery.kinds.map(\.name).joined(separator: ","))
+            json.member("symbols", delivery.book.wanted.count)
+        } else {
+            json.member("provider", "synthetic")
+            json.member("pace", settings.synthetic.pace.rawValue)
+            json.member("rate", settings.synthetic.market.rate)
+            json.member("symbols", settings.synthetic.market.symbols.count)
+        }
         json.member("generated", present.generated)
         json.member("finished", present.finished)
         json.member("opened", present.opened)

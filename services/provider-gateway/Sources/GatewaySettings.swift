@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import ProviderKit
 import ServiceRuntime
 import TapeProtocol
 import TapeTransport
@@ -7,7 +8,9 @@ import TapeTransport
 /// What the gateway does, from its configuration.
 struct GatewaySettings: Sendable {
     var source: SourceName
-    var provider: SyntheticProvider.Settings
+    var synthetic: SyntheticProvider.Settings
+    /// Nil: the source is the synthetic market.
+    var delivery: Delivery?
     var packetsPerSecond: Int
     var streamBytesMax: Int64
     /// Nothing younger is purged.
@@ -25,7 +28,11 @@ struct GatewaySettings: Sendable {
     /// How long taken ticks may take to get onto the tape when the service stops.
     var drainNanoseconds: Int64 = 7_000_000_000
 
-    static let keys: [ConfigurationKey] =
+    static func keys(_ providers: [ProviderKind]) -> [ConfigurationKey] {
+        keys + providers.flatMap(\.keys)
+    }
+
+    private static let keys: [ConfigurationKey] =
         ConfigurationKey.tape + ConfigurationKey.membership
         + ConfigurationKey.operations(port: 8_500) + ConfigurationKey.logging
         + [
@@ -34,8 +41,8 @@ struct GatewaySettings: Sendable {
                 default: "synthetic", group: "Gateway",
                 "Name of the source: the last token of its subjects on the tape."),
             ConfigurationKey(
-                "GATEWAY_PROVIDER", .choice(["synthetic"]), default: "synthetic",
-                group: "Gateway", "Where the ticks come from."),
+                "GATEWAY_PROVIDER", .list, default: "synthetic", group: "Gateway",
+                "Where the ticks come from: synthetic, or providers in order of priority."),
             ConfigurationKey(
                 "GATEWAY_PACKETS_PER_SECOND", .integer(1...1_000_000), default: "400",
                 group: "Gateway",
@@ -110,15 +117,28 @@ struct GatewaySettings: Sendable {
     static let spanNanosecondsMax: Int64 = 50 * 365 * 86_400 * 1_000_000_000
 
     /// One per thing that may be wrong, so that all of it is told at once.
-    static let rules: [ConfigurationRule] = [
+    static func rules(_ providers: [ProviderKind]) -> [ConfigurationRule] {
+        rules + [.of { _ = try named($0, providers) }]
+            + providers.flatMap { GatewayProviders.rules(of: $0) }
+    }
+
+    private static let rules: [ConfigurationRule] = [
         .of { _ = try source($0) }, .of { _ = try symbols($0) }, .of { _ = try pace($0) },
         .of { _ = try missed($0) }, .of { _ = try ahead($0) },
     ]
 
-    init(_ configuration: Configuration) throws(SettingsError) {
+    init(
+        _ configuration: Configuration,
+        providers kinds: [ProviderKind] = GatewayProviders.ofThisProgram,
+        instruments: [Instrument]? = nil
+    ) throws(SettingsError) {
         source = try Self.source(configuration)
+        let providers = try Self.named(configuration, kinds)
+        if !providers.isEmpty {
+            delivery = Delivery(kinds: providers, book: InstrumentBook(instruments ?? []))
+        }
         let total = configuration.integer("SYNTHETIC_TICKS")
-        provider = SyntheticProvider.Settings(
+        synthetic = SyntheticProvider.Settings(
             market: SyntheticMarket.Settings(
                 seed: UInt64(configuration.integer("SYNTHETIC_SEED")),
                 symbols: try Self.symbols(configuration),
@@ -150,6 +170,35 @@ struct GatewaySettings: Sendable {
             throw SettingsError("GATEWAY_SOURCE: \(name) has other characters than a-z 0-9 -")
         }
         return source
+    }
+
+    /// None: the synthetic market.
+    private static func named(
+        _ configuration: Configuration, _ kinds: [ProviderKind]
+    ) throws(SettingsError) -> [ProviderKind] {
+        let names = configuration.list("GATEWAY_PROVIDER")
+        if names == ["synthetic"] { return [] }
+        let known = ["synthetic"] + kinds.map(\.name)
+        var found: [ProviderKind] = []
+        for name in names {
+            if name == "synthetic" {
+                throw SettingsError("GATEWAY_PROVIDER: synthetic stands alone")
+            }
+            guard let kind = kinds.first(where: { $0.name == name }) else {
+                throw SettingsError(
+                    "GATEWAY_PROVIDER: \(name) is none of \(known.joined(separator: ", "))")
+            }
+            if found.contains(where: { $0.name == name }) {
+                throw SettingsError("GATEWAY_PROVIDER: \(name) is there twice")
+            }
+            found.append(kind)
+        }
+        guard (1...ProviderLimits.providersMax).contains(found.count) else {
+            throw SettingsError(
+                "GATEWAY_PROVIDER: 1 to \(ProviderLimits.providersMax) providers are needed, of "
+                    + known.joined(separator: ", "))
+        }
+        return found
     }
 
     private static func pace(

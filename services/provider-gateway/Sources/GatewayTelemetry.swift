@@ -10,8 +10,9 @@ struct GatewayMetrics {
     let blocked: Counter
     let future: Counter
     private let watermark: Gauge
-    let leftOutTrades: Counter
-    let leftOutQuotes: Counter
+    let refused: Counter
+    /// By the raw kind.
+    private let leftOut: [Counter]
     private let takeOverGaps: Counter
     private let droppedGaps: Counter
     private let ageAtAcknowledgement: Histogram
@@ -31,8 +32,10 @@ struct GatewayMetrics {
                 "mds_gateway_left_out_ticks_total", "Ticks that a policy left out.",
                 labels: labels + [("kind", kind)])
         }
-        leftOutTrades = leftOut("trade")
-        leftOutQuotes = leftOut("quote")
+        self.leftOut = Self.kinds.map(leftOut)
+        refused = metrics.counter(
+            "mds_gateway_refused_records_total",
+            "Records that no packet takes: a text of them is too long.", labels: labels)
         func gaps(_ reason: String) -> Counter {
             metrics.counter(
                 "mds_gateway_gap_records_total", "Gap records that were written.",
@@ -58,6 +61,14 @@ struct GatewayMetrics {
 }
 
 extension GatewayMetrics {
+    /// In the order of `DataKind`.
+    private static let kinds = [
+        "any", "trade", "quote", "depth", "provider_bar", "option", "news", "fundamental",
+        "indicator",
+    ]
+
+    func leftOut(_ kind: DataKind) -> Counter { leftOut[Int(kind.rawValue)] }
+
     func wrote(_ gap: GapBook.Gap) {
         if gap.reason == .dropped { droppedGaps.add() } else { takeOverGaps.add() }
     }
@@ -112,6 +123,17 @@ struct GatewayStandsBy: TelemetryEvent {
 
     var level: LogLevel { .info }
     var message: String { "standing by until the source is this gateway's own" }
+    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
+}
+
+/// A provider said something that is too long for the tape.
+struct RecordRefused: TelemetryEvent {
+    static let name = "gateway.record_refused"
+    let source: SourceName
+    let reason: String
+
+    var level: LogLevel { .warning }
+    var message: String { "a record is not put on the tape: \(reason)" }
     var fields: [(String, LogValue)] { [("source", .text(source.text))] }
 }
 

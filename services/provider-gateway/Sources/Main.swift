@@ -1,6 +1,7 @@
 import LiveFanOut
 import Membership
 import MembershipTransport
+import ProviderKit
 import ServiceRuntime
 import TapeKeeping
 import TapeProtocol
@@ -13,18 +14,23 @@ struct Main {
         ServiceApplication.run(description, run)
     }
 
-    static let description = ServiceDescription(
-        name: "provider-gateway", version: ProductVersion.text,
-        summary: "Takes ticks from a provider and puts them on the tape.",
-        keys: GatewaySettings.keys, rules: GatewaySettings.rules + [.tape, .member],
-        examples: [
-            ServiceDescription.Example(
-                "provider-gateway --synthetic-rate 5000",
-                "5,000 made-up ticks per second onto the tape at NATS_URL."),
-            ServiceDescription.Example(
-                "provider-gateway --config default.env --check-config",
-                "Only says whether the settings are right."),
-        ])
+    static let description = description(of: GatewayProviders.ofThisProgram)
+
+    static func description(of providers: [ProviderKind]) -> ServiceDescription {
+        ServiceDescription(
+            name: "provider-gateway", version: ProductVersion.text,
+            summary: "Takes ticks from a provider and puts them on the tape.",
+            keys: GatewaySettings.keys(providers),
+            rules: GatewaySettings.rules(providers) + [.tape, .member],
+            examples: [
+                ServiceDescription.Example(
+                    "provider-gateway --synthetic-rate 5000",
+                    "5,000 made-up ticks per second onto the tape at NATS_URL."),
+                ServiceDescription.Example(
+                    "provider-gateway --config default.env --check-config",
+                    "Only says whether the settings are right."),
+            ])
+    }
 
     static func run(_ context: ServiceContext) throws -> ExitCode {
         let settings = try GatewaySettings(context.configuration)

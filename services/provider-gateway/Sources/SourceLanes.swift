@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import ProviderKit
 import TapeCodec
 import TapeProtocol
 import TapeTransport
@@ -7,29 +8,46 @@ import TapeTransport
 /// Lays out the subjects of one source: a lane per partition that has symbols, and one per stream
 /// for watermarks. Finds out where the source left off.
 struct SourceLanes {
-    /// Per symbol: its lane and its number there; filled by `resume`.
-    private(set) var places: [(lane: Int, symbol: UInt32)] = []
+    /// Where a symbol's ticks go.
+    struct Place {
+        var lane: Int
+        /// Its number in the lane.
+        var symbol: UInt32
+        /// Its definition says since when it is fed.
+        var isSubscribed = false
+    }
+
+    /// Per symbol; filled by `resume`, and by `add`.
+    var places: [Place] = []
     private(set) var tickLanes: [Int] = []
     /// Per stream: the lane of its watermarks, and the tick lanes that they speak for.
     private(set) var watermarkLanes: [(lane: Int, tickLanes: [Int])] = []
 
-    private let settings: GatewaySettings
-    private let names: TapeNames
-    private let publisher: TapePublisher
-    private var laneOf: [Partition: Int] = [:]
+    let settings: GatewaySettings
+    let names: TapeNames
+    let publisher: TapePublisher
+    var laneOf: [Partition: Int] = [:]
 
     init(_ settings: GatewaySettings, names: TapeNames, publisher: TapePublisher) {
         self.settings = settings
         self.names = names
         self.publisher = publisher
-        let symbols = settings.provider.market.symbols
-        for partition in Set(symbols.map { names.partition(of: $0) }).sorted() {
+        for partition in Self.partitions(settings, names) {
             laneOf[partition] = addTickLane(partition)
         }
         for stream in 0..<TapeNames.tickStreams { addWatermarkLane(stream) }
     }
 
+    /// Those that the source can have ticks in: providers may be given other symbols at any time.
+    private static func partitions(_ settings: GatewaySettings, _ names: TapeNames) -> [Partition] {
+        guard settings.delivery == nil else { return (0..<names.partitions).map { Partition($0) } }
+        return Set(settings.synthetic.market.symbols.map { names.partition(of: $0) }).sorted()
+    }
+
     var all: [Int] { tickLanes + watermarkLanes.map(\.lane) }
+
+    /// Of what concerns no symbol.
+    var placeOfNone: Place { Place(lane: tickLanes[0], symbol: TickHeader.noSymbol) }
 
     // MARK: what is remembered of them
 
@@ -123,10 +141,23 @@ struct SourceLanes {
 
     // MARK: where the source left off
 
-    /// The provider that goes on behind what stands, and what is missing in between.
+    /// What goes on behind what stands, and what is missing in between.
     struct Resumption {
-        var provider: SyntheticProvider
+        var supply: TickSupply
         var gaps: GapBook
+        /// It cannot wait for the tape.
+        var isUrgent: Bool
+    }
+
+    /// Makes what goes on behind what stands on the tape. Blocks while it reads. To be called when
+    /// the epochs are open: until then a predecessor may still add ticks.
+    mutating func resume(
+        client: TapeClient, now: Timestamp, context: ProviderKind.Context
+    ) throws -> Resumption {
+        if let delivery = settings.delivery {
+            return try resume(delivery, client: client, context: context)
+        }
+        return try resumeMarket(client: client, now: now)
     }
 
     /// What stands of one partition.
@@ -142,10 +173,11 @@ struct SourceLanes {
         }
     }
 
-    /// Makes the provider that goes on behind what stands on the tape. Blocks while it reads. To
-    /// be called when the epochs are open: until then a predecessor may still add ticks.
-    mutating func resume(client: TapeClient, now: Timestamp) throws -> Resumption {
-        let market = SyntheticMarket(settings.provider.market)
+    /// Makes the market that goes on behind what stands.
+    private mutating func resumeMarket(
+        client: TapeClient, now: Timestamp
+    ) throws -> Resumption {
+        let market = SyntheticMarket(settings.synthetic.market)
         var left: [Partition: Left] = [:]
         var lost: Set<Partition> = []
         var standing = SyntheticProvider.Standing()
@@ -179,12 +211,14 @@ struct SourceLanes {
                 left[partition]?.reached(last.header.watermark)
             }
         }
-        let symbols = settings.provider.market.symbols
+        let symbols = settings.synthetic.market.symbols
         standing.marks = symbols.map { left[names.partition(of: $0)]?.mark }
         standing.isLost = symbols.map { lost.contains(names.partition(of: $0)) }
-        let provider = SyntheticProvider(settings.provider, behind: standing, now: now)
+        let provider = SyntheticProvider(settings.synthetic, behind: standing, now: now)
         register(since: provider.origin)
-        return Resumption(provider: provider, gaps: gaps(left, provider))
+        return Resumption(
+            supply: TickSupply(provider), gaps: gaps(left, provider),
+            isUrgent: settings.synthetic.pace == .realtime)
     }
 
     /// What a predecessor did not deliver, and this provider does not either: behind what stands
@@ -193,7 +227,7 @@ struct SourceLanes {
     /// its own last tick.
     private func gaps(_ left: [Partition: Left], _ provider: SyntheticProvider) -> GapBook {
         var book = GapBook(laneOf: places.map(\.lane), laneCount: tickLanes.count)
-        for (number, symbol) in settings.provider.market.symbols.enumerated() {
+        for (number, symbol) in settings.synthetic.market.symbols.enumerated() {
             guard let left = left[names.partition(of: symbol)], left.watermark.isDefined else {
                 continue
             }
@@ -208,11 +242,14 @@ struct SourceLanes {
     }
 
     private mutating func register(since origin: Timestamp) {
-        for symbol in settings.provider.market.symbols {
+        for symbol in settings.synthetic.market.symbols {
             guard let lane = laneOf[names.partition(of: symbol)] else { continue }
             let definition = SymbolDefinition(
                 symbol: symbol, provider: "synthetic", since: origin)
-            places.append((lane, publisher.register(definition, lane: lane)))
+            places.append(
+                Place(
+                    lane: lane, symbol: publisher.register(definition, lane: lane),
+                    isSubscribed: true))
         }
     }
 }

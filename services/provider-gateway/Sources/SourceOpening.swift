@@ -1,6 +1,7 @@
 import LiveFanOut
 import Membership
 import Primitives
+import ProviderKit
 import ServiceRuntime
 import TapeProtocol
 import TapeTransport
@@ -91,7 +92,7 @@ struct SourceOpening {
         guard hasReplayed(), let resumption = resumed() else { return nil }
         parts.context.readiness.set(ReadinessPart.tape, nil)
         parts.context.telemetry.emit(
-            GatewayStarted(source: parts.settings.source, nextTick: resumption.provider.next))
+            GatewayStarted(source: parts.settings.source, nextTick: resumption.supply.next))
         return OpenedSource(
             mailbox: mailbox, publisher: publisher, lanes: lanes, resumption: resumption,
             recorder: recorder, traffic: traffic)
@@ -162,7 +163,11 @@ struct SourceOpening {
         let now = clock.monotonic().nanoseconds
         guard now >= retryAt else { return nil }
         do {
-            return try lanes.resume(client: parts.client, now: clock.now())
+            return try lanes.resume(
+                client: parts.client, now: clock.now(),
+                context: ProviderKind.Context(
+                    configuration: parts.context.configuration,
+                    telemetry: parts.context.telemetry))
         } catch {
             notRead(error, now)
             return nil

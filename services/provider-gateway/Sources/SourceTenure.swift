@@ -28,11 +28,12 @@ enum TenureEnd {
 /// When a lane is full the provider has to wait. One that cannot wait goes on into the spool, if
 /// there is one, until the tape takes everything again.
 final class SourceTenure {
-    /// Ticks taken in one turn: bounds how long acknowledgements wait.
-    private static let ticksPerTurn = 1_024
     private static let eventsPerTurn = 256
     /// The longest wait, so that orders, shutdown and time-outs are never late.
     private static let waitMax = Duration.milliseconds(20)
+    /// While ticks may come at any moment and nothing wakes the thread: what it adds to a tick's
+    /// way at most, as long as no acknowledgement wakes it before.
+    private static let awaitedMax = Duration.milliseconds(1)
     private static let drainWaitMax = Duration.milliseconds(5)
     /// How often progress is put where other threads can see it.
     private static let reportNanoseconds: Int64 = 100_000_000
@@ -48,15 +49,15 @@ final class SourceTenure {
     /// How long the last record may take at the end.
     private static let recordTimeout = Duration.seconds(2)
 
-    private let parts: GatewayParts
-    private let clock = SystemClock()
-    private var time: SourceTime
+    let parts: GatewayParts
+    let clock = SystemClock()
+    var time: SourceTime
     private let mailbox: TapeMailbox
-    private let publisher: TapePublisher
+    let publisher: TapePublisher
     private let watermarks: IdleWatermarks
-    private let lanes: SourceLanes
-    private var provider: SyntheticProvider
-    private var gaps: GapBook
+    var lanes: SourceLanes
+    var supply: TickSupply
+    var gaps: GapBook
     private var budget: PacketBudget
     private var firstLane = 0
     private var reportedAt = Int64.min
@@ -64,9 +65,9 @@ final class SourceTenure {
     /// Of a provider that cannot wait.
     private let traffic: SpoolTraffic?
     private var spooledAt = Int64.min
-    private var backpressure: BackpressureMachine
+    var backpressure: BackpressureMachine
     /// There is no room, and the policy is to end.
-    private var hasFailed = false
+    var hasFailed = false
     private var recorded: [SourceRecord.Lane: SourceRecord.Head] = [:]
     private var recordedAt = Int64.min
     private var events: [TapeEvent] = []
@@ -80,13 +81,13 @@ final class SourceTenure {
         mailbox = source.mailbox
         publisher = source.publisher
         lanes = source.lanes
-        provider = source.resumption.provider
+        supply = source.resumption.supply
         gaps = source.resumption.gaps
         watermarks = IdleWatermarks(source.lanes)
         recorder = source.recorder
         backpressure = BackpressureMachine(
             parts.settings.policies, symbols: source.lanes.places.count)
-        traffic = parts.settings.provider.pace == .realtime ? source.traffic : nil
+        traffic = source.resumption.isUrgent ? source.traffic : nil
     }
 
     // MARK: the loop
@@ -94,6 +95,7 @@ final class SourceTenure {
     /// Until the source is no longer this gateway's own.
     func run() -> TenureEnd {
         let end = work()
+        supply.stop(within: Delivery.stopTimeout)
         recorder.stop(within: Self.recordTimeout)
         guard let traffic else { return end }
         // Also what an end without order cuts short: who owns the spool then decides about it.
@@ -153,100 +155,17 @@ final class SourceTenure {
     /// How long nothing is to be done unless an event comes.
     private func wait(blocked: Bool) -> Duration {
         if blocked { return Self.waitMax }
-        guard let due = provider.nextDue else { return Self.waitMax }
+        guard let due = supply.nextDue else {
+            return supply.isAwaited ? Self.awaitedMax : Self.waitMax
+        }
         let nanoseconds = due.nanoseconds(since: time.now())
         // Ticks that are due within a millisecond are taken together.
         return min(Self.waitMax, .nanoseconds(max(1_000_000, nanoseconds)))
     }
 
-    /// Takes what is due; true when a full lane holds the provider up.
-    private func takeTicks() -> Bool {
-        let now = time.now()
-        for _ in 0..<Self.ticksPerTurn {
-            guard let symbol = provider.dueSymbol(now: now) else { return false }
-            switch choose(symbol) {
-            case .take: take(symbol, now)
-            case .leaveOut: leaveOut(symbol, now)
-            case .wait:
-                parts.metrics.blocked.add()
-                return true
-            }
-        }
-        return false
-    }
-
-    private enum Choice {
-        case take
-        case leaveOut
-        case wait
-    }
-
-    private func choose(_ symbol: Int) -> Choice {
-        if backpressure.isPressed {
-            let action = backpressure.action(
-                isTrade: provider.nextIsTrade, symbol: symbol, time: provider.nextTime)
-            switch action {
-            case .take: break
-            case .leaveOut: return .leaveOut
-            case .end:
-                hasFailed = true
-                return .wait
-            }
-        }
-        let lane = lanes.places[symbol].lane
-        guard publisher.isFull(lane: lane), !makeRoom(lane: lane) else { return .take }
-        return withoutRoom(symbol)
-    }
-
-    /// Neither the tape nor the spool takes the tick that is due.
-    private func withoutRoom(_ symbol: Int) -> Choice {
-        let isNews = !backpressure.causes.contains(.noRoom)
-        changed(backpressure.set(.noRoom, true))
-        let isTrade = provider.nextIsTrade
-        if backpressure.waits(isTrade: isTrade) { return .wait }
-        guard isNews else { return .leaveOut }
-        let action = backpressure.action(
-            isTrade: isTrade, symbol: symbol, time: provider.nextTime)
-        hasFailed = hasFailed || action == .end
-        return action == .end ? .wait : .leaveOut
-    }
-
-    private func take(_ symbol: Int, _ now: Timestamp) {
-        let place = lanes.places[symbol]
-        guard let tick = provider.take(received: now) else { return }
-        if time.refuses(tick.header) { return refuse(tick, symbol, now) }
-        switch tick {
-        case .trade(var trade):
-            trade.header.symbol = place.symbol
-            append(publisher.append(trade, lane: place.lane))
-        case .quote(var quote):
-            quote.header.symbol = place.symbol
-            append(publisher.append(quote, lane: place.lane))
-        }
-    }
-
-    /// It is for nobody who reads the tape: its time has not come, and nobody knows its right one.
-    private func refuse(_ tick: SyntheticMarket.Tick, _ symbol: Int, _ now: Timestamp) {
-        let lane = lanes.places[symbol].lane
-        parts.metrics.future.add()
-        parts.letters.refuse(
-            FutureLetters.Refused(
-                tick: tick, symbol: parts.settings.provider.market.symbols[symbol],
-                partition: publisher.partition(lane: lane), epoch: publisher.epoch(lane: lane),
-                noted: now, aheadNanoseconds: tick.header.eventTime.nanoseconds(since: now)))
-    }
-
-    private func leaveOut(_ symbol: Int, _ now: Timestamp) {
-        let (time, isTrade) = (provider.nextTime, provider.nextIsTrade)
-        guard provider.take(received: now) != nil else { return }
-        (isTrade ? parts.metrics.leftOutTrades : parts.metrics.leftOutQuotes).add()
-        gaps.leftOut(
-            symbol: symbol, isTrade: isTrade, time: time, now: clock.monotonic().nanoseconds)
-    }
-
     // MARK: backpressure
 
-    private func changed(_ causes: BackpressureMachine.Causes?) {
+    func changed(_ causes: BackpressureMachine.Causes?) {
         guard let causes else { return }
         parts.context.telemetry.emit(
             BackpressureChanged(
@@ -283,7 +202,7 @@ final class SourceTenure {
     }
 
     private func record(_ gap: GapBook.Gap) -> GapRecord {
-        let passed = provider.lastPassed
+        let passed = supply.lastPassed
         return GapRecord(
             header: TickHeader(
                 symbol: lanes.places[gap.symbol].symbol, providerTime: passed?.time ?? .undefined,
@@ -292,14 +211,14 @@ final class SourceTenure {
     }
 
     /// A provider that cannot wait goes into the spool.
-    private func makeRoom(lane: Int) -> Bool {
+    func makeRoom(lane: Int) -> Bool {
         guard let traffic else { return false }
         traffic.enter()
         return traffic.put(lane: lane, watermark: min(packetWatermark(), gaps.hold(lane: lane)))
     }
 
     /// No tick that comes behind the present packets is earlier, what is missing left aside.
-    private func packetWatermark() -> Timestamp { time.watermark(of: provider) }
+    private func packetWatermark() -> Timestamp { time.watermark(of: supply) }
 
     /// What the lanes hold goes into the spool, and what the tape takes comes out of it.
     private func spool(_ traffic: SpoolTraffic, isSteady: Bool) {
@@ -321,11 +240,6 @@ final class SourceTenure {
                 ?? false
         }
         if isStuck { traffic.enter() }
-    }
-
-    private func append(_ isIn: Bool) {
-        precondition(isIn, "a lane that was not full refused a tick")
-        parts.metrics.received.add()
     }
 
     /// Sends the packets that may leave, beginning with another lane each time, so that a spent
@@ -417,14 +331,14 @@ final class SourceTenure {
         // A reader that holds more than was given out: the tape was put back before this gateway
         // came, or behind its back.
         if let heard = parts.readers.news() {
-            provider.passOver(lanes.isBehind(heard))
+            supply.passOver(lanes.isBehind(heard))
             lanes.raise(to: heard)
         }
         if recordedAt == Int64.min || now >= recordedAt + Self.recordNanoseconds { record() }
         parts.context.readiness.set(ReadinessPart.tape, publisher.trouble)
         parts.report.update(
             GatewayReport.Progress(
-                role: .active, generated: provider.next, finished: provider.isFinished,
+                role: .active, generated: supply.next, finished: supply.isFinished,
                 opened: true,
                 waiting: lanes.tickLanes.reduce(0) { $0 + publisher.waitingTicks(lane: $1) },
                 partitions: lanes.tickLanes.map {

@@ -40,8 +40,8 @@ struct SourceTime {
     }
 
     /// No later tick is earlier, and no clock that is in doubt has moved it.
-    mutating func watermark(of provider: SyntheticProvider) -> Timestamp {
-        let present = provider.watermark(now: now())
+    mutating func watermark(of supply: TickSupply) -> Timestamp {
+        let present = supply.watermark(now: now())
         if isHeld { return min(present, standing) }
         standing = present
         return present
@@ -50,7 +50,8 @@ struct SourceTime {
     /// True: the tick is for no tape.
     mutating func refuses(_ header: TickHeader) -> Bool {
         let stamp = header.eventTime
-        clock.heard(stamp: stamp)
+        // What was fetched later says nothing about the present.
+        if !header.flags.contains(.backfilled) { clock.heard(stamp: stamp) }
         let wasQuiet = gate.refused == 0
         let isRefused = gate.refuses(
             stamp, now: clock.now, monotonic: system.monotonic().nanoseconds)

@@ -167,6 +167,21 @@ struct SyntheticMarket: Sendable {
     }
 }
 
+extension SyntheticMarket.Tick {
+    func stamped(aheadBy nanoseconds: Int64) -> Self {
+        switch self {
+        case .trade(var trade):
+            trade.header.providerTime = trade.header.providerTime
+                .advanced(byNanoseconds: nanoseconds)
+            return .trade(trade)
+        case .quote(var quote):
+            quote.header.providerTime = quote.header.providerTime
+                .advanced(byNanoseconds: nanoseconds)
+            return .quote(quote)
+        }
+    }
+}
+
 extension Int64 {
     fileprivate var centsAsPrice: Price { Price(raw: self * 10_000_000) }
 }

@@ -1,0 +1,168 @@
+public import MarketModel
+internal import Synchronization
+
+/// What can be traded, as a provider has to be asked for it.
+public struct Instrument: Hashable, Sendable {
+    /// Our name for it: the key of everything that is derived.
+    public var symbol: Symbol
+    public var contract: Contract
+    /// What is wanted of it.
+    public var feeds: Feeds
+    /// Who delivers it, by priority; empty: any provider of the source, in the source's order.
+    public var providers: [String]
+
+    public init(symbol: Symbol, contract: Contract, feeds: Feeds, providers: [String] = []) {
+        self.symbol = symbol
+        self.contract = contract
+        self.feeds = feeds
+        self.providers = providers
+    }
+}
+
+extension Instrument {
+    public enum Security: String, Sendable, CaseIterable {
+        case stock, option, future, futureOption = "future-option", forex, crypto, index, cfd, bond
+        case commodity
+    }
+
+    public enum Right: String, Sendable {
+        case call, put
+    }
+
+    /// Texts are printable ASCII, of at most `textBytesMax` bytes; empty: not given.
+    public struct Contract: Hashable, Sendable {
+        public static let textBytesMax = 64
+
+        public var security: Security
+        /// The provider's own name, where it is not our symbol.
+        public var providerSymbol = ""
+        public var exchange = ""
+        public var primaryExchange = ""
+        public var currency = ""
+        public var localSymbol = ""
+        public var tradingClass = ""
+        /// `yyyymmdd` or `yyyymm`.
+        public var expiry = ""
+        public var strike = Price.undefined
+        public var right: Right?
+        public var multiplier = ""
+        /// The provider's number of the contract; 0: none.
+        public var providerID: Int64 = 0
+
+        public init(_ security: Security) { self.security = security }
+    }
+
+    /// Kinds of data that a provider may be asked for.
+    public struct Feeds: OptionSet, Hashable, Sendable {
+        public let rawValue: UInt32
+        public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+        /// Best bid and offer, last trade and day's values; the provider may conflate them.
+        public static let level1 = Feeds(rawValue: 1 << 0)
+        /// Every trade that counts for the last price.
+        public static let trades = Feeds(rawValue: 1 << 1)
+        /// Every trade, those that are not reported in the last price included.
+        public static let allTrades = Feeds(rawValue: 1 << 2)
+        /// Every change of the best bid and offer.
+        public static let quotes = Feeds(rawValue: 1 << 3)
+        /// Every change of the middle.
+        public static let midpoints = Feeds(rawValue: 1 << 4)
+        /// The book of the contract's exchange.
+        public static let depth = Feeds(rawValue: 1 << 5)
+        /// The book over all exchanges.
+        public static let smartDepth = Feeds(rawValue: 1 << 6)
+        /// The provider's bars of five seconds.
+        public static let bars = Feeds(rawValue: 1 << 7)
+        /// Volatilities and greeks, of options.
+        public static let computations = Feeds(rawValue: 1 << 8)
+        public static let news = Feeds(rawValue: 1 << 9)
+        public static let fundamentals = Feeds(rawValue: 1 << 10)
+        /// Daily bars of the past, once per day: what breadth is warmed up with.
+        public static let dailyHistory = Feeds(rawValue: 1 << 11)
+    }
+}
+
+/// All instruments that a source ever had in this process, each with a number that stays.
+///
+/// Numbers are given in the order in which instruments were first named. What was left out of a
+/// later list keeps its number and is not `wanted`.
+public final class InstrumentBook: Sendable {
+    private struct Entries {
+        var instruments: [Instrument] = []
+        var isWanted: [Bool] = []
+        var numbers: [Symbol: UInt32] = [:]
+    }
+
+    public struct Change: Hashable, Sendable {
+        /// New, or asked for again, or with another contract or other feeds.
+        public var begun: [UInt32] = []
+        /// No longer wanted, or about to begin anew with another contract or other feeds.
+        public var ended: [UInt32] = []
+        /// Of which instruments there was no room for a number.
+        public var refused: [Symbol] = []
+
+        public var isEmpty: Bool { begun.isEmpty && ended.isEmpty && refused.isEmpty }
+    }
+
+    private let entries: Mutex<Entries>
+
+    public init(_ instruments: [Instrument] = []) {
+        entries = Mutex(Entries())
+        _ = follow(instruments)
+    }
+
+    /// Instruments with a number, wanted or not.
+    public var count: Int { entries.withLock { $0.instruments.count } }
+
+    public func instrument(_ number: UInt32) -> Instrument? {
+        entries.withLock { entries in
+            number < entries.instruments.count ? entries.instruments[Int(number)] : nil
+        }
+    }
+
+    public func number(of symbol: Symbol) -> UInt32? { entries.withLock { $0.numbers[symbol] } }
+
+    /// The numbers of those that are wanted, in order.
+    public var wanted: [UInt32] {
+        entries.withLock { entries in
+            entries.isWanted.indices.filter { entries.isWanted[$0] }.map { UInt32($0) }
+        }
+    }
+
+    /// Takes over a new list; says what is to be done about it. What stays is in neither part.
+    public func follow(_ instruments: [Instrument]) -> Change {
+        entries.withLock { entries in
+            var change = Change()
+            var isNamed = [Bool](repeating: false, count: entries.instruments.count)
+            for instrument in instruments {
+                guard let number = entries.numbers[instrument.symbol] else {
+                    guard entries.instruments.count < ProviderLimits.instrumentsMax else {
+                        change.refused.append(instrument.symbol)
+                        continue
+                    }
+                    let number = UInt32(entries.instruments.count)
+                    entries.numbers[instrument.symbol] = number
+                    entries.instruments.append(instrument)
+                    entries.isWanted.append(true)
+                    isNamed.append(true)
+                    change.begun.append(number)
+                    continue
+                }
+                let place = Int(number)
+                guard !isNamed[place] else { continue }
+                isNamed[place] = true
+                let isSame = entries.instruments[place] == instrument
+                if entries.isWanted[place], isSame { continue }
+                if entries.isWanted[place] { change.ended.append(number) }
+                entries.instruments[place] = instrument
+                entries.isWanted[place] = true
+                change.begun.append(number)
+            }
+            for place in entries.isWanted.indices where !isNamed[place] && entries.isWanted[place] {
+                entries.isWanted[place] = false
+                change.ended.append(UInt32(place))
+            }
+            return change
+        }
+    }
+}

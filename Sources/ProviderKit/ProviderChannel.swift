@@ -1,0 +1,110 @@
+public import Primitives
+internal import Synchronization
+
+/// What lies between a provider's thread and the thread that puts its records on the tape.
+///
+/// Bounded: a provider that is ahead waits, and so does whoever sends to it. Batches change hands,
+/// so a lock is taken per batch and not per tick. Any thread may send, one receives.
+public final class ProviderChannel: Sendable {
+    private struct State {
+        var records: [ProviderRecord] = []
+        var floor = Timestamp.undefined
+        var isClosed = false
+        var isFinished = false
+    }
+
+    /// Records that wait at once; a batch is let in as long as fewer wait.
+    public let recordsMax: Int
+    private let state: Mutex<State>
+    /// Looked at without the lock by a receiver that finds nothing most of the time.
+    private let waiting = Atomic(0)
+    private let stirred = Atomic(false)
+
+    public init(recordsMax: Int = ProviderLimits.channelRecordsMax) {
+        precondition(recordsMax > 0)
+        self.recordsMax = recordsMax
+        state = Mutex(State())
+    }
+
+    public enum Outcome: Sendable {
+        case sent
+        /// The batch is untouched: the receiver has to catch up first.
+        case full
+        /// Nobody receives any more.
+        case closed
+    }
+
+    // MARK: the provider's side
+
+    /// Hands the batch over; it comes back empty. `floor`: no later live record of this provider
+    /// has an event time below it; undefined: it says nothing new. Never blocks.
+    public func send(_ batch: inout [ProviderRecord], floor: Timestamp) -> Outcome {
+        let count = batch.count
+        let outcome = state.withLock { state -> Outcome in
+            guard !state.isClosed else { return .closed }
+            guard batch.isEmpty || state.records.count < recordsMax else { return .full }
+            if state.records.isEmpty {
+                swap(&state.records, &batch)
+            } else {
+                state.records.append(contentsOf: batch)
+            }
+            if floor.isDefined {
+                state.floor = state.floor.isDefined ? max(state.floor, floor) : floor
+            }
+            return .sent
+        }
+        guard case .sent = outcome else { return outcome }
+        batch.removeAll(keepingCapacity: true)
+        if count > 0 { waiting.add(count, ordering: .releasing) }
+        stirred.store(true, ordering: .releasing)
+        return .sent
+    }
+
+    /// Nothing more will come, and the provider has ended by itself: a recording is at its end.
+    public func finish() {
+        state.withLock { $0.isFinished = true }
+        stirred.store(true, ordering: .releasing)
+    }
+
+    /// Records that were sent and not received.
+    public var count: Int { waiting.load(ordering: .acquiring) }
+
+    /// A record or a floor has come since the last `receive`.
+    public var isStirred: Bool { stirred.load(ordering: .acquiring) }
+
+    /// All was received, and no more will come.
+    public var isFinished: Bool { state.withLock { $0.isFinished && $0.records.isEmpty } }
+
+    public var isClosed: Bool { state.withLock { $0.isClosed } }
+
+    // MARK: the one receiver
+
+    /// Takes all that waits: `records` has to be empty and is filled. The floor holds when they are
+    /// all taken; undefined: the provider has not said anything yet.
+    public func receive(into records: inout [ProviderRecord]) -> Timestamp {
+        precondition(records.isEmpty, "what was received before has not been taken yet")
+        stirred.store(false, ordering: .relaxed)
+        let floor = state.withLock { state in
+            swap(&state.records, &records)
+            return state.floor
+        }
+        if !records.isEmpty { waiting.subtract(records.count, ordering: .relaxed) }
+        return floor
+    }
+
+    /// Nothing more is let in; what was sent can still be received.
+    public func close() { state.withLock { $0.isClosed = true } }
+}
+
+/// What bounds providers, and what happens there.
+public enum ProviderLimits {
+    /// Records that wait for the tape: some seconds of a busy connection. Then the provider waits,
+    /// does not read its socket, and the other side's buffers fill.
+    public static let channelRecordsMax = 65_536
+    /// Instruments of one source; more are refused with the file that names them.
+    public static let instrumentsMax = 4_096
+    /// Providers of one source.
+    public static let providersMax = 8
+    /// Gaps that wait to be filled in; of more the oldest are left open, and said to be.
+    public static let gapsMax = 4_096
+}

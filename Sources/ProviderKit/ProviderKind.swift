@@ -1,0 +1,35 @@
+public import ServiceRuntime
+public import Telemetry
+
+/// A kind of provider that a gateway can be told to use, by its name in `GATEWAY_PROVIDER`.
+///
+/// Whoever has a provider of his own adds its kind to the list that `provider-gateway` is built
+/// with; its settings then stand beside all others, are checked with them, and show in `--help`.
+public struct ProviderKind: Sendable {
+    public struct Context: Sendable {
+        public var configuration: Configuration
+        public var telemetry: TelemetryHub
+
+        public init(configuration: Configuration, telemetry: TelemetryHub) {
+            self.configuration = configuration
+            self.telemetry = telemetry
+        }
+    }
+
+    public var name: String
+    public var keys: [ConfigurationKey]
+    /// Of its own keys; only asked when the provider is named.
+    public var rules: [ConfigurationRule]
+    /// Connects to nothing yet.
+    public var make: @Sendable (Context) throws -> any ProviderSource
+
+    public init(
+        name: String, keys: [ConfigurationKey] = [], rules: [ConfigurationRule] = [],
+        make: @escaping @Sendable (Context) throws -> any ProviderSource
+    ) {
+        self.name = name
+        self.keys = keys
+        self.rules = rules
+        self.make = make
+    }
+}

@@ -1,0 +1,74 @@
+public import MarketModel
+public import Primitives
+
+/// Somebody who delivers market data: on threads of its own, into a channel.
+///
+/// It says everything in the channel, in order: ticks, subscriptions that begin and end, outages as
+/// open gap records, and what fills them later. It never gives up by itself: what can be tried
+/// again is tried again for ever, and what cannot is told per instrument.
+public protocol ProviderSource: AnyObject, Sendable {
+    /// As in the registry and in the definitions of symbols on the tape.
+    var name: String { get }
+
+    /// It cannot wait: what the tape does not take in time is lost.
+    var isUrgent: Bool { get }
+
+    /// Begins to deliver and returns at once. Called once.
+    func start(_ order: ProviderOrder, into channel: ProviderChannel) throws
+
+    /// From now on these instruments are wanted of it, or not; what is in neither list stays as it
+    /// is. Never blocks.
+    func follow(begun: [UInt32], ended: [UInt32])
+
+    /// Ends subscriptions and connections. False: not in time, and what is left ends with the
+    /// process.
+    func stop(within timeout: Duration) -> Bool
+
+    /// What it does at the moment, as members of an object in `/status`. Any thread may ask.
+    func write(into json: inout JSONWriter)
+}
+
+/// What a provider is to deliver.
+public struct ProviderOrder: Sendable {
+    public var source: SourceName
+    public var book: InstrumentBook
+    /// Those that it feeds from the start.
+    public var instruments: [UInt32]
+    /// Per instrument of the book: no tick of it is missing on the tape before this time, as far as
+    /// anybody knows. What came after it and before the first tick is a gap, which the provider
+    /// puts on record. Undefined, or none: nothing of it was ever there.
+    public var reached: [Timestamp]
+    /// What is missing from before, and may be filled in.
+    public var gaps: [OpenGap]
+
+    public init(
+        source: SourceName, book: InstrumentBook, instruments: [UInt32], reached: [Timestamp] = [],
+        gaps: [OpenGap] = []
+    ) {
+        self.source = source
+        self.book = book
+        self.instruments = instruments
+        self.reached = reached
+        self.gaps = gaps
+    }
+}
+
+/// Data that are missing, on record as such, and not filled in.
+public struct OpenGap: Hashable, Sendable {
+    public var instrument: UInt32
+    public var kind: DataKind
+    /// [from, to); `to` is undefined while it lasts.
+    public var from: Timestamp
+    public var to: Timestamp
+    public var reason: GapReason
+
+    public init(
+        instrument: UInt32, kind: DataKind, from: Timestamp, to: Timestamp, reason: GapReason
+    ) {
+        self.instrument = instrument
+        self.kind = kind
+        self.from = from
+        self.to = to
+        self.reason = reason
+    }
+}

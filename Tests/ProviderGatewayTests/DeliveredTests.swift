@@ -1,0 +1,225 @@
+import MarketModel
+import Primitives
+import ProviderKit
+import ServiceRuntime
+import ServiceTestSupport
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import TestSupport
+import Testing
+
+@testable import ProviderGateway
+
+@Suite("Ticks that providers deliver")
+struct DeliveredTests {
+    private static let shared = Result { try NatsServer() }
+
+    private func tape(_ namespace: String) throws -> TestTape {
+        try TestTape(Self.shared.get(), namespace: namespace)
+    }
+
+    private func instruments(_ names: String...) throws -> [Instrument] {
+        try names.map {
+            Instrument(
+                symbol: try #require(Symbol($0)), contract: Instrument.Contract(.stock),
+                feeds: .trades)
+        }
+    }
+
+    private func gateway(
+        _ tape: TestTape, _ log: ScriptedProvider.Log, _ instruments: [Instrument],
+        _ environment: [String: String] = [:]
+    ) throws -> TestGateway {
+        try TestGateway(
+            tape,
+            environment.merging(["GATEWAY_PROVIDER": "scripted", "GATEWAY_SOURCE": "feed"]) { $1 },
+            providers: [ScriptedProvider.kind("scripted", log)], instruments: instruments)
+    }
+
+    private let start = SystemClock().now()
+
+    private func at(_ milliseconds: Int64) -> Timestamp {
+        start.advanced(byNanoseconds: milliseconds * 1_000_000 - 60_000_000_000)
+    }
+
+    private func header(_ symbol: UInt32, _ milliseconds: Int64, id: UInt64 = 0) -> TickHeader {
+        TickHeader(
+            symbol: symbol, providerTime: at(milliseconds), receiveTime: at(milliseconds),
+            providerID: id)
+    }
+
+    private func trade(_ symbol: UInt32, _ milliseconds: Int64, id: UInt64) -> ProviderRecord {
+        .trade(
+            Trade(
+                header: header(symbol, milliseconds, id: id), price: Price(raw: 1_000_000_000),
+                size: Quantity(raw: 100_000_000)))
+    }
+
+    private func subscription(
+        _ symbol: UInt32, _ milliseconds: Int64, _ action: SubscriptionAction = .start
+    ) -> ProviderRecord {
+        .subscription(
+            SubscriptionRecord(
+                header: header(symbol, milliseconds), action: action, kind: .trade, mode: .live,
+                provider: "scripted"))
+    }
+
+    private func send(
+        _ records: [ProviderRecord], floor milliseconds: Int64, _ channel: ProviderChannel
+    ) {
+        var batch = records
+        guard case .sent = channel.send(&batch, floor: at(milliseconds)) else {
+            Issue.record("the channel takes nothing")
+            return
+        }
+    }
+
+    private struct Found {
+        var trades: [(symbol: String, id: UInt64, since: Timestamp)] = []
+        var gaps: [(symbol: String, gap: GapRecord)] = []
+        var subscriptions: [String] = []
+        var bulletins = 0
+        var bars = 0
+        var watermark = Timestamp(nanoseconds: Int64.min)
+    }
+
+    /// Everything of the source on the tape, partition by partition.
+    private func found(_ tape: TestTape) throws -> Found {
+        let source = try #require(SourceName("feed"))
+        var found = Found()
+        for number in 0..<tape.names.partitions {
+            let partition = Partition(number)
+            for packet in try tape.tickPackets(partition)
+            where packet.subject == tape.names.ticks(partition, source) {
+                found.watermark = max(found.watermark, packet.header.watermark)
+                packet.payload.withRawSpan { read($0, into: &found) }
+            }
+        }
+        return found
+    }
+
+    private func read(_ packet: borrowing RawSpan, into found: inout Found) {
+        var names: [UInt32: SymbolDefinition] = [:]
+        var cursor = RecordCursor()
+        while let record = cursor.next(in: packet) {
+            switch record {
+            case .trade(let trade):
+                let definition = names[trade.header.symbol]
+                found.trades.append(
+                    (
+                        definition?.symbol.text ?? "?", trade.header.providerID,
+                        definition?.since ?? .undefined
+                    ))
+            case .other(let message):
+                if let (index, definition) = message.symbolDefinition(in: packet) {
+                    names[index] = definition
+                } else if let gap = message.gapRecord(in: packet) {
+                    found.gaps.append((names[gap.header.symbol]?.symbol.text ?? "", gap))
+                } else if let record = message.subscriptionRecord(in: packet) {
+                    found.subscriptions.append(names[record.header.symbol]?.symbol.text ?? "?")
+                } else if message.newsBulletin(in: packet) != nil {
+                    found.bulletins += 1
+                } else if message.providerBar(in: packet) != nil {
+                    found.bars += 1
+                }
+            case .quote, .bar: continue
+            case .malformed: Issue.record("malformed")
+            }
+        }
+    }
+
+    @Test("every kind of record goes onto the tape once, in order, under its symbol")
+    func kinds() throws {
+        let tape = try tape("del1")
+        let log = ScriptedProvider.Log()
+        let gateway = try gateway(tape, log, try instruments("AAPL", "SPY"))
+        let running = try gateway.start()
+        #expect(eventually { log.starts.count == 1 })
+        let began = try #require(log.starts.first)
+        #expect(began.order.instruments == [0, 1] && began.order.source.text == "feed")
+        #expect(began.order.reached.allSatisfy { !$0.isDefined })
+        let bar = ProviderBar(
+            header: header(1, 30), openTime: at(0), closeTime: at(30), kind: .trades)
+        send(
+            [
+                subscription(0, 5), trade(0, 10, id: 1), subscription(1, 12), .bar(bar),
+                trade(1, 20, id: 2), trade(0, 25, id: 3),
+                .feed(FeedState(instrument: 0, state: .live, time: at(5))),
+                .bulletin(
+                    NewsBulletin(
+                        header: header(TickHeader.noSymbol, 26), kind: .regular, text: "all well")),
+                .gap(
+                    GapRecord(
+                        header: header(1, 28), from: at(21), to: at(27), kind: .any,
+                        reason: .disconnected, state: .open)),
+            ], floor: 30, began.channel)
+        #expect(try eventually { try found(tape).trades.count == 3 })
+        #expect(try eventually { try found(tape).gaps.count == 1 })
+        let all = try found(tape)
+        #expect(Set(all.trades.map { "\($0.symbol) \($0.id)" }) == ["AAPL 1", "AAPL 3", "SPY 2"])
+        // Who feeds it, and since when, is said with its first tick.
+        #expect(all.trades.allSatisfy { $0.since == ($0.symbol == "AAPL" ? at(5) : at(12)) })
+        #expect(all.subscriptions.sorted() == ["AAPL", "SPY"])
+        #expect(all.gaps.map(\.symbol) == ["SPY"] && all.gaps[0].gap.from == at(21))
+        #expect(all.bulletins == 1 && all.bars == 1)
+        #expect(try running.stop() == .success)
+        #expect(log.stops == 1)
+    }
+
+    @Test("the watermark follows what providers promise, and not before they do")
+    func watermarks() throws {
+        let tape = try tape("del2")
+        let log = ScriptedProvider.Log()
+        let gateway = try gateway(tape, log, try instruments("AAPL"))
+        let running = try gateway.start()
+        #expect(eventually { log.starts.count == 1 })
+        let channel = try #require(log.starts.first).channel
+        let source = try #require(SourceName("feed"))
+        var batch = [trade(0, 10, id: 1)]
+        _ = channel.send(&batch, floor: .undefined)
+        #expect(try eventually { try found(tape).trades.count == 1 })
+        #expect(try found(tape).watermark.nanoseconds == Int64.min)
+        send([trade(0, 20, id: 2)], floor: 15, channel)
+        #expect(try eventually { try TapeAudit.watermark(tape, source) == at(15) })
+        send([], floor: 40, channel)
+        #expect(try eventually { try TapeAudit.watermark(tape, source) == at(40) })
+        #expect(try running.stop() == .success)
+    }
+
+    @Test("a successor's providers are told how far the tape is, and instruments may come later")
+    func successor() throws {
+        let tape = try tape("del3")
+        let log = ScriptedProvider.Log()
+        let first = try gateway(tape, log, try instruments("AAPL"))
+        let running = try first.start()
+        #expect(eventually { log.starts.count == 1 })
+        send([trade(0, 10, id: 1)], floor: 17, try #require(log.starts.first).channel)
+        #expect(try eventually { try found(tape).watermark == at(17) })
+        #expect(try running.stop() == .success)
+
+        let second = try gateway(tape, log, try instruments("AAPL"))
+        let other = try second.start()
+        #expect(eventually { log.starts.count == 2 })
+        let began = try #require(log.starts.last)
+        #expect(began.order.reached == [at(17)])
+        let change = began.order.book.follow(try instruments("AAPL", "MSFT"))
+        #expect(change.begun == [1])
+        send([subscription(1, 50), trade(1, 60, id: 2)], floor: 60, began.channel)
+        #expect(try eventually { try found(tape).trades.count == 2 })
+        #expect(try found(tape).trades.map(\.symbol).sorted() == ["AAPL", "MSFT"])
+        #expect(try other.stop() == .success)
+    }
+
+    @Test("providers that are not known, twice there, or beside the synthetic market are refused")
+    func names() throws {
+        let kind = ScriptedProvider.kind("scripted", ScriptedProvider.Log())
+        let wrong = ["scripted,scripted", "synthetic,scripted", "other", "scripted,other"]
+        for names in wrong {
+            let problems = TestService.problems(
+                Main.description(of: [kind]), ["GATEWAY_PROVIDER": names])
+            #expect(problems.count == 1, "\(names): \(problems)")
+            #expect(problems.allSatisfy { $0.contains("GATEWAY_PROVIDER") })
+        }
+    }
+}

@@ -1,0 +1,55 @@
+import MarketModel
+import Primitives
+import ProviderKit
+import Synchronization
+
+/// A provider in the hands of a test: says what the test has it say.
+final class ScriptedProvider: ProviderSource {
+    struct Began: Sendable {
+        let order: ProviderOrder
+        let channel: ProviderChannel
+    }
+
+    /// All that a gateway made of one kind, in order.
+    final class Log: Sendable {
+        private let began = Mutex<[Began]>([])
+        private let stopped = Mutex(0)
+        let isRefusing = Mutex(false)
+
+        var starts: [Began] { began.withLock { $0 } }
+        var stops: Int { stopped.withLock { $0 } }
+        func began(_ one: Began) { began.withLock { $0.append(one) } }
+        func ended() { stopped.withLock { $0 += 1 } }
+    }
+
+    struct Refused: Error, CustomStringConvertible {
+        var description: String { "the script says no" }
+    }
+
+    let name: String
+    let isUrgent = true
+    private let log: Log
+
+    init(_ name: String, _ log: Log) {
+        self.name = name
+        self.log = log
+    }
+
+    static func kind(_ name: String, _ log: Log) -> ProviderKind {
+        ProviderKind(name: name) { _ in ScriptedProvider(name, log) }
+    }
+
+    func start(_ order: ProviderOrder, into channel: ProviderChannel) throws {
+        if log.isRefusing.withLock({ $0 }) { throw Refused() }
+        log.began(Began(order: order, channel: channel))
+    }
+
+    func follow(begun: [UInt32], ended: [UInt32]) {}
+
+    func stop(within timeout: Duration) -> Bool {
+        log.ended()
+        return true
+    }
+
+    func write(into json: inout JSONWriter) {}
+}

@@ -1,0 +1,105 @@
+import MarketModel
+import Primitives
+import ProviderKit
+import Testing
+
+@Suite("The channel of a provider")
+struct ProviderChannelTests {
+    private func trade(_ number: UInt64) -> ProviderRecord {
+        .trade(
+            Trade(
+                header: TickHeader(
+                    symbol: 0, providerTime: Timestamp(nanoseconds: Int64(number)),
+                    receiveTime: Timestamp(nanoseconds: Int64(number)), providerID: number),
+                price: Price(raw: 1), size: Quantity(raw: 1)))
+    }
+
+    private func numbers(_ records: [ProviderRecord]) -> [UInt64] {
+        records.compactMap { $0.header?.providerID }
+    }
+
+    @Test("batches come out in order, as one, with the latest floor")
+    func order() {
+        let channel = ProviderChannel(recordsMax: 10)
+        var records: [ProviderRecord] = []
+        #expect(!channel.receive(into: &records).isDefined && records.isEmpty)
+        #expect(!channel.isStirred)
+        for first in stride(from: UInt64(1), to: 9, by: 2) {
+            var batch = [trade(first), trade(first + 1)]
+            let outcome = channel.send(&batch, floor: Timestamp(nanoseconds: Int64(first)))
+            guard case .sent = outcome else {
+                Issue.record("\(outcome)")
+                return
+            }
+            #expect(batch.isEmpty)
+        }
+        #expect(channel.count == 8 && channel.isStirred)
+        #expect(channel.receive(into: &records) == Timestamp(nanoseconds: 7))
+        #expect(numbers(records) == Array(1...8))
+        #expect(channel.count == 0 && !channel.isStirred)
+    }
+
+    @Test("a full channel leaves the batch as it is, and takes it when there is room")
+    func full() {
+        let channel = ProviderChannel(recordsMax: 2)
+        var batch = [trade(1), trade(2), trade(3)]
+        guard case .sent = channel.send(&batch, floor: .undefined) else {
+            Issue.record("an empty channel takes any batch")
+            return
+        }
+        batch = [trade(4)]
+        guard case .full = channel.send(&batch, floor: Timestamp(nanoseconds: 9)) else {
+            Issue.record("the channel is full")
+            return
+        }
+        #expect(numbers(batch) == [4])
+        var records: [ProviderRecord] = []
+        // The floor of a batch that was not let in holds for nothing.
+        #expect(!channel.receive(into: &records).isDefined)
+        guard case .sent = channel.send(&batch, floor: .undefined) else {
+            Issue.record("there is room again")
+            return
+        }
+        #expect(channel.count == 1)
+    }
+
+    @Test("a floor without records stirs the receiver, and never goes back")
+    func floors() {
+        let channel = ProviderChannel()
+        var nothing: [ProviderRecord] = []
+        for floor: Int64 in [5, 9, 7] {
+            _ = channel.send(&nothing, floor: Timestamp(nanoseconds: floor))
+        }
+        #expect(channel.isStirred && channel.count == 0)
+        #expect(channel.receive(into: &nothing) == Timestamp(nanoseconds: 9))
+    }
+
+    @Test("a closed channel takes nothing; what is in it is still handed out")
+    func closed() {
+        let channel = ProviderChannel()
+        var batch = [trade(1)]
+        _ = channel.send(&batch, floor: .undefined)
+        channel.close()
+        batch = [trade(2)]
+        guard case .closed = channel.send(&batch, floor: .undefined) else {
+            Issue.record("it is closed")
+            return
+        }
+        #expect(numbers(batch) == [2])
+        var records: [ProviderRecord] = []
+        _ = channel.receive(into: &records)
+        #expect(numbers(records) == [1])
+    }
+
+    @Test("it is finished when the provider said so and all was received")
+    func finished() {
+        let channel = ProviderChannel()
+        var batch = [trade(1)]
+        _ = channel.send(&batch, floor: .undefined)
+        channel.finish()
+        #expect(!channel.isFinished)
+        var records: [ProviderRecord] = []
+        _ = channel.receive(into: &records)
+        #expect(channel.isFinished)
+    }
+}

@@ -1,0 +1,18 @@
+import ProviderKit
+import ServiceRuntime
+
+/// The providers that this program is built with, beside the synthetic market. One's own stands
+/// here with the others: its name then works in `GATEWAY_PROVIDER`, and its keys are the gateway's.
+enum GatewayProviders {
+    static let ofThisProgram: [ProviderKind] = []
+
+    /// Settings of a provider that is not named are not looked at.
+    static func rules(of kind: ProviderKind) -> [ConfigurationRule] {
+        kind.rules.map { rule in
+            ConfigurationRule { configuration in
+                configuration.list("GATEWAY_PROVIDER").contains(kind.name)
+                    ? rule.problem(configuration) : nil
+            }
+        }
+    }
+}

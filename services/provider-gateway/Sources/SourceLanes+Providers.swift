@@ -1,0 +1,73 @@
+import MarketModel
+import Primitives
+import ProviderKit
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+
+/// Lanes of a source whose symbols come and go: providers are told where it left off.
+extension SourceLanes {
+    /// Starts the providers behind what stands.
+    mutating func resume(
+        _ delivery: Delivery, client: TapeClient, context: ProviderKind.Context
+    ) throws -> Resumption {
+        let reached = try reached(client: client)
+        let book = delivery.book
+        let order = ProviderOrder(
+            source: settings.source, book: book, instruments: book.wanted,
+            reached: (0..<UInt32(book.count)).map { number in
+                book.instrument(number).flatMap { reached[names.partition(of: $0.symbol)] }
+                    ?? .undefined
+            })
+        let providers = try delivery.start(order, context)
+        let supply = TickSupply(DeliveredTicks(providers, book: book))
+        return Resumption(
+            supply: supply, gaps: GapBook(laneOf: [], laneCount: tickLanes.count),
+            isUrgent: supply.isUrgent)
+    }
+
+    /// Per partition: no tick before it is missing there.
+    private func reached(client: TapeClient) throws -> [Partition: Timestamp] {
+        var reached: [Partition: Timestamp] = [:]
+        func note(_ partition: Partition, _ time: Timestamp) {
+            // A marker's watermark says nothing.
+            guard time.isDefined, time.nanoseconds != Int64.min else { return }
+            reached[partition] = max(reached[partition] ?? time, time)
+        }
+        for partition in laneOf.keys {
+            let last = try client.lastContent(
+                stream: names.tickStream(of: partition),
+                subject: names.ticks(partition, settings.source))
+            if let last { note(partition, last.header.watermark) }
+        }
+        for stream in 0..<TapeNames.tickStreams {
+            let last = try client.lastContent(
+                stream: names.tickStream(stream),
+                subject: names.watermarks(stream: stream, settings.source))
+            guard let last else { continue }
+            for partition in laneOf.keys where names.streamIndex(of: partition) == stream {
+                note(partition, last.header.watermark)
+            }
+        }
+        return reached
+    }
+
+    /// The next symbol of the source; answers its lane. Nobody has said since when it is fed.
+    mutating func add(_ symbol: Symbol, provider: String) -> Int {
+        // There is a lane for every partition when symbols can come.
+        let lane = laneOf[names.partition(of: symbol)] ?? tickLanes[0]
+        let definition = SymbolDefinition(symbol: symbol, provider: provider, since: .undefined)
+        places.append(Place(lane: lane, symbol: publisher.register(definition, lane: lane)))
+        return lane
+    }
+
+    /// From its next tick on the symbol's definition says who feeds it, and since when.
+    mutating func subscribed(_ number: Int, _ symbol: Symbol, by provider: String, since: Timestamp)
+    {
+        places[number].isSubscribed = true
+        publisher.redefine(
+            places[number].symbol,
+            as: SymbolDefinition(symbol: symbol, provider: provider, since: since),
+            lane: places[number].lane)
+    }
+}

@@ -1,0 +1,160 @@
+import MarketModel
+import Primitives
+import ProviderKit
+import ServiceRuntime
+import TapeCodec
+import TapeTransport
+import Telemetry
+
+/// How a tenure takes what providers have, and what becomes of each record.
+extension SourceTenure {
+    /// Ticks taken in one turn: bounds how long acknowledgements wait.
+    private static let ticksPerTurn = 1_024
+
+    /// Takes what is due; true when a full lane holds the provider up.
+    func takeTicks() -> Bool {
+        let now = time.now()
+        for _ in 0..<Self.ticksPerTurn {
+            guard let symbol = supply.dueSymbol(now: now) else { return false }
+            switch choose(symbol) {
+            case .take: if !take(symbol, now) { return true }
+            case .leaveOut: leaveOut(symbol, now)
+            case .wait:
+                parts.metrics.blocked.add()
+                return true
+            }
+        }
+        return false
+    }
+
+    private enum Choice {
+        case take
+        case leaveOut
+        case wait
+    }
+
+    private func choose(_ symbol: Int) -> Choice {
+        if backpressure.isPressed, let kind = supply.nextKind {
+            let action = backpressure.action(kind: kind, symbol: symbol, time: supply.nextTime)
+            switch action {
+            case .take: break
+            case .leaveOut: return .leaveOut
+            case .end:
+                hasFailed = true
+                return .wait
+            }
+        }
+        let lane = place(of: symbol).lane
+        guard publisher.isFull(lane: lane), !makeRoom(lane: lane) else { return .take }
+        return withoutRoom(symbol)
+    }
+
+    /// Neither the tape nor the spool takes the record that is due.
+    private func withoutRoom(_ symbol: Int) -> Choice {
+        let isNews = !backpressure.causes.contains(.noRoom)
+        changed(backpressure.set(.noRoom, true))
+        // What says that data are missing is not left out itself.
+        guard let kind = supply.nextKind, !backpressure.waits(kind: kind) else { return .wait }
+        guard isNews else { return .leaveOut }
+        let action = backpressure.action(kind: kind, symbol: symbol, time: supply.nextTime)
+        hasFailed = hasFailed || action == .end
+        return action == .end ? .wait : .leaveOut
+    }
+
+    @inline(__always)
+    private func place(of symbol: Int) -> SourceLanes.Place {
+        if symbol < lanes.places.count { return lanes.places[symbol] }
+        return newPlace(of: symbol)
+    }
+
+    /// Of an instrument that was not there when the tenure began.
+    private func newPlace(of symbol: Int) -> SourceLanes.Place {
+        while symbol != TickSupply.noSymbol, lanes.places.count <= symbol,
+            let name = supply.symbol(lanes.places.count)
+        {
+            let lane = lanes.add(name, provider: supply.provider)
+            gaps.addSymbol(lane: lane)
+            backpressure.addSymbol()
+        }
+        return symbol < lanes.places.count ? lanes.places[symbol] : lanes.placeOfNone
+    }
+
+    /// False: it has to wait for the next packet.
+    private func take(_ symbol: Int, _ now: Timestamp) -> Bool {
+        let place = place(of: symbol)
+        guard let record = supply.take(received: now) else { return true }
+        switch record {
+        case .trade(var trade):
+            if time.refuses(trade.header) { return refuse(record, symbol, now) }
+            trade.header.symbol = place.symbol
+            append(publisher.append(trade, lane: place.lane))
+        case .quote(var quote):
+            if time.refuses(quote.header) { return refuse(record, symbol, now) }
+            quote.header.symbol = place.symbol
+            append(publisher.append(quote, lane: place.lane))
+        default: return takeOther(record, symbol, now)
+        }
+        return true
+    }
+
+    /// The kinds that are fewer. A long one may need a packet that is still empty.
+    private func takeOther(_ record: ProviderRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
+        if case .subscription(let subscription) = record {
+            begin(subscription, symbol)
+        } else if record.kind != nil, let header = record.header, time.refuses(header) {
+            return refuse(record, symbol, now)
+        }
+        let place = place(of: symbol)
+        let renamed = record.changed { $0.symbol = place.symbol }
+        switch publisher.append(renamed, lane: place.lane) {
+        case .appended: if record.kind != nil { parts.metrics.received.add() }
+        case .full:
+            supply.putBack()
+            return makeRoom(lane: place.lane)
+        case .refused(let error):
+            parts.metrics.refused.add()
+            parts.context.telemetry.emit(
+                RecordRefused(source: parts.settings.source, reason: "\(error)"))
+        }
+        return true
+    }
+
+    /// From the first subscription of a tenure on, and from each change of provider, the symbol's
+    /// definition says who feeds it and since when.
+    private func begin(_ subscription: SubscriptionRecord, _ symbol: Int) {
+        let action = SubscriptionAction(rawValue: subscription.action)
+        guard symbol < lanes.places.count,
+            action == .switchProvider || action == .start && !lanes.places[symbol].isSubscribed
+        else { return }
+        guard let name = supply.symbol(symbol) else { return }
+        lanes.subscribed(
+            symbol, name, by: subscription.provider, since: subscription.header.receiveTime)
+    }
+
+    private func append(_ isIn: Bool) {
+        precondition(isIn, "a lane that was not full refused a tick")
+        parts.metrics.received.add()
+    }
+
+    /// It is for nobody who reads the tape: its time has not come, and nobody knows its right one.
+    private func refuse(_ record: ProviderRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
+        parts.metrics.future.add()
+        guard let name = supply.symbol(symbol), let header = record.header else { return true }
+        let lane = place(of: symbol).lane
+        parts.letters.refuse(
+            FutureLetters.Refused(
+                record: record, symbol: name, provider: supply.provider,
+                partition: publisher.partition(lane: lane), epoch: publisher.epoch(lane: lane),
+                noted: now, aheadNanoseconds: header.eventTime.nanoseconds(since: now)))
+        return true
+    }
+
+    private func leaveOut(_ symbol: Int, _ now: Timestamp) {
+        _ = place(of: symbol)
+        let (time, kind) = (supply.nextTime, supply.nextKind)
+        guard supply.take(received: now) != nil, let kind else { return }
+        parts.metrics.leftOut(kind).add()
+        guard symbol != TickSupply.noSymbol else { return }
+        gaps.leftOut(symbol: symbol, kind: kind, time: time, now: clock.monotonic().nanoseconds)
+    }
+}

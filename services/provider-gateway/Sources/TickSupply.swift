@@ -1,0 +1,90 @@
+import MarketModel
+import Primitives
+import ProviderKit
+
+/// What a tenure takes its ticks from: a market that is made up here, or what providers deliver.
+///
+/// Exactly one of the two is there. Two optionals and no enum: so that a tick is taken in place.
+struct TickSupply {
+    private var made: SyntheticProvider?
+    private var delivered: DeliveredTicks?
+
+    init(_ made: SyntheticProvider) { self.made = made }
+    init(_ delivered: DeliveredTicks) { self.delivered = delivered }
+
+    // MARK: what is next
+
+    /// When the next tick is due; nil: there is none.
+    var nextDue: Timestamp? {
+        if let made { return made.nextDue }
+        return delivered?.hasNext == true ? Timestamp(nanoseconds: Int64.min) : nil
+    }
+
+    /// Nothing says when the next tick comes.
+    var isAwaited: Bool { delivered != nil }
+
+    /// The number of the next record's symbol, when it is due; `noSymbol`: it concerns none.
+    @inline(__always)
+    mutating func dueSymbol(now: Timestamp) -> Int? {
+        if made != nil { return made?.dueSymbol(now: now) }
+        return delivered?.dueSymbol()
+    }
+
+    static let noSymbol = Int.max
+
+    /// Of the next record: what has to be known to leave it out. Nil: it is always taken.
+    var nextKind: DataKind? {
+        if let made { return made.nextIsTrade ? .trade : .quote }
+        return delivered?.nextKind
+    }
+
+    var nextTime: Timestamp { made?.nextTime ?? delivered?.nextTime ?? .undefined }
+
+    /// The next record; nil when there is nothing of it for the tape. Moves on either way.
+    @inline(__always)
+    mutating func take(received: Timestamp) -> ProviderRecord? {
+        guard made != nil else { return delivered?.take() }
+        switch made?.take(received: received) {
+        case .trade(let trade): return .trade(trade)
+        case .quote(let quote): return .quote(quote)
+        case nil: return nil
+        }
+    }
+
+    /// The record that was taken last is taken again. Only for delivered ones.
+    mutating func putBack() { delivered?.putBack() }
+
+    // MARK: how far it is
+
+    /// No later live tick has an event time below this.
+    func watermark(now: Timestamp) -> Timestamp {
+        made?.watermark(now: now) ?? delivered?.watermark(now: now)
+            ?? Timestamp(nanoseconds: Int64.min)
+    }
+
+    var lastPassed: (id: UInt64, time: Timestamp)? { made?.lastPassed }
+
+    mutating func passOver(_ isLost: [Bool]) { made?.passOver(isLost) }
+
+    /// Records that were handed out since it began.
+    var next: UInt64 { made?.next ?? delivered?.taken ?? 0 }
+
+    var isFinished: Bool { made?.isFinished ?? delivered?.isFinished ?? true }
+
+    /// It cannot wait: what is not taken in time is lost, so there is a spool for it.
+    var isUrgent: Bool { delivered?.isUrgent ?? true }
+
+    // MARK: providers
+
+    func symbol(_ number: Int) -> Symbol? {
+        if let symbols = made?.market.settings.symbols {
+            return symbols.indices.contains(number) ? symbols[number] : nil
+        }
+        return UInt32(exactly: number).flatMap { delivered?.book.instrument($0)?.symbol }
+    }
+
+    /// The name that the symbol's definition on the tape has.
+    var provider: String { made == nil ? delivered?.presentProvider ?? "" : "synthetic" }
+
+    func stop(within timeout: Duration) { delivered?.stop(within: timeout) }
+}

@@ -116,8 +116,10 @@ let package = Package(
         library("ServiceRuntime", uses: ["Telemetry", "Primitives", "CMicroHTTP", "CLinux"]),
 
         // What a provider of market data is to a gateway.
+        library("ProviderModel", uses: ["MarketModel", "Primitives"]),
         library(
-            "ProviderKit", uses: ["ServiceRuntime", "Telemetry", "MarketModel", "Primitives"]),
+            "ProviderKit",
+            uses: ["ProviderModel", "ServiceRuntime", "Telemetry", "MarketModel", "Primitives"]),
 
         // The edge ring: one module per C library. They know no market and not each other.
         library("NatsTransport", uses: ["Primitives", "CNats"]),
@@ -163,8 +165,8 @@ let package = Package(
             "ProviderGateway", in: "provider-gateway",
             uses: [
                 "DeadLetterPost", "DeadLetters", "Membership", "MembershipTransport", "LiveFanOut",
-                "ProviderKit", "TapeKeeping", "TapeTransport", "TickSpool", "ServiceRuntime",
-                "Telemetry",
+                "ProviderKit", "ProviderModel", "TapeKeeping", "TapeTransport", "TickSpool",
+                "ServiceRuntime", "Telemetry",
             ] + tape),
         service(
             "OperatorWorker", in: "operator-worker",
@@ -222,7 +224,7 @@ let package = Package(
             of: "OperatorGraph", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         tests(
             of: "Operators", uses: ["OperatorGraph", "StreamCore", "MarketModel", "Primitives"]),
-        tests(of: "ProviderKit", uses: ["MarketModel", "Primitives"]),
+        tests(of: "ProviderKit", uses: ["ProviderModel", "MarketModel", "Primitives"]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(
             of: "TickSpool",
@@ -256,7 +258,7 @@ let package = Package(
             uses: frame + tape
                 + [
                     "DeadLetterPost", "DeadLetters", "LiveFanOut", "OperatorGraph", "ProviderKit",
-                    "StreamCore", "TickSpool", "ServiceTestSupport", "TestSupport",
+                    "ProviderModel", "StreamCore", "TickSpool", "ServiceTestSupport", "TestSupport",
                 ]),
         tests(
             of: "OperatorWorker",

@@ -4,6 +4,7 @@ import NatsTransport
 import OperatorGraph
 import Primitives
 import ProviderKit
+import ProviderModel
 import ServiceRuntime
 import ServiceTestSupport
 import StreamCore

@@ -1,6 +1,7 @@
 import MarketModel
 import Primitives
 import ProviderKit
+import ProviderModel
 import Synchronization
 
 /// A provider in the hands of a test: says what the test has it say.

@@ -3,6 +3,7 @@ import Membership
 import MembershipTransport
 import Primitives
 import ProviderKit
+import ProviderModel
 import ServiceRuntime
 import ServiceTestSupport
 import Synchronization

@@ -1,5 +1,6 @@
 import MarketModel
 import ProviderKit
+import ProviderModel
 import Testing
 
 @Suite("The book of instruments")

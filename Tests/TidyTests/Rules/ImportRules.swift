@@ -8,7 +8,7 @@ private let modules: [String: Set<String>] = {
         "ServiceRuntime", "NatsTransport", "PostgresClient", "ValkeyClient", "TapeTransport",
         "Membership", "MembershipTransport", "LiveFanOut", "TickSpool", "TapeKeeping",
         "StoreSinks", "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
-        "YAMLFile", "Operators", "ProviderKit",
+        "YAMLFile", "Operators", "ProviderKit", "ProviderModel",
     ]
     return [
         "Primitives": ["CXXHash"],
@@ -33,7 +33,10 @@ private let modules: [String: Set<String>] = {
         ]),
         "Telemetry": ["Primitives"],
         "ServiceRuntime": ["Telemetry", "Primitives", "CMicroHTTP", "CLinux"],
-        "ProviderKit": ["Primitives", "MarketModel", "Telemetry", "ServiceRuntime"],
+        "ProviderModel": ["Primitives", "MarketModel"],
+        "ProviderKit": [
+            "Primitives", "MarketModel", "ProviderModel", "Telemetry", "ServiceRuntime",
+        ],
         "NatsTransport": Set(edges + ["CNats"]),
         "PostgresClient": Set(edges + ["CPostgres"]),
         "ValkeyClient": Set(edges + ["CHiredis"]),
@@ -42,24 +45,25 @@ private let modules: [String: Set<String>] = {
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
             "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
             "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
-            "YAMLFile", "Operators", "ProviderKit",
+            "YAMLFile", "Operators", "ProviderKit", "ProviderModel",
         ]),
         "LiveFanOut": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
             "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
             "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
-            "YAMLFile", "Operators", "ProviderKit",
+            "YAMLFile", "Operators", "ProviderKit", "ProviderModel",
         ]),
         "MembershipTransport": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "LiveFanOut", "TickSpool",
             "TapeKeeping", "StoreSinks",
             "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
-            "YAMLFile", "Operators", "ProviderKit",
+            "YAMLFile", "Operators", "ProviderKit", "ProviderModel",
         ]),
         "TapeKeeping": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "StoreSinks", "DeadLetters",
             "DeadLetterPost",
             "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile", "Operators", "ProviderKit",
+            "ProviderModel",
         ]),
         "HotState": services.subtracting([
             "PostgresClient", "StreamCore", "Membership", "MembershipTransport", "LiveFanOut",
@@ -76,6 +80,7 @@ private let modules: [String: Set<String>] = {
 private let pureModules: Set<String> = [
     "Primitives", "MarketModel", "TapeCodec", "TapeProtocol", "StreamCore",
     "Membership", "OperatorGraph", "GraphLanguage", "SimulationKit", "Operators",
+    "ProviderModel",
 ]
 
 private let systemModules: Set<String> = ["Glibc", "Synchronization"]

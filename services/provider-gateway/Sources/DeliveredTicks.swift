@@ -1,6 +1,7 @@
 import MarketModel
 import Primitives
 import ProviderKit
+import ProviderModel
 
 /// What the providers of a tenure deliver, as the tenure's thread takes it: batch by batch out of
 /// their channels, one provider after the other.

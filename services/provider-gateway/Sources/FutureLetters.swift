@@ -3,6 +3,7 @@ import DeadLetters
 import MarketModel
 import Primitives
 import ProviderKit
+import ProviderModel
 import ServiceRuntime
 import Synchronization
 import TapeCodec

@@ -1,4 +1,5 @@
 import ProviderKit
+import ProviderModel
 import ServiceRuntime
 
 /// The providers that this program is built with, beside the synthetic market. One's own stands

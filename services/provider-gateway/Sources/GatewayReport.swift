@@ -1,6 +1,7 @@
 import MarketModel
 import Primitives
 import ProviderKit
+import ProviderModel
 import ServiceRuntime
 import Synchronization
 import TapeTransport

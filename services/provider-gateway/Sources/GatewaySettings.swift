@@ -1,6 +1,7 @@
 import MarketModel
 import Primitives
 import ProviderKit
+import ProviderModel
 import ServiceRuntime
 import TapeProtocol
 import TapeTransport

@@ -2,6 +2,7 @@ import LiveFanOut
 import Membership
 import MembershipTransport
 import ProviderKit
+import ProviderModel
 import ServiceRuntime
 import TapeKeeping
 import TapeProtocol

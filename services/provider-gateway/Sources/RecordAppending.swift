@@ -1,5 +1,6 @@
 import MarketModel
 import ProviderKit
+import ProviderModel
 import TapeCodec
 import TapeTransport
 

@@ -1,6 +1,7 @@
 import MarketModel
 import Primitives
 import ProviderKit
+import ProviderModel
 import TapeCodec
 import TapeProtocol
 import TapeTransport

@@ -2,6 +2,7 @@ import LiveFanOut
 import Membership
 import Primitives
 import ProviderKit
+import ProviderModel
 import ServiceRuntime
 import TapeProtocol
 import TapeTransport

@@ -15,8 +15,6 @@ extension PartitionOperator {
         /// The last packet to read: the one that asked for it.
         let until: TapePosition
         let ranges: [DirtyRange]
-        /// What stands of bars that may begin elsewhere; nil: none do, or nothing is published.
-        let standing: StandingBars?
         /// An owner before did it: what could be read then is read, without a margin.
         let isDoneBefore: Bool
     }
@@ -62,12 +60,16 @@ extension PartitionOperator {
             precedentOrdinal == nil, outbox.count < Self.outboxMax,
             let plan = machine.repairPlan(ranges)
         else { return nil }
-        let standing =
-            repair.isHidden
-            ? nil : StandingBars(plan, machine, lastOrdinal: ledger.nextOrdinal - 1)
         return RepairNeeds(
-            from: plan.from, until: repair.position, ranges: plan.ranges, standing: standing,
+            from: plan.from, until: repair.position, ranges: plan.ranges,
             isDoneBefore: repair.precedent == .done)
+    }
+
+    /// Bars that have to be read back before the repair is finished; nil: none, or nothing is
+    /// published.
+    var standingBars: StandingBars? {
+        guard let repair, !repair.isHidden, let reading = repair.reading else { return nil }
+        return StandingBars(reading.plan, machine, lastOrdinal: ledger.nextOrdinal - 1)
     }
 
     /// The packet at hand made ranges dirty.

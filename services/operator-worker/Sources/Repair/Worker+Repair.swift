@@ -124,7 +124,7 @@ extension Worker {
         guard let repairing else { return }
         if repairing.passesEnded == 1, slots[index].core?.endRepairNotes() ?? false {
             readers.open(repairing.reader, from: repairing.start)
-        } else if let standing = repairing.needs.standing {
+        } else if let standing = slots[index].core?.standingBars {
             self.repairing?.standing = standing
         } else {
             finishRepair(index, standing: [])

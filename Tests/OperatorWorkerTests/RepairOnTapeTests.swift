@@ -121,6 +121,28 @@ struct RepairOnTapeTests {
         #expect(try running.stop() == .success)
     }
 
+    @Test("a repair tells what it read and made, and what it had to leave out")
+    func leftOut() throws {
+        var scene = try scene("rp8")
+        let worker = try TestWorker(scene.tape, ["OPERATOR_SERIES": "1s"], takes: [0])
+        let running = try worker.start()
+        try publish(&scene)
+        scene.trade(3, action: .cancel)
+        // Of a provider that gives no ids, and of a time when nothing was traded.
+        scene.trade(-1, action: .cancel)
+        let asked = try scene.source.publish(watermark: RepairScene.time(101))
+        #expect(eventually(within: 60) { reached(scene) >= asked })
+        let done = try #require(
+            running.log.text.split(separator: "\n").first { $0.contains("operator.repair.done") })
+        for part in [#""ticks":"#, #""packets":5"#, #""ranges":2"#, "without 1 changes"] {
+            #expect(done.contains(part), "\(part): \(done)")
+        }
+        let counted = #"mds_operator_repair_left_out_total{what="changes"}"#
+        #expect(running.service.metric(counted) == 1)
+        #expect(eventually { told(worker)?.at("repairs_left_out", "changes")?.int == 1 })
+        #expect(try running.stop() == .success)
+    }
+
     @Test("a range that has not begun is refused at once, and the partition goes on")
     func future() throws {
         var scene = try scene("rp5")

@@ -64,10 +64,11 @@ public struct TapeSettings: Sendable {
 
 extension ConfigurationRule {
     /// What the settings' own initialiser refuses is found when the configuration is checked.
+    /// `reads`: the only keys that it asks for; nil: any.
     public static func of(
-        _ make: @escaping @Sendable (Configuration) throws -> Void
+        reads: Set<String>? = nil, _ make: @escaping @Sendable (Configuration) throws -> Void
     ) -> ConfigurationRule {
-        ConfigurationRule { configuration in
+        ConfigurationRule(reads: reads) { configuration in
             do {
                 try make(configuration)
                 return nil

@@ -43,6 +43,20 @@ struct OperatorSettingsTests {
         #expect(found.first?.hasPrefix(key) == true, "\(found)")
     }
 
+    @Test("what is wrong with the series is said with what is wrong with other keys")
+    func together() {
+        let found = TestService.problems(
+            Main.description,
+            [
+                "OPERATOR_SERIES": "7s", "OPERATOR_LIVE": "perhaps", "MDS_PARTITIONS": "none",
+                "OPERATOR_GENERATION": "0",
+            ])
+        for key in ["OPERATOR_SERIES", "OPERATOR_LIVE", "MDS_PARTITIONS", "OPERATOR_GENERATION"] {
+            #expect(found.count { $0.hasPrefix(key) } == 1, "\(key): \(found)")
+        }
+        #expect(found.count == 4)
+    }
+
     private static let graphs = "\(ServerPrograms.checkout)/services/operator-worker/graphs"
 
     @Test("a graph takes the place of the series")

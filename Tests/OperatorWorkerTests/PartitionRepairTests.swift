@@ -3,6 +3,7 @@ import Primitives
 import ServiceTestSupport
 import StreamCore
 import TapeCodec
+import TapeTransport
 import Testing
 
 @testable import OperatorWorker
@@ -58,7 +59,7 @@ struct PartitionRepairTests {
         let bench = try OperatorBench(namespace: "pr1", series: "1s")
         for packet in try packets(bench.tape) {
             bench.take(packet)
-            bench.repair()
+            try bench.repair()
         }
         let found = try found(bench)
         let reasons = found.all.map(\.reason)
@@ -87,7 +88,7 @@ struct PartitionRepairTests {
         bench.take(scene.source.seal(watermark: RepairScene.time(100)))
         scene.trade(12, action: .cancel)
         bench.take(scene.source.seal(watermark: RepairScene.time(101)))
-        bench.repair()
+        try bench.repair()
         let end = RepairScene.start + 1_000_000_000
         let gone = try #require(try found(bench).newest("1s")[end])
         #expect(gone.flags.contains(.withdrawn) && gone.flags.contains(.final))
@@ -96,7 +97,7 @@ struct PartitionRepairTests {
         scene.trade(13, flags: .backfilled)
         scene.filled(10, 20)
         bench.take(scene.source.seal(watermark: RepairScene.time(102)))
-        bench.repair()
+        try bench.repair()
         let back = try #require(try found(bench).newest("1s")[end])
         #expect(back.trades == 1 && !back.flags.contains(.withdrawn))
         #expect(back.reason == BarReason.backfill.rawValue)
@@ -133,7 +134,7 @@ struct PartitionRepairTests {
         let packets = try packets(bench.tape)
         for packet in packets[..<4] {
             bench.take(packet)
-            bench.repair()
+            try bench.repair()
         }
         _ = try found(bench)
         bench.take(packets[4])
@@ -142,7 +143,7 @@ struct PartitionRepairTests {
         #expect(try bench.core.checkpoint(now: .max / 2, isLast: true) == nil)
         let told = try bench.onTape().inputs.last?.sequence
         #expect(told ?? 0 < 5)
-        _ = bench.core.refuseRepair()
+        _ = bench.core.refuseRepair(.missing, "")
         #expect(!bench.core.isRepairing && bench.core.schedule.isDueAtOnce)
     }
 
@@ -156,7 +157,7 @@ struct PartitionRepairTests {
         let whole = try OperatorBench(namespace: "pr4\(place)", series: "1s")
         for packet in try packets(whole.tape) {
             whole.take(packet)
-            whole.repair()
+            try whole.repair()
         }
         let expected = try found(whole)
         for cut in Cut.allCases {
@@ -165,7 +166,7 @@ struct PartitionRepairTests {
             let packets = try packets(first.tape)
             for packet in packets[..<(4 + place)] {
                 first.take(packet)
-                first.repair()
+                try first.repair()
             }
             if place % 2 == 0 { #expect(first.drain()) }
             if place + 4 < packets.count { first.take(packets[4 + place]) }
@@ -174,7 +175,7 @@ struct PartitionRepairTests {
             let second = try OperatorBench(first.tape, series: "1s")
             for packet in packets {
                 second.take(packet)
-                second.repair()
+                try second.repair()
             }
             let again = try found(second)
             #expect(again.all == expected.all, "cut at \(cut)")
@@ -204,13 +205,23 @@ struct PartitionRepairTests {
         #expect(found.all.count { $0.reason == BarReason.repair.rawValue } == 3)
         scene.request(0, 40 * day)
         bench.take(scene.people.seal(watermark: RepairScene.noWatermark))
-        #expect(!bench.core.isRepairing && bench.core.refusedRanges.count == 1)
+        #expect(!bench.core.isRepairing)
+        #expect(bench.core.refused.map(\.reason) == [.long])
     }
 }
 
 extension OperatorBench {
     /// Everything that was asked for.
-    func repair() { while core.repairNeeds != nil { repairOnce() } }
+    func repair() throws { while try asks() { repairOnce() } }
+
+    /// Finds out what an owner before made of it. False: there is nothing to read.
+    func asks() throws -> Bool {
+        let desk = RepairDesk(names: tape.names, jetStream: tape.client.jetStream)
+        while let ordinal = core.precedentOrdinal {
+            core.heardPrecedent(try desk.refusal(at: ordinal, of: Partition(0)))
+        }
+        return core.repairNeeds != nil
+    }
 
     func repairOnce() { repair(.finished) }
 

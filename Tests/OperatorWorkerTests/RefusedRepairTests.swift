@@ -8,7 +8,7 @@ import Testing
 
 @testable import OperatorWorker
 
-/// A repair that an owner cannot do, but the next one perhaps could.
+/// A repair that an owner cannot do, but the next one perhaps could; and the other way round.
 @Suite("Repairs that are refused")
 struct RefusedRepairTests {
     private static let day: Int64 = 864_000
@@ -38,6 +38,10 @@ struct RefusedRepairTests {
         return found
     }
 
+    private func repairs(_ found: BarsOnTape) -> Int {
+        found.all.count { $0.reason == BarReason.repair.rawValue }
+    }
+
     /// Puts the bench's core behind a checkpoint, as the next owner would be.
     private func restore(_ bench: OperatorBench, _ image: CheckpointImage) throws {
         let program = bench.settings.program
@@ -55,82 +59,102 @@ struct RefusedRepairTests {
             lane: bench.bars)
     }
 
-    @Test("nothing more is computed before a checkpoint behind the refusal is stored")
-    func holds() throws {
+    @Test("the refusal of a day stands on the tape, and the days behind it go on")
+    func stands() throws {
         let bench = try OperatorBench(namespace: "rr1", series: "1s")
-        var scene = try asked(bench)
-        #expect(bench.core.repairNeeds != nil)
-        let refused = bench.core.refuseRepair()
-        #expect(refused.map(\.from) == [RepairScene.start])
-        // The second day is not begun, nor a packet taken.
-        #expect(bench.core.repairNeeds == nil && bench.core.mustHold)
-        let first = try #require(try bench.core.checkpoint(now: 1))
-        bench.core.notStored(now: 1)
-        #expect(bench.core.mustHold && bench.core.repairNeeds == nil)
-        let image = try #require(try bench.core.checkpoint(now: .max / 2))
-        #expect(first.bytes == image.bytes)
-        bench.core.stored()
-        #expect(bench.core.repairNeeds != nil)
-        bench.repair()
+        _ = try asked(bench)
+        #expect(bench.core.repairNeeds?.isDoneBefore == false)
+        let answer = bench.core.refuseRepair(.retention, "too old")
+        let refused = try #require(answer)
+        #expect(refused.from == RepairScene.start && refused.count == 1)
+        try bench.repair()
         #expect(!bench.core.mustHold)
-        scene.trade(2 * Self.day + 1)
-        bench.take(scene.source.seal(watermark: RepairScene.time(3 * Self.day)))
-        let reasons = try found(bench).all.map(\.reason)
-        #expect(reasons.count { $0 == BarReason.repair.rawValue } == 1)
+        let found = try found(bench)
+        #expect(repairs(found) == 1)
+        let value = try #require(found.values.first)
+        #expect(found.values.count == 1 && value.name == "repair.refused.retention")
+        let verdict = try #require(RefusedRepair(value))
+        #expect(verdict == RefusedRepair(refused, sequence: 2))
+        #expect(found.inputs.last?.sequence == 2)
     }
 
-    @Test("an owner before that checkpoint was stored leaves nothing that contradicts the next one")
-    func crashes() throws {
+    @Test("an owner who could do it comes to the same verdict, and the same output behind it")
+    func sameVerdict() throws {
         let first = try OperatorBench(namespace: "rr2", series: "1s")
         _ = try asked(first)
-        _ = first.core.refuseRepair()
-        let before = try found(first).all.count
-        // The next owner can read it: the bars follow where the first one stopped.
+        _ = first.core.refuseRepair(.retention, "too old")
+        try first.repair()
+        let before = try found(first)
+        #expect(repairs(before) == 1)
+        // Without any checkpoint: from the start, with all of the tape at hand.
         let second = try OperatorBench(first.tape, series: "1s")
         for packet in first.taken { second.take(packet) }
-        second.repair()
-        let found = try found(second)
-        #expect(found.all.count == before + 2)
-        #expect(found.all.suffix(2).allSatisfy { $0.reason == BarReason.repair.rawValue })
+        try second.repair()
+        let again = try found(second)
+        #expect(again.all == before.all && again.values == before.values)
+        #expect(second.core.isCaughtUp && second.core.refused.isEmpty)
     }
 
-    @Test("an owner behind that checkpoint goes on with the days that are still to be read")
+    @Test("a refusal that did not get onto the tape binds nobody")
+    func judgedAnew() throws {
+        let first = try OperatorBench(namespace: "rr3", series: "1s")
+        _ = try asked(first)
+        let before = try found(first).all.count
+        _ = first.core.refuseRepair(.retention, "too old")
+        let second = try OperatorBench(first.tape, series: "1s")
+        for packet in first.taken { second.take(packet) }
+        try second.repair()
+        #expect(try found(second).all.count == before + 2)
+    }
+
+    @Test("what stands was computed again: an owner who cannot do it stops, and says how to go on")
+    func cannotRepeat() throws {
+        let first = try OperatorBench(namespace: "rr4", series: "1s")
+        _ = try asked(first)
+        try first.repair()
+        _ = try found(first)
+        let second = try OperatorBench(first.tape, series: "1s")
+        for packet in first.taken { second.take(packet) }
+        #expect(try second.asks())
+        #expect(second.core.repairNeeds?.isDoneBefore == true)
+        #expect(second.core.refuseRepair(.retention, "too old") == nil)
+        let stopped = try #require(second.core.stopped)
+        #expect(stopped.contains("cannot be done once more (too old)"))
+        #expect(stopped.contains("tapeline partition rebuild 0"))
+    }
+
+    @Test("an owner behind a checkpoint between two days goes on with those still to be read")
     func goesOn() throws {
-        let bench = try OperatorBench(namespace: "rr3", series: "1s")
+        let bench = try OperatorBench(namespace: "rr5", series: "1s")
         _ = try asked(bench)
-        _ = bench.core.refuseRepair()
-        #expect(bench.drain())
+        #expect(try bench.core.checkpoint(now: 1, isLast: true) == nil)
+        _ = bench.core.refuseRepair(.retention, "too old")
+        try settle(bench)
         let image = try #require(try bench.core.checkpoint(now: 1))
         try restore(bench, image)
         #expect(bench.core.isRepairing && bench.core.mustHold)
         let needs = try #require(bench.core.repairNeeds)
         #expect(needs.ranges.map(\.from).allSatisfy { $0 > RepairScene.start })
-        bench.repair()
+        try bench.repair()
         #expect(!bench.core.mustHold)
         let found = try found(bench)
-        #expect(found.all.count { $0.reason == BarReason.repair.rawValue } == 1)
+        #expect(repairs(found) == 1)
         #expect(found.inputs.last?.sequence == 2)
     }
 
     @Test("a request of which no bar comes is told at once, with time standing still")
     func told() throws {
-        let bench = try OperatorBench(namespace: "rr4", series: "1s")
+        let bench = try OperatorBench(namespace: "rr6", series: "1s")
         var scene = try asked(bench)
-        _ = bench.core.refuseRepair()
-        _ = try bench.core.checkpoint(now: 1)
-        bench.core.stored()
-        _ = bench.core.refuseRepair()
-        _ = try bench.core.checkpoint(now: .max / 2)
-        bench.core.stored()
-        #expect(try found(bench).inputs.last?.sequence == 2)
+        try bench.repair()
         // There is no such time, and nothing to read again.
         scene.request(90, 91)
         bench.take(scene.people.seal(watermark: RepairScene.noWatermark))
-        bench.repair()
+        try bench.repair()
         #expect(try found(bench).inputs.last?.sequence == 3)
     }
 
-    @Test("days behind a refused one are refused with it when they are more than can be kept")
+    @Test("between two days no state is kept with more ranges than it can hold")
     func bounded() throws {
         let day = RepairAgenda.dayNanoseconds
         func ranges(_ count: Int) -> [DirtyRange] {
@@ -139,14 +163,42 @@ struct RefusedRepairTests {
                     DirtyRange(symbol: UInt32($0), from: day, to: day + 1, reason: 0)
                 }
         }
-        for (count, refused) in [
-            (RepairAgenda.pendingMax, 1),
-            (RepairAgenda.pendingMax + 1, RepairAgenda.pendingMax + 2),
+        for (count, isKept) in [
+            (RepairAgenda.pendingMax, true), (RepairAgenda.pendingMax + 1, false),
         ] {
             var agenda = RepairAgenda(
                 ranges(count), at: .before(.undefined), isHidden: false)
-            #expect(agenda.refuseDay().count == refused)
-            #expect(agenda.pending.count == ranges(count).count - refused)
+            #expect(!agenda.isBetweenDays)
+            agenda.endDay()
+            #expect(agenda.isBetweenDays == isKept)
         }
+    }
+
+    @Test("ranges that are too long or have not begun are refused at once, and others end in time")
+    func atOnce() throws {
+        let bench = try OperatorBench(namespace: "rr7", series: "1s")
+        var scene = try asked(bench)
+        try bench.repair()
+        let now = 2 * Self.day
+        for _ in 0..<3 { scene.request(0, 40 * Self.day) }
+        scene.request(now + 601, now + 700)
+        scene.request(now - 10, now + Self.day)
+        bench.take(scene.people.seal(watermark: RepairScene.noWatermark))
+        #expect(bench.core.refused.map(\.reason) == [.long, .future])
+        #expect(bench.core.refused.map(\.count) == [3, 1])
+        let needs = try #require(bench.core.repairNeeds)
+        #expect(needs.ranges.count == 1)
+        #expect(needs.ranges.first?.to == RepairScene.time(now + 600).nanoseconds)
+        try bench.repair()
+        let found = try found(bench)
+        #expect(
+            found.values.map(\.name) == ["repair.refused.long", "repair.refused.future"])
+        #expect(found.values.compactMap { RefusedRepair($0) }.map(\.sequence) == [3, 3])
+        // Untold, they do not grow.
+        for _ in 0..<3 {
+            scene.request(0, 40 * Self.day)
+            bench.take(scene.people.seal(watermark: RepairScene.noWatermark))
+        }
+        #expect(bench.core.refused.map(\.count) == [6, 1])
     }
 }

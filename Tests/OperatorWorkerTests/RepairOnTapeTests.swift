@@ -111,11 +111,131 @@ struct RepairOnTapeTests {
         #expect(eventually(within: 60) { reached(scene) >= last })
         #expect(running.log.count(of: "operator.repair.refused") == 1)
         #expect(running.log.text.contains("the tape of test begins at"))
+        let counted = #"mds_operator_repairs_refused_total{reason="retention"}"#
+        #expect(running.service.metric(counted) == 1)
         let found = try found(scene)
+        #expect(found.values.map(\.name) == ["repair.refused.retention"])
         #expect(found.all.allSatisfy { $0.reason == BarReason.closed.rawValue })
         #expect(eventually { told(worker)?["last_repair"]?.string?.hasPrefix("refused: ") == true })
         #expect(told(worker)?["problem"] == .null)
         #expect(try running.stop() == .success)
+    }
+
+    @Test("a repair tells what it read and made, and what it had to leave out")
+    func leftOut() throws {
+        var scene = try scene("rp8")
+        let worker = try TestWorker(scene.tape, ["OPERATOR_SERIES": "1s"], takes: [0])
+        let running = try worker.start()
+        try publish(&scene)
+        scene.trade(3, action: .cancel)
+        // Of a provider that gives no ids, and of a time when nothing was traded.
+        scene.trade(-1, action: .cancel)
+        let asked = try scene.source.publish(watermark: RepairScene.time(101))
+        #expect(eventually(within: 60) { reached(scene) >= asked })
+        let done = try #require(
+            running.log.text.split(separator: "\n").first { $0.contains("operator.repair.done") })
+        for part in [#""ticks":"#, #""packets":5"#, #""ranges":2"#, "without 1 changes"] {
+            #expect(done.contains(part), "\(part): \(done)")
+        }
+        let counted = #"mds_operator_repair_left_out_total{what="changes"}"#
+        #expect(running.service.metric(counted) == 1)
+        #expect(eventually { told(worker)?.at("repairs_left_out", "changes")?.int == 1 })
+        #expect(try running.stop() == .success)
+    }
+
+    @Test("a range that has not begun is refused at once, and the partition goes on")
+    func future() throws {
+        var scene = try scene("rp5")
+        let worker = try TestWorker(scene.tape, ["OPERATOR_SERIES": "1s"], takes: [0])
+        let running = try worker.start()
+        try publish(&scene)
+        // Nobody may be kept waiting by it, however little comes.
+        scene.request(900_000_000, 900_000_010)
+        let asked = try scene.people.publish(watermark: RepairScene.noWatermark)
+        #expect(eventually(within: 60) { reached(scene) >= asked })
+        scene.request(0, 900_000_000)
+        let again = try scene.people.publish(watermark: RepairScene.noWatermark)
+        #expect(eventually(within: 60) { reached(scene) >= again })
+        #expect(running.log.count(of: "operator.repair.refused") == 2)
+        for reason in ["future", "long"] {
+            let counted = "mds_operator_repairs_refused_total{reason=\"\(reason)\"}"
+            #expect(running.service.metric(counted) == 1)
+        }
+        #expect(eventually { told(worker)?["last_repair"]?.string?.hasPrefix("refused: ") == true })
+        #expect(try running.stop() == .success)
+        #expect(try found(scene).values.count == 2)
+    }
+
+    @Test("behind a damaged checkpoint the next owner keeps to the refusal that stands")
+    func keptTo() throws {
+        var scene = try scene("rp6")
+        let bucket = try scene.tape.client.jetStream.createBucket(
+            KeyValueConfiguration(bucket: scene.tape.names.operatorBucket))
+        let first = try start(scene)
+        try publish(&scene)
+        #expect(eventually(within: 60) { reached(scene) >= 4 })
+        #expect(try first.stop() == .success)
+        let second = try start(scene)
+        let stream = scene.tape.names.tickStream(of: Partition(0))
+        _ = try scene.tape.client.jetStream.purge(stream: stream, below: 3)
+        scene.request(0, 10)
+        let asked = try scene.people.publish(watermark: RepairScene.noWatermark)
+        #expect(eventually(within: 60) { reached(scene) >= asked })
+        #expect(try second.stop() == .success)
+        #expect(second.log.count(of: "operator.repair.refused") == 1)
+        try damage(bucket)
+        let third = try start(scene)
+        let last = try close(&scene, 210)
+        #expect(eventually(within: 60) { reached(scene) >= last })
+        #expect(third.log.count(of: "operator.checkpoint.damaged") == 1)
+        #expect(third.log.count(of: "operator.repair.refused") == 0)
+        #expect(eventually { third.service.metric("mds_operator_bars_suppressed") == 1 })
+        #expect(try third.stop() == .success)
+        #expect(try found(scene).values.map(\.name) == ["repair.refused.retention"])
+    }
+
+    /// The newest checkpoint of the partition.
+    private func damage(_ bucket: KeyValueBucket) throws {
+        let keys = CheckpointKeys(partition: 0)
+        let entry = try #require(try bucket.get(keys.head))
+        let head = try entry.value.withRawSpan { span throws(CheckpointError) in
+            try CheckpointHead(span)
+        }
+        let newest = try #require(head.entries.first)
+        let key = keys.part(0, slot: Int(newest.manifest.number % CheckpointTimes.slots))
+        let part = try #require(try bucket.get(key))
+        var value = part.value
+        value[value.count / 2] ^= 1
+        _ = try bucket.put(key, value, expected: part.revision)
+    }
+
+    @Test("where the tapes of a partition's sources begin is read from the tape")
+    func reach() throws {
+        var scene = try scene("rp7")
+        try publish(&scene)
+        scene.request(0, 10)
+        try scene.people.publish(watermark: RepairScene.noWatermark)
+        try scene.source.publishMarker(lost: 40...50)
+        scene.trade(200)
+        let last = try scene.source.publish(watermark: RepairScene.time(300))
+        let desk = RepairDesk(
+            names: scene.tape.names, jetStream: scene.tape.client.jetStream)
+        let (test, people) = (scene.source.source, scene.people.source)
+        func starts() throws -> [RepairReach.Start] {
+            guard case .reach(let reach) = desk.answer(.reach([test, people]), of: Partition(0))
+            else { return [] }
+            return reach.starts
+        }
+        var found = try starts()
+        #expect(found.map(\.first?.sequence) == [1, 5])
+        #expect(found.map(\.second?.sequence) == [2, nil])
+        // A marker is no second packet with content.
+        let stream = scene.tape.names.tickStream(of: Partition(0))
+        _ = try scene.tape.client.jetStream.purge(stream: stream, below: 4)
+        found = try starts()
+        #expect(found.map(\.first?.sequence) == [4, 5])
+        #expect(found.map(\.first?.firstOrdinal) == [31, 1])
+        #expect(found.map(\.second?.sequence) == [last, nil])
     }
 
     @Test("ordinals that are missing within the range refuse the repair")

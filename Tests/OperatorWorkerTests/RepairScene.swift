@@ -40,7 +40,7 @@ struct RepairScene {
         let header = TickHeader(
             symbol: index, flags: flags, action: action.rawValue,
             resolution: TimeResolution.nanosecond.rawValue, providerTime: Self.time(tenth),
-            receiveTime: Self.time(tenth), providerID: UInt64(tenth) + 1)
+            receiveTime: Self.time(tenth), providerID: UInt64(tenth + 1))
         source.append(
             Trade(
                 header: header, price: Price(raw: (price ?? 100 + tenth) * 1_000_000_000),

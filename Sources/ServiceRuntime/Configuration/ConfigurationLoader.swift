@@ -41,15 +41,22 @@ struct ConfigurationLoader {
         layers.append(environmentLayer(environment))
         if let path = arguments.configurationPath { layers.append(fileLayer(path)) }
         layers = layers.map { $0.filter { !$1.text.isEmpty } }
-        let entries = description.keys.map { entry(of: $0) }
+        var wrong: Set<String> = []
+        let entries = description.keys.map { key in
+            let before = problems.count
+            let entry = entry(of: key)
+            if problems.count > before { wrong.insert(key.name) }
+            return entry
+        }
         let configuration = Configuration(
             service: description.name, subcommand: arguments.subcommand,
             subcommandFlags: arguments.subcommandFlags, warnings: warnings, entries: entries)
-        // Rules ask for values, which are all there only if nothing was wrong before.
-        if problems.isEmpty {
-            problems = description.rules.flatMap { rule in
-                (rule.problem(configuration) ?? "").split(separator: "\n").map(String.init)
-            }
+        // Rules ask for values, which are there only if nothing was wrong with them before.
+        let isSound = problems.isEmpty
+        for rule in description.rules
+        where isSound || rule.reads.map({ wrong.isDisjoint(with: $0) }) ?? false {
+            let found = rule.problem(configuration) ?? ""
+            problems += found.split(separator: "\n").map(String.init)
         }
         return problems.isEmpty ? configuration : nil
     }

@@ -1,9 +1,15 @@
-/// A condition between settings. It is looked at when each of them is valid by itself.
+/// A condition between settings. It is looked at when each of those that it reads is valid by
+/// itself.
 public struct ConfigurationRule: Sendable {
+    /// The only keys that it asks for; `nil` = any, so nothing at all may be wrong before.
+    public let reads: Set<String>?
     /// What is wrong, without secrets, one line each; `nil` = nothing.
     public let problem: @Sendable (Configuration) -> String?
 
-    public init(_ problem: @escaping @Sendable (Configuration) -> String?) {
+    public init(
+        reads: Set<String>? = nil, _ problem: @escaping @Sendable (Configuration) -> String?
+    ) {
+        self.reads = reads
         self.problem = problem
     }
 
@@ -11,7 +17,7 @@ public struct ConfigurationRule: Sendable {
     public static func partitions(
         _ list: String, below count: String = "MDS_PARTITIONS"
     ) -> ConfigurationRule {
-        ConfigurationRule { configuration in
+        ConfigurationRule(reads: [list, count]) { configuration in
             guard let last = configuration.optionalPartitions(list)?.last else { return nil }
             let limit = configuration.integer(count)
             guard last >= limit else { return nil }
@@ -34,7 +40,7 @@ public struct ConfigurationRule: Sendable {
 
     /// Either both are set or none is.
     public static func together(_ one: String, _ other: String) -> ConfigurationRule {
-        ConfigurationRule { configuration in
+        ConfigurationRule(reads: [one, other]) { configuration in
             let set = configuration.entries.filter {
                 ($0.key.name == one || $0.key.name == other) && $0.value != nil
             }

@@ -42,6 +42,9 @@ struct RepairCommand: Equatable, Sendable {
             try time("--from", arguments, now: now), try time("--to", arguments, now: now)
         )
         guard from < to else { throw .usage("--from has to come before --to") }
+        guard to <= now else {
+            throw .usage("--to lies in the future: 'now' is as far as a repair reaches")
+        }
         guard to.nanoseconds - from.nanoseconds <= daysMax * dayNanoseconds else {
             throw .usage("more than \(daysMax) days cannot be repaired at once: ask for parts")
         }

@@ -17,7 +17,7 @@ struct Main {
         name: "operator-worker", version: ProductVersion.text,
         summary: "Reads partitions of the tape and publishes bars.",
         keys: OperatorSettings.keys,
-        rules: [.tape, .member, .of { _ = try OperatorSettings($0) }],
+        rules: [.tape, .member, OperatorSettings.rule],
         questions: [GraphCheck.question],
         examples: [
             ServiceDescription.Example(

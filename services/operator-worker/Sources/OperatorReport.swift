@@ -38,6 +38,7 @@ final class OperatorReport: Sendable {
         /// It is being read.
         let repair: RepairReading?
         let lastRepair: String
+        let repairOmissions: RepairOmissions
 
         init(
             _ slot: PartitionSlot, epoch: UInt64, input: TapePosition?, problem: String?,
@@ -66,6 +67,7 @@ final class OperatorReport: Sendable {
             isRepairing = core?.isRepairing ?? false
             self.repair = repair
             lastRepair = slot.lastRepair
+            repairOmissions = slot.repairOmissions
         }
     }
 
@@ -147,5 +149,11 @@ final class OperatorReport: Sendable {
             json.null()
         }
         json.member("last_repair", line.lastRepair)
+        json.key("repairs_left_out")
+        json.object { json in
+            json.member("windows", line.repairOmissions.windows)
+            json.member("withdrawals", line.repairOmissions.withdrawals)
+            json.member("changes", line.repairOmissions.changes)
+        }
     }
 }

@@ -42,6 +42,11 @@ struct OperatorSettings: Sendable {
                 "Whether bars are told live over core NATS, one subject per symbol."),
         ]
 
+    /// What is wrong with the bars is said together with what is wrong with all other keys.
+    static let rule = ConfigurationRule.of(reads: ["OPERATOR_SERIES", "OPERATOR_GRAPH"]) {
+        _ = try program($0)
+    }
+
     init(_ configuration: Configuration) throws(SettingsError) {
         (program, definitionKey) = try Self.program(configuration)
         generation = UInt32(clamping: configuration.integer("OPERATOR_GENERATION"))

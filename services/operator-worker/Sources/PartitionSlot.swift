@@ -1,5 +1,6 @@
 import MarketModel
 import Membership
+import OperatorGraph
 import TapeCodec
 
 /// A partition that may come to this worker: on its way to work, at work, on its way out, or
@@ -34,6 +35,8 @@ struct PartitionSlot {
     var openBars: OpenBars?
     /// What came of the last repair; empty: there was none since it was taken.
     var lastRepair = ""
+    /// What repairs left out since it was taken.
+    var repairOmissions = RepairOmissions()
     /// Of the last packet with bars that it published; 0: none since it was taken.
     var headSequence: UInt64 = 0
     var checkpoint: Kept?

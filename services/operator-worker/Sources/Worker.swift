@@ -46,6 +46,11 @@ final class Worker {
     var reportedAt = Int64.min
     /// What is read again at the moment, by whom that was last, and when the next one may begin.
     var repairing: RepairReading?
+    /// Nothing of repairs goes on before the answer.
+    var asking: RepairAsking?
+    var questions: UInt64 = 0
+    /// It waits, too, while nothing may be done as an owner.
+    var repairAnswer: (RepairAnswer, number: UInt64)?
     var repairedLast = -1
     var repairsFrom = Int64.min
     let live: LivePublisher?
@@ -200,10 +205,8 @@ final class Worker {
         let position = readers.position(reader)
         packet.withPayload { slots[reader].core?.take(header, $0, at: position) }
         offerLive(reader)
-        if slots[reader].core?.mustHold ?? false {
-            tellRefusedRanges(reader)
-            hold(reader)
-        }
+        tellRefusedRanges(reader)
+        if slots[reader].core?.mustHold ?? false { hold(reader) }
     }
 
     func hold(_ index: Int) {

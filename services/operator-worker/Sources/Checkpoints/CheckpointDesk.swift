@@ -42,6 +42,9 @@ struct CheckpointDesk {
                 stores[partition.number]?.forget()
                 return .notWritten(partition, round: round, reason: "\(error)")
             }
+        case .repair(let partition, let number, let question):
+            let desk = RepairDesk(names: client.names, jetStream: jetStream)
+            return .repair(desk.answer(question, of: partition), number: number)
         }
     }
 

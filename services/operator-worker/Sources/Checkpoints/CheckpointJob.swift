@@ -9,6 +9,7 @@ enum CheckpointJob: Sendable {
     /// What stands, now that the lane is open, and what it goes on behind.
     case find(Partition, round: UInt64, lane: LaneEnd)
     case write(Partition, round: UInt64, CheckpointImage, epoch: UInt64)
+    case repair(Partition, number: UInt64, RepairQuestion)
 
     struct LaneEnd: Sendable {
         var ordinal: UInt64
@@ -17,7 +18,8 @@ enum CheckpointJob: Sendable {
 
     var partition: Partition {
         switch self {
-        case .look(let partition, _), .find(let partition, _, _), .write(let partition, _, _, _):
+        case .look(let partition, _), .find(let partition, _, _), .write(let partition, _, _, _),
+            .repair(let partition, _, _):
             return partition
         }
     }
@@ -29,6 +31,7 @@ enum CheckpointAnswer: Sendable {
     case notFound(Partition, round: UInt64, reason: String)
     case written(Partition, round: UInt64, CheckpointOutcome, Written)
     case notWritten(Partition, round: UInt64, reason: String)
+    case repair(RepairAnswer, number: UInt64)
     /// A person wants these partitions' bars made anew.
     case requested([Partition])
 

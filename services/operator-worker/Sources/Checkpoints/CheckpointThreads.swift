@@ -9,8 +9,9 @@ import TapeProtocol
 import TapeTransport
 import Telemetry
 
-/// Talk to the bucket of checkpoints, and look at the tape's end when a partition begins: all that
-/// blocks and is no matter of the data plane. Answers lie in a box, and a wake says so.
+/// Talk to the bucket of checkpoints, look at the tape's end when a partition begins, and at single
+/// packets for repairs: all that blocks and is no matter of the data plane. Answers lie in a box,
+/// and a wake says so.
 ///
 /// A partition's jobs are done by one thread, in order; several threads, because a worker that
 /// takes many partitions over at once waits for answers of the server and for nothing else.

@@ -76,6 +76,15 @@ extension PartitionOperator {
         keep(.value(value), ledger.record(value, symbol: symbol))
     }
 
+    /// A repair that is not done, in the place of what it would have made.
+    mutating func record(_ ranges: RefusedRanges, sequence: UInt64) {
+        let symbol = ranges.isOfOneSymbol ? ranges.symbol : TickHeader.noSymbol
+        let value = RefusedRepair(ranges, sequence: sequence).value(
+            symbol: symbol, revision: UInt32(clamping: ledger.nextOrdinal))
+        let known = symbol == TickHeader.noSymbol ? nil : machine.symbols.symbol(at: symbol)
+        keep(.value(value), ledger.record(value, symbol: known))
+    }
+
     private func name(ofSeries index: UInt16) -> SeriesName {
         settings.program.series[Int(index)].name
     }

@@ -13,7 +13,6 @@ extension PartitionOperator {
     ) throws(CheckpointError) -> CheckpointImage? {
         if waiting == nil, isDue(now: now, isLast: isLast) {
             waiting = try image()
-            if refusal == .due { refusal = .taken }
             schedule.took(imageAt: position, now: now)
         }
         guard let image = waiting, acknowledged >= image.output?.ordinal ?? 0 else { return nil }
@@ -28,9 +27,9 @@ extension PartitionOperator {
     }
 
     private func isDue(now: Int64, isLast: Bool) -> Bool {
-        // The state behind a packet is complete when its repair is. Behind a day that was refused
-        // the days that are still to be read are kept with it.
-        guard stopped == nil, ledger.isPastStanding, !isRepairing || refusal == .due else {
+        // The state behind a packet is complete when its repair is. Between two days of one, the
+        // days that are still to be read are kept with it.
+        guard stopped == nil, ledger.isPastStanding, repair?.isBetweenDays ?? true else {
             return false
         }
         switch phase {
@@ -66,13 +65,11 @@ extension PartitionOperator {
     /// The image was stored; of a new line of output that is when it begins to work.
     mutating func stored() {
         if phase == .keeping { phase = .working }
-        if refusal == .taken { refusal = nil }
     }
 
     /// It was not stored: another one is due soon.
     mutating func notStored(now: Int64) {
         schedule.failed(now: now)
-        if refusal == .taken { refusal = .due }
     }
 
     /// The service stops: what was not stored stays so.

@@ -14,7 +14,7 @@ extension PartitionOperator {
             return
         }
         pack(lane)
-        if outbox.isEmpty, ledger.isPastStanding, stopped == nil, !isRepairing, refusal == nil {
+        if outbox.isEmpty, ledger.isPastStanding, stopped == nil, !isRepairing {
             completed(position)
         }
         guard lane.isReady, let complete else { return }
@@ -73,9 +73,11 @@ extension PartitionOperator {
         guard packed > 0 else { return }
         let last = outbox[packed - 1].ordinal
         outbox.removeFirst(packed)
-        let done = ends.prefix { $0.ordinal <= last }
-        completed(done.last?.position)
-        ends.removeFirst(done.count)
+        var done = 0
+        while done < ends.count, ends[done].ordinal <= last { done += 1 }
+        guard done > 0 else { return }
+        completed(ends[done - 1].position)
+        ends.removeFirst(done)
     }
 
     /// False: it has to wait, or it fits into no packet and the partition stops.

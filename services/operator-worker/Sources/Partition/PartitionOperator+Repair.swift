@@ -4,77 +4,9 @@ import Primitives
 import StreamCore
 import TapeCodec
 
-/// What a partition has to compute again before it takes the next packet.
-struct RepairAgenda: Sendable {
-    /// A range over more days is refused: nobody would wait for all of them to be read.
-    static let daysMax: Int64 = 32
-    static let dayNanoseconds: Int64 = 86_400_000_000_000
-    /// Ranges that a checkpoint between two days can hold: behind a refused day more are refused.
-    static let pendingMax = 1_024
-
-    /// Of the packet that asked for it: what the repair makes is this packet's output.
-    let position: TapePosition
-    /// A new line is being built behind what stands: nothing of it is published.
-    let isHidden: Bool
-    /// The oldest day first; one is read at a time.
-    private(set) var days: [[DirtyRange]] = []
-    /// Ranges that reach over too many days.
-    private(set) var tooLong: [DirtyRange] = []
-    /// Of the first day, while the tape is read for it.
-    var reading: GraphRepair?
-
-    init(_ dirty: [DirtyRange], at position: TapePosition, isHidden: Bool) {
-        self.position = position
-        self.isHidden = isHidden
-        var parts: [(day: Int64, place: Int, range: DirtyRange)] = []
-        for range in dirty where range.from < range.to {
-            let (first, last) = (Self.day(range.from), Self.day(range.to - 1))
-            guard last - first < Self.daysMax else {
-                tooLong.append(range)
-                continue
-            }
-            for day in first...last {
-                var part = range
-                if day > first { part.from = day * Self.dayNanoseconds }
-                if day < last { part.to = (day + 1) * Self.dayNanoseconds }
-                parts.append((day, parts.count, part))
-            }
-        }
-        parts.sort { ($0.day, $0.place) < ($1.day, $1.place) }
-        var last: Int64?
-        for part in parts {
-            if part.day != last { days.append([]) }
-            last = part.day
-            days[days.count - 1].append(part.range)
-        }
-    }
-
-    private static func day(_ time: Int64) -> Int64 {
-        let whole = time / dayNanoseconds
-        return time % dayNanoseconds < 0 ? whole - 1 : whole
-    }
-
-    var pending: [DirtyRange] { days.flatMap { $0 } }
-
-    mutating func endDay() {
-        reading = nil
-        days.removeFirst()
-    }
-
-    /// The day at hand is not read. Answers all ranges that are not: those of the days behind it,
-    /// too, when they are more than can be kept.
-    mutating func refuseDay() -> [DirtyRange] {
-        var refused = days.first ?? []
-        endDay()
-        guard days.reduce(0, { $0 + $1.count }) > Self.pendingMax else { return refused }
-        refused += pending
-        days = []
-        return refused
-    }
-}
-
 // Repairs: a packet that says that something of before is otherwise has the partition read that
-// part of its tape again before it goes on. What comes of it is output of that packet.
+// part of its tape again before it goes on. What comes of it is output of that packet, and so is
+// that nothing comes of it because it is refused.
 extension PartitionOperator {
     /// What has to be read for the repair at hand.
     struct RepairNeeds: Sendable {
@@ -83,8 +15,17 @@ extension PartitionOperator {
         /// The last packet to read: the one that asked for it.
         let until: TapePosition
         let ranges: [DirtyRange]
-        /// What stands of bars that may begin elsewhere; nil: none do, or nothing is published.
-        let standing: StandingBars?
+        /// An owner before did it: what could be read then is read, without a margin.
+        let isDoneBefore: Bool
+    }
+
+    /// What came of a part that was read again.
+    struct RepairOutcome: Hashable, Sendable {
+        /// Versions of bars.
+        var bars = 0
+        /// Ticks that the machines were given.
+        var ticks: UInt64 = 0
+        var leftOut = RepairOmissions()
     }
 
     /// Everything that was computed stands on the tape.
@@ -92,25 +33,60 @@ extension PartitionOperator {
 
     var isRepairing: Bool { repair != nil }
 
-    /// Nil: there is nothing to repair, or its output has no room yet.
-    var repairNeeds: RepairNeeds? {
-        guard let repair, let ranges = repair.days.first, stopped == nil, !mustKeepRefusal,
-            outbox.count < Self.outboxMax, let plan = machine.repairPlan(ranges)
+    /// The ordinal at which the tape of bars says what an owner before made of the repair at hand.
+    /// Nil: that is known, or nobody came so far.
+    var precedentOrdinal: UInt64? {
+        guard let repair, !repair.isHidden, repair.precedent == nil, stopped == nil,
+            !ledger.isPastStanding
         else { return nil }
-        let standing =
-            repair.isHidden
-            ? nil : StandingBars(plan, machine, lastOrdinal: ledger.nextOrdinal - 1)
-        return RepairNeeds(
-            from: plan.from, until: repair.position, ranges: plan.ranges, standing: standing)
+        return ledger.nextOrdinal
     }
 
-    /// The packet at hand made ranges dirty. Answers those that are refused at once.
-    mutating func ask(
-        forRepairOf dirty: [DirtyRange], at position: TapePosition, isHidden: Bool
-    ) {
-        let agenda = RepairAgenda(dirty, at: position, isHidden: isHidden)
-        refusedRanges += agenda.tooLong
+    /// What stands there: a refusal, or anything else.
+    mutating func heardPrecedent(_ standing: RefusedRepair?) {
+        guard let repair, precedentOrdinal != nil else { return }
+        if let standing, let day = repair.refusal(standing.reason),
+            RefusedRepair(day, sequence: repair.position.sequence) == standing
+        {
+            refuseDay(day)
+        } else {
+            self.repair?.precedent = .done
+        }
+    }
+
+    /// Nil: there is nothing to repair, or its output has no room yet.
+    var repairNeeds: RepairNeeds? {
+        guard let repair, let ranges = repair.days.first, stopped == nil,
+            precedentOrdinal == nil, outbox.count < Self.outboxMax,
+            let plan = machine.repairPlan(ranges)
+        else { return nil }
+        return RepairNeeds(
+            from: plan.from, until: repair.position, ranges: plan.ranges,
+            isDoneBefore: repair.precedent == .done)
+    }
+
+    /// Bars that have to be read back before the repair is finished; nil: none, or nothing is
+    /// published.
+    var standingBars: StandingBars? {
+        guard let repair, !repair.isHidden, let reading = repair.reading else { return nil }
+        return StandingBars(reading.plan, machine, lastOrdinal: ledger.nextOrdinal - 1)
+    }
+
+    /// The packet at hand made ranges dirty.
+    mutating func ask(forRepairOf agenda: RepairAgenda) {
+        for ranges in agenda.refused {
+            if ledger.isPastStanding { tellRefused(ranges) }
+            if !agenda.isHidden { record(ranges, sequence: agenda.position.sequence) }
+        }
         repair = agenda.days.isEmpty ? nil : agenda
+    }
+
+    private mutating func tellRefused(_ ranges: RefusedRanges) {
+        if let place = refused.firstIndex(where: { $0.reason == ranges.reason }) {
+            refused[place].add(ranges)
+        } else {
+            refused.append(ranges)
+        }
     }
 
     /// The passes over the tape begin now.
@@ -134,43 +110,47 @@ extension PartitionOperator {
     }
 
     /// All packets were handed over as often as they were needed, and what stands was read back.
-    /// Answers how many versions of bars came of it.
-    mutating func finishRepair(standing: [Bar] = []) -> Int {
-        guard let reading = repair?.reading else { return 0 }
+    mutating func finishRepair(standing: [Bar] = []) -> RepairOutcome {
+        guard let reading = repair?.reading else { return RepairOutcome() }
         repair?.reading = nil
+        var outcome = RepairOutcome(ticks: reading.taken)
+        let before = machine.repairOmissions
         machine.absorb(reading, standing: standing, into: &output)
-        let bars = output.bars.count
+        outcome.leftOut = machine.repairOmissions.since(before)
+        outcome.leftOut.changes = reading.unusedChanges
+        outcome.bars = output.bars.count
         keepOutput(isHidden: repair?.isHidden ?? true, isRepair: true)
         endRepairDay()
-        return bars
+        return outcome
     }
 
-    /// Nothing more is computed before a checkpoint behind the refusal is stored: the next owner
-    /// might be able to read what this one was not, and what follows would have other ordinals.
-    var mustKeepRefusal: Bool { refusal != nil && ledger.isPastStanding }
+    /// The tape cannot be read as it has to be: the older versions stand. Answers of which ranges;
+    /// nil when the partition stops, because they were computed again by an owner before.
+    mutating func refuseRepair(_ reason: RepairRefusal, _ detail: String) -> RefusedRanges? {
+        guard let repair, let day = repair.refusal(reason) else { return nil }
+        guard repair.precedent != .done else {
+            self.repair?.reading = nil
+            stopped =
+                "bars that stand on its tape were computed again by its owner before, and that "
+                + "cannot be done once more (\(detail)); " + RecoverySituation.remedy(partition)
+            return nil
+        }
+        refuseDay(day)
+        return day
+    }
 
-    /// The tape cannot be read as it has to be: the older versions stand. Answers of which ranges.
-    mutating func refuseRepair() -> [DirtyRange] {
-        guard let refused = repair?.refuseDay() else { return [] }
-        // A new line of output publishes nothing before its first checkpoint is stored.
-        if !(repair?.isHidden ?? true) { refusal = .due }
-        endRepairWithoutDays()
-        schedule.demand()
-        return refused
+    private mutating func refuseDay(_ day: RefusedRanges) {
+        guard let repair else { return }
+        if !repair.isHidden { record(day, sequence: repair.position.sequence) }
+        endRepairDay()
     }
 
     private mutating func endRepairDay() {
         repair?.endDay()
-        endRepairWithoutDays()
-    }
-
-    private mutating func endRepairWithoutDays() {
+        // To read all that again after a crash would take long.
+        schedule.demand()
         guard repair?.days.isEmpty ?? false else { return }
         repair = nil
-        // Nothing says that all output of a refused repair is out while the next owner may make
-        // some.
-        if refusal == nil { endInput() }
-        // To read all that again after a crash would take long.
-        schedule.isDueAtOnce = true
+        endInput()
     }
 }

@@ -9,7 +9,10 @@ import TapeCodec
 ///
 /// Pure but for what it appends to the lane: what it computes follows from the packets alone.
 struct PartitionOperator {
-    /// Computed bars that have no place in a packet yet: beyond this the reader is held.
+    /// Computed output that has no place in a packet yet: from here on the reader is held, and no
+    /// repair is begun. What one packet or one repair makes comes on top all at once: handed out in
+    /// pieces it would wait in the machine instead, which has it already. So the outbox holds this
+    /// and as much as a machine may have at once (`StreamLimits.openWindowsMax`, `repairTicksMax`).
     static let outboxMax = 4_096
 
     let partition: Partition
@@ -33,13 +36,6 @@ struct PartitionOperator {
         case working
     }
 
-    enum Refusal: Hashable, Sendable {
-        /// An image has to be taken.
-        case due
-        /// It is on its way to the bucket.
-        case taken
-    }
-
     struct Output {
         let item: OutputItem
         let ordinal: UInt64
@@ -53,9 +49,9 @@ struct PartitionOperator {
         let position: TapePosition
     }
 
-    var outbox: [Output] = []
+    var outbox = PopQueue<Output>()
     /// Of the inputs whose output is in the outbox. Never longer than that.
-    var ends: [InputEnd] = []
+    var ends = PopQueue<InputEnd>()
     var output = GraphOutput()
     /// Of the share that works over all partitions: what computes in the machine's place.
     private(set) var universe: UniverseMachine?
@@ -67,10 +63,8 @@ struct PartitionOperator {
     var live: [LiveTick] = []
     /// While it is there no packet is taken.
     var repair: RepairAgenda?
-    /// A repair was refused, and no checkpoint behind that is stored yet.
-    var refusal: Refusal?
-    /// Ranges that reach too far; emptied by whoever tells it. One packet's at most.
-    var refusedRanges: [DirtyRange] = []
+    /// Ranges that were refused at once, by reason; emptied by whoever tells it.
+    var refused: [RefusedRanges] = []
     /// The lane's numbers for the machine's symbols and series.
     var laneSymbols: [UInt32?] = []
     let laneSeries: [UInt16]
@@ -149,7 +143,7 @@ struct PartitionOperator {
     /// Takes nothing more at the moment.
     var mustHold: Bool {
         if outbox.count >= Self.outboxMax || stopped != nil || isRepairing { return true }
-        if mustKeepRefusal || !live.isEmpty { return true }
+        if !live.isEmpty { return true }
         switch phase {
         case .building, .working: return false
         case .telling, .told, .keeping: return true
@@ -191,7 +185,10 @@ struct PartitionOperator {
         let dirty = output.dirty
         keepOutput(isHidden: isBuilding)
         if let position, !dirty.isEmpty, stopped == nil {
-            ask(forRepairOf: dirty, at: position, isHidden: isBuilding)
+            let limit = RepairAgenda.limit(sendTime: header.sendTime, watermark: watermark)
+            ask(
+                forRepairOf: RepairAgenda(
+                    dirty, at: position, isHidden: isBuilding, limit: limit))
         }
         if !isRepairing { endInput() }
     }

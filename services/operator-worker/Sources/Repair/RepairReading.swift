@@ -17,10 +17,10 @@ struct RepairReading {
     }
 
     /// The clocks of provider, gateway and server may differ by this: reading begins so much
-    /// earlier.
-    static let marginNanoseconds: Int64 = 60_000_000_000
+    /// earlier, and as much before the packet that asked for it as a range may begin behind that.
+    static let marginNanoseconds: Int64 = 60_000_000_000 + RepairAgenda.aheadNanoseconds
     /// What is about to be purged is not begun with: whoever owns the partition next has to come to
-    /// the same bars.
+    /// the same bars. What an owner before has done is done again without it.
     static let reachNanoseconds: Int64 = 3_600_000_000_000
 
     let slot: Int
@@ -38,6 +38,9 @@ struct RepairReading {
     var standingUntil: UInt64 = 0
     /// Nil during the first one.
     private(set) var first: Pass?
+    private(set) var passesEnded = 0
+    /// What the first one met, for the judgement whether the tape reaches back far enough.
+    private(set) var reach: RepairReach.Reading
     /// Of the last packet that was read.
     private(set) var sequence: UInt64 = 0
     private var nextOrdinals: [SourceName: UInt64] = [:]
@@ -50,6 +53,8 @@ struct RepairReading {
         let (early, overflow) = needs.from.nanoseconds.subtractingReportingOverflow(
             Self.marginNanoseconds)
         start = Timestamp(nanoseconds: overflow ? 0 : max(0, early))
+        reach = RepairReach.Reading(
+            start: start, margin: needs.isDoneBefore ? 0 : Self.reachNanoseconds)
     }
 
     var isSecond: Bool { first != nil }
@@ -58,26 +63,30 @@ struct RepairReading {
 
     enum Verdict: Hashable {
         case next
-        /// The first packet of its source: whether the tape reaches back far enough is not known.
-        case begins
-        case refused(String)
+        case refused(RepairRefusal, String)
     }
 
     /// The next packet of the pass at hand.
     mutating func take(_ header: PacketHeader, at sequence: UInt64) -> Verdict {
         guard sequence <= needs.until.sequence,
             sequence < needs.until.sequence || header.identity == needs.until.packet
-        else { return .refused("the packet that asked for it is not on the tape any more") }
+        else {
+            return .refused(
+                .unreadable, "the packet that asked for it is not on the tape any more")
+        }
         self.sequence = sequence
+        if reach.first == 0 { reach.first = sequence }
         pass.add(header)
         guard header.kind == .ticks else { return .next }
         let known = nextOrdinals.updateValue(header.nextOrdinal, forKey: header.source)
         guard let known else {
-            return isSecond || header.firstOrdinal <= 1 ? .next : .begins
+            if !isSecond, header.firstOrdinal > 1 { reach.begins[header.source] = sequence }
+            return .next
         }
         // What the tape had lost stands in front of a marker, and is a gap of its own.
         if header.firstOrdinal == known || header.flags.contains(.epochMarker) { return .next }
         return .refused(
+            .missing,
             "the tape does not hold ordinals \(known) to \(header.firstOrdinal &- 1) of "
                 + "\(header.source) any more")
     }
@@ -87,6 +96,7 @@ struct RepairReading {
 
     /// False: the second pass brought something else than the first.
     mutating func endPass() -> Bool {
+        passesEnded += 1
         if let first { return first == pass }
         first = pass
         pass = Pass()

@@ -1,28 +1,52 @@
 import MarketModel
+import OperatorGraph
 import Primitives
 import Telemetry
 
 struct RepairDone: TelemetryEvent {
     static let name = "operator.repair.done"
     let partition: Partition
+    /// The first one's.
+    let symbol: String
+    /// Over all ranges.
+    let from: Timestamp
+    let to: Timestamp
     let ranges: Int
-    /// Versions of bars that came of it.
-    let bars: Int
     /// Each of them counts once, even when there were two passes.
     let packets: UInt64
+    let outcome: PartitionOperator.RepairOutcome
     let nanoseconds: Int64
 
-    var level: LogLevel { .info }
-    var message: String { "bars were computed again from the tape" }
+    /// In words; nil: nothing was.
+    var leftOut: String? {
+        guard !outcome.leftOut.isNone else { return nil }
+        let parts = [
+            ("windows", outcome.leftOut.windows), ("withdrawals", outcome.leftOut.withdrawals),
+            ("changes", outcome.leftOut.changes),
+        ]
+        return parts.filter { $0.1 > 0 }.map { "\($0.1) \($0.0)" }.joined(separator: ", ")
+    }
+
+    var level: LogLevel { leftOut == nil ? .info : .warning }
+    var message: String {
+        "bars were computed again from the tape" + (leftOut.map { ", without \($0)" } ?? "")
+    }
     var fields: [(String, LogValue)] {
         [
-            ("partition", .integer(Int64(partition.number))), ("ranges", .integer(Int64(ranges))),
-            ("bars", .integer(Int64(bars))), ("packets", .unsigned(packets)),
+            ("partition", .integer(Int64(partition.number))), ("symbol", .text(symbol)),
+            ("from", .text("\(from)")), ("to", .text("\(to)")),
+            ("ranges", .integer(Int64(ranges))), ("bars", .integer(Int64(outcome.bars))),
+            ("ticks", .unsigned(outcome.ticks)), ("packets", .unsigned(packets)),
             ("seconds", .real(Double(nanoseconds) / 1e9)),
         ]
     }
 
-    func count(in metrics: MetricRegistry) { metrics.repairs("done").add() }
+    func count(in metrics: MetricRegistry) {
+        metrics.repairs("done").add()
+        metrics.leftOut("windows").add(outcome.leftOut.windows)
+        metrics.leftOut("withdrawals").add(outcome.leftOut.withdrawals)
+        metrics.leftOut("changes").add(outcome.leftOut.changes)
+    }
 }
 
 struct RepairRefused: TelemetryEvent {
@@ -30,22 +54,29 @@ struct RepairRefused: TelemetryEvent {
     let partition: Partition
     /// The first one's.
     let symbol: String
-    let from: Timestamp
-    let to: Timestamp
-    let ranges: Int
-    let reason: String
+    let ranges: RefusedRanges
+    let detail: String
 
     var level: LogLevel { .warning }
-    var message: String { "bars cannot be computed again, the older versions stand: \(reason)" }
+    var message: String { "bars cannot be computed again, the older versions stand: \(detail)" }
     var fields: [(String, LogValue)] {
         [
             ("partition", .integer(Int64(partition.number))), ("symbol", .text(symbol)),
-            ("from", .text("\(from)")), ("to", .text("\(to)")),
-            ("ranges", .integer(Int64(ranges))), ("reason", .text(reason)),
+            ("from", .text("\(Timestamp(nanoseconds: ranges.from))")),
+            ("to", .text("\(Timestamp(nanoseconds: ranges.to))")),
+            ("ranges", .integer(Int64(ranges.count))), ("reason", .text(ranges.reason.rawValue)),
+            ("detail", .text(detail)),
         ]
     }
 
-    func count(in metrics: MetricRegistry) { metrics.repairs("refused").add() }
+    func count(in metrics: MetricRegistry) {
+        metrics.repairs("refused").add()
+        metrics.counter(
+            "mds_operator_repairs_refused_total",
+            "Parts of a tape that were not read again, and what of a request was refused at once.",
+            labels: [("reason", ranges.reason.rawValue)]
+        ).add()
+    }
 }
 
 struct RepairDropped: TelemetryEvent {
@@ -79,5 +110,11 @@ extension MetricRegistry {
             "mds_operator_repairs_total",
             "Parts of a tape, of a day at most, that were to be read again to mend bars.",
             labels: [("outcome", outcome)])
+    }
+
+    fileprivate func leftOut(_ what: String) -> Counter {
+        counter(
+            "mds_operator_repair_left_out_total",
+            "What repairs left as it stood, because of a limit.", labels: [("what", what)])
     }
 }

@@ -47,17 +47,27 @@ extension Worker {
 
     /// Begins with the next repair when none is under way, and notices one that cannot go on.
     func repair(now: Int64) {
+        if let (answer, number) = repairAnswer {
+            repairAnswer = nil
+            heard(answer, number: number)
+        }
+        guard asking == nil else { return sendQuestion() }
         if let repairing {
             if let problem = readers.problem(repairing.reader) {
-                refuseRepair("\(problem)")
-            } else if repairing.standing != nil, repairing.standingUntil == 0 {
-                readBack(repairing.slot)
+                refuseRepair(.unreadable, "\(problem)")
+            } else if repairing.standing != nil, repairing.standingUntil == 0,
+                slots[repairing.slot].core?.isOutputOut ?? false
+            {
+                ask(.standing, repairing.slot)
             }
             return
         }
         guard now >= repairsFrom, let index = nextRepair() else { return }
-        guard let needs = slots[index].core?.repairNeeds else { return }
         repairedLast = index
+        if let ordinal = slots[index].core?.precedentOrdinal {
+            return ask(.precedent(ordinal: ordinal), index)
+        }
+        guard let needs = slots[index].core?.repairNeeds else { return }
         slots[index].core?.beginRepair()
         let reading = RepairReading(slot: index, reader: repairReader(index), needs, now: now)
         repairing = reading
@@ -68,8 +78,10 @@ extension Worker {
     private func nextRepair() -> Int? {
         let order = slots.indices.map { (repairedLast + 1 + $0) % slots.count }
         return order.first { index in
-            guard slots[index].isOwned, case .working = slots[index].stage else { return false }
-            return slots[index].core?.repairNeeds != nil
+            guard slots[index].isOwned, case .working = slots[index].stage,
+                let core = slots[index].core, core.isRepairing
+            else { return false }
+            return core.precedentOrdinal != nil || core.repairNeeds != nil
         }
     }
 
@@ -79,17 +91,7 @@ extension Worker {
         guard repairing?.slot == index, let position = readers.position(reader) else { return }
         switch repairing?.take(header, at: position.sequence) {
         case .next: break
-        case .begins:
-            do {
-                if let reason = try shortfall(index, header, at: position.sequence) {
-                    return refuseRepair(reason)
-                }
-            } catch {
-                context.telemetry.emit(
-                    RepairDelayed(partition: slots[index].partition, reason: "\(error)"))
-                return repairLater()
-            }
-        case .refused(let reason): return refuseRepair(reason)
+        case .refused(let reason, let detail): return refuseRepair(reason, detail)
         case nil: return
         }
         let isSecond = repairing?.isSecond ?? false
@@ -103,39 +105,26 @@ extension Worker {
         if repairing?.isPassOver ?? false { endPass(index) }
     }
 
-    /// Why the tape does not reach back to where the repair begins; nil: it does. The source's
-    /// first packet that was read is its first on the tape, or another one stood there in time.
-    private func shortfall(
-        _ index: Int, _ header: PacketHeader, at sequence: UInt64
-    ) throws -> String? {
-        guard let start = repairing?.start, let core = slots[index].core else { return nil }
-        let partition = slots[index].partition
-        let message = try client.jetStream.firstMessage(
-            stream: client.names.tickStream(of: partition), from: 1,
-            subject: client.names.ticks(partition, header.source))
-        guard let message else { return "the tape of \(header.source) was emptied meanwhile" }
-        let first = try StoredPacket(message).header
-        guard first.firstOrdinal > 1 else { return nil }
-        // A repair that was begun is done by the next owner, too.
-        let margin = core.ledger.isPastStanding ? RepairReading.reachNanoseconds : 0
-        let reach = first.sendTime.advanced(byNanoseconds: margin)
-        guard message.sequence >= sequence || reach > start else { return nil }
-        return "the tape of \(header.source) begins at \(first.sendTime), and "
-            + "\(margin > 0 ? "an hour behind that " : "")repairs reach back to \(reach)"
+    private func endPass(_ index: Int) {
+        guard repairing?.endPass() ?? false, let repairing else {
+            return refuseRepair(.unreadable, "the tape changed while it was read")
+        }
+        readers.close(repairReader(index))
+        guard repairing.passesEnded == 1, !repairing.reach.begins.isEmpty else {
+            return goOn(index)
+        }
+        // What was read stood there until now. Whether there was more, the tape says once.
+        var sources = Set(repairing.reach.begins.keys)
+        sources.formUnion(slots[index].core?.machine.sources.entries.map(\.name) ?? [])
+        ask(.reach(sources.sorted()), index)
     }
 
-    private func endPass(_ index: Int) {
-        let reader = repairReader(index)
-        let isSecond = repairing?.isSecond ?? false
-        guard repairing?.endPass() ?? false, let repairing else {
-            return refuseRepair("the tape changed while it was read")
-        }
-        readers.close(reader)
-        if !isSecond, slots[index].core?.endRepairNotes() ?? false {
-            readers.open(reader, from: repairing.start)
-            return
-        }
-        if let standing = repairing.needs.standing {
+    /// Behind a pass.
+    private func goOn(_ index: Int) {
+        guard let repairing else { return }
+        if repairing.passesEnded == 1, slots[index].core?.endRepairNotes() ?? false {
+            readers.open(repairing.reader, from: repairing.start)
+        } else if let standing = slots[index].core?.standingBars {
             self.repairing?.standing = standing
         } else {
             finishRepair(index, standing: [])
@@ -144,61 +133,72 @@ extension Worker {
 
     func finishRepair(_ index: Int, standing: [Bar]) {
         guard let repairing else { return }
-        let bars = slots[index].core?.finishRepair(standing: standing) ?? 0
-        let now = clock.monotonic().nanoseconds
-        let done = RepairDone(
-            partition: slots[index].partition, ranges: repairing.needs.ranges.count, bars: bars,
-            packets: repairing.first?.packets ?? 0, nanoseconds: now - repairing.startedAt)
-        metrics.repaired(nanoseconds: done.nanoseconds)
-        context.telemetry.emit(done)
-        slots[index].lastRepair = "\(bars) versions of bars"
         self.repairing = nil
+        let outcome = slots[index].core?.finishRepair(standing: standing)
+        let nanoseconds = clock.monotonic().nanoseconds - repairing.startedAt
+        metrics.repaired(nanoseconds: nanoseconds)
+        tellDone(index, repairing, outcome ?? .init(), nanoseconds: nanoseconds)
+    }
+
+    // MARK: questions
+
+    func ask(_ question: RepairQuestion, _ index: Int) {
+        questions += 1
+        asking = RepairAsking(slot: index, number: questions, question: question)
+        sendQuestion()
+    }
+
+    private func sendQuestion() {
+        guard let asking, !asking.isOnItsWay else { return }
+        let job = CheckpointJob.repair(
+            slots[asking.slot].partition, number: asking.number, asking.question)
+        self.asking?.isOnItsWay = checkpoints.ask(job)
+    }
+
+    private func heard(_ answer: RepairAnswer, number: UInt64) {
+        guard let asking, asking.number == number else { return }
+        self.asking = nil
+        let index = asking.slot
+        switch answer {
+        case .precedent(let standing): slots[index].core?.heardPrecedent(standing)
+        case .reach(let reach):
+            guard let repairing else { return }
+            if let shortfall = reach.shortfall(repairing.reach) {
+                refuseRepair(.retention, shortfall)
+            } else {
+                goOn(index)
+            }
+        case .standing(let ends): readBack(index, ends)
+        case .failed(let reason):
+            context.telemetry.emit(
+                RepairDelayed(partition: slots[index].partition, reason: reason))
+            repairLater()
+        }
     }
 
     // MARK: repairs that are not done
 
     /// The versions that stand are right as far as anybody can tell, and the partition goes on.
-    func refuseRepair(_ reason: String) {
+    func refuseRepair(_ reason: RepairRefusal, _ detail: String) {
         guard let repairing else { return }
         self.repairing = nil
+        asking = nil
         let index = repairing.slot
         readers.close(repairing.reader)
-        tellRefused(index, slots[index].core?.refuseRepair() ?? repairing.needs.ranges, reason)
+        guard let ranges = slots[index].core?.refuseRepair(reason, detail) else { return }
+        tellRefused(index, ranges, detail)
     }
 
-    func repairLater() {
+    private func repairLater() {
+        repairsFrom = clock.monotonic().nanoseconds + Self.againNanoseconds
         guard let repairing else { return }
         self.repairing = nil
         readers.close(repairing.reader)
-        repairsFrom = clock.monotonic().nanoseconds + Self.againNanoseconds
-    }
-
-    /// Ranges that were not even begun with.
-    func tellRefusedRanges(_ index: Int) {
-        guard let ranges = slots[index].core?.refusedRanges, !ranges.isEmpty else { return }
-        slots[index].core?.refusedRanges = []
-        tellRefused(
-            index, ranges, "it is longer than \(RepairAgenda.daysMax) days: ask for parts of it")
-    }
-
-    private func tellRefused(_ index: Int, _ ranges: [DirtyRange], _ reason: String) {
-        let symbol = ranges.first.flatMap { range in
-            slots[index].core.flatMap { core in
-                range.symbol < core.machine.symbols.count
-                    ? core.machine.symbols.symbol(at: range.symbol).text : nil
-            }
-        }
-        context.telemetry.emit(
-            RepairRefused(
-                partition: slots[index].partition, symbol: symbol ?? "",
-                from: Timestamp(nanoseconds: ranges.map(\.from).min() ?? 0),
-                to: Timestamp(nanoseconds: ranges.map(\.to).max() ?? 0), ranges: ranges.count,
-                reason: reason))
-        slots[index].lastRepair = "refused: \(reason)"
     }
 
     /// The partition leaves, or begins anew: its next owner does the repair again.
     func dropRepair(_ index: Int) {
+        if asking?.slot == index { asking = nil }
         guard let repairing, repairing.slot == index else { return }
         self.repairing = nil
         readers.close(repairing.reader)

@@ -9,30 +9,23 @@ import Telemetry
 
 // Behind both passes of a repair: the bars that stand where others may come to be are read back.
 extension Worker {
-    /// Begins when everything that was computed before stands on the tape.
-    func readBack(_ index: Int) {
-        guard slots[index].core?.isOutputOut ?? false, let reading = repairing else { return }
-        let (stream, subject) = (client.names.barStream, client.names.bars(slots[index].partition))
-        do {
-            guard let last = try client.jetStream.lastMessage(stream: stream, subject: subject),
-                let oldest = try client.jetStream.firstMessage(
-                    stream: stream, from: 1, subject: subject)
-            else { return refuseRepair("the tape of bars was emptied meanwhile") }
-            let first = try StoredPacket(oldest).header
-            guard first.firstOrdinal <= 1 || oldest.time <= reading.start else {
-                return refuseRepair(
-                    "the bars that stand there have to be read back, and their tape begins at "
-                        + "\(oldest.time)")
-            }
-            guard last.time >= reading.start else { return finishRepair(index, standing: []) }
-            repairing?.standingUntil = last.sequence
-            repairing?.reader = standingReader(index)
-            readers.open(standingReader(index), from: reading.start)
-        } catch {
-            context.telemetry.emit(
-                RepairDelayed(partition: slots[index].partition, reason: "\(error)"))
-            repairLater()
+    /// Everything that was computed before stands on the tape, and where that begins and ends is
+    /// known.
+    func readBack(_ index: Int, _ ends: StandingEnds?) {
+        guard let reading = repairing else { return }
+        guard let ends else {
+            return refuseRepair(.bars, "the tape of bars was emptied meanwhile")
         }
+        guard ends.firstOrdinal <= 1 || ends.first <= reading.start else {
+            return refuseRepair(
+                .bars,
+                "the bars that stand there have to be read back, and their tape begins at "
+                    + "\(ends.first)")
+        }
+        guard ends.last >= reading.start else { return finishRepair(index, standing: []) }
+        repairing?.standingUntil = ends.lastSequence
+        repairing?.reader = standingReader(index)
+        readers.open(standingReader(index), from: reading.start)
     }
 
     func tookStanding(_ reader: Int, _ header: PacketHeader, _ packet: NatsMessage) {
@@ -45,6 +38,7 @@ extension Worker {
         readers.close(reader)
         guard let standing = repairing?.standing, !standing.isTooMany else {
             return refuseRepair(
+                .bars,
                 "more than \(StandingBars.barsMax) bars stand in that time: ask for parts of it")
         }
         finishRepair(index, standing: standing.bars)

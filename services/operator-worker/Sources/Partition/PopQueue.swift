@@ -1,0 +1,23 @@
+/// What leaves at the front in runs: taking `n` out costs `n`, however much is behind it.
+struct PopQueue<Element> {
+    private var items: [Element] = []
+    private var head = 0
+
+    var count: Int { items.count - head }
+    var isEmpty: Bool { count == 0 }
+    var last: Element? { isEmpty ? nil : items.last }
+
+    /// From the front.
+    subscript(place: Int) -> Element { items[head + place] }
+
+    mutating func append(_ item: Element) { items.append(item) }
+
+    mutating func removeFirst(_ number: Int) {
+        precondition(number <= count, "more is taken out than is there")
+        head += number
+        // At most as many are moved as were taken out since the last time.
+        guard head >= items.count - head else { return }
+        items.removeFirst(head)
+        head = 0
+    }
+}

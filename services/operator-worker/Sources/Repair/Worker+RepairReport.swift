@@ -1,0 +1,53 @@
+import MarketModel
+import OperatorGraph
+import Primitives
+import ServiceRuntime
+import StreamCore
+import Telemetry
+
+// What is said of repairs: an event each, counters, and a line in /status.
+extension Worker {
+    /// Ranges that were not even begun with.
+    func tellRefusedRanges(_ index: Int) {
+        guard let refused = slots[index].core?.refused, !refused.isEmpty else { return }
+        slots[index].core?.refused = []
+        for ranges in refused {
+            let detail =
+                ranges.reason == .long
+                ? "it is longer than \(RepairAgenda.daysMax) days: ask for parts of it"
+                : "it lies in the future: ask again when it has passed"
+            tellRefused(index, ranges, detail)
+        }
+    }
+
+    func tellRefused(_ index: Int, _ ranges: RefusedRanges, _ detail: String) {
+        context.telemetry.emit(
+            RepairRefused(
+                partition: slots[index].partition, symbol: symbol(index, ranges.symbol),
+                ranges: ranges, detail: detail))
+        slots[index].lastRepair = "refused: \(detail)"
+    }
+
+    func tellDone(
+        _ index: Int, _ reading: RepairReading, _ outcome: PartitionOperator.RepairOutcome,
+        nanoseconds: Int64
+    ) {
+        let ranges = reading.needs.ranges
+        let done = RepairDone(
+            partition: slots[index].partition, symbol: symbol(index, ranges.first?.symbol ?? 0),
+            from: Timestamp(nanoseconds: ranges.map(\.from).min() ?? 0),
+            to: Timestamp(nanoseconds: ranges.map(\.to).max() ?? 0), ranges: ranges.count,
+            packets: reading.first?.packets ?? 0, outcome: outcome, nanoseconds: nanoseconds)
+        context.telemetry.emit(done)
+        slots[index].repairOmissions.add(outcome.leftOut)
+        let left = done.leftOut.map { ", left out: \($0)" } ?? ""
+        slots[index].lastRepair = "\(outcome.bars) versions of bars\(left)"
+    }
+
+    private func symbol(_ index: Int, _ symbol: UInt32) -> String {
+        guard let symbols = slots[index].core?.machine.symbols, symbol < symbols.count else {
+            return ""
+        }
+        return symbols.symbol(at: symbol).text
+    }
+}

@@ -16,6 +16,8 @@ struct LiveEncoder {
         case bar
         /// A trade or a quote that a node of a graph let through.
         case node
+        /// A number that a graph computed, or a provider told.
+        case indicator
     }
 
     private struct Entry {
@@ -65,6 +67,13 @@ struct LiveEncoder {
             case .other(let message):
                 define(message, in: packet)
                 guard WireFormat.Template.isTick(message.template) else { continue }
+                if let value = message.indicatorValue(in: packet) {
+                    let symbol = entry(value.header.symbol)?.definition
+                    if write(value, symbol, header, ordinal) {
+                        let subject = names.liveValues(value.name, symbol?.symbol)
+                        publish(.indicator, subject, json.bytes)
+                    }
+                }
             case .malformed(let error): throw error
             }
             ordinal &+= 1
@@ -204,7 +213,7 @@ struct LiveEncoder {
         place(&json, packet, ordinal)
     }
 
-    private static func place(
+    static func place(
         _ json: inout JSONWriter, _ packet: PacketHeader, _ ordinal: UInt64
     ) {
         json.member("source", packet.source.text)

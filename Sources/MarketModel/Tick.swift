@@ -28,6 +28,8 @@ public struct TickFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
     @inlinable public static var delayed: TickFlags { TickFlags(rawValue: 1 << 3) }
     /// Outside of the regular trading session.
     @inlinable public static var outOfSession: TickFlags { TickFlags(rawValue: 1 << 4) }
+    /// Of a derived value: something of what it is made of was not there yet.
+    @inlinable public static var partial: TickFlags { TickFlags(rawValue: 1 << 5) }
 }
 
 public enum TradeAction: UInt8, Sendable {

@@ -67,8 +67,18 @@ public enum StreamLimits {
     /// their symbol is settled: a later version of it is refused and counted.
     public static let unsettledBarsMax = 262_144
 
-    /// Windows of breadth that may still be revised. Beyond, the oldest is settled.
+    /// Windows of breadth that are closed and may still be revised. Beyond, the oldest is settled.
     public static let breadthWindowsMax = 256
+
+    /// Days of all symbols of a partition that a provider told of, for one breadth node. Beyond, a
+    /// day that is not known yet is refused and counted (`DailyHistory.refused`).
+    public static let historyDaysMax = 1_048_576
+
+    /// Bars that wait in the share over all partitions since these together moved last. Beyond,
+    /// the partitions that are farthest behind are waited for no more until they have come up, and
+    /// what is told without them is flagged partial: what they still have to tell stands behind the
+    /// others' bars in the stream, so that no longer wait would let them in.
+    public static let waitingBarsMax: UInt64 = 1_048_576
 
     /// Event times count in (−106,000 days ..< 106,000 days) around 1970 (until the year 2260), a
     /// whole number of every window, so that no arithmetic on window borders can overflow. A

@@ -6,10 +6,13 @@ public import MarketModel
 /// UTF-8 is `%` and two hexadecimal digits. In Python it is
 /// `urllib.parse.quote(symbol, safe="").replace(".", "%2E")`, and back `urllib.parse.unquote`.
 public enum SymbolToken {
-    public static func encode(_ symbol: Symbol) -> String {
+    public static func encode(_ symbol: Symbol) -> String { encode(text: symbol.text) }
+
+    /// The same for a name of another kind.
+    static func encode(text: some StringProtocol) -> String {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(symbol.text.utf8.count)
-        for byte in symbol.text.utf8 {
+        bytes.reserveCapacity(text.utf8.count)
+        for byte in text.utf8 {
             if isPlain(byte) {
                 bytes.append(byte)
             } else {

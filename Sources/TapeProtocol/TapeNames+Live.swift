@@ -14,6 +14,20 @@ extension TapeNames {
         "\(namespace).live.bar.\(series).\(SymbolToken.encode(symbol))"
     }
 
+    /// Of a value's name the part up to its first dot, which is the node's, and the rest are a
+    /// token each; then the symbol, if it is about one.
+    public func liveValues(_ name: String, _ symbol: Symbol?) -> String {
+        var tokens = name.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+        if tokens.contains(where: \.isEmpty) { tokens = [name[...]] }
+        var subject = "\(namespace).live.value"
+        for token in tokens { subject += ".\(SymbolToken.encode(text: token))" }
+        if let symbol { subject += ".\(SymbolToken.encode(symbol))" }
+        return subject
+    }
+
+    /// Those of no symbol, too.
+    public var liveValues: String { "\(namespace).live.value.>" }
+
     // MARK: what to subscribe to; nil: of all symbols
 
     public func liveTrades(of symbol: Symbol?) -> String {

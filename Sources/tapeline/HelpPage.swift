@@ -81,8 +81,9 @@ enum HelpPage {
                             are texts with all their digits, times are ISO and nanoseconds
           --csv             tail: with a header (RFC 4180)
           --symbol S, --partition P, --kind K, --source NAME
-                            tail: only these; each but the last may be repeated
-          --bars            tail: bars and late ticks instead of ticks
+                            tail: only these; each but the last may be repeated.
+                            --partition all: what is derived over all partitions
+          --bars            tail: what is derived (bars, late ticks, values) instead of ticks
           --control         tail: also the packets without ticks (markers, watermarks)
           --from PLACE, --until PLACE
                             tail: 'beginning', 2026-11-20T14:30:00Z, -10m, or seq:N in one

@@ -100,8 +100,8 @@ struct GraphFileTests {
                 + "series: [{name: x, width: 1m}]}",
             "h: {operator: resample, input: b, from: 1m, series: [1h]}",
             "s: {operator: aggregate, input: quotes, functions: [mean, spread], series: [10s]}",
-            "w: {operator: breadth, scope: all, series: 1m, measures: [advance_decline, "
-                + "{above_average: 50}]}")
+            "w: {operator: breadth, scope: all, series: 1m, warm_up: provider, "
+                + "measures: [advance_decline, {above_average: 50}]}")
         guard case .bars(let rule, _) = nodes[0].operation,
             case .bars(let other, _) = nodes[1].operation,
             case .aggregate(let stats, _) = nodes[3].operation
@@ -120,7 +120,7 @@ struct GraphFileTests {
                 == .breadth(
                     BreadthRule(
                         series: minute, universe: [],
-                        measures: [.advanceDecline, .aboveAverage(days: 50)]),
+                        measures: [.advanceDecline, .aboveAverage(days: 50)], warmsUp: true),
                     calendar: nil))
         #expect(nodes[4].input == .node(0))
     }
@@ -284,6 +284,10 @@ struct GraphFileTests {
             (
                 "f: {operator: breadth, scope: all, series: 1m, measures: [{new_highs: 0}]}",
                 "is no whole number from 1 to 400"
+            ),
+            (
+                "f: {operator: breadth, scope: all, series: 1m, warm_up: 20d, measures: "
+                    + "[advance_decline]}", "warm_up: \"20d\" is not known"
             ),
             (
                 "f: {operator: breadth, scope: one, series: 1m, measures: [advance_decline]}",

@@ -63,6 +63,30 @@ struct LiveEncoderTests {
         #expect(!found[0].json.contains("high"))
     }
 
+    @Test("a value is told under its node, with its symbol if it has one")
+    func values() throws {
+        var packets = try LivePackets()
+        let found = try messages(packets.values("BRK.B"))
+        #expect(
+            found.map(\.subject) == [
+                "md.live.value.stats.1m%2Emean.BRK%2EB", "md.live.value.market.above_average_50",
+            ])
+        let time = "2023-11-14T22:13:20.123456789Z"
+        #expect(
+            found[1].json == """
+                {"kind":"indicator","time":"\(time)","time_ns":1700000000123456789,\
+                "name":"market.above_average_50","value":"1.5",\
+                "period_start":"\(time)","period_start_ns":1700000000123456789,\
+                "period_end":"\(time)","period_end_ns":1700000000123456789,"revision":2,\
+                "flags":["partial"],"receive_time":"\(time)",\
+                "receive_time_ns":1700000000123456789,\
+                "source":"operator","partition":1,"ordinal":2,"epoch":3}
+                """)
+        #expect(found[0].json.contains("\"symbol\":\"BRK.B\""))
+        #expect(names.liveValues("GDP", nil) == "md.live.value.GDP")
+        #expect(names.liveValues(".x", nil) == "md.live.value.%2Ex")
+    }
+
     @Test("markers and ticks of other kinds are no messages")
     func others() throws {
         var packets = try LivePackets()

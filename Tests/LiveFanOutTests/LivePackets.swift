@@ -65,6 +65,27 @@ struct LivePackets {
         return seal(&builder)
     }
 
+    /// One of a symbol, if there is one, and one of none.
+    mutating func values(_ symbol: String) throws -> SealedPacket {
+        var builder = PacketBuilder(kind: .bars, partition: Partition(1), source: .operator)
+        let index = builder.register(
+            SymbolDefinition(
+                symbol: try #require(Symbol(symbol)), provider: "", since: Self.time))
+        for (index, name) in [
+            (index, "stats.1m.mean"), (TickHeader.noSymbol, "market.above_average_50"),
+        ] {
+            let isIn = builder.append(
+                IndicatorValue(
+                    header: TickHeader(
+                        symbol: index, flags: .partial, providerTime: Self.time,
+                        receiveTime: Self.time),
+                    name: name, value: 1_500_000_000, periodStart: Self.time,
+                    periodEnd: Self.time, revision: 2))
+            try #require(isIn == .appended)
+        }
+        return seal(&builder)
+    }
+
     /// No tick in it: nobody live wants to hear of it.
     mutating func marker() -> SealedPacket {
         var builder = PacketBuilder(kind: .ticks, partition: Partition(1), source: source)

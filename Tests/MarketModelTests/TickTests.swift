@@ -33,8 +33,10 @@ import Testing
     /// They are on the wire and in the tables: a changed number would change what is stored.
     @Test("the raw values of flags and enumerations stay as they are")
     func rawValues() {
-        let flags: [TickFlags] = [.snapshot, .conflated, .backfilled, .delayed, .outOfSession]
-        #expect(flags.map(\.rawValue) == [1, 2, 4, 8, 16])
+        let flags: [TickFlags] = [
+            .snapshot, .conflated, .backfilled, .delayed, .outOfSession, .partial,
+        ]
+        #expect(flags.map(\.rawValue) == [1, 2, 4, 8, 16, 32])
         #expect(TickFlags([.snapshot, .delayed]).rawValue == 9)
         let actions: [TradeAction] = [.new, .correction, .cancel]
         #expect(actions.map(\.rawValue) == [0, 1, 2])

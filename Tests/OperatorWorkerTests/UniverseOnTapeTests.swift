@@ -73,6 +73,47 @@ struct UniverseOnTapeTests {
         }
     }
 
+    @Test("warmed up by a provider's days it is right on the first day, also with a new graph")
+    func warmedUp() throws {
+        let tape = try tape("un6")
+        var scene = try UniverseScene(tape)
+        try scene.tellDayBefore()
+        var random = SeededRandom(seed: Self.seed)
+        for second in 0..<5 as Range<Int64> { try scene.second(second, ofDay: 0, &random) }
+        try scene.tell(30, ofDay: 0)
+        let cold = try worker(tape).start()
+        #expect(eventually(within: 60) { (try? ValuesOnTape(tape).values.count) == 50 })
+        #expect(try cold.stop() == .success)
+        #expect(try known(tape) == [0, 0, 0, 0, 0])
+        // The days stand on the tape before the new graph asks for them.
+        let warm = try TestWorker(
+            tape, ["OPERATOR_GENERATION": "2"], takes: Self.everything,
+            graph: UniverseScene.graph(warmsUp: true)
+        ).start()
+        // They are passed on with the first packet behind what is built.
+        try scene.tell(31, ofDay: 0)
+        #expect(
+            eventually(within: 60) { (try? BarsOnTape(tape, 1).values.count) == 3 })
+        for second in 31..<36 as Range<Int64> { try scene.second(second, ofDay: 0, &random) }
+        try scene.tell(60, ofDay: 0)
+        #expect(eventually(within: 60) { (try? ValuesOnTape(tape).values.count) == 100 })
+        #expect(try warm.stop() == .success)
+        let found = try ValuesOnTape(tape)
+        #expect(found.problems.isEmpty, "\(found.problems)")
+        #expect(try known(tape) == [0, 0, 0, 0, 0, 2, 2, 2, 2, 2])
+        let told = try BarsOnTape(tape, 0).values.map { "\($0.name) \($0.value / 1_000_000_000)" }
+        #expect(
+            told == [
+                "market.history.high 150", "market.history.low 100", "market.history.close 125",
+            ])
+    }
+
+    /// Of how many symbols the day before was known, by window.
+    private func known(_ tape: TestTape) throws -> [Int128] {
+        try ValuesOnTape(tape).values.filter { $0.name == "market.advance_decline.symbols" }
+            .map { $0.value / 1_000_000_000 }
+    }
+
     @Test("rebuilt, and with a new generation, it goes on behind what stands")
     func anew() throws {
         let tape = try tape("un5")

@@ -40,9 +40,10 @@ struct UniverseScene {
 
     static func symbol(_ partition: Int) -> String { partition == 0 ? "UP" : "DOWN" }
 
-    static func graph() throws -> GraphDefinition {
+    static func graph(warmsUp: Bool = false) throws -> GraphDefinition {
         let rule = BreadthRule(
-            series: try #require(SeriesName("1s")), universe: [], measures: measures)
+            series: try #require(SeriesName("1s")), universe: [], measures: measures,
+            warmsUp: warmsUp)
         var graph = GraphDefinition.simple(try BarSeriesSet(["1s"]))
         graph.nodes.append(
             GraphNode(
@@ -66,6 +67,27 @@ struct UniverseScene {
                     size: Quantity(raw: 100_000_000)))
         }
         try tell(second + 1, ofDay: day)
+    }
+
+    /// What a provider's history tells of the day before the first one: a high of 150, a low of
+    /// 100 and a close of 125.
+    mutating func tellDayBefore() throws {
+        let midnight = Timestamp(nanoseconds: Self.start)
+        for partition in 0..<2 {
+            var bar = ProviderBar(
+                header: TickHeader(
+                    symbol: symbols[partition], flags: .backfilled, providerTime: midnight,
+                    receiveTime: midnight),
+                openTime: midnight.advanced(byNanoseconds: -Self.day), closeTime: midnight,
+                kind: .trades)
+            (bar.high, bar.low, bar.close) = (
+                Price(raw: 150_000_000_000), Price(raw: 100_000_000_000),
+                Price(raw: 125_000_000_000)
+            )
+            let told = bar
+            sources[partition].append { $0.append(told) }
+        }
+        try tell(0, ofDay: 0)
     }
 
     /// All partitions have come so far, those without ticks, too.

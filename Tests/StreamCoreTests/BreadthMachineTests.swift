@@ -56,7 +56,12 @@ private struct BreadthRun {
         return bar
     }
 
-    static func date(_ time: Int64) -> Int32 { Int32(19_700_101 + time / day) }
+    /// What a provider tells of the day that begins at a time.
+    static func daily(_ time: Int64, _ bar: Bar) -> DailyBar {
+        DailyBar(
+            openTime: Timestamp(nanoseconds: time), closeTime: Timestamp(nanoseconds: time + day),
+            high: bar.high, low: bar.low, close: bar.close)
+    }
 
     private mutating func prices() -> [Int64] {
         (0..<3).map { _ in Int64.random(in: -20...20, using: &random) }
@@ -73,8 +78,7 @@ private struct BreadthRun {
                 let time = Self.origin - Int64(back) * Self.day
                 let bar = Self.bar(symbol, at: time + 100 * Self.day, prices())
                 warm[symbol, default: [:]][time] = bar
-                machine.warm(
-                    symbol, day: Self.date(time), close: bar.close, high: bar.high, low: bar.low)
+                machine.warm(symbol, Self.daily(time, bar))
             }
         }
         for step in 0..<Int64(Self.days * 24) {
@@ -230,8 +234,7 @@ private struct BreadthRun {
     func undefined() throws {
         var run = try BreadthRun(seed: 1)
         let symbol = try #require(run.machine.symbol(try symbolName("A")))
-        run.machine.warm(
-            symbol, day: 19_700_101, close: Price(raw: 5), high: Price(raw: 9), low: Price(raw: 1))
+        run.machine.warm(symbol, BreadthRun.daily(0, BreadthRun.bar(0, at: 0, [1, 9, 5])))
         run.machine.bar(BreadthRun.bar(symbol, at: BreadthRun.origin, [6, 10, 7]))
         let end = Timestamp(nanoseconds: BreadthRun.origin + BreadthRun.hour)
         run.machine.advance(partition: 0, watermark: end, into: &run.values)
@@ -273,5 +276,110 @@ private struct BreadthRun {
             rule: rule, series: try BreadthRun(seed: 1).series, calendar: nil, partitions: 1)
         #expect(machine.symbol(try symbolName("A")) == 0)
         #expect(machine.symbol(try symbolName("B")) == nil)
+    }
+
+    private struct Small {
+        let rule: BreadthRule
+        var machine: BreadthMachine
+        let symbol: UInt32
+        var values: [BreadthValue] = []
+
+        init(lateness: Int64 = 0) throws {
+            let name = try #require(SeriesName("1h"))
+            rule = BreadthRule(series: name, universe: [], measures: [.newHighs(days: 1)])
+            machine = BreadthMachine(
+                rule: rule,
+                series: try BarSeries(
+                    name: name, window: .tumbling(width: BreadthRun.hour), lateness: lateness),
+                calendar: nil, partitions: 1)
+            let number = machine.symbol(try symbolName("A"))
+            symbol = try #require(number)
+        }
+
+        /// At an hour of a day, which begins with 1970-01-02.
+        mutating func bar(_ hour: Int64, _ price: Int64, isPartial: Bool = false) {
+            var bar = BreadthRun.bar(
+                symbol, at: BreadthRun.origin + hour * BreadthRun.hour, [price])
+            if isPartial { bar.flags.insert(.partial) }
+            machine.bar(bar)
+        }
+
+        mutating func tell(day: Int64, _ price: Int64) {
+            let start = BreadthRun.origin + day * BreadthRun.day
+            machine.warm(
+                symbol, BreadthRun.daily(start, BreadthRun.bar(symbol, at: start, [price])))
+        }
+
+        mutating func advance(_ hour: Int64) -> [Int64] {
+            values.removeAll()
+            machine.advance(
+                partition: 0,
+                watermark: Timestamp(nanoseconds: BreadthRun.origin + hour * BreadthRun.hour),
+                into: &values)
+            return values.map { Int64($0.value / 1_000_000_000) * 10 + Int64($0.symbols) }
+        }
+    }
+
+    @Test("a provider's day stands against a part of a day, and bars of all of it against that")
+    func parts() throws {
+        var run = try Small()
+        run.tell(day: -1, 10)
+        run.bar(1, 5, isPartial: true)
+        run.bar(25, 8)
+        run.bar(49, 7)
+        #expect(run.advance(2) == [1])
+        // Of the first day the high was 9, before the bars began; of the second one bars know all.
+        run.tell(day: 0, 9)
+        run.tell(day: 1, 100)
+        #expect(run.advance(26) == [1], "8 is no high behind 9")
+        #expect(run.advance(50) == [1], "7 is none behind 8")
+        run.bar(73, 8)
+        #expect(run.advance(74) == [11])
+    }
+
+    @Test("a provider's days of before are told of while the first day's bars wait")
+    func days() throws {
+        var run = try Small(lateness: 3 * BreadthRun.hour)
+        run.bar(1, 5)
+        #expect(run.advance(2) == [0], "nothing is known")
+        run.tell(day: -1, 4)
+        run.bar(2, 5)
+        #expect(run.advance(3) == [11])
+        // Nobody traded what the provider tells of the days between.
+        run.tell(day: 1, 7)
+        run.bar(50, 6)
+        #expect(run.advance(51) == [1])
+        run.tell(day: 1, 5)
+        run.bar(51, 6)
+        #expect(run.advance(52) == [11])
+    }
+
+    @Test("a bar that comes when its window is settled counts for the day behind it")
+    func caughtUp() throws {
+        var run = try Small()
+        run.tell(day: -1, 10)
+        run.bar(1, 5)
+        #expect(run.advance(8) == [1])
+        run.bar(3, 12)
+        #expect(run.machine.counters.late == 1)
+        #expect(run.advance(9) == [], "the settled window stands")
+        run.bar(9, 6)
+        #expect(run.advance(10) == [11])
+        run.bar(2, 99)
+        #expect(run.machine.counters.late == 2)
+        run.bar(25, 13)
+        #expect(run.advance(26) == [11], "what is older than the last one counts for nothing")
+    }
+
+    @Test("windows that wait for others do not settle those that may still be revised")
+    func keptWindows() throws {
+        var run = try Small(lateness: 10 * BreadthRun.hour)
+        run.tell(day: -1, 10)
+        run.bar(0, 5)
+        for hour in 1...(Int64(StreamLimits.breadthWindowsMax) + 20) { run.bar(hour, 5) }
+        #expect(run.advance(2) == [1, 1])
+        run.bar(0, 11)
+        #expect(run.machine.counters.late == 0)
+        #expect(run.advance(3) == [11, 11, 11])
     }
 }

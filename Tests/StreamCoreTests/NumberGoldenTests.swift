@@ -12,8 +12,10 @@ struct NumberGoldenTests {
     private static let folder = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().appendingPathComponent("Golden")
 
-    private func check(_ bytes: [UInt8], _ name: String) throws -> [UInt8] {
-        let file = Self.folder.appendingPathComponent("\(name).v1.hex")
+    private func check(
+        _ bytes: [UInt8], _ name: String, version: Int = 1
+    ) throws -> [UInt8] {
+        let file = Self.folder.appendingPathComponent("\(name).v\(version).hex")
         let lines =
             stride(from: 0, to: bytes.count, by: 16).map { start in
                 bytes[start..<min(start + 16, bytes.count)]
@@ -105,7 +107,11 @@ struct NumberGoldenTests {
             series: series, calendar: nil, partitions: 2)
         let symbol = try #require(machine.symbol(try symbolName("A")))
         machine.warm(
-            symbol, day: 19_691_231, close: Price(raw: 5), high: Price(raw: 7), low: Price(raw: 2))
+            symbol,
+            DailyBar(
+                openTime: Timestamp(nanoseconds: -StreamLimits.dayNanoseconds),
+                closeTime: Timestamp(nanoseconds: 0), high: Price(raw: 7), low: Price(raw: 2),
+                close: Price(raw: 5)))
         var values: [BreadthValue] = []
         for step in 0..<4 {
             let width = series.widthNanoseconds
@@ -163,12 +169,12 @@ struct NumberGoldenTests {
         #expect(again == kept)
     }
 
-    @Test("version 1 of a breadth machine has the bytes that it always had, and is read")
+    @Test("version 2 of a breadth machine has the bytes that it always had, and is read")
     func breadthBytes() throws {
         let machine = try breadth()
         var bytes: [UInt8] = []
         machine.encode(into: &bytes)
-        let kept = try check(bytes, "breadth")
+        let kept = try check(bytes, "breadth", version: 2)
         let restored = try kept.withRawSpan { span throws(CheckpointError) in
             try BreadthMachine(
                 rule: machine.rule, series: machine.series, calendar: nil, partitions: 2,

@@ -46,17 +46,37 @@ struct PartitionClocksTests {
         #expect(clocks.watermark == time(90))
     }
 
-    @Test("when nobody is waited for the farthest counts, and all are waited for again")
+    @Test("those that stand are left out, and waited for again when they have come up")
     func passed() {
+        var clocks = PartitionClocks(partitions: 4)
+        for (partition, at) in [100, 110, 190, 300].enumerated() {
+            _ = hear(&clocks, time(Int64(at)), partition)
+        }
+        #expect(clocks.watermark == time(100))
+        let hasMoved = clocks.leaveOutSlowest()
+        #expect(hasMoved)
+        #expect(clocks.leftOut == [0, 1, 2])
+        #expect(clocks.watermark == time(300))
+        #expect(!hear(&clocks, time(299), 0))
+        #expect(clocks.leftOut == [0, 1, 2])
+        #expect(!hear(&clocks, time(350), 2))
+        #expect(clocks.leftOut == [0, 1])
+        #expect(hear(&clocks, time(400), 3))
+        #expect(clocks.watermark == time(350))
+        #expect(!hear(&clocks, time(350), 0))
+        #expect(!hear(&clocks, time(360), 2))
+        #expect(clocks.leftOut == [1])
+        #expect(clocks.watermark == time(350))
+    }
+
+    @Test("nobody is left out when no other one is ahead")
+    func nobodyLeftOut() {
         var clocks = PartitionClocks(partitions: 2)
-        #expect(!hear(&clocks, time(100), 0))
-        let isPassed = clocks.hear(time(200), of: 0, waits: false)
-        #expect(isPassed)
-        #expect(clocks.watermark == time(200))
-        #expect(!hear(&clocks, time(150), 1))
-        #expect(!hear(&clocks, time(300), 0))
-        #expect(hear(&clocks, time(250), 1))
-        #expect(clocks.watermark == time(250))
+        _ = hear(&clocks, time(100), 0)
+        _ = hear(&clocks, time(100), 1)
+        let hasMoved = clocks.leaveOutSlowest()
+        #expect(!hasMoved)
+        #expect(clocks.leftOut.isEmpty)
     }
 
     @Test("times at the ends of what there is do not trap")
@@ -66,5 +86,8 @@ struct PartitionClocksTests {
         _ = clocks.hear(time(Int64.min + 1), of: 1)
         _ = clocks.hear(time(Int64.max - 1), of: 0)
         #expect(clocks.watermark == time(Int64.min + 1))
+        let hasMoved = clocks.leaveOutSlowest()
+        #expect(hasMoved)
+        #expect(clocks.watermark == time(Int64.max - 1))
     }
 }

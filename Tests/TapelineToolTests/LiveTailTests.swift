@@ -27,6 +27,7 @@ struct LiveTailTests {
         }
         #expect(try subjects([]) == ["md.live.trade.*", "md.live.quote.*", "md.live.bar.*.*"])
         #expect(try subjects(["--bars"]) == ["md.live.bar.*.*"])
+        #expect(try subjects(["--kind", "indicator"]) == ["md.live.value.>"])
         #expect(
             try subjects(["--kind", "trade", "--symbol", "BRK.B", "--symbol", "ES=F"])
                 == ["md.live.trade.BRK%2EB", "md.live.trade.ES%3DF"])
@@ -55,8 +56,13 @@ struct LiveTailTests {
         #expect(tick.fields.map(\.name) == ["price", "flags", "receive_time", "provider_id"])
         #expect(tick.fields.map(\.value)[0] == .text("1.50"))
         #expect(tick.fields.map(\.value)[2] == .time(Timestamp(nanoseconds: 7)))
+        let value = good.replacing("trade", with: "indicator")
+            .replacing("\"symbol\":\"A\",", with: "")
+        #expect(LiveMessage.read(value, into: &tick))
+        #expect(tick.kind == .indicator && tick.symbol.isEmpty)
         for (old, new) in [
-            ("{", ""), ("trade", "bust"), ("\"A\"", "\"\""), ("\"s\"", "\"S\""),
+            ("\"symbol\":\"A\",", ""), ("{", ""), ("trade", "bust"), ("\"A\"", "\"\""),
+            ("\"s\"", "\"S\""),
             ("\"partition\":1", "\"partition\":5000"), ("\"ordinal\":2,", ""),
             ("\"epoch\":3", "\"e\":3"),
             ("{", "{\n"),

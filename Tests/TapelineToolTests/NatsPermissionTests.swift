@@ -65,6 +65,8 @@ struct NatsPermissionTests {
         ("operator", "md.bars.0", "x", true),
         ("operator", "md.all.universe", "x", true),
         ("operator", "md.head.universe", "{}", true),
+        ("operator", "md.live.value.market.advance_decline", "{}", true),
+        ("operator", "md.live.node.big.AAPL", "{}", true),
         ("operator", "$JS.API.STREAM.UPDATE.MD_BARS", createStream("MD_BARS", "md.bars.*"), true),
         ("operator", "$JS.API.STREAM.UPDATE.MD_TICKS_0", "{}", false),
         ("gateway", "md.all.universe", "x", false),

@@ -97,6 +97,16 @@ struct TailTextTests {
             ])
         #expect(try selections(["--kind", "bar"]).map(\.filters) == [["md.bars.*"]])
         #expect(
+            try selections(["--bars"]).map(\.filters) == [["md.bars.*", "md.all.universe"]])
+        for all in [["--partition", "all"], ["--partition=universe"], ["--source", "universe"]] {
+            #expect(
+                try selections(all) == [
+                    TailCommand.Selection(stream: "MD_BARS", filters: ["md.all.universe"])
+                ])
+            #expect(throws: ToolError.self) { try selections(all + ["--symbol", "AAPL"]) }
+            #expect(throws: ToolError.self) { try selections(all + ["--partition", "1"]) }
+        }
+        #expect(
             try selections(["--kind=late-tick", "--kind=trade"]).map(\.stream)
                 == (0..<4).map { "MD_TICKS_\($0)" } + ["MD_BARS"])
         #expect(

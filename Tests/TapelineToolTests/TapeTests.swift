@@ -89,6 +89,33 @@ struct TapeTests {
             "\(found.output)")
     }
 
+    @Test("what is derived over all partitions has a line of its own")
+    func universe() throws {
+        let bench = try TailBench(try TailPeers.nats.get(), namespace: "tape_u")
+        var values = TestSource(bench.tape, Partition(0), source: .universe, kind: .bars)
+        values.append {
+            let time = Timestamp(nanoseconds: TailBench.start)
+            return $0.append(
+                IndicatorValue(
+                    header: TickHeader(
+                        symbol: TickHeader.noSymbol, providerTime: time, receiveTime: time),
+                    name: "market.advance_decline", value: 2_000_000_000, periodStart: time,
+                    periodEnd: time)) == .appended
+        }
+        try values.publish(watermark: Timestamp(nanoseconds: TailBench.start))
+        let lines = try tape(bench, ["--no-rate"]).output.split(separator: "\n")
+        #expect(lines.contains { $0.hasPrefix(" all universe       ") && $0.hasSuffix("   1") })
+        let json = try JSONValue.parse(tape(bench, ["--json", "--no-rate"]).output)
+        #expect(json.at("universe", "last_ordinal")?.int == 1)
+        #expect(json["partitions"]?.array?.isEmpty == true)
+        for arguments in [["--partition", "all"], ["--bars"]] {
+            let found = try bench.tail(
+                ["--json", "--from", "beginning", "--until", "now"] + arguments)
+            #expect(
+                try found.json().compactMap { $0["name"]?.string } == ["market.advance_decline"])
+        }
+    }
+
     @Test("lag is what a reader has not taken of each source")
     func lag() throws {
         let names = try ["a", "b"].map { try #require(SourceName($0)) }

@@ -88,6 +88,21 @@ struct WatchTests {
         #expect(view.lines.allSatisfy { $0.count <= 80 })
     }
 
+    @Test("what is derived over all partitions has a line, and counts in who reads it")
+    func universe() throws {
+        var sample = try Self.sample()
+        sample.universe = try Self.head(0, "universe", 25)
+        let view = WatchView(title: "t", sample, before: nil)
+        #expect(
+            view.lines.contains(
+                "universe                           -            25      3     1.0 s   all     -"))
+        #expect(view.lines.allSatisfy { $0.count <= 80 })
+        let json = try JSONValue.parse(view.json())
+        #expect(json.at("universe", "last_ordinals")?.int == 25)
+        let groups = try #require(json["groups"]?.array)
+        #expect(groups[2]["lag_bars"]?.int == 7 + 25)
+    }
+
     @Test("an empty tape, without a look before, without gaps")
     func empty() throws {
         var sample = WatchSample()

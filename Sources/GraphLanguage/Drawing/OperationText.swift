@@ -26,6 +26,7 @@ extension GraphOperation {
         case .breadth(let rule, let calendar):
             let universe = rule.universe.isEmpty ? "all symbols" : "\(rule.universe.count) symbols"
             return "breadth of \(universe) by the bars \(rule.series)"
+                + (rule.warmsUp ? ", warmed up by the provider's days" : "")
                 + (calendar.map { ", calendar \($0)" } ?? "")
         }
     }

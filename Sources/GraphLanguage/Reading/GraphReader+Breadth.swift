@@ -11,6 +11,13 @@ extension GraphReader {
             "\(draft.owner): scope", [("all", true)])
         let universe = universe(draft)
         let measures = measures(draft)
+        var warmsUp = false
+        if let node = draft.fields["warm_up"] {
+            warmsUp =
+                problems.choice(
+                    node, "\(draft.owner): warm_up", [("provider", true), ("none", false)])
+                ?? false
+        }
         var calendar: String?
         if let node = draft.fields["calendar"],
             let name = problems.text(node, "\(draft.owner): calendar")
@@ -22,7 +29,9 @@ extension GraphReader {
             !measures.isEmpty
         else { return nil }
         return .breadth(
-            BreadthRule(series: name, universe: universe, measures: measures), calendar: calendar)
+            BreadthRule(
+                series: name, universe: universe, measures: measures, warmsUp: warmsUp),
+            calendar: calendar)
     }
 
     /// Empty without the key: every symbol that has bars.

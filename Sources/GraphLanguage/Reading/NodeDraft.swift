@@ -41,7 +41,7 @@ enum OperatorName: String, CaseIterable {
         case .bars: ["price", "conditions", "odd_lots", "calendar", "series"]
         case .aggregate: ["price", "conditions", "odd_lots", "calendar", "functions", "series"]
         case .resample: ["from", "series"]
-        case .breadth: ["scope", "series", "universe", "measures", "calendar"]
+        case .breadth: ["scope", "series", "universe", "measures", "warm_up", "calendar"]
         }
     }
 

@@ -4,7 +4,7 @@ public import StreamCore
 extension GraphMachine {
     private static func pieces(of plan: GraphPlan) -> Int {
         plan.leaves.count + plan.resamples.count + plan.deduplicates.count
-            + plan.throttles.count + plan.customs.count
+            + plan.throttles.count + plan.customs.count + plan.histories.count
     }
 
     /// Appends all that decides what this machine will answer. Bounded by
@@ -20,6 +20,7 @@ extension GraphMachine {
         for custom in stages.operators {
             StateDirectory.wrap(into: &bytes) { custom.encode(into: &$0) }
         }
+        for history in histories { history.encode(into: &bytes) }
     }
 
     /// The machine whose `encode` made these bytes, for the same program.
@@ -46,7 +47,15 @@ extension GraphMachine {
             let state = try StateDirectory.unwrap(piece)
             try stages.operators[index].restore(piece.extracting(state))
         }
-        self.init(program, leaves, stages)
+        var histories: [DailyHistory] = []
+        for history in plan.histories {
+            let piece = rest.removeFirst()
+            histories.append(
+                try DailyHistory(
+                    rule: history.rule, calendar: history.calendar,
+                    restoring: bytes.extracting(piece)))
+        }
+        self.init(program, leaves, stages, histories)
         self.received = received
     }
 }

@@ -81,7 +81,7 @@ extension GraphMachine {
         packetSymbols.removeAll(keepingCapacity: true)
         let (trades, quotes) = (program.plan.trades, program.plan.quotes)
         let roots = (trades.bit(of: .ticks(.trade)), quotes.bit(of: .ticks(.quote)))
-        var hasMarks = false
+        var (hasMarks, hasDays) = (false, false)
         var run = TradeRun(room: 0)
         swap(&run, &emptyRun)
         var ordinal = header.firstOrdinal
@@ -112,6 +112,7 @@ extension GraphMachine {
                     continue
                 }
                 hasMarks = hasMarks || DirtyMarks.isRecord(message)
+                hasDays = hasDays || message.template == WireFormat.Template.providerBar
                 ordinal &+= 1
             case .malformed: hasMarks = false
             }
@@ -119,6 +120,7 @@ extension GraphMachine {
         take(&run, source, trades, root: roots.0, &output)
         swap(&run, &emptyRun)
         if hasMarks { markPacket(packet, source: source, into: &output) }
+        if hasDays, !histories.isEmpty { takeDays(in: packet) }
     }
 
     @inline(__always)

@@ -21,16 +21,25 @@ public struct GraphMachine: Sendable {
     /// With room for the next packet's.
     var emptyRun = TradeRun(room: TradeRun.tradesMax)
     var definitions = DefinitionMemory()
+    /// Of nodes over all partitions that want to know of days that a provider tells of.
+    var histories: [DailyHistory]
     private var listed: [LateTick] = []
 
     public init(_ program: GraphProgram) {
         self.program = program
         leaves = BarLeaves(program.plan)
         stages = TickStages(program)
+        histories = program.plan.histories.map {
+            DailyHistory(rule: $0.rule, calendar: $0.calendar)
+        }
     }
 
-    init(_ program: GraphProgram, _ leaves: BarLeaves, _ stages: TickStages) {
+    init(
+        _ program: GraphProgram, _ leaves: BarLeaves, _ stages: TickStages,
+        _ histories: [DailyHistory]
+    ) {
         self.program = program
+        self.histories = histories
         self.leaves = leaves
         self.stages = stages
         defineSymbols()
@@ -68,6 +77,10 @@ public struct GraphMachine: Sendable {
         // must not take a symbol away from the source that feeds it.
         guard header.source != .manual else {
             markManual(packet, into: &output)
+            if !histories.isEmpty {
+                takeDays(in: packet)
+                tellDays(into: &output)
+            }
             return true
         }
         guard let source = leaves.source(header.source, firstSeen: header.sendTime) else {
@@ -81,6 +94,7 @@ public struct GraphMachine: Sendable {
                 takeTicks(header, packet, source: source, into: &output)
             }
         }
+        if !histories.isEmpty { tellDays(into: &output) }
         advance(source, to: header.watermark, into: &output)
         return true
     }

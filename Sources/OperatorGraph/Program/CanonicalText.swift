@@ -7,7 +7,7 @@ struct CanonicalText {
     private(set) var text: String
 
     /// Raised with every change after which the same definition and tape give other output.
-    static let semantics = 3
+    static let semantics = 4
 
     init(_ definition: GraphDefinition) {
         text = "graph \(Self.semantics)"
@@ -132,6 +132,7 @@ struct CanonicalText {
 
     private mutating func add(_ rule: BreadthRule, _ calendar: String?) {
         add("breadth", rule.series.text, calendar ?? "")
+        if rule.warmsUp { add("warm up") }
         for symbol in rule.universe { add(symbol.text) }
         for measure in rule.measures {
             switch measure {

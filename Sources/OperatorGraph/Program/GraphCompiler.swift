@@ -67,7 +67,12 @@ struct GraphCompiler {
         case .bars(let rule, let calendar): addBars(rule, calendar, of: index)
         case .aggregate(let rule, let calendar): addAggregates(rule, calendar, of: index)
         case .resample(let rule): add(rule, of: index)
-        // Over all partitions: no partition's machine computes it.
+        // Over all partitions: no partition's machine computes it, but it may want something.
+        case .breadth(let rule, let calendar) where rule.warmsUp:
+            plan.histories.append(
+                HistoryPlan(
+                    rule: rule, calendar: self.calendar(calendar),
+                    names: UniverseState.DayPart.allCases.map { "\(node.name).\($0.name)" }))
         case .breadth: break
         }
     }

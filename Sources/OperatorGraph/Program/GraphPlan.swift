@@ -16,6 +16,16 @@ struct GraphPlan: Sendable {
     var customs: [Int] = []
     var leaves: [LeafPlan] = []
     var resamples: [ResamplePlan] = []
+    var histories: [HistoryPlan] = []
+}
+
+/// What a node over all partitions wants to know of days that a provider tells of: each partition
+/// passes its symbols' on as values.
+struct HistoryPlan: Sendable {
+    var rule: BreadthRule
+    var calendar: SessionCalendar?
+    /// `<node>.history.high` and so on, in the order in which they are told.
+    var names: [String]
 }
 
 /// What happens to ticks of one kind.

@@ -54,7 +54,7 @@ public struct GraphProgram: Sendable {
     /// All that happens is that trades come into the windows of one machine.
     var isPlain: Bool {
         guard plan.leaves.count == 1, let input = plan.trades.leaves.first else { return false }
-        return plan.trades.stages.isEmpty && !plan.quotes.isUsed
+        return plan.trades.stages.isEmpty && !plan.quotes.isUsed && plan.histories.isEmpty
             && plan.leaves[0].maker == .time && input.weight == .asItIs
     }
 }

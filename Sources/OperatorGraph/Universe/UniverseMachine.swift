@@ -10,6 +10,8 @@ public struct UniverseMachine: Sendable {
     private var state: UniverseState
     /// By node and measure: `<node>.<measure>`.
     private let names: [[String]]
+    /// What days of a provider are called, of nodes that ask for them.
+    private let parts: [(name: String, node: Int, part: UniverseState.DayPart)]
     private var values: [UniverseState.Value] = []
     /// What the indexes of the packet at hand mean: of each symbol its number in every node, and
     /// of each series the nodes that it belongs to.
@@ -17,15 +19,22 @@ public struct UniverseMachine: Sendable {
     private var packetSeries: [UInt64] = []
 
     public init(_ program: UniverseProgram) {
+        self.init(program, waitingBarsMax: StreamLimits.waitingBarsMax)
+    }
+
+    init(_ program: UniverseProgram, waitingBarsMax: UInt64) {
         self.program = program
         state = UniverseState(
             partitions: program.partitions,
             machines: program.nodes.map {
                 BreadthMachine(
                     rule: $0.rule, series: $0.series, calendar: $0.calendar, partitions: 1)
-            })
+            }, waitingBarsMax: waitingBarsMax)
         names = program.nodes.map { node in
             node.rule.measures.map { "\(node.name).\($0.name)" }
+        }
+        parts = program.nodes.enumerated().filter { $1.rule.warmsUp }.flatMap { index, node in
+            UniverseState.DayPart.allCases.map { ("\(node.name).\($0.name)", index, $0) }
         }
     }
 
@@ -41,6 +50,8 @@ public struct UniverseMachine: Sendable {
     public var watermark: Timestamp { state.watermark }
     public var symbols: Int { state.symbols }
     public var openWindows: Int { state.openWindows }
+    /// Partitions that are too far behind to be waited for; values are flagged partial meanwhile.
+    public var leftOut: [Int] { state.leftOut }
 
     // MARK: packets
 
@@ -49,7 +60,7 @@ public struct UniverseMachine: Sendable {
         _ header: PacketHeader, _ packet: RawSpan, into output: inout [IndicatorValue]
     ) {
         guard header.kind == .bars, header.partition.number < program.partitions else { return }
-        takeBars(packet)
+        takeBars(packet, of: header.partition.number)
         guard state.hear(header.watermark, of: header.partition.number) else { return }
         for node in program.nodes.indices {
             state.advance(machine: node, into: &values)
@@ -65,8 +76,8 @@ public struct UniverseMachine: Sendable {
         let value = told.value
         let published = IndicatorValue(
             header: TickHeader(
-                symbol: TickHeader.noSymbol, providerTime: value.closeTime,
-                receiveTime: value.closeTime),
+                symbol: TickHeader.noSymbol, flags: state.leftOut.isEmpty ? [] : .partial,
+                providerTime: value.closeTime, receiveTime: value.closeTime),
             name: names[node][value.measure], value: value.value, periodStart: value.openTime,
             periodEnd: value.closeTime, revision: told.revision)
         output.append(published)
@@ -76,18 +87,38 @@ public struct UniverseMachine: Sendable {
         output.append(count)
     }
 
-    private mutating func takeBars(_ packet: RawSpan) {
+    private mutating func takeBars(_ packet: RawSpan, of partition: Int) {
         packetSymbols.removeAll(keepingCapacity: true)
         packetSeries.removeAll(keepingCapacity: true)
         var cursor = RecordCursor()
         while let record = cursor.next(in: packet) {
             switch record {
             case .bar(let bar): take(bar)
+            case .other(let message)
+            where message.template == WireFormat.Template.indicatorValue:
+                takeDay(message, packet, of: partition)
             case .other(let message): define(message, packet)
             case .trade, .quote: continue
             case .malformed: return
             }
         }
+    }
+
+    /// A part of what a provider told of a day, which the partition passed on.
+    private mutating func takeDay(
+        _ message: MessageBounds, _ packet: RawSpan, of partition: Int
+    ) {
+        guard !parts.isEmpty, let value = message.indicatorValue(in: packet),
+            let part = parts.first(where: { $0.name == value.name }),
+            let price = Int64(exactly: value.value), price != Price.undefined.raw
+        else { return }
+        let (symbol, nodes) = (Int(value.header.symbol), program.nodes.count)
+        guard symbol < packetSymbols.count / nodes,
+            let number = packetSymbols[symbol * nodes + part.node]
+        else { return }
+        state.take(
+            part.part, Price(raw: price), of: partition, symbol: number, machine: part.node,
+            from: value.periodStart, to: value.periodEnd)
     }
 
     private mutating func take(_ bar: Bar) {

@@ -2,8 +2,9 @@ internal import MarketModel
 internal import Primitives
 
 extension BreadthMachine {
-    /// Version 1. Another layout is another version, whose golden file is added to those kept.
-    static let envelope = StateEnvelope("TLBR", version: 1)
+    /// Version 2. Another layout is another version with a golden file of its own, and other
+    /// `CanonicalText.semantics`, so that nobody reads an older one.
+    static let envelope = StateEnvelope("TLBR", version: 2)
 
     /// The machine whose `encode` made these bytes, for the same rule, series, calendar and number
     /// of partitions.
@@ -54,7 +55,7 @@ extension BreadthMachine {
         _ reader: inout StateReader, _ bytes: RawSpan
     ) throws(CheckpointError) {
         let count = try reader.count(
-            of: .symbol, max: BreadthRule.universeMax, bytesEach: 10 + BreadthDay.encodedBytes,
+            of: .symbol, max: BreadthRule.universeMax, bytesEach: 18 + BreadthDay.encodedBytes,
             in: bytes)
         for index in 0..<count {
             let text = try reader.text(of: .symbol, max: Symbol.utf8CountMax, in: bytes)
@@ -89,15 +90,18 @@ extension BreadthDay {
         bytes.append(integer: close)
         bytes.append(integer: high)
         bytes.append(integer: low)
-        bytes.append(isOwn ? 1 : 0)
+        bytes.append(origin.rawValue)
     }
 
     init(_ reader: inout StateReader, _ bytes: RawSpan) throws(CheckpointError) {
         self.init(
             day: Int32(bitPattern: try reader.uint32(in: bytes)),
             close: try reader.int64(in: bytes), high: try reader.int64(in: bytes),
-            low: try reader.int64(in: bytes), isOwn: try reader.flag(of: .symbol, in: bytes))
-        guard day >= 0 else { throw reader.malformed(.symbol) }
+            low: try reader.int64(in: bytes))
+        guard day >= 0, let origin = Origin(rawValue: try reader.uint8(in: bytes)) else {
+            throw reader.malformed(.symbol)
+        }
+        self.origin = origin
     }
 }
 
@@ -111,7 +115,7 @@ extension BreadthBar {
         bytes.append(integer: close)
         bytes.append(integer: high)
         bytes.append(integer: low)
-        bytes.append(isThere ? 1 : 0)
+        bytes.append((isThere ? 1 : 0) | (isPartial ? 2 : 0))
     }
 
     init(_ reader: inout StateReader, _ bytes: RawSpan) throws(CheckpointError) {
@@ -119,14 +123,18 @@ extension BreadthBar {
             openTime: try reader.int64(in: bytes), closeTime: try reader.int64(in: bytes),
             day: Int32(bitPattern: try reader.uint32(in: bytes)),
             close: try reader.int64(in: bytes), high: try reader.int64(in: bytes),
-            low: try reader.int64(in: bytes), isThere: try reader.flag(of: .symbol, in: bytes))
-        guard day > 0, openTime < closeTime else { throw reader.malformed(.symbol) }
+            low: try reader.int64(in: bytes), isThere: false)
+        let flags = try reader.uint8(in: bytes)
+        guard day > 0, openTime < closeTime, flags < 4 else { throw reader.malformed(.symbol) }
+        isThere = flags & 1 != 0
+        isPartial = flags & 2 != 0
     }
 }
 
 extension BreadthSymbol {
     func encode(into bytes: inout [UInt8]) {
         today.encode(into: &bytes)
+        bytes.append(integer: settledThrough)
         bytes.append(integer: UInt32(history.count))
         for day in history { day.encode(into: &bytes) }
         bytes.append(integer: UInt32(unsettled.count))
@@ -137,14 +145,13 @@ extension BreadthSymbol {
         _ reader: inout StateReader, _ bytes: RawSpan, _ rule: BreadthRule
     ) throws(CheckpointError) {
         let today = try BreadthDay(&reader, bytes)
+        let settledThrough = try reader.int64(in: bytes)
         let days = try reader.count(
-            of: .symbol, max: rule.daysKept, bytesEach: BreadthDay.encodedBytes, in: bytes)
+            of: .symbol, max: rule.historyMax, bytesEach: BreadthDay.encodedBytes, in: bytes)
         var history: [BreadthDay] = []
         for _ in 0..<days {
             let day = try BreadthDay(&reader, bytes)
-            guard day.day > history.last?.day ?? 0, today.day == 0 || day.day < today.day else {
-                throw reader.malformed(.symbol)
-            }
+            guard day.day > history.last?.day ?? 0 else { throw reader.malformed(.symbol) }
             history.append(day)
         }
         let count = try reader.count(
@@ -157,7 +164,9 @@ extension BreadthSymbol {
             }
             unsettled.append(bar)
         }
-        self.init(today: today, history: history, unsettled: unsettled, rule)
+        self.init(
+            today: today, history: history, unsettled: unsettled,
+            settledThrough: settledThrough, rule)
     }
 }
 

@@ -27,7 +27,8 @@ public struct BreadthValue: Hashable, Sendable {
 public struct BreadthMachine: Sendable {
     public let rule: BreadthRule
     public let series: BarSeries
-    let calendar: SessionCalendar?
+    let days: BreadthDays
+    var calendar: SessionCalendar? { days.calendar }
     /// By partition.
     var watermarks: [Int64]
     var names: [Symbol] = []
@@ -46,7 +47,7 @@ public struct BreadthMachine: Sendable {
     ) {
         self.rule = rule
         self.series = series
-        self.calendar = calendar
+        days = BreadthDays(calendar: calendar)
         watermarks = Array(repeating: Int64.min, count: max(1, partitions))
         universe = Set(rule.universe)
     }
@@ -75,15 +76,15 @@ public struct BreadthMachine: Sendable {
         return index
     }
 
-    /// A provider's bar of a day (as yyyymmdd). Days that the graph's bars have made stand, and so
-    /// does today; it counts from the next window on.
-    public mutating func warm(
-        _ symbol: UInt32, day: Int32, close: Price, high: Price, low: Price
-    ) {
-        guard Int(symbol) < symbols.count, day > 0, close.isDefined, high.isDefined, low.isDefined
+    /// A provider's bar of a day, which counts from the next window on. Whole days of the graph's
+    /// own bars stand against it.
+    public mutating func warm(_ symbol: UInt32, _ bar: DailyBar) {
+        guard Int(symbol) < symbols.count, bar.close.isDefined, bar.high.isDefined,
+            bar.low.isDefined, let day = days.day(from: bar.openTime, to: bar.closeTime)
         else { return }
-        let found = BreadthDay(day: day, close: close.raw, high: high.raw, low: low.raw)
-        symbols[Int(symbol)].warm(found, rule)
+        symbols[Int(symbol)].warm(
+            BreadthDay(day: day, close: bar.close.raw, high: bar.high.raw, low: bar.low.raw),
+            rule)
     }
 
     /// Takes a version of a bar; `bar.symbol` is the number that `symbol` gave.
@@ -97,22 +98,30 @@ public struct BreadthMachine: Sendable {
             counters.unknownSymbol += 1
             return
         }
-        guard let day = day(at: openTime) else {
+        guard let day = days.day(at: openTime) else {
             counters.outsideSession += 1
             return
         }
-        guard openTime + width > settledThrough else {
+        let isThere = bar.trades > 0 && !bar.flags.contains(.withdrawn)
+        let found = BreadthBar(
+            openTime: openTime, closeTime: openTime + width, day: day, close: bar.close.raw,
+            high: bar.high.raw, low: bar.low.raw, isThere: isThere,
+            isPartial: bar.flags.contains(.partial))
+        guard found.closeTime > settledThrough else {
             counters.late += 1
+            if symbols[Int(bar.symbol)].catchUp(found, rule) { markAll(reason: bar.reason) }
             return
         }
         // A filled bar says nothing that the bar before it did not.
         guard !bar.flags.contains(.filled) else { return }
-        let isThere = bar.trades > 0 && !bar.flags.contains(.withdrawn)
-        symbols[Int(bar.symbol)].put(
-            BreadthBar(
-                openTime: openTime, closeTime: openTime + width, day: day, close: bar.close.raw,
-                high: bar.high.raw, low: bar.low.raw, isThere: isThere))
+        symbols[Int(bar.symbol)].put(found)
         mark(openTime, width, reason: bar.reason, opens: isThere)
+    }
+
+    /// All windows that are not settled may have other values now.
+    private mutating func markAll(reason: UInt8) {
+        guard let first = windows.first else { return }
+        mark(first.openTime, first.closeTime - first.openTime, reason: reason, opens: false)
     }
 
     /// The bar's window and all behind it have other values now.
@@ -134,14 +143,6 @@ public struct BreadthMachine: Sendable {
         }
     }
 
-    private func day(at time: Int64) -> Int32? {
-        if let calendar { return calendar.session(at: time)?.day }
-        let start = Timestamp(nanoseconds: time).floored(
-            toNanoseconds: StreamLimits.dayNanoseconds)
-        let date = CivilDate(daysSinceEpoch: start.nanoseconds / StreamLimits.dayNanoseconds)
-        return Int32(truncatingIfNeeded: date.year * 10_000 + date.month * 100 + date.day)
-    }
-
     // MARK: values
 
     /// Notes a partition's watermark; appends the values of the windows that the least of all has
@@ -157,15 +158,19 @@ public struct BreadthMachine: Sendable {
         let least = watermark.nanoseconds
         guard least > before || windows.contains(where: { $0.isDue && $0.closeTime <= least })
         else { return }
-        for index in windows.indices where windows[index].closeTime <= least {
-            if windows[index].isDue { publish(index, into: &values) }
+        let due = windows.indices.filter { windows[$0].closeTime <= least && windows[$0].isDue }
+        if !due.isEmpty {
+            var then = BreadthPast(symbols)
+            for index in due { publish(index, &then, into: &values) }
         }
         settle(least)
     }
 
-    private mutating func publish(_ index: Int, into values: inout [BreadthValue]) {
+    private mutating func publish(
+        _ index: Int, _ then: inout BreadthPast, into values: inout [BreadthValue]
+    ) {
         var window = windows[index]
-        let results = results(window)
+        let results = then.results(window, day: days.day(at: window.openTime), rule)
         for (measure, result) in results.enumerated()
         where window.results.isEmpty || window.results[measure] != result {
             values.append(
@@ -181,25 +186,11 @@ public struct BreadthMachine: Sendable {
         windows[index] = window
     }
 
-    private func results(_ window: BreadthWindow) -> [BreadthResult] {
-        var tallies = Array(repeating: BreadthTally(), count: rule.measures.count)
-        let day = day(at: window.openTime)
-        for symbol in symbols {
-            let then = symbol.at(window.closeTime, rule)
-            guard then.today.day == day else { continue }
-            for index in tallies.indices {
-                guard let mark = then.marks[index] else { continue }
-                tallies[index].add(then.today, mark: mark, rule.measures[index])
-            }
-        }
-        return zip(tallies, rule.measures).map { $0.result($1) }
-    }
-
     /// Windows that no bar revises any more, and the oldest closed ones when there are too many.
     private mutating func settle(_ reached: Int64) {
         var count = windows.prefix { $0.closeTime + series.lateness <= reached }.count
         let closed = windows.prefix { $0.closeTime <= reached }.count
-        count = max(count, min(closed, windows.count - StreamLimits.breadthWindowsMax))
+        count = max(count, closed - StreamLimits.breadthWindowsMax)
         var settles = TickTables.usable(reached) - series.lateness
         if count > 0 { settles = max(settles, windows[count - 1].closeTime) }
         guard settles > settledThrough else { return }
@@ -225,13 +216,40 @@ struct BreadthWindow: Hashable, Sendable {
     }
 }
 
+/// All symbols on their way through the windows that are told at once, the earliest first.
+private struct BreadthPast {
+    private var symbols: [BreadthSymbol]
+    /// Of each symbol the first of its bars that are still to come.
+    private var next: [Int]
+
+    init(_ symbols: [BreadthSymbol]) {
+        self.symbols = symbols
+        next = Array(repeating: 0, count: symbols.count)
+    }
+
+    mutating func results(
+        _ window: BreadthWindow, day: Int32?, _ rule: BreadthRule
+    ) -> [BreadthResult] {
+        var tallies = Array(repeating: BreadthTally(), count: rule.measures.count)
+        for number in symbols.indices {
+            symbols[number].go(to: window.closeTime, from: &next[number], rule)
+            guard symbols[number].today.day == day else { continue }
+            for index in tallies.indices {
+                guard let mark = symbols[number].marks[index] else { continue }
+                tallies[index].add(symbols[number].today, mark: mark, rule.measures[index])
+            }
+        }
+        return zip(tallies, rule.measures).map { $0.result($1) }
+    }
+}
+
 /// The account of every bar that a breadth machine was given.
 public struct BreadthCounters: Hashable, Sendable {
     public internal(set) var received: UInt64 = 0
     /// Of no symbol of the universe, or no window of the series.
     public internal(set) var unknownSymbol: UInt64 = 0
     public internal(set) var outsideSession: UInt64 = 0
-    /// Their windows were settled.
+    /// Their windows were settled; those behind all others of their symbol count for its day.
     public internal(set) var late: UInt64 = 0
     /// Symbols for which there was no room.
     public internal(set) var refusedSymbols: UInt64 = 0

@@ -8,8 +8,15 @@ struct BreadthDay: Hashable, Sendable {
     var close: Int64 = 0
     var high = Int64.min
     var low = Int64.max
-    /// Made of bars of the graph; a provider's daily bar does not replace it.
-    var isOwn = false
+    var origin = Origin.provider
+
+    enum Origin: UInt8 {
+        case provider
+        /// Bars of the graph; what a provider tells does not replace them.
+        case bars
+        /// Bars of the graph of which one is partial: what a provider tells is better.
+        case partialBars
+    }
 }
 
 /// A bar of the rule's series that may still be revised.
@@ -22,14 +29,18 @@ struct BreadthBar: Hashable, Sendable {
     var low: Int64
     /// False: a later version took it back.
     var isThere: Bool
+    /// Not all of its window's ticks are known to be in it.
+    var isPartial = false
 }
 
 /// What a universe's measures have to know of one symbol.
 struct BreadthSymbol: Sendable {
     /// With bars so far; `day` is 0 before the first.
     var today = BreadthDay()
-    /// Days before today, in order.
+    /// Days before today, in order; and behind them what a provider told of today and later.
     private(set) var history: [BreadthDay] = []
+    /// The end of the last bar that is in `today` for good.
+    private(set) var settledThrough = Int64.min
     /// In order of their times.
     private(set) var unsettled: [BreadthBar] = []
     /// By measure: what today is compared with. Nil: not enough days are known.
@@ -55,47 +66,64 @@ struct BreadthSymbol: Sendable {
         unsettled.removeFirst(count)
     }
 
-    /// As it was at a time.
-    func at(_ time: Int64, _ rule: BreadthRule) -> BreadthSymbol {
-        guard let first = unsettled.first, first.closeTime <= time else { return self }
-        var then = self
-        then.settle(through: time, rule)
-        return then
+    /// A bar of a window that is settled, behind all that is in today: what is told of its window
+    /// stands, but not what follows from the day so far. False: it is older than what is in.
+    mutating func catchUp(_ bar: BreadthBar, _ rule: BreadthRule) -> Bool {
+        guard bar.closeTime > settledThrough else { return false }
+        apply(bar, rule)
+        return true
+    }
+
+    /// Adds the bars up to a time of which `next` is the first, for a look at how things were then:
+    /// all of them stay unsettled.
+    mutating func go(to time: Int64, from next: inout Int, _ rule: BreadthRule) {
+        while next < unsettled.count, unsettled[next].closeTime <= time {
+            apply(unsettled[next], rule)
+            next += 1
+        }
     }
 
     private mutating func apply(_ bar: BreadthBar, _ rule: BreadthRule) {
+        settledThrough = max(settledThrough, bar.closeTime)
         guard bar.isThere, bar.day >= today.day else { return }
         if bar.day > today.day {
-            if today.day != 0 { history.append(today) }
-            today = BreadthDay(day: bar.day, isOwn: true)
-            // A provider may have told of days that were not over.
-            history.removeAll { $0.day >= bar.day }
+            if today.day != 0 { put(today) }
+            today = BreadthDay(day: bar.day, origin: .bars)
             look(rule)
         }
         today.close = bar.close
         today.high = max(today.high, bar.high)
         today.low = min(today.low, bar.low)
+        if bar.isPartial { today.origin = .partialBars }
     }
 
-    /// A provider's bar of a day before today.
+    /// A provider's bar of a day.
     mutating func warm(_ day: BreadthDay, _ rule: BreadthRule) {
-        guard today.day == 0 || day.day < today.day else { return }
+        put(day)
+        look(rule)
+    }
+
+    /// Whole days of bars stand against what a provider tells, and that against parts of days.
+    private mutating func put(_ day: BreadthDay) {
         var index = history.count
         while index > 0, history[index - 1].day > day.day { index -= 1 }
-        if index > 0, history[index - 1].day == day.day {
-            guard !history[index - 1].isOwn else { return }
-            history[index - 1] = day
-        } else {
+        guard index > 0, history[index - 1].day == day.day else {
             history.insert(day, at: index)
+            return
         }
-        look(rule)
+        switch (history[index - 1].origin, day.origin) {
+        case (.bars, .provider), (.bars, .partialBars), (.provider, .partialBars): return
+        default: history[index - 1] = day
+        }
     }
 
     /// Works out what the days before give, and lets go of those that no measure asks for.
     private mutating func look(_ rule: BreadthRule) {
-        if history.count > rule.daysKept { history.removeFirst(history.count - rule.daysKept) }
+        if history.count > rule.historyMax { history.removeFirst(history.count - rule.historyMax) }
+        var before = history[...]
+        while today.day != 0, let last = before.last, last.day >= today.day { before.removeLast() }
         for (index, measure) in rule.measures.enumerated() {
-            let days = history.suffix(measure.days)
+            let days = before.suffix(measure.days)
             guard days.count == measure.days else {
                 marks[index] = nil
                 continue
@@ -112,9 +140,11 @@ struct BreadthSymbol: Sendable {
 
     /// For a symbol that is restored.
     init(
-        today: BreadthDay, history: [BreadthDay], unsettled: [BreadthBar], _ rule: BreadthRule
+        today: BreadthDay, history: [BreadthDay], unsettled: [BreadthBar], settledThrough: Int64,
+        _ rule: BreadthRule
     ) {
         self.init(measures: rule.measures.count)
+        self.settledThrough = settledThrough
         self.today = today
         self.history = history
         self.unsettled = unsettled
@@ -135,6 +165,9 @@ extension BreadthMeasure {
 
 extension BreadthRule {
     var daysKept: Int { measures.map(\.days).max() ?? 1 }
+    /// Room for days that a provider told of and that no bars have reached yet, and for those that
+    /// late bars still look back to.
+    var historyMax: Int { daysKept + 8 }
 }
 
 /// What the symbols of a universe add up to for one measure.

@@ -11,20 +11,39 @@ public struct UniverseState: Sendable {
         public var revision: UInt32
     }
 
-    /// Bars that came since all partitions together moved last: beyond, nobody is waited for any
-    /// more until they move, so that one partition cannot fill the memory with the others' bars.
-    public static let waitingBarsMax: UInt64 = 4_194_304
+    /// Of a provider's day, which comes in three values that two packets may share.
+    public enum DayPart: Int, CaseIterable, Sendable {
+        case high, low, close
 
+        /// Behind the node's name, what the values are called.
+        public var name: String { "history.\(self)" }
+    }
+
+    private struct DayInParts: Hashable, Sendable {
+        var machine: Int
+        var symbol: UInt32
+        var bar: DailyBar
+    }
+
+    private let waitingBarsMax: UInt64
     private var clocks: PartitionClocks
     private var machines: [BreadthMachine]
     private var versions: [BreadthVersions]
+    /// That came since all partitions together moved last.
     private var waitingBars: UInt64 = 0
+    /// By partition.
+    private var days: [DayInParts?]
     private var values: [BreadthValue] = []
 
-    private static let envelope = StateEnvelope("UNIV", version: 1)
+    private static let envelope = StateEnvelope("UNIV", version: 2)
 
     /// A machine waits for one clock: that of all partitions.
-    public init(partitions: Int, machines: [BreadthMachine]) {
+    public init(
+        partitions: Int, machines: [BreadthMachine],
+        waitingBarsMax: UInt64 = StreamLimits.waitingBarsMax
+    ) {
+        self.waitingBarsMax = waitingBarsMax
+        days = Array(repeating: nil, count: partitions)
         clocks = PartitionClocks(partitions: partitions)
         self.machines = machines
         versions = machines.map { _ in BreadthVersions() }
@@ -32,6 +51,8 @@ public struct UniverseState: Sendable {
 
     /// The bars of all partitions are out up to here.
     public var watermark: Timestamp { clocks.watermark }
+    /// Partitions that nobody waits for at present: what is told is without what they still tell.
+    public var leftOut: [Int] { clocks.leftOut }
     public var openWindows: Int { machines.reduce(0) { $0 + $1.openWindows } }
     /// Of the machine that knows most.
     public var symbols: Int { machines.map(\.symbolCount).max() ?? 0 }
@@ -50,10 +71,38 @@ public struct UniverseState: Sendable {
     /// The bars of a partition are out up to here; true when all of them together moved, and
     /// values may be there.
     public mutating func hear(_ watermark: Timestamp, of partition: Int) -> Bool {
-        let waits = waitingBars <= Self.waitingBarsMax
-        guard clocks.hear(watermark, of: partition, waits: waits) else { return false }
-        waitingBars = 0
-        return true
+        var hasMoved = clocks.hear(watermark, of: partition)
+        if !hasMoved, waitingBars > waitingBarsMax { hasMoved = clocks.leaveOutSlowest() }
+        if hasMoved { waitingBars = 0 }
+        return hasMoved
+    }
+
+    /// A part of what a provider tells of a day, in their order; with the last one the machine
+    /// knows it.
+    public mutating func take(
+        _ part: DayPart, _ price: Price, of partition: Int, symbol: UInt32, machine: Int,
+        from open: Timestamp, to close: Timestamp
+    ) {
+        guard days.indices.contains(partition) else { return }
+        if part == .high {
+            days[partition] = DayInParts(
+                machine: machine, symbol: symbol,
+                bar: DailyBar(
+                    openTime: open, closeTime: close, high: price, low: .undefined,
+                    close: .undefined))
+            return
+        }
+        guard var day = days[partition], day.machine == machine, day.symbol == symbol,
+            day.bar.openTime == open, day.bar.closeTime == close
+        else { return }
+        if part == .low {
+            day.bar.low = price
+            days[partition] = day
+        } else {
+            day.bar.close = price
+            days[partition] = nil
+            machines[machine].warm(symbol, day.bar)
+        }
     }
 
     /// Appends what a machine tells at the common time.
@@ -74,6 +123,7 @@ public struct UniverseState: Sendable {
         let start = Self.envelope.begin(&bytes)
         clocks.encode(into: &bytes)
         bytes.append(integer: waitingBars)
+        for day in days { Self.encode(day, into: &bytes) }
         for (machine, versions) in zip(machines, versions) {
             versions.encode(into: &bytes)
             var state: [UInt8] = []
@@ -90,6 +140,9 @@ public struct UniverseState: Sendable {
         var reader = try Self.envelope.open(bytes)
         clocks = try PartitionClocks(&reader, bytes, partitions: clocks.told.count)
         waitingBars = try reader.tally(in: bytes)
+        for index in days.indices {
+            days[index] = try Self.day(&reader, bytes, machines: machines.count)
+        }
         for index in machines.indices {
             let blank = machines[index]
             versions[index] = try BreadthVersions(
@@ -102,5 +155,31 @@ public struct UniverseState: Sendable {
                 restoring: bytes.extracting(start..<start + count))
         }
         try reader.finish()
+    }
+
+    private static func encode(_ day: DayInParts?, into bytes: inout [UInt8]) {
+        bytes.append(day == nil ? 0 : 1)
+        guard let day else { return }
+        bytes.append(integer: UInt32(day.machine))
+        bytes.append(integer: day.symbol)
+        bytes.append(integer: day.bar.openTime.nanoseconds)
+        bytes.append(integer: day.bar.closeTime.nanoseconds)
+        bytes.append(integer: day.bar.high.raw)
+        bytes.append(integer: day.bar.low.raw)
+    }
+
+    private static func day(
+        _ reader: inout StateReader, _ bytes: RawSpan, machines: Int
+    ) throws(CheckpointError) -> DayInParts? {
+        guard try reader.flag(of: .part, in: bytes) else { return nil }
+        let machine = Int(try reader.uint32(in: bytes))
+        guard machine < machines else { throw reader.malformed(.part) }
+        return DayInParts(
+            machine: machine, symbol: try reader.uint32(in: bytes),
+            bar: DailyBar(
+                openTime: Timestamp(nanoseconds: try reader.int64(in: bytes)),
+                closeTime: Timestamp(nanoseconds: try reader.int64(in: bytes)),
+                high: Price(raw: try reader.int64(in: bytes)),
+                low: Price(raw: try reader.int64(in: bytes)), close: .undefined))
     }
 }

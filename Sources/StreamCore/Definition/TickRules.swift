@@ -115,13 +115,18 @@ public struct BreadthRule: Hashable, Sendable {
     /// Empty: every symbol that has bars.
     public var universe: [Symbol]
     public var measures: [BreadthMeasure]
+    /// Days that a provider tells of count as well, where the graph's own bars do not make them.
+    public var warmsUp: Bool
 
     public static let universeMax = 16_384
     public static let daysMax = 400
 
-    public init(series: SeriesName, universe: [Symbol], measures: [BreadthMeasure]) {
+    public init(
+        series: SeriesName, universe: [Symbol], measures: [BreadthMeasure], warmsUp: Bool = false
+    ) {
         self.series = series
         self.universe = universe
         self.measures = measures
+        self.warmsUp = warmsUp
     }
 }

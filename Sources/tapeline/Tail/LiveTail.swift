@@ -18,6 +18,8 @@ final class LiveTail {
     private let command: TailCommand
     private let terminal: Terminal
     private let printer: TailPrinter
+    /// Empty: all.
+    private let wanted: Set<String>
     private let mailbox = Mailbox<NatsMessage>(capacity: LiveTail.messagesMax)
     private let tooMany = Tally()
     private var output: OutputBuffer
@@ -34,6 +36,7 @@ final class LiveTail {
         self.command = command
         self.terminal = terminal
         printer = TailPrinter(format: command.format)
+        wanted = Set(command.symbols.map(\.text))
         self.output = OutputBuffer(descriptor: output)
     }
 
@@ -60,15 +63,18 @@ final class LiveTail {
     static func subjects(_ command: TailCommand, _ names: TapeNames) -> [String] {
         let all: [TickKind] = [.trade, .quote, .bar]
         let symbols: [Symbol?] = command.symbols.isEmpty ? [nil] : command.symbols
-        return all.filter { command.liveKinds.contains($0) }.flatMap { kind in
-            symbols.map { symbol in
-                switch kind {
-                case .trade: names.liveTrades(of: symbol)
-                case .quote: names.liveQuotes(of: symbol)
-                default: names.liveBars(of: symbol)
+        // A value's symbol is not always at the same place of its subject.
+        let values = command.liveKinds.contains(.indicator) ? [names.liveValues] : []
+        return values
+            + all.filter { command.liveKinds.contains($0) }.flatMap { kind in
+                symbols.map { symbol in
+                    switch kind {
+                    case .trade: names.liveTrades(of: symbol)
+                    case .quote: names.liveQuotes(of: symbol)
+                    default: names.liveBars(of: symbol)
+                    }
                 }
             }
-        }
     }
 
     private func subscribe(
@@ -106,6 +112,7 @@ final class LiveTail {
             }
             return
         }
+        if !wanted.isEmpty, !wanted.contains(tick.symbol) { return }
         ticks += 1
         if command.format == .json {
             output.text(text)
@@ -147,14 +154,14 @@ enum LiveMessage {
     static func read(_ text: String, into tick: inout TailTick) -> Bool {
         guard !text.utf8.contains(where: { $0 < 0x20 }), let json = parsed(text),
             let kind = json["kind"]?.string.flatMap({ TickKind(rawValue: $0) }),
-            let symbol = json["symbol"]?.string.flatMap({ Symbol($0) }),
+            let symbol = symbol(of: json, kind),
             let source = json["source"]?.string.flatMap({ SourceName($0) }),
             let partition = json["partition"]?.int,
             (0..<Partition.countRange.upperBound).contains(partition),
             let ordinal = json["ordinal"]?.uint64, let epoch = json["epoch"]?.uint64
         else { return false }
         tick.kind = kind
-        tick.symbol = symbol.text
+        tick.symbol = symbol
         tick.source = source
         tick.partition = Partition(partition)
         tick.ordinal = ordinal
@@ -164,6 +171,12 @@ enum LiveMessage {
         tick.fields.removeAll(keepingCapacity: true)
         for member in json.members ?? [] { add(member, of: json, to: &tick) }
         return true
+    }
+
+    /// Values may be of none. Nil: it has to be there and is not, or is none.
+    private static func symbol(of json: JSONValue, _ kind: TickKind) -> String? {
+        guard let member = json["symbol"] else { return kind == .indicator ? "" : nil }
+        return member.string.flatMap { Symbol($0) }?.text
     }
 
     private static func parsed(_ text: String) -> JSONValue? {

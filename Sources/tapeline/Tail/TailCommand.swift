@@ -13,6 +13,8 @@ struct TailCommand: Equatable, Sendable {
     var kinds: Set<TickKind> = []
     var source: SourceName?
     var wantsBars = false
+    /// Only what is derived over all partitions.
+    var wantsUniverse = false
     var wantsControl = false
     /// nil: from the end when following, else from the beginning.
     var from: TailPlace?
@@ -45,6 +47,10 @@ struct TailCommand: Equatable, Sendable {
         }
         let range = 0...(Partition.countRange.upperBound - 1)
         for text in arguments.all("--partition") {
+            if text == "all" || text == SourceName.universe.text {
+                command.wantsUniverse = true
+                continue
+            }
             command.partitions.append(
                 Partition(try CommandArguments.integer(text, "--partition", in: range)))
         }
@@ -55,6 +61,7 @@ struct TailCommand: Equatable, Sendable {
             }
             command.source = source
         }
+        if command.source == .universe { command.wantsUniverse = true }
         command.wantsBars = arguments.has("--bars")
         command.wantsControl =
             arguments.has("--control") || command.kinds.contains { $0.isControl }
@@ -73,12 +80,14 @@ struct TailCommand: Equatable, Sendable {
         for option in Self.notLive where !arguments.all(option).isEmpty {
             throw .usage("--live tells from now on, by symbol: \(option) means nothing there")
         }
-        guard !arguments.has("--control"), kinds.isSubset(of: Self.liveAll) else {
-            throw .usage("--live tells trades, quotes and bars only")
+        guard !arguments.has("--control"),
+            kinds.isSubset(of: Self.liveAll.union([.indicator]))
+        else {
+            throw .usage("--live tells trades, quotes, bars and, when asked for, indicators")
         }
     }
 
-    /// All three when none is asked for.
+    /// All but indicators when none is asked for.
     var liveKinds: Set<TickKind> {
         let asked = wantsBars ? kinds.union([.bar]) : kinds
         return asked.isEmpty ? Self.liveAll : asked
@@ -116,6 +125,14 @@ struct TailCommand: Equatable, Sendable {
 
     /// Which streams have to be read. Ticks and bars both only when kinds of both are asked for.
     func selections(_ names: TapeNames) throws(ToolError) -> [Selection] {
+        if wantsUniverse {
+            guard symbols.isEmpty, partitions.isEmpty, source == nil || source == .universe else {
+                throw .usage(
+                    "what is derived over all partitions is of no symbol, no partition and no "
+                        + "other source: ask for it alone")
+            }
+            return [Selection(stream: names.barStream, filters: [names.universeValues])]
+        }
         let wanted = try wantedPartitions(names)
         let derived = kinds.contains { $0.isDerived }
         let plain = kinds.contains { !$0.isDerived && !$0.isControl }
@@ -175,8 +192,9 @@ struct TailCommand: Equatable, Sendable {
     }
 
     private func barSelection(_ names: TapeNames, _ wanted: Set<Partition>?) -> Selection {
-        let filters =
-            wanted.map { $0.sorted().map { names.bars($0) } } ?? ["\(names.namespace).bars.*"]
+        var filters = wanted.map { $0.sorted().map { names.bars($0) } } ?? [names.allBars]
+        let hasValues = kinds.isEmpty || kinds.contains(.indicator)
+        if wanted == nil, hasValues { filters.append(names.universeValues) }
         return Selection(stream: names.barStream, filters: filters)
     }
 }

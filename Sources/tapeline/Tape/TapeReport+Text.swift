@@ -36,7 +36,15 @@ extension TapeReport {
             + "\("EPOCH".leftPadded(to: 5)) \("TICKS/S".leftPadded(to: 8)) "
             + "\("WM AGE".leftPadded(to: 7)) \("BARS".leftPadded(to: 9)) "
             + "\("WRITER".leftPadded(to: 8)) \("OPERATOR".leftPadded(to: 8)) CHECKPOINT"
-        return [head] + rows.flatMap { lines(of: $0) }
+        return [head] + rows.flatMap { lines(of: $0) } + (universe.map { [line(ofAll: $0)] } ?? [])
+    }
+
+    /// Of no partition: its values count where bars do.
+    private func line(ofAll head: Head) -> String {
+        " all \(head.source.text.padded(to: 14)) \("-".leftPadded(to: 11)) "
+            + "\("\(head.epoch)".leftPadded(to: 5)) \("-".leftPadded(to: 8)) "
+            + "\(head.watermark.age(at: now).leftPadded(to: 7)) "
+            + "\("\(head.lastOrdinal)".leftPadded(to: 9))"
     }
 
     private func lines(of row: Row) -> [String] {
@@ -85,6 +93,10 @@ extension TapeReport {
                 "streams", array: { writer in for stream in streams { write(stream, &writer) } })
             writer.member(
                 "partitions", array: { writer in for row in rows { write(row, &writer) } })
+            if let universe {
+                writer.key("universe")
+                write(universe, &writer)
+            }
             writer.member("durability", durability.name)
             if case .within(let nanoseconds) = durability {
                 writer.member("sync_interval_ns", nanoseconds)

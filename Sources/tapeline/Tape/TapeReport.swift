@@ -39,6 +39,8 @@ struct TapeReport {
     var streams: [Stream] = []
     var ticks: [Head] = []
     var bars: [Head] = []
+    /// Of what is derived over all partitions; nil: nothing is.
+    var universe: Head?
     var writer: [GroupPosition] = []
     var operators: [GroupPosition] = []
     /// When each partition's checkpoint was written.

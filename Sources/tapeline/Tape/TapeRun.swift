@@ -46,6 +46,8 @@ struct TapeRun {
             try client.head(
                 stream: names.barStream, subject: names.bars(Partition(number)))
         }
+        report.universe = try client.head(
+            stream: names.barStream, subject: names.universeValues)
         try readers(&report, deployment, client)
         report.durability = Durability.ask(deployment.monitor)
         if command.withRate {

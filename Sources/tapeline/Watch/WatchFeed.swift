@@ -70,7 +70,9 @@ final class WatchFeed {
                 try client.tickHeads(stream: $0)
             }
             sample.bars = try client.heads(
-                stream: client.names.barStream, matching: "\(client.names.namespace).bars.*")
+                stream: client.names.barStream, matching: client.names.allBars)
+            sample.universe = try client.head(
+                stream: client.names.barStream, subject: client.names.universeValues)
             sample.readAt = clock.monotonic().nanoseconds
             let directory = try GroupDirectory(client, listeningFor: Self.window)
             sample.members = directory.members

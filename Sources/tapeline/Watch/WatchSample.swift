@@ -25,6 +25,8 @@ struct WatchSample: Sendable {
     var streams: [Stream] = []
     var ticks: [TapeReport.Head] = []
     var bars: [TapeReport.Head] = []
+    /// What is derived over all partitions; nil: nothing is.
+    var universe: TapeReport.Head?
     /// What readers said so far.
     var positions = WatchPositions()
     var members: [GroupDirectory.Member] = []

@@ -18,6 +18,10 @@ extension WatchView {
                 writer.key("bars")
                 write(bars, &writer)
             }
+            if let universe {
+                writer.key("universe")
+                write(universe, &writer)
+            }
             writer.member(
                 "groups", array: { writer in for group in groups { write(group, &writer) } })
             writer.member(

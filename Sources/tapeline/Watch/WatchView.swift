@@ -35,6 +35,8 @@ struct WatchView: Sendable {
     let sources: [Source]
     /// Bars of all partitions; nil: there are none.
     let bars: Source?
+    /// What is derived over all partitions; nil: nothing is.
+    let universe: Source?
     let groups: [Group]
     private let table: MembersTable
 
@@ -53,6 +55,12 @@ struct WatchView: Sendable {
         bars =
             sample.bars.isEmpty
             ? nil : Self.source("bars", sample.bars, before?.bars, seconds)
+        universe = sample.universe.map { head in
+            var source = Self.source(
+                "universe", [head], before.map { $0.universe.map { [$0] } ?? [] }, seconds)
+            source.partitions = 0
+            return source
+        }
         let table = MembersTable(members: sample.members, owners: sample.owners)
         self.table = table
         groups = Self.groups(sample, table)
@@ -80,7 +88,8 @@ struct WatchView: Sendable {
         return names.map { name in
             var group = Group(name: name)
             group.ticks = sample.positions.lag(name, "ticks", behind: sample.ticks)
-            group.bars = sample.positions.lag(name, "bars", behind: sample.bars)
+            group.bars = sample.positions.lag(
+                name, "bars", behind: sample.bars + (sample.universe.map { [$0] } ?? []))
             let members = sample.members.filter { $0.group.text == name }
             group.members = members.count
             group.ready = members.count { $0.heartbeat.state == .ready }
@@ -111,11 +120,12 @@ struct WatchView: Sendable {
         let head = Self.sourceLine(
             "SOURCE", "PER SECOND", "ON THE TAPE", "EPOCH", "WATERMARK", "PARTS", "GAPS")
         return [head]
-            + (sources + (bars.map { [$0] } ?? [])).map { source in
+            + (sources + [bars, universe].compactMap { $0 }).map { source in
                 Self.sourceLine(
                     source.name, source.perSecond.map { Self.rate($0) } ?? "-",
                     "\(source.ordinals)", "\(source.epoch)",
-                    source.watermark.age(at: sample.now), "\(source.partitions)",
+                    source.watermark.age(at: sample.now),
+                    source.partitions == 0 ? "all" : "\(source.partitions)",
                     source.gaps.map { "\($0)" } ?? "-")
             } + (sources.isEmpty ? ["  nothing stands on the tape yet"] : [])
     }

@@ -33,6 +33,8 @@ struct PartitionSlot {
     var way = ""
     /// With the first bars in progress that are told.
     var openBars: OpenBars?
+    /// Of the share over all partitions: those that it does not wait for, as was told last.
+    var leftOut: [Int] = []
     /// What came of the last repair; empty: there was none since it was taken.
     var lastRepair = ""
     /// What repairs left out since it was taken.

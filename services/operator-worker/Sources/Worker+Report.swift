@@ -76,6 +76,7 @@ extension Worker {
         let universe = client.names.universe
         positions.tell(now: now) { slots.flatMap { told($0) } }
         heads.tell(now: now) { slots.filter { $0.partition != universe }.compactMap(head) }
+        tellLeftOut()
         universeHeads.tell(now: now) {
             slots.filter { $0.partition == universe }.compactMap(head)
         }

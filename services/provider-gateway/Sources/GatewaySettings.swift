@@ -170,6 +170,11 @@ struct GatewaySettings: Sendable {
         guard let source = SourceName(name) else {
             throw SettingsError("GATEWAY_SOURCE: \(name) has other characters than a-z 0-9 -")
         }
+        guard ![.operator, .universe, .manual].contains(source) else {
+            throw SettingsError(
+                "GATEWAY_SOURCE: \(name) is the name of what Tapeline itself puts on the tape "
+                    + "(operator, universe, manual); choose another one")
+        }
         return source
     }
 

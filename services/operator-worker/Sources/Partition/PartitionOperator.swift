@@ -213,6 +213,8 @@ struct PartitionOperator {
         complete = position
         toldPosition = position.sequence
         packedWatermark = max(packedWatermark, watermark)
+        // Older lines may have passed on less.
+        machine.tellDaysAgain()
         phase = base?.next ?? .working
     }
 

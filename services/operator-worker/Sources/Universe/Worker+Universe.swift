@@ -1,7 +1,10 @@
 import MarketModel
+import OperatorGraph
+import ServiceRuntime
 import TapeCodec
 import TapeProtocol
 import TapeTransport
+import Telemetry
 
 // The share that works over all partitions: what it reads, and what it tells of that.
 extension Worker {
@@ -18,6 +21,15 @@ extension Worker {
             filters: [
                 names.ticks(share), names.watermarks(stream: names.streamIndex(of: share)),
             ])
+    }
+
+    /// Says which partitions are too far behind to be waited for, when others are than before.
+    func tellLeftOut() {
+        guard let index = slotOfPartition[client.names.universe] else { return }
+        let leftOut = slots[index].core?.universe?.leftOut ?? []
+        guard leftOut != slots[index].leftOut else { return }
+        slots[index].leftOut = leftOut
+        context.telemetry.emit(PartitionsLeftOut(partitions: leftOut))
     }
 
     /// It has read every partition's bars up to the same packet, and what it wrote itself.

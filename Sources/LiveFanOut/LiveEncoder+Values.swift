@@ -1,0 +1,35 @@
+import MarketModel
+import Primitives
+import TapeCodec
+
+extension LiveEncoder {
+    /// False: it is about a symbol that the packet does not define, or has no name.
+    mutating func write(
+        _ value: IndicatorValue, _ symbol: SymbolDefinition?, _ packet: PacketHeader,
+        _ ordinal: UInt64
+    ) -> Bool {
+        guard !value.name.isEmpty,
+            symbol != nil || value.header.symbol == TickHeader.noSymbol
+        else { return false }
+        json.object { json in
+            json.member("kind", Kind.indicator.rawValue)
+            if let symbol { json.member("symbol", symbol.symbol.text) }
+            let time = value.header.eventTime
+            if time.isDefined { json.member("time", time: time) }
+            json.member("name", value.name)
+            if value.value != IndicatorValue.undefined {
+                json.member("value", decimal: value.value, decimals: Price.decimals)
+            }
+            if !value.unit.isEmpty { json.member("unit", value.unit) }
+            if value.periodStart.isDefined {
+                json.member("period_start", time: value.periodStart)
+            }
+            if value.periodEnd.isDefined { json.member("period_end", time: value.periodEnd) }
+            json.member("revision", UInt64(value.revision))
+            Self.whence(value.header, into: &json)
+            if let symbol, !symbol.provider.isEmpty { json.member("provider", symbol.provider) }
+            Self.place(&json, packet, ordinal)
+        }
+        return true
+    }
+}

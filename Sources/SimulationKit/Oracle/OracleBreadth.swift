@@ -1,0 +1,145 @@
+public import MarketModel
+public import Primitives
+public import StreamCore
+
+/// What breadth must come to, from the last versions of all bars: for every window the days are put
+/// together anew, of all bars up to its end.
+///
+/// It shares no code with the machine, and is slow.
+public struct OracleBreadth {
+    /// One number of one window, and the symbols on which it rests.
+    public struct Number: Hashable, Sendable {
+        public var value: Int128
+        public var symbols: Int
+
+        public init(value: Int128, symbols: Int) {
+            self.value = value
+            self.symbols = symbols
+        }
+    }
+
+    /// A day of a symbol, as it was at some time.
+    public struct Day: Hashable, Sendable {
+        public var high: Int64
+        public var low: Int64
+        public var close: Int64
+        /// All of its ticks are known to be in it.
+        var isWhole = true
+
+        public init(high: Int64, low: Int64, close: Int64) {
+            (self.high, self.low, self.close) = (high, low, close)
+        }
+    }
+
+    private let rule: BreadthRule
+    /// By symbol, in order, each with the day of its session.
+    private var bars: [Symbol: [(day: Int32, bar: Bar)]] = [:]
+    /// By symbol and day, what a provider told before the first bar.
+    private let told: [Symbol: [Int32: Day]]
+
+    public init(
+        _ rule: BreadthRule, _ calendar: SessionCalendar, bars all: [BarKey: Bar],
+        told: [Symbol: [Int32: Day]]
+    ) {
+        self.rule = rule
+        self.told = told
+        for (key, bar) in all where key.series == rule.series && bar.trades > 0 {
+            guard rule.universe.isEmpty || rule.universe.contains(key.symbol),
+                !bar.flags.contains(.withdrawn), let day = Self.day(calendar, bar)
+            else { continue }
+            bars[key.symbol, default: []].append((day, bar))
+        }
+        for symbol in bars.keys { bars[symbol]?.sort { $0.bar.openTime < $1.bar.openTime } }
+    }
+
+    /// By measure and start of a window.
+    public var numbers: [BreadthMeasure: [Timestamp: Number]] {
+        var numbers: [BreadthMeasure: [Timestamp: Number]] = [:]
+        var windows: [Timestamp: Int32] = [:]
+        for (day, bar) in bars.values.joined() { windows[bar.openTime] = day }
+        for (start, day) in windows {
+            for measure in rule.measures {
+                numbers[measure, default: [:]][start] = number(measure, start, of: day)
+            }
+        }
+        return numbers
+    }
+
+    private static func day(_ calendar: SessionCalendar, _ bar: Bar) -> Int32? {
+        calendar.sessions.first {
+            $0.open <= bar.openTime.nanoseconds && bar.openTime.nanoseconds < $0.close
+        }?.day
+    }
+
+    private func number(
+        _ measure: BreadthMeasure, _ start: Timestamp, of present: Int32
+    ) -> Number {
+        var (above, below, symbols) = (0, 0, 0)
+        for (symbol, all) in bars {
+            let past = all.prefix { $0.bar.openTime <= start }
+            guard past.last?.day == present else { continue }
+            var days = told[symbol] ?? [:]
+            for (day, own) in Dictionary(grouping: past, by: \.day) {
+                let made = Self.fold(own.map(\.bar))
+                if made.isWhole || days[day] == nil { days[day] = made }
+            }
+            let today = Self.fold(past.filter { $0.day == present }.map(\.bar))
+            let before = days.filter { $0.key < present }.sorted { $0.key < $1.key }
+                .suffix(Self.days(measure)).map(\.value)
+            guard before.count == Self.days(measure) else { continue }
+            symbols += 1
+            switch Self.compare(today, before, measure) {
+            case 1: above += 1
+            case -1: below += 1
+            default: break
+            }
+        }
+        return Number(value: Self.value(measure, above, below, symbols), symbols: symbols)
+    }
+
+    private static func fold(_ bars: [Bar]) -> Day {
+        var day = Day(
+            high: bars.map(\.high.raw).max() ?? 0, low: bars.map(\.low.raw).min() ?? 0,
+            close: bars.last?.close.raw ?? 0)
+        day.isWhole = !bars.contains { $0.flags.contains(.partial) }
+        return day
+    }
+
+    private static func days(_ measure: BreadthMeasure) -> Int {
+        switch measure {
+        case .advanceDecline, .advanceDeclineRatio: 1
+        case .newHighs(let days), .newLows(let days), .aboveAverage(let days): days
+        }
+    }
+
+    /// 1, −1 or 0: what the symbol counts as.
+    private static func compare(_ today: Day, _ before: [Day], _ measure: BreadthMeasure) -> Int {
+        switch measure {
+        case .advanceDecline, .advanceDeclineRatio:
+            let close = before[before.count - 1].close
+            return today.close > close ? 1 : today.close < close ? -1 : 0
+        case .newHighs: return before.allSatisfy { today.high > $0.high } ? 1 : 0
+        case .newLows: return before.allSatisfy { today.low < $0.low } ? 1 : 0
+        case .aboveAverage:
+            let above = before.reduce(Int128(0)) { $0 + Int128(today.close) - Int128($1.close) }
+            return above > 0 ? 1 : 0
+        }
+    }
+
+    private static func value(
+        _ measure: BreadthMeasure, _ above: Int, _ below: Int, _ symbols: Int
+    ) -> Int128 {
+        switch measure {
+        case .advanceDecline: Int128(above - below) * 1_000_000_000
+        case .newHighs, .newLows: Int128(above) * 1_000_000_000
+        case .advanceDeclineRatio: share(above, of: below)
+        case .aboveAverage: share(above, of: symbols)
+        }
+    }
+
+    private static func share(_ count: Int, of all: Int) -> Int128 {
+        guard all > 0 else { return IndicatorValue.undefined }
+        let scaled = count * 1_000_000_000
+        return Int128(scaled / all + (scaled % all * 2 >= all ? 1 : 0))
+    }
+}

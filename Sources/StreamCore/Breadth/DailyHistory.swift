@@ -1,0 +1,210 @@
+public import MarketModel
+public import Primitives
+
+/// What is taken of a provider's bar of a day.
+public struct DailyBar: Hashable, Sendable {
+    public var openTime: Timestamp
+    public var closeTime: Timestamp
+    public var high: Price
+    public var low: Price
+    public var close: Price
+
+    public init(
+        openTime: Timestamp, closeTime: Timestamp, high: Price, low: Price, close: Price
+    ) {
+        self.openTime = openTime
+        self.closeTime = closeTime
+        self.high = high
+        self.low = low
+        self.close = close
+    }
+}
+
+/// The days before that a provider told of a partition's symbols, for a breadth node that asked for
+/// them: each is passed on once, and again when the provider changes it.
+///
+/// Providers tell the whole past whenever they are asked, so what is known already is left out.
+///
+/// A value that one thread owns. Pure: what it answers follows from the calls alone.
+public struct DailyHistory: Sendable {
+    /// A day to be passed on.
+    public struct Told: Hashable, Sendable {
+        /// The caller's number.
+        public var symbol: UInt32
+        public var bar: DailyBar
+        /// False: it was passed on before, with other prices.
+        public var isFirst: Bool
+    }
+
+    /// Days that are passed on at once: the rest goes with the next calls, so that a past of years
+    /// does not come as one mouthful.
+    public static let turnMax = 256
+
+    struct Day: Hashable, Sendable {
+        /// As yyyymmdd.
+        var day: Int32
+        var bar: DailyBar
+        var isTold = false
+        var wasTold = false
+    }
+
+    let rule: BreadthRule
+    let days: BreadthDays
+    private let universe: Set<Symbol>
+    /// By the caller's number, in order of the days.
+    var symbols: [[Day]] = []
+    /// Numbers of symbols with days to be passed on, each once, in order.
+    var waiting: [UInt32] = []
+    private var dayCount = 0
+    /// Days for which there was no room.
+    public internal(set) var refused: UInt64 = 0
+
+    public init(rule: BreadthRule, calendar: SessionCalendar?) {
+        self.rule = rule
+        days = BreadthDays(calendar: calendar)
+        universe = Set(rule.universe)
+    }
+
+    /// Days that are known.
+    public var count: Int { dayCount }
+
+    /// Takes a provider's bar of any length: what is no day of trades that is over is left out.
+    public mutating func take(_ bar: ProviderBar, symbol: UInt32, named name: Symbol) {
+        guard bar.kind == ProviderBarKind.trades.rawValue, !bar.flags.contains(.inProgress),
+            bar.high.isDefined, bar.low.isDefined, bar.close.isDefined,
+            symbol < StreamLimits.symbolsMax, universe.isEmpty || universe.contains(name),
+            let day = days.day(from: bar.openTime, to: bar.closeTime)
+        else { return }
+        while symbols.count <= symbol { symbols.append([]) }
+        let isWaiting = symbols[Int(symbol)].contains { !$0.isTold }
+        let found = DailyBar(
+            openTime: bar.openTime, closeTime: bar.closeTime, high: bar.high, low: bar.low,
+            close: bar.close)
+        if keep(Day(day: day, bar: found), symbol), !isWaiting { waiting.append(symbol) }
+    }
+
+    /// False: it is known, or nobody asks for it.
+    private mutating func keep(_ day: Day, _ symbol: UInt32) -> Bool {
+        let number = Int(symbol)
+        var index = symbols[number].count
+        while index > 0, symbols[number][index - 1].day > day.day { index -= 1 }
+        if index > 0, symbols[number][index - 1].day == day.day {
+            guard symbols[number][index - 1].bar != day.bar else { return false }
+            symbols[number][index - 1].bar = day.bar
+            symbols[number][index - 1].isTold = false
+            return true
+        }
+        if symbols[number].count >= rule.historyMax {
+            guard index > 0 else { return false }
+            symbols[number].removeFirst()
+            index -= 1
+            dayCount -= 1
+        }
+        guard dayCount < StreamLimits.historyDaysMax else {
+            refused &+= 1
+            return false
+        }
+        symbols[number].insert(day, at: index)
+        dayCount += 1
+        return true
+    }
+
+    /// Appends the next days that are to be passed on.
+    public mutating func tell(into told: inout [Told]) {
+        var room = Self.turnMax
+        var done = 0
+        for symbol in waiting {
+            let number = Int(symbol)
+            for index in symbols[number].indices where !symbols[number][index].isTold {
+                guard room > 0 else { break }
+                let day = symbols[number][index]
+                told.append(Told(symbol: symbol, bar: day.bar, isFirst: !day.wasTold))
+                symbols[number][index].isTold = true
+                symbols[number][index].wasTold = true
+                room -= 1
+            }
+            guard symbols[number].allSatisfy(\.isTold) else { break }
+            done += 1
+        }
+        if done > 0 { waiting.removeFirst(done) }
+    }
+
+    /// What was passed on so far was heard by nobody.
+    public mutating func tellAgain() {
+        waiting.removeAll()
+        for number in symbols.indices where !symbols[number].isEmpty {
+            waiting.append(UInt32(number))
+            for index in symbols[number].indices { symbols[number][index].isTold = false }
+        }
+    }
+
+    // MARK: as bytes
+
+    static let envelope = StateEnvelope("TLDH", version: 1)
+    private static let dayBytes = 45
+
+    public func encode(into bytes: inout [UInt8]) {
+        let start = Self.envelope.begin(&bytes)
+        bytes.append(integer: refused)
+        bytes.append(integer: UInt32(symbols.count))
+        for days in symbols {
+            bytes.append(integer: UInt32(days.count))
+            for day in days {
+                bytes.append(integer: day.day)
+                bytes.append(integer: day.bar.openTime.nanoseconds)
+                bytes.append(integer: day.bar.closeTime.nanoseconds)
+                bytes.append(integer: day.bar.high.raw)
+                bytes.append(integer: day.bar.low.raw)
+                bytes.append(integer: day.bar.close.raw)
+                bytes.append((day.isTold ? 1 : 0) | (day.wasTold ? 2 : 0))
+            }
+        }
+        bytes.append(integer: UInt32(waiting.count))
+        for symbol in waiting { bytes.append(integer: symbol) }
+        Self.envelope.seal(&bytes, from: start)
+    }
+
+    /// The history whose `encode` made these bytes, for the same rule and calendar.
+    public init(
+        rule: BreadthRule, calendar: SessionCalendar?, restoring bytes: RawSpan
+    ) throws(CheckpointError) {
+        self.init(rule: rule, calendar: calendar)
+        var reader = try Self.envelope.open(bytes)
+        refused = try reader.tally(in: bytes)
+        let count = try reader.count(
+            of: .symbol, max: StreamLimits.symbolsMax, bytesEach: 4, in: bytes)
+        for _ in 0..<count { symbols.append(try Self.days(&reader, bytes, rule)) }
+        dayCount = symbols.reduce(0) { $0 + $1.count }
+        guard dayCount <= StreamLimits.historyDaysMax else { throw reader.malformed(.symbol) }
+        var isWaiting = Array(repeating: false, count: count)
+        for _ in 0..<(try reader.count(of: .symbol, max: count, bytesEach: 4, in: bytes)) {
+            let symbol = Int(try reader.uint32(in: bytes))
+            guard symbol < count, !isWaiting[symbol] else { throw reader.malformed(.symbol) }
+            isWaiting[symbol] = true
+            waiting.append(UInt32(symbol))
+        }
+        try reader.finish()
+    }
+
+    private static func days(
+        _ reader: inout StateReader, _ bytes: RawSpan, _ rule: BreadthRule
+    ) throws(CheckpointError) -> [Day] {
+        var days: [Day] = []
+        let count = try reader.count(
+            of: .symbol, max: rule.historyMax, bytesEach: dayBytes, in: bytes)
+        for _ in 0..<count {
+            let day = Int32(bitPattern: try reader.uint32(in: bytes))
+            let bar = DailyBar(
+                openTime: Timestamp(nanoseconds: try reader.int64(in: bytes)),
+                closeTime: Timestamp(nanoseconds: try reader.int64(in: bytes)),
+                high: Price(raw: try reader.int64(in: bytes)),
+                low: Price(raw: try reader.int64(in: bytes)),
+                close: Price(raw: try reader.int64(in: bytes)))
+            let flags = try reader.uint8(in: bytes)
+            guard day > days.last?.day ?? 0, flags < 4 else { throw reader.malformed(.symbol) }
+            days.append(
+                Day(day: day, bar: bar, isTold: flags & 1 != 0, wasTold: flags & 2 != 0))
+        }
+        return days
+    }
+}

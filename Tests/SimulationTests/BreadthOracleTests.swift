@@ -1,0 +1,255 @@
+import MarketModel
+import OperatorGraph
+import Primitives
+import SimulationKit
+import StreamCore
+import TapeCodec
+import Testing
+
+/// Breadth over two or three partitions, whose packets come in any order, against a separate
+/// calculation over their last bars. One world alone: `SIMULATION_SEED=7`.
+@Suite("Breadth and the oracle") struct BreadthOracleTests {
+    @Test("the last values of all windows are what the oracle says of the last bars")
+    func breadth() throws {
+        var (windows, warmed) = (0, 0)
+        for seed in SimulationSeeds.some(60) {
+            var world = try BreadthWorld(seed: seed)
+            try world.run()
+            let expected = world.expected
+            for (key, number) in expected where world.found[key] != number {
+                let other = world.found[key]
+                Issue.record("seed \(seed): \(key) expected \(number), found \(other as Any)")
+                return
+            }
+            for key in world.found.keys where expected[key] == nil {
+                Issue.record("seed \(seed): \(key) should not be there")
+                return
+            }
+            windows += expected.count
+            warmed += expected.values.filter { $0.symbols > 1 }.count
+        }
+        #expect(windows > 1_000)
+        #expect(warmed > 100)
+    }
+}
+
+/// What tells one value from every other one.
+private struct BreadthPlace: Hashable {
+    var name: String
+    var start: Int64
+}
+
+private struct BreadthWorld {
+    private static let second: Int64 = 1_000_000_000
+    private static let measures: [BreadthMeasure] = [
+        .advanceDecline, .advanceDeclineRatio, .newHighs(days: 2), .newLows(days: 1),
+        .aboveAverage(days: 3),
+    ]
+    /// Before the calendar's first one.
+    private static let daysTold: Int64 = 4
+
+    private var random: SeededRandom
+    private let definition: GraphDefinition
+    private let rule: BreadthRule
+    private let calendar: SessionCalendar
+    private let partitions: Int
+    private var universe: UniverseMachine
+    /// By partition, what stands on its bars.
+    private var tapes: [[SealedPacket]] = []
+    private var bars: [BarKey: Bar] = [:]
+    private var told: [Symbol: [Int32: OracleBreadth.Day]] = [:]
+    private(set) var found: [BreadthPlace: OracleBreadth.Number] = [:]
+
+    init(seed: UInt64) throws {
+        random = SeededRandom(seed: seed)
+        partitions = Int.random(in: 2...3, using: &random)
+        let width = ([1, 5] as [Int64]).randomElement(using: &random) ?? 1
+        let series = try BarSeries(
+            name: SimulatedGraphs.name("fine"), window: .tumbling(width: width * Self.second),
+            lateness: SimulatedGraphs.lateness(using: &random),
+            fill: Bool.random(using: &random) ? .previousClose(max: 3) : .none)
+        calendar = try Self.calendar(sessionSeconds: 25)
+        rule = BreadthRule(
+            series: series.name, universe: [], measures: Self.measures,
+            warmsUp: Bool.random(using: &random))
+        var graph = GraphDefinition.simple(try BarSeriesSet([series]))
+        graph.nodes.append(
+            GraphNode(
+                name: "market", input: .ticks(.trade),
+                operation: .breadth(rule, calendar: calendar.name)))
+        graph.calendars = [calendar]
+        definition = graph
+        universe = UniverseMachine(
+            try #require(UniverseProgram(graph, partitions: partitions)))
+    }
+
+    /// Days of half a minute, and before them some of a whole day that a provider tells of.
+    private static func calendar(sessionSeconds: Int64) throws -> SessionCalendar {
+        let first = SimulatedMarket.start - 3 * second
+        let long = 86_400 * second
+        let before = (0..<daysTold).map { index in
+            let open = first - (daysTold - index) * long
+            return SessionCalendar.Session(
+                open: open, close: open + long / 2, day: Int32(20_200_101 + index))
+        }
+        let sessions = (0..<400 as Range<Int64>).map { index in
+            SessionCalendar.Session(
+                open: first + index * 30 * second,
+                close: first + (index * 30 + sessionSeconds) * second,
+                day: Int32(20_300_000 + index))
+        }
+        return try #require(SessionCalendar(name: "short", sessions: before + sessions))
+    }
+
+    mutating func run() throws {
+        for partition in 0..<partitions { try makeTape(partition) }
+        var next = Array(repeating: 0, count: partitions)
+        var values: [IndicatorValue] = []
+        while let partition = next.indices.filter({ next[$0] < tapes[$0].count })
+            .randomElement(using: &random)
+        {
+            let packet = tapes[partition][next[partition]]
+            next[partition] += 1
+            packet.withBytes { universe.take(packet.header, $0, into: &values) }
+            if Int.random(in: 0..<10, using: &random) == 0 { try restore() }
+        }
+        for value in values where !value.name.hasSuffix(".symbols") {
+            found[Self.place(value)] = OracleBreadth.Number(value: value.value, symbols: 0)
+        }
+        for value in values where value.name.hasSuffix(".symbols") {
+            var place = Self.place(value)
+            place.name.removeLast(".symbols".count)
+            found[place]?.symbols = Int(value.value / 1_000_000_000)
+        }
+    }
+
+    private static func place(_ value: IndicatorValue) -> BreadthPlace {
+        BreadthPlace(name: value.name, start: value.periodStart.nanoseconds)
+    }
+
+    private mutating func restore() throws {
+        var bytes: [UInt8] = []
+        universe.encode(into: &bytes)
+        let program = universe.program
+        universe = try bytes.withRawSpan { span throws(CheckpointError) in
+            try UniverseMachine(program, restoring: span)
+        }
+    }
+
+    // MARK: what a partition publishes
+
+    private mutating func makeTape(_ partition: Int) throws {
+        let market = SimulatedMarket(MarketWeather(using: &random), using: &random)
+        var machine = GraphMachine(GraphProgram(definition))
+        var output = GraphOutput()
+        var packets: [SealedPacket] = []
+        for packet in market.packets {
+            packet.bytes.withRawSpan { _ = machine.take(packet.header, $0, into: &output) }
+            packets += try published(output.bars, of: machine, partition)
+            output.removeAll()
+        }
+        var first: [SealedPacket] = []
+        if rule.warmsUp { first = try tellDays(machine, partition) }
+        tapes.append(first + packets)
+    }
+
+    /// No two partitions have a symbol in common.
+    private static func symbol(
+        _ index: UInt32, of machine: GraphMachine, _ partition: Int
+    ) throws -> Symbol {
+        try #require(Symbol("\(partition)-\(machine.symbols.symbol(at: index))"))
+    }
+
+    private mutating func published(
+        _ closed: [Bar], of machine: GraphMachine, _ partition: Int
+    ) throws -> [SealedPacket] {
+        var builder = builder(partition)
+        let series = builder.register(
+            SeriesDefinition(
+                name: rule.series, widthNanoseconds: definition.seriesWidth))
+        for var bar in closed {
+            let symbol = try Self.symbol(bar.symbol, of: machine, partition)
+            bars[
+                BarKey(
+                    symbol: symbol, series: rule.series, openTime: bar.openTime,
+                    number: bar.number)] = bar
+            bar.symbol = builder.register(
+                SymbolDefinition(symbol: symbol, provider: "", since: .undefined))
+            bar.series = series
+            let isIn = builder.append(bar)
+            try #require(isIn)
+        }
+        return [seal(&builder, machine.watermark)]
+    }
+
+    /// Of some symbols, some days.
+    private mutating func tellDays(
+        _ machine: GraphMachine, _ partition: Int
+    ) throws -> [SealedPacket] {
+        var packets: [SealedPacket] = []
+        for index in 0..<UInt32(machine.symbols.count) {
+            let symbol = try Self.symbol(index, of: machine, partition)
+            for session in calendar.sessions.prefix(Int(Self.daysTold) + 3)
+            where Int.random(in: 0..<4, using: &random) > 0 {
+                let close = Int64.random(in: 1...9, using: &random) * Self.second
+                let day = OracleBreadth.Day(
+                    high: close + Self.second, low: close - Self.second, close: close)
+                told[symbol, default: [:]][session.day] = day
+                var builder = builder(partition)
+                let number = builder.register(
+                    SymbolDefinition(symbol: symbol, provider: "", since: .undefined))
+                for (name, price) in [
+                    ("high", day.high), ("low", day.low), ("close", day.close),
+                ] {
+                    let open = Timestamp(nanoseconds: session.open)
+                    let end = Timestamp(nanoseconds: session.close)
+                    let outcome = builder.append(
+                        IndicatorValue(
+                            header: TickHeader(
+                                symbol: number, providerTime: end, receiveTime: end),
+                            name: "market.history.\(name)", value: Int128(price),
+                            periodStart: open, periodEnd: end))
+                    try #require(outcome == .appended)
+                }
+                packets.append(seal(&builder, SourceTable.noWatermark))
+            }
+        }
+        return packets
+    }
+
+    private func builder(_ partition: Int) -> PacketBuilder {
+        PacketBuilder(kind: .bars, partition: Partition(partition), source: .operator)
+    }
+
+    private func seal(_ builder: inout PacketBuilder, _ watermark: Timestamp) -> SealedPacket {
+        builder.seal(
+            PacketBuilder.Seal(
+                epoch: 1, firstOrdinal: 1, watermark: watermark,
+                sendTime: Timestamp(nanoseconds: SimulatedMarket.start)))
+    }
+
+    // MARK: the oracle
+
+    var expected: [BreadthPlace: OracleBreadth.Number] {
+        let oracle = OracleBreadth(rule, calendar, bars: bars, told: told)
+        var expected: [BreadthPlace: OracleBreadth.Number] = [:]
+        for (measure, numbers) in oracle.numbers {
+            for (start, number) in numbers {
+                expected[
+                    BreadthPlace(name: "market.\(measure.name)", start: start.nanoseconds)] = number
+            }
+        }
+        return expected
+    }
+}
+
+extension GraphDefinition {
+    fileprivate var seriesWidth: Int64 {
+        for node in nodes {
+            if case .bars(let rule, _) = node.operation {
+                return rule.series.all[0].widthNanoseconds
+            }
+        }
+        return 0
+    }
+}

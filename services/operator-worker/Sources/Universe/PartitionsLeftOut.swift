@@ -1,0 +1,34 @@
+import Telemetry
+
+/// Which partitions the share over all of them does not wait for has changed.
+struct PartitionsLeftOut: TelemetryEvent {
+    static let name = "operator.universe.left_out"
+    private static let shownMax = 32
+    /// None: all of them are waited for again.
+    let partitions: [Int]
+
+    var level: LogLevel { partitions.isEmpty ? .info : .warning }
+    var message: String {
+        partitions.isEmpty
+            ? "values over all partitions are of all of them again"
+            : "values over all partitions are partial: bars of some partitions are too far behind "
+                + "to be waited for; see `tapeline tape` for what keeps them"
+    }
+    var fields: [(String, LogValue)] {
+        [
+            ("count", .integer(Int64(partitions.count))),
+            (
+                "partitions",
+                .text(partitions.prefix(Self.shownMax).map { "\($0)" }.joined(separator: ","))
+            ),
+        ]
+    }
+
+    func count(in metrics: MetricRegistry) {
+        guard !partitions.isEmpty else { return }
+        metrics.counter(
+            "mds_operator_left_out_total",
+            "Times that values over all partitions went on without some that were far behind."
+        ).add()
+    }
+}

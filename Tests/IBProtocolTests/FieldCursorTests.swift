@@ -116,6 +116,37 @@ struct FieldCursorTests {
         #expect(read("1E60") { $0.volume() }.losses.numbers == 1)
     }
 
+    @Test(
+        "random numbers are those that another reader of decimals finds",
+        arguments: [11, 12, 13] as [UInt64])
+    func anotherReader(_ seed: UInt64) {
+        print("seed \(seed)")
+        var random = SeededRandom(seed: seed)
+        for _ in 0..<5_000 {
+            var text = ["", "-", "+"].randomElement(using: &random) ?? ""
+            // At most 15 digits: more are rounded, which the other reader does not do.
+            for _ in 0..<Int.random(in: 0...8, using: &random) {
+                text += "\(Int.random(in: 0...9, using: &random))"
+            }
+            if Bool.random(using: &random) { text += "." }
+            for _ in 0..<Int.random(in: 0...7, using: &random) {
+                text += "\(Int.random(in: 0...9, using: &random))"
+            }
+            if Int.random(in: 0..<4, using: &random) == 0 {
+                text += "E\(Int.random(in: -14...14, using: &random))"
+            }
+            let read = read(text) { $0.price() }
+            do {
+                let expected = try FixedPoint.parse(text, decimals: Price.decimals)
+                #expect(read.value.raw == expected && read.losses.numbers == 0, "\(text)")
+            } catch .notANumber {
+                #expect(read.fault == .notANumber || text.isEmpty, "\(text)")
+            } catch {
+                #expect(read.value == .undefined && read.losses.numbers == 1, "\(text)")
+            }
+        }
+    }
+
     @Test("whole numbers, and those that stand for none")
     func integers() {
         #expect(read("-1") { $0.number() }.value == -1)

@@ -93,9 +93,24 @@ struct FrameDecoderTests {
         let large = [UInt8](repeating: 0x41, count: 1 << 20)
         framed(large).withRawSpan { decoder.append($0) }
         #expect(try Self.bodies(of: &decoder).bodies == [large])
-        framed([0]).withRawSpan { decoder.append($0) }
-        #expect(try Self.bodies(of: &decoder).bodies == [[0]])
+        let next = framed([5, 0])
+        Array(next[..<5]).withRawSpan { decoder.append($0) }
+        #expect(try Self.bodies(of: &decoder).bodies.isEmpty)
         #expect(decoder.capacity < FrameDecoder.keptBytesMax)
+        Array(next[5...]).withRawSpan { decoder.append($0) }
+        #expect(try Self.bodies(of: &decoder).bodies == [[5, 0]])
+    }
+
+    @Test("it is let go although the next message has begun already")
+    func shrinksInside() throws {
+        var decoder = FrameDecoder()
+        let large = [UInt8](repeating: 0x41, count: 1 << 20)
+        let next = framed([5, 0])
+        (framed(large) + next[..<5]).withRawSpan { decoder.append($0) }
+        #expect(try Self.bodies(of: &decoder).bodies == [large])
+        Array(next[5...]).withRawSpan { decoder.append($0) }
+        #expect(decoder.capacity < FrameDecoder.keptBytesMax)
+        #expect(try Self.bodies(of: &decoder).bodies == [[5, 0]])
     }
 
     @Test("a range of an earlier read reads nothing that is not there")

@@ -17,8 +17,8 @@ struct FuzzTests {
         "18|7|US-T|BOND|912828C57|2.375|20301231|20140331|AAA|GOVT|FIXED|0|1|0|Treasury|SMART"
             + "|USD|US-T|US-T|145|0.0078125|LMT|SMART|||0||US Treasury||0|1|a|b|1|26|1|1|1",
         "10|7|AAPL|FUND|20260320 16:00:00 EST|20260320|0||SMART|USD|AAPL|NMS|NMS|265598|0.01|1"
-            + "|LMT|SMART|1|0|APPL\\u00c9|NASDAQ||Technology|C|C|US/Eastern|h|h||0|1|ISIN|US|1|||26||"
-            + "COMMON|1|1|1|n|f|t|1|2|3|4|1|0|1|5|6|7|CA|PR|N|E|1|r1|Not now",
+            + "|LMT|SMART|1|0|APPL\\u00c9|NASDAQ||Technology|C|C|US/Eastern|h|h||0|1|ISIN|US|1|||26"
+            + "||COMMON|1|1|1|n|f|t|1|2|3|4|1|0|1|5|6|7|CA|PR|N|E|1|r1|Not now",
         "21|7|13|1|0.25|0.5|3.1|0|0.05|0.1|-0.02|150.5", "45|6|7|24|0.2345678912345",
         "46|6|7|48|150.25;100;1767623401123;2500000;150.1234567891;true", "46|6|7|59|0.83,0.92",
         "46|6|7|84|Q", "46|6|7|45|1767623401", "47|6|7|38|12.5|12.50|101.25|30|2026|0.1|0.2",
@@ -87,6 +87,23 @@ struct FuzzTests {
         #expect(consumer.decoder.counters.messages == UInt64(Self.samples.count))
     }
 
+    @Test("a request's number is found again in a message that cannot be read")
+    func requests() {
+        var decoder = MessageDecoder(version: 187)
+        for sample in Self.samples {
+            guard case .message(let message) = decoder.decode(fields(of: sample)) else { continue }
+            let found = fields(of: sample).withRawSpan { decoder.request(of: $0) }
+            #expect(found == message.request, "\(sample)")
+        }
+        for (text, version, request) in [
+            ("10|8|7|", 163, 7), ("10|7|", 164, 7), ("17|x|", 187, nil), ("x", 187, nil),
+            ("777|7", 187, nil),
+        ] as [(String, Int, Int32?)] {
+            let decoder = MessageDecoder(version: version)
+            #expect(fields(of: text).withRawSpan { decoder.request(of: $0) } == request)
+        }
+    }
+
     @Test("a message cut at any byte is skipped, or lost only what may be missing")
     func cuts() {
         var consumer = Consumer()
@@ -151,7 +168,7 @@ struct FuzzTests {
         print("seed \(seed)")
         var random = SeededRandom(seed: seed)
         var consumer = Consumer()
-        for _ in 0..<20_000 {
+        for _ in 0..<10_000 {
             var all = ["\(Int.random(in: -1...130, using: &random))"]
             for _ in 0..<Int.random(in: 0...40, using: &random) {
                 let isOdd = Int.random(in: 0..<3, using: &random) == 0

@@ -62,11 +62,13 @@ struct MarketDataAssemblerTests {
     @Test("a side that has no quote is undefined, and its sizes mean nothing")
     func emptySide() throws {
         let (events, _) = try Self.events([
-            "1|6|7|1|150.2|3|0", "1|6|7|1|-1|0|0", "2|6|7|0|0", "1|6|7|1|150.2|3|0",
+            "1|6|7|1|150.2|3|0", "1|6|7|1|-1|0|0", "2|6|7|0|0", "1|6|7|2|150.3|1|0",
+            "1|6|7|1|150.2|3|0",
         ])
         let quotes = Self.quotes(events)
-        #expect(quotes.map(\.bidPrice) == [price("150.2"), .undefined, price("150.2")])
-        #expect(quotes.map(\.bidSize) == [size("3"), .undefined, size("3")])
+        #expect(
+            quotes.map(\.bidPrice) == [price("150.2"), .undefined, .undefined, price("150.2")])
+        #expect(quotes.map(\.bidSize) == [size("3"), .undefined, .undefined, size("3")])
     }
 
     @Test("without RTVolume, last price and size are trades; the first is the state before")

@@ -63,14 +63,17 @@ public struct FrameDecoder: Sendable {
 
     private mutating func discardRead() {
         guard start > 0 else { return }
-        if start == buffer.count {
-            let isLarge = buffer.capacity > Self.keptBytesMax
-            buffer.removeAll(keepingCapacity: !isLarge)
-            start = 0
+        let isStretched = buffer.capacity > Self.keptBytesMax && waiting <= Self.keptBytesMax / 2
+        if isStretched {
+            buffer = Array(buffer[start...])
+        } else if start == buffer.count {
+            buffer.removeAll(keepingCapacity: true)
         } else if start >= waiting {
             // Less is moved than was read since the last time.
             buffer.removeSubrange(..<start)
-            start = 0
+        } else {
+            return
         }
+        start = 0
     }
 }

@@ -167,7 +167,8 @@ extension MarketDataAssembler {
         .quote(
             Quote(
                 header: header(type, isFirst ? .snapshot : [], time), bidPrice: bid.price,
-                bidSize: bid.size, askPrice: ask.price, askSize: ask.size,
+                bidSize: bid.price.isDefined ? bid.size : .undefined, askPrice: ask.price,
+                askSize: ask.price.isDefined ? ask.size : .undefined,
                 bidExchange: bidExchange, askExchange: askExchange))
     }
 

@@ -355,6 +355,7 @@ let package = Package(
             dependencies: ["NatsTransport", "ServiceRuntime", "Telemetry", "TapeTransport"]
                 + ["TestSupport"] + tape,
             path: "Benchmarks/RepairBenchmark", swiftSettings: strict),
+        benchmark("IBProtocolBenchmark", uses: ["IBProtocol", "MarketModel", "Primitives"]),
         benchmark("TapeCodecFuzz", uses: ["TapeCodec", "MarketModel", "Primitives"]),
     ]
 )

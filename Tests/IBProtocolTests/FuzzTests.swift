@@ -66,7 +66,11 @@ struct FuzzTests {
             case .tickByTickQuote(_, let tick): _ = tick.quote(symbol: 1, receivedAt: time)
             case .realTimeBar(let bar):
                 _ = bar.bar(symbol: 1, receivedAt: time, kind: .trades)
-            case .notice(let notice): _ = notice.meaning.outlook
+            case .notice(let notice):
+                _ = notice.meaning.outlook
+                _ = notice.depthReset(symbol: 1, receivedAt: time)
+            case .news(let news): _ = news.headline(symbol: 1, receivedAt: time)
+            case .bulletin(let bulletin): _ = bulletin.record(receivedAt: time)
             default: break
             }
             return decoded

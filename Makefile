@@ -38,6 +38,7 @@ test: ## Prove that all of it works: format, house rules, unit and integration t
 
 bench: build servers ## Measure the hot paths, that they allocate nothing, and take-overs
 	@.build/release/TapeCodecBenchmark
+	@.build/release/IBProtocolBenchmark
 	@.build/release/StreamCoreBenchmark
 	@.build/release/OperatorBenchmark
 	@.build/release/TapeBenchmark

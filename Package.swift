@@ -24,11 +24,12 @@ let frame: [Target.Dependency] = [
 
 /// A library in `Sources/<name>`, with its half-page overview in `README.md` beside the code.
 func library(
-    _ name: String, uses dependencies: [Target.Dependency] = [], beside files: [String] = []
+    _ name: String, uses dependencies: [Target.Dependency] = [], beside files: [String] = [],
+    settings: [SwiftSetting] = []
 ) -> Target {
     .target(
         name: name, dependencies: dependencies, exclude: ["README.md"] + files,
-        swiftSettings: strict)
+        swiftSettings: strict + settings)
 }
 
 /// A module map for one C library: no code, no `pkgConfig` (none of the libraries needs it).
@@ -101,6 +102,10 @@ let package = Package(
             "SimulationKit",
             uses: ["OperatorGraph", "StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         library("Membership", uses: ["MarketModel", "Primitives"]),
+        // The broker's protocol, client side. Its cursors are views of a message.
+        library(
+            "IBProtocol", uses: ["MarketModel", "Primitives"],
+            settings: [.enableExperimentalFeature("Lifetimes")]),
 
         // Files for people: YAML, and the graphs, calendars and tables that are written in it.
         library("YAMLFile", uses: ["CYAML"]),
@@ -226,6 +231,7 @@ let package = Package(
             of: "Operators", uses: ["OperatorGraph", "StreamCore", "MarketModel", "Primitives"]),
         tests(of: "ProviderKit", uses: ["ProviderModel", "MarketModel", "Primitives"]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
+        tests(of: "IBProtocol", uses: ["MarketModel", "Primitives"]),
         tests(
             of: "TickSpool",
             uses: ["TapeCodec", "MarketModel", "Primitives", "TestSupport", "SpoolFixture"]),
@@ -357,6 +363,7 @@ let package = Package(
             dependencies: ["NatsTransport", "ServiceRuntime", "Telemetry", "TapeTransport"]
                 + ["TestSupport"] + tape,
             path: "Benchmarks/RepairBenchmark", swiftSettings: strict),
+        benchmark("IBProtocolBenchmark", uses: ["IBProtocol", "MarketModel", "Primitives"]),
         benchmark("TapeCodecFuzz", uses: ["TapeCodec", "MarketModel", "Primitives"]),
     ]
 )

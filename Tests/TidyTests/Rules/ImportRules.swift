@@ -24,6 +24,7 @@ private let modules: [String: Set<String>] = {
         "Operators": ["Primitives", "MarketModel", "StreamCore", "OperatorGraph"],
         "SimulationKit": Set(pure + ["StreamCore", "OperatorGraph"]),
         "Membership": ["Primitives", "MarketModel"],
+        "IBProtocol": ["Primitives", "MarketModel"],
         "TickSpool": Set(pure),
         "DeadLetters": Set(pure),
         "DeadLetterPost": services.subtracting([
@@ -79,7 +80,7 @@ private let modules: [String: Set<String>] = {
 /// Values, codecs and machines: the same input gives the same bytes, on any machine, at any time.
 private let pureModules: Set<String> = [
     "Primitives", "MarketModel", "TapeCodec", "TapeProtocol", "StreamCore",
-    "Membership", "OperatorGraph", "GraphLanguage", "SimulationKit", "Operators",
+    "Membership", "OperatorGraph", "GraphLanguage", "SimulationKit", "Operators", "IBProtocol",
     "ProviderModel",
 ]
 

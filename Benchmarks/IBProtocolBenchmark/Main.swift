@@ -1,0 +1,135 @@
+internal import CAllocationCounter
+internal import Glibc
+import IBProtocol
+import MarketModel
+import Primitives
+
+/// Millions of messages per second of one core: bytes to values, and to the tape's records. Fails
+/// when a kind that comes by the thousand allocates, or is slow.
+@main
+struct IBProtocolBenchmark {
+    static let repetitions = 7
+    static let messagesPerRun = 1_000_000
+    /// Of one read from a socket.
+    static let readBytes = 16_384
+
+    /// What a gateway with quotes, trades and a few books and options sees, in parts of 100. A `#`
+    /// is a digit, another one in each message.
+    static let mix: [(parts: Int, fields: String)] = [
+        (16, "1|6|10##|1|15#.##|#00|1"), (16, "1|6|10##|2|15#.##|1#00|1"),
+        (16, "2|6|10##|0|#00"), (12, "2|6|10##|3|1#00"),
+        (6, "46|6|10##|48|15#.##;#00;17676234#####;25#####;150.19######;false"),
+        (3, "46|6|10##|45|17676234##"), (2, "45|6|10##|49|0"),
+        (8, "99|20##|2|17676234##|15#.##|#0#|0|ISLAND|TI"),
+        (8, "99|20##|3|17676234##|15#.##|15#.##|#00|1#00|0"),
+        (7, "13|1|30##|#|ISLAND|1|1|15#.##|#00|1"), (2, "12|1|30##|#|0|1|15#.#|#00"),
+        (3, "21|40##|13|0|0.25#####|0.51##|3.####|0|0.05##|0.11##|-0.02##|15#.##"),
+        (1, "50|3|50##|17676234##|15#.#|15#.#|15#.#|15#.##|123##|15#.####|8#"),
+    ]
+    /// Below this many millions a second on one core, something is wrong.
+    static let leastMillions = 3.0
+
+    static func main() throws {
+        var isClean = true
+        let all = stream(mix)
+        let decoded = try measure(all) { decoder, body, _ in decoder.decode(body) }
+        isClean = report("the mix", decoded) && isClean
+        let assembled = try measure(all) { decoder, body, assembler in
+            let result = decoder.decode(body)
+            if case .message(let message) = result {
+                let event = assembler.take(message, at: Timestamp(nanoseconds: 1))
+                if case .quote(let quote) = event, quote.header.symbol != 1 {
+                    return .unknown(id: 0)
+                }
+            }
+            return result
+        }
+        isClean = report("the mix, as records", assembled) && isClean
+        for kind in mix {
+            let one = stream([(1, kind.fields)])
+            let result = try measure(one) { decoder, body, _ in decoder.decode(body) }
+            isClean = report(kind.fields, result) && isClean
+        }
+        guard isClean else {
+            print("failed: something allocates, or falls below \(leastMillions) M messages/s")
+            exit(1)
+        }
+    }
+
+    struct Unusable: Error {}
+
+    struct Result {
+        var best = Duration.seconds(60)
+        var allocations: UInt64 = 0
+        var bytes = 0
+    }
+
+    static func report(_ name: String, _ result: Result) -> Bool {
+        let nanoseconds = result.best / .nanoseconds(1) / Double(messagesPerRun)
+        let rate = Double(Int(100_000 / nanoseconds)) / 100
+        print(
+            "\(name): \(rate) M messages/s (\(Int(nanoseconds.rounded())) ns), "
+                + "\(result.bytes / messagesPerRun) bytes each, "
+                + "allocations \(result.allocations) in \(messagesPerRun)")
+        return result.allocations == 0 && rate >= leastMillions
+    }
+
+    /// A million messages in the shares of the mix, shuffled: branches are not to be learned.
+    static func stream(_ kinds: [(parts: Int, fields: String)]) -> [UInt8] {
+        let deck = kinds.flatMap { kind in (0..<kind.parts).map { _ in Array(kind.fields.utf8) } }
+        var random = SeededRandom(seed: 42)
+        var stream: [UInt8] = []
+        for _ in 0..<messagesPerRun {
+            let fields = deck[Int.random(in: deck.indices, using: &random)]
+            stream += [0, 0, 0, UInt8(fields.count + 1)]
+            for byte in fields {
+                switch byte {
+                case UInt8(ascii: "|"): stream.append(0)
+                case UInt8(ascii: "#"): stream.append(UInt8.random(in: 0x30...0x39, using: &random))
+                default: stream.append(byte)
+                }
+            }
+            stream.append(0)
+        }
+        return stream
+    }
+
+    /// The stream through a frame decoder in reads of a socket's size.
+    static func measure(
+        _ stream: [UInt8],
+        _ take: (inout MessageDecoder, RawSpan, inout MarketDataAssembler) -> Decoded
+    ) throws -> Result {
+        var result = Result(bytes: stream.count)
+        var decoder = MessageDecoder(version: 187)
+        var assembler = MarketDataAssembler(
+            symbol: 1, trades: .realTimeVolume, since: Timestamp(nanoseconds: 0))
+        var frames = FrameDecoder()
+        for repetition in 0..<repetitions {
+            var count = 0
+            let before = allocations_of_this_thread()
+            let start = processorTime()
+            var place = 0
+            while place < stream.count {
+                let end = min(place + readBytes, stream.count)
+                stream.withRawSpan { frames.append($0.extracting(place..<end)) }
+                place = end
+                while case .frame(let range) = try frames.next() {
+                    let decoded = frames.withFrame(range) { take(&decoder, $0, &assembler) }
+                    if case .message = decoded { count += 1 }
+                }
+            }
+            result.best = min(result.best, processorTime() - start)
+            // The first time the buffer grows to what a read needs.
+            if repetition > 0 { result.allocations += allocations_of_this_thread() - before }
+            guard count == messagesPerRun else { throw Unusable() }
+        }
+        return result
+    }
+
+    /// Of this thread: other processes of a shared machine do not count.
+    static func processorTime() -> Duration {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+    }
+}

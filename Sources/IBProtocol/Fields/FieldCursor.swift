@@ -1,0 +1,224 @@
+internal import MarketModel
+internal import Primitives
+
+/// Why the fields of a message are not those of its kind.
+public enum FieldFault: UInt8, Hashable, Sendable {
+    /// The message ends before its last field.
+    case missing
+    case notANumber
+    /// A number, but none that can stand here.
+    case outOfRange
+    case notATime
+    /// A count of entries that the rest of the message cannot hold.
+    case count
+}
+
+/// What was read, but not as it came.
+struct FieldLosses {
+    /// Numbers that are undefined here because they are too large or too precise for their scale.
+    var numbers: UInt64 = 0
+    /// Texts that were cut to the length that a tick holds.
+    var texts: UInt64 = 0
+}
+
+/// Takes the fields of a message one by one. The first fault stays, and all fields behind it are
+/// empty: who reads a message asks once, at its end.
+struct FieldCursor: ~Escapable {
+    let bytes: RawSpan
+    private var offset = 0
+    private(set) var fault: FieldFault?
+    var losses = FieldLosses()
+
+    @_lifetime(copy bytes)
+    init(_ bytes: RawSpan) { self.bytes = bytes }
+
+    /// Bytes behind the last field that was taken.
+    var remaining: Int { fault == nil ? bytes.byteCount - offset : 0 }
+
+    @_lifetime(self: copy self)
+    mutating func fail(_ fault: FieldFault) {
+        if self.fault == nil { self.fault = fault }
+    }
+
+    /// Where the next field stands, without its end.
+    @inline(__always)
+    @_lifetime(self: copy self)
+    mutating func next() -> Range<Int> {
+        let start = offset
+        guard fault == nil else { return start..<start }
+        var end = start
+        while end < bytes.byteCount {
+            if bytes.uint8(at: end) == 0 {
+                offset = end + 1
+                return start..<end
+            }
+            end += 1
+        }
+        fail(.missing)
+        return start..<start
+    }
+
+    @_lifetime(self: copy self)
+    mutating func skip(_ count: Int = 1) {
+        for _ in 0..<count { _ = next() }
+    }
+}
+
+// Whole numbers and booleans.
+extension FieldCursor {
+    /// A number that has to be there.
+    @inline(__always)
+    @_lifetime(self: copy self)
+    mutating func integer() -> Int64 {
+        let range = next()
+        guard fault == nil else { return 0 }
+        guard let value = Self.integer(in: bytes, range) else {
+            fail(.notANumber)
+            return 0
+        }
+        return value
+    }
+
+    /// nil when the field holds no value.
+    @_lifetime(self: copy self)
+    mutating func optionalInteger() -> Int64? {
+        let range = next()
+        guard fault == nil, !range.isEmpty else { return nil }
+        guard let value = Self.integer(in: bytes, range) else {
+            // The ends of `long` and the largest double stand for "no value", too.
+            if case .unset = DecimalText.read(bytes, range) { return nil }
+            fail(.notANumber)
+            return nil
+        }
+        return value == 2_147_483_647 || value == Int64.max || value == Int64.min ? nil : value
+    }
+
+    /// The number of a request, of a kind of tick, of an error: 32 bits that have to be there.
+    @inline(__always)
+    @_lifetime(self: copy self)
+    mutating func number() -> Int32 {
+        let value = integer()
+        guard let number = Int32(exactly: value) else {
+            fail(.outOfRange)
+            return 0
+        }
+        return number
+    }
+
+    /// `0` or `1`; empty is no.
+    @_lifetime(self: copy self)
+    mutating func flag() -> Bool {
+        let range = next()
+        guard !range.isEmpty else { return false }
+        let byte = bytes.uint8(at: range.lowerBound)
+        guard range.count == 1, byte == UInt8(ascii: "0") || byte == UInt8(ascii: "1") else {
+            fail(.outOfRange)
+            return false
+        }
+        return byte == UInt8(ascii: "1")
+    }
+
+    /// How many entries of `fields` fields follow. A count that cannot be true is a fault before
+    /// anything is made room for: each field has at least its end.
+    @_lifetime(self: copy self)
+    mutating func count(fields: Int) -> Int {
+        let value = integer()
+        guard fault == nil else { return 0 }
+        guard value >= 0, value <= remaining / fields else {
+            fail(.count)
+            return 0
+        }
+        return Int(value)
+    }
+
+    /// Digits with an optional sign, within 64 bits.
+    @inline(__always)
+    static func integer(in bytes: RawSpan, _ range: Range<Int>) -> Int64? {
+        guard !range.isEmpty else { return nil }
+        var place = range.lowerBound
+        let isNegative = bytes.uint8(at: place) == UInt8(ascii: "-")
+        if isNegative { place += 1 }
+        guard place < range.upperBound, range.upperBound - place <= 19 else { return nil }
+        var value: UInt64 = 0
+        while place < range.upperBound {
+            let digit = bytes.uint8(at: place) &- 0x30
+            guard digit <= 9 else { return nil }
+            // 19 digits are within 64 bits without a sign.
+            value = value &* 10 &+ UInt64(digit)
+            place += 1
+        }
+        guard let magnitude = Int64(exactly: value) else { return nil }
+        return isNegative ? -magnitude : magnitude
+    }
+}
+
+// Decimals.
+extension FieldCursor {
+    /// Exact; undefined for "no value", and (counted) for what 1e-9 in 64 bits cannot hold.
+    @inline(__always)
+    @_lifetime(self: copy self)
+    mutating func price() -> Price { Price(raw: decimal(next(), Price.decimals, .refuse)) }
+
+    /// An average: rounded to 1e-9.
+    @_lifetime(self: copy self)
+    mutating func average() -> Price { Price(raw: decimal(next(), Price.decimals, .round)) }
+
+    /// A number that the provider computed in binary: rounded to 1e-9.
+    @_lifetime(self: copy self)
+    mutating func ratio() -> Ratio { Ratio(raw: decimal(next(), Ratio.decimals, .round)) }
+
+    /// Exact; a negative size is none.
+    @inline(__always)
+    @_lifetime(self: copy self)
+    mutating func size() -> Quantity { size(next()) }
+
+    @inline(__always)
+    @_lifetime(self: copy self)
+    mutating func size(_ range: Range<Int>) -> Quantity {
+        let raw = decimal(range, Quantity.decimals, .refuse)
+        return raw < 0 ? .undefined : Quantity(raw: raw)
+    }
+
+    /// The volume of a bar in 1e-8, in 128 bits; a negative one is none.
+    @_lifetime(self: copy self)
+    mutating func volume() -> Int128 {
+        let range = next()
+        guard fault == nil else { return ProviderBar.undefinedVolume }
+        switch DecimalText.read(bytes, range) {
+        case .unset: return ProviderBar.undefinedVolume
+        case .malformed: fail(.notANumber)
+        case .number(let number):
+            if let value = number.scaledWide(to: Quantity.decimals, .refuse) {
+                return value < 0 ? ProviderBar.undefinedVolume : value
+            }
+            losses.numbers &+= 1
+        }
+        return ProviderBar.undefinedVolume
+    }
+
+    /// The trades of a bar; a negative number is none.
+    @_lifetime(self: copy self)
+    mutating func tradeCount() -> Int64 {
+        guard let value = optionalInteger(), value >= 0 else {
+            return ProviderBar.undefinedCount
+        }
+        return value
+    }
+
+    /// The raw value, `Int64.max` for none.
+    @inline(__always)
+    @_lifetime(self: copy self)
+    mutating func decimal(
+        _ range: Range<Int>, _ decimals: Int, _ excess: DecimalText.Excess
+    ) -> Int64 {
+        guard fault == nil else { return Int64.max }
+        switch DecimalText.read(bytes, range) {
+        case .number(let number):
+            if let value = number.scaled(to: decimals, excess) { return value }
+            losses.numbers &+= 1
+        case .unset: break
+        case .malformed: fail(.notANumber)
+        }
+        return Int64.max
+    }
+}

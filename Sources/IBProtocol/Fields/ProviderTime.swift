@@ -1,0 +1,174 @@
+public import Primitives
+
+/// A time in the text of a message. Only what names UTC, or counts seconds, is a point in time
+/// here; which one a clock on a wall meant is for who knows the zones.
+public enum ProviderTime: Hashable, Sendable {
+    case instant(Timestamp)
+    /// A day, as the number of days since 1970-01-01.
+    case day(Int64)
+    /// What clocks showed, and where; the zone is empty when the provider named none.
+    case wall(WallTime, zone: String)
+
+    /// What a time of a day without a zone means in this place.
+    enum Reading {
+        case wall
+        case universal
+    }
+}
+
+/// What a clock on a wall shows: not a point in time.
+public struct WallTime: Hashable, Comparable, Sendable, BitwiseCopyable {
+    /// Counted from 1970-01-01 00:00:00 as if every day had 86,400 of them.
+    public var seconds: Int64
+
+    public init(seconds: Int64) { self.seconds = seconds }
+
+    /// nil when there is no such day or time of day.
+    public init?(
+        year: Int64, month: Int64, day: Int64, hour: Int64 = 0, minute: Int64 = 0,
+        second: Int64 = 0
+    ) {
+        guard (1...9_999).contains(year), (1...12).contains(month), day >= 1,
+            (0..<24).contains(hour), (0..<60).contains(minute), (0..<60).contains(second)
+        else { return nil }
+        let days = Self.days(year: year, month: month, day: day)
+        guard CivilDate(daysSinceEpoch: days).day == day else { return nil }
+        seconds = days * 86_400 + hour * 3_600 + minute * 60 + second
+    }
+
+    public static func < (left: WallTime, right: WallTime) -> Bool { left.seconds < right.seconds }
+
+    /// `CivilDate` the other way round: years are counted from March, so that the leap day is last.
+    private static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
+        let marchYear = month <= 2 ? year - 1 : year
+        let era = (marchYear >= 0 ? marchYear : marchYear - 399) / 400
+        let yearOfEra = marchYear - era * 400
+        let marchMonth = month > 2 ? month - 3 : month + 9
+        let dayOfYear = (153 * marchMonth + 2) / 5 + day - 1
+        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
+        return era * 146_097 + dayOfEra - 719_468
+    }
+}
+
+extension ProviderTime {
+    /// - `yyyymmdd`: a day
+    /// - nine digits or more: seconds since 1970, from March 1973 on
+    /// - `yyyymmdd hh:mm:ss`, `yyyymmdd-hh:mm:ss`, `yyyy-mm-dd hh:mm:ss.0`, with or without a zone
+    ///   behind one more blank, with one blank or two in between
+    init?(_ text: RawSpan, _ reading: Reading) {
+        var scanner = TimeScanner(text)
+        let leading = scanner.leadingDigits
+        if leading == text.byteCount, leading > 8 {
+            guard let time = FieldCursor.time(in: text, 0..<leading, unit: 1_000_000_000),
+                time.isDefined
+            else { return nil }
+            self = .instant(time)
+            return
+        }
+        guard let date = scanner.date() else { return nil }
+        if scanner.isAtEnd {
+            guard let day = WallTime(year: date.0, month: date.1, day: date.2) else { return nil }
+            self = .day(day.seconds / 86_400)
+            return
+        }
+        guard scanner.gap(), let clock = scanner.clock(),
+            let wall = WallTime(
+                year: date.0, month: date.1, day: date.2, hour: clock.0, minute: clock.1,
+                second: clock.2)
+        else { return nil }
+        guard let zone = scanner.zone() else { return nil }
+        let isUniversal = ["UTC", "GMT", "Etc/UTC", "Etc/GMT", "Z"].contains(zone)
+        guard isUniversal || zone.isEmpty && reading == .universal else {
+            self = .wall(wall, zone: zone)
+            return
+        }
+        let (nanoseconds, isTooLarge) = wall.seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        guard !isTooLarge else { return nil }
+        self = .instant(Timestamp(nanoseconds: nanoseconds))
+    }
+}
+
+private struct TimeScanner: ~Escapable {
+    private let text: RawSpan
+    private var place = 0
+
+    @_lifetime(copy text)
+    init(_ text: RawSpan) { self.text = text }
+
+    var isAtEnd: Bool { place == text.byteCount }
+
+    var leadingDigits: Int {
+        var count = 0
+        while count < text.byteCount, text.uint8(at: count) &- 0x30 <= 9 { count += 1 }
+        return count
+    }
+
+    /// `yyyymmdd` or `yyyy-mm-dd`.
+    @_lifetime(self: copy self)
+    mutating func date() -> (Int64, Int64, Int64)? {
+        guard let year = digits(4) else { return nil }
+        let isDashed = take(UInt8(ascii: "-"))
+        guard let month = digits(2), !isDashed || take(UInt8(ascii: "-")), let day = digits(2)
+        else { return nil }
+        return (year, month, day)
+    }
+
+    /// Blanks, or one dash.
+    @_lifetime(self: copy self)
+    mutating func gap() -> Bool {
+        if take(UInt8(ascii: "-")) { return true }
+        return blanks()
+    }
+
+    /// `hh:mm:ss`, and a fraction that is dropped: no message has one that says anything.
+    @_lifetime(self: copy self)
+    mutating func clock() -> (Int64, Int64, Int64)? {
+        guard let hour = digits(2), take(UInt8(ascii: ":")), let minute = digits(2),
+            take(UInt8(ascii: ":")), let second = digits(2)
+        else { return nil }
+        if take(UInt8(ascii: ".")) {
+            guard digits(1) != nil else { return nil }
+            while digits(1) != nil {}
+        }
+        return (hour, minute, second)
+    }
+
+    /// The rest; nil when something else than a zone follows.
+    @_lifetime(self: copy self)
+    mutating func zone() -> String? {
+        if isAtEnd { return "" }
+        guard gap() else { return nil }
+        let zone = text.extracting(place..<text.byteCount)
+        for index in 0..<zone.byteCount where !(0x21...0x7e).contains(zone.uint8(at: index)) {
+            return nil
+        }
+        return zone.byteCount <= 64 ? zone.text : nil
+    }
+
+    @_lifetime(self: copy self)
+    private mutating func blanks() -> Bool {
+        let start = place
+        while take(UInt8(ascii: " ")) {}
+        return place > start
+    }
+
+    @_lifetime(self: copy self)
+    private mutating func take(_ byte: UInt8) -> Bool {
+        guard place < text.byteCount, text.uint8(at: place) == byte else { return false }
+        place += 1
+        return true
+    }
+
+    @_lifetime(self: copy self)
+    private mutating func digits(_ count: Int) -> Int64? {
+        guard place + count <= text.byteCount else { return nil }
+        var value: Int64 = 0
+        for _ in 0..<count {
+            let digit = text.uint8(at: place) &- 0x30
+            guard digit <= 9 else { return nil }
+            value = value * 10 + Int64(digit)
+            place += 1
+        }
+        return value
+    }
+}

@@ -1,0 +1,79 @@
+internal import Primitives
+
+/// What a decoder has at hand.
+public enum FrameStep: Hashable, Sendable {
+    /// No whole message: at least so many bytes are missing.
+    case needs(Int)
+    /// Where the body of the next message stands; valid until the next `append`.
+    case frame(Range<Int>)
+}
+
+/// Cuts a stream of bytes into messages: four bytes of length, big endian, then the body.
+///
+/// Bytes are copied once, into the buffer. What was read is given up as a whole at the next
+/// `append`, never message by message. The buffer follows what arrived, not what was declared.
+public struct FrameDecoder: Sendable {
+    /// A longer body is refused at its first four bytes.
+    public static let bodyBytesMax = 0xff_ffff
+    /// A buffer that a large message stretched beyond this is let go when it is empty.
+    public static let keptBytesMax = 256 * 1_024
+    private static let prefixBytes = 4
+
+    private var buffer: [UInt8] = []
+    private var start = 0
+
+    public init() {}
+
+    /// Bytes that stand here and were not handed out.
+    public var waiting: Int { buffer.count - start }
+
+    var capacity: Int { buffer.capacity }
+
+    public mutating func append(_ bytes: RawSpan) {
+        discardRead()
+        // Safety: the pointer is used inside the closure only.
+        unsafe bytes.withUnsafeBytes { unsafe buffer.append(contentsOf: $0) }
+    }
+
+    /// The next message, or how much of it is missing. An error is the stream's end: it stays.
+    public mutating func next() throws(IBWireError) -> FrameStep {
+        guard waiting >= Self.prefixBytes else { return .needs(Self.prefixBytes - waiting) }
+        let body = start + Self.prefixBytes
+        let declared = buffer.withRawSpan {
+            Int32(bitPattern: $0.uint32(at: start).byteSwapped)
+        }
+        guard declared > 0, declared <= Self.bodyBytesMax else {
+            throw .frameLength(declared)
+        }
+        let end = body + Int(declared)
+        guard end <= buffer.count else { return .needs(end - buffer.count) }
+        start = end
+        return .frame(body..<end)
+    }
+
+    /// The body that `next` told of. Empty when the range is not one of this buffer any more.
+    public func withFrame<Result, Failure: Error>(
+        _ range: Range<Int>, _ body: (RawSpan) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        let bounds = range.clamped(to: 0..<buffer.count)
+        return try buffer.withRawSpan { bytes throws(Failure) in
+            try body(bytes.extracting(bounds))
+        }
+    }
+
+    private mutating func discardRead() {
+        guard start > 0 else { return }
+        let isStretched = buffer.capacity > Self.keptBytesMax && waiting <= Self.keptBytesMax / 2
+        if isStretched {
+            buffer = Array(buffer[start...])
+        } else if start == buffer.count {
+            buffer.removeAll(keepingCapacity: true)
+        } else if start >= waiting {
+            // Less is moved than was read since the last time.
+            buffer.removeSubrange(..<start)
+        } else {
+            return
+        }
+        start = 0
+    }
+}

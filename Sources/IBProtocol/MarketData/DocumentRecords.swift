@@ -1,0 +1,57 @@
+public import MarketModel
+public import Primitives
+
+// News and notices as the tape's records. A text longer than its record holds is cut between two
+// characters: most of a headline is better than none.
+extension TickNews {
+    /// The time is that of the article, in milliseconds.
+    public func headline(symbol: UInt32, receivedAt time: Timestamp) -> NewsHeadline {
+        let resolution: TimeResolution = self.time.isDefined ? .millisecond : .unknown
+        return NewsHeadline(
+            header: TickHeader(
+                symbol: symbol, resolution: resolution.rawValue, providerTime: self.time,
+                receiveTime: time),
+            provider: cut(provider, NewsHeadline.providerBytesMax),
+            article: cut(article, NewsHeadline.articleBytesMax),
+            headline: cut(headline, NewsHeadline.headlineBytesMax),
+            extra: cut(extra, NewsHeadline.extraBytesMax))
+    }
+}
+
+extension BulletinMessage {
+    public func record(receivedAt time: Timestamp) -> NewsBulletin {
+        NewsBulletin(
+            header: TickHeader(
+                symbol: TickHeader.noSymbol, providerTime: .undefined, receiveTime: time,
+                providerID: UInt64(exactly: id) ?? 0),
+            kind: kind, text: cut(text, NewsBulletin.textBytesMax),
+            exchange: cut(exchange, NewsBulletin.exchangeBytesMax))
+    }
+}
+
+extension IBNotice {
+    /// nil when the notice is not about a book.
+    public func depthReset(symbol: UInt32, receivedAt time: Timestamp) -> DepthReset? {
+        let reason: DepthResetReason
+        switch meaning {
+        case .depthReset: reason = .reset
+        case .depthHalted: reason = .halted
+        default: return nil
+        }
+        return DepthReset(
+            header: TickHeader(symbol: symbol, providerTime: .undefined, receiveTime: time),
+            reason: reason)
+    }
+}
+
+private func cut(_ text: String, _ bytesMax: Int) -> String {
+    guard text.utf8.count > bytesMax else { return text }
+    var end = text.startIndex
+    var bytes = 0
+    for place in text.indices {
+        bytes += text[place].utf8.count
+        if bytes > bytesMax { break }
+        end = text.index(after: place)
+    }
+    return String(text[..<end])
+}

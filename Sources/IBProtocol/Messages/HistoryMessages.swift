@@ -1,0 +1,70 @@
+public import MarketModel
+
+public struct HistoricalBar: Hashable, Sendable {
+    /// When the bar begins.
+    public var time: ProviderTime
+    public var open: Price
+    public var high: Price
+    public var low: Price
+    public var close: Price
+    public var vwap: Price
+    /// In 1e-8; `ProviderBar.undefinedVolume` for anything but trades.
+    public var volume: Int128
+    /// `ProviderBar.undefinedCount` for anything but trades.
+    public var trades: Int64
+}
+
+/// All bars of an answer; there is no further one.
+public struct HistoricalBars: Hashable, Sendable {
+    public var request: Int32
+    /// As the provider writes them.
+    public var startText: String
+    public var endText: String
+    public var bars: [HistoricalBar]
+}
+
+/// The bar in progress of a history that is kept up to date.
+public struct HistoricalBarUpdate: Hashable, Sendable {
+    public var request: Int32
+    public var bar: HistoricalBar
+}
+
+/// A part of an answer with historical ticks.
+public struct HistoricalTicks<Tick: Hashable & Sendable>: Hashable, Sendable {
+    public var request: Int32
+    public var ticks: [Tick]
+    /// No further part follows.
+    public var isLast: Bool
+}
+
+public struct HeadTimestamp: Hashable, Sendable {
+    public var request: Int32
+    /// The first time of which there are data.
+    public var time: ProviderTime
+}
+
+public struct HistogramData: Hashable, Sendable {
+    public struct Entry: Hashable, Sendable {
+        public var price: Price
+        public var size: Quantity
+    }
+
+    public var request: Int32
+    public var entries: [Entry]
+}
+
+public struct HistoricalSchedule: Hashable, Sendable {
+    public struct Session: Hashable, Sendable {
+        /// In the schedule's zone.
+        public var start: ProviderTime
+        public var end: ProviderTime
+        /// The trading day to which the session belongs.
+        public var day: ProviderTime
+    }
+
+    public var request: Int32
+    public var startText: String
+    public var endText: String
+    public var zone: String
+    public var sessions: [Session]
+}

@@ -1,0 +1,69 @@
+public import MarketModel
+public import Primitives
+
+/// A message from the server. What comes by the thousand stands in the value itself; the rest is
+/// kept beside it.
+public enum IBMessage: Hashable, Sendable {
+    case tickPrice(TickPrice)
+    case tickSize(TickSize)
+    case tickGeneric(TickGeneric)
+    case tickExchange(TickExchange)
+    case tickTime(TickTime)
+    case realTimeVolume(RealTimeVolume)
+    case tickOption(TickOption)
+    case depth(DepthRow)
+    case tickByTickTrade(request: Int32, all: Bool, TradeTick)
+    case tickByTickQuote(request: Int32, QuoteTick)
+    case tickByTickMidpoint(request: Int32, MidpointTick)
+    case realTimeBar(RealTimeBar)
+
+    indirect case tickString(TickString)
+    indirect case tickExchangeForPhysical(TickExchangeForPhysical)
+    indirect case tickRequestParameters(TickRequestParameters)
+    case snapshotEnd(request: Int32)
+    /// From here on the request's ticks are of this kind.
+    case marketDataType(request: Int32, FeedMode)
+    indirect case rerouteMarketData(Reroute)
+    indirect case rerouteDepth(Reroute)
+
+    indirect case historicalBars(HistoricalBars)
+    indirect case historicalBarUpdate(HistoricalBarUpdate)
+    indirect case historicalMidpoints(HistoricalTicks<MidpointTick>)
+    indirect case historicalQuotes(HistoricalTicks<QuoteTick>)
+    indirect case historicalTrades(HistoricalTicks<TradeTick>)
+    indirect case headTimestamp(HeadTimestamp)
+    indirect case histogram(HistogramData)
+    indirect case historicalSchedule(HistoricalSchedule)
+
+    indirect case contractDetails(ContractDetails)
+    indirect case bondDetails(BondDetails)
+    case contractDetailsEnd(request: Int32)
+    indirect case optionParameters(OptionParameters)
+    case optionParametersEnd(request: Int32)
+    indirect case symbolSamples(SymbolSamples)
+    indirect case depthExchanges([DepthExchange])
+    indirect case smartComponents(SmartComponents)
+    indirect case marketRule(MarketRule)
+
+    indirect case news(TickNews)
+    indirect case bulletin(BulletinMessage)
+    indirect case newsProviders([NewsProvider])
+    indirect case newsArticle(NewsArticle)
+    indirect case historicalNews(HistoricalHeadline)
+    case historicalNewsEnd(request: Int32, hasMore: Bool)
+    indirect case fundamentals(FundamentalDocument)
+
+    indirect case notice(IBNotice)
+    case nextValidID(Int32)
+    indirect case managedAccounts([String])
+    case currentTime(Timestamp)
+}
+
+/// What became of one frame.
+public enum Decoded: Hashable, Sendable {
+    case message(IBMessage)
+    /// A kind of message that this client does not read.
+    case unknown(id: Int32)
+    /// No message, or one that is not as its kind should be.
+    case skipped(id: Int32, FieldFault)
+}

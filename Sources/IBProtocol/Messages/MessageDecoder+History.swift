@@ -1,0 +1,126 @@
+internal import MarketModel
+internal import Primitives
+
+extension MessageDecoder {
+    static func historicalBars(_ fields: inout FieldCursor) -> IBMessage {
+        var answer = HistoricalBars(
+            request: fields.number(), startText: fields.text(), endText: fields.text(), bars: [])
+        let count = fields.count(fields: 8)
+        answer.bars.reserveCapacity(count)
+        for _ in 0..<count {
+            let time = fields.providerTime()
+            let (open, high, low, close) = (
+                fields.price(), fields.price(), fields.price(), fields.price()
+            )
+            let volume = fields.volume()
+            answer.bars.append(
+                HistoricalBar(
+                    time: time, open: open, high: high, low: low, close: close,
+                    vwap: positive(fields.average(), volume), volume: volume,
+                    trades: fields.tradeCount()))
+        }
+        return .historicalBars(answer)
+    }
+
+    /// Not in the order of the message above.
+    static func historicalBarUpdate(_ fields: inout FieldCursor) -> IBMessage {
+        let request = fields.number()
+        let trades = fields.tradeCount()
+        let time = fields.providerTime()
+        let open = fields.price()
+        let close = fields.price()
+        let high = fields.price()
+        let low = fields.price()
+        let vwap = fields.average()
+        let volume = fields.volume()
+        return .historicalBarUpdate(
+            HistoricalBarUpdate(
+                request: request,
+                bar: HistoricalBar(
+                    time: time, open: open, high: high, low: low, close: close,
+                    vwap: positive(vwap, volume), volume: volume, trades: trades)))
+    }
+
+    static func historicalMidpoints(_ fields: inout FieldCursor) -> IBMessage {
+        let request = fields.number()
+        let count = fields.count(fields: 4)
+        var ticks: [MidpointTick] = []
+        ticks.reserveCapacity(count)
+        for _ in 0..<count {
+            let time = fields.seconds()
+            fields.skip()
+            ticks.append(MidpointTick(time: time, price: fields.price()))
+            fields.skip()
+        }
+        return .historicalMidpoints(
+            HistoricalTicks(request: request, ticks: ticks, isLast: fields.flag()))
+    }
+
+    static func historicalQuotes(_ fields: inout FieldCursor) -> IBMessage {
+        let request = fields.number()
+        let count = fields.count(fields: 6)
+        var ticks: [QuoteTick] = []
+        ticks.reserveCapacity(count)
+        for _ in 0..<count {
+            let time = fields.seconds()
+            let mask = fields.mask()
+            var tick = QuoteTick(
+                time: time, bidPrice: fields.price(), askPrice: fields.price(),
+                bidSize: fields.size(), askSize: fields.size())
+            // The two bits stand the other way round than in live messages.
+            if mask & 1 != 0 { tick.attributes.insert(.askPastHigh) }
+            if mask & 2 != 0 { tick.attributes.insert(.bidPastLow) }
+            ticks.append(tick)
+        }
+        return .historicalQuotes(
+            HistoricalTicks(request: request, ticks: ticks, isLast: fields.flag()))
+    }
+
+    static func historicalTrades(_ fields: inout FieldCursor) -> IBMessage {
+        let request = fields.number()
+        let count = fields.count(fields: 6)
+        var ticks: [TradeTick] = []
+        ticks.reserveCapacity(count)
+        for _ in 0..<count {
+            let time = fields.seconds()
+            let mask = fields.mask()
+            ticks.append(
+                TradeTick(
+                    time: time, price: fields.price(), size: fields.size(), mask: mask,
+                    exchange: fields.shortText(), conditions: fields.shortText()))
+        }
+        return .historicalTrades(
+            HistoricalTicks(request: request, ticks: ticks, isLast: fields.flag()))
+    }
+
+    static func headTimestamp(_ fields: inout FieldCursor) -> IBMessage {
+        .headTimestamp(
+            HeadTimestamp(request: fields.number(), time: fields.providerTime(.universal)))
+    }
+
+    static func histogram(_ fields: inout FieldCursor) -> IBMessage {
+        let request = fields.number()
+        let count = fields.count(fields: 2)
+        var entries: [HistogramData.Entry] = []
+        entries.reserveCapacity(count)
+        for _ in 0..<count {
+            entries.append(HistogramData.Entry(price: fields.price(), size: fields.size()))
+        }
+        return .histogram(HistogramData(request: request, entries: entries))
+    }
+
+    static func historicalSchedule(_ fields: inout FieldCursor) -> IBMessage {
+        var schedule = HistoricalSchedule(
+            request: fields.number(), startText: fields.text(), endText: fields.text(),
+            zone: fields.text(), sessions: [])
+        let count = fields.count(fields: 3)
+        schedule.sessions.reserveCapacity(count)
+        for _ in 0..<count {
+            schedule.sessions.append(
+                HistoricalSchedule.Session(
+                    start: fields.providerTime(), end: fields.providerTime(),
+                    day: fields.providerTime()))
+        }
+        return .historicalSchedule(schedule)
+    }
+}

@@ -1,0 +1,148 @@
+public import MarketModel
+public import Primitives
+
+// Messages that come by the thousand: words of a fixed size, nothing on the heap.
+
+/// The type is one of `TickType`, or one that this version does not know.
+public struct TickPrice: Hashable, Sendable, BitwiseCopyable {
+    public var request: Int32
+    public var type: Int32
+    /// Undefined when the provider says that there is none at the moment.
+    public var price: Price
+    /// Of bid, ask and last; undefined for the others.
+    public var size: Quantity
+    public var attributes: TickAttributes
+}
+
+public struct TickAttributes: OptionSet, Hashable, Sendable, BitwiseCopyable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    public static let canAutoExecute = TickAttributes(rawValue: 1 << 0)
+    public static let pastLimit = TickAttributes(rawValue: 1 << 1)
+    public static let preOpen = TickAttributes(rawValue: 1 << 2)
+}
+
+public struct TickSize: Hashable, Sendable, BitwiseCopyable {
+    public var request: Int32
+    public var type: Int32
+    public var size: Quantity
+}
+
+public struct TickGeneric: Hashable, Sendable, BitwiseCopyable {
+    public var request: Int32
+    public var type: Int32
+    public var value: Ratio
+}
+
+/// Whose quote or trade the last one was; the quote's exchanges as one letter each.
+public struct TickExchange: Hashable, Sendable, BitwiseCopyable {
+    public var request: Int32
+    public var type: Int32
+    public var exchange: ShortText
+}
+
+/// When the last trade was, in whole seconds.
+public struct TickTime: Hashable, Sendable, BitwiseCopyable {
+    public var request: Int32
+    public var type: Int32
+    public var time: Timestamp
+}
+
+/// `RTVolume` and `RT trade volume`: a trade with a time in milliseconds.
+public struct RealTimeVolume: Hashable, Sendable, BitwiseCopyable {
+    public var request: Int32
+    public var type: Int32
+    /// Undefined when only the day's volume moved.
+    public var price: Price
+    public var size: Quantity
+    public var time: Timestamp
+    /// Of the day.
+    public var totalVolume: Quantity
+    public var vwap: Price
+    public var isSingle: Bool
+}
+
+public struct TickOption: Hashable, Sendable {
+    public var request: Int32
+    public var type: Int32
+    public var basis: OptionComputationBasis
+    public var impliedVolatility: Ratio
+    public var delta: Ratio
+    public var gamma: Ratio
+    public var vega: Ratio
+    public var theta: Ratio
+    public var optionPrice: Price
+    public var dividends: Price
+    public var underlyingPrice: Price
+}
+
+/// One change of one row of a book.
+public struct DepthRow: Hashable, Sendable {
+    public var request: Int32
+    /// From 0. Any number may come: the book checks it.
+    public var position: Int32
+    public var side: BookSide
+    public var operation: DepthOperation
+    /// Undefined when the row is deleted.
+    public var price: Price
+    public var size: Quantity
+    public var marketMaker: MarketMaker
+    public var flags: DepthFlags
+}
+
+public struct TradeAttributes: OptionSet, Hashable, Sendable, BitwiseCopyable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    public static let pastLimit = TradeAttributes(rawValue: 1 << 0)
+    public static let unreported = TradeAttributes(rawValue: 1 << 1)
+}
+
+/// Live messages and historical ones number these bits the other way round; here they are one.
+public struct QuoteAttributes: OptionSet, Hashable, Sendable, BitwiseCopyable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    public static let bidPastLow = QuoteAttributes(rawValue: 1 << 0)
+    public static let askPastHigh = QuoteAttributes(rawValue: 1 << 1)
+}
+
+/// A trade with a time in whole seconds: `Last` and `AllLast`, live or from history.
+public struct TradeTick: Hashable, Sendable, BitwiseCopyable {
+    public var time: Timestamp
+    public var price: Price
+    public var size: Quantity
+    public var exchange: ShortText
+    public var conditions: ShortText
+    public var attributes: TradeAttributes
+}
+
+public struct QuoteTick: Hashable, Sendable, BitwiseCopyable {
+    public var time: Timestamp
+    public var bidPrice: Price
+    public var bidSize: Quantity
+    public var askPrice: Price
+    public var askSize: Quantity
+    public var attributes: QuoteAttributes
+}
+
+public struct MidpointTick: Hashable, Sendable, BitwiseCopyable {
+    public var time: Timestamp
+    public var price: Price
+}
+
+/// A bar of 5 seconds. Volume and trades are undefined for anything but trades.
+public struct RealTimeBar: Hashable, Sendable, BitwiseCopyable {
+    public var request: Int32
+    /// When the bar begins.
+    public var time: Timestamp
+    public var open: Price
+    public var high: Price
+    public var low: Price
+    public var close: Price
+    public var vwap: Price
+    /// In 1e-8.
+    public var volume: Int128
+    public var trades: Int64
+}

@@ -1,0 +1,175 @@
+/// The parts of the vendor's service that fail one by one.
+public enum DataFarm: Hashable, Sendable {
+    case marketData
+    case history
+    case definitions
+}
+
+public enum FarmState: Hashable, Sendable {
+    case broken
+    case ok
+    /// Not connected, but on demand it will be.
+    case inactive
+    case connecting
+}
+
+/// Which of the vendor's limits is reached.
+public enum LineLimit: Hashable, Sendable {
+    case marketData
+    case depth
+    case tickByTick
+}
+
+/// What a notice means to a recorder of market data.
+public enum NoticeMeaning: Hashable, Sendable {
+    // The connection.
+    case clientIDInUse
+    /// The socket stays, but nothing comes through it.
+    case connectionLost
+    case connectionRestored(subscriptionsLost: Bool)
+    /// Between the platform and the vendor's servers.
+    case platformDisconnected
+    /// The server is about to close this connection and to listen elsewhere.
+    case portChanged
+    case farm(DataFarm, FarmState)
+    /// Too many messages or requests in a time: slow down and ask again.
+    case pacingViolation
+
+    // One request.
+    case noSuchContract
+    case invalidRequest
+    case duplicateRequest
+    /// A cancel for what is not there any more: nothing to do.
+    case nothingToCancel
+    case notSubscribed
+    /// A part of what was asked does not come; the rest does.
+    case partlyNotSubscribed
+    case delayedDataFollow
+    case tooManyLines(LineLimit)
+    /// The same user watches the market somewhere else.
+    case competingSession
+    case depthReset
+    case depthHalted
+    case historyCancelled
+    case historyEmpty
+    case historyNotPermitted
+    case historyRefused
+    case tickByTickRefused
+    case realTimeBarsRefused
+    /// A trade was taken back; the bars have to be asked for again.
+    case realTimeBarsEnded
+    case noFundamentals
+
+    case unknown(code: Int32)
+}
+
+extension NoticeMeaning {
+    public init(code: Int32, text: String) {
+        self =
+            Self.ofConnection(code) ?? Self.ofSubscription(code) ?? Self.ofHistory(code, text)
+            ?? .unknown(code: code)
+    }
+
+    private static func ofConnection(_ code: Int32) -> NoticeMeaning? {
+        switch code {
+        case 326: .clientIDInUse
+        case 1_100: .connectionLost
+        case 1_101: .connectionRestored(subscriptionsLost: true)
+        case 1_102: .connectionRestored(subscriptionsLost: false)
+        case 1_300: .portChanged
+        case 2_110: .platformDisconnected
+        case 100: .pacingViolation
+        case 2_103: .farm(.marketData, .broken)
+        case 2_104: .farm(.marketData, .ok)
+        case 2_105: .farm(.history, .broken)
+        case 2_106: .farm(.history, .ok)
+        case 2_107: .farm(.history, .inactive)
+        case 2_108: .farm(.marketData, .inactive)
+        case 2_119: .farm(.marketData, .connecting)
+        case 2_157: .farm(.definitions, .broken)
+        case 2_158: .farm(.definitions, .ok)
+        default: nil
+        }
+    }
+
+    private static func ofSubscription(_ code: Int32) -> NoticeMeaning? {
+        switch code {
+        case 200: .noSuchContract
+        case 320, 321: .invalidRequest
+        case 322: .duplicateRequest
+        case 300, 310, 366: .nothingToCancel
+        case 354, 10_168: .notSubscribed
+        case 10_089, 10_090: .partlyNotSubscribed
+        case 10_167: .delayedDataFollow
+        case 101: .tooManyLines(.marketData)
+        case 309: .tooManyLines(.depth)
+        case 10_190: .tooManyLines(.tickByTick)
+        case 10_197: .competingSession
+        case 316: .depthHalted
+        case 317: .depthReset
+        case 420: .realTimeBarsRefused
+        case 10_225: .realTimeBarsEnded
+        case 10_189: .tickByTickRefused
+        case 430: .noFundamentals
+        default: nil
+        }
+    }
+
+    /// One code stands for everything that can happen to history: its text tells what did.
+    private static func ofHistory(_ code: Int32, _ text: String) -> NoticeMeaning? {
+        guard code == 162 || code == 10_187 else { return nil }
+        let words = text.lowercased()
+        if words.contains("pacing violation") { return .pacingViolation }
+        if words.contains("cancel") { return .historyCancelled }
+        if words.contains("permission") || words.contains("not subscribed") {
+            return .historyNotPermitted
+        }
+        if words.contains("no data") { return .historyEmpty }
+        return .historyRefused
+    }
+
+    /// What the notice tells of, whatever request number it carries.
+    public enum Scope: Hashable, Sendable {
+        case connection
+        case request
+        /// The number of the request says which.
+        case byRequest
+    }
+
+    public var scope: Scope {
+        switch self {
+        case .clientIDInUse, .connectionLost, .connectionRestored, .platformDisconnected,
+            .portChanged, .farm:
+            .connection
+        case .pacingViolation, .unknown: .byRequest
+        default: .request
+        }
+    }
+
+    /// What becomes of what was asked.
+    public enum Outlook: Hashable, Sendable {
+        /// It goes on, or has ended as it should: nothing has to be done.
+        case fine
+        /// It failed; the same request may succeed later.
+        case temporary
+        /// It failed, and will again until somebody changes something.
+        case permanent
+    }
+
+    public var outlook: Outlook {
+        switch self {
+        case .connectionRestored(let subscriptionsLost): subscriptionsLost ? .temporary : .fine
+        case .farm(_, let state): state == .broken ? .temporary : .fine
+        case .delayedDataFollow, .partlyNotSubscribed, .nothingToCancel, .depthReset,
+            .historyCancelled, .historyEmpty:
+            .fine
+        case .clientIDInUse, .connectionLost, .platformDisconnected, .portChanged,
+            .pacingViolation, .tooManyLines, .competingSession, .depthHalted, .historyRefused,
+            .tickByTickRefused, .realTimeBarsRefused, .realTimeBarsEnded, .unknown:
+            .temporary
+        case .noSuchContract, .invalidRequest, .duplicateRequest, .notSubscribed,
+            .historyNotPermitted, .noFundamentals:
+            .permanent
+        }
+    }
+}

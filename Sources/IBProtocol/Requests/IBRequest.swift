@@ -1,0 +1,174 @@
+public import Primitives
+
+/// Which data of a contract a request is about, in the vendor's letters.
+public enum HistoryKind: String, Hashable, Sendable {
+    case trades = "TRADES"
+    case midpoint = "MIDPOINT"
+    case bid = "BID"
+    case ask = "ASK"
+    case bidAsk = "BID_ASK"
+    case adjustedLast = "ADJUSTED_LAST"
+    case historicalVolatility = "HISTORICAL_VOLATILITY"
+    case impliedVolatility = "OPTION_IMPLIED_VOLATILITY"
+    case schedule = "SCHEDULE"
+}
+
+public enum TickByTickKind: String, Hashable, Sendable {
+    case last = "Last"
+    case allLast = "AllLast"
+    case bidAsk = "BidAsk"
+    case midpoint = "MidPoint"
+}
+
+/// How times in answers are written.
+public enum DateFormat: Int, Hashable, Sendable {
+    case text = 1
+    case epoch = 2
+}
+
+public enum RequestTime: Hashable, Sendable {
+    /// Until now; from the beginning.
+    case open
+    /// Sent in UTC, in whole seconds.
+    case at(Timestamp)
+    /// As it stands.
+    case text(String)
+}
+
+public struct HistoryRequest: Hashable, Sendable {
+    public var end = RequestTime.open
+    /// Such as `1 D`, `1800 S`.
+    public var duration: String
+    /// Such as `1 min`.
+    public var barSize: String
+    public var kind = HistoryKind.trades
+    public var regularHoursOnly = false
+    public var includeExpired = false
+    public var dates = DateFormat.epoch
+    /// Go on with the bar in progress; only with an open end.
+    public var keepUpToDate = false
+    public var options: [TagValue] = []
+
+    public init(duration: String, barSize: String) {
+        self.duration = duration
+        self.barSize = barSize
+    }
+}
+
+public struct HistoryTicksRequest: Hashable, Sendable {
+    public var start = RequestTime.open
+    public var end = RequestTime.open
+    /// At most 1,000.
+    public var count: Int32 = 1_000
+    public var kind = HistoryKind.trades
+    public var regularHoursOnly = false
+    public var includeExpired = false
+    public var ignoreSize = false
+    public var options: [TagValue] = []
+
+    public init() {}
+}
+
+public struct MarketDataRequest: Hashable, Sendable {
+    /// Such as `233`, `292:BRFG`.
+    public var genericTicks: [String] = []
+    public var isSnapshot = false
+    public var isRegulatorySnapshot = false
+    public var options: [TagValue] = []
+
+    public init(genericTicks: [String] = []) { self.genericTicks = genericTicks }
+}
+
+public struct HistoricalNewsRequest: Hashable, Sendable {
+    public var contract: Int32
+    public var providers: [String]
+    public var start = RequestTime.open
+    public var end = RequestTime.open
+    public var count: Int32
+    public var options: [TagValue] = []
+
+    public init(contract: Int32, providers: [String], count: Int32) {
+        self.contract = contract
+        self.providers = providers
+        self.count = count
+    }
+}
+
+/// What a client asks. `id` is the request's number, by which the answers are known.
+public enum IBRequest: Hashable, Sendable {
+    case startAPI(client: Int32, capabilities: String = "")
+    case currentTime
+    /// Live, frozen, delayed or delayed frozen, for all requests behind it.
+    case marketDataType(Int32)
+
+    case marketData(id: Int32, Contract, MarketDataRequest)
+    case cancelMarketData(id: Int32)
+    case depth(id: Int32, Contract, rows: Int32, isSmart: Bool, options: [TagValue] = [])
+    case cancelDepth(id: Int32, isSmart: Bool)
+    case tickByTick(
+        id: Int32, Contract, TickByTickKind, past: Int32 = 0, ignoreSize: Bool = false)
+    case cancelTickByTick(id: Int32)
+    case realTimeBars(
+        id: Int32, Contract, HistoryKind, regularHoursOnly: Bool, options: [TagValue] = [])
+    case cancelRealTimeBars(id: Int32)
+
+    case history(id: Int32, Contract, HistoryRequest)
+    case cancelHistory(id: Int32)
+    case historyTicks(id: Int32, Contract, HistoryTicksRequest)
+    case headTimestamp(
+        id: Int32, Contract, HistoryKind, regularHoursOnly: Bool, includeExpired: Bool = false,
+        dates: DateFormat = .epoch)
+    case cancelHeadTimestamp(id: Int32)
+    case histogram(
+        id: Int32, Contract, period: String, regularHoursOnly: Bool, includeExpired: Bool = false)
+    case cancelHistogram(id: Int32)
+
+    case contractDetails(
+        id: Int32, Contract, includeExpired: Bool = false, secondaryID: TagValue? = nil,
+        issuer: String = "")
+    case optionParameters(
+        id: Int32, symbol: String, futuresExchange: String = "", kind: SecurityKind,
+        contract: Int32)
+    case matchingSymbols(id: Int32, pattern: String)
+    case depthExchanges
+    case smartComponents(id: Int32, bboExchange: String)
+    case marketRule(Int32)
+
+    case bulletins(all: Bool)
+    case cancelBulletins
+    case newsProviders
+    case newsArticle(id: Int32, provider: String, article: String, options: [TagValue] = [])
+    case historicalNews(id: Int32, HistoricalNewsRequest)
+    case fundamentals(id: Int32, Contract, report: String, options: [TagValue] = [])
+    case cancelFundamentals(id: Int32)
+}
+
+/// Why a request cannot be sent.
+public enum RequestError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The server reads printable ASCII only.
+    case notASCII(field: String)
+    /// A `;` or `=` in an option would begin another one.
+    case option(String)
+    case keepUpToDateWithEnd
+    /// The server's version does not know this.
+    case needsVersion(Int, for: String)
+    case number(field: String)
+    case tooLong
+
+    public var description: String {
+        switch self {
+        case .notASCII(let field):
+            "the field '\(field)' of a request is not printable ASCII: TWS does not read it"
+        case .option(let tag):
+            "the option '\(tag)' of a request holds a ';' or '=': write it without"
+        case .keepUpToDateWithEnd:
+            "a history that is kept up to date has no end: leave the end open"
+        case .needsVersion(let version, let thing):
+            "\(thing) needs server version \(version): update TWS or IB Gateway"
+        case .number(let field):
+            "the field '\(field)' of a request is out of range"
+        case .tooLong:
+            "a request is longer than \(RequestWriter.bodyBytesMax) bytes"
+        }
+    }
+}

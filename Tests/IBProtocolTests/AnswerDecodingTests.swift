@@ -1,0 +1,299 @@
+import MarketModel
+import Primitives
+import Testing
+
+@testable import IBProtocol
+
+@Suite("Messages that answer one question")
+struct AnswerDecodingTests {
+    @Test("historical bars; their update has another order of fields")
+    func bars() throws {
+        let bar = HistoricalBar(
+            time: .day(20_458), open: price("1"), high: price("4"), low: price("0.5"),
+            close: price("2"), vwap: price("1.75"), volume: 1_000_000_000_000, trades: 12)
+        #expect(
+            try message(
+                "17|7|20260101 00:00:00|20260106 00:00:00|2|20260105|1|4|0.5|2|10000|1.75|12"
+                    + "|1767605400|1|1|1|1|-1|-1|-1")
+                == .historicalBars(
+                    HistoricalBars(
+                        request: 7, startText: "20260101 00:00:00", endText: "20260106 00:00:00",
+                        bars: [
+                            bar,
+                            HistoricalBar(
+                                time: .instant(seconds(1_767_605_400)), open: price("1"),
+                                high: price("1"), low: price("1"), close: price("1"),
+                                vwap: .undefined, volume: ProviderBar.undefinedVolume,
+                                trades: ProviderBar.undefinedCount),
+                        ])))
+        #expect(
+            try message("90|7|12|20260105|1|2|4|0.5|1.75|10000")
+                == .historicalBarUpdate(HistoricalBarUpdate(request: 7, bar: bar)))
+        guard case .historicalBars(let none) = try message("17|7|||0") else { throw Unreadable() }
+        #expect(none.bars.isEmpty)
+    }
+
+    @Test("historical ticks of the three kinds; the bits of quotes are the other way round")
+    func ticks() throws {
+        #expect(
+            try message("96|7|2|1767605400|0|150.5|0|1767605401||151|0|0")
+                == .historicalMidpoints(
+                    HistoricalTicks(
+                        request: 7,
+                        ticks: [
+                            MidpointTick(time: seconds(1_767_605_400), price: price("150.5")),
+                            MidpointTick(time: seconds(1_767_605_401), price: price("151")),
+                        ], isLast: false)))
+        guard
+            case .historicalQuotes(let quotes) = try message(
+                "97|7|2|1767605400|1|150|151|10|20|1767605400|2|-1|151|0|20|1")
+        else { throw Unreadable() }
+        #expect(quotes.isLast)
+        #expect(quotes.ticks.map(\.attributes) == [.askPastHigh, .bidPastLow])
+        #expect(quotes.ticks[0].bidPrice == price("150") && quotes.ticks[0].askSize == size("20"))
+        #expect(quotes.ticks[1].bidPrice == .undefined && quotes.ticks[1].bidSize == .undefined)
+        guard
+            case .historicalTrades(let trades) = try message(
+                "98|7|1|1767605400|3|150|10|NYSE|T|1")
+        else { throw Unreadable() }
+        #expect(
+            trades.ticks == [
+                TradeTick(
+                    time: seconds(1_767_605_400), price: price("150"), size: size("10"),
+                    exchange: word("NYSE"), conditions: word("T"),
+                    attributes: [.pastLimit, .unreported])
+            ])
+    }
+
+    @Test("head time stamps, histograms and schedules")
+    func otherHistory() throws {
+        #expect(
+            try message("88|7|20040123-14:30:00")
+                == .headTimestamp(
+                    HeadTimestamp(request: 7, time: .instant(seconds(1_074_868_200)))))
+        #expect(
+            try message("88|7|1074868200")
+                == .headTimestamp(
+                    HeadTimestamp(request: 7, time: .instant(seconds(1_074_868_200)))))
+        #expect(
+            try message("89|7|1|150.5|300")
+                == .histogram(
+                    HistogramData(
+                        request: 7,
+                        entries: [.init(price: price("150.5"), size: size("300"))])))
+        guard
+            case .historicalSchedule(let schedule) = try message(
+                "106|7|20260105-09:30:00|20260105-16:00:00|US/Eastern|1"
+                    + "|20260105-09:30:00|20260105-16:00:00|20260105")
+        else { throw Unreadable() }
+        #expect(schedule.zone == "US/Eastern")
+        #expect(
+            schedule.sessions.first?.start
+                == .wall(WallTime(seconds: 20_458 * 86_400 + 34_200), zone: ""))
+        #expect(schedule.sessions.first?.day == .day(20_458))
+    }
+
+    @Test("notices with and without the field of 166; escapes are resolved")
+    func notices() throws {
+        guard
+            case .notice(let old) = try message(
+                #"4|2|-1|2104|Verbindung \u00fcber usfarm ist OK"#, version: 163)
+        else { throw Unreadable() }
+        #expect(old.isAboutConnection)
+        #expect(old.code == 2_104)
+        #expect(old.text == "Verbindung über usfarm ist OK")
+        #expect(old.meaning == .farm(.marketData, .ok))
+        guard case .notice(let new) = try message("4|2|7|200|No security|{}", version: 166) else {
+            throw Unreadable()
+        }
+        #expect(new.detail == "{}")
+        #expect(new.request == 7)
+    }
+
+    @Test("the connection's own messages")
+    func connection() throws {
+        #expect(try message("9|1|42") == .nextValidID(42))
+        #expect(try message("15|1|DU123,DU456") == .managedAccounts(["DU123", "DU456"]))
+        #expect(try message("15|1|DU123,") == .managedAccounts(["DU123"]))
+        #expect(try message("49|1|1767605400") == .currentTime(seconds(1_767_605_400)))
+        var decoder = MessageDecoder(version: 176)
+        #expect(decoder.decode(fields(of: "49|1|")) == .skipped(id: 49, .notATime))
+    }
+
+    @Test("news, bulletins and documents")
+    func news() throws {
+        #expect(
+            try message("84|7|1767605400123|BRFG|BRFG$1|Apple up|K:1.00")
+                == .news(
+                    TickNews(
+                        request: 7, time: milliseconds(1_767_605_400_123), provider: "BRFG",
+                        article: "BRFG$1", headline: "Apple up", extra: "K:1.00")))
+        #expect(
+            try message("14|1|5|2|Exchange closed|NYSE")
+                == .bulletin(
+                    BulletinMessage(
+                        id: 5, kind: .exchangeUnavailable, text: "Exchange closed",
+                        exchange: "NYSE")))
+        #expect(
+            try message("85|1|BRFG|Briefing.com")
+                == .newsProviders([NewsProvider(code: "BRFG", name: "Briefing.com")]))
+        #expect(
+            try message("83|7|1|JVBERi0=")
+                == .newsArticle(
+                    NewsArticle(request: 7, isBinary: true, content: Array("JVBERi0=".utf8))))
+        #expect(
+            try message("86|7|2026-01-05 09:30:00.0|BRFG|BRFG$1|Apple up")
+                == .historicalNews(
+                    HistoricalHeadline(
+                        request: 7,
+                        time: .wall(WallTime(seconds: 20_458 * 86_400 + 34_200), zone: ""),
+                        provider: "BRFG", article: "BRFG$1", headline: "Apple up")))
+        #expect(try message("87|7|1") == .historicalNewsEnd(request: 7, hasMore: true))
+        #expect(
+            try message("51|1|7|<xml/>")
+                == .fundamentals(
+                    FundamentalDocument(request: 7, content: Array("<xml/>".utf8))))
+    }
+
+    @Test("what is asked for once: rules, components, exchanges, symbols, options")
+    func reference() throws {
+        #expect(
+            try message("93|26|2|0|0.01|1|0.05")
+                == .marketRule(
+                    MarketRule(
+                        id: 26,
+                        increments: [
+                            .init(from: price("0"), increment: price("0.01")),
+                            .init(from: price("1"), increment: price("0.05")),
+                        ])))
+        #expect(
+            try message("82|7|1|3|ISLAND|Q")
+                == .smartComponents(
+                    SmartComponents(
+                        request: 7, components: [.init(bit: 3, exchange: "ISLAND", letter: "Q")])))
+        #expect(
+            try message("80|1|ISLAND|STK|NASDAQ|Deep|2147483647")
+                == .depthExchanges([
+                    DepthExchange(
+                        exchange: "ISLAND", kind: .stock, listingExchange: "NASDAQ",
+                        serviceDataType: "Deep", aggregationGroup: nil)
+                ]))
+        #expect(
+            try message("75|7|CBOE|265598|AAPL|100|2|20260116|20260220|2|145|147.5")
+                == .optionParameters(
+                    OptionParameters(
+                        request: 7, exchange: "CBOE", underlying: 265_598, tradingClass: "AAPL",
+                        multiplier: "100", expirations: ["20260116", "20260220"],
+                        strikes: [price("145"), price("147.5")])))
+        #expect(try message("76|7") == .optionParametersEnd(request: 7))
+        let old = "79|7|1|265598|AAPL|STK|NASDAQ|USD|2|CFD|OPT"
+        guard case .symbolSamples(let before) = try message(old, version: 175),
+            case .symbolSamples(let since) = try message("\(old)|APPLE INC|e1", version: 176)
+        else { throw Unreadable() }
+        #expect(before.samples.first?.derivatives == [.cfd, .option])
+        #expect(before.samples.first?.contract.id == 265_598)
+        #expect(since.samples.first?.description == "APPLE INC")
+        #expect(since.samples.first?.issuer == "e1")
+    }
+}
+
+@Suite("Contract details by server version")
+struct ContractDecodingTests {
+    /// The fields of 4.1 of the protocol's description, in its order, as one version sends them.
+    private static func contract(_ version: Int, kind: String = "STK") -> String {
+        var all = ["10"]
+        if version < 164 { all.append("8") }
+        all += ["7", "AAPL", kind, "20260320-16:00:00-US/Eastern"]
+        if version >= 182 { all.append("20260320") }
+        all += ["0", "", "SMART", "USD", "AAPL", "NMS", "NMS", "265598", "0.01"]
+        if version < 164 { all.append("100") }
+        all += [
+            "1", "LMT,MKT", "SMART,NYSE", "1", "0", #"APPL\u00c9 INC"#, "NASDAQ", "", "Technology",
+        ]
+        all += ["Computers", "Computers", "US/Eastern", "20260105:0930-1600", "20260105:0930-1600"]
+        all += ["", "0", "1", "ISIN", "US0378331005", "1", "", "", "26,26", "", "COMMON"]
+        if version == 163 { all.append("1") }
+        if version >= 164 { all += ["0.0001", "0.0001", "100"] }
+        if version >= 179, kind == "FUND" {
+            all += ["Fund", "Family", "Type", "1", "2", "3", "4", "1", "0", "1", "5", "6", "7"]
+            all += ["CA", "PR", "N", "Equity"]
+        }
+        if version >= 186 { all += ["1", "r1", "Not now"] }
+        return all.joined(separator: "|")
+    }
+
+    @Test(
+        "every version's fields stand where they belong",
+        arguments: [157, 158, 162, 163, 164, 165, 176, 178, 179, 181, 182, 185, 186, 187])
+    func versions(_ version: Int) throws {
+        for kind in ["STK", "FUND"] {
+            guard
+                case .contractDetails(let details) = try message(
+                    Self.contract(version, kind: kind), version: version)
+            else { throw Unreadable() }
+            #expect(details.request == 7)
+            #expect(details.contract.id == 265_598)
+            #expect(details.minTick == price("0.01"))
+            #expect(details.contract.multiplier == "1")
+            #expect(details.exchanges == ["SMART", "NYSE"])
+            #expect(details.longName == "APPLÉ INC")
+            #expect(details.contract.primaryExchange == "NASDAQ")
+            #expect(details.zone == "US/Eastern")
+            #expect(details.secondaryIDs == [TagValue("ISIN", "US0378331005")])
+            #expect(details.marketRules == [26, 26])
+            #expect(details.stockType == "COMMON")
+            #expect(details.expiry.date == "20260320")
+            #expect(details.expiry.time == "16:00:00")
+            #expect(details.expiry.zone == "US/Eastern")
+            #expect(details.expiry.lastTradeDate == (version >= 182 ? "20260320" : ""))
+            let size = version >= 164 ? size("0.0001") : .undefined
+            #expect(details.minSize == size)
+            #expect((details.fund?.assetType == "Equity") == (version >= 179 && kind == "FUND"))
+            #expect(details.fund?.isClosedForNewMoney != false)
+            #expect(details.ineligibility.count == (version >= 186 ? 1 : 0))
+        }
+    }
+
+    @Test("what one version sends, another does not take for its own")
+    func gates() {
+        for (sent, read) in [(162, 164), (178, 186), (163, 164)] {
+            var decoder = MessageDecoder(version: read)
+            guard case .skipped(id: 10, _) = decoder.decode(fields(of: Self.contract(sent))) else {
+                Issue.record("\(sent) was read as \(read)")
+                continue
+            }
+        }
+    }
+
+    @Test("a date's parts are split at dashes, or at blanks")
+    func expiries() {
+        let blanks = ContractDetails.Expiry("20260320 08:30:00 US/Central")
+        #expect(blanks.zone == "US/Central" && blanks.time == "08:30:00")
+        #expect(ContractDetails.Expiry("20260320").time.isEmpty)
+        #expect(ContractDetails.Expiry("").date.isEmpty)
+    }
+
+    @Test("bonds", arguments: [157, 163, 164, 187])
+    func bonds(_ version: Int) throws {
+        var all = ["18"]
+        if version < 164 { all.append("6") }
+        all += ["7", "US-T", "BOND", "912828C57", "2.375", "20301231 12:00:00", "20140331", "AAA"]
+        all += ["GOVT", "FIXED", "0", "1", "0", "Treasury", "SMART", "USD", "US-T", "US-T", "145"]
+        all += ["0.0078125"]
+        if version < 164 { all.append("100") }
+        all += ["LMT", "SMART", "", "", "0", "", "US Treasury", "", "0", "0", "1", "26"]
+        if version >= 164 { all += ["1", "1", "1"] }
+        guard
+            case .bondDetails(let bond) = try message(
+                all.joined(separator: "|"), version: version)
+        else { throw Unreadable() }
+        #expect(bond.coupon == ratio("2.375"))
+        #expect(bond.isCallable && !bond.isConvertible)
+        #expect(bond.details.minTick == price("0.0078125"))
+        #expect(bond.details.longName == "US Treasury")
+        #expect(bond.details.contract.lastTradeDate == "20301231")
+        #expect(bond.details.marketRules == [26])
+        #expect(bond.details.minSize == (version >= 164 ? size("1") : .undefined))
+        #expect(try message("52|1|7") == .contractDetailsEnd(request: 7))
+    }
+}

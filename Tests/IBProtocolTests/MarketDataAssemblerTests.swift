@@ -1,0 +1,253 @@
+import MarketModel
+import Primitives
+import Testing
+
+@testable import IBProtocol
+
+@Suite("Market data of one request")
+struct MarketDataAssemblerTests {
+    private static let start = seconds(1_767_623_400)
+
+    /// Feeds messages, a millisecond apart, and keeps what is something.
+    private static func events(
+        _ texts: [String], trades: MarketDataAssembler.TradeSource = .last
+    ) throws -> (events: [MarketDataEvent], assembler: MarketDataAssembler) {
+        var assembler = MarketDataAssembler(symbol: 3, trades: trades, since: start)
+        var events: [MarketDataEvent] = []
+        for (index, text) in texts.enumerated() {
+            let time = start.advanced(byNanoseconds: Int64(index) * 1_000_000)
+            let event = assembler.take(try message(text), at: time)
+            if event != .none { events.append(event) }
+        }
+        return (events, assembler)
+    }
+
+    private static func quotes(_ events: [MarketDataEvent]) -> [Quote] {
+        events.compactMap { if case .quote(let quote) = $0 { quote } else { nil } }
+    }
+
+    private static func trades(_ events: [MarketDataEvent]) -> [Trade] {
+        events.compactMap { if case .trade(let trade) = $0 { trade } else { nil } }
+    }
+
+    @Test("a price and the size that repeats it are one quote")
+    func quotes() throws {
+        let (events, assembler) = try Self.events([
+            "1|6|7|1|150.2|3|0", "2|6|7|0|3", "1|6|7|2|150.3|5|0", "2|6|7|3|5",
+            // A new size alone, twice the same; then a new price with the same size.
+            "2|6|7|0|4", "2|6|7|0|4", "1|6|7|1|150.1|4|0", "2|6|7|0|4",
+            // The repeated size may be another one already.
+            "1|6|7|1|150.0|6|0", "2|6|7|0|7",
+            // The same price and size once more.
+            "1|6|7|2|150.3|5|0", "2|6|7|3|5",
+        ])
+        let quotes = Self.quotes(events)
+        #expect(
+            quotes.map { [$0.bidPrice, $0.askPrice].map(\.description).joined(separator: "/") } == [
+                "150.2/undefined", "150.2/150.3", "150.2/150.3", "150.1/150.3", "150/150.3",
+                "150/150.3",
+            ])
+        #expect(quotes.map(\.bidSize) == ["3", "3", "4", "4", "6", "7"].map(size))
+        #expect(events.count == quotes.count)
+        #expect(assembler.counters.repeatedSizes == 4)
+        #expect(
+            quotes.map { $0.header.flags.contains(.snapshot) } == [true, true] + [
+                false, false, false, false,
+            ])
+        #expect(quotes.allSatisfy { $0.header.flags.contains(.conflated) })
+        #expect(quotes.allSatisfy { $0.header.symbol == 3 && !$0.header.providerTime.isDefined })
+        #expect(quotes[2].header.receiveTime == Self.start.advanced(byNanoseconds: 4_000_000))
+    }
+
+    @Test("a side that has no quote is undefined, and its sizes mean nothing")
+    func emptySide() throws {
+        let (events, _) = try Self.events([
+            "1|6|7|1|150.2|3|0", "1|6|7|1|-1|0|0", "2|6|7|0|0", "1|6|7|2|150.3|1|0",
+            "1|6|7|1|150.2|3|0",
+        ])
+        let quotes = Self.quotes(events)
+        #expect(
+            quotes.map(\.bidPrice) == [price("150.2"), .undefined, .undefined, price("150.2")])
+        #expect(quotes.map(\.bidSize) == [size("3"), .undefined, .undefined, size("3")])
+    }
+
+    @Test("without RTVolume, last price and size are trades; the first is the state before")
+    func lastTrades() throws {
+        let (events, assembler) = try Self.events([
+            "1|6|7|4|150.2|100|0", "2|6|7|5|100", "46|6|7|84|Q", "1|6|7|4|150.3|200|0",
+            "2|6|7|5|200", "2|6|7|5|300", "2|6|7|5|300", "1|6|7|4|150.3|300|0", "2|6|7|5|300",
+        ])
+        let trades = Self.trades(events)
+        #expect(trades.map(\.size) == ["100", "200", "300", "300", "300"].map(size))
+        #expect(trades.map(\.price) == ["150.2", "150.3", "150.3", "150.3", "150.3"].map(price))
+        #expect(
+            trades.map { $0.header.flags.contains(.snapshot) } == [
+                true, false, false, false, false,
+            ])
+        #expect(trades[1].exchange == word("Q"))
+        #expect(assembler.counters.repeatedSizes == 3)
+    }
+
+    @Test("with RTVolume, it alone makes trades")
+    func realTimeVolume() throws {
+        let (events, assembler) = try Self.events(
+            [
+                "1|6|7|4|150.2|100|0", "2|6|7|5|100",
+                "46|6|7|48|150.2;100;1767623399999;1000;150.1;true",
+                "46|6|7|48|150.3;50;1767623400500;1050;150.1;false", "1|6|7|4|150.3|50|0",
+                "2|6|7|5|50", "2|6|7|5|60", "46|6|7|77|150.3;50;1767623400500;1050;150.1;false",
+                "46|6|7|48|;0;1767623400600;1100;150.1;false",
+            ], trades: .realTimeVolume)
+        let trades = Self.trades(events)
+        #expect(trades.map(\.size) == ["100", "100", "50"].map(size))
+        #expect(trades.map { $0.header.flags.contains(.snapshot) } == [true, true, false])
+        #expect(trades[2].header.providerTime == milliseconds(1_767_623_400_500))
+        #expect(trades[2].header.resolution == TimeResolution.millisecond.rawValue)
+        #expect(assembler.counters.otherTrades == 3)
+        #expect(assembler.counters.incomplete == 1)
+    }
+
+    @Test("delayed ticks are those of the live kind, and marked")
+    func delayed() throws {
+        let (events, assembler) = try Self.events([
+            "58|1|7|3", "1|6|7|66|150.2|3|0", "2|6|7|69|3", "1|6|7|67|150.3|3|0",
+            "1|6|7|68|150.2|100|0", "1|6|7|72|151|0|0", "2|6|7|74|1000", "46|6|7|88|1767620000",
+            "45|6|7|90|0",
+        ])
+        #expect(assembler.mode == .delayed)
+        #expect(assembler.lastTradeTime == seconds(1_767_620_000))
+        #expect(assembler.halt == 0)
+        #expect(Self.quotes(events).count == 2 && Self.trades(events).count == 1)
+        let flags = events.map { event -> TickFlags in
+            switch event {
+            case .quote(let quote): quote.header.flags
+            case .trade(let trade): trade.header.flags
+            case .indicator(let value): value.header.flags
+            case .option(let option): option.header.flags
+            case .none: []
+            }
+        }
+        #expect(flags.count == 6 && flags.allSatisfy { $0.contains(.delayed) })
+    }
+
+    @Test("other values become indicators under a name, exact in 1e-9")
+    func indicators() throws {
+        let (events, assembler) = try Self.events([
+            "1|6|7|6|151.5|0|0", "1|6|7|9|-1|0|0", "2|6|7|8|12345.5", "45|6|7|24|0.25",
+            "45|6|7|49|2", "45|6|7|49|-1", "45|6|7|46|2.5", "2|6|7|89|50000", "45|6|7|999|1",
+            "2|6|7|86|",
+        ])
+        let values = events.map { event -> String in
+            guard case .indicator(let value) = event else { return "?" }
+            return "\(value.name)=\(value.value)"
+        }
+        #expect(
+            values == [
+                "ib.high=151500000000", "ib.volume=12345500000000",
+                "ib.option-implied-volatility=250000000", "ib.halted=2000000000",
+                "ib.shortable=2500000000", "ib.shortable-shares=50000000000000",
+            ])
+        #expect(assembler.counters.ignored == 1)
+        #expect(assembler.halt == nil)
+    }
+
+    @Test("greeks keep their kind and basis")
+    func options() throws {
+        let (events, _) = try Self.events([
+            "21|7|13|0|0.25|0.5|3.1|0|0.05|0.1|-0.02|150.5", "21|7|81|1|-1|-2|-1|-1|-2|-2|-2|-1",
+        ])
+        guard case .option(let model) = events[0], case .option(let ask) = events[1] else {
+            throw Unreadable()
+        }
+        #expect(model.kind == OptionComputationKind.model.rawValue)
+        #expect(model.basis == OptionComputationBasis.returns.rawValue)
+        #expect(model.delta == ratio("0.5") && model.theta == ratio("-0.02"))
+        #expect(ask.kind == OptionComputationKind.ask.rawValue)
+        #expect(ask.header.flags.contains(.delayed))
+        #expect(!ask.delta.isDefined && !ask.underlyingPrice.isDefined)
+    }
+
+    @Test("exchanges of a quote belong to it")
+    func exchanges() throws {
+        let (events, _) = try Self.events([
+            "46|6|7|32|KQ", "1|6|7|1|150.2|3|0", "46|6|7|33|P", "46|6|7|33|P",
+        ])
+        let quotes = Self.quotes(events)
+        #expect(quotes.map(\.bidExchange) == [word("KQ"), word("KQ")])
+        #expect(quotes.map(\.askExchange) == [.empty, word("P")])
+    }
+
+    @Test("ticks with a time of their own keep it")
+    func records() throws {
+        guard
+            case .tickByTickTrade(_, _, let trade) = try message(
+                "99|7|1|1767623401|150.25|100|0|NYSE|T"),
+            case .realTimeBar(let bar) = try message("50|3|7|1767623400|1|2|0.5|1.5|10|1.2|4"),
+            case .depth(let row) = try message("13|1|7|3|NITE|0|1|150|5|0"),
+            case .depth(let wild) = try message("13|1|7|-3|NITE|0|1|150|5|0")
+        else { throw Unreadable() }
+        let record = trade.trade(symbol: 3, receivedAt: Self.start)
+        #expect(record.header.eventTime == seconds(1_767_623_401))
+        #expect(record.header.resolution == TimeResolution.second.rawValue)
+        #expect(record.exchange == word("NYSE") && record.conditions == word("T"))
+        let closed = bar.bar(symbol: 3, receivedAt: Self.start, kind: .trades)
+        #expect(closed.header.eventTime == seconds(1_767_623_405))
+        #expect(closed.closeTime == seconds(1_767_623_405) && closed.trades == 4)
+        #expect(row.update(symbol: 3, receivedAt: Self.start)?.marketMaker.text == "NITE")
+        #expect(wild.update(symbol: 3, receivedAt: Self.start) == nil)
+    }
+}
+
+@Suite("Books")
+struct DepthBookTests {
+    private func row(
+        _ operation: DepthOperation, _ position: Int32, _ text: String = "0",
+        side: BookSide = .bid
+    ) -> DepthRow {
+        DepthRow(
+            request: 7, position: position, side: side, operation: operation, price: price(text),
+            size: size("1"), marketMaker: .none, flags: [])
+    }
+
+    @Test("an insert moves rows down, a delete moves them up")
+    func listSemantics() {
+        var book = DepthBook(rows: 5)
+        #expect(book.apply(row(.insert, 0, "10")) == true)
+        #expect(book.apply(row(.insert, 1, "8")) == true)
+        #expect(book.apply(row(.insert, 1, "9")) == true)
+        #expect(book.apply(row(.insert, 0, "12", side: .ask)) == true)
+        #expect(book.bids.map(\.price) == ["10", "9", "8"].map(price))
+        #expect(book.apply(row(.update, 2, "7")) == true)
+        #expect(book.apply(row(.delete, 0)) == true)
+        #expect(book.bids.map(\.price) == ["9", "7"].map(price))
+        #expect(book.asks.map(\.price) == [price("12")])
+        book.reset()
+        #expect(book.bids.isEmpty && book.asks.isEmpty)
+        #expect(book.malformed == 0)
+    }
+
+    @Test("rows that are not there are left alone and counted")
+    func malformed() {
+        var book = DepthBook(rows: 3)
+        book.apply(row(.insert, 0, "10"))
+        for change in [
+            row(.insert, 2, "8"), row(.update, 1, "8"), row(.delete, 1), row(.insert, -1, "8"),
+            row(.update, Int32.max, "8"), row(.delete, Int32.min),
+        ] {
+            let isApplied = book.apply(change)
+            #expect(!isApplied)
+        }
+        #expect(book.bids.map(\.price) == [price("10")])
+        #expect(book.malformed == 6)
+    }
+
+    @Test("a book never grows beyond its rows")
+    func bounded() {
+        var book = DepthBook(rows: 3)
+        for index in 0..<10 { book.apply(row(.insert, 0, "\(index)")) }
+        #expect(book.bids.map(\.price) == ["9", "8", "7"].map(price))
+        #expect(book.apply(row(.insert, 3, "1")) == false)
+        #expect(DepthBook(rows: -5).rowsMax == 1)
+        #expect(DepthBook(rows: Int.max).rowsMax == DepthBook.rowsLimit)
+    }
+}

@@ -1,0 +1,264 @@
+import MarketModel
+import Primitives
+import Testing
+
+@testable import IBProtocol
+
+@Suite("Requests")
+struct RequestTests {
+    private static let apple: Contract = {
+        var contract = Contract(.stock, "AAPL")
+        contract.id = 265_598
+        contract.primaryExchange = "NASDAQ"
+        return contract
+    }()
+    private static let appleFields = "265598|AAPL|STK|||||SMART|NASDAQ|USD||"
+
+    private static let option: Contract = {
+        var contract = Contract(.option, "AAPL")
+        contract.lastTradeDate = "20260116"
+        contract.strike = price("147.5")
+        contract.right = "C"
+        contract.multiplier = "100"
+        contract.localSymbol = "AAPL  260116C00147500"
+        contract.tradingClass = "AAPL"
+        return contract
+    }()
+    private static let optionFields =
+        "0|AAPL|OPT|20260116|147.5|C|100|SMART||USD|AAPL  260116C00147500|AAPL"
+
+    private static let spread: Contract = {
+        var contract = Contract(.combination, "SPY")
+        contract.legs = [
+            ContractLeg(contract: 1, ratio: 1, action: "BUY", exchange: "SMART"),
+            ContractLeg(contract: 2, ratio: 3, action: "SELL", exchange: "CBOE"),
+        ]
+        return contract
+    }()
+    private static let spreadFields = "0|SPY|BAG|||||SMART||USD||"
+
+    private func check(
+        _ request: IBRequest, _ expected: String, version: Int = 176,
+        _ place: SourceLocation = #_sourceLocation
+    ) throws {
+        let bytes = try request.encoded(version: version)
+        let wanted = framed(fields(of: expected))
+        #expect(
+            bytes == wanted, "\(String(decoding: bytes, as: UTF8.self))", sourceLocation: place)
+    }
+
+    @Test("the length stands in front, every field has its end")
+    func bytes() throws {
+        #expect(
+            try IBRequest.currentTime.encoded(version: 157)
+                == [0, 0, 0, 5, 0x34, 0x39, 0, 0x31, 0])
+        try check(.startAPI(client: 10), "71|2|10|")
+        try check(.startAPI(client: 11, capabilities: "x"), "71|2|11|x")
+        try check(.marketDataType(3), "59|1|3")
+    }
+
+    @Test("running subscriptions")
+    func streams() throws {
+        try check(
+            .marketData(id: 7, Self.apple, MarketDataRequest(genericTicks: ["233", "292:BRFG"])),
+            "1|11|7|\(Self.appleFields)|0|233,292:BRFG|0|0|")
+        try check(
+            .marketData(id: 7, Self.spread, MarketDataRequest()),
+            "1|11|7|\(Self.spreadFields)|2|1|1|BUY|SMART|2|3|SELL|CBOE|0||0|0|")
+        try check(.cancelMarketData(id: 7), "2|2|7")
+        try check(
+            .depth(
+                id: 8, Self.apple, rows: 10, isSmart: true,
+                options: [TagValue("a", "1"), TagValue("b", "2")]),
+            "10|5|8|\(Self.appleFields)|10|1|a=1;b=2;")
+        try check(.cancelDepth(id: 8, isSmart: true), "11|1|8|1")
+        try check(
+            .tickByTick(id: 9, Self.option, .bidAsk, ignoreSize: true),
+            "97|9|\(Self.optionFields)|BidAsk|0|1")
+        try check(
+            .tickByTick(id: 9, Self.apple, .allLast, past: 5),
+            "97|9|\(Self.appleFields)|AllLast|5|0")
+        try check(.cancelTickByTick(id: 9), "98|9")
+        try check(
+            .realTimeBars(id: 10, Self.apple, .trades, regularHoursOnly: false),
+            "50|3|10|\(Self.appleFields)|5|TRADES|0|")
+        try check(.cancelRealTimeBars(id: 10), "51|1|10")
+    }
+
+    @Test("history")
+    func history() throws {
+        var bars = HistoryRequest(duration: "1 D", barSize: "1 min")
+        bars.end = .at(seconds(1_767_605_400))
+        try check(
+            .history(id: 7, Self.apple, bars),
+            "20|7|\(Self.appleFields)|0|20260105-09:30:00|1 min|1 D|0|TRADES|2|0|")
+        bars.end = .open
+        bars.keepUpToDate = true
+        bars.kind = .midpoint
+        bars.dates = .text
+        bars.regularHoursOnly = true
+        try check(
+            .history(id: 7, Self.spread, bars),
+            "20|7|\(Self.spreadFields)|0||1 min|1 D|1|MIDPOINT|1|2|1|1|BUY|SMART|2|3|SELL|CBOE|1|")
+        try check(.cancelHistory(id: 7), "25|1|7")
+        var ticks = HistoryTicksRequest()
+        ticks.start = .text("20260105 09:30:00 US/Eastern")
+        ticks.kind = .bidAsk
+        ticks.ignoreSize = true
+        try check(
+            .historyTicks(id: 7, Self.apple, ticks),
+            "96|7|\(Self.appleFields)|0|20260105 09:30:00 US/Eastern||1000|BID_ASK|0|1|")
+        try check(
+            .headTimestamp(id: 7, Self.apple, .trades, regularHoursOnly: true),
+            "87|7|\(Self.appleFields)|0|1|TRADES|2")
+        try check(.cancelHeadTimestamp(id: 7), "90|7")
+        try check(
+            .histogram(id: 7, Self.apple, period: "3 days", regularHoursOnly: true),
+            "88|7|\(Self.appleFields)|0|1|3 days")
+        try check(.cancelHistogram(id: 7), "89|7")
+    }
+
+    @Test("contracts and what belongs to them, by version")
+    func reference() throws {
+        let isin = TagValue("ISIN", "US0378331005")
+        let details = IBRequest.contractDetails(id: 7, Self.apple, secondaryID: isin)
+        try check(details, "9|8|7|\(Self.appleFields)|0|ISIN|US0378331005", version: 175)
+        try check(details, "9|8|7|\(Self.appleFields)|0|ISIN|US0378331005|", version: 176)
+        try check(
+            .contractDetails(id: 7, Self.apple, includeExpired: true, issuer: "e1"),
+            "9|8|7|\(Self.appleFields)|1|||e1")
+        try check(
+            .optionParameters(id: 7, symbol: "AAPL", kind: .stock, contract: 265_598),
+            "78|7|AAPL||STK|265598")
+        try check(.matchingSymbols(id: 7, pattern: "AA"), "81|7|AA")
+        try check(.depthExchanges, "82")
+        try check(.smartComponents(id: 7, bboExchange: "9c0001"), "83|7|9c0001")
+        try check(.marketRule(26), "91|26")
+    }
+
+    @Test("news and documents")
+    func news() throws {
+        try check(.bulletins(all: true), "12|1|1")
+        try check(.cancelBulletins, "13|1")
+        try check(.newsProviders, "85")
+        try check(
+            .newsArticle(id: 7, provider: "BRFG", article: "BRFG$1"), "84|7|BRFG|BRFG$1|")
+        var news = HistoricalNewsRequest(contract: 265_598, providers: ["BRFG", "DJNL"], count: 10)
+        news.end = .text("2026-01-05 09:30:00.0")
+        try check(
+            .historicalNews(id: 7, news), "86|7|265598|BRFG+DJNL||2026-01-05 09:30:00.0|10|")
+        try check(
+            .fundamentals(id: 7, Self.apple, report: "ReportSnapshot"),
+            "52|2|7|265598|AAPL|STK|SMART|NASDAQ|USD||ReportSnapshot|0|")
+        try check(.cancelFundamentals(id: 7), "53|1|7")
+    }
+
+    @Test("what a server could misread is an error, and nothing comes out")
+    func refusals() {
+        for text in ["Münch", "A\0B", "A\u{1b}", "A\u{7f}"] {
+            #expect(throws: RequestError.notASCII(field: "symbol")) {
+                try IBRequest.marketData(id: 7, Contract(.stock, text), MarketDataRequest())
+                    .encoded(version: 176)
+            }
+        }
+        #expect(throws: RequestError.option("a")) {
+            try IBRequest.newsArticle(
+                id: 7, provider: "B", article: "C", options: [TagValue("a", "1;b=2")]
+            ).encoded(version: 176)
+        }
+        var bars = HistoryRequest(duration: "1 D", barSize: "1 min")
+        bars.end = .at(seconds(1))
+        bars.keepUpToDate = true
+        #expect(throws: RequestError.keepUpToDateWithEnd) {
+            try IBRequest.history(id: 7, Self.apple, bars).encoded(version: 176)
+        }
+        var schedule = HistoryRequest(duration: "1 D", barSize: "1 day")
+        schedule.kind = .schedule
+        #expect(throws: RequestError.needsVersion(165, for: "a schedule of sessions")) {
+            try IBRequest.history(id: 7, Self.apple, schedule).encoded(version: 164)
+        }
+        #expect(throws: RequestError.needsVersion(176, for: "a search by issuer")) {
+            try IBRequest.contractDetails(id: 7, Self.apple, issuer: "e1").encoded(version: 175)
+        }
+        var forever = HistoryTicksRequest()
+        forever.start = .at(.undefined)
+        #expect(throws: RequestError.number(field: "time")) {
+            try IBRequest.historyTicks(id: 7, Self.apple, forever).encoded(version: 176)
+        }
+        #expect(throws: RequestError.tooLong) {
+            try IBRequest.matchingSymbols(id: 7, pattern: String(repeating: "A", count: 70_000))
+                .encoded(version: 176)
+        }
+    }
+
+    @Test("times around 1970 are written as they are")
+    func times() throws {
+        var ticks = HistoryTicksRequest()
+        ticks.start = .at(seconds(-1))
+        ticks.end = .at(Timestamp(nanoseconds: Int64.min))
+        try check(
+            .historyTicks(id: 7, Self.apple, ticks),
+            "96|7|\(Self.appleFields)|0|19691231-23:59:59|16770921-00:12:43|1000|TRADES|0|0|")
+    }
+}
+
+@Suite("Notices")
+struct NoticeTests {
+    private func meaning(_ code: Int32, _ text: String = "") -> NoticeMeaning {
+        IBNotice(request: 7, code: code, text: text).meaning
+    }
+
+    @Test("codes mean one thing each")
+    func codes() {
+        for (code, expected) in [
+            (326, .clientIDInUse), (1_100, .connectionLost),
+            (1_101, .connectionRestored(subscriptionsLost: true)),
+            (1_102, .connectionRestored(subscriptionsLost: false)), (1_300, .portChanged),
+            (2_110, .platformDisconnected), (2_103, .farm(.marketData, .broken)),
+            (2_104, .farm(.marketData, .ok)), (2_105, .farm(.history, .broken)),
+            (2_106, .farm(.history, .ok)), (2_107, .farm(.history, .inactive)),
+            (2_108, .farm(.marketData, .inactive)), (2_119, .farm(.marketData, .connecting)),
+            (2_157, .farm(.definitions, .broken)), (2_158, .farm(.definitions, .ok)),
+            (100, .pacingViolation), (101, .tooManyLines(.marketData)),
+            (309, .tooManyLines(.depth)), (10_190, .tooManyLines(.tickByTick)),
+            (200, .noSuchContract), (320, .invalidRequest), (321, .invalidRequest),
+            (322, .duplicateRequest), (300, .nothingToCancel), (310, .nothingToCancel),
+            (366, .nothingToCancel), (354, .notSubscribed), (10_168, .notSubscribed),
+            (10_089, .partlyNotSubscribed), (10_090, .partlyNotSubscribed),
+            (10_167, .delayedDataFollow), (10_197, .competingSession), (316, .depthHalted),
+            (317, .depthReset), (420, .realTimeBarsRefused), (10_225, .realTimeBarsEnded),
+            (10_189, .tickByTickRefused), (430, .noFundamentals), (12_345, .unknown(code: 12_345)),
+        ] as [(Int32, NoticeMeaning)] {
+            #expect(meaning(code) == expected, "\(code)")
+        }
+    }
+
+    @Test("162 is told by its text")
+    func history() {
+        for (text, expected) in [
+            ("Historical Market Data Service error message:Pacing violation", .pacingViolation),
+            ("API historical data query cancelled: 7", .historyCancelled),
+            ("HMDS query returned no data: AAPL@SMART Trades", .historyEmpty),
+            ("No market data permissions for NYSE STK", .historyNotPermitted),
+            ("something else", .historyRefused),
+        ] as [(String, NoticeMeaning)] {
+            #expect(meaning(162, text) == expected, "\(text)")
+        }
+        #expect(meaning(10_187, "Failed to request historical ticks:No data") == .historyEmpty)
+    }
+
+    @Test("what concerns everybody, and what will not get better by itself")
+    func scopes() {
+        #expect(NoticeMeaning.connectionLost.scope == .connection)
+        #expect(NoticeMeaning.farm(.history, .broken).scope == .connection)
+        #expect(NoticeMeaning.pacingViolation.scope == .byRequest)
+        #expect(NoticeMeaning.competingSession.scope == .request)
+        #expect(NoticeMeaning.noSuchContract.outlook == .permanent)
+        #expect(NoticeMeaning.tooManyLines(.marketData).outlook == .temporary)
+        #expect(NoticeMeaning.connectionRestored(subscriptionsLost: true).outlook == .temporary)
+        #expect(NoticeMeaning.connectionRestored(subscriptionsLost: false).outlook == .fine)
+        #expect(NoticeMeaning.farm(.marketData, .inactive).outlook == .fine)
+        #expect(NoticeMeaning.farm(.marketData, .broken).outlook == .temporary)
+        #expect(NoticeMeaning.delayedDataFollow.outlook == .fine)
+    }
+}

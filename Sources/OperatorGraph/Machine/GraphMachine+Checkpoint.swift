@@ -1,9 +1,10 @@
 public import StreamCore
 
-// One state of all nodes: a head that names the program, and a piece for each machine and stage.
+// One state of all nodes: a head that names the program, and a piece for each machine, for what is
+// missing, and for each stage.
 extension GraphMachine {
     private static func pieces(of plan: GraphPlan) -> Int {
-        plan.leaves.count + plan.resamples.count + plan.deduplicates.count
+        plan.leaves.count + plan.resamples.count + 1 + plan.deduplicates.count
             + plan.throttles.count + plan.customs.count
     }
 
@@ -15,6 +16,7 @@ extension GraphMachine {
             into: &bytes)
         for leaf in leaves.plans.indices { leaves.encode(leaf, into: &bytes) }
         for resample in leaves.resamples { resample.encode(into: &bytes) }
+        missing.encode(into: &bytes)
         for deduplicator in stages.deduplicators { deduplicator.encode(into: &bytes) }
         for throttle in stages.throttles { throttle.encode(into: &bytes) }
         for custom in stages.operators {
@@ -31,6 +33,8 @@ extension GraphMachine {
         let machines = plan.leaves.count + plan.resamples.count
         let leaves = try BarLeaves(plan, restoring: bytes, rest.prefix(machines))
         rest = rest.dropFirst(machines)
+        let missing = try MissingStretches(
+            restoring: bytes.extracting(rest.removeFirst()), symbols: leaves.symbols.count)
         var stages = TickStages(program)
         for (index, rule) in plan.deduplicates.enumerated() {
             let piece = rest.removeFirst()
@@ -46,7 +50,7 @@ extension GraphMachine {
             let state = try StateDirectory.unwrap(piece)
             try stages.operators[index].restore(piece.extracting(state))
         }
-        self.init(program, leaves, stages)
+        self.init(program, leaves, stages, missing)
         self.received = received
     }
 }

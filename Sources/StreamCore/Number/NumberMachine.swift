@@ -272,14 +272,21 @@ public struct NumberMachine: BarMaker {
         for index in start..<closed.count {
             closed[index].reason = BarReason.closed.rawValue
             let series = Int(closed[index].series)
-            let session = sessions[Int(closed[index].symbol)]
-            let before = session.windows[series].standing.last?.closeTime ?? session.open
-            if isMissing(closed[index], since: before) { closed[index].flags.insert(.partial) }
+            if !missing.isEmpty { markMissing(&closed[index]) }
             intake.account.series[series].bars += 1
             if closed[index].notional == Int128.max || closed[index].notional == Int128.min {
                 intake.account.series[series].notionalSaturated += 1
             }
             remember(closed[index])
+        }
+    }
+
+    /// Of bars that are not remembered any more, the last one that is stands for all behind it.
+    private func markMissing(_ bar: inout Bar) {
+        let symbol = Int(bar.symbol)
+        let last = sessions[symbol].windows[Int(bar.series)].standing.last
+        if isMissing(bar, since: last?.closeTime ?? sessions[symbol].open) {
+            bar.flags.insert(.partial)
         }
     }
 

@@ -117,6 +117,8 @@ extension BarMachine {
     func isPartial(_ window: WindowState) -> Bool {
         let start = Timestamp(nanoseconds: window.start)
         return start < tapeStart || start < table.records[Int(window.symbol)].firstSince
+            || missing.touches(
+                window.symbol, rule.field.kind, from: window.start, to: window.end)
     }
 
     // MARK: what is not counted

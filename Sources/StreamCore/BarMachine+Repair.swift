@@ -32,24 +32,25 @@ extension BarMachine {
     /// Takes over the windows of the dirty ranges from a repair machine that was given every tick
     /// of their extents. Closed ones are published with the greatest of their ranges' reasons, in
     /// order of end, series and symbol; a window without a trade is withdrawn if something of it
-    /// was excluded, and left alone otherwise. Open ones are replaced.
+    /// was excluded, and left alone otherwise. Open ones are replaced. They are partial as the
+    /// repair machine's `missing` says.
     ///
     /// A window for which the repair machine had no room is not in it: what stands, stays.
     public mutating func absorb(
         _ repaired: BarMachine, _ ranges: [DirtyRange], into closed: inout [Bar]
     ) {
-        let gaps = ranges.filter { $0.reason == BarReason.gap.rawValue }
         let ranges = RepairRanges(ranges)
         let start = closed.count
         for symbol in ranges.symbols where Int(symbol) < table.count {
             for series in 0..<seriesCount {
                 let key = Int(symbol) * seriesCount + series
                 guard key < repaired.windows.heads.count else { continue }
+                markMissing(key, ranges, repaired)
                 var slot = Int(repaired.windows.heads[key])
                 while slot != 0 {
                     let window = repaired.windows.slots[slot]
                     if let reason = ranges.reason(symbol, window.bounds) {
-                        absorb(window, ranges, reason, key: key, into: &closed)
+                        absorb(window, reason, key: key, into: &closed)
                     }
                     slot = Int(window.older)
                 }
@@ -60,50 +61,37 @@ extension BarMachine {
             let refused = repaired.account.series[series].refused
             account.series[series].repairsRefused += refused
         }
-        for gap in gaps where Int(gap.symbol) < table.count { openPartial(gap) }
         Self.sort(&closed, from: start)
     }
 
-    /// Ticks that come behind a gap may open a window that it touches, so these windows are opened
-    /// now, as those in which a subscription began: no list of gaps has to be kept.
-    private mutating func openPartial(_ gap: DirtyRange) {
-        let symbol = Int(gap.symbol)
-        let closedThrough = closedThrough(symbol)
-        for series in 0..<seriesCount {
-            let key = symbol * seriesCount + series
-            let lateness = rule.series.all[series].lateness
-            var bounds = shapes[series].newest(holding: gap.to - 1)
-            for _ in 0..<StreamLimits.gapWindowsMax {
-                guard let one = bounds, one.end > gap.from, one.end + lateness > closedThrough
-                else { break }
-                if case .missing(let newer) = windows.place(startingAt: one.start, key: key) {
-                    var window = WindowState(one, symbol: symbol, series: series)
-                    window.flags = .partial
-                    if one.end <= closedThrough { window.phase = .closed }
-                    _ = windows.open(window, behind: newer, source: table.feeds[symbol].source)
+    /// Of windows that are here without a tick on the tape.
+    private mutating func markMissing(
+        _ key: Int, _ ranges: RepairRanges, _ repaired: BarMachine
+    ) {
+        var slot = Int(windows.heads[key])
+        while slot != 0 {
+            let window = windows.slots[slot]
+            if ranges.reason(window.symbol, window.bounds) != nil {
+                if repaired.isPartial(window) {
+                    windows.slots[slot].flags.insert(.partial)
+                } else {
+                    windows.slots[slot].flags.remove(.partial)
                 }
-                bounds = shapes[series].newest(holding: one.start - 1)
             }
+            slot = Int(window.older)
         }
     }
 
     private mutating func absorb(
-        _ repaired: WindowState, _ ranges: RepairRanges, _ reason: UInt8, key: Int,
-        into closed: inout [Bar]
+        _ repaired: WindowState, _ reason: UInt8, key: Int, into closed: inout [Bar]
     ) {
         var window = repaired
         window.phase.formIntersection(.rangeOnly)
-        window.flags.remove(.partial)
         window.openFeed = known(window.openFeed)
         window.closeFeed = known(window.closeFeed)
-        let isGap = ranges.has(.gap, window.symbol, window.bounds)
-        let isWhole = ranges.has(.backfill, window.symbol, window.bounds)
-        var isPartial = isPartial(window) || isGap
         switch windows.place(startingAt: window.start, key: key) {
         case .open(let slot):
             let before = windows.slots[slot]
-            isPartial = isPartial || before.flags.contains(.partial) && !isWhole
-            if isPartial { window.flags.insert(.partial) }
             window.phase.formUnion(before.phase.intersection([.closed, .published]))
             if before.phase.contains(.closed) {
                 publish(&window, reason, hadBar: before.phase.contains(.published), into: &closed)
@@ -111,7 +99,6 @@ extension BarMachine {
             account.repair(window, from: before.trades)
             windows.replace(slot, by: window)
         case .missing(let newer):
-            if isPartial { window.flags.insert(.partial) }
             absorbMissing(window, reason, newer: newer, into: &closed)
         }
     }

@@ -19,6 +19,8 @@ public struct BarMachine: BarMaker {
     /// Windows that begin before were not seen from their start by anybody: the time of the
     /// first packet of the tape. Bars of such windows are partial.
     public internal(set) var tapeStart = SourceTable.noWatermark
+    /// What the owner knows to be missing; he keeps it, and hands it in again behind a restart.
+    public var missing = MissingStretches()
     /// `advance` hands out windows without a price, too: bars without trades and prices.
     public var tellsEmptyWindows = false
 

@@ -11,6 +11,8 @@ public protocol BarMaker: Sendable {
     var symbols: SymbolTable { get }
     var counters: BarCounters { get }
     var openWindows: Int { get }
+    /// What makes windows partial, beside what the machine sees itself. Not part of the state.
+    var missing: MissingStretches { get set }
 
     init(rule: BarRule, calendar: SessionCalendar?)
     /// The machine whose `encode` made these bytes, for the same rule and calendar.

@@ -1,48 +1,118 @@
-internal import MarketModel
-
-/// Dirty ranges, to be asked by window.
-struct RepairRanges: Sendable {
-    /// By symbol.
-    private let ranges: [DirtyRange]
-
-    init(_ ranges: [DirtyRange]) {
-        self.ranges = ranges.sorted {
-            ($0.symbol, $0.from, $0.to, $0.reason) < ($1.symbol, $1.from, $1.to, $1.reason)
-        }
+/// Stretches of time by symbol, to be asked by window and by tick: those that are dirty, or those
+/// that a repair has the ticks of. Nothing here walks over more than one symbol's.
+public struct RepairRanges: Sendable {
+    struct Stretch: Hashable, Sendable {
+        var from: Int64
+        var to: Int64
+        /// The greatest one where several ranges are.
+        var reason: UInt8
     }
 
     /// In ascending order, each once.
-    var symbols: [UInt32] {
-        var symbols: [UInt32] = []
-        for range in ranges where symbols.last != range.symbol { symbols.append(range.symbol) }
-        return symbols
+    public private(set) var symbols: [UInt32] = []
+    /// By symbol, where its stretches begin; one more for the end.
+    private var places: [Int] = [0]
+    /// By symbol in order, and none overlaps another.
+    private var stretches: [Stretch] = []
+
+    public init(_ ranges: [DirtyRange] = []) {
+        let known = ranges.filter { $0.symbol < StreamLimits.symbolsMax && $0.from < $0.to }
+        let sorted = known.sorted {
+            ($0.symbol, $0.from, $0.to, $0.reason) < ($1.symbol, $1.from, $1.to, $1.reason)
+        }
+        var first = 0
+        while first < sorted.count {
+            let symbol = sorted[first].symbol
+            var end = first
+            while end < sorted.count, sorted[end].symbol == symbol { end += 1 }
+            while places.count <= Int(symbol) { places.append(stretches.count) }
+            symbols.append(symbol)
+            append(sorted[first..<end])
+            places.append(stretches.count)
+            first = end
+        }
     }
 
-    /// The greatest reason among the ranges that a window overlaps; nil: it overlaps none.
-    func reason(_ symbol: UInt32, _ bounds: WindowShape.Bounds) -> UInt8? {
+    /// The times without their reasons: what touches is one.
+    public init(extents ranges: [DirtyRange]) {
+        self.init(
+            ranges.map { range in
+                var one = range
+                one.reason = 0
+                return one
+            })
+    }
+
+    /// Of one symbol. Cut where the greatest reason changes.
+    private mutating func append(_ ranges: ArraySlice<DirtyRange>) {
+        var edges: [(time: Int64, reason: UInt8, step: Int)] = []
+        for range in ranges {
+            edges.append((range.from, range.reason, 1))
+            edges.append((range.to, range.reason, -1))
+        }
+        edges.sort { ($0.time, $0.reason, $0.step) < ($1.time, $1.reason, $1.step) }
+        var open = [Int](repeating: 0, count: Int(edges.map(\.reason).max() ?? 0) + 1)
+        let start = stretches.count
+        for (place, edge) in edges.enumerated() {
+            open[Int(edge.reason)] += edge.step
+            guard place + 1 < edges.count, edges[place + 1].time > edge.time,
+                let reason = open.lastIndex(where: { $0 > 0 })
+            else { continue }
+            let one = Stretch(
+                from: edge.time, to: edges[place + 1].time, reason: UInt8(reason))
+            if stretches.count > start, let last = stretches.last, last.to == one.from,
+                last.reason == one.reason
+            {
+                stretches[stretches.count - 1].to = one.to
+            } else {
+                stretches.append(one)
+            }
+        }
+    }
+
+    /// In order.
+    func of(_ symbol: UInt32) -> ArraySlice<Stretch> {
+        guard Int(symbol) + 1 < places.count else { return [] }
+        return stretches[places[Int(symbol)]..<places[Int(symbol) + 1]]
+    }
+
+    /// The first stretch of the symbol that ends behind a time; the end of them if none does.
+    private func first(_ symbol: UInt32, endingBehind time: Int64) -> Range<Int> {
+        guard Int(symbol) + 1 < places.count else { return 0..<0 }
+        let end = places[Int(symbol) + 1]
+        var low = places[Int(symbol)]
+        var high = end
+        while low < high {
+            let middle = (low + high) / 2
+            if stretches[middle].to > time { high = middle } else { low = middle + 1 }
+        }
+        return low..<end
+    }
+
+    /// The greatest reason among the ranges that [from, to) overlaps; nil: it overlaps none.
+    func reason(_ symbol: UInt32, from: Int64, to: Int64) -> UInt8? {
         var reason: UInt8?
-        forEach(symbol, bounds) { reason = max(reason ?? 0, $0.reason) }
+        for place in first(symbol, endingBehind: from) {
+            guard stretches[place].from < to else { break }
+            reason = max(reason ?? 0, stretches[place].reason)
+        }
         return reason
     }
 
-    func has(_ reason: BarReason, _ symbol: UInt32, _ bounds: WindowShape.Bounds) -> Bool {
-        var isFound = false
-        forEach(symbol, bounds) { isFound = isFound || $0.reason == reason.rawValue }
-        return isFound
+    func reason(_ symbol: UInt32, _ bounds: WindowShape.Bounds) -> UInt8? {
+        reason(symbol, from: bounds.start, to: bounds.end)
     }
 
-    private func forEach(
-        _ symbol: UInt32, _ bounds: WindowShape.Bounds, _ body: (DirtyRange) -> Void
-    ) {
-        var low = 0
-        var high = ranges.count
-        while low < high {
-            let middle = (low + high) / 2
-            if ranges[middle].symbol < symbol { low = middle + 1 } else { high = middle }
-        }
-        while low < ranges.count, ranges[low].symbol == symbol, ranges[low].from < bounds.end {
-            if bounds.overlaps(from: ranges[low].from, to: ranges[low].to) { body(ranges[low]) }
-            low += 1
-        }
+    public func holds(_ symbol: UInt32, _ time: Int64) -> Bool {
+        let rest = first(symbol, endingBehind: time)
+        return !rest.isEmpty && stretches[rest.lowerBound].from <= time
+    }
+
+    /// Of extents: all of [from, to) is in them.
+    func covers(_ symbol: UInt32, from: Int64, to: Int64) -> Bool {
+        let rest = first(symbol, endingBehind: from)
+        guard !rest.isEmpty else { return false }
+        let one = stretches[rest.lowerBound]
+        return one.from <= from && to <= one.to
     }
 }

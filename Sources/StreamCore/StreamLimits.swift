@@ -42,9 +42,17 @@ public enum StreamLimits {
     /// comes here publishes nothing for windows for which there was no room (`repairsRefused`).
     public static let openWindowsMax = 524_288
 
-    /// Windows of one symbol and series that a gap opens, the newest it touches, to mark them. Of
-    /// a longer gap the earlier ones are not opened: they are not marked if ticks of them come yet.
-    public static let gapWindowsMax = 16
+    /// Gaps of one symbol and kind of data that are remembered for windows that open behind them.
+    /// Beyond, the two oldest are taken for one with all that is between them: more windows are
+    /// partial, and none less.
+    public static let missingStretchesMax = 64
+
+    /// The same for a repair, which has those of all of the time that it reads.
+    public static let repairStretchesMax = 4_096
+
+    /// A gap that ends so long before the watermark is forgotten: no window over it opens any more,
+    /// and a repair finds its record on the tape.
+    public static let missingKept: Int64 = latenessMax + 32 * dayNanoseconds
 
     /// Late ticks that wait to be taken. Beyond it they are counted (`lateUnlisted`), not listed.
     public static let lateTicksMax = 65_536

@@ -93,7 +93,7 @@ struct DirtyMarkTests {
         #expect(machine.symbols.count == 1)
     }
 
-    @Test("beyond so many ranges, each symbol has one")
+    @Test("beyond so many ranges, near ones of one symbol, kind and reason are joined")
     func merged() throws {
         var machine = try Self.machines()[0]
         var tape = try GraphTape()
@@ -101,16 +101,22 @@ struct DirtyMarkTests {
         try tape.trade("B", at: 0.5)
         tape.seal(watermark: 2)
         _ = machine.run(tape.packets)
+        let hour: Int64 = 3_600_000_000_000
         var dirty = (0..<Int64(RepairPlan.rangesMax)).map {
             DirtyRange(symbol: 0, from: $0 * 10, to: $0 * 10 + 5, reason: 2)
         }
         #expect(machine.repairPlan(dirty)?.ranges.count == RepairPlan.rangesMax)
         dirty.append(DirtyRange(symbol: 1, from: 7, to: 9, reason: 5))
         dirty.append(DirtyRange(symbol: 0, from: 3, to: 4, reason: 4))
+        dirty.append(DirtyRange(symbol: 0, from: hour, to: hour + 4, reason: 2))
+        dirty.append(DirtyRange(symbol: 0, from: 8, to: 9, reason: 2, kind: .trade))
         let plan = try #require(machine.repairPlan(dirty))
         #expect(
             plan.ranges == [
-                DirtyRange(symbol: 0, from: 0, to: 10_235, reason: 4),
+                DirtyRange(symbol: 0, from: 0, to: 10_235, reason: 2),
+                DirtyRange(symbol: 0, from: hour, to: hour + 4, reason: 2),
+                DirtyRange(symbol: 0, from: 3, to: 4, reason: 4),
+                DirtyRange(symbol: 0, from: 8, to: 9, reason: 2, kind: .trade),
                 DirtyRange(symbol: 1, from: 7, to: 9, reason: 5),
             ])
         #expect(plan.symbols == [0, 1])

@@ -51,6 +51,11 @@ struct CheckpointInputTests {
         #expect(read(input.bytes) == input)
         for count in input.bytes.indices { #expect(read(Array(input.bytes.prefix(count))) == nil) }
         #expect(read(input.bytes + [0]) == nil)
+        let without = input.bytes.count
+        input.pending[1].kind = .quote
+        #expect(read(input.bytes) == input)
+        #expect(input.bytes.count == without + 2)
+        for count in input.bytes.indices { #expect(read(Array(input.bytes.prefix(count))) == nil) }
         input.pending[0].to = -5
         #expect(read(input.bytes) == nil)
     }

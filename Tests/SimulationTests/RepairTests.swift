@@ -11,6 +11,7 @@ import Testing
     func mended() throws {
         var repairs = 0
         var withdrawn = 0
+        var partial = 0
         for seed in SimulationSeeds.all {
             var random = SeededRandom(seed: seed)
             let market = SimulatedMarket(
@@ -19,6 +20,9 @@ import Testing
             let run = try GraphRun(definition, market.packets, mends: true)
             let expected = Oracle.result(of: definition, over: market.packets).bars
             repairs += run.repairs
+            partial += run.versions.count {
+                $0.bar.reason > BarReason.late.rawValue && $0.bar.flags.contains(.partial)
+            }
             let found = run.lastVersions
             for (key, bar) in expected {
                 let other = found[key]
@@ -38,6 +42,7 @@ import Testing
         // Otherwise it was not tried.
         guard SimulationSeeds.all.count > 1 else { return }
         #expect(repairs > 100 && withdrawn > 0, "\(repairs) repairs, \(withdrawn) withdrawn")
+        #expect(partial > 100, "\(partial) partial bars that a repair made")
     }
 
     @Test("a graph that goes on from its bytes repairs to the same versions")
@@ -57,13 +62,10 @@ import Testing
 }
 
 extension Bar {
-    /// Without what a repair need not know: whether a subscription once began anew in the window,
-    /// and what was excluded where nothing stands any more.
+    /// Without what a repair need not know: what was excluded where nothing stands any more.
     fileprivate var seen: Bar {
-        var bar = self
-        bar.flags.remove(.partial)
-        guard flags.contains(.withdrawn) else { return bar }
-        bar = Bar(symbol: 0, series: 0, openTime: openTime, closeTime: closeTime)
+        guard flags.contains(.withdrawn) else { return self }
+        var bar = Bar(symbol: 0, series: 0, openTime: openTime, closeTime: closeTime)
         bar.flags = .withdrawn
         return bar
     }

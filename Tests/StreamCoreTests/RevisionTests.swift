@@ -207,6 +207,7 @@ import Testing
         run.trade(at: 5)
         run.advance(to: 20)
         // Ticks of 0.7 to 2.4 s are missing, and the next one is to come.
+        Self.miss(&run, 7, 24)
         let versions = Self.repair(&run, [Self.range(run, 7, 24, .gap)]) { $0.trade(at: 5) }
         #expect(Self.reasons(versions) == [.gap])
         run.trade(at: 16)
@@ -226,12 +227,29 @@ import Testing
         #expect(run.machine.counters.isBalanced)
     }
 
-    @Test("a long gap opens no more windows than it may")
+    /// The owner learns that trades are missing, or are here after all.
+    private static func miss(
+        _ run: inout SmallRun, _ from: Int64, _ to: Int64, kind: DataKind = .trade,
+        isFilled: Bool = false
+    ) {
+        run.machine.missing.apply(
+            MissingChange(
+                symbol: run.symbol, kind: kind, from: from * SmallRun.unit,
+                to: to * SmallRun.unit, isFilled: isFilled))
+    }
+
+    @Test("a long gap opens no window, and marks each that a tick opens in it")
     func longGap() throws {
         var run = try SmallRun()
         run.advance(to: 10)
+        Self.miss(&run, 10, 36_000)
         _ = Self.repair(&run, [Self.range(run, 10, 36_000, .gap)]) { _ in }
-        #expect(run.machine.openWindows == StreamLimits.gapWindowsMax)
+        #expect(run.machine.openWindows == 0)
+        run.trade(at: 15)
+        run.trade(at: 20_000)
+        run.trade(at: 36_005)
+        run.advance(to: 40_000)
+        #expect(run.closed.map { $0.flags.contains(.partial) } == [true, true, false])
     }
 
     @Test("a gap makes its windows partial, its filling makes them whole again")
@@ -246,9 +264,36 @@ import Testing
                 second.trade(at: 15)
             }.map { $0.flags.contains(.partial) }
         }
+        Self.miss(&run, 2, 9, kind: .quote)
+        #expect(again(.gap) == [false, false])
+        Self.miss(&run, 2, 18)
         #expect(again(.gap) == [true, true])
         #expect(again(.bust) == [true, true])
+        Self.miss(&run, 0, 5, isFilled: true)
+        #expect(again(.backfill) == [true, true], "a part of the gap is still open")
+        Self.miss(&run, 5, 10, kind: .any, isFilled: true)
+        #expect(again(.backfill) == [false, true])
+        Self.miss(&run, 10, 18, isFilled: true)
         #expect(again(.backfill) == [false, false])
+    }
+
+    @Test("a subscription that began in a window is known to its repair, until that is filled")
+    func starts() throws {
+        var run = try SmallRun()
+        run.trade(at: 5)
+        run.trade(at: 15)
+        run.trade(at: 25)
+        run.advance(to: 40)
+        func again() -> [Bool] {
+            Self.repair(&run, [Self.range(run, 0, 30, .repair)]) { second in
+                for time in [5, 15, 25] as [Int64] { second.trade(at: time) }
+            }.map { $0.flags.contains(.partial) }
+        }
+        run.machine.missing.start(run.symbol, at: 12 * SmallRun.unit)
+        run.machine.missing.start(run.symbol, at: 20 * SmallRun.unit)
+        #expect(again() == [false, true, false], "nothing is missing of a window that begins then")
+        Self.miss(&run, 11, 12, isFilled: true)
+        #expect(again() == [false, false, false])
     }
 
     @Test("the extent of a range holds every window of every series that overlaps it")

@@ -30,7 +30,28 @@ struct BarLeaves: Sendable {
             }
         }
         resamples = resamplePlans.map { ResampleMachine(rule: $0.rule, from: $0.fine) }
+        tellKinds()
         tellEmptyWindows()
+    }
+
+    private mutating func tellKinds() {
+        for slot in resamples.indices { resamples[slot].kind = kind(ofResample: slot) }
+    }
+
+    /// Of what its bars are made in the end.
+    func kind(ofResample slot: Int) -> DataKind {
+        switch resamplePlans[slot].origin {
+        case .leaf(let leaf): plans[leaf].kind
+        case .resample(let origin): kind(ofResample: origin)
+        }
+    }
+
+    /// All machines learn what is missing.
+    mutating func know(_ missing: MissingStretches) {
+        for slot in time.indices { time[slot].missing = missing }
+        for slot in number.indices { number[slot].missing = missing }
+        for slot in inactivity.indices { inactivity[slot].missing = missing }
+        for slot in resamples.indices { resamples[slot].missing = missing }
     }
 
     /// Windows without a price are told where bars are made of them: what they left out counts.
@@ -76,6 +97,7 @@ struct BarLeaves: Sendable {
                 try ResampleMachine(
                     rule: plan.rule, from: plan.fine, restoring: bytes.extracting(piece)))
         }
+        tellKinds()
         tellEmptyWindows()
         guard areAlike else { throw .malformed(.symbol, offset: 0) }
     }

@@ -13,14 +13,16 @@ struct DirtyMarks {
     let source: Int?
     let hasTrades: Bool
     let hasQuotes: Bool
+    /// What gap records say, in their order.
+    private(set) var missing: [MissingChange] = []
     /// What the indexes of the packet mean; by name, so that nothing is taken from anybody.
     private var packetSymbols: [UInt32] = []
 
     init(symbols: SymbolTable, source: Int?, plan: GraphPlan) {
         self.symbols = symbols
         self.source = source
-        hasTrades = plan.trades.isUsed
-        hasQuotes = plan.quotes.isUsed
+        hasTrades = !plan.trades.leaves.isEmpty
+        hasQuotes = !plan.quotes.leaves.isEmpty
     }
 
     static func isRecord(_ message: MessageBounds) -> Bool {
@@ -42,8 +44,10 @@ struct DirtyMarks {
 
     private func mark(_ trade: Trade, into dirty: inout [DirtyRange]) {
         guard hasTrades, let symbol = interned(trade.header.symbol) else { return }
-        let time = trade.header.eventTime
-        mark(symbol, time, time.advanced(byNanoseconds: 1), .bust, into: &dirty)
+        let time = trade.header.eventTime.nanoseconds
+        let (end, overflow) = time.addingReportingOverflow(1)
+        guard !overflow else { return }
+        mark(symbol, time, end, .bust, .trade, into: &dirty)
     }
 
     private mutating func mark(
@@ -59,55 +63,50 @@ struct DirtyMarks {
         } else if let request = message.repairRequest(in: packet) {
             let reason = BarReason(rawValue: request.reason)
             let isRepair = reason.map { $0 != .closed && $0 != .late } ?? false
-            mark(
-                request.header, request.from, request.to, isRepair ? reason : .repair, into: &dirty)
+            let (from, to) = (request.from.nanoseconds, request.to.nanoseconds)
+            for symbol in concerned(request.header) {
+                mark(
+                    symbol, from, to, isRepair ? reason ?? .repair : .repair, .any, into: &dirty)
+            }
         }
     }
 
-    private func mark(_ gap: GapRecord, into dirty: inout [DirtyRange]) {
-        switch DataKind(rawValue: gap.kind) {
-        case .any where hasTrades || hasQuotes: break
-        case .trade where hasTrades: break
-        case .quote where hasQuotes: break
-        default: return
-        }
-        let reason: BarReason? =
-            switch GapState(rawValue: gap.state) {
-            case .open, .abandoned: .gap
-            case .filled: .backfill
-            case .filling, nil: nil
+    private mutating func mark(_ gap: GapRecord, into dirty: inout [DirtyRange]) {
+        guard let meaning = GapMeaning(gap) else { return }
+        let isUsed =
+            switch meaning.kind {
+            case .trade: hasTrades
+            case .quote: hasQuotes
+            default: hasTrades || hasQuotes
             }
-        // A gap that lasts reaches up to now; another record will say where it ended.
-        let to = gap.to.isDefined ? gap.to : gap.header.eventTime
-        mark(gap.header, gap.from, to, reason, into: &dirty)
+        guard isUsed else { return }
+        for symbol in concerned(gap.header) {
+            missing.append(meaning.change(of: symbol))
+            mark(
+                symbol, meaning.from, meaning.to, meaning.reason, meaning.kind, into: &dirty)
+        }
     }
 
     /// Without a symbol: all of them.
-    private func mark(
-        _ header: TickHeader, _ from: Timestamp, _ to: Timestamp, _ reason: BarReason?,
-        into dirty: inout [DirtyRange]
-    ) {
-        guard let reason else { return }
-        if header.symbol != TickHeader.noSymbol {
-            guard let symbol = interned(header.symbol) else { return }
-            mark(symbol, from, to, reason, into: &dirty)
-            return
+    private func concerned(_ header: TickHeader) -> [UInt32] {
+        guard header.symbol == TickHeader.noSymbol else {
+            return interned(header.symbol).map { [$0] } ?? []
         }
-        for symbol in 0..<UInt32(symbols.count)
-        where source == nil || symbols.source(of: symbol) == source {
-            mark(symbol, from, to, reason, into: &dirty)
+        return (0..<UInt32(symbols.count)).filter {
+            source == nil || symbols.source(of: $0) == source
         }
     }
 
     private func mark(
-        _ symbol: UInt32, _ from: Timestamp, _ to: Timestamp, _ reason: BarReason,
+        _ symbol: UInt32, _ from: Int64, _ to: Int64, _ reason: BarReason, _ kind: DataKind,
         into dirty: inout [DirtyRange]
     ) {
         let limit = StreamLimits.eventTimeNanosecondsMax
-        let from = max(from.nanoseconds, -limit)
-        let to = min(to.nanoseconds, limit)
+        let from = max(from, -limit)
+        let to = min(to, limit)
         guard from < to else { return }
-        dirty.append(DirtyRange(symbol: symbol, from: from, to: to, reason: reason.rawValue))
+        dirty.append(
+            DirtyRange(symbol: symbol, from: from, to: to, reason: reason.rawValue, kind: kind))
     }
 
     private func interned(_ index: UInt32) -> UInt32? {
@@ -119,13 +118,10 @@ struct DirtyMarks {
 }
 
 extension GraphMachine {
-    func markPacket(_ packet: RawSpan, source: Int, into output: inout GraphOutput) {
+    /// `source` nil: what people put there.
+    mutating func markPacket(_ packet: RawSpan, source: Int?, into output: inout GraphOutput) {
         var marks = DirtyMarks(symbols: symbols, source: source, plan: program.plan)
         marks.find(in: packet, into: &output.dirty)
-    }
-
-    func markManual(_ packet: RawSpan, into output: inout GraphOutput) {
-        var marks = DirtyMarks(symbols: symbols, source: nil, plan: program.plan)
-        marks.find(in: packet, into: &output.dirty)
+        note(marks.missing)
     }
 }

@@ -1,9 +1,10 @@
 public import StreamCore
 
-// One state of all nodes: a head that names the program, and a piece for each machine and stage.
+// One state of all nodes: a head that names the program, and a piece for each machine, for what is
+// missing, and for each stage.
 extension GraphMachine {
     private static func pieces(of plan: GraphPlan) -> Int {
-        plan.leaves.count + plan.resamples.count + plan.deduplicates.count
+        plan.leaves.count + plan.resamples.count + 1 + plan.deduplicates.count
             + plan.throttles.count + plan.customs.count + plan.histories.count
     }
 
@@ -15,6 +16,7 @@ extension GraphMachine {
             into: &bytes)
         for leaf in leaves.plans.indices { leaves.encode(leaf, into: &bytes) }
         for resample in leaves.resamples { resample.encode(into: &bytes) }
+        missing.encode(into: &bytes)
         for deduplicator in stages.deduplicators { deduplicator.encode(into: &bytes) }
         for throttle in stages.throttles { throttle.encode(into: &bytes) }
         for custom in stages.operators {
@@ -32,6 +34,8 @@ extension GraphMachine {
         let machines = plan.leaves.count + plan.resamples.count
         let leaves = try BarLeaves(plan, restoring: bytes, rest.prefix(machines))
         rest = rest.dropFirst(machines)
+        let missing = try MissingStretches(
+            restoring: bytes.extracting(rest.removeFirst()), symbols: leaves.symbols.count)
         var stages = TickStages(program)
         for (index, rule) in plan.deduplicates.enumerated() {
             let piece = rest.removeFirst()
@@ -55,7 +59,7 @@ extension GraphMachine {
                     rule: history.rule, calendar: history.calendar,
                     restoring: bytes.extracting(piece)))
         }
-        self.init(program, leaves, stages, histories)
+        self.init(program, leaves, stages, missing, histories)
         self.received = received
     }
 }

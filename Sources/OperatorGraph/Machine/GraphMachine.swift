@@ -11,6 +11,8 @@ public struct GraphMachine: Sendable {
 
     var leaves: BarLeaves
     var stages: TickStages
+    /// What gap records said; the machines know it, too.
+    private(set) var missing = MissingStretches()
     /// By interned symbol, the source that feeds it: what the machines know, too.
     var feedOf: [Int] = []
     /// Symbols that the stages know.
@@ -36,13 +38,29 @@ public struct GraphMachine: Sendable {
 
     init(
         _ program: GraphProgram, _ leaves: BarLeaves, _ stages: TickStages,
-        _ histories: [DailyHistory]
+        _ missing: MissingStretches, _ histories: [DailyHistory]
     ) {
         self.program = program
         self.histories = histories
         self.leaves = leaves
         self.stages = stages
+        self.missing = missing
+        self.leaves.know(missing)
         defineSymbols()
+    }
+
+    /// Windows that open from now on are partial where these say so. Those that are there are
+    /// computed again, because the same records make their time dirty.
+    mutating func note(_ changes: [MissingChange]) {
+        guard !changes.isEmpty else { return }
+        for change in changes {
+            let source = symbols.source(of: change.symbol)
+            let reached = sources.entries[source].watermark.nanoseconds
+            let (kept, isBelow) = reached.subtractingReportingOverflow(StreamLimits.missingKept)
+            if !isBelow { missing.forget(change.symbol, before: kept) }
+            missing.apply(change)
+        }
+        leaves.know(missing)
     }
 
     public var sources: SourceTable { leaves.sources }
@@ -76,7 +94,7 @@ public struct GraphMachine: Sendable {
         // What people put there is backfilled: it has no watermark to wait for, and its definitions
         // must not take a symbol away from the source that feeds it.
         guard header.source != .manual else {
-            markManual(packet, into: &output)
+            markPacket(packet, source: nil, into: &output)
             if !histories.isEmpty {
                 takeDays(in: packet)
                 tellDays(into: &output)

@@ -65,14 +65,24 @@ extension BarLeaves {
 /// What each machine has to compute for some dirty ranges: they, and what coarser machines need of
 /// it, which are all fine bars of the windows that the ranges touch.
 struct RepairNeeds: Sendable {
+    /// By leaf, the dirty ranges of its kind.
+    let dirty: [[DirtyRange]]
+    /// The same by resampling node.
+    let dirtyResamples: [[DirtyRange]]
+    /// By leaf, with what others need of it.
     private(set) var byLeaf: [[DirtyRange]]
     /// By resampling node: where it needs the bars of its origin.
     private(set) var fine: [[DirtyRange]]
 
     init(_ ranges: [DirtyRange], _ leaves: BarLeaves) {
-        byLeaf = leaves.plans.map { _ in ranges }
+        dirty = leaves.plans.map { plan in ranges.filter { $0.concerns(plan.kind) } }
+        dirtyResamples = leaves.resamplePlans.indices.map { slot in
+            let kind = leaves.kind(ofResample: slot)
+            return ranges.filter { $0.concerns(kind) }
+        }
+        byLeaf = dirty
         fine = leaves.resamplePlans.map { _ in [] }
-        var needed = leaves.resamplePlans.map { _ in ranges }
+        var needed = dirtyResamples
         // An origin stands before those that need it.
         for slot in leaves.resamplePlans.indices.reversed() {
             fine[slot] = needed[slot].map { range in

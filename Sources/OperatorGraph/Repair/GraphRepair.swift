@@ -19,12 +19,13 @@ public struct GraphRepair: Sendable {
     let program: GraphProgram
     private(set) var leaves: BarLeaves
     private var stages: TickStages
-    private let extents: [RepairExtents]
+    private let extents: [RepairRanges]
     private let symbols: SymbolTable
     private var feedOf: [Int]
     private var packetSymbols: [UInt32] = []
     private var definitions = DefinitionMemory()
     private var changes = TradeChanges()
+    private var missing: MissingReading
     private var kept: KeptTicks
     /// What stages remember of one symbol may depend on the ticks of all others.
     private let keepsAll: Bool
@@ -44,10 +45,14 @@ public struct GraphRepair: Sendable {
         symbols = machine.symbols
         leaves = machine.leaves.repairLeaves(for: plan.needs)
         extents = machine.leaves.plans.indices.map { leaf in
-            RepairExtents(plan.needs.byLeaf[leaf], symbols: machine.symbols.count) {
-                machine.leaves.extent(leaf, of: $0)
-            }
+            RepairRanges(
+                extents: plan.needs.byLeaf[leaf].map { range in
+                    var whole = range
+                    (whole.from, whole.to) = machine.leaves.extent(leaf, of: range)
+                    return whole
+                })
         }
+        missing = MissingReading(machine, plan)
         stages = TickStages(machine.program)
         feedOf = machine.feedOf
         kept = KeptTicks(max: max)
@@ -70,7 +75,9 @@ public struct GraphRepair: Sendable {
             switch record {
             case .trade(var trade):
                 trade.header.symbol = interned(trade.header.symbol)
-                if trade.header.action != 0, !changes.note(trade) { unusedChanges &+= 1 }
+                if isTaken, trade.header.action != 0, !changes.note(trade, source: source) {
+                    unusedChanges &+= 1
+                }
                 if isTaken, isWanted(trade.header) {
                     kept.keep(.trade(trade), ordinal, source: source)
                 }
@@ -85,7 +92,9 @@ public struct GraphRepair: Sendable {
             case .other(let message):
                 if WireFormat.Template.isTick(message.template) {
                     ordinal &+= 1
+                    if isTaken { note(message, packet, source) }
                 } else if let move = define(message, packet, source) {
+                    missing.define(move)
                     kept.keep(move)
                 }
             case .malformed: return
@@ -93,8 +102,17 @@ public struct GraphRepair: Sendable {
         }
     }
 
+    private mutating func note(_ message: MessageBounds, _ packet: RawSpan, _ source: Int?) {
+        guard let gap = message.gapRecord(in: packet) else { return }
+        let symbol = gap.header.symbol
+        missing.take(
+            gap, of: symbol == TickHeader.noSymbol ? nil : interned(symbol), source: source)
+    }
+
     private func isWanted(_ header: TickHeader) -> Bool {
-        !kept.isTooMuch && (keepsAll || extents.contains { $0.hold(header) })
+        !kept.isTooMuch
+            && (keepsAll
+                || extents.contains { $0.holds(header.symbol, header.eventTime.nanoseconds) })
     }
 
     /// Of what people put there nil; false when there are more sources than the limit allows.
@@ -107,6 +125,7 @@ public struct GraphRepair: Sendable {
     /// To be called behind the first pass. True: the same packets are needed once more, for `take`.
     /// False: they were few, and all is computed.
     public mutating func endFirstPass() -> Bool {
+        leaves.know(missing.stretches)
         guard !kept.isTooMuch else { return true }
         let all = kept
         kept = KeptTicks(max: 0)
@@ -235,13 +254,13 @@ public struct GraphRepair: Sendable {
         let feed = feedOf[Int(found.header.symbol)]
         let source = walk.source ?? feed
         guard source == feed else { return }
-        let change = found.header.action == 0 ? changes.change(of: found) : nil
+        let change = found.header.action == 0 ? changes.change(of: found, source: walk.source) : nil
         var trade = found
         if case .corrected(let values) = change { trade.take(values) }
         let way = way(
             of: TradeInStages(trade: trade, source: source, ordinal: ordinal), walk.trades,
             root: walk.tradeRoot)
-        for leaf in walk.trades.leaves where extents[leaf.leaf].hold(trade.header) {
+        for leaf in walk.trades.leaves where holds(leaf.leaf, trade.header) {
             if way.passed & leaf.input != 0, change != .cancelled {
                 leaves.trade(leaf, trade, source: source, ordinal: ordinal)
                 taken &+= 1
@@ -259,7 +278,7 @@ public struct GraphRepair: Sendable {
         let way = way(
             of: QuoteInStages(quote: quote, source: source, ordinal: ordinal), walk.quotes,
             root: walk.quoteRoot)
-        for leaf in walk.quotes.leaves where extents[leaf.leaf].hold(quote.header) {
+        for leaf in walk.quotes.leaves where holds(leaf.leaf, quote.header) {
             if way.passed & leaf.input != 0 {
                 leaves.quote(leaf, quote, source: source, ordinal: ordinal)
                 taken &+= 1
@@ -267,6 +286,10 @@ public struct GraphRepair: Sendable {
                 leaves.exclude(leaf.leaf, quote.header, source: source)
             }
         }
+    }
+
+    private func holds(_ leaf: Int, _ header: TickHeader) -> Bool {
+        extents[leaf].holds(header.symbol, header.eventTime.nanoseconds)
     }
 
     private mutating func way(
@@ -297,13 +320,14 @@ extension GraphMachine {
         let made = leaves.resampled(repair.leaves, repair.plan.needs)
         for leaf in leaves.plans.indices {
             leaves.absorb(
-                made, leaf, repair.plan.ranges, standing: self.standing(standing, of: leaf),
+                made, leaf, repair.plan.needs.dirty[leaf],
+                standing: self.standing(standing, of: leaf),
                 into: &closed)
             publish(leaf, into: &output)
         }
         for slot in leaves.resamples.indices {
             leaves.resamples[slot].absorb(
-                made.resamples[slot], repair.plan.ranges, into: &closed)
+                made.resamples[slot], repair.plan.needs.dirtyResamples[slot], into: &closed)
             publishResampled(slot, into: &output)
         }
     }

@@ -9,7 +9,7 @@ public struct RepairPlan: Sendable {
     public let from: Timestamp
     public let windowsFrom: Timestamp
     public let to: Timestamp
-    /// What is computed again: at most `rangesMax` ranges, or one for each symbol.
+    /// What is computed again: at most `rangesMax` ranges, or one for each symbol, kind and reason.
     public let ranges: [DirtyRange]
     /// In ascending order.
     public let symbols: [UInt32]
@@ -19,7 +19,7 @@ public struct RepairPlan: Sendable {
     public let standingSeries: [UInt16]
     let needs: RepairNeeds
 
-    /// More are put together into one for each symbol, from its first moment to its last.
+    /// More are joined, those that are near each other first.
     public static let rangesMax = 1_024
 
     /// Nil without a range.
@@ -38,62 +38,52 @@ public struct RepairPlan: Sendable {
                 to = max(to, extent.to)
             }
         }
+        if from > to {
+            // No machine has windows of that kind of ticks.
+            from = ranges.map(\.from).min() ?? 0
+            to = from
+        }
         windowsFrom = Timestamp(nanoseconds: from)
         self.from = windowsFrom.advanced(byNanoseconds: -warmUp)
         self.to = Timestamp(nanoseconds: to)
     }
 
-    /// One range for each symbol; of two reasons the greater one, as where ranges overlap.
+    /// Of one symbol, kind and reason, ranges are joined that are near each other: as near as is
+    /// needed, and at last all of them. Every range keeps its reason; windows between two that were
+    /// joined are computed again without need.
     static func merged(_ dirty: [DirtyRange]) -> [DirtyRange] {
-        var merged: [DirtyRange] = []
-        for range in dirty.sorted(by: { ($0.symbol, $0.from) < ($1.symbol, $1.from) }) {
-            guard var last = merged.last, last.symbol == range.symbol else {
-                merged.append(range)
-                continue
-            }
-            last.to = max(last.to, range.to)
-            last.reason = max(last.reason, range.reason)
-            merged[merged.count - 1] = last
+        let sorted = dirty.sorted {
+            ($0.symbol, $0.kind.rawValue, $0.reason, $0.from, $0.to)
+                < ($1.symbol, $1.kind.rawValue, $1.reason, $1.from, $1.to)
+        }
+        var merged = sorted
+        for distance in distances where merged.count > rangesMax {
+            merged = joined(merged, within: distance)
         }
         return merged
     }
-}
 
-/// Which ticks a machine is given in a repair: by symbol, stretches of time in order that do not
-/// touch.
-struct RepairExtents: Sendable {
-    private struct Stretch: Sendable {
-        var from: Int64
-        var to: Int64
-    }
+    /// No distance, a second, a minute, an hour, any.
+    private static let distances: [Int64] = [
+        0, 1_000_000_000, 60_000_000_000, 3_600_000_000_000, Int64.max,
+    ]
 
-    private var bySymbol: [[Stretch]]
-
-    init(_ ranges: [DirtyRange], symbols: Int, extent: (DirtyRange) -> (from: Int64, to: Int64)) {
-        var all = [[Stretch]](repeating: [], count: symbols)
-        for range in ranges where range.symbol < symbols {
-            let (from, to) = extent(range)
-            all[Int(range.symbol)].append(Stretch(from: from, to: to))
-        }
-        bySymbol = all.map { Self.joined($0) }
-    }
-
-    private static func joined(_ stretches: [Stretch]) -> [Stretch] {
-        guard stretches.count > 1 else { return stretches }
-        var joined: [Stretch] = []
-        for stretch in stretches.sorted(by: { $0.from < $1.from }) {
-            guard let last = joined.last, stretch.from <= last.to else {
-                joined.append(stretch)
+    private static func joined(_ sorted: [DirtyRange], within distance: Int64) -> [DirtyRange] {
+        var joined: [DirtyRange] = []
+        for range in sorted {
+            guard let last = joined.last, last.symbol == range.symbol, last.kind == range.kind,
+                last.reason == range.reason, isNear(range.from, last.to, distance)
+            else {
+                joined.append(range)
                 continue
             }
-            joined[joined.count - 1].to = max(last.to, stretch.to)
+            joined[joined.count - 1].to = max(last.to, range.to)
         }
         return joined
     }
 
-    func hold(_ header: TickHeader) -> Bool {
-        guard header.symbol < bySymbol.count else { return false }
-        let time = header.eventTime.nanoseconds
-        return bySymbol[Int(header.symbol)].contains { $0.from <= time && time < $0.to }
+    private static func isNear(_ from: Int64, _ to: Int64, _ distance: Int64) -> Bool {
+        let (between, overflow) = from.subtractingReportingOverflow(to)
+        return overflow ? distance == Int64.max : between <= distance
     }
 }

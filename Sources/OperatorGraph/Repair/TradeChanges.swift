@@ -1,6 +1,7 @@
 internal import MarketModel
 
-/// Trades that were taken back or corrected later, by the provider's id.
+/// Trades that were taken back or corrected later, by the provider's id: those of the same source,
+/// whose ids they are. What people take back may be a trade of any source.
 struct TradeChanges: Sendable {
     enum Change: Hashable, Sendable {
         case cancelled
@@ -16,36 +17,55 @@ struct TradeChanges: Sendable {
 
     private struct Key: Hashable, Sendable {
         var symbol: UInt32
+        /// Nil: of people.
+        var source: Int?
         var id: UInt64
+    }
+
+    private struct Noted: Sendable {
+        var change: Change
+        /// Counts up.
+        var number: Int
     }
 
     /// Beyond it a change is not noted, and counted.
     static let changesMax = 1_048_576
 
     /// Looked up and never walked over.
-    private var byTrade: [Key: Change] = [:]
+    private var byTrade: [Key: Noted] = [:]
+    private var noted = 0
 
     /// A later change of one trade replaces the one before. False: there is no room, or no id.
-    mutating func note(_ trade: Trade) -> Bool {
-        let key = Key(symbol: trade.header.symbol, id: trade.header.providerID)
+    mutating func note(_ trade: Trade, source: Int?) -> Bool {
+        let key = Key(symbol: trade.header.symbol, source: source, id: trade.header.providerID)
         guard key.id != 0, trade.header.symbol != TickHeader.noSymbol,
             byTrade.count < Self.changesMax || byTrade[key] != nil
         else { return false }
+        let change: Change
         switch TradeAction(rawValue: trade.header.action) {
-        case .cancel: byTrade[key] = .cancelled
+        case .cancel: change = .cancelled
         case .correction:
-            byTrade[key] = .corrected(
+            change = .corrected(
                 Values(
                     price: trade.price, size: trade.size, exchange: trade.exchange,
                     conditions: trade.conditions))
         case .new, nil: return false
         }
+        noted += 1
+        byTrade[key] = Noted(change: change, number: noted)
         return true
     }
 
-    func change(of trade: Trade) -> Change? {
+    /// The last one, of the trade's own source or of people.
+    func change(of trade: Trade, source: Int?) -> Change? {
         guard trade.header.providerID != 0, !byTrade.isEmpty else { return nil }
-        return byTrade[Key(symbol: trade.header.symbol, id: trade.header.providerID)]
+        var key = Key(symbol: trade.header.symbol, source: nil, id: trade.header.providerID)
+        let ofPeople = byTrade[key]
+        guard let source else { return ofPeople?.change }
+        key.source = source
+        guard let own = byTrade[key] else { return ofPeople?.change }
+        guard let ofPeople, ofPeople.number > own.number else { return own.change }
+        return ofPeople.change
     }
 }
 

@@ -245,18 +245,26 @@ struct MarketMaking {
         guard let symbol = sources[index].randomSymbol(using: &random),
             !missing.contains(where: { $0.symbol == symbol })
         else { return }
-        sources[index].append(
-            .gap(gap(from: now, to: nil, state: .open)), symbol)
-        missing.append(Missing(source: index, symbol: symbol, from: now, to: now + 1, trades: []))
+        // It is noticed later than it begins, and not all of it is filled in the end.
+        let early = now - Int64.random(in: 0...4_000_000_000, using: &random)
+        let kind = Self.gapKinds.randomElement(using: &random) ?? .trade
+        let state: GapState = happens(300, &random) ? .abandoned : .open
+        sources[index].append(.gap(gap(from: early, to: nil, state: state, kind: kind)), symbol)
+        let from = Bool.random(using: &random) ? early : now
+        missing.append(Missing(source: index, symbol: symbol, from: from, to: now + 1, trades: []))
     }
 
-    private func gap(from: Int64, to: Int64?, state: GapState) -> GapRecord {
+    private static let gapKinds: [DataKind] = [.trade, .trade, .any, .quote]
+
+    private func gap(
+        from: Int64, to: Int64?, state: GapState, kind: DataKind
+    ) -> GapRecord {
         GapRecord(
             header: TickHeader(
                 symbol: 0, providerTime: .undefined, receiveTime: Timestamp(nanoseconds: now)),
             from: Timestamp(nanoseconds: from),
             to: to.map { Timestamp(nanoseconds: $0) } ?? .undefined,
-            kind: .trade, reason: .disconnected, state: state)
+            kind: kind, reason: .disconnected, state: state)
     }
 
     /// The provider's history: what was left out, marked as backfilled, and the record that says
@@ -269,9 +277,11 @@ struct MarketMaking {
             trade.header.receiveTime = Timestamp(nanoseconds: now)
             sources[filled.source].append(.trade(trade), filled.symbol)
         }
-        let to = max(filled.to, now)
+        var to = max(filled.to, now)
+        if happens(300, &random) { to = filled.from + (to - filled.from) / 2 }
+        let kind = happens(200, &random) ? DataKind.any : .trade
         sources[filled.source].append(
-            .gap(gap(from: filled.from, to: to, state: .filled)), filled.symbol)
+            .gap(gap(from: filled.from, to: to, state: .filled, kind: kind)), filled.symbol)
     }
 
     private mutating func request(using random: inout SeededRandom) {

@@ -16,6 +16,7 @@ public struct Oracle {
     /// All that stands on the tape so far, for repairs.
     private var standing: [LoggedTick] = []
     private var dirty: [OracleRepair] = []
+    private var missing = OracleMissing()
 
     public static func result(
         of definition: GraphDefinition, over packets: [StoredPacket]
@@ -52,7 +53,7 @@ public struct Oracle {
         case .tick(let tick): take(tick)
         case .gap(let gap, let symbol): mark(gap, symbol)
         case .repair(let request, let symbol):
-            mark(symbol, from: request.from, to: request.to)
+            mark(symbol, .any, from: request.from, to: request.to)
         case .watermark(let watermark, let source):
             if source != .manual { clock.advance(source, to: watermark) }
             repair()
@@ -60,6 +61,7 @@ public struct Oracle {
     }
 
     private mutating func define(_ definition: SymbolDefinition, _ source: SourceName) {
+        missing.define(definition)
         guard clock.define(definition, source) else { return }
         for index in leaves.indices {
             leaves[index].restart(
@@ -71,7 +73,7 @@ public struct Oracle {
         standing.append(tick)
         if tick.header.action != TradeAction.new.rawValue {
             mark(
-                tick.symbol, from: tick.header.eventTime,
+                tick.symbol, .trade, from: tick.header.eventTime,
                 to: tick.header.eventTime.advanced(byNanoseconds: 1))
         }
         guard tick.id.source != .manual, !tick.header.flags.contains(.backfilled) else { return }
@@ -93,16 +95,26 @@ public struct Oracle {
     // MARK: repair
 
     private mutating func mark(_ gap: GapRecord, _ symbol: Symbol?) {
-        guard gap.state == GapState.filled.rawValue else { return }
-        mark(symbol, from: gap.from, to: gap.to)
+        guard gap.state != GapState.filling.rawValue, let kind = DataKind(rawValue: gap.kind)
+        else { return }
+        // One that lasts is known up to its record.
+        let to = gap.to.isDefined ? gap.to : gap.header.eventTime
+        mark(symbol, kind, from: gap.from, to: to)
+        missing.note(
+            OracleMissing.Record(
+                symbol: symbol, kind: kind, from: gap.from.nanoseconds, to: to.nanoseconds,
+                isFilled: gap.state == GapState.filled.rawValue))
     }
 
-    private mutating func mark(_ symbol: Symbol?, from: Timestamp, to: Timestamp) {
+    private mutating func mark(
+        _ symbol: Symbol?, _ kind: DataKind, from: Timestamp, to: Timestamp
+    ) {
         guard from.isDefined, to.isDefined, from < to, symbol.map(clock.knows) ?? true else {
             return
         }
         dirty.append(
-            OracleRepair(symbol: symbol, from: from.nanoseconds, to: to.nanoseconds))
+            OracleRepair(
+                symbol: symbol, kind: kind, from: from.nanoseconds, to: to.nanoseconds))
     }
 
     /// Behind the packet that marked it: all that stands is counted in the windows that overlap,
@@ -113,7 +125,7 @@ public struct Oracle {
         for index in leaves.indices {
             let input = definition.nodes[leaves[index].node].input
             let own = mended.filter { stages.isOf(input, $0.tick) }
-            leaves[index].repair(dirty, own, clock)
+            leaves[index].repair(dirty, own, missing)
         }
         dirty = []
     }
@@ -124,9 +136,10 @@ public struct Oracle {
         var result = OracleResult()
         for leaf in leaves {
             if leaf.functions.isEmpty {
-                leaf.fold(clock, into: &result)
+                leaf.fold(clock, missing, into: &result)
             } else {
-                leaf.numbers(definition.nodes[leaf.node].name, clock, into: &result)
+                leaf.numbers(
+                    definition.nodes[leaf.node].name, clock, missing, into: &result)
             }
         }
         resample(into: &result)
@@ -140,7 +153,7 @@ public struct Oracle {
             guard case .resample(let rule) = node.operation,
                 let leaf = leaves.first(where: { $0.series.name == rule.from })
             else { continue }
-            for (symbol, fine) in leaf.fine(clock) {
+            for (symbol, fine) in leaf.fine(clock, missing) {
                 for series in rule.series.all {
                     let bars = OracleResample.bars(of: fine, series) { clock.isCut($0, symbol) }
                     for bar in bars {
@@ -157,6 +170,7 @@ public struct Oracle {
 /// A stretch of a symbol's time, or of all symbols', that has to be computed again.
 struct OracleRepair {
     let symbol: Symbol?
+    let kind: DataKind
     let from: Int64
     let to: Int64
 

@@ -99,9 +99,12 @@ struct OracleLeaf {
 
     // MARK: repair
 
+    private var kind: DataKind { rule.field == .trade ? .trade : .quote }
+
     mutating func repair(
-        _ ranges: [OracleRepair], _ mended: [OracleRepair.Mended], _ clock: OracleClock
+        _ all: [OracleRepair], _ mended: [OracleRepair.Mended], _ missing: OracleMissing
     ) {
+        let ranges = all.filter { $0.kind == .any || $0.kind == kind }
         var fresh: [Symbol: [OracleWindow: [OracleEntry]]] = [:]
         for one in mended {
             guard let part = OracleShare.part(of: one.tick, rule, isRepair: true) else { continue }
@@ -120,6 +123,19 @@ struct OracleLeaf {
                 self.windows[symbol, default: [:]][window] = content
             }
         }
+        lookForStarts(ranges, missing)
+    }
+
+    /// In all windows that are computed again, those without a tick, too.
+    private mutating func lookForStarts(_ ranges: [OracleRepair], _ missing: OracleMissing) {
+        let kind = kind
+        for (symbol, contents) in windows {
+            for window in contents.keys
+            where ranges.contains(where: { $0.touches(window, of: symbol) }) {
+                let isRestarted = missing.hasStart(symbol, kind, in: window)
+                windows[symbol]?[window]?.isRestarted = isRestarted
+            }
+        }
     }
 
     private static func hasPrice(_ entries: [OracleEntry]) -> Bool {
@@ -128,7 +144,9 @@ struct OracleLeaf {
 
     // MARK: the end
 
-    func fold(_ clock: OracleClock, into result: inout OracleResult) {
+    func fold(
+        _ clock: OracleClock, _ missing: OracleMissing, into result: inout OracleResult
+    ) {
         if functions.isEmpty { result.late[series.name] = late }
         result.excluded[series.name] = excluded
         result.received[series.name] = received
@@ -149,7 +167,7 @@ struct OracleLeaf {
         for (symbol, windows) in windows {
             var excluded: [Int64: Bar.Excluded] = [:]
             for (window, content) in windows {
-                guard var bar = bar(of: content, window, symbol, clock) else { continue }
+                guard var bar = bar(of: content, window, symbol, clock, missing) else { continue }
                 excluded[window.start] = bar.excluded
                 guard bar.trades > 0 || content.hadPrice else { continue }
                 if bar.trades == 0 { bar.flags.insert(.withdrawn) }
@@ -164,27 +182,35 @@ struct OracleLeaf {
     }
 
     private func bar(
-        of content: Content, _ window: OracleWindow, _ symbol: Symbol, _ clock: OracleClock
+        of content: Content, _ window: OracleWindow, _ symbol: Symbol, _ clock: OracleClock,
+        _ missing: OracleMissing
     ) -> Bar? {
         var bar = OracleFold.bar(of: content.entries, from: window.start, to: window.end)
-        if content.isRestarted || clock.isCut(window.start, symbol) { bar?.flags.insert(.partial) }
+        if content.isRestarted || clock.isCut(window.start, symbol)
+            || missing.hasGap(symbol, kind, in: window)
+        {
+            bar?.flags.insert(.partial)
+        }
         return bar
     }
 
     /// By symbol, in no order: what coarser bars are made of.
-    func fine(_ clock: OracleClock) -> [Symbol: [Bar]] {
+    func fine(_ clock: OracleClock, _ missing: OracleMissing) -> [Symbol: [Bar]] {
         var fine: [Symbol: [Bar]] = [:]
         for (symbol, windows) in windows {
-            fine[symbol] = windows.compactMap { bar(of: $1, $0, symbol, clock) }
+            fine[symbol] = windows.compactMap { bar(of: $1, $0, symbol, clock, missing) }
         }
         return fine
     }
 
     /// Under `<node>.<series>.<function>`.
-    func numbers(_ node: String, _ clock: OracleClock, into result: inout OracleResult) {
+    func numbers(
+        _ node: String, _ clock: OracleClock, _ missing: OracleMissing,
+        into result: inout OracleResult
+    ) {
         for (symbol, windows) in windows {
             for (window, content) in windows {
-                guard let bar = bar(of: content, window, symbol, clock) else { continue }
+                guard let bar = bar(of: content, window, symbol, clock, missing) else { continue }
                 for function in functions {
                     let value = OracleAggregates.value(function, of: content.entries, bar)
                     guard let value else { continue }

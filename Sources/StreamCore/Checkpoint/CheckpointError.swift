@@ -21,7 +21,8 @@ public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible 
     case partChecksum(index: Int, expected: UInt64, found: UInt64)
 
     public enum Field: String, Hashable, Sendable {
-        case header, series, counter, source, provider, symbol, window, fill, input, output, part
+        case header, series, counter, source, provider, symbol, window, fill, input, output, part,
+            gap
         case lateTick = "late tick"
         case waitingTick = "waiting tick"
         case tick

@@ -23,8 +23,8 @@ extension InactivityMachine {
     public func repairMachine(for ranges: [DirtyRange]) -> InactivityMachine {
         var machine = InactivityMachine(
             intake: intake.forRepair, heldPerKeyMax: StreamLimits.openWindowsMax)
-        machine.repairExtents = RepairExtents(
-            ranges.map { range in
+        machine.repairExtents = RepairRanges(
+            extents: ranges.map { range in
                 let (from, to) = extent(of: range)
                 return DirtyRange(symbol: range.symbol, from: from, to: to, reason: range.reason)
             })
@@ -45,23 +45,24 @@ extension InactivityMachine {
         into closed: inout [Bar]
     ) {
         let start = closed.count
-        for symbol in ranges.symbolsInOrder where Int(symbol) < symbols.count {
+        let ranges = RepairRanges(ranges)
+        let standing = standing.bySymbol
+        for symbol in ranges.symbols where Int(symbol) < symbols.count {
             for series in 0..<seriesCount {
                 guard !repaired.repairRefused.contains(symbol) else {
                     intake.account.series[series].repairsRefused += 1
                     continue
                 }
                 let key = Int(symbol) * seriesCount + series
-                var stood = standing.filter {
-                    $0.symbol == symbol && Int($0.series) == series
-                }
+                var stood = (standing[symbol] ?? []).filter { Int($0.series) == series }
                 stood += takeStanding(key)
                 let found = repaired.keys[key]
                 for stretch in stretches(key, found, stood, ranges) {
                     replace(
                         KeyRepair(
-                            key: key, stretch: stretch, extents: repaired.repairExtents.of(symbol)),
-                        found, stood, ranges, into: &closed)
+                            key: key, stretch: stretch,
+                            extents: Array(repaired.repairExtents.of(symbol))),
+                        repaired, stood, into: &closed)
                 }
                 restoreWithdrawals(key, stood, closed[start...])
             }
@@ -74,7 +75,7 @@ extension InactivityMachine {
         let key: Int
         /// Its reason is that of the new versions.
         let stretch: DirtyRange
-        let extents: [DirtyRange]
+        let extents: [RepairRanges.Stretch]
     }
 
     /// What stands of the windows that are kept, and what was about to be withdrawn.
@@ -103,7 +104,7 @@ extension InactivityMachine {
     /// The dirty ranges, made so wide that no window, old or new, begins or ends inside of one of
     /// another kind: what is replaced and what replaces it are the same time.
     private func stretches(
-        _ key: Int, _ found: InactivityKey, _ stood: [StandingBar], _ ranges: [DirtyRange]
+        _ key: Int, _ found: InactivityKey, _ stood: [StandingBar], _ ranges: RepairRanges
     ) -> [DirtyRange] {
         let gap = gaps[key % seriesCount]
         let symbol = UInt32(key / seriesCount)
@@ -112,7 +113,7 @@ extension InactivityMachine {
             spans.append((window.first, window.end(gap: gap)))
         }
         // Overlapping spans made one, with the dirty ranges among them.
-        spans += ranges.filter { $0.symbol == symbol && $0.from < $0.to }.map { ($0.from, $0.to) }
+        spans += ranges.of(symbol).map { ($0.from, $0.to) }
         spans.sort { ($0.from, $0.to) < ($1.from, $1.to) }
         var joined: [DirtyRange] = []
         for span in spans {
@@ -124,7 +125,7 @@ extension InactivityMachine {
             }
         }
         return joined.compactMap { one in
-            guard let reason = ranges.reason(symbol: symbol, from: one.from, to: one.to) else {
+            guard let reason = ranges.reason(symbol, from: one.from, to: one.to) else {
                 return nil
             }
             return DirtyRange(symbol: symbol, from: one.from, to: one.to, reason: reason)
@@ -132,10 +133,11 @@ extension InactivityMachine {
     }
 
     private mutating func replace(
-        _ repair: KeyRepair, _ found: InactivityKey, _ stood: [StandingBar],
-        _ ranges: [DirtyRange], into closed: inout [Bar]
+        _ repair: KeyRepair, _ repaired: InactivityMachine, _ stood: [StandingBar],
+        into closed: inout [Bar]
     ) {
         let key = repair.key
+        let found = repaired.keys[key]
         let stretch = repair.stretch
         let before = keys[key].windows.count + keys[key].loose.count
         keys[key].windows.removeAll { $0.first >= stretch.from && $0.first < stretch.to }
@@ -143,7 +145,7 @@ extension InactivityMachine {
         var opens: Set<Int64> = []
         for var window in found.windows
         where window.first >= stretch.from && window.first < stretch.to {
-            mark(&window, repair, ranges)
+            repaired.mark(&window, repair)
             if let open = place(window, repair, into: &closed) { opens.insert(open) }
         }
         var known: Set<Int64> = []
@@ -160,9 +162,8 @@ extension InactivityMachine {
         note(key)
     }
 
-    private func mark(
-        _ window: inout InactivityWindow, _ repair: KeyRepair, _ ranges: [DirtyRange]
-    ) {
+    /// What a repair machine says that is missing.
+    private func mark(_ window: inout InactivityWindow, _ repair: KeyRepair) {
         let series = repair.key % seriesCount
         let symbol = UInt32(repair.key / seriesCount)
         let gap = gaps[series]
@@ -171,7 +172,8 @@ extension InactivityMachine {
             window.first < $0.to && end > $0.from
                 && (window.first - gap < $0.from || end > $0.to)
         }
-        let hasGap = ranges.hasGap(symbol: symbol, from: window.first - gap, to: end)
+        let hasGap = missing.touches(
+            symbol, rule.field.kind, from: window.first - gap, to: end)
         if isCut || hasGap { window.sums.flags.insert(.partial) }
     }
 

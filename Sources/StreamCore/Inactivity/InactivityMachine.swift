@@ -11,6 +11,7 @@ public import Primitives
 /// A value that one thread owns. Pure: what it answers follows from the calls alone.
 public struct InactivityMachine: BarMaker {
     public let rule: BarRule
+    public var missing = MissingStretches()
     var intake: TickIntake
     /// By symbol × series count + series.
     var keys: [InactivityKey] = []
@@ -24,7 +25,7 @@ public struct InactivityMachine: BarMaker {
     let heldMax: Int
     let heldPerKeyMax: Int
     /// Of a repair machine: what it keeps ticks of, and the symbols of which it has too few.
-    var repairExtents = RepairExtents()
+    var repairExtents = RepairRanges()
     var repairRefused: Set<UInt32> = []
 
     /// Sessions do not cut these windows.
@@ -98,6 +99,9 @@ public struct InactivityMachine: BarMaker {
         let since = symbols.records[symbol].since.nanoseconds
         return window.first - gap < intake.tables.seenFrom(symbol)
             || isMissing(window, since, gap: gap)
+            || missing.touches(
+                UInt32(symbol), rule.field.kind, from: window.first - gap,
+                to: window.end(gap: gap))
     }
 
     // MARK: ticks
@@ -210,7 +214,7 @@ public struct InactivityMachine: BarMaker {
     }
 
     private func isNeeded(_ tick: TickInput, symbol: Int) -> Bool {
-        !intake.tables.isRepair || repairExtents.holds(symbol, tick.time)
+        !intake.tables.isRepair || repairExtents.holds(UInt32(symbol), tick.time)
     }
 
     mutating func expect(_ time: Int64, symbol: Int) {

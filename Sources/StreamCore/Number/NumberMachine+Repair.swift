@@ -23,8 +23,8 @@ extension NumberMachine {
     public func repairMachine(for ranges: [DirtyRange]) -> NumberMachine {
         var machine = NumberMachine(
             intake: intake.forRepair, calendar: calendar, waitingMax: StreamLimits.repairTicksMax)
-        machine.repairExtents = RepairExtents(
-            ranges.map { range in
+        machine.repairExtents = RepairRanges(
+            extents: ranges.map { range in
                 let (from, to) = extent(of: range)
                 return DirtyRange(symbol: range.symbol, from: from, to: to, reason: range.reason)
             })
@@ -32,7 +32,7 @@ extension NumberMachine {
     }
 
     mutating func keepForRepair(_ tick: TickInput, symbol: Int) {
-        guard repairExtents.holds(symbol, tick.time) else { return }
+        guard repairExtents.holds(UInt32(symbol), tick.time) else { return }
         guard waiting < waitingMax else {
             repairRefused.insert(UInt32(symbol))
             return
@@ -56,7 +56,9 @@ extension NumberMachine {
     ) {
         let start = closed.count
         var repaired = repaired
-        for symbol in ranges.symbolsInOrder where Int(symbol) < sessions.count {
+        let ranges = RepairRanges(ranges)
+        let standing = standing.bySymbol
+        for symbol in ranges.symbols where Int(symbol) < sessions.count {
             guard !repaired.repairRefused.contains(symbol) else {
                 for series in 0..<seriesCount {
                     intake.account.series[series].repairsRefused += 1
@@ -65,14 +67,14 @@ extension NumberMachine {
             }
             repaired.queues[Int(symbol)].sort(repaired.sources)
             let ticks = repaired.queues[Int(symbol)].ticks
-            let stood = standing.filter { $0.symbol == symbol }
+            let stood = standing[symbol] ?? []
             for session in dirtySessions(symbol, ticks, stood, ranges) {
                 let inside = ticks.lazy.filter {
                     $0.time >= session.open && $0.time < session.close
                 }
                 rebuild(
                     SessionRepair(symbol: Int(symbol), bounds: session, ranges: ranges),
-                    Array(inside), stood, repaired.sources, into: &closed)
+                    Array(inside), stood, repaired, into: &closed)
             }
         }
         closed.sortOutput(from: start)
@@ -80,7 +82,7 @@ extension NumberMachine {
 
     /// Those that overlap a dirty range and have, or had, anything in them.
     private func dirtySessions(
-        _ symbol: UInt32, _ ticks: [TickInput], _ standing: [StandingBar], _ ranges: [DirtyRange]
+        _ symbol: UInt32, _ ticks: [TickInput], _ standing: [StandingBar], _ ranges: RepairRanges
     ) -> [(open: Int64, close: Int64)] {
         let present = sessions[Int(symbol)]
         var times = standing.map(\.openTime) + [present.open]
@@ -93,7 +95,7 @@ extension NumberMachine {
         var found: [(open: Int64, close: Int64)] = []
         for time in times.sorted() where Timestamp(nanoseconds: time).isUsable {
             guard let bounds = bounds(at: time), bounds.open != found.last?.open,
-                ranges.reason(symbol: symbol, from: bounds.open, to: bounds.close) != nil
+                ranges.reason(symbol, from: bounds.open, to: bounds.close) != nil
             else { continue }
             found.append(bounds)
         }
@@ -103,17 +105,17 @@ extension NumberMachine {
     private struct SessionRepair {
         let symbol: Int
         let bounds: (open: Int64, close: Int64)
-        let ranges: [DirtyRange]
+        let ranges: RepairRanges
 
         var reason: UInt8 {
-            ranges.reason(symbol: UInt32(symbol), from: bounds.open, to: bounds.close) ?? 0
+            ranges.reason(UInt32(symbol), from: bounds.open, to: bounds.close) ?? 0
         }
     }
 
     /// Makes the bars of one session again, and takes the new state over if it is the present one.
     private mutating func rebuild(
         _ repair: SessionRepair, _ ticks: [TickInput], _ standing: [StandingBar],
-        _ sources: SourceTable, into closed: inout [Bar]
+        _ repaired: NumberMachine, into closed: inout [Bar]
     ) {
         let symbol = repair.symbol
         let bounds = repair.bounds
@@ -123,10 +125,10 @@ extension NumberMachine {
         var bars: [Bar] = []
         let done = ticks.prefix { $0.time < through }
         for tick in done {
-            session.take(tick, symbol: symbol, rule.series.all, sources, into: &bars)
+            session.take(tick, symbol: symbol, rule.series.all, repaired.sources, into: &bars)
         }
         if bounds.close <= through { session.finish(symbol: symbol, into: &bars) }
-        markGaps(&bars, &session, repair)
+        repaired.markMissing(&bars, &session, of: symbol, through: through)
         let isPresent = sessions[symbol].open == bounds.open
         publish(bars, repair, standing: standing, isPresent: isPresent, into: &closed)
         if isPresent || bounds.close > through && !done.isEmpty {
@@ -141,22 +143,19 @@ extension NumberMachine {
     }
 
     /// Bars during which data are missing are partial, the one in progress too.
-    private func markGaps(
-        _ bars: inout [Bar], _ session: inout NumberSession, _ repair: SessionRepair
+    private func markMissing(
+        _ bars: inout [Bar], _ session: inout NumberSession, of symbol: Int, through: Int64
     ) {
-        let symbol = UInt32(repair.symbol)
-        var ends = Array(repeating: repair.bounds.open, count: seriesCount)
+        var ends = Array(repeating: session.open, count: seriesCount)
         for index in bars.indices {
-            // Ticks that are missing between two bars would have been in one of them.
             let series = Int(bars[index].series)
-            let end = bars[index].closeTime.nanoseconds
-            if repair.ranges.hasGap(symbol: symbol, from: ends[series], to: end) {
-                bars[index].flags.insert(.partial)
-            }
-            ends[series] = end
+            if isMissing(bars[index], since: ends[series]) { bars[index].flags.insert(.partial) }
+            ends[series] = bars[index].closeTime.nanoseconds
         }
+        // What is behind is found when its bar ends.
+        let end = min(through, session.close)
         for series in 0..<seriesCount
-        where repair.ranges.hasGap(symbol: symbol, from: ends[series], to: repair.bounds.close) {
+        where missing.touches(UInt32(symbol), rule.field.kind, from: ends[series], to: end) {
             session.windows[series].sums.flags.insert(.partial)
         }
     }
@@ -186,7 +185,7 @@ extension NumberMachine {
                     forKey: Key(openTime: bar.openTime.nanoseconds, number: bar.number))
                 let isDirty =
                     repair.ranges.reason(
-                        symbol: UInt32(symbol), from: bar.openTime.nanoseconds,
+                        UInt32(symbol), from: bar.openTime.nanoseconds,
                         to: bar.closeTime.nanoseconds) != nil
                 guard isDirty || content != bar.contentHash else { continue }
                 bar.reason = repair.reason

@@ -14,6 +14,7 @@ public import Primitives
 public struct NumberMachine: BarMaker {
     public let rule: BarRule
     let calendar: SessionCalendar?
+    public var missing = MissingStretches()
     var intake: TickIntake
     /// By symbol.
     var queues: [TickQueue] = []
@@ -31,7 +32,7 @@ public struct NumberMachine: BarMaker {
     let rememberedMax: Int
     let rememberedPerKeyMax: Int
     /// Of a repair machine: what it keeps ticks of, and the symbols of which it has too few.
-    var repairExtents = RepairExtents()
+    var repairExtents = RepairRanges()
     var repairRefused: Set<UInt32> = []
 
     public init(rule: BarRule, calendar: SessionCalendar?) {
@@ -271,12 +272,28 @@ public struct NumberMachine: BarMaker {
         for index in start..<closed.count {
             closed[index].reason = BarReason.closed.rawValue
             let series = Int(closed[index].series)
+            if !missing.isEmpty { markMissing(&closed[index]) }
             intake.account.series[series].bars += 1
             if closed[index].notional == Int128.max || closed[index].notional == Int128.min {
                 intake.account.series[series].notionalSaturated += 1
             }
             remember(closed[index])
         }
+    }
+
+    /// Of bars that are not remembered any more, the last one that is stands for all behind it.
+    private func markMissing(_ bar: inout Bar) {
+        let symbol = Int(bar.symbol)
+        let last = sessions[symbol].windows[Int(bar.series)].standing.last
+        if isMissing(bar, since: last?.closeTime ?? sessions[symbol].open) {
+            bar.flags.insert(.partial)
+        }
+    }
+
+    /// Ticks that are missing between two bars would have been in one of them.
+    func isMissing(_ bar: Bar, since before: Int64) -> Bool {
+        missing.touches(
+            bar.symbol, rule.field.kind, from: before, to: bar.closeTime.nanoseconds)
     }
 
     func standing(_ symbol: Int) -> Int {

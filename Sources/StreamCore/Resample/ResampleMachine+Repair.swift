@@ -25,6 +25,8 @@ extension ResampleMachine {
     public func repairMachine() -> ResampleMachine {
         var machine = ResampleMachine(
             rule: rule, from: from, unsettledMax: StreamLimits.repairTicksMax / 4)
+        machine.kind = kind
+        machine.missing = missing
         machine.tables = tables
         machine.tables.isRepair = true
         machine.due = Array(repeating: Int64.max, count: sources.entries.count)
@@ -40,11 +42,13 @@ extension ResampleMachine {
         _ repaired: ResampleMachine, _ ranges: [DirtyRange], into closed: inout [Bar]
     ) {
         let start = closed.count
-        let extents = ranges.map { range in
+        let wide = ranges.map { range in
             let (from, to) = extent(of: range)
             return DirtyRange(symbol: range.symbol, from: from, to: to, reason: range.reason)
         }
-        for symbol in ranges.symbolsInOrder where Int(symbol) < held.count {
+        let (extents, reasons) = (RepairRanges(extents: wide), RepairRanges(wide))
+        let ranges = RepairRanges(ranges)
+        for symbol in ranges.symbols where Int(symbol) < held.count {
             guard !repaired.repairRefused.contains(symbol) else {
                 counters.repairsRefused += 1
                 continue
@@ -52,9 +56,17 @@ extension ResampleMachine {
             let found = repaired.held[Int(symbol)]
             var replaced: [DirtyRange] = []
             for index in series.indices {
-                for window in dirtyWindows(Int(symbol), index, found, ranges, extents) {
+                for var window in windows(Int(symbol), index, found) {
+                    // Within the extents all finer bars are new.
+                    let isNew = extents.covers(symbol, from: window.from, to: window.to)
+                    guard
+                        let reason = ranges.reason(symbol, from: window.from, to: window.to)
+                            ?? (isNew
+                                ? reasons.reason(symbol, from: window.from, to: window.to) : nil)
+                    else { continue }
+                    window.reason = reason
                     replaced.append(window)
-                    replace(window, index, found, into: &closed)
+                    replace(window, index, repaired, into: &closed)
                 }
             }
             exchange(Int(symbol), found, replaced)
@@ -62,36 +74,29 @@ extension ResampleMachine {
         closed.sortOutput(from: start)
     }
 
-    /// With the reason of each, those that are, or were, there.
-    private func dirtyWindows(
-        _ symbol: Int, _ index: Int, _ found: ResampleSymbol, _ ranges: [DirtyRange],
-        _ extents: [DirtyRange]
+    /// Those that are, or were, there.
+    private func windows(
+        _ symbol: Int, _ index: Int, _ found: ResampleSymbol
     ) -> [DirtyRange] {
         let width = series[index].widthNanoseconds
-        let name = UInt32(symbol)
         let starts = (found.windows[index] + held[symbol].windows[index]).map(\.start).sorted()
-        var dirty: [DirtyRange] = []
-        for start in starts where dirty.last?.from != start {
-            let end = start + width
-            let within = extents.filter { $0.from <= start && end <= $0.to }
-            let reason =
-                ranges.reason(symbol: name, from: start, to: end)
-                ?? within.reason(symbol: name, from: start, to: end)
-            if let reason {
-                dirty.append(DirtyRange(symbol: name, from: start, to: end, reason: reason))
-            }
+        var windows: [DirtyRange] = []
+        for start in starts where windows.last?.from != start {
+            windows.append(
+                DirtyRange(symbol: UInt32(symbol), from: start, to: start + width, reason: 0))
         }
-        return dirty
+        return windows
     }
 
     private mutating func replace(
-        _ stretch: DirtyRange, _ index: Int, _ found: ResampleSymbol, into closed: inout [Bar]
+        _ stretch: DirtyRange, _ index: Int, _ repaired: ResampleMachine, into closed: inout [Bar]
     ) {
         let symbol = Int(stretch.symbol)
+        let found = repaired.held[symbol]
         let through = tables.closedThrough(symbol)
         let (place, isThere) = held[symbol].place(of: stretch.from, series: index)
         var window = ResampleWindow(start: stretch.from, end: stretch.to)
-        window.isPartial = stretch.from < tables.seenFrom(symbol)
+        window.isPartial = repaired.isPartial(window, symbol: symbol)
         var hadStanding = false
         if isThere {
             window.switchedAt = held[symbol].windows[index][place].switchedAt

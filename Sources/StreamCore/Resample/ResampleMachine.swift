@@ -33,6 +33,9 @@ public struct ResampleMachine: Sendable {
     public let rule: ResampleRule
     /// The series whose bars come in.
     public let from: BarSeries
+    /// Of what the finer bars are made.
+    public var kind = DataKind.trade
+    public var missing = MissingStretches()
     var tables = TickTables()
     public internal(set) var counters = ResampleCounters()
     /// By symbol.
@@ -171,10 +174,15 @@ public struct ResampleMachine: Sendable {
             return nil
         }
         var window = ResampleWindow(start: start, end: end)
-        window.isPartial = start < tables.seenFrom(symbol)
+        window.isPartial = isPartial(window, symbol: symbol)
         held[symbol].windows[index].insert(window, at: place)
         expect(end, symbol: symbol)
         return place
+    }
+
+    func isPartial(_ window: ResampleWindow, symbol: Int) -> Bool {
+        window.start < tables.seenFrom(symbol)
+            || missing.touches(UInt32(symbol), kind, from: window.start, to: window.end)
     }
 
     private mutating func expect(_ time: Int64, symbol: Int) {

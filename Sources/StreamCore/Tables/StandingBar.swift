@@ -36,10 +36,6 @@ public struct StandingBar: Hashable, Sendable {
         openTime == bar.openTime.nanoseconds && number == bar.number
     }
 
-    func overlaps(_ range: DirtyRange) -> Bool {
-        symbol == range.symbol && openTime < range.to && closeTime > range.from
-    }
-
     /// The version that takes the bar back: its row stays, without prices.
     func withdrawal(reason: UInt8, excluded: Bar.Excluded = Bar.Excluded()) -> Bar {
         var bar = Bar(
@@ -90,44 +86,7 @@ extension [Bar] {
     }
 }
 
-extension [DirtyRange] {
-    /// Each symbol once, in the order of their indexes.
-    var symbolsInOrder: [UInt32] {
-        var symbols: [UInt32] = []
-        for symbol in map(\.symbol).sorted() where symbols.last != symbol {
-            symbols.append(symbol)
-        }
-        return symbols
-    }
-
-    /// Why windows in [from, to) of a symbol are computed again: the highest reason wins. Nil: they
-    /// are not dirty.
-    func reason(symbol: UInt32, from: Int64, to: Int64) -> UInt8? {
-        lazy.filter { $0.symbol == symbol && $0.from < to && $0.to > from }.map(\.reason).max()
-    }
-
-    /// Data are missing there.
-    func hasGap(symbol: UInt32, from: Int64, to: Int64) -> Bool {
-        contains {
-            $0.symbol == symbol && $0.from < to && $0.to > from
-                && $0.reason == BarReason.gap.rawValue
-        }
-    }
-}
-
-/// The time of each symbol that a repair machine keeps ticks of.
-struct RepairExtents: Sendable {
-    /// Looked up for every tick, and never walked over.
-    private var bySymbol: [UInt32: [DirtyRange]] = [:]
-
-    init(_ extents: [DirtyRange] = []) {
-        for extent in extents { bySymbol[extent.symbol, default: []].append(extent) }
-    }
-
-    func of(_ symbol: UInt32) -> [DirtyRange] { bySymbol[symbol] ?? [] }
-
-    func holds(_ symbol: Int, _ time: Int64) -> Bool {
-        guard let extents = bySymbol[UInt32(symbol)] else { return false }
-        return extents.contains { $0.from <= time && time < $0.to }
-    }
+extension [StandingBar] {
+    /// Looked up and never walked over.
+    var bySymbol: [UInt32: [StandingBar]] { Dictionary(grouping: self, by: \.symbol) }
 }

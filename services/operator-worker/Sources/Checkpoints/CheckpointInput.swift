@@ -26,6 +26,7 @@ struct CheckpointInput: Hashable, Sendable {
     private static let headBytes = 12
     private static let positionBytes = 44
     private static let sourceBytesMin = 17
+    private static let kindsFlag: UInt16 = 16
     private static let rangeBytes = 21
 
     /// Little endian: version, flags, `publishFrom`; then the position; then its sources; then
@@ -36,7 +37,10 @@ struct CheckpointInput: Hashable, Sendable {
         if position != nil { flags |= Self.positionFlag }
         if publishFrom != nil { flags |= Self.publishFlag }
         if hasBegun { flags |= Self.begunFlag }
-        if position != nil, !pending.isEmpty { flags |= Self.pendingFlag }
+        if position != nil, !pending.isEmpty {
+            flags |= Self.pendingFlag
+            if hasKinds { flags |= Self.kindsFlag }
+        }
         bytes.put(Self.version)
         bytes.put(flags)
         bytes.put(publishFrom?.nanoseconds ?? 0)
@@ -58,6 +62,9 @@ struct CheckpointInput: Hashable, Sendable {
         return bytes
     }
 
+    /// Without, all pending ranges are about ticks of any kind.
+    private var hasKinds: Bool { pending.contains { $0.kind != .any } }
+
     private func putPending(into bytes: inout [UInt8]) {
         guard !pending.isEmpty else { return }
         bytes.put(UInt32(pending.count))
@@ -66,6 +73,7 @@ struct CheckpointInput: Hashable, Sendable {
             bytes.put(range.from)
             bytes.put(range.to)
             bytes.append(range.reason)
+            if hasKinds { bytes.append(range.kind.rawValue) }
         }
     }
 
@@ -87,8 +95,12 @@ struct CheckpointInput: Hashable, Sendable {
         let flags = bytes.uint16(at: 2)
         let from = bytes.int64(at: 4)
         let hasFrom = flags & Self.publishFlag != 0
-        let known = Self.positionFlag | Self.publishFlag | Self.begunFlag | Self.pendingFlag
-        guard flags <= known, hasFrom || from == 0 else { return nil }
+        let known =
+            Self.positionFlag | Self.publishFlag | Self.begunFlag | Self.pendingFlag
+            | Self.kindsFlag
+        let hasKinds = flags & Self.kindsFlag != 0
+        guard flags <= known, hasFrom || from == 0, !hasKinds || flags & Self.pendingFlag != 0
+        else { return nil }
         publishFrom = hasFrom ? Timestamp(nanoseconds: from) : nil
         hasBegun = flags & Self.begunFlag != 0
         guard flags & Self.positionFlag != 0 else {
@@ -103,22 +115,32 @@ struct CheckpointInput: Hashable, Sendable {
             if end != bytes.byteCount { return nil }
             return
         }
-        guard let pending = Self.pending(bytes, at: end) else { return nil }
+        guard let pending = Self.pending(bytes, at: end, hasKinds: hasKinds) else { return nil }
         self.pending = pending
     }
 
-    private static func pending(_ bytes: RawSpan, at start: Int) -> [DirtyRange]? {
+    private static func pending(
+        _ bytes: RawSpan, at start: Int, hasKinds: Bool
+    ) -> [DirtyRange]? {
         guard bytes.byteCount - start >= 4 else { return nil }
         let count = Int(bytes.uint32(at: start))
+        let each = hasKinds ? rangeBytes + 1 : rangeBytes
         guard (1...RepairAgenda.pendingMax).contains(count),
-            bytes.byteCount == start + 4 + count * rangeBytes
+            bytes.byteCount == start + 4 + count * each
         else { return nil }
-        let ranges = (0..<count).map { index in
-            let offset = start + 4 + index * rangeBytes
-            return DirtyRange(
-                symbol: bytes.uint32(at: offset), from: bytes.int64(at: offset + 4),
-                to: bytes.int64(at: offset + 12), reason: bytes.uint8(at: offset + 20))
+        var ranges: [DirtyRange] = []
+        for index in 0..<count {
+            let offset = start + 4 + index * each
+            let raw = hasKinds ? bytes.uint8(at: offset + rangeBytes) : DataKind.any.rawValue
+            guard let kind = DataKind(rawValue: raw) else { return nil }
+            ranges.append(
+                DirtyRange(
+                    symbol: bytes.uint32(at: offset), from: bytes.int64(at: offset + 4),
+                    to: bytes.int64(at: offset + 12), reason: bytes.uint8(at: offset + 20),
+                    kind: kind))
         }
+        // The flag stands where it is needed, and nowhere else.
+        guard !hasKinds || ranges.contains(where: { $0.kind != .any }) else { return nil }
         return ranges.allSatisfy { $0.from < $0.to } ? ranges : nil
     }
 

@@ -1,0 +1,35 @@
+internal import MarketModel
+internal import Primitives
+internal import StreamCore
+
+/// What a gap record says about windows. Nil: nothing.
+struct GapMeaning {
+    /// `.any`, `.trade` or `.quote`.
+    let kind: DataKind
+    let from: Int64
+    let to: Int64
+    let isFilled: Bool
+
+    init?(_ gap: GapRecord) {
+        guard let kind = DataKind(rawValue: gap.kind), [.any, .trade, .quote].contains(kind)
+        else { return nil }
+        self.kind = kind
+        switch GapState(rawValue: gap.state) {
+        case .open, .abandoned: isFilled = false
+        case .filled: isFilled = true
+        case .filling, nil: return nil
+        }
+        // A gap that lasts reaches up to now; another record will say where it ended.
+        let end = gap.to.isDefined ? gap.to : gap.header.eventTime
+        let limit = StreamLimits.eventTimeNanosecondsMax
+        from = max(gap.from.nanoseconds, -limit)
+        to = min(end.nanoseconds, limit)
+        guard from < to else { return nil }
+    }
+
+    var reason: BarReason { isFilled ? .backfill : .gap }
+
+    func change(of symbol: UInt32) -> MissingChange {
+        MissingChange(symbol: symbol, kind: kind, from: from, to: to, isFilled: isFilled)
+    }
+}

@@ -1,0 +1,63 @@
+internal import MarketModel
+internal import Primitives
+internal import TapeCodec
+
+/// What is missing, as a person would look it up: for a moment, the last record about it.
+struct OracleMissing {
+    struct Record {
+        let symbol: Symbol?
+        let kind: DataKind
+        let from: Int64
+        let to: Int64
+        let isFilled: Bool
+
+        func isAbout(_ symbol: Symbol, _ kind: DataKind) -> Bool {
+            (self.symbol == nil || self.symbol == symbol)
+                && (self.kind == .any || self.kind == kind)
+        }
+    }
+
+    /// A subscription began.
+    private struct Start {
+        let symbol: Symbol
+        let time: Int64
+        /// Records that stood on the tape by then.
+        let recordsBefore: Int
+    }
+
+    private var records: [Record] = []
+    private var starts: [Start] = []
+
+    mutating func note(_ record: Record) { records.append(record) }
+
+    mutating func define(_ definition: SymbolDefinition) {
+        let time = definition.since
+        let last = starts.last { $0.symbol == definition.symbol }?.time ?? Int64.min
+        guard time.isDefined, time.nanoseconds > last else { return }
+        starts.append(
+            Start(
+                symbol: definition.symbol, time: time.nanoseconds, recordsBefore: records.count))
+    }
+
+    func hasGap(_ symbol: Symbol, _ kind: DataKind, in window: OracleWindow) -> Bool {
+        let about = records.filter { $0.isAbout(symbol, kind) }
+        let edges = about.flatMap { [$0.from, $0.to] }
+        let moments =
+            [window.start] + edges.filter { window.start < $0 && $0 < window.end }
+        return moments.contains { moment in
+            let last = about.last { $0.from <= moment && moment < $0.to }
+            return last.map { !$0.isFilled } ?? false
+        }
+    }
+
+    /// One that was not filled from before it on.
+    func hasStart(_ symbol: Symbol, _ kind: DataKind, in window: OracleWindow) -> Bool {
+        starts.contains { start in
+            start.symbol == symbol && window.start < start.time && start.time < window.end
+                && !records[start.recordsBefore...].contains {
+                    $0.isAbout(symbol, kind) && $0.isFilled && $0.from < start.time
+                        && start.time <= $0.to
+                }
+        }
+    }
+}

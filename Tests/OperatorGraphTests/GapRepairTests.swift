@@ -1,0 +1,191 @@
+import MarketModel
+import Primitives
+import StreamCore
+import TapeCodec
+import Testing
+
+@testable import OperatorGraph
+
+/// Which bars are partial behind gaps, their filling, and repairs for other reasons.
+@Suite("gaps and repairs") struct GapRepairTests {
+    /// A graph with its tape, repaired as its owner does it, and restored behind every packet.
+    private struct Run {
+        var tape: GraphTape
+        var machine: GraphMachine
+        private var seen = 0
+        /// The last version of each bar that stands, by `<series> <seconds>`.
+        private(set) var bars: [String: Bar] = [:]
+
+        init(_ nodes: [GraphNode]) throws {
+            tape = try GraphTape()
+            machine = try OperatorGraphTests.machine(nodes)
+        }
+
+        /// Answers the keys of what was published.
+        @discardableResult
+        mutating func go(watermark: Double) throws -> [String] {
+            tape.seal(watermark: watermark)
+            var output = machine.run(Array(tape.packets[seen...]))
+            seen = tape.packets.count
+            if !output.dirty.isEmpty {
+                var repair = try #require(GraphRepair(machine, output.dirty))
+                for packet in tape.packets {
+                    packet.withBytes { repair.note(packet.header, $0) }
+                }
+                if repair.endFirstPass() { Issue.record("one pass is enough") }
+                machine.absorb(repair, into: &output)
+            }
+            machine = try machine.restored()
+            return output.bars.map { bar in
+                let since = bar.openTime.nanoseconds - GraphTape.time(0).nanoseconds
+                let name = machine.program.series[Int(bar.series)].name.text
+                let key = "\(name) \(Double(since) / 1_000_000_000)"
+                bars[key] = bar.flags.contains(.withdrawn) ? nil : bar
+                return key
+            }
+        }
+
+        var partial: [String] {
+            bars.filter { $0.value.flags.contains(.partial) }.keys.sorted()
+        }
+    }
+
+    /// Bars of all kinds of windows: `n` of two trades, `p` with pauses of 2 s, `five` of bars.
+    private static func nodes() throws -> [GraphNode] {
+        func bars(_ name: String, _ window: WindowRule) throws -> GraphNode {
+            let series = try BarSeries(name: try #require(SeriesName(name)), window: window)
+            return GraphNode(
+                name: "of-\(name)", input: .ticks(.trade),
+                operation: .bars(BarRule(series: try BarSeriesSet([series])), calendar: nil))
+        }
+        let five = try BarSeries(
+            name: try #require(SeriesName("five")), window: .tumbling(width: 5_000_000_000))
+        return [
+            try Nodes.bars("bars", .ticks(.trade), ["1s"]),
+            try bars("n", .ticks(2)),
+            try bars("p", .inactivity(gap: 2_000_000_000)),
+            GraphNode(
+                name: "fives", input: .node(0),
+                operation: .resample(
+                    ResampleRule(
+                        from: try #require(SeriesName("1s")), series: try BarSeriesSet([five])))),
+        ]
+    }
+
+    private func begun() throws -> Run {
+        var run = try Run(try Self.nodes())
+        for (id, time) in [0.5, 1.5, 2.5, 3.5].enumerated() {
+            try run.tape.trade("A", at: time, id: UInt64(id + 1))
+        }
+        try run.go(watermark: 8)
+        #expect(run.partial.isEmpty)
+        #expect(run.bars.count == 8)
+        return run
+    }
+
+    @Test("a bar is partial until nothing is missing in it, whatever repairs come in between")
+    func lifeOfGap() throws {
+        var run = try begun()
+        try run.tape.gap("A", from: 0.6, to: 1.2, state: .open)
+        try run.go(watermark: 9)
+        let touched = ["1s 0.0", "1s 1.0", "five 0.0", "n 0.5", "p 0.5"]
+        #expect(run.partial == touched)
+        // For another reason.
+        try run.tape.trade("A", at: 0.5, price: 7, id: 1, action: .correction)
+        try run.go(watermark: 9)
+        #expect(run.partial == touched)
+        #expect(run.bars["1s 0.0"]?.open == Price(raw: 7_000_000_000))
+        // In parts.
+        try run.tape.gap("A", from: 0, to: 0.9, state: .filled)
+        try run.go(watermark: 9)
+        #expect(run.partial == touched)
+        try run.tape.gap("A", from: 0.9, to: 1, state: .filled, kind: .any)
+        try run.go(watermark: 9)
+        #expect(run.partial == touched.filter { $0 != "1s 0.0" })
+        try run.tape.gap("A", from: 1, to: 3, state: .filled)
+        try run.go(watermark: 9)
+        #expect(run.partial.isEmpty)
+    }
+
+    @Test("windows that open behind a gap's record are partial, of all kinds")
+    func opened() throws {
+        var run = try begun()
+        try run.tape.gap("A", from: 20.2, to: 20.8, state: .open)
+        try run.go(watermark: 9)
+        #expect(run.partial.isEmpty)
+        for (id, time) in [20.5, 20.9, 30.5, 30.6].enumerated() {
+            try run.tape.trade("A", at: time, id: UInt64(id + 10))
+        }
+        try run.go(watermark: 60)
+        #expect(run.partial == ["1s 20.0", "five 20.0", "n 20.5", "p 20.5"])
+        #expect(run.bars["1s 30.0"] != nil && run.bars["n 30.5"] != nil)
+        // Later, and long after: a repair finds it, too.
+        try run.tape.request("A", from: 0, to: 40)
+        try run.go(watermark: 61)
+        #expect(run.partial == ["1s 20.0", "five 20.0", "n 20.5", "p 20.5"])
+    }
+
+    @Test("a gap of a source is one of each symbol that it feeds")
+    func ofSource() throws {
+        var run = try begun()
+        try run.tape.gap(nil, from: 2.6, to: 2.7, state: .open, kind: .any)
+        try run.go(watermark: 9)
+        let touched = ["1s 2.0", "five 0.0", "n 2.5", "p 0.5"]
+        #expect(run.partial == touched)
+        try run.tape.request("A", from: 0, to: 4)
+        try run.go(watermark: 9)
+        #expect(run.partial == touched)
+    }
+
+    @Test("a gap of quotes is none of trades, and the other way round")
+    func kinds() throws {
+        var run = try Run([
+            try Nodes.bars("bars", .ticks(.trade), ["1s"]),
+            try Nodes.bars("quotes", .ticks(.quote), ["5s"], field: .middle),
+        ])
+        try run.tape.trade("A", at: 0.5, id: 1)
+        try run.tape.quote("A", at: 0.5, bid: 1, ask: 2)
+        try run.go(watermark: 10)
+        try run.tape.gap("A", from: 0.6, to: 0.7, state: .open, kind: .quote)
+        var published = try run.go(watermark: 10)
+        #expect(published == ["5s 0.0"])
+        #expect(run.partial == ["5s 0.0"])
+        try run.tape.trade("A", at: 0.5, price: 7, id: 1, action: .correction)
+        published = try run.go(watermark: 10)
+        #expect(published == ["1s 0.0"])
+        try run.tape.request("A", from: 0, to: 1)
+        published = try run.go(watermark: 10)
+        #expect(published == ["1s 0.0", "5s 0.0"])
+        #expect(run.partial == ["5s 0.0"])
+    }
+
+    @Test("an id is one of its source, and people may take back trades of any")
+    func sources() {
+        func trade(_ action: TradeAction, price: Int64 = 1) -> Trade {
+            Trade(
+                header: TickHeader(
+                    symbol: 3, action: action.rawValue, providerTime: GraphTape.time(0),
+                    receiveTime: GraphTape.time(0), providerID: 9),
+                price: Price(raw: price), size: Quantity(raw: 1))
+        }
+        var changes = TradeChanges()
+        var isNoted = changes.note(trade(.cancel), source: 1)
+        #expect(isNoted)
+        #expect(changes.change(of: trade(.new), source: 1) == .cancelled)
+        #expect(changes.change(of: trade(.new), source: 2) == nil)
+        #expect(changes.change(of: trade(.new), source: nil) == nil)
+        isNoted = changes.note(trade(.correction, price: 5), source: nil)
+        #expect(isNoted)
+        for source in [1, 2, nil] {
+            guard case .corrected(let values) = changes.change(of: trade(.new), source: source)
+            else {
+                Issue.record("the later change holds for \(String(describing: source))")
+                continue
+            }
+            #expect(values.price == Price(raw: 5))
+        }
+        isNoted = changes.note(trade(.cancel), source: 1)
+        #expect(isNoted)
+        #expect(changes.change(of: trade(.new), source: 1) == .cancelled)
+    }
+}

@@ -25,19 +25,33 @@ extension BarMachine {
         machine.account = BarCounters(seriesCount: seriesCount)
         machine.receivedTrades = 0
         machine.lateTicks = []
+        machine.repairRefused = []
         machine.repair = RepairRanges(ranges)
         return machine
     }
 
     /// Takes over the windows of the dirty ranges from a repair machine that was given every tick
     /// of their extents. Closed ones are published with the greatest of their ranges' reasons, in
-    /// order of end, series and symbol; a window without a trade is withdrawn if something of it
-    /// was excluded, and left alone otherwise. Open ones are replaced.
+    /// order of end, series and symbol; a window without a trade is withdrawn if it had a bar, and
+    /// left alone otherwise. Open ones are replaced.
     ///
     /// A window for which the repair machine had no room is not in it: what stands, stays.
     public mutating func absorb(
         _ repaired: BarMachine, _ ranges: [DirtyRange], into closed: inout [Bar]
     ) {
+        absorb(repaired, ranges, standing: nil, into: &closed)
+    }
+
+    /// `standing`: the bars of `standingNeeds` as they stand, by the machine's own series indexes.
+    /// What fills windows follows from them, and of the windows that are gone only those are
+    /// withdrawn that had a bar. Nil: nobody knows them. Then filled bars stay as they are, and a
+    /// window that is gone counts as one that had a bar if a trade of it was taken back.
+    public mutating func absorb(
+        _ repaired: BarMachine, _ ranges: [DirtyRange], standing: [Bar]?,
+        into closed: inout [Bar]
+    ) {
+        let known = standing.map { StandingWindows($0) }
+        let all = ranges
         let gaps = ranges.filter { $0.reason == BarReason.gap.rawValue }
         let ranges = RepairRanges(ranges)
         let start = closed.count
@@ -49,11 +63,14 @@ extension BarMachine {
                 while slot != 0 {
                     let window = repaired.windows.slots[slot]
                     if let reason = ranges.reason(symbol, window.bounds) {
-                        absorb(window, ranges, reason, key: key, into: &closed)
+                        absorb(window, ranges, reason, known, key: key, into: &closed)
                     }
                     slot = Int(window.older)
                 }
                 windows.refresh(key)
+                if let known, fills.maxima[series] > 0 {
+                    refill(key, repaired, all, known, into: &closed)
+                }
             }
         }
         for series in 0..<seriesCount {
@@ -61,7 +78,7 @@ extension BarMachine {
             account.series[series].repairsRefused += refused
         }
         for gap in gaps where Int(gap.symbol) < table.count { openPartial(gap) }
-        Self.sort(&closed, from: start)
+        closed.sortOutput(from: start)
     }
 
     /// Ticks that come behind a gap may open a window that it touches, so these windows are opened
@@ -88,8 +105,8 @@ extension BarMachine {
     }
 
     private mutating func absorb(
-        _ repaired: WindowState, _ ranges: RepairRanges, _ reason: UInt8, key: Int,
-        into closed: inout [Bar]
+        _ repaired: WindowState, _ ranges: RepairRanges, _ reason: UInt8,
+        _ stands: StandingWindows?, key: Int, into closed: inout [Bar]
     ) {
         var window = repaired
         window.phase.formIntersection(.rangeOnly)
@@ -112,13 +129,25 @@ extension BarMachine {
             windows.replace(slot, by: window)
         case .missing(let newer):
             if isPartial { window.flags.insert(.partial) }
-            absorbMissing(window, reason, newer: newer, into: &closed)
+            let hadBar = hadBar(repaired, stands)
+            absorbMissing(window, reason, hadBar: hadBar, newer: newer, into: &closed)
         }
+    }
+
+    /// Of a window that is not kept here. Where windows are filled, `refill` deals with it.
+    private func hadBar(_ window: WindowState, _ known: StandingWindows?) -> Bool {
+        let series = Int(window.series)
+        let key = Int(window.symbol) * seriesCount + series
+        guard isGone(window.bounds, key: key) else { return false }
+        guard let known else { return window.phase.contains(.changed) }
+        return fills.maxima[series] == 0
+            && known.bar(window.symbol, series, startingAt: window.start) != nil
     }
 
     /// A window that is gone, or that no tick has opened so far.
     private mutating func absorbMissing(
-        _ repaired: WindowState, _ reason: UInt8, newer: Int, into closed: inout [Bar]
+        _ repaired: WindowState, _ reason: UInt8, hadBar: Bool, newer: Int,
+        into closed: inout [Bar]
     ) {
         var window = repaired
         let symbol = Int(window.symbol)
@@ -126,7 +155,7 @@ extension BarMachine {
         let closedThrough = closedThrough(symbol)
         if window.end <= closedThrough {
             window.phase.insert(.closed)
-            publish(&window, reason, hadBar: true, into: &closed)
+            publish(&window, reason, hadBar: hadBar, into: &closed)
             // While late ticks are taken they must find what stands.
             guard window.end + rule.series.all[series].lateness > closedThrough else {
                 return noteFill(window)
@@ -148,8 +177,8 @@ extension BarMachine {
             window.phase.insert(.published)
             account.note(window)
             closed.append(window.bar(reason))
-        } else if hadBar, window.excluded.total > 0 {
-            window.phase.insert(.published)
+        } else if hadBar, withdraws {
+            window.phase.remove(.published)
             closed.append(window.withdrawnBar(reason))
         } else {
             if tellsEmptyWindows { closed.append(window.bar(reason)) }

@@ -39,11 +39,18 @@ extension ResampleMachine {
     public mutating func absorb(
         _ repaired: ResampleMachine, _ ranges: [DirtyRange], into closed: inout [Bar]
     ) {
+        absorb(repaired, ranges, standing: nil, into: &closed)
+    }
+
+    /// `standing`: the bars of `standingNeeds` as they stand, by the machine's own series indexes.
+    /// Of windows that are gone those are withdrawn that had a bar.
+    public mutating func absorb(
+        _ repaired: ResampleMachine, _ ranges: [DirtyRange], standing: [Bar]?,
+        into closed: inout [Bar]
+    ) {
+        let known = StandingWindows(standing ?? [])
         let start = closed.count
-        let extents = ranges.map { range in
-            let (from, to) = extent(of: range)
-            return DirtyRange(symbol: range.symbol, from: from, to: to, reason: range.reason)
-        }
+        let extents = extents(of: ranges)
         for symbol in ranges.symbolsInOrder where Int(symbol) < held.count {
             guard !repaired.repairRefused.contains(symbol) else {
                 counters.repairsRefused += 1
@@ -54,7 +61,7 @@ extension ResampleMachine {
             for index in series.indices {
                 for window in dirtyWindows(Int(symbol), index, found, ranges, extents) {
                     replaced.append(window)
-                    replace(window, index, found, into: &closed)
+                    replace(window, index, found, known, into: &closed)
                 }
             }
             exchange(Int(symbol), found, replaced)
@@ -85,20 +92,22 @@ extension ResampleMachine {
     }
 
     private mutating func replace(
-        _ stretch: DirtyRange, _ index: Int, _ found: ResampleSymbol, into closed: inout [Bar]
+        _ stretch: DirtyRange, _ index: Int, _ found: ResampleSymbol, _ known: StandingWindows,
+        into closed: inout [Bar]
     ) {
         let symbol = Int(stretch.symbol)
         let through = tables.closedThrough(symbol)
         let (place, isThere) = held[symbol].place(of: stretch.from, series: index)
         var window = ResampleWindow(start: stretch.from, end: stretch.to)
         window.isPartial = stretch.from < tables.seenFrom(symbol)
-        var hadStanding = false
+        var hadStanding =
+            known.bar(stretch.symbol, index, startingAt: stretch.from) != nil
         if isThere {
             window.switchedAt = held[symbol].windows[index][place].switchedAt
             hadStanding = held[symbol].windows[index][place].hasStanding
         }
         var sums = BarSums()
-        for bar in found.unsettled where window.holds(bar) {
+        for bar in found.fine(in: window) {
             sums.add(bar)
             if bar.closeTime.nanoseconds <= held[symbol].settledThrough {
                 window.settled.add(bar)
@@ -108,7 +117,7 @@ extension ResampleMachine {
             window.hasStanding = sums.trades > 0
             let version = window.version(
                 sums, symbol: symbol, series: index, reason: stretch.reason,
-                isWithdrawn: hadStanding || sums.hasWithdrawn)
+                isWithdrawn: hadStanding)
             if let version {
                 closed.append(version)
                 counters.repairs += 1
@@ -130,10 +139,11 @@ extension ResampleMachine {
     private mutating func exchange(
         _ symbol: Int, _ found: ResampleSymbol, _ replaced: [DirtyRange]
     ) {
+        let stretches = Self.joined(replaced)
         func isReplaced(_ bar: Bar) -> Bool {
-            replaced.contains {
-                $0.from <= bar.openTime.nanoseconds && bar.closeTime.nanoseconds <= $0.to
-            }
+            let time = bar.openTime.nanoseconds
+            let behind = stretches.partitioningIndex { $0.from > time }
+            return behind > 0 && time < stretches[behind - 1].to
         }
         let before = held[symbol].unsettled.count
         held[symbol].unsettled.removeAll(where: isReplaced)
@@ -143,4 +153,55 @@ extension ResampleMachine {
         }
         unsettled += held[symbol].unsettled.count - before
     }
+
+    /// Windows of several series as the time that they cover, in order.
+    private static func joined(_ windows: [DirtyRange]) -> [(from: Int64, to: Int64)] {
+        var joined: [(from: Int64, to: Int64)] = []
+        for window in windows.sorted(by: { $0.from < $1.from }) {
+            if let last = joined.last, window.from <= last.to {
+                joined[joined.count - 1].to = max(last.to, window.to)
+            } else {
+                joined.append((window.from, window.to))
+            }
+        }
+        return joined
+    }
+
+    // MARK: what a repair has to know
+
+    /// The bars that `absorb` wants to know as they stand: those of windows that are gone, and in
+    /// which nothing sets a price any more.
+    public func standingNeeds(
+        _ repaired: ResampleMachine, _ ranges: [DirtyRange]
+    ) -> [StandingNeed] {
+        let extents = extents(of: ranges)
+        var needs: [StandingNeed] = []
+        for symbol in ranges.symbolsInOrder
+        where Int(symbol) < held.count && !repaired.repairRefused.contains(symbol) {
+            let found = repaired.held[Int(symbol)]
+            for index in series.indices {
+                for one in dirtyWindows(Int(symbol), index, found, ranges, extents) {
+                    let window = ResampleWindow(start: one.from, end: one.to)
+                    guard !held[Int(symbol)].place(of: one.from, series: index).isThere,
+                        !found.fine(in: window).contains(where: { $0.trades > 0 })
+                    else { continue }
+                    needs.append(
+                        StandingNeed(
+                            symbol: symbol, series: UInt16(truncatingIfNeeded: index),
+                            from: one.from, to: one.to))
+                }
+            }
+        }
+        return needs
+    }
+
+    private func extents(of ranges: [DirtyRange]) -> [DirtyRange] {
+        ranges.map { range in
+            let (from, to) = extent(of: range)
+            return DirtyRange(symbol: range.symbol, from: from, to: to, reason: range.reason)
+        }
+    }
+
+    /// Of these symbols not all finer bars could be made: their windows stay as they are.
+    public mutating func refuse(_ symbols: Set<UInt32>) { repairRefused.formUnion(symbols) }
 }

@@ -83,8 +83,6 @@ extension PartitionOperator {
         /// The last packet to read: the one that asked for it.
         let until: TapePosition
         let ranges: [DirtyRange]
-        /// What stands of bars that may begin elsewhere; nil: none do, or nothing is published.
-        let standing: StandingBars?
     }
 
     /// Everything that was computed stands on the tape.
@@ -97,11 +95,15 @@ extension PartitionOperator {
         guard let repair, let ranges = repair.days.first, stopped == nil, !mustKeepRefusal,
             outbox.count < Self.outboxMax, let plan = machine.repairPlan(ranges)
         else { return nil }
-        let standing =
-            repair.isHidden
-            ? nil : StandingBars(plan, machine, lastOrdinal: ledger.nextOrdinal - 1)
-        return RepairNeeds(
-            from: plan.from, until: repair.position, ranges: plan.ranges, standing: standing)
+        return RepairNeeds(from: plan.from, until: repair.position, ranges: plan.ranges)
+    }
+
+    /// Bars that have to be read back before the repair is finished; nil: none, or nothing is
+    /// published.
+    var standingBars: StandingBars? {
+        guard let repair, !repair.isHidden, let reading = repair.reading else { return nil }
+        return StandingBars(
+            machine.standingNeeds(of: reading), machine, lastOrdinal: ledger.nextOrdinal - 1)
     }
 
     /// The packet at hand made ranges dirty. Answers those that are refused at once.
@@ -134,11 +136,12 @@ extension PartitionOperator {
     }
 
     /// All packets were handed over as often as they were needed, and what stands was read back.
-    /// Answers how many versions of bars came of it.
-    mutating func finishRepair(standing: [Bar] = []) -> Int {
+    /// `standing` nil: nobody did that. Answers how many versions of bars came of it.
+    mutating func finishRepair(standing: [Bar]? = nil) -> Int {
         guard let reading = repair?.reading else { return 0 }
         repair?.reading = nil
-        machine.absorb(reading, standing: standing, into: &output)
+        let isHidden = repair?.isHidden ?? true
+        machine.absorb(reading, standing: isHidden ? nil : standing, into: &output)
         let bars = output.bars.count
         keepOutput(isHidden: repair?.isHidden ?? true, isRepair: true)
         endRepairDay()

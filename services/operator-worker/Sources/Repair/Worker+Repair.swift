@@ -135,7 +135,7 @@ extension Worker {
             readers.open(reader, from: repairing.start)
             return
         }
-        if let standing = repairing.needs.standing {
+        if let standing = slots[index].core?.standingBars {
             self.repairing?.standing = standing
         } else {
             finishRepair(index, standing: [])

@@ -19,15 +19,17 @@ extension Worker {
                     stream: stream, from: 1, subject: subject)
             else { return refuseRepair("the tape of bars was emptied meanwhile") }
             let first = try StoredPacket(oldest).header
-            guard first.firstOrdinal <= 1 || oldest.time <= reading.start else {
+            guard first.firstOrdinal <= 1 || oldest.time <= reading.standingStart else {
                 return refuseRepair(
                     "the bars that stand there have to be read back, and their tape begins at "
                         + "\(oldest.time)")
             }
-            guard last.time >= reading.start else { return finishRepair(index, standing: []) }
+            guard last.time >= reading.standingStart else {
+                return finishRepair(index, standing: [])
+            }
             repairing?.standingUntil = last.sequence
             repairing?.reader = standingReader(index)
-            readers.open(standingReader(index), from: reading.start)
+            readers.open(standingReader(index), from: reading.standingStart)
         } catch {
             context.telemetry.emit(
                 RepairDelayed(partition: slots[index].partition, reason: "\(error)"))

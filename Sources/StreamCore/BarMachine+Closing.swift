@@ -20,14 +20,7 @@ extension BarMachine {
         if windows.isAnythingDue(source: source, watermark: reached) {
             publishDue(source: source, watermark: reached, into: &closed)
         }
-        if isMixed { Self.sort(&closed, from: start) }
-    }
-
-    static func sort(_ bars: inout [Bar], from start: Int) {
-        guard bars.count > start + 1 else { return }
-        bars[start...].sort {
-            ($0.closeTime, $0.series, $0.symbol) < ($1.closeTime, $1.series, $1.symbol)
-        }
+        if isMixed { closed.sortOutput(from: start) }
     }
 
     private mutating func publishTouched(source: Int, into closed: inout [Bar]) {
@@ -120,19 +113,24 @@ extension BarMachine {
         into closed: inout [Bar]
     ) {
         guard let close = fills.fill(bounds, key: key) else { return }
+        var bar = filledBar(bounds, key, close: close)
+        bar.reason = BarReason.closed.rawValue
+        bar.excluded = excluded
+        account.series[key % seriesCount].filled += 1
+        closed.append(bar)
+    }
+
+    func filledBar(_ bounds: WindowShape.Bounds, _ key: Int, close: Int64) -> Bar {
         var bar = Bar(
             symbol: UInt32(key / seriesCount), series: UInt16(key % seriesCount),
             openTime: Timestamp(nanoseconds: bounds.start),
             closeTime: Timestamp(nanoseconds: bounds.end))
         bar.flags = [.final, .filled]
-        bar.reason = BarReason.closed.rawValue
         bar.open = Price(raw: close)
         bar.high = bar.open
         bar.low = bar.open
         bar.close = bar.open
-        bar.excluded = excluded
-        account.series[key % seriesCount].filled += 1
-        closed.append(bar)
+        return bar
     }
 
     /// A repair made a window that takes no ticks any more: it may be filled on from there.

@@ -100,7 +100,10 @@ extension BarMachine {
         }
         if isPartial(window) { window.flags.insert(.partial) }
         let source = table.feeds[symbol].source
-        guard let slot = windows.open(window, behind: newer, source: source) else { return .full }
+        guard let slot = windows.open(window, behind: newer, source: source) else {
+            if repair != nil { repairRefused.insert(UInt32(symbol)) }
+            return .full
+        }
         newer = slot
         return .open(slot: slot)
     }

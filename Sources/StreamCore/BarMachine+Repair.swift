@@ -25,20 +25,34 @@ extension BarMachine {
         machine.account = BarCounters(seriesCount: seriesCount)
         machine.receivedTrades = 0
         machine.lateTicks = []
+        machine.repairRefused = []
         machine.repair = RepairRanges(ranges)
         return machine
     }
 
     /// Takes over the windows of the dirty ranges from a repair machine that was given every tick
     /// of their extents. Closed ones are published with the greatest of their ranges' reasons, in
-    /// order of end, series and symbol; a window without a trade is withdrawn if something of it
-    /// was excluded, and left alone otherwise. Open ones are replaced. They are partial as the
-    /// repair machine's `missing` says.
+    /// order of end, series and symbol; a window without a trade is withdrawn if it had a bar, and
+    /// left alone otherwise. Open ones are replaced. They are partial as the repair machine's
+    /// `missing` says.
     ///
     /// A window for which the repair machine had no room is not in it: what stands, stays.
     public mutating func absorb(
         _ repaired: BarMachine, _ ranges: [DirtyRange], into closed: inout [Bar]
     ) {
+        absorb(repaired, ranges, standing: nil, into: &closed)
+    }
+
+    /// `standing`: the bars of `standingNeeds` as they stand, by the machine's own series indexes.
+    /// What fills windows follows from them, and of the windows that are gone only those are
+    /// withdrawn that had a bar. Nil: nobody knows them. Then filled bars stay as they are, and a
+    /// window that is gone counts as one that had a bar if a trade of it was taken back.
+    public mutating func absorb(
+        _ repaired: BarMachine, _ ranges: [DirtyRange], standing: [Bar]?,
+        into closed: inout [Bar]
+    ) {
+        let known = standing.map { StandingWindows($0) }
+        let all = ranges
         let ranges = RepairRanges(ranges)
         let start = closed.count
         for symbol in ranges.symbols where Int(symbol) < table.count {
@@ -50,18 +64,21 @@ extension BarMachine {
                 while slot != 0 {
                     let window = repaired.windows.slots[slot]
                     if let reason = ranges.reason(symbol, window.bounds) {
-                        absorb(window, reason, key: key, into: &closed)
+                        absorb(window, reason, known, key: key, into: &closed)
                     }
                     slot = Int(window.older)
                 }
                 windows.refresh(key)
+                if let known, fills.maxima[series] > 0 {
+                    refill(key, repaired, all, known, into: &closed)
+                }
             }
         }
         for series in 0..<seriesCount {
             let refused = repaired.account.series[series].refused
             account.series[series].repairsRefused += refused
         }
-        Self.sort(&closed, from: start)
+        closed.sortOutput(from: start)
     }
 
     /// Of windows that are here without a tick on the tape.
@@ -83,7 +100,8 @@ extension BarMachine {
     }
 
     private mutating func absorb(
-        _ repaired: WindowState, _ reason: UInt8, key: Int, into closed: inout [Bar]
+        _ repaired: WindowState, _ reason: UInt8, _ stands: StandingWindows?, key: Int,
+        into closed: inout [Bar]
     ) {
         var window = repaired
         window.phase.formIntersection(.rangeOnly)
@@ -99,13 +117,25 @@ extension BarMachine {
             account.repair(window, from: before.trades)
             windows.replace(slot, by: window)
         case .missing(let newer):
-            absorbMissing(window, reason, newer: newer, into: &closed)
+            let hadBar = hadBar(repaired, stands)
+            absorbMissing(window, reason, hadBar: hadBar, newer: newer, into: &closed)
         }
+    }
+
+    /// Of a window that is not kept here. Where windows are filled, `refill` deals with it.
+    private func hadBar(_ window: WindowState, _ known: StandingWindows?) -> Bool {
+        let series = Int(window.series)
+        let key = Int(window.symbol) * seriesCount + series
+        guard isGone(window.bounds, key: key) else { return false }
+        guard let known else { return window.phase.contains(.changed) }
+        return fills.maxima[series] == 0
+            && known.bar(window.symbol, series, startingAt: window.start) != nil
     }
 
     /// A window that is gone, or that no tick has opened so far.
     private mutating func absorbMissing(
-        _ repaired: WindowState, _ reason: UInt8, newer: Int, into closed: inout [Bar]
+        _ repaired: WindowState, _ reason: UInt8, hadBar: Bool, newer: Int,
+        into closed: inout [Bar]
     ) {
         var window = repaired
         let symbol = Int(window.symbol)
@@ -113,7 +143,7 @@ extension BarMachine {
         let closedThrough = closedThrough(symbol)
         if window.end <= closedThrough {
             window.phase.insert(.closed)
-            publish(&window, reason, hadBar: true, into: &closed)
+            publish(&window, reason, hadBar: hadBar, into: &closed)
             // While late ticks are taken they must find what stands.
             guard window.end + rule.series.all[series].lateness > closedThrough else {
                 return noteFill(window)
@@ -135,8 +165,8 @@ extension BarMachine {
             window.phase.insert(.published)
             account.note(window)
             closed.append(window.bar(reason))
-        } else if hadBar, window.excluded.total > 0 {
-            window.phase.insert(.published)
+        } else if hadBar, withdraws {
+            window.phase.remove(.published)
             closed.append(window.withdrawnBar(reason))
         } else {
             if tellsEmptyWindows { closed.append(window.bar(reason)) }

@@ -38,8 +38,13 @@ public struct BarMachine: BarMaker {
     var fills: FillTable
     let shapes: [WindowShape]
     let limits: MachineLimits
+    /// False: what stands of the bars does not matter, and a window without a price is told with
+    /// what it holds instead of being withdrawn.
+    public var withdraws = true
     /// Of a repair machine: the only windows that it makes.
     var repair: RepairRanges?
+    /// Of a repair machine: the symbols for whose windows there was no room.
+    public internal(set) var repairRefused: Set<UInt32> = []
 
     /// `rule` has series of windows by time; those of trading sessions need a calendar, or every
     /// tick is outside.

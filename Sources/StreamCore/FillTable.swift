@@ -5,7 +5,8 @@ internal import MarketModel
 /// is filled.
 struct FillTable: Sendable {
     struct State: Hashable, Sendable, BitwiseCopyable {
-        /// Where the window begins whose close it is.
+        /// Where the window begins whose close it is. Behind a repair that took this bar back, and
+        /// left none that reaches so far, all windows behind it count as filled.
         var base: Int64
         var close: Int64
         /// The last window that has a bar, its own or a filled one.
@@ -36,7 +37,7 @@ struct FillTable: Sendable {
 
     func state(_ key: Int) -> State? { states.isEmpty ? nil : states[key] }
 
-    mutating func restore(_ state: State, key: Int) { states[key] = state }
+    mutating func set(_ state: State, key: Int) { states[key] = state }
 
     /// The next window of the key that has to be filled once the watermark has passed it.
     func next(_ key: Int) -> WindowShape.Bounds? {

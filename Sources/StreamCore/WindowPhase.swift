@@ -17,5 +17,9 @@ struct WindowPhase: OptionSet, Sendable, BitwiseCopyable {
     /// set open and close takes their place.
     static let rangeOnly = WindowPhase(rawValue: 1 << 3)
 
+    /// Of a repair: a trade of it was cancelled or corrected.
+    static let changed = WindowPhase(rawValue: 1 << 4)
+
+    /// What the state of a machine may hold.
     static let all: WindowPhase = [.closed, .published, .touched, .rangeOnly]
 }

@@ -74,6 +74,45 @@ struct WindowShape: Sendable {
         return newest(holding: sessions.sessions[index + 1].open)
     }
 
+    /// A stretch that holds so many windows more on both sides of this one, or all there are. Of
+    /// windows that do not overlap; those of sessions in whole sessions.
+    func widened(_ bounds: Bounds, by count: Int) -> Bounds {
+        guard kind == .session else {
+            let limit = StreamLimits.eventTimeNanosecondsMax
+            let (reach, overflow) = width.multipliedReportingOverflow(by: Int64(count))
+            let (start, early) = bounds.start.subtractingReportingOverflow(reach)
+            let (end, late) = bounds.end.addingReportingOverflow(reach)
+            return Bounds(
+                start: overflow || early ? -limit : max(start, -limit),
+                end: overflow || late ? limit : min(end, limit))
+        }
+        guard let sessions, var first = sessions.index(notAfter: bounds.start) else {
+            return bounds
+        }
+        var last = first
+        var missing = count
+        while first > 0, missing > 0 {
+            first -= 1
+            missing -= windows(in: sessions.sessions[first])
+        }
+        missing = count
+        while last + 1 < sessions.sessions.count,
+            missing > 0 || sessions.sessions[last].close < bounds.end
+        {
+            last += 1
+            if sessions.sessions[last].open >= bounds.end {
+                missing -= windows(in: sessions.sessions[last])
+            }
+        }
+        return Bounds(
+            start: min(bounds.start, sessions.sessions[first].open),
+            end: max(bounds.end, sessions.sessions[last].close))
+    }
+
+    private func windows(in session: SessionCalendar.Session) -> Int {
+        width > 0 ? Int((session.close - session.open + width - 1) / width) : 1
+    }
+
     /// Nil: none begins there.
     func window(startingAt start: Int64) -> Bounds? {
         let limit = StreamLimits.eventTimeNanosecondsMax

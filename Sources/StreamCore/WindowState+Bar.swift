@@ -13,17 +13,17 @@ extension WindowState {
     func bar(_ reason: UInt8, isFinal: Bool = true) -> Bar {
         var bar = heading(reason)
         bar.flags = isFinal ? flags.union(.final) : flags
-        bar.volume = volume
-        bar.notional =
-            notionalCarry == 0 ? notional : notionalCarry < 0 ? Int128.min : Int128.max
-        guard trades > 0 else { return bar }
+        bar.setTraded(volume: volume, notional: notional, carry: notionalCarry)
+        guard trades > 0 else {
+            bar.vwap = .undefined
+            return bar
+        }
         bar.trades = trades
         bar.open = Price(raw: open)
         // A trade may set the close and not the range: no bar closes outside of it.
         bar.high = Price(raw: max(high, max(open, close)))
         bar.low = Price(raw: min(low, min(open, close)))
         bar.close = Price(raw: close)
-        bar.vwap = isNotionalSaturated ? .undefined : .vwap(notional: notional, volume: volume)
         return bar
     }
 

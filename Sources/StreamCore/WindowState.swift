@@ -16,8 +16,7 @@ struct WindowState: Sendable, BitwiseCopyable {
     @usableFromInline var trades: UInt64 = 0
     @usableFromInline var openTime = Int64.max
     @usableFromInline var volume: Int128 = 0
-    /// Wraps; `notionalCarry` says how often and in which direction, so that the sum is exact
-    /// in any order of additions.
+    /// With `notionalCarry` a `NotionalSum`.
     @usableFromInline var notional: Int128 = 0
     @usableFromInline var high = Int64.min
     @usableFromInline var low = Int64.max
@@ -72,8 +71,7 @@ struct WindowState: Sendable, BitwiseCopyable {
             time = trade.header.eventTime.nanoseconds
             price = trade.price.raw
             size = trade.size.raw
-            let product = trade.price.raw.multipliedFullWidth(by: trade.size.raw)
-            notional = Int128(_low: product.low, _high: product.high)
+            notional = NotionalSum.product(trade.price.raw, trade.size.raw)
             self.ordinal = ordinal
             self.feed = feed
         }
@@ -100,9 +98,7 @@ struct WindowState: Sendable, BitwiseCopyable {
         if input.feed != closeFeed { meetOtherFeed() }
         trades &+= 1
         volume &+= Int128(input.size)
-        let (sum, overflow) = notional.addingReportingOverflow(input.notional)
-        notional = sum
-        if overflow { notionalCarry &+= input.notional < 0 ? -1 : 1 }
+        NotionalSum.add(input.notional, to: &notional, carry: &notionalCarry)
         high = max(high, input.price)
         low = min(low, input.price)
         let closes = input.time >= closeTime ? closes(input) : .added
@@ -114,9 +110,7 @@ struct WindowState: Sendable, BitwiseCopyable {
     mutating func offer(_ input: Input, effect: TradeEffect) -> Outcome {
         if effect.contains(.volume) {
             volume &+= Int128(input.size)
-            let (sum, overflow) = notional.addingReportingOverflow(input.notional)
-            notional = sum
-            if overflow { notionalCarry &+= input.notional < 0 ? -1 : 1 }
+            NotionalSum.add(input.notional, to: &notional, carry: &notionalCarry)
         }
         guard !effect.isEmpty else { return .added }
         if input.feed != closeFeed { meetOtherFeed() }

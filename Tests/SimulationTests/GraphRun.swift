@@ -36,15 +36,16 @@ struct GraphRun {
             packet.bytes.withRawSpan { span in
                 _ = machine.take(packet.header, span, into: &output)
             }
-            if mends, !output.dirty.isEmpty { mend(packets[...index]) }
+            let dirty = output.dirty
             collect()
+            if mends, !dirty.isEmpty { mend(dirty, packets[...index]) }
             if restoredBehind.contains(packet.position.sequence) { try restore() }
         }
     }
 
     /// Reads the tape again up to the packet that asks for it, as the partition's owner does.
-    private mutating func mend(_ packets: ArraySlice<StoredPacket>) {
-        guard var repair = GraphRepair(machine, output.dirty) else { return }
+    private mutating func mend(_ dirty: [DirtyRange], _ packets: ArraySlice<StoredPacket>) {
+        guard var repair = GraphRepair(machine, dirty) else { return }
         for packet in packets {
             packet.bytes.withRawSpan { repair.note(packet.header, $0) }
         }
@@ -54,7 +55,21 @@ struct GraphRun {
             }
         }
         repairs += 1
-        machine.absorb(repair, into: &output)
+        machine.absorb(repair, standing: standing(machine.standingNeeds(of: repair)), into: &output)
+        collect()
+    }
+
+    /// What an owner reads back: the last versions, as far as they are asked for.
+    private func standing(_ needs: [StandingNeed]) -> [Bar] {
+        var last: [BarKey: Bar] = [:]
+        for version in versions { last[version.key] = version.bar }
+        return last.values.filter { bar in
+            !bar.flags.contains(.withdrawn)
+                && needs.contains {
+                    $0.symbol == bar.symbol && $0.series == bar.series
+                        && bar.openTime.nanoseconds < $0.to && bar.closeTime.nanoseconds > $0.from
+                }
+        }
     }
 
     private mutating func restore() throws {

@@ -7,20 +7,44 @@ import Testing
 
 /// Busts, corrections, backfill and requests of people. One seed alone: `SIMULATION_SEED=7`.
 @Suite("Repairs and the oracle") struct RepairTests {
-    @Test("behind repairs, the last versions are those of the mended ticks")
-    func mended() throws {
+    /// What was met on the way.
+    private struct Tally {
         var repairs = 0
         var withdrawn = 0
         var partial = 0
+        var filled = 0
+    }
+
+    @Test("behind repairs, the last versions are those of the mended ticks")
+    func mended() throws {
+        let tally = try compare { try SimulatedGraphs.timeBars(using: &$0) }
+        // Otherwise it was not tried.
+        guard SimulationSeeds.all.count > 1 else { return }
+        #expect(tally.repairs > 100 && tally.withdrawn > 0 && tally.partial > 100, "\(tally)")
+    }
+
+    @Test("behind repairs, windows are filled as if the ticks had been mended from the start")
+    func filled() throws {
+        let tally = try compare(hasMoves: false) { try SimulatedGraphs.filled(using: &$0) }
+        guard SimulationSeeds.all.count > 1 else { return }
+        #expect(tally.repairs > 100 && tally.filled > 100, "\(tally)")
+    }
+
+    /// `hasMoves`: symbols change their sources and providers.
+    private func compare(
+        hasMoves: Bool = true, _ draw: (inout SeededRandom) throws -> GraphDefinition
+    ) throws -> Tally {
+        var tally = Tally()
         for seed in SimulationSeeds.all {
             var random = SeededRandom(seed: seed)
-            let market = SimulatedMarket(
-                MarketWeather(using: &random, withRepairs: true), using: &random)
-            let definition = try SimulatedGraphs.timeBars(using: &random)
+            var weather = MarketWeather(using: &random, withRepairs: true)
+            if !hasMoves { (weather.switches, weather.restarts) = (0, 0) }
+            let market = SimulatedMarket(weather, using: &random)
+            let definition = try draw(&random)
             let run = try GraphRun(definition, market.packets, mends: true)
             let expected = Oracle.result(of: definition, over: market.packets).bars
-            repairs += run.repairs
-            partial += run.versions.count {
+            tally.repairs += run.repairs
+            tally.partial += run.versions.count {
                 $0.bar.reason > BarReason.late.rawValue && $0.bar.flags.contains(.partial)
             }
             let found = run.lastVersions
@@ -28,21 +52,19 @@ import Testing
                 let other = found[key]
                 // What was taken back before its window closed was never published.
                 if bar.flags.contains(.withdrawn), other == nil { continue }
-                if bar.flags.contains(.withdrawn) { withdrawn += 1 }
+                if bar.flags.contains(.withdrawn) { tally.withdrawn += 1 }
+                if bar.flags.contains(.filled) { tally.filled += 1 }
                 guard bar.seen == other?.seen else {
                     Issue.record(
                         "seed \(seed): \(key)\nexpected \(bar)\nfound \(String(describing: other))")
-                    return
+                    return tally
                 }
             }
             for (key, bar) in found where expected[key] == nil {
                 #expect(bar.flags.contains(.withdrawn), "seed \(seed): \(key) is too many")
             }
         }
-        // Otherwise it was not tried.
-        guard SimulationSeeds.all.count > 1 else { return }
-        #expect(repairs > 100 && withdrawn > 0, "\(repairs) repairs, \(withdrawn) withdrawn")
-        #expect(partial > 100, "\(partial) partial bars that a repair made")
+        return tally
     }
 
     @Test("a graph that goes on from its bytes repairs to the same versions")
@@ -62,10 +84,16 @@ import Testing
 }
 
 extension Bar {
-    /// Without what a repair need not know: what was excluded where nothing stands any more.
+    /// Without what a repair need not know: what was excluded where nothing stands any more, or
+    /// where nothing happened, and whether something is missing of what is only filled.
     fileprivate var seen: Bar {
-        guard flags.contains(.withdrawn) else { return self }
-        var bar = Bar(symbol: 0, series: 0, openTime: openTime, closeTime: closeTime)
+        var bar = self
+        if flags.contains(.filled) {
+            bar.excluded = Excluded()
+            bar.flags.remove(.partial)
+        }
+        guard flags.contains(.withdrawn) else { return bar }
+        bar = Bar(symbol: 0, series: 0, openTime: openTime, closeTime: closeTime)
         bar.flags = .withdrawn
         return bar
     }

@@ -36,6 +36,27 @@ struct SimulatedGraphs {
         }
     }
 
+    /// Windows by the clock and of sessions, all of which are filled.
+    static func filled(using random: inout SeededRandom) throws -> GraphDefinition {
+        let windows: [(String, WindowRule)] = [
+            ("2s", .tumbling(width: 2 * second)), ("10s", .tumbling(width: 10 * second)),
+            ("7s", .session(width: 7 * second)),
+        ]
+        let series = try windows.map {
+            try BarSeries(
+                name: name($0.0), window: $0.1, lateness: lateness(using: &random),
+                fill: .previousClose(max: Int.random(in: 1...9, using: &random)))
+        }
+        return GraphDefinition(
+            name: "filled",
+            nodes: [
+                GraphNode(
+                    name: "bars", input: .ticks(.trade),
+                    operation: .bars(
+                        BarRule(series: try BarSeriesSet(series)), calendar: calendar.name))
+            ], calendars: [calendar])
+    }
+
     // MARK: whole graphs
 
     /// What the machines of a market with every kind of weather are asked for.
@@ -150,7 +171,11 @@ struct SimulatedGraphs {
         let cheap = TickExpression(
             text: "price < 4",
             instructions: [.field(.price), .number(4_000_000_000), .less])
-        let numbers: [AggregateFunction] = [.first, .last, .min, .max, .sum, .count, .mean, .vwap]
+        let numbers: [AggregateFunction] = [.first, .last, .min, .max, .sum, .count, .mean]
+        let quoted = try BarSeries(
+            name: name("q5s"), window: .tumbling(width: 5 * second),
+            lateness: Self.lateness(using: &random))
+        let field = [InputField.bid, .ask, .middle, .spread].randomElement(using: &random)
         return GraphDefinition(
             name: "derived",
             nodes: [
@@ -173,7 +198,14 @@ struct SimulatedGraphs {
                     operation: .aggregate(
                         AggregateRule(
                             bars: BarRule(series: try BarSeriesSet([counted])),
-                            functions: numbers), calendar: nil)),
+                            functions: numbers + [.vwap]), calendar: nil)),
+                GraphNode(
+                    name: "quoted", input: .ticks(.quote),
+                    operation: .aggregate(
+                        AggregateRule(
+                            bars: BarRule(
+                                series: try BarSeriesSet([quoted]), field: field ?? .middle),
+                            functions: numbers + [.spread]), calendar: nil)),
             ])
     }
 

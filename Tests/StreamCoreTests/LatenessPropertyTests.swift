@@ -174,7 +174,8 @@ import Testing
         }
         #expect(second.closed.count == run.closed.count, "seed \(seed)")
         var versions: [Bar] = []
-        run.machine.absorb(second.machine, ranges, into: &versions)
+        run.machine.absorb(
+            second.machine, ranges, standing: run.closed.lastVersions, into: &versions)
         let keys = versions.map { [$0.closeTime.nanoseconds, Int64($0.series), Int64($0.symbol)] }
         let isInOrder = zip(keys, keys.dropFirst()).allSatisfy { $0.lexicographicallyPrecedes($1) }
         #expect(isInOrder, "seed \(seed)")

@@ -68,7 +68,7 @@ import Testing
         table.bar(2, 30)
         table.bar(3, 30, trades: 0, flags: [.final, .filled])
         #expect(table.advance(4) == [])
-        #expect(table.advance(5) == [[10, 31, 9, 30, 2, 4, 0]])
+        #expect(table.advance(5) == [[10, 31, 9, 30, 2, 3, 0]])
         #expect(table.closed.map(\.vwap.raw) == [20])
     }
 
@@ -84,6 +84,34 @@ import Testing
         #expect(table.advance(11) == [])
         #expect(table.machine.counters.late == 1)
         #expect(table.machine.openWindows == 0)
+    }
+
+    @Test("what fills a window takes nothing from what was told of it, and makes no new version")
+    func filled() throws {
+        var table = try Table()
+        table.bar(3, 10)
+        table.bar(4, 0, trades: 0)
+        #expect(table.advance(5) == [[10, 11, 9, 10, 1, 2, 0]])
+        table.bar(4, 10, trades: 0, flags: [.final, .filled])
+        #expect(table.advance(6) == [])
+        table.bar(3, 20, reason: .late)
+        #expect(table.advance(6) == [[20, 21, 19, 20, 1, 2, 1]])
+    }
+
+    @Test("a repair that could not make all finer bars of a symbol changes nothing, and is counted")
+    func refused() throws {
+        var table = try Table()
+        table.bar(0, 10)
+        #expect(table.advance(5).count == 1)
+        let ranges = [DirtyRange(symbol: 0, from: 0, to: Self.second, reason: 4)]
+        var repair = table.machine.repairMachine()
+        repair.refuse([0])
+        var closed: [Bar] = []
+        table.machine.absorb(repair, ranges, standing: [], into: &closed)
+        #expect(closed.isEmpty)
+        #expect(table.machine.counters.repairsRefused == 1)
+        table.machine.absorb(table.machine.repairMachine(), ranges, standing: [], into: &closed)
+        #expect(closed.map(\.flags) == [[.final, .withdrawn]])
     }
 
     @Test("without the finer bars that were withdrawn, and withdrawn itself when none is left")

@@ -134,7 +134,8 @@ import Testing
         second.machine = run.machine.repairMachine(for: ranges)
         feed(&second)
         var versions: [Bar] = []
-        run.machine.absorb(second.machine, ranges, into: &versions)
+        run.machine.absorb(
+            second.machine, ranges, standing: run.closed.lastVersions, into: &versions)
         return versions
     }
 
@@ -324,6 +325,13 @@ import Testing
         }
         #expect(versions.map(\.openTime.nanoseconds) == [0, Self.second])
         #expect(run.machine.counters.series[0].repairsRefused == 1)
+        // Bars of these bars would lack something.
+        var second = run
+        second.machine = run.machine.repairMachine(for: [Self.range(run, 0, 30, .repair)])
+        for time in [5, 15] as [Int64] { second.trade(at: time) }
+        #expect(second.machine.repairRefused.isEmpty)
+        second.trade(at: 25)
+        #expect(second.machine.repairRefused == [run.symbol])
     }
 
     @Test("ticks of somebody unknown to the machine do not harm it")

@@ -28,18 +28,26 @@ extension BarLeaves {
     }
 
     mutating func absorb(
-        _ repaired: BarLeaves, _ leaf: Int, _ ranges: [DirtyRange], standing: [StandingBar],
+        _ repaired: BarLeaves, _ leaf: Int, _ ranges: [DirtyRange], standing: [Bar]?,
         into closed: inout [Bar]
     ) {
         let slot = plans[leaf].slot
+        let known = plans[leaf].maker == .time ? [] : (standing ?? []).map { StandingBar($0) }
         switch plans[leaf].maker {
-        case .time: time[slot].absorb(repaired.time[slot], ranges, into: &closed)
+        case .time:
+            time[slot].absorb(repaired.time[slot], ranges, standing: standing, into: &closed)
         case .number:
-            number[slot].absorb(repaired.number[slot], ranges, standing: standing, into: &closed)
+            number[slot].absorb(repaired.number[slot], ranges, standing: known, into: &closed)
         case .inactivity:
             inactivity[slot].absorb(
-                repaired.inactivity[slot], ranges, standing: standing, into: &closed)
+                repaired.inactivity[slot], ranges, standing: known, into: &closed)
         }
+    }
+
+    /// A trade that came to a leaf was cancelled or corrected.
+    mutating func noteChange(_ leaf: Int, of header: TickHeader) {
+        guard plans[leaf].maker == .time else { return }
+        time[plans[leaf].slot].noteChange(of: header)
     }
 
     /// Makes the coarse bars of a repair, in repair machines that have none yet: from all fine bars
@@ -51,10 +59,14 @@ extension BarLeaves {
             var fine: [Bar] = []
             switch plan.origin {
             case .leaf(let leaf):
-                twin.absorb(made, leaf, needs.fine[slot], standing: [], into: &fine)
+                let place = plans[leaf].slot
+                twin.time[place].withdraws = false
+                twin.absorb(made, leaf, needs.fine[slot], standing: nil, into: &fine)
+                made.resamples[slot].refuse(made.time[place].repairRefused)
             case .resample(let origin):
                 twin.resamples[origin].absorb(
                     made.resamples[origin], needs.fine[slot], into: &fine)
+                made.resamples[slot].refuse(made.resamples[origin].repairRefused)
             }
             for bar in fine where bar.series == plan.fineSeries { made.resamples[slot].bar(bar) }
         }

@@ -1,4 +1,4 @@
-public import MarketModel
+internal import MarketModel
 internal import Primitives
 public import StreamCore
 public import TapeCodec
@@ -267,6 +267,9 @@ public struct GraphRepair: Sendable {
             } else if way.isGone & leaf.input == 0 {
                 leaves.exclude(leaf.leaf, trade.header, source: source)
             }
+            if change != nil, way.passed & leaf.input != 0 {
+                leaves.noteChange(leaf.leaf, of: trade.header)
+            }
         }
     }
 
@@ -309,38 +312,5 @@ extension GraphMachine {
         let warmUp = max(
             plan.deduplicates.map(\.timeToLive).max() ?? 0, plan.throttles.map(\.per).max() ?? 0)
         return RepairPlan(dirty, leaves: leaves, warmUp: warmUp)
-    }
-
-    /// Publishes what a repair computed, which was made for this machine as it stands and was given
-    /// every packet of its plan. `standing` are bars of `RepairPlan.standingSeries` as they are on
-    /// the tape, with the indexes of this machine and program.
-    public mutating func absorb(
-        _ repair: GraphRepair, standing: [Bar] = [], into output: inout GraphOutput
-    ) {
-        let made = leaves.resampled(repair.leaves, repair.plan.needs)
-        for leaf in leaves.plans.indices {
-            leaves.absorb(
-                made, leaf, repair.plan.needs.dirty[leaf],
-                standing: self.standing(standing, of: leaf),
-                into: &closed)
-            publish(leaf, into: &output)
-        }
-        for slot in leaves.resamples.indices {
-            leaves.resamples[slot].absorb(
-                made.resamples[slot], repair.plan.needs.dirtyResamples[slot], into: &closed)
-            publishResampled(slot, into: &output)
-        }
-    }
-
-    /// With the machine's own series indexes.
-    private func standing(_ bars: [Bar], of leaf: Int) -> [StandingBar] {
-        let plan = leaves.plans[leaf]
-        guard plan.maker != .time else { return [] }
-        return bars.compactMap { bar in
-            guard let series = plan.series.firstIndex(of: bar.series) else { return nil }
-            var own = bar
-            own.series = UInt16(truncatingIfNeeded: series)
-            return StandingBar(own)
-        }
     }
 }

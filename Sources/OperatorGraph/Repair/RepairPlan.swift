@@ -13,10 +13,6 @@ public struct RepairPlan: Sendable {
     public let ranges: [DirtyRange]
     /// In ascending order.
     public let symbols: [UInt32]
-    /// Published series whose bars may begin at other times after a repair. To withdraw those that
-    /// are no more, `absorb` wants the bars that stand: of these series and `symbols`, the last
-    /// versions that overlap [windowsFrom, to).
-    public let standingSeries: [UInt16]
     let needs: RepairNeeds
 
     /// More are joined, those that are near each other first.
@@ -27,7 +23,6 @@ public struct RepairPlan: Sendable {
         guard !dirty.isEmpty else { return nil }
         ranges = dirty.count > Self.rangesMax ? Self.merged(dirty) : dirty
         symbols = Set(ranges.map(\.symbol)).sorted()
-        standingSeries = leaves.plans.filter { $0.maker != .time }.flatMap(\.series).sorted()
         needs = RepairNeeds(ranges, leaves)
         var from = Int64.max
         var to = Int64.min

@@ -29,16 +29,29 @@ public struct Oracle {
     private init(_ definition: GraphDefinition) {
         self.definition = definition
         stages = OracleStages(definition)
-        leaves = definition.nodes.enumerated().flatMap { index, node in
-            let (rule, calendar, functions): (BarRule, String?, [AggregateFunction])
-            switch node.operation {
-            case .bars(let its, let name): (rule, calendar, functions) = (its, name, [])
-            case .aggregate(let its, let name):
-                (rule, calendar, functions) = (its.bars, name, its.functions)
-            default: return [OracleLeaf]()
-            }
-            let sessions = definition.calendars.first { $0.name == calendar }
-            return rule.series.all.map {
+        leaves = definition.nodes.enumerated().flatMap { Self.leaves(of: $1, $0, definition) }
+    }
+
+    private static func leaves(
+        of node: GraphNode, _ index: Int, _ definition: GraphDefinition
+    ) -> [OracleLeaf] {
+        let (rules, calendar): ([(BarRule, [AggregateFunction])], String?)
+        switch node.operation {
+        case .bars(let rule, let name): (rules, calendar) = ([(rule, [])], name)
+        case .aggregate(let rule, let name):
+            // Whatever else is read of a quote, its spread is its spread.
+            var spread = rule.bars
+            spread.field = .spread
+            let parts = [
+                (rule.bars, rule.functions.filter { $0 != .spread }),
+                (spread, rule.functions.filter { $0 == .spread }),
+            ]
+            (rules, calendar) = (parts.filter { !$0.1.isEmpty }, name)
+        default: return []
+        }
+        let sessions = definition.calendars.first { $0.name == calendar }
+        return rules.flatMap { rule, functions in
+            rule.series.all.map {
                 OracleLeaf(
                     node: index, series: $0, rule: rule, calendar: sessions, functions: functions)
             }

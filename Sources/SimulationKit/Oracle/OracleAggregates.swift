@@ -21,8 +21,8 @@ struct OracleAggregates {
         case .count: return Int128(prices.count) * 1_000_000_000
         case .mean: return mean(prices)
         case .vwap: return bar.vwap.isDefined ? Int128(bar.vwap.raw) : nil
-        // Of a price there is none.
-        case .spread: return nil
+        // Of entries whose prices are spreads.
+        case .spread: return mean(prices)
         }
     }
 

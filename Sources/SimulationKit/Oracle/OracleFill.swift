@@ -3,31 +3,40 @@ internal import Primitives
 internal import StreamCore
 
 /// The windows without a bar behind one that has one, with its close: worked out when all bars
-/// stand, because only what is settled is filled. Of tumbling windows.
+/// stand, because only what is settled is filled.
 struct OracleFill {
     let series: BarSeries
     let symbol: Symbol
+    let calendar: SessionCalendar?
     /// What was left out in windows that have no bar, by their starts.
     let excluded: [Int64: Bar.Excluded]
 
     func add(_ clock: OracleClock, to result: inout OracleResult) {
-        guard case .previousClose(let max) = series.fill, case .tumbling(let width) = series.window
-        else { return }
+        guard case .previousClose(let max) = series.fill else { return }
         let bars = result.bars
             .filter { $0.key.symbol == symbol && $0.key.series == series.name }
             .map(\.value).filter { $0.trades > 0 }.sorted { $0.openTime < $1.openTime }
         for (index, bar) in bars.enumerated() {
             let next = bars.dropFirst(index + 1).first?.openTime.nanoseconds ?? Int64.max
-            var start = bar.closeTime.nanoseconds
+            var end = bar.closeTime.nanoseconds
             for _ in 0..<max {
-                let settled = start + width + series.lateness
-                guard start < next, clock.isOver(settled, symbol, isThere: true) else { break }
-                let filled = window(from: start, to: start + width, close: bar.close)
+                guard let empty = window(behind: end), empty.start < next,
+                    clock.isOver(empty.end + series.lateness, symbol, isThere: true)
+                else { break }
+                let filled = window(from: empty.start, to: empty.end, close: bar.close)
                 let key = BarKey(
                     symbol: symbol, series: series.name, openTime: filled.openTime, number: 0)
                 result.bars[key] = filled
-                start += width
+                end = empty.end
             }
+        }
+    }
+
+    /// The first one that begins at a time or later: outside of sessions there is none.
+    private func window(behind time: Int64) -> OracleWindow? {
+        if let window = OracleWindow.all(of: time, series.window, calendar).first { return window }
+        return calendar?.sessions.first { $0.open >= time }.flatMap {
+            OracleWindow.all(of: $0.open, series.window, calendar).first
         }
     }
 

@@ -173,7 +173,9 @@ struct OracleLeaf {
                 if bar.trades == 0 { bar.flags.insert(.withdrawn) }
                 result.bars[key(symbol, bar)] = bar
             }
-            OracleFill(series: series, symbol: symbol, excluded: excluded).add(clock, to: &result)
+            OracleFill(
+                series: series, symbol: symbol, calendar: calendar, excluded: excluded
+            ).add(clock, to: &result)
         }
     }
 

@@ -65,33 +65,9 @@ extension BarMachine {
     private mutating func restoreCounters(
         _ reader: inout StateReader, _ bytes: RawSpan
     ) throws(CheckpointError) {
-        receivedTrades = try reader.tally(in: bytes)
-        account.unknownSymbol = try reader.tally(in: bytes)
-        account.backfilled = try reader.tally(in: bytes)
-        account.filter = try reader.tally(in: bytes)
-        account.undefined = try reader.tally(in: bytes)
-        for index in account.series.indices {
-            var one = BarCounters.Series()
-            one.windowsPerTick = account.series[index].windowsPerTick
-            one.counted = try reader.tally(in: bytes)
-            one.leftOut = try reader.tally(in: bytes)
-            one.late = try reader.tally(in: bytes)
-            one.refused = try reader.tally(in: bytes)
-            one.lateUnlisted = try reader.tally(in: bytes)
-            one.outsideSession = try reader.tally(in: bytes)
-            one.bars = try reader.tally(in: bytes)
-            one.revisions = try reader.tally(in: bytes)
-            one.repairs = try reader.tally(in: bytes)
-            one.repairsRefused = try reader.tally(in: bytes)
-            one.filled = try reader.tally(in: bytes)
-            one.windowsWithoutTrades = try reader.tally(in: bytes)
-            one.notionalSaturated = try reader.tally(in: bytes)
-            one.repaired = try reader.int64(in: bytes)
-            guard one.repaired.magnitude < CheckpointLimits.countMax else {
-                throw reader.malformed(.counter)
-            }
-            account.series[index] = one
-        }
+        try account.restore(.all, &reader, bytes)
+        receivedTrades = account.received
+        account.received = 0
     }
 
     private mutating func restoreTables(
@@ -163,7 +139,7 @@ extension BarMachine {
                 Price(raw: close).isDefined, shape.window(startingAt: base) != nil,
                 let bounds = shape.window(startingAt: last)
             else { throw reader.malformed(.fill) }
-            fills.restore(
+            fills.set(
                 FillTable.State(base: base, close: close, last: bounds, filled: filled), key: key)
             expectFill(symbol: key / seriesCount, series: key % seriesCount)
         }

@@ -37,15 +37,9 @@ extension BarMachine {
     }
 
     private func encodeCounters(_ bytes: inout [UInt8]) {
-        bytes.append(integer: received)
-        bytes.append(integer: account.unknownSymbol)
-        bytes.append(integer: account.backfilled)
-        bytes.append(integer: account.filter)
-        bytes.append(integer: account.undefined)
-        for one in account.series {
-            for tally in one.tallies { bytes.append(integer: tally) }
-            bytes.append(integer: one.repaired)
-        }
+        var counters = account
+        counters.received = receivedTrades
+        counters.encode(.all, into: &bytes)
     }
 
     /// By symbol and series, of each the newest first, as they are linked.
@@ -93,17 +87,6 @@ extension BarSeries {
         var bytes: [UInt8] = [kind, 0]
         for number in [first, second, lateness, max] { bytes.append(integer: number) }
         return bytes
-    }
-}
-
-extension BarCounters.Series {
-    static let encodedBytes = 13 * 8
-
-    var tallies: [UInt64] {
-        [
-            counted, leftOut, late, refused, lateUnlisted, outsideSession, bars, revisions, repairs,
-            repairsRefused, filled, windowsWithoutTrades, notionalSaturated,
-        ]
     }
 }
 

@@ -2,22 +2,37 @@ public import MarketModel
 internal import Primitives
 
 extension InactivityMachine {
-    /// How far from a dirty range ticks are read to find the pauses around it. A window that goes
-    /// on beyond is partial.
+    /// How far from a dirty range ticks are read where only they can tell when the pauses around it
+    /// were: windows that are gone are not kept, and runs have no longest length. A window that
+    /// goes on beyond is partial.
     static let reach = StreamLimits.dayNanoseconds
 
+    /// Reading goes on to the end of the tape in any case: how far it goes back is what it costs.
     public func extent(of range: DirtyRange) -> (from: Int64, to: Int64) {
-        var from = TickTables.usable(max(range.from, Int64.min + Self.reach) - Self.reach)
+        let day = TickTables.usable(max(range.from, Int64.min + Self.reach) - Self.reach)
         let to = TickTables.usable(min(range.to, Int64.max - Self.reach) + Self.reach)
-        guard range.from < range.to, Int(range.symbol) < symbols.count else { return (from, from) }
+        guard range.from < range.to, Int(range.symbol) < symbols.count else { return (day, day) }
+        var from = TickTables.usable(range.from)
         for series in 0..<seriesCount {
-            let gap = gaps[series]
-            for window in keys[Int(range.symbol) * seriesCount + series].windows
-            where window.first < to && window.end(gap: gap) > from {
-                from = min(from, window.first - gap)
+            let key = Int(range.symbol) * seriesCount + series
+            from = min(from, knownPause(before: range, key) ?? day)
+            for window in keys[key].windows
+            where window.first < to && window.end(gap: gaps[series]) > from {
+                from = min(from, window.first - gaps[series])
             }
         }
         return (from, to)
+    }
+
+    /// Where a pause ends that no tick can be in but late ones; nil: what was before is gone. Twice
+    /// the gap before the first window, because a late tick may lengthen it at its beginning.
+    private func knownPause(before range: DirtyRange, _ key: Int) -> Int64? {
+        let gap = gaps[key % seriesCount]
+        let first = keys[key].windows.first { $0.end(gap: gap) > range.from }?.first
+        let (start, overflow) = min(range.from, first ?? range.from)
+            .subtractingReportingOverflow(2 * gap)
+        let gone = keys[key].retiredEnd
+        return overflow || gone == Int64.min || gone > start ? nil : start
     }
 
     public func repairMachine(for ranges: [DirtyRange]) -> InactivityMachine {
@@ -54,9 +69,14 @@ extension InactivityMachine {
                     continue
                 }
                 let key = Int(symbol) * seriesCount + series
+                let found = repaired.keys[key]
+                // A state can be restored that holds so many, and no more.
+                guard held + found.windows.count + found.loose.count <= heldMax else {
+                    intake.account.series[series].repairsRefused += 1
+                    continue
+                }
                 var stood = (standing[symbol] ?? []).filter { Int($0.series) == series }
                 stood += takeStanding(key)
-                let found = repaired.keys[key]
                 for stretch in stretches(key, found, stood, ranges) {
                     replace(
                         KeyRepair(

@@ -124,6 +124,11 @@ extension NumberMachine {
             bounds, seriesCount: seriesCount, seenFrom: intake.tables.seenFrom(symbol))
         var bars: [Bar] = []
         let done = ticks.prefix { $0.time < through }
+        // A state can be restored in which so many wait, and no more.
+        guard bounds.close <= through || waiting + ticks.count - done.count <= waitingMax else {
+            for series in 0..<seriesCount { intake.account.series[series].repairsRefused += 1 }
+            return
+        }
         for tick in done {
             session.take(tick, symbol: symbol, rule.series.all, repaired.sources, into: &bars)
         }

@@ -9,7 +9,7 @@ struct BarSums: Hashable, Sendable {
     private var low = Int64.max
     private var close: Int64 = 0
     private(set) var volume: Int128 = 0
-    /// Wraps; `notionalCarry` says how often and in which direction.
+    /// With `notionalCarry` a `NotionalSum`.
     private(set) var notional: Int128 = 0
     private(set) var notionalCarry: Int32 = 0
     private(set) var excluded = Bar.Excluded()
@@ -17,18 +17,13 @@ struct BarSums: Hashable, Sendable {
     /// Where the first and the last bar with trades begin.
     private(set) var firstOpen = Int64.max
     private(set) var lastOpen = Int64.min
-    /// One of them was taken back.
-    private(set) var hasWithdrawn = false
 
     /// `bar` begins behind all before.
     mutating func add(_ bar: Bar) {
         excluded.add(bar.excluded)
         flags.formUnion(bar.flags.intersection([.partial, .mixedProviders]))
-        if bar.flags.contains(.withdrawn) { hasWithdrawn = true }
         volume &+= bar.volume
-        let (sum, overflow) = notional.addingReportingOverflow(bar.notional)
-        notional = sum
-        if overflow { notionalCarry &+= bar.notional < 0 ? -1 : 1 }
+        NotionalSum.add(bar.notional, to: &notional, carry: &notionalCarry)
         // What left 128 bits in the finer bar did so here, too.
         if bar.notional == Int128.max { notionalCarry &+= 1 }
         if bar.notional == Int128.min { notionalCarry &-= 1 }
@@ -58,10 +53,7 @@ struct BarSums: Hashable, Sendable {
         bar.close = Price(raw: close)
         bar.trades = trades
         bar.excluded = excluded
-        bar.volume = volume
-        bar.notional =
-            notionalCarry == 0 ? notional : notionalCarry < 0 ? Int128.min : Int128.max
-        bar.vwap = notionalCarry == 0 ? .vwap(notional: notional, volume: volume) : .undefined
+        bar.setTraded(volume: volume, notional: notional, carry: notionalCarry)
         return bar
     }
 }
@@ -83,7 +75,7 @@ extension BarSums {
         bytes.append(integer: excluded.filter)
         bytes.append(integer: excluded.undefined)
         bytes.append(flags.rawValue)
-        bytes.append(hasWithdrawn ? 1 : 0)
+        bytes.append(0)
         bytes.append(integer: UInt16(0))
         bytes.append(integer: firstOpen)
         bytes.append(integer: lastOpen)
@@ -104,10 +96,9 @@ extension BarSums {
             condition: block.uint32(at: 76), oddLot: block.uint32(at: 80),
             filter: block.uint32(at: 84), undefined: block.uint32(at: 88))
         flags = BarFlags(rawValue: block.uint8(at: 92))
-        hasWithdrawn = block.uint8(at: 93) == 1
         firstOpen = block.int64(at: 96)
         lastOpen = block.int64(at: 104)
-        guard flags.isSubset(of: [.partial, .mixedProviders]), block.uint8(at: 93) < 2,
+        guard flags.isSubset(of: [.partial, .mixedProviders]), block.uint8(at: 93) == 0,
             block.uint16(at: 94) == 0, block.uint64(at: 112) == 0,
             trades < CheckpointLimits.countMax, volume >= 0
         else { return nil }

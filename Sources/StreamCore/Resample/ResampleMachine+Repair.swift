@@ -41,14 +41,19 @@ extension ResampleMachine {
     public mutating func absorb(
         _ repaired: ResampleMachine, _ ranges: [DirtyRange], into closed: inout [Bar]
     ) {
+        absorb(repaired, ranges, standing: nil, into: &closed)
+    }
+
+    /// `standing`: the bars of `standingNeeds` as they stand, by the machine's own series indexes.
+    /// Of windows that are gone those are withdrawn that had a bar.
+    public mutating func absorb(
+        _ repaired: ResampleMachine, _ ranges: [DirtyRange], standing: [Bar]?,
+        into closed: inout [Bar]
+    ) {
+        let known = StandingWindows(standing ?? [])
         let start = closed.count
-        let wide = ranges.map { range in
-            let (from, to) = extent(of: range)
-            return DirtyRange(symbol: range.symbol, from: from, to: to, reason: range.reason)
-        }
-        let (extents, reasons) = (RepairRanges(extents: wide), RepairRanges(wide))
-        let ranges = RepairRanges(ranges)
-        for symbol in ranges.symbols where Int(symbol) < held.count {
+        let dirty = DirtyTime(ranges, of: self)
+        for symbol in dirty.ranges.symbols where Int(symbol) < held.count {
             guard !repaired.repairRefused.contains(symbol) else {
                 counters.repairsRefused += 1
                 continue
@@ -56,17 +61,9 @@ extension ResampleMachine {
             let found = repaired.held[Int(symbol)]
             var replaced: [DirtyRange] = []
             for index in series.indices {
-                for var window in windows(Int(symbol), index, found) {
-                    // Within the extents all finer bars are new.
-                    let isNew = extents.covers(symbol, from: window.from, to: window.to)
-                    guard
-                        let reason = ranges.reason(symbol, from: window.from, to: window.to)
-                            ?? (isNew
-                                ? reasons.reason(symbol, from: window.from, to: window.to) : nil)
-                    else { continue }
-                    window.reason = reason
+                for window in windows(Int(symbol), index, found, dirty) {
                     replaced.append(window)
-                    replace(window, index, repaired, into: &closed)
+                    replace(window, index, repaired, known, into: &closed)
                 }
             }
             exchange(Int(symbol), found, replaced)
@@ -74,22 +71,49 @@ extension ResampleMachine {
         closed.sortOutput(from: start)
     }
 
-    /// Those that are, or were, there.
+    /// What a repair is about, to be asked by window.
+    private struct DirtyTime {
+        let ranges: RepairRanges
+        /// Within these all finer bars are new.
+        let extents: RepairRanges
+        /// The same time with the reasons.
+        let reasons: RepairRanges
+
+        init(_ dirty: [DirtyRange], of machine: ResampleMachine) {
+            let wide = dirty.map { range in
+                let (from, to) = machine.extent(of: range)
+                return DirtyRange(symbol: range.symbol, from: from, to: to, reason: range.reason)
+            }
+            ranges = RepairRanges(dirty)
+            extents = RepairRanges(extents: wide)
+            reasons = RepairRanges(wide)
+        }
+
+        func reason(_ symbol: UInt32, from: Int64, to: Int64) -> UInt8? {
+            if let reason = ranges.reason(symbol, from: from, to: to) { return reason }
+            guard extents.covers(symbol, from: from, to: to) else { return nil }
+            return reasons.reason(symbol, from: from, to: to)
+        }
+    }
+
+    /// Those that are dirty, with the reason of each, and are, or were, there.
     private func windows(
-        _ symbol: Int, _ index: Int, _ found: ResampleSymbol
+        _ symbol: Int, _ index: Int, _ found: ResampleSymbol, _ dirty: DirtyTime
     ) -> [DirtyRange] {
         let width = series[index].widthNanoseconds
+        let name = UInt32(symbol)
         let starts = (found.windows[index] + held[symbol].windows[index]).map(\.start).sorted()
         var windows: [DirtyRange] = []
         for start in starts where windows.last?.from != start {
-            windows.append(
-                DirtyRange(symbol: UInt32(symbol), from: start, to: start + width, reason: 0))
+            guard let reason = dirty.reason(name, from: start, to: start + width) else { continue }
+            windows.append(DirtyRange(symbol: name, from: start, to: start + width, reason: reason))
         }
         return windows
     }
 
     private mutating func replace(
-        _ stretch: DirtyRange, _ index: Int, _ repaired: ResampleMachine, into closed: inout [Bar]
+        _ stretch: DirtyRange, _ index: Int, _ repaired: ResampleMachine,
+        _ known: StandingWindows, into closed: inout [Bar]
     ) {
         let symbol = Int(stretch.symbol)
         let found = repaired.held[symbol]
@@ -97,13 +121,14 @@ extension ResampleMachine {
         let (place, isThere) = held[symbol].place(of: stretch.from, series: index)
         var window = ResampleWindow(start: stretch.from, end: stretch.to)
         window.isPartial = repaired.isPartial(window, symbol: symbol)
-        var hadStanding = false
+        var hadStanding =
+            known.bar(stretch.symbol, index, startingAt: stretch.from) != nil
         if isThere {
             window.switchedAt = held[symbol].windows[index][place].switchedAt
             hadStanding = held[symbol].windows[index][place].hasStanding
         }
         var sums = BarSums()
-        for bar in found.unsettled where window.holds(bar) {
+        for bar in found.fine(in: window) {
             sums.add(bar)
             if bar.closeTime.nanoseconds <= held[symbol].settledThrough {
                 window.settled.add(bar)
@@ -113,7 +138,7 @@ extension ResampleMachine {
             window.hasStanding = sums.trades > 0
             let version = window.version(
                 sums, symbol: symbol, series: index, reason: stretch.reason,
-                isWithdrawn: hadStanding || sums.hasWithdrawn)
+                isWithdrawn: hadStanding)
             if let version {
                 closed.append(version)
                 counters.repairs += 1
@@ -135,10 +160,11 @@ extension ResampleMachine {
     private mutating func exchange(
         _ symbol: Int, _ found: ResampleSymbol, _ replaced: [DirtyRange]
     ) {
+        let stretches = Self.joined(replaced)
         func isReplaced(_ bar: Bar) -> Bool {
-            replaced.contains {
-                $0.from <= bar.openTime.nanoseconds && bar.closeTime.nanoseconds <= $0.to
-            }
+            let time = bar.openTime.nanoseconds
+            let behind = stretches.partitioningIndex { $0.from > time }
+            return behind > 0 && time < stretches[behind - 1].to
         }
         let before = held[symbol].unsettled.count
         held[symbol].unsettled.removeAll(where: isReplaced)
@@ -148,4 +174,48 @@ extension ResampleMachine {
         }
         unsettled += held[symbol].unsettled.count - before
     }
+
+    /// Windows of several series as the time that they cover, in order.
+    private static func joined(_ windows: [DirtyRange]) -> [(from: Int64, to: Int64)] {
+        var joined: [(from: Int64, to: Int64)] = []
+        for window in windows.sorted(by: { $0.from < $1.from }) {
+            if let last = joined.last, window.from <= last.to {
+                joined[joined.count - 1].to = max(last.to, window.to)
+            } else {
+                joined.append((window.from, window.to))
+            }
+        }
+        return joined
+    }
+
+    // MARK: what a repair has to know
+
+    /// The bars that `absorb` wants to know as they stand: those of windows that are gone, and in
+    /// which nothing sets a price any more.
+    public func standingNeeds(
+        _ repaired: ResampleMachine, _ ranges: [DirtyRange]
+    ) -> [StandingNeed] {
+        let dirty = DirtyTime(ranges, of: self)
+        var needs: [StandingNeed] = []
+        for symbol in dirty.ranges.symbols
+        where Int(symbol) < held.count && !repaired.repairRefused.contains(symbol) {
+            let found = repaired.held[Int(symbol)]
+            for index in series.indices {
+                for one in windows(Int(symbol), index, found, dirty) {
+                    let window = ResampleWindow(start: one.from, end: one.to)
+                    guard !held[Int(symbol)].place(of: one.from, series: index).isThere,
+                        !found.fine(in: window).contains(where: { $0.trades > 0 })
+                    else { continue }
+                    needs.append(
+                        StandingNeed(
+                            symbol: symbol, series: UInt16(truncatingIfNeeded: index),
+                            from: one.from, to: one.to))
+                }
+            }
+        }
+        return needs
+    }
+
+    /// Of these symbols not all finer bars could be made: their windows stay as they are.
+    public mutating func refuse(_ symbols: Set<UInt32>) { repairRefused.formUnion(symbols) }
 }

@@ -46,7 +46,7 @@ public struct ResampleMachine: Sendable {
     private var changed: [UInt32] = []
     let unsettledMax: Int
     /// Of a repair machine: the symbols of which it has too few bars.
-    var repairRefused: Set<UInt32> = []
+    public internal(set) var repairRefused: Set<UInt32> = []
 
     public init(rule: ResampleRule, from: BarSeries) {
         self.init(rule: rule, from: from, unsettledMax: StreamLimits.unsettledBarsMax)
@@ -113,6 +113,11 @@ public struct ResampleMachine: Sendable {
     /// Takes a version of a finer bar: what it said before does not hold any more.
     public mutating func bar(_ bar: Bar) {
         counters.received += 1
+        // It repeats what was before: of its window all was told when it closed.
+        guard !bar.flags.contains(.filled) else {
+            counters.counted += 1
+            return
+        }
         let symbol = Int(bar.symbol)
         let width = from.widthNanoseconds
         let openTime = bar.openTime.nanoseconds
@@ -170,7 +175,7 @@ public struct ResampleMachine: Sendable {
         guard tables.isRepair || end + series[index].lateness > tables.closedThrough(symbol)
         else { return nil }
         guard held[symbol].windows[index].count < windowsPerKeyMax else {
-            repairRefused.insert(UInt32(symbol))
+            if tables.isRepair { repairRefused.insert(UInt32(symbol)) }
             return nil
         }
         var window = ResampleWindow(start: start, end: end)

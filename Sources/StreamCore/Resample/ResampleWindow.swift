@@ -32,7 +32,7 @@ struct ResampleWindow: Sendable {
     /// With the finer bars that may still change; without `.final`.
     func sums(_ unsettled: [Bar]) -> BarSums {
         var sums = settled
-        for bar in unsettled where holds(bar) { sums.add(bar) }
+        for bar in unsettled.fine(in: self) { sums.add(bar) }
         return sums
     }
 
@@ -92,6 +92,33 @@ struct ResampleSymbol: Sendable {
         while index > 0, windows[series][index - 1].start > start { index -= 1 }
         if index > 0, windows[series][index - 1].start == start { return (index - 1, true) }
         return (index, false)
+    }
+}
+
+extension ResampleSymbol {
+    func fine(in window: ResampleWindow) -> ArraySlice<Bar> { unsettled.fine(in: window) }
+}
+
+extension [Bar] {
+    /// Of finer bars in order those of a window.
+    fileprivate func fine(in window: ResampleWindow) -> ArraySlice<Bar> {
+        let first = partitioningIndex { $0.openTime.nanoseconds >= window.start }
+        var end = first
+        while end < count, window.holds(self[end]) { end += 1 }
+        return self[first..<end]
+    }
+}
+
+extension Array {
+    /// The first element of which this is true, when it is true of all behind it.
+    func partitioningIndex(where isBehind: (Element) -> Bool) -> Int {
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = (low + high) / 2
+            if isBehind(self[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
     }
 }
 

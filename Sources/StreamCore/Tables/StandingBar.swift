@@ -71,17 +71,17 @@ extension Bar {
 }
 
 extension [Bar] {
-    /// Puts what stands behind `start` into the order of output.
+    /// Puts what stands behind `start` into the order of output. No two versions of it are equal: a
+    /// bar is withdrawn before there may be others of its window, and what fills a window stands
+    /// before the word that nothing set a price in it, which has the volume.
     mutating func sortOutput(from start: Int) {
         guard count > start + 1 else { return }
+        func rank(_ bar: Bar) -> Int {
+            bar.flags.contains(.withdrawn) ? 0 : bar.flags.contains(.filled) ? 1 : 2
+        }
         self[start...].sort {
-            (
-                $0.closeTime, $0.series, $0.symbol, $0.openTime, $0.number,
-                $0.flags.contains(.withdrawn) ? 0 : 1
-            ) < (
-                $1.closeTime, $1.series, $1.symbol, $1.openTime, $1.number,
-                $1.flags.contains(.withdrawn) ? 0 : 1
-            )
+            ($0.closeTime, $0.series, $0.symbol, $0.openTime, $0.number, rank($0))
+                < ($1.closeTime, $1.series, $1.symbol, $1.openTime, $1.number, rank($1))
         }
     }
 }

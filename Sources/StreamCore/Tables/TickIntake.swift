@@ -106,7 +106,7 @@ struct TickIntake: Sendable {
 extension TickIntake {
     func encode(into bytes: inout [UInt8]) {
         rule.series.encodeNames(into: &bytes)
-        account.encode(into: &bytes)
+        account.encode(.withoutFills, into: &bytes)
         tables.encode(into: &bytes)
         bytes.append(integer: UInt32(lateTicks.count))
         for tick in lateTicks { tick.encodeWhole(into: &bytes) }
@@ -118,7 +118,8 @@ extension TickIntake {
     ) throws(CheckpointError) {
         self.init(rule: rule)
         try rule.series.checkNames(&reader, bytes)
-        try account.restore(&reader, bytes)
+        try account.restore(.withoutFills, &reader, bytes)
+        try checkBalance()
         tables = try TickTables(&reader, bytes)
         let count = try reader.count(
             of: .lateTick, max: lateTicksMax, bytesEach: LateTick.wholeBytes, in: bytes)
@@ -129,6 +130,20 @@ extension TickIntake {
             guard let tick = LateTick(whole: block, tables, seriesCount: rule.series.all.count)
             else { throw reader.malformed(.lateTick) }
             lateTicks.append(tick)
+        }
+    }
+}
+
+extension TickIntake {
+    /// In sums that cannot overflow, so that no sum made of these counters later can.
+    private func checkBalance() throws(CheckpointError) {
+        for (index, one) in account.series.enumerated() {
+            let terms = [
+                account.unknownSymbol, account.backfilled, account.filter, account.undefined,
+                one.counted, one.leftOut, one.late, one.refused, one.outsideSession,
+            ]
+            guard terms.reduce(UInt128(0), { $0 + UInt128($1) }) == UInt128(account.received)
+            else { throw .unbalanced(series: index) }
         }
     }
 }
@@ -182,57 +197,6 @@ extension WindowRule {
         bytes.append(integer: size)
         bytes.append(integer: second)
         return bytes
-    }
-}
-
-extension BarCounters {
-    func encode(into bytes: inout [UInt8]) {
-        for count in [received, unknownSymbol, backfilled, filter, undefined] {
-            bytes.append(integer: count)
-        }
-        for one in series {
-            for count in [
-                one.counted, one.leftOut, one.late, one.refused, one.lateUnlisted,
-                one.outsideSession, one.bars, one.revisions, one.repairs, one.repairsRefused,
-                one.windowsWithoutTrades, one.notionalSaturated,
-            ] {
-                bytes.append(integer: count)
-            }
-        }
-    }
-
-    /// Into counters for the same number of series. They are refused when they do not add up, in
-    /// sums that cannot overflow, so that no sum made of them later can.
-    mutating func restore(
-        _ reader: inout StateReader, _ bytes: RawSpan
-    ) throws(CheckpointError) {
-        received = try reader.tally(in: bytes)
-        unknownSymbol = try reader.tally(in: bytes)
-        backfilled = try reader.tally(in: bytes)
-        filter = try reader.tally(in: bytes)
-        undefined = try reader.tally(in: bytes)
-        let left = [unknownSymbol, backfilled, filter, undefined]
-        for index in series.indices {
-            var one = Series()
-            one.counted = try reader.tally(in: bytes)
-            one.leftOut = try reader.tally(in: bytes)
-            one.late = try reader.tally(in: bytes)
-            one.refused = try reader.tally(in: bytes)
-            one.lateUnlisted = try reader.tally(in: bytes)
-            one.outsideSession = try reader.tally(in: bytes)
-            one.bars = try reader.tally(in: bytes)
-            one.revisions = try reader.tally(in: bytes)
-            one.repairs = try reader.tally(in: bytes)
-            one.repairsRefused = try reader.tally(in: bytes)
-            one.windowsWithoutTrades = try reader.tally(in: bytes)
-            one.notionalSaturated = try reader.tally(in: bytes)
-            series[index] = one
-            let terms =
-                left + [one.counted, one.leftOut, one.late, one.refused, one.outsideSession]
-            guard terms.reduce(UInt128(0), { $0 + UInt128($1) }) == UInt128(received) else {
-                throw .unbalanced(series: index)
-            }
-        }
     }
 }
 

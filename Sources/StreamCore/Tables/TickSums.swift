@@ -9,7 +9,7 @@ struct TickSums: Hashable, Sendable {
     private(set) var firstTime = Int64.max
     private(set) var lastTime = Int64.min
     private(set) var volume: Int128 = 0
-    /// Wraps; `notionalCarry` says how often and in which direction.
+    /// With `notionalCarry` a `NotionalSum`.
     private(set) var notional: Int128 = 0
     private(set) var notionalCarry: Int32 = 0
     private var high = Int64.min
@@ -35,9 +35,9 @@ struct TickSums: Hashable, Sendable {
         lastTime = max(lastTime, tick.time)
         meet(tick.feed)
         if tick.effect.contains(.volume) {
-            let product = tick.price.multipliedFullWidth(by: tick.size)
             volume &+= Int128(tick.size)
-            add(notional: Int128(_low: product.low, _high: product.high), carry: 0)
+            NotionalSum.add(
+                NotionalSum.product(tick.price, tick.size), to: &notional, carry: &notionalCarry)
         }
         guard tick.setsPrice else { return }
         trades &+= 1
@@ -55,7 +55,8 @@ struct TickSums: Hashable, Sendable {
         lastTime = max(lastTime, other.lastTime)
         meet(other.feed)
         volume &+= other.volume
-        add(notional: other.notional, carry: other.notionalCarry)
+        NotionalSum.add(other.notional, to: &notional, carry: &notionalCarry)
+        notionalCarry &+= other.notionalCarry
         guard other.trades > 0 else { return }
         addEnds(other.open, other.close, isLast: other.hasLast, isFirst: trades == 0, sources)
         high = max(high, other.high)
@@ -66,13 +67,6 @@ struct TickSums: Hashable, Sendable {
     private mutating func meet(_ other: SymbolTable.Feed) {
         if feed == .none { feed = other }
         if feed != other { flags.insert(.mixedProviders) }
-    }
-
-    private mutating func add(notional other: Int128, carry: Int32) {
-        let (sum, overflow) = notional.addingReportingOverflow(other)
-        notional = sum
-        notionalCarry &+= carry
-        if overflow { notionalCarry &+= other < 0 ? -1 : 1 }
     }
 
     private mutating func addEnds(
@@ -103,10 +97,7 @@ struct TickSums: Hashable, Sendable {
         bar.close = Price(raw: close.price)
         bar.trades = trades
         bar.excluded = excluded
-        bar.volume = volume
-        bar.notional =
-            notionalCarry == 0 ? notional : notionalCarry < 0 ? Int128.min : Int128.max
-        bar.vwap = isNotionalSaturated ? .undefined : .vwap(notional: notional, volume: volume)
+        bar.setTraded(volume: volume, notional: notional, carry: notionalCarry)
         return bar
     }
 }

@@ -69,7 +69,8 @@ extension PartitionOperator {
     /// published.
     var standingBars: StandingBars? {
         guard let repair, !repair.isHidden, let reading = repair.reading else { return nil }
-        return StandingBars(reading.plan, machine, lastOrdinal: ledger.nextOrdinal - 1)
+        return StandingBars(
+            machine.standingNeeds(of: reading), machine, lastOrdinal: ledger.nextOrdinal - 1)
     }
 
     /// The packet at hand made ranges dirty.
@@ -110,16 +111,18 @@ extension PartitionOperator {
     }
 
     /// All packets were handed over as often as they were needed, and what stands was read back.
-    mutating func finishRepair(standing: [Bar] = []) -> RepairOutcome {
+    /// `standing` nil: nobody did that.
+    mutating func finishRepair(standing: [Bar]? = nil) -> RepairOutcome {
         guard let reading = repair?.reading else { return RepairOutcome() }
         repair?.reading = nil
+        let isHidden = repair?.isHidden ?? true
         var outcome = RepairOutcome(ticks: reading.taken)
         let before = machine.repairOmissions
-        machine.absorb(reading, standing: standing, into: &output)
+        machine.absorb(reading, standing: isHidden ? nil : standing, into: &output)
         outcome.leftOut = machine.repairOmissions.since(before)
         outcome.leftOut.changes = reading.unusedChanges
         outcome.bars = output.bars.count
-        keepOutput(isHidden: repair?.isHidden ?? true, isRepair: true)
+        keepOutput(isHidden: isHidden, isRepair: true)
         endRepairDay()
         return outcome
     }

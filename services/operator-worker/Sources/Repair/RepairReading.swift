@@ -34,6 +34,8 @@ struct RepairReading {
     private(set) var pass = Pass()
     /// Behind both passes, when the bars that stand are read back.
     var standing: StandingBars?
+    /// Packets of bars that were stored since are read.
+    var standingStart: Timestamp { standing.map { Self.start($0.from) } ?? start }
     /// On the tape of bars: the last packet to read; 0: it is not being read.
     var standingUntil: UInt64 = 0
     /// Nil during the first one.
@@ -50,11 +52,14 @@ struct RepairReading {
         self.reader = reader
         self.needs = needs
         startedAt = now
-        let (early, overflow) = needs.from.nanoseconds.subtractingReportingOverflow(
-            Self.marginNanoseconds)
-        start = Timestamp(nanoseconds: overflow ? 0 : max(0, early))
+        start = Self.start(needs.from)
         reach = RepairReach.Reading(
             start: start, margin: needs.isDoneBefore ? 0 : Self.reachNanoseconds)
+    }
+
+    private static func start(_ time: Timestamp) -> Timestamp {
+        let (early, overflow) = time.nanoseconds.subtractingReportingOverflow(marginNanoseconds)
+        return Timestamp(nanoseconds: overflow ? 0 : max(0, early))
     }
 
     var isSecond: Bool { first != nil }

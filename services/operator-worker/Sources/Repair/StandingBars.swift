@@ -23,7 +23,16 @@ struct StandingBars: Sendable {
         }
     }
 
-    private let plan: RepairPlan
+    /// The series of a symbol that the repair wants to know.
+    private struct Place: Hashable {
+        let symbol: UInt32
+        let series: UInt16
+    }
+
+    /// Looked up and never walked over.
+    private let needs: [Place: [StandingNeed]]
+    /// All of the bars were published later.
+    let from: Timestamp
     private let symbols: SymbolTable
     private let series: [PublishedSeries]
     /// The last output that was computed before the repair: what follows is not to be seen, also
@@ -32,12 +41,13 @@ struct StandingBars: Sendable {
     private var newest: [Key: Bar] = [:]
     private(set) var isTooMany = false
 
-    /// Nil: windows of this graph begin where they begin.
-    init?(_ plan: RepairPlan, _ machine: GraphMachine, lastOrdinal: UInt64) {
-        guard !plan.standingSeries.isEmpty, lastOrdinal >= OutputLedger.firstOrdinal else {
+    /// Nil: the machine knows all that stands.
+    init?(_ needs: [StandingNeed], _ machine: GraphMachine, lastOrdinal: UInt64) {
+        guard let from = needs.map(\.from).min(), lastOrdinal >= OutputLedger.firstOrdinal else {
             return nil
         }
-        self.plan = plan
+        self.needs = Dictionary(grouping: needs) { Place(symbol: $0.symbol, series: $0.series) }
+        self.from = Timestamp(nanoseconds: from)
         symbols = machine.symbols
         series = machine.program.series
         self.lastOrdinal = lastOrdinal
@@ -76,8 +86,10 @@ struct StandingBars: Sendable {
     }
 
     private mutating func keep(_ found: Bar, _ symbol: UInt32, _ series: UInt16) {
-        guard plan.standingSeries.contains(series), plan.symbols.contains(symbol),
-            found.openTime < plan.to, found.closeTime > plan.windowsFrom
+        guard let wanted = needs[Place(symbol: symbol, series: series)],
+            wanted.contains(where: {
+                found.openTime.nanoseconds < $0.to && found.closeTime.nanoseconds > $0.from
+            })
         else { return }
         let key = Key(
             symbol: symbol, series: series, openTime: found.openTime, number: found.number)

@@ -16,16 +16,16 @@ extension Worker {
         guard let ends else {
             return refuseRepair(.bars, "the tape of bars was emptied meanwhile")
         }
-        guard ends.firstOrdinal <= 1 || ends.first <= reading.start else {
+        guard ends.firstOrdinal <= 1 || ends.first <= reading.standingStart else {
             return refuseRepair(
                 .bars,
                 "the bars that stand there have to be read back, and their tape begins at "
                     + "\(ends.first)")
         }
-        guard ends.last >= reading.start else { return finishRepair(index, standing: []) }
+        guard ends.last >= reading.standingStart else { return finishRepair(index, standing: []) }
         repairing?.standingUntil = ends.lastSequence
         repairing?.reader = standingReader(index)
-        readers.open(standingReader(index), from: reading.start)
+        readers.open(standingReader(index), from: reading.standingStart)
     }
 
     func tookStanding(_ reader: Int, _ header: PacketHeader, _ packet: NatsMessage) {

@@ -1,0 +1,175 @@
+internal import MarketModel
+internal import Primitives
+
+// What fills windows behind a repair: the same as if all bars had been so from the start.
+extension BarMachine {
+    /// The stretch of a key in which a repair may change what fills windows.
+    private struct Refill {
+        let key: Int
+        let stretch: FillStretch
+        /// Windows that end here or before take no ticks any more, and are filled.
+        let settled: Int64
+        /// Of the dirty windows, by their starts.
+        let repaired: [Int64: WindowState]
+        /// By their starts, in order.
+        let standing: [Bar]
+        /// Windows that have a bar of their own, in order.
+        var bars: [(bounds: WindowShape.Bounds, close: Int64)] = []
+        /// With what fills them, in order.
+        var filled: [(bounds: WindowShape.Bounds, close: Int64)] = []
+    }
+
+    /// Publishes what fills windows of a key now and did not before, and withdraws what fills none
+    /// any more, or is a bar of a window in which nothing sets a price.
+    mutating func refill(
+        _ key: Int, _ found: BarMachine, _ ranges: [DirtyRange], _ known: StandingWindows,
+        into closed: inout [Bar]
+    ) {
+        let (symbol, series) = (UInt32(key / seriesCount), key % seriesCount)
+        let dirty = RepairRanges(ranges.filter { $0.symbol == symbol })
+        let settled = settledThrough(key)
+        var repaired: [Int64: WindowState] = [:]
+        var slot = key < found.windows.heads.count ? Int(found.windows.heads[key]) : 0
+        while slot != 0 {
+            let window = found.windows.slots[slot]
+            if window.end <= settled, dirty.reason(symbol, window.bounds) != nil {
+                repaired[window.start] = window
+            }
+            slot = Int(window.older)
+        }
+        for stretch in fillStretches(key, ranges) {
+            let standing = known.bars(symbol, series).filter {
+                let start = $0.openTime.nanoseconds
+                return start >= stretch.bounds.start && start < stretch.bounds.end
+                    && $0.closeTime.nanoseconds <= settled
+            }
+            var refill = Refill(
+                key: key, stretch: stretch, settled: settled, repaired: repaired,
+                standing: standing)
+            findBars(&refill)
+            findFilled(&refill)
+            publish(refill, dirty, into: &closed)
+            takeOver(refill)
+        }
+        expectFill(symbol: Int(symbol), series: series)
+    }
+
+    /// Where nothing can change any more. A source that took the symbol over has not told its time
+    /// yet when older windows are still there.
+    private func settledThrough(_ key: Int) -> Int64 {
+        let lateness = rule.series.all[key % seriesCount].lateness
+        let (time, overflow) = closedThrough(key / seriesCount).subtractingReportingOverflow(
+            lateness)
+        var settled = overflow ? Int64.min : time
+        var slot = Int(windows.heads[key])
+        while slot != 0 {
+            settled = min(settled, windows.slots[slot].start)
+            slot = Int(windows.slots[slot].older)
+        }
+        return settled
+    }
+
+    private func findBars(_ refill: inout Refill) {
+        for bar in refill.standing where !bar.flags.contains(.filled) {
+            let start = bar.openTime.nanoseconds
+            guard refill.repaired[start] == nil else { continue }
+            refill.bars.append(
+                (
+                    WindowShape.Bounds(start: start, end: bar.closeTime.nanoseconds),
+                    bar.close.raw
+                ))
+        }
+        let stretch = refill.stretch.bounds
+        for window in refill.repaired.values
+        where window.trades > 0 && window.start >= stretch.start && window.start < stretch.end {
+            refill.bars.append((window.bounds, window.close))
+        }
+        refill.bars.sort { $0.bounds.start < $1.bounds.start }
+    }
+
+    private func findFilled(_ refill: inout Refill) {
+        let series = refill.key % seriesCount
+        for (index, bar) in refill.bars.enumerated() {
+            let limit =
+                index + 1 < refill.bars.count
+                ? refill.bars[index + 1].bounds.start : refill.stretch.bounds.end
+            var last = bar.bounds
+            for _ in 0..<fills.maxima[series] {
+                guard let next = shapes[series].next(after: last), next.start < limit,
+                    next.end <= refill.settled
+                else { break }
+                refill.filled.append((next, bar.close))
+                last = next
+            }
+        }
+    }
+
+    private mutating func publish(
+        _ refill: Refill, _ dirty: RepairRanges, into closed: inout [Bar]
+    ) {
+        let symbol = UInt32(refill.key / seriesCount)
+        var standing: [Int64: Bar] = [:]
+        for bar in refill.standing { standing[bar.openTime.nanoseconds] = bar }
+        for one in refill.filled {
+            let before = standing[one.bounds.start]
+            var bar = filledBar(one.bounds, refill.key, close: one.close)
+            bar.reason = dirty.reason(symbol, one.bounds) ?? refill.stretch.reason
+            if let window = refill.repaired[one.bounds.start] {
+                bar.excluded = window.excluded
+            } else if let before, before.flags.contains(.filled) {
+                bar.excluded = before.excluded
+            }
+            if let before, before.flags == bar.flags, before.close == bar.close,
+                before.excluded == bar.excluded
+            {
+                continue
+            }
+            account.series[Int(bar.series)].repairs += 1
+            closed.append(bar)
+        }
+        withdraw(refill, dirty, into: &closed)
+    }
+
+    /// What fills the first windows of the stretch follows from bars before it.
+    private mutating func withdraw(
+        _ refill: Refill, _ dirty: RepairRanges, into closed: inout [Bar]
+    ) {
+        let symbol = UInt32(refill.key / seriesCount)
+        let first = min(
+            refill.bars.first?.bounds.start ?? Int64.max, refill.stretch.dirtyFrom)
+        let held = Set((refill.bars + refill.filled).map(\.bounds.start))
+        for bar in refill.standing {
+            let bounds = WindowShape.Bounds(
+                start: bar.openTime.nanoseconds, end: bar.closeTime.nanoseconds)
+            guard bounds.start >= first, !held.contains(bounds.start) else { continue }
+            let window = refill.repaired[bounds.start]
+            account.series[Int(bar.series)].repairs += 1
+            closed.append(
+                StandingBar(bar).withdrawal(
+                    reason: dirty.reason(symbol, bounds) ?? refill.stretch.reason,
+                    excluded: window?.excluded ?? Bar.Excluded()))
+        }
+    }
+
+    /// What comes next is filled from here on.
+    private mutating func takeOver(_ refill: Refill) {
+        let before = fills.state(refill.key)
+        let stretch = refill.stretch.bounds
+        let wasInside = before.map { $0.base >= stretch.start && $0.base < stretch.end } ?? true
+        guard let base = refill.bars.last else {
+            // The bar before is too far away to fill anything.
+            if var before, wasInside {
+                before.filled = fills.maxima[refill.key % seriesCount]
+                fills.set(before, key: refill.key)
+            }
+            return
+        }
+        guard wasInside || base.bounds.start >= before?.base ?? Int64.min else { return }
+        let behind = refill.filled.filter { $0.bounds.start > base.bounds.start }
+        fills.set(
+            FillTable.State(
+                base: base.bounds.start, close: base.close,
+                last: behind.last?.bounds ?? base.bounds, filled: behind.count),
+            key: refill.key)
+    }
+}

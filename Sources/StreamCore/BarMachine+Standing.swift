@@ -1,0 +1,120 @@
+public import MarketModel
+internal import Primitives
+
+// What a repair has to know of bars whose windows the machine has let go.
+extension BarMachine {
+    /// The bars that `absorb` wants to know as they stand. Where windows are filled: all that fill
+    /// the stretch around what is dirty, or decide what fills it. Else those of windows in which
+    /// nothing sets a price any more, to withdraw them.
+    public func standingNeeds(
+        _ repaired: BarMachine, _ ranges: [DirtyRange]
+    ) -> [StandingNeed] {
+        let dirty = RepairRanges(ranges)
+        var needs: [StandingNeed] = []
+        for symbol in dirty.symbols where Int(symbol) < table.count {
+            for series in 0..<seriesCount {
+                let key = Int(symbol) * seriesCount + series
+                let stretches: [WindowShape.Bounds]
+                if fills.maxima[series] > 0 {
+                    stretches = fillStretches(key, ranges).map(\.bounds)
+                } else if key < repaired.windows.heads.count {
+                    stretches = doubtful(key, repaired, dirty)
+                } else {
+                    stretches = []
+                }
+                needs += stretches.map {
+                    StandingNeed(
+                        symbol: symbol, series: UInt16(truncatingIfNeeded: series), from: $0.start,
+                        to: $0.end)
+                }
+            }
+        }
+        return needs
+    }
+
+    /// Dirty windows without a price that are gone: only the tape knows whether they had a bar.
+    private func doubtful(
+        _ key: Int, _ repaired: BarMachine, _ dirty: RepairRanges
+    ) -> [WindowShape.Bounds] {
+        var found: [WindowShape.Bounds] = []
+        var slot = Int(repaired.windows.heads[key])
+        while slot != 0 {
+            let window = repaired.windows.slots[slot]
+            if window.trades == 0, isGone(window.bounds, key: key),
+                dirty.reason(window.symbol, window.bounds) != nil,
+                case .missing = windows.place(startingAt: window.start, key: key)
+            {
+                found.append(window.bounds)
+            }
+            slot = Int(window.older)
+        }
+        return found.reversed()
+    }
+
+    /// No tick may come into the window any more.
+    func isGone(_ bounds: WindowShape.Bounds, key: Int) -> Bool {
+        let (end, overflow) = bounds.end.addingReportingOverflow(
+            rule.series.all[key % seriesCount].lateness)
+        return !overflow && end <= closedThrough(key / seriesCount)
+    }
+
+    struct FillStretch: Sendable {
+        var bounds: WindowShape.Bounds
+        /// Where the first dirty window of it begins.
+        var dirtyFrom: Int64
+        var reason: UInt8
+    }
+
+    /// The dirty ranges of a key, made so wide that nothing outside fills or is filled by what is
+    /// inside; those that are about windows that may still change are left out. In order, and
+    /// disjoint.
+    func fillStretches(_ key: Int, _ ranges: [DirtyRange]) -> [FillStretch] {
+        let series = key % seriesCount
+        let symbol = UInt32(key / seriesCount)
+        var all: [FillStretch] = []
+        for range in ranges where range.symbol == symbol && range.from < range.to {
+            let dirty = shapes[series].extent(from: range.from, to: range.to)
+            // It may begin between two sessions.
+            let first =
+                shapes[series].newest(holding: dirty.start)
+                ?? WindowShape.Bounds(start: dirty.start, end: dirty.start + 1)
+            guard isGone(first, key: key) else { continue }
+            all.append(
+                FillStretch(
+                    bounds: shapes[series].widened(dirty, by: fills.maxima[series]),
+                    dirtyFrom: dirty.start, reason: range.reason))
+        }
+        all.sort { ($0.bounds.start, $0.bounds.end) < ($1.bounds.start, $1.bounds.end) }
+        var joined: [FillStretch] = []
+        for one in all {
+            guard var last = joined.last, one.bounds.start <= last.bounds.end else {
+                joined.append(one)
+                continue
+            }
+            last.bounds.end = max(last.bounds.end, one.bounds.end)
+            last.dirtyFrom = min(last.dirtyFrom, one.dirtyFrom)
+            last.reason = max(last.reason, one.reason)
+            joined[joined.count - 1] = last
+        }
+        return joined
+    }
+
+    // MARK: trades that were taken back
+
+    /// A trade that came was cancelled or corrected. For those who do not know what stands: a bar
+    /// may have been made of it.
+    public mutating func noteChange(of header: TickHeader) {
+        let symbol = Int(header.symbol)
+        guard symbol < table.count, header.eventTime.isUsable else { return }
+        let time = header.eventTime.nanoseconds
+        for series in 0..<seriesCount {
+            var bounds = shapes[series].newest(holding: time)
+            while let one = bounds {
+                let place = windows.place(
+                    startingAt: one.start, key: symbol * seriesCount + series)
+                if case .open(let slot) = place { windows.slots[slot].phase.insert(.changed) }
+                bounds = shapes[series].older(than: one, holding: time)
+            }
+        }
+    }
+}

@@ -1,0 +1,271 @@
+import MarketModel
+import Primitives
+import Testing
+
+@testable import StreamCore
+
+private struct Key: Hashable {
+    let symbol: UInt32
+    let series: UInt16
+    let openTime: Timestamp
+}
+
+extension [Bar] {
+    /// The last version of each bar, without those that are withdrawn: what stands on the tape.
+    var lastVersions: [Bar] {
+        var last: [Key: Bar] = [:]
+        for bar in self {
+            last[Key(symbol: bar.symbol, series: bar.series, openTime: bar.openTime)] = bar
+        }
+        return last.values.filter { !$0.flags.contains(.withdrawn) }
+            .sorted { ($0.series, $0.openTime) < ($1.series, $1.openTime) }
+    }
+}
+
+/// What fills windows when a repair changes the bars around them.
+@Suite("Fills behind repairs") struct FillRepairTests {
+    private static let second: Int64 = 1_000_000_000
+
+    /// One symbol; trades by the second in which they are, with a price.
+    private struct World {
+        var machine: BarMachine
+        var closed: [Bar] = []
+        let rule: BarRule
+        let calendar: SessionCalendar?
+
+        init(_ rule: BarRule, _ calendar: SessionCalendar?) throws {
+            self.rule = rule
+            self.calendar = calendar
+            machine = BarMachine(rule: rule, calendar: calendar)
+            _ = try machine.newSource("test")
+            _ = try machine.newSymbol(try subscription(), source: 0)
+        }
+
+        mutating func advance(to second: Int64) {
+            machine.advance(
+                source: 0, watermark: Timestamp(nanoseconds: second * FillRepairTests.second),
+                into: &closed)
+        }
+
+        /// All of these trades are what the tape holds; those of `gone` were taken back.
+        mutating func repair(
+            _ trades: [Int64: Int64], gone: Set<Int64> = [], _ ranges: [Range<Int64>]
+        ) {
+            let dirty = ranges.map {
+                DirtyRange(
+                    symbol: 0, from: $0.lowerBound * FillRepairTests.second,
+                    to: $0.upperBound * FillRepairTests.second, reason: BarReason.bust.rawValue)
+            }
+            var second = machine.repairMachine(for: dirty)
+            for (time, price) in trades.sorted(by: { $0.key < $1.key }) {
+                second.give(time, price)
+            }
+            for time in gone.sorted() {
+                second.exclude(BarMachine.header(time), source: 0)
+            }
+            let needs = machine.standingNeeds(second, dirty)
+            let standing = closed.lastVersions.filter { bar in
+                needs.contains {
+                    $0.series == bar.series && bar.openTime.nanoseconds < $0.to
+                        && bar.closeTime.nanoseconds > $0.from
+                }
+            }
+            machine.absorb(second, dirty, standing: standing, into: &closed)
+        }
+
+        mutating func restore() throws {
+            let bytes = machine.snapshot
+            let (rule, calendar) = (rule, calendar)
+            machine = try bytes.withRawSpan { span throws(CheckpointError) in
+                try BarMachine(rule: rule, calendar: calendar, restoring: span)
+            }
+            #expect(machine.snapshot == bytes)
+        }
+    }
+
+    private static func series(
+        _ window: WindowRule = .tumbling(width: second), max: Int = 3, lateness: Int64 = 0
+    ) throws -> BarSeries {
+        try BarSeries(
+            name: try #require(SeriesName("f\(window.widthNanoseconds)")), window: window,
+            lateness: lateness, fill: .previousClose(max: max))
+    }
+
+    /// Second, close, and `f` for a filled bar, `w` for a withdrawn one.
+    private static func text(_ bars: some Sequence<Bar>) -> [String] {
+        bars.map { bar in
+            let start = bar.openTime.nanoseconds / second
+            if bar.flags.contains(.withdrawn) { return "\(start)w" }
+            return "\(start):\(bar.close.raw)\(bar.flags.contains(.filled) ? "f" : "")"
+        }
+    }
+
+    private static func world() throws -> World {
+        var world = try World(BarRule(series: try BarSeriesSet([series()])), nil)
+        world.machine.give(0, 10)
+        world.machine.give(4, 20)
+        world.advance(to: 10)
+        #expect(
+            text(world.closed) == [
+                "0:10", "1:10f", "2:10f", "3:10f", "4:20", "5:20f", "6:20f", "7:20f",
+            ])
+        return world
+    }
+
+    @Test(
+        "what fills windows follows a repair of the bars around them",
+        arguments: [
+            // Another close before them.
+            ([0: 11, 4: 20], [], 0..<1, ["0:11", "1:11f", "2:11f", "3:11f"]),
+            // The bar before them is no more.
+            ([0: 10], [4], 4..<5, ["4w", "5w", "6w", "7w"]),
+            ([4: 20], [0], 0..<1, ["0w", "1w", "2w", "3w"]),
+            // A bar among them.
+            ([0: 10, 2: 15, 4: 20], [], 2..<3, ["2:15", "3:15f"]),
+            ([0: 10, 4: 20, 6: 30], [], 6..<7, ["6:30", "7:30f", "8:30f", "9:30f"]),
+            // Behind them.
+            ([0: 10, 4: 20, 9: 30], [], 9..<10, ["9:30"]),
+            // Nothing is otherwise.
+            ([0: 10, 4: 20], [], 2..<3, []),
+        ] as [([Int64: Int64], Set<Int64>, Range<Int64>, [String])])
+    func table(
+        trades: [Int64: Int64], gone: Set<Int64>, range: Range<Int64>, expected: [String]
+    ) throws {
+        var world = try Self.world()
+        let before = world.closed.count
+        world.repair(trades, gone: gone, [range])
+        #expect(Self.text(world.closed[before...]) == expected)
+        #expect(world.closed[before...].allSatisfy { $0.reason == BarReason.bust.rawValue })
+    }
+
+    @Test("a window that held nothing but excluded ticks is not withdrawn")
+    func neverWas() throws {
+        var world = try World(BarRule(series: try barSeries(["1s"])), nil)
+        world.machine.give(2, 10)
+        world.machine.exclude(BarMachine.header(1), source: 0)
+        world.advance(to: 10)
+        let before = world.closed.count
+        world.repair([2: 10], gone: [1], [0..<4])
+        #expect(Self.text(world.closed[before...]) == ["2:10"])
+        world.repair([:], gone: [1, 2], [0..<4])
+        #expect(Self.text(world.closed[(before + 1)...]) == ["2w"])
+        // It does not stand any more.
+        world.repair([:], gone: [1, 2], [0..<4])
+        #expect(world.closed.count == before + 2)
+    }
+
+    @Test("without knowledge of what stands, a window is withdrawn if a trade of it was changed")
+    func unknown() throws {
+        for isChanged in [false, true] {
+            var world = try World(BarRule(series: try barSeries(["1s"])), nil)
+            world.machine.give(2, 10)
+            world.advance(to: 10)
+            let ranges = [DirtyRange(symbol: 0, from: 0, to: 4 * Self.second, reason: 2)]
+            var second = world.machine.repairMachine(for: ranges)
+            second.exclude(BarMachine.header(2), source: 0)
+            if isChanged { second.noteChange(of: BarMachine.header(2)) }
+            var versions: [Bar] = []
+            world.machine.absorb(second, ranges, into: &versions)
+            #expect(Self.text(versions) == (isChanged ? ["2w"] : []))
+        }
+    }
+
+    @Test("what fills a window stands before what is told of it")
+    func order() throws {
+        for lateTicks in [false, true] {
+            var world = try World(BarRule(series: try BarSeriesSet([Self.series()])), nil)
+            world.machine.tellsEmptyWindows = true
+            world.machine.give(0, 10)
+            if lateTicks { world.machine.exclude(BarMachine.header(2), source: 0) }
+            world.machine.exclude(BarMachine.header(1), source: 0)
+            world.advance(to: 10)
+            let flags = world.closed.filter { $0.openTime.nanoseconds == Self.second }.map(\.flags)
+            #expect(flags == [[.final, .filled], .final])
+            let ends = world.closed.map(\.closeTime)
+            #expect(ends == ends.sorted())
+        }
+    }
+
+    // MARK: by seed
+
+    private static let calendar = SessionCalendar(
+        name: "short",
+        sessions: (0..<20).map {
+            SessionCalendar.Session(
+                open: Int64($0) * 20 * second, close: (Int64($0) * 20 + 15) * second, day: 1)
+        })
+
+    private static func rule(_ random: inout SeededRandom) throws -> BarRule {
+        let windows: [WindowRule] = [
+            .tumbling(width: second), .tumbling(width: 4 * second), .session(width: 2 * second),
+        ]
+        return BarRule(
+            series: try BarSeriesSet(
+                windows.map {
+                    try series(
+                        $0, max: Int.random(in: 1...8, using: &random),
+                        lateness: Int64.random(in: 0...3, using: &random) * 2 * second)
+                }))
+    }
+
+    @Test(
+        "repairs leave the bars that all trades would have made from the start", arguments: 1...200)
+    func equal(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        let rule = try Self.rule(&random)
+        var world = try World(rule, Self.calendar)
+        var trades: [Int64: Int64] = [:]
+        var gone: Set<Int64> = []
+        for time in Int64(0)..<90 {
+            if Int.random(in: 0..<5, using: &random) == 0 {
+                trades[time] = Int64.random(in: 1...9, using: &random)
+                world.machine.give(time, trades[time] ?? 0)
+            }
+            if Int.random(in: 0..<3, using: &random) == 0 { world.advance(to: time) }
+            guard Int.random(in: 0..<9, using: &random) == 0 else { continue }
+            if Bool.random(using: &random) { try world.restore() }
+            var ranges: [Range<Int64>] = []
+            for _ in 0..<Int.random(in: 1...3, using: &random) {
+                let changed = Int64.random(in: 0...time, using: &random)
+                if trades.removeValue(forKey: changed) != nil, Bool.random(using: &random) {
+                    gone.insert(changed)
+                } else {
+                    trades[changed] = Int64.random(in: 11...19, using: &random)
+                    gone.remove(changed)
+                }
+                ranges.append(changed..<changed + 1)
+            }
+            world.repair(trades, gone: gone, ranges)
+        }
+        world.advance(to: 120)
+        var direct = try World(rule, Self.calendar)
+        for (time, price) in trades.sorted(by: { $0.key < $1.key }) {
+            direct.machine.give(time, price)
+        }
+        direct.advance(to: 120)
+        func facts(_ bars: [Bar]) -> [[Int64]] {
+            bars.lastVersions.map {
+                [
+                    Int64($0.series), $0.openTime.nanoseconds / Self.second, $0.open.raw,
+                    $0.close.raw, Int64($0.trades), Int64($0.flags.rawValue),
+                ]
+            }
+        }
+        #expect(facts(world.closed) == facts(direct.closed), "seed \(seed)")
+    }
+}
+
+extension BarMachine {
+    /// In the middle of a second.
+    fileprivate static func header(_ time: Int64) -> TickHeader {
+        let at = Timestamp(nanoseconds: time * 1_000_000_000 + 500_000_000)
+        return TickHeader(symbol: 0, providerTime: at, receiveTime: at)
+    }
+
+    fileprivate mutating func give(_ time: Int64, _ price: Int64) {
+        trade(
+            Trade(
+                header: Self.header(time), price: Price(raw: price), size: Quantity(raw: 1)),
+            source: 0, ordinal: UInt64(time + 1))
+    }
+}

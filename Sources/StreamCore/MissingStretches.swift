@@ -165,16 +165,3 @@ extension MissingStretches.Missing {
         starts.removeFirst(starts.partitioningIndex { $0 > time })
     }
 }
-
-extension Array {
-    /// The first place at which `isBehind` holds, which holds for all behind it, too.
-    func partitioningIndex(_ isBehind: (Element) -> Bool) -> Int {
-        var low = 0
-        var high = count
-        while low < high {
-            let middle = (low + high) / 2
-            if isBehind(self[middle]) { high = middle } else { low = middle + 1 }
-        }
-        return low
-    }
-}

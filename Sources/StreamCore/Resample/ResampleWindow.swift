@@ -109,19 +109,6 @@ extension [Bar] {
     }
 }
 
-extension Array {
-    /// The first element of which this is true, when it is true of all behind it.
-    func partitioningIndex(where isBehind: (Element) -> Bool) -> Int {
-        var low = 0
-        var high = count
-        while low < high {
-            let middle = (low + high) / 2
-            if isBehind(self[middle]) { high = middle } else { low = middle + 1 }
-        }
-        return low
-    }
-}
-
 extension WindowRule {
     /// The starts of the windows that hold a time, from the latest.
     func starts(holding time: Int64) -> StrideTo<Int64> {

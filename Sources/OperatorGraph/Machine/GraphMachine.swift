@@ -19,7 +19,7 @@ public struct GraphMachine: Sendable {
     var packetSymbols: [UInt32] = []
     var closed: [Bar] = []
     /// With room for the next packet's.
-    var emptyRun = TradeRun(room: TradeRun.tradesMax)
+    var emptyRun: TradeRun
     var definitions = DefinitionMemory()
     private var listed: [LateTick] = []
 
@@ -27,12 +27,14 @@ public struct GraphMachine: Sendable {
         self.program = program
         leaves = BarLeaves(program.plan)
         stages = TickStages(program)
+        emptyRun = TradeRun(max: program.plan.trades.runMax)
     }
 
     init(_ program: GraphProgram, _ leaves: BarLeaves, _ stages: TickStages) {
         self.program = program
         self.leaves = leaves
         self.stages = stages
+        emptyRun = TradeRun(max: program.plan.trades.runMax)
         defineSymbols()
     }
 

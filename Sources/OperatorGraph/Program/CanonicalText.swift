@@ -7,7 +7,7 @@ struct CanonicalText {
     private(set) var text: String
 
     /// Raised with every change after which the same definition and tape give other output.
-    static let semantics = 3
+    static let semantics = 4
 
     init(_ definition: GraphDefinition) {
         text = "graph \(Self.semantics)"

@@ -216,7 +216,8 @@ let package = Package(
         tests(
             of: "OperatorGraph", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         tests(
-            of: "Operators", uses: ["OperatorGraph", "StreamCore", "MarketModel", "Primitives"]),
+            of: "Operators",
+            uses: ["OperatorGraph", "StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(
             of: "TickSpool",

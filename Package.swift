@@ -228,7 +228,8 @@ let package = Package(
         tests(
             of: "OperatorGraph", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         tests(
-            of: "Operators", uses: ["OperatorGraph", "StreamCore", "MarketModel", "Primitives"]),
+            of: "Operators",
+            uses: ["OperatorGraph", "StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         tests(of: "ProviderKit", uses: ["ProviderModel", "MarketModel", "Primitives"]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(of: "IBProtocol", uses: ["MarketModel", "Primitives"]),

@@ -11,6 +11,8 @@ struct JumpGuard: TickOperator {
     static let name = "jump-guard"
     static let percentRange: ClosedRange<Int64> = 1...1_000
     static let patienceRange: ClosedRange<Int64> = 1...1_000
+    /// In seconds.
+    static let warmUpRange: ClosedRange<Int64> = 0...86_400
 
     /// Of one symbol.
     private struct State {
@@ -21,15 +23,19 @@ struct JumpGuard: TickOperator {
 
     private let percent: Int64
     private let patience: Int64
+    /// A new one agrees with an old one from the first price on that both let through: within this
+    /// time, a symbol should have traded more often than `patience` says.
+    let warmUp: Int64
     /// By interned symbol.
     private var states: [State] = []
 
     init(settings: [GraphSetting]) throws(TickOperatorError) {
-        var numbers: [String: Int64] = ["percent": 10, "patience": 3]
+        var numbers: [String: Int64] = ["percent": 10, "patience": 3, "warm_up": 300]
         for setting in settings {
             guard numbers[setting.name] != nil else {
                 throw TickOperatorError(
-                    "\(Self.name) has no setting \(setting.name): it knows percent and patience")
+                    "\(Self.name) has no setting \(setting.name): it knows percent, patience"
+                        + " and warm_up")
             }
             guard let number = Int64(setting.value) else {
                 throw TickOperatorError(
@@ -39,6 +45,11 @@ struct JumpGuard: TickOperator {
         }
         percent = numbers["percent"] ?? 0
         patience = numbers["patience"] ?? 0
+        let seconds = numbers["warm_up"] ?? 0
+        guard Self.warmUpRange.contains(seconds) else {
+            throw TickOperatorError("\(Self.name): warm_up is a number of seconds, up to a day")
+        }
+        warmUp = seconds * 1_000_000_000
         guard Self.percentRange.contains(percent), Self.patienceRange.contains(patience) else {
             throw TickOperatorError("\(Self.name): percent and patience are numbers from 1 to 1000")
         }

@@ -34,13 +34,15 @@ struct GraphTape {
     }
 
     mutating func trade(
-        _ symbol: String = "AAPL", at seconds: Double, price: Double = 100, size: Double = 1,
-        id: UInt64 = 0, action: TradeAction = .new, flags: TickFlags = [],
+        _ symbol: String = "AAPL", at seconds: Double, received: Double? = nil,
+        price: Double = 100, size: Double = 1, id: UInt64 = 0, action: TradeAction = .new,
+        flags: TickFlags = [],
         conditions: String = "", exchange: String = ""
     ) throws {
         let header = TickHeader(
             symbol: try self.symbol(symbol), flags: flags, action: action.rawValue,
-            providerTime: Self.time(seconds), receiveTime: Self.time(seconds), providerID: id)
+            providerTime: Self.time(seconds), receiveTime: Self.time(received ?? seconds),
+            providerID: id)
         let isIn = builder.append(
             Trade(
                 header: header, price: Price(raw: Int64(price * 1_000_000_000)),

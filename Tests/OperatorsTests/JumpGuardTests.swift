@@ -61,7 +61,7 @@ struct JumpGuardTests {
         arguments: [
             (["percent": "0"], "jump-guard: percent and patience are numbers from 1 to 1000"),
             (["percent": "x"], "jump-guard: percent is \"x\": write a whole number"),
-            (["per": "1"], "jump-guard has no setting per: it knows percent and patience"),
+            (["per": "1"], "jump-guard has no setting per: it knows percent, patience and warm_up"),
         ])
     func settings(settings: [String: String], message: String) {
         let error = #expect(throws: TickOperatorError.self) { try guardOf(settings) }

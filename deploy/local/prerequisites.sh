@@ -15,6 +15,8 @@ packages=(
     binutils git libc6-dev libcurl4 libncurses6 libsqlite3-0 libstdc++-12-dev libxml2
     # The Makefile, fetching the servers, and the time zones that PostgreSQL reads.
     ca-certificates make python3 python3-pip tzdata
+    # A test sets the clock of a gateway.
+    libfaketime
 )
 
 missing_packages() {

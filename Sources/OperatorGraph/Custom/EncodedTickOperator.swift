@@ -8,11 +8,18 @@ public protocol EncodedTickOperator: Sendable {
 
     init(settings: [GraphSetting]) throws(TickOperatorError)
 
+    /// As that of a `TickOperator`.
+    var warmUp: Int64 { get }
+
     /// `bytes` hold one tick, as `TickEncoding` says. True: it goes on.
     mutating func take(_ bytes: [UInt8], telling values: inout [OperatorValue]) -> Bool
 
     func encode(into bytes: inout [UInt8])
     mutating func restore(_ bytes: RawSpan) throws(CheckpointError)
+}
+
+extension EncodedTickOperator {
+    public var warmUp: Int64 { 0 }
 }
 
 /// Makes a node of an operator that takes bytes.
@@ -24,6 +31,8 @@ public struct EncodedOperator<Wrapped: EncodedTickOperator>: TickOperator {
         wrapped = try Wrapped(settings: settings)
         encoder = TickEncoder(Wrapped.encoding)
     }
+
+    public var warmUp: Int64 { wrapped.warmUp }
 
     public mutating func take(
         _ tick: GraphTick, of symbol: Symbol, telling values: inout [OperatorValue]

@@ -5,10 +5,15 @@ public import StreamCore
 ///
 /// A value type: the machine keeps a copy for every partition. It must be pure, as all of the
 /// graph is: what it answers follows from its settings and the ticks it was given, and neither a
-/// clock nor chance nor the order of a dictionary may decide it. A repair begins with a new one.
+/// clock nor chance nor the order of a dictionary may decide it. A repair begins with a new one,
+/// which is given the ticks of the warm-up before those that count.
 public protocol TickOperator: Sendable {
     /// `settings` are those of the node, in order of their names.
     init(settings: [GraphSetting]) throws(TickOperatorError)
+
+    /// So many nanoseconds of ticks bring a new one to where an old one is: a repair reads the tape
+    /// from so much earlier on. At most `OperatorLimits.warmUpMax`; zero if it is not stated.
+    var warmUp: Int64 { get }
 
     /// True: the tick goes on. Values that are told are published under `<node>.<name>`.
     mutating func take(
@@ -19,6 +24,15 @@ public protocol TickOperator: Sendable {
     func encode(into bytes: inout [UInt8])
     /// Takes the state that `encode` wrote, for the same settings.
     mutating func restore(_ bytes: RawSpan) throws(CheckpointError)
+}
+
+extension TickOperator {
+    public var warmUp: Int64 { 0 }
+}
+
+public enum OperatorLimits {
+    /// A day: what a repair reads is a day at a time, too.
+    public static let warmUpMax: Int64 = 86_400_000_000_000
 }
 
 /// What a custom operator tells beside its verdict.

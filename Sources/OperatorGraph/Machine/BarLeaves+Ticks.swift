@@ -6,12 +6,14 @@ internal import StreamCore
 extension BarLeaves {
     /// Trades one after the other, and what was kept back between them.
     mutating func trades(_ leaf: LeafInput, _ run: TradeRun, source: Int) {
+        let passed = run.passed(leaf.input).union(run.unjudged)
+        let gone = run.gone(leaf.input)
         var place = 0
         while place < run.trades.count {
-            if run.passes(place, leaf) {
-                passed(leaf, run, from: &place, source: source)
+            if passed.contains(place) {
+                self.passed(leaf, run, passed, from: &place, source: source)
             } else {
-                if !run.isGone(place, leaf) {
+                if !gone.contains(place) {
                     exclude(leaf.leaf, run.trades[place].header, source: source)
                 }
                 place += 1
@@ -21,7 +23,8 @@ extension BarLeaves {
 
     /// Those that passed, up to the next one that did not.
     private mutating func passed(
-        _ leaf: LeafInput, _ run: TradeRun, from place: inout Int, source: Int
+        _ leaf: LeafInput, _ run: TradeRun, _ passed: TickPlaces, from place: inout Int,
+        source: Int
     ) {
         guard leaf.weight == .asItIs, plans[leaf.leaf].maker == .time else {
             trade(leaf, run.trades[place], source: source, ordinal: run.ordinals[place])
@@ -30,7 +33,7 @@ extension BarLeaves {
         }
         var next = place
         time[plans[leaf.leaf].slot].trades(source: source) {
-            guard next < run.trades.count, run.passes(next, leaf) else { return nil }
+            guard next < run.trades.count, passed.contains(next) else { return nil }
             defer { next &+= 1 }
             return (run.trades[next], run.ordinals[next])
         }

@@ -82,7 +82,7 @@ extension GraphMachine {
         let (trades, quotes) = (program.plan.trades, program.plan.quotes)
         let roots = (trades.bit(of: .ticks(.trade)), quotes.bit(of: .ticks(.quote)))
         var (hasMarks, hasDays) = (false, false)
-        var run = TradeRun(room: 0)
+        var run = TradeRun.none
         swap(&run, &emptyRun)
         var ordinal = header.firstOrdinal
         var cursor = RecordCursor()
@@ -92,7 +92,7 @@ extension GraphMachine {
                 trade.header.symbol = interned(trade.header.symbol)
                 hasMarks = hasMarks || trade.header.action != 0
                 if trades.isUsed {
-                    run.append(trade, ordinal)
+                    run.append(trade, ordinal, isJudged: isJudged(trade.header, source))
                     if run.isFull { take(&run, source, trades, root: roots.0, &output) }
                 }
                 ordinal &+= 1
@@ -133,13 +133,7 @@ extension GraphMachine {
         _ output: inout GraphOutput
     ) {
         guard !run.isEmpty else { return }
-        stages.prepare(run.trades, for: plan.stages)
-        for place in run.trades.indices {
-            let tick = TradeInStages(
-                trade: run.trades[place], source: source, ordinal: run.ordinals[place],
-                place: place)
-            run.ways.append(way(of: tick, source, plan, root, &output))
-        }
+        stages.run(plan.stages, &run, source: source, root: root, into: &output)
         for leaf in plan.leaves { leaves.trades(leaf, run, source: source) }
         run.removeAll()
     }
@@ -149,9 +143,11 @@ extension GraphMachine {
         _ quote: Quote, _ source: Int, _ ordinal: UInt64, _ plan: TickPlan, root: UInt64,
         _ output: inout GraphOutput
     ) {
-        let way = way(
-            of: QuoteInStages(quote: quote, source: source, ordinal: ordinal), source, plan, root,
-            &output)
+        let tick = QuoteInStages(quote: quote, source: source, ordinal: ordinal)
+        let way =
+            isJudged(quote.header, source)
+            ? stages.run(plan.stages, tick, root: root, into: &output)
+            : TickStages.Way(passed: UInt64.max)
         for leaf in plan.leaves {
             if way.passed & leaf.input != 0 {
                 leaves.quote(leaf, quote, source: source, ordinal: ordinal)
@@ -163,14 +159,8 @@ extension GraphMachine {
 
     /// What is no new tick of the source that feeds its symbol, the machines set aside themselves.
     @inline(__always)
-    private mutating func way(
-        of tick: some TickInStages, _ source: Int, _ plan: TickPlan, _ root: UInt64,
-        _ output: inout GraphOutput
-    ) -> TickStages.Way {
-        let header = tick.header
-        guard header.isForStages(inRepair: false), header.symbol < definedSymbols,
-            feedOf[Int(header.symbol)] == source
-        else { return TickStages.Way(passed: UInt64.max) }
-        return stages.run(plan.stages, tick, root: root, into: &output)
+    private func isJudged(_ header: TickHeader, _ source: Int) -> Bool {
+        header.isForStages(inRepair: false) && header.symbol < definedSymbols
+            && feedOf[Int(header.symbol)] == source
     }
 }

@@ -21,7 +21,7 @@ public struct GraphMachine: Sendable {
     var packetSymbols: [UInt32] = []
     var closed: [Bar] = []
     /// With room for the next packet's.
-    var emptyRun = TradeRun(room: TradeRun.tradesMax)
+    var emptyRun: TradeRun
     var definitions = DefinitionMemory()
     /// Of nodes over all partitions that want to know of days that a provider tells of.
     var histories: [DailyHistory]
@@ -34,6 +34,7 @@ public struct GraphMachine: Sendable {
         histories = program.plan.histories.map {
             DailyHistory(rule: $0.rule, calendar: $0.calendar)
         }
+        emptyRun = TradeRun(max: program.plan.trades.runMax)
     }
 
     init(
@@ -46,6 +47,7 @@ public struct GraphMachine: Sendable {
         self.stages = stages
         self.missing = missing
         self.leaves.know(missing)
+        emptyRun = TradeRun(max: program.plan.trades.runMax)
         defineSymbols()
     }
 

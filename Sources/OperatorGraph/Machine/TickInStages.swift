@@ -9,23 +9,20 @@ protocol TickInStages {
     func isNew(for deduplicator: inout Deduplicator) -> Bool
     func meets(_ condition: ExpressionEvaluator) -> Bool
     func duplicate(series: UInt16) -> LateTick
+    /// By deduplicator a bit: the same tick came at its time, which a repair knows.
+    var twins: UInt64 { get }
 }
 
 struct TradeInStages: TickInStages {
     let trade: Trade
     let source: Int
     let ordinal: UInt64
-    /// Among the trades that the stages were prepared for; nil when they were not.
-    var place: Int?
+    var twins: UInt64 = 0
 
     var header: TickHeader { trade.header }
     var graphTick: GraphTick { .trade(trade) }
 
-    @inline(__always)
-    func isNew(for deduplicator: inout Deduplicator) -> Bool {
-        guard let place else { return deduplicator.isNew(trade) }
-        return deduplicator.isNew(prepared: place, received: trade.header.receiveTime)
-    }
+    func isNew(for deduplicator: inout Deduplicator) -> Bool { deduplicator.isNew(trade) }
     func meets(_ condition: ExpressionEvaluator) -> Bool { condition.isMet(by: trade) }
 
     func duplicate(series: UInt16) -> LateTick {
@@ -39,6 +36,7 @@ struct QuoteInStages: TickInStages {
     let quote: Quote
     let source: Int
     let ordinal: UInt64
+    var twins: UInt64 = 0
 
     var header: TickHeader { quote.header }
     var graphTick: GraphTick { .quote(quote) }

@@ -5,9 +5,9 @@ internal import StreamCore
 struct TickStages: Sendable {
     var deduplicators: [Deduplicator]
     var throttles: [Throttle]
-    private var evaluators: [ExpressionEvaluator]
+    var evaluators: [ExpressionEvaluator]
     var operators: [any TickOperator]
-    private let branches: [BranchPlan]
+    let branches: [BranchPlan]
     private let nodeNames: [String]
     /// By interned symbol, for operators: nobody else here needs names.
     private var symbols: [Symbol] = []
@@ -35,13 +35,6 @@ struct TickStages: Sendable {
         for place in evaluators.indices { evaluators[place].define(index, symbol) }
     }
 
-    /// Trades that are about to go through the stages, in this order.
-    mutating func prepare(_ trades: [Trade], for stages: [StagePlan]) {
-        for stage in stages where stage.kind == .deduplicate {
-            deduplicators[stage.index].prepare(trades)
-        }
-    }
-
     /// Sends a tick through the stages. Duplicates, values and live ticks go to `output`.
     @inline(__always)
     mutating func run(
@@ -64,7 +57,7 @@ struct TickStages: Sendable {
         return way
     }
 
-    private func outputs(of stage: StagePlan) -> UInt64 {
+    func outputs(of stage: StagePlan) -> UInt64 {
         guard stage.kind == .route else { return stage.output }
         return branches[stage.index..<stage.index + stage.branchCount].reduce(stage.output) {
             $0 | $1.output
@@ -78,7 +71,11 @@ struct TickStages: Sendable {
     ) -> Bool {
         switch stage.kind {
         case .deduplicate:
-            if tick.isNew(for: &deduplicators[stage.index]) { return true }
+            if tick.twins >> UInt64(stage.index) & 1 == 0,
+                tick.isNew(for: &deduplicators[stage.index])
+            {
+                return true
+            }
             way.isGone |= stage.output
             if stage.series != StagePlan.noSeries {
                 output.late.append(tick.duplicate(series: stage.series))
@@ -87,7 +84,7 @@ struct TickStages: Sendable {
         case .throttle: return throttles[stage.index].passes(tick.header)
         case .filter: return tick.meets(evaluators[stage.index])
         case .route: return route(stage, tick, &way)
-        case .custom: return ask(stage, tick, &output)
+        case .custom: return ask(stage, tick.graphTick, &output)
         }
     }
 
@@ -103,13 +100,13 @@ struct TickStages: Sendable {
         return false
     }
 
-    private mutating func ask(
-        _ stage: StagePlan, _ tick: some TickInStages, _ output: inout GraphOutput
+    mutating func ask(
+        _ stage: StagePlan, _ tick: GraphTick, _ output: inout GraphOutput
     ) -> Bool {
         let header = tick.header
         told.removeAll(keepingCapacity: true)
         let passes = operators[stage.index].take(
-            tick.graphTick, of: symbols[Int(header.symbol)], telling: &told)
+            tick, of: symbols[Int(header.symbol)], telling: &told)
         for one in told.prefix(OperatorValue.perTickMax) {
             output.values.append(
                 GraphValue(

@@ -7,7 +7,7 @@ struct CanonicalText {
     private(set) var text: String
 
     /// Raised with every change after which the same definition and tape give other output.
-    static let semantics = 4
+    static let semantics = 5
 
     init(_ definition: GraphDefinition) {
         text = "graph \(Self.semantics)"

@@ -18,7 +18,7 @@ public struct GraphRepair: Sendable {
 
     let program: GraphProgram
     private(set) var leaves: BarLeaves
-    private var stages: TickStages
+    private var stages: RepairStages
     private let extents: [RepairRanges]
     private let symbols: SymbolTable
     private var feedOf: [Int]
@@ -30,8 +30,6 @@ public struct GraphRepair: Sendable {
     /// What stages remember of one symbol may depend on the ticks of all others.
     private let keepsAll: Bool
     private var isSecondPass = false
-    /// Nobody sees what stages say in a repair.
-    private var unseen = GraphOutput()
 
     /// Nil without a range.
     public init?(_ machine: GraphMachine, _ ranges: [DirtyRange]) {
@@ -53,15 +51,16 @@ public struct GraphRepair: Sendable {
                 })
         }
         missing = MissingReading(machine, plan)
-        stages = TickStages(machine.program)
+        stages = RepairStages(machine, symbols: plan.symbols)
         feedOf = machine.feedOf
         kept = KeptTicks(max: max)
         let ticks = program.plan
         keepsAll = !ticks.trades.stages.isEmpty || !ticks.quotes.stages.isEmpty
-        for index in 0..<UInt32(symbols.count) {
-            stages.define(index, symbols.symbol(at: index))
-        }
     }
+
+    /// Ticks that were fetched later and not judged where they would have come, but where they
+    /// stand: there were more than `RepairStages` has room for.
+    public var unplaced: UInt64 { stages.unplaced }
 
     // MARK: the first pass
 
@@ -74,16 +73,18 @@ public struct GraphRepair: Sendable {
         while let record = cursor.next(in: packet) {
             switch record {
             case .trade(var trade):
-                trade.header.symbol = interned(trade.header.symbol)
+                own(&trade.header, source)
                 if isTaken, trade.header.action != 0, !changes.note(trade, source: source) {
                     unusedChanges &+= 1
                 }
+                if isTaken { stages.note(.trade(trade), source: source) }
                 if isTaken, isWanted(trade.header) {
                     kept.keep(.trade(trade), ordinal, source: source)
                 }
                 ordinal &+= 1
             case .quote(var quote):
-                quote.header.symbol = interned(quote.header.symbol)
+                own(&quote.header, source)
+                if isTaken { stages.note(.quote(quote), source: source) }
                 if isTaken, isWanted(quote.header) {
                     kept.keep(.quote(quote), ordinal, source: source)
                 }
@@ -95,6 +96,7 @@ public struct GraphRepair: Sendable {
                     if isTaken { note(message, packet, source) }
                 } else if let move = define(message, packet, source) {
                     missing.define(move)
+                    stages.feed(move.symbol, from: move.source)
                     kept.keep(move)
                 }
             case .malformed: return
@@ -126,20 +128,20 @@ public struct GraphRepair: Sendable {
     /// False: they were few, and all is computed.
     public mutating func endFirstPass() -> Bool {
         leaves.know(missing.stretches)
+        let changes = self.changes
+        stages.endNotes { changes.applied(to: $0, source: $1) }
         guard !kept.isTooMuch else { return true }
         let all = kept
         kept = KeptTicks(max: 0)
         var walk = Walk(program.plan, source: nil)
-        for (number, one) in all.steps.enumerated() {
+        for one in all.steps {
             walk.source = one.source
             switch one.step {
             case .trade(let trade): take(trade, one.ordinal, walk)
             case .quote(let quote): take(quote, one.ordinal, walk)
             case .move(let place): apply(all.moves[place])
             }
-            if number % 1_024 == 0 { unseen.removeAll() }
         }
-        unseen.removeAll()
         return false
     }
 
@@ -186,6 +188,12 @@ public struct GraphRepair: Sendable {
         feedOf[Int(move.symbol)] = move.source
     }
 
+    /// By the machines' index. What people put there, they fetched.
+    private func own(_ header: inout TickHeader, _ source: Int?) {
+        header.symbol = interned(header.symbol)
+        if source == nil { header.flags.insert(.backfilled) }
+    }
+
     private func interned(_ index: UInt32) -> UInt32 {
         index < packetSymbols.count ? packetSymbols[Int(index)] : BarMachine.noSymbol
     }
@@ -204,11 +212,11 @@ public struct GraphRepair: Sendable {
         while let record = cursor.next(in: packet) {
             switch record {
             case .trade(var trade):
-                trade.header.symbol = interned(trade.header.symbol)
+                own(&trade.header, source)
                 take(trade, ordinal, walk)
                 ordinal &+= 1
             case .quote(var quote):
-                quote.header.symbol = interned(quote.header.symbol)
+                own(&quote.header, source)
                 take(quote, ordinal, walk)
                 ordinal &+= 1
             case .bar: ordinal &+= 1
@@ -221,7 +229,6 @@ public struct GraphRepair: Sendable {
             case .malformed: return
             }
         }
-        unseen.removeAll()
     }
 
     /// What the first one knew by its bytes, it did not apply.
@@ -235,16 +242,12 @@ public struct GraphRepair: Sendable {
     private struct Walk {
         let trades: TickPlan
         let quotes: TickPlan
-        let tradeRoot: UInt64
-        let quoteRoot: UInt64
         /// Nil: what people put there is taken for ticks of the source that feeds the symbol.
         var source: Int?
 
         init(_ plan: GraphPlan, source: Int?) {
             trades = plan.trades
             quotes = plan.quotes
-            tradeRoot = trades.bit(of: .ticks(.trade))
-            quoteRoot = quotes.bit(of: .ticks(.quote))
             self.source = source
         }
     }
@@ -257,9 +260,7 @@ public struct GraphRepair: Sendable {
         let change = found.header.action == 0 ? changes.change(of: found, source: walk.source) : nil
         var trade = found
         if case .corrected(let values) = change { trade.take(values) }
-        let way = way(
-            of: TradeInStages(trade: trade, source: source, ordinal: ordinal), walk.trades,
-            root: walk.tradeRoot)
+        let way = stages.way(of: .trade(trade))
         for leaf in walk.trades.leaves where holds(leaf.leaf, trade.header) {
             if way.passed & leaf.input != 0, change != .cancelled {
                 leaves.trade(leaf, trade, source: source, ordinal: ordinal)
@@ -278,9 +279,7 @@ public struct GraphRepair: Sendable {
         let feed = feedOf[Int(quote.header.symbol)]
         let source = walk.source ?? feed
         guard source == feed else { return }
-        let way = way(
-            of: QuoteInStages(quote: quote, source: source, ordinal: ordinal), walk.quotes,
-            root: walk.quoteRoot)
+        let way = stages.way(of: .quote(quote))
         for leaf in walk.quotes.leaves where holds(leaf.leaf, quote.header) {
             if way.passed & leaf.input != 0 {
                 leaves.quote(leaf, quote, source: source, ordinal: ordinal)
@@ -294,23 +293,12 @@ public struct GraphRepair: Sendable {
     private func holds(_ leaf: Int, _ header: TickHeader) -> Bool {
         extents[leaf].holds(header.symbol, header.eventTime.nanoseconds)
     }
-
-    private mutating func way(
-        of tick: some TickInStages, _ plan: TickPlan, root: UInt64
-    ) -> TickStages.Way {
-        guard tick.header.isForStages(inRepair: true) else {
-            return TickStages.Way(passed: UInt64.max)
-        }
-        return stages.run(plan.stages, tick, root: root, into: &unseen)
-    }
 }
 
 extension GraphMachine {
     /// What has to be read for these ranges; nil without one.
     public func repairPlan(_ dirty: [DirtyRange]) -> RepairPlan? {
-        let plan = program.plan
-        let warmUp = max(
-            plan.deduplicates.map(\.timeToLive).max() ?? 0, plan.throttles.map(\.per).max() ?? 0)
-        return RepairPlan(dirty, leaves: leaves, warmUp: warmUp)
+        RepairPlan(
+            dirty, leaves: leaves, warmUp: program.plan.warmUp(program.operators))
     }
 }

@@ -69,6 +69,17 @@ struct TradeChanges: Sendable {
     }
 }
 
+extension TradeChanges {
+    /// A tick as it was corrected later.
+    func applied(to tick: KeptTicks.Step, source: Int?) -> KeptTicks.Step {
+        guard case .trade(var trade) = tick,
+            case .corrected(let values) = change(of: trade, source: source)
+        else { return tick }
+        trade.take(values)
+        return .trade(trade)
+    }
+}
+
 extension Trade {
     mutating func take(_ values: TradeChanges.Values) {
         price = values.price

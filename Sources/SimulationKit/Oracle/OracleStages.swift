@@ -17,7 +17,7 @@ struct OracleStages {
     private var seen: [Int: [Seen]] = [:]
     /// By node: the latest receive time.
     private var clocks: [Int: Int64] = [:]
-    private var buckets: [Int: [Symbol?: Bucket]] = [:]
+    private var counted: [Int: [Symbol?: Counted]] = [:]
     private(set) var duplicates: [SeriesName: [LoggedTick.ID]] = [:]
 
     private struct Seen {
@@ -26,10 +26,10 @@ struct OracleStages {
         let time: Int64
     }
 
-    /// In ticks times nanoseconds.
-    private struct Bucket {
-        var level: Int128
-        var time: Int64
+    /// Ticks that passed in a stretch of time.
+    private struct Counted {
+        var start: Int64
+        var ticks: Int
     }
 
     init(_ definition: GraphDefinition) { nodes = definition.nodes }
@@ -92,19 +92,18 @@ struct OracleStages {
         return time
     }
 
-    /// A bucket of `count` ticks that is full at first and fills again within `per`.
+    /// The first `count` ticks of every stretch of `per`, from 1970 on.
     private mutating func throttle(
         _ tick: LoggedTick, _ index: Int, _ rule: ThrottleRule
     ) -> Verdict {
         let time = now(index, tick)
         let key = rule.scope == .symbol ? tick.symbol : nil
-        let full = Int128(rule.count) * Int128(rule.per)
-        var bucket = buckets[index]?[key] ?? Bucket(level: full, time: time)
-        let gained = Int128(time - bucket.time) * Int128(rule.count)
-        bucket = Bucket(level: min(full, bucket.level + gained), time: time)
-        let passes = bucket.level >= Int128(rule.per)
-        if passes { bucket.level -= Int128(rule.per) }
-        buckets[index, default: [:]][key] = bucket
+        let number = time / rule.per - (time % rule.per < 0 ? 1 : 0)
+        var counted = counted[index]?[key] ?? Counted(start: number, ticks: 0)
+        if counted.start != number { counted = Counted(start: number, ticks: 0) }
+        let passes = counted.ticks < rule.count
+        if passes { counted.ticks += 1 }
+        self.counted[index, default: [:]][key] = counted
         return passes ? .passes(branch: nil) : .keptBack
     }
 

@@ -1,5 +1,5 @@
 public import MarketModel
-public import Primitives
+internal import Primitives
 
 /// Tells which ticks were there already, by the values that a rule names.
 ///
@@ -17,127 +17,82 @@ public struct Deduplicator: Sendable {
     /// Forgotten before their time because there was no room: their duplicates were not found.
     public private(set) var forgotten: UInt64 = 0
 
-    private var ring: DigestRing
-    private var index: DigestIndex
+    private var memory: DigestMemory
+    private let entriesMax: Int
     private var clock = TapeClock()
-    /// How many of the oldest will be found in the processor's cache. No part of the state.
-    private var touched = 0
-    private static let touchedAtOnce = 32
-    /// What stands for the ticks of `prepare`. No part of the state.
-    private var prepared: [TickDigest] = []
-    private static let preparedTogether = 64
+    /// What stands for the trades at hand. No part of the state.
+    private var digests: [TickDigest]
 
     public init(_ rule: DeduplicateRule) {
         self.rule = rule
-        let capacity = min(max(rule.entriesMax, 1), Self.entriesAtFirst)
-        ring = DigestRing(capacity: capacity)
-        index = DigestIndex(capacity: capacity)
+        entriesMax = max(rule.entriesMax, 1)
+        memory = DigestMemory(capacity: min(entriesMax, Self.entriesAtFirst))
+        digests = [TickDigest](
+            repeating: TickDigest(high: 0, low: 0), count: TickPlaces.ticksMax)
     }
 
     /// Ticks that are remembered now.
-    public var remembered: Int { ring.count }
+    public var remembered: Int { memory.count }
 
     /// False when one like it came less than the time to live before. `header.symbol` is the
     /// interned index.
     public mutating func isNew(_ trade: Trade) -> Bool {
-        clock.advance(to: trade.header.receiveTime)
-        var digest = TickDigest(symbol: trade.header.symbol)
-        for field in rule.key { digest.add(field.bits(of: trade)) }
-        return remember(digest)
-    }
-
-    /// Trades that will be asked for one after the other by `isNew(prepared:)`: the places in
-    /// memory that decide are asked for together, which takes as long as one of them.
-    public mutating func prepare(_ trades: [Trade]) {
-        prepared.removeAll(keepingCapacity: true)
-        if prepared.capacity < Self.preparedTogether {
-            prepared.reserveCapacity(Self.preparedTogether)
-        }
-        for trade in trades { prepared.append(TickDigest(symbol: trade.header.symbol)) }
-        for field in rule.key {
-            for place in trades.indices { prepared[place].add(field.bits(of: trades[place])) }
-        }
-        index.touch(prepared)
-    }
-
-    /// The same as `isNew` for number `place` of the trades that were prepared last.
-    public mutating func isNew(prepared place: Int, received: Timestamp) -> Bool {
-        clock.advance(to: received)
-        return remember(prepared[place])
+        remember(TickDigest(trade, by: rule.key), at: trade.header)
     }
 
     public mutating func isNew(_ quote: Quote) -> Bool {
-        clock.advance(to: quote.header.receiveTime)
-        var digest = TickDigest(symbol: quote.header.symbol)
-        for field in rule.key { digest.add(field.bits(of: quote)) }
-        return remember(digest)
+        remember(TickDigest(quote, by: rule.key), at: quote.header)
+    }
+
+    /// Asks for several trades one after the other, those at `places`. Answers which are new.
+    ///
+    /// The places in memory that decide are read together, which takes as long as one of them.
+    public mutating func newOnes(of trades: [Trade], at places: TickPlaces) -> TickPlaces {
+        let count = min(trades.count, TickPlaces.ticksMax)
+        for place in 0..<count { digests[place] = TickDigest(trades[place], by: rule.key) }
+        memory.touch(digests, count: count)
+        var new = TickPlaces()
+        for place in places where remember(digests[place], at: trades[place].header) {
+            new.insert(place)
+        }
+        return new
     }
 
     @inline(__always)
-    private mutating func remember(_ digest: TickDigest) -> Bool {
-        forgetTheOld()
-        if index.contains(digest, in: ring) {
+    private mutating func remember(_ digest: TickDigest, at header: TickHeader) -> Bool {
+        clock.advance(to: header.stageTime)
+        while let time = memory.oldestTime, clock.elapsed(since: time) >= rule.timeToLive {
+            memory.removeOldest()
+        }
+        if memory.contains(digest) {
             duplicates &+= 1
             return false
         }
-        if ring.isFull { makeRoom() }
-        index.insert(digest, place: ring.append(DigestRing.Entry(digest: digest, time: clock.now)))
+        if memory.count >= memory.capacity || memory.count >= entriesMax { makeRoom() }
+        memory.append(digest, time: clock.now)
         return true
     }
 
-    @inline(__always)
-    private mutating func forgetTheOld() {
-        while let (entry, place) = ring.oldest, clock.elapsed(since: entry.time) >= rule.timeToLive
-        {
-            forget(entry.digest, place)
-        }
-    }
-
-    /// Each slot is somewhere else in memory. Many are asked for at once, which takes as long as
-    /// one, before they are needed one after the other.
-    @inline(__always)
-    private mutating func forget(_ digest: TickDigest, _ place: Int) {
-        if touched == 0 {
-            touched = min(Self.touchedAtOnce, ring.count)
-            index.touch(oldest: touched, of: ring)
-        }
-        touched -= 1
-        index.remove(digest, place: place)
-        ring.removeOldest()
-    }
-
     private mutating func makeRoom() {
-        guard ring.capacity < rule.entriesMax else {
-            if let (entry, place) = ring.oldest { forget(entry.digest, place) }
-            forgotten &+= 1
-            return
+        guard memory.count >= entriesMax else {
+            return memory.grow(to: min(memory.capacity * 2, entriesMax))
         }
-        grow(to: min(ring.capacity * 2, rule.entriesMax))
-    }
-
-    private mutating func grow(to capacity: Int) {
-        var larger = DigestRing(capacity: capacity)
-        index = DigestIndex(capacity: capacity)
-        touched = 0
-        for number in 0..<ring.count {
-            let entry = ring[number]
-            index.insert(entry.digest, place: larger.append(entry))
-        }
-        ring = larger
+        memory.removeOldest()
+        forgotten &+= 1
     }
 
     // MARK: checkpoint
 
-    /// What it remembers, in order of arrival: how the table and the ring lie does not show.
+    /// What it remembers, in order of arrival: how the table lies does not show.
     public func encode(into bytes: inout [UInt8]) {
         let start = Self.envelope.begin(&bytes)
-        bytes.reserveCapacity(start + 64 + ring.count * Self.entryBytes)
+        bytes.reserveCapacity(start + 64 + memory.count * Self.entryBytes)
         bytes.append(integer: duplicates)
         bytes.append(integer: forgotten)
         bytes.append(integer: clock.now)
-        bytes.append(integer: UInt32(ring.count))
-        for number in 0..<ring.count {
-            let entry = ring[number]
+        bytes.append(integer: UInt32(memory.count))
+        for number in 0..<memory.count {
+            let entry = memory[number]
             bytes.append(integer: entry.digest.high)
             bytes.append(integer: entry.digest.low)
             bytes.append(integer: entry.time)
@@ -153,17 +108,17 @@ public struct Deduplicator: Sendable {
         clock = TapeClock(now: try reader.int64(in: bytes))
         let count = try reader.count(
             of: .tick, max: rule.entriesMax, bytesEach: Self.entryBytes, in: bytes)
-        if count > ring.capacity { grow(to: count) }
+        if count > memory.capacity { memory.grow(to: count) }
         var before = Int64.min
         for _ in 0..<count {
             let digest = TickDigest(
                 high: try reader.uint64(in: bytes), low: try reader.uint64(in: bytes))
             let time = try reader.int64(in: bytes)
-            guard time >= before, time <= clock.now, !index.contains(digest, in: ring) else {
+            guard time >= before, time <= clock.now, !memory.contains(digest) else {
                 throw reader.malformed(.tick)
             }
             before = time
-            index.insert(digest, place: ring.append(DigestRing.Entry(digest: digest, time: time)))
+            memory.append(digest, time: time)
         }
         try reader.finish()
     }

@@ -1,8 +1,8 @@
-internal import MarketModel
-internal import Primitives
+public import MarketModel
+public import Primitives
 
-/// The time of throttles and times to live: the latest receive time on the tape so far, so that it
-/// never goes back where two sources' receive times overlap.
+/// The time of throttles and times to live: the latest time of a tick on the tape so far, so that
+/// it never goes back where two sources' receive times overlap.
 struct TapeClock: Hashable, Sendable {
     private(set) var now = Int64.min
 
@@ -24,4 +24,11 @@ struct TapeClock: Hashable, Sendable {
         let (difference, overflow) = now.subtractingReportingOverflow(moment)
         return overflow ? Int64.max : difference
     }
+}
+
+extension TickHeader {
+    /// Where a tick stands for stages: when it was received. One that was fetched later stands
+    /// where it would have come, and not where it was fetched.
+    @inlinable @inline(__always)
+    public var stageTime: Timestamp { flags.contains(.backfilled) ? eventTime : receiveTime }
 }

@@ -1,21 +1,22 @@
 public import MarketModel
 internal import Primitives
 
-/// Lets so many ticks through per time: a bucket that holds `count` ticks, is full at first, and
-/// fills again evenly, `count` of them in `per`. Whole numbers only.
+/// Lets the first `count` ticks of every `per` through, counted from 1970 on.
+///
+/// What it answers depends on the ticks of the stretch at hand alone: so a repair that reads the
+/// tape from that stretch's beginning on lets the same ticks through as were let through at first.
 ///
 /// A value that one thread owns. Allocates when a symbol comes that has a higher number than all
 /// before.
 public struct Throttle: Sendable {
-    static let envelope = StateEnvelope("TLTH", version: 1)
+    static let envelope = StateEnvelope("TLTH", version: 2)
     private static let bucketBytes = 16
 
-    /// One tick costs `per` of its units, and `count` of them come in every nanosecond: so neither
-    /// is ever divided. At most a million times an hour in nanoseconds: 3.6e18.
     struct Bucket: Hashable, Sendable, BitwiseCopyable {
-        var level: Int64
-        /// The tape's time to which it was filled.
-        var time: Int64
+        /// Of the stretch of time that is counted.
+        var start = Int64.min
+        /// Ticks that were let through in it.
+        var used: Int64 = 0
     }
 
     public let rule: ThrottleRule
@@ -24,32 +25,44 @@ public struct Throttle: Sendable {
     private var clock = TapeClock()
     /// By symbol, or one for all.
     private var buckets: [Bucket] = []
-    private let full: Int64
+    private let per: Int64
+    private let count: Int64
+    private let isBySymbol: Bool
 
     public init(_ rule: ThrottleRule) {
         self.rule = rule
-        let (full, overflow) = Int64(rule.count).multipliedReportingOverflow(by: rule.per)
-        // A rule beyond its limits lets everything through that fits, and cannot trap.
-        self.full = overflow || full > Self.levelMax ? Self.levelMax : full
+        per = max(rule.per, 1)
+        count = Int64(rule.count)
+        isBySymbol = rule.scope == .symbol
     }
-
-    private static let levelMax: Int64 = 4_000_000_000_000_000_000
 
     /// True when the tick may go on. `header.symbol` is the interned index.
     public mutating func passes(_ header: TickHeader) -> Bool {
-        clock.advance(to: header.receiveTime)
-        let index = rule.scope == .symbol ? Int(header.symbol) : 0
+        clock.advance(to: header.stageTime)
+        let index = isBySymbol ? Int(header.symbol) : 0
         guard index < StreamLimits.symbolsMax else { return false }
-        while buckets.count <= index { buckets.append(Bucket(level: full, time: clock.now)) }
-        var bucket = buckets[index]
-        let elapsed = min(clock.elapsed(since: bucket.time), rule.per)
-        // At most twice `full`: below 2^63.
-        bucket.level = min(bucket.level &+ elapsed &* Int64(rule.count), full)
-        bucket.time = clock.now
-        let passes = bucket.level >= rule.per
-        if passes { bucket.level &-= rule.per } else { kept &+= 1 }
-        buckets[index] = bucket
-        return passes
+        while buckets.count <= index { buckets.append(Bucket()) }
+        if clock.elapsed(since: buckets[index].start) >= per {
+            buckets[index] = Bucket(start: start(of: clock.now))
+        }
+        guard buckets[index].used < count else {
+            kept &+= 1
+            return false
+        }
+        buckets[index].used &+= 1
+        return true
+    }
+
+    /// Asks for several trades one after the other, those at `places`. Answers which may go on.
+    public mutating func passing(_ trades: [Trade], at places: TickPlaces) -> TickPlaces {
+        var passing = TickPlaces()
+        for place in places where passes(trades[place].header) { passing.insert(place) }
+        return passing
+    }
+
+    /// Where the stretch begins that holds a moment of the clock.
+    private func start(of moment: Int64) -> Int64 {
+        Timestamp(nanoseconds: moment).floored(toNanoseconds: per).nanoseconds
     }
 
     // MARK: checkpoint
@@ -60,8 +73,8 @@ public struct Throttle: Sendable {
         bytes.append(integer: clock.now)
         bytes.append(integer: UInt32(buckets.count))
         for bucket in buckets {
-            bytes.append(integer: bucket.level)
-            bytes.append(integer: bucket.time)
+            bytes.append(integer: bucket.start)
+            bytes.append(integer: bucket.used)
         }
         Self.envelope.seal(&bytes, from: start)
     }
@@ -76,8 +89,10 @@ public struct Throttle: Sendable {
             bytesEach: Self.bucketBytes, in: bytes)
         for _ in 0..<count {
             let bucket = Bucket(
-                level: try reader.int64(in: bytes), time: try reader.int64(in: bytes))
-            guard (0...full).contains(bucket.level), bucket.time <= clock.now else {
+                start: try reader.int64(in: bytes), used: try reader.int64(in: bytes))
+            guard bucket.used >= 0, bucket.used <= self.count, bucket.start <= clock.now,
+                bucket.start == start(of: bucket.start)
+            else {
                 throw reader.malformed(.tick)
             }
             buckets.append(bucket)

@@ -17,8 +17,21 @@ struct TickDigest: Hashable, Sendable, BitwiseCopyable {
         low = SeededRandom.mixed(UInt64(symbol) ^ 0xd1b5_4a32_d192_ed03)
     }
 
+    @inline(__always)
+    init(_ trade: Trade, by key: [TickField]) {
+        self.init(symbol: trade.header.symbol)
+        for field in key { add(field.bits(of: trade)) }
+    }
+
+    @inline(__always)
+    init(_ quote: Quote, by key: [TickField]) {
+        self.init(symbol: quote.header.symbol)
+        for field in key { add(field.bits(of: quote)) }
+    }
+
     /// The order of the values counts: a bid of 3 and an ask of 4 are not a bid of 4 and an ask
     /// of 3.
+    @inline(__always)
     mutating func add(_ value: UInt64) {
         high = SeededRandom.mixed(high ^ value)
         low = SeededRandom.mixed((low &+ value) &* 0x9fb2_1c65_1e98_df25)
@@ -27,6 +40,7 @@ struct TickDigest: Hashable, Sendable, BitwiseCopyable {
 
 extension TickField {
     /// The field's bits in a trade; a field that trades have not is the same in all of them.
+    @inline(__always)
     func bits(of trade: Trade) -> UInt64 {
         switch self {
         case .price: UInt64(bitPattern: trade.price.raw)

@@ -59,25 +59,43 @@ struct DeduplicatorTests {
     }
 
     @Test(
-        "ticks that were prepared together get the same answers", arguments: [21, 22] as [UInt64])
-    func prepared(seed: UInt64) {
-        let rule = DeduplicateRule(key: [.price, .id], timeToLive: 900, entriesMax: 2_000)
-        var one = Deduplicator(rule)
-        var other = Deduplicator(rule)
-        let trades = tape(seed: seed, count: 6_000)
-        for start in stride(from: 0, to: trades.count, by: 60) {
-            let together = Array(trades[start..<start + 60])
-            other.prepare(together)
-            for (place, trade) in together.enumerated() {
-                let (alone, found) = (
-                    one.isNew(trade),
-                    other.isNew(prepared: place, received: trade.header.receiveTime)
-                )
-                #expect(alone == found, "seed \(seed), tick \(start + place)")
+        "trades asked together get the answers that they would get alone",
+        arguments: [21, 22] as [UInt64])
+    func together(seed: UInt64) {
+        for entries in [50, 2_000] {
+            let rule = DeduplicateRule(key: [.price, .id], timeToLive: 900, entriesMax: entries)
+            var (one, other) = (Deduplicator(rule), Deduplicator(rule))
+            var random = SeededRandom(seed: seed)
+            let trades = tape(seed: seed, count: 6_000)
+            for start in stride(from: 0, to: trades.count, by: 60) {
+                let together = Array(trades[start..<start + 60])
+                let places = TickPlaces(bits: random.next() | random.next())
+                let new = other.newOnes(
+                    of: together, at: TickPlaces(bits: places.bits & (1 << 60 - 1)))
+                for (place, trade) in together.enumerated() where places.contains(place) {
+                    let isNew = one.isNew(trade)
+                    #expect(new.contains(place) == isNew, "seed \(seed), tick \(start + place)")
+                }
             }
+            #expect(one.duplicates > 0)
+            #expect(one.duplicates == other.duplicates && one.forgotten == other.forgotten)
         }
-        #expect(one.duplicates > 0)
-        #expect(one.duplicates == other.duplicates)
+    }
+
+    @Test("of a fetched tick it is known that it came at its time, on both sides of the life")
+    func sightings() {
+        var seen = TickSightings(DeduplicateRule(key: [.id], timeToLive: 100, entriesMax: 3))
+        for id in UInt64(1)...4 { seen.note(TickSamples.trade(id: id, received: 1_000)) }
+        func isThere(_ id: UInt64, _ time: Int64) -> Bool {
+            var fetched = TickSamples.trade(id: id, received: 5_000, flags: .backfilled)
+            fetched.header.providerTime = Timestamp(nanoseconds: time)
+            return seen.contains(fetched)
+        }
+        #expect(
+            [900, 901, 1_000, 1_099, 1_100].map { isThere(4, $0) }
+                == [false, true, true, true, false])
+        // The oldest is forgotten.
+        #expect(!isThere(1, 1_000) && isThere(2, 1_000))
     }
 
     @Test(

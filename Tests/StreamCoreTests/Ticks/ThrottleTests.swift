@@ -6,29 +6,30 @@ import Testing
 
 @Suite("Throttle")
 struct ThrottleTests {
-    /// The bucket in exact fractions of a tick, as a person would compute it.
+    /// Every stretch of time with its own count, as a person would keep it.
     private struct Naive {
+        private struct Key: Hashable {
+            let symbol: UInt32
+            let stretch: Int64
+        }
+
         let rule: ThrottleRule
-        var now = Int64.min
-        /// Ticks times `per`, by key.
-        var levels: [UInt32: (level: Int128, time: Int64)] = [:]
+        private var now = Int64.min
+        private var counts: [Key: Int] = [:]
+
+        init(rule: ThrottleRule) { self.rule = rule }
 
         mutating func passes(_ header: TickHeader) -> Bool {
             now = max(now, header.receiveTime.nanoseconds)
-            let key = rule.scope == .symbol ? header.symbol : 0
-            let full = Int128(rule.count) * Int128(rule.per)
-            let before = levels[key] ?? (full, now)
-            let refilled = Int128(now - before.time) * Int128(rule.count)
-            var level = min(full, before.level + refilled)
-            let passes = level >= Int128(rule.per)
-            if passes { level -= Int128(rule.per) }
-            levels[key] = (level, now)
-            return passes
+            let key = Key(
+                symbol: rule.scope == .symbol ? header.symbol : 0, stretch: now / rule.per)
+            counts[key, default: 0] += 1
+            return counts[key, default: 0] <= rule.count
         }
     }
 
     @Test(
-        "lets through what the naive bucket does", arguments: [1, 2, 3] as [UInt64],
+        "lets through what naive counting does", arguments: [1, 2, 3] as [UInt64],
         [ThrottleRule.Scope.symbol, .partition])
     func equalsNaive(seed: UInt64, scope: ThrottleRule.Scope) throws {
         var random = SeededRandom(seed: seed)
@@ -61,23 +62,75 @@ struct ThrottleTests {
         return copy
     }
 
-    @Test("a full bucket lets its count through at once, and then one for each part of the time")
-    func burst() {
+    @Test("each stretch lets its first ticks through, and begins at a multiple of its length")
+    func stretches() {
         var machine = Throttle(ThrottleRule(count: 2, per: 1_000))
-        let verdicts = [0, 0, 0, 499, 500, 500, 1_000, 9_000, 9_000, 9_000].map {
+        let verdicts = [700, 700, 999, 1_000, 1_500, 1_999, 1_400, 2_000, 9_000].map {
             machine.passes(TickSamples.trade(received: 1_000_000 + $0).header)
         }
-        #expect(
-            verdicts == [true, true, false, false, true, false, true, true, true, false])
-        #expect(machine.kept == 4)
+        #expect(verdicts == [true, true, false, true, true, false, false, true, true])
+        #expect(machine.kept == 3)
     }
 
-    @Test("a jump of the clock over years fills the bucket and no more")
+    @Test("one that begins at the start of a stretch answers what an older one does")
+    func warm() {
+        var random = SeededRandom(seed: 9)
+        let rule = ThrottleRule(count: 2, per: 1_000)
+        var old = Throttle(rule)
+        for _ in 0..<500 {
+            let received = Int64.random(in: 0..<10_000, using: &random)
+            _ = old.passes(TickSamples.trade(received: received).header)
+        }
+        var young = Throttle(rule)
+        var passed = 0
+        for received in 10_000..<14_000 where Bool.random(using: &random) {
+            let header = TickSamples.trade(received: Int64(received)).header
+            let passes = old.passes(header)
+            #expect(young.passes(header) == passes)
+            if passes { passed += 1 }
+        }
+        #expect(passed == 8)
+    }
+
+    @Test("a fetched tick stands where it would have come")
+    func backfilled() {
+        var machine = Throttle(ThrottleRule(count: 1, per: 1_000))
+        var fetched = TickSamples.trade(received: 900_000, flags: .backfilled)
+        fetched.header.providerTime = Timestamp(nanoseconds: 10_500)
+        let verdicts = [
+            TickSamples.trade(received: 10_100), fetched, TickSamples.trade(received: 11_100),
+        ].map { machine.passes($0.header) }
+        #expect(verdicts == [true, false, true])
+    }
+
+    @Test("several asked together get the answers that they would get alone")
+    func together() {
+        var random = SeededRandom(seed: 5)
+        let rule = ThrottleRule(count: 3, per: 40)
+        var (one, other) = (Throttle(rule), Throttle(rule))
+        var time: Int64 = 1_000
+        for _ in 0..<50 {
+            let trades = (0..<TickPlaces.ticksMax).map { _ in
+                time += Int64.random(in: -1...4, using: &random)
+                return TickSamples.trade(
+                    symbol: UInt32.random(in: 0..<3, using: &random), received: time)
+            }
+            let places = TickPlaces(bits: random.next())
+            let passing = other.passing(trades, at: places)
+            for (place, trade) in trades.enumerated() {
+                let passes = places.contains(place) && one.passes(trade.header)
+                #expect(passing.contains(place) == passes)
+            }
+        }
+        #expect(one.kept == other.kept && one.kept > 0)
+    }
+
+    @Test("times beyond all windows do not move it")
     func jump() {
-        var machine = Throttle(ThrottleRule(count: 1_000_000, per: 3_600_000_000_000))
-        let verdicts = [-9_000_000_000_000_000_000, 9_000_000_000_000_000_000].map {
+        var machine = Throttle(ThrottleRule(count: 2, per: 3_600_000_000_000))
+        let verdicts = [-9_000_000_000_000_000_000, 9_000_000_000_000_000_000, 5].map {
             machine.passes(TickSamples.trade(received: $0).header)
         }
-        #expect(verdicts == [true, true])
+        #expect(verdicts == [true, true, true])
     }
 }

@@ -1,0 +1,103 @@
+internal import MarketModel
+internal import StreamCore
+
+// Trades that go through the stages together, all through one before any comes to the next.
+extension TickStages {
+    /// The same as `run` for one trade after the other. Of each list of the output one stage may
+    /// speak (`TickPlan.runMax`), or its order would be another one.
+    mutating func run(
+        _ stages: [StagePlan], _ run: inout TradeRun, source: Int, root: UInt64,
+        into output: inout GraphOutput
+    ) {
+        run.begin(at: root)
+        for stage in stages {
+            let gone = run.gone(stage.input)
+            if !gone.isEmpty { lose(gone, at: stage, &run) }
+            let here = run.passed(stage.input)
+            if here.isEmpty { continue }
+            let through = judge(stage, here, &run, source, &output)
+            run.pass(through, to: stage.output)
+            guard stage.isLive else { continue }
+            for place in through {
+                output.live.append(
+                    LiveTick(node: Int(stage.node), tick: .trade(run.trades[place])))
+            }
+        }
+    }
+
+    private mutating func judge(
+        _ stage: StagePlan, _ here: TickPlaces, _ run: inout TradeRun, _ source: Int,
+        _ output: inout GraphOutput
+    ) -> TickPlaces {
+        switch stage.kind {
+        case .deduplicate:
+            let new = deduplicators[stage.index].newOnes(of: run.trades, at: here)
+            list(here.subtracting(new), of: stage, &run, source, &output)
+            return new
+        case .throttle: return throttles[stage.index].passing(run.trades, at: here)
+        case .filter: return meeting(stage.index, here, run)
+        case .route: return route(stage, here, &run)
+        case .custom:
+            var passing = TickPlaces()
+            for place in here where ask(stage, .trade(run.trades[place]), &output) {
+                passing.insert(place)
+            }
+            return passing
+        }
+    }
+
+    /// Where a duplicate does not come, it comes no farther, either.
+    private func lose(_ places: TickPlaces, at stage: StagePlan, _ run: inout TradeRun) {
+        run.lose(places, at: stage.output)
+        guard stage.kind == .route else { return }
+        for place in stage.index..<stage.index + stage.branchCount {
+            run.lose(places, at: branches[place].output)
+        }
+    }
+
+    private func list(
+        _ duplicates: TickPlaces, of stage: StagePlan, _ run: inout TradeRun, _ source: Int,
+        _ output: inout GraphOutput
+    ) {
+        guard !duplicates.isEmpty else { return }
+        run.lose(duplicates, at: stage.output)
+        guard stage.series != StagePlan.noSeries else { return }
+        for place in duplicates {
+            let tick = TradeInStages(
+                trade: run.trades[place], source: source, ordinal: run.ordinals[place])
+            output.late.append(tick.duplicate(series: stage.series))
+        }
+    }
+
+    private func meeting(_ condition: Int, _ here: TickPlaces, _ run: TradeRun) -> TickPlaces {
+        let evaluator = evaluators[condition]
+        var meeting = TickPlaces()
+        for place in here where evaluator.isMet(by: run.trades[place]) { meeting.insert(place) }
+        return meeting
+    }
+
+    private func route(
+        _ stage: StagePlan, _ here: TickPlaces, _ run: inout TradeRun
+    ) -> TickPlaces {
+        var rest = here
+        for place in stage.index..<stage.index + stage.branchCount {
+            let branch = branches[place]
+            let met = branch.condition.map { meeting($0, rest, run) } ?? rest
+            run.pass(met, to: branch.output)
+            rest = rest.subtracting(met)
+        }
+        return here.subtracting(rest)
+    }
+}
+
+extension TickPlan {
+    /// So many trades go through the stages together.
+    var runMax: Int { mayRunTogether ? TickPlaces.ticksMax : 1 }
+
+    /// No two stages add to the same list of the output: each list is then in the order of the
+    /// ticks, also when many ticks go through one stage before they come to the next.
+    private var mayRunTogether: Bool {
+        stages.count { $0.kind == .deduplicate && $0.series != StagePlan.noSeries } <= 1
+            && stages.count { $0.kind == .custom } <= 1 && stages.count { $0.isLive } <= 1
+    }
+}

@@ -1,0 +1,40 @@
+internal import StreamCore
+
+extension GraphPlan {
+    /// What some stage answers depends on the ticks before.
+    var remembers: Bool { !(deduplicates.isEmpty && throttles.isEmpty && customs.isEmpty) }
+
+    /// For so long before its first window a repair reads ticks, so that stages remember what they
+    /// would have remembered. One behind another needs what that one let through: their times add
+    /// up.
+    func warmUp(_ operators: [any TickOperator]) -> Int64 {
+        max(warmUp(trades, operators), warmUp(quotes, operators))
+    }
+
+    private func warmUp(_ plan: TickPlan, _ operators: [any TickOperator]) -> Int64 {
+        // By point of the plan, and one for where nobody takes ticks.
+        var needed = [Int64](repeating: 0, count: UInt64.bitWidth + 1)
+        var most: Int64 = 0
+        for stage in plan.stages {
+            let own = warmUp(stage, operators)
+            let (sum, overflow) = own.addingReportingOverflow(
+                needed[stage.input.trailingZeroBitCount])
+            let need = overflow ? Int64.max : sum
+            most = max(most, need)
+            needed[stage.output.trailingZeroBitCount] = need
+            for place in stage.index..<stage.index + stage.branchCount {
+                needed[branches[place].output.trailingZeroBitCount] = need
+            }
+        }
+        return most
+    }
+
+    private func warmUp(_ stage: StagePlan, _ operators: [any TickOperator]) -> Int64 {
+        switch stage.kind {
+        case .deduplicate: max(deduplicates[stage.index].timeToLive, 0)
+        case .throttle: max(throttles[stage.index].per, 0)
+        case .custom: min(max(operators[stage.index].warmUp, 0), OperatorLimits.warmUpMax)
+        case .filter, .route: 0
+        }
+    }
+}

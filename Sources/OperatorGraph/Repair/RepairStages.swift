@@ -1,0 +1,180 @@
+internal import MarketModel
+internal import Primitives
+internal import StreamCore
+
+/// The stages of a repair. Ticks that came at their time go through them in the order of the tape,
+/// as they did at first. Those that were fetched later stand far behind on it, among ticks of
+/// another time: they are noted in the first pass, and each is judged where it would have come, by
+/// its event time. Where one came at its time, too, that one counts.
+struct RepairStages: Sendable {
+    /// Of fetched ticks, 75 MB; those beyond are judged where they stand, and counted.
+    static let fetchedMax = 524_288
+
+    private struct Fetched: Sendable, BitwiseCopyable {
+        var tick: KeptTicks.Step
+        /// Nil: people put it there.
+        let source: Int?
+        let time: Int64
+        var twins: UInt64 = 0
+        var way = TickStages.Way(passed: 0)
+    }
+
+    private(set) var unplaced: UInt64 = 0
+    private var stages: TickStages
+    private let plan: GraphPlan
+    /// What stages answer depends on ticks before.
+    private let remembers: Bool
+    /// By deduplicator.
+    private var sightings: [TickSightings]
+    private let takesTrades: [Bool]
+    /// By symbol, in the first pass: what people fetched counts as a tick of this source.
+    private var feedOf: [Int]
+    private let symbols: Set<UInt32>
+    /// In the order of the tape.
+    private var fetched: [Fetched] = []
+    private let max: Int
+    /// Their places there in the order of their times.
+    private var order: [Int] = []
+    private var judged = 0
+    private var answered = 0
+    private var clock = Int64.min
+    /// Nobody sees what stages say in a repair.
+    private var unseen = GraphOutput()
+
+    init(_ machine: GraphMachine, symbols: [UInt32], max: Int = Self.fetchedMax) {
+        plan = machine.program.plan
+        stages = TickStages(machine.program)
+        remembers = plan.remembers
+        sightings = plan.deduplicates.map { TickSightings($0) }
+        takesTrades = plan.deduplicates.indices.map { [plan] index in
+            plan.trades.stages.contains { $0.kind == .deduplicate && $0.index == index }
+        }
+        feedOf = machine.feedOf
+        self.symbols = Set(symbols)
+        self.max = max
+        for index in 0..<UInt32(machine.symbols.count) {
+            stages.define(index, machine.symbols.symbol(at: index))
+        }
+    }
+
+    private func isJudged(_ header: TickHeader) -> Bool { header.isForStages(inRepair: true) }
+
+    // MARK: the first pass
+
+    /// From here on another source feeds the symbol.
+    mutating func feed(_ symbol: UInt32, from source: Int) { feedOf[Int(symbol)] = source }
+
+    /// To be called for every tick in the order of the tape. `source` nil: people put it there.
+    mutating func note(_ tick: KeptTicks.Step, source: Int?) {
+        guard remembers, let header = tick.header, isJudged(header), header.symbol < feedOf.count,
+            (source ?? feedOf[Int(header.symbol)]) == feedOf[Int(header.symbol)],
+            tick.isTrade ? plan.trades.isUsed : plan.quotes.isUsed
+        else { return }
+        if header.flags.contains(.backfilled) {
+            guard fetched.count < max else {
+                unplaced &+= 1
+                return
+            }
+            fetched.append(
+                Fetched(tick: tick, source: source, time: header.stageTime.nanoseconds))
+        } else if symbols.contains(header.symbol) {
+            for place in sightings.indices where takesTrades[place] == tick.isTrade {
+                sightings[place].note(tick)
+            }
+        }
+    }
+
+    /// To be called between the passes. `change` answers a tick as it was corrected later.
+    mutating func endNotes(_ change: (KeptTicks.Step, _ source: Int?) -> KeptTicks.Step) {
+        for place in fetched.indices {
+            let tick = fetched[place].tick
+            for (bit, seen) in sightings.enumerated()
+            where takesTrades[bit] == tick.isTrade && seen.contains(tick) {
+                fetched[place].twins |= 1 << UInt64(bit)
+            }
+            fetched[place].tick = change(tick, fetched[place].source)
+        }
+        sightings = []
+        order = fetched.indices.sorted { (fetched[$0].time, $0) < (fetched[$1].time, $1) }
+    }
+
+    // MARK: the second
+
+    /// How far a tick of the source of its symbol comes. To be called in the same order.
+    mutating func way(of tick: KeptTicks.Step) -> TickStages.Way {
+        guard let header = tick.header, isJudged(header) else {
+            return TickStages.Way(passed: UInt64.max)
+        }
+        guard remembers else { return run(tick, twins: 0) }
+        guard header.flags.contains(.backfilled) else {
+            let time = header.stageTime
+            if time.isDefined { clock = Swift.max(clock, time.nanoseconds) }
+            judge(before: clock)
+            return run(tick, twins: 0)
+        }
+        guard answered < fetched.count else { return run(tick, twins: 0) }
+        // Whatever has an earlier time has come on the tape before it was fetched.
+        let place = answered
+        answered += 1
+        let end = fetched[place].time.addingReportingOverflow(1)
+        judge(before: end.overflow ? Int64.max : end.partialValue)
+        return fetched[place].way
+    }
+
+    private mutating func judge(before time: Int64) {
+        while judged < order.count, fetched[order[judged]].time < time {
+            let place = order[judged]
+            judged += 1
+            fetched[place].way = run(fetched[place].tick, twins: fetched[place].twins)
+        }
+    }
+
+    private mutating func run(_ tick: KeptTicks.Step, twins: UInt64) -> TickStages.Way {
+        defer { unseen.removeAll() }
+        switch tick {
+        case .trade(let trade):
+            return stages.run(
+                plan.trades.stages,
+                TradeInStages(trade: trade, source: 0, ordinal: 0, twins: twins),
+                root: plan.trades.bit(of: .ticks(.trade)), into: &unseen)
+        case .quote(let quote):
+            return stages.run(
+                plan.quotes.stages,
+                QuoteInStages(quote: quote, source: 0, ordinal: 0, twins: twins),
+                root: plan.quotes.bit(of: .ticks(.quote)), into: &unseen)
+        case .move: return TickStages.Way(passed: 0)
+        }
+    }
+}
+
+extension KeptTicks.Step {
+    fileprivate var isTrade: Bool {
+        if case .trade = self { true } else { false }
+    }
+
+    fileprivate var header: TickHeader? {
+        switch self {
+        case .trade(let trade): trade.header
+        case .quote(let quote): quote.header
+        case .move: nil
+        }
+    }
+}
+
+extension TickSightings {
+    fileprivate mutating func note(_ tick: KeptTicks.Step) {
+        switch tick {
+        case .trade(let trade): note(trade)
+        case .quote(let quote): note(quote)
+        case .move: break
+        }
+    }
+
+    fileprivate func contains(_ tick: KeptTicks.Step) -> Bool {
+        switch tick {
+        case .trade(let trade): contains(trade)
+        case .quote(let quote): contains(quote)
+        case .move: false
+        }
+    }
+}

@@ -1,0 +1,44 @@
+public import MarketModel
+internal import Primitives
+
+/// Which ticks came at their time, for a repair: so that of a tick that was fetched once more, the
+/// one that came at its time is the one that counts, wherever on the tape the two stand.
+///
+/// A value that one thread owns. It remembers as many as the rule's `entriesMax`; beyond, the
+/// oldest is forgotten, and of two such ticks that one counts which has the earlier place.
+public struct TickSightings: Sendable {
+    private let rule: DeduplicateRule
+    private var memory = DigestMemory(capacity: 1_024)
+
+    public init(_ rule: DeduplicateRule) { self.rule = rule }
+
+    public mutating func note(_ trade: Trade) {
+        note(TickDigest(trade, by: rule.key), trade.header)
+    }
+
+    public mutating func note(_ quote: Quote) {
+        note(TickDigest(quote, by: rule.key), quote.header)
+    }
+
+    /// True when one like it was noted, less than the time to live before or behind it.
+    public func contains(_ trade: Trade) -> Bool {
+        contains(TickDigest(trade, by: rule.key), trade.header)
+    }
+
+    public func contains(_ quote: Quote) -> Bool {
+        contains(TickDigest(quote, by: rule.key), quote.header)
+    }
+
+    private mutating func note(_ digest: TickDigest, _ header: TickHeader) {
+        if memory.count >= max(rule.entriesMax, 1) {
+            memory.removeOldest()
+        } else if memory.count == memory.capacity {
+            memory.grow(to: memory.capacity * 2)
+        }
+        memory.append(digest, time: header.stageTime.nanoseconds)
+    }
+
+    private func contains(_ digest: TickDigest, _ header: TickHeader) -> Bool {
+        memory.contains(digest, near: header.stageTime.nanoseconds, reach: rule.timeToLive)
+    }
+}

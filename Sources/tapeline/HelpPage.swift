@@ -50,7 +50,7 @@ enum HelpPage {
                     compute the bars of that time again, from the tape and from the stored
                     ticks, by the operators' OPERATOR_GRAPH or OPERATOR_SERIES, and compare
                     them with the stored ones: 0 equal, 1 not, 2 equal as far as the tape
-                    still reaches
+                    still reaches, or no bar at all in that time
 
           version   the version of this tool
           help      this page

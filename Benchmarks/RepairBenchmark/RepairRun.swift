@@ -37,7 +37,7 @@ final class RepairRun {
             try ProductPrograms.path("operator-worker"), [],
             environment: [
                 "NATS_URL": tape.server.url, "OPS_PORT": "\(freePort())", "MDS_MEMBER": "worker-0",
-                "LOG_FORMAT": "json", "MDS_STREAM_BYTES": "8GiB",
+                "LOG_FORMAT": "json", "MDS_STREAM_BYTES": "\(FilledTape.streamGibibytes)GiB",
             ], logPath: folder.file("worker.log"))
     }
 

@@ -74,6 +74,10 @@ final class RepairRun {
         print(
             "repair of an hour of one symbol: \(bars) bars, the last one "
                 + "\(RepairBenchmark.seconds(last - asked)) s after the request")
+        // What the worker itself says of it: how many packets were read, and for how long.
+        for line in worker.log.split(separator: "\n") where line.contains("operator.repair.done") {
+            print("the worker: \(line)")
+        }
         return Double(last - asked) / 1e9
     }
 

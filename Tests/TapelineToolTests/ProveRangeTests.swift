@@ -1,3 +1,4 @@
+import Foundation
 import MarketModel
 import OperatorGraph
 import Primitives
@@ -104,10 +105,11 @@ import Testing
         var again = late
         again.header.receiveTime = at(220)
         let double = ProveBench.trade(values[90], 90)
+        let definition = try stages(key)
         let scene = try ProveBench(
             "stages\(key.count)", [("AAPL", values)],
             extras: [90: double, 202: late, 220: again, 240: self.late(9_002, received: 240)],
-            definition: stages(key))
+            definition: definition)
         let listed = try scene.bench.query(
             "SELECT string_agg(series, ' ' ORDER BY series) FROM late_ticks")
         #expect(listed == "1m 1m 1s unique unique")
@@ -116,6 +118,8 @@ import Testing
         for side in ["tables", "tape"] {
             #expect(found.count(side, "equal") == Int64(scene.barCount), "\(side)")
         }
+        try expectAudit(scene, definition)
+
         // The throttle's last word of a second is in no bar.
         _ = try scene.bench.query(
             "UPDATE bars SET trades = trades + 1 WHERE series = '1s' AND ts = '2023-11-14 22:14Z'")
@@ -123,5 +127,34 @@ import Testing
         #expect(changed.code == .failure)
         #expect(changed.count("tables", "differing") == 1)
         #expect(changed.count("tape", "differing") == 1)
+    }
+
+    /// The audit's SQL computes the series of a minute when it is told what stands before it, names
+    /// what it does not compute, and notices a duplicate that counts.
+    private func expectAudit(_ scene: ProveBench, _ definition: GraphDefinition) throws {
+        #expect(definition.auditSetting == #"{"1s":null,"1m":["unique"]}"#)
+        let known = try audit(scene, definition.auditSetting)
+        #expect(known["bars_equal_sql"] == "2|2|t|not computed here but by tapeline prove: 1s")
+        #expect(known["trades_counted_once"]?.contains("|t|") == true)
+        let unknown = try audit(scene, "")
+        #expect(
+            unknown["bars_equal_sql"] == "0|0|t|not computed here but by tapeline prove: 1m, 1s")
+        let wrong = try audit(scene, #"{"1s":null,"1m":[]}"#)
+        #expect(wrong["bars_equal_sql"]?.hasPrefix("2|1|f|") == true, "\(wrong)")
+        #expect(wrong["trades_counted_once"]?.contains("|f|") == true)
+    }
+
+    /// What the shipped script answers, by check.
+    private func audit(_ scene: ProveBench, _ graph: String) throws -> [String: String] {
+        let script = AuditScript.parse(
+            try String(
+                contentsOfFile: "\(ServerPrograms.checkout)/deploy/\(AuditScript.path)",
+                encoding: .utf8))
+        var answers: [String: String] = [:]
+        for check in script.checks {
+            let told = try scene.bench.query("SET tapeline.graph = '\(graph)'; \(check.sql)")
+            answers[check.name] = told.split(separator: "\n").last.map { String($0) }
+        }
+        return answers
     }
 }

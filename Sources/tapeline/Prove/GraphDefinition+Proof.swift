@@ -1,5 +1,6 @@
 import MarketModel
 import OperatorGraph
+import Primitives
 import StreamCore
 
 // What the proof of stored bars has to know of a graph.
@@ -58,6 +59,28 @@ extension GraphDefinition {
         stages(before: name).contains { node in
             if case .deduplicate = node.operation { false } else { true }
         }
+    }
+
+    /// For the audit's SQL, by series: the nodes before it that leave duplicates out, or null when
+    /// others keep ticks back, too.
+    var auditSetting: String {
+        var json = JSONWriter()
+        json.object { json in
+            for series in allSeries {
+                let name = series.name
+                guard !keepsBack(name) else {
+                    json.key(name.text)
+                    json.null()
+                    continue
+                }
+                json.member(
+                    name.text,
+                    array: { json in
+                        for node in deduplicates(before: name) { json.value(node.text) }
+                    })
+            }
+        }
+        return json.text
     }
 
     /// What a tick passes on its way into a series, the last one first.

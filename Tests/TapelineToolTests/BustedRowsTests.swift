@@ -153,8 +153,9 @@ import Testing
         try scene.expect("q1s", second: 0, "3 101 115 99 0 closed 0 0 1")
         let quotes = try scene.bench.query(
             """
-            SELECT string_agg(concat_ws('/', trunc(bid_price), coalesce(trunc(ask_price)::text, '-'),
-                flags), ' ' ORDER BY ordinal) FROM quotes
+            SELECT string_agg(
+                concat_ws('/', trunc(bid_price), coalesce(trunc(ask_price)::text, '-'), flags),
+                ' ' ORDER BY ordinal) FROM quotes
             """)
         #expect(quotes == "100/102/0 120/110/0 99/99/0 98/-/0")
         try settle(scene)

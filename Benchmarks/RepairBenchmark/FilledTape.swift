@@ -15,7 +15,9 @@ final class FilledTape {
     static let hours: Int64 = 8
     static let hourNanoseconds: Int64 = 3_600_000_000_000
     private static let secondsMax: Int64 = 600
-    private static let streamBytesMax: Int64 = 8 << 30
+    /// What each stream is given, and the worker is told: the bars of all symbols' seconds are
+    /// 3 GB, and five streams have to fit into what the server may take of its disk.
+    static let streamGibibytes: Int64 = 5
 
     let server: NatsServer
     let names: TapeNames
@@ -74,8 +76,8 @@ final class FilledTape {
     private func fill() throws {
         let client = try client()
         defer { client.close() }
-        try client.ensureTickStreams(bytesMax: Self.streamBytesMax)
-        try client.ensureBarStream(bytesMax: Self.streamBytesMax)
+        try client.ensureTickStreams(bytesMax: Self.streamGibibytes << 30)
+        try client.ensureBarStream(bytesMax: Self.streamGibibytes << 30)
         let mailbox = TapeMailbox(capacity: 4_096)
         client.notify(mailbox)
         let publisher = try TapePublisher(client, mailbox: mailbox)

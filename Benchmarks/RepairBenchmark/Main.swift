@@ -13,7 +13,16 @@ internal import Glibc
 struct RepairBenchmark {
     static let secondsMax = 2.0
 
-    static func main() throws {
+    static func main() {
+        do {
+            try run()
+        } catch {
+            print("failed: \(error)")
+            exit(1)
+        }
+    }
+
+    private static func run() throws {
         var words = Array(CommandLine.arguments.dropFirst())
         let millions = words.first.flatMap { Int($0) }
         if millions != nil { words.removeFirst() }

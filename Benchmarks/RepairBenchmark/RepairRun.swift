@@ -37,7 +37,7 @@ final class RepairRun {
             try ProductPrograms.path("operator-worker"), [],
             environment: [
                 "NATS_URL": tape.server.url, "OPS_PORT": "\(freePort())", "MDS_MEMBER": "worker-0",
-                "LOG_FORMAT": "json", "MDS_STREAM_BYTES": "8GiB",
+                "LOG_FORMAT": "json", "MDS_STREAM_BYTES": "\(FilledTape.streamGibibytes)GiB",
             ], logPath: folder.file("worker.log"))
     }
 
@@ -74,6 +74,10 @@ final class RepairRun {
         print(
             "repair of an hour of one symbol: \(bars) bars, the last one "
                 + "\(RepairBenchmark.seconds(last - asked)) s after the request")
+        // What the worker itself says of it: how many packets were read, and for how long.
+        for line in worker.log.split(separator: "\n") where line.contains("operator.repair.done") {
+            print("the worker: \(line)")
+        }
         return Double(last - asked) / 1e9
     }
 

@@ -16,7 +16,8 @@ enum HelpPage {
                     wait until all of them work, and leave them running
           down      stop exactly what 'up' started; the data stay
           status    what runs where; it fails unless everything works
-          audit     prove that tape and database hold the same, and every bar from its trades
+          audit     prove that tape and database hold the same, and every bar from its trades;
+                    OPERATOR_GRAPH says what stands before a series, if anything does
 
         The tape
           watch     rates, lag, owners, watermarks and headroom on one screen, redrawn
@@ -50,7 +51,7 @@ enum HelpPage {
                     compute the bars of that time again, from the tape and from the stored
                     ticks, by the operators' OPERATOR_GRAPH or OPERATOR_SERIES, and compare
                     them with the stored ones: 0 equal, 1 not, 2 equal as far as the tape
-                    still reaches
+                    still reaches, or no bar at all in that time
 
           version   the version of this tool
           help      this page
@@ -113,7 +114,8 @@ enum HelpPage {
           --dry-run         dlq replay: say what would be stored, and store nothing
           --from TIME, --to TIME, --reason repair|bust|gap|backfill, --note TEXT
                             repair: times of the ticks; what the new versions say of why
-          --wait            repair: until the new versions stand, --timeout seconds at most
+          --wait            repair: until the new versions stand, --timeout seconds at most:
+                            0 done, 1 refused with the reason, 2 in part, 75 not yet
           --dry-run         repair: say what would be asked for
           --yes             do not ask
 

@@ -26,7 +26,7 @@ struct ProveBench {
 
     static let symbol = "AAPL"
     static let start: Int64 = 1_700_000_000_000_000_000
-    private static let second: Int64 = 1_000_000_000
+    static let second: Int64 = 1_000_000_000
 
     /// 400 trades of one symbol in 100 s.
     init(_ name: String) throws {
@@ -58,16 +58,20 @@ struct ProveBench {
         return try ProveBench(name, [(Self.symbol, values)], extras: [200: late, 300: cancel])
     }
 
-    /// `extras`: trades that come behind the first feed's value of that number.
+    /// `extras`: trades that come behind the first feed's value of that number. `open`: feeds of
+    /// which the tape says nothing behind their first 50 s.
     init(
-        _ name: String, _ feeds: [(symbol: String, values: [Value])], extras: [Int: Trade] = [:]
+        _ name: String, _ feeds: [(symbol: String, values: [Value])], extras: [Int: Trade] = [:],
+        open: Set<Int> = [], definition: GraphDefinition? = nil
     ) throws {
         bench = try AcceptBench("prove_\(name)")
         folder = try TemporaryFolder("prove")
-        definition = .simple(try BarSeriesSet(["1s", "1m"]))
+        self.definition = try definition ?? .simple(try BarSeriesSet(["1s", "1m"]))
         writer = try bench.startWriter()
         for (number, feed) in feeds.enumerated() {
-            try publish(feed.symbol, feed.values, number, number == 0 ? extras : [:])
+            try publish(
+                feed.symbol, feed.values, number, number == 0 ? extras : [:],
+                isOpen: open.contains(number))
         }
         let trades = feeds.reduce(extras.count) { $0 + $1.values.count }
         let isStored = try eventually(within: 60) {
@@ -83,7 +87,7 @@ struct ProveBench {
 
     /// Trades of a source of their own, and what a graph makes of them.
     private mutating func publish(
-        _ name: String, _ values: [Value], _ number: Int, _ extras: [Int: Trade]
+        _ name: String, _ values: [Value], _ number: Int, _ extras: [Int: Trade], isOpen: Bool
     ) throws {
         let symbol = try #require(Symbol(name))
         let partition = bench.tape.names.partition(of: symbol)
@@ -103,9 +107,10 @@ struct ProveBench {
                 if let extra = extras[place] { ticks.append(extra) }
             }
             let time = Self.start + Int64(end) * Self.second / 4
-            let isLast = end == values.count
-            let sealed = ticks.seal(
-                watermark: Timestamp(nanoseconds: isLast ? time + 400 * Self.second : time))
+            let isLast = end == values.count && !isOpen
+            let reached = isLast ? time + 400 * Self.second : time
+            let most = isOpen ? Self.start + 50 * Self.second : Int64.max
+            let sealed = ticks.seal(watermark: Timestamp(nanoseconds: min(reached, most)))
             try TestSource.put(
                 sealed.bytes, on: bench.tape.names.ticks(partition, source), of: bench.tape)
             graph.take(sealed)
@@ -122,14 +127,14 @@ struct ProveBench {
     private func barSource(_ partition: Partition) throws -> TestSource {
         if let known = barSources[partition] { return known }
         var bars = TestSource(bench.tape, partition, source: .operator, kind: .bars)
-        for series in definition.allSeries {
+        for series in GraphProgram(definition).series {
             _ = bars.register(
                 SeriesDefinition(name: series.name, widthNanoseconds: series.widthNanoseconds))
         }
         return bars
     }
 
-    private static func trade(_ value: Value, _ place: Int) -> Trade {
+    static func trade(_ value: Value, _ place: Int) -> Trade {
         let time = Timestamp(nanoseconds: start + Int64(place) * second / 4)
         return Trade(
             header: TickHeader(
@@ -147,7 +152,9 @@ struct ProveBench {
     }
 
     /// `tapeline prove …`, as the program does it.
-    func prove(_ arguments: String...) throws -> Outcome {
+    func prove(_ arguments: String...) throws -> Outcome { try prove(arguments) }
+
+    func prove(_ arguments: [String]) throws -> Outcome {
         let path = folder.file("\(UUID().uuidString).out")
         let output = unsafe open(path, O_CREAT | O_WRONLY, 0o600)
         defer { close(output) }

@@ -95,46 +95,87 @@ struct RepairToolTests {
         #expect(standing.allSatisfy { $0.header.source == .manual })
     }
 
-    @Test("it waits until the output of the request is out, and says how many versions came of it")
-    func waits() throws {
-        let bench = try TailBench(try TailPeers.nats.get(), namespace: "repair_b")
-        let symbol = try #require(Symbol("AAPL"))
-        let partition = bench.tape.names.partition(of: symbol)
-        let times = ["--from", "2026-11-20T14:30:00Z", "--to", "2026-11-20T14:40:00Z"]
-        let nobody = try run(["AAPL", "--yes", "--wait", "--timeout", "1"] + times, on: bench)
-        #expect(nobody.code == .temporary && nobody.output.contains("not worked on yet"))
-        let from = try #require(ISOTime.parse("2026-11-20T14:30:00Z"))
+    private static let times = ["--from", "2026-11-20T14:30:00Z", "--to", "2026-11-20T14:40:00Z"]
+
+    /// What the command says when an operator answers with this; the request stands in the second
+    /// packet.
+    private func answered(
+        _ namespace: String, bars: Int, refused: String?
+    ) throws -> (code: ExitCode, json: JSONValue) {
+        let bench = try TailBench(try TailPeers.nats.get(), namespace: namespace)
         let answering = Thread {
-            _ = eventually { (try? requests(bench).count) == 2 }
+            _ = eventually { (try? requests(bench).count) == 1 }
             // Until it is heard: nobody here knows from when on the command listens.
             for round in 0..<3 as Range<UInt64> {
-                try? answer(bench, symbol, partition, from, ordinal: round + 1)
+                try? answer(bench, bars: bars, refused: refused, ordinal: round * 8 + 1)
             }
         }
         answering.start()
-        let said = try run(["AAPL", "--yes", "--wait", "--json"] + times, on: bench)
-        let json = try JSONValue.parse(said.output)
-        #expect(said.code == .success && json["state"]?.string == "repaired")
-        #expect(json["bars"]?.int ?? 0 >= 1)
+        let said = try run(["AAPL", "--yes", "--wait", "--json"] + Self.times, on: bench)
+        return (said.code, try JSONValue.parse(said.output))
+    }
+
+    @Test("it waits until the output of the request is out, and says how many versions came of it")
+    func waits() throws {
+        let bench = try TailBench(try TailPeers.nats.get(), namespace: "repair_b")
+        let nobody = try run(["AAPL", "--yes", "--wait", "--timeout", "1"] + Self.times, on: bench)
+        #expect(nobody.code == .temporary && nobody.output.contains("not worked on yet"))
+        let done = try answered("repair_c", bars: 1, refused: nil)
+        #expect(done.code == .success && done.json["state"]?.string == "repaired")
+        #expect(done.json["bars"]?.int ?? 0 >= 1)
+    }
+
+    @Test("a request that changed nothing, one that is refused and one that is in part are three")
+    func refusals() throws {
+        let nothing = try answered("repair_d", bars: 0, refused: nil)
+        #expect(nothing.code == .success && nothing.json["state"]?.string == "nothing_changed")
+        #expect(nothing.json["refused"]?.array?.isEmpty == true)
+        for (bars, code, state) in [
+            (0, ExitCode.failure, "refused"), (1, .incomplete, "refused_in_part"),
+        ] {
+            let told = try answered("repair_e\(bars)", bars: bars, refused: "retention")
+            #expect(told.code == code && told.json["state"]?.string == state)
+            let refusal = told.json["refused"]?.array?.first
+            #expect(refusal?["reason"]?.string == "retention")
+            #expect(refusal?["sentence"]?.string?.contains("does not reach back") == true)
+            #expect(refusal?["from"]?.string == "2026-11-20T14:30:00.000000000Z")
+        }
+        let refused = RepairOutcome.Refusal(
+            reason: "new", from: Timestamp(nanoseconds: 0), to: Timestamp(nanoseconds: 1))
+        let outcome = RepairOutcome(of: 1, isOver: true, bars: 0, refusals: [refused])
+        #expect(outcome.lines.first?.contains("(new)") == true)
     }
 
     /// What an operator publishes when a request was worked on.
     private func answer(
-        _ bench: TailBench, _ symbol: Symbol, _ partition: Partition, _ from: Timestamp,
-        ordinal: UInt64
+        _ bench: TailBench, bars: Int, refused: String?, ordinal: UInt64
     ) throws {
+        let symbol = try #require(Symbol("AAPL"))
+        let partition = bench.tape.names.partition(of: symbol)
+        let from = try #require(ISOTime.parse("2026-11-20T14:30:00Z"))
+        let end = try bench.tape.tickPackets(partition).last
         var builder = PacketBuilder(kind: .bars, partition: partition, source: .operator)
         let index = builder.register(
             SymbolDefinition(symbol: symbol, provider: "", since: .undefined))
         let series = builder.register(
             SeriesDefinition(name: try #require(SeriesName("1m")), widthNanoseconds: 1))
-        var bar = Bar(
-            symbol: index, series: series, openTime: from,
-            closeTime: from.advanced(byNanoseconds: 60_000_000_000))
-        bar.reason = BarReason.repair.rawValue
-        let isIn = builder.append(bar)
-        #expect(isIn)
-        let end = try bench.tape.tickPackets(partition).last
+        for _ in 0..<bars {
+            var bar = Bar(
+                symbol: index, series: series, openTime: from,
+                closeTime: from.advanced(byNanoseconds: 60_000_000_000))
+            bar.reason = BarReason.repair.rawValue
+            let isIn = builder.append(bar)
+            #expect(isIn)
+        }
+        // Of another request, and of this one.
+        for sequence in refused == nil ? [9_999] : [9_999, end?.sequence ?? 0] as [UInt64] {
+            let value = IndicatorValue(
+                header: TickHeader(symbol: index, providerTime: from, receiveTime: from),
+                name: "repair.refused.\(refused ?? "long")",
+                value: Int128(sequence) * 1_000_000_000, periodStart: from, periodEnd: from)
+            let outcome = builder.append(value)
+            #expect(outcome == .appended)
+        }
         let state = OutputState(
             input: TapePosition(
                 streamCreated: from, sequence: end?.sequence ?? 0,

@@ -3,13 +3,18 @@
 --
 --   psql -v schema=md -f deploy/postgres/audit.sql
 --
+-- Where a graph's nodes stand before its series, name them with -v graph='{"1m": ["unique"]}': of
+-- each series the nodes that leave duplicates out, or null when others keep ticks back, too.
+-- `tapeline audit` takes them from OPERATOR_GRAPH. Series of which nothing is known are not
+-- computed here once duplicates were left out; `bars_equal_sql` names them.
+--
 -- Run it when everything is written: the gateway stopped or finished, the writers without lag. Each
 -- check is one row: what is expected, what was found, whether that is right, and where it is not.
 --
 -- For programs: a check is the one statement behind a line "-- check: <name>: <sentence>" and has
 -- the columns expected, found (numeric), ok (boolean), detail (text). Lines that begin with a
 -- backslash are psql's own and mean nothing elsewhere; no statement needs what precedes the first
--- check but the namespace in search_path.
+-- check but the namespace in search_path, and the graph in tapeline.graph if it has such nodes.
 
 \set ON_ERROR_STOP on
 \set QUIET on
@@ -18,6 +23,11 @@
 \set schema md
 \endif
 SET search_path TO :"schema", pg_temp;
+\if :{?graph}
+\else
+\set graph ''
+\endif
+SET tapeline.graph = :'graph';
 \pset footer off
 
 -- Without a row are only ordinals that the books name: skipped, set aside and not replayed, or lost
@@ -178,10 +188,17 @@ FROM compared;
 -- back, with the corrected values, the backfilled ones, and the late ones that were listed before.
 -- A repair gives its reason; a window that was open then closes as usual, mended all the same. Only
 -- series of trades whose windows stand side by side are computed here: the others, and those with
--- rules for conditions, are for `tapeline prove`.
+-- rules for conditions, are for `tapeline prove`, and so are those behind nodes that keep ticks back.
 \echo bars_equal_sql: each stored bar equals the bar that SQL computes from the stored trades
 -- check: bars_equal_sql: each stored bar equals the bar that SQL computes from the stored trades
-WITH plain_series AS (
+WITH graph AS (
+    SELECT key AS series, value AS nodes
+    FROM jsonb_each(nullif(current_setting('tapeline.graph', true), '')::jsonb)
+), left_out AS (
+    SELECT DISTINCT l.of_source AS source, l.partition, l.of_ordinal AS ordinal, g.series
+    FROM late_ticks l JOIN graph g ON g.nodes ? l.series
+    WHERE l.reason = 'duplicate'
+), plain_series AS (
     SELECT series
     FROM bars
     WHERE number = 0 AND close_time_ns > open_time_ns
@@ -194,6 +211,9 @@ WITH plain_series AS (
         AND sum(excluded_filter) <= (
             SELECT count(*) + count(*) FILTER (WHERE action <> 0) FROM trades
             WHERE action <> 0 OR flags & 1 = 1)
+        AND series NOT IN (SELECT series FROM graph WHERE nodes = 'null')
+        AND (series IN (SELECT series FROM graph)
+            OR NOT EXISTS (SELECT FROM late_ticks WHERE reason = 'duplicate'))
 ), series AS (
     SELECT DISTINCT series, close_time_ns - open_time_ns AS width
     FROM bars JOIN plain_series USING (series)
@@ -222,7 +242,10 @@ WITH plain_series AS (
     LEFT JOIN corrected c USING (symbol, source, provider_id)
     LEFT JOIN late l ON (l.source, l.partition, l.ordinal, l.series)
         = (t.source, t.partition, t.ordinal, s.series)
+    LEFT JOIN left_out d ON (d.source, d.partition, d.ordinal, d.series)
+        = (t.source, t.partition, t.ordinal, s.series)
     WHERE t.action = 0 AND t.flags & 1 = 0 AND t.price IS NOT NULL AND t.size >= 0
+        AND d.ordinal IS NULL
 ), touched AS MATERIALIZED (
     SELECT DISTINCT j.series, j.width, j.symbol, j.open_time_ns, b.revision
     FROM judged j LEFT JOIN bars b ON (b.symbol, b.series, b.open_time_ns, b.number)
@@ -311,7 +334,11 @@ WITH plain_series AS (
 )
 SELECT count(*)::numeric AS expected, (count(*) FILTER (WHERE difference = ''))::numeric AS found,
     NOT EXISTS (SELECT FROM faults) AS ok,
-    coalesce((SELECT string_agg(fault, '; ') FROM faults), '') AS detail
+    concat_ws('; ', (SELECT string_agg(fault, '; ') FROM faults),
+        (SELECT 'not computed here but by tapeline prove: '
+                || string_agg(series, ', ' ORDER BY series)
+            FROM (SELECT DISTINCT series FROM bars) AS stored_series
+            WHERE series NOT IN (SELECT series FROM plain_series))) AS detail
 FROM judgement;
 
 -- Late ticks that are listed are outside of it, until a repair counts them; those that were taken
@@ -325,6 +352,13 @@ WITH kept AS (
     SELECT coalesce(max(extract(epoch FROM until) * 1000000000)::bigint, -9223372036854775808) AS ns
     FROM retired_rows
     WHERE table_name IN ('trades', 'bars')
+), graph AS (
+    SELECT key AS series, value AS nodes
+    FROM jsonb_each(nullif(current_setting('tapeline.graph', true), '')::jsonb)
+), left_out AS (
+    SELECT DISTINCT l.of_source AS source, l.partition, l.of_ordinal AS ordinal, g.series
+    FROM late_ticks l JOIN graph g ON g.nodes ? l.series
+    WHERE l.reason = 'duplicate'
 ), plain_series AS (
     SELECT series
     FROM bars
@@ -338,6 +372,9 @@ WITH kept AS (
         AND sum(excluded_filter) <= (
             SELECT count(*) + count(*) FILTER (WHERE action <> 0) FROM trades
             WHERE action <> 0 OR flags & 1 = 1)
+        AND series NOT IN (SELECT series FROM graph WHERE nodes = 'null')
+        AND (series IN (SELECT series FROM graph)
+            OR NOT EXISTS (SELECT FROM late_ticks WHERE reason = 'duplicate'))
 ), made AS (
     SELECT source, partition, series, close_time_ns - open_time_ns AS width,
         min(generation) AS first_generation, max(generation) AS last_generation,
@@ -378,7 +415,9 @@ WITH kept AS (
         FROM trades t JOIN closed USING (source, partition)
         LEFT JOIN taken_back x USING (symbol, source, provider_id)
         LEFT JOIN late l USING (source, partition, ordinal, series)
+        LEFT JOIN left_out d USING (source, partition, ordinal, series)
         WHERE action = 0 AND flags & 1 = 0 AND price IS NOT NULL AND size >= 0
+            AND d.ordinal IS NULL
             AND t.event_time_ns - (t.event_time_ns % width + width) % width + width <= until_ns
             AND (from_ns IS NULL
                 OR t.event_time_ns - (t.event_time_ns % width + width) % width >= from_ns)

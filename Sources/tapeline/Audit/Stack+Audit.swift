@@ -1,5 +1,6 @@
 import MarketModel
 import NatsTransport
+import OperatorGraph
 import PostgresClient
 import Primitives
 import ServiceRuntime
@@ -17,7 +18,7 @@ extension Stack {
         guard let state, !state.alive.isEmpty else {
             throw .usage("the stack \(home.name) is not up: start it with 'tapeline up'")
         }
-        let report = try auditReport(generated: nil)
+        let report = try auditReport(generated: nil, ConfigurationFiles.environment())
         if asJSON {
             terminal.line(report.json())
         } else {
@@ -35,7 +36,9 @@ extension Stack {
 
     /// `generated`: what the gateway says that it made, when the run has ended; only then can it be
     /// compared.
-    func auditReport(generated: UInt64?) throws(ToolError) -> AuditReport {
+    func auditReport(
+        generated: UInt64?, _ environment: [String: String]
+    ) throws(ToolError) -> AuditReport {
         let access = try StackAccess(self)
         var report = AuditReport()
         let heads = try TapeHeads.read(
@@ -49,6 +52,12 @@ extension Stack {
             let database = try PostgresConnection(access.postgres, timeout: Self.connectTimeout)
             defer { database.close() }
             if generated != nil { try compareHeads(heads, with: database, &report) }
+            if let graph = try Self.graph(environment) {
+                // It has no place for parameters of its own.
+                _ = try database.execute(
+                    "SET tapeline.graph = '\(graph.replacing("'", with: "''"))'",
+                    timeout: Self.connectTimeout)
+            }
             for check in try AuditScript.read(checkout).checks {
                 let result = try database.execute(check.sql, timeout: Self.checkTimeout)
                 add(check, result, to: &report)
@@ -59,6 +68,12 @@ extension Stack {
             throw .audit("the database cannot be audited: \(error)")
         }
         return report
+    }
+
+    /// What nodes stand before the series; nil: that there are none, or nobody says.
+    private static func graph(_ environment: [String: String]) throws(ToolError) -> String? {
+        guard environment[ProofGraph.graphKey]?.isEmpty == false else { return nil }
+        return try ProofGraph.find(environment).definition.auditSetting
     }
 
     private func compareHeads(

@@ -104,7 +104,8 @@ extension Stack {
         run.conclude()
         terminal.line()
         terminal.line("Audit:")
-        let report = try auditReport(generated: total)
+        let report = try auditReport(
+            generated: total, options.settings.environment(for: .operators))
         for line in report.text { terminal.line(line) }
         terminal.line(Self.verdict(report))
         return report.isClean ? .success : .failure

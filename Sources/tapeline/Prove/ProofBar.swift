@@ -56,28 +56,47 @@ struct ProofComparison: Sendable {
     private(set) var differing = 0
     private(set) var missing = 0
     private(set) var extra = 0
+    /// Not stored, and the operator has not come to the end of them: nothing is said of them.
+    private(set) var open = 0
     private(set) var differences: [ProofDifference] = []
 
     /// Further ones are counted.
     static let differencesMax = 1_000
 
     var isClean: Bool { differing == 0 && missing == 0 && extra == 0 }
+    /// Nothing was there on either side.
+    var isEmpty: Bool { equal == 0 && isClean }
 
-    /// `looksAtFlags`: the table knows neither subscriptions nor gaps.
+    /// What has to agree.
+    struct Rule {
+        /// The tables know neither subscriptions nor gaps.
+        let looksAtFlags: Bool
+        /// Series of which less may be counted as left out than was computed: what a node keeps
+        /// back is counted nowhere when it comes too late, and not listed either.
+        var keptBack: Set<SeriesName> = []
+    }
+
+    /// `isOver`: a bar that was computed has to be stored.
     mutating func compare(
-        _ stored: [StoredBar], with computed: [ProofKey: Bar], looksAtFlags: Bool
+        _ stored: [StoredBar], with computed: [ProofKey: Bar], _ rule: Rule,
+        isOver: (ProofKey, Bar) -> Bool
     ) {
         var rest = computed
         for row in stored.sorted(by: { $0.key < $1.key }) {
-            guard let bar = rest.removeValue(forKey: row.key) else {
+            guard var bar = rest.removeValue(forKey: row.key) else {
                 if row.isWithdrawn { equal += 1 } else { add(.extra, row.key) }
                 continue
             }
-            let flags = looksAtFlags && !row.isRepaired
+            if rule.keptBack.contains(row.key.series), !row.isRepaired {
+                bar.excluded.filter = min(bar.excluded.filter, row.bar.excluded.filter)
+            }
+            let flags = rule.looksAtFlags && !row.isRepaired
             let fields = Self.fields(row.bar, bar, looksAtFlags: flags)
             if fields.isEmpty { equal += 1 } else { add(.differing, row.key, fields) }
         }
-        for key in rest.keys.sorted() { add(.missing, key) }
+        for (key, bar) in rest.sorted(by: { $0.key < $1.key }) {
+            if isOver(key, bar) { add(.missing, key) } else { open += 1 }
+        }
     }
 
     private mutating func add(

@@ -92,14 +92,43 @@ struct ProofDatabase {
             .map { Price(raw: $0) } ?? .undefined
     }
 
-    /// Ticks whose event time is in [from, to) and that a series listed as late.
+    /// What feeds symbols on one partition.
+    struct Feed {
+        let source: SourceName
+        let partition: Partition
+
+        init(_ source: SourceName, _ partition: Partition) {
+            self.source = source
+            self.partition = partition
+        }
+    }
+
+    /// A time that the operator of that feed has passed: that of the last bar that it closed.
+    /// Bars that open behind `until` are asked for one alone: there may be months of them.
+    func closed(_ feed: Feed, _ from: Int64, _ until: Int64) throws(ToolError) -> Int64 {
+        let query = """
+            SELECT EXISTS (SELECT FROM bars WHERE source = $5 AND partition = $6 AND ts >= $2
+                AND open_time_ns >= $4),
+                (SELECT max(close_time_ns) FROM bars WHERE source = $5 AND partition = $6
+                    AND ts >= $1 AND ts <= $2 AND open_time_ns >= $3 AND open_time_ns < $4)
+            """
+        let rows = try rows(
+            query,
+            Self.bounds(from, until)
+                + [.text(feed.source.text), .integer(Int64(feed.partition.number))])
+        guard rows.rowCount > 0, rows.bool(0, 0) == false else { return Int64.max }
+        return rows.integer(0, 1) ?? Int64.min
+    }
+
+    /// Ticks whose event time is in [from, to) and that a series listed as late, or a node as
+    /// duplicates.
     func lateTicks(
         _ symbol: Symbol, _ from: Int64, _ to: Int64, into records: inout ProofRecords
     ) throws(ToolError) {
         let query = """
             SELECT series, of_source, of_ordinal, open_time_ns, ordinal FROM late_ticks
             WHERE symbol = $5 AND ts >= $1 AND ts <= $2 AND event_time_ns >= $3
-                AND event_time_ns < $4 AND reason <> 'duplicate' LIMIT \(ProofRecords.max)
+                AND event_time_ns < $4 LIMIT \(ProofRecords.max)
             """
         let rows = try rows(query, Self.bounds(from, to) + [.text(symbol.text)])
         for row in 0..<rows.rowCount {
@@ -111,6 +140,7 @@ struct ProofDatabase {
             records.add(
                 ProofRecords.Late(openTime: openTime, output: UInt64(bitPattern: output)),
                 of: ProofRecords.Place(source: source, ordinal: UInt64(bitPattern: ordinal)),
+                symbol,
                 series: series)
         }
     }

@@ -35,6 +35,14 @@ struct ProofMachine {
     /// The bars up to it are out.
     var watermark: Timestamp { machine.watermark }
 
+    /// Bars of this symbol that close no later are out: what feeds it has passed them. Nil: nothing
+    /// fed it.
+    func watermark(of symbol: Symbol) -> Timestamp? {
+        guard let index = machine.symbols.index(of: symbol) else { return nil }
+        let (source, sources) = (machine.symbols.source(of: index), machine.sources.entries)
+        return sources.indices.contains(source) ? sources[source].watermark : nil
+    }
+
     mutating func tapeStarts(at time: Timestamp) { machine.tapeStarts(at: time) }
 
     mutating func take(_ header: PacketHeader, _ packet: RawSpan) throws(ToolError) {

@@ -23,11 +23,14 @@ struct ProofReport {
         cuts.append((partition, range.lowerBound, range.upperBound))
     }
 
-    /// 1: bars are not what their ticks make. 2: those that could be looked at are.
+    /// 1: bars are not what their ticks make. 2: those that could be looked at are, if any.
     var exitCode: ExitCode {
         guard tables.isClean, tape.isClean else { return .failure }
-        return isInterrupted || !cuts.isEmpty ? .incomplete : .success
+        return isInterrupted || !cuts.isEmpty || isEmpty ? .incomplete : .success
     }
+
+    /// A range without a bar proves nothing.
+    private var isEmpty: Bool { tables.isEmpty && tape.isEmpty }
 
     func write(_ terminal: Terminal) {
         if terminal.isInteractive { terminal.raw("\r\u{1B}[K") }
@@ -48,14 +51,21 @@ struct ProofReport {
                     + "\(Timestamp(nanoseconds: cut.from)) to \(Timestamp(nanoseconds: cut.to)) "
                     + "any more; proven from the tables alone")
         }
+        if isEmpty {
+            terminal.line(
+                "nothing was compared: no bar that is over opens in that time, neither stored nor "
+                    + "made of the ticks that are kept")
+        }
         if isInterrupted { terminal.line("interrupted: the rest was not looked at") }
         let rate = nanoseconds > 0 ? Double(ticks) / Double(nanoseconds) * 1_000 : 0
         terminal.line("\(ticks) ticks, \(Double(Int(rate * 100)) / 100) million a second")
     }
 
     private static func summary(_ comparison: ProofComparison) -> String {
-        "\(comparison.equal) bars equal, \(comparison.differing) differing, "
+        let text =
+            "\(comparison.equal) bars equal, \(comparison.differing) differing, "
             + "\(comparison.missing) missing, \(comparison.extra) extra"
+        return comparison.open == 0 ? text : text + ", \(comparison.open) not over yet"
     }
 
     func json() -> String {
@@ -86,7 +96,7 @@ struct ProofReport {
         switch exitCode {
         case .success: "proven"
         case .failure: "differs"
-        default: "incomplete"
+        default: isEmpty && !isInterrupted ? "nothing_compared" : "incomplete"
         }
     }
 
@@ -96,6 +106,7 @@ struct ProofReport {
             json.member("differing", comparison.differing)
             json.member("missing", comparison.missing)
             json.member("extra", comparison.extra)
+            json.member("not_over", comparison.open)
             json.member(
                 "bars",
                 array: { json in

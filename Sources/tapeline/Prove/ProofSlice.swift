@@ -10,24 +10,41 @@ struct ProofSlice {
     let program: GraphProgram
     let series: [SeriesName]
     let symbols: [Symbol]
+    let partition: Partition
     let from: Int64
     let to: Int64
     /// Ticks before `from` decide by what nodes remember of them, from here on.
     let since: Int64
     /// Ticks behind `to` belong to bars that open before it, up to here.
     let until: Int64
+    /// Series whose bars ticks end.
+    private let numbered: Set<SeriesName>
+    private let lateness: [SeriesName: Int64]
+    /// Series behind nodes that keep ticks back.
+    private let keptBack: Set<SeriesName>
+
+    private static let day: Int64 = 86_400_000_000_000
 
     private(set) var stored: [ProofKey: StoredBar] = [:]
     private var records = ProofRecords()
+    /// By the tape: bars of these symbols that close no later have to be there.
+    private var reached: [Symbol: Int64] = [:]
     private(set) var ticks = 0
 
     init(
         _ program: GraphProgram, series: [SeriesName], symbols: [Symbol],
-        _ range: Range<Int64>, until: Int64
+        _ partition: Partition, _ range: Range<Int64>, until: Int64
     ) {
         self.program = program
         self.series = series
         self.symbols = symbols
+        self.partition = partition
+        numbered = Set(
+            program.definition.allSeries.filter { $0.window.isByNumber }.map(\.name))
+        lateness = Dictionary(
+            program.definition.allSeries.map { ($0.name, $0.lateness) }
+        ) { first, _ in first }
+        keptBack = Set(series.filter { program.definition.keepsBack($0) })
         from = range.lowerBound
         since = from - program.definition.memory
         to = range.upperBound
@@ -81,23 +98,47 @@ struct ProofSlice {
             .merging(mended.filter { isMended($0.key, $0.value) }) { $1 }
     }
 
+    /// The earliest time at which a bar is published that nothing closed but the end of the
+    /// computation. One of a number of ticks that it has not waits for the end of its session.
+    private func due(_ key: ProofKey, _ bar: Bar) -> Int64 {
+        var close = bar.closeTime
+        if bar.flags.contains(.filled) {
+            // So long a tick may come that makes it another one.
+            close = close.advanced(byNanoseconds: lateness[key.series] ?? 0)
+        }
+        guard bar.flags.contains(.partial), numbered.contains(key.series) else {
+            return close.nanoseconds
+        }
+        return close.floored(toNanoseconds: Self.day).advanced(byNanoseconds: Self.day).nanoseconds
+    }
+
     // MARK: from the tables
 
+    /// To be called behind `fromTape`, which knows better how far the operators came.
     mutating func fromTables(
         _ database: ProofDatabase, into comparison: inout ProofComparison
     ) throws(ToolError) {
         for symbol in symbols {
             var recount = ProofRecount(self, scope: scope, symbols: [symbol])
+            var feed: ProofDatabase.Feed?
             for kind in kinds {
                 try database.ticks(symbol, kind, since, until) { tick throws(ToolError) in
+                    if tick.source != .manual { feed = ProofDatabase.Feed(tick.source, partition) }
                     try recount.take(tick, records)
                 }
             }
             let computed = try recount.finish()
             ticks += recount.ticks
+            // What is not told by any bar behind it may still be open.
+            let closed = try feed.map { feed throws(ToolError) in
+                try database.closed(feed, from, until)
+            }
+            let reached = max(closed ?? Int64.max, reached[symbol] ?? Int64.min)
             comparison.compare(
                 stored.values.filter { $0.key.symbol == symbol },
-                with: chosen(computed.live, computed.mended), looksAtFlags: false)
+                with: chosen(computed.live, computed.mended),
+                ProofComparison.Rule(looksAtFlags: false, keptBack: keptBack)
+            ) { due($0, $1) <= reached }
         }
     }
 
@@ -109,21 +150,29 @@ struct ProofSlice {
         var machine = ProofMachine(program, scope)
         let lateness = definition.latenessMax
         let end = Timestamp(nanoseconds: until).advanced(byNanoseconds: lateness)
+        let fed = Set(stored.keys.map(\.symbol))
         let ending = try tape.read(from: since) { header, bytes throws(ToolError) in
             try machine.take(header, bytes)
-            return machine.watermark < end
+            guard machine.watermark >= end else { return true }
+            // A source that fell behind may not have come yet.
+            return !fed.allSatisfy { machine.watermark(of: $0) != nil }
         }
         guard ending == .whole else { return ending }
+        // Where bars stand and none of their ticks does, the tape was emptied.
+        guard machine.ticks > 0 || stored.isEmpty else { return .cut }
         ticks += machine.ticks
+        for symbol in symbols { reached[symbol] = machine.watermark(of: symbol)?.nanoseconds }
         var mended: [ProofKey: Bar] = [:]
         if needsMending {
             guard try mend(tape, into: &mended) == .whole else { return .interrupted }
         }
-        let isOver = machine.watermark >= end
-        let computed = chosen(machine.bars, mended)
+        let live = machine.bars
         comparison.compare(
-            Array(stored.values).filter { isOver || $0.bar.closeTime <= machine.watermark },
-            with: computed, looksAtFlags: true)
+            Array(stored.values), with: chosen(live, mended),
+            ProofComparison.Rule(looksAtFlags: true)
+        ) { key, bar in
+            live[key] != nil || due(key, bar) <= reached[key.symbol] ?? Int64.min
+        }
         return ending
     }
 
@@ -156,6 +205,8 @@ struct ProofRecount {
     fileprivate struct Line {
         /// The series, and those that it is made of.
         let series: [SeriesName]
+        /// The nodes before it that leave duplicates out.
+        let deduplicates: [SeriesName]
         var machine: ProofMachine
         var packets = ProofPackets()
     }
@@ -174,7 +225,9 @@ struct ProofRecount {
             var own = scope
             own.series = [name]
             return Line(
-                series: program.definition.made(name), machine: ProofMachine(program, own))
+                series: program.definition.made(name),
+                deduplicates: program.definition.deduplicates(before: name),
+                machine: ProofMachine(program, own))
         }
         mended = slice.wantsMended ? live : []
         self.symbols = symbols
@@ -187,11 +240,11 @@ struct ProofRecount {
         for index in live.indices {
             // Live, what a person puts on the tape is passed by.
             guard tick.source != .manual else { break }
-            try live[index].take(records.live(tick, live[index].series))
+            try live[index].take(records.live(tick, live[index].lists))
         }
         for index in mended.indices {
             try mended[index].take(
-                records.mended(tick, mended[index].series, revisions))
+                records.mended(tick, mended[index].lists, revisions))
         }
     }
 
@@ -210,6 +263,10 @@ struct ProofRecount {
 }
 
 extension ProofRecount.Line {
+    fileprivate var lists: ProofRecords.Lists {
+        ProofRecords.Lists(series: series, deduplicates: deduplicates)
+    }
+
     fileprivate mutating func take(_ tick: ProofTick) throws(ToolError) {
         try packets.add(tick, to: &machine)
     }
@@ -218,48 +275,5 @@ extension ProofRecount.Line {
         try packets.flush(to: &machine)
         try machine.close(packets.sources)
         return machine.bars
-    }
-}
-
-extension GraphDefinition {
-    /// Of all nodes that make bars.
-    var allSeries: [BarSeries] {
-        nodes.flatMap { node in
-            switch node.operation {
-            case .bars(let rule, _): rule.series.all
-            case .resample(let rule): rule.series.all
-            default: [BarSeries]()
-            }
-        }
-    }
-
-    /// How long before a bar a tick may stand that has a say in it: what was seen then is a
-    /// duplicate now, and bars that ticks end are counted from their session's start. What a
-    /// custom operator remembers is its own affair; a day of it is read again, too.
-    var memory: Int64 {
-        let day: Int64 = 86_400_000_000_000
-        let ofNodes = nodes.map { node -> Int64 in
-            switch node.operation {
-            case .deduplicate(let rule): rule.timeToLive
-            case .throttle(let rule): rule.per
-            case .custom: day
-            default: 0
-            }
-        }
-        let ofSeries = allSeries.contains { !$0.window.isByTime } ? day : 0
-        return max(ofSeries, ofNodes.max() ?? 0)
-    }
-
-    var latenessMax: Int64 { allSeries.map(\.lateness).max() ?? 0 }
-
-    /// A series, and the one that its bars are made of: a tick that is late there is late here.
-    func made(_ name: SeriesName) -> [SeriesName] {
-        for node in nodes {
-            guard case .resample(let rule) = node.operation,
-                rule.series.all.contains(where: { $0.name == name })
-            else { continue }
-            return [name] + made(rule.from)
-        }
-        return [name]
     }
 }

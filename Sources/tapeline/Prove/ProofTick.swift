@@ -34,7 +34,22 @@ struct ProofRecords: Sendable {
         let id: UInt64
     }
 
+    /// Under which names a tick may be listed that a series did not count.
+    struct Lists: Sendable {
+        /// The series, and those that it is made of.
+        let series: [SeriesName]
+        /// The nodes before them that leave duplicates out.
+        let deduplicates: [SeriesName]
+    }
+
+    private struct Listing: Hashable {
+        let symbol: Symbol
+        let name: SeriesName
+    }
+
     private var late: [SeriesName: [Place: Late]] = [:]
+    /// What has late ticks at all, duplicates among them.
+    private var listings: Set<Listing> = []
     private var changes: [Subject: Trade] = [:]
     /// Times of ticks for whose sake their windows had to be computed again.
     private(set) var dirty: [Symbol: [Int64]] = [:]
@@ -42,8 +57,9 @@ struct ProofRecords: Sendable {
     static let max = 1_000_000
     private(set) var count = 0
 
-    mutating func add(_ late: Late, of place: Place, series: SeriesName) {
+    mutating func add(_ late: Late, of place: Place, _ symbol: Symbol, series: SeriesName) {
         self.late[series, default: [:]][place] = late
+        listings.insert(Listing(symbol: symbol, name: series))
         count += 1
     }
 
@@ -64,18 +80,21 @@ struct ProofRecords: Sendable {
     }
 
     /// As the operator took it when it came. Nil: the series did not count it.
-    func live(_ tick: ProofTick, _ series: [SeriesName]) -> ProofTick {
-        listed(tick, series) == nil ? tick : tick.leftOut
+    func live(_ tick: ProofTick, _ lists: Lists) -> ProofTick {
+        guard let listing = listed(tick, lists) else { return tick }
+        return listing.isDuplicate ? tick.leftOut : tick.setAside
     }
 
     /// As a repair takes it. `revisions`: of the stored bars.
     func mended(
-        _ tick: ProofTick, _ series: [SeriesName], _ revisions: [ProofKey: UInt64]
+        _ tick: ProofTick, _ lists: Lists, _ revisions: [ProofKey: UInt64]
     ) -> ProofTick {
-        if let (name, late) = listed(tick, series) {
+        if let listing = listed(tick, lists) {
+            guard !listing.isDuplicate else { return tick.leftOut }
             let key = ProofKey(
-                symbol: tick.symbol, series: name, openTime: late.openTime, number: 0)
-            guard revisions[key] ?? 0 > late.output else { return tick.leftOut }
+                symbol: tick.symbol, series: listing.name, openTime: listing.late.openTime,
+                number: 0)
+            guard revisions[key] ?? 0 > listing.late.output else { return tick.setAside }
         }
         var mended = tick
         mended.trade?.header.flags.remove(.backfilled)
@@ -96,12 +115,25 @@ struct ProofRecords: Sendable {
         return mended
     }
 
-    private func listed(_ tick: ProofTick, _ series: [SeriesName]) -> (SeriesName, Late)? {
+    private func listed(
+        _ tick: ProofTick, _ lists: Lists
+    ) -> (name: SeriesName, late: Late, isDuplicate: Bool)? {
+        guard !listings.isEmpty else { return nil }
         let place = Place(source: tick.source, ordinal: tick.ordinal)
-        for name in series {
-            if let found = late[name]?[place] { return (name, found) }
+        for name in lists.series {
+            if let found = late[name]?[place] { return (name, found, false) }
+        }
+        // Computed anew, duplicates are found anew; but perhaps not those of a tick that came late
+        // and was set aside, when its time is a part of what makes two ticks the same.
+        guard lists.series.contains(where: { isListed(tick.symbol, $0) }) else { return nil }
+        for name in lists.deduplicates {
+            if let found = late[name]?[place] { return (name, found, true) }
         }
         return nil
+    }
+
+    private func isListed(_ symbol: Symbol, _ name: SeriesName) -> Bool {
+        listings.contains(Listing(symbol: symbol, name: name))
     }
 }
 
@@ -111,6 +143,16 @@ extension ProofTick {
         var tick = self
         tick.trade?.header.flags.insert(.backfilled)
         tick.quote?.header.flags.insert(.backfilled)
+        return tick
+    }
+
+    /// Deduplicators and throttles remember a tick that came too late for its window as well as any
+    /// other: they are shown it, and its window is one that nobody looks at.
+    fileprivate var setAside: ProofTick {
+        let longAgo = Timestamp(nanoseconds: 86_400_000_000_000)
+        var tick = self
+        tick.trade?.header.providerTime = longAgo
+        tick.quote?.header.providerTime = longAgo
         return tick
     }
 }

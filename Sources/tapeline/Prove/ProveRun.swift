@@ -33,9 +33,8 @@ struct ProveRun {
             for partition in grouped.keys.sorted() where !shutdown.isRequested {
                 var slice = ProofSlice(
                     program, series: series.map(\.name), symbols: grouped[partition] ?? [],
-                    range, until: until)
+                    partition, range, until: until)
                 try slice.load(database)
-                try slice.fromTables(database, into: &report.tables)
                 if let client {
                     let tape = ProofTape(
                         client: client, names: deployment.names, partition: partition,
@@ -43,6 +42,7 @@ struct ProveRun {
                     report.add(
                         try slice.fromTape(tape, into: &report.tape), partition, range)
                 }
+                try slice.fromTables(database, into: &report.tables)
                 report.ticks += slice.ticks
                 report.nanoseconds = clock.monotonic().nanoseconds - began
                 tell(report, range)

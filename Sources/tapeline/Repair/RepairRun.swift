@@ -1,9 +1,7 @@
 internal import Glibc
 import MarketModel
-import NatsTransport
 import Primitives
 import ServiceRuntime
-import TapeCodec
 import TapeProtocol
 import TapeTransport
 
@@ -18,7 +16,7 @@ struct RepairRun {
         let partition = deployment.names.partition(of: command.symbol)
         if !command.asJSON { for line in explanation(partition) { terminal.line(line) } }
         guard !command.isDryRun else {
-            finish(partition, RepairOutcome(state: "not_requested"))
+            finish(partition, RepairOutcome(state: .notRequested))
             return .success
         }
         guard try Confirmation.ask("Repair?", isGiven: command.isConfirmed, terminal) else {
@@ -27,12 +25,18 @@ struct RepairRun {
         }
         let client = try deployment.openTape()
         defer { client.close() }
+        var sequence: UInt64?
         do {
-            return try run(partition, client, shutdown)
+            return try run(partition, client, shutdown, asked: &sequence)
         } catch let error as ToolError {
             throw error
         } catch {
-            throw .unreachable("it cannot be asked for: \(error)")
+            guard let sequence else {
+                throw .unreachable("it cannot be asked for: \(error)")
+            }
+            throw .unreachable(
+                "the request is on the tape as message \(sequence), and what comes of it cannot "
+                    + "be followed: \(error)")
         }
     }
 
@@ -45,8 +49,10 @@ struct RepairRun {
         ]
     }
 
+    /// `asked`: where the request stands, as soon as it does.
     private func run(
-        _ partition: Partition, _ client: TapeClient, _ shutdown: ShutdownSignal
+        _ partition: Partition, _ client: TapeClient, _ shutdown: ShutdownSignal,
+        asked: inout UInt64?
     ) throws -> ExitCode {
         let watch = try command.waitSeconds.map { _ in try RepairWatch(command, partition, client) }
         defer { watch?.close() }
@@ -55,14 +61,16 @@ struct RepairRun {
         try publisher.append(request(), of: command.symbol, partition)
         try publisher.drain()
         let sequence = publisher.lastSequence(partition)
+        asked = sequence
         guard let watch, let seconds = command.waitSeconds else {
-            finish(partition, RepairOutcome(state: "requested", sequence: sequence))
+            finish(partition, RepairOutcome(state: .requested, sequence: sequence))
             return .success
         }
         let isOver = try watch.wait(behind: sequence, seconds: seconds, turn: Self.turn, shutdown)
-        let state = !isOver ? "waiting" : watch.bars > 0 ? "repaired" : "nothing_changed"
-        finish(partition, RepairOutcome(state: state, sequence: sequence, bars: watch.bars))
-        return isOver ? (watch.bars > 0 ? .success : .failure) : .temporary
+        let outcome = RepairOutcome(
+            of: sequence, isOver: isOver, bars: watch.bars, refusals: watch.refusals)
+        finish(partition, outcome)
+        return outcome.exitCode
     }
 
     private func request() -> RepairRequest {
@@ -78,110 +86,8 @@ struct RepairRun {
     private func finish(_ partition: Partition, _ outcome: RepairOutcome) {
         if command.asJSON {
             terminal.line(outcome.json(command, partition))
-        } else if let text = outcome.text {
-            terminal.line(text)
-        }
-    }
-}
-
-/// What is known of a repair when the command ends.
-private struct RepairOutcome {
-    var state: String
-    /// Where the request stands on the tape of ticks.
-    var sequence: UInt64?
-    var bars = 0
-
-    var text: String? {
-        switch state {
-        case "requested": "the request is on the tape"
-        case "repaired": "\(bars) new versions of bars are on the tape"
-        case "nothing_changed":
-            "the request was worked on and no bar came of it: there is none in that time, or its "
-                + "operator refused it (its log says operator.repair.refused, and /status why)"
-        case "waiting":
-            "the request is on the tape and not worked on yet: is its operator-worker running? "
-                + "('tapeline members')"
-        default: nil
-        }
-    }
-
-    func json(_ command: RepairCommand, _ partition: Partition) -> String {
-        var json = JSONWriter()
-        json.object { json in
-            json.member("symbol", command.symbol.text)
-            json.member("partition", partition.number)
-            json.member("from", "\(command.from)")
-            json.member("from_ns", command.from.nanoseconds)
-            json.member("to", "\(command.to)")
-            json.member("to_ns", command.to.nanoseconds)
-            json.member("reason", "\(command.reason)")
-            json.member("state", state)
-            if let sequence { json.member("sequence", sequence) }
-            json.member("bars", bars)
-        }
-        return String(decoding: json.bytes, as: UTF8.self)
-    }
-}
-
-/// Follows the bars of the partition until the output of the request is out.
-private final class RepairWatch {
-    private let command: RepairCommand
-    private let feed: TailFeed
-    private let clock = SystemClock()
-    /// Versions of bars of the range that give the request's reason.
-    private(set) var bars = 0
-    /// The input up to which all output is out.
-    private var reached: UInt64 = 0
-
-    init(_ command: RepairCommand, _ partition: Partition, _ client: TapeClient) throws {
-        self.command = command
-        feed = try TailFeed(client, follows: true)
-        let names = client.names
-        try feed.open(
-            TailCommand.Selection(stream: names.barStream, filters: [names.bars(partition)]),
-            at: .new)
-    }
-
-    func close() { feed.close() }
-
-    /// False: it is not out in time.
-    func wait(
-        behind sequence: UInt64, seconds: Int, turn: Duration, _ shutdown: ShutdownSignal
-    ) throws -> Bool {
-        let deadline = clock.deadline(after: .seconds(seconds))
-        while reached < sequence {
-            guard clock.remaining(until: deadline) > .zero else { return false }
-            if shutdown.isRequested { throw ToolError.refused("interrupted; the request stays") }
-            try feed.receive(timeout: turn) { message in
-                try message.message.withPayload { bytes throws in
-                    _ = try PacketReader.validate(bytes)
-                    take(bytes)
-                }
-            }
-        }
-        return true
-    }
-
-    private func take(_ packet: RawSpan) {
-        var symbols: [UInt32: Symbol] = [:]
-        var cursor = RecordCursor()
-        while let record = cursor.next(in: packet) {
-            switch record {
-            case .bar(let bar):
-                guard symbols[bar.symbol] == command.symbol,
-                    bar.reason == command.reason.rawValue, bar.openTime < command.to,
-                    bar.closeTime > command.from
-                else { continue }
-                bars += 1
-            case .other(let message):
-                if let (index, definition) = message.symbolDefinition(in: packet) {
-                    symbols[index] = definition.symbol
-                }
-            case .trade, .quote, .malformed: continue
-            }
-        }
-        if let state = PacketReader.outputState(of: packet) {
-            reached = max(reached, state.input.sequence)
+        } else {
+            for line in outcome.lines { terminal.line(line) }
         }
     }
 }

@@ -1,0 +1,123 @@
+import MarketModel
+import OperatorGraph
+import Primitives
+import StreamCore
+
+// What the proof of stored bars has to know of a graph.
+extension GraphDefinition {
+    /// Of all nodes that make bars.
+    var allSeries: [BarSeries] {
+        nodes.flatMap { node in
+            switch node.operation {
+            case .bars(let rule, _): rule.series.all
+            case .resample(let rule): rule.series.all
+            default: [BarSeries]()
+            }
+        }
+    }
+
+    /// How long before a bar a tick may stand that has a say in it: what was seen then is a
+    /// duplicate now, and bars that ticks end are counted from their session's start. What a
+    /// custom operator remembers is its own affair; a day of it is read again, too.
+    var memory: Int64 {
+        let day: Int64 = 86_400_000_000_000
+        let ofNodes = nodes.map { node -> Int64 in
+            switch node.operation {
+            case .deduplicate(let rule): rule.timeToLive
+            case .throttle(let rule): rule.per
+            case .custom: day
+            default: 0
+            }
+        }
+        let ofSeries = allSeries.contains { !$0.window.isByTime } ? day : 0
+        return max(ofSeries, ofNodes.max() ?? 0)
+    }
+
+    var latenessMax: Int64 { allSeries.map(\.lateness).max() ?? 0 }
+
+    /// A series, and the one that its bars are made of: a tick that is late there is late here.
+    func made(_ name: SeriesName) -> [SeriesName] {
+        for node in nodes {
+            guard case .resample(let rule) = node.operation,
+                rule.series.all.contains(where: { $0.name == name })
+            else { continue }
+            return [name] + made(rule.from)
+        }
+        return [name]
+    }
+
+    /// The nodes before a series that leave duplicates out, as these are listed.
+    func deduplicates(before name: SeriesName) -> [SeriesName] {
+        stages(before: name).compactMap { node in
+            guard case .deduplicate = node.operation else { return nil }
+            return SeriesName(node.name)
+        }
+    }
+
+    /// Something before it decides which ticks are counted as left out.
+    func keepsBack(_ name: SeriesName) -> Bool {
+        stages(before: name).contains { node in
+            if case .deduplicate = node.operation { false } else { true }
+        }
+    }
+
+    /// For the audit's SQL, by series: the nodes before it that leave duplicates out, or null when
+    /// others keep ticks back, too.
+    var auditSetting: String {
+        var json = JSONWriter()
+        json.object { json in
+            for series in allSeries {
+                let name = series.name
+                guard !keepsBack(name) else {
+                    json.key(name.text)
+                    json.null()
+                    continue
+                }
+                json.member(
+                    name.text,
+                    array: { json in
+                        for node in deduplicates(before: name) { json.value(node.text) }
+                    })
+            }
+        }
+        return json.text
+    }
+
+    /// What a tick passes on its way into a series, the last one first.
+    func stages(before name: SeriesName) -> [GraphNode] {
+        let origin = made(name).last ?? name
+        guard var node = nodes.first(where: { $0.makes(origin) }) else { return [] }
+        var stages: [GraphNode] = []
+        while let place = node.input.place, nodes.indices.contains(place) {
+            node = nodes[place]
+            stages.append(node)
+        }
+        return stages
+    }
+}
+
+extension GraphNode {
+    fileprivate func makes(_ name: SeriesName) -> Bool {
+        guard case .bars(let rule, _) = operation else { return false }
+        return rule.series.all.contains { $0.name == name }
+    }
+}
+
+extension GraphInput {
+    fileprivate var place: Int? {
+        switch self {
+        case .ticks: nil
+        case .node(let place), .branch(let place, _): place
+        }
+    }
+}
+
+extension WindowRule {
+    /// What does not fill one waits for the end of the session.
+    var isByNumber: Bool {
+        switch self {
+        case .ticks, .volume, .dollars: true
+        case .tumbling, .session, .sliding, .inactivity: false
+        }
+    }
+}

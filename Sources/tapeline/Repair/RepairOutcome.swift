@@ -1,0 +1,126 @@
+import MarketModel
+import Primitives
+import ServiceRuntime
+
+/// What is known of a repair when the command ends.
+struct RepairOutcome: Equatable, Sendable {
+    enum State: String, Sendable {
+        case notRequested = "not_requested"
+        case requested
+        case waiting
+        case repaired
+        case unchanged = "nothing_changed"
+        case refused
+        /// Some of its days were.
+        case refusedInPart = "refused_in_part"
+    }
+
+    /// The operator did not compute some time of it again, and says why.
+    struct Refusal: Equatable, Sendable {
+        /// In front of the reason, in the name of what stands on the tape of bars.
+        static let namePrefix = "repair.refused."
+
+        let reason: String
+        let from: Timestamp
+        let to: Timestamp
+
+        var sentence: String {
+            switch reason {
+            case "retention": "the tape of ticks does not reach back so far"
+            case "missing": "ticks of that time are missing on the tape"
+            case "unreadable": "the tape of ticks cannot be read there, or changed meanwhile"
+            case "bars": "the bars that stand there cannot be read back"
+            case "long": "that are too many days at once: ask for parts"
+            case "future": "that time has not begun"
+            default: "the operator's log says why (operator.repair.refused)"
+            }
+        }
+    }
+
+    let state: State
+    /// Where the request stands on the tape of ticks.
+    var sequence: UInt64?
+    var bars = 0
+    var refusals: [Refusal] = []
+
+    init(state: State, sequence: UInt64? = nil) {
+        self.state = state
+        self.sequence = sequence
+    }
+
+    /// `isOver`: all output of the request is out.
+    init(of sequence: UInt64, isOver: Bool, bars: Int, refusals: [Refusal]) {
+        self.sequence = sequence
+        self.bars = bars
+        self.refusals = refusals
+        state =
+            if !isOver {
+                .waiting
+            } else if refusals.isEmpty {
+                bars > 0 ? .repaired : .unchanged
+            } else {
+                bars > 0 ? .refusedInPart : .refused
+            }
+    }
+
+    var exitCode: ExitCode {
+        switch state {
+        case .notRequested, .requested, .repaired, .unchanged: .success
+        case .refused: .failure
+        case .refusedInPart: .incomplete
+        case .waiting: .temporary
+        }
+    }
+
+    var lines: [String] {
+        let made = "\(bars) new versions of bars are on the tape"
+        let told = refusals.map {
+            "refused: \($0.from) to \($0.to): \($0.sentence) (\($0.reason))"
+        }
+        switch state {
+        case .notRequested: return []
+        case .requested: return ["the request is on the tape"]
+        case .repaired: return [made]
+        case .unchanged:
+            return ["the request was worked on and changed nothing: no bar of that time is there"]
+        case .refused: return told + ["no bar was changed: the older versions stand"]
+        case .refusedInPart: return told + [made]
+        case .waiting:
+            return told + [
+                "the request is on the tape and not worked on yet: is its operator-worker running? "
+                    + "('tapeline members')"
+            ]
+        }
+    }
+
+    func json(_ command: RepairCommand, _ partition: Partition) -> String {
+        var json = JSONWriter()
+        json.object { json in
+            json.member("symbol", command.symbol.text)
+            json.member("partition", partition.number)
+            json.member("from", "\(command.from)")
+            json.member("from_ns", command.from.nanoseconds)
+            json.member("to", "\(command.to)")
+            json.member("to_ns", command.to.nanoseconds)
+            json.member("reason", "\(command.reason)")
+            json.member("state", state.rawValue)
+            if let sequence { json.member("sequence", sequence) }
+            json.member("bars", bars)
+            json.member(
+                "refused",
+                array: { json in for refusal in refusals { Self.write(refusal, into: &json) } })
+        }
+        return String(decoding: json.bytes, as: UTF8.self)
+    }
+
+    private static func write(_ refusal: Refusal, into json: inout JSONWriter) {
+        json.object { json in
+            json.member("reason", refusal.reason)
+            json.member("sentence", refusal.sentence)
+            json.member("from", "\(refusal.from)")
+            json.member("from_ns", refusal.from.nanoseconds)
+            json.member("to", "\(refusal.to)")
+            json.member("to_ns", refusal.to.nanoseconds)
+        }
+    }
+}

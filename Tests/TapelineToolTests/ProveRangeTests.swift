@@ -1,0 +1,160 @@
+import Foundation
+import MarketModel
+import OperatorGraph
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import StreamCore
+import TapeProtocol
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+/// Which bars are compared at all, and of which ticks they have to be made.
+@Suite("tapeline prove: what is compared", .serialized) struct ProveRangeTests {
+    private let values = (0..<400).map {
+        ProveBench.Value(price: Int64($0 + 1) * 10_000_000, size: 3_000_000)
+    }
+
+    /// Two symbols that share a partition.
+    private func neighbours() throws -> [String] {
+        let names = try #require(TapeNames(namespace: "md", partitions: 4))
+        let wanted = names.partition(of: try #require(Symbol("AAPL")))
+        let other = (0..<100).map { "N\($0)" }.first { name in
+            Symbol(name).map { names.partition(of: $0) == wanted } ?? false
+        }
+        return ["AAPL", try #require(other)]
+    }
+
+    @Test("windows that are not over are told apart, by what feeds each symbol")
+    func open() throws {
+        let names = try neighbours()
+        let scene = try ProveBench("open", names.map { ($0, values) }, open: [1])
+        let all = Int64(scene.barCount)
+        let found = try scene.prove()
+        #expect(found.code == .success, "\(found.json)")
+        for side in ["tables", "tape"] {
+            #expect(found.count(side, "equal") == all, "\(side) \(found.json)")
+            #expect(found.count(side, "missing") == 0 && found.count(side, "extra") == 0)
+        }
+        // The tape's machine closed no more than the operator's did; the tables' closes everything.
+        #expect(found.count("tape", "not_over") == 0)
+        #expect(found.count("tables", "not_over") == 51)
+        let alone = try scene.prove("--table-only", names[1])
+        #expect(alone.code == .success && alone.count("tables", "not_over") == 51)
+
+        // One that is over and gone is missing, though nothing of its own symbol stands behind it.
+        _ = try scene.bench.query(
+            "DELETE FROM bars WHERE symbol = 'AAPL' AND ts >= '2023-11-14 22:14:50Z'")
+        let gone = try scene.prove("AAPL")
+        #expect(gone.code == .failure && gone.count("tape", "missing") == 10)
+        #expect(gone.count("tables", "missing") == 10)
+    }
+
+    @Test("where there is no bar on either side nothing is proven, and it is said")
+    func nothing() throws {
+        let scene = try ProveBench("nothing")
+        for arguments in [["NONE"], ["NONE", "--table-only"]] {
+            let found = try scene.prove(arguments)
+            #expect(found.code == .incomplete)
+            #expect(found.json["outcome"]?.string == "nothing_compared")
+        }
+    }
+
+    private func at(_ place: Int64) -> Timestamp {
+        Timestamp(nanoseconds: ProveBench.start + place * ProveBench.second / 4)
+    }
+
+    /// A trade of the thirtieth second.
+    private func late(_ id: UInt64, received place: Int64) -> Trade {
+        var trade = ProveBench.trade(ProveBench.Value(price: 123_000_000, size: 7_000_000), 120)
+        trade.header.providerID = id
+        trade.header.receiveTime = at(place)
+        return trade
+    }
+
+    /// The series of a second behind a node that leaves out duplicates and one that lets three
+    /// trades a second through, that of a minute behind the first alone.
+    private func stages(_ key: [TickField]) throws -> GraphDefinition {
+        GraphDefinition(
+            name: "stages",
+            nodes: [
+                GraphNode(
+                    name: "unique", input: .ticks(.trade),
+                    operation: .deduplicate(
+                        DeduplicateRule(key: key, timeToLive: 3_600_000_000_000))),
+                GraphNode(
+                    name: "slow", input: .node(0),
+                    operation: .throttle(ThrottleRule(count: 3, per: ProveBench.second))),
+                GraphNode(
+                    name: "seconds", input: .node(1),
+                    operation: .bars(BarRule(series: try BarSeriesSet(["1s"])), calendar: nil)),
+                GraphNode(
+                    name: "minutes", input: .node(0),
+                    operation: .bars(BarRule(series: try BarSeriesSet(["1m"])), calendar: nil)),
+            ])
+    }
+
+    @Test(
+        "behind nodes that leave ticks out, with duplicates, late ticks and duplicates of these",
+        arguments: [[TickField.id], [TickField.id, .time]])
+    func stages(key: [TickField]) throws {
+        // The throttle lets the first one through instead of the next trade, and not the second.
+        let late = late(9_001, received: 203)
+        var again = late
+        again.header.receiveTime = at(220)
+        let double = ProveBench.trade(values[90], 90)
+        let definition = try stages(key)
+        let scene = try ProveBench(
+            "stages\(key.count)", [("AAPL", values)],
+            extras: [90: double, 202: late, 220: again, 240: self.late(9_002, received: 240)],
+            definition: definition)
+        let listed = try scene.bench.query(
+            "SELECT string_agg(series, ' ' ORDER BY series) FROM late_ticks")
+        #expect(listed == "1m 1m 1s unique unique")
+        let found = try scene.prove()
+        #expect(found.code == .success, "\(found.json)")
+        for side in ["tables", "tape"] {
+            #expect(found.count(side, "equal") == Int64(scene.barCount), "\(side)")
+        }
+        try expectAudit(scene, definition)
+
+        // The throttle's last word of a second is in no bar.
+        _ = try scene.bench.query(
+            "UPDATE bars SET trades = trades + 1 WHERE series = '1s' AND ts = '2023-11-14 22:14Z'")
+        let changed = try scene.prove()
+        #expect(changed.code == .failure)
+        #expect(changed.count("tables", "differing") == 1)
+        #expect(changed.count("tape", "differing") == 1)
+    }
+
+    /// The audit's SQL computes the series of a minute when it is told what stands before it, names
+    /// what it does not compute, and notices a duplicate that counts.
+    private func expectAudit(_ scene: ProveBench, _ definition: GraphDefinition) throws {
+        #expect(definition.auditSetting == #"{"1s":null,"1m":["unique"]}"#)
+        let known = try audit(scene, definition.auditSetting)
+        #expect(known["bars_equal_sql"] == "2|2|t|not computed here but by tapeline prove: 1s")
+        #expect(known["trades_counted_once"]?.contains("|t|") == true)
+        let unknown = try audit(scene, "")
+        #expect(
+            unknown["bars_equal_sql"] == "0|0|t|not computed here but by tapeline prove: 1m, 1s")
+        let wrong = try audit(scene, #"{"1s":null,"1m":[]}"#)
+        #expect(wrong["bars_equal_sql"]?.hasPrefix("2|1|f|") == true, "\(wrong)")
+        #expect(wrong["trades_counted_once"]?.contains("|f|") == true)
+    }
+
+    /// What the shipped script answers, by check.
+    private func audit(_ scene: ProveBench, _ graph: String) throws -> [String: String] {
+        let script = AuditScript.parse(
+            try String(
+                contentsOfFile: "\(ServerPrograms.checkout)/deploy/\(AuditScript.path)",
+                encoding: .utf8))
+        var answers: [String: String] = [:]
+        for check in script.checks {
+            let told = try scene.bench.query("SET tapeline.graph = '\(graph)'; \(check.sql)")
+            answers[check.name] = told.split(separator: "\n").last.map { String($0) }
+        }
+        return answers
+    }
+}

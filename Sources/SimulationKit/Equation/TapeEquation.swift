@@ -126,6 +126,8 @@ private struct WindowAccount {
             // Stages may have kept all of them back.
             return priced > 0 && !series.way.hasStages ? "\(priced) ticks have no bar" : nil
         }
+        // What a rule excludes makes no version of a bar that was withdrawn.
+        let least = bar.flags.contains(.withdrawn) ? 0 : least
         let counted = Int(bar.trades) + Int(bar.excluded.total)
         if counted < least || counted > most {
             return "\(counted) ticks where \(least) to \(most) are on the tape: \(bar)"

@@ -13,7 +13,12 @@ extension RecoveryWorld {
         var nextOrdinal: UInt64 = 1
         var index = 0
         var last = 0
-        for packet in tape.bars.packets where !packet.outputs.isEmpty {
+        for packet in tape.bars.packets where packet.output != nil {
+            guard packet.output?.generation == packet.generation else {
+                Issue.record("seed \(seed), \(kind): a packet says another generation")
+                return
+            }
+            guard !packet.outputs.isEmpty else { continue }
             let all = made[packet.generation] ?? undisturbed(packet.generation)
             made[packet.generation] = all
             last = all.count

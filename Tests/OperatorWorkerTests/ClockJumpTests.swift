@@ -29,7 +29,7 @@ import Testing
 
     private func run(
         _ ticks: SimulatedTicks, _ settings: OperatorSettings, clock: () -> Int64
-    ) -> (bars: [NamedBar], checksum: UInt64?) {
+    ) -> (bars: [NamedOutput], checksum: UInt64?) {
         let bars = SimulatedBars()
         let lane = SimulatedLane(bars, generation: settings.generation, barsMax: 3)
         lane.open()
@@ -47,6 +47,6 @@ import Testing
                 if let header = lane.acknowledge() { core.acknowledge(header) }
             } while !core.isEmpty || !lane.isIdle
         }
-        return (bars.packets.flatMap(\.bars), core.ledger.computed?.checksum)
+        return (bars.packets.flatMap(\.outputs), core.ledger.computed?.checksum)
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import Primitives
+import SimulationKit
 import Testing
 
 @testable import OperatorWorker
@@ -7,34 +8,68 @@ import Testing
 /// Owners of one partition under every fault that may happen, from seeds. One seed alone:
 /// `SIMULATION_SEED=…`.
 @Suite struct RecoverySimulationTests {
-    private static let only = ProcessInfo.processInfo.environment["SIMULATION_SEED"]
-        .flatMap { UInt64($0) }
+    private static func number(_ name: String) -> UInt64? {
+        ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) }
+    }
 
-    private static func seeds(_ count: UInt64, fresh: Int) -> [UInt64] {
+    private static let only = number("SIMULATION_SEED")
+
+    /// Each failed once.
+    private static let kept: [UInt64] = [12_967_508_878_563_453_416, 1_968_628_453_880_737_074]
+
+    private static func seeds(_ count: UInt64, fresh: Int, kept: [UInt64] = []) -> [UInt64] {
         if let only { return [only] }
         var system = SystemRandomNumberGenerator()
-        return Array(1...count)
+        let fresh = number("SIMULATION_SEEDS").map { Int(clamping: $0) } ?? fresh
+        return Array(1...count) + kept
             + (0..<fresh).map { _ in UInt64.random(in: 1_000_000...UInt64.max, using: &system) }
     }
 
     @Test(
         "whatever fails, the bars are those of one undisturbed owner, each ordinal once",
-        arguments: RecoveryWorld.Kind.allCases)
-    func worlds(kind: RecoveryWorld.Kind) {
+        arguments: RecoveryWorld.Kind.allCases.filter { !$0.hasGraph })
+    func worlds(kind: RecoveryWorld.Kind) throws {
         var ways: [String: Int] = [:]
         var damages = 0
         for seed in Self.seeds(200, fresh: 80) {
-            var world = RecoveryWorld(seed: seed, kind: kind)
+            var world = try RecoveryWorld(seed: seed, kind: kind)
             world.run(steps: 400)
             world.settle()
             world.audit()
             ways.merge(world.tape.ways, uniquingKeysWith: +)
             damages += world.tape.damages
+            if kind == .plain { world.expectProof() }
         }
         // Otherwise the simulation has not met what it is for.
         guard Self.only == nil else { return }
         #expect((ways["start"] ?? 0) > 50 && (ways["checkpoint"] ?? 0) > 200, "\(ways)")
         #expect(kind == .plain || (ways["base"] ?? 0) > 50, "\(ways)")
         #expect(kind != .plain || damages > 20, "\(damages)")
+    }
+
+    @Test(
+        "the same of whole graphs with repairs, and every tick is counted, excluded or listed",
+        arguments: RecoveryWorld.Kind.allCases.filter(\.hasGraph))
+    func graphs(kind: RecoveryWorld.Kind) throws {
+        var ways: [String: Int] = [:]
+        var (repairs, dropped, windows, repaired, listed) = (0, 0, 0, 0, 0)
+        for seed in Self.seeds(200, fresh: 80, kept: Self.kept) {
+            var world = try RecoveryWorld(seed: seed, kind: kind)
+            world.run(steps: 700)
+            world.settle()
+            world.audit()
+            let equation = world.expectEquation()
+            ways.merge(world.tape.ways, uniquingKeysWith: +)
+            repairs += world.tape.repairs
+            dropped += world.tape.droppedRepairs
+            windows += equation?.windows ?? 0
+            repaired += equation?.repaired ?? 0
+            listed += equation?.listed ?? 0
+        }
+        // Otherwise the simulation has not met what it is for.
+        guard Self.only == nil else { return }
+        #expect((ways["start"] ?? 0) > 50 && (ways["checkpoint"] ?? 0) > 200, "\(ways)")
+        #expect(repairs > 300 && dropped > 20, "\(repairs) repairs, \(dropped) dropped")
+        #expect(windows > 5_000 && repaired > 300 && listed > 100, "\(windows) windows")
     }
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Plants one fault after another in a copy of the pure modules and runs the simulations on each.
+"""Plants one fault after another in a copy of the sources and runs the simulations on each.
 
-    Tests/mutations/plant.py [--scratch FOLDER] [NAME...]
+    Tests/mutations/plant.py [--scratch FOLDER] [--only bars|worker] [NAME...]
 
 Every fault must be found: a test fails. The checkout itself is not touched. Ends with 0 when all
 are found, with 1 when one was not, with 2 when a fault no longer fits its source.
@@ -10,14 +10,14 @@ import argparse
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-MODULES = ["CXXHash", "Primitives", "MarketModel", "TapeCodec", "StreamCore", "OperatorGraph"]
-MODULES.append("SimulationKit")
 STREAM = "Sources/StreamCore/"
 GRAPH = "Sources/OperatorGraph/"
+WORKER = "services/operator-worker/Sources/"
 
 # Name, file, what stands there (once), what is put there.
 FAULTS = [
@@ -54,36 +54,83 @@ FAULTS = [
      "let isRoundedUp = rest > volume.magnitude - rest"),
     ("bucket of a throttle not restored", STREAM + "Ticks/Throttle.swift",
      "buckets.append(bucket)", "buckets.append(Bucket(level: full, time: bucket.time))"),
-    ("kept back by a stage and not counted", GRAPH + "Machine/GraphMachine+Ticks.swift",
-     "leaves.exclude(leaf.leaf, trade.header, source: source)", "continue"),
+    ("kept back by a stage and not counted", GRAPH + "Machine/BarLeaves+Ticks.swift",
+     "exclude(leaf.leaf, run.trades[place].header, source: source)", "_ = source"),
 ]
 
+# The same for the operator worker.
+WORKER_FAULTS = [
+    ("suppression one output short", STREAM + "OutputLedger.swift",
+     "guard ordinal <= standing.ordinal", "guard ordinal < standing.ordinal"),
+    ("checksum not compared at the last standing output", STREAM + "OutputLedger.swift",
+     "if ordinal == standing.ordinal, checksum", "if ordinal > standing.ordinal, checksum"),
+    ("restored one packet early", WORKER + "Partition/PartitionOperator+Checkpoint.swift",
+     "position: position, publishFrom", "position: complete, publishFrom"),
+    ("checkpoint before its output is acknowledged",
+     WORKER + "Partition/PartitionOperator+Checkpoint.swift",
+     "let image = waiting, acknowledged >= image.output?.ordinal ?? 0 else",
+     "let image = waiting else"),
+    ("checkpoint in the middle of a repair",
+     WORKER + "Partition/PartitionOperator+Checkpoint.swift",
+     "ledger.isPastStanding, !isRepairing || refusal == .due else", "ledger.isPastStanding else"),
+    ("generation of a bar not raised", WORKER + "Partition/OutputItem.swift",
+     "bar.generation = settings.generation", "bar.generation = 1"),
+    ("generation of a packet not raised", WORKER + "Partition/PartitionOperator+Output.swift",
+     "checksum: packedChecksum, generation: settings.generation",
+     "checksum: packedChecksum, generation: 1"),
+    ("no checkpoint behind a repair", WORKER + "Partition/PartitionOperator+Repair.swift",
+     "schedule.isDueAtOnce = true", "_ = schedule"),
+    ("an input told while its repair is under way",
+     WORKER + "Partition/PartitionOperator+Output.swift",
+     "stopped == nil, !isRepairing, refusal == nil", "stopped == nil, refusal == nil"),
+    ("repairs of what is built again published",
+     WORKER + "Partition/PartitionOperator+Repair.swift",
+     "keepOutput(isHidden: repair?.isHidden ?? true", "keepOutput(isHidden: false"),
+    ("versions of repairs not published", WORKER + "Partition/PartitionOperator+Repair.swift",
+     "keepOutput(isHidden: repair?.isHidden ?? true", "keepOutput(isHidden: true"),
+    ("late ticks not published", WORKER + "Partition/OutputItem.swift",
+     "for late in output.late { record(late) }", "_ = output.late"),
+    ("a packet taken during a repair", WORKER + "Partition/PartitionOperator.swift",
+     "stopped != nil || isRepairing {", "stopped != nil {"),
+    ("a repair that reads from too late on", WORKER + "Repair/RepairReading.swift",
+     "needs.from.nanoseconds.subtractingReportingOverflow",
+     "needs.from.nanoseconds.addingReportingOverflow"),
+    ("later bars seen by a repair that is done again", WORKER + "Repair/StandingBars.swift",
+     "ordinal <= lastOrdinal, let symbol", "ordinal > 0, let symbol"),
+]
 
-def package(folder):
-    """The pure modules, the kit and its tests, with the checkout's own settings."""
+# What is planted, the target whose tests run on it, and which of its suites: pure ones.
+PLANS = {
+    "bars": (FAULTS, "SimulationTests", "SimulationTests"),
+    "worker": (WORKER_FAULTS, "OperatorWorkerTests",
+               "RecoverySimulationTests|RecoveryDecisionTests|CheckpointStoreTests"),
+}
+
+# Leaves one target of tests in a manifest, and what it uses.
+MANIFEST = """
+var kept: Set<String> = ["TARGET"]
+while true {
+    let uses = package.targets.filter { kept.contains($0.name) }.flatMap(\\.dependencies)
+    let more = kept.union(
+        uses.compactMap { if case .byNameItem(let name, _) = $0 { name } else { nil } })
+    if more.count == kept.count { break }
+    kept = more
+}
+package.targets.removeAll { !kept.contains($0.name) }
+package.products = []
+"""
+
+
+def copy(folder, target):
+    for part in ["Sources", "services", "Tests"]:
+        shutil.copytree(f"{CHECKOUT}/{part}", f"{folder}/{part}", dirs_exist_ok=True)
     with open(f"{CHECKOUT}/Package.swift") as file:
         text = file.read()
-    head = text[:text.index("/// A module map for one C library")]
-    targets = ['.target(name: "CXXHash", publicHeadersPath: "."),']
-    for number, name in enumerate(MODULES[1:], 1):
-        uses = ", ".join(f'"{other}"' for other in MODULES[:number])
-        beside = ', beside: ["tape.sbe.xml"]' if name == "TapeCodec" else ""
-        targets.append(f'library("{name}", uses: [{uses}]{beside}),')
-    uses = ", ".join(f'"{name}"' for name in MODULES[1:])
-    targets.append(
-        f'.testTarget(name: "SimulationTests", dependencies: [{uses}], swiftSettings: strict),')
     with open(f"{folder}/Package.swift", "w") as file:
-        file.write(head + "let package = Package(name: \"planted\", targets: [\n    "
-                   + "\n    ".join(targets) + "\n])\n")
+        file.write(text + MANIFEST.replace("TARGET", target))
 
 
-def copy(folder):
-    for part in ["Sources/" + name for name in MODULES] + ["Tests/SimulationTests"]:
-        shutil.copytree(f"{CHECKOUT}/{part}", f"{folder}/{part}", dirs_exist_ok=True)
-    package(folder)
-
-
-def run(folder):
+def run(folder, suites):
     """True when the simulations pass; None when it does not compile."""
     environment = dict(os.environ, SIMULATION_SEEDS="0")
     build = subprocess.run(["swift", "build", "--build-tests", "--disable-xctest"], cwd=folder,
@@ -91,45 +138,58 @@ def run(folder):
     if build.returncode != 0:
         print("\n".join(line for line in build.stdout.splitlines() if "error:" in line)[:600])
         return None
-    test = subprocess.run(["swift", "test", "--disable-xctest", "--skip-build"], cwd=folder,
-                          env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True)
-    count = re.search(r"Test run with (\d+) tests?", test.stdout)
+    command = ["swift", "test", "--disable-xctest", "--skip-build", "--filter", suites]
+    test = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, errors="replace",
+                            start_new_session=True)
+    count = 0
+    for line in test.stdout:
+        if " recorded an issue" in line:
+            # The first failure is enough.
+            os.killpg(test.pid, signal.SIGKILL)
+            test.wait()
+            return False
+        if found := re.search(r"Test run with (\d+) tests?", line):
+            count = int(found.group(1))
     # A fault that traps is found, too; a filter that matches nothing is not a pass.
-    return test.returncode == 0 and count is not None and int(count.group(1)) > 0
+    return test.wait() == 0 and count > 0
+
+
+def plant(folder, suites, path, before, after):
+    """In words what became of it."""
+    with open(f"{CHECKOUT}/{path}") as file:
+        text = file.read()
+    if text.count(before) != 1:
+        return f"STALE: {path} holds its place {text.count(before)} times"
+    with open(f"{folder}/{path}", "w") as file:
+        file.write(text.replace(before, after))
+    passes = run(folder, suites)
+    with open(f"{folder}/{path}", "w") as file:
+        file.write(text)
+    return {None: "STALE: it does not compile", True: "MISSED", False: "found"}[passes]
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--scratch", default="/tmp/planted-faults")
+    parser.add_argument("--only", choices=sorted(PLANS))
     parser.add_argument("names", nargs="*")
     given = parser.parse_args()
-    os.makedirs(given.scratch, exist_ok=True)
-    copy(given.scratch)
-    if run(given.scratch) is not True:
-        sys.exit("the simulations do not pass without a fault: nothing was planted")
-    missed, stale = [], []
-    for name, path, before, after in FAULTS:
-        if given.names and name not in given.names:
+    became = []
+    for plan, (faults, target, suites) in PLANS.items():
+        chosen = [fault for fault in faults if not given.names or fault[0] in given.names]
+        if not chosen or given.only not in (None, plan):
             continue
-        with open(f"{CHECKOUT}/{path}") as file:
-            text = file.read()
-        if text.count(before) != 1:
-            print(f"STALE   {name}: {path} holds its place {text.count(before)} times", flush=True)
-            stale.append(name)
-            continue
-        with open(f"{given.scratch}/{path}", "w") as file:
-            file.write(text.replace(before, after))
-        passes = run(given.scratch)
-        with open(f"{given.scratch}/{path}", "w") as file:
-            file.write(text)
-        if passes is None:
-            stale.append(name)
-        elif passes:
-            missed.append(name)
-        print(f"{'STALE ' if passes is None else 'MISSED' if passes else 'found '}  {name}",
-              flush=True)
-    sys.exit(2 if stale else 1 if missed else 0)
+        folder = f"{given.scratch}/{plan}"
+        os.makedirs(folder, exist_ok=True)
+        copy(folder, target)
+        if run(folder, suites) is not True:
+            sys.exit("the simulations do not pass without a fault: nothing was planted")
+        for name, path, before, after in chosen:
+            became.append(plant(folder, suites, path, before, after))
+            print(f"{became[-1]:7} {name}", flush=True)
+    stale = any(word.startswith("STALE") for word in became)
+    sys.exit(2 if stale or not became else 1 if "MISSED" in became else 0)
 
 
 if __name__ == "__main__":

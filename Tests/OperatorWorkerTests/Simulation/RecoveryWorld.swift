@@ -21,6 +21,13 @@ struct RecoveryWorld {
         case rebuilds
         /// Bars are put back to an older state.
         case putBack
+        /// Graphs of every kind on a tape with repairs; what fails is as in the plain ones.
+        case graphs
+        /// The same, and people ask for rebuilds.
+        case rebuiltGraphs
+
+        var hasGraph: Bool { self == .graphs || self == .rebuiltGraphs }
+        var losesBucket: Bool { self == .plain || self == .graphs }
     }
 
     let seed: UInt64
@@ -33,12 +40,17 @@ struct RecoveryWorld {
     private var now: Int64 = 0
     private var rebuilds = 0
     private let faults: SimulatedBucket.Faults
+    /// Of a world with one definition only.
+    let graph: SimulatedDefinition?
 
-    init(seed: UInt64, kind: Kind) {
+    init(seed: UInt64, kind: Kind) throws {
         self.seed = seed
         self.kind = kind
         random = SeededRandom(seed: seed)
-        tape = SimulatedTape(SimulatedTicks(using: &random))
+        tape = SimulatedTape(SimulatedTicks(withRepairs: kind.hasGraph, using: &random))
+        graph =
+            kind.hasGraph
+            ? try SimulatedDefinition(mayMoveBars: kind == .graphs, using: &random) : nil
         // Each world has its own weather.
         faults = SimulatedBucket.Faults(
             fails: Bool.random(using: &random) ? Int.random(in: 0...60, using: &random) : 0,
@@ -82,6 +94,10 @@ struct RecoveryWorld {
         return configuration.flatMap { try? OperatorSettings($0) }
     }
 
+    func settings(of generation: UInt32) -> OperatorSettings {
+        graph?.settings ?? Self.settings[Int(generation) - 1]
+    }
+
     // MARK: running
 
     mutating func run(steps: Int) {
@@ -93,6 +109,7 @@ struct RecoveryWorld {
             }
             if owner == nil { start() }
             owner?.step(now: now, using: &random)
+            if owner?.hasLeft == true { owner = nil }
             if let sleeper = paused.randomElement(using: &random),
                 Int.random(in: 0..<3, using: &random) == 0
             {
@@ -112,7 +129,7 @@ struct RecoveryWorld {
     }
 
     private mutating func start() {
-        var settings = Self.settings[Int(generation) - 1]
+        var settings = settings(of: generation)
         if kind == .generations {
             let dice = Int.random(in: 0..<10, using: &random)
             if dice == 0, generation > 1 { settings = Self.settings[Int(generation) - 2] }
@@ -132,9 +149,11 @@ struct RecoveryWorld {
         case 8, 9: owner?.bucket.callsLeft = Int.random(in: 0..<12, using: &random)
         case 10, 11: tape.bucket.settle(using: &random)
         case 12, 13: special()
-        case 14 where kind == .plain && Int.random(in: 0..<4, using: &random) == 0:
+        case 14 where kind.losesBucket && Int.random(in: 0..<4, using: &random) == 0:
             crash()
             tape.bucket.lose()
+        // It hands over in order.
+        case 15: owner?.isStopping = true
         case 16 where owner?.isStopped == true: crash()
         default: break
         }
@@ -145,11 +164,11 @@ struct RecoveryWorld {
     /// What this kind of world is for.
     private mutating func special() {
         switch kind {
-        case .plain: tape.bucket.damage(using: &random)
+        case .plain, .graphs: tape.bucket.damage(using: &random)
         case .generations:
             crash()
             generation = min(generation + 1, UInt32(Self.settings.count))
-        case .rebuilds: request()
+        case .rebuilds, .rebuiltGraphs: request()
         case .putBack: putBack()
         }
     }
@@ -157,6 +176,7 @@ struct RecoveryWorld {
     private mutating func crash() {
         // What was sent may arrive after its sender is gone.
         if Bool.random(using: &random) { owner?.lane.arrive() }
+        owner?.dropRepair()
         owner = nil
     }
 
@@ -181,10 +201,10 @@ struct RecoveryWorld {
         paused = []
         tape.published = tape.ticks.packets.count
         owner = SimulatedOwner(
-            tape, Self.settings[Int(generation) - 1], SimulatedBucket.Faults(), seed: seed | 7)
+            tape, settings(of: generation), SimulatedBucket.Faults(), seed: seed | 7)
         for isStopping in [false, true] {
             var steps = 0
-            while owner?.isDone == false, steps < 20_000 {
+            while owner?.isDone == false, steps < 100_000 {
                 steps += 1
                 now += 100_000_000
                 owner?.isStopping = isStopping
@@ -205,67 +225,12 @@ struct RecoveryWorld {
     /// Whoever begins behind an orderly end goes on from its checkpoint, and has nothing to do.
     private mutating func expectRest() {
         let before = tape.ways["checkpoint", default: 0]
-        let bars = tape.bars.packets.count { !$0.bars.isEmpty }
+        let bars = tape.bars.packets.count { !$0.outputs.isEmpty }
         let next = SimulatedOwner(
-            tape, Self.settings[Int(generation) - 1], SimulatedBucket.Faults(), seed: seed)
+            tape, settings(of: generation), SimulatedBucket.Faults(), seed: seed)
         for _ in 0..<200 where !next.isDone { next.step(now: now, using: &random) }
         #expect(next.isDone, "seed \(seed): \(next.stage)")
         #expect(tape.ways["checkpoint"] == before + 1, "seed \(seed)")
-        #expect(tape.bars.packets.count { !$0.bars.isEmpty } == bars, "seed \(seed)")
-    }
-
-    /// What stands is what undisturbed owners make, each ordinal once.
-    func audit() {
-        let all = Self.settings.map { reference($0) }
-        var nextOrdinal: UInt64 = 1
-        var index = 0
-        var last = 0
-        for packet in tape.bars.packets {
-            let made = all[Int(packet.generation) - 1]
-            for (place, bar) in packet.bars.enumerated() {
-                let ordinal = packet.firstOrdinal + UInt64(place)
-                let base = tape.bases.last {
-                    $0.output + 1 == ordinal && $0.generation == packet.generation
-                }
-                if let base { index = made.firstIndex { $0.input > base.input } ?? made.count }
-                guard ordinal == nextOrdinal || base != nil && ordinal > nextOrdinal else {
-                    Issue.record("seed \(seed): ordinal \(ordinal) where \(nextOrdinal) was due")
-                    return
-                }
-                nextOrdinal = ordinal + 1
-                guard index < made.count, made[index].bar == bar else {
-                    Issue.record("seed \(seed), \(kind): another bar stands at \(ordinal)")
-                    return
-                }
-                index += 1
-                last = made.count
-            }
-        }
-        #expect(index == last, "seed \(seed): \(index) bars of \(last)")
-    }
-
-    private func reference(_ settings: OperatorSettings) -> [(input: UInt64, bar: NamedBar)] {
-        let bars = SimulatedBars()
-        let lane = SimulatedLane(bars, generation: settings.generation, barsMax: 1_000)
-        lane.open()
-        var core = PartitionOperator(
-            partition: Partition(0), settings: settings,
-            beginning: Beginning(
-                way: .start, machine: GraphMachine(settings.program),
-                input: CheckpointInput(position: nil, publishFrom: nil, hasBegun: false)),
-            lane: lane)
-        var found: [(input: UInt64, bar: NamedBar)] = []
-        for packet in tape.ticks.packets {
-            packet.bytes.withRawSpan { core.take(packet.header, $0, at: packet.position) }
-            core.pump(lane, now: 0)
-            lane.arrive()
-            _ = lane.acknowledge()
-            for bar in bars.packets.dropFirst().flatMap(\.bars) {
-                found.append((packet.position.sequence, bar))
-            }
-            bars.packets.removeLast(bars.packets.count - 1)
-            lane.reset()
-        }
-        return found
+        #expect(tape.bars.packets.count { !$0.outputs.isEmpty } == bars, "seed \(seed)")
     }
 }

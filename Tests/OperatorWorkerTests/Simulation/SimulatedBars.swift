@@ -5,43 +5,18 @@ import TapeCodec
 
 @testable import OperatorWorker
 
-/// A bar without numbers that only its packet explains.
-struct NamedBar: Hashable {
-    let symbol: Symbol
-    let series: SeriesName
-    let bar: Bar
-
-    init(_ bar: Bar, _ symbol: Symbol, _ series: SeriesName) {
-        var plain = bar
-        plain.symbol = 0
-        plain.series = 0
-        self.bar = plain
-        self.symbol = symbol
-        self.series = series
-    }
-
-    /// What is no bar has its place among them, too.
-    init(_ late: LateTickRecord, _ symbol: Symbol, _ series: SeriesName) {
-        var bar = Bar(symbol: 0, series: 0, openTime: late.openTime, closeTime: late.closeTime)
-        bar.reason = UInt8.max - late.reason
-        bar.number = Int64(bitPattern: late.ordinal)
-        bar.open = late.price
-        self.init(bar, symbol, series)
-    }
-}
-
 /// What stands on `md.bars.<p>`: stored by compare-and-set, and nothing else is promised.
 final class SimulatedBars {
     struct Packet {
         var epoch: UInt64
         var firstOrdinal: UInt64
-        var bars: [NamedBar] = []
+        var outputs: [NamedOutput] = []
         var watermark = SourceTable.noWatermark
         /// Nil: a marker.
         var output: OutputState?
         var generation: UInt32
 
-        var nextOrdinal: UInt64 { firstOrdinal + UInt64(bars.count) }
+        var nextOrdinal: UInt64 { firstOrdinal + UInt64(outputs.count) }
     }
 
     var packets: [Packet] = []
@@ -72,7 +47,7 @@ final class SimulatedLane: OutputLane {
     private let generation: UInt32
     private var symbols: [Symbol] = []
     private var series: [SeriesName] = []
-    private var waiting: [NamedBar] = []
+    private var waiting: [NamedOutput] = []
     /// Few, so that an input's output is cut.
     private let barsMax: Int
 
@@ -98,9 +73,6 @@ final class SimulatedLane: OutputLane {
         expected = tape.packets.count
     }
 
-    /// For a reader that takes every packet away.
-    func reset() { expected = tape.packets.count }
-
     func register(_ definition: SymbolDefinition) -> UInt32 {
         symbols.append(definition.symbol)
         return UInt32(symbols.count - 1)
@@ -113,25 +85,29 @@ final class SimulatedLane: OutputLane {
 
     func append(_ bar: Bar) -> Bool {
         guard !isFull else { return false }
-        waiting.append(NamedBar(bar, symbols[Int(bar.symbol)], series[Int(bar.series)]))
+        waiting.append(NamedOutput(bar, symbols[Int(bar.symbol)], series[Int(bar.series)]))
         return true
     }
 
     func append(_ late: LateTickRecord) -> Bool {
         guard !isFull else { return false }
         waiting.append(
-            NamedBar(late, symbols[Int(late.header.symbol)], series[Int(late.series)]))
+            NamedOutput(late, symbols[Int(late.header.symbol)], series[Int(late.series)]))
         return true
     }
 
     func append(_ value: IndicatorValue) -> AppendOutcome {
-        preconditionFailure("the graphs of the simulation make no values: \(value.name)")
+        guard !isFull else { return .full }
+        let symbol = value.header.symbol
+        waiting.append(
+            NamedOutput(value, symbol == TickHeader.noSymbol ? nil : symbols[Int(symbol)]))
+        return .appended
     }
 
     func publish(watermark: Timestamp, output: OutputState) {
         precondition(isReady, "a packet is published while another one is in flight")
         inFlight = SimulatedBars.Packet(
-            epoch: epoch, firstOrdinal: nextOrdinal, bars: waiting, watermark: watermark,
+            epoch: epoch, firstOrdinal: nextOrdinal, outputs: waiting, watermark: watermark,
             output: output, generation: generation)
         isStored = false
         waiting = []
@@ -158,7 +134,7 @@ final class SimulatedLane: OutputLane {
             kind: .bars, partition: Partition(0), source: .operator, epoch: packet.epoch,
             firstOrdinal: packet.firstOrdinal, watermark: packet.watermark,
             sendTime: packet.watermark)
-        header.tickCount = UInt32(packet.bars.count)
+        header.tickCount = UInt32(packet.outputs.count)
         return header
     }
 }

@@ -3,6 +3,7 @@ import Primitives
 import SimulationKit
 import StreamCore
 import TapeCodec
+import Testing
 
 @testable import OperatorWorker
 
@@ -20,6 +21,9 @@ final class SimulatedTape {
     /// How often owners began in which way.
     var ways: [String: Int] = [:]
     var damages = 0
+    /// How many were finished; and how many of those that began were not.
+    var repairs = 0
+    var droppedRepairs = 0
 
     init(_ ticks: SimulatedTicks) { self.ticks = ticks }
 }
@@ -42,15 +46,19 @@ final class SimulatedOwner {
     enum Stage: Equatable { case looking, finding, working, leaving, stopped(String), fenced }
 
     private(set) var stage = Stage.looking
-    private(set) var core: PartitionOperator?
+    var core: PartitionOperator?
     let settings: OperatorSettings
     let lane: SimulatedLane
     let bucket: SimulatedBucket
-    private let tape: SimulatedTape
+    let tape: SimulatedTape
     private var store: CheckpointStore<SimulatedBucket>
     private var taken = 0
     private var image: CheckpointImage?
     private var isRebuilding = false
+    /// What is being read again.
+    var repair: SimulatedRepair?
+    /// A repair is finished: what comes next is kept behind it.
+    var hasRepaired = false
     /// True: the process is ending in order.
     var isStopping = false
 
@@ -73,7 +81,12 @@ final class SimulatedOwner {
 
     var isDone: Bool {
         stage == .working && taken == tape.published && lane.isIdle && image == nil
-            && core?.isAtRest == true && core?.hasBegunLine == true
+            && core?.isAtRest == true && core?.hasBegunLine == true && core?.isRepairing == false
+    }
+
+    /// Nothing is left to do for one who is ending, though more stands to be read.
+    var hasLeft: Bool {
+        isStopping && stage == .working && lane.isIdle && image == nil && core?.isAtRest == true
     }
 
     /// One small thing that the process may do next.
@@ -84,12 +97,13 @@ final class SimulatedOwner {
         case .looking: look()
         case .finding: if lane.isReady { find() }
         case .working, .leaving:
-            switch Int.random(in: 0..<8, using: &random) {
+            switch Int.random(in: 0..<10, using: &random) {
             case 0, 1, 2: read()
             case 3, 4: core?.pump(lane, now: now)
             case 5: lane.arrive()
             case 6: if let header = lane.acknowledge() { core?.acknowledge(header) }
-            default: keep(now: now)
+            case 7: keep(now: now)
+            default: if stage == .working { mend(using: &random) }
             }
             if stage == .working, Int.random(in: 0..<20, using: &random) == 0 {
                 look(forRequest: true)
@@ -186,6 +200,8 @@ final class SimulatedOwner {
     private func beginAnew() {
         core = nil
         image = nil
+        dropRepair()
+        hasRepaired = false
         stage = .looking
     }
 
@@ -195,6 +211,7 @@ final class SimulatedOwner {
         guard let held = image else {
             do throws(CheckpointError) {
                 image = try core?.checkpoint(now: now, isLast: isStopping)
+                expectImageBehindRepair()
             } catch {
                 core?.notStored(now: now)
             }
@@ -211,6 +228,16 @@ final class SimulatedOwner {
         } catch {
             store.forget()
             core?.notStored(now: now)
+        }
+    }
+
+    /// To read all that again after a crash would take long.
+    private func expectImageBehindRepair() {
+        guard hasRepaired, let core else { return }
+        if image != nil || core.waiting != nil {
+            hasRepaired = false
+        } else if core.isCaughtUp, !core.isRepairing, !core.schedule.isOver {
+            Issue.record("no checkpoint behind a repair")
         }
     }
 }

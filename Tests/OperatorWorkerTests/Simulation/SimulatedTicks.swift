@@ -9,8 +9,8 @@ struct SimulatedTicks {
 
     let packets: [StoredPacket]
 
-    init(using random: inout SeededRandom) {
-        var weather = MarketWeather(using: &random)
+    init(withRepairs: Bool = false, using random: inout SeededRandom) {
+        var weather = MarketWeather(using: &random, withRepairs: withRepairs)
         // Enough for checkpoints, and not more than a world has steps for.
         weather.packets = Int.random(in: 24...36, using: &random)
         packets = SimulatedMarket(weather, using: &random).packets

@@ -1,20 +1,19 @@
-import MarketModel
-import OperatorGraph
-import Primitives
-import SimulationKit
-import StreamCore
+public import MarketModel
+public import OperatorGraph
+public import Primitives
+public import StreamCore
 
 /// Definitions of graphs, from seeds.
-struct SimulatedGraphs {
+public struct SimulatedGraphs {
     private static let second: Int64 = 1_000_000_000
 
-    static func lateness(using random: inout SeededRandom) -> Int64 {
+    public static func lateness(using random: inout SeededRandom) -> Int64 {
         [0, 0, 2 * second, 20 * second].randomElement(using: &random) ?? 0
     }
 
     /// Bars by time, each world with other series. `lateness` nil: each series its own. Where all
     /// have one, some fill windows without trades.
-    static func timeBars(
+    public static func timeBars(
         lateness: Int64? = nil, using random: inout SeededRandom
     ) throws -> GraphDefinition {
         .simple(try BarSeriesSet(timeSeries("", lateness: lateness, using: &random)))
@@ -60,7 +59,7 @@ struct SimulatedGraphs {
     // MARK: whole graphs
 
     /// What the machines of a market with every kind of weather are asked for.
-    static func any(using random: inout SeededRandom) throws -> GraphDefinition {
+    public static func any(using random: inout SeededRandom) throws -> GraphDefinition {
         var nodes: [GraphNode] = []
         var input = GraphInput.ticks(.trade)
         for stage in 0..<Int.random(in: 0...2, using: &random) {
@@ -119,7 +118,7 @@ struct SimulatedGraphs {
     }
 
     /// Bars that ticks end.
-    static func numberBars(using random: inout SeededRandom) throws -> GraphDefinition {
+    public static func numberBars(using random: inout SeededRandom) throws -> GraphDefinition {
         var windows: [(String, WindowRule)] = [
             ("ticks3", .ticks(3)), ("ticks1", .ticks(1)), ("volume", .volume(90_000_000_000)),
             ("dollars", .dollars(150_000_000_000)),
@@ -146,7 +145,7 @@ struct SimulatedGraphs {
     }
 
     /// Bars of runs of ticks.
-    static func pauses(using random: inout SeededRandom) throws -> GraphDefinition {
+    public static func pauses(using random: inout SeededRandom) throws -> GraphDefinition {
         let series = try [1, 4, 20].filter { $0 == 4 || Bool.random(using: &random) }.map {
             try BarSeries(
                 name: name("pause\($0)"), window: .inactivity(gap: $0 * second),
@@ -156,7 +155,7 @@ struct SimulatedGraphs {
     }
 
     /// Bars of bars, as late as what they are made of; numbers of windows; behind branches.
-    static func derived(using random: inout SeededRandom) throws -> GraphDefinition {
+    public static func derived(using random: inout SeededRandom) throws -> GraphDefinition {
         let lateness = Self.lateness(using: &random)
         let fine = try BarSeries(
             name: name("fine"), window: .tumbling(width: second), lateness: lateness)
@@ -233,7 +232,7 @@ struct SimulatedGraphs {
     }
 
     /// Short sessions with a pause in between, from the market's start on.
-    static let calendar: SessionCalendar = {
+    public static let calendar: SessionCalendar = {
         let start = SimulatedMarket.start - 3 * second
         let sessions = (0..<400).map { index in
             SessionCalendar.Session(
@@ -256,7 +255,7 @@ struct SimulatedGraphs {
         return rules
     }
 
-    static func name(_ text: String) throws -> SeriesName {
+    public static func name(_ text: String) throws -> SeriesName {
         guard let name = SeriesName(text) else { throw StreamCoreError.seriesText(text) }
         return name
     }

@@ -1,0 +1,139 @@
+internal import MarketModel
+public import OperatorGraph
+internal import Primitives
+internal import StreamCore
+
+/// The promise, summed up from what stands on two tapes, that of the ticks and that of the bars:
+/// every tick is, for each tumbling series made of its kind, counted in exactly one window of the
+/// last versions, or excluded by a rule, or listed.
+///
+/// What a repair computed again is counted, whether it had been listed before or not.
+public struct TapeEquation: Sendable {
+    /// Sentences; empty: it holds.
+    public private(set) var problems: [String] = []
+    /// Windows that were looked at, and those among them that a repair touched.
+    public private(set) var windows = 0
+    public private(set) var repaired = 0
+    /// Ticks that are listed as late.
+    public private(set) var listed = 0
+
+    private let ledger: TickLedger
+    private let mayRepeat: Bool
+
+    /// `mayRepeat`: a new line of output was begun, which lists some ticks once more.
+    public init(
+        of output: PublishedOutput, made definition: GraphDefinition, from packets: [StoredPacket],
+        mayRepeat: Bool = false
+    ) {
+        ledger = TickLedger(packets)
+        self.mayRepeat = mayRepeat
+        if output.unreadable > 0 { problems.append("\(output.unreadable) records are unreadable") }
+        for node in definition.nodes {
+            guard case .bars(let rule, _) = node.operation else { continue }
+            let way = StageWay(to: node.input, in: definition.nodes)
+            for series in rule.series.all {
+                guard case .tumbling(let width) = series.window else { continue }
+                check(TumblingSeries(series, rule, way, width: width), output)
+            }
+        }
+    }
+
+    private mutating func check(_ series: TumblingSeries, _ output: PublishedOutput) {
+        let listed = output.late[series.name] ?? []
+        let ids = Set(listed.map(\.id))
+        self.listed += ids.count
+        if ids.count != listed.count, !mayRepeat {
+            problems.append("\(series.name) lists a tick twice")
+        }
+        let duplicates = series.way.deduplicating.flatMap { output.late[$0] ?? [] }.map(\.id)
+        let elsewhere = ids.union(duplicates)
+        var places = ledger.windows(of: series)
+        for one in listed {
+            let key = TickLedger.Window(symbol: one.symbol, start: one.openTime.nanoseconds)
+            if places[key]?.contains(where: { $0.tick.id == one.id }) != true {
+                problems.append("\(series.name) lists \(one.id), which is not in \(key)")
+            }
+        }
+        for key in output.bars.keys where key.series == series.name {
+            let window = TickLedger.Window(symbol: key.symbol, start: key.openTime.nanoseconds)
+            places[window, default: []] += []
+        }
+        for (window, entries) in places {
+            windows += 1
+            let end = ledger.lastRepair(of: window, width: series.width)
+            if end >= 0 { repaired += 1 }
+            var account = WindowAccount(series, window, ledger)
+            for entry in entries {
+                if entry.place <= end {
+                    account.countRepaired(entry)
+                } else if !elsewhere.contains(entry.tick.id) {
+                    account.countLive(entry)
+                }
+            }
+            let key = BarKey(
+                symbol: window.symbol, series: series.name,
+                openTime: Timestamp(nanoseconds: window.start), number: 0)
+            if let problem = account.problem(with: output.bars[key]) {
+                problems.append("\(key): \(problem)")
+            }
+        }
+    }
+}
+
+/// What a bar must say of the ticks of its window.
+private struct WindowAccount {
+    private let series: TumblingSeries
+    private let end: Int64
+    private let ledger: TickLedger
+    /// Ticks that a bar of this window may count and exclude at most, and has to at least.
+    private var most = 0
+    private var least = 0
+    /// Ticks with a price.
+    private var priced = 0
+    private var ids: Set<UInt64> = []
+
+    init(_ series: TumblingSeries, _ window: TickLedger.Window, _ ledger: TickLedger) {
+        self.series = series
+        self.ledger = ledger
+        end = window.start + series.width
+    }
+
+    /// It stood on the tape when the window was computed again.
+    mutating func countRepaired(_ entry: TickLedger.Entry) {
+        most += 1
+        // What was there already is not listed a second time.
+        let isFirst = ids.insert(entry.tick.header.providerID).inserted
+        if isFirst || series.way.deduplicating.isEmpty { least += 1 }
+        let part = OracleShare.part(of: entry.mended, series.rule, isRepair: true)
+        if case .share = part, !entry.isCancelled { priced += 1 }
+    }
+
+    mutating func countLive(_ entry: TickLedger.Entry) {
+        guard let part = OracleShare.part(of: entry.tick, series.rule, isRepair: false) else {
+            return
+        }
+        most += 1
+        if case .share = part { priced += 1 }
+        // What a rule excludes changes nothing in a window that is over, and is not listed.
+        let isOver = end + series.lateness <= ledger.watermark(before: entry.place)
+        let hasEffect = OracleEntry(tick: entry.tick, part: part).hasEffect
+        if !isOver || hasEffect && !series.way.hasStages { least += 1 }
+    }
+
+    /// Nil: the bar, or that there is none, is as it should be.
+    func problem(with bar: Bar?) -> String? {
+        guard let bar else {
+            // Stages may have kept all of them back.
+            return priced > 0 && !series.way.hasStages ? "\(priced) ticks have no bar" : nil
+        }
+        // What a rule excludes makes no version of a bar that was withdrawn.
+        let least = bar.flags.contains(.withdrawn) ? 0 : least
+        let counted = Int(bar.trades) + Int(bar.excluded.total)
+        if counted < least || counted > most {
+            return "\(counted) ticks where \(least) to \(most) are on the tape: \(bar)"
+        }
+        let isRight =
+            series.way.hasStages ? Int(bar.trades) <= priced : Int(bar.trades) == priced
+        return isRight ? nil : "\(bar.trades) trades where \(priced) are on the tape: \(bar)"
+    }
+}

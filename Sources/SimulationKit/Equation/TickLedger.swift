@@ -1,0 +1,131 @@
+internal import MarketModel
+internal import OperatorGraph
+internal import Primitives
+internal import StreamCore
+internal import TapeCodec
+
+/// A series whose windows do not overlap.
+struct TumblingSeries {
+    let name: SeriesName
+    let lateness: Int64
+    let rule: BarRule
+    let way: StageWay
+    let width: Int64
+
+    init(_ series: BarSeries, _ rule: BarRule, _ way: StageWay, width: Int64) {
+        name = series.name
+        lateness = series.lateness
+        self.rule = rule
+        self.way = way
+        self.width = width
+    }
+}
+
+/// The nodes between the tape and a series.
+struct StageWay {
+    private(set) var hasStages = false
+    private(set) var deduplicating: [SeriesName] = []
+
+    init(to input: GraphInput, in nodes: [GraphNode]) {
+        var next = input
+        while true {
+            switch next {
+            case .ticks: return
+            case .node(let node), .branch(let node, _):
+                hasStages = true
+                if case .deduplicate = nodes[node].operation {
+                    deduplicating += [SeriesName(nodes[node].name)].compactMap(\.self)
+                }
+                next = nodes[node].input
+            }
+        }
+    }
+}
+
+/// The ticks of a tape with the packets in which they stand.
+struct TickLedger: Sendable {
+    struct Window: Hashable, Sendable {
+        let symbol: Symbol
+        let start: Int64
+    }
+
+    struct Entry: Sendable {
+        let tick: LoggedTick
+        /// As corrections of the whole tape say.
+        let mended: LoggedTick
+        let isCancelled: Bool
+        /// Which packet of the tape, counted from 0.
+        let place: Int
+    }
+
+    private var entries: [Entry] = []
+    private var repairs: [(range: OracleRepair, place: Int)] = []
+    /// The highest of any source, behind each packet.
+    private var watermarks: [Int64] = []
+    private var known: Set<Symbol> = []
+
+    init(_ packets: [StoredPacket]) {
+        var ticks: [(tick: LoggedTick, place: Int)] = []
+        var place = -1
+        var watermark = Int64.min
+        for event in LoggedTape(packets).events {
+            switch event {
+            case .packet: place += 1
+            case .definition(let definition, let source):
+                if source != .manual { known.insert(definition.symbol) }
+            case .tick(let tick):
+                ticks.append((tick, place))
+                guard tick.header.action != TradeAction.new.rawValue else { continue }
+                let time = tick.header.eventTime
+                mark(tick.symbol, time, time.advanced(byNanoseconds: 1), place)
+            case .gap(let gap, let symbol):
+                guard gap.state != GapState.filling.rawValue else { continue }
+                mark(symbol, gap.from, gap.to.isDefined ? gap.to : gap.header.eventTime, place)
+            case .repair(let request, let symbol): mark(symbol, request.from, request.to, place)
+            case .watermark(let told, let source):
+                if source != .manual, told.isDefined {
+                    watermark = max(watermark, told.nanoseconds)
+                }
+                watermarks.append(watermark)
+            }
+        }
+        let mended = OracleRepair.mended(ticks.map(\.tick))
+        entries = zip(ticks, mended).map {
+            Entry(tick: $0.tick, mended: $1.tick, isCancelled: $1.isCancelled, place: $0.place)
+        }
+    }
+
+    private mutating func mark(
+        _ symbol: Symbol?, _ from: Timestamp, _ to: Timestamp, _ place: Int
+    ) {
+        guard from.isDefined, to.isDefined, from < to, symbol.map(known.contains) ?? true else {
+            return
+        }
+        let range = OracleRepair(symbol: symbol, from: from.nanoseconds, to: to.nanoseconds)
+        repairs.append((range, place))
+    }
+
+    /// Before the packet; -1: there is none.
+    func watermark(before place: Int) -> Int64 {
+        place > 0 ? watermarks[place - 1] : Int64.min
+    }
+
+    /// The last packet that had the window computed again; -1: none did.
+    func lastRepair(of window: Window, width: Int64) -> Int {
+        let stretch = OracleWindow(start: window.start, end: window.start + width)
+        return repairs.last { $0.range.touches(stretch, of: window.symbol) }?.place ?? -1
+    }
+
+    /// All ticks of the series' kind, by window.
+    func windows(of series: TumblingSeries) -> [Window: [Entry]] {
+        var windows: [Window: [Entry]] = [:]
+        for entry in entries {
+            let isOfKind = (entry.tick.trade != nil) == (series.rule.field == .trade)
+            guard isOfKind, entry.tick.id.source != .manual, entry.tick.header.eventTime.isDefined
+            else { continue }
+            let start = OracleWindow.floor(entry.tick.time, series.width)
+            windows[Window(symbol: entry.tick.symbol, start: start), default: []].append(entry)
+        }
+        return windows
+    }
+}

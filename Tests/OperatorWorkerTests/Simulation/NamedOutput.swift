@@ -1,0 +1,77 @@
+import MarketModel
+import Primitives
+import TapeCodec
+
+@testable import OperatorWorker
+
+/// One output without the numbers that only its packet explains.
+enum NamedOutput: Hashable {
+    case bar(Bar, Symbol, SeriesName)
+    case late(LateTickRecord, Symbol, SeriesName)
+    case value(IndicatorValue, Symbol?)
+
+    init(_ bar: Bar, _ symbol: Symbol, _ series: SeriesName) {
+        var plain = bar
+        plain.symbol = 0
+        plain.series = 0
+        self = .bar(plain, symbol, series)
+    }
+
+    init(_ late: LateTickRecord, _ symbol: Symbol, _ series: SeriesName) {
+        var plain = late
+        plain.header.symbol = 0
+        plain.series = 0
+        self = .late(plain, symbol, series)
+    }
+
+    init(_ value: IndicatorValue, _ symbol: Symbol?) {
+        var plain = value
+        plain.header.symbol = 0
+        self = .value(plain, symbol)
+    }
+
+    /// What says which run of definitions it belongs to: bars alone do.
+    var generation: UInt32? {
+        if case .bar(let bar, _, _) = self { bar.generation } else { nil }
+    }
+}
+
+extension SimulatedBars.Packet {
+    /// Its bytes on a tape, for those who read it back.
+    func sealed() -> SealedPacket {
+        var builder = PacketBuilder(kind: .bars, partition: Partition(0), source: .operator)
+        var symbols: [Symbol: UInt32] = [:]
+        var series: [SeriesName: UInt16] = [:]
+        func index(_ symbol: Symbol) -> UInt32 {
+            if let known = symbols[symbol] { return known }
+            let made = builder.register(
+                SymbolDefinition(symbol: symbol, provider: "", since: .undefined))
+            symbols[symbol] = made
+            return made
+        }
+        func index(_ name: SeriesName) -> UInt16 {
+            if let known = series[name] { return known }
+            let made = builder.register(SeriesDefinition(name: name, widthNanoseconds: 1))
+            series[name] = made
+            return made
+        }
+        for output in outputs {
+            switch output {
+            case .bar(var bar, let symbol, let name):
+                (bar.symbol, bar.series) = (index(symbol), index(name))
+                _ = builder.append(bar)
+            case .late(var late, let symbol, let name):
+                (late.header.symbol, late.series) = (index(symbol), index(name))
+                _ = builder.append(late)
+            case .value(var value, let symbol):
+                value.header.symbol = symbol.map { index($0) } ?? TickHeader.noSymbol
+                _ = builder.append(value)
+            }
+        }
+        return builder.seal(
+            PacketBuilder.Seal(
+                epoch: epoch, firstOrdinal: firstOrdinal, watermark: watermark,
+                sendTime: watermark),
+            output: output)
+    }
+}

@@ -1,0 +1,101 @@
+import MarketModel
+import Primitives
+import SimulationKit
+import TapeCodec
+import Testing
+
+@testable import OperatorWorker
+
+/// One repair under way: which packet of the tape is read next.
+struct SimulatedRepair {
+    var reading: RepairReading
+    var next: Int
+    /// Behind the passes: the bars that stand have to be read back first.
+    var isReadBack = false
+}
+
+// Repairs, as `Worker` has them read: a packet at a time, so that anything may happen in between.
+extension SimulatedOwner {
+    func mend(using random: inout SeededRandom) {
+        guard repair != nil else { return beginRepair() }
+        if Int.random(in: 0..<200, using: &random) == 0 { return dropRepair() }
+        for _ in 0..<Int.random(in: 1...12, using: &random) where repair?.isReadBack == false {
+            readForRepair()
+        }
+        if repair?.isReadBack == true, core?.isOutputOut == true { readBack() }
+    }
+
+    /// It begins again from the start when it has its turn.
+    func dropRepair() {
+        guard repair != nil else { return }
+        repair = nil
+        tape.droppedRepairs += 1
+    }
+
+    private func beginRepair() {
+        guard let needs = core?.repairNeeds else { return }
+        core?.beginRepair()
+        let reading = RepairReading(slot: 0, reader: 0, needs, now: 0)
+        repair = SimulatedRepair(reading: reading, next: firstPlace(from: reading.start))
+    }
+
+    /// What was stored before is not read.
+    private func firstPlace(from start: Timestamp) -> Int {
+        tape.ticks.packets.firstIndex { $0.header.sendTime >= start } ?? tape.published
+    }
+
+    private func readForRepair() {
+        guard let place = repair?.next, place < tape.published else {
+            Issue.record("the packet that asked for a repair was not found")
+            return dropRepair()
+        }
+        repair?.next = place + 1
+        let packet = tape.ticks.packets[place]
+        // Idle watermarks have subjects of their own.
+        guard packet.header.kind == .ticks else { return }
+        // All sources begin with their first ordinal, so a beginning is none that lacks something.
+        if case .refused(let reason) = repair?.reading.take(
+            packet.header, at: packet.position.sequence)
+        {
+            Issue.record("a repair was refused: \(reason)")
+        }
+        let isSecond = repair?.reading.isSecond ?? false
+        packet.bytes.withRawSpan {
+            if isSecond {
+                core?.takeForRepair(packet.header, $0)
+            } else {
+                core?.noteForRepair(packet.header, $0)
+            }
+        }
+        if repair?.reading.isPassOver ?? false { endPass() }
+    }
+
+    private func endPass() {
+        let isSecond = repair?.reading.isSecond ?? false
+        let isSame = repair?.reading.endPass() ?? false
+        #expect(isSame, "the tape changed")
+        if !isSecond, core?.endRepairNotes() ?? false, let start = repair?.reading.start {
+            repair?.next = firstPlace(from: start)
+        } else if repair?.reading.needs.standing != nil {
+            repair?.isReadBack = true
+        } else {
+            finish([])
+        }
+    }
+
+    private func readBack() {
+        guard var standing = repair?.reading.needs.standing else { return }
+        for packet in tape.bars.packets where packet.output != nil {
+            let sealed = packet.sealed()
+            sealed.withBytes { standing.take(sealed.header, $0) }
+        }
+        finish(standing.bars)
+    }
+
+    private func finish(_ standing: [Bar]) {
+        _ = core?.finishRepair(standing: standing)
+        repair = nil
+        tape.repairs += 1
+        hasRepaired = true
+    }
+}

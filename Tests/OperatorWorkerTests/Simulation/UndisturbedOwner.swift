@@ -1,0 +1,69 @@
+import MarketModel
+import OperatorGraph
+import Primitives
+import SimulationKit
+import TapeCodec
+
+@testable import OperatorWorker
+
+/// What one owner makes of a whole tape when nothing ever fails: what all others are held to.
+struct UndisturbedOwner {
+    /// With the sequence of the packet whose output it is.
+    private(set) var outputs: [(input: UInt64, output: NamedOutput)] = []
+    private var core: PartitionOperator
+    private let lane: SimulatedLane
+    private let bars = SimulatedBars()
+
+    init(_ packets: [StoredPacket], _ settings: OperatorSettings) {
+        lane = SimulatedLane(bars, generation: settings.generation, barsMax: 1_000)
+        lane.open()
+        core = PartitionOperator(
+            partition: Partition(0), settings: settings,
+            beginning: Beginning(
+                way: .start, machine: GraphMachine(settings.program),
+                input: CheckpointInput(position: nil, publishFrom: nil, hasBegun: false)),
+            lane: lane)
+        for (place, packet) in packets.enumerated() {
+            packet.bytes.withRawSpan { core.take(packet.header, $0, at: packet.position) }
+            publish(packet.position.sequence)
+            while let needs = core.repairNeeds {
+                mend(packets[...place], needs)
+                publish(packet.position.sequence)
+            }
+        }
+    }
+
+    /// Reads all that stands, from the first packet on.
+    private mutating func mend(
+        _ packets: ArraySlice<StoredPacket>, _ needs: PartitionOperator.RepairNeeds
+    ) {
+        core.beginRepair()
+        let ticks = packets.filter { $0.header.kind == .ticks }
+        for packet in ticks {
+            packet.bytes.withRawSpan { core.noteForRepair(packet.header, $0) }
+        }
+        if core.endRepairNotes() {
+            for packet in ticks {
+                packet.bytes.withRawSpan { core.takeForRepair(packet.header, $0) }
+            }
+        }
+        var standing = needs.standing
+        for packet in bars.packets where packet.output != nil {
+            let sealed = packet.sealed()
+            sealed.withBytes { standing?.take(sealed.header, $0) }
+        }
+        _ = core.finishRepair(standing: standing?.bars ?? [])
+    }
+
+    private mutating func publish(_ input: UInt64) {
+        repeat {
+            let before = bars.packets.count
+            core.pump(lane, now: 0)
+            lane.arrive()
+            if let header = lane.acknowledge() { core.acknowledge(header) }
+            for packet in bars.packets[before...] {
+                outputs += packet.outputs.map { (input, $0) }
+            }
+        } while !core.isEmpty || lane.waitingTicks > 0
+    }
+}

@@ -60,7 +60,7 @@ public struct TapeEquation: Sendable {
         }
         for (window, entries) in places {
             windows += 1
-            let end = ledger.lastRepair(of: window, width: series.width)
+            let end = ledger.lastRepair(of: window, in: series)
             if end >= 0 { repaired += 1 }
             var account = WindowAccount(series, window, ledger)
             for entry in entries {

@@ -77,11 +77,14 @@ struct TickLedger: Sendable {
                 ticks.append((tick, place))
                 guard tick.header.action != TradeAction.new.rawValue else { continue }
                 let time = tick.header.eventTime
-                mark(tick.symbol, time, time.advanced(byNanoseconds: 1), place)
+                mark(tick.symbol, .trade, time, time.advanced(byNanoseconds: 1), place)
             case .gap(let gap, let symbol):
                 guard gap.state != GapState.filling.rawValue else { continue }
-                mark(symbol, gap.from, gap.to.isDefined ? gap.to : gap.header.eventTime, place)
-            case .repair(let request, let symbol): mark(symbol, request.from, request.to, place)
+                mark(
+                    symbol, DataKind(rawValue: gap.kind) ?? .any, gap.from,
+                    gap.to.isDefined ? gap.to : gap.header.eventTime, place)
+            case .repair(let request, let symbol):
+                mark(symbol, .any, request.from, request.to, place)
             case .watermark(let told, let source):
                 if source != .manual, told.isDefined {
                     watermark = max(watermark, told.nanoseconds)
@@ -96,12 +99,13 @@ struct TickLedger: Sendable {
     }
 
     private mutating func mark(
-        _ symbol: Symbol?, _ from: Timestamp, _ to: Timestamp, _ place: Int
+        _ symbol: Symbol?, _ kind: DataKind, _ from: Timestamp, _ to: Timestamp, _ place: Int
     ) {
         guard from.isDefined, to.isDefined, from < to, symbol.map(known.contains) ?? true else {
             return
         }
-        let range = OracleRepair(symbol: symbol, from: from.nanoseconds, to: to.nanoseconds)
+        let range = OracleRepair(
+            symbol: symbol, kind: kind, from: from.nanoseconds, to: to.nanoseconds)
         repairs.append((range, place))
     }
 
@@ -111,9 +115,13 @@ struct TickLedger: Sendable {
     }
 
     /// The last packet that had the window computed again; -1: none did.
-    func lastRepair(of window: Window, width: Int64) -> Int {
-        let stretch = OracleWindow(start: window.start, end: window.start + width)
-        return repairs.last { $0.range.touches(stretch, of: window.symbol) }?.place ?? -1
+    func lastRepair(of window: Window, in series: TumblingSeries) -> Int {
+        let stretch = OracleWindow(start: window.start, end: window.start + series.width)
+        let kind: DataKind = series.rule.field == .trade ? .trade : .quote
+        return repairs.last {
+            ($0.range.kind == .any || $0.range.kind == kind)
+                && $0.range.touches(stretch, of: window.symbol)
+        }?.place ?? -1
     }
 
     /// All ticks of the series' kind, by window.

@@ -36,7 +36,7 @@ public struct SimulatedGraphs {
     }
 
     /// Windows by the clock and of sessions, all of which are filled.
-    static func filled(using random: inout SeededRandom) throws -> GraphDefinition {
+    public static func filled(using random: inout SeededRandom) throws -> GraphDefinition {
         let windows: [(String, WindowRule)] = [
             ("2s", .tumbling(width: 2 * second)), ("10s", .tumbling(width: 10 * second)),
             ("7s", .session(width: 7 * second)),

@@ -33,6 +33,10 @@ extension SimulatedOwner {
     }
 
     private func beginRepair() {
+        if let ordinal = core?.precedentOrdinal {
+            core?.heardPrecedent(tape.bars.refusal(at: ordinal))
+            return
+        }
         guard let needs = core?.repairNeeds else { return }
         core?.beginRepair()
         let reading = RepairReading(slot: 0, reader: 0, needs, now: 0)
@@ -54,10 +58,10 @@ extension SimulatedOwner {
         // Idle watermarks have subjects of their own.
         guard packet.header.kind == .ticks else { return }
         // All sources begin with their first ordinal, so a beginning is none that lacks something.
-        if case .refused(let reason) = repair?.reading.take(
+        if case .refused(let reason, let detail) = repair?.reading.take(
             packet.header, at: packet.position.sequence)
         {
-            Issue.record("a repair was refused: \(reason)")
+            Issue.record("a repair was refused: \(reason), \(detail)")
         }
         let isSecond = repair?.reading.isSecond ?? false
         packet.bytes.withRawSpan {
@@ -76,7 +80,8 @@ extension SimulatedOwner {
         #expect(isSame, "the tape changed")
         if !isSecond, core?.endRepairNotes() ?? false, let start = repair?.reading.start {
             repair?.next = firstPlace(from: start)
-        } else if repair?.reading.needs.standing != nil {
+        } else if let standing = core?.standingBars {
+            repair?.reading.standing = standing
             repair?.isReadBack = true
         } else {
             finish([])
@@ -84,7 +89,7 @@ extension SimulatedOwner {
     }
 
     private func readBack() {
-        guard var standing = repair?.reading.needs.standing else { return }
+        guard var standing = repair?.reading.standing else { return }
         for packet in tape.bars.packets where packet.output != nil {
             let sealed = packet.sealed()
             sealed.withBytes { standing.take(sealed.header, $0) }
@@ -97,5 +102,18 @@ extension SimulatedOwner {
         repair = nil
         tape.repairs += 1
         hasRepaired = true
+    }
+}
+
+extension SimulatedBars {
+    /// A refusal that stands at the ordinal; nil: something else does.
+    func refusal(at ordinal: UInt64) -> RefusedRepair? {
+        for packet in packets where packet.output != nil {
+            let sealed = packet.sealed()
+            guard sealed.header.firstOrdinal <= ordinal, ordinal < sealed.header.nextOrdinal
+            else { continue }
+            return sealed.withBytes { RefusedRepair(at: ordinal, of: sealed.header, in: $0) }
+        }
+        return nil
     }
 }

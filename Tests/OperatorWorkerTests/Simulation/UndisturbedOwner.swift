@@ -26,17 +26,15 @@ struct UndisturbedOwner {
         for (place, packet) in packets.enumerated() {
             packet.bytes.withRawSpan { core.take(packet.header, $0, at: packet.position) }
             publish(packet.position.sequence)
-            while let needs = core.repairNeeds {
-                mend(packets[...place], needs)
+            while core.repairNeeds != nil {
+                mend(packets[...place])
                 publish(packet.position.sequence)
             }
         }
     }
 
     /// Reads all that stands, from the first packet on.
-    private mutating func mend(
-        _ packets: ArraySlice<StoredPacket>, _ needs: PartitionOperator.RepairNeeds
-    ) {
+    private mutating func mend(_ packets: ArraySlice<StoredPacket>) {
         core.beginRepair()
         let ticks = packets.filter { $0.header.kind == .ticks }
         for packet in ticks {
@@ -47,7 +45,7 @@ struct UndisturbedOwner {
                 packet.bytes.withRawSpan { core.takeForRepair(packet.header, $0) }
             }
         }
-        var standing = needs.standing
+        var standing = core.standingBars
         for packet in bars.packets where packet.output != nil {
             let sealed = packet.sealed()
             sealed.withBytes { standing?.take(sealed.header, $0) }

@@ -1,6 +1,7 @@
 import MarketModel
 import Primitives
 import StreamCore
+import TapeCodec
 
 /// Why bars are not computed again. These names stand on the tape, and label a metric.
 enum RepairRefusal: String, CaseIterable, Sendable {
@@ -96,5 +97,28 @@ struct RefusedRepair: Hashable, Sendable {
             header: TickHeader(symbol: symbol, providerTime: end, receiveTime: end),
             name: Self.namePrefix + reason.rawValue, value: Int128(sequence) * Self.unit,
             periodStart: start, periodEnd: end, revision: revision)
+    }
+}
+
+extension RefusedRepair {
+    /// What stands at an ordinal of a packet of bars; nil: it is something else.
+    init?(at ordinal: UInt64, of header: PacketHeader, in packet: borrowing RawSpan) {
+        var next = header.firstOrdinal
+        var cursor = RecordCursor()
+        while let record = cursor.next(in: packet) {
+            switch record {
+            case .bar, .trade, .quote: next &+= 1
+            case .other(let message):
+                guard WireFormat.Template.isTick(message.template) else { continue }
+                if next == ordinal {
+                    guard let value = message.indicatorValue(in: packet) else { return nil }
+                    self.init(value)
+                    return
+                }
+                next &+= 1
+            case .malformed: return nil
+            }
+        }
+        return nil
     }
 }

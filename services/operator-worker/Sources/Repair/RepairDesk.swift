@@ -74,23 +74,7 @@ struct RepairDesk {
 
     func refusal(at ordinal: UInt64, of partition: Partition) throws -> RefusedRepair? {
         guard let packet = try packet(holding: ordinal, of: partition) else { return nil }
-        return packet.withBytes { bytes in
-            var next = packet.header.firstOrdinal
-            var cursor = RecordCursor()
-            while let record = cursor.next(in: bytes) {
-                switch record {
-                case .bar, .trade, .quote: next &+= 1
-                case .other(let message):
-                    guard WireFormat.Template.isTick(message.template) else { continue }
-                    if next == ordinal {
-                        return message.indicatorValue(in: bytes).flatMap { RefusedRepair($0) }
-                    }
-                    next &+= 1
-                case .malformed: return nil
-                }
-            }
-            return nil
-        }
+        return packet.withBytes { RefusedRepair(at: ordinal, of: packet.header, in: $0) }
     }
 
     /// Ordinals rise along a subject, so halving finds it.

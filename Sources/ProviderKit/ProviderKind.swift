@@ -16,6 +16,9 @@ public struct ProviderKind: Sendable {
         }
     }
 
+    /// Of a name, which stands in the definitions of symbols.
+    public static let nameBytesMax = 64
+
     public var name: String
     public var keys: [ConfigurationKey]
     /// Of its own keys; only asked when the provider is named.
@@ -27,6 +30,7 @@ public struct ProviderKind: Sendable {
         name: String, keys: [ConfigurationKey] = [], rules: [ConfigurationRule] = [],
         make: @escaping @Sendable (Context) throws -> any ProviderSource
     ) {
+        precondition((1...Self.nameBytesMax).contains(name.utf8.count), "\(name): no such name")
         self.name = name
         self.keys = keys
         self.rules = rules

@@ -35,9 +35,10 @@ public struct ProviderOrder: Sendable {
     public var book: InstrumentBook
     /// Those that it feeds from the start.
     public var instruments: [UInt32]
-    /// Per instrument of the book: no tick of it is missing on the tape before this time, as far as
-    /// anybody knows. What came after it and before the first tick is a gap, which the provider
-    /// puts on record. Undefined, or none: nothing of it was ever there.
+    /// Per instrument of the book: how far its partition of the tape is. Nothing of the source is
+    /// missing there before this time that is not on record; what came after it and before the
+    /// first tick is a gap, which the provider puts on record. It is the partition's, so it also
+    /// says so of an instrument that was never fed. Undefined, or none: nothing was ever there.
     public var reached: [Timestamp]
     /// What is missing from before, and may be filled in.
     public var gaps: [OpenGap]

@@ -212,6 +212,50 @@ struct DeliveredTests {
         #expect(try other.stop() == .success)
     }
 
+    @Test("what is of no known instrument is refused and counted, and nothing else suffers")
+    func unknown() throws {
+        let tape = try tape("del4")
+        let log = ScriptedProvider.Log()
+        let gateway = try gateway(tape, log, try instruments("AAPL"))
+        let running = try gateway.start()
+        #expect(eventually { log.starts.count == 1 })
+        let long = SubscriptionRecord(
+            header: header(0, 6), action: .start, kind: .trade, mode: .live,
+            provider: String(repeating: "x", count: 65))
+        send(
+            [
+                trade(7, 10, id: 1), trade(TickHeader.noSymbol, 11, id: 2), .subscription(long),
+                trade(0, 12, id: 3),
+            ], floor: 12, try #require(log.starts.first).channel)
+        #expect(try eventually { try found(tape).trades.count == 1 })
+        #expect(try found(tape).trades.map(\.id) == [3])
+        #expect(running.log.count(of: "gateway.record_refused") == 3)
+        #expect(try running.stop() == .success)
+    }
+
+    @Test("a provider that is at its end holds no other one's watermark")
+    func finished() throws {
+        let tape = try tape("del5")
+        let (one, other) = (ScriptedProvider.Log(), ScriptedProvider.Log())
+        let gateway = try TestGateway(
+            tape, ["GATEWAY_PROVIDER": "one,other", "GATEWAY_SOURCE": "feed"],
+            providers: [ScriptedProvider.kind("one", one), ScriptedProvider.kind("other", other)],
+            instruments: try instruments("AAPL"))
+        let running = try gateway.start()
+        #expect(eventually { one.starts.count == 1 && other.starts.count == 1 })
+        let source = try #require(SourceName("feed"))
+        let (first, second) = (
+            try #require(one.starts.first).channel, try #require(other.starts.first).channel
+        )
+        send([trade(0, 10, id: 1)], floor: 10, first)
+        send([], floor: 40, second)
+        #expect(try eventually { try TapeAudit.watermark(tape, source) == at(10) })
+        first.finish()
+        #expect(try eventually { try TapeAudit.watermark(tape, source) == at(40) })
+        #expect(try running.stop() == .success)
+        #expect(one.stops == 1 && other.stops == 1)
+    }
+
     @Test("providers that are not known, twice there, or beside the synthetic market are refused")
     func names() throws {
         let kind = ScriptedProvider.kind("scripted", ScriptedProvider.Log())

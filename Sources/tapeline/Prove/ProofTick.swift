@@ -34,6 +34,16 @@ struct ProofRecords: Sendable {
         let id: UInt64
     }
 
+    /// The last word on a trade.
+    private func change(of tick: ProofTick, id: UInt64) -> Trade? {
+        let own = changes[Subject(symbol: tick.symbol, source: tick.source, id: id)]
+        // What people take back may be a trade of any source.
+        let ofPeople = changes[Subject(symbol: tick.symbol, source: .manual, id: id)]
+        guard let own else { return ofPeople }
+        guard let ofPeople, ofPeople.header.receiveTime > own.header.receiveTime else { return own }
+        return ofPeople
+    }
+
     /// Under which names a tick may be listed that a series did not count.
     struct Lists: Sendable {
         /// The series, and those that it is made of.
@@ -100,9 +110,7 @@ struct ProofRecords: Sendable {
         mended.trade?.header.flags.remove(.backfilled)
         mended.quote?.header.flags.remove(.backfilled)
         guard let header = tick.header, header.action == TradeAction.new.rawValue,
-            header.providerID != 0,
-            let change = changes[
-                Subject(symbol: tick.symbol, source: tick.source, id: header.providerID)]
+            header.providerID != 0, let change = change(of: tick, id: header.providerID)
         else { return mended }
         if change.header.action == TradeAction.cancel.rawValue {
             mended.trade?.header.action = change.header.action

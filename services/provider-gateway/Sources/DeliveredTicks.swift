@@ -73,6 +73,9 @@ struct DeliveredTicks {
     var nextTime: Timestamp {
         position < batch.count ? batch[position].header?.eventTime ?? .undefined : .undefined
     }
+    var isNextFetched: Bool {
+        position < batch.count && batch[position].header?.flags.contains(.backfilled) == true
+    }
     var presentProvider: String { inlets[present].provider.name }
 
     @inline(__always)
@@ -88,14 +91,24 @@ struct DeliveredTicks {
         taken &-= 1
     }
 
-    /// The least of all promises. One that has not spoken yet holds everything back.
+    /// The least of all promises. One that has not spoken yet holds everything back; one that is at
+    /// its end no longer does, and when all are, the farthest promise holds.
     func watermark(now: Timestamp) -> Timestamp {
         var least = now
-        for inlet in inlets {
+        var farthest = Timestamp(nanoseconds: Int64.min)
+        var isAnyLeft = false
+        for (index, inlet) in inlets.enumerated() {
+            let isTaken = index != present || position == batch.count
+            if isTaken, inlet.channel.isFinished {
+                let floor = inlet.floorBehind
+                if floor.isDefined { farthest = max(farthest, floor) }
+                continue
+            }
             guard inlet.floor.isDefined else { return Timestamp(nanoseconds: Int64.min) }
+            isAnyLeft = true
             least = min(least, inlet.floor)
         }
-        return least
+        return isAnyLeft ? least : min(now, farthest)
     }
 
     var isFinished: Bool {
@@ -104,10 +117,13 @@ struct DeliveredTicks {
 
     var isUrgent: Bool { inlets.contains { $0.provider.isUrgent } }
 
+    /// All of them within the time.
     func stop(within timeout: Duration) {
+        for inlet in inlets { inlet.channel.close() }
+        let clock = ContinuousClock()
+        let deadline = clock.now + timeout
         for inlet in inlets {
-            inlet.channel.close()
-            _ = inlet.provider.stop(within: timeout)
+            _ = inlet.provider.stop(within: max(.zero, deadline - clock.now))
         }
     }
 }

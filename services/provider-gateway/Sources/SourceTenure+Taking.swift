@@ -73,7 +73,8 @@ extension SourceTenure {
         while symbol != TickSupply.noSymbol, lanes.places.count <= symbol,
             let name = supply.symbol(lanes.places.count)
         {
-            let lane = lanes.add(name, provider: supply.provider)
+            // Who feeds it is said with its subscription.
+            let lane = lanes.add(name, provider: "")
             gaps.addSymbol(lane: lane)
             backpressure.addSymbol()
         }
@@ -85,6 +86,9 @@ extension SourceTenure {
         let place = place(of: symbol)
         guard let record = supply.take(received: now) else { return true }
         switch record {
+        case .trade where place.symbol == TickHeader.noSymbol,
+            .quote where place.symbol == TickHeader.noSymbol:
+            refuseUnknown(symbol)
         case .trade(var trade):
             if time.refuses(trade.header) { return refuse(record, symbol, now) }
             trade.header.symbol = place.symbol
@@ -125,11 +129,22 @@ extension SourceTenure {
     private func begin(_ subscription: SubscriptionRecord, _ symbol: Int) {
         let action = SubscriptionAction(rawValue: subscription.action)
         guard symbol < lanes.places.count,
+            subscription.provider.utf8.count <= SymbolDefinition.providerBytesMax,
             action == .switchProvider || action == .start && !lanes.places[symbol].isSubscribed
         else { return }
         guard let name = supply.symbol(symbol) else { return }
         lanes.subscribed(
             symbol, name, by: subscription.provider, since: subscription.header.receiveTime)
+    }
+
+    /// A record of an instrument that is in no list, or one without that has to have one.
+    private func refuseUnknown(_ symbol: Int) {
+        parts.metrics.refused.add()
+        parts.context.telemetry.emit(
+            RecordRefused(
+                source: parts.settings.source,
+                reason: symbol == TickSupply.noSymbol
+                    ? "it has no instrument" : "there is no instrument \(symbol)"))
     }
 
     private func append(_ isIn: Bool) {
@@ -140,7 +155,11 @@ extension SourceTenure {
     /// It is for nobody who reads the tape: its time has not come, and nobody knows its right one.
     private func refuse(_ record: ProviderRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
         parts.metrics.future.add()
-        guard let name = supply.symbol(symbol), let header = record.header else { return true }
+        guard let header = record.header else { return true }
+        guard let name = supply.symbol(symbol) else {
+            refuseUnknown(symbol)
+            return true
+        }
         let lane = place(of: symbol).lane
         parts.letters.refuse(
             FutureLetters.Refused(
@@ -152,10 +171,11 @@ extension SourceTenure {
 
     private func leaveOut(_ symbol: Int, _ now: Timestamp) {
         _ = place(of: symbol)
-        let (time, kind) = (supply.nextTime, supply.nextKind)
+        let (time, kind, isFetched) = (supply.nextTime, supply.nextKind, supply.isNextFetched)
         guard supply.take(received: now) != nil, let kind else { return }
         parts.metrics.leftOut(kind).add()
-        guard symbol != TickSupply.noSymbol else { return }
+        // Of what is fetched later the gap is on record that it was to fill.
+        guard symbol < lanes.places.count, !isFetched else { return }
         gaps.leftOut(symbol: symbol, kind: kind, time: time, now: clock.monotonic().nanoseconds)
     }
 }

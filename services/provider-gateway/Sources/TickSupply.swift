@@ -39,6 +39,9 @@ struct TickSupply {
         return delivered?.nextKind
     }
 
+    /// It was fetched to fill a gap.
+    var isNextFetched: Bool { delivered?.isNextFetched ?? false }
+
     var nextTime: Timestamp { made?.nextTime ?? delivered?.nextTime ?? .undefined }
 
     /// The next record; nil when there is nothing of it for the tape. Moves on either way.

@@ -1,6 +1,7 @@
 """ib_async's client: python3 read_ib_async.py PORT CLIENT_ID START FILE"""
 
 import asyncio
+import datetime
 import sys
 
 from ib_async.client import Client
@@ -12,13 +13,17 @@ import recorded
 class Wrapper:
     """Takes the decoder's calls."""
 
+    defaultTimezone = datetime.timezone.utc
+
     def __init__(self, recorder):
         for name, handler in recorder.handlers().items():
             setattr(self, name, handler)
         self.recorder = recorder
 
     def error(self, request, code, text, advanced):
-        fields = [code, text] + ([advanced] if self.recorder.version >= 166 else [])
+        # Notices come before anybody has had time to note the version.
+        version = self.client.serverVersion()
+        fields = [code, text] + ([advanced] if version >= 166 else [])
         self.recorder.emit("error", request, *fields)
 
     def priceSizeTick(self, request, kind, price, size):
@@ -48,7 +53,8 @@ async def seen(recorder, wanted, seconds):
 async def main():
     port, number, start, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
     recorder = recorded.Recorder(path, 178)
-    client = Client(Wrapper(recorder))
+    wrapper = Wrapper(recorder)
+    client = wrapper.client = Client(wrapper)
     await client.connectAsync("127.0.0.1", port, number, 20)
     recorder.version = client.serverVersion()
     await seen(recorder, {"nextValidId": 1, "managedAccounts": 1}, 20)

@@ -20,6 +20,11 @@ def text(value):
     return str(value)
 
 
+def second(moment):
+    """Of a time that one of the clients has made a datetime."""
+    return int(moment.timestamp()) if hasattr(moment, "timestamp") else moment
+
+
 class Recorder:
     """Takes what a client decoded. `wait` returns when everything of `wanted` was seen."""
 
@@ -111,7 +116,7 @@ class Recorder:
             historicalTicksLast=self.trades,
             historicalSchedule=self.schedule,
             histogramData=lambda r, rows: self.rows(
-                "histogramData", r, rows, lambda x: (x.price, x.size)
+                "histogramData", r, rows, lambda x: (x.price, x.size if hasattr(x, "size") else x.count)
             ),
             smartComponents=lambda r, rows: self.rows(
                 "smartComponents", r, rows, lambda x: (x.bitNumber, x.exchange, x.exchangeLetter)
@@ -168,7 +173,7 @@ class Recorder:
         )
 
     def midpoints(self, request, ticks, done):
-        fields = [f for tick in ticks for f in (tick.time, 0, tick.price, tick.size)]
+        fields = [f for tick in ticks for f in (second(tick.time), 0, tick.price, tick.size)]
         self.emit("historicalTicks", request, len(ticks), *fields, done)
 
     def quotes(self, request, ticks, done):
@@ -176,16 +181,16 @@ class Recorder:
         for tick in ticks:
             # The bits of the past are the other way round.
             mask = tick.tickAttribBidAsk.askPastHigh + 2 * tick.tickAttribBidAsk.bidPastLow
-            fields += [tick.time, mask, tick.priceBid, tick.priceAsk, tick.sizeBid, tick.sizeAsk]
+            fields += [second(tick.time), mask, tick.priceBid, tick.priceAsk]
+            fields += [tick.sizeBid, tick.sizeAsk]
         self.emit("historicalTicksBidAsk", request, len(ticks), *fields, done)
 
     def trades(self, request, ticks, done):
         fields = []
         for tick in ticks:
             mask = tick.tickAttribLast.pastLimit + 2 * tick.tickAttribLast.unreported
-            fields += [
-                tick.time, mask, tick.price, tick.size, tick.exchange, tick.specialConditions,
-            ]
+            fields += [second(tick.time), mask, tick.price, tick.size]
+            fields += [tick.exchange, tick.specialConditions]
         self.emit("historicalTicksLast", request, len(ticks), *fields, done)
 
     def schedule(self, request, start, end, zone, sessions):

@@ -66,7 +66,7 @@ extension MessageWriter {
     /// Name to asset type: what only a fund has.
     private static let fund = [
         "Simulated Fund", "Simulated Family", "ETF", "0", "0", "1", "0.12", "0", "0", "0", "100",
-        "1000", "100", "All", "None", "N", "EQ",
+        "1000", "100", "All", "None", "N", "004",
     ]
 
     public func contractDetailsEnd(_ request: Int32) -> ServerMessage {

@@ -188,9 +188,13 @@ struct FaultTests {
 
     @Test("a client that does not read is closed at the limit")
     func slowReader() {
-        var bench = Bench(rate: 100_000)
-        for id in 0..<5 { bench.askTicks(id, "SPY", kind: "AllLast") }
-        for _ in 0..<40 where !bench.isOver { bench.wait(seconds: 1) }
+        var settings = SimulatorSettings()
+        settings.limits.outgoingBytes = 20_000
+        var bench = Bench(settings: settings, rate: 3_000)
+        bench.askTicks(5, "SPY", kind: "AllLast")
+        bench.wait(seconds: 1)
+        #expect(!bench.isOver)
+        for _ in 0..<20 { bench.wait(seconds: 1) }
         #expect(bench.isOver)
     }
 }

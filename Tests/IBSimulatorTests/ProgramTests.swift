@@ -6,7 +6,7 @@ import Testing
 struct ProgramTests {
     @Test("it serves a client over a socket, takes commands and ends in good order")
     func serves() throws {
-        let simulator = try RunningSimulator(["--rate", "500", "--market-log", "/dev/null"])
+        let simulator = try SimulatorProcess(["--rate", "500", "--market-log", "/dev/null"])
         let client = try PlainConnection(port: simulator.port)
         try client.send(
             Bench.greeting("v157..187") + Bench.frame(["71", "2", "3", ""])
@@ -19,7 +19,7 @@ struct ProgramTests {
         // The end of what was sent arrives, then the end.
         _ = try client.receive { _ in false }
         #expect(try simulator.command("quit") == "ok")
-        #expect(simulator.exitCode == 0)
+        #expect(simulator.stop() == 0)
     }
 
     @Test("help and version are for people; a wrong flag is told and ends with 64")
@@ -49,7 +49,7 @@ struct ProgramTests {
     func troubles() throws {
         let program = try ProductPrograms.path("ibkr-simulator")
         let environment = ProductPrograms.profile("ibkr-simulator")
-        let first = try RunningSimulator([])
+        let first = try SimulatorProcess()
         let busy = #expect(throws: ProgramFailure.self) {
             try run(program, ["--port", String(first.port)], environment: environment)
         }

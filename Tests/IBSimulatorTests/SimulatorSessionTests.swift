@@ -45,7 +45,7 @@ struct SimulatorSessionTests {
     func streamIsHistory() {
         var bench = Bench()
         bench.askTicks(5, "SPY", kind: "AllLast")
-        bench.wait(seconds: 20)
+        for _ in 0..<20 { bench.wait(seconds: 1) }
         let live = bench.frames().filter { $0[0] == "99" }
             .map { [$0[3], $0[6], $0[4], $0[5], $0[7], $0[8]] }
         bench.send(

@@ -74,6 +74,7 @@ let package = Package(
         .executable(name: "operator-worker", targets: ["OperatorWorker"]),
         .executable(name: "store-writer", targets: ["StoreWriter"]),
         .executable(name: "tapeline", targets: ["TapelineTool"]),
+        .executable(name: "ibkr-simulator", targets: ["IBKRSimulator"]),
     ],
     targets: [
         // C libraries. Exactly one Swift module imports each.
@@ -125,6 +126,9 @@ let package = Package(
         library(
             "ProviderKit",
             uses: ["ProviderModel", "ServiceRuntime", "Telemetry", "MarketModel", "Primitives"]),
+
+        // The other side of Interactive Brokers' socket, for tests and demonstrations.
+        library("IBSimulator", uses: ["Primitives"]),
 
         // The edge ring: one module per C library. They know no market and not each other.
         library("NatsTransport", uses: ["Primitives", "CNats"]),
@@ -199,6 +203,10 @@ let package = Package(
                 "StreamCore",
             ] + tape),
 
+        program(
+            "IBKRSimulator", at: "Sources/ibkr-simulator",
+            uses: ["IBSimulator", "ServiceRuntime", "Primitives"]),
+
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
         .target(
             name: "TestSupport", dependencies: ["ServiceRuntime"], path: "Tests/TestSupport",
@@ -231,6 +239,9 @@ let package = Package(
             of: "Operators",
             uses: ["OperatorGraph", "StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         tests(of: "ProviderKit", uses: ["ProviderModel", "MarketModel", "Primitives"]),
+        tests(
+            of: "IBSimulator", uses: ["IBKRSimulator", "Primitives", "TestSupport"],
+            beside: ["read_official.py", "read_ib_async.py", "recorded.py"]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(of: "IBProtocol", uses: ["MarketModel", "Primitives"]),
         tests(

@@ -126,6 +126,14 @@ let package = Package(
             "ProviderKit",
             uses: ["ProviderModel", "ServiceRuntime", "Telemetry", "MarketModel", "Primitives"]),
 
+        // Recordings of a tape, and the provider that delivers them again.
+        library(
+            "ReplayProvider",
+            uses: [
+                "ProviderKit", "ProviderModel", "TapeTransport", "NatsTransport", "ServiceRuntime",
+                "Telemetry",
+            ] + tape),
+
         // The edge ring: one module per C library. They know no market and not each other.
         library("NatsTransport", uses: ["Primitives", "CNats"]),
         library("PostgresClient", uses: ["Primitives", "CPostgres"]),
@@ -170,8 +178,8 @@ let package = Package(
             "ProviderGateway", in: "provider-gateway",
             uses: [
                 "DeadLetterPost", "DeadLetters", "Membership", "MembershipTransport", "LiveFanOut",
-                "ProviderKit", "ProviderModel", "TapeKeeping", "TapeTransport", "TickSpool",
-                "ServiceRuntime", "Telemetry",
+                "ProviderKit", "ProviderModel", "ReplayProvider", "TapeKeeping", "TapeTransport",
+                "TickSpool", "ServiceRuntime", "Telemetry",
             ] + tape),
         service(
             "OperatorWorker", in: "operator-worker",
@@ -196,7 +204,7 @@ let package = Package(
                 "DeadLetters", "Membership", "MembershipTransport", "StoreSinks", "TapeKeeping",
                 "TickSpool", "TapeTransport", "NatsTransport", "PostgresClient", "ValkeyClient",
                 "ServiceRuntime", "Telemetry", "GraphLanguage", "OperatorGraph", "Operators",
-                "StreamCore",
+                "ReplayProvider", "StreamCore",
             ] + tape),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
@@ -230,6 +238,13 @@ let package = Package(
         tests(
             of: "Operators", uses: ["OperatorGraph", "StreamCore", "MarketModel", "Primitives"]),
         tests(of: "ProviderKit", uses: ["ProviderModel", "MarketModel", "Primitives"]),
+        tests(
+            of: "ReplayProvider",
+            uses: frame + tape
+                + [
+                    "OperatorWorker", "ProviderGateway", "ProviderKit", "ProviderModel",
+                    "ServiceTestSupport", "TestSupport",
+                ]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(of: "IBProtocol", uses: ["MarketModel", "Primitives"]),
         tests(

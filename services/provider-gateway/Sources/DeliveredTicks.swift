@@ -23,9 +23,13 @@ struct DeliveredTicks {
     private var batch: [ProviderRecord] = []
     private var position = 0
 
+    /// The times of its ticks were judged when they were recorded.
+    let isRecorded: Bool
+
     /// The providers have been started, each into its channel.
     init(_ providers: [(any ProviderSource, ProviderChannel)], book: InstrumentBook) {
         self.book = book
+        isRecorded = providers.contains { $0.0.isRecorded }
         inlets = providers.map { Inlet(provider: $0.0, channel: $0.1) }
     }
 
@@ -64,6 +68,7 @@ struct DeliveredTicks {
             case .trade(let tick): tick.header.symbol
             case .quote(let tick): tick.header.symbol
             case .feed(let state): state.instrument
+            case .definition(let definition): definition.instrument
             default: record.header?.symbol ?? TickHeader.noSymbol
             }
         return number == TickHeader.noSymbol ? TickSupply.noSymbol : Int(number)
@@ -90,7 +95,8 @@ struct DeliveredTicks {
 
     /// The least of all promises. One that has not spoken yet holds everything back.
     func watermark(now: Timestamp) -> Timestamp {
-        var least = now
+        // What was recorded has its own time.
+        var least = isRecorded ? Timestamp(nanoseconds: Int64.max - 1) : now
         for inlet in inlets {
             guard inlet.floor.isDefined else { return Timestamp(nanoseconds: Int64.min) }
             least = min(least, inlet.floor)
@@ -103,6 +109,8 @@ struct DeliveredTicks {
     }
 
     var isUrgent: Bool { inlets.contains { $0.provider.isUrgent } }
+
+    var providers: [any ProviderSource] { inlets.map(\.provider) }
 
     func stop(within timeout: Duration) {
         for inlet in inlets {

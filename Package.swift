@@ -127,6 +127,13 @@ let package = Package(
             "ProviderKit",
             uses: ["ProviderModel", "ServiceRuntime", "Telemetry", "MarketModel", "Primitives"]),
 
+        // Recordings of a tape, and the provider that delivers them again.
+        library(
+            "ReplayProvider",
+            uses: [
+                "ProviderKit", "ProviderModel", "TapeTransport", "NatsTransport", "ServiceRuntime",
+                "Telemetry",
+            ] + tape),
         // The other side of Interactive Brokers' socket, for tests and demonstrations.
         library("IBSimulator", uses: ["Primitives"]),
 
@@ -174,8 +181,8 @@ let package = Package(
             "ProviderGateway", in: "provider-gateway",
             uses: [
                 "DeadLetterPost", "DeadLetters", "Membership", "MembershipTransport", "LiveFanOut",
-                "ProviderKit", "ProviderModel", "TapeKeeping", "TapeTransport", "TickSpool",
-                "ServiceRuntime", "Telemetry",
+                "ProviderKit", "ProviderModel", "ReplayProvider", "TapeKeeping", "TapeTransport",
+                "TickSpool", "ServiceRuntime", "Telemetry",
             ] + tape),
         service(
             "OperatorWorker", in: "operator-worker",
@@ -200,7 +207,7 @@ let package = Package(
                 "DeadLetters", "Membership", "MembershipTransport", "StoreSinks", "TapeKeeping",
                 "TickSpool", "TapeTransport", "NatsTransport", "PostgresClient", "ValkeyClient",
                 "ServiceRuntime", "Telemetry", "GraphLanguage", "OperatorGraph", "Operators",
-                "StreamCore",
+                "ReplayProvider", "StreamCore",
             ] + tape),
 
         program(
@@ -242,6 +249,13 @@ let package = Package(
         tests(
             of: "IBSimulator", uses: ["IBKRSimulator", "Primitives", "TestSupport"],
             beside: ["read_official.py", "read_ib_async.py", "recorded.py"]),
+        tests(
+            of: "ReplayProvider",
+            uses: frame + tape
+                + [
+                    "OperatorWorker", "ProviderGateway", "ProviderKit", "ProviderModel",
+                    "ServiceTestSupport", "TestSupport",
+                ]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(of: "IBProtocol", uses: ["MarketModel", "Primitives"]),
         tests(

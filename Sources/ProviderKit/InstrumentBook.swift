@@ -49,6 +49,20 @@ public final class InstrumentBook: Sendable {
         }
     }
 
+    /// Makes sure that the symbol has a number, for a provider that learns of its instruments from
+    /// what it delivers. Nil: there is no room for one more.
+    public func add(_ instrument: Instrument) -> UInt32? {
+        entries.withLock { entries in
+            if let number = entries.numbers[instrument.symbol] { return number }
+            guard entries.instruments.count < ProviderLimits.instrumentsMax else { return nil }
+            let number = UInt32(entries.instruments.count)
+            entries.numbers[instrument.symbol] = number
+            entries.instruments.append(instrument)
+            entries.isWanted.append(true)
+            return number
+        }
+    }
+
     /// Takes over a new list; says what is to be done about it. What stays is in neither part.
     public func follow(_ instruments: [Instrument]) -> Change {
         entries.withLock { entries in

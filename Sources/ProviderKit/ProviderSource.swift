@@ -14,6 +14,10 @@ public protocol ProviderSource: AnyObject, Sendable {
     /// It cannot wait: what the tape does not take in time is lost.
     var isUrgent: Bool { get }
 
+    /// What it delivers was recorded before: its times were judged then, and say nothing about the
+    /// present.
+    var isRecorded: Bool { get }
+
     /// Begins to deliver and returns at once. Called once.
     func start(_ order: ProviderOrder, into channel: ProviderChannel) throws
 
@@ -29,6 +33,10 @@ public protocol ProviderSource: AnyObject, Sendable {
     func write(into json: inout JSONWriter)
 }
 
+extension ProviderSource {
+    public var isRecorded: Bool { false }
+}
+
 /// What a provider is to deliver.
 public struct ProviderOrder: Sendable {
     public var source: SourceName
@@ -42,6 +50,23 @@ public struct ProviderOrder: Sendable {
     public var reached: [Timestamp]
     /// What is missing from before, and may be filled in.
     public var gaps: [OpenGap]
+    /// Of the tape.
+    public var partitions = 1
+    /// What the source has on the tape, per partition in which it has anything.
+    public var standing: [Standing] = []
+
+    public struct Standing: Sendable {
+        public var partition: Partition
+        public var lastOrdinal: UInt64
+        /// The last packet that is no marker; empty: it is not there any more.
+        public var packet: [UInt8]
+
+        public init(partition: Partition, lastOrdinal: UInt64, packet: [UInt8]) {
+            self.partition = partition
+            self.lastOrdinal = lastOrdinal
+            self.packet = packet
+        }
+    }
 
     public init(
         source: SourceName, book: InstrumentBook, instruments: [UInt32], reached: [Timestamp] = [],

@@ -5,7 +5,7 @@ public import Primitives
 ///
 /// `header.symbol` is the number of the instrument in the source's `InstrumentBook`, or
 /// `TickHeader.noSymbol`. Ticks with their fields in place are copied without the heap.
-public enum ProviderRecord: Sendable {
+public enum ProviderRecord: Hashable, Sendable {
     case trade(Trade)
     case quote(Quote)
     case depth(DepthUpdate)
@@ -20,6 +20,22 @@ public enum ProviderRecord: Sendable {
     case gap(GapRecord)
     /// Not for the tape: what the router decides by.
     case feed(FeedState)
+    /// No record of its own: what the symbol's definition on the tape says from here on.
+    case definition(FeedDefinition)
+}
+
+/// Who feeds an instrument, and since when. Only of a provider that hands on what others have
+/// delivered: else subscriptions say it.
+public struct FeedDefinition: Hashable, Sendable {
+    public var instrument: UInt32
+    public var provider: String
+    public var since: Timestamp
+
+    public init(instrument: UInt32, provider: String, since: Timestamp) {
+        self.instrument = instrument
+        self.provider = provider
+        self.since = since
+    }
 }
 
 /// Whether a provider delivers an instrument at the moment.
@@ -62,7 +78,7 @@ extension ProviderRecord {
         case .fundamental(let part): part.header
         case .subscription(let record): record.header
         case .gap(let record): record.header
-        case .feed: nil
+        case .feed, .definition: nil
         }
     }
 
@@ -77,7 +93,7 @@ extension ProviderRecord {
         case .indicator: .indicator
         case .news, .bulletin: .news
         case .fundamental: .fundamental
-        case .subscription, .gap, .feed: nil
+        case .subscription, .gap, .feed, .definition: nil
         }
     }
 
@@ -120,7 +136,7 @@ extension ProviderRecord {
         case .gap(var record):
             change(&record.header)
             return .gap(record)
-        case .feed: return self
+        case .feed, .definition: return self
         }
     }
 }

@@ -53,6 +53,13 @@ enum HelpPage {
                     them with the stored ones: 0 equal, 1 not, 2 equal as far as the tape
                     still reaches, or no bar at all in that time
 
+          record -o FILE [--source S] [--from TIME] [--to TIME] [--symbols A,B]
+                    write what a source put on the tape into a file
+          replay FILE --to-namespace NAME
+          replay --from-namespace NAME --to-namespace NAME [--from TIME] [--to TIME]
+                    put it on the tape of another namespace, also one with other partitions;
+                    stopped or killed, the same command goes on where it was
+
           version   the version of this tool
           help      this page
 
@@ -117,6 +124,9 @@ enum HelpPage {
           --wait            repair: until the new versions stand, --timeout seconds at most:
                             0 done, 1 refused with the reason, 2 in part, 75 not yet
           --dry-run         repair: say what would be asked for
+          --speed 1|N|full, --shift now|recorded, --partitions N, --symbols A,B, --source S
+                            replay: how fast (full if not given); as of when; of the new tape
+          --print           replay: only say what to run
           --yes             do not ask
 
         Examples

@@ -68,6 +68,7 @@ enum Main {
                 .run(deployment(command.target), shutdown: signals())
         case .deadLetters(let command): return try deadLetters(command, terminal)
         case .prove(let command): return try prove(command, terminal)
+        case .record, .replay: return try recording(command, terminal)
         case .supervise(let target, let options):
             let stack = try stack(target, terminal)
             return try stack.supervise(options, shutdown: signals())
@@ -80,6 +81,22 @@ enum Main {
         try ProveRun(command: command, terminal: terminal).run(
             deployment(command.target), ProofGraph.find(ConfigurationFiles.environment()),
             shutdown: signals())
+    }
+
+    private static func recording(
+        _ command: ToolCommand, _ terminal: Terminal
+    ) throws(ToolError) -> ExitCode {
+        switch command {
+        case .record(let command):
+            return try RecordRun(command: command, terminal: terminal)
+                .run(deployment(command.target), shutdown: signals())
+        case .replay(let command):
+            let programs = FileSystem.folder(of: try Checkout.ownExecutable())
+            return try ReplayRun(
+                command: command, terminal: terminal, program: "\(programs)/provider-gateway"
+            ).run(deployment(command.target), shutdown: signals())
+        default: throw .usage("this is no command about recordings")
+        }
     }
 
     private static func deadLetters(

@@ -21,6 +21,8 @@ enum ToolCommand: Equatable, Sendable {
     case repair(RepairCommand)
     case deadLetters(DlqCommand)
     case prove(ProveCommand)
+    case record(RecordCommand)
+    case replay(ReplayCommand)
     /// The process behind `up`; nobody types it.
     case supervise(Target, Stack.UpOptions)
 
@@ -36,7 +38,7 @@ enum ToolCommand: Equatable, Sendable {
     static let words = [
         "demo", "up", "down", "status", "audit", "supervise", "version", "help", "tail",
         "tape", "partition", "position", "groups", "members", "watch", "spool",
-        "repair", "dlq", "prove",
+        "repair", "dlq", "prove", "record", "replay",
     ]
 
     /// `arguments` without the program's name.
@@ -57,6 +59,8 @@ enum ToolCommand: Equatable, Sendable {
         case "spool": return .spool(try SpoolCommand.parse(rest))
         case "prove": return .prove(try ProveCommand.parse(rest, now: now))
         case "repair": return .repair(try RepairCommand.parse(rest, now: now))
+        case "record": return .record(try RecordCommand.parse(rest, now: now))
+        case "replay": return .replay(try ReplayCommand.parse(rest, now: now))
         case "dlq": return .deadLetters(try DlqCommand.parse(rest, now: now))
         default: return try parseStack(word, rest)
         }

@@ -51,7 +51,7 @@ extension KeyCatalogue {
     public static let product = KeyCatalogue(
         prefixes: [
             "MDS_", "NATS_", "POSTGRES_", "VALKEY_", "GATEWAY_", "OPERATOR_", "WRITER_",
-            "SYNTHETIC_", "OPS_", "LOG_",
+            "SYNTHETIC_", "REPLAY_", "OPS_", "LOG_",
         ],
         names: Set(shared.flatMap(\.names) + ofLibraries + ofServices),
         foreignNames: [
@@ -76,6 +76,8 @@ extension KeyCatalogue {
         "GATEWAY_DEAD_LETTERS_BYTES", "SYNTHETIC_SEED",
         "SYNTHETIC_SYMBOLS", "SYNTHETIC_RATE", "SYNTHETIC_TICKS", "SYNTHETIC_PACE",
         "SYNTHETIC_BACKLOG", "SYNTHETIC_MISSED", "SYNTHETIC_AHEAD", "SYNTHETIC_AHEAD_SYMBOLS",
+        "REPLAY_FILE", "REPLAY_NATS_URL", "REPLAY_NAMESPACE", "REPLAY_SOURCE", "REPLAY_FROM",
+        "REPLAY_TO", "REPLAY_SYMBOLS", "REPLAY_SPEED", "REPLAY_SHIFT",
         "OPERATOR_SERIES", "OPERATOR_GRAPH",
         "OPERATOR_GENERATION", "OPERATOR_LIVE", "WRITER_THREADS", "WRITER_BATCH_ROWS",
         "WRITER_BATCH_WAIT",

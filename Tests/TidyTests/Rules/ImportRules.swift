@@ -8,7 +8,7 @@ private let modules: [String: Set<String>] = {
         "ServiceRuntime", "NatsTransport", "PostgresClient", "ValkeyClient", "TapeTransport",
         "Membership", "MembershipTransport", "LiveFanOut", "TickSpool", "TapeKeeping",
         "StoreSinks", "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
-        "YAMLFile", "Operators", "ProviderKit", "ProviderModel",
+        "YAMLFile", "Operators", "ProviderKit", "ProviderModel", "ReplayProvider",
     ]
     return [
         "Primitives": ["CXXHash"],
@@ -30,7 +30,7 @@ private let modules: [String: Set<String>] = {
         "DeadLetterPost": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
             "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks", "DeadLetterPost", "HotState",
-            "OperatorGraph", "GraphLanguage", "YAMLFile",
+            "OperatorGraph", "GraphLanguage", "YAMLFile", "ReplayProvider",
         ]),
         "Telemetry": ["Primitives"],
         "ServiceRuntime": ["Telemetry", "Primitives", "CMicroHTTP", "CLinux"],
@@ -40,6 +40,10 @@ private let modules: [String: Set<String>] = {
         "ProviderKit": [
             "Primitives", "MarketModel", "ProviderModel", "Telemetry", "ServiceRuntime",
         ],
+        "ReplayProvider": Set(pure + [
+            "TapeProtocol", "ProviderModel", "ProviderKit", "Telemetry", "ServiceRuntime",
+            "NatsTransport", "TapeTransport",
+        ]),
         "NatsTransport": Set(edges + ["CNats"]),
         "PostgresClient": Set(edges + ["CPostgres"]),
         "ValkeyClient": Set(edges + ["CHiredis"]),
@@ -48,25 +52,25 @@ private let modules: [String: Set<String>] = {
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
             "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
             "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
-            "YAMLFile", "Operators", "ProviderKit", "ProviderModel",
+            "YAMLFile", "Operators", "ProviderKit", "ProviderModel", "ReplayProvider",
         ]),
         "LiveFanOut": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
             "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
             "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
-            "YAMLFile", "Operators", "ProviderKit", "ProviderModel",
+            "YAMLFile", "Operators", "ProviderKit", "ProviderModel", "ReplayProvider",
         ]),
         "MembershipTransport": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "LiveFanOut", "TickSpool",
             "TapeKeeping", "StoreSinks",
             "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
-            "YAMLFile", "Operators", "ProviderKit", "ProviderModel",
+            "YAMLFile", "Operators", "ProviderKit", "ProviderModel", "ReplayProvider",
         ]),
         "TapeKeeping": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "StoreSinks", "DeadLetters",
             "DeadLetterPost",
             "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile", "Operators", "ProviderKit",
-            "ProviderModel",
+            "ProviderModel", "ReplayProvider",
         ]),
         "HotState": services.subtracting([
             "PostgresClient", "StreamCore", "Membership", "MembershipTransport", "LiveFanOut",

@@ -23,9 +23,13 @@ struct DeliveredTicks {
     private var batch: [ProviderRecord] = []
     private var position = 0
 
+    /// The times of its ticks were judged when they were recorded.
+    let isRecorded: Bool
+
     /// The providers have been started, each into its channel.
     init(_ providers: [(any ProviderSource, ProviderChannel)], book: InstrumentBook) {
         self.book = book
+        isRecorded = providers.contains { $0.0.isRecorded }
         inlets = providers.map { Inlet(provider: $0.0, channel: $0.1) }
     }
 
@@ -64,6 +68,7 @@ struct DeliveredTicks {
             case .trade(let tick): tick.header.symbol
             case .quote(let tick): tick.header.symbol
             case .feed(let state): state.instrument
+            case .definition(let definition): definition.instrument
             default: record.header?.symbol ?? TickHeader.noSymbol
             }
         return number == TickHeader.noSymbol ? TickSupply.noSymbol : Int(number)
@@ -94,7 +99,9 @@ struct DeliveredTicks {
     /// The least of all promises. One that has not spoken yet holds everything back; one that is at
     /// its end no longer does, and when all are, the farthest promise holds.
     func watermark(now: Timestamp) -> Timestamp {
-        var least = now
+        // What was recorded has its own time.
+        let latest = isRecorded ? Timestamp(nanoseconds: Int64.max - 1) : now
+        var least = latest
         var farthest = Timestamp(nanoseconds: Int64.min)
         var isAnyLeft = false
         for (index, inlet) in inlets.enumerated() {
@@ -108,7 +115,7 @@ struct DeliveredTicks {
             isAnyLeft = true
             least = min(least, inlet.floor)
         }
-        return isAnyLeft ? least : min(now, farthest)
+        return isAnyLeft ? least : min(latest, farthest)
     }
 
     var isFinished: Bool {
@@ -116,6 +123,8 @@ struct DeliveredTicks {
     }
 
     var isUrgent: Bool { inlets.contains { $0.provider.isUrgent } }
+
+    var providers: [any ProviderSource] { inlets.map(\.provider) }
 
     /// All of them within the time.
     func stop(within timeout: Duration) {

@@ -183,7 +183,7 @@ extension ProviderRecord {
         case .indicator: "indicators"
         case .news, .bulletin: "news"
         case .fundamental: "fundamentals"
-        case .subscription, .gap, .feed: "events"
+        case .subscription, .gap, .feed, .definition: "events"
         }
     }
 }

@@ -1,11 +1,16 @@
 import ProviderKit
 import ProviderModel
+import ReplayProvider
 import ServiceRuntime
 
 /// The providers that this program is built with, beside the synthetic market. One's own stands
 /// here with the others: its name then works in `GATEWAY_PROVIDER`, and its keys are the gateway's.
 enum GatewayProviders {
-    static let ofThisProgram: [ProviderKind] = []
+    static let ofThisProgram: [ProviderKind] = [
+        ProviderKind(
+            name: "replay", keys: ConfigurationKey.replay, rules: ReplayProvider.rules,
+            make: { try ReplayProvider($0) })
+    ]
 
     /// Settings of a provider that is not named are not looked at.
     static func rules(of kind: ProviderKind) -> [ConfigurationRule] {

@@ -20,7 +20,7 @@ extension PacketBuilder {
         case .fundamental(let part): append(part)
         case .subscription(let record): append(record)
         case .gap(let record): append(record)
-        case .feed: .appended
+        case .feed, .definition: .appended
         }
     }
 }
@@ -40,7 +40,7 @@ extension TapePublisher {
         case .fundamental(let part): append(part, lane: lane)
         case .subscription(let record): append(record, lane: lane)
         case .gap(let record): append(record, lane: lane)
-        case .feed: .appended
+        case .feed, .definition: .appended
         }
     }
 }

@@ -14,17 +14,33 @@ extension SourceLanes {
     ) throws -> Resumption {
         let reached = try reached(client: client)
         let book = delivery.book
-        let order = ProviderOrder(
+        var order = ProviderOrder(
             source: settings.source, book: book, instruments: book.wanted,
             reached: (0..<UInt32(book.count)).map { number in
                 book.instrument(number).flatMap { reached[names.partition(of: $0.symbol)] }
                     ?? .undefined
             })
+        order.partitions = names.partitions
+        order.standing = try standing(client: client)
         let providers = try delivery.start(order, context)
         let supply = TickSupply(DeliveredTicks(providers, book: book))
         return Resumption(
             supply: supply, gaps: GapBook(laneOf: [], laneCount: tickLanes.count),
             isUrgent: supply.isUrgent)
+    }
+
+    /// Per partition in which anything was ever given out: how much, and the last of it.
+    private func standing(client: TapeClient) throws -> [ProviderOrder.Standing] {
+        try laneOf.sorted { $0.key < $1.key }.compactMap { partition, lane in
+            let last = publisher.nextOrdinal(lane: lane) - 1
+            guard last > 0 else { return nil }
+            let packet = try client.lastContent(
+                stream: names.tickStream(of: partition),
+                subject: names.ticks(partition, settings.source))
+            return ProviderOrder.Standing(
+                partition: partition, lastOrdinal: last,
+                packet: packet?.withBytes { $0.array } ?? [])
+        }
     }
 
     /// Per partition: no tick before it is missing there.

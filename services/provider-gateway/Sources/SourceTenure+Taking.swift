@@ -90,11 +90,11 @@ extension SourceTenure {
             .quote where place.symbol == TickHeader.noSymbol:
             refuseUnknown(symbol)
         case .trade(var trade):
-            if time.refuses(trade.header) { return refuse(record, symbol, now) }
+            if !isRecorded, time.refuses(trade.header) { return refuse(record, symbol, now) }
             trade.header.symbol = place.symbol
             append(publisher.append(trade, lane: place.lane))
         case .quote(var quote):
-            if time.refuses(quote.header) { return refuse(record, symbol, now) }
+            if !isRecorded, time.refuses(quote.header) { return refuse(record, symbol, now) }
             quote.header.symbol = place.symbol
             append(publisher.append(quote, lane: place.lane))
         default: return takeOther(record, symbol, now)
@@ -106,8 +106,14 @@ extension SourceTenure {
     private func takeOther(_ record: ProviderRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
         if case .subscription(let subscription) = record {
             begin(subscription, symbol)
-        } else if record.kind != nil, let header = record.header, time.refuses(header) {
+        } else if !isRecorded, record.kind != nil, let header = record.header,
+            time.refuses(header)
+        {
             return refuse(record, symbol, now)
+        }
+        if case .definition(let definition) = record {
+            define(definition, symbol)
+            return true
         }
         let place = place(of: symbol)
         let renamed = record.changed { $0.symbol = place.symbol }
@@ -135,6 +141,12 @@ extension SourceTenure {
         guard let name = supply.symbol(symbol) else { return }
         lanes.subscribed(
             symbol, name, by: subscription.provider, since: subscription.header.receiveTime)
+    }
+
+    private func define(_ definition: FeedDefinition, _ symbol: Int) {
+        _ = place(of: symbol)
+        guard symbol < lanes.places.count, let name = supply.symbol(symbol) else { return }
+        lanes.subscribed(symbol, name, by: definition.provider, since: definition.since)
     }
 
     /// A record of an instrument that is in no list, or one without that has to have one.

@@ -57,6 +57,8 @@ final class SourceTenure {
     private let watermarks: IdleWatermarks
     var lanes: SourceLanes
     var supply: TickSupply
+    /// Ticks are taken whatever their times are.
+    let isRecorded: Bool
     var gaps: GapBook
     private var budget: PacketBudget
     private var firstLane = 0
@@ -82,6 +84,7 @@ final class SourceTenure {
         publisher = source.publisher
         lanes = source.lanes
         supply = source.resumption.supply
+        isRecorded = source.resumption.supply.isRecorded
         gaps = source.resumption.gaps
         watermarks = IdleWatermarks(source.lanes)
         recorder = source.recorder
@@ -346,7 +349,8 @@ final class SourceTenure {
                         partition: publisher.partition(lane: $0), epoch: publisher.epoch(lane: $0),
                         lastOrdinal: publisher.nextOrdinal(lane: $0) - 1)
                 }, record: recorder.status, pressure: backpressure.causes,
-                spooled: parts.spool.map { ($0.spool.ticks, $0.spool.bytes) }))
+                spooled: parts.spool.map { ($0.spool.ticks, $0.spool.bytes) },
+                providers: supply.providers))
     }
 
     /// Hands over what is to be put on record, if any of it is news.

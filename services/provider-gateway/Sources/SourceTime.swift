@@ -42,6 +42,7 @@ struct SourceTime {
     /// No later tick is earlier, and no clock that is in doubt has moved it.
     mutating func watermark(of supply: TickSupply) -> Timestamp {
         let present = supply.watermark(now: now())
+        if supply.isRecorded { return present }
         if isHeld { return min(present, standing) }
         standing = present
         return present

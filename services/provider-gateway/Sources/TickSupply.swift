@@ -78,7 +78,12 @@ struct TickSupply {
     /// It cannot wait: what is not taken in time is lost, so there is a spool for it.
     var isUrgent: Bool { delivered?.isUrgent ?? true }
 
+    /// Its ticks are not held against the time.
+    var isRecorded: Bool { delivered?.isRecorded ?? false }
+
     // MARK: providers
+
+    var providers: [any ProviderSource] { delivered?.providers ?? [] }
 
     func symbol(_ number: Int) -> Symbol? {
         if let symbols = made?.market.settings.symbols {

@@ -1,0 +1,164 @@
+internal import Glibc
+internal import MarketModel
+internal import Primitives
+internal import ServiceRuntime
+internal import TapeCodec
+
+/// Reads a recording, and believes nothing of it: what is cut off or changed is an error that says
+/// at which byte. Memory: one packet and one buffer.
+public final class RecordingFile: RecordedTape {
+    private static let bufferBytes = 256 * 1024
+
+    public let path: String
+    public private(set) var about: RecordingInfo
+    public private(set) var packets: UInt64 = 0
+    public private(set) var ticks: UInt64 = 0
+    private let descriptor: Int32
+    private var isOpen = true
+    private var chain: UInt64 = 0
+    private var hasEnded = false
+    private var buffer: [UInt8] = []
+    /// Of the buffer: what is not taken yet.
+    private var start = 0
+    /// Of the file: where the next byte to be taken stands.
+    private var offset = 0
+
+    public init(_ path: String) throws(RecordingError) {
+        self.path = path
+        let opened = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard opened >= 0 else {
+            throw RecordingError(
+                path: path, offset: 0,
+                problem: "it cannot be read: \(SystemErrorCode(rawValue: errno))")
+        }
+        descriptor = opened
+        about = RecordingInfo(
+            namespace: "", partitions: 1, source: .manual, from: .undefined, to: .undefined,
+            created: .undefined)
+        try readHeader()
+    }
+
+    deinit { close() }
+
+    public func close() {
+        if isOpen { Glibc.close(descriptor) }
+        isOpen = false
+    }
+
+    /// Reads it to its end; afterwards its number of packets and ticks is known to be right.
+    public static func check(
+        _ path: String, isStopped: () -> Bool = { false }
+    ) throws(RecordingError) -> (info: RecordingInfo, packets: UInt64, ticks: UInt64) {
+        let file = try RecordingFile(path)
+        while try file.readPacket() != nil {
+            if isStopped() { break }
+        }
+        return (file.about, file.packets, file.ticks)
+    }
+
+    public func next() throws -> RecordedPacket? { try readPacket() }
+
+    private func readHeader() throws(RecordingError) {
+        do throws(FormatProblem) {
+            let head = try peek(16)
+            let length = try RecordingFormat.headerLength(head)
+            let header = try peek(length)
+            (about, chain) = try RecordingFormat.info(header)
+            skip(length)
+        } catch {
+            throw RecordingError(path: path, offset: error.offset, problem: error.problem)
+        }
+    }
+
+    func readPacket() throws(RecordingError) -> RecordedPacket? {
+        guard !hasEnded else { return nil }
+        let place = offset
+        do throws(FormatProblem) {
+            let head = try peek(RecordingFormat.frameHeadBytes)
+            let length = Int(head.withRawSpan { $0.uint32(at: 0) })
+            guard length > 0 else {
+                try readEnd(place)
+                return nil
+            }
+            guard length <= PacketLimits.bytesMax else {
+                throw FormatProblem(place, "a packet of \(length) bytes makes no sense")
+            }
+            return try frame(length, head.withRawSpan { $0.uint64(at: 4) }, place)
+        } catch {
+            throw RecordingError(path: path, offset: error.offset, problem: error.problem)
+        }
+    }
+
+    private func frame(
+        _ length: Int, _ expected: UInt64, _ place: Int
+    ) throws(FormatProblem) -> RecordedPacket {
+        let whole = try peek(RecordingFormat.frameHeadBytes + length)
+        let bytes = Array(whole[RecordingFormat.frameHeadBytes...])
+        let present = bytes.withRawSpan { Checksum.chained($0, after: chain) }
+        guard present == expected else { throw FormatProblem(place, "the packet is damaged") }
+        let packet: RecordedPacket
+        do throws(PacketError) {
+            packet = try RecordedPacket(bytes)
+        } catch {
+            throw FormatProblem(
+                place + RecordingFormat.frameHeadBytes + error.offset, "no packet: \(error)")
+        }
+        guard packet.header.source == about.source, packet.header.kind != .bars,
+            packet.header.partition.number < about.partitions
+        else { throw FormatProblem(place, "the packet is not of this recording") }
+        chain = present
+        skip(whole.count)
+        packets += 1
+        ticks += packet.header.kind == .ticks ? UInt64(packet.header.tickCount) : 0
+        return packet
+    }
+
+    private func readEnd(_ place: Int) throws(FormatProblem) {
+        let end = try peek(RecordingFormat.endBytes)
+        let counts = Array(end[4..<20])
+        let expected = counts.withRawSpan { Checksum.chained($0, after: chain) }
+        let said = end.withRawSpan { ($0.uint64(at: 4), $0.uint64(at: 12), $0.uint64(at: 20)) }
+        guard said == (packets, ticks, expected) else {
+            throw FormatProblem(place, "its end does not fit what stands before it")
+        }
+        skip(RecordingFormat.endBytes)
+        guard try fill(1) == 0 else { throw FormatProblem(offset, "there is more behind its end") }
+        hasEnded = true
+    }
+
+    // MARK: bytes
+
+    /// The next bytes of the file, all of them.
+    private func peek(_ count: Int) throws(FormatProblem) -> [UInt8] {
+        let found = try fill(count)
+        guard found >= count else {
+            throw FormatProblem(
+                offset + found, "it is cut off here: it was not written to its end")
+        }
+        return Array(buffer[start..<start + count])
+    }
+
+    private func skip(_ count: Int) {
+        start += count
+        offset += count
+    }
+
+    /// Answers how many bytes are there, at least `count` if the file has them.
+    private func fill(_ count: Int) throws(FormatProblem) -> Int {
+        guard buffer.count - start < count else { return buffer.count - start }
+        buffer.removeSubrange(..<start)
+        start = 0
+        var chunk = [UInt8](repeating: 0, count: Self.bufferBytes)
+        while buffer.count < count {
+            let found = unsafe read(descriptor, &chunk, chunk.count)
+            if found < 0, errno == EINTR { continue }
+            guard found >= 0 else {
+                throw FormatProblem(
+                    offset, "it cannot be read: \(SystemErrorCode(rawValue: errno))")
+            }
+            if found == 0 { break }
+            buffer += chunk[..<found]
+        }
+        return buffer.count
+    }
+}

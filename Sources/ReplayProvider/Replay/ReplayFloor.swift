@@ -1,0 +1,41 @@
+internal import MarketModel
+internal import Primitives
+internal import TapeCodec
+internal import TapeProtocol
+
+/// How far a recorded source was, from the watermarks that it put on its tape.
+///
+/// A packet's watermark is its partition's; one between packets holds for all partitions of its
+/// stream. The source was as far as the last of them.
+struct ReplayFloor {
+    private let present: [Int]
+    private var reached: [Int64]
+    private(set) var floor = Timestamp.undefined
+
+    init(_ info: RecordingInfo) {
+        present = info.present.map(\.number)
+        reached = [Int64](repeating: Int64.min, count: info.partitions)
+    }
+
+    mutating func took(_ header: PacketHeader) {
+        let watermark = header.watermark
+        // A marker's says nothing.
+        guard watermark.isDefined, watermark.nanoseconds != Int64.min else { return }
+        switch header.kind {
+        case .ticks: note(header.partition.number, watermark)
+        case .watermark:
+            for partition in present
+            where partition % TapeNames.tickStreams == header.partition.number {
+                note(partition, watermark)
+            }
+        case .bars: return
+        }
+        let least = present.reduce(Int64.max) { min($0, reached[$1]) }
+        if least != Int64.min, least != Int64.max { floor = Timestamp(nanoseconds: least) }
+    }
+
+    private mutating func note(_ partition: Int, _ watermark: Timestamp) {
+        guard reached.indices.contains(partition) else { return }
+        reached[partition] = max(reached[partition], watermark.nanoseconds)
+    }
+}

@@ -1,0 +1,27 @@
+internal import Primitives
+
+/// When a packet of a recording is due.
+struct ReplayPace {
+    enum Speed: Hashable, Sendable {
+        case full
+        /// So many thousandths of the recorded speed.
+        case thousandths(Int64)
+    }
+
+    let speed: Speed
+    private var origin: (sent: Timestamp, monotonic: Int64)?
+
+    init(_ speed: Speed) { self.speed = speed }
+
+    /// Nanoseconds to wait before a packet that was sent then; the first one is due at once.
+    mutating func wait(sent: Timestamp, monotonic: Int64) -> Int64 {
+        guard case .thousandths(let speed) = speed else { return 0 }
+        guard let origin else {
+            self.origin = (sent, monotonic)
+            return 0
+        }
+        let ahead = Int128(sent.nanoseconds) - Int128(origin.sent.nanoseconds)
+        let passed = Int128(monotonic) - Int128(origin.monotonic)
+        return Int64(clamping: max(0, ahead * 1_000 / Int128(max(1, speed)) - passed))
+    }
+}

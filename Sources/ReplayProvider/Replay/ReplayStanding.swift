@@ -1,0 +1,152 @@
+internal import MarketModel
+internal import Primitives
+internal import ProviderKit
+internal import ProviderModel
+internal import TapeCodec
+
+/// A record apart from the numbers that a process or packet gave its symbol.
+struct PlainRecord: Hashable {
+    let symbol: Symbol?
+    let record: ProviderRecord
+
+    init(_ record: ProviderRecord, of symbol: Symbol?) {
+        self.symbol = symbol
+        self.record = record.changed { $0.symbol = 0 }
+    }
+}
+
+/// What stands on the tape that is replayed into: per partition how many records, and the last one.
+///
+/// Each record of a recording takes exactly one ordinal there, in the recording's order, and nobody
+/// else adds to the source. So the record that stands with ordinal n is the n-th one of that
+/// partition, and what is left begins behind it. The last one is compared, because this is only
+/// true of the same recording.
+struct ReplayStanding {
+    struct Tail {
+        let count: UInt64
+        let last: PlainRecord?
+    }
+
+    private(set) var tails: [Tail]
+
+    init(_ order: ProviderOrder) throws(ReplayProblem) {
+        tails = [Tail](repeating: Tail(count: 0, last: nil), count: order.partitions)
+        for standing in order.standing where standing.partition.number < order.partitions {
+            tails[standing.partition.number] = try Self.tail(standing)
+        }
+    }
+
+    var isEmpty: Bool { tails.allSatisfy { $0.count == 0 } }
+
+    private static func tail(_ standing: ProviderOrder.Standing) throws(ReplayProblem) -> Tail {
+        guard standing.lastOrdinal > 0 else { return Tail(count: 0, last: nil) }
+        guard !standing.packet.isEmpty else {
+            throw ReplayProblem(
+                "the tape has nothing left of partition \(standing.partition) but its number of "
+                    + "ticks: replay into another namespace")
+        }
+        let packet: RecordedPacket
+        do {
+            packet = try RecordedPacket(standing.packet)
+        } catch {
+            throw ReplayProblem("the tape's last packet cannot be read: \(error)")
+        }
+        guard packet.header.nextOrdinal == standing.lastOrdinal + 1 else {
+            throw ReplayProblem(
+                "the tape has lost what it had of partition \(standing.partition) behind ordinal "
+                    + "\(packet.header.nextOrdinal - 1): replay into another namespace")
+        }
+        var symbols: [UInt32: Symbol] = [:]
+        var last: PlainRecord?
+        PacketRecords.walk(packet) { item in
+            switch item {
+            case .definition(let index, let definition): symbols[index] = definition.symbol
+            case .record(let record):
+                last = PlainRecord(record, of: record.header.flatMap { symbols[$0.symbol] })
+            case .other: last = nil
+            }
+        }
+        return Tail(count: standing.lastOrdinal, last: last)
+    }
+}
+
+/// Why a replay cannot go on. One line.
+struct ReplayProblem: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// Goes through a recording and finds in it what stands on the tape already.
+struct ReplayProof {
+    private let standing: ReplayStanding
+    private var routes: ReplayRoutes
+    private var passed: [UInt64]
+    private var left: Int
+    /// By how much times were moved; nil: nothing that stands says so yet.
+    private(set) var shift: Int64?
+    private var problem: ReplayProblem?
+
+    /// `shift`: nil when it is to be found out.
+    init(_ standing: ReplayStanding, _ routes: ReplayRoutes, shift: Int64?) {
+        self.standing = standing
+        self.routes = routes
+        self.shift = shift
+        passed = [UInt64](repeating: 0, count: standing.tails.count)
+        left = standing.tails.count { $0.count > 0 }
+    }
+
+    /// All of it was found.
+    var isDone: Bool { left == 0 }
+
+    mutating func take(_ packet: RecordedPacket) throws(ReplayProblem) {
+        guard packet.header.kind == .ticks else { return }
+        routes.begin()
+        PacketRecords.walk(packet) { item in
+            switch item {
+            case .definition(let index, let definition): routes.define(index, definition)
+            case .record(let record):
+                guard let route = routes.route(of: record) else { return }
+                compare(record, route)
+            case .other: return
+            }
+        }
+        if let problem { throw problem }
+    }
+
+    private mutating func compare(_ record: ProviderRecord, _ route: ReplayRoutes.Route) {
+        passed[route.partition] += 1
+        let tail = standing.tails[route.partition]
+        guard passed[route.partition] == tail.count else { return }
+        left -= 1
+        let symbol = routes.symbol(of: record)
+        if let last = tail.last {
+            let found = shift ?? distance(from: record, to: last.record)
+            shift = found
+            if PlainRecord(record.moved(byNanoseconds: found), of: symbol) == last { return }
+        }
+        problem =
+            problem
+            ?? ReplayProblem(
+                "record \(tail.count) of partition \(route.partition) on the tape is not the "
+                    + "recording's: it was replayed with other settings, or others wrote there; "
+                    + "replay into another namespace")
+    }
+
+    private func distance(from record: ProviderRecord, to standing: ProviderRecord) -> Int64 {
+        guard let old = record.header?.receiveTime, let new = standing.header?.receiveTime else {
+            return 0
+        }
+        return new.nanoseconds(since: old)
+    }
+
+    /// To be asked when the recording is at its end.
+    func missing() -> ReplayProblem? {
+        guard !isDone else { return nil }
+        let behind = standing.tails.indices.first { passed[$0] < standing.tails[$0].count } ?? 0
+        return ReplayProblem(
+            "partition \(behind) of the tape has \(standing.tails[behind].count) records of this "
+                + "source, the recording only \(passed[behind]): it is not what was replayed "
+                + "there; replay into another namespace")
+    }
+}

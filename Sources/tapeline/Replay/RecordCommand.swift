@@ -1,0 +1,77 @@
+import MarketModel
+import Primitives
+
+/// `tapeline record --source S -o FILE`: writes what a source put on the tape into a file.
+struct RecordCommand: Equatable, Sendable {
+    let target: TapeTarget
+    let source: SourceName
+    /// Packets that were sent in [from, to); undefined `from`: from the tape's beginning.
+    let from: Timestamp
+    let to: Timestamp
+    let symbols: [Symbol]
+    let output: String
+    let asJSON: Bool
+
+    static func parse(
+        _ arguments: [String], now: Timestamp
+    ) throws(ToolError) -> RecordCommand {
+        let arguments = try CommandArguments(
+            "record", arguments,
+            .init(
+                values: TapeTarget.options.union([
+                    "--source", "--from", "--to", "--symbols", "-o", "--output",
+                ]),
+                flags: ["--json"]))
+        try arguments.requireWords(0, "options only")
+        let long = try arguments.one("--output")
+        guard let output = try arguments.one("-o") ?? long else {
+            throw .usage("'tapeline record' wants -o FILE")
+        }
+        let to = try ReplayTimes.time("--to", arguments, now: now) ?? now
+        let from = try ReplayTimes.time("--from", arguments, now: now) ?? .undefined
+        guard !from.isDefined || from < to else {
+            throw .usage("--from has to come before --to")
+        }
+        guard to <= now else { throw .usage("--to lies ahead: what is not there cannot be kept") }
+        return RecordCommand(
+            target: try TapeTarget(arguments),
+            source: try ReplayTimes.source(arguments.one("--source")), from: from, to: to,
+            symbols: try ReplayTimes.symbols(arguments.all("--symbols")), output: output,
+            asJSON: arguments.has("--json"))
+    }
+}
+
+/// What `record` and `replay` read alike.
+enum ReplayTimes {
+    static let sourceDefault = "synthetic"
+
+    /// Nil: not given, or the tape's beginning.
+    static func time(
+        _ option: String, _ arguments: CommandArguments, now: Timestamp
+    ) throws(ToolError) -> Timestamp? {
+        guard let text = try arguments.one(option) else { return nil }
+        switch try TailPlace.parse(text, option, now: now) {
+        case .beginning: return nil
+        case .time(let time): return time
+        case .sequence: throw .usage("\(option) wants a time, not a place on the tape")
+        }
+    }
+
+    static func source(_ text: String?) throws(ToolError) -> SourceName {
+        guard let source = SourceName(text ?? sourceDefault) else {
+            throw .usage("--source wants a source's name, not '\((text ?? "").prefix(40))'")
+        }
+        return source
+    }
+
+    static func symbols(_ lists: [String]) throws(ToolError) -> [Symbol] {
+        var symbols: [Symbol] = []
+        for text in lists.flatMap({ $0.split(separator: ",") }) {
+            guard let symbol = Symbol(String(text)) else {
+                throw .usage("'\(text.prefix(40))' is no symbol")
+            }
+            if !symbols.contains(symbol) { symbols.append(symbol) }
+        }
+        return symbols
+    }
+}

@@ -1,0 +1,166 @@
+import MarketModel
+import NatsTransport
+import Primitives
+import ProviderModel
+import ServiceRuntime
+import ServiceTestSupport
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import Telemetry
+import TestSupport
+import Testing
+
+@testable import ReplayProvider
+
+/// Gateways as processes, on tapes of a real server.
+struct ReplayBench {
+    let server: NatsServer
+    let folder: TemporaryFolder
+    let source: SourceName
+
+    init(_ server: NatsServer) throws {
+        self.server = server
+        folder = try TemporaryFolder("replay")
+        source = try #require(SourceName("synthetic"))
+    }
+
+    func gateway(_ tape: TestTape, _ environment: [String: String]) throws -> ServerProcess {
+        try program("provider-gateway", tape, environment)
+    }
+
+    func program(
+        _ name: String, _ tape: TestTape, _ environment: [String: String] = [:]
+    ) throws -> ServerProcess {
+        let own = ["OPS_PORT": "0", "LOG_LEVEL": "info"].merging(ProductPrograms.profile(name)) {
+            $1
+        }
+        return try ServerProcess(
+            ProductPrograms.path(name), [],
+            environment: tape.environment.merging(own) { $1 }.merging(environment) { $1 },
+            logPath: folder.file("\(name)-\(tape.names.namespace).log"))
+    }
+
+    /// A market at full speed, put on the tape by a gateway that is then stopped in order.
+    func market(_ tape: TestTape, ticks: Int, rate: Int = 200, seed: Int = 7) throws {
+        let gateway = try gateway(
+            tape,
+            [
+                "SYNTHETIC_TICKS": "\(ticks)", "SYNTHETIC_PACE": "full",
+                "SYNTHETIC_RATE": "\(rate)", "SYNTHETIC_SEED": "\(seed)",
+            ])
+        let isThere = try eventually(within: 60) {
+            try tape.tickCount(source: source) == UInt64(ticks)
+        }
+        #expect(isThere)
+        #expect(gateway.stop() == 0)
+    }
+
+    func range(_ tape: TestTape, _ symbols: [Symbol] = []) -> TapeRange {
+        TapeRange(
+            nats: NatsConfiguration(urls: [server.url], clientName: "test"),
+            namespace: tape.names.namespace, source: source, from: .undefined,
+            to: SystemClock().now(), symbols: symbols)
+    }
+
+    func reader(_ range: TapeRange) throws -> TapeRangeReader {
+        let hub = TelemetryHub(
+            logger: Logger(
+                service: "test", level: .error, format: .json, sink: CapturedLog().sink),
+            metrics: MetricRegistry())
+        return try TapeRangeReader(
+            range, telemetry: hub, created: SystemClock().now(), isStopped: { false })
+    }
+
+    /// Records the tape as it stands.
+    func record(_ tape: TestTape, to path: String) throws -> RecordingWriter {
+        let reader = try reader(range(tape))
+        defer { reader.close() }
+        let writer = try RecordingWriter(path, reader.about)
+        while let packet = try reader.next() { try writer.add(packet) }
+        try writer.finish()
+        return writer
+    }
+}
+
+/// What stands on a tape of one source: per symbol its records in order, with who feeds it.
+struct SymbolsOnTape: Equatable {
+    struct Entry: Hashable {
+        let provider: String
+        let since: Timestamp
+        let record: PlainRecord
+    }
+
+    var entries: [String: [Entry]] = [:]
+
+    init(_ tape: TestTape, _ source: SourceName) throws {
+        for number in 0..<tape.names.partitions {
+            let partition = Partition(number)
+            for packet in try tape.tickPackets(partition)
+            where packet.subject == tape.names.ticks(partition, source) {
+                add(try RecordedPacket(packet.payload))
+            }
+        }
+    }
+
+    private mutating func add(_ packet: RecordedPacket) {
+        var names: [UInt32: SymbolDefinition] = [:]
+        PacketRecords.walk(packet) { item in
+            switch item {
+            case .definition(let index, let definition): names[index] = definition
+            case .record(let record):
+                let name = record.header.flatMap { names[$0.symbol] }
+                entries[name?.symbol.text ?? "", default: []].append(
+                    Entry(
+                        provider: name?.provider ?? "", since: name?.since ?? .undefined,
+                        record: PlainRecord(record, of: name?.symbol)))
+            case .other: Issue.record("something else stands there")
+            }
+        }
+    }
+
+    var count: Int { entries.values.reduce(0) { $0 + $1.count } }
+}
+
+/// The last version of each bar on a tape.
+struct LastBars: Equatable {
+    struct Key: Hashable {
+        let symbol: String
+        let series: String
+        let open: Timestamp
+        let number: Int64
+    }
+
+    var bars: [Key: Bar] = [:]
+
+    init(_ tape: TestTape) throws {
+        for packet in try tape.packets(stream: tape.names.barStream) { add(packet.payload) }
+    }
+
+    private mutating func add(_ packet: [UInt8]) {
+        var symbols: [UInt32: String] = [:]
+        var series: [UInt32: String] = [:]
+        var cursor = RecordCursor()
+        packet.withRawSpan { bytes in
+            while let record = cursor.next(in: bytes) {
+                switch record {
+                case .bar(var bar):
+                    let key = Key(
+                        symbol: symbols[bar.symbol] ?? "?",
+                        series: series[UInt32(bar.series)] ?? "?", open: bar.openTime,
+                        number: bar.number)
+                    bar.symbol = 0
+                    bar.series = 0
+                    bars[key] = bar
+                case .other(let message):
+                    if let (index, found) = message.symbolDefinition(in: bytes) {
+                        symbols[index] = found.symbol.text
+                    } else if let (index, found) = message.seriesDefinition(in: bytes) {
+                        series[index] = found.name.text
+                    }
+                case .trade, .quote, .malformed: Issue.record("no bar")
+                }
+            }
+        }
+    }
+}

@@ -135,10 +135,7 @@ struct ReplayRun {
         let isDone: Bool
 
         init?(_ port: UInt16, timeout: Duration) {
-            guard
-                let answer = try? HTTPProbe.get(
-                    host: StackPlan.loopback, port: port, path: "/status", timeout: timeout),
-                let status = parsedJSON(answer.body),
+            guard let status = Self.status(port, timeout),
                 let replay = status.at("gateway", "providers", "replay")
             else { return nil }
             let gateway = status["gateway"]
@@ -148,6 +145,17 @@ struct ReplayRun {
             isDone =
                 state == "finished" && gateway?["finished"]?.bool == true
                 && gateway?["waiting"]?.uint64 == 0
+        }
+
+        private static func status(_ port: UInt16, _ timeout: Duration) -> JSONValue? {
+            do throws(ServiceError) {
+                let answer = try HTTPProbe.get(
+                    host: StackPlan.loopback, port: port, path: "/status", timeout: timeout)
+                return parsedJSON(answer.body)
+            } catch {
+                // It has not opened its port yet.
+                return nil
+            }
         }
     }
 }

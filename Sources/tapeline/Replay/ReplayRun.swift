@@ -61,6 +61,8 @@ struct ReplayRun {
     /// Where the tool itself connects, in the gateway's words.
     private func servers(_ deployment: Deployment) -> [String: String] {
         var environment = ["NATS_URL": deployment.nats.urls.joined(separator: ",")]
+        // A namespace that is there was made with some number of bytes.
+        environment["MDS_STREAM_BYTES"] = ConfigurationFiles.environment()["MDS_STREAM_BYTES"]
         environment["NATS_USER"] = deployment.nats.user
         environment["NATS_PASSWORD"] = deployment.nats.password
         environment["NATS_TLS_CA"] = deployment.nats.tls?.caFile

@@ -254,7 +254,7 @@ let package = Package(
             uses: frame + tape
                 + [
                     "OperatorWorker", "ProviderGateway", "ProviderKit", "ProviderModel",
-                    "ServiceTestSupport", "TestSupport",
+                    "ServiceTestSupport", "TapelineTool", "TestSupport",
                 ]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(of: "IBProtocol", uses: ["MarketModel", "Primitives"]),

@@ -104,7 +104,9 @@ struct ReplayOnTapeTests {
                     "REPLAY_SYMBOLS": wanted.joined(separator: ","), "REPLAY_SPEED": "full",
                 ])
             let isThere = try eventually(within: 60) {
-                try new.tickCount(source: bench.source) == UInt64(count)
+                let log = try String(contentsOfFile: gateway.logPath, encoding: .utf8)
+                return try log.contains("replay.finished")
+                    && new.tickCount(source: bench.source) == UInt64(count)
             }
             #expect(isThere)
             #expect(gateway.stop() == 0)
@@ -129,5 +131,27 @@ struct ReplayOnTapeTests {
         #expect(hasSaid)
         #expect(gateway.stop() == 0)
         #expect(try new.tickCount(source: bench.source) == 500)
+    }
+
+    @Test("tapeline record and tapeline replay do it, and once more is not twice")
+    func tool() throws {
+        let bench = try ReplayBench(Self.shared.get())
+        let (old, new) = (try tape("rpi", 2), try tape("rpj", 5))
+        try bench.market(old, ticks: 3_000)
+        let path = bench.folder.file("market.tape")
+        let tapeline = try ProductPrograms.path("tapeline")
+        let recorded = try run(
+            tapeline, ["record", "-o", path, "--json"], environment: old.environment)
+        #expect(try JSONValue.parse(recorded)["ticks"]?.int == 3_000)
+        #expect(throws: ProgramFailure.self) {
+            try run(tapeline, ["record", "-o", path], environment: old.environment)
+        }
+        for _ in 0..<2 {
+            let replayed = try run(
+                tapeline, ["replay", path, "--to-namespace", "rpj", "--partitions", "5", "--json"],
+                environment: old.environment)
+            #expect(try JSONValue.parse(replayed)["records"]?.int == 3_000)
+        }
+        #expect(try SymbolsOnTape(new, bench.source) == SymbolsOnTape(old, bench.source))
     }
 }

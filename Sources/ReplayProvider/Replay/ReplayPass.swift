@@ -69,8 +69,8 @@ struct ReplayPass {
             problem =
                 problem
                 ?? ReplayProblem(
-                    "the recording has more than \(ProviderLimits.instrumentsMax) symbols: replay it "
-                        + "in parts, by REPLAY_SYMBOLS")
+                    "the recording has more than \(ProviderLimits.instrumentsMax) symbols: replay "
+                        + "it in parts, by REPLAY_SYMBOLS")
             return nil
         }
         numbers[index] = number

@@ -177,7 +177,7 @@ public final class ReplayProvider: ProviderSource {
     private func open() throws -> any RecordedTape {
         switch settings.input {
         case .file(let path, _): return try RecordingFile(path)
-        case .tape(let range):
+        case .range(let range):
             let now = clock.now()
             // What was sent shortly before it may still be on its way onto the tape.
             guard now.nanoseconds(since: range.to) >= Self.settledNanoseconds else {

@@ -1,7 +1,7 @@
 internal import MarketModel
 internal import NatsTransport
 internal import Primitives
-public import ServiceRuntime
+internal import ServiceRuntime
 internal import TapeProtocol
 internal import TapeTransport
 
@@ -9,7 +9,7 @@ internal import TapeTransport
 struct ReplaySettings: Sendable {
     enum Input: Sendable {
         case file(String, symbols: [Symbol])
-        case tape(TapeRange)
+        case range(TapeRange)
     }
 
     let input: Input
@@ -20,7 +20,7 @@ struct ReplaySettings: Sendable {
     var symbols: [Symbol] {
         switch input {
         case .file(_, let symbols): symbols
-        case .tape(let range): range.symbols
+        case .range(let range): range.symbols
         }
     }
 
@@ -46,7 +46,7 @@ struct ReplaySettings: Sendable {
         }
         input =
             file.isEmpty
-            ? .tape(try Self.range(configuration, namespace, symbols))
+            ? .range(try Self.range(configuration, namespace, symbols))
             : .file(file, symbols: symbols)
     }
 
@@ -122,37 +122,4 @@ extension StringProtocol {
     fileprivate func padded(with character: Character, to count: Int) -> String {
         String(self) + String(repeating: character, count: Swift.max(0, count - self.count))
     }
-}
-
-extension ConfigurationKey {
-    /// Those of the provider `replay`.
-    public static let replay: [ConfigurationKey] = [
-        ConfigurationKey(
-            "REPLAY_FILE", .text, group: "Replay",
-            "Recording that is replayed; empty: a range of another namespace's tape."),
-        ConfigurationKey(
-            "REPLAY_NATS_URL", .list, group: "Replay",
-            "NATS of the tape that is replayed; empty: NATS_URL. Users are the same."),
-        ConfigurationKey(
-            "REPLAY_NAMESPACE", .text, group: "Replay",
-            "Namespace whose tape is replayed."),
-        ConfigurationKey(
-            "REPLAY_SOURCE", .text, default: "synthetic", group: "Replay",
-            "Source that is replayed from there."),
-        ConfigurationKey(
-            "REPLAY_FROM", .text, group: "Replay",
-            "Packets sent at this time (ISO) or later; empty: from the tape's beginning."),
-        ConfigurationKey(
-            "REPLAY_TO", .text, group: "Replay",
-            "Packets sent before this time (ISO)."),
-        ConfigurationKey(
-            "REPLAY_SYMBOLS", .list, group: "Replay",
-            "Symbols that are replayed, separated by commas; empty: all."),
-        ConfigurationKey(
-            "REPLAY_SPEED", .text, default: "1", group: "Replay",
-            "How many times as fast as recorded, or full: as fast as the tape takes it."),
-        ConfigurationKey(
-            "REPLAY_SHIFT", .choice(["recorded", "now"]), default: "recorded", group: "Replay",
-            "Whether times stay as recorded, or move so that the recording begins now."),
-    ]
 }

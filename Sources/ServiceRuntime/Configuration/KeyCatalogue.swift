@@ -67,7 +67,10 @@ extension KeyCatalogue {
         + ConfigurationKey.operations(port: 0) + ConfigurationKey.logging
 
     /// Declared by the libraries above this one.
-    private static let ofLibraries = ["MDS_STREAM_BYTES"]
+    private static let ofLibraries = [
+        "MDS_STREAM_BYTES", "REPLAY_FILE", "REPLAY_NATS_URL", "REPLAY_NAMESPACE", "REPLAY_SOURCE",
+        "REPLAY_FROM", "REPLAY_TO", "REPLAY_SYMBOLS", "REPLAY_SPEED", "REPLAY_SHIFT",
+    ]
 
     private static let ofServices = [
         "GATEWAY_SOURCE", "GATEWAY_PROVIDER", "GATEWAY_KEEP", "GATEWAY_PACKETS_PER_SECOND",
@@ -76,8 +79,6 @@ extension KeyCatalogue {
         "GATEWAY_DEAD_LETTERS_BYTES", "SYNTHETIC_SEED",
         "SYNTHETIC_SYMBOLS", "SYNTHETIC_RATE", "SYNTHETIC_TICKS", "SYNTHETIC_PACE",
         "SYNTHETIC_BACKLOG", "SYNTHETIC_MISSED", "SYNTHETIC_AHEAD", "SYNTHETIC_AHEAD_SYMBOLS",
-        "REPLAY_FILE", "REPLAY_NATS_URL", "REPLAY_NAMESPACE", "REPLAY_SOURCE", "REPLAY_FROM",
-        "REPLAY_TO", "REPLAY_SYMBOLS", "REPLAY_SPEED", "REPLAY_SHIFT",
         "OPERATOR_SERIES", "OPERATOR_GRAPH",
         "OPERATOR_GENERATION", "OPERATOR_LIVE", "WRITER_THREADS", "WRITER_BATCH_ROWS",
         "WRITER_BATCH_WAIT",

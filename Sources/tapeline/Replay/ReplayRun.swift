@@ -61,6 +61,8 @@ struct ReplayRun {
     /// Where the tool itself connects, in the gateway's words.
     private func servers(_ deployment: Deployment) -> [String: String] {
         var environment = ["NATS_URL": deployment.nats.urls.joined(separator: ",")]
+        // A namespace that is there was made with some number of bytes.
+        environment["MDS_STREAM_BYTES"] = ConfigurationFiles.environment()["MDS_STREAM_BYTES"]
         environment["NATS_USER"] = deployment.nats.user
         environment["NATS_PASSWORD"] = deployment.nats.password
         environment["NATS_TLS_CA"] = deployment.nats.tls?.caFile
@@ -135,10 +137,7 @@ struct ReplayRun {
         let isDone: Bool
 
         init?(_ port: UInt16, timeout: Duration) {
-            guard
-                let answer = try? HTTPProbe.get(
-                    host: StackPlan.loopback, port: port, path: "/status", timeout: timeout),
-                let status = parsedJSON(answer.body),
+            guard let status = Self.status(port, timeout),
                 let replay = status.at("gateway", "providers", "replay")
             else { return nil }
             let gateway = status["gateway"]
@@ -148,6 +147,17 @@ struct ReplayRun {
             isDone =
                 state == "finished" && gateway?["finished"]?.bool == true
                 && gateway?["waiting"]?.uint64 == 0
+        }
+
+        private static func status(_ port: UInt16, _ timeout: Duration) -> JSONValue? {
+            do throws(ServiceError) {
+                let answer = try HTTPProbe.get(
+                    host: StackPlan.loopback, port: port, path: "/status", timeout: timeout)
+                return parsedJSON(answer.body)
+            } catch {
+                // It has not opened its port yet.
+                return nil
+            }
         }
     }
 }

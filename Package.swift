@@ -123,6 +123,8 @@ let package = Package(
         // What a provider of market data is to a gateway.
         library("ProviderModel", uses: ["MarketModel", "Primitives"]),
         library(
+            "IBEngine", uses: ["IBProtocol", "ProviderModel", "MarketModel", "Primitives"]),
+        library(
             "ProviderKit",
             uses: ["ProviderModel", "ServiceRuntime", "Telemetry", "MarketModel", "Primitives"]),
 
@@ -232,6 +234,8 @@ let package = Package(
         tests(of: "ProviderKit", uses: ["ProviderModel", "MarketModel", "Primitives"]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(of: "IBProtocol", uses: ["MarketModel", "Primitives"]),
+        tests(
+            of: "IBEngine", uses: ["IBProtocol", "ProviderModel", "MarketModel", "Primitives"]),
         tests(
             of: "TickSpool",
             uses: ["TapeCodec", "MarketModel", "Primitives", "TestSupport", "SpoolFixture"]),

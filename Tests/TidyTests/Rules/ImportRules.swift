@@ -35,6 +35,7 @@ private let modules: [String: Set<String>] = {
         "Telemetry": ["Primitives"],
         "ServiceRuntime": ["Telemetry", "Primitives", "CMicroHTTP", "CLinux"],
         "ProviderModel": ["Primitives", "MarketModel"],
+        "IBEngine": ["Primitives", "MarketModel", "ProviderModel", "IBProtocol"],
         "ProviderKit": [
             "Primitives", "MarketModel", "ProviderModel", "Telemetry", "ServiceRuntime",
         ],
@@ -81,7 +82,7 @@ private let modules: [String: Set<String>] = {
 private let pureModules: Set<String> = [
     "Primitives", "MarketModel", "TapeCodec", "TapeProtocol", "StreamCore",
     "Membership", "OperatorGraph", "GraphLanguage", "SimulationKit", "Operators", "IBProtocol",
-    "ProviderModel",
+    "ProviderModel", "IBEngine",
 ]
 
 private let systemModules: Set<String> = ["Glibc", "Synchronization"]

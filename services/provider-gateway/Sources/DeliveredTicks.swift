@@ -73,6 +73,7 @@ struct DeliveredTicks {
     var nextTime: Timestamp {
         position < batch.count ? batch[position].header?.eventTime ?? .undefined : .undefined
     }
+    var providers: [any ProviderSource] { inlets.map(\.provider) }
     var presentProvider: String { inlets[present].provider.name }
 
     @inline(__always)

@@ -127,6 +127,12 @@ let package = Package(
         library(
             "ProviderKit",
             uses: ["ProviderModel", "ServiceRuntime", "Telemetry", "MarketModel", "Primitives"]),
+        library(
+            "IBKRProvider",
+            uses: [
+                "IBEngine", "IBProtocol", "GraphLanguage", "ProviderKit", "ProviderModel",
+                "ServiceRuntime", "Telemetry", "MarketModel", "Primitives",
+            ]),
 
         // The edge ring: one module per C library. They know no market and not each other.
         library("NatsTransport", uses: ["Primitives", "CNats"]),
@@ -172,8 +178,8 @@ let package = Package(
             "ProviderGateway", in: "provider-gateway",
             uses: [
                 "DeadLetterPost", "DeadLetters", "Membership", "MembershipTransport", "LiveFanOut",
-                "ProviderKit", "ProviderModel", "TapeKeeping", "TapeTransport", "TickSpool",
-                "ServiceRuntime", "Telemetry",
+                "IBKRProvider", "ProviderKit", "ProviderModel", "TapeKeeping", "TapeTransport",
+                "TickSpool", "ServiceRuntime", "Telemetry",
             ] + tape),
         service(
             "OperatorWorker", in: "operator-worker",
@@ -232,6 +238,12 @@ let package = Package(
         tests(
             of: "Operators", uses: ["OperatorGraph", "StreamCore", "MarketModel", "Primitives"]),
         tests(of: "ProviderKit", uses: ["ProviderModel", "MarketModel", "Primitives"]),
+        tests(
+            of: "IBKRProvider",
+            uses: [
+                "IBEngine", "IBProtocol", "ProviderKit", "ProviderModel", "ServiceRuntime",
+                "ServiceTestSupport", "Telemetry", "TestSupport", "MarketModel", "Primitives",
+            ]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(of: "IBProtocol", uses: ["MarketModel", "Primitives"]),
         tests(

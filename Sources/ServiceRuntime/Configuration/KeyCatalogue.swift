@@ -51,7 +51,7 @@ extension KeyCatalogue {
     public static let product = KeyCatalogue(
         prefixes: [
             "MDS_", "NATS_", "POSTGRES_", "VALKEY_", "GATEWAY_", "OPERATOR_", "WRITER_",
-            "SYNTHETIC_", "OPS_", "LOG_",
+            "SYNTHETIC_", "IBKR_", "OPS_", "LOG_",
         ],
         names: Set(shared.flatMap(\.names) + ofLibraries + ofServices),
         foreignNames: [
@@ -67,7 +67,10 @@ extension KeyCatalogue {
         + ConfigurationKey.operations(port: 0) + ConfigurationKey.logging
 
     /// Declared by the libraries above this one.
-    private static let ofLibraries = ["MDS_STREAM_BYTES"]
+    private static let ofLibraries = [
+        "MDS_STREAM_BYTES", "IBKR_HOST", "IBKR_PORT", "IBKR_CLIENT_ID", "IBKR_CONNECT_TIMEOUT",
+        "IBKR_DELAYED", "IBKR_LINES", "IBKR_TICK_LINES", "IBKR_SILENT_AFTER", "IBKR_BACKFILL",
+    ]
 
     private static let ofServices = [
         "GATEWAY_SOURCE", "GATEWAY_PROVIDER", "GATEWAY_KEEP", "GATEWAY_PACKETS_PER_SECOND",

@@ -8,7 +8,7 @@ private let modules: [String: Set<String>] = {
         "ServiceRuntime", "NatsTransport", "PostgresClient", "ValkeyClient", "TapeTransport",
         "Membership", "MembershipTransport", "LiveFanOut", "TickSpool", "TapeKeeping",
         "StoreSinks", "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
-        "YAMLFile", "Operators", "ProviderKit", "ProviderModel",
+        "YAMLFile", "Operators", "ProviderKit", "ProviderModel", "IBKRProvider",
     ]
     return [
         "Primitives": ["CXXHash"],
@@ -39,6 +39,10 @@ private let modules: [String: Set<String>] = {
         "ProviderKit": [
             "Primitives", "MarketModel", "ProviderModel", "Telemetry", "ServiceRuntime",
         ],
+        "IBKRProvider": [
+            "Primitives", "MarketModel", "ProviderModel", "ProviderKit", "Telemetry",
+            "ServiceRuntime", "IBProtocol", "IBEngine", "GraphLanguage",
+        ],
         "NatsTransport": Set(edges + ["CNats"]),
         "PostgresClient": Set(edges + ["CPostgres"]),
         "ValkeyClient": Set(edges + ["CHiredis"]),
@@ -47,25 +51,25 @@ private let modules: [String: Set<String>] = {
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
             "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
             "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
-            "YAMLFile", "Operators", "ProviderKit", "ProviderModel",
+            "YAMLFile", "Operators", "ProviderKit", "ProviderModel", "IBKRProvider",
         ]),
         "LiveFanOut": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
             "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
             "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
-            "YAMLFile", "Operators", "ProviderKit", "ProviderModel",
+            "YAMLFile", "Operators", "ProviderKit", "ProviderModel", "IBKRProvider",
         ]),
         "MembershipTransport": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "LiveFanOut", "TickSpool",
             "TapeKeeping", "StoreSinks",
             "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
-            "YAMLFile", "Operators", "ProviderKit", "ProviderModel",
+            "YAMLFile", "Operators", "ProviderKit", "ProviderModel", "IBKRProvider",
         ]),
         "TapeKeeping": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "StoreSinks", "DeadLetters",
             "DeadLetterPost",
             "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile", "Operators", "ProviderKit",
-            "ProviderModel",
+            "ProviderModel", "IBKRProvider",
         ]),
         "HotState": services.subtracting([
             "PostgresClient", "StreamCore", "Membership", "MembershipTransport", "LiveFanOut",

@@ -1,3 +1,4 @@
+import IBKRProvider
 import ProviderKit
 import ProviderModel
 import ServiceRuntime
@@ -5,7 +6,7 @@ import ServiceRuntime
 /// The providers that this program is built with, beside the synthetic market. One's own stands
 /// here with the others: its name then works in `GATEWAY_PROVIDER`, and its keys are the gateway's.
 enum GatewayProviders {
-    static let ofThisProgram: [ProviderKind] = []
+    static let ofThisProgram: [ProviderKind] = [IBKRProvider.kind]
 
     /// Settings of a provider that is not named are not looked at.
     static func rules(of kind: ProviderKind) -> [ConfigurationRule] {

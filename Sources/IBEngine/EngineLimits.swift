@@ -4,9 +4,9 @@ public enum EngineLimits {
 
     /// Events that wait for logs and metrics; of more the oldest fall out and are counted.
     public static let newsMax = 1_024
-    /// Ticks of an instrument and kind that are kept, per two seconds, for the border of an
-    /// outage. Of more, the border's second is not filled in, and said to be abandoned.
-    public static let borderTicksMax = 2_048
+    /// Ticks of an instrument and kind that are kept, per five seconds, for the border of an
+    /// outage. Of more, nothing is known of its surroundings.
+    public static let borderTicksMax = 4_096
     /// Outages that have ended and wait for their border; of more the oldest is abandoned.
     public static let closingMax = 4_096
     /// Parts of the vendor's service that are known to be down; further ones are not told apart.
@@ -40,20 +40,10 @@ public enum EngineLimits {
     static let downWaitMax = 600 * second
     static let competingWait = 60 * second
     /// So long after an outage's end its border is complete.
-    static let borderWait = 3 * second
+    static let borderWait = 5 * second
 }
 
 extension String {
-    /// Cut to what a record holds, between two characters.
-    var asReason: String {
-        guard utf8.count > EngineLimits.reasonBytesMax else { return self }
-        var text = ""
-        var bytes = 0
-        for character in self {
-            bytes += character.utf8.count
-            if bytes > EngineLimits.reasonBytesMax { break }
-            text.append(character)
-        }
-        return text
-    }
+    /// Cut to what a record holds.
+    var asReason: String { cut(toUTF8: EngineLimits.reasonBytesMax) }
 }

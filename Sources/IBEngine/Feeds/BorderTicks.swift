@@ -1,30 +1,27 @@
 internal import Primitives
 
-/// The ticks of the last seconds of one kind: what history tells of an outage's first and last
-/// second is compared with them.
+/// The ticks of the last seconds of one kind: what history tells of an outage's surroundings is
+/// compared with them.
 ///
-/// Two halves of two seconds each, so that keeping one costs no search and, after the first
-/// seconds, no memory. While an outage lasts nothing falls out.
+/// Two halves, so that keeping one costs no search and, after the first seconds, no memory. While
+/// an outage lasts nothing falls out.
 struct BorderTicks: Sendable {
-    private static let half = 2 * EngineLimits.second
+    static let half = 5 * EngineLimits.second
 
     private var older: [ArrivedTick] = []
     private var newer: [ArrivedTick] = []
-    private var began: Int64 = 0
+    private var olderSince = Timestamp.undefined
+    private var newerSince = Timestamp.undefined
+    private var began = Int64.min
     private var isFrozen = false
-    private var isOlderCut = false
-    private var isNewerCut = false
-
-    /// More came than is kept: the ticks are not all there.
-    var isCut: Bool { isOlderCut || isNewerCut }
-
-    var ticks: [ArrivedTick] { older + newer }
+    private var isCut = false
 
     @inline(__always)
-    mutating func add(_ tick: ArrivedTick, at now: Int64) {
-        if !isFrozen, now >= began.later(by: Self.half) { turn(now) }
+    mutating func add(_ tick: ArrivedTick, _ now: Moment) {
+        if !isFrozen, now.monotonic >= began.later(by: Self.half) { turn(now) }
         guard newer.count < EngineLimits.borderTicksMax else {
-            isNewerCut = true
+            // Those before it are of no use any more: what is told of has to be all there.
+            isCut = true
             return
         }
         newer.append(tick)
@@ -32,21 +29,31 @@ struct BorderTicks: Sendable {
 
     mutating func freeze() { isFrozen = true }
 
-    /// From here on: what comes after the outage.
-    mutating func begin(_ now: Int64) {
-        isFrozen = false
-        older.removeAll(keepingCapacity: true)
-        newer.removeAll(keepingCapacity: true)
-        isOlderCut = false
-        isNewerCut = false
-        began = now
+    /// All that arrived in the time that it tells of, up to `until`.
+    func arrivals(until: Timestamp) -> Arrivals {
+        let since = olderSince.isDefined ? olderSince : newerSince
+        guard !isCut, since.isDefined else { return .unknown }
+        return Arrivals(older + newer, since: since, until: until)
     }
 
-    private mutating func turn(_ now: Int64) {
+    /// From here on: what comes after an outage.
+    mutating func begin(_ now: Moment) {
+        isFrozen = false
+        isCut = false
+        older.removeAll(keepingCapacity: true)
+        newer.removeAll(keepingCapacity: true)
+        olderSince = .undefined
+        newerSince = now.wall
+        began = now.monotonic
+    }
+
+    private mutating func turn(_ now: Moment) {
         swap(&older, &newer)
         newer.removeAll(keepingCapacity: true)
-        isOlderCut = isNewerCut
-        isNewerCut = false
-        began = now
+        // Nothing was kept before the first tick: there, nobody knows what had arrived.
+        olderSince = isCut ? .undefined : newerSince
+        isCut = false
+        newerSince = now.wall
+        began = now.monotonic
     }
 }

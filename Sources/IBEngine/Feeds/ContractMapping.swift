@@ -1,4 +1,5 @@
 internal import IBProtocol
+internal import MarketModel
 internal import ProviderModel
 
 extension Contract {

@@ -1,6 +1,6 @@
-public import MarketModel
-public import ProviderModel
 internal import IBProtocol
+internal import MarketModel
+internal import ProviderModel
 
 /// What is asked of the provider by one request.
 public enum FeedKind: String, Hashable, Sendable, CaseIterable {
@@ -28,16 +28,12 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
     }
 
     /// By whose maximum it is bounded.
-    enum Lines: Int {
-        case marketData, tickByTick, depth, none
-    }
-
-    var lines: Lines {
+    var lines: LineLimit? {
         switch self {
         case .marketData, .bars: .marketData
         case .trades, .quotes, .midpoints: .tickByTick
         case .depth, .smartDepth: .depth
-        case .fundamentals, .dailyHistory: .none
+        case .fundamentals, .dailyHistory: nil
         }
     }
 
@@ -92,9 +88,9 @@ struct KindSet: OptionSet, Hashable, Sendable {
     static let news = KindSet(.news)
     static let indicator = KindSet(.indicator)
 
-    private static let all: [DataKind] = [
+    static let everything: [DataKind] = [
         .trade, .quote, .depth, .providerBar, .optionComputation, .news, .indicator,
     ]
 
-    var kinds: [DataKind] { Self.all.filter { contains(KindSet($0)) } }
+    var kinds: [DataKind] { Self.everything.filter { contains(KindSet($0)) } }
 }

@@ -94,7 +94,10 @@ struct FeedSlot: Sendable {
             from = trusted.advanced(byNanoseconds: -transit).floored(toNanoseconds: grain)
         }
         let last = lastEvent(of: kind)
-        if last.isDefined, last <= trusted { from = max(from, last) }
+        // A time far ahead is the provider's mistake, not one that was reached.
+        let isCredible =
+            last.isDefined && last.nanoseconds(since: trusted) <= 2 * EngineLimits.second
+        if isCredible { from = max(from, last) }
         return from
     }
 }

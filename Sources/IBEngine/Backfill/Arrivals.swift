@@ -1,0 +1,20 @@
+public import Primitives
+
+/// What arrived around an outage, as far as it is known: history tells of it once more.
+public struct Arrivals: Sendable {
+    /// Of the gap's kind; the order does not matter.
+    public var ticks: [ArrivedTick]
+    /// `ticks` has all that arrived with event times in [since, until). Undefined: nobody knows
+    /// what arrived before, or behind, the outage, because another process received it; then
+    /// nothing is added to the seconds that the outage has a part of only.
+    public var since: Timestamp
+    public var until: Timestamp
+
+    public static let unknown = Arrivals([], since: .undefined, until: .undefined)
+
+    public init(_ ticks: [ArrivedTick], since: Timestamp, until: Timestamp) {
+        self.ticks = ticks
+        self.since = since
+        self.until = until
+    }
+}

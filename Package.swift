@@ -74,6 +74,7 @@ let package = Package(
         .executable(name: "operator-worker", targets: ["OperatorWorker"]),
         .executable(name: "store-writer", targets: ["StoreWriter"]),
         .executable(name: "tapeline", targets: ["TapelineTool"]),
+        .executable(name: "ibkr-simulator", targets: ["IBKRSimulator"]),
     ],
     targets: [
         // C libraries. Exactly one Swift module imports each.
@@ -133,6 +134,9 @@ let package = Package(
                 "IBEngine", "IBProtocol", "GraphLanguage", "ProviderKit", "ProviderModel",
                 "ServiceRuntime", "Telemetry", "MarketModel", "Primitives",
             ]),
+
+        // The other side of Interactive Brokers' socket, for tests and demonstrations.
+        library("IBSimulator", uses: ["Primitives"]),
 
         // The edge ring: one module per C library. They know no market and not each other.
         library("NatsTransport", uses: ["Primitives", "CNats"]),
@@ -207,6 +211,10 @@ let package = Package(
                 "StreamCore",
             ] + tape),
 
+        program(
+            "IBKRSimulator", at: "Sources/ibkr-simulator",
+            uses: ["IBSimulator", "ServiceRuntime", "Primitives"]),
+
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
         .target(
             name: "TestSupport", dependencies: ["ServiceRuntime"], path: "Tests/TestSupport",
@@ -244,6 +252,9 @@ let package = Package(
                 "IBEngine", "IBProtocol", "ProviderKit", "ProviderModel", "ServiceRuntime",
                 "ServiceTestSupport", "Telemetry", "TestSupport", "MarketModel", "Primitives",
             ]),
+        tests(
+            of: "IBSimulator", uses: ["IBKRSimulator", "Primitives", "TestSupport"],
+            beside: ["read_official.py", "read_ib_async.py", "recorded.py"]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(of: "IBProtocol", uses: ["MarketModel", "Primitives"]),
         tests(

@@ -36,6 +36,8 @@ private let modules: [String: Set<String>] = {
         "ServiceRuntime": ["Telemetry", "Primitives", "CMicroHTTP", "CLinux"],
         "ProviderModel": ["Primitives", "MarketModel"],
         "IBEngine": ["Primitives", "MarketModel", "ProviderModel", "IBProtocol"],
+        "IBSimulator": ["Primitives"],
+        "ibkr-simulator": ["Primitives", "IBSimulator", "ServiceRuntime"],
         "ProviderKit": [
             "Primitives", "MarketModel", "ProviderModel", "Telemetry", "ServiceRuntime",
         ],
@@ -86,7 +88,7 @@ private let modules: [String: Set<String>] = {
 private let pureModules: Set<String> = [
     "Primitives", "MarketModel", "TapeCodec", "TapeProtocol", "StreamCore",
     "Membership", "OperatorGraph", "GraphLanguage", "SimulationKit", "Operators", "IBProtocol",
-    "ProviderModel", "IBEngine",
+    "ProviderModel", "IBEngine", "IBSimulator",
 ]
 
 private let systemModules: Set<String> = ["Glibc", "Synchronization"]

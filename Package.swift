@@ -290,8 +290,9 @@ let package = Package(
             of: "ProviderGateway",
             uses: frame + tape
                 + [
-                    "DeadLetterPost", "DeadLetters", "LiveFanOut", "OperatorGraph", "ProviderKit",
-                    "ProviderModel", "StreamCore", "TickSpool", "ServiceTestSupport", "TestSupport",
+                    "DeadLetterPost", "DeadLetters", "IBKRProvider", "IBKRSimulator", "IBSimulator",
+                    "LiveFanOut", "OperatorGraph", "ProviderKit", "ProviderModel", "StreamCore",
+                    "TickSpool", "ServiceTestSupport", "TestSupport",
                 ]),
         tests(
             of: "OperatorWorker",

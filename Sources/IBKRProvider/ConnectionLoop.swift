@@ -188,6 +188,8 @@ final class ConnectionLoop {
             parts.report.tell(news)
         }
         out.news.removeAll(keepingCapacity: true)
+        if out.newsLost > 0 { parts.report.lost(news: out.newsLost) }
+        out.newsLost = 0
         guard parts.report.isDue(now) else { return }
         parts.report.show(engine.status, now: now)
         if now.monotonic >= zonesDue { renewZones(now) }
@@ -206,7 +208,7 @@ final class ConnectionLoop {
         guard let rules = Zones.rules(of: name, now: seconds) else {
             return parts.report.zoneMissing(name)
         }
-        engine.know(zone: name, rules)
+        engine.know(name, rules)
     }
 
     private func renewZones(_ now: Moment) {

@@ -30,12 +30,12 @@ struct IBKRSettings: Sendable {
             connectTimeout: configuration.duration("IBKR_CONNECT_TIMEOUT").nanoseconds)
         engine = IBEngineSettings(
             provider: IBKRProvider.providerName,
-            clientID: Int32(clamping: configuration.integer("IBKR_CLIENT_ID")),
-            isDelayed: configuration.flag("IBKR_DELAYED"),
-            lines: configuration.integer("IBKR_LINES"),
-            tickByTickLines: configuration.integer("IBKR_TICK_LINES"),
-            silentAfter: configuration.duration("IBKR_SILENT_AFTER"), seed: seed,
-            canBackfill: configuration.flag("IBKR_BACKFILL"))
+            clientID: Int32(clamping: configuration.integer("IBKR_CLIENT_ID")), seed: seed)
+        engine.isDelayed = configuration.flag("IBKR_DELAYED")
+        engine.lines = configuration.integer("IBKR_LINES")
+        engine.tickByTickLines = configuration.integer("IBKR_TICK_LINES")
+        engine.silentAfter = configuration.duration("IBKR_SILENT_AFTER")
+        engine.canBackfill = configuration.flag("IBKR_BACKFILL")
     }
 }
 

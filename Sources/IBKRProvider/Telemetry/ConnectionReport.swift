@@ -86,6 +86,12 @@ final class ConnectionReport: Sendable {
         }
     }
 
+    /// More happened at once than is kept for telling.
+    func lost(news count: UInt64) {
+        telemetry.emit(
+            IBKRTrouble(message: "\(count) events came too fast and are not in the log"))
+    }
+
     func zoneMissing(_ name: String) {
         telemetry.emit(
             IBKRTrouble(

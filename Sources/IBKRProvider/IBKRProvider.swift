@@ -13,13 +13,6 @@ internal import Telemetry
 public final class IBKRProvider: ProviderSource {
     public static let providerName = "ibkr"
 
-    /// What `GATEWAY_PROVIDER=ibkr` stands for.
-    public static let kind = ProviderKind(
-        name: providerName, keys: IBKRSettings.keys, rules: IBKRSettings.rules
-    ) { context in
-        try IBKRProvider(context)
-    }
-
     public let name = IBKRProvider.providerName
     public let isUrgent = true
 

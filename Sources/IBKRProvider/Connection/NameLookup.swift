@@ -31,9 +31,15 @@ final class NameLookup: Sendable {
 
     /// Numbers are answered at once. What is pending is asked for again when `wake` was called.
     func ask() -> Answer {
-        if let numeric = try? RemoteAddress.all(host: host, port: port, isNumeric: true) {
-            return .found(numeric)
+        do throws(LookupFailure) {
+            return .found(try RemoteAddress.all(host: host, port: port, isNumeric: true))
+        } catch {
+            // No numbers: it is a name.
+            return askOutside()
         }
+    }
+
+    private func askOutside() -> Answer {
         let isNew = state.withLock { state in
             guard case .idle = state else { return false }
             state = .running

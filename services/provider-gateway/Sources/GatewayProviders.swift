@@ -4,9 +4,10 @@ import ProviderModel
 import ServiceRuntime
 
 /// The providers that this program is built with, beside the synthetic market. One's own stands
-/// here with the others: its name then works in `GATEWAY_PROVIDER`, and its keys are the gateway's.
+/// here with the others: its name then works in `GATEWAY_PROVIDER`, and each `ConfigurationKey`
+/// that it has is the gateway's.
 enum GatewayProviders {
-    static let ofThisProgram: [ProviderKind] = [IBKRProvider.kind]
+    static let ofThisProgram: [ProviderKind] = [.interactiveBrokers]
 
     /// Settings of a provider that is not named are not looked at.
     static func rules(of kind: ProviderKind) -> [ConfigurationRule] {

@@ -176,7 +176,7 @@ public struct BackfillMachine: Sendable {
         let end =
             arrivals.until.isDefined
             ? min(WholeSecond.ceiling(gap.to) + border, WholeSecond.floor(arrivals.until))
-            : WholeSecond.floor(gap.to)
+            : WholeSecond.floor(gap.to) - border
         return start..<max(start, end)
     }
 

@@ -146,6 +146,47 @@ struct BackfillMachineTests {
         #expect(bench.gaps() == ["filled 13.0 - 14.0: 9 ticks added"])
     }
 
+    @Test("a page that is not full ends a gap, unless hours are left behind it")
+    func shortPages() throws {
+        for (end, isAskedAgain) in [(3_000.0, false), (9_000, true)] {
+            var bench = Bench()
+            bench.add(.trade, 10, end)
+            _ = bench.next()
+            bench.took(try HistoryAnswers.trades(1, [10, 11].map { MarketTick($0, 1) }))
+            #expect(bench.machine.counters.filled == (isAskedAgain ? 0 : 1))
+            #expect(
+                bench.next().first.flatMap(start) == (isAskedAgain ? .at(wallSeconds(12)) : nil))
+        }
+    }
+
+    @Test("a tick without exchange and conditions is any with its price and size")
+    func bare() throws {
+        var bench = Bench()
+        let ticks = [MarketTick(10, 1), MarketTick(11, 1)].map { $0.arrived(.trade, isBare: true) }
+        let arrivals = Arrivals(ticks, since: wallSeconds(8), until: wallSeconds(20))
+        bench.add(.trade, 10.5, 12.25, arrivals, feeds: .level1)
+        _ = bench.next()
+        bench.took(
+            try HistoryAnswers.trades(1, [10, 11, 11, 12].map { MarketTick($0, 1) }))
+        #expect(bench.added.map(\.second) == [11, 12])
+    }
+
+    @Test("gaps that lie close together do not add the same tick")
+    func neighbours() throws {
+        var bench = Bench()
+        let arrivals = Arrivals([], since: wallSeconds(5), until: wallSeconds(30))
+        bench.add(.trade, 10.5, 12.5, arrivals)
+        bench.add(.trade, 13.5, 14.5, arrivals)
+        #expect(bench.next().count == 2)
+        let market = (Int64(9)...16).map { MarketTick($0, 1) }
+        bench.took(try HistoryAnswers.trades(2, market))
+        bench.took(try HistoryAnswers.trades(1, market))
+        bench.add(.trade, 15.5, 16.5, arrivals)
+        _ = bench.next()
+        bench.took(try HistoryAnswers.trades(3, market))
+        #expect(bench.added.sorted { $0.second < $1.second } == market)
+    }
+
     @Test("a page that was cut off by the connection leaves nothing, and is asked for again")
     func disconnect() throws {
         var bench = Bench { $0.pageTicks = 3 }

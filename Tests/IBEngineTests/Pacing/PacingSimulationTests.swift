@@ -6,7 +6,14 @@ import Testing
 /// A server that punishes, and does not count the way the machine does.
 private struct StrictServer {
     private var messages: [Int64] = []
-    private var history: [(time: Int64, units: Int, contract: Contract, question: IBRequest)] = []
+    private struct Question {
+        var time: Int64
+        var contract: Contract
+        var ticks: HistoryTicksRequest
+        var units: Int { ticks.kind == .bidAsk ? 2 : 1 }
+    }
+
+    private var history: [Question] = []
     private(set) var open: Set<Int32> = []
     private(set) var lines: Set<Int32> = []
     var complaints: [String] = []
@@ -17,9 +24,7 @@ private struct StrictServer {
         if messages.count > 50 { complaints.append("messages") }
         switch request {
         case .historyTicks(let id, let contract, let ticks):
-            receive(
-                request, id, contract, units: ticks.kind == .bidAsk ? 2 : 1,
-                question: .historyTicks(id: 0, contract, ticks), at: now)
+            receive(id, Question(time: now, contract: contract, ticks: ticks))
         case .marketData(let id, _, _):
             lines.insert(id)
             if lines.count > 100 { complaints.append("lines") }
@@ -32,19 +37,20 @@ private struct StrictServer {
 
     private let second: Int64 = 1_000_000_000
 
-    private mutating func receive(
-        _ request: IBRequest, _ id: Int32, _ contract: Contract, units: Int,
-        question: IBRequest, at now: Int64
-    ) {
+    private mutating func receive(_ id: Int32, _ question: Question) {
+        let now = question.time
         history.removeAll { $0.time <= now - 600 * second }
-        history.append((now, units, contract, question))
+        history.append(question)
         open.insert(id)
         if open.count > 50 { complaints.append("open") }
-        let used = history.reduce(0) { $0 + $1.units }
-        if used > 60 { complaints.append("window") }
-        let burst = history.count { $0.time > now - 2 * second && $0.contract == contract }
+        if history.reduce(0, { $0 + $1.units }) > 60 { complaints.append("window") }
+        let recent = history.filter { $0.time > now - 15 * second }
+        let ofContract = recent.filter { $0.contract == question.contract }
+        let burst = ofContract.count {
+            $0.time > now - 2 * second && $0.ticks.kind == question.ticks.kind
+        }
         if burst > 5 { complaints.append("burst") }
-        let same = history.count { $0.time > now - 15 * second && $0.question == question }
+        let same = ofContract.count { $0.ticks == question.ticks }
         if same > 1 { complaints.append("identical") }
     }
 }
@@ -132,7 +138,7 @@ struct PacingSimulationTests {
     func strict() {
         for seed in EngineSeeds.all {
             var world = PacingWorld(seed: seed)
-            for _ in 0..<80 { world.step() }
+            for _ in 0..<50 { world.step() }
             let isDrained = world.drain()
             #expect(
                 isDrained && world.server.complaints.isEmpty

@@ -149,10 +149,15 @@ extension FeedMachine {
         switch record {
         case .trade(let tick):
             note(tick.header, &tools)
-            entries[route.place].trades.add(.trade(tick), now)
+            // The state at a subscription's start is no event that history would tell of again.
+            if !tick.header.flags.contains(.snapshot) {
+                entries[route.place].trades.add(.trade(tick), now)
+            }
         case .quote(let tick):
             note(tick.header, &tools)
-            entries[route.place].quotes.add(.quote(tick), now)
+            if !tick.header.flags.contains(.snapshot) {
+                entries[route.place].quotes.add(.quote(tick), now)
+            }
         case .bar(let tick): note(tick.header, &tools)
         default: break
         }

@@ -17,7 +17,7 @@ struct Verdict {
     }
 
     var floor = Timestamp.undefined
-    var log = true
+    var log = false
     var problems: [String] = []
     var records = 0
     var checksum: UInt64 = 0

@@ -17,7 +17,6 @@ struct Verdict {
     }
 
     var floor = Timestamp.undefined
-    var log = false
     var problems: [String] = []
     var records = 0
     var checksum: UInt64 = 0
@@ -36,7 +35,6 @@ struct Verdict {
         output.records = []
         for news in output.news {
             if case .state(let state, _) = news { states.insert(state) }
-            if log { print("NEWS", Timestamp(nanoseconds: now), news) }
         }
         if output.newsLost > 0 { problems.append("news were lost") }
         output.news = []
@@ -60,18 +58,8 @@ struct Verdict {
             let number = Int(quote.bidPrice.raw / 1_000_000_000) - 1
             quotes[Seen(instrument: quote.header.symbol, number: number), default: 0] += 1
         case .gap(let gap):
-            if log {
-                print(
-                    "GAP", gap.header.symbol, gap.kind, gap.state, gap.from, gap.to, gap.detail,
-                    "at", gap.header.receiveTime)
-            }
             take(gap)
         case .subscription(let start):
-            if log {
-                print(
-                    "SUB", start.header.symbol, start.kind, start.action, start.reason, "at",
-                    start.header.receiveTime)
-            }
             let key = GapKey(
                 instrument: start.header.symbol, kind: start.kind, from: .undefined)
             if firstStart[key] == nil, start.action == SubscriptionAction.start.rawValue {

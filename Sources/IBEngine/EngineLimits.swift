@@ -29,7 +29,11 @@ public enum EngineLimits {
     static let heartbeatWait = 20 * second
     /// A subscription that was not refused for so long is taken to deliver.
     static let settling = 5 * second
+    /// The same where nothing at all comes, and it may be the provider's fault.
+    static let settlingAlone = 60 * second
     /// What a busy session delivers within, before it counts as alive again by its ticks alone.
+    /// How long a tick is on its way at most, by the provider's clock.
+    static let transit = second / 2
     static let straggling = 2 * second
     /// How often what waits is looked at.
     static let scanInterval = second / 4

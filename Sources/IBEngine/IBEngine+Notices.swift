@@ -56,13 +56,8 @@ extension IBEngine {
         guard tools.isReady else { return }
         let trusted = link.lastMessage.isDefined ? link.lastMessage : now.wall
         link.serverLost = nil
-        // What farms do is told anew behind it.
-        link.farmsDown.removeAll()
-        tools.isHealthy = true
-        guard subscriptionsLost else {
-            feeds.resumeAll(.farm, now, &tools, &out)
-            return feeds.resumeAll(.server, now, &tools, &out)
-        }
+        guard subscriptionsLost else { return resumeIfHealthy(now, &out) }
+        tools.isHealthy = link.isHealthy
         let cause = OutageCause(.server, "the platform lost the subscriptions (1101)")
         feeds.interruptAll(cause, trusted: trusted, now, &tools, &out)
         feeds.forgetAll("subscriptions lost (1101)", now, &tools, &out)
@@ -88,11 +83,17 @@ extension IBEngine {
             feeds.interruptAll(cause, trusted: now.wall, now, &tools, &out)
         case .ok, .inactive:
             link.farmsDown.removeAll { $0 == name }
-            guard tools.isReady, link.isHealthy else { return }
-            tools.isHealthy = true
-            feeds.resumeAll(.farm, now, &tools, &out)
+            resumeIfHealthy(now, &out)
         case .connecting: break
         }
+    }
+
+    /// Feeds come again when both the vendor and its farms are there.
+    private mutating func resumeIfHealthy(_ now: Moment, _ out: inout Output) {
+        guard tools.isReady, link.isHealthy else { return }
+        tools.isHealthy = true
+        feeds.resumeAll(.farm, now, &tools, &out)
+        feeds.resumeAll(.server, now, &tools, &out)
     }
 
     // MARK: state

@@ -71,6 +71,10 @@ struct ArrivalCounts: Sendable {
 
     mutating func add(_ likeness: TickLikeness) { counts[likeness, default: 0] += 1 }
 
+    mutating func add(_ likenesses: [TickLikeness]) {
+        for likeness in likenesses { add(likeness) }
+    }
+
     /// Whether such a one arrived, and was not taken before. One that arrived without exchange
     /// and conditions is taken only when none with the same is left.
     mutating func take(_ likeness: TickLikeness) -> Bool {

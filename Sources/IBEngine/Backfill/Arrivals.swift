@@ -6,7 +6,8 @@ public struct Arrivals: Sendable {
     public var ticks: [ArrivedTick]
     /// `ticks` has all that arrived with event times in [since, until). Undefined: nobody knows
     /// what arrived before, or behind, the outage, because another process received it; then
-    /// nothing is added to the seconds that the outage has a part of only.
+    /// nothing is added to a second that the outage has a part of only, nor to the last ones, of
+    /// which late ticks may have arrived behind it.
     public var since: Timestamp
     public var until: Timestamp
 

@@ -65,6 +65,17 @@ struct BackfillJob: Sendable {
     /// The server's smallest one.
     static let barSecondsMin: Int64 = 30
 
+    /// A gap that comes soon behind may ask for it, too.
+    func isNearEnd(_ second: Int64, _ limits: BackfillLimits) -> Bool {
+        second >= WholeSecond.floor(gap.to) - limits.borderSeconds
+    }
+
+    /// Another gap, before or behind, may ask for it, too.
+    func isShared(_ second: Int64, _ limits: BackfillLimits) -> Bool {
+        second <= WholeSecond.ceiling(gap.from) + limits.borderSeconds
+            || isNearEnd(second, limits)
+    }
+
     /// Bars that stand in for ticks lie wholly in the gap. A bar that was to arrive during the gap
     /// ended in it.
     func isMissing(barAt time: Timestamp, width: Int64) -> Bool {

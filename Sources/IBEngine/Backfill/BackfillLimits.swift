@@ -9,6 +9,9 @@ public struct BackfillLimits: Hashable, Sendable {
     /// Seconds before and behind an outage in which ticks of it may lie: they come that late, and
     /// clocks differ that much. There, history is compared with what arrived.
     public var borderSeconds: Int64 = 2
+    /// Ticks that were added near the end of an instrument's last gap; of more the next gap leaves
+    /// out the seconds that it shares with that one, and says so.
+    public var borderTicksMax = 4_096
     /// How long after an outage's end its surroundings have arrived, and history knows of it.
     public var settle = Duration.seconds(5)
     /// What history is asked for at once, and what it gives at most.

@@ -129,7 +129,7 @@ extension BackfillMachine {
             let likeness = TickLikeness(trade)
             guard seconds.contains(likeness.second), !job.arrived.take(likeness) else { continue }
             records.append(.trade(trade))
-            added.note(likeness.second)
+            added.note(likeness, isShared: job.isShared(likeness.second, limits))
         }
         for tick in job.page.quotes {
             var quote = tick.quote(
@@ -139,11 +139,27 @@ extension BackfillMachine {
             let likeness = TickLikeness(quote)
             guard seconds.contains(likeness.second), !job.arrived.take(likeness) else { continue }
             records.append(.quote(quote))
-            added.note(likeness.second)
+            added.note(likeness, isShared: job.isShared(likeness.second, limits))
         }
         counters.ticksAdded += UInt64(added.count)
         job.added += added.count
+        share(added, of: job)
         tell(&job, extent, added, now: now, into: &records)
+    }
+
+    /// Gaps that lie close together ask for some of the same seconds.
+    private mutating func share(_ added: AddedTicks, of job: BackfillJob) {
+        guard job.isExact, !added.shared.isEmpty else { return }
+        let key = BackfillBorders.Key(job.gap)
+        borders.note(
+            added.shared.filter { job.isNearEnd($0.second, limits) }, of: key,
+            max: limits.borderTicksMax)
+        for index in waitingJobs.indices where BackfillBorders.Key(waitingJobs[index].gap) == key {
+            waitingJobs[index].arrived.add(added.shared)
+        }
+        for (id, other) in open where BackfillBorders.Key(other.gap) == key {
+            open[id]?.arrived.add(added.shared)
+        }
     }
 
     private func add(
@@ -181,8 +197,12 @@ struct AddedTicks: Sendable {
     private(set) var count = 0
     private(set) var first: Int64?
     private(set) var last: Int64?
+    /// Those in seconds that another gap may ask for as well.
+    private(set) var shared: [TickLikeness] = []
 
-    mutating func note(_ second: Int64) {
+    mutating func note(_ likeness: TickLikeness, isShared: Bool) {
+        let second = likeness.second
+        if isShared { shared.append(likeness) }
         count += 1
         first = min(first ?? second, second)
         last = max(last ?? second, second)

@@ -28,12 +28,12 @@ extension BackfillMachine {
         let end = WholeSecond.start(extent.upTo)
         let isLast = extent.upTo >= job.seconds.upperBound
         let cut = WholeSecond.start(extent.upTo - 1)
-        if extent.isCut, cut < job.gap.to, end > job.gap.from {
-            // That second stays incomplete, whatever was added to it.
+        if extent.isCut {
+            // That second stays incomplete, whatever was added to it, in the gap or at its border.
             fill(&job, cut, added.before(extent.upTo - 1), now: now, into: &records)
-            abandon(
-                &job, end, "more ticks in this second than an answer holds", now: now,
-                into: &records)
+            let why = "more ticks in this second than an answer holds"
+            records.append(job.record(.abandoned, cut, end, why, at: now.wall))
+            job.toldUpTo = max(job.toldUpTo, min(end, job.gap.to))
         } else if added.count > 0, !isLast {
             fill(&job, end, added, now: now, into: &records)
         } else if isLast {

@@ -14,6 +14,7 @@ public struct BackfillMachine: Sendable {
     var waitingJobs: [BackfillJob] = []
     /// By the request's number.
     var open: [Int32: BackfillJob] = [:]
+    var borders = BackfillBorders()
     /// The server's version tells sizes of stocks by the hundred.
     public var historySizesAreLots = false
     public internal(set) var counters = BackfillCounters()
@@ -63,7 +64,7 @@ public struct BackfillMachine: Sendable {
             abandon(job, why, now: now, into: &records)
             return
         }
-        count(arrivals, in: job.seconds, into: &job.arrived)
+        count(arrivals, into: &job)
         makeRoom(now: now, into: &records)
         waitingJobs.append(job)
     }
@@ -138,6 +139,7 @@ public struct BackfillMachine: Sendable {
             abandon(job, why, now: now, into: &records)
         }
         waitingJobs.removeAll { $0.gap.instrument == instrument }
+        borders.forget(instrument: instrument)
         updateDue()
     }
 
@@ -166,27 +168,32 @@ public struct BackfillMachine: Sendable {
 
     private func exactSeconds(_ gap: OpenGap, _ arrivals: Arrivals) -> Range<Int64> {
         let border = limits.borderSeconds
-        let start =
-            arrivals.since.isDefined
-            ? max(WholeSecond.floor(gap.from) - border, WholeSecond.ceiling(arrivals.since))
-            : WholeSecond.ceiling(gap.from)
+        var start = WholeSecond.ceiling(gap.from)
+        if arrivals.since.isDefined {
+            start = max(WholeSecond.floor(gap.from) - border, WholeSecond.ceiling(arrivals.since))
+        }
+        start = max(start, borders.known(BackfillBorders.Key(gap)))
         let end =
             arrivals.until.isDefined
             ? min(WholeSecond.ceiling(gap.to) + border, WholeSecond.floor(arrivals.until))
-            : WholeSecond.floor(gap.to)
+            : WholeSecond.floor(gap.to) - border
         return start..<max(start, end)
     }
 
-    private func count(
-        _ arrivals: Arrivals, in seconds: Range<Int64>, into counts: inout ArrivalCounts
-    ) {
+    private mutating func count(_ arrivals: Arrivals, into job: inout BackfillJob) {
+        guard job.isExact else { return }
         for tick in arrivals.ticks {
             let likeness =
                 switch tick {
                 case .trade(let trade): TickLikeness(trade)
                 case .quote(let quote): TickLikeness(quote)
                 }
-            if seconds.contains(likeness.second) { counts.add(likeness) }
+            if job.seconds.contains(likeness.second) { job.arrived.add(likeness) }
+        }
+        let key = BackfillBorders.Key(job.gap)
+        for likeness in borders.ticks(of: key, from: job.seconds.lowerBound)
+        where job.seconds.contains(likeness.second) {
+            job.arrived.add(likeness)
         }
     }
 

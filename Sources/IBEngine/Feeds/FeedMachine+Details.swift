@@ -105,6 +105,21 @@ extension FeedMachine {
 
     // MARK: silence
 
+    /// Whether a subscription that was neither refused nor answered by a tick can be taken to
+    /// deliver: its market is closed, or others there do, or it has been quiet for long.
+    func isSettled(_ route: FeedRoute, _ now: Moment) -> Bool {
+        let entry = entries[route.place]
+        let slot = entry.slots[route.slot]
+        guard slot.isSent, now.monotonic >= slot.asked.later(by: EngineLimits.settling) else {
+            return false
+        }
+        if let hours = entry.hours, hours.covers(now.wall), hours.opened(at: now.wall) == nil {
+            return true
+        }
+        return lastAlive[entry.exchange] > slot.asked
+            || now.monotonic >= slot.asked.later(by: EngineLimits.settlingAlone)
+    }
+
     /// A feed of which nothing comes for long while it should: it is asked for anew.
     mutating func watch(
         _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
@@ -123,7 +138,9 @@ extension FeedMachine {
         } else {
             // Its hours are not known: it should trade when others there do.
             let alive = lastAlive[entry.exchange]
-            guard alive.later(by: slot.patience / 2) > now.monotonic else { return }
+            guard alive.later(by: tools.silentAfter / 2) > now.monotonic,
+                now.monotonic >= aliveSince[entry.exchange].later(by: slot.patience)
+            else { return }
         }
         let patience = min(slot.patience.later(by: slot.patience), EngineLimits.refusedWait)
         entries[route.place].slots[route.slot].patience = patience

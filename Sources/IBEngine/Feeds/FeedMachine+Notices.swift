@@ -78,6 +78,14 @@ extension FeedMachine {
     ) {
         let slot = entries[route.place].slots[route.slot]
         let cause = OutageCause(.competing, reason)
+        if slot.state == .interrupted {
+            // Whatever else comes back, this feed does not come back with it.
+            entries[route.place].slots[route.slot].cause = cause
+            entries[route.place].slots[route.slot].interrupted = now.monotonic
+            entries[route.place].slots[route.slot].due =
+                now.monotonic.later(by: EngineLimits.competingWait)
+            return set(route, .interrupted, reason, now, &out)
+        }
         guard slot.state == .live else {
             guard slot.state == .asked else { return }
             entries[route.place].slots[route.slot].cause = cause

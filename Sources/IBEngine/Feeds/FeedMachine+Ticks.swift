@@ -46,7 +46,10 @@ extension FeedMachine {
         entries[route.place].slots[route.slot].lastTick = now.monotonic
         entries[route.place].slots[route.slot].lastTickWall = now.wall
         entries[route.place].slots[route.slot].countTick(tools.silentAfter)
-        lastAlive[entries[route.place].exchange] = now.monotonic
+        let exchange = entries[route.place].exchange
+        let quiet = lastAlive[exchange].later(by: tools.silentAfter / 2)
+        if now.monotonic >= quiet { aliveSince[exchange] = now.monotonic }
+        lastAlive[exchange] = now.monotonic
     }
 
     private mutating func revive(
@@ -74,6 +77,8 @@ extension FeedMachine {
         switch message {
         case .tickByTickTrade(_, _, let tick):
             let trade = tick.trade(symbol: number, receivedAt: now.wall, flags: flags)
+            let from = entries[route.place].tradesFrom
+            if from.isDefined, trade.header.eventTime < from { return }
             deliver(.trade(trade), route, now, &tools, &out)
         case .tickByTickQuote(_, let tick):
             let quote = tick.quote(symbol: number, receivedAt: now.wall, flags: flags)
@@ -113,7 +118,9 @@ extension FeedMachine {
             if isDelayed { quote.header.flags.insert(.delayed) }
             deliver(.quote(quote), route, now, &tools, &out)
         case .trade(var trade):
-            guard kinds.contains(.trade) else { return }
+            guard kinds.contains(.trade),
+                trade.header.eventTime < entries[route.place].tradesFrom
+            else { return }
             if isDelayed { trade.header.flags.insert(.delayed) }
             deliver(.trade(trade.held(above: tools.clock.floor)), route, now, &tools, &out)
         case .option(var option):
@@ -142,10 +149,15 @@ extension FeedMachine {
         switch record {
         case .trade(let tick):
             note(tick.header, &tools)
-            entries[route.place].trades.add(.trade(tick), now)
+            // The state at a subscription's start is no event that history would tell of again.
+            if !tick.header.flags.contains(.snapshot) {
+                entries[route.place].trades.add(.trade(tick), now)
+            }
         case .quote(let tick):
             note(tick.header, &tools)
-            entries[route.place].quotes.add(.quote(tick), now)
+            if !tick.header.flags.contains(.snapshot) {
+                entries[route.place].quotes.add(.quote(tick), now)
+            }
         case .bar(let tick): note(tick.header, &tools)
         default: break
         }

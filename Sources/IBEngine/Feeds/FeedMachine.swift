@@ -23,8 +23,9 @@ struct FeedMachine: Sendable {
     var closings: [Closing] = []
     var zones: [String: ZoneRules] = [:]
     private var exchanges: [String: Int] = [:]
-    /// When anything came of an instrument of the exchange.
+    /// When anything came of an instrument of the exchange, and since when it has come.
     var lastAlive: [Int64] = []
+    var aliveSince: [Int64] = []
     /// When something is looked at, monotonic.
     var nextScan: Int64 = 0
 
@@ -83,6 +84,7 @@ struct FeedMachine: Sendable {
         if let known = exchanges[exchange] { return known }
         exchanges[exchange] = lastAlive.count
         lastAlive.append(Int64.min)
+        aliveSince.append(Int64.min)
         return lastAlive.count - 1
     }
 
@@ -117,6 +119,7 @@ struct FeedMachine: Sendable {
         guard tools.isReady else { return }
         for place in entries.indices where entries[place].isActive {
             scanDetails(place, now, &tools, &out)
+            finishTakeOver(place, now, tools)
             guard entries[place].details == .settled else { continue }
             for slot in entries[place].slots.indices {
                 scan(FeedRoute(place: place, slot: slot), now, &tools, &out)
@@ -137,9 +140,7 @@ struct FeedMachine: Sendable {
                 fail(route, .down, "no answer in time", now, &tools, &out)
             }
         case .asked:
-            let isSettled =
-                slot.isSent && now.monotonic >= slot.asked.later(by: EngineLimits.settling)
-            if isSettled, tools.isHealthy { start(route, now, &tools, &out) }
+            if tools.isHealthy, isSettled(route, now) { start(route, now, &tools, &out) }
         case .live: watch(route, now, &tools, &out)
         case .interrupted:
             if now.monotonic >= slot.due {

@@ -90,8 +90,8 @@ struct FeedSlot: Sendable {
         let grain = feed.grain(of: kind)
         var from = trusted
         if grain > 1 {
-            let transit = grain == EngineLimits.second ? grain / 2 : EngineLimits.second / 5
-            from = trusted.advanced(byNanoseconds: -transit).floored(toNanoseconds: grain)
+            from = trusted.advanced(byNanoseconds: -EngineLimits.transit)
+                .floored(toNanoseconds: grain)
         }
         let last = lastEvent(of: kind)
         // A time far ahead is the provider's mistake, not one that was reached.
@@ -130,6 +130,8 @@ struct InstrumentEntry: Sendable {
     var slots: [FeedSlot]
     var trades = BorderTicks()
     var quotes = BorderTicks()
+    /// While level 1 hands trades over: from when on they are told one by one.
+    var tradesFrom = Timestamp.undefined
     var told: FeedState.State?
 
     init(_ number: UInt32, _ instrument: Instrument, exchange: Int, patience: Int64) {

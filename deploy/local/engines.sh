@@ -1,19 +1,26 @@
 #!/usr/bin/env bash
-# engines.sh [SCRIPT [ARGUMENT...]]: puts the engines of engines.packages, with which tests and
-# benchmarks compare our bars, from the Python package index into .local/engines of the checkout,
-# and runs SCRIPT by a Python that knows them.
+# engines.sh [--of NAME] [SCRIPT [ARGUMENT...]]: puts other people's programs, with which tests and
+# benchmarks compare ours, from the Python package index into .local/NAME of the checkout, and runs
+# SCRIPT by a Python that knows them. NAME.packages lists them; NAME is engines if not given.
 #
 # What is there stays; two runs at once wait for each other; an interrupted run leaves nothing.
-# Status 3: the engines are not to be had here, because of the index or of this Python's version.
+# Status 3: they are not to be had here, because of the index or of this Python's version.
 set -euo pipefail
 umask 022
+name=engines
+if [ "${1:-}" = --of ]; then
+    name=$2
+    shift 2
+fi
 # shellcheck disable=SC2034
-program=engines
+program=$name
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source-path=SCRIPTDIR
 . "$here/messages.sh"
 
-target=$(realpath -m "$here/../../.local/engines")
+packages=$here/$name.packages
+[ -f "$packages" ] || die "there is no $packages"
+target=$(realpath -m "$here/../../.local/$name")
 megabytes_needed=2000
 
 python_with_pip() {
@@ -27,7 +34,7 @@ python_with_pip() {
 python=$(python_with_pip)
 # Compiled parts are for one version of Python.
 stamp="made by deploy/local/engines.sh: $(
-    { "$python" --version; cat "$here/engines.packages"; } | sha256sum | cut -c 1-16
+    { "$python" --version; cat "$packages"; } | sha256sum | cut -c 1-16
 )"
 
 is_ready() { [ "$(cat "$target/.stamp" 2>/dev/null)" = "$stamp" ]; }
@@ -37,9 +44,9 @@ fetch() {
     [ "$(df -Pm "$(dirname "$target")" | awk 'NR == 2 { print $4 }')" -ge "$megabytes_needed" ] ||
         die "$target needs $megabytes_needed MB on its disk"
     rm -rf "$work"
-    say "fetching polars, nautilus_trader and bytewax (300 MB)"
+    say "fetching $(sed -n 's/==.*//p' "$packages" | paste -sd, | sed 's/,/, /g')"
     if ! "$python" -m pip install --quiet --disable-pip-version-check --no-compile --retries 2 \
-        --timeout 20 --only-binary=:all: --requirement "$here/engines.packages" \
+        --timeout 20 --only-binary=:all: --requirement "$packages" \
         --target "$work" >"$target.log" 2>&1; then
         say "cannot fetch them: $(grep -m 1 '^ERROR' "$target.log" || last_line "$target.log")"
         exit 3
@@ -47,7 +54,7 @@ fetch() {
     printf '%s\n' "$stamp" >"$work/.stamp"
     rm -rf "$target"
     mv "$work" "$target"
-    say "the engines are there ($(seconds_since "$started") s)"
+    say "they are there ($(seconds_since "$started") s)"
 }
 
 fetch_once() {

@@ -73,6 +73,7 @@ let package = Package(
         .executable(name: "operator-worker", targets: ["OperatorWorker"]),
         .executable(name: "store-writer", targets: ["StoreWriter"]),
         .executable(name: "tapeline", targets: ["TapelineTool"]),
+        .executable(name: "ibkr-simulator", targets: ["IBKRSimulator"]),
     ],
     targets: [
         // C libraries. Exactly one Swift module imports each.
@@ -120,6 +121,9 @@ let package = Package(
         library(
             "ProviderKit",
             uses: ["ProviderModel", "ServiceRuntime", "Telemetry", "MarketModel", "Primitives"]),
+
+        // The other side of Interactive Brokers' socket, for tests and demonstrations.
+        library("IBSimulator", uses: ["Primitives"]),
 
         // The edge ring: one module per C library. They know no market and not each other.
         library("NatsTransport", uses: ["Primitives", "CNats"]),
@@ -193,6 +197,10 @@ let package = Package(
                 "ServiceRuntime", "Telemetry", "GraphLanguage", "OperatorGraph", "Operators",
                 "StreamCore",
             ] + tape),
+
+        program(
+            "IBKRSimulator", at: "Sources/ibkr-simulator",
+            uses: ["IBSimulator", "ServiceRuntime", "Primitives"]),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
         .target(

@@ -34,6 +34,8 @@ private let modules: [String: Set<String>] = {
         "Telemetry": ["Primitives"],
         "ServiceRuntime": ["Telemetry", "Primitives", "CMicroHTTP", "CLinux"],
         "ProviderModel": ["Primitives", "MarketModel"],
+        "IBSimulator": ["Primitives"],
+        "ibkr-simulator": ["Primitives", "IBSimulator", "ServiceRuntime"],
         "ProviderKit": [
             "Primitives", "MarketModel", "ProviderModel", "Telemetry", "ServiceRuntime",
         ],
@@ -80,7 +82,7 @@ private let modules: [String: Set<String>] = {
 private let pureModules: Set<String> = [
     "Primitives", "MarketModel", "TapeCodec", "TapeProtocol", "StreamCore",
     "Membership", "OperatorGraph", "GraphLanguage", "SimulationKit", "Operators",
-    "ProviderModel",
+    "ProviderModel", "IBSimulator",
 ]
 
 private let systemModules: Set<String> = ["Glibc", "Synchronization"]

@@ -1,0 +1,108 @@
+/// One line of the control port.
+public enum ControlCommand: Equatable, Sendable {
+    public enum Farm: String, Sendable { case market, history }
+
+    case close
+    case closeAfter(bytes: Int)
+    case halfFrame
+    case byteAtATime(Bool)
+    case stall(seconds: Int64)
+    case garbage(Int)
+    case notice(Int32, String)
+    case lost
+    case restored(keeps: Bool)
+    case farm(Farm, isUp: Bool)
+    case nightlyReset(seconds: Int64)
+    /// Nil: all.
+    case competing(String?, Bool)
+    case refuseClientID(Bool)
+    case pacingError(Int)
+    case late(Int)
+    case duplicate(Int)
+    case reorder(Int)
+    case haltDepth
+    case resetDepth
+    case bulletin(String)
+    case rate(Int)
+    case silent(String, Bool)
+    case permission(String, SimulatedInstrument.Permission)
+    case status
+    case quit
+
+    /// For people who asked for something else.
+    public static let usage =
+        "close | close-after BYTES | half-frame | byte-at-a-time on|off | stall SECONDS | "
+        + "garbage BYTES | notice CODE TEXT | lost | restored keep|lose | "
+        + "farm market|history down|up | nightly-reset [SECONDS] | competing SYMBOL|all on|off | "
+        + "refuse-client-id on|off | pacing-error [N] | late N | duplicate N | reorder N | "
+        + "halt-depth | reset-depth | bulletin TEXT | rate N | stop SYMBOL | start SYMBOL | "
+        + "permission SYMBOL live|delayed|delayed-anyway|none | status | quit"
+
+    /// Nil: not understood.
+    public init?(_ line: String) {
+        let words = line.split(separator: " ").map(String.init)
+        guard let name = words.first else { return nil }
+        let rest = Array(words.dropFirst())
+        guard
+            let command = Self.alone(name, rest) ?? Self.counted(name, rest)
+                ?? Self.switched(name, rest)
+        else { return nil }
+        self = command
+    }
+
+    private static func alone(_ name: String, _ rest: [String]) -> ControlCommand? {
+        let plain: [String: ControlCommand] = [
+            "close": .close, "half-frame": .halfFrame, "lost": .lost, "halt-depth": .haltDepth,
+            "reset-depth": .resetDepth, "status": .status, "quit": .quit,
+            "pacing-error": .pacingError(1), "nightly-reset": .nightlyReset(seconds: 20),
+        ]
+        return rest.isEmpty ? plain[name] : nil
+    }
+
+    private static func counted(_ name: String, _ rest: [String]) -> ControlCommand? {
+        guard rest.count == 1, let count = Int(rest[0]), (0...1_000_000_000).contains(count) else {
+            return nil
+        }
+        switch name {
+        case "close-after": return .closeAfter(bytes: count)
+        case "stall": return .stall(seconds: Int64(min(count, 86_400)))
+        case "garbage": return count <= 1 << 20 ? .garbage(count) : nil
+        case "nightly-reset": return .nightlyReset(seconds: Int64(min(count, 86_400)))
+        case "pacing-error": return .pacingError(count)
+        case "late": return .late(count)
+        case "duplicate": return .duplicate(count)
+        case "reorder": return .reorder(count)
+        case "rate": return count <= SimulatorLimits.rateMax ? .rate(count) : nil
+        default: return nil
+        }
+    }
+
+    private static func switched(_ name: String, _ rest: [String]) -> ControlCommand? {
+        let isOn = rest.last.flatMap { ["on": true, "off": false][$0] }
+        switch (name, rest.count) {
+        case ("byte-at-a-time", 1): return isOn.map { .byteAtATime($0) }
+        case ("refuse-client-id", 1): return isOn.map { .refuseClientID($0) }
+        case ("competing", 2):
+            return isOn.map { .competing(rest[0] == "all" ? nil : rest[0], $0) }
+        case ("restored", 1):
+            return ["keep": true, "lose": false][rest[0]].map { .restored(keeps: $0) }
+        case ("farm", 2):
+            guard let farm = Farm(rawValue: rest[0]),
+                let isUp = ["up": true, "down": false][rest[1]]
+            else { return nil }
+            return .farm(farm, isUp: isUp)
+        case ("stop", 1): return .silent(rest[0], true)
+        case ("start", 1): return .silent(rest[0], false)
+        case ("permission", 2):
+            return SimulatedInstrument.Permission(rawValue: rest[1]).map {
+                .permission(rest[0], $0)
+            }
+        case ("notice", 2...):
+            return Int32(rest[0]).map {
+                .notice($0, rest.dropFirst().joined(separator: " "))
+            }
+        case ("bulletin", 1...): return .bulletin(rest.joined(separator: " "))
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,138 @@
+public import Primitives
+
+/// A server of Interactive Brokers' socket protocol, without sockets: bytes and times come in,
+/// bytes go out. The same seed, bytes and times give the same answers.
+public struct Simulator: Sendable {
+    public let settings: SimulatorSettings
+    public internal(set) var market: SimulatedMarket
+    public private(set) var truth: TruthLog
+    public private(set) var marketLog: MarketLog
+
+    var conditions: Conditions
+    var sessions: [SimulatorSession] = []
+    /// Nobody is let in before.
+    var refusesUntil: Timestamp?
+    /// Somebody said `quit`.
+    public internal(set) var isEnding = false
+    var bulletins: Int32 = 1
+
+    private var cursor: MarketCursor
+    private var delayedCursor: MarketCursor
+    private var second: Int64
+    /// For bytes of garbage.
+    var random: SeededRandom
+
+    public init(_ settings: SimulatorSettings, market: SimulatedMarket, start: Timestamp) {
+        self.settings = settings
+        self.market = market
+        truth = TruthLog(isWanted: settings.keepsTruth)
+        marketLog = MarketLog(isWanted: settings.keepsMarketLog)
+        conditions = Conditions(market.instruments)
+        cursor = MarketCursor(market, from: start)
+        delayedCursor = MarketCursor(
+            market, from: start, delaySeconds: delayedNanoseconds / 1_000_000_000)
+        second = start.nanoseconds / 1_000_000_000
+        random = SeededRandom(seed: market.seed)
+    }
+
+    // MARK: connections
+
+    /// False: it is to be closed at once.
+    public mutating func opened(_ connection: Int, now: Timestamp) -> Bool {
+        if let refusesUntil, now < refusesUntil { return false }
+        guard sessions.count < SimulatorLimits.connectionsMax else { return false }
+        sessions.append(SimulatorSession(number: connection, settings: settings))
+        return true
+    }
+
+    public mutating func received(_ bytes: [UInt8], from connection: Int, now: Timestamp) {
+        guard let place = place(of: connection) else { return }
+        let others = sessions.filter { $0.number != connection }.compactMap(\.clientID)
+        sessions[place].received(bytes, world(now, others))
+    }
+
+    public mutating func closed(_ connection: Int) {
+        sessions.removeAll { $0.number == connection }
+    }
+
+    private func place(of connection: Int) -> Int? {
+        sessions.firstIndex { $0.number == connection }
+    }
+
+    func world(_ now: Timestamp, _ clientIDs: [Int32] = []) -> World {
+        World(
+            settings: settings, market: market, conditions: conditions, clientIDs: clientIDs,
+            now: now)
+    }
+
+    // MARK: bytes out
+
+    /// So many bytes may go to this client now.
+    public func allowance(of connection: Int, now: Timestamp) -> Int {
+        place(of: connection).map { sessions[$0].link.allowance(now: now) } ?? 0
+    }
+
+    public func bytes(for connection: Int, count: Int) -> ArraySlice<UInt8> {
+        guard let place = place(of: connection) else { return [] }
+        return sessions[place].link.first(count)
+    }
+
+    /// So many have gone. What they complete is written into the truth log.
+    public mutating func sent(_ count: Int, to connection: Int, now: Timestamp) {
+        guard let place = place(of: connection) else { return }
+        let client = sessions[place].clientID ?? -1
+        for message in sessions[place].link.took(count) {
+            truth.add(
+                message, connection: connection, client: client, of: market.instruments,
+                now: now)
+        }
+    }
+
+    /// Nothing goes to this client any more.
+    public func isOver(_ connection: Int) -> Bool {
+        place(of: connection).map { sessions[$0].link.isClosed } ?? true
+    }
+
+    public mutating func takeTruth() -> [UInt8] { truth.takeLines() }
+    public mutating func takeMarketLog() -> [UInt8] { marketLog.takeLines() }
+
+    // MARK: time
+
+    /// Lets happen what happens until `now`.
+    public mutating func advance(to now: Timestamp) {
+        let world = world(now)
+        for event in cursor.take(until: now, of: market) {
+            marketLog.add(event, of: market.instruments)
+            while second < event.second { endSecond(world) }
+            for place in sessions.indices {
+                sessions[place].happened(event, isDelayed: false, world)
+            }
+        }
+        let delayed = delayedCursor.take(until: now, of: market)
+        for place in sessions.indices where sessions[place].level1.contains(where: \.isDelayed) {
+            for event in delayed { sessions[place].happened(event, isDelayed: true, world) }
+        }
+        while second < world.second { endSecond(world) }
+        for place in sessions.indices { sessions[place].sendDueTicks(now: now) }
+    }
+
+    private mutating func endSecond(_ world: World) {
+        // A jump of the clock is no reason to send all bars in between.
+        if world.second - second > SimulatorLimits.catchUpSeconds {
+            second = world.second - SimulatorLimits.catchUpSeconds
+        }
+        for place in sessions.indices { sessions[place].ended(second: second, world) }
+        second += 1
+    }
+
+    // MARK: what is there
+
+    public var clients: [Int32] { sessions.compactMap(\.clientID) }
+
+    public var subscriptions: Int {
+        sessions.reduce(0) {
+            $0 + $1.level1.count + $1.tickByTick.count + $1.depth.count + $1.bars.count
+                + $1.growing.count
+        }
+    }
+}

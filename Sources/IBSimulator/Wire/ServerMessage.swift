@@ -1,0 +1,59 @@
+/// One message to a client: its texts in the order of the wire.
+public struct ServerMessage: Equatable, Sendable {
+    public let id: Int32
+    /// What the truth log calls it.
+    public let name: String
+    /// Nil where the message has no field for one.
+    public let request: Int32?
+    /// The constant second field that some messages carry.
+    let version: Int32?
+    /// What follows the request's number.
+    public let values: [String]
+
+    init(
+        _ id: Int32, _ name: String, version: Int32? = nil, request: Int32? = nil,
+        _ values: [String]
+    ) {
+        self.id = id
+        self.name = name
+        self.version = version
+        self.request = request
+        self.values = values
+    }
+
+    /// Length, then the fields, each ended by NUL.
+    public func appendFrame(to bytes: inout [UInt8]) {
+        let start = bytes.count
+        bytes.append(contentsOf: [0, 0, 0, 0])
+        Self.append(id, to: &bytes)
+        if let version { Self.append(version, to: &bytes) }
+        if let request { Self.append(request, to: &bytes) }
+        for value in values { Self.append(value, to: &bytes) }
+        Self.setLength(of: start, in: &bytes)
+    }
+
+    /// The answer to a client's greeting: two fields without a message's number.
+    static func appendGreeting(version: Int32, time: String, to bytes: inout [UInt8]) {
+        let start = bytes.count
+        bytes.append(contentsOf: [0, 0, 0, 0])
+        append(version, to: &bytes)
+        append(time, to: &bytes)
+        setLength(of: start, in: &bytes)
+    }
+
+    private static func append(_ number: Int32, to bytes: inout [UInt8]) {
+        append(String(number), to: &bytes)
+    }
+
+    private static func append(_ text: String, to bytes: inout [UInt8]) {
+        bytes.append(contentsOf: text.utf8)
+        bytes.append(0)
+    }
+
+    private static func setLength(of start: Int, in bytes: inout [UInt8]) {
+        let length = UInt32(truncatingIfNeeded: bytes.count - start - 4)
+        for place in 0..<4 {
+            bytes[start + place] = UInt8(truncatingIfNeeded: length >> (24 - 8 * UInt32(place)))
+        }
+    }
+}

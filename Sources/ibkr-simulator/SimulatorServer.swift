@@ -1,0 +1,196 @@
+internal import Glibc
+import IBSimulator
+import Primitives
+import ServiceRuntime
+
+/// The simulator on two ports, by one thread: it reads, lets time go on, and writes.
+final class SimulatorServer {
+    private struct Client {
+        let number: Int
+        let descriptor: Int32
+        /// All is said: what the client still sends is read and dropped until it ends, too, so
+        /// that the last bytes arrive. Nil: not yet.
+        var lingersUntil: Timestamp?
+    }
+
+    private struct Operator {
+        let descriptor: Int32
+        var line: [UInt8] = []
+    }
+
+    /// From step to step; events are sent so late at most.
+    private static let stepMilliseconds: Int32 = 2
+    private static let idleMilliseconds: Int32 = 20
+    private static let lingerNanoseconds: Int64 = 2_000_000_000
+    private static let flushNanoseconds: Int64 = 50_000_000
+    /// Writes of single bytes to one client in one step.
+    private static let singleBytesPerStep = 256
+
+    let port: UInt16
+    let controlPort: UInt16
+    private let listener: Int32
+    private let controlListener: Int32
+    private let shutdown: ShutdownSignal
+    private let clock = SystemClock()
+    /// Wall-clock time that never goes back: the monotonic clock, moved.
+    private let wallOffset: Int64
+    private var simulator: Simulator
+    private var clients: [Client] = []
+    private var operators: [Operator] = []
+    private var nextNumber = 1
+    private var truth: LogFile?
+    private var marketLog: LogFile?
+    private var flushedAt = Timestamp(nanoseconds: 0)
+    private var buffer = [UInt8](repeating: 0, count: 64 << 10)
+
+    init(
+        _ arguments: SimulatorArguments, shutdown: ShutdownSignal
+    ) throws(SimulatorFailure) {
+        self.shutdown = shutdown
+        let wall = clock.now()
+        wallOffset = wall.nanoseconds - clock.monotonic().nanoseconds
+        truth = if let path = arguments.truth { try LogFile(path) } else { nil }
+        marketLog = if let path = arguments.marketLog { try LogFile(path) } else { nil }
+        let market = SimulatedMarket(
+            instruments: InstrumentList.make(
+                symbols: arguments.symbols, madeUp: arguments.madeUp,
+                others: arguments.hasOthers),
+            seed: arguments.seed, rate: arguments.rate,
+            firstSecond: wall.nanoseconds / 1_000_000_000 - arguments.historySeconds)
+        simulator = Simulator(arguments.simulatorSettings, market: market, start: wall)
+        (listener, port) = try Sockets.listen(
+            address: arguments.address, port: arguments.port)
+        (controlListener, controlPort) = try Sockets.listen(
+            address: arguments.address, port: arguments.controlPort)
+    }
+
+    private var now: Timestamp {
+        clock.monotonic().advanced(byNanoseconds: wallOffset)
+    }
+
+    /// Until a signal or `quit`.
+    func run() throws(SimulatorFailure) {
+        while !shutdown.isRequested, !simulator.isEnding {
+            waitForInput()
+            acceptAll()
+            for place in operators.indices.reversed() { readCommands(place) }
+            for place in clients.indices { readRequests(place) }
+            simulator.advance(to: now)
+            for place in clients.indices.reversed() { write(place) }
+            try writeLogs()
+        }
+        try end()
+    }
+
+    private func end() throws(SimulatorFailure) {
+        for client in clients { close(client.descriptor) }
+        for each in operators { close(each.descriptor) }
+        close(listener)
+        close(controlListener)
+        try writeLogs()
+        try truth?.flush()
+        try marketLog?.flush()
+    }
+
+    private func waitForInput() {
+        let descriptors =
+            [listener, controlListener] + clients.map(\.descriptor)
+            + operators.map(\.descriptor)
+        var waits = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        let isBusy = !clients.isEmpty || marketLog != nil
+        unsafe _ = poll(
+            &waits, nfds_t(waits.count), isBusy ? Self.stepMilliseconds : Self.idleMilliseconds)
+    }
+
+    private func acceptAll() {
+        while let descriptor = Sockets.accept(listener) {
+            guard simulator.opened(nextNumber, now: now) else {
+                close(descriptor)
+                continue
+            }
+            clients.append(Client(number: nextNumber, descriptor: descriptor))
+            nextNumber += 1
+        }
+        while let descriptor = Sockets.accept(controlListener) {
+            guard operators.count < SimulatorLimits.connectionsMax else {
+                close(descriptor)
+                continue
+            }
+            operators.append(Operator(descriptor: descriptor))
+        }
+    }
+
+    // MARK: clients
+
+    private func readRequests(_ place: Int) {
+        let client = clients[place]
+        switch Sockets.read(client.descriptor, into: &buffer) {
+        case .nothing: break
+        case .bytes(let bytes):
+            guard client.lingersUntil == nil else { return }
+            simulator.received(bytes, from: client.number, now: now)
+        case .end:
+            simulator.closed(client.number)
+            clients[place].lingersUntil = Timestamp(nanoseconds: 0)
+        }
+    }
+
+    private func write(_ place: Int) {
+        let client = clients[place]
+        if let end = client.lingersUntil {
+            guard now >= end else { return }
+            close(client.descriptor)
+            clients.remove(at: place)
+            return
+        }
+        for _ in 0..<Self.singleBytesPerStep {
+            let count = simulator.allowance(of: client.number, now: now)
+            guard count > 0 else { break }
+            let bytes = simulator.bytes(for: client.number, count: count)
+            guard let written = Sockets.write(bytes, to: client.descriptor) else {
+                simulator.closed(client.number)
+                clients[place].lingersUntil = Timestamp(nanoseconds: 0)
+                return
+            }
+            simulator.sent(written, to: client.number, now: now)
+            if written < count { break }
+        }
+        if simulator.isOver(client.number) {
+            simulator.closed(client.number)
+            Glibc.shutdown(client.descriptor, Int32(SHUT_WR))
+            clients[place].lingersUntil = now.advanced(byNanoseconds: Self.lingerNanoseconds)
+        }
+    }
+
+    // MARK: commands
+
+    private func readCommands(_ place: Int) {
+        switch Sockets.read(operators[place].descriptor, into: &buffer) {
+        case .nothing: return
+        case .end:
+            close(operators[place].descriptor)
+            operators.remove(at: place)
+        case .bytes(let bytes):
+            operators[place].line += bytes
+            while let end = operators[place].line.firstIndex(of: UInt8(ascii: "\n")) {
+                let line = String(decoding: operators[place].line[..<end], as: UTF8.self)
+                operators[place].line.removeFirst(end + 1)
+                let answer = simulator.control(
+                    line.last == "\r" ? String(line.dropLast()) : line, now: now)
+                LogFile.writeAll(Array((answer + "\n").utf8)[...], to: operators[place].descriptor)
+            }
+            guard operators[place].line.count > SimulatorLimits.controlLineBytesMax else { return }
+            close(operators[place].descriptor)
+            operators.remove(at: place)
+        }
+    }
+
+    private func writeLogs() throws(SimulatorFailure) {
+        try truth?.add(simulator.takeTruth())
+        try marketLog?.add(simulator.takeMarketLog())
+        guard now.nanoseconds(since: flushedAt) > Self.flushNanoseconds else { return }
+        flushedAt = now
+        try truth?.flush()
+        try marketLog?.flush()
+    }
+}

@@ -233,6 +233,9 @@ let package = Package(
         tests(
             of: "Operators", uses: ["OperatorGraph", "StreamCore", "MarketModel", "Primitives"]),
         tests(of: "ProviderKit", uses: ["ProviderModel", "MarketModel", "Primitives"]),
+        tests(
+            of: "IBSimulator", uses: ["IBKRSimulator", "Primitives", "TestSupport"],
+            beside: ["read_official.py", "read_ib_async.py", "recorded.py"]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(
             of: "TickSpool",

@@ -1,0 +1,50 @@
+import Glibc
+
+/// A blocking TCP connection to this machine, with a deadline for each read.
+public final class PlainConnection {
+    public struct Failure: Error {
+        let what: String
+        let code = errno
+    }
+
+    private let descriptor: Int32
+
+    public init(port: UInt16) throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        let isConnected = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
+        }
+        guard isConnected else { throw Failure(what: "connect") }
+        var limit = timeval(tv_sec: 20, tv_usec: 0)
+        unsafe setsockopt(
+            descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    }
+
+    deinit { close(descriptor) }
+
+    public func send(_ bytes: [UInt8]) throws {
+        let count = unsafe bytes.withUnsafeBytes {
+            unsafe write(descriptor, $0.baseAddress, $0.count)
+        }
+        guard count == bytes.count else { throw Failure(what: "write") }
+    }
+
+    /// Everything until `isEnough`, or until the other side has ended.
+    public func receive(_ isEnough: ([UInt8]) -> Bool) throws -> [UInt8] {
+        var all: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        while !isEnough(all) {
+            let count = unsafe read(descriptor, &buffer, buffer.count)
+            guard count >= 0 else { throw Failure(what: "read") }
+            if count == 0 { return all }
+            all += buffer[..<count]
+        }
+        return all
+    }
+}

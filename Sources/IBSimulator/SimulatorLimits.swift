@@ -2,7 +2,7 @@
 public enum SimulatorLimits {
     /// Connections at once; another one is closed as soon as it comes.
     public static let connectionsMax = 64
-    /// Bytes that wait for a client that does not read; with more it is closed.
+    /// Bytes that wait for a client that does not read, unless the settings say otherwise.
     public static let outgoingBytesMax = 16 << 20
     /// Instruments of a market; more are refused at the start.
     public static let instrumentsMax = 5_000

@@ -8,6 +8,8 @@ public struct SimulatorSettings: Sendable {
         public var depthLines = 3
         /// Clients at once; another one is refused like a client id in use.
         public var clientsMax = 32
+        /// Bytes that wait for a client that does not read; with more it is closed.
+        public var outgoingBytes = SimulatorLimits.outgoingBytesMax
         /// False: any number of requests in any time.
         public var watchesPacing = true
 

@@ -36,7 +36,7 @@ enum ForeignClient {
     }
 
     /// Is this what the client makes of it?
-    func sees(_ sent: LoggedValue, as seen: LoggedValue) -> Bool {
+    func sees(_ sent: SentValue, as seen: SentValue) -> Bool {
         guard sent.kind == seen.kind, sent.request == seen.request else { return false }
         var fields = sent.fields
         switch (self, sent.kind) {
@@ -58,19 +58,5 @@ enum ForeignClient {
         if sent == seen { return true }
         if let number = Double(sent), let other = Double(seen) { return number == other }
         return sent.replacing("\\u00e9", with: "é") == seen
-    }
-}
-
-/// One line of the truth log, or of what a client saw.
-struct LoggedValue: Decodable {
-    let kind: String
-    let request: Int32
-    let fields: [String]
-
-    static func read(_ path: String) throws -> [LoggedValue] {
-        let text = try String(contentsOfFile: path, encoding: .utf8)
-        return try text.split(separator: "\n").map {
-            try JSONDecoder().decode(LoggedValue.self, from: Data($0.utf8))
-        }
     }
 }

@@ -18,12 +18,13 @@ struct ForeignClientTests {
     }
 
     private func compare(_ client: ForeignClient, version: Int32) throws {
-        let simulator = try RunningSimulator(["--server-version", String(version)])
+        let simulator = try SimulatorProcess(["--server-version", String(version)])
         try #expect(simulator.command("permission XLK delayed") == "ok")
         let seen = try simulator.folder.write("", to: "seen")
         guard try client.read(port: simulator.port, into: seen) else { return }
-        let values = try LoggedValue.read(seen)
-        let truth = try LoggedValue.read(simulator.stop())
+        simulator.stop()
+        let values = try SentValue.read(seen)
+        let truth = try simulator.truth()
         #expect(values.count == truth.count)
         // Less would mean that whole kinds are missing.
         #expect(truth.count > 500)

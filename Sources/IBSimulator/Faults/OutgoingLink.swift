@@ -32,7 +32,9 @@ struct OutgoingLink: Sendable {
     /// Nothing goes out any more.
     var isClosed: Bool { closesAt.map { position >= $0 } ?? false }
 
+    /// What would come behind the end of the connection is dropped.
     mutating func append(_ message: QueuedMessage) {
+        if let closesAt, end >= closesAt { return }
         let start = end
         message.message.appendFrame(to: &bytes)
         marks.append((end, message))

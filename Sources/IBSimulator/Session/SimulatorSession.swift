@@ -18,6 +18,7 @@ struct SimulatorSession: Sendable {
     private var frames = ClientFrames()
     private var pacing = PacingWatch()
     private var isPacedByServer = false
+    private let outgoingBytesMax: Int
 
     /// What the client asked for: 1 live, 2 frozen, 3 delayed, 4 delayed and frozen.
     var dataType: Int32 = 1
@@ -32,6 +33,7 @@ struct SimulatorSession: Sendable {
 
     init(number: Int, settings: SimulatorSettings) {
         self.number = number
+        outgoingBytesMax = settings.limits.outgoingBytes
         writer = MessageWriter(serverVersion: settings.serverVersion)
         reader = RequestReader(serverVersion: settings.serverVersion)
     }
@@ -45,7 +47,7 @@ struct SimulatorSession: Sendable {
 
     mutating func send(_ message: ServerMessage, of instrument: Int? = nil) {
         link.append(QueuedMessage(message: message, instrument: instrument))
-        if link.waiting > SimulatorLimits.outgoingBytesMax { link.closeNow() }
+        if link.waiting > outgoingBytesMax { link.closeNow() }
     }
 
     /// Of what streams: the faults of ticks are for these.

@@ -1,0 +1,79 @@
+import Foundation
+
+/// `ibkr-simulator`, a made-up TWS, on ports that the kernel chose. It ends with the value.
+public final class SimulatorProcess {
+    private struct Ports: Decodable {
+        let port: UInt16
+        let control_port: UInt16
+    }
+
+    public struct Silent: Error, CustomStringConvertible {
+        let log: String
+        public var description: String { "ibkr-simulator did not tell its ports: \(log)" }
+    }
+
+    public let folder: TemporaryFolder
+    private let process: ServerProcess
+    private let ports: Ports
+
+    /// `arguments`: what is wanted besides the ports and the truth log.
+    public init(_ arguments: [String] = []) throws {
+        folder = try TemporaryFolder("simulator")
+        process = try ServerProcess(
+            ProductPrograms.path("ibkr-simulator"),
+            ["--port", "0", "--control-port", "0", "--json", "--truth", folder.file("truth")]
+                + arguments,
+            environment: ProductPrograms.profile("ibkr-simulator"), logPath: folder.file("log"))
+        let server = process
+        var found: Ports?
+        let isThere = eventually(within: 30) {
+            found = server.log.split(separator: "\n").first.flatMap {
+                try? JSONDecoder().decode(Ports.self, from: Data($0.utf8))
+            }
+            return found != nil
+        }
+        guard isThere, let found else { throw Silent(log: server.log) }
+        ports = found
+    }
+
+    public var port: UInt16 { ports.port }
+
+    /// The answer to one line of the control port.
+    public func command(_ line: String) throws -> String {
+        let connection = try PlainConnection(port: ports.control_port)
+        try connection.send(Array((line + "\n").utf8))
+        let answer = try connection.receive { $0.contains(UInt8(ascii: "\n")) }
+        return String(decoding: answer.dropLast(), as: UTF8.self)
+    }
+
+    /// Ends it in good order, so that the truth log is whole; answers its exit code.
+    @discardableResult
+    public func stop() -> Int32 { process.stop() }
+
+    /// What was sent until now, or, after `stop`, at all.
+    public func truth() throws -> [SentValue] { try SentValue.read(folder.file("truth")) }
+}
+
+/// One line of a truth log, or of a file in its shape.
+public struct SentValue: Decodable, Sendable {
+    public let kind: String
+    public let request: Int32
+    /// Texts, in the order of the wire behind the request's number.
+    public let fields: [String]
+    public let sequence: Int64?
+    /// Nanoseconds since 1970, when its last byte went.
+    public let time: Int64?
+    public let connection: Int?
+    public let client: Int32?
+    public let symbol: String?
+    public let contract: Int32?
+
+    /// A last line that is not ended yet is left out.
+    public static func read(_ path: String) throws -> [SentValue] {
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        let end = text.lastIndex(of: "\n") ?? text.startIndex
+        return try text[..<end].split(separator: "\n").map {
+            try JSONDecoder().decode(SentValue.self, from: Data($0.utf8))
+        }
+    }
+}

@@ -124,8 +124,16 @@ let package = Package(
         // What a provider of market data is to a gateway.
         library("ProviderModel", uses: ["MarketModel", "Primitives"]),
         library(
+            "IBEngine", uses: ["IBProtocol", "ProviderModel", "MarketModel", "Primitives"]),
+        library(
             "ProviderKit",
             uses: ["ProviderModel", "ServiceRuntime", "Telemetry", "MarketModel", "Primitives"]),
+        library(
+            "IBKRProvider",
+            uses: [
+                "IBEngine", "IBProtocol", "GraphLanguage", "ProviderKit", "ProviderModel",
+                "ServiceRuntime", "Telemetry", "MarketModel", "Primitives",
+            ]),
 
         // Recordings of a tape, and the provider that delivers them again.
         library(
@@ -181,7 +189,8 @@ let package = Package(
             "ProviderGateway", in: "provider-gateway",
             uses: [
                 "DeadLetterPost", "DeadLetters", "Membership", "MembershipTransport", "LiveFanOut",
-                "ProviderKit", "ProviderModel", "ReplayProvider", "TapeKeeping", "TapeTransport",
+                "IBKRProvider", "ProviderKit", "ProviderModel", "ReplayProvider", "TapeKeeping",
+                "TapeTransport",
                 "TickSpool", "ServiceRuntime", "Telemetry",
             ] + tape),
         service(
@@ -247,6 +256,12 @@ let package = Package(
             uses: ["OperatorGraph", "StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         tests(of: "ProviderKit", uses: ["ProviderModel", "MarketModel", "Primitives"]),
         tests(
+            of: "IBKRProvider",
+            uses: [
+                "IBEngine", "IBProtocol", "ProviderKit", "ProviderModel", "ServiceRuntime",
+                "ServiceTestSupport", "Telemetry", "TestSupport", "MarketModel", "Primitives",
+            ]),
+        tests(
             of: "IBSimulator", uses: ["IBKRSimulator", "Primitives", "TestSupport"],
             beside: ["read_official.py", "read_ib_async.py", "recorded.py"]),
         tests(
@@ -258,6 +273,8 @@ let package = Package(
                 ]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(of: "IBProtocol", uses: ["MarketModel", "Primitives"]),
+        tests(
+            of: "IBEngine", uses: ["IBProtocol", "ProviderModel", "MarketModel", "Primitives"]),
         tests(
             of: "TickSpool",
             uses: ["TapeCodec", "MarketModel", "Primitives", "TestSupport", "SpoolFixture"]),
@@ -289,8 +306,9 @@ let package = Package(
             of: "ProviderGateway",
             uses: frame + tape
                 + [
-                    "DeadLetterPost", "DeadLetters", "LiveFanOut", "OperatorGraph", "ProviderKit",
-                    "ProviderModel", "StreamCore", "TickSpool", "ServiceTestSupport", "TestSupport",
+                    "DeadLetterPost", "DeadLetters", "IBKRProvider", "IBKRSimulator", "IBSimulator",
+                    "LiveFanOut", "OperatorGraph", "ProviderKit", "ProviderModel", "StreamCore",
+                    "TickSpool", "ServiceTestSupport", "TestSupport",
                 ]),
         tests(
             of: "OperatorWorker",

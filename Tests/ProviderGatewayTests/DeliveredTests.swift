@@ -188,6 +188,26 @@ struct DeliveredTests {
         #expect(try running.stop() == .success)
     }
 
+    @Test("what stands on the tape behind the watermark is not told to be missing")
+    func behindTheWatermark() throws {
+        let tape = try tape("del7")
+        let log = ScriptedProvider.Log()
+        let first = try gateway(tape, log, try instruments("AAPL"))
+        let running = try first.start()
+        #expect(eventually { log.starts.count == 1 })
+        // Stamps are coarse: the promise is behind the ticks.
+        send(
+            [trade(0, 10, id: 1), trade(0, 30, id: 2)], floor: 17,
+            try #require(log.starts.first).channel)
+        #expect(try eventually { try found(tape).trades.count == 2 })
+        #expect(try running.stop() == .success)
+        let other = try gateway(tape, log, try instruments("AAPL")).start()
+        #expect(eventually { log.starts.count == 2 })
+        let reached = try #require(log.starts.last).order.reached
+        #expect(reached == [at(30).advanced(byNanoseconds: 1)])
+        #expect(try other.stop() == .success)
+    }
+
     @Test("a successor's providers are told how far the tape is, and instruments may come later")
     func successor() throws {
         let tape = try tape("del3")

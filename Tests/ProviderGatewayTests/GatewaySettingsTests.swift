@@ -51,7 +51,7 @@ struct GatewaySettingsTests {
             ("GATEWAY_SOURCE", "Desk"), ("GATEWAY_SOURCE", "a_b"), ("GATEWAY_SOURCE", "a.b"),
             ("GATEWAY_SOURCE", "operator"), ("GATEWAY_SOURCE", "universe"),
             ("GATEWAY_SOURCE", "manual"),
-            ("GATEWAY_SOURCE", "much-too-long-for-the-wire"), ("GATEWAY_PROVIDER", "ibkr"),
+            ("GATEWAY_SOURCE", "much-too-long-for-the-wire"), ("GATEWAY_PROVIDER", "nobody"),
             ("GATEWAY_PACKETS_PER_SECOND", "0"), ("GATEWAY_PACKETS_PER_SECOND", "1000001"),
             ("SYNTHETIC_SEED", "-1"), ("SYNTHETIC_SEED", "9223372036854775808"),
             ("SYNTHETIC_RATE", "0"), ("SYNTHETIC_RATE", "1000001"), ("SYNTHETIC_RATE", "ten"),

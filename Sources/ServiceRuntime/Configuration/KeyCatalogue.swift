@@ -51,7 +51,7 @@ extension KeyCatalogue {
     public static let product = KeyCatalogue(
         prefixes: [
             "MDS_", "NATS_", "POSTGRES_", "VALKEY_", "GATEWAY_", "OPERATOR_", "WRITER_",
-            "SYNTHETIC_", "REPLAY_", "OPS_", "LOG_",
+            "SYNTHETIC_", "REPLAY_", "IBKR_", "OPS_", "LOG_",
         ],
         names: Set(shared.flatMap(\.names) + ofLibraries + ofServices),
         foreignNames: [
@@ -70,6 +70,8 @@ extension KeyCatalogue {
     private static let ofLibraries = [
         "MDS_STREAM_BYTES", "REPLAY_FILE", "REPLAY_NATS_URL", "REPLAY_NAMESPACE", "REPLAY_SOURCE",
         "REPLAY_FROM", "REPLAY_TO", "REPLAY_SYMBOLS", "REPLAY_SPEED", "REPLAY_SHIFT",
+        "IBKR_HOST", "IBKR_PORT", "IBKR_CLIENT_ID", "IBKR_CONNECT_TIMEOUT",
+        "IBKR_DELAYED", "IBKR_LINES", "IBKR_TICK_LINES", "IBKR_SILENT_AFTER", "IBKR_BACKFILL",
     ]
 
     private static let ofServices = [

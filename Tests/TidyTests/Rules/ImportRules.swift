@@ -9,6 +9,7 @@ private let modules: [String: Set<String>] = {
         "Membership", "MembershipTransport", "LiveFanOut", "TickSpool", "TapeKeeping",
         "StoreSinks", "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
         "YAMLFile", "Operators", "ProviderKit", "ProviderModel", "ReplayProvider",
+        "IBKRProvider",
     ]
     return [
         "Primitives": ["CXXHash"],
@@ -35,6 +36,7 @@ private let modules: [String: Set<String>] = {
         "Telemetry": ["Primitives"],
         "ServiceRuntime": ["Telemetry", "Primitives", "CMicroHTTP", "CLinux"],
         "ProviderModel": ["Primitives", "MarketModel"],
+        "IBEngine": ["Primitives", "MarketModel", "ProviderModel", "IBProtocol"],
         "IBSimulator": ["Primitives"],
         "ibkr-simulator": ["Primitives", "IBSimulator", "ServiceRuntime"],
         "ProviderKit": [
@@ -44,6 +46,10 @@ private let modules: [String: Set<String>] = {
             "TapeProtocol", "ProviderModel", "ProviderKit", "Telemetry", "ServiceRuntime",
             "NatsTransport", "TapeTransport",
         ]),
+        "IBKRProvider": [
+            "Primitives", "MarketModel", "ProviderModel", "ProviderKit", "Telemetry",
+            "ServiceRuntime", "IBProtocol", "IBEngine", "GraphLanguage",
+        ],
         "NatsTransport": Set(edges + ["CNats"]),
         "PostgresClient": Set(edges + ["CPostgres"]),
         "ValkeyClient": Set(edges + ["CHiredis"]),
@@ -53,24 +59,27 @@ private let modules: [String: Set<String>] = {
             "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
             "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
             "YAMLFile", "Operators", "ProviderKit", "ProviderModel", "ReplayProvider",
+            "IBKRProvider",
         ]),
         "LiveFanOut": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
             "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
             "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
             "YAMLFile", "Operators", "ProviderKit", "ProviderModel", "ReplayProvider",
+            "IBKRProvider",
         ]),
         "MembershipTransport": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "LiveFanOut", "TickSpool",
             "TapeKeeping", "StoreSinks",
             "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
             "YAMLFile", "Operators", "ProviderKit", "ProviderModel", "ReplayProvider",
+            "IBKRProvider",
         ]),
         "TapeKeeping": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "StoreSinks", "DeadLetters",
             "DeadLetterPost",
             "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile", "Operators", "ProviderKit",
-            "ProviderModel", "ReplayProvider",
+            "ProviderModel", "ReplayProvider", "IBKRProvider",
         ]),
         "HotState": services.subtracting([
             "PostgresClient", "StreamCore", "Membership", "MembershipTransport", "LiveFanOut",
@@ -87,7 +96,7 @@ private let modules: [String: Set<String>] = {
 private let pureModules: Set<String> = [
     "Primitives", "MarketModel", "TapeCodec", "TapeProtocol", "StreamCore",
     "Membership", "OperatorGraph", "GraphLanguage", "SimulationKit", "Operators", "IBProtocol",
-    "ProviderModel", "IBSimulator",
+    "ProviderModel", "IBEngine", "IBSimulator",
 ]
 
 private let systemModules: Set<String> = ["Glibc", "Synchronization"]

@@ -1,15 +1,18 @@
+import IBKRProvider
 import ProviderKit
 import ProviderModel
 import ReplayProvider
 import ServiceRuntime
 
 /// The providers that this program is built with, beside the synthetic market. One's own stands
-/// here with the others: its name then works in `GATEWAY_PROVIDER`, and its keys are the gateway's.
+/// here with the others: its name then works in `GATEWAY_PROVIDER`, and each `ConfigurationKey`
+/// that it has is the gateway's.
 enum GatewayProviders {
     static let ofThisProgram: [ProviderKind] = [
+        .interactiveBrokers,
         ProviderKind(
             name: "replay", keys: ConfigurationKey.replay, rules: ReplayProvider.rules,
-            make: { try ReplayProvider($0) })
+            make: { try ReplayProvider($0) }),
     ]
 
     /// Settings of a provider that is not named are not looked at.

@@ -52,6 +52,7 @@ final class GatewayReport: Sendable {
     private let progress = Mutex(Progress())
     private let losses = Mutex<[Loss]>([])
 
+    private let providers = Mutex<[any ProviderSource]>([])
     private let heads = Mutex<HeadTeller?>(nil)
     private let clock = SystemClock()
 
@@ -59,6 +60,9 @@ final class GatewayReport: Sendable {
 
     /// From now on others are told, too, while the source is open here.
     func tellHeads(by teller: HeadTeller) { heads.withLock { $0 = teller } }
+
+    /// Those of the present tenure: what they do shows in `/status`.
+    func show(_ present: [any ProviderSource]) { providers.withLock { $0 = present } }
 
     func update(_ present: Progress) {
         progress.withLock { $0 = present }
@@ -91,6 +95,16 @@ final class GatewayReport: Sendable {
             json.member("pace", settings.synthetic.pace.rawValue)
             json.member("rate", settings.synthetic.market.rate)
             json.member("symbols", settings.synthetic.market.symbols.count)
+        }
+        let providers = providers.withLock { $0 }
+        if !providers.isEmpty {
+            json.member(
+                "providers",
+                object: { json in
+                    for one in providers {
+                        json.member(one.name, object: { one.write(into: &$0) })
+                    }
+                })
         }
         json.member("generated", present.generated)
         json.member("finished", present.finished)

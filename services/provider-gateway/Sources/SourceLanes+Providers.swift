@@ -55,7 +55,9 @@ extension SourceLanes {
             let last = try client.lastContent(
                 stream: names.tickStream(of: partition),
                 subject: names.ticks(partition, settings.source))
-            if let last { note(partition, last.header.watermark) }
+            guard let last else { continue }
+            note(partition, last.header.watermark)
+            note(partition, last.withBytes { Self.arrival(in: $0) })
         }
         for stream in 0..<TapeNames.tickStreams {
             let last = try client.lastContent(
@@ -67,6 +69,29 @@ extension SourceLanes {
             }
         }
         return reached
+    }
+
+    /// Up to where everything had arrived when a packet was made: the watermark is behind it by
+    /// what a provider's stamps are coarse, and what stands in between must not be made once more.
+    private static func arrival(in packet: borrowing RawSpan) -> Timestamp {
+        var latest = Timestamp(nanoseconds: Int64.min)
+        func note(_ header: TickHeader) {
+            // In a partition records stand in the order in which they arrived.
+            if header.receiveTime.isDefined { latest = max(latest, header.receiveTime) }
+            guard header.flags.isDisjoint(with: [.backfilled, .delayed]) else { return }
+            latest = max(latest, header.eventTime.advanced(byNanoseconds: 1))
+        }
+        var cursor = RecordCursor()
+        while let record = cursor.next(in: packet) {
+            switch record {
+            case .trade(let trade): note(trade.header)
+            case .quote(let quote): note(quote.header)
+            case .other(let message):
+                if let header = message.tickHeader(in: packet) { note(header) }
+            case .bar, .malformed: continue
+            }
+        }
+        return latest
     }
 
     /// The next symbol of the source; answers its lane. Nobody has said since when it is fed.

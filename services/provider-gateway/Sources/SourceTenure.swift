@@ -97,7 +97,9 @@ final class SourceTenure {
 
     /// Until the source is no longer this gateway's own.
     func run() -> TenureEnd {
+        parts.report.show(supply.providers)
         let end = work()
+        parts.report.show([])
         supply.stop(within: Delivery.stopTimeout)
         recorder.stop(within: Self.recordTimeout)
         guard let traffic else { return end }

@@ -95,5 +95,7 @@ struct TickSupply {
     /// The name that the symbol's definition on the tape has.
     var provider: String { made == nil ? delivered?.presentProvider ?? "" : "synthetic" }
 
+    var providers: [any ProviderSource] { delivered?.providers ?? [] }
+
     func stop(within timeout: Duration) { delivered?.stop(within: timeout) }
 }

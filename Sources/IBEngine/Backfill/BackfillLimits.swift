@@ -1,0 +1,43 @@
+internal import ProviderModel
+
+/// What bounds the filling in of outages, and what happens there.
+public struct BackfillLimits: Hashable, Sendable {
+    /// Gaps that wait; of more the oldest are abandoned, and said to be.
+    public var gapsMax = ProviderLimits.gapsMax
+    /// Requests on their way at once: pacing decides how fast they go, the rest waits here.
+    public var requestsOpenMax = 8
+    /// Seconds before and behind an outage in which ticks of it may lie: they come that late, and
+    /// clocks differ that much. There, history is compared with what arrived.
+    public var borderSeconds: Int64 = 2
+    /// Ticks that were added near the end of an instrument's last gap; of more the next gap leaves
+    /// out the seconds that it shares with that one, and says so.
+    public var borderTicksMax = 4_096
+    /// How long after an outage's end its surroundings have arrived, and history knows of it.
+    public var settle = Duration.seconds(5)
+    /// What history is asked for at once, and what it gives at most.
+    public var pageTicks: Int32 = 1_000
+    /// The last second of a page is complete, so it may have more; one that never ends is refused.
+    public var pageTicksMax = 100_000
+    /// Requests for the ticks of one gap; what is left then is fetched as bars.
+    public var tradePagesMax = 100
+    /// Quotes are many, and each request counts twice.
+    public var quotePagesMax = 20
+    /// Requests for the bars of one gap; what is left then is abandoned.
+    public var barPagesMax = 50
+    /// A page that is not full is the last one, unless more than this is left behind it.
+    public var restWorthAsking = Duration.seconds(3_600)
+    /// Refusals in a row, and requests without an answer, until the rest is given up.
+    public var attemptsMax = 5
+    public var retryWait = Duration.seconds(20)
+    public var retryWaitMax = Duration.seconds(600)
+    /// How long an answer may take once the request is sent.
+    public var answerWait = Duration.seconds(90)
+    /// How long a request may stand in pacing's queue before it is taken for lost.
+    public var sendWait = Duration.seconds(3_600)
+    /// What is older is not asked for.
+    public var ageMax = Duration.seconds(14 * 86_400)
+    /// Of those that wait, so many are told of.
+    public var statusMax = 64
+
+    public init() {}
+}

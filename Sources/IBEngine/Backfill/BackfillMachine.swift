@@ -1,0 +1,206 @@
+public import IBProtocol
+internal import MarketModel
+internal import Primitives
+public import ProviderModel
+
+/// Asks history for what outages left out, and puts the difference to what arrived on the tape.
+///
+/// A gap is asked for page by page. What a page completes goes to the tape at once, together with
+/// a record that says so: a page that was cut off leaves nothing behind, and the next connection,
+/// or the next process, goes on behind the last record.
+public struct BackfillMachine: Sendable {
+    let limits: BackfillLimits
+    /// Those that are not asked for at the moment, by turns.
+    var waitingJobs: [BackfillJob] = []
+    /// By the request's number.
+    var open: [Int32: BackfillJob] = [:]
+    var borders = BackfillBorders()
+    /// The server's version tells sizes of stocks by the hundred.
+    public var historySizesAreLots = false
+    public internal(set) var counters = BackfillCounters()
+    /// When `next` has something to do; `Int64.max`: nothing but answers can change anything.
+    public private(set) var nextDue = Int64.max
+
+    public init(_ limits: BackfillLimits) { self.limits = limits }
+
+    public var waiting: Int { waitingJobs.count + open.count }
+
+    /// Whether an answer to this request is still expected: if not, its place with the server is
+    /// free.
+    public func isOpen(_ request: Int32) -> Bool { open[request] != nil }
+
+    /// A gap that has ended, `BackfillLimits.settle` after its end, so that `arrivals` can have all
+    /// that came around it. One that lasts, or is empty, is nothing to fill.
+    public mutating func add(
+        _ gap: OpenGap, contract: Contract, feeds: Instrument.Feeds, arrivals: Arrivals,
+        now: Moment, into records: inout [ProviderRecord]
+    ) {
+        guard gap.to.isDefined, gap.from < gap.to else { return }
+        defer { updateDue() }
+        guard let (means, isExact) = Self.means(of: gap.kind, feeds, contract) else {
+            let job = BackfillJob(gap, contract, .ticks(.trades), 0..<0)
+            abandon(job, "history has none of this kind", now: now, into: &records)
+            return
+        }
+        let inside = WholeSecond.ceiling(gap.from)
+        let behind = WholeSecond.floor(gap.to)
+        var seconds = inside..<max(inside, behind)
+        if isExact { seconds = exactSeconds(gap, arrivals) }
+        if case .bars(_, let width) = means {
+            let start = WholeSecond.floor(gap.from) - width
+            seconds = start..<max(start, behind)
+        }
+        var job = BackfillJob(gap, contract, means, seconds)
+        job.wantsUnreported = feeds.contains(.allTrades) || !feeds.contains(.trades)
+        job.isExact = isExact
+        let oldest = WholeSecond.floor(
+            now.wall.advanced(byNanoseconds: -limits.ageMax.engineNanoseconds))
+        if seconds.lowerBound < oldest {
+            job.seconds = oldest..<max(oldest, seconds.upperBound)
+            job.isTooOld = true
+        }
+        guard !job.seconds.isEmpty else {
+            let why = job.isTooOld ? "too old" : "shorter than history's seconds"
+            abandon(job, why, now: now, into: &records)
+            return
+        }
+        count(arrivals, into: &job)
+        makeRoom(now: now, into: &records)
+        waitingJobs.append(job)
+    }
+
+    /// What is to be asked now. Requests without an answer are given up: their cancels come along.
+    public mutating func next(
+        now: Moment, ids: inout RequestIDs, into requests: inout [IBRequest],
+        into records: inout [ProviderRecord]
+    ) {
+        for id in open.keys.sorted() {
+            guard let job = open[id], job.due <= now.monotonic else { continue }
+            open[id] = nil
+            counters.unanswered += 1
+            requests.append(.cancelHistory(id: id))
+            fail(job, "no answer", now: now, into: &records)
+        }
+        while open.count < limits.requestsOpenMax,
+            let index = waitingJobs.firstIndex(where: { $0.due <= now.monotonic })
+        {
+            var job = waitingJobs.remove(at: index)
+            begin(&job, now: now, into: &records)
+            let id = ids.next()
+            job.due = now.monotonic.later(by: limits.sendWait.engineNanoseconds)
+            requests.append(job.request(id: id, count: limits.pageTicks))
+            open[id] = job
+        }
+        updateDue()
+    }
+
+    /// The request has left: the answer is expected from now on.
+    public mutating func sent(_ request: Int32, now: Int64) {
+        guard open[request] != nil else { return }
+        open[request]?.due = now.later(by: limits.answerWait.engineNanoseconds)
+        updateDue()
+    }
+
+    /// The request could not be queued: its gap is asked for again later.
+    public mutating func notSent(_ request: Int32, now: Int64) {
+        guard var job = open.removeValue(forKey: request) else { return }
+        job.due = now.later(by: limits.retryWait.engineNanoseconds)
+        waitingJobs.append(job)
+        updateDue()
+    }
+
+    /// No answer will come; what was asked is asked again on the next connection.
+    public mutating func disconnected(now: Int64) {
+        let jobs = open.keys.sorted().compactMap { open[$0] }
+        open = [:]
+        waitingJobs.insert(
+            contentsOf: jobs.map { job in
+                var job = job
+                job.page = HistoryPage()
+                job.due = now
+                return job
+            }, at: 0)
+        updateDue()
+    }
+
+    /// Nobody wants the instrument any more.
+    public mutating func drop(
+        instrument: UInt32, now: Moment, into requests: inout [IBRequest],
+        into records: inout [ProviderRecord]
+    ) {
+        let why = "not followed any more"
+        for id in open.keys.sorted() {
+            guard let job = open[id], job.gap.instrument == instrument else { continue }
+            open[id] = nil
+            requests.append(.cancelHistory(id: id))
+            abandon(job, why, now: now, into: &records)
+        }
+        for job in waitingJobs where job.gap.instrument == instrument {
+            abandon(job, why, now: now, into: &records)
+        }
+        waitingJobs.removeAll { $0.gap.instrument == instrument }
+        borders.forget(instrument: instrument)
+        updateDue()
+    }
+
+    mutating func updateDue() {
+        var due = open.values.reduce(Int64.max) { min($0, $1.due) }
+        if open.count < limits.requestsOpenMax {
+            due = waitingJobs.reduce(due) { min($0, $1.due) }
+        }
+        nextDue = due
+    }
+
+    /// How a kind is asked for, and whether what arrived can be compared one by one: a feed that
+    /// conflates has another count than history.
+    private static func means(
+        of kind: DataKind, _ feeds: Instrument.Feeds, _ contract: Contract
+    ) -> (BackfillJob.Means, isExact: Bool)? {
+        switch kind {
+        case .trade: return (.ticks(.trades), true)
+        case .quote: return (.ticks(.bidAsk), feeds.contains(.quotes))
+        case .providerBar:
+            let hasTrades = ![.forex, .cfd, .commodity].contains(contract.kind)
+            return (.bars(hasTrades ? .trades : .midpoint, width: 5), false)
+        case .any, .depth, .optionComputation, .news, .fundamental, .indicator: return nil
+        }
+    }
+
+    private func exactSeconds(_ gap: OpenGap, _ arrivals: Arrivals) -> Range<Int64> {
+        let border = limits.borderSeconds
+        var start = WholeSecond.ceiling(gap.from)
+        if arrivals.since.isDefined {
+            start = max(WholeSecond.floor(gap.from) - border, WholeSecond.ceiling(arrivals.since))
+        }
+        start = max(start, borders.known(BackfillBorders.Key(gap)))
+        let end =
+            arrivals.until.isDefined
+            ? min(WholeSecond.ceiling(gap.to) + border, WholeSecond.floor(arrivals.until))
+            : WholeSecond.floor(gap.to) - border
+        return start..<max(start, end)
+    }
+
+    private mutating func count(_ arrivals: Arrivals, into job: inout BackfillJob) {
+        guard job.isExact else { return }
+        for tick in arrivals.ticks {
+            let likeness =
+                switch tick {
+                case .trade(let trade): TickLikeness(trade)
+                case .quote(let quote): TickLikeness(quote)
+                }
+            if job.seconds.contains(likeness.second) { job.arrived.add(likeness) }
+        }
+        let key = BackfillBorders.Key(job.gap)
+        for likeness in borders.ticks(of: key, from: job.seconds.lowerBound)
+        where job.seconds.contains(likeness.second) {
+            job.arrived.add(likeness)
+        }
+    }
+
+    private mutating func makeRoom(now: Moment, into records: inout [ProviderRecord]) {
+        while waiting >= limits.gapsMax, !waitingJobs.isEmpty {
+            let job = waitingJobs.removeFirst()
+            abandon(job, "more than \(limits.gapsMax) gaps wait", now: now, into: &records)
+        }
+    }
+}

@@ -1,0 +1,55 @@
+internal import IBProtocol
+internal import MarketModel
+internal import Primitives
+
+/// The ticks of one answer, which may come in several messages.
+struct HistoryPage: Sendable {
+    private(set) var trades: [TradeTick] = []
+    private(set) var quotes: [QuoteTick] = []
+    /// All of the answer, those that nobody wants included.
+    private(set) var count = 0
+    /// The latest second of all; nil: the answer is empty.
+    private(set) var lastSecond: Int64?
+
+    /// What a page says about the seconds from `cursor` on.
+    struct Extent: Hashable {
+        /// All seconds before are complete, in this page or the ones before.
+        var upTo: Int64
+        /// The second before `upTo` has more ticks than an answer holds.
+        var isCut: Bool
+    }
+
+    mutating func add(_ ticks: [TradeTick], in seconds: Range<Int64>) {
+        trades += ticks.filter { note($0.time, in: seconds) }
+    }
+
+    mutating func add(_ ticks: [QuoteTick], in seconds: Range<Int64>) {
+        quotes += ticks.filter { note($0.time, in: seconds) }
+    }
+
+    private mutating func note(_ time: Timestamp, in seconds: Range<Int64>) -> Bool {
+        count += 1
+        guard time.isDefined else { return false }
+        let second = WholeSecond.floor(time)
+        lastSecond = max(lastSecond ?? second, second)
+        return seconds.contains(second)
+    }
+
+    /// Which seconds of `wanted` are complete with this page. The last second of a full page may
+    /// go on in the next one, so it is left to that.
+    func extent(of wanted: Range<Int64>, asked: Int, rest: Duration) -> Extent {
+        guard let last = lastSecond, last >= wanted.lowerBound else {
+            let isStuck = count >= asked
+            return Extent(
+                upTo: isStuck ? wanted.lowerBound + 1 : wanted.upperBound, isCut: isStuck)
+        }
+        if last >= wanted.upperBound { return Extent(upTo: wanted.upperBound, isCut: false) }
+        guard count >= asked else {
+            let isFar = wanted.upperBound - last - 1 > rest.components.seconds
+            return Extent(upTo: isFar ? last + 1 : wanted.upperBound, isCut: false)
+        }
+        if last > wanted.lowerBound { return Extent(upTo: last, isCut: false) }
+        // One second alone. What exceeds the number asked for is said to complete it.
+        return Extent(upTo: last + 1, isCut: count == asked)
+    }
+}

@@ -1,0 +1,53 @@
+/// What bounds the engine, and what happens there. Times are in nanoseconds.
+public enum EngineLimits {
+    static let second: Int64 = 1_000_000_000
+
+    /// Events that wait for logs and metrics; of more the oldest fall out and are counted.
+    public static let newsMax = 1_024
+    /// Ticks of an instrument and kind that are kept, per five seconds, for the border of an
+    /// outage. Of more, nothing is known of its surroundings.
+    public static let borderTicksMax = 4_096
+    /// Outages that have ended and wait for their border; of more the oldest is abandoned.
+    public static let closingMax = 4_096
+    /// Parts of the vendor's service that are known to be down; further ones are not told apart.
+    public static let farmsMax = 64
+    /// Bulletins whose numbers are kept, so that a new connection does not tell them again.
+    public static let bulletinsMax = 256
+    /// Sessions of one instrument that are kept, some weeks; later ones are left out.
+    public static let sessionsMax = 128
+    /// Time zones that are known; instruments in others have no trading hours.
+    public static let zonesMax = 64
+    /// Of a reason in a record or in the status; it is cut there.
+    public static let reasonBytesMax = 200
+
+    /// What the server has to answer within, at each step of opening.
+    static let openingWait = 10 * second
+    /// Nothing at all for so long: the server is asked whether it is there.
+    static let quietBeforeHeartbeat = 15 * second
+    static let heartbeatInterval = 60 * second
+    /// Nothing at all for so long after asking: the connection is dead.
+    static let heartbeatWait = 20 * second
+    /// A subscription that was not refused for so long is taken to deliver.
+    static let settling = 5 * second
+    /// The same where nothing at all comes, and it may be the provider's fault.
+    static let settlingAlone = 60 * second
+    /// What a busy session delivers within, before it counts as alive again by its ticks alone.
+    /// How long a tick is on its way at most, by the provider's clock.
+    static let transit = second / 2
+    static let straggling = 2 * second
+    /// How often what waits is looked at.
+    static let scanInterval = second / 4
+    static let detailsWait = 30 * second
+    static let detailsAge = 43_200 * second
+    static let refusedWait = 3_600 * second
+    static let downWait = 15 * second
+    static let downWaitMax = 600 * second
+    static let competingWait = 60 * second
+    /// So long after an outage's end its border is complete.
+    static let borderWait = 5 * second
+}
+
+extension String {
+    /// Cut to what a record holds.
+    var asReason: String { cut(toUTF8: EngineLimits.reasonBytesMax) }
+}

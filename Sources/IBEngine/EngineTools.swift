@@ -1,0 +1,41 @@
+internal import IBProtocol
+internal import MarketModel
+internal import Primitives
+internal import ProviderModel
+
+/// What all parts of the engine work with.
+struct EngineTools: Sendable {
+    let settings: IBEngineSettings
+    var pacing: PacingMachine
+    var backfill: BackfillMachine
+    var ids = RequestIDs()
+    var outages = OutageBook()
+    var clock = ProviderClock()
+    var counters = EngineCounters()
+    /// Requests can be answered.
+    var isReady = false
+    /// Market data come as far as anybody knows: no notice says otherwise.
+    var isHealthy = false
+    /// As of the last look at all feeds.
+    var isCompeting = false
+    var isSilent = false
+    var version = ServerVersion.max
+
+    init(_ settings: IBEngineSettings) {
+        self.settings = settings
+        var limits = PacingLimits()
+        limits.lines = max(1, settings.lines)
+        limits.tickByTickLines = max(0, settings.tickByTickLines)
+        pacing = PacingMachine(limits)
+        backfill = BackfillMachine(BackfillLimits())
+    }
+
+    var silentAfter: Int64 { max(EngineLimits.second, settings.silentAfter.engineNanoseconds) }
+    var canBackfill: Bool { settings.canBackfill && !settings.isDelayed }
+}
+
+/// Where a request's answers go.
+struct FeedRoute: Hashable, Sendable {
+    var place: Int
+    var slot: Int
+}

@@ -1,0 +1,77 @@
+internal import IBProtocol
+internal import MarketModel
+internal import ProviderModel
+
+extension Contract {
+    /// An instrument as the provider has to be asked for it.
+    init(_ instrument: Instrument) {
+        let wanted = instrument.contract
+        let name =
+            wanted.providerSymbol.isEmpty ? instrument.symbol.text : wanted.providerSymbol
+        let kind = SecurityKind(wanted.security)
+        self.init(
+            kind, name,
+            exchange: wanted.exchange.isEmpty ? kind.usualExchange : wanted.exchange,
+            currency: wanted.currency.isEmpty ? "USD" : wanted.currency)
+        id = Int32(exactly: wanted.providerID) ?? 0
+        primaryExchange = wanted.primaryExchange
+        localSymbol = wanted.localSymbol
+        tradingClass = wanted.tradingClass
+        lastTradeDate = wanted.expiry
+        strike = wanted.strike
+        multiplier = wanted.multiplier
+        right = wanted.right.map { $0 == .call ? "C" : "P" } ?? ""
+    }
+
+    /// In round lots of 100 on old servers.
+    var isStockInLots: Bool { kind == .stock && currency == "USD" }
+}
+
+extension SecurityKind {
+    init(_ security: Instrument.Security) {
+        switch security {
+        case .stock: self = .stock
+        case .option: self = .option
+        case .future: self = .future
+        case .futureOption: self = .futureOption
+        case .forex: self = .forex
+        case .crypto: self = .crypto
+        case .index: self = .index
+        case .cfd: self = .cfd
+        case .bond: self = .bond
+        case .commodity: self = .commodity
+        }
+    }
+
+    /// Where it is asked for when nobody said where.
+    var usualExchange: String {
+        switch self {
+        case .forex: "IDEALPRO"
+        case .crypto: "PAXOS"
+        default: "SMART"
+        }
+    }
+
+    /// Its trades are told one by one, by `RTVolume` too.
+    var hasTrades: Bool {
+        switch self {
+        case .stock, .option, .future, .futureOption: true
+        default: false
+        }
+    }
+
+    /// What its bars are made of.
+    var barKind: HistoryKind { hasTrades || self == .index ? .trades : .midpoint }
+
+    /// The further values that a recorder wants of level 1.
+    var genericTicks: [String] {
+        switch self {
+        case .stock:
+            ["165", "221", "225", "233", "236", "293", "294", "295", "318", "411", "595"]
+        case .option, .futureOption: ["100", "101", "104", "106", "221", "233"]
+        case .future: ["221", "225", "233", "588"]
+        case .index: ["104", "106", "162"]
+        default: []
+        }
+    }
+}

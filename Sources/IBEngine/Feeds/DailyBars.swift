@@ -1,0 +1,92 @@
+internal import IBProtocol
+internal import MarketModel
+internal import Primitives
+internal import ProviderModel
+
+/// Bars of a day from history, as records. A day begins at midnight where the contract trades, or
+/// in UTC when nobody knows that zone.
+struct DailyBars: Sendable {
+    var number: UInt32
+    var zone: ZoneRules?
+    var kind: HistoryKind
+    var isInLots: Bool
+
+    /// nil when the bar has no day.
+    func record(_ bar: HistoricalBar, _ now: Timestamp) -> ProviderBar? {
+        let start: Timestamp
+        switch bar.time {
+        case .day(let day): start = midnight(day)
+        case .instant(let time): start = time
+        case .wall(let wall, _):
+            start = instant(wall.seconds)
+        }
+        guard start.isDefined else { return nil }
+        let end: Timestamp
+        if case .day(let day) = bar.time {
+            end = midnight(day.addingReportingOverflow(1).partialValue)
+        } else {
+            end = start.advanced(byNanoseconds: 86_400 * EngineLimits.second)
+        }
+        let header = TickHeader(
+            symbol: number, flags: .backfilled, resolution: TimeResolution.day.rawValue,
+            providerTime: end, receiveTime: now)
+        var record = ProviderBar(
+            header: header, openTime: start, closeTime: end,
+            kind: kind == .trades ? .trades : .midpoint)
+        record.open = bar.open
+        record.high = bar.high
+        record.low = bar.low
+        record.close = bar.close
+        record.vwap = bar.vwap
+        record.volume = isInLots ? shares(bar.volume) : bar.volume
+        record.trades = bar.trades
+        record.flags = end > now ? [.regularHours, .inProgress] : .regularHours
+        return record
+    }
+
+    private func midnight(_ day: Int64) -> Timestamp {
+        let (seconds, isPast) = day.multipliedReportingOverflow(by: 86_400)
+        return isPast ? .undefined : instant(seconds)
+    }
+
+    private func instant(_ local: Int64) -> Timestamp {
+        let time = zone.map { $0.time(ofLocal: local) } ?? local
+        let (nanoseconds, isPast) = time.multipliedReportingOverflow(by: EngineLimits.second)
+        return isPast ? .undefined : Timestamp(nanoseconds: nanoseconds)
+    }
+}
+
+/// Old servers tell sizes of stocks by the hundred.
+private func shares(_ volume: Int128) -> Int128 {
+    guard volume != ProviderBar.undefinedVolume else { return volume }
+    let (product, isPast) = volume.multipliedReportingOverflow(by: 100)
+    return isPast ? ProviderBar.undefinedVolume : product
+}
+
+private func shares(_ size: Quantity) -> Quantity {
+    guard size.isDefined else { return size }
+    let (product, isPast) = size.raw.multipliedReportingOverflow(by: 100)
+    return isPast ? .undefined : Quantity(raw: product)
+}
+
+extension ProviderRecord {
+    /// Of a record whose sizes are in lots of 100.
+    var inShares: ProviderRecord {
+        switch self {
+        case .trade(var tick):
+            tick.size = shares(tick.size)
+            return .trade(tick)
+        case .quote(var tick):
+            tick.bidSize = shares(tick.bidSize)
+            tick.askSize = shares(tick.askSize)
+            return .quote(tick)
+        case .depth(var tick):
+            tick.size = shares(tick.size)
+            return .depth(tick)
+        case .bar(var tick):
+            tick.volume = shares(tick.volume)
+            return .bar(tick)
+        default: return self
+        }
+    }
+}

@@ -1,0 +1,178 @@
+internal import IBProtocol
+internal import MarketModel
+internal import Primitives
+internal import ProviderModel
+
+// Requests: how they are made, sent, ended and made again.
+extension FeedMachine {
+    mutating func ask(
+        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        let entry = entries[route.place]
+        let slot = entry.slots[route.slot]
+        guard !(tools.settings.isDelayed && slot.feed.lines == .tickByTick) else {
+            entries[route.place].slots[route.slot].due = Int64.max
+            return set(route, .refused, "there are no delayed ticks one by one", now, &out)
+        }
+        let id = tools.ids.next()
+        let request = Self.request(id, entry, slot)
+        let priority: PacingMachine.Priority = slot.feed.isDocument ? .backfill : .live
+        guard tools.pacing.ask(request, priority, now: now.monotonic) else {
+            entries[route.place].slots[route.slot].due =
+                now.monotonic.later(by: EngineLimits.second)
+            return
+        }
+        routes[id] = route
+        entries[route.place].slots[route.slot].request = id
+        entries[route.place].slots[route.slot].isSent = false
+        entries[route.place].slots[route.slot].asked = now.monotonic
+        // A document's answer may have to wait for ten minutes of pacing first.
+        entries[route.place].slots[route.slot].due =
+            slot.feed.isDocument
+            ? now.monotonic.later(by: EngineLimits.refusedWait) : Int64.max
+        set(route, .asked, "", now, &out)
+    }
+
+    /// The request has left: from here on its answers may come.
+    mutating func sent(_ request: IBRequest, _ now: Moment, isDelayed: Bool) {
+        guard let id = request.number, let route = routes[id] else { return }
+        let entry = entries[route.place]
+        entries[route.place].slots[route.slot].isSent = true
+        entries[route.place].slots[route.slot].asked = now.monotonic
+        entries[route.place].slots[route.slot].lastTick = now.monotonic
+        entries[route.place].slots[route.slot].mode = isDelayed ? .delayed : .live
+        guard entry.slots[route.slot].feed == .marketData else { return }
+        let source: MarketDataAssembler.TradeSource =
+            entry.contract.kind.hasTrades && !isDelayed ? .realTimeVolume : .last
+        entries[route.place].slots[route.slot].assembler = MarketDataAssembler(
+            symbol: entry.number, trades: source, since: now.wall)
+    }
+
+    private static func request(
+        _ id: Int32, _ entry: InstrumentEntry, _ slot: FeedSlot
+    ) -> IBRequest {
+        var contract = entry.contract
+        if let reroute = slot.reroute {
+            contract.id = reroute.contract
+            contract.exchange = reroute.exchange
+        }
+        let feeds = entry.instrument.feeds
+        switch slot.feed {
+        case .marketData:
+            return .marketData(
+                id: id, contract, MarketDataRequest(genericTicks: genericTicks(contract, feeds)))
+        case .trades:
+            let kind: TickByTickKind = feeds.contains(.allTrades) ? .allLast : .last
+            return .tickByTick(id: id, contract, kind)
+        case .quotes: return .tickByTick(id: id, contract, .bidAsk)
+        case .midpoints: return .tickByTick(id: id, contract, .midpoint)
+        case .depth: return .depth(id: id, contract, rows: 10, isSmart: false)
+        case .smartDepth: return .depth(id: id, contract, rows: 10, isSmart: true)
+        case .bars:
+            return .realTimeBars(
+                id: id, contract, contract.kind.barKind, regularHoursOnly: false)
+        case .fundamentals: return .fundamentals(id: id, contract, report: "ReportSnapshot")
+        case .dailyHistory:
+            var history = HistoryRequest(duration: "1 Y", barSize: "1 day")
+            history.kind = contract.kind.barKind
+            history.regularHoursOnly = true
+            return .history(id: id, contract, history)
+        }
+    }
+
+    private static func genericTicks(
+        _ contract: Contract, _ feeds: Instrument.Feeds
+    ) -> [String] {
+        var ticks = feeds.contains(.level1) ? contract.kind.genericTicks : []
+        if !feeds.contains(.level1), feeds.contains(.computations) { ticks = ["106"] }
+        if feeds.contains(.news) {
+            // Headlines alone: without the market data that a request brings by itself.
+            if feeds.isDisjoint(with: [.level1, .computations]) { ticks.append("mdoff") }
+            ticks.append("292")
+        }
+        return ticks
+    }
+
+    private static func cancel(_ feed: FeedKind, _ id: Int32) -> IBRequest {
+        switch feed {
+        case .marketData: .cancelMarketData(id: id)
+        case .trades, .quotes, .midpoints: .cancelTickByTick(id: id)
+        case .depth: .cancelDepth(id: id, isSmart: false)
+        case .smartDepth: .cancelDepth(id: id, isSmart: true)
+        case .bars: .cancelRealTimeBars(id: id)
+        case .fundamentals: .cancelFundamentals(id: id)
+        case .dailyHistory: .cancelHistory(id: id)
+        }
+    }
+
+    /// Ends the present subscription. What still comes of it is nobody's any more: a new one will
+    /// tell of the same.
+    mutating func drop(
+        _ route: FeedRoute, cancels: Bool, _ reason: String, _ now: Moment,
+        _ tools: inout EngineTools, _ out: inout IBEngine.Output
+    ) {
+        let slot = entries[route.place].slots[route.slot]
+        if slot.request != 0 {
+            routes[slot.request] = nil
+            if cancels, tools.isReady {
+                let cancel = Self.cancel(slot.feed, slot.request)
+                _ = tools.pacing.ask(cancel, .urgent, now: now.monotonic)
+            } else {
+                tools.pacing.withdraw(id: slot.request)
+                tools.pacing.answered(id: slot.request, now: now.monotonic)
+            }
+        }
+        entries[route.place].slots[route.slot].request = 0
+        entries[route.place].slots[route.slot].isSent = false
+        entries[route.place].slots[route.slot].assembler = nil
+        guard slot.isStarted else { return }
+        entries[route.place].slots[route.slot].started = .undefined
+        tellSubscription(route, .stop, reason, now, tools, &out)
+    }
+
+    /// Ends the subscription and asks for it anew at once.
+    mutating func restart(
+        _ route: FeedRoute, _ reason: String, cancels: Bool = true, _ now: Moment,
+        _ tools: inout EngineTools, _ out: inout IBEngine.Output
+    ) {
+        tools.counters.resubscriptions &+= 1
+        drop(route, cancels: cancels, reason, now, &tools, &out)
+        entries[route.place].slots[route.slot].due = now.monotonic
+        set(route, .waiting, reason, now, &out)
+        nextScan = min(nextScan, now.monotonic)
+    }
+
+    /// It failed: what is open stays open, and it is asked for again after a while.
+    mutating func fail(
+        _ route: FeedRoute, _ state: FeedStatus.State, _ reason: String, wait: Int64? = nil,
+        cancels: Bool = false, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        drop(route, cancels: cancels, reason, now, &tools, &out)
+        let failures = min(entries[route.place].slots[route.slot].failures + 1, 32)
+        entries[route.place].slots[route.slot].failures = failures
+        let growing = min(
+            EngineLimits.downWait << Int64(min(failures - 1, 8)), EngineLimits.downWaitMax)
+        entries[route.place].slots[route.slot].due =
+            now.monotonic.later(by: wait ?? growing)
+        set(route, state, reason, now, &out)
+    }
+
+    func tellSubscription(
+        _ route: FeedRoute, _ action: SubscriptionAction, _ reason: String, _ now: Moment,
+        _ tools: EngineTools, _ out: inout IBEngine.Output
+    ) {
+        let entry = entries[route.place]
+        let slot = entry.slots[route.slot]
+        for kind in slot.kinds.kinds {
+            let header = TickHeader(
+                symbol: entry.number, providerTime: .undefined, receiveTime: now.wall)
+            out.records.append(
+                .subscription(
+                    SubscriptionRecord(
+                        header: header, action: action, kind: kind, mode: slot.mode,
+                        provider: tools.settings.provider, reason: reason.asReason)))
+        }
+    }
+}

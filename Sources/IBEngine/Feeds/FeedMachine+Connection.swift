@@ -1,0 +1,117 @@
+internal import IBProtocol
+internal import MarketModel
+internal import Primitives
+internal import ProviderModel
+
+// What happens to all feeds at once.
+extension FeedMachine {
+    /// Data may be missing behind `trusted`; the subscriptions stay as they are.
+    mutating func interruptAll(
+        _ cause: OutageCause, trusted: Timestamp, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        for route in allRoutes {
+            interrupt(route, cause, trusted: trusted, now, &tools, &out)
+        }
+    }
+
+    /// All that was asked is gone: with the connection, or because the server says so.
+    mutating func forgetAll(
+        _ reason: String, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        for route in allRoutes {
+            let slot = entries[route.place].slots[route.slot]
+            guard
+                slot.request != 0 || slot.state == .interrupted || slot.state == .down
+                    || slot.state == .waitingForLines
+            else { continue }
+            drop(route, cancels: false, reason, now, &tools, &out)
+            entries[route.place].slots[route.slot].due = now.monotonic
+            set(route, .waiting, reason, now, &out)
+        }
+        nextScan = min(nextScan, now.monotonic)
+    }
+
+    /// Details that were asked for come on no other connection.
+    mutating func forgetDetails() {
+        detailsRoutes.removeAll(keepingCapacity: true)
+        for place in entries.indices {
+            if case .asked = entries[place].details { entries[place].details = .unknown }
+            if entries[place].details == .refused { entries[place].details = .unknown }
+            if entries[place].details == .unknown { entries[place].detailsDue = 0 }
+        }
+    }
+
+    /// What was interrupted by this comes again; after a long while it is asked for anew, because
+    /// servers forget.
+    mutating func resumeAll(
+        _ kind: OutageCause.Kind, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        for route in allRoutes {
+            let slot = entries[route.place].slots[route.slot]
+            guard slot.state == .interrupted, slot.cause?.kind == kind else { continue }
+            if now.monotonic >= slot.interrupted.later(by: tools.silentAfter) {
+                restart(route, "it was away for long", now, &tools, &out)
+            } else {
+                resume(route, now, &tools, &out)
+            }
+        }
+    }
+
+    mutating func cancelAll(
+        _ reason: String, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        for route in allRoutes {
+            drop(route, cancels: true, reason, now, &tools, &out)
+            set(route, .waiting, reason, now, &out)
+        }
+    }
+
+    private var allRoutes: [FeedRoute] {
+        entries.indices.filter { entries[$0].isActive }.flatMap { place in
+            entries[place].slots.indices.map { FeedRoute(place: place, slot: $0) }
+        }
+    }
+
+    /// Whether a feed is out of this kind of reason at the moment.
+    func isAny(_ kind: OutageCause.Kind) -> Bool {
+        entries.contains { entry in
+            entry.isActive && entry.slots.contains { $0.cause?.kind == kind }
+        }
+    }
+
+    /// Of all feeds, how long what they deliver may be on its way: the slowest one's clock tells
+    /// whole seconds or finer.
+    var delay: Int64 {
+        let hasSeconds = entries.contains { entry in
+            entry.isActive && entry.slots.contains { $0.feed.lines == .tickByTick }
+        }
+        return hasSeconds ? EngineLimits.second * 3 / 2 : EngineLimits.second / 5
+    }
+
+    func status(_ tools: EngineTools) -> [InstrumentStatus] {
+        entries.filter(\.isActive).map { entry in
+            InstrumentStatus(
+                instrument: entry.number, symbol: entry.instrument.symbol.text,
+                feeds: entry.slots.map { slot in
+                    var state = slot.state
+                    var reason = slot.reason
+                    // It waits in a queue of our own for a line of the account.
+                    if state == .asked, !slot.isSent, let limit = slot.feed.lines,
+                        !tools.pacing.hasLine(limit)
+                    {
+                        state = .waitingForLines
+                        reason = "all lines are in use"
+                    }
+                    let until =
+                        state == .refused && entry.details == .refused
+                        ? entry.detailsDue : slot.due
+                    return FeedStatus(
+                        feed: slot.feed, state: state, reason: reason, until: until)
+                })
+        }
+    }
+}

@@ -1,0 +1,164 @@
+internal import IBProtocol
+internal import MarketModel
+internal import Primitives
+internal import ProviderModel
+
+// What the provider knows of a contract, before anything else is asked of it.
+extension FeedMachine {
+    mutating func scanDetails(
+        _ place: Int, _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
+    ) {
+        guard now.monotonic >= entries[place].detailsDue else { return }
+        switch entries[place].details {
+        case .asked(let id):
+            // Without them its data can be asked for all the same; only its hours are not known.
+            detailsRoutes[id] = nil
+            tools.pacing.withdraw(id: id)
+            entries[place].details = .settled
+            entries[place].detailsDue = now.monotonic.later(by: EngineLimits.downWaitMax)
+        case .settled where detailsRoutes.isEmpty || entries[place].detailsFound == 0,
+            .unknown, .refused, .settled:
+            askDetails(place, now, &tools)
+        }
+    }
+
+    private mutating func askDetails(
+        _ place: Int, _ now: Moment, _ tools: inout EngineTools
+    ) {
+        let id = tools.ids.next()
+        let request = IBRequest.contractDetails(id: id, Contract(entries[place].instrument))
+        let isAsked = tools.pacing.ask(request, .live, now: now.monotonic)
+        let isSettled = entries[place].details == .settled
+        entries[place].detailsDue = now.monotonic.later(
+            by: !isAsked
+                ? EngineLimits.second
+                : isSettled ? EngineLimits.detailsAge : EngineLimits.detailsWait)
+        guard isAsked else { return }
+        detailsRoutes[id] = place
+        entries[place].detailsFound = 0
+        // New hours of a contract that is known do not hold its data up.
+        if !isSettled { entries[place].details = .asked(id) }
+    }
+
+    mutating func took(_ details: ContractDetails, _ out: inout IBEngine.Output) {
+        guard let place = detailsRoutes[details.request] else { return }
+        entries[place].detailsFound = min(entries[place].detailsFound + 1, 1_000)
+        guard entries[place].detailsFound == 1 else { return }
+        let wanted = Contract(entries[place].instrument)
+        var contract = wanted
+        contract.id = details.contract.id
+        if contract.primaryExchange.isEmpty {
+            contract.primaryExchange = details.contract.primaryExchange
+        }
+        entries[place].contract = contract
+        entries[place].zone = details.zone
+        entries[place].hoursText =
+            details.liquidHours.isEmpty ? details.tradingHours : details.liquidHours
+        readHours(place)
+        let isNew = !details.zone.isEmpty && zones[details.zone] == nil
+        if isNew { out.tell(.zoneWanted(details.zone)) }
+    }
+
+    mutating func tookAllDetails(
+        _ request: Int32, _ now: Moment, _ out: inout IBEngine.Output
+    ) {
+        guard let place = detailsRoutes.removeValue(forKey: request) else { return }
+        let found = entries[place].detailsFound
+        guard entries[place].details != .settled else { return }
+        guard found > 1 else {
+            entries[place].details = .settled
+            entries[place].detailsDue = now.monotonic.later(by: EngineLimits.detailsAge)
+            nextScan = min(nextScan, now.monotonic)
+            return
+        }
+        let reason = "\(found) contracts are meant: name its exchange, currency or expiry"
+        refuseInstrument(place, reason, now, &out)
+    }
+
+    /// Nothing of it can be asked for. It is tried again in an hour, or on a new connection.
+    mutating func refuseInstrument(
+        _ place: Int, _ reason: String, _ now: Moment, _ out: inout IBEngine.Output
+    ) {
+        entries[place].details = .refused
+        entries[place].contract = Contract(entries[place].instrument)
+        entries[place].detailsReason = reason.asReason
+        entries[place].detailsDue = now.monotonic.later(by: EngineLimits.refusedWait)
+        for slot in entries[place].slots.indices {
+            entries[place].slots[slot].due = 0
+            set(FeedRoute(place: place, slot: slot), .refused, reason, now, &out)
+        }
+        tellState(place, now, &out)
+    }
+
+    // MARK: hours
+
+    mutating func know(_ zone: String, _ rules: ZoneRules) {
+        guard zones.count < EngineLimits.zonesMax || zones[zone] != nil else { return }
+        zones[zone] = rules
+        for place in entries.indices where entries[place].zone == zone { readHours(place) }
+    }
+
+    private mutating func readHours(_ place: Int) {
+        let entry = entries[place]
+        entries[place].hours = zones[entry.zone].map { SessionHours(entry.hoursText, $0) }
+    }
+
+    // MARK: silence
+
+    /// Whether a subscription that was neither refused nor answered by a tick can be taken to
+    /// deliver: its market is closed, or others there do, or it has been quiet for long.
+    func isSettled(_ route: FeedRoute, _ now: Moment) -> Bool {
+        let entry = entries[route.place]
+        let slot = entry.slots[route.slot]
+        guard slot.isSent, now.monotonic >= slot.asked.later(by: EngineLimits.settling) else {
+            return false
+        }
+        if let hours = entry.hours, hours.covers(now.wall), hours.opened(at: now.wall) == nil {
+            return true
+        }
+        return lastAlive[entry.exchange] > slot.asked
+            || now.monotonic >= slot.asked.later(by: EngineLimits.settlingAlone)
+    }
+
+    /// A feed of which nothing comes for long while it should: it is asked for anew.
+    mutating func watch(
+        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        let entry = entries[route.place]
+        let slot = entry.slots[route.slot]
+        guard tools.isHealthy, slot.isWatched,
+            now.monotonic >= slot.lastTick.later(by: slot.patience)
+        else { return }
+        var trusted = slot.lastTickWall
+        if let hours = entry.hours, hours.covers(now.wall) {
+            guard let opened = hours.opened(at: now.wall) else { return }
+            guard now.wall >= opened.advanced(byNanoseconds: slot.patience) else { return }
+            trusted = max(trusted, opened)
+        } else {
+            // Its hours are not known: it should trade when others there do.
+            let alive = lastAlive[entry.exchange]
+            guard alive.later(by: tools.silentAfter / 2) > now.monotonic,
+                now.monotonic >= aliveSince[entry.exchange].later(by: slot.patience)
+            else { return }
+        }
+        let patience = min(slot.patience.later(by: slot.patience), EngineLimits.refusedWait)
+        entries[route.place].slots[route.slot].patience = patience
+        entries[route.place].slots[route.slot].ticksSinceSilence = 0
+        let seconds = slot.patience / EngineLimits.second
+        let cause = OutageCause(.silence, "nothing came for \(seconds) s in trading hours")
+        interrupt(route, cause, trusted: trusted, now, &tools, &out)
+        restart(route, cause.text, now, &tools, &out)
+    }
+}
+
+extension FeedSlot {
+    /// It is never quiet for long while the market is open.
+    var isWatched: Bool {
+        switch feed {
+        case .marketData: !kinds.isDisjoint(with: [.trade, .quote, .indicator])
+        case .trades, .quotes, .midpoints, .depth, .smartDepth, .bars: true
+        case .fundamentals, .dailyHistory: false
+        }
+    }
+}

@@ -1,0 +1,170 @@
+internal import IBProtocol
+internal import MarketModel
+internal import Primitives
+internal import ProviderModel
+
+// What the provider says about one request. Whatever it is, other requests go on.
+extension FeedMachine {
+    /// False: nobody here waits for it.
+    mutating func take(
+        _ notice: IBNotice, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) -> Bool {
+        if let place = detailsRoutes[notice.request] {
+            refusedDetails(place, notice, now, &out)
+            return true
+        }
+        guard let route = routes[notice.request] else { return false }
+        let reason = "\(notice.text) (\(notice.code))"
+        switch notice.meaning {
+        case .depthReset, .depthHalted: bookEmptied(route, notice, now, &tools, &out)
+        case .partlyNotSubscribed, .nothingToCancel, .historyCancelled: break
+        case .delayedDataFollow:
+            if !tools.settings.isDelayed { refuseDelayed(route, now, &tools, &out) }
+        case .tooManyLines:
+            stopped(route, OutageCause(.refusal, reason), now, &tools, &out)
+            fail(route, .waitingForLines, reason, now, &tools, &out)
+        case .competingSession: competing(route, reason, now, &tools, &out)
+        case .realTimeBarsEnded, .duplicateRequest:
+            stopped(route, OutageCause(.restart, reason), now, &tools, &out)
+            restart(route, reason, cancels: false, now, &tools, &out)
+        case .pacingViolation:
+            tools.pacing.violated(now: now.monotonic)
+            stopped(route, OutageCause(.refusal, reason), now, &tools, &out)
+            fail(route, .down, reason, now, &tools, &out)
+        case .historyEmpty where entries[route.place].slots[route.slot].feed.isDocument:
+            fail(
+                route, .down, reason, wait: EngineLimits.refusedWait, now, &tools, &out)
+        case .unknown: unknown(route, notice, reason, now, &tools, &out)
+        case let meaning where meaning.outlook == .permanent:
+            stopped(route, OutageCause(.refusal, reason), now, &tools, &out)
+            fail(
+                route, .refused, reason, wait: EngineLimits.refusedWait, now, &tools, &out)
+        default:
+            stopped(route, OutageCause(.refusal, reason), now, &tools, &out)
+            fail(route, .down, reason, now, &tools, &out)
+        }
+        return true
+    }
+
+    private mutating func refusedDetails(
+        _ place: Int, _ notice: IBNotice, _ now: Moment, _ out: inout IBEngine.Output
+    ) {
+        guard !Self.isWarning(notice.code) else { return }
+        detailsRoutes[notice.request] = nil
+        let reason = "\(notice.text) (\(notice.code))"
+        let isKnown = entries[place].details == .settled
+        guard !isKnown, notice.meaning.outlook == .permanent else {
+            // Not its contract's fault: the data are asked for without its details.
+            entries[place].details = .settled
+            entries[place].detailsDue = now.monotonic.later(by: EngineLimits.downWaitMax)
+            return
+        }
+        refuseInstrument(place, reason, now, &out)
+    }
+
+    /// A live subscription that the provider has ended, or left without data.
+    private mutating func stopped(
+        _ route: FeedRoute, _ cause: OutageCause, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        let trusted = entries[route.place].slots[route.slot].lastTickWall
+        interrupt(route, cause, trusted: trusted, now, &tools, &out)
+    }
+
+    private mutating func competing(
+        _ route: FeedRoute, _ reason: String, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        let slot = entries[route.place].slots[route.slot]
+        let cause = OutageCause(.competing, reason)
+        if slot.state == .interrupted {
+            // Whatever else comes back, this feed does not come back with it.
+            entries[route.place].slots[route.slot].cause = cause
+            entries[route.place].slots[route.slot].interrupted = now.monotonic
+            entries[route.place].slots[route.slot].due =
+                now.monotonic.later(by: EngineLimits.competingWait)
+            return set(route, .interrupted, reason, now, &out)
+        }
+        guard slot.state == .live else {
+            guard slot.state == .asked else { return }
+            entries[route.place].slots[route.slot].cause = cause
+            return fail(
+                route, .down, reason, wait: EngineLimits.competingWait, cancels: true, now,
+                &tools, &out)
+        }
+        interrupt(
+            route, cause, trusted: slot.lastTickWall, wait: EngineLimits.competingWait, now,
+            &tools, &out)
+    }
+
+    private mutating func refuseDelayed(
+        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        let reason = "not subscribed; delayed data: a source with IBKR_DELAYED=true"
+        stopped(route, OutageCause(.refusal, reason), now, &tools, &out)
+        fail(
+            route, .refused, reason, wait: EngineLimits.refusedWait, cancels: true, now, &tools,
+            &out)
+    }
+
+    mutating func took(
+        _ mode: FeedMode, _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        let isDelayed = mode == .delayed || mode == .delayedFrozen
+        if isDelayed, !tools.settings.isDelayed {
+            return refuseDelayed(route, now, &tools, &out)
+        }
+        let slot = entries[route.place].slots[route.slot]
+        guard slot.mode != mode else { return }
+        if slot.isStarted {
+            tellSubscription(route, .stop, "the provider changes the mode", now, tools, &out)
+        }
+        entries[route.place].slots[route.slot].mode = mode
+        _ = entries[route.place].slots[route.slot].assembler?.take(
+            .marketDataType(request: slot.request, mode), at: now.wall)
+        if slot.isStarted {
+            tellSubscription(route, .start, "the provider changes the mode", now, tools, &out)
+        }
+    }
+
+    private mutating func bookEmptied(
+        _ route: FeedRoute, _ notice: IBNotice, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        let reset = notice.depthReset(
+            symbol: entries[route.place].number, receivedAt: now.wall)
+        if let reset { out.records.append(.depthReset(reset)) }
+        guard notice.meaning == .depthHalted else { return }
+        stopped(route, OutageCause(.restart, "the book was halted"), now, &tools, &out)
+        restart(route, "the book was halted", now, &tools, &out)
+    }
+
+    private mutating func unknown(
+        _ route: FeedRoute, _ notice: IBNotice, _ reason: String, _ now: Moment,
+        _ tools: inout EngineTools, _ out: inout IBEngine.Output
+    ) {
+        // Of what delivers, a notice that nobody knows is news only; the silence behind it would
+        // be noticed.
+        let state = entries[route.place].slots[route.slot].state
+        guard state == .asked, !Self.isWarning(notice.code) else { return }
+        fail(route, .down, reason, cancels: true, now, &tools, &out)
+    }
+
+    private static func isWarning(_ code: Int32) -> Bool { (2_100..<2_200).contains(code) }
+
+    /// The answer to a request came and cannot be read.
+    mutating func unreadable(
+        _ request: Int32, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        guard let route = routes[request],
+            entries[route.place].slots[route.slot].feed.isDocument
+        else { return }
+        fail(
+            route, .down, "an answer that cannot be read", wait: EngineLimits.refusedWait, now,
+            &tools, &out)
+    }
+}

@@ -1,0 +1,186 @@
+internal import IBProtocol
+internal import MarketModel
+internal import Primitives
+internal import ProviderModel
+
+// Feeds that begin to deliver, that stop, and what lies in between.
+extension FeedMachine {
+    /// The subscription delivers from now on: what was missing has an end.
+    mutating func start(
+        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        let slot = entries[route.place].slots[route.slot]
+        guard slot.state == .asked else { return }
+        if slot.feed.lines == .tickByTick { takeOver(route, now, tools) }
+        entries[route.place].slots[route.slot].started = now.wall
+        entries[route.place].slots[route.slot].lastTick = now.monotonic
+        entries[route.place].slots[route.slot].lastTickWall = now.wall
+        entries[route.place].slots[route.slot].failures = 0
+        tellSubscription(route, .start, slot.reason, now, tools, &out)
+        if slot.feed.lines == .depth { tellBookEmpty(route.place, now, &out) }
+        resume(route, now, &tools, &out)
+    }
+
+    /// Level 1 tells of trades and quotes, too, until they come one by one. Both tell of the trades
+    /// of this moment: those of a whole second on are the one's, those before it the other's.
+    private mutating func takeOver(_ route: FeedRoute, _ now: Moment, _ tools: EngineTools) {
+        let kinds = entries[route.place].slots[route.slot].kinds
+        let level1 = entries[route.place].slots.firstIndex { $0.feed == .marketData }
+        entries[route.place].tradesFrom = .undefined
+        guard let level1 else { return }
+        let other = entries[route.place].slots[level1]
+        guard kinds.contains(.trade), other.kinds.contains(.trade), other.isStarted else {
+            entries[route.place].slots[level1].kinds.subtract(kinds)
+            return
+        }
+        entries[route.place].tradesFrom = tools.clock.aligned(now.wall)
+            .advanced(byNanoseconds: 2 * EngineLimits.second)
+            .floored(toNanoseconds: EngineLimits.second)
+    }
+
+    /// The hand-over is complete when what was on its way has come.
+    mutating func finishTakeOver(_ place: Int, _ now: Moment, _ tools: EngineTools) {
+        let from = entries[place].tradesFrom
+        guard from.isDefined,
+            tools.clock.aligned(now.wall) >= from.advanced(byNanoseconds: EngineLimits.straggling)
+        else { return }
+        entries[place].tradesFrom = .undefined
+        for slot in entries[place].slots.indices
+        where entries[place].slots[slot].feed == .marketData {
+            entries[place].slots[slot].kinds.remove(.trade)
+        }
+    }
+
+    private func tellBookEmpty(_ place: Int, _ now: Moment, _ out: inout IBEngine.Output) {
+        let header = TickHeader(
+            symbol: entries[place].number, providerTime: .undefined, receiveTime: now.wall)
+        out.records.append(.depthReset(DepthReset(header: header, reason: .disconnected)))
+    }
+
+    /// All outages of the feed end here; its subscription is the one that it had, or a new one.
+    mutating func resume(
+        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        let wasOut = entries[route.place].slots[route.slot].cause != nil
+        entries[route.place].slots[route.slot].cause = nil
+        entries[route.place].slots[route.slot].due = Int64.max
+        entries[route.place].slots[route.slot].lastTick = now.monotonic
+        let slot = entries[route.place].slots[route.slot]
+        for kind in slot.kinds.kinds {
+            let grain = slot.feed.grain(of: kind)
+            let end = grain > 1 ? tools.clock.aligned(now.wall) : now.wall
+            close(route.place, kind, to: end, isWanted: true, now, &tools, &out)
+        }
+        if wasOut {
+            out.tell(.outageEnded(instrument: entries[route.place].number, slot.feed))
+        }
+        set(route, .live, "", now, &out)
+    }
+
+    /// Data of the feed may be missing behind `trusted`, unless it never delivered any.
+    mutating func interrupt(
+        _ route: FeedRoute, _ cause: OutageCause, trusted: Timestamp, wait: Int64? = nil,
+        _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
+    ) {
+        let slot = entries[route.place].slots[route.slot]
+        guard slot.state == .live, slot.isStarted else { return }
+        let sure = max(trusted, slot.started)
+        let number = entries[route.place].number
+        flushClosings(now, of: route.place, until: sure, &tools, &out)
+        for kind in slot.kinds.kinds {
+            let grain = slot.feed.grain(of: kind)
+            let known = grain > 1 ? tools.clock.aligned(sure) : sure
+            // Not before the subscription began: what is before that is told of already.
+            let from = max(
+                slot.outageStart(of: kind, trusted: known),
+                slot.started.floored(toNanoseconds: grain))
+            let record = tools.outages.begin(
+                number, kind, from: from, reason: cause.reason, detail: cause.text, now: now.wall)
+            if let record { out.records.append(.gap(record)) }
+            if kind == .trade { entries[route.place].trades.freeze() }
+            if kind == .quote { entries[route.place].quotes.freeze() }
+        }
+        entries[route.place].slots[route.slot].cause = cause
+        entries[route.place].slots[route.slot].interrupted = now.monotonic
+        entries[route.place].slots[route.slot].due =
+            now.monotonic.later(by: wait ?? EngineLimits.downWaitMax)
+        out.tell(.outageBegun(instrument: number, slot.feed, reason: cause.text.asReason))
+        set(route, .interrupted, cause.text, now, &out)
+    }
+
+    /// Tells of an outage's end, and sees to it that it is filled in.
+    mutating func close(
+        _ place: Int, _ kind: DataKind, to: Timestamp, isWanted: Bool, _ now: Moment,
+        _ tools: inout EngineTools, _ out: inout IBEngine.Output
+    ) {
+        let number = entries[place].number
+        guard let gap = tools.outages.end(number, kind, to: to) else { return }
+        out.records.append(.gap(gap.record(.open, now: now.wall)))
+        guard isWanted, tools.canBackfill else {
+            let detail =
+                isWanted ? "filling in is turned off" : "the instrument is no longer wanted"
+            out.records.append(.gap(gap.record(.abandoned, detail: detail, now: now.wall)))
+            return
+        }
+        guard kind == .trade || kind == .quote else {
+            return tools.backfill.add(
+                gap, contract: entries[place].contract, feeds: entries[place].instrument.feeds,
+                arrivals: .unknown, now: now, into: &out.records)
+        }
+        if closings.count >= EngineLimits.closingMax {
+            let oldest = closings.removeFirst()
+            out.records.append(
+                .gap(
+                    oldest.gap.record(
+                        .abandoned, detail: "too many outages wait to be filled in", now: now.wall
+                    )))
+        }
+        let border = kind == .trade ? entries[place].trades : entries[place].quotes
+        closings.append(
+            Closing(
+                gap: gap, place: place, before: border.arrivals(until: gap.to),
+                due: now.monotonic.later(by: EngineLimits.borderWait)))
+        if kind == .trade {
+            entries[place].trades.begin(now)
+        } else {
+            entries[place].quotes.begin(now)
+        }
+    }
+
+    /// Hands those over whose surroundings are complete; of one instrument all of them, when what
+    /// comes behind `until` belongs to another outage.
+    mutating func flushClosings(
+        _ now: Moment, of place: Int?, until: Timestamp, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        var index = 0
+        while index < closings.count {
+            let closing = closings[index]
+            let isDue =
+                place.map { $0 == closing.place } ?? (now.monotonic >= closing.due)
+            guard isDue else {
+                index += 1
+                continue
+            }
+            closings.remove(at: index)
+            let entry = entries[closing.place]
+            let border = closing.gap.kind == .trade ? entry.trades : entry.quotes
+            let end =
+                until.isDefined
+                ? until : now.wall.advanced(byNanoseconds: -(EngineLimits.second * 3 / 2))
+            let after = border.arrivals(until: max(end, closing.gap.to))
+            let isKnown = closing.before.since.isDefined && after.since.isDefined
+            let arrivals =
+                isKnown
+                ? Arrivals(
+                    closing.before.ticks + after.ticks, since: closing.before.since,
+                    until: after.until)
+                : .unknown
+            tools.backfill.add(
+                closing.gap, contract: entry.contract, feeds: entry.instrument.feeds,
+                arrivals: arrivals, now: now, into: &out.records)
+        }
+    }
+}

@@ -1,0 +1,246 @@
+internal import IBProtocol
+internal import MarketModel
+internal import Primitives
+internal import ProviderModel
+
+// Messages of subscriptions, as records.
+extension FeedMachine {
+    /// False: nobody here waits for it.
+    @inline(__always)
+    mutating func take(
+        _ message: IBMessage, of request: Int32, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) -> Bool {
+        guard let route = routes[request] else { return false }
+        switch message {
+        case .marketDataType(_, let mode):
+            took(mode, route, now, &tools, &out)
+            return true
+        case .tickRequestParameters: return true
+        case .rerouteMarketData(let reroute), .rerouteDepth(let reroute):
+            entries[route.place].slots[route.slot].reroute = reroute
+            restart(route, "its data are another contract's", cancels: false, now, &tools, &out)
+            return true
+        case .fundamentals(let document):
+            took(document, route, now, &tools, &out)
+            return true
+        case .historicalBars(let bars):
+            took(bars, route, now, &tools, &out)
+            return true
+        default:
+            arrived(route, now, &tools, &out)
+            convert(message, route, now, &tools, &out)
+            return true
+        }
+    }
+
+    /// Something of the feed came: whatever it was in, it is alive.
+    @inline(__always)
+    private mutating func arrived(
+        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        if entries[route.place].slots[route.slot].state != .live {
+            revive(route, now, &tools, &out)
+        }
+        entries[route.place].slots[route.slot].lastTick = now.monotonic
+        entries[route.place].slots[route.slot].lastTickWall = now.wall
+        entries[route.place].slots[route.slot].countTick(tools.silentAfter)
+        let exchange = entries[route.place].exchange
+        let quiet = lastAlive[exchange].later(by: tools.silentAfter / 2)
+        if now.monotonic >= quiet { aliveSince[exchange] = now.monotonic }
+        lastAlive[exchange] = now.monotonic
+    }
+
+    private mutating func revive(
+        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        let slot = entries[route.place].slots[route.slot]
+        switch slot.state {
+        case .asked: start(route, now, &tools, &out)
+        case .interrupted:
+            // What was on its way when the notice came says nothing about what follows.
+            let isStraggler =
+                now.monotonic < slot.interrupted.later(by: EngineLimits.straggling)
+            if !isStraggler { resume(route, now, &tools, &out) }
+        default: break
+        }
+    }
+
+    private mutating func convert(
+        _ message: IBMessage, _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        let number = entries[route.place].number
+        let flags: TickFlags = tools.settings.isDelayed ? .delayed : []
+        switch message {
+        case .tickByTickTrade(_, _, let tick):
+            let trade = tick.trade(symbol: number, receivedAt: now.wall, flags: flags)
+            let from = entries[route.place].tradesFrom
+            if from.isDefined, trade.header.eventTime < from { return }
+            deliver(.trade(trade), route, now, &tools, &out)
+        case .tickByTickQuote(_, let tick):
+            let quote = tick.quote(symbol: number, receivedAt: now.wall, flags: flags)
+            deliver(.quote(quote), route, now, &tools, &out)
+        case .tickByTickMidpoint(_, let tick):
+            let value = tick.indicator(symbol: number, receivedAt: now.wall, flags: flags)
+            if let value { deliver(.indicator(value), route, now, &tools, &out) }
+        case .realTimeBar(let bar):
+            let isTrades = entries[route.place].contract.kind.barKind == .trades
+            let record = bar.bar(
+                symbol: number, receivedAt: now.wall, kind: isTrades ? .trades : .midpoint,
+                flags: flags)
+            deliver(.bar(record), route, now, &tools, &out)
+        case .depth(let row):
+            if let update = row.update(symbol: number, receivedAt: now.wall, flags: flags) {
+                deliver(.depth(update), route, now, &tools, &out)
+            }
+        case .news(let news):
+            let headline = news.headline(symbol: number, receivedAt: now.wall)
+            deliver(.news(headline), route, now, &tools, &out)
+        default: assemble(message, route, now, &tools, &out)
+        }
+    }
+
+    private mutating func assemble(
+        _ message: IBMessage, _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        let event = entries[route.place].slots[route.slot].assembler?.take(message, at: now.wall)
+        guard let event else { return }
+        let kinds = entries[route.place].slots[route.slot].kinds
+        let isDelayed = tools.settings.isDelayed
+        switch event {
+        case .none: break
+        case .quote(var quote):
+            guard kinds.contains(.quote) else { return }
+            if isDelayed { quote.header.flags.insert(.delayed) }
+            deliver(.quote(quote), route, now, &tools, &out)
+        case .trade(var trade):
+            guard kinds.contains(.trade),
+                trade.header.eventTime < entries[route.place].tradesFrom
+            else { return }
+            if isDelayed { trade.header.flags.insert(.delayed) }
+            deliver(.trade(trade.held(above: tools.clock.floor)), route, now, &tools, &out)
+        case .option(var option):
+            let feeds = entries[route.place].instrument.feeds
+            guard !feeds.isDisjoint(with: [.computations, .level1]) else { return }
+            if isDelayed { option.header.flags.insert(.delayed) }
+            deliver(.option(option), route, now, &tools, &out)
+        case .indicator(var value):
+            guard kinds.contains(.indicator) else { return }
+            if isDelayed { value.header.flags.insert(.delayed) }
+            deliver(.indicator(value), route, now, &tools, &out)
+        }
+    }
+
+    @inline(__always)
+    private mutating func deliver(
+        _ record: ProviderRecord, _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        var record = record
+        if !ServerVersion.hasLiveShares(tools.version),
+            entries[route.place].contract.isStockInLots
+        {
+            record = record.inShares
+        }
+        switch record {
+        case .trade(let tick):
+            note(tick.header, &tools)
+            // The state at a subscription's start is no event that history would tell of again.
+            if !tick.header.flags.contains(.snapshot) {
+                entries[route.place].trades.add(.trade(tick), now)
+            }
+        case .quote(let tick):
+            note(tick.header, &tools)
+            if !tick.header.flags.contains(.snapshot) {
+                entries[route.place].quotes.add(.quote(tick), now)
+            }
+        case .bar(let tick): note(tick.header, &tools)
+        default: break
+        }
+        entries[route.place].slots[route.slot].delivered(record)
+        out.records.append(record)
+    }
+
+    @inline(__always)
+    private func note(_ header: TickHeader, _ tools: inout EngineTools) {
+        let floor = tools.clock.floor
+        guard floor.isDefined, header.eventTime < floor,
+            header.flags.isDisjoint(with: [.delayed, .backfilled])
+        else { return }
+        tools.counters.lateRecords &+= 1
+    }
+
+    // MARK: documents
+
+    private mutating func took(
+        _ document: FundamentalDocument, _ route: FeedRoute, _ now: Moment,
+        _ tools: inout EngineTools, _ out: inout IBEngine.Output
+    ) {
+        let header = TickHeader(
+            symbol: entries[route.place].number, providerTime: .undefined, receiveTime: now.wall,
+            providerID: UInt64(bitPattern: now.wall.nanoseconds))
+        let parts = FundamentalPart.parts(
+            of: document.content, report: "ReportSnapshot", header: header)
+        guard let parts else {
+            let reason = "a document of \(document.content.count) bytes is too long"
+            return fail(
+                route, .refused, reason, wait: EngineLimits.refusedWait, now, &tools, &out)
+        }
+        out.records.append(contentsOf: parts.map { .fundamental($0) })
+        finish(route, now, &tools, &out)
+    }
+
+    private mutating func took(
+        _ bars: HistoricalBars, _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        let entry = entries[route.place]
+        let daily = DailyBars(
+            number: entry.number, zone: zones[entry.zone], kind: entry.contract.kind.barKind,
+            isInLots: entry.contract.isStockInLots
+                && !ServerVersion.hasHistoricalShares(tools.version))
+        for bar in bars.bars {
+            if let record = daily.record(bar, now.wall) { out.records.append(.bar(record)) }
+        }
+        finish(route, now, &tools, &out)
+    }
+
+    private mutating func finish(
+        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        drop(route, cancels: false, "", now, &tools, &out)
+        entries[route.place].slots[route.slot].failures = 0
+        entries[route.place].slots[route.slot].due = Int64.max
+        entries[route.place].slots[route.slot].documentDay = Self.day(now.wall)
+        set(route, .done, "", now, &out)
+    }
+}
+
+extension FeedSlot {
+    /// After a silence a feed has to show that it is busy before it is watched as closely again.
+    @inline(__always)
+    mutating func countTick(_ silentAfter: Int64) {
+        guard patience != silentAfter else { return }
+        ticksSinceSilence += 1
+        if ticksSinceSilence >= 16 { patience = silentAfter }
+    }
+}
+
+extension Trade {
+    /// The last trade before a subscription is what holds now, not an event of then.
+    @inline(__always)
+    fileprivate func held(above floor: Timestamp) -> Trade {
+        guard header.flags.contains(.snapshot), header.providerTime.isDefined, floor.isDefined,
+            header.providerTime < floor
+        else { return self }
+        var trade = self
+        trade.header.providerTime = .undefined
+        trade.header.resolution = TimeResolution.unknown.rawValue
+        return trade
+    }
+}

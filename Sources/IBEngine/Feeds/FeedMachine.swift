@@ -1,0 +1,186 @@
+internal import IBProtocol
+internal import MarketModel
+internal import Primitives
+internal import ProviderModel
+
+/// What is wanted of which instrument, what was asked for, and what became of it.
+struct FeedMachine: Sendable {
+    /// An outage that has ended: soon all is there that it is compared with.
+    struct Closing: Sendable {
+        var gap: OpenGap
+        var place: Int
+        var before: Arrivals
+        var due: Int64
+    }
+
+    /// Instruments that are not wanted any more leave their place to the next one.
+    var entries: [InstrumentEntry] = []
+    private var places: [UInt32: Int] = [:]
+    private var free: [Int] = []
+    /// By the numbers of requests. Never walked: its order means nothing.
+    var routes: [Int32: FeedRoute] = [:]
+    var detailsRoutes: [Int32: Int] = [:]
+    var closings: [Closing] = []
+    var zones: [String: ZoneRules] = [:]
+    private var exchanges: [String: Int] = [:]
+    /// When anything came of an instrument of the exchange, and since when it has come.
+    var lastAlive: [Int64] = []
+    var aliveSince: [Int64] = []
+    /// When something is looked at, monotonic.
+    var nextScan: Int64 = 0
+
+    func place(of number: UInt32) -> Int? { places[number] }
+
+    // MARK: what is wanted
+
+    mutating func begin(
+        _ number: UInt32, _ instrument: Instrument, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        guard places[number] == nil, number != TickHeader.noSymbol else { return }
+        var entry = InstrumentEntry(
+            number, instrument, exchange: 0, patience: tools.silentAfter)
+        entry.exchange = index(of: entry.contract.exchange)
+        let place: Int
+        if let last = free.popLast() {
+            place = last
+            entries[place] = entry
+        } else {
+            place = entries.count
+            entries.append(entry)
+        }
+        places[number] = place
+        nextScan = min(nextScan, now.monotonic)
+        tellState(place, now, &out)
+    }
+
+    mutating func end(
+        _ number: UInt32, _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
+    ) {
+        guard let place = places.removeValue(forKey: number) else { return }
+        for slot in entries[place].slots.indices {
+            drop(
+                FeedRoute(place: place, slot: slot), cancels: true, "no longer wanted", now, &tools,
+                &out)
+        }
+        for kind in KindSet.everything {
+            close(place, kind, to: now.wall, isWanted: false, now, &tools, &out)
+        }
+        if case .asked(let id) = entries[place].details {
+            detailsRoutes[id] = nil
+            tools.pacing.withdraw(id: id)
+        }
+        var cancels: [IBRequest] = []
+        closings.removeAll { $0.place == place }
+        tools.backfill.drop(
+            instrument: number, now: now, into: &cancels, into: &out.records)
+        for cancel in cancels { _ = tools.pacing.ask(cancel, .urgent, now: now.monotonic) }
+        entries[place].isActive = false
+        entries[place].slots = []
+        free.append(place)
+    }
+
+    private mutating func index(of exchange: String) -> Int {
+        if let known = exchanges[exchange] { return known }
+        exchanges[exchange] = lastAlive.count
+        lastAlive.append(Int64.min)
+        aliveSince.append(Int64.min)
+        return lastAlive.count - 1
+    }
+
+    // MARK: outages from before
+
+    /// What was missing already when this process began, and has not ended.
+    mutating func resume(
+        _ number: UInt32, _ kind: DataKind, from: Timestamp, reason: GapReason, isTold: Bool,
+        _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
+    ) {
+        let record = tools.outages.begin(
+            number, kind, from: from, reason: reason, detail: "the gateway was not there",
+            now: now.wall)
+        if !isTold, let record { out.records.append(.gap(record)) }
+    }
+
+    /// All kinds that the instrument's feeds deliver.
+    func kinds(at place: Int) -> [DataKind] {
+        entries[place].slots.reduce(into: KindSet()) { $0.formUnion($1.kinds) }.kinds
+    }
+
+    // MARK: time
+
+    mutating func scan(
+        _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
+    ) {
+        guard now.monotonic >= nextScan else { return }
+        nextScan = now.monotonic.later(by: EngineLimits.scanInterval)
+        flushClosings(now, of: nil, until: .undefined, &tools, &out)
+        tools.isCompeting = isAny(.competing)
+        tools.isSilent = isAny(.silence)
+        guard tools.isReady else { return }
+        for place in entries.indices where entries[place].isActive {
+            scanDetails(place, now, &tools, &out)
+            finishTakeOver(place, now, tools)
+            guard entries[place].details == .settled else { continue }
+            for slot in entries[place].slots.indices {
+                scan(FeedRoute(place: place, slot: slot), now, &tools, &out)
+            }
+        }
+    }
+
+    private mutating func scan(
+        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        let slot = entries[route.place].slots[route.slot]
+        switch slot.state {
+        case .waiting, .down, .refused, .waitingForLines:
+            if now.monotonic >= slot.due { ask(route, now, &tools, &out) }
+        case .asked where slot.feed.isDocument:
+            if now.monotonic >= slot.due {
+                fail(route, .down, "no answer in time", now, &tools, &out)
+            }
+        case .asked:
+            if tools.isHealthy, isSettled(route, now) { start(route, now, &tools, &out) }
+        case .live: watch(route, now, &tools, &out)
+        case .interrupted:
+            if now.monotonic >= slot.due {
+                restart(route, "it did not come back by itself", now, &tools, &out)
+            }
+        case .done:
+            if Self.day(now.wall) != slot.documentDay { ask(route, now, &tools, &out) }
+        }
+    }
+
+    static func day(_ time: Timestamp) -> Int64 {
+        time.floored(toNanoseconds: 86_400 * EngineLimits.second).nanoseconds
+            / (86_400 * EngineLimits.second)
+    }
+
+    // MARK: what others see
+
+    mutating func tellState(_ place: Int, _ now: Moment, _ out: inout IBEngine.Output) {
+        let state = entries[place].state
+        guard entries[place].told != state else { return }
+        entries[place].told = state
+        out.records.append(
+            .feed(FeedState(instrument: entries[place].number, state: state, time: now.wall)))
+    }
+
+    /// Changes what a feed is in, and tells of it.
+    mutating func set(
+        _ route: FeedRoute, _ state: FeedStatus.State, _ reason: String, _ now: Moment,
+        _ out: inout IBEngine.Output
+    ) {
+        let reason = reason.asReason
+        let slot = entries[route.place].slots[route.slot]
+        let isNew = slot.state != state || slot.reason != reason
+        entries[route.place].slots[route.slot].state = state
+        entries[route.place].slots[route.slot].reason = reason
+        if isNew {
+            out.tell(
+                .feed(
+                    instrument: entries[route.place].number, slot.feed, state, reason: reason))
+        }
+        tellState(route.place, now, &out)
+    }
+}

@@ -1,0 +1,165 @@
+internal import IBProtocol
+internal import MarketModel
+internal import Primitives
+internal import ProviderModel
+
+/// Why data that came do not come any more.
+struct OutageCause: Hashable, Sendable {
+    enum Kind: Hashable, Sendable {
+        case connection, server, farm, silence, competing, refusal, restart, stop
+    }
+
+    var kind: Kind
+    var reason: GapReason
+    var text: String
+
+    init(_ kind: Kind, _ text: String, isReset: Bool = false) {
+        self.kind = kind
+        self.text = text
+        switch kind {
+        case .connection, .server, .farm: reason = isReset ? .maintenance : .disconnected
+        case .silence, .competing, .refusal, .restart: reason = .providerLoss
+        case .stop: reason = .gatewayLost
+        }
+    }
+}
+
+/// One request of one instrument, and what became of it.
+struct FeedSlot: Sendable {
+    let feed: FeedKind
+    /// Of which kinds it is the one that delivers.
+    var kinds: KindSet
+    var state = FeedStatus.State.waiting
+    var reason = ""
+    /// 0: nothing is asked.
+    var request: Int32 = 0
+    /// Whether the request has left; until then it can be withdrawn.
+    var isSent = false
+    /// When it is asked, asked again or looked at, monotonic.
+    var due: Int64 = 0
+    var failures = 0
+    /// When the present subscription was asked for; the first moment of what it delivers.
+    var asked: Int64 = 0
+    var started = Timestamp.undefined
+    var lastTick: Int64 = 0
+    var lastTickWall = Timestamp.undefined
+    /// The latest event times that were delivered, of trades and of everything else.
+    var lastTrade = Timestamp.undefined
+    var lastOther = Timestamp.undefined
+    var cause: OutageCause?
+    var interrupted: Int64 = 0
+    /// For how long nothing may come; grows while nothing does.
+    var patience: Int64
+    var ticksSinceSilence = 0
+    var mode = FeedMode.unknown
+    var assembler: MarketDataAssembler?
+    /// Asked of another contract: the provider keeps these data there.
+    var reroute: Reroute?
+    /// The day of the last document, counted from 1970.
+    var documentDay = Int64.min
+
+    init(_ feed: FeedKind, kinds: KindSet, patience: Int64) {
+        self.feed = feed
+        self.kinds = kinds
+        self.patience = patience
+    }
+
+    /// Its data are on the tape at the moment, or should be.
+    var isStarted: Bool { started.isDefined }
+
+    func lastEvent(of kind: DataKind) -> Timestamp { kind == .trade ? lastTrade : lastOther }
+
+    @inline(__always)
+    mutating func delivered(_ record: ProviderRecord) {
+        switch record {
+        case .trade(let tick): lastTrade = Self.later(lastTrade, tick.header.eventTime)
+        case .quote(let tick): lastOther = Self.later(lastOther, tick.header.eventTime)
+        case .bar(let tick): lastOther = Self.later(lastOther, tick.header.eventTime)
+        default: break
+        }
+    }
+
+    private static func later(_ left: Timestamp, _ right: Timestamp) -> Timestamp {
+        left.isDefined ? max(left, right) : right
+    }
+
+    /// From when on data of this kind may be missing, if they could be trusted up to `trusted`.
+    /// What the provider stamps with a whole second or millisecond is stamped with its beginning,
+    /// and takes a while to come.
+    func outageStart(of kind: DataKind, trusted: Timestamp) -> Timestamp {
+        let grain = feed.grain(of: kind)
+        var from = trusted
+        if grain > 1 {
+            from = trusted.advanced(byNanoseconds: -EngineLimits.transit)
+                .floored(toNanoseconds: grain)
+        }
+        let last = lastEvent(of: kind)
+        // A time far ahead is the provider's mistake, not one that was reached.
+        let isCredible =
+            last.isDefined && last.nanoseconds(since: trusted) <= 2 * EngineLimits.second
+        if isCredible { from = max(from, last) }
+        return from
+    }
+}
+
+/// An instrument with all that is asked of it.
+struct InstrumentEntry: Sendable {
+    enum Details: Hashable, Sendable {
+        case unknown
+        case asked(Int32)
+        /// They came, or nothing came in time: what is wanted can be asked for.
+        case settled
+        case refused
+    }
+
+    let number: UInt32
+    let instrument: Instrument
+    var isActive = true
+    var contract: Contract
+    var details = Details.unknown
+    var detailsReason = ""
+    /// When they are asked for, or given up, monotonic.
+    var detailsDue: Int64 = 0
+    /// Contracts that answered.
+    var detailsFound = 0
+    var zone = ""
+    var hoursText = ""
+    var hours: SessionHours?
+    /// Of exchanges that the machine knows.
+    var exchange: Int
+    var slots: [FeedSlot]
+    var trades = BorderTicks()
+    var quotes = BorderTicks()
+    /// While level 1 hands trades over: from when on they are told one by one.
+    var tradesFrom = Timestamp.undefined
+    var told: FeedState.State?
+
+    init(_ number: UInt32, _ instrument: Instrument, exchange: Int, patience: Int64) {
+        self.number = number
+        self.instrument = instrument
+        self.exchange = exchange
+        contract = Contract(instrument)
+        slots = FeedKind.needed(instrument.feeds).map {
+            FeedSlot($0, kinds: $0.kinds(of: instrument.feeds), patience: patience)
+        }
+    }
+
+    /// As the router sees it; documents do not count.
+    var state: FeedState.State {
+        var isAnyLive = false
+        var isAnyDown = false
+        var isAllRefused = true
+        for slot in slots where !slot.feed.isDocument {
+            switch slot.state {
+            case .live: isAnyLive = true
+            case .interrupted, .down, .waitingForLines: isAnyDown = true
+            case .waiting, .asked: if slot.cause != nil { isAnyDown = true }
+            case .refused, .done: break
+            }
+            if slot.state != .refused { isAllRefused = false }
+        }
+        if details == .refused || isAllRefused { return .refused }
+        if isAnyDown { return .down }
+        return isAnyLive ? .live : .starting
+    }
+}

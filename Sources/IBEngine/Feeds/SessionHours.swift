@@ -1,0 +1,60 @@
+public import Primitives
+internal import IBProtocol
+
+/// When a contract trades, as points in time.
+///
+/// The text of the contract's details: `20260105:0930-20260105:1600;20260106:CLOSED`, sessions of
+/// one day with a comma between; the second date may be left out.
+public struct SessionHours: Hashable, Sendable {
+    public private(set) var sessions: [Range<Timestamp>] = []
+
+    public init(_ text: String, _ rules: ZoneRules) {
+        for part in text.split(whereSeparator: { $0 == ";" || $0 == "," }) {
+            guard sessions.count < EngineLimits.sessionsMax else { return }
+            guard let session = Self.session(part, rules) else { continue }
+            sessions.append(session)
+        }
+    }
+
+    /// Since when it has been trading at this time; nil: it is not.
+    public func opened(at time: Timestamp) -> Timestamp? {
+        sessions.first { $0.contains(time) }?.lowerBound
+    }
+
+    /// Whether the text told of this day at all: hours are sent for some days only.
+    public func covers(_ time: Timestamp) -> Bool {
+        guard let first = sessions.first, let last = sessions.last else { return false }
+        return first.lowerBound <= time && time < last.upperBound
+    }
+
+    private static func session(_ text: Substring, _ rules: ZoneRules) -> Range<Timestamp>? {
+        let ends = text.split(separator: "-")
+        guard ends.count == 2 else { return nil }
+        let from = ends[0].split(separator: ":")
+        guard from.count == 2 else { return nil }
+        let to = ends[1].split(separator: ":")
+        guard let start = instant(from[0], from[1], rules) else { return nil }
+        let end =
+            to.count == 2
+            ? instant(to[0], to[1], rules) : to.count == 1 ? instant(from[0], to[0], rules) : nil
+        guard let end, start < end else { return nil }
+        return start..<end
+    }
+
+    private static func instant(
+        _ date: Substring, _ clock: Substring, _ rules: ZoneRules
+    ) -> Timestamp? {
+        guard date.utf8.count == 8, clock.utf8.count == 4, let day = Int64(date),
+            let time = Int64(clock), day > 0, time >= 0
+        else { return nil }
+        // 2400 is the end of the day.
+        let isMidnight = time == 2_400
+        let local = WallTime(
+            year: day / 10_000, month: day / 100 % 100, day: day % 100,
+            hour: isMidnight ? 0 : time / 100, minute: isMidnight ? 0 : time % 100)
+        guard let local else { return nil }
+        let seconds = rules.time(ofLocal: local.seconds + (isMidnight ? 86_400 : 0))
+        let (nanoseconds, isPast) = seconds.multipliedReportingOverflow(by: EngineLimits.second)
+        return isPast ? nil : Timestamp(nanoseconds: nanoseconds)
+    }
+}

@@ -1,0 +1,34 @@
+/// When a zone's clocks were what ahead of UTC, in seconds: as much of it as trading hours need.
+public struct ZoneRules: Hashable, Sendable {
+    public struct Change: Hashable, Sendable {
+        /// Seconds since 1970 UTC.
+        public var at: Int64
+        public var offset: Int64
+
+        public init(at: Int64, offset: Int64) {
+            self.at = at
+            self.offset = offset
+        }
+    }
+
+    /// Before the first change.
+    public var first: Int64
+    public var changes: [Change]
+
+    public init(first: Int64, changes: [Change]) {
+        self.first = first
+        self.changes = changes.sorted { $0.at < $1.at }
+    }
+
+    public func offset(at time: Int64) -> Int64 {
+        changes.last { $0.at <= time }?.offset ?? first
+    }
+
+    /// The point in time at which clocks showed this; of an hour that comes twice, the second one.
+    public func time(ofLocal local: Int64) -> Int64 {
+        let (guess, isPast) = local.subtractingReportingOverflow(offset(at: local))
+        guard !isPast else { return local }
+        let (time, isOut) = local.subtractingReportingOverflow(offset(at: guess))
+        return isOut ? guess : time
+    }
+}

@@ -1,0 +1,256 @@
+internal import IBProtocol
+internal import MarketModel
+internal import Primitives
+internal import ProviderModel
+
+/// The stream from the server, cut into messages.
+struct Wire: Sendable {
+    var frames = FrameDecoder()
+    /// nil before the greeting.
+    var decoder: MessageDecoder?
+    var handshake: Handshake?
+    var isOpen = false
+
+    init() {
+        // Without options nothing can be wrong with it.
+        handshake = try? Handshake()
+    }
+
+    var opening: [UInt8] { handshake?.opening ?? [] }
+
+    /// The decoder changes while the frames stand still.
+    static func decode(
+        _ frames: FrameDecoder, _ range: Range<Int>, _ decoder: inout MessageDecoder
+    ) -> Decoded {
+        frames.withFrame(range) { decoder.decode($0) }
+    }
+}
+
+/// What notices have said about the connection.
+struct LinkState: Sendable {
+    var lastMessage = Timestamp.undefined
+    /// Since when the platform is without the vendor, monotonic.
+    var serverLost: Int64?
+    /// Farms of market data that are down, as notices name them.
+    var farmsDown: [String] = []
+
+    var isHealthy: Bool { serverLost == nil && farmsDown.isEmpty }
+}
+
+extension IBEngine {
+    /// All messages that are complete.
+    mutating func read(_ now: Moment, _ out: inout Output) {
+        do {
+            while case .frame(let range) = try wire.frames.next() {
+                if wire.decoder == nil {
+                    try greet(range, now, &out)
+                } else {
+                    message(range, now, &out)
+                }
+                guard session.phase != .closing else { return }
+            }
+        } catch {
+            close("\(error)", now, &out)
+        }
+    }
+
+    private mutating func greet(
+        _ range: Range<Int>, _ now: Moment, _ out: inout Output
+    ) throws(IBWireError) {
+        guard let handshake = wire.handshake else { return }
+        let greeting = try wire.frames.withFrame(range) { body throws(IBWireError) in
+            try handshake.answer(body)
+        }
+        wire.decoder = MessageDecoder(version: greeting.version)
+        tools.version = greeting.version
+        tools.backfill.historySizesAreLots =
+            !ServerVersion.hasHistoricalShares(greeting.version)
+        session.greeted(now.monotonic)
+        send(.startAPI(client: settings.clientID), &out)
+    }
+
+    private mutating func message(
+        _ range: Range<Int>, _ now: Moment, _ out: inout Output
+    ) {
+        guard let decoded = decode(range) else { return }
+        switch decoded {
+        case .message(let message):
+            tools.counters.messages &+= 1
+            take(message, now, &out)
+        case .unknown: tools.counters.unknownMessages &+= 1
+        case .skipped(let id, let fault):
+            tools.counters.skippedMessages &+= 1
+            out.tell(.skipped(id: id, fault))
+            unreadable(range, now, &out)
+        }
+    }
+
+    @inline(__always)
+    private mutating func decode(_ range: Range<Int>) -> Decoded? {
+        guard wire.decoder != nil else { return nil }
+        return wire.decode(range)
+    }
+
+    private mutating func unreadable(
+        _ range: Range<Int>, _ now: Moment, _ out: inout Output
+    ) {
+        let decoder = wire.decoder
+        let request = wire.frames.withFrame(range) { decoder?.request(of: $0) }
+        guard let request else { return }
+        if tools.backfill.unreadable(request, now: now, into: &out.records) {
+            tools.pacing.answered(id: request, now: now.monotonic)
+        } else {
+            feeds.unreadable(request, now, &tools, &out)
+        }
+    }
+
+    /// What comes by the thousand first.
+    @inline(__always)
+    private mutating func take(_ message: IBMessage, _ now: Moment, _ out: inout Output) {
+        switch message {
+        case .notice(let notice): take(notice, now, &out)
+        case .contractDetails, .bondDetails, .contractDetailsEnd, .nextValidID, .managedAccounts,
+            .currentTime, .bulletin, .historicalTrades, .historicalQuotes, .historicalMidpoints,
+            .historicalBars:
+            takeRare(message, now, &out)
+        default:
+            guard let request = message.request,
+                feeds.take(message, of: request, now, &tools, &out)
+            else {
+                tools.counters.strayMessages &+= 1
+                return
+            }
+        }
+    }
+
+    private mutating func takeRare(_ message: IBMessage, _ now: Moment, _ out: inout Output) {
+        switch message {
+        case .contractDetails(let details): feeds.took(details, &out)
+        case .bondDetails(let bond): feeds.took(bond.details, &out)
+        case .contractDetailsEnd(let request): feeds.tookAllDetails(request, now, &out)
+        case .nextValidID(let id):
+            tools.ids.begin(at: id)
+            introduced(id: true, accounts: false, now, &out)
+        case .managedAccounts: introduced(id: false, accounts: true, now, &out)
+        case .currentTime(let time):
+            out.tell(.clockDifference(tools.clock.told(time, now)))
+        case .bulletin(let bulletin): take(bulletin, now, &out)
+        default: takeHistory(message, now, &out)
+        }
+    }
+
+    private mutating func takeHistory(
+        _ message: IBMessage, _ now: Moment, _ out: inout Output
+    ) {
+        guard let request = message.request else { return }
+        if tools.backfill.took(message, now: now, into: &out.records) {
+            if !tools.backfill.isOpen(request) {
+                tools.pacing.answered(id: request, now: now.monotonic)
+            }
+        } else {
+            tools.pacing.answered(id: request, now: now.monotonic)
+            if !feeds.take(message, of: request, now, &tools, &out) {
+                tools.counters.strayMessages &+= 1
+            }
+        }
+    }
+
+    /// A new connection tells those of the day again.
+    private mutating func take(
+        _ bulletin: BulletinMessage, _ now: Moment, _ out: inout Output
+    ) {
+        guard !bulletins.contains(bulletin.id) else { return }
+        if bulletins.count >= EngineLimits.bulletinsMax { bulletins.removeFirst() }
+        bulletins.append(bulletin.id)
+        out.records.append(.bulletin(bulletin.record(receivedAt: now.wall)))
+    }
+
+    private mutating func introduced(
+        id: Bool, accounts: Bool, _ now: Moment, _ out: inout Output
+    ) {
+        guard session.heard(id: id, accounts: accounts, now.monotonic) else { return }
+        tools.isReady = true
+        tools.isHealthy = link.isHealthy
+        tools.counters.connections &+= 1
+        if settings.isDelayed {
+            _ = tools.pacing.ask(.marketDataType(3), .urgent, now: now.monotonic)
+        }
+        _ = tools.pacing.ask(.currentTime, .urgent, now: now.monotonic)
+        _ = tools.pacing.ask(.bulletins(all: true), .live, now: now.monotonic)
+        feeds.nextScan = now.monotonic
+        feeds.scan(now, &tools, &out)
+    }
+
+    /// What has been decided leaves, as far as it may; and what all sees as one is told.
+    mutating func work(_ now: Moment, _ out: inout Output) {
+        if tools.isReady {
+            fillIn(now, &out)
+            requests.removeAll(keepingCapacity: true)
+            tools.pacing.take(now: now.monotonic, into: &requests)
+            for request in requests {
+                feeds.sent(request, now, isDelayed: settings.isDelayed)
+                if let id = request.number { tools.backfill.sent(id, now: now.monotonic) }
+                send(request, &out)
+            }
+        }
+        tellState(now, &out)
+    }
+
+    private mutating func fillIn(_ now: Moment, _ out: inout Output) {
+        handInherited(now, &out)
+        guard now.monotonic >= tools.backfill.nextDue else { return }
+        requests.removeAll(keepingCapacity: true)
+        tools.backfill.next(
+            now: now, ids: &tools.ids, into: &requests, into: &out.records)
+        for request in requests {
+            let priority: PacingMachine.Priority =
+                request.cancelled == nil ? .backfill : .urgent
+            let isAsked = tools.pacing.ask(request, priority, now: now.monotonic)
+            if !isAsked, let id = request.number {
+                tools.backfill.notSent(id, now: now.monotonic)
+            }
+        }
+    }
+
+    /// Gaps of an earlier process are asked for once their contracts are known.
+    private mutating func handInherited(_ now: Moment, _ out: inout Output) {
+        guard !inherited.isEmpty else { return }
+        var index = 0
+        while index < inherited.count {
+            let gap = inherited[index]
+            guard let place = feeds.place(of: gap.instrument) else {
+                inherited.remove(at: index)
+                continue
+            }
+            let entry = feeds.entries[place]
+            guard entry.details == .settled else {
+                index += 1
+                continue
+            }
+            inherited.remove(at: index)
+            guard tools.canBackfill else { continue }
+            tools.backfill.add(
+                gap, contract: entry.contract, feeds: entry.instrument.feeds, arrivals: .unknown,
+                now: now, into: &out.records)
+        }
+    }
+
+    private mutating func send(_ request: IBRequest, _ out: inout Output) {
+        do throws(RequestError) {
+            out.bytes += try request.encoded(version: tools.version)
+        } catch {
+            out.tell(.unsendable("\(error)"))
+        }
+    }
+}
+
+extension Wire {
+    /// nil before the greeting.
+    @inline(__always)
+    mutating func decode(_ range: Range<Int>) -> Decoded? {
+        guard var current = decoder else { return nil }
+        decoder = nil
+        defer { decoder = current }
+        return Self.decode(frames, range, &current)
+    }
+}

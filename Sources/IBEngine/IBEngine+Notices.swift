@@ -1,0 +1,135 @@
+internal import IBProtocol
+internal import Primitives
+
+// Notices, and what state the whole is in.
+extension IBEngine {
+    mutating func take(_ notice: IBNotice, _ now: Moment, _ out: inout Output) {
+        out.tell(.notice(notice))
+        let meaning = notice.meaning
+        let isAboutAll =
+            meaning.scope == .connection
+            || meaning.scope == .byRequest && notice.isAboutConnection
+        if isAboutAll { return takeGeneral(notice, meaning, now, &out) }
+        if tools.backfill.refused(notice, now: now, into: &out.records) {
+            if meaning == .pacingViolation { tools.pacing.violated(now: now.monotonic) }
+            if !tools.backfill.isOpen(notice.request) {
+                tools.pacing.answered(id: notice.request, now: now.monotonic)
+            }
+        } else {
+            _ = feeds.take(notice, now, &tools, &out)
+        }
+    }
+
+    private mutating func takeGeneral(
+        _ notice: IBNotice, _ meaning: NoticeMeaning, _ now: Moment, _ out: inout Output
+    ) {
+        let reason = "\(notice.text) (\(notice.code))"
+        switch meaning {
+        case .clientIDInUse:
+            close("client id \(settings.clientID) is in use by another program", now, &out)
+        case .connectionLost, .platformDisconnected: serverLost(reason, now, &out)
+        case .connectionRestored(let subscriptionsLost):
+            restored(subscriptionsLost: subscriptionsLost, now, &out)
+        case .portChanged: close("the server listens elsewhere: \(reason)", now, &out)
+        case .farm(.marketData, let state): farm(notice.text, state, reason, now, &out)
+        case .pacingViolation:
+            tools.pacing.violated(
+                notice.code == 100 ? .messages : .history, now: now.monotonic)
+        default: break
+        }
+    }
+
+    private mutating func serverLost(
+        _ reason: String, _ now: Moment, _ out: inout Output
+    ) {
+        guard tools.isReady, link.serverLost == nil else { return }
+        link.serverLost = now.monotonic
+        tools.isHealthy = false
+        let cause = OutageCause(.server, reason, isReset: ResetWindow.contains(now.wall))
+        let trusted = link.lastMessage.isDefined ? link.lastMessage : now.wall
+        feeds.interruptAll(cause, trusted: trusted, now, &tools, &out)
+    }
+
+    private mutating func restored(
+        subscriptionsLost: Bool, _ now: Moment, _ out: inout Output
+    ) {
+        guard tools.isReady else { return }
+        let trusted = link.lastMessage.isDefined ? link.lastMessage : now.wall
+        link.serverLost = nil
+        guard subscriptionsLost else { return resumeIfHealthy(now, &out) }
+        tools.isHealthy = link.isHealthy
+        let cause = OutageCause(.server, "the platform lost the subscriptions (1101)")
+        feeds.interruptAll(cause, trusted: trusted, now, &tools, &out)
+        feeds.forgetAll("subscriptions lost (1101)", now, &tools, &out)
+        feeds.forgetDetails()
+        tools.backfill.disconnected(now: now.monotonic)
+        tools.pacing.reset()
+    }
+
+    private mutating func farm(
+        _ text: String, _ state: FarmState, _ reason: String, _ now: Moment,
+        _ out: inout Output
+    ) {
+        let name = text.split(separator: ":").last.map(String.init) ?? text
+        switch state {
+        case .broken:
+            guard !link.farmsDown.contains(name), link.farmsDown.count < EngineLimits.farmsMax
+            else { return }
+            link.farmsDown.append(name)
+            guard tools.isReady else { return }
+            tools.isHealthy = false
+            let cause = OutageCause(
+                .farm, reason, isReset: ResetWindow.contains(now.wall))
+            feeds.interruptAll(cause, trusted: now.wall, now, &tools, &out)
+        case .ok, .inactive:
+            link.farmsDown.removeAll { $0 == name }
+            resumeIfHealthy(now, &out)
+        case .connecting: break
+        }
+    }
+
+    /// Feeds come again when both the vendor and its farms are there.
+    private mutating func resumeIfHealthy(_ now: Moment, _ out: inout Output) {
+        guard tools.isReady, link.isHealthy else { return }
+        tools.isHealthy = true
+        feeds.resumeAll(.farm, now, &tools, &out)
+        feeds.resumeAll(.server, now, &tools, &out)
+    }
+
+    // MARK: state
+
+    var state: SessionState {
+        switch session.phase {
+        case .idle, .waiting, .closing: .closed
+        case .connecting, .greeting, .starting: .connecting
+        case .ready where link.serverLost != nil: .serverLost
+        case .ready where !link.farmsDown.isEmpty: .farmDown
+        case .ready where tools.isCompeting: .competing
+        case .ready where tools.isSilent: .silent
+        case .ready: .ready
+        }
+    }
+
+    mutating func tellState(_ now: Moment, _ out: inout Output) {
+        let state = state
+        guard state != toldState else { return }
+        toldState = state
+        stateSince = now.monotonic
+        out.tell(.state(state, reason: session.reason))
+    }
+
+    public var status: IBStatus {
+        var counters = tools.counters
+        counters.outagesBegun = tools.outages.begun
+        counters.outagesEnded = tools.outages.ended
+        return IBStatus(
+            state: state, reason: session.reason, since: stateSince,
+            nextAttempt: session.phase == .waiting ? session.nextAttempt : nil,
+            failures: session.failures, serverVersion: wire.decoder?.version,
+            instruments: feeds.status(tools), linesUsed: tools.pacing.linesInUse(.marketData),
+            openOutages: tools.outages.open.count,
+            waitingBackfills: tools.backfill.waiting + feeds.closings.count + inherited.count,
+            pacing: tools.pacing.plan, clockDifference: tools.clock.offset,
+            floor: tools.clock.floor, counters: counters)
+    }
+}

@@ -1,0 +1,224 @@
+internal import IBProtocol
+internal import MarketModel
+public import Primitives
+public import ProviderModel
+
+public struct IBEngineSettings: Hashable, Sendable {
+    /// As on the tape.
+    public var provider: String
+    public var clientID: Int32
+    /// A source of delayed data: it is told as such, and says nothing about now.
+    public var isDelayed = false
+    /// Market data lines of the account.
+    public var lines = 100
+    public var tickByTickLines = 5
+    /// So long nothing may come of a feed in trading hours.
+    public var silentAfter = Duration.seconds(60)
+    /// Of the jitter of waiting times.
+    public var seed: UInt64
+    public var canBackfill = true
+
+    public init(provider: String = "ibkr", clientID: Int32 = 10, seed: UInt64) {
+        self.provider = provider
+        self.clientID = clientID
+        self.seed = seed
+    }
+}
+
+/// All of a recorder's dealings with one TWS, without a socket and a clock.
+///
+/// The caller connects when that is wished, hands in what it reads, says when nothing more can be
+/// read, and calls `tick` at `nextDue`. After every call it sends the output's bytes, puts its
+/// records on the tape, and then takes the floor over.
+public struct IBEngine: Sendable {
+    public enum Wish: Hashable, Sendable {
+        case connect
+        /// The caller closes the connection, then calls `lost`.
+        case close(String)
+    }
+
+    /// What is to be done; appended, and emptied by the caller.
+    public struct Output: Sendable {
+        public var bytes: [UInt8] = []
+        public var records: [ProviderRecord] = []
+        /// No later live record is earlier; undefined: nothing is known yet.
+        public var floor = Timestamp.undefined
+        public var wish: Wish?
+        public var news: [IBNews] = []
+        /// News that fell out because nobody took them.
+        public var newsLost: UInt64 = 0
+
+        public init() {}
+
+        mutating func tell(_ event: IBNews) {
+            if news.count >= EngineLimits.newsMax {
+                news.removeFirst(EngineLimits.newsMax / 4)
+                newsLost &+= UInt64(EngineLimits.newsMax / 4)
+            }
+            news.append(event)
+        }
+    }
+
+    let settings: IBEngineSettings
+    var session: SessionMachine
+    var feeds = FeedMachine()
+    var tools: EngineTools
+    var wire = Wire()
+    var link = LinkState()
+    /// Gaps from before this process, until their instruments' contracts are known.
+    var inherited: [OpenGap] = []
+    var bulletins: [Int32] = []
+    var requests: [IBRequest] = []
+    var toldState = SessionState.closed
+    var stateSince: Int64 = 0
+    var isStopping = false
+
+    public init(_ settings: IBEngineSettings) {
+        self.settings = settings
+        session = SessionMachine(seed: settings.seed)
+        tools = EngineTools(settings)
+    }
+
+    /// `reached`: see `ProviderOrder`. `gaps`: what is on record as missing.
+    public mutating func follow(
+        begun: [(UInt32, Instrument, reached: Timestamp)], ended: [UInt32], gaps: [OpenGap],
+        _ now: Moment, into out: inout Output
+    ) {
+        for number in ended { feeds.end(number, now, &tools, &out) }
+        for (number, instrument, _) in begun {
+            feeds.begin(number, instrument, now, &tools, &out)
+        }
+        for gap in gaps { inherit(gap, now, &out) }
+        for (number, _, reached) in begun where reached.isDefined {
+            guard let place = feeds.place(of: number) else { continue }
+            for kind in feeds.kinds(at: place) {
+                feeds.resume(
+                    number, kind, from: reached, reason: .gatewayLost, isTold: false, now, &tools,
+                    &out)
+            }
+        }
+        if !isStopping { session.begin(now.monotonic) }
+        work(now, &out)
+    }
+
+    private mutating func inherit(_ gap: OpenGap, _ now: Moment, _ out: inout Output) {
+        guard feeds.place(of: gap.instrument) != nil else { return }
+        guard !gap.to.isDefined else {
+            if inherited.count >= ProviderLimits.gapsMax { inherited.removeFirst() }
+            return inherited.append(gap)
+        }
+        feeds.resume(
+            gap.instrument, gap.kind, from: gap.from, reason: gap.reason, isTold: true, now,
+            &tools, &out)
+    }
+
+    public mutating func connected(_ now: Moment, into out: inout Output) {
+        wire = Wire()
+        wire.isOpen = true
+        link = LinkState()
+        session.connected(now.monotonic)
+        out.bytes += wire.opening
+        work(now, &out)
+    }
+
+    public mutating func connectFailed(
+        _ reason: String, _ now: Moment, into out: inout Output
+    ) {
+        ended(reason, now, &out)
+        work(now, &out)
+    }
+
+    public mutating func lost(_ reason: String, _ now: Moment, into out: inout Output) {
+        let wasReady = tools.isReady
+        tools.isReady = false
+        wire.isOpen = false
+        tools.isHealthy = false
+        if wasReady {
+            let isReset = ResetWindow.contains(now.wall)
+            let cause = OutageCause(.connection, "connection lost: \(reason)", isReset: isReset)
+            feeds.interruptAll(
+                cause, trusted: link.lastMessage.isDefined ? link.lastMessage : now.wall, now,
+                &tools, &out)
+        }
+        feeds.forgetAll("not connected", now, &tools, &out)
+        feeds.forgetDetails()
+        tools.pacing.reset()
+        tools.backfill.disconnected(now: now.monotonic)
+        ended(reason, now, &out)
+        work(now, &out)
+    }
+
+    private mutating func ended(_ reason: String, _ now: Moment, _ out: inout Output) {
+        let isReset = ResetWindow.contains(now.wall)
+        let isAlarm = session.lost(reason, isReset: isReset, now.monotonic)
+        out.tell(.lost(failures: session.failures, reason: session.reason))
+        if isAlarm { out.tell(.alarm(failures: session.failures, reason: session.reason)) }
+    }
+
+    /// Any part of the stream.
+    public mutating func received(_ bytes: RawSpan, _ now: Moment, into out: inout Output) {
+        guard session.phase != .closing else { return }
+        wire.frames.append(bytes)
+        session.received(now.monotonic)
+        read(now, &out)
+        link.lastMessage = now.wall
+        work(now, &out)
+    }
+
+    /// Nothing more can be read at the moment.
+    public mutating func drained(_ now: Moment, into out: inout Output) {
+        moveFloor(now, &out)
+        work(now, &out)
+    }
+
+    public mutating func tick(_ now: Moment, into out: inout Output) {
+        // Without a connection nothing can be on its way.
+        if !wire.isOpen { moveFloor(now, &out) }
+        switch session.tick(now.monotonic) {
+        case .none: break
+        case .connect: out.wish = .connect
+        case .close(let reason): close(reason, now, &out)
+        case .heartbeat: _ = tools.pacing.ask(.currentTime, .urgent, now: now.monotonic)
+        }
+        if let since = link.serverLost,
+            now.monotonic >= since.later(by: EngineLimits.downWaitMax)
+        {
+            close("the platform was without the vendor for 600 s", now, &out)
+        }
+        feeds.scan(now, &tools, &out)
+        work(now, &out)
+    }
+
+    /// When `tick` has something to do, monotonic; `Int64.max`: nothing.
+    public var nextDue: Int64 {
+        var due = min(session.nextDue, tools.isReady ? feeds.nextScan : Int64.max)
+        if tools.isReady { due = min(due, tools.pacing.nextDue, tools.backfill.nextDue) }
+        if !feeds.closings.isEmpty { due = min(due, feeds.nextScan) }
+        return due
+    }
+
+    /// Ends all subscriptions and puts on record that data are missing from here on.
+    public mutating func stop(_ now: Moment, into out: inout Output) {
+        isStopping = true
+        let cause = OutageCause(.stop, "the gateway was stopped")
+        feeds.interruptAll(cause, trusted: now.wall, now, &tools, &out)
+        feeds.cancelAll("the gateway was stopped", now, &tools, &out)
+        work(now, &out)
+        if wire.isOpen { out.wish = .close("the gateway is stopped") }
+        session.end(now.monotonic)
+    }
+
+    /// The rules of a zone that `IBNews.zoneWanted` named.
+    public mutating func know(_ zone: String, _ rules: ZoneRules) { feeds.know(zone, rules) }
+
+    private mutating func moveFloor(_ now: Moment, _ out: inout Output) {
+        if tools.clock.drained(now, delay: feeds.delay) { out.tell(.clockStep) }
+        out.floor = tools.clock.floor
+    }
+
+    mutating func close(_ reason: String, _ now: Moment, _ out: inout Output) {
+        guard session.phase != .closing, session.phase != .idle else { return }
+        session.closing(reason, now.monotonic)
+        out.wish = .close(reason)
+    }
+}

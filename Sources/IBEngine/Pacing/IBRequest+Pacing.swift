@@ -1,0 +1,111 @@
+internal import IBProtocol
+
+/// What a request takes from the server's patience, beside being a message.
+enum PacedResource: Hashable, Sendable {
+    case none
+    case line(LineLimit)
+    case history
+}
+
+/// What history is asked for, as the server compares it.
+struct HistoryUse: Hashable, Sendable {
+    var contract: Contract
+    var kind: HistoryKind?
+    /// In the ten minutes' window; 0: outside of all windows.
+    var units: Int
+    /// The request without its number.
+    var question: IBRequest
+}
+
+extension IBRequest {
+    var resource: PacedResource {
+        switch self {
+        case .marketData, .realTimeBars: .line(.marketData)
+        case .tickByTick: .line(.tickByTick)
+        case .depth: .line(.depth)
+        case .history, .historyTicks, .headTimestamp, .histogram: .history
+        default: .none
+        }
+    }
+
+    /// It ends by itself, and so soon that its line is not counted.
+    var isSnapshot: Bool {
+        if case .marketData(_, _, let request) = self { request.isSnapshot } else { false }
+    }
+
+    /// The request that this one ends.
+    var cancelled: Int32? {
+        switch self {
+        case .cancelMarketData(let id), .cancelDepth(let id, _), .cancelTickByTick(let id),
+            .cancelRealTimeBars(let id), .cancelHistory(let id), .cancelHeadTimestamp(let id),
+            .cancelHistogram(let id), .cancelFundamentals(let id):
+            id
+        default: nil
+        }
+    }
+
+    /// The number by which the answers are known.
+    var number: Int32? {
+        switch self {
+        case .marketData(let id, _, _), .depth(let id, _, _, _, _),
+            .tickByTick(let id, _, _, _, _), .realTimeBars(let id, _, _, _, _),
+            .history(let id, _, _), .historyTicks(let id, _, _),
+            .headTimestamp(let id, _, _, _, _, _), .histogram(let id, _, _, _, _),
+            .contractDetails(let id, _, _, _, _), .optionParameters(let id, _, _, _, _),
+            .matchingSymbols(let id, _), .smartComponents(let id, _),
+            .newsArticle(let id, _, _, _), .historicalNews(let id, _),
+            .fundamentals(let id, _, _, _):
+            id
+        default: nil
+        }
+    }
+
+    func historyUse(_ limits: PacingLimits) -> HistoryUse? {
+        switch self {
+        case .history(_, let contract, let request):
+            let isFree = limits.longBarsAreFree && !request.barSize.contains("sec")
+            return HistoryUse(
+                contract: contract, kind: request.kind,
+                units: isFree ? 0 : Self.units(request.kind),
+                question: .history(id: 0, contract, request))
+        case .historyTicks(_, let contract, let request):
+            return HistoryUse(
+                contract: contract, kind: request.kind, units: Self.units(request.kind),
+                question: .historyTicks(id: 0, contract, request))
+        case .headTimestamp(_, let contract, let kind, let hours, let expired, let dates):
+            return HistoryUse(
+                contract: contract, kind: kind, units: 1,
+                question: .headTimestamp(
+                    id: 0, contract, kind, regularHoursOnly: hours, includeExpired: expired,
+                    dates: dates))
+        case .histogram(_, let contract, let period, let hours, let expired):
+            return HistoryUse(
+                contract: contract, kind: nil, units: 1,
+                question: .histogram(
+                    id: 0, contract, period: period, regularHoursOnly: hours,
+                    includeExpired: expired))
+        default: return nil
+        }
+    }
+
+    private static func units(_ kind: HistoryKind) -> Int { kind == .bidAsk ? 2 : 1 }
+
+    /// For people: what is asked for, and of what.
+    var subject: String {
+        switch self {
+        case .marketData(_, let contract, _): "market data of \(contract.symbol)"
+        case .depth(_, let contract, _, _, _): "depth of \(contract.symbol)"
+        case .tickByTick(_, let contract, let kind, _, _):
+            "tick by tick \(kind.rawValue) of \(contract.symbol)"
+        case .realTimeBars(_, let contract, _, _, _): "bars of 5 s of \(contract.symbol)"
+        case .history(_, let contract, let request):
+            "history of \(contract.symbol), \(request.kind.rawValue), \(request.barSize)"
+        case .historyTicks(_, let contract, let request):
+            "history of \(contract.symbol), \(request.kind.rawValue), ticks"
+        case .headTimestamp(_, let contract, _, _, _, _): "first time of \(contract.symbol)"
+        case .contractDetails(_, let contract, _, _, _): "details of \(contract.symbol)"
+        case .fundamentals(_, let contract, let report, _): "\(report) of \(contract.symbol)"
+        default: cancelled.map { "cancel of request \($0)" } ?? "another request"
+        }
+    }
+}

@@ -1,0 +1,70 @@
+public import IBProtocol
+
+extension PacingMachine {
+    /// What a request waits for.
+    public enum Reason: Hashable, Sendable {
+        /// Nothing but the messages before it.
+        case turn
+        case historyWindow
+        case sameContract
+        case identical
+        case openRequests
+        /// Until somebody else's subscription ends.
+        case line(LineLimit)
+        /// The server complained.
+        case violation
+    }
+
+    public struct Waiting: Hashable, Sendable {
+        /// nil: it has no number.
+        public var request: Int32?
+        /// For people: `history of AAPL, TRADES, ticks`.
+        public var subject: String
+        public var priority: Priority
+        public var reason: Reason
+        /// Not before this time, on the monotonic clock; `Int64.max`: nobody knows.
+        public var until: Int64
+    }
+
+    /// The first of those that wait, about in the order in which they leave.
+    public var plan: [Waiting] {
+        var plan: [Waiting] = []
+        for (lane, priority) in zip(lanes, Priority.allCases) {
+            let plain = lane.plain.all.prefix(limits.planMax)
+            let lined = [lane.marketData, lane.tickByTick, lane.depth].flatMap {
+                $0.all.prefix(limits.planMax)
+            }
+            let history = lane.history.turns.prefix(limits.planMax).flatMap {
+                lane.history.all(of: $0).prefix(limits.planMax)
+            }
+            for ticket in (plain + lined + history).sorted() where plan.count < limits.planMax {
+                guard let entry = entries[ticket] else { continue }
+                plan.append(waiting(entry, priority))
+            }
+        }
+        return plan
+    }
+
+    private func waiting(_ entry: Entry, _ priority: Priority) -> Waiting {
+        var waiting = Waiting(
+            request: entry.request.number, subject: entry.request.subject, priority: priority,
+            reason: .turn, until: messageDue(now: latest))
+        if let use = entry.use {
+            let (due, reason) = history.due(use, now: latest)
+            if due > waiting.until { (waiting.until, waiting.reason) = (due, reason) }
+        }
+        if case .line(let limit) = entry.request.resource, !hasLine(limit) {
+            (waiting.until, waiting.reason) = (.max, .line(limit))
+        }
+        return waiting
+    }
+
+    /// Whether another subscription of that kind could begin now.
+    public func hasLine(_ limit: LineLimit) -> Bool {
+        switch limit {
+        case .marketData: lines.count(limit) < limits.lines
+        case .tickByTick: lines.count(limit) < limits.tickByTickLines
+        case .depth: lines.count(limit) < limits.depthLines
+        }
+    }
+}

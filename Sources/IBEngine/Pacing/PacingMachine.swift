@@ -1,0 +1,282 @@
+public import IBProtocol
+
+/// Holds requests back until the server takes them without punishment.
+///
+/// Every request goes through it. Urgent ones leave first, then live ones, then backfill; within a
+/// priority in the order in which they were asked for, except that one which has to wait for a
+/// line or for a window of history lets the others pass, and that history takes turns between
+/// contracts. Times are monotonic nanoseconds.
+public struct PacingMachine: Sendable {
+    public enum Priority: UInt8, Sendable, CaseIterable {
+        /// Cancels and heartbeats.
+        case urgent
+        case live
+        case backfill
+    }
+
+    /// What the server complained about.
+    public enum Violation: Hashable, Sendable {
+        case messages
+        case history
+    }
+
+    struct Entry: Sendable {
+        var request: IBRequest
+        var use: HistoryUse?
+    }
+
+    /// Those of one priority that wait.
+    struct Lane: Sendable {
+        var plain = TicketQueue()
+        var marketData = TicketQueue()
+        var tickByTick = TicketQueue()
+        var depth = TicketQueue()
+        var history = FairQueue<Contract>()
+    }
+
+    let limits: PacingLimits
+    var lanes = [Lane](repeating: Lane(), count: Priority.allCases.count)
+    var entries: [UInt64: Entry] = [:]
+    /// The tickets of those that wait, by the request's number.
+    private var tickets: [Int32: UInt64] = [:]
+    private var upcoming: UInt64 = 0
+    /// Tickets in lanes whose entries were withdrawn.
+    private var dead = 0
+    private var sentTimes: [Int64] = []
+    private var messageViolation = ViolationWait()
+    var history: HistoryWindow
+    var lines = LineBook()
+    /// The latest time that anybody told.
+    private(set) var latest = Int64.min
+    /// When something may leave, at the earliest; `Int64.max`: nothing waits, or only for others.
+    public private(set) var nextDue = Int64.max
+
+    public init(_ limits: PacingLimits) {
+        self.limits = limits
+        history = HistoryWindow(limits)
+    }
+
+    public var waiting: Int { entries.count }
+    public var openHistory: Int { history.openCount }
+
+    public func linesInUse(_ limit: LineLimit) -> Int { lines.count(limit) }
+
+    /// It leaves when its turn comes. A cancel of what still waits takes that back, and is done.
+    /// False: the queue is full, nothing was taken.
+    public mutating func ask(_ request: IBRequest, _ priority: Priority, now: Int64) -> Bool {
+        latest = max(latest, now)
+        if let id = request.cancelled, tickets[id] != nil {
+            withdraw(id: id)
+            return true
+        }
+        let extra = priority == .urgent ? limits.urgentExtraMax : 0
+        guard entries.count < limits.queueMax + extra else { return false }
+        let ticket = upcoming
+        upcoming += 1
+        let use = request.historyUse(limits)
+        entries[ticket] = Entry(request: request, use: use)
+        if let id = request.number { tickets[id] = ticket }
+        append(ticket, request, use, to: Int(priority.rawValue))
+        nextDue = min(nextDue, now)
+        return true
+    }
+
+    /// What has not been sent is not sent.
+    public mutating func withdraw(id: Int32) {
+        guard let ticket = tickets.removeValue(forKey: id) else { return }
+        entries[ticket] = nil
+        dead += 1
+        guard dead > 1_024, dead > entries.count else { return }
+        for index in lanes.indices { lanes[index].keep { entries[$0] != nil } }
+        dead = 0
+    }
+
+    /// Whether it still waits here.
+    public func isWaiting(id: Int32) -> Bool { tickets[id] != nil }
+
+    /// What may leave now, in this order.
+    public mutating func take(now: Int64, into requests: inout [IBRequest]) {
+        latest = max(latest, now)
+        guard now >= nextDue else { return }
+        while true {
+            guard !entries.isEmpty else {
+                nextDue = .max
+                return
+            }
+            let due = messageDue(now: now)
+            guard due <= now else {
+                nextDue = due
+                return
+            }
+            guard let ticket = pick(now: now), let entry = entries.removeValue(forKey: ticket)
+            else { return }
+            note(entry, now: now)
+            requests.append(entry.request)
+        }
+    }
+
+    /// A request has ended: history was answered or refused, or a subscription was refused. Its
+    /// line is free.
+    public mutating func answered(id: Int32, now: Int64) {
+        latest = max(latest, now)
+        let hasEnded = history.answered(id)
+        if lines.release(id) || hasEnded { nextDue = min(nextDue, now) }
+    }
+
+    /// The server says that we went too fast: everything of that kind waits.
+    public mutating func violated(_ violation: Violation = .history, now: Int64) {
+        latest = max(latest, now)
+        switch violation {
+        case .messages: messageViolation.add(limits, now: now)
+        case .history: history.violated(now: now)
+        }
+    }
+
+    /// For a new connection: nothing waits, no line is taken and nothing is open, but the server
+    /// still knows what was asked for in the last minutes.
+    public mutating func reset() {
+        lanes = [Lane](repeating: Lane(), count: Priority.allCases.count)
+        entries = [:]
+        tickets = [:]
+        dead = 0
+        lines = LineBook()
+        history.forgetOpen()
+        nextDue = .max
+    }
+
+    private mutating func append(
+        _ ticket: UInt64, _ request: IBRequest, _ use: HistoryUse?, to lane: Int
+    ) {
+        switch request.resource {
+        case .none: lanes[lane].plain.append(ticket)
+        case .line(.marketData): lanes[lane].marketData.append(ticket)
+        case .line(.tickByTick): lanes[lane].tickByTick.append(ticket)
+        case .line(.depth): lanes[lane].depth.append(ticket)
+        case .history:
+            guard let use else { return }
+            lanes[lane].history.append(ticket, of: use.contract)
+        }
+    }
+
+    func messageDue(now: Int64) -> Int64 {
+        let second: Int64 = 1_000_000_000
+        var due = max(now, messageViolation.until)
+        if sentTimes.count >= limits.messagesPerSecond {
+            due = max(due, sentTimes[sentTimes.count - limits.messagesPerSecond].later(by: second))
+        }
+        return due
+    }
+
+    private mutating func note(_ entry: Entry, now: Int64) {
+        sentTimes.append(now)
+        if sentTimes.count > 2 * limits.messagesPerSecond {
+            sentTimes.removeFirst(sentTimes.count - limits.messagesPerSecond)
+        }
+        if let id = entry.request.cancelled {
+            _ = history.answered(id)
+            _ = lines.release(id)
+        }
+        guard let id = entry.request.number else { return }
+        tickets[id] = nil
+        if let use = entry.use { history.note(use, id: id, now: now) }
+        if case .line(let limit) = entry.request.resource, !entry.request.isSnapshot {
+            lines.hold(id, limit)
+        }
+    }
+
+    /// The next one to leave, out of its lane; nil: nothing can, and `nextDue` says when.
+    private mutating func pick(now: Int64) -> UInt64? {
+        var due = Int64.max
+        for index in lanes.indices {
+            lanes[index].dropDead(&dead) { entries[$0] != nil }
+            let history = historyCandidate(index, now: now, due: &due)
+            let plain = plainCandidate(index)
+            if let history, plain.map({ history.ticket < $0.ticket }) ?? true {
+                lanes[index].history.removeFirst(of: history.contract)
+                return history.ticket
+            }
+            if let plain {
+                lanes[index][keyPath: plain.queue].removeFirst()
+                return plain.ticket
+            }
+        }
+        nextDue = due
+        return nil
+    }
+
+    private typealias Plain = (ticket: UInt64, queue: WritableKeyPath<Lane, TicketQueue>)
+
+    private func plainCandidate(_ lane: Int) -> Plain? {
+        var best: Plain?
+        func consider(_ queue: WritableKeyPath<Lane, TicketQueue>) {
+            guard let ticket = lanes[lane][keyPath: queue].first,
+                best.map({ ticket < $0.ticket }) ?? true
+            else { return }
+            best = (ticket, queue)
+        }
+        consider(\.plain)
+        if lines.count(.marketData) < limits.lines { consider(\.marketData) }
+        if lines.count(.tickByTick) < limits.tickByTickLines { consider(\.tickByTick) }
+        if lines.count(.depth) < limits.depthLines { consider(\.depth) }
+        return best
+    }
+
+    private func historyCandidate(
+        _ lane: Int, now: Int64, due: inout Int64
+    ) -> (ticket: UInt64, contract: Contract)? {
+        guard !lanes[lane].history.turns.isEmpty else { return nil }
+        let least = history.dueAtLeast(now: now)
+        guard least <= now else {
+            due = min(due, least)
+            return nil
+        }
+        for contract in lanes[lane].history.turns {
+            guard let ticket = lanes[lane].history.first(of: contract),
+                let use = entries[ticket]?.use
+            else { continue }
+            let (time, _) = history.due(use, now: now)
+            if time <= now { return (ticket, contract) }
+            due = min(due, time)
+        }
+        return nil
+    }
+}
+
+extension PacingMachine.Lane {
+    mutating func keep(_ isWanted: (UInt64) -> Bool) {
+        plain.keep(isWanted)
+        marketData.keep(isWanted)
+        tickByTick.keep(isWanted)
+        depth.keep(isWanted)
+        history.keep(isWanted)
+    }
+
+    /// Takes withdrawn tickets from the heads, so that who stands there is really waiting.
+    mutating func dropDead(_ dead: inout Int, _ isWanted: (UInt64) -> Bool) {
+        guard dead > 0 else { return }
+        dead -= plain.dropDead(isWanted) + marketData.dropDead(isWanted)
+        dead -= tickByTick.dropDead(isWanted) + depth.dropDead(isWanted)
+        for contract in history.turns {
+            dead -= history.dropDead(of: contract, isWanted)
+        }
+    }
+}
+
+/// Who holds which line.
+struct LineBook: Sendable {
+    private var held: [Int32: LineLimit] = [:]
+    private var counts: [LineLimit: Int] = [:]
+
+    func count(_ limit: LineLimit) -> Int { counts[limit] ?? 0 }
+
+    mutating func hold(_ id: Int32, _ limit: LineLimit) {
+        guard held.updateValue(limit, forKey: id) == nil else { return }
+        counts[limit, default: 0] += 1
+    }
+
+    mutating func release(_ id: Int32) -> Bool {
+        guard let limit = held.removeValue(forKey: id) else { return false }
+        counts[limit, default: 0] -= 1
+        return true
+    }
+}

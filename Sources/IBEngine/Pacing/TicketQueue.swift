@@ -1,0 +1,71 @@
+/// Numbers of those that wait, first in, first out.
+struct TicketQueue: Sendable {
+    private var tickets: [UInt64] = []
+    private var head = 0
+
+    var first: UInt64? { head < tickets.count ? tickets[head] : nil }
+    var all: ArraySlice<UInt64> { tickets[head...] }
+
+    mutating func append(_ ticket: UInt64) { tickets.append(ticket) }
+
+    mutating func removeFirst() {
+        guard head < tickets.count else { return }
+        head += 1
+        guard head > 64, head * 2 > tickets.count else { return }
+        tickets.removeFirst(head)
+        head = 0
+    }
+
+    mutating func keep(_ isWanted: (UInt64) -> Bool) {
+        tickets = all.filter(isWanted)
+        head = 0
+    }
+
+    /// How many unwanted ones stood at the head, and are gone.
+    mutating func dropDead(_ isWanted: (UInt64) -> Bool) -> Int {
+        var count = 0
+        while let first, !isWanted(first) {
+            removeFirst()
+            count += 1
+        }
+        return count
+    }
+}
+
+/// Queues that take turns, one per contract: nobody waits behind all the requests of another.
+struct FairQueue<Key: Hashable & Sendable>: Sendable {
+    /// Whose turn comes when; each has at least one ticket.
+    private(set) var turns: [Key] = []
+    private var queues: [Key: TicketQueue] = [:]
+
+    func first(of key: Key) -> UInt64? { queues[key]?.first }
+    func all(of key: Key) -> ArraySlice<UInt64> { queues[key]?.all ?? [] }
+
+    mutating func append(_ ticket: UInt64, of key: Key) {
+        if queues[key] == nil { turns.append(key) }
+        queues[key, default: TicketQueue()].append(ticket)
+    }
+
+    /// The key's first ticket has gone: its next turn comes behind those of all others.
+    mutating func removeFirst(of key: Key) {
+        queues[key]?.removeFirst()
+        turns.removeAll { $0 == key }
+        if queues[key]?.first != nil { turns.append(key) } else { queues[key] = nil }
+    }
+
+    /// The key keeps its turn if it has others.
+    mutating func dropDead(of key: Key, _ isWanted: (UInt64) -> Bool) -> Int {
+        let count = queues[key]?.dropDead(isWanted) ?? 0
+        if count > 0, queues[key]?.first == nil {
+            queues[key] = nil
+            turns.removeAll { $0 == key }
+        }
+        return count
+    }
+
+    mutating func keep(_ isWanted: (UInt64) -> Bool) {
+        for key in turns { queues[key]?.keep(isWanted) }
+        turns.removeAll { queues[$0]?.first == nil }
+        queues = queues.filter { $0.value.first != nil }
+    }
+}

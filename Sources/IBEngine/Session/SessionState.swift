@@ -1,0 +1,26 @@
+/// What a connection to the provider is in. Each has its own action and its own name in logs.
+public enum SessionState: String, Hashable, Sendable, CaseIterable {
+    /// No socket; the next attempt has a time.
+    case closed
+    case connecting
+    case ready
+    /// The socket stands, the platform has lost the vendor (1100).
+    case serverLost = "server-lost"
+    /// The platform is connected, a farm of market data is not (2103).
+    case farmDown = "farm-down"
+    /// All looks well and ticks do not come in trading hours.
+    case silent
+    /// The same user watches the market somewhere else (10197).
+    case competing
+}
+
+/// What the session machine wants done.
+public enum SessionAction: Hashable, Sendable {
+    case none
+    /// Open a connection now.
+    case connect
+    /// The connection is of no use any more.
+    case close(String)
+    /// Ask the server for its time.
+    case heartbeat
+}

@@ -1,0 +1,81 @@
+internal import ServiceRuntime
+internal import Synchronization
+
+/// Finds the addresses of a name on a thread of its own: the system's look-up has no deadline, and
+/// the connection's thread never waits for it.
+///
+/// At most one look-up is under way; one that hangs is waited for instead of a second one.
+final class NameLookup: Sendable {
+    enum Answer: Sendable {
+        case pending
+        case found([RemoteAddress])
+        case failed(String)
+    }
+
+    private enum State {
+        case idle
+        case running
+        case done(Answer)
+    }
+
+    private let state = Mutex(State.idle)
+    private let host: String
+    private let port: UInt16
+    private let wake: WakeEvent
+
+    init(host: String, port: UInt16, wake: WakeEvent) {
+        self.host = host
+        self.port = port
+        self.wake = wake
+    }
+
+    /// Numbers are answered at once. What is pending is asked for again when `wake` was called.
+    func ask() -> Answer {
+        do throws(LookupFailure) {
+            return .found(try RemoteAddress.all(host: host, port: port, isNumeric: true))
+        } catch {
+            // No numbers: it is a name.
+            return askOutside()
+        }
+    }
+
+    private func askOutside() -> Answer {
+        let isNew = state.withLock { state in
+            guard case .idle = state else { return false }
+            state = .running
+            return true
+        }
+        if isNew { start() }
+        return answer()
+    }
+
+    /// An answer is given once.
+    func answer() -> Answer {
+        state.withLock { state in
+            guard case .done(let answer) = state else { return .pending }
+            state = .idle
+            return answer
+        }
+    }
+
+    private func start() {
+        do {
+            _ = try ServiceThread(name: "ibkr-lookup") { [self] in
+                finish(lookUp())
+                wake.wake()
+            }
+        } catch {
+            finish(.failed("\(error)"))
+        }
+    }
+
+    private func lookUp() -> Answer {
+        do {
+            return .found(try RemoteAddress.all(host: host, port: port, isNumeric: false))
+        } catch {
+            return .failed("\(error): check IBKR_HOST")
+        }
+    }
+
+    private func finish(_ answer: Answer) { state.withLock { $0 = .done(answer) } }
+}

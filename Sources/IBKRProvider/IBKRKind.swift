@@ -1,0 +1,52 @@
+public import ProviderKit
+internal import ServiceRuntime
+
+private let group = "Interactive Brokers"
+
+extension ProviderKind {
+    /// What `GATEWAY_PROVIDER=ibkr` stands for.
+    public static let interactiveBrokers = ProviderKind(
+        name: IBKRProvider.providerName,
+        keys: [
+            ConfigurationKey(
+                "IBKR_HOST", .text, default: "127.0.0.1", group: group,
+                "Where TWS or IB Gateway runs: a name or an address."),
+            ConfigurationKey(
+                "IBKR_PORT", .integer(1...65_535), default: "4001", group: group,
+                "Its API port: IB Gateway has 4001 (paper: 4002), TWS 7496 (paper: 7497)."),
+            ConfigurationKey(
+                "IBKR_CLIENT_ID", .integer(0...Int(Int32.max)), default: "10", group: group,
+                "The client id; each gateway of the same TWS, standbys too, has its own."),
+            ConfigurationKey(
+                "IBKR_CONNECT_TIMEOUT", .duration(.milliseconds(100)...Duration.seconds(60)),
+                default: "5s", group: group, "How long an attempt to connect may take."),
+            ConfigurationKey(
+                "IBKR_DELAYED", .flag, default: "false", group: group,
+                "Whether delayed data are asked for: then this source has nothing else."),
+            ConfigurationKey(
+                "IBKR_LINES", .integer(1...10_000), default: "100", group: group,
+                "Market data lines of the account; instruments beyond wait for one."),
+            ConfigurationKey(
+                "IBKR_TICK_LINES", .integer(0...1_000), default: "5", group: group,
+                "Tick-by-tick lines of the account; feeds beyond wait for one."),
+            ConfigurationKey(
+                "IBKR_SILENT_AFTER", .duration(.seconds(5)...Duration.seconds(3_600)),
+                default: "60s",
+                group: group,
+                "In trading hours a feed that is silent for so long is asked for anew."),
+            ConfigurationKey(
+                "IBKR_BACKFILL", .flag, default: "true", group: group,
+                "Whether gaps are filled from the broker's history."),
+        ],
+        rules: [
+            ConfigurationRule { configuration in
+                let host = configuration.text("IBKR_HOST")
+                let isName = host.utf8.allSatisfy { (0x21...0x7e).contains($0) && $0 != 0x2f }
+                guard host.isEmpty || host.utf8.count > 253 || !isName else { return nil }
+                return "IBKR_HOST: a name or an address is needed, without a port"
+            }
+        ]
+    ) { context in
+        try IBKRProvider(context)
+    }
+}

@@ -1,0 +1,168 @@
+internal import IBEngine
+internal import ProviderModel
+internal import Synchronization
+internal import Telemetry
+
+/// Counters and gauges of one source's connection to TWS. No symbol is ever a label.
+struct IBKRMetrics: Sendable {
+    let bytes: Counter
+    let received: [Counter]
+    private let states: [(SessionState, Gauge)]
+    private let feeds: [(FeedStatus.State, Gauge)]
+    private let failures: Gauge
+    private let outages: Gauge
+    private let backfills: Gauge
+    private let pacing: Gauge
+    private let lines: Gauge
+    private let clock: Gauge
+    private let counts: EngineCounts
+
+    init(_ metrics: MetricRegistry, labels: [(String, String)], full: FullTime) {
+        func gauge(_ name: String, _ help: String, _ more: (String, String)...) -> Gauge {
+            metrics.gauge(name, help, labels: labels + more)
+        }
+        bytes = metrics.counter(
+            "mds_ibkr_received_bytes_total", "Bytes read from TWS.", labels: labels)
+        received = RecordTally.names.map {
+            metrics.counter(
+                "mds_ibkr_records_total", "Records made of what TWS sent.",
+                labels: labels + [("kind", $0)])
+        }
+        states = SessionState.allCases.map {
+            ($0, gauge("mds_ibkr_state", "1 at the connection's state.", ("state", $0.rawValue)))
+        }
+        feeds = FeedStatus.State.allCases.map {
+            ($0, gauge("mds_ibkr_feeds", "Feeds in that state.", ("state", $0.rawValue)))
+        }
+        failures = gauge("mds_ibkr_failed_attempts", "Attempts that failed since a success.")
+        outages = gauge("mds_ibkr_open_outages", "Feeds that an outage interrupts now.")
+        backfills = gauge("mds_ibkr_waiting_backfills", "Gaps that wait to be filled.")
+        pacing = gauge("mds_ibkr_paced_requests", "Requests that wait for their turn.")
+        lines = gauge("mds_ibkr_used_lines", "Market data lines in use.")
+        clock = gauge("mds_ibkr_clock_difference_seconds", "TWS's clock less this host's.")
+        counts = EngineCounts(metrics, labels)
+        metrics.countReading(
+            "mds_ibkr_channel_full_seconds_total",
+            "Time in which the gateway took nothing and TWS was not read.", labels: labels
+        ) { full.seconds }
+    }
+
+    func show(_ status: IBStatus) {
+        for (state, gauge) in states { gauge.set(state == status.state ? 1 : 0) }
+        for (state, gauge) in feeds {
+            let count = status.instruments.reduce(0) { sum, instrument in
+                sum + instrument.feeds.count { $0.state == state }
+            }
+            gauge.set(Double(count))
+        }
+        failures.set(Double(status.failures))
+        outages.set(Double(status.openOutages))
+        backfills.set(Double(status.waitingBackfills))
+        pacing.set(Double(status.pacing.count))
+        lines.set(Double(status.linesUsed))
+        clock.set(Double(status.clockDifference) / 1e9)
+        counts.show(status.counters)
+    }
+
+    /// Whoever is not connected any more says nothing.
+    func remove() {
+        for (_, gauge) in states { gauge.remove() }
+        for (_, gauge) in feeds { gauge.remove() }
+        for gauge in [failures, outages, backfills, pacing, lines, clock] { gauge.remove() }
+        counts.restart()
+    }
+}
+
+/// The engine's own counters, which begin at 0 with each engine, as ones that go on.
+private final class EngineCounts: Sendable {
+    private let counters: [(Counter, @Sendable (EngineCounters) -> UInt64)]
+    private let shown = Mutex<EngineCounters?>(nil)
+
+    init(_ metrics: MetricRegistry, _ labels: [(String, String)]) {
+        func counter(_ name: String, _ help: String) -> Counter {
+            metrics.counter(name, help, labels: labels)
+        }
+        counters = [
+            (counter("mds_ibkr_messages_total", "Messages of TWS."), \.messages),
+            (
+                counter("mds_ibkr_unknown_messages_total", "Messages of kinds not read here."),
+                \.unknownMessages
+            ),
+            (
+                counter("mds_ibkr_stray_messages_total", "Messages of ended subscriptions."),
+                \.strayMessages
+            ),
+            (
+                counter("mds_ibkr_late_records_total", "Live records below the floor."),
+                \.lateRecords
+            ),
+            (
+                counter("mds_ibkr_connections_total", "Connections that became usable."),
+                \.connections
+            ),
+            (
+                counter("mds_ibkr_resubscriptions_total", "Feeds that were asked for anew."),
+                \.resubscriptions
+            ),
+        ]
+    }
+
+    func show(_ present: EngineCounters) {
+        shown.withLock { shown in
+            for (counter, value) in counters {
+                let before = shown.map { value($0) } ?? 0
+                counter.add(value(present) &- min(before, value(present)))
+            }
+            shown = present
+        }
+    }
+
+    func restart() { shown.withLock { $0 = nil } }
+}
+
+/// How long the channel took nothing.
+final class FullTime: Sendable {
+    private let nanoseconds = Atomic<UInt64>(0)
+
+    func add(_ more: Int64) {
+        nanoseconds.wrappingAdd(UInt64(max(0, more)), ordering: .relaxed)
+    }
+
+    var seconds: Double { Double(nanoseconds.load(ordering: .relaxed)) / 1e9 }
+}
+
+/// Records of one batch by kind, so that a counter is touched once per batch.
+struct RecordTally {
+    static let names = [
+        "trade", "quote", "depth", "provider_bar", "option", "news", "fundamental", "indicator",
+        "subscription", "gap",
+    ]
+
+    private(set) var counts: InlineArray<10, UInt64> = .init(repeating: 0)
+
+    init(_ records: [ProviderRecord]) {
+        for record in records {
+            let place: Int? =
+                switch record {
+                case .trade: 0
+                case .quote: 1
+                case .depth, .depthReset: 2
+                case .bar: 3
+                case .option: 4
+                case .news, .bulletin: 5
+                case .fundamental: 6
+                case .indicator: 7
+                case .subscription: 8
+                case .gap: 9
+                case .feed: nil
+                }
+            if let place { counts[place] += 1 }
+        }
+    }
+
+    func add(to counters: [Counter]) {
+        for place in counts.indices where counts[place] > 0 {
+            counters[place].add(counts[place])
+        }
+    }
+}

@@ -1,0 +1,65 @@
+internal import Glibc
+internal import GraphLanguage
+internal import IBEngine
+
+/// The rules of time zones, out of the system's files: trading hours are told in local time.
+enum Zones {
+    private static let folder = "/usr/share/zoneinfo"
+    /// Seconds before and behind now for which changes are told; hours come for some weeks at a
+    /// time, and the rules anew every day.
+    private static let before: Int64 = 30 * 86_400
+    private static let behind: Int64 = 400 * 86_400
+    /// No zone changes its clocks twice within so many seconds.
+    private static let step: Int64 = 86_400
+
+    /// Nil: the system knows no such zone, or the text is no name of one. It comes from outside,
+    /// and no path beside the zones is read for it.
+    static func rules(of name: String, now: Int64) -> ZoneRules? {
+        guard let file = read(name).flatMap({ ZoneFile($0) }) else { return nil }
+        let start = now - before
+        var changes: [ZoneRules.Change] = []
+        var from = start
+        while from < now + behind {
+            let to = from + step
+            if file.offset(at: from) != file.offset(at: to) {
+                changes.append(change(file, from, to))
+            }
+            from = to
+        }
+        return ZoneRules(first: file.offset(at: start), changes: changes)
+    }
+
+    /// The second between the two from which on the later offset holds.
+    private static func change(_ file: ZoneFile, _ from: Int64, _ to: Int64) -> ZoneRules.Change {
+        let offset = file.offset(at: to)
+        var (low, high) = (from, to)
+        while high - low > 1 {
+            let middle = low + (high - low) / 2
+            if file.offset(at: middle) == offset { high = middle } else { low = middle }
+        }
+        return ZoneRules.Change(at: high, offset: offset)
+    }
+
+    private static func read(_ name: String) -> [UInt8]? {
+        let isName = name.utf8.allSatisfy {
+            (0x61...0x7a).contains($0 | 0x20) || (0x30...0x39).contains($0)
+                || "/_+-".utf8.contains($0)
+        }
+        guard isName, !name.isEmpty, name.utf8.count <= 64, !name.hasPrefix("/") else { return nil }
+        let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK
+        let descriptor = unsafe open("\(folder)/\(name)", flags)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: ZoneFile.bytesMax)
+        var filled = 0
+        while filled < bytes.count {
+            let count = unsafe bytes.withUnsafeMutableBytes {
+                let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: $0[filled...])
+                return unsafe Glibc.read(descriptor, rest.baseAddress, rest.count)
+            }
+            guard count > 0 else { return count == 0 ? Array(bytes[..<filled]) : nil }
+            filled += count
+        }
+        return nil
+    }
+}

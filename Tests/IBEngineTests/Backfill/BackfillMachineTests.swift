@@ -1,0 +1,389 @@
+import IBEngine
+import IBProtocol
+import MarketModel
+import Primitives
+import ProviderModel
+import Testing
+
+/// A machine with its clock, the requests it made and the records it gave.
+private struct Bench {
+    var machine: BackfillMachine
+    var ids = RequestIDs()
+    var now: Double = 1_000
+    var requests: [IBRequest] = []
+    var records: [ProviderRecord] = []
+
+    init(_ change: (inout BackfillLimits) -> Void = { _ in }) {
+        var limits = BackfillLimits()
+        change(&limits)
+        machine = BackfillMachine(limits)
+    }
+
+    var moment: Moment {
+        Moment(wall: wallSeconds(now), monotonic: Int64(now * 1_000_000_000))
+    }
+
+    /// Without arrivals: it is known that none of the gap arrived.
+    mutating func add(
+        _ kind: DataKind, _ from: Double, _ to: Double, _ arrivals: Arrivals? = nil,
+        feeds: Instrument.Feeds = [.trades, .quotes], instrument: UInt32 = 0
+    ) {
+        let gap = OpenGap(
+            instrument: instrument, kind: kind, from: wallSeconds(from), to: wallSeconds(to),
+            reason: .disconnected)
+        machine.add(
+            gap, contract: Contract(.stock, "A"), feeds: feeds,
+            arrivals: arrivals ?? Arrivals([], since: gap.from, until: gap.to), now: moment,
+            into: &records)
+    }
+
+    /// The requests that are made now.
+    mutating func next() -> [IBRequest] {
+        requests = []
+        machine.next(now: moment, ids: &ids, into: &requests, into: &records)
+        return requests
+    }
+
+    mutating func took(_ message: IBMessage) {
+        let isOwn = machine.took(message, now: moment, into: &records)
+        #expect(isOwn)
+    }
+
+    mutating func refused(_ id: Int32, _ code: Int32, _ text: String) {
+        let isOwn = machine.refused(
+            IBNotice(request: id, code: code, text: text), now: moment, into: &records)
+        #expect(isOwn)
+    }
+
+    /// `filled 10.5 - 12.0: detail`, of the records so far, which are forgotten.
+    mutating func gaps() -> [String] {
+        defer { records = [] }
+        return records.compactMap(\.gapRecord).map { record in
+            let state = GapState(rawValue: record.state).map { "\($0)" } ?? "?"
+            let from = Double(record.from.nanoseconds) / 1e9
+            let to = Double(record.to.nanoseconds) / 1e9
+            return "\(state) \(from) - \(to)" + (record.detail.isEmpty ? "" : ": \(record.detail)")
+        }
+    }
+
+    var added: [MarketTick] { records.compactMap { $0.addedTrade ?? $0.addedQuote } }
+}
+
+private func start(_ request: IBRequest) -> RequestTime? {
+    switch request {
+    case .historyTicks(_, _, let ticks): ticks.start
+    case .history(_, _, let bars): bars.end
+    default: nil
+    }
+}
+
+private let unknown = "what arrived in this part is not known"
+
+@Suite("Filling outages in from history")
+struct BackfillMachineTests {
+    private let known = Arrivals(
+        [MarketTick(9, 1), MarketTick(10, 1), MarketTick(10, 1), MarketTick(13, 5)]
+            .map { $0.arrived(.trade) }, since: wallSeconds(8.0), until: wallSeconds(20.0))
+
+    @Test("what did not arrive is added, as often as it is missing, and flagged")
+    func difference() throws {
+        var bench = Bench()
+        bench.add(.trade, 10.5, 12.25, known)
+        let requests = bench.next()
+        #expect(requests.count == 1 && requests.first.flatMap(start) == .at(wallSeconds(8)))
+        var page = [9, 10, 10, 10, 11, 12, 13].map { MarketTick($0, $0 == 13 ? 5 : 1) }
+        page.append(MarketTick(13, 6))
+        // What came long behind the outage is nobody's business.
+        page.append(MarketTick(40, 7))
+        bench.took(try HistoryAnswers.trades(1, page))
+        #expect(bench.added == [page[3], page[4], page[5], page[7]])
+        #expect(bench.records.compactMap(\.header).filter { $0.flags == .backfilled }.count == 4)
+        #expect(
+            bench.gaps() == ["filling 10.5 - 12.25", "filled 10.0 - 14.0: 4 ticks added"])
+        #expect(bench.machine.waiting == 0 && bench.machine.counters.filled == 1)
+    }
+
+    @Test("where nobody knows what arrived, only whole seconds are filled in, and the rest told")
+    func unknownArrivals() throws {
+        var bench = Bench()
+        bench.add(.trade, 10.5, 14.25, .unknown)
+        #expect(bench.next().first.flatMap(start) == .at(wallSeconds(11)))
+        bench.took(
+            try HistoryAnswers.trades(1, [MarketTick(10, 1), MarketTick(11, 1), MarketTick(12, 1)]))
+        #expect(bench.added == [MarketTick(11, 1)])
+        #expect(
+            bench.gaps() == [
+                "filling 10.5 - 14.25", "abandoned 10.5 - 11.0: \(unknown)",
+                "filled 11.0 - 12.0: 1 tick added", "abandoned 12.0 - 14.25: \(unknown)",
+            ])
+        bench.add(.trade, 10.5, 10.75, .unknown)
+        #expect(bench.gaps() == ["abandoned 10.5 - 10.75: shorter than history's seconds"])
+    }
+
+    @Test("a full page leaves its last second to the next one")
+    func pages() throws {
+        var bench = Bench { $0.pageTicks = 3 }
+        bench.add(.trade, 10, 14)
+        _ = bench.next()
+        bench.took(try HistoryAnswers.trades(1, [10, 10, 11].map { MarketTick($0, 1) }))
+        #expect(bench.added.count == 2)
+        #expect(bench.gaps().last == "filled 10.0 - 11.0: 2 ticks added")
+        #expect(bench.next().first.flatMap(start) == .at(wallSeconds(11)))
+        // One second that is larger than a page, and goes on in the same answer.
+        bench.took(try HistoryAnswers.trades(2, [11, 11].map { MarketTick($0, 2) }, isLast: false))
+        #expect(bench.added.isEmpty)
+        bench.took(try HistoryAnswers.trades(2, [11, 11].map { MarketTick($0, 3) }))
+        #expect(bench.gaps() == ["filled 11.0 - 12.0: 6 ticks added"])
+        // One that may go on, and cannot be asked for.
+        _ = bench.next()
+        bench.took(try HistoryAnswers.trades(3, [12, 12, 12].map { MarketTick($0, 4) }))
+        #expect(
+            bench.gaps() == [
+                "abandoned 12.0 - 13.0: more ticks in this second than an answer holds"
+            ])
+        #expect(bench.next().first.flatMap(start) == .at(wallSeconds(13)))
+        bench.took(try HistoryAnswers.trades(4, []))
+        #expect(bench.gaps() == ["filled 13.0 - 14.0: 9 ticks added"])
+    }
+
+    @Test("a page that is not full ends a gap, unless hours are left behind it")
+    func shortPages() throws {
+        for (end, isAskedAgain) in [(3_000.0, false), (9_000, true)] {
+            var bench = Bench()
+            bench.add(.trade, 10, end)
+            _ = bench.next()
+            bench.took(try HistoryAnswers.trades(1, [10, 11].map { MarketTick($0, 1) }))
+            #expect(bench.machine.counters.filled == (isAskedAgain ? 0 : 1))
+            #expect(
+                bench.next().first.flatMap(start) == (isAskedAgain ? .at(wallSeconds(12)) : nil))
+        }
+    }
+
+    @Test("a tick without exchange and conditions is any with its price and size")
+    func bare() throws {
+        var bench = Bench()
+        let ticks = [MarketTick(10, 1), MarketTick(11, 1)].map { $0.arrived(.trade, isBare: true) }
+        let arrivals = Arrivals(ticks, since: wallSeconds(8), until: wallSeconds(20))
+        bench.add(.trade, 10.5, 12.25, arrivals, feeds: .level1)
+        _ = bench.next()
+        bench.took(
+            try HistoryAnswers.trades(1, [10, 11, 11, 12].map { MarketTick($0, 1) }))
+        #expect(bench.added.map(\.second) == [11, 12])
+    }
+
+    @Test("gaps that lie close together do not add the same tick")
+    func neighbours() throws {
+        var bench = Bench()
+        let arrivals = Arrivals([], since: wallSeconds(5), until: wallSeconds(30))
+        bench.add(.trade, 10.5, 12.5, arrivals)
+        bench.add(.trade, 13.5, 14.5, arrivals)
+        #expect(bench.next().count == 2)
+        let market = (Int64(9)...16).map { MarketTick($0, 1) }
+        bench.took(try HistoryAnswers.trades(2, market))
+        bench.took(try HistoryAnswers.trades(1, market))
+        bench.add(.trade, 15.5, 16.5, arrivals)
+        _ = bench.next()
+        bench.took(try HistoryAnswers.trades(3, market))
+        #expect(bench.added.sorted { $0.second < $1.second } == market)
+    }
+
+    @Test("a page that was cut off by the connection leaves nothing, and is asked for again")
+    func disconnect() throws {
+        var bench = Bench { $0.pageTicks = 3 }
+        bench.add(.trade, 10, 14)
+        _ = bench.next()
+        bench.took(try HistoryAnswers.trades(1, [10, 10, 11].map { MarketTick($0, 1) }))
+        _ = bench.next()
+        bench.took(try HistoryAnswers.trades(2, [MarketTick(11, 1)], isLast: false))
+        _ = bench.gaps()
+        bench.machine.disconnected(now: bench.moment.monotonic)
+        let late = try HistoryAnswers.trades(2, [MarketTick(11, 1)])
+        let isTaken = bench.machine.took(late, now: bench.moment, into: &bench.records)
+        #expect(!isTaken && bench.records.isEmpty)
+        #expect(bench.next().first.flatMap(start) == .at(wallSeconds(11)))
+        bench.took(try HistoryAnswers.trades(3, [MarketTick(11, 1)]))
+        #expect(bench.added == [MarketTick(11, 1)])
+        #expect(bench.gaps() == ["filled 11.0 - 14.0: 3 ticks added"])
+    }
+
+    @Test("where ticks are refused bars of a second stand in, and the gap is abandoned for ticks")
+    func bars() throws {
+        var bench = Bench()
+        bench.add(.quote, 10.5, 14.5, known)
+        _ = bench.next()
+        bench.refused(1, 10_187, "Failed to request historical ticks: No market data permissions")
+        let request = try #require(bench.next().first)
+        guard case .history(_, _, let bars) = request else {
+            Issue.record("\(request)")
+            return
+        }
+        #expect(bars.kind == .bidAsk && bars.barSize == "1 secs" && bars.duration == "30 S")
+        #expect(bars.end == .at(wallSeconds(14)))
+        bench.took(try HistoryAnswers.bars(2, [9, 10, 11, 13, 14]))
+        let found = bench.records.compactMap { record -> ProviderBar? in
+            if case .bar(let bar) = record { bar } else { nil }
+        }
+        #expect(found.map(\.openTime) == [wallSeconds(11), wallSeconds(13)])
+        #expect(found.allSatisfy { $0.kind == ProviderBarKind.bidAsk.rawValue })
+        let why = "Failed to request historical ticks: No market data permissions (10187)"
+        #expect(
+            bench.gaps() == [
+                "filling 10.5 - 14.5", "abandoned 10.5 - 14.5: bars only: no permission: \(why)",
+            ])
+    }
+
+    @Test(
+        "a refusal is repeated, answered by bars or final",
+        arguments: [
+            (162, "HMDS query returned no data", "abandoned 10.0 - 12.0: no data: "),
+            (200, "No security definition", "abandoned 10.0 - 12.0: refused: "),
+        ])
+    func final(code: Int, text: String, expected: String) {
+        var bench = Bench()
+        bench.add(.trade, 10, 12)
+        _ = bench.next()
+        bench.refused(1, Int32(code), text)
+        #expect(bench.gaps() == ["filling 10.0 - 12.0", "\(expected)\(text) (\(code))"])
+        #expect(bench.machine.waiting == 0)
+    }
+
+    @Test("a complaint about pacing costs no attempt; warnings change nothing")
+    func postponed() throws {
+        var bench = Bench()
+        bench.add(.trade, 10, 12)
+        for attempt in Int32(1)...20 {
+            #expect(bench.next().count == 1)
+            bench.refused(attempt, 162, "Historical data request pacing violation")
+            #expect(!bench.machine.isOpen(attempt) && bench.next().isEmpty)
+            #expect(bench.machine.nextDue == bench.moment.monotonic + 20_000_000_000)
+            bench.now += 20
+        }
+        _ = bench.next()
+        bench.refused(21, 2_174, "Warning: time zone")
+        #expect(bench.machine.isOpen(21))
+        bench.took(try HistoryAnswers.trades(21, []))
+        #expect(bench.machine.counters.filled == 1)
+    }
+
+    @Test("without an answer it is asked again, longer each time, then by bars, then given up")
+    func unanswered() {
+        var bench = Bench { $0.attemptsMax = 2 }
+        bench.add(.trade, 10, 12)
+        var sent: [IBRequest] = []
+        for _ in 0..<40 {
+            let requests = bench.next()
+            sent += requests
+            for id in Int32(1)...200 { bench.machine.sent(id, now: bench.moment.monotonic) }
+            bench.now += 91
+        }
+        let asked = sent.filter { start($0) != nil }
+        #expect(asked.count == 4 && asked.map(\.isOfTicks) == [true, true, false, false])
+        let cancels = sent.count { if case .cancelHistory = $0 { true } else { false } }
+        #expect(cancels == 4)
+        #expect(
+            bench.gaps().last
+                == "abandoned 10.0 - 12.0: no answer, 2 times; no ticks: no answer, 2 times")
+        #expect(bench.machine.waiting == 0 && bench.machine.nextDue == .max)
+    }
+
+    @Test("more pages than a gap may have: the rest is fetched as bars")
+    func manyPages() throws {
+        var bench = Bench {
+            $0.pageTicks = 2
+            $0.tradePagesMax = 2
+        }
+        bench.add(.trade, 10, 20)
+        _ = bench.next()
+        bench.took(try HistoryAnswers.trades(1, [10, 11, 11].map { MarketTick($0, 1) }))
+        _ = bench.next()
+        bench.took(try HistoryAnswers.trades(2, [11, 11, 12].map { MarketTick($0, 1) }))
+        #expect(bench.gaps().last == "filled 11.0 - 12.0: 3 ticks added")
+        #expect(bench.next().map(\.isOfTicks) == [false])
+        bench.took(try HistoryAnswers.bars(3, [11, 12, 19, 20]))
+        #expect(bench.machine.counters.barsAdded == 2)
+        #expect(bench.gaps() == ["abandoned 12.0 - 20.0: bars only: more than 2 requests"])
+    }
+
+    @Test("bars of five seconds are filled in by bars; depth by nothing; the old is not asked for")
+    func kinds() throws {
+        var bench = Bench { $0.ageMax = .seconds(100) }
+        bench.now = 100
+        bench.add(.providerBar, 11, 24)
+        let request = try #require(bench.next().first)
+        #expect(start(request) == .at(wallSeconds(24)))
+        bench.took(try HistoryAnswers.bars(1, [5, 10, 15, 20]))
+        let found = bench.records.compactMap { record -> Timestamp? in
+            if case .bar(let bar) = record { bar.openTime } else { nil }
+        }
+        #expect(found == [wallSeconds(10), wallSeconds(15)])
+        #expect(bench.gaps().last?.hasPrefix("filled 11.0 - 24.0") == true)
+        bench.add(.depth, 10, 12)
+        #expect(bench.gaps() == ["abandoned 10.0 - 12.0: history has none of this kind"])
+        bench.now = 111
+        bench.add(.trade, 10, 12)
+        _ = bench.next()
+        bench.took(try HistoryAnswers.trades(2, []))
+        #expect(
+            bench.gaps() == [
+                "filling 10.0 - 12.0", "abandoned 10.0 - 11.0: too old",
+                "filled 11.0 - 12.0: 0 ticks added",
+            ])
+        bench.now = 200
+        bench.add(.trade, 10, 12)
+        #expect(bench.gaps() == ["abandoned 10.0 - 12.0: too old"])
+    }
+
+    @Test("of too many gaps the oldest is given up; a dropped instrument's are told; one lasts")
+    func bounds() {
+        var bench = Bench { $0.gapsMax = 2 }
+        for index in 0..<3 { bench.add(.trade, 10 + Double(index), 15, instrument: UInt32(index)) }
+        #expect(bench.gaps() == ["abandoned 10.0 - 15.0: more than 2 gaps wait"])
+        #expect(bench.next().count == 2)
+        bench.requests = []
+        bench.machine.drop(
+            instrument: 2, now: bench.moment, into: &bench.requests, into: &bench.records)
+        #expect(bench.requests == [.cancelHistory(id: 2)] && bench.machine.waiting == 1)
+        #expect(bench.gaps().last == "abandoned 12.0 - 15.0: not followed any more")
+        let lasting = OpenGap(
+            instrument: 3, kind: .trade, from: wallSeconds(10), to: .undefined,
+            reason: .disconnected)
+        bench.machine.add(
+            lasting, contract: Contract(.stock, "A"), feeds: .trades, arrivals: .unknown,
+            now: bench.moment, into: &bench.records)
+        #expect(bench.machine.waiting == 1 && bench.records.isEmpty)
+        #expect(bench.machine.status.map(\.state) == [.asked])
+    }
+
+    @Test("a request that cannot be queued is made again later; sizes in lots become shares")
+    func queue() throws {
+        var bench = Bench()
+        bench.machine.historySizesAreLots = true
+        bench.add(.trade, 10, 12)
+        _ = bench.next()
+        bench.machine.notSent(1, now: bench.moment.monotonic)
+        #expect(bench.next().isEmpty && bench.machine.waiting == 1)
+        bench.now += 20
+        #expect(bench.next().count == 1)
+        bench.took(try HistoryAnswers.trades(2, [MarketTick(10, 1, 3)]))
+        #expect(bench.added.map(\.size) == [300])
+    }
+
+    @Test("trades that do not count for the last price are added only where they are wanted")
+    func unreported() throws {
+        var tick = MarketTick(10, 1)
+        tick.isUnreported = true
+        for (feeds, count) in [(Instrument.Feeds.trades, 0), (.allTrades, 1), (.level1, 1)] {
+            var bench = Bench()
+            bench.add(.trade, 10, 12, feeds: feeds)
+            _ = bench.next()
+            bench.took(try HistoryAnswers.trades(1, [tick]))
+            #expect(bench.added.count == count)
+        }
+    }
+}
+
+extension IBRequest {
+    fileprivate var isOfTicks: Bool {
+        if case .historyTicks = self { true } else { false }
+    }
+}

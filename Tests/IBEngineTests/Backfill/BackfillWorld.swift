@@ -1,0 +1,122 @@
+import IBEngine
+import IBProtocol
+import MarketModel
+import Primitives
+import ProviderModel
+
+/// A market of one instrument, a feed that loses what comes in outages, and a server that tells
+/// history in pages, refuses, says nothing and hangs up, all from a seed.
+struct BackfillWorld {
+    struct Outage {
+        var gap: OpenGap
+        /// What is known of the arrivals around it.
+        var isKnown: Bool
+        /// When the machine is told of it.
+        var addedAt: Double
+    }
+
+    var random: SeededRandom
+    let kind: DataKind
+    /// The feed tells neither exchange nor conditions.
+    let isBare: Bool
+    private let completesSeconds: Bool
+    private(set) var limits = BackfillLimits()
+    private(set) var market: [MarketTick] = []
+    private(set) var arrived: [(tick: MarketTick, time: Double)] = []
+    private(set) var outages: [Outage] = []
+
+    init(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        kind = Bool.random(using: &random) ? .trade : .quote
+        isBare = kind == .trade && Int.random(in: 0..<4, using: &random) == 0
+        completesSeconds = Bool.random(using: &random)
+        limits.pageTicks = Int32.random(in: 3...40, using: &random)
+        limits.requestsOpenMax = Int.random(in: 1...3, using: &random)
+        // Refusals and silence are to be overcome here.
+        limits.attemptsMax = 1_000
+        limits.tradePagesMax = 10_000
+        limits.quotePagesMax = 10_000
+        if Int.random(in: 0..<5, using: &random) == 0 { limits.borderTicksMax = 3 }
+        self.random = random
+        makeMarket()
+        makeOutages()
+    }
+
+    /// From second 1,000 on.
+    private mutating func makeMarket() {
+        let busy = Int.random(in: 1...12, using: &random)
+        for second in Int64(1_000)..<1_000 + Int64.random(in: 40...120, using: &random) {
+            let isBurst = Int.random(in: 0..<20, using: &random) == 0
+            for _ in 0..<Int.random(in: 0...(isBurst ? 60 : busy), using: &random) {
+                var tick = MarketTick(
+                    second, Int.random(in: 1...2, using: &random),
+                    Int.random(in: 1...2, using: &random))
+                if kind == .quote { tick.exchange = "" }
+                if kind == .trade, Bool.random(using: &random) { tick.exchange = "IEX" }
+                market.append(tick)
+            }
+        }
+    }
+
+    /// Ticks come up to 1.2 s late, and those in an outage do not come.
+    private mutating func makeOutages() {
+        var arrivals = market.map { tick -> (tick: MarketTick, time: Double) in
+            let inSecond = Double.random(in: 0..<1, using: &random)
+            let delay = Double.random(in: 0...1.2, using: &random)
+            return (tick, Double(tick.second) + inSecond + delay)
+        }
+        arrivals.sort { $0.time < $1.time }
+        var time = 1_003 + Double.random(in: 0...10, using: &random)
+        let end = Double(market.last?.second ?? 1_000) - 3
+        var lost: [ClosedRange<Double>] = []
+        while time < end {
+            let back = time + Double.random(in: 0.1...12, using: &random)
+            lost.append(time...back)
+            time = back + Double.random(in: 0.3...25, using: &random)
+        }
+        arrived = arrivals.filter { arrival in !lost.contains { $0.contains(arrival.time) } }
+        for range in lost {
+            let last = arrived.last { $0.time < range.lowerBound }?.time ?? range.lowerBound
+            // The connection's last message, or the last tick.
+            let from = Double.random(
+                in: max(last, range.lowerBound - 0.5)...range.lowerBound, using: &random)
+            outages.append(
+                Outage(
+                    gap: OpenGap(
+                        instrument: 0, kind: kind, from: wallSeconds(from),
+                        to: wallSeconds(range.upperBound), reason: .disconnected),
+                    isKnown: Int.random(in: 0..<6, using: &random) > 0,
+                    addedAt: range.upperBound + 5))
+        }
+    }
+
+    func arrivals(of outage: Outage) -> Arrivals {
+        guard outage.isKnown else { return .unknown }
+        let since = outage.gap.from.advanced(byNanoseconds: -3_500_000_000)
+        let until = outage.gap.to.advanced(byNanoseconds: 3_000_000_000)
+        let ticks = arrived.filter { $0.time <= outage.addedAt }.map {
+            $0.tick.arrived(kind, isBare: isBare)
+        }.filter { since <= $0.header.eventTime && $0.header.eventTime < until }
+        return Arrivals(ticks, since: since, until: until)
+    }
+
+    /// The answer to a request, in one message or more.
+    mutating func answer(_ id: Int32, _ request: HistoryTicksRequest) throws -> [IBMessage] {
+        guard case .at(let start) = request.start else { return [] }
+        let first = start.nanoseconds / 1_000_000_000
+        let rest = market.filter { $0.second >= first }
+        var page = Array(rest.prefix(Int(request.count)))
+        if completesSeconds, let last = page.last {
+            page += rest.dropFirst(page.count).prefix { $0.second == last.second }
+        }
+        let cut = Int.random(in: 0...page.count, using: &random)
+        let parts =
+            cut > 0 && cut < page.count ? [Array(page[..<cut]), Array(page[cut...])] : [page]
+        return try parts.enumerated().map { index, part in
+            let isLast = index == parts.count - 1
+            return kind == .trade
+                ? try HistoryAnswers.trades(id, part, isLast: isLast)
+                : try HistoryAnswers.quotes(id, part, isLast: isLast)
+        }
+    }
+}

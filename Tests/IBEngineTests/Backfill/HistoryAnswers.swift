@@ -1,0 +1,130 @@
+import IBEngine
+import IBProtocol
+import MarketModel
+import Primitives
+import ProviderModel
+import Testing
+
+/// Answers of a server, read as they are read from the wire.
+enum HistoryAnswers {
+    struct Unreadable: Error {}
+
+    private static func message(_ fields: [String]) throws -> IBMessage {
+        var decoder = MessageDecoder(version: 187)
+        let body: [UInt8] = fields.flatMap { Array($0.utf8) + [0] }
+        guard case .message(let message) = body.withRawSpan({ decoder.decode($0) }) else {
+            throw Unreadable()
+        }
+        return message
+    }
+
+    static func trades(_ id: Int32, _ ticks: [MarketTick], isLast: Bool = true) throws -> IBMessage
+    {
+        let head = ["98", "\(id)", "\(ticks.count)"]
+        let body = ticks.flatMap {
+            [
+                "\($0.second)", $0.isUnreported ? "2" : "0", "\($0.price)", "\($0.size)",
+                $0.exchange, $0.conditions,
+            ]
+        }
+        return try message(head + body + [isLast ? "1" : "0"])
+    }
+
+    static func quotes(_ id: Int32, _ ticks: [MarketTick], isLast: Bool = true) throws -> IBMessage
+    {
+        let head = ["97", "\(id)", "\(ticks.count)"]
+        let body = ticks.flatMap {
+            [
+                "\($0.second)", "0", "\($0.price)", "\($0.price + 1)", "\($0.size)",
+                "\($0.size + 1)",
+            ]
+        }
+        return try message(head + body + [isLast ? "1" : "0"])
+    }
+
+    /// Bars of a price, one per beginning, within the first minute of 1970.
+    static func bars(_ id: Int32, _ seconds: [Int64]) throws -> IBMessage {
+        let head = ["17", "\(id)", "", "", "\(seconds.count)"]
+        let body = seconds.flatMap {
+            [
+                "19700101 00:00:\($0 < 10 ? "0" : "")\($0) UTC", "10", "12", "9", "11", "500",
+                "10.5", "7",
+            ]
+        }
+        return try message(head + body)
+    }
+}
+
+/// A trade of a market, or a quote, which has neither exchange nor conditions.
+struct MarketTick: Hashable, Sendable {
+    var second: Int64
+    var price: Int
+    var size: Int
+    var exchange = "ARCA"
+    var conditions = ""
+    var isUnreported = false
+
+    init(_ second: Int64, _ price: Int, _ size: Int = 100) {
+        self.second = second
+        self.price = price
+        self.size = size
+    }
+
+    private func header(_ instrument: UInt32) -> TickHeader {
+        TickHeader(
+            symbol: instrument, resolution: TimeResolution.second.rawValue,
+            providerTime: wallSeconds(Double(second)), receiveTime: wallSeconds(Double(second)))
+    }
+
+    func trade(_ instrument: UInt32, isBare: Bool = false) -> Trade {
+        var trade = Trade(
+            header: header(instrument), price: Price(raw: Int64(price) * 1_000_000_000),
+            size: Quantity(raw: Int64(size) * 100_000_000))
+        if !isBare {
+            trade.exchange = ShortText(exchange) ?? .empty
+            trade.conditions = ShortText(conditions) ?? .empty
+        }
+        return trade
+    }
+
+    func quote(_ instrument: UInt32) -> Quote {
+        let trade = trade(instrument)
+        return Quote(
+            header: trade.header, bidPrice: trade.price, bidSize: trade.size,
+            askPrice: Price(raw: trade.price.raw + 1_000_000_000),
+            askSize: Quantity(raw: trade.size.raw + 100_000_000))
+    }
+
+    func arrived(_ kind: DataKind, isBare: Bool = false) -> ArrivedTick {
+        kind == .quote ? .quote(quote(0)) : .trade(trade(0, isBare: isBare))
+    }
+
+    init(_ trade: Trade) {
+        self.init(
+            trade.header.providerTime.nanoseconds / 1_000_000_000,
+            Int(trade.price.raw / 1_000_000_000), Int(trade.size.raw / 100_000_000))
+        exchange = trade.exchange.text
+        conditions = trade.conditions.text
+    }
+
+    init(_ quote: Quote) {
+        self.init(
+            quote.header.providerTime.nanoseconds / 1_000_000_000,
+            Int(quote.bidPrice.raw / 1_000_000_000), Int(quote.bidSize.raw / 100_000_000))
+        exchange = ""
+    }
+}
+
+func wallSeconds(_ value: Double) -> Timestamp {
+    Timestamp(nanoseconds: Int64(value * 1_000) * 1_000_000)
+}
+
+extension ProviderRecord {
+    var gapRecord: GapRecord? { if case .gap(let record) = self { record } else { nil } }
+    var addedTrade: MarketTick? {
+        if case .trade(let trade) = self { MarketTick(trade) } else { nil }
+    }
+    var addedQuote: MarketTick? {
+        if case .quote(let quote) = self { MarketTick(quote) } else { nil }
+    }
+}

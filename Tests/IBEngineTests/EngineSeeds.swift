@@ -1,0 +1,18 @@
+import Foundation
+
+/// Which worlds a run looks at: fixed seeds, and some that are new every time.
+///
+/// `SIMULATION_SEED=7` runs that one alone; `SIMULATION_SEEDS=10000` runs so many new ones.
+enum EngineSeeds {
+    private static func number(_ name: String) -> UInt64? {
+        ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) }
+    }
+
+    static let all: [UInt64] = {
+        if let only = number("SIMULATION_SEED") { return [only] }
+        var system = SystemRandomNumberGenerator()
+        let fresh = number("SIMULATION_SEEDS").map { Int(clamping: $0) } ?? 50
+        return Array(1...150)
+            + (0..<fresh).map { _ in UInt64.random(in: 1_000_000...UInt64.max, using: &system) }
+    }()
+}

@@ -1,0 +1,119 @@
+import IBEngine
+import MarketModel
+import Primitives
+import ProviderModel
+import Testing
+
+@Suite("Feeds and what becomes of them") struct FeedTests {
+    private static func world(_ feeds: Instrument.Feeds..., refusal: (Int, String)? = nil) -> World
+    {
+        var world = World(seed: 3, feeds: feeds, canBackfill: false)
+        if let refusal { world.server.refusals.append(refusal) }
+        world.start()
+        for _ in 0..<100 { world.step(100_000_000) }
+        return world
+    }
+
+    private static func states(_ world: World) -> [FeedStatus.State] {
+        world.engine.status.instruments.flatMap { $0.feeds.map(\.state) }
+    }
+
+    @Test(
+        "One request's failure is told with its reason, and the others are live",
+        arguments: [
+            (354, "Requested market data is not subscribed", FeedStatus.State.refused),
+            (200, "No security definition", .refused), (321, "Invalid request", .refused),
+            (101, "Max number of tickers", .waitingForLines),
+            (10_190, "Max number of tick-by-tick requests", .waitingForLines),
+            (10_189, "Failed to request", .down), (10_197, "Competing session", .down),
+            (10_167, "Delayed market data is available", .refused),
+            (9_999, "What nobody knows", .down),
+        ])
+    func refused(_ code: Int, _ text: String, _ state: FeedStatus.State) {
+        let world = Self.world(.level1, .trades, .trades, refusal: (code, text))
+        #expect(Self.states(world) == [state, .live, .live])
+        let first = world.engine.status.instruments.first?.feeds.first
+        #expect(first.map { !$0.reason.isEmpty && $0.until < Int64.max } == true)
+        #expect(world.engine.status.openOutages == 0)
+    }
+
+    @Test("A notice that is only a warning changes nothing")
+    func warning() {
+        let world = Self.world(
+            .level1, .trades, refusal: (10_090, "Part of the data is not subscribed"))
+        // The simulated server sends nothing behind it; the subscription settles all the same.
+        #expect(Self.states(world) == [.live, .live])
+    }
+
+    @Test("What nobody told of between two processes is an outage of the gateway")
+    func reached() {
+        var world = World(seed: 3, feeds: [.trades, .level1], canBackfill: false)
+        let reached = Timestamp(nanoseconds: world.now - 60 * second)
+        let begun = world.instruments.enumerated().map {
+            (UInt32($0.offset), $0.element, reached: reached)
+        }
+        var output = IBEngine.Output()
+        world.engine.follow(
+            begun: begun, ended: [], gaps: [], world.moment, into: &output)
+        let gaps = output.records.compactMap { record in
+            if case .gap(let gap) = record { gap } else { nil }
+        }
+        #expect(gaps.count == 4)
+        #expect(gaps.allSatisfy { $0.from == reached && !$0.to.isDefined })
+        #expect(gaps.allSatisfy { $0.reason == GapReason.gatewayLost.rawValue })
+        world.verdict.take(&output, world.now)
+        for _ in 0..<200 { world.step(100_000_000) }
+        #expect(world.engine.status.openOutages == 0)
+        #expect(world.verdict.gaps.values.allSatisfy { $0.isDefined })
+    }
+
+    @Test("An outage that an earlier process had begun goes on, and is not told twice")
+    func inherited() {
+        var world = World(seed: 3, feeds: [.trades], canBackfill: false)
+        let from = Timestamp(nanoseconds: world.now - 600 * second)
+        let gap = OpenGap(
+            instrument: 0, kind: .trade, from: from, to: .undefined, reason: .disconnected)
+        var output = IBEngine.Output()
+        let reached = Timestamp(nanoseconds: world.now - 60 * second)
+        world.engine.follow(
+            begun: [(0, world.instruments[0], reached: reached)], ended: [], gaps: [gap],
+            world.moment, into: &output)
+        let isTold = output.records.contains { if case .gap = $0 { true } else { false } }
+        #expect(!isTold)
+        #expect(world.engine.status.openOutages == 1)
+        for _ in 0..<200 { world.step(100_000_000) }
+        #expect(world.engine.status.openOutages == 0)
+    }
+
+    @Test("An instrument that is not wanted any more is cancelled, and its outages end")
+    func ended() {
+        var world = Self.world(.level1, .trades)
+        world.drop("reset")
+        #expect(world.engine.status.openOutages > 0)
+        var output = IBEngine.Output()
+        world.engine.follow(begun: [], ended: [0, 1], gaps: [], world.moment, into: &output)
+        #expect(world.engine.status.openOutages == 0)
+        #expect(world.engine.status.instruments.isEmpty)
+    }
+
+    @Test("A stop cancels, puts gaps on record and wishes the connection closed")
+    func stop() {
+        var world = Self.world(.level1, .trades)
+        var output = IBEngine.Output()
+        world.engine.stop(world.moment, into: &output)
+        let gaps = output.records.filter { if case .gap = $0 { true } else { false } }
+        #expect(gaps.count == 4)
+        #expect(output.wish != nil)
+        world.server.received(output.bytes, world.now)
+        #expect(world.server.subscriptions.isEmpty)
+    }
+
+    @Test("The same world twice gives the same records")
+    func deterministic() {
+        let worlds = (0..<2).map { _ in
+            EngineSimulationTests.lived(11, canBackfill: true)
+        }
+        #expect(worlds[0].verdict.checksum == worlds[1].verdict.checksum)
+        #expect(worlds[0].verdict.records == worlds[1].verdict.records)
+    }
+}

@@ -1,0 +1,184 @@
+import IBEngine
+import IBProtocol
+import Primitives
+import Testing
+
+/// Monotonic nanoseconds.
+private func at(_ seconds: Double) -> Int64 { Int64(seconds * 1_000_000_000) }
+
+private func ticks(_ id: Int32, _ symbol: String, from second: Int64 = 0) -> IBRequest {
+    var request = HistoryTicksRequest()
+    request.start = .at(Timestamp(nanoseconds: second * 1_000_000_000))
+    return .historyTicks(id: id, Contract(.stock, symbol), request)
+}
+
+private func line(_ id: Int32) -> IBRequest {
+    .marketData(id: id, Contract(.stock, "S\(id)"), MarketDataRequest())
+}
+
+extension PacingMachine {
+    fileprivate mutating func taken(_ seconds: Double) -> [IBRequest] {
+        var requests: [IBRequest] = []
+        take(now: at(seconds), into: &requests)
+        return requests
+    }
+
+    fileprivate mutating func ask(_ requests: [IBRequest], _ priority: Priority) {
+        let areTaken = requests.map { ask($0, priority, now: at(0)) }
+        #expect(areTaken.allSatisfy { $0 })
+    }
+}
+
+@Suite("Pacing of requests")
+struct PacingMachineTests {
+    @Test("45 messages leave in a second, urgent ones first, then live ones, then backfill")
+    func messages() {
+        var machine = PacingMachine(PacingLimits())
+        machine.ask([ticks(500, "A")], .backfill)
+        machine.ask((1...60).map(line), .live)
+        machine.ask([.currentTime], .urgent)
+        let first = machine.taken(0)
+        #expect(first.count == 45 && first[0] == .currentTime && first[1] == line(1))
+        #expect(machine.taken(0.9).isEmpty && machine.nextDue == at(1))
+        let second = machine.taken(1)
+        #expect(second.count == 17 && second[15] == line(60) && second[16] == ticks(500, "A"))
+        #expect(machine.waiting == 0 && machine.nextDue == .max)
+    }
+
+    @Test("what must not be too soon for one contract lets the others pass, by turns")
+    func turns() {
+        var machine = PacingMachine(PacingLimits())
+        let many = (0..<8).map { ticks(100 + $0, "A", from: Int64($0)) }
+        machine.ask(many + [ticks(200, "B"), ticks(201, "B", from: 9)], .backfill)
+        let first = machine.taken(0)
+        #expect(first.prefix(4) == [many[0], ticks(200, "B"), many[1], ticks(201, "B", from: 9)])
+        #expect(first.count == 7 && machine.nextDue == at(2.5))
+        #expect(machine.taken(2.5) == Array(many[5...]))
+    }
+
+    @Test("58 units of history leave in ten minutes; quotes take two of them")
+    func window() {
+        var machine = PacingMachine(PacingLimits())
+        machine.ask((0..<57).map { ticks($0, "S\($0)") }, .backfill)
+        var quotes = HistoryTicksRequest()
+        quotes.kind = .bidAsk
+        machine.ask(
+            [.historyTicks(id: 900, Contract(.stock, "Q"), quotes), ticks(901, "R")], .backfill)
+        var sent = machine.taken(0)
+        for id in 0..<Int32(50) { machine.answered(id: id, now: at(1)) }
+        sent += machine.taken(1)
+        // The quotes would be the 59th unit, the one behind them is the 58th.
+        #expect(sent.count == 58 && sent.last == ticks(901, "R"))
+        let plan = machine.plan
+        #expect(plan.count == 1 && plan[0].reason == .historyWindow && plan[0].request == 900)
+        #expect(plan[0].subject == "history of Q, BID_ASK, ticks")
+        #expect(machine.nextDue == plan[0].until && machine.nextDue == at(605))
+        #expect(machine.taken(605).count == 1)
+    }
+
+    @Test("the same question is not asked again within 16 s, another number or not")
+    func identical() {
+        var machine = PacingMachine(PacingLimits())
+        machine.ask([ticks(1, "A"), ticks(2, "A")], .backfill)
+        #expect(machine.taken(0) == [ticks(1, "A")])
+        #expect(machine.plan.map(\.reason) == [.identical] && machine.nextDue == at(16))
+        #expect(machine.taken(16) == [ticks(2, "A")])
+    }
+
+    @Test("50 are open; an answer makes room, and one that never comes is forgotten")
+    func open() {
+        var limits = PacingLimits()
+        limits.historyOpenMax = 2
+        var machine = PacingMachine(limits)
+        machine.ask((1...4).map { ticks($0, "S\($0)") }, .backfill)
+        #expect(machine.taken(0).count == 2 && machine.openHistory == 2)
+        #expect(machine.plan.allSatisfy { $0.reason == .openRequests && $0.until == at(600) })
+        machine.answered(id: 2, now: at(5))
+        #expect(machine.taken(5) == [ticks(3, "S3")] && machine.nextDue == at(600))
+        #expect(machine.taken(600) == [ticks(4, "S4")])
+    }
+
+    @Test("a subscription waits for a line, and others pass it; cancels and refusals free lines")
+    func lines() {
+        var limits = PacingLimits()
+        limits.lines = 2
+        var machine = PacingMachine(limits)
+        let details = IBRequest.contractDetails(id: 9, Contract(.stock, "A"))
+        machine.ask((1...5).map(line) + [details], .live)
+        #expect(machine.taken(0) == [line(1), line(2), details])
+        #expect(machine.nextDue == .max && !machine.hasLine(.marketData))
+        #expect(machine.plan.first?.reason == .line(.marketData))
+        machine.answered(id: 1, now: at(1))
+        #expect(machine.taken(1) == [line(3)])
+        machine.ask([.cancelMarketData(id: 2)], .urgent)
+        #expect(machine.taken(2) == [.cancelMarketData(id: 2), line(4)])
+        // Not sent yet: the cancel takes it back and says nothing to the server.
+        machine.ask([.cancelMarketData(id: 5)], .urgent)
+        #expect(machine.waiting == 0 && machine.taken(3).isEmpty)
+        #expect(machine.linesInUse(.marketData) == 2)
+    }
+
+    @Test("after a complaint everything of that kind waits, longer each time")
+    func violations() {
+        var machine = PacingMachine(PacingLimits())
+        machine.ask([ticks(1, "A"), line(2)], .live)
+        machine.violated(now: at(0))
+        #expect(machine.taken(0) == [line(2)] && machine.nextDue == at(15))
+        #expect(machine.plan.map(\.reason) == [.violation])
+        machine.violated(now: at(10))
+        #expect(machine.taken(15) == [ticks(1, "A")])
+        machine.ask([ticks(3, "B"), .currentTime], .urgent)
+        machine.violated(now: at(16))
+        machine.violated(.messages, now: at(16))
+        #expect(machine.taken(16).isEmpty && machine.nextDue == at(31))
+        #expect(machine.taken(31) == [.currentTime] && machine.nextDue == at(46))
+        #expect(machine.taken(46) == [ticks(3, "B")])
+    }
+
+    @Test("a full queue refuses, and has a place for what is urgent")
+    func full() {
+        var limits = PacingLimits()
+        limits.queueMax = 2
+        limits.urgentExtraMax = 1
+        var machine = PacingMachine(limits)
+        machine.ask([line(1), line(2)], .live)
+        let areTaken = [
+            machine.ask(line(3), .live, now: 0), machine.ask(.currentTime, .urgent, now: 0),
+            machine.ask(.currentTime, .urgent, now: 0),
+        ]
+        #expect(areTaken == [false, true, false])
+        machine.withdraw(id: 1)
+        #expect(machine.waiting == 2 && machine.taken(0) == [.currentTime, line(2)])
+    }
+
+    @Test("a new connection has all lines, and the server's memory of history")
+    func reset() {
+        var machine = PacingMachine(PacingLimits())
+        machine.ask([line(1), ticks(2, "A")], .live)
+        #expect(machine.taken(0).count == 2)
+        machine.ask([line(3)], .live)
+        machine.reset()
+        #expect(machine.waiting == 0 && machine.linesInUse(.marketData) == 0)
+        #expect(machine.openHistory == 0 && machine.taken(5).isEmpty)
+        machine.ask([ticks(4, "A")], .live)
+        #expect(machine.taken(5).isEmpty && machine.nextDue == at(16))
+    }
+
+    @Test("bars of a minute and more are outside of the windows when the limits say so")
+    func longBars() {
+        let days = (0..<70).map { id in
+            IBRequest.history(
+                id: id, Contract(.stock, "S\(id)"),
+                HistoryRequest(duration: "1 Y", barSize: "1 day"))
+        }
+        for (isFree, count) in [(false, 58), (true, 70)] {
+            var limits = PacingLimits()
+            limits.longBarsAreFree = isFree
+            limits.messagesPerSecond = 100
+            limits.historyOpenMax = 100
+            var machine = PacingMachine(limits)
+            machine.ask(days, .live)
+            #expect(machine.taken(0).count == count)
+        }
+    }
+}

@@ -1,0 +1,56 @@
+import Primitives
+import Testing
+
+@testable import IBEngine
+
+@Suite("Trading hours") struct SessionHoursTests {
+    /// Five hours behind UTC, four from 8 March 2026, 07:00 UTC, on.
+    private static let newYork = ZoneRules(
+        first: -18_000, changes: [ZoneRules.Change(at: 1_772_953_200, offset: -14_400)])
+
+    private static func time(_ seconds: Int64) -> Timestamp {
+        Timestamp(nanoseconds: seconds * second)
+    }
+
+    @Test("Sessions are points in time, winter and summer")
+    func zones() {
+        let hours = SessionHours(
+            "20260105:0930-20260105:1600;20260106:CLOSED;20260309:0930-1600", Self.newYork)
+        // 14:30 to 21:00 UTC, then 13:30 to 20:00 UTC.
+        #expect(
+            hours.sessions == [
+                Self.time(1_767_623_400)..<Self.time(1_767_646_800),
+                Self.time(1_773_063_000)..<Self.time(1_773_086_400),
+            ])
+        #expect(hours.opened(at: Self.time(1_767_623_400)) == Self.time(1_767_623_400))
+        #expect(hours.opened(at: Self.time(1_767_646_800)) == nil)
+        #expect(hours.covers(Self.time(1_767_700_000)))
+        #expect(!hours.covers(Self.time(1_773_086_400)))
+    }
+
+    @Test("Several sessions of a day, and one that ends at midnight")
+    func several() {
+        let hours = SessionHours(
+            "20260105:0900-1130,20260105:1230-20260105:2400", ZoneRules(first: 0, changes: []))
+        #expect(hours.sessions.count == 2)
+        #expect(hours.sessions.last?.upperBound == Self.time(1_767_657_600))
+    }
+
+    @Test(
+        "What is no session is left out",
+        arguments: [
+            "", ";", "-", "20260105", "20260105:0930", "20260105:0930-", "20261305:0930-1600",
+            "20260105:1600-0930", "20260105:2500-2600", "2026010x:0930-1600", "20260105:-930-1600",
+            "99999999:9999-99999999:9999",
+        ])
+    func malformed(_ text: String) {
+        #expect(SessionHours(text, Self.newYork).sessions.isEmpty)
+    }
+
+    @Test("No more sessions than the limit are kept")
+    func bounded() {
+        let text = (0..<1_000).map { _ in "20260105:0930-1600" }.joined(separator: ";")
+        let hours = SessionHours(text, Self.newYork)
+        #expect(hours.sessions.count == EngineLimits.sessionsMax)
+    }
+}

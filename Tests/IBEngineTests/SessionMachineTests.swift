@@ -1,0 +1,102 @@
+import Primitives
+import Testing
+
+@testable import IBEngine
+
+@Suite("The session of a connection") struct SessionMachineTests {
+    private static func ready(at now: Int64) -> SessionMachine {
+        var session = SessionMachine(seed: 1)
+        session.begin(now)
+        let outcome1 = session.tick(now)
+        #expect(outcome1 == .connect)
+        session.connected(now)
+        session.greeted(now)
+        let outcome2 = session.heard(id: true, accounts: false, now)
+        #expect(!outcome2)
+        let outcome3 = session.heard(id: false, accounts: true, now)
+        #expect(outcome3)
+        return session
+    }
+
+    @Test("It connects at once, and is ready when number and accounts have come in any order")
+    func opening() {
+        let session = Self.ready(at: second)
+        #expect(session.isReady)
+        #expect(session.failures == 0)
+    }
+
+    @Test("Attempts go on for ever, at most a minute apart, and the fifth failure is the alarm")
+    func backoff() {
+        var session = SessionMachine(seed: 7)
+        var now = second
+        session.begin(now)
+        var alarms: [Int] = []
+        for attempt in 1...40 {
+            let outcome4 = session.tick(now)
+            #expect(outcome4 == .connect)
+            if session.lost("refused", isReset: false, now) { alarms.append(attempt) }
+            let wait = session.nextAttempt - now
+            #expect(wait >= 5 * second / 2 && wait <= 60 * second)
+            let outcome5 = session.tick(session.nextAttempt - 1)
+            #expect(outcome5 == .none)
+            now = session.nextAttempt
+        }
+        #expect(alarms == [5])
+    }
+
+    @Test("What fails in the vendor's nightly reset is no failure")
+    func reset() {
+        var session = SessionMachine(seed: 7)
+        session.begin(0)
+        for _ in 0..<10 {
+            let isAlarm = session.lost("closed", isReset: true, session.nextAttempt)
+            #expect(!isAlarm)
+        }
+        #expect(session.failures == 0)
+    }
+
+    @Test("A server that does not answer is left", arguments: [false, true])
+    func mute(isGreeted: Bool) {
+        var session = SessionMachine(seed: 1)
+        session.begin(0)
+        _ = session.tick(0)
+        session.connected(0)
+        if isGreeted { session.greeted(0) }
+        #expect(session.nextDue == 10 * second)
+        let outcome6 = session.tick(10 * second - 1)
+        #expect(outcome6 == .none)
+        guard case .close = session.tick(10 * second) else {
+            Issue.record("it waits")
+            return
+        }
+    }
+
+    @Test("A quiet server is asked for its time, and left when it stays quiet")
+    func heartbeat() {
+        var session = Self.ready(at: 0)
+        #expect(session.nextDue == 15 * second)
+        let outcome7 = session.tick(15 * second)
+        #expect(outcome7 == .heartbeat)
+        session.received(16 * second)
+        let outcome8 = session.tick(30 * second)
+        #expect(outcome8 == .none)
+        let outcome9 = session.tick(31 * second)
+        #expect(outcome9 == .heartbeat)
+        let outcome10 = session.tick(51 * second - 1)
+        #expect(outcome10 == .none)
+        guard case .close = session.tick(51 * second) else {
+            Issue.record("it waits")
+            return
+        }
+    }
+
+    @Test("A busy server is asked once a minute")
+    func minute() {
+        var session = Self.ready(at: 0)
+        for step in 1..<60 { session.received(Int64(step) * second) }
+        let outcome11 = session.tick(60 * second - 1)
+        #expect(outcome11 == .none)
+        let outcome12 = session.tick(60 * second)
+        #expect(outcome12 == .heartbeat)
+    }
+}

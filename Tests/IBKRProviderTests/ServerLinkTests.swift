@@ -1,0 +1,187 @@
+import Glibc
+import ServiceRuntime
+import TestSupport
+import Testing
+
+@testable import IBKRProvider
+
+@Suite("The connection to TWS")
+struct ServerLinkTests {
+    private let wake: WakeEvent
+
+    init() throws { wake = try WakeEvent() }
+
+    private func link(_ host: String = "127.0.0.1", port: UInt16) -> ServerLink {
+        ServerLink(
+            IBKRSettings.Server(host: host, port: port, connectTimeout: 5_000_000_000), wake: wake)
+    }
+
+    /// Goes on until something is told; the time of the link stands still.
+    private func news(of link: ServerLink, now: Int64 = 0) -> ServerLink.News? {
+        var found: ServerLink.News?
+        _ = eventually {
+            var entry = pollfd(
+                fd: link.descriptor, events: link.interest(isReading: true), revents: 0)
+            let isReady = unsafe poll(&entry, 1, 5) > 0
+            let failure = Int16(POLLERR) | Int16(POLLHUP)
+            let isWritable = isReady && entry.revents & (Int16(POLLOUT) | failure) != 0
+            found = link.advance(isWritable: isWritable, now: now)
+            return found != nil
+        }
+        return found
+    }
+
+    private func isConnected(_ news: ServerLink.News?) -> Bool {
+        if case .connected? = news { true } else { false }
+    }
+
+    private func reason(_ news: ServerLink.News?) -> String {
+        switch news {
+        case .connectFailed(let reason)?, .lost(let reason)?: reason
+        case .connected?, nil: ""
+        }
+    }
+
+    @Test("an address connects, and what is sent arrives")
+    func connects() throws {
+        let server = try TestServer()
+        let link = link(port: server.port)
+        #expect(link.deadline == Int64.max && link.descriptor < 0)
+        link.connect(now: 0)
+        #expect(link.deadline == 5_000_000_000)
+        #expect(isConnected(news(of: link)))
+        #expect(link.isOpen && link.deadline == Int64.max)
+        let isTaken = link.send(Array("hello".utf8), now: 0) == nil
+        #expect(isTaken)
+        let peer = try #require(server.accept())
+        #expect(peer.read(5) == Array("hello".utf8))
+        peer.write(Array("you".utf8))
+        var buffer = [UInt8](repeating: 0, count: 64)
+        #expect(
+            eventually {
+                if case .bytes(3) = link.read(into: &buffer) { true } else { false }
+            })
+        #expect(buffer[..<3].elementsEqual("you".utf8))
+        guard case .nothing = link.read(into: &buffer) else {
+            Issue.record("there is more to read")
+            return
+        }
+        peer.end()
+        #expect(
+            eventually {
+                if case .ended = link.read(into: &buffer) { true } else { false }
+            })
+        link.close()
+        #expect(!link.isOpen && link.descriptor < 0)
+    }
+
+    @Test("a port where nobody listens is told at once, with what to do")
+    func refused() throws {
+        let port = try TestServer().port
+        let link = link(port: port)
+        link.connect(now: 0)
+        let reason = reason(news(of: link))
+        #expect(reason.contains("127.0.0.1:\(port)") && reason.contains("refused"), "\(reason)")
+        #expect(!link.isOpen && link.deadline == Int64.max)
+    }
+
+    @Test("a name is looked up on another thread, and each of its addresses is tried")
+    func name() throws {
+        let server = try TestServer()
+        let link = link("localhost", port: server.port)
+        link.connect(now: 0)
+        // ::1, if the machine has it, refuses.
+        #expect(isConnected(news(of: link)))
+    }
+
+    @Test("a name without an address is a failed attempt, and so is one that takes too long")
+    func noName() {
+        let link = link("no-such-host.invalid", port: 4_001)
+        link.connect(now: 0)
+        let reason = reason(news(of: link, now: 5_000_000_000))
+        #expect(reason.contains("no-such-host.invalid"), "\(reason)")
+        #expect(!link.isOpen)
+    }
+
+    @Test("a server that does not answer in time is a failed attempt")
+    func timeout() throws {
+        let server = try TestServer()
+        let link = link(port: server.port)
+        link.connect(now: 7)
+        let early = [7, 5_000_000_006].compactMap { link.advance(isWritable: false, now: $0) }
+        #expect(early.isEmpty)
+        let reason = reason(link.advance(isWritable: false, now: 5_000_000_007))
+        #expect(reason.contains("did not answer within 5.0 s"), "\(reason)")
+    }
+
+    @Test("a server that reads nothing for ten seconds is lost")
+    func stuck() throws {
+        let server = try TestServer()
+        let link = link(port: server.port)
+        link.connect(now: 0)
+        #expect(isConnected(news(of: link)))
+        let much = [UInt8](repeating: 1, count: 256 * 1_024)
+        // The kernel's buffers come first.
+        var isTaken = true
+        let isFull = eventually {
+            isTaken = isTaken && link.send(much, now: 0) == nil
+            return link.deadline != Int64.max
+        }
+        #expect(isTaken && isFull)
+        #expect(link.deadline == 10_000_000_000)
+        let early = link.advance(isWritable: true, now: 9_999_999_999)
+        #expect(early == nil)
+        let reason = reason(link.advance(isWritable: true, now: 10_000_000_000))
+        #expect(reason.contains("has read nothing for 10.0 s"), "\(reason)")
+    }
+
+    @Test("what waits for a server has a maximum")
+    func overflow() throws {
+        let server = try TestServer()
+        let link = link(port: server.port)
+        link.connect(now: 0)
+        #expect(isConnected(news(of: link)))
+        let much = [UInt8](repeating: 1, count: SendBuffer.bytesMax)
+        var last: ServerLink.News?
+        #expect(
+            eventually {
+                last = link.send(much, now: 0)
+                return last != nil
+            })
+        #expect(reason(last).contains("does not read"))
+    }
+}
+
+@Suite("Bytes that wait for TWS")
+struct SendBufferTests {
+    @Test("the time runs from the last byte that was taken")
+    func time() {
+        var buffer = SendBuffer()
+        #expect(buffer.isEmpty && buffer.stuckSince == nil)
+        let first = buffer.append([1, 2, 3], now: 5)
+        #expect(first && buffer.stuckSince == 5)
+        let second = buffer.append([4], now: 9)
+        #expect(second && buffer.stuckSince == 5)
+        buffer.took(0, now: 10)
+        #expect(buffer.stuckSince == 5)
+        buffer.took(2, now: 11)
+        #expect(buffer.stuckSince == 11 && buffer.bytes[buffer.start...] == [3, 4])
+        buffer.took(2, now: 12)
+        #expect(buffer.isEmpty && buffer.stuckSince == nil && buffer.start == 0)
+        let nothing = buffer.append([], now: 13)
+        #expect(nothing && buffer.stuckSince == nil)
+    }
+
+    @Test("beyond its maximum nothing is let in")
+    func maximum() {
+        var buffer = SendBuffer()
+        let all = [UInt8](repeating: 0, count: SendBuffer.bytesMax)
+        let isIn = [buffer.append(all, now: 0), buffer.append([1], now: 0)]
+        #expect(isIn == [true, false] && buffer.bytes.count == SendBuffer.bytesMax)
+        buffer.took(1, now: 0)
+        let isInNow = buffer.append([1], now: 0)
+        #expect(isInNow)
+        buffer.removeAll()
+        #expect(buffer.isEmpty && buffer.stuckSince == nil)
+    }
+}

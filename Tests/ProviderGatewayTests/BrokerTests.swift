@@ -1,0 +1,165 @@
+import Foundation
+import IBKRProvider
+import MarketModel
+import Primitives
+import ProviderModel
+import ServiceRuntime
+import ServiceTestSupport
+import TapeTransport
+import TestSupport
+import Testing
+
+@testable import ProviderGateway
+
+@Suite("The broker's ticks on the tape")
+struct BrokerTests {
+    private static let shared = Result { try NatsServer() }
+
+    /// More of them than a run of all tests has time for: `BROKER_RESTARTS=20`.
+    private static let restarts =
+        ProcessInfo.processInfo.environment["BROKER_RESTARTS"].flatMap { Int($0) } ?? 2
+
+    private func gateway(
+        _ tape: TestTape, _ broker: BrokerSimulator, _ more: [String: String] = [:]
+    ) throws -> TestGateway {
+        let instruments = try broker.symbols.map { name in
+            var contract = Instrument.Contract(.stock)
+            contract.exchange = "SMART"
+            contract.currency = "USD"
+            return Instrument(
+                symbol: try #require(Symbol(name)), contract: contract, feeds: .allTrades)
+        }
+        return try TestGateway(
+            tape,
+            [
+                "GATEWAY_PROVIDER": "ibkr", "GATEWAY_SOURCE": "broker", "GATEWAY_LIVE": "false",
+                "IBKR_PORT": "\(broker.port)", "IBKR_TICK_LINES": "100",
+                "IBKR_CONNECT_TIMEOUT": "1s",
+            ].merging(more) { $1 },
+            providers: [.interactiveBrokers], instruments: instruments)
+    }
+
+    private func connection(_ gateway: TestGateway) throws -> JSONValue? {
+        try gateway.status["providers"]?["ibkr"]
+    }
+
+    private func shown(_ gateway: TestGateway) -> String {
+        var json = JSONWriter(capacity: 4_096)
+        json.object { gateway.report.write(into: &$0) }
+        return json.text
+    }
+
+    /// Every feed delivers, and what was missed is filled in.
+    private func isWhole(_ gateway: TestGateway) throws -> Bool {
+        guard let status = try connection(gateway), status["state"]?.string == "ready",
+            status["open_outages"]?.int == 0, status["waiting_backfills"]?.int == 0,
+            let instruments = status["instruments"]?.array, !instruments.isEmpty
+        else { return false }
+        return instruments.allSatisfy { instrument in
+            instrument["feeds"]?.array?.allSatisfy { $0["state"]?.string == "live" } == true
+        }
+    }
+
+    private func check(_ tape: TestTape, _ broker: BrokerSimulator) throws -> BrokerAudit {
+        let audit = try BrokerAudit(tape, source: "broker")
+        print(audit.summary)
+        let first = try #require(audit.starts.values.max()).nanoseconds / 1_000_000_000 + 1
+        let seconds = first..<max(first, audit.last.nanoseconds / 1_000_000_000)
+        let truth = broker.trades(seconds)
+        let problems = audit.problems(truth)
+        #expect(problems.isEmpty, "\(problems.prefix(20).joined(separator: "\n"))")
+        #expect(audit.strangers(truth, seconds).isEmpty)
+        #expect(audit.live > 0 && audit.watermark.nanoseconds > Int64.min)
+        return audit
+    }
+
+    @Test("TWS comes late and goes again: each trade is there once, or in a gap that stayed open")
+    func restarts() throws {
+        let tape = try TestTape(Self.shared.get(), namespace: "brk1")
+        let broker = try BrokerSimulator(["SPY", "QQQ"], rate: 20, seed: 7)
+        let gateway = try gateway(tape, broker)
+        let running = try gateway.start()
+        #expect(try eventually { try connection(gateway)?["failed_attempts"]?.int ?? 0 > 0 })
+        try broker.start()
+        for restart in 0...Self.restarts {
+            #expect(
+                try eventually(within: 90) { try isWhole(gateway) },
+                "after restart \(restart): \(shown(gateway))\n\(broker.log)")
+            if restart == Self.restarts { break }
+            broker.kill()
+            #expect(try eventually { try connection(gateway)?["state"]?.string != "ready" })
+            try broker.start()
+        }
+        let before = try BrokerAudit(tape, source: "broker").last
+        #expect(
+            try eventually {
+                try BrokerAudit(tape, source: "broker").last.nanoseconds(since: before)
+                    > 3_000_000_000
+            })
+        #expect(try running.stop() == .success)
+        let audit = try check(tape, broker)
+        #expect(audit.gaps.values.allSatisfy { $0.count >= Self.restarts })
+        #expect(audit.backfilled > 0)
+    }
+
+    /// Commands for the simulator, and what the gateway then says of the connection before it is
+    /// whole again; empty: nothing.
+    private static let faults: [(commands: [String], state: String, cure: [String])] = [
+        (["byte-at-a-time on"], "", []),
+        (["close"], "closed", ["byte-at-a-time off"]),
+        (["lost"], "server-lost", ["restored lose"]),
+        (["lost"], "server-lost", ["restored keep"]),
+        (["half-frame"], "closed", []),
+        (["garbage 64"], "closed", []),
+    ]
+
+    @Test("connections break in every way: each trade is there once, or in a gap that stayed open")
+    func faults() throws {
+        let tape = try TestTape(Self.shared.get(), namespace: "brk2")
+        let broker = try BrokerSimulator(["SPY", "QQQ"], rate: 20, seed: 8)
+        try broker.start()
+        let gateway = try gateway(tape, broker)
+        let running = try gateway.start()
+        #expect(try eventually(within: 60) { try isWhole(gateway) }, "\(shown(gateway))")
+        for fault in Self.faults {
+            for command in fault.commands { #expect(!broker.command(command).isEmpty) }
+            if !fault.state.isEmpty {
+                #expect(
+                    try eventually { try connection(gateway)?["state"]?.string == fault.state },
+                    "\(fault): \(shown(gateway))")
+            }
+            for command in fault.cure { #expect(!broker.command(command).isEmpty) }
+            #expect(
+                try eventually(within: 90) { try isWhole(gateway) },
+                "after \(fault): \(shown(gateway))\n\(broker.log)")
+        }
+        #expect(try running.stop() == .success)
+        _ = try check(tape, broker)
+    }
+
+    @Test("a gateway that is killed is followed by one that says what is missing, and fills it in")
+    func kill() throws {
+        let tape = try TestTape(Self.shared.get(), namespace: "brk3")
+        let broker = try BrokerSimulator(["SPY", "QQQ"], rate: 20, seed: 9)
+        try broker.start()
+        let first = try gateway(tape, broker)
+        let client = try tape.connect(first.service)
+        let running = try first.start(client)
+        #expect(try eventually(within: 60) { try isWhole(first) }, "\(shown(first))")
+        let before = try BrokerAudit(tape, source: "broker").live
+        #expect(try eventually { try BrokerAudit(tape, source: "broker").live > before + 20 })
+        client.close()
+        #expect(try running.exitCode() == .unavailable)
+        // History knows whole seconds: some of them pass without a gateway.
+        let clock = SystemClock()
+        let killed = clock.now()
+        #expect(eventually { clock.now().nanoseconds(since: killed) > 4_000_000_000 })
+        let second = try gateway(tape, broker)
+        second.group.take(epoch: 2)
+        let next = try second.standBy()
+        #expect(try eventually(within: 90) { try isWhole(second) }, "\(shown(second))")
+        #expect(try next.stop() == .success)
+        let audit = try check(tape, broker)
+        #expect(audit.gaps.values.allSatisfy { !$0.isEmpty } && audit.backfilled > 0)
+    }
+}

@@ -130,17 +130,28 @@ private struct BackfillVerdict {
         let market = counts(run.world.market)
         let tape = counts(run.world.arrived.map(\.tick) + run.added)
         let abandoned = run.told([.abandoned])
-        // Around an outage whose arrivals nobody knows, its borders are lost as well.
-        let border = run.world.outages.allSatisfy(\.isKnown) ? 0.0 : 2.0
         for (tick, count) in tape where count > market[tick] ?? 0 {
             faults.append("\(count) of \(tick), not \(market[tick] ?? 0)")
         }
         for (tick, count) in market where count > tape[tick] ?? 0 {
             let second = Double(tick.second)
             let isTold = abandoned.contains {
-                $0.from.rounded(.down) - border <= second && second < $0.to.rounded(.up) + border
+                $0.from.rounded(.down) <= second && second < $0.to.rounded(.up)
             }
-            if !isTold { faults.append("\(tape[tick] ?? 0) of \(tick), not \(count)") }
+            if !isTold, !isAtUnknownBorder(second) {
+                faults.append("\(tape[tick] ?? 0) of \(tick), not \(count)")
+            }
+        }
+    }
+
+    /// Late ticks around an outage of which nobody knows the arrivals are lost as well.
+    private func isAtUnknownBorder(_ second: Double) -> Bool {
+        run.world.outages.contains { outage in
+            let from = Double(outage.gap.from.nanoseconds) / 1e9
+            let to = Double(outage.gap.to.nanoseconds) / 1e9
+            let before = from.rounded(.down) - 2..<from.rounded(.up)
+            let behind = to.rounded(.down) - 2..<to.rounded(.up) + 2
+            return !outage.isKnown && (before.contains(second) || behind.contains(second))
         }
     }
 

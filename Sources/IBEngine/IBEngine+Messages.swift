@@ -12,8 +12,13 @@ struct Wire: Sendable {
     var isOpen = false
 
     init() {
-        // Without options nothing can be wrong with it.
-        handshake = try? Handshake()
+        do throws(IBWireError) {
+            handshake = try Handshake()
+        } catch {
+            // It fails by its options only, and there are none; without one nothing is sent, and
+            // the session ends the connection by itself.
+            handshake = nil
+        }
     }
 
     var opening: [UInt8] { handshake?.opening ?? [] }

@@ -108,10 +108,13 @@ let package = Package(
             settings: [.enableExperimentalFeature("Lifetimes")]),
 
         // Files for people: YAML, and the graphs, calendars and tables that are written in it.
-        library("YAMLFile", uses: ["CYAML"]),
+        library("YAMLFile", uses: ["Primitives", "CYAML"]),
         library(
             "GraphLanguage",
             uses: ["YAMLFile", "OperatorGraph", "StreamCore", "MarketModel", "Primitives"]),
+
+        library(
+            "InstrumentFile", uses: ["YAMLFile", "ProviderModel", "MarketModel", "Primitives"]),
 
         // Disk for what the tape cannot take at the moment.
         library("TickSpool", uses: ["TapeCodec", "MarketModel", "Primitives"]),
@@ -169,16 +172,16 @@ let package = Package(
         service(
             "ProviderGateway", in: "provider-gateway",
             uses: [
-                "DeadLetterPost", "DeadLetters", "Membership", "MembershipTransport", "LiveFanOut",
-                "ProviderKit", "ProviderModel", "TapeKeeping", "TapeTransport", "TickSpool",
-                "ServiceRuntime", "Telemetry",
+                "DeadLetterPost", "DeadLetters", "InstrumentFile", "Membership",
+                "MembershipTransport", "LiveFanOut", "ProviderKit", "ProviderModel", "TapeKeeping",
+                "TapeTransport", "TickSpool", "ServiceRuntime", "Telemetry", "YAMLFile",
             ] + tape),
         service(
             "OperatorWorker", in: "operator-worker",
             uses: [
                 "GraphLanguage", "Membership", "MembershipTransport", "LiveFanOut", "OperatorGraph",
                 "Operators", "StreamCore", "TapeKeeping", "TapeTransport", "NatsTransport",
-                "ServiceRuntime", "Telemetry",
+                "ServiceRuntime", "Telemetry", "YAMLFile",
             ] + tape),
         service(
             "StoreWriter", in: "store-writer",
@@ -196,7 +199,7 @@ let package = Package(
                 "DeadLetters", "Membership", "MembershipTransport", "StoreSinks", "TapeKeeping",
                 "TickSpool", "TapeTransport", "NatsTransport", "PostgresClient", "ValkeyClient",
                 "ServiceRuntime", "Telemetry", "GraphLanguage", "OperatorGraph", "Operators",
-                "StreamCore",
+                "StreamCore", "YAMLFile",
             ] + tape),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
@@ -229,6 +232,8 @@ let package = Package(
             of: "OperatorGraph", uses: ["StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
         tests(
             of: "Operators", uses: ["OperatorGraph", "StreamCore", "MarketModel", "Primitives"]),
+        tests(
+            of: "InstrumentFile", uses: ["YAMLFile", "ProviderModel", "MarketModel", "Primitives"]),
         tests(of: "ProviderKit", uses: ["ProviderModel", "MarketModel", "Primitives"]),
         tests(of: "Membership", uses: ["MarketModel", "Primitives"]),
         tests(of: "IBProtocol", uses: ["MarketModel", "Primitives"]),

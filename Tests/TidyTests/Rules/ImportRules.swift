@@ -8,7 +8,7 @@ private let modules: [String: Set<String>] = {
         "ServiceRuntime", "NatsTransport", "PostgresClient", "ValkeyClient", "TapeTransport",
         "Membership", "MembershipTransport", "LiveFanOut", "TickSpool", "TapeKeeping",
         "StoreSinks", "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
-        "YAMLFile", "Operators", "ProviderKit", "ProviderModel",
+        "YAMLFile", "Operators", "ProviderKit", "ProviderModel", "InstrumentFile",
     ]
     return [
         "Primitives": ["CXXHash"],
@@ -17,7 +17,8 @@ private let modules: [String: Set<String>] = {
         "TapeProtocol": Set(pure),
         "StreamCore": ["Primitives", "MarketModel"],
         "OperatorGraph": Set(pure + ["StreamCore"]),
-        "YAMLFile": ["CYAML"],
+        "YAMLFile": ["CYAML", "Primitives"],
+        "InstrumentFile": ["Primitives", "MarketModel", "ProviderModel", "YAMLFile"],
         "GraphLanguage": [
             "Primitives", "MarketModel", "StreamCore", "OperatorGraph", "YAMLFile",
         ],
@@ -47,24 +48,27 @@ private let modules: [String: Set<String>] = {
             "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
             "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
             "YAMLFile", "Operators", "ProviderKit", "ProviderModel",
+            "InstrumentFile",
         ]),
         "LiveFanOut": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
             "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
             "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
             "YAMLFile", "Operators", "ProviderKit", "ProviderModel",
+            "InstrumentFile",
         ]),
         "MembershipTransport": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "LiveFanOut", "TickSpool",
             "TapeKeeping", "StoreSinks",
             "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
             "YAMLFile", "Operators", "ProviderKit", "ProviderModel",
+            "InstrumentFile",
         ]),
         "TapeKeeping": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "StoreSinks", "DeadLetters",
             "DeadLetterPost",
             "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile", "Operators", "ProviderKit",
-            "ProviderModel",
+            "ProviderModel", "InstrumentFile",
         ]),
         "HotState": services.subtracting([
             "PostgresClient", "StreamCore", "Membership", "MembershipTransport", "LiveFanOut",
@@ -81,7 +85,7 @@ private let modules: [String: Set<String>] = {
 private let pureModules: Set<String> = [
     "Primitives", "MarketModel", "TapeCodec", "TapeProtocol", "StreamCore",
     "Membership", "OperatorGraph", "GraphLanguage", "SimulationKit", "Operators", "IBProtocol",
-    "ProviderModel",
+    "ProviderModel", "InstrumentFile",
 ]
 
 private let systemModules: Set<String> = ["Glibc", "Synchronization"]

@@ -102,6 +102,11 @@ struct DeliveredTicks {
         position == batch.count && inlets.allSatisfy { $0.channel.isFinished }
     }
 
+    mutating func follow(_ change: InstrumentBook.Change) {
+        guard !change.begun.isEmpty || !change.ended.isEmpty else { return }
+        for inlet in inlets { inlet.provider.follow(begun: change.begun, ended: change.ended) }
+    }
+
     var isUrgent: Bool { inlets.contains { $0.provider.isUrgent } }
 
     func stop(within timeout: Duration) {

@@ -326,6 +326,7 @@ final class SourceTenure {
         guard now >= reportedAt &+ Self.reportNanoseconds || reportedAt == Int64.min else { return }
         reportedAt = now
         time.tell()
+        if let change = parts.newInstruments() { supply.follow(change) }
         enterSpoolIfStuck(now)
         lookAtRoom(now)
         // A reader that holds more than was given out: the tape was put back before this gateway

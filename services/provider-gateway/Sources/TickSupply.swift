@@ -87,5 +87,8 @@ struct TickSupply {
     /// The name that the symbol's definition on the tape has.
     var provider: String { made == nil ? delivered?.presentProvider ?? "" : "synthetic" }
 
+    /// The book has changed.
+    mutating func follow(_ change: InstrumentBook.Change) { delivered?.follow(change) }
+
     func stop(within timeout: Duration) { delivered?.stop(within: timeout) }
 }

@@ -109,10 +109,13 @@ let package = Package(
             settings: [.enableExperimentalFeature("Lifetimes")]),
 
         // Files for people: YAML, and the graphs, calendars and tables that are written in it.
-        library("YAMLFile", uses: ["CYAML"]),
+        library("YAMLFile", uses: ["Primitives", "CYAML"]),
         library(
             "GraphLanguage",
             uses: ["YAMLFile", "OperatorGraph", "StreamCore", "MarketModel", "Primitives"]),
+
+        library(
+            "InstrumentFile", uses: ["YAMLFile", "ProviderModel", "MarketModel", "Primitives"]),
 
         // Disk for what the tape cannot take at the moment.
         library("TickSpool", uses: ["TapeCodec", "MarketModel", "Primitives"]),
@@ -188,17 +191,17 @@ let package = Package(
         service(
             "ProviderGateway", in: "provider-gateway",
             uses: [
-                "DeadLetterPost", "DeadLetters", "Membership", "MembershipTransport", "LiveFanOut",
-                "IBKRProvider", "ProviderKit", "ProviderModel", "ReplayProvider", "TapeKeeping",
-                "TapeTransport",
-                "TickSpool", "ServiceRuntime", "Telemetry",
+                "DeadLetterPost", "DeadLetters", "IBKRProvider", "InstrumentFile", "Membership",
+                "MembershipTransport", "LiveFanOut", "ProviderKit", "ProviderModel",
+                "ReplayProvider", "TapeKeeping", "TapeTransport", "TickSpool", "ServiceRuntime",
+                "Telemetry", "YAMLFile",
             ] + tape),
         service(
             "OperatorWorker", in: "operator-worker",
             uses: [
                 "GraphLanguage", "Membership", "MembershipTransport", "LiveFanOut", "OperatorGraph",
                 "Operators", "StreamCore", "TapeKeeping", "TapeTransport", "NatsTransport",
-                "ServiceRuntime", "Telemetry",
+                "ServiceRuntime", "Telemetry", "YAMLFile",
             ] + tape),
         service(
             "StoreWriter", in: "store-writer",
@@ -216,7 +219,7 @@ let package = Package(
                 "DeadLetters", "Membership", "MembershipTransport", "StoreSinks", "TapeKeeping",
                 "TickSpool", "TapeTransport", "NatsTransport", "PostgresClient", "ValkeyClient",
                 "ServiceRuntime", "Telemetry", "GraphLanguage", "OperatorGraph", "Operators",
-                "ReplayProvider", "StreamCore",
+                "ReplayProvider", "StreamCore", "YAMLFile",
             ] + tape),
 
         program(
@@ -254,6 +257,8 @@ let package = Package(
         tests(
             of: "Operators",
             uses: ["OperatorGraph", "StreamCore", "TapeCodec", "MarketModel", "Primitives"]),
+        tests(
+            of: "InstrumentFile", uses: ["YAMLFile", "ProviderModel", "MarketModel", "Primitives"]),
         tests(of: "ProviderKit", uses: ["ProviderModel", "MarketModel", "Primitives"]),
         tests(
             of: "IBKRProvider",

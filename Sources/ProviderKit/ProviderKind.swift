@@ -23,17 +23,21 @@ public struct ProviderKind: Sendable {
     public var keys: [ConfigurationKey]
     /// Of its own keys; only asked when the provider is named.
     public var rules: [ConfigurationRule]
+    /// It has to be told what to deliver; a recording knows by itself.
+    public var needsInstruments: Bool
     /// Connects to nothing yet.
     public var make: @Sendable (Context) throws -> any ProviderSource
 
     public init(
         name: String, keys: [ConfigurationKey] = [], rules: [ConfigurationRule] = [],
+        needsInstruments: Bool = true,
         make: @escaping @Sendable (Context) throws -> any ProviderSource
     ) {
         precondition((1...Self.nameBytesMax).contains(name.utf8.count), "\(name): no such name")
         self.name = name
         self.keys = keys
         self.rules = rules
+        self.needsInstruments = needsInstruments
         self.make = make
     }
 }

@@ -2,6 +2,7 @@ import Foundation
 import GraphLanguage
 import StreamCore
 import Testing
+import YAMLFile
 
 @Suite("Calendars")
 struct CalendarTests {

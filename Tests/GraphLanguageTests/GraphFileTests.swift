@@ -3,6 +3,7 @@ import MarketModel
 import OperatorGraph
 import StreamCore
 import Testing
+import YAMLFile
 
 @Suite("Graph files")
 struct GraphFileTests {

@@ -1,6 +1,7 @@
 import Foundation
 import GraphLanguage
 import OperatorGraph
+import YAMLFile
 
 /// Files of a test in memory, and those of the product and the system behind them.
 enum GraphFolder {

@@ -4,6 +4,7 @@ import OperatorGraph
 import Primitives
 import StreamCore
 import Testing
+import YAMLFile
 
 /// Whatever is in a file, reading it ends with a definition or with problems.
 @Suite("Damaged graph files")

@@ -11,15 +11,23 @@ final class ScriptedProvider: ProviderSource {
         let channel: ProviderChannel
     }
 
+    struct Followed: Hashable, Sendable {
+        let begun: [UInt32]
+        let ended: [UInt32]
+    }
+
     /// All that a gateway made of one kind, in order.
     final class Log: Sendable {
         private let began = Mutex<[Began]>([])
         private let stopped = Mutex(0)
+        private let followed = Mutex<[Followed]>([])
         let isRefusing = Mutex(false)
 
         var starts: [Began] { began.withLock { $0 } }
         var stops: Int { stopped.withLock { $0 } }
         func began(_ one: Began) { began.withLock { $0.append(one) } }
+        var follows: [Followed] { followed.withLock { $0 } }
+        func followed(_ one: Followed) { followed.withLock { $0.append(one) } }
         func ended() { stopped.withLock { $0 += 1 } }
     }
 
@@ -45,7 +53,9 @@ final class ScriptedProvider: ProviderSource {
         log.began(Began(order: order, channel: channel))
     }
 
-    func follow(begun: [UInt32], ended: [UInt32]) {}
+    func follow(begun: [UInt32], ended: [UInt32]) {
+        log.followed(Followed(begun: begun, ended: ended))
+    }
 
     func stop(within timeout: Duration) -> Bool {
         log.ended()

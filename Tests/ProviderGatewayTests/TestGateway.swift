@@ -111,11 +111,17 @@ struct TestGateway {
 
     init(
         _ tape: TestTape, _ environment: [String: String], providers: [ProviderKind] = [],
-        instruments: [Instrument] = []
+        instruments: [Instrument]? = nil
     ) throws {
         self.tape = tape
+        // Only looked at when it is read again: `instruments` stands for what is in it.
+        let list =
+            "\(ServerPrograms.checkout)/services/provider-gateway/instruments/benchmarks.yaml"
         service = try TestService(
-            Main.description(of: providers), tape.environment.merging(environment) { $1 })
+            Main.description(of: providers),
+            tape.environment.merging(["GATEWAY_INSTRUMENTS": list]) { $1 }.merging(environment) {
+                $1
+            })
         settings = try GatewaySettings(
             service.context.configuration, providers: providers, instruments: instruments)
         report = GatewayReport(settings)

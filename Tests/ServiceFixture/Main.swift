@@ -15,7 +15,7 @@ enum ServiceFixture {
         keys: [
             ConfigurationKey(
                 "FIXTURE_MODE",
-                .choice(["wait", "hang", "stuck", "hang-callback", "fail", "temporary"]),
+                .choice(["wait", "hang", "stuck", "hang-callback", "fail", "temporary", "reload"]),
                 default: "wait", group: "Fixture", "What to do.")
         ] + ConfigurationKey.operations(port: 0) + ConfigurationKey.logging,
         subcommands: [.init("once", "Does its work and ends.")])
@@ -27,10 +27,16 @@ enum ServiceFixture {
         ServiceApplication.run(description, stopTimeMax: stopTimeMax) { context in
             if context.configuration.subcommand == "once" { return .success }
             context.operations.addStatusSection("fixture") { $0.member("answer", 42) }
-            context.readiness.set("fixture", nil)
-            switch context.configuration.text("FIXTURE_MODE") {
+            let mode = context.configuration.text("FIXTURE_MODE")
+            if mode != "reload" { context.readiness.set("fixture", nil) }
+            switch mode {
             case "fail": throw Broken()
             case "temporary": return .temporary
+            case "reload":
+                context.shutdown.onHangup { context.readiness.set("fixture", "read again") }
+                context.readiness.set("fixture", nil)
+                while !context.shutdown.wait(timeout: .seconds(60)) {}
+                return .success
             case "hang", "stuck":
                 while true { poll(nil, 0, 1_000) }
             case "hang-callback":

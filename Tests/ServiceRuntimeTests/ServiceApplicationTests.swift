@@ -81,6 +81,18 @@ import Testing
         #expect(child.wait(timeout: .seconds(60)) == .exited(0))
     }
 
+    @Test("A service may read its files again at a hang-up, and ends at SIGTERM as ever")
+    func hangup() throws {
+        let (child, port) = try running("reload")
+        // Ready when it has said what a hang-up means.
+        #expect(try eventually { try get(port, "/readyz").0 == 200 })
+        #expect(child.signal(SIGHUP))
+        #expect(try eventually { try get(port, "/readyz").1.contains("read again") })
+        #expect(child.signal(SIGHUP) && child.isRunning)
+        #expect(child.signal(SIGTERM))
+        #expect(child.wait(timeout: .seconds(60)) == .exited(0))
+    }
+
     @Test(
         "A second signal ends the process at once, also while a callback hangs",
         arguments: [

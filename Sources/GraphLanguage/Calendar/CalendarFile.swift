@@ -1,5 +1,5 @@
 public import StreamCore
-internal import YAMLFile
+public import YAMLFile
 
 /// Reads a calendar: local times, holidays and special days of one zone, as sessions in UTC.
 public enum CalendarFile {

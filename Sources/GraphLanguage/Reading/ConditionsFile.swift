@@ -1,5 +1,5 @@
 public import StreamCore
-internal import YAMLFile
+public import YAMLFile
 
 /// Reads a table of trade conditions: per code, what such trades may change.
 public enum ConditionsFile {

@@ -1,6 +1,6 @@
 public import OperatorGraph
 internal import StreamCore
-internal import YAMLFile
+public import YAMLFile
 
 /// Reads the file of a graph, with the calendars and tables that it names.
 public enum GraphFile {

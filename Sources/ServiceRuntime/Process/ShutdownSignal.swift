@@ -8,6 +8,8 @@ public final class ShutdownSignal: Sendable {
         /// Why the end is wished for; nil as long as nobody wishes it.
         var reason: String?
         var callbacks: [@Sendable () -> Void] = []
+        /// What a hang-up means instead of an end.
+        var onHangup: (@Sendable () -> Void)?
     }
 
     private let state = ConditionLock(State())
@@ -20,22 +22,27 @@ public final class ShutdownSignal: Sendable {
 
     /// To be called once, on the main thread, before there is any other thread: threads inherit
     /// the mask. SIGTERM, SIGINT and SIGHUP are blocked everywhere and taken by one thread of
-    /// ours; SIGHUP stays ignored if it is (nohup). SIGPIPE is ignored: a broken connection is the
-    /// error of a write. The first signal makes the request; a second one ends the process at once
-    /// with 128 plus its number, whatever the other threads do.
+    /// ours; SIGHUP ends nothing if it is ignored (nohup), or if `onHangup` says what it means.
+    /// SIGPIPE is ignored: a broken connection is the error of a write. The first signal makes the
+    /// request; a second one ends the process at once with 128 plus its number, whatever the other
+    /// threads do.
     public static func install() throws(ServiceError) -> ShutdownSignal {
         let first = installed.compareExchange(
             expected: false, desired: true, ordering: .acquiringAndReleasing)
         precondition(first.exchanged, "the signals of a process have one owner")
         _ = signal(SIGPIPE, SIG_IGN)
         let request = ShutdownSignal()
-        let set = shutdownSignals()
+        let isHangupIgnored = isIgnored(SIGHUP)
+        var set = SignalSet()
+        for number in [SIGTERM, SIGINT, SIGHUP] { set.insert(number) }
         var mask = set.mask
         let result = unsafe pthread_sigmask(SIG_BLOCK, &mask, nil)
         if result != 0 {
             throw .system(operation: "blocking signals", SystemErrorCode(rawValue: result))
         }
-        _ = try ServiceThread(name: "signals") { waitForSignals(set, request) }
+        _ = try ServiceThread(name: "signals") { [set] in
+            waitForSignals(set, request, isHangupIgnored: isHangupIgnored)
+        }
         return request
     }
 
@@ -79,6 +86,21 @@ public final class ShutdownSignal: Sendable {
         }
         if isLate { callback() }
     }
+
+    /// From now on SIGHUP runs `callback`, each time, and ends nothing: for a service that reads
+    /// its files again. On the thread of the signals: it must be short.
+    public func onHangup(_ callback: @escaping @Sendable () -> Void) {
+        state.withLock { $0.onHangup = callback }
+    }
+
+    fileprivate var takesHangups: Bool { state.withLock { $0.onHangup != nil } }
+
+    /// What SIGHUP does. False: nobody has said what it means.
+    public func hangUp() -> Bool {
+        guard let callback = state.withLock({ $0.onHangup }) else { return false }
+        callback()
+        return true
+    }
 }
 
 /// Signals as numbers and as the mask of the C library.
@@ -94,16 +116,9 @@ private struct SignalSet: Sendable {
     }
 }
 
-private func shutdownSignals() -> SignalSet {
-    var set = SignalSet()
-    set.insert(SIGTERM)
-    set.insert(SIGINT)
-    // A program that was started with nohup shall survive its terminal.
+private func isIgnored(_ number: Int32) -> Bool {
     var action = sigaction()
-    let known = unsafe sigaction(SIGHUP, nil, &action) == 0
-    let isIgnored = known && isIgnoring(action)
-    if !isIgnored { set.insert(SIGHUP) }
-    return set
+    return unsafe sigaction(number, nil, &action) == 0 && isIgnoring(action)
 }
 
 private func isIgnoring(_ action: sigaction) -> Bool {
@@ -113,13 +128,23 @@ private func isIgnoring(_ action: sigaction) -> Bool {
 
 /// The thread of the signals. It lives as long as the process: it is the only one in which a second
 /// signal can arrive.
-private func waitForSignals(_ set: SignalSet, _ request: ShutdownSignal) {
+private func waitForSignals(
+    _ set: SignalSet, _ request: ShutdownSignal, isHangupIgnored: Bool
+) {
     var mask = set.mask
     var number: Int32 = 0
-    while unsafe sigwait(&mask, &number) != 0 {}
+    while true {
+        while unsafe sigwait(&mask, &number) != 0 {}
+        // A program that was started with nohup shall survive its terminal.
+        if number == SIGHUP, request.hangUp() || isHangupIgnored { continue }
+        break
+    }
     // From here on a signal interrupts whatever this thread does, a callback that hangs, too. The
     // handler calls nothing but `_exit`, which is allowed in one.
-    for each in set.numbers { _ = signal(each, { _exit(128 + $0) }) }
+    for each in set.numbers {
+        let isKept = each == SIGHUP && (isHangupIgnored || request.takesHangups)
+        _ = isKept ? signal(each, SIG_IGN) : signal(each, { _exit(128 + $0) })
+    }
     unsafe pthread_sigmask(SIG_UNBLOCK, &mask, nil)
     request.request(signalName(number))
     while true { pause() }

@@ -3,6 +3,7 @@ import OperatorGraph
 import Operators
 import ServiceRuntime
 import StreamCore
+import YAMLFile
 
 /// The graph by whose definition bars are proven: the one that the operators have.
 enum ProofGraph {

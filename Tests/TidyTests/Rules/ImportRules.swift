@@ -9,7 +9,7 @@ private let modules: [String: Set<String>] = {
         "Membership", "MembershipTransport", "LiveFanOut", "TickSpool", "TapeKeeping",
         "StoreSinks", "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
         "YAMLFile", "Operators", "ProviderKit", "ProviderModel", "ReplayProvider",
-        "IBKRProvider",
+        "IBKRProvider", "InstrumentFile",
     ]
     return [
         "Primitives": ["CXXHash"],
@@ -18,7 +18,8 @@ private let modules: [String: Set<String>] = {
         "TapeProtocol": Set(pure),
         "StreamCore": ["Primitives", "MarketModel"],
         "OperatorGraph": Set(pure + ["StreamCore"]),
-        "YAMLFile": ["CYAML"],
+        "YAMLFile": ["CYAML", "Primitives"],
+        "InstrumentFile": ["Primitives", "MarketModel", "ProviderModel", "YAMLFile"],
         "GraphLanguage": [
             "Primitives", "MarketModel", "StreamCore", "OperatorGraph", "YAMLFile",
         ],
@@ -59,27 +60,27 @@ private let modules: [String: Set<String>] = {
             "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
             "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
             "YAMLFile", "Operators", "ProviderKit", "ProviderModel", "ReplayProvider",
-            "IBKRProvider",
+            "IBKRProvider", "InstrumentFile",
         ]),
         "LiveFanOut": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
             "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
             "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
             "YAMLFile", "Operators", "ProviderKit", "ProviderModel", "ReplayProvider",
-            "IBKRProvider",
+            "IBKRProvider", "InstrumentFile",
         ]),
         "MembershipTransport": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "LiveFanOut", "TickSpool",
             "TapeKeeping", "StoreSinks",
             "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
             "YAMLFile", "Operators", "ProviderKit", "ProviderModel", "ReplayProvider",
-            "IBKRProvider",
+            "IBKRProvider", "InstrumentFile",
         ]),
         "TapeKeeping": services.subtracting([
             "PostgresClient", "ValkeyClient", "StreamCore", "StoreSinks", "DeadLetters",
             "DeadLetterPost",
             "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile", "Operators", "ProviderKit",
-            "ProviderModel", "ReplayProvider", "IBKRProvider",
+            "ProviderModel", "ReplayProvider", "IBKRProvider", "InstrumentFile",
         ]),
         "HotState": services.subtracting([
             "PostgresClient", "StreamCore", "Membership", "MembershipTransport", "LiveFanOut",
@@ -96,7 +97,7 @@ private let modules: [String: Set<String>] = {
 private let pureModules: Set<String> = [
     "Primitives", "MarketModel", "TapeCodec", "TapeProtocol", "StreamCore",
     "Membership", "OperatorGraph", "GraphLanguage", "SimulationKit", "Operators", "IBProtocol",
-    "ProviderModel", "IBEngine", "IBSimulator",
+    "ProviderModel", "IBEngine", "IBSimulator", "InstrumentFile",
 ]
 
 private let systemModules: Set<String> = ["Glibc", "Synchronization"]

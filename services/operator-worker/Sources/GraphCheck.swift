@@ -2,6 +2,7 @@ import GraphLanguage
 import OperatorGraph
 import Operators
 import ServiceRuntime
+import YAMLFile
 
 /// `--check-graph FILE`: whether a graph is right, and how it looks.
 enum GraphCheck {

@@ -5,6 +5,7 @@ import Primitives
 import ServiceRuntime
 import StreamCore
 import TapeTransport
+import YAMLFile
 
 /// What the operator worker does, from its configuration.
 struct OperatorSettings: Sendable {

@@ -2,6 +2,7 @@ import MarketModel
 import Primitives
 import ProviderKit
 import ProviderModel
+import ServiceRuntime
 
 /// What the providers of a tenure deliver, as the tenure's thread takes it: batch by batch out of
 /// their channels, one provider after the other.
@@ -22,18 +23,32 @@ struct DeliveredTicks {
     private var present = 0
     private var batch: [ProviderRecord] = []
     private var position = 0
+    /// Of several providers; one alone delivers everything.
+    private var router: FeedRouter?
+    /// As a provider sent it.
+    private var sent: [ProviderRecord] = []
+    /// What the router has to say, before the next batch.
+    private var made: [ProviderRecord] = []
+    /// No watermark below it: who feeds what has changed since.
+    private var told = Timestamp(nanoseconds: Int64.min)
 
     /// The times of its ticks were judged when they were recorded.
     let isRecorded: Bool
 
     /// The providers have been started, each into its channel.
-    init(_ providers: [(any ProviderSource, ProviderChannel)], book: InstrumentBook) {
+    init(
+        _ providers: [(any ProviderSource, ProviderChannel)], book: InstrumentBook,
+        router: FeedRouter? = nil
+    ) {
         self.book = book
         isRecorded = providers.contains { $0.0.isRecorded }
+        self.router = providers.count > 1 ? router : nil
         inlets = providers.map { Inlet(provider: $0.0, channel: $0.1) }
     }
 
-    var hasNext: Bool { position < batch.count || inlets.contains { $0.channel.count > 0 } }
+    var hasNext: Bool {
+        position < batch.count || !made.isEmpty || inlets.contains { $0.channel.count > 0 }
+    }
 
     /// One batch is taken whole before another provider has its turn.
     @inline(__always)
@@ -45,12 +60,18 @@ struct DeliveredTicks {
     @inline(never)
     private mutating func advance() -> Bool {
         inlets[present].floor = inlets[present].floorBehind
+        if !made.isEmpty {
+            batch.removeAll(keepingCapacity: true)
+            position = 0
+            swap(&batch, &made)
+            return true
+        }
         for offset in 1...inlets.count {
             let index = (present + offset) % inlets.count
             guard inlets[index].channel.isStirred else { continue }
             batch.removeAll(keepingCapacity: true)
             position = 0
-            let floor = inlets[index].channel.receive(into: &batch)
+            let floor = receive(index)
             inlets[index].floorBehind = floor
             guard batch.isEmpty else {
                 present = index
@@ -59,6 +80,20 @@ struct DeliveredTicks {
             inlets[index].floor = floor
         }
         return false
+    }
+
+    private mutating func receive(_ index: Int) -> Timestamp {
+        let channel = inlets[index].channel
+        guard router != nil else { return channel.receive(into: &batch) }
+        sent.removeAll(keepingCapacity: true)
+        let floor = channel.receive(into: &sent)
+        router?.pass(sent, from: index, Self.now(), into: &batch)
+        return floor
+    }
+
+    private static func now() -> FeedRouter.Moment {
+        let clock = SystemClock()
+        return FeedRouter.Moment(wall: clock.now(), monotonic: clock.monotonic().nanoseconds)
     }
 
     @inline(__always)
@@ -96,31 +131,77 @@ struct DeliveredTicks {
         taken &-= 1
     }
 
-    /// The least of all promises. One that has not spoken yet holds everything back; one that is at
-    /// its end no longer does, and when all are, the farthest promise holds.
+    /// The least of all promises of those who feed anything. One that has not spoken yet holds
+    /// everything back; one that is at its end no longer does, and when all are, the farthest
+    /// promise holds.
     func watermark(now: Timestamp) -> Timestamp {
         // What was recorded has its own time.
         let latest = isRecorded ? Timestamp(nanoseconds: Int64.max - 1) : now
         var least = latest
         var farthest = Timestamp(nanoseconds: Int64.min)
         var isAnyLeft = false
-        for (index, inlet) in inlets.enumerated() {
+        for (index, inlet) in inlets.enumerated() where router?.isFeeding(index) ?? true {
             let isTaken = index != present || position == batch.count
             if isTaken, inlet.channel.isFinished {
                 let floor = inlet.floorBehind
                 if floor.isDefined { farthest = max(farthest, floor) }
                 continue
             }
-            guard inlet.floor.isDefined else { return Timestamp(nanoseconds: Int64.min) }
+            guard inlet.floor.isDefined else { return told }
             isAnyLeft = true
             least = min(least, inlet.floor)
         }
-        return isAnyLeft ? least : min(latest, farthest)
+        return max(told, isAnyLeft ? least : min(latest, farthest))
     }
 
     var isFinished: Bool {
-        position == batch.count && inlets.allSatisfy { $0.channel.isFinished }
+        position == batch.count && made.isEmpty && inlets.allSatisfy { $0.channel.isFinished }
     }
+
+    // MARK: who delivers what
+
+    mutating func follow(_ change: InstrumentBook.Change) {
+        guard router != nil else {
+            tell(0, begun: change.begun, ended: change.ended)
+            return
+        }
+        var work = FeedRouter.Work(providers: inlets.count)
+        for number in change.ended { router?.end(number, into: &work) }
+        for number in change.begun {
+            router?.begin(
+                number, providers: book.instrument(number)?.providers ?? [], Self.now(),
+                into: &work)
+        }
+        carryOut(work)
+    }
+
+    /// Has the router decide; answers its switches.
+    mutating func look() -> [FeedRouter.Switch] {
+        guard router != nil else { return [] }
+        let now = Self.now()
+        told = max(told, watermark(now: now.wall))
+        var work = FeedRouter.Work(providers: inlets.count)
+        router?.look(now, into: &work)
+        carryOut(work)
+        return work.switches
+    }
+
+    private mutating func carryOut(_ work: FeedRouter.Work) {
+        made += work.records
+        for index in inlets.indices {
+            tell(index, begun: work.begun[index], ended: work.ended[index])
+        }
+    }
+
+    private func tell(_ index: Int, begun: [UInt32], ended: [UInt32]) {
+        guard !begun.isEmpty || !ended.isEmpty else { return }
+        inlets[index].provider.follow(begun: begun, ended: ended)
+    }
+
+    func name(of provider: Int) -> String { inlets[provider].provider.name }
+
+    /// Records of providers that did not feed the instrument.
+    var unrouted: UInt64 { router?.leftOut.reduce(0, &+) ?? 0 }
 
     var isUrgent: Bool { inlets.contains { $0.provider.isUrgent } }
 

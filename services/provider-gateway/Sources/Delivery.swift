@@ -11,18 +11,31 @@ struct Delivery: Sendable {
     let kinds: [ProviderKind]
     let book: InstrumentBook
 
-    /// Makes every provider and starts it on its own channel. When one of them cannot be started,
-    /// none of them is.
+    /// Who delivers which instrument at first.
+    func router(_ now: FeedRouter.Moment) -> (FeedRouter, instruments: [[UInt32]]) {
+        var router = FeedRouter(providers: kinds.map(\.name))
+        var work = FeedRouter.Work(providers: kinds.count)
+        for number in book.wanted {
+            router.begin(
+                number, providers: book.instrument(number)?.providers ?? [], now, into: &work)
+        }
+        return (router, work.begun)
+    }
+
+    /// Makes every provider and starts it on its own channel with what it is first for. When one of
+    /// them cannot be started, none of them is.
     func start(
-        _ order: ProviderOrder, _ context: ProviderKind.Context
+        _ order: ProviderOrder, instruments: [[UInt32]], _ context: ProviderKind.Context
     ) throws -> [(any ProviderSource, ProviderChannel)] {
         var started: [(any ProviderSource, ProviderChannel)] = []
         do {
-            for kind in kinds {
+            for (kind, numbers) in zip(kinds, instruments) {
                 let provider = try kind.make(context)
                 let channel = ProviderChannel()
                 started.append((provider, channel))
-                try provider.start(order, into: channel)
+                var own = order
+                own.instruments = numbers
+                try provider.start(own, into: channel)
             }
         } catch {
             for (provider, channel) in started {

@@ -32,6 +32,10 @@ final class Gateway {
         let listener = try PositionListener(client, source: settings.source)
         let letters = try FutureLetters(settings, client: client, context: context)
         defer { letters.stop() }
+        let instruments = settings.instrumentLists.map {
+            InstrumentReload(settings.source, $0, context.telemetry)
+        }
+        if let instruments { context.shutdown.onHangup { instruments.ask() } }
         let gateway = Gateway(
             GatewayParts(
                 settings: settings, client: client, context: context, report: report,
@@ -40,7 +44,7 @@ final class Gateway {
                 metrics: GatewayMetrics(context.telemetry.metrics, source: settings.source),
                 live: live,
                 spool: try SourceSpool.open(settings, context.telemetry), letters: letters,
-                headroom: headroom))
+                instruments: instruments, headroom: headroom))
         return try gateway.run()
     }
 
@@ -51,6 +55,7 @@ final class Gateway {
         standsBy()
         while true {
             askReaders()
+            _ = parts.newInstruments()
             seat.standBy(timeout: Self.waitMax)
             if let reason = seat.connectionEnd { return connectionGone(reason) }
             if seat.isLeft { return unpublished == 0 ? .success : .temporary }

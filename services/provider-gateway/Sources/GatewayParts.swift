@@ -17,6 +17,8 @@ struct GatewayParts {
     let spool: SourceSpool?
     /// Takes ticks that are stamped too far ahead of the time.
     let letters: FutureLetters
+    /// Reads the lists of instruments again; nil: there are none.
+    let instruments: InstrumentReload?
     /// How much room the tape has left for this source's streams.
     let headroom: @Sendable () -> HeadroomLevel.Level
 }

@@ -12,6 +12,7 @@ enum GatewayProviders {
         .interactiveBrokers,
         ProviderKind(
             name: "replay", keys: ConfigurationKey.replay, rules: ReplayProvider.rules,
+            needsInstruments: false,
             make: { try ReplayProvider($0) }),
     ]
 

@@ -12,6 +12,8 @@ struct GatewaySettings: Sendable {
     var synthetic: SyntheticProvider.Settings
     /// Nil: the source is the synthetic market.
     var delivery: Delivery?
+    /// Nil: what providers are asked for is in no file.
+    var instrumentLists: InstrumentLists?
     var packetsPerSecond: Int
     var streamBytesMax: Int64
     /// Nothing younger is purged.
@@ -81,6 +83,9 @@ struct GatewaySettings: Sendable {
                 group: "Gateway",
                 "Bytes that the stream of dead letters holds at most, if it is made here."),
             ConfigurationKey(
+                "GATEWAY_INSTRUMENTS", .list, group: "Gateway",
+                "Files that list what providers are asked for; read again on SIGHUP."),
+            ConfigurationKey(
                 "SYNTHETIC_SEED", .integer(0...Int.max), default: "1", group: "Synthetic provider",
                 "The seed from which all ticks follow."),
             ConfigurationKey(
@@ -119,7 +124,11 @@ struct GatewaySettings: Sendable {
 
     /// One per thing that may be wrong, so that all of it is told at once.
     static func rules(_ providers: [ProviderKind]) -> [ConfigurationRule] {
-        rules + [.of { _ = try named($0, providers) }]
+        rules
+            + [
+                .of { _ = try named($0, providers) },
+                .of { try checkInstruments($0, providers) },
+            ]
             + providers.flatMap { GatewayProviders.rules(of: $0) }
     }
 
@@ -136,7 +145,10 @@ struct GatewaySettings: Sendable {
         source = try Self.source(configuration)
         let providers = try Self.named(configuration, kinds)
         if !providers.isEmpty {
-            delivery = Delivery(kinds: providers, book: InstrumentBook(instruments ?? []))
+            instrumentLists = try Self.lists(configuration, providers)
+            delivery = Delivery(
+                kinds: providers,
+                book: InstrumentBook(try Self.instruments(instrumentLists, instead: instruments)))
         }
         let total = configuration.integer("SYNTHETIC_TICKS")
         synthetic = SyntheticProvider.Settings(
@@ -179,7 +191,7 @@ struct GatewaySettings: Sendable {
     }
 
     /// None: the synthetic market.
-    private static func named(
+    static func named(
         _ configuration: Configuration, _ kinds: [ProviderKind]
     ) throws(SettingsError) -> [ProviderKind] {
         let names = configuration.list("GATEWAY_PROVIDER")

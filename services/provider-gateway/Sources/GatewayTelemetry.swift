@@ -11,6 +11,7 @@ struct GatewayMetrics {
     let future: Counter
     private let watermark: Gauge
     let refused: Counter
+    let unrouted: Counter
     /// By the raw kind.
     private let leftOut: [Counter]
     private let takeOverGaps: Counter
@@ -36,6 +37,9 @@ struct GatewayMetrics {
         refused = metrics.counter(
             "mds_gateway_refused_records_total",
             "Records that no packet takes: a text of them is too long.", labels: labels)
+        unrouted = metrics.counter(
+            "mds_gateway_unrouted_records_total",
+            "Records of a provider that did not feed the instrument.", labels: labels)
         func gaps(_ reason: String) -> Counter {
             metrics.counter(
                 "mds_gateway_gap_records_total", "Gap records that were written.",

@@ -23,6 +23,7 @@ struct Main {
             summary: "Takes ticks from a provider and puts them on the tape.",
             keys: GatewaySettings.keys(providers),
             rules: GatewaySettings.rules(providers) + [.tape, .member],
+            questions: [InstrumentCheck.text, InstrumentCheck.json],
             examples: [
                 ServiceDescription.Example(
                     "provider-gateway --synthetic-rate 5000",
@@ -30,6 +31,9 @@ struct Main {
                 ServiceDescription.Example(
                     "provider-gateway --config default.env --check-config",
                     "Only says whether the settings are right."),
+                ServiceDescription.Example(
+                    "provider-gateway --check-instruments instruments/watchlist.yaml",
+                    "Prints what the list comes to, or everything that is wrong with it."),
             ])
     }
 

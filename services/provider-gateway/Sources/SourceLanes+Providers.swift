@@ -2,6 +2,7 @@ import MarketModel
 import Primitives
 import ProviderKit
 import ProviderModel
+import ServiceRuntime
 import TapeCodec
 import TapeProtocol
 import TapeTransport
@@ -22,8 +23,11 @@ extension SourceLanes {
             })
         order.partitions = names.partitions
         order.standing = try standing(client: client)
-        let providers = try delivery.start(order, context)
-        let supply = TickSupply(DeliveredTicks(providers, book: book))
+        let clock = SystemClock()
+        let (router, instruments) = delivery.router(
+            FeedRouter.Moment(wall: clock.now(), monotonic: clock.monotonic().nanoseconds))
+        let providers = try delivery.start(order, instruments: instruments, context)
+        let supply = TickSupply(DeliveredTicks(providers, book: book, router: router))
         return Resumption(
             supply: supply, gaps: GapBook(laneOf: [], laneCount: tickLanes.count),
             isUrgent: supply.isUrgent)

@@ -60,6 +60,8 @@ final class SourceTenure {
     /// Ticks are taken whatever their times are.
     let isRecorded: Bool
     var gaps: GapBook
+    /// Records of providers that did not feed the instrument, as far as they are counted.
+    var unroutedTold: UInt64 = 0
     private var budget: PacketBudget
     private var firstLane = 0
     private var reportedAt = Int64.min
@@ -331,6 +333,7 @@ final class SourceTenure {
         guard now >= reportedAt &+ Self.reportNanoseconds || reportedAt == Int64.min else { return }
         reportedAt = now
         time.tell()
+        route()
         enterSpoolIfStuck(now)
         lookAtRoom(now)
         // A reader that holds more than was given out: the tape was put back before this gateway

@@ -97,5 +97,20 @@ struct TickSupply {
 
     var providers: [any ProviderSource] { delivered?.providers ?? [] }
 
+    /// The book has changed.
+    mutating func follow(_ change: InstrumentBook.Change) { delivered?.follow(change) }
+
+    /// Lets instruments change their provider. Per switch: which, from whom, to whom.
+    mutating func look() -> [(symbol: Symbol, from: String, to: String)] {
+        guard let switches = delivered?.look(), !switches.isEmpty else { return [] }
+        return switches.compactMap { change in
+            guard let delivered, let symbol = delivered.book.instrument(change.instrument)?.symbol
+            else { return nil }
+            return (symbol, delivered.name(of: change.from), delivered.name(of: change.to))
+        }
+    }
+
+    var unrouted: UInt64 { delivered?.unrouted ?? 0 }
+
     func stop(within timeout: Duration) { delivered?.stop(within: timeout) }
 }

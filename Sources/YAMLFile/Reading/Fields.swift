@@ -1,13 +1,12 @@
 internal import Primitives
-internal import YAMLFile
 
 /// The keys of one mapping, checked against those that it may have.
-struct Fields {
-    let position: YAMLPosition
+public struct Fields {
+    public let position: YAMLPosition
     private let entries: [String: YAMLEntry]
 
     /// `explained`: keys that people expect here, and why they are not. Nil: it is no mapping.
-    init?(
+    public init?(
         _ node: YAMLNode, of owner: String, known: [String], explained: [String: String] = [:],
         _ problems: inout ProblemList
     ) {
@@ -30,12 +29,12 @@ struct Fields {
     }
 
     /// Nil: it is not there, or nothing stands behind it.
-    subscript(_ key: String) -> YAMLNode? {
+    public subscript(_ key: String) -> YAMLNode? {
         guard let node = entries[key]?.value, node.scalar?.isEmpty != true else { return nil }
         return node
     }
 
-    func required(
+    public func required(
         _ key: String, of owner: String, as example: String, _ problems: inout ProblemList
     ) -> YAMLNode? {
         if let node = self[key] { return node }
@@ -46,8 +45,8 @@ struct Fields {
 }
 
 /// Foreign text in a message: one line and short.
-enum Shown {
-    static func text(_ text: String) -> String {
+public enum Shown {
+    public static func text(_ text: String) -> String {
         var line = ""
         for scalar in text.unicodeScalars.prefix(60) {
             let isControl = scalar.properties.generalCategory == .control
@@ -56,7 +55,7 @@ enum Shown {
         return "\"\(line)\(text.unicodeScalars.count > 60 ? "..." : "")\""
     }
 
-    static func node(_ node: YAMLNode) -> String {
+    public static func node(_ node: YAMLNode) -> String {
         guard let scalar = node.scalar, !scalar.isEmpty else { return node.kind }
         return text(scalar.text)
     }
@@ -64,7 +63,7 @@ enum Shown {
 
 // Values of a kind: nil, and a problem, when they are of another.
 extension ProblemList {
-    mutating func text(_ node: YAMLNode?, _ what: String) -> String? {
+    public mutating func text(_ node: YAMLNode?, _ what: String) -> String? {
         guard let node else { return nil }
         guard let scalar = node.scalar, !scalar.text.isEmpty else {
             add(node.position, "\(what) is \(node.kind): write one text")
@@ -73,7 +72,7 @@ extension ProblemList {
         return scalar.text
     }
 
-    mutating func integer(
+    public mutating func integer(
         _ node: YAMLNode?, _ what: String, in range: ClosedRange<Int64>
     ) -> Int64? {
         guard let node else { return nil }
@@ -87,7 +86,7 @@ extension ProblemList {
         return number
     }
 
-    mutating func duration(
+    public mutating func duration(
         _ node: YAMLNode?, _ what: String, in range: ClosedRange<Int64>
     ) -> Int64? {
         guard let node else { return nil }
@@ -106,7 +105,7 @@ extension ProblemList {
     }
 
     /// A number with decimals, in units of 1e-8 as sizes are.
-    mutating func amount(_ node: YAMLNode?, _ what: String) -> Int64? {
+    public mutating func amount(_ node: YAMLNode?, _ what: String) -> Int64? {
         guard let node else { return nil }
         guard let scalar = node.scalar, scalar.isPlain,
             let amount = FixedPoint.amount(scalar.text), amount > 0
@@ -119,7 +118,8 @@ extension ProblemList {
         return amount
     }
 
-    mutating func list(_ node: YAMLNode?, _ what: String, as example: String) -> [YAMLNode]? {
+    public mutating func list(_ node: YAMLNode?, _ what: String, as example: String) -> [YAMLNode]?
+    {
         guard let node else { return nil }
         guard let list = node.sequence, !list.isEmpty else {
             add(node.position, "\(what) is \(node.kind): write a list like \(example)")
@@ -129,7 +129,7 @@ extension ProblemList {
     }
 
     /// One of several words.
-    mutating func choice<Value>(
+    public mutating func choice<Value>(
         _ node: YAMLNode?, _ what: String, _ values: [(name: String, value: Value)]
     ) -> Value? {
         guard let node, let text = text(node, what) else { return nil }

@@ -1,0 +1,140 @@
+internal import MarketModel
+internal import Primitives
+public import ProviderModel
+
+// What becomes of records: they are kept in order, or left out and counted; where a switch happens,
+// the router says so between them.
+extension FeedRouter {
+    /// Takes a provider's batch; what is for the tape is appended to `kept`.
+    public mutating func pass(
+        _ batch: [ProviderRecord], from provider: Int, _ now: Moment,
+        into kept: inout [ProviderRecord]
+    ) {
+        for record in batch {
+            if case .feed(let state) = record {
+                note(state, of: provider, now)
+                continue
+            }
+            guard let header = record.header, header.symbol != TickHeader.noSymbol else {
+                kept.append(record)
+                continue
+            }
+            guard header.symbol < routes.count, var route = routes[Int(header.symbol)],
+                let rank = route.rank(of: provider)
+            else {
+                leftOut[provider] &+= 1
+                continue
+            }
+            if let passed = pass(record, header, rank, &route, into: &kept) {
+                kept.append(passed)
+                let isAhead = header.eventTime.nanoseconds(since: now.wall) > Self.aheadMax
+                if passed.kind != nil, !isAhead {
+                    route.reached = max(route.reached, header.eventTime)
+                }
+            } else {
+                leftOut[provider] &+= 1
+            }
+            routes[Int(header.symbol)] = route
+        }
+    }
+
+    /// A tick that is stamped further ahead says nothing about who delivered until when.
+    private static let aheadMax: Int64 = 2_000_000_000
+
+    private mutating func note(_ state: FeedState, of provider: Int, _ now: Moment) {
+        guard state.instrument < routes.count,
+            let rank = routes[Int(state.instrument)]?.rank(of: provider),
+            routes[Int(state.instrument)]?.feeds[rank].state != state.state
+        else { return }
+        routes[Int(state.instrument)]?.feeds[rank].state = state.state
+        routes[Int(state.instrument)]?.feeds[rank].since = now.monotonic
+    }
+
+    /// Nil: another provider feeds the instrument.
+    private func pass(
+        _ record: ProviderRecord, _ header: TickHeader, _ rank: Int, _ route: inout FeedRoute,
+        into kept: inout [ProviderRecord]
+    ) -> ProviderRecord? {
+        switch record {
+        case .gap(let gap): return clipped(gap, rank, &route).map { .gap($0) }
+        case .subscription(let subscription):
+            let isStart = subscription.action == SubscriptionAction.start.rawValue
+            if isStart { route.feeds[rank].mode = subscription.mode }
+            guard rank == route.active else { return nil }
+            if isStart { arrived(header, rank, &route, into: &kept) }
+            return record
+        default:
+            if !header.flags.contains(.backfilled) { arrived(header, rank, &route, into: &kept) }
+            return route.isFeeder(rank, at: header.eventTime) ? record : nil
+        }
+    }
+
+    /// The first live record of a provider that is to deliver now.
+    private func arrived(
+        _ header: TickHeader, _ rank: Int, _ route: inout FeedRoute,
+        into kept: inout [ProviderRecord]
+    ) {
+        guard let pending = route.pending, rank == route.active else { return }
+        if pending.at.isDefined {
+            guard header.eventTime >= pending.at else { return }
+            record(pending, &route, header.symbol, into: &kept)
+            return
+        }
+        // What the former one has delivered meanwhile does not come again.
+        let from = max(header.eventTime, route.reached.advanced(byNanoseconds: 1))
+        route.begin(rank, from: from)
+        record(
+            FeedRoute.Pending(previous: pending.previous, at: route.spans.last?.from ?? from),
+            &route, header.symbol, into: &kept)
+    }
+
+    /// What the tape has to know of a switch: that the former one's outages end here for everybody
+    /// but itself, and who delivers from now on.
+    func record(
+        _ pending: FeedRoute.Pending, _ route: inout FeedRoute, _ number: UInt32,
+        into records: inout [ProviderRecord]
+    ) {
+        route.pending = nil
+        let to = providers[route.providers[route.active]]
+        let header = TickHeader(
+            symbol: number, providerTime: .undefined, receiveTime: pending.at, providerID: 0)
+        for outage in route.outages where outage.rank == pending.previous {
+            var gap = GapRecord(
+                header: header, from: outage.from, to: pending.at, kind: .any, reason: .unknown,
+                state: .open, detail: "\(to) delivers from here on")
+            gap.kind = outage.kind
+            gap.reason = outage.reason
+            if outage.from < pending.at { records.append(.gap(gap)) }
+        }
+        route.outages.removeAll { $0.rank == pending.previous }
+        records.append(
+            .subscription(
+                SubscriptionRecord(
+                    header: header, action: .switchProvider, kind: .any,
+                    mode: FeedMode(rawValue: route.feeds[route.active].mode) ?? .unknown,
+                    provider: to, previousProvider: providers[route.providers[pending.previous]],
+                    reason: "by priority and state of the feeds")))
+    }
+
+    /// An outage is one as long as its provider was the one to deliver.
+    private func clipped(
+        _ gap: GapRecord, _ rank: Int, _ route: inout FeedRoute
+    ) -> GapRecord? {
+        guard let part = route.part(of: gap.from, gap.to, by: rank) else { return nil }
+        var gap = gap
+        (gap.from, gap.to) = part
+        let isSame = { (outage: FeedRoute.Outage) in
+            outage.rank == rank && outage.kind == gap.kind && outage.from == gap.from
+        }
+        if gap.to.isDefined {
+            route.outages.removeAll(where: isSame)
+        } else if !route.outages.contains(where: isSame),
+            route.outages.count < FeedRoute.outagesMax
+        {
+            route.outages.append(
+                FeedRoute.Outage(
+                    rank: rank, kind: gap.kind, from: gap.from, reason: gap.reason))
+        }
+        return gap
+    }
+}

@@ -1,0 +1,59 @@
+/// What was found wrong so far in one file.
+public struct ProblemList {
+    public let file: String
+    public private(set) var all: [FileMistake] = []
+
+    /// Beyond it, mistakes are counted and not listed.
+    public static let listedMax = 100
+    private var unlisted = 0
+
+    public init(file: String) { self.file = file }
+
+    public var isEmpty: Bool { all.isEmpty }
+
+    public mutating func add(_ position: YAMLPosition?, _ what: String) {
+        let problem = FileMistake(file: file, position: position, what: what)
+        if all.contains(problem) { return }
+        if all.count < Self.listedMax { all.append(problem) } else { unlisted += 1 }
+    }
+
+    public mutating func add(_ other: ProblemList) {
+        for problem in other.all {
+            if all.count < Self.listedMax { all.append(problem) } else { unlisted += 1 }
+        }
+        unlisted += other.unlisted
+    }
+
+    /// This file's own in order of their places, then those of the files that it names.
+    public var sorted: FileMistakes {
+        let start = YAMLPosition(line: 0, column: 0)
+        let own = all.filter { $0.file == file }.enumerated().sorted {
+            ($0.element.position ?? start, $0.offset) < ($1.element.position ?? start, $1.offset)
+        }
+        var problems = own.map(\.element) + all.filter { $0.file != file }
+        if unlisted > 0 {
+            problems.append(
+                FileMistake(file: file, position: nil, what: "\(unlisted) problems more"))
+        }
+        return FileMistakes(problems)
+    }
+
+    /// Reads a file into its nodes.
+    public static func load(
+        _ path: String, _ read: (String, Int) -> Result<[UInt8], FileFailure>,
+        _ problems: inout ProblemList
+    ) -> YAMLNode? {
+        switch read(path, YAMLLimits.bytesMax) {
+        case .failure(let failure):
+            problems.add(nil, "\(failure.what): is the path right?")
+            return nil
+        case .success(let bytes):
+            do throws(YAMLProblem) {
+                return try YAMLFile.parse(bytes)
+            } catch {
+                problems.add(error.position, error.what)
+                return nil
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+import MarketModel
+import Primitives
+import ProviderKit
+import ProviderModel
+import ServiceRuntime
+import ServiceTestSupport
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import TestSupport
+import Testing
+
+@testable import ProviderGateway
+
+@Suite("A source with several providers")
+struct RoutingTests {
+    private static let shared = Result { try NatsServer() }
+    private let start = SystemClock().now()
+
+    private func at(_ milliseconds: Int64) -> Timestamp {
+        start.advanced(byNanoseconds: milliseconds * 1_000_000 - 60_000_000_000)
+    }
+
+    private func header(_ milliseconds: Int64, id: UInt64 = 0) -> TickHeader {
+        TickHeader(
+            symbol: 0, providerTime: at(milliseconds), receiveTime: at(milliseconds),
+            providerID: id)
+    }
+
+    private func trade(_ milliseconds: Int64, id: UInt64) -> ProviderRecord {
+        .trade(
+            Trade(
+                header: header(milliseconds, id: id), price: Price(raw: 1_000_000_000),
+                size: Quantity(raw: 100_000_000)))
+    }
+
+    private func begin(_ provider: String, _ milliseconds: Int64) -> [ProviderRecord] {
+        [
+            .subscription(
+                SubscriptionRecord(
+                    header: header(milliseconds), action: .start, kind: .trade, mode: .live,
+                    provider: provider)),
+            .feed(FeedState(instrument: 0, state: .live, time: at(milliseconds))),
+        ]
+    }
+
+    private func send(
+        _ records: [ProviderRecord], floor milliseconds: Int64, _ channel: ProviderChannel
+    ) {
+        var batch = records
+        guard case .sent = channel.send(&batch, floor: at(milliseconds)) else {
+            Issue.record("the channel takes nothing")
+            return
+        }
+    }
+
+    private struct Found {
+        var trades: [String] = []
+        var gaps: [GapRecord] = []
+        var switches: [String] = []
+    }
+
+    private func found(_ tape: TestTape) throws -> Found {
+        var found = Found()
+        let symbol = try #require(Symbol("SPY"))
+        for packet in try tape.tickPackets(tape.names.partition(of: symbol)) {
+            packet.payload.withRawSpan { bytes in
+                var cursor = RecordCursor()
+                var definition: SymbolDefinition?
+                while let record = cursor.next(in: bytes) {
+                    switch record {
+                    case .trade(let trade):
+                        found.trades.append(
+                            "\(trade.header.providerID) \(definition?.provider ?? "?")")
+                    case .other(let message):
+                        if let (_, known) = message.symbolDefinition(in: bytes) {
+                            definition = known
+                        } else if let gap = message.gapRecord(in: bytes) {
+                            found.gaps.append(gap)
+                        } else if let change = message.subscriptionRecord(in: bytes),
+                            change.action == SubscriptionAction.switchProvider.rawValue
+                        {
+                            found.switches.append("\(change.previousProvider)>\(change.provider)")
+                        }
+                    default: continue
+                    }
+                }
+            }
+        }
+        return found
+    }
+
+    @Test("when one refuses the other delivers: no tick twice, and each under its provider")
+    func failover() throws {
+        let tape = try TestTape(Self.shared.get(), namespace: "routing")
+        let (one, other) = (ScriptedProvider.Log(), ScriptedProvider.Log())
+        let spy = Instrument(
+            symbol: try #require(Symbol("SPY")), contract: Instrument.Contract(.stock),
+            feeds: .trades)
+        let gateway = try TestGateway(
+            tape, ["GATEWAY_PROVIDER": "one,other", "GATEWAY_SOURCE": "feed"],
+            providers: [
+                ScriptedProvider.kind("one", one), ScriptedProvider.kind("other", other),
+            ], instruments: [spy])
+        let running = try gateway.start()
+        #expect(eventually { one.starts.count == 1 && other.starts.count == 1 })
+        let first = try #require(one.starts.first)
+        let second = try #require(other.starts.first)
+        #expect(first.order.instruments == [0] && second.order.instruments.isEmpty)
+
+        send(begin("one", 5) + [trade(10, id: 1)], floor: 10, first.channel)
+        // Nobody has asked for it.
+        send([trade(10, id: 91)], floor: 10, second.channel)
+        let gap = GapRecord(
+            header: header(20), from: at(11), to: .undefined, kind: .trade, reason: .disconnected,
+            state: .open)
+        send(
+            [.gap(gap), .feed(FeedState(instrument: 0, state: .refused, time: at(20)))], floor: 20,
+            first.channel)
+        #expect(eventually { other.follows == [.init(begun: [0], ended: [])] })
+        send(begin("other", 30) + [trade(40, id: 2)], floor: 40, second.channel)
+        send([trade(41, id: 92)], floor: 41, first.channel)
+        #expect(try eventually { try found(tape).trades.count >= 2 })
+        send([trade(50, id: 3)], floor: 50, second.channel)
+        #expect(try eventually { try found(tape).trades.count >= 3 })
+        let all = try found(tape)
+        #expect(all.trades == ["1 one", "2 other", "3 other"])
+        #expect(all.switches == ["one>other"])
+        #expect(all.gaps.map(\.to) == [.undefined, at(30)])
+        #expect(one.follows.isEmpty && running.log.contains("gateway.provider_switched"))
+        // Whoever feeds nothing holds nobody back.
+        let source = try #require(SourceName("feed"))
+        #expect(try eventually { try TapeAudit.watermark(tape, source) == at(50) })
+        #expect(
+            gateway.service.metric(#"mds_gateway_unrouted_records_total{source="feed"}"#) == 2)
+        #expect(try running.stop() == .success)
+    }
+}

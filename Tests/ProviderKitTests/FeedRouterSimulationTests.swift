@@ -1,0 +1,186 @@
+import MarketModel
+import Primitives
+import ProviderKit
+import ProviderModel
+import Testing
+
+@Suite("The router of a source's providers, simulated")
+struct FeedRouterSimulationTests {
+    private static let step: Int64 = 100_000_000
+
+    /// Delivers the same ticks as all others, late by a constant, except in its outages.
+    private struct Feed {
+        let late: Int
+        var isUp = true
+        var isAsked = false
+        var isSubscribed = false
+        var outSince: Timestamp?
+        var lastAt: Timestamp?
+        var queue: [(due: Int, record: ProviderRecord)] = []
+        var changeAt = 0
+    }
+
+    private struct World {
+        var random: SeededRandom
+        var router = FeedRouter(providers: ["a", "b", "c"])
+        var feeds: [Feed]
+        var tape: [ProviderRecord] = []
+        var now = 100_000
+        let start = 100_000
+
+        init(seed: UInt64) {
+            random = SeededRandom(seed: seed)
+            feeds = []
+            for _ in 0..<3 { feeds.append(Feed(late: Int.random(in: 0...15, using: &random))) }
+            var work = FeedRouter.Work(providers: 3)
+            router.begin(0, providers: [], moment, into: &work)
+            carryOut(work)
+        }
+
+        var time: Timestamp { Timestamp(nanoseconds: Int64(now) * step) }
+        var moment: FeedRouter.Moment {
+            .init(wall: time, monotonic: Int64(now) * step)
+        }
+
+        mutating func send(_ index: Int, _ records: [ProviderRecord]) {
+            router.pass(records, from: index, moment, into: &tape)
+        }
+
+        func header(_ number: Int, _ flags: TickFlags = []) -> TickHeader {
+            var header = TickHeader(
+                symbol: 0, providerTime: Timestamp(nanoseconds: Int64(number) * step),
+                receiveTime: time, providerID: UInt64(number))
+            header.flags = flags
+            return header
+        }
+
+        func trade(_ number: Int, _ flags: TickFlags = []) -> ProviderRecord {
+            .trade(
+                Trade(
+                    header: header(number, flags), price: Price(raw: 1), size: Quantity(raw: 1)))
+        }
+
+        func gap(_ from: Timestamp, _ to: Timestamp, _ state: GapState) -> ProviderRecord {
+            .gap(
+                GapRecord(
+                    header: header(now), from: from, to: to, kind: .trade, reason: .disconnected,
+                    state: state))
+        }
+
+        mutating func carryOut(_ work: FeedRouter.Work) {
+            tape += work.records
+            for index in 0..<3 {
+                if !work.begun[index].isEmpty {
+                    precondition(!feeds[index].isAsked)
+                    feeds[index].isAsked = true
+                }
+                if !work.ended[index].isEmpty {
+                    precondition(feeds[index].isAsked)
+                    feeds[index].isAsked = false
+                    feeds[index].isSubscribed = false
+                    feeds[index].outSince = nil
+                    feeds[index].lastAt = nil
+                    feeds[index].queue = []
+                }
+            }
+        }
+
+        mutating func run(steps: Int) {
+            for _ in 0..<steps {
+                now += 1
+                for index in 0..<3 { turn(index) }
+                var work = FeedRouter.Work(providers: 3)
+                router.look(moment, into: &work)
+                carryOut(work)
+            }
+        }
+
+        mutating func turn(_ index: Int) {
+            if now >= feeds[index].changeAt {
+                feeds[index].isUp.toggle()
+                let longest = feeds[index].isUp ? 2_000 : 600
+                feeds[index].changeAt = now + Int.random(in: 5...longest, using: &random)
+            }
+            guard feeds[index].isAsked else { return }
+            if feeds[index].isUp, !feeds[index].isSubscribed { subscribe(index) }
+            if !feeds[index].isUp, feeds[index].isSubscribed { lose(index) }
+            guard feeds[index].isSubscribed else { return }
+            feeds[index].queue.append((now + feeds[index].late, trade(now)))
+            while let first = feeds[index].queue.first, first.due <= now {
+                feeds[index].queue.removeFirst()
+                feeds[index].lastAt = first.record.header?.eventTime
+                send(index, [first.record])
+            }
+        }
+
+        mutating func subscribe(_ index: Int) {
+            feeds[index].isSubscribed = true
+            var records: [ProviderRecord] = []
+            if let from = feeds[index].outSince {
+                records.append(gap(from, time, .open))
+                if Bool.random(using: &random) {
+                    let first = Int(from.nanoseconds / step)
+                    records += (first..<now).map { trade($0, .backfilled) }
+                    records.append(gap(from, time, .filled))
+                }
+            }
+            records.append(
+                .subscription(
+                    SubscriptionRecord(
+                        header: TickHeader(
+                            symbol: 0, providerTime: .undefined, receiveTime: time, providerID: 0),
+                        action: .start, kind: .trade, mode: .live, provider: "p")))
+            records.append(.feed(FeedState(instrument: 0, state: .live, time: time)))
+            feeds[index].outSince = nil
+            feeds[index].lastAt = time.advanced(byNanoseconds: -step)
+            send(index, records)
+        }
+
+        mutating func lose(_ index: Int) {
+            let from = (feeds[index].lastAt ?? time).advanced(byNanoseconds: step)
+            feeds[index].isSubscribed = false
+            feeds[index].queue = []
+            feeds[index].outSince = from
+            send(
+                index,
+                [
+                    gap(from, .undefined, .open),
+                    .feed(FeedState(instrument: 0, state: .down, time: time)),
+                ])
+        }
+    }
+
+    @Test("no tick comes twice, and what is missing lies in a gap", arguments: 1...30)
+    func simulated(seed: Int) {
+        var world = World(seed: UInt64(seed))
+        world.run(steps: 20_000)
+        var counts: [UInt64: Int] = [:]
+        var gaps: [(from: Int64, to: Int64)] = []
+        var first: Int64?
+        for record in world.tape {
+            switch record {
+            case .trade(let tick): counts[tick.header.providerID, default: 0] += 1
+            case .gap(let gap):
+                let to = gap.to.isDefined ? gap.to.nanoseconds : Int64.max
+                if let known = gaps.firstIndex(where: { $0.from == gap.from.nanoseconds }) {
+                    gaps[known].to = to
+                } else {
+                    gaps.append((gap.from.nanoseconds, to))
+                }
+            case .subscription(let found):
+                first = first ?? found.header.receiveTime.nanoseconds
+            default: Issue.record("seed \(seed): \(record)")
+            }
+        }
+        let doubled = counts.filter { $0.value > 1 }.keys.sorted()
+        #expect(doubled.isEmpty, "seed \(seed): \(doubled.prefix(5))")
+        // The last ones may still be on their way.
+        let missing = (world.start..<world.now - 100).filter { number in
+            let time = Int64(number) * Self.step
+            return time >= first ?? Int64.max && counts[UInt64(number)] == nil
+                && !gaps.contains { $0.from <= time && time < $0.to }
+        }
+        #expect(missing.isEmpty, "seed \(seed): \(missing.prefix(5)) of \(missing.count)")
+        #expect(counts.count > 10_000, "seed \(seed): \(counts.count)")
+    }
+}

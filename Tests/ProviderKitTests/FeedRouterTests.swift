@@ -1,0 +1,217 @@
+import MarketModel
+import Primitives
+import ProviderKit
+import ProviderModel
+import Testing
+
+@Suite("The router of a source's providers")
+struct FeedRouterTests {
+    /// A router of three providers with one instrument, whose time a test moves.
+    private struct Bench {
+        var router = FeedRouter(providers: ["a", "b", "c"])
+        var work = FeedRouter.Work(providers: 3)
+        var kept: [ProviderRecord] = []
+        var now: Int64 = 1_000
+
+        var moment: FeedRouter.Moment {
+            .init(wall: Bench.at(now), monotonic: now * 1_000_000_000)
+        }
+
+        static func at(_ seconds: Int64) -> Timestamp {
+            Timestamp(nanoseconds: seconds * 1_000_000_000)
+        }
+
+        init(_ providers: [String] = []) {
+            router.begin(0, providers: providers, moment, into: &work)
+        }
+
+        mutating func say(_ provider: Int, _ state: FeedState.State) {
+            send(provider, .feed(FeedState(instrument: 0, state: state, time: Bench.at(now))))
+        }
+
+        mutating func send(_ provider: Int, _ record: ProviderRecord) {
+            router.pass([record], from: provider, moment, into: &kept)
+        }
+
+        mutating func tick(_ provider: Int, at seconds: Int64, flags: TickFlags = []) {
+            var header = TickHeader(
+                symbol: 0, providerTime: Bench.at(seconds), receiveTime: Bench.at(now),
+                providerID: UInt64(seconds))
+            header.flags = flags
+            send(
+                provider,
+                .trade(Trade(header: header, price: Price(raw: 1), size: Quantity(raw: 1))))
+        }
+
+        mutating func gap(_ provider: Int, from: Int64, to: Int64?) {
+            send(
+                provider,
+                .gap(
+                    GapRecord(
+                        header: TickHeader(
+                            symbol: 0, providerTime: .undefined, receiveTime: Bench.at(now),
+                            providerID: 0), from: Bench.at(from),
+                        to: to.map { Bench.at($0) } ?? .undefined, kind: .trade,
+                        reason: .disconnected, state: .open)))
+        }
+
+        mutating func pass(seconds: Int64) {
+            for _ in 0..<seconds {
+                now += 1
+                router.look(moment, into: &work)
+            }
+            kept += work.records
+            work.records = []
+        }
+
+        var trades: [UInt64] {
+            kept.compactMap {
+                if case .trade(let tick) = $0 { tick.header.providerID } else { nil }
+            }
+        }
+        var switches: [String] {
+            kept.compactMap { record in
+                guard case .subscription(let found) = record,
+                    found.action == SubscriptionAction.switchProvider.rawValue
+                else { return nil }
+                let second = found.header.receiveTime.nanoseconds / 1_000_000_000
+                return "\(found.previousProvider)>\(found.provider)@\(second)"
+            }
+        }
+        var gaps: [String] {
+            kept.compactMap { record in
+                guard case .gap(let gap) = record else { return nil }
+                let to = gap.to.isDefined ? "\(gap.to.nanoseconds / 1_000_000_000)" : ""
+                return "\(gap.from.nanoseconds / 1_000_000_000)-\(to)"
+            }
+        }
+    }
+
+    @Test("an instrument's own priority holds, else the source's; unknown names are passed over")
+    func priority() {
+        let tables: [(own: [String], first: Int)] = [
+            ([], 0), (["b"], 1), (["c", "a"], 2), (["x", "b"], 1), (["x"], 0),
+        ]
+        for table in tables {
+            let bench = Bench(table.own)
+            #expect(bench.router.active(0) == table.first, "\(table.own)")
+            #expect(bench.work.begun.map(\.count) == (0..<3).map { $0 == table.first ? 1 : 0 })
+        }
+    }
+
+    @Test("who is down for long, refused or never starts is replaced, and not before")
+    func failover() {
+        let tables: [(state: FeedState.State?, seconds: Int64)] = [
+            (.down, 5), (.refused, 1), (nil, 30),
+        ]
+        for (state, seconds) in tables {
+            var bench = Bench()
+            if let state {
+                bench.say(0, .live)
+                bench.say(0, state)
+            }
+            bench.pass(seconds: seconds - 1)
+            #expect(bench.work.switches.isEmpty)
+            bench.pass(seconds: 1)
+            #expect(bench.router.active(0) == 1)
+            #expect(bench.work.begun[1] == [0] && bench.work.ended.allSatisfy(\.isEmpty))
+        }
+        // There is nobody else.
+        var alone = Bench(["b"])
+        alone.say(1, .refused)
+        alone.pass(seconds: 100)
+        #expect(alone.router.active(0) == 1 && alone.work.switches.isEmpty)
+    }
+
+    @Test("the switch is on record with the new one's first tick, and ends the old one's outage")
+    func record() {
+        var bench = Bench()
+        bench.say(0, .live)
+        bench.tick(0, at: 1_000)
+        bench.gap(0, from: 1_001, to: nil)
+        bench.say(0, .down)
+        bench.pass(seconds: 8)
+        #expect(bench.switches.isEmpty)
+        bench.tick(1, at: 1_008)
+        #expect(bench.switches == ["a>b@1008"] && bench.gaps == ["1001-", "1001-1008"])
+        #expect(bench.trades == [1_000, 1_008])
+        // Its own end of the outage, and what it fills in: only up to the switch.
+        bench.gap(0, from: 1_001, to: 1_020)
+        bench.tick(0, at: 1_005, flags: .backfilled)
+        bench.tick(0, at: 1_009, flags: .backfilled)
+        bench.tick(0, at: 1_021)
+        #expect(bench.gaps.last == "1001-1008" && bench.trades == [1_000, 1_008, 1_005])
+        #expect(bench.router.leftOut == [2, 0, 0])
+    }
+
+    @Test("the better one delivers again after a while, from a whole second on, without a double")
+    func back() {
+        var bench = Bench()
+        bench.say(0, .refused)
+        bench.pass(seconds: 1)
+        bench.say(1, .live)
+        bench.tick(1, at: 1_001)
+        bench.say(0, .live)
+        bench.pass(seconds: 29)
+        #expect(bench.router.active(0) == 1)
+        bench.pass(seconds: 1)
+        #expect(bench.router.active(0) == 0)
+        // Until then it was the other's: what comes late of it counts, and nothing of the better.
+        bench.tick(0, at: 1_032)
+        bench.tick(1, at: 1_032)
+        bench.tick(1, at: 1_033)
+        bench.tick(0, at: 1_033)
+        #expect(bench.trades == [1_001, 1_032, 1_033])
+        #expect(bench.switches == ["a>b@1001", "b>a@1033"])
+        #expect(bench.work.ended[1].isEmpty && bench.router.isFeeding(1))
+        bench.pass(seconds: 4)
+        #expect(bench.work.ended[1] == [0] && !bench.router.isFeeding(1))
+    }
+
+    @Test("an outage that began before its provider took over begins there")
+    func outage() {
+        var bench = Bench()
+        bench.say(0, .refused)
+        bench.pass(seconds: 1)
+        bench.say(1, .live)
+        bench.tick(1, at: 1_001)
+        bench.say(0, .live)
+        bench.pass(seconds: 30)
+        bench.gap(0, from: 1_031, to: nil)
+        bench.gap(0, from: 1_031, to: 1_040)
+        #expect(bench.gaps == ["1033-", "1033-1040"])
+        bench.gap(0, from: 1_010, to: 1_033)
+        #expect(bench.gaps.count == 2)
+    }
+
+    @Test("each return that does not last makes the next one wait twice as long")
+    func hysteresis() {
+        var bench = Bench()
+        bench.say(0, .live)
+        var waits: [Int64] = []
+        for _ in 0..<4 {
+            bench.say(0, .refused)
+            bench.pass(seconds: 1)
+            bench.say(1, .live)
+            bench.tick(1, at: bench.now)
+            bench.say(0, .live)
+            let began = bench.now
+            while bench.router.active(0) != 0, bench.now < began + 1_000 { bench.pass(seconds: 1) }
+            waits.append(bench.now - began)
+            bench.pass(seconds: 5)
+        }
+        #expect(waits == [30, 60, 120, 240])
+    }
+
+    @Test("what is ended is ended at all that were asked, and feeds nothing any more")
+    func ended() {
+        var bench = Bench()
+        bench.say(0, .refused)
+        bench.pass(seconds: 1)
+        var work = FeedRouter.Work(providers: 3)
+        bench.router.end(0, into: &work)
+        #expect(work.ended == [[0], [0], []] && bench.router.active(0) == nil)
+        bench.tick(1, at: 1_001)
+        #expect(bench.trades.isEmpty && bench.router.leftOut == [0, 1, 0])
+    }
+}

@@ -154,7 +154,7 @@ struct RecordTally {
                 case .indicator: 7
                 case .subscription: 8
                 case .gap: 9
-                case .feed: nil
+                case .feed, .definition: nil
                 }
             if let place { counts[place] += 1 }
         }

@@ -36,7 +36,6 @@ final class GatewayReport: Sendable {
         var pressure: BackpressureMachine.Causes = []
         /// Nil: there is no spool.
         var spooled: (ticks: Int, bytes: Int)?
-        var providers: [any ProviderSource] = []
     }
 
     /// A subject whose tape was found put back.
@@ -135,13 +134,6 @@ final class GatewayReport: Sendable {
                 })
         }
         json.member("record", object: { json in write(present.record, into: &json) })
-        json.member(
-            "providers",
-            object: { json in
-                for provider in present.providers {
-                    json.member(provider.name, object: { provider.write(into: &$0) })
-                }
-            })
         let losses = losses.withLock { $0 }
         json.member(
             "rolled_back",

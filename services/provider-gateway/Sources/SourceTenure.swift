@@ -354,8 +354,7 @@ final class SourceTenure {
                         partition: publisher.partition(lane: $0), epoch: publisher.epoch(lane: $0),
                         lastOrdinal: publisher.nextOrdinal(lane: $0) - 1)
                 }, record: recorder.status, pressure: backpressure.causes,
-                spooled: parts.spool.map { ($0.spool.ticks, $0.spool.bytes) },
-                providers: supply.providers))
+                spooled: parts.spool.map { ($0.spool.ticks, $0.spool.bytes) }))
     }
 
     /// Hands over what is to be put on record, if any of it is news.

@@ -95,8 +95,6 @@ struct TickSupply {
     /// The name that the symbol's definition on the tape has.
     var provider: String { made == nil ? delivered?.presentProvider ?? "" : "synthetic" }
 
-    var providers: [any ProviderSource] { delivered?.providers ?? [] }
-
     /// The book has changed.
     mutating func follow(_ change: InstrumentBook.Change) { delivered?.follow(change) }
 

@@ -165,6 +165,13 @@ extension BarMachine {
             return
         }
         guard wasInside || base.bounds.start >= before?.base ?? Int64.min else { return }
+        if var before, before.base == base.bounds.start, before.last.start >= stretch.end {
+            // The newest bar stands in the tail of the stretch: of the windows behind it that are
+            // filled, only some are in there.
+            before.close = base.close
+            fills.set(before, key: refill.key)
+            return
+        }
         let behind = refill.filled.filter { $0.bounds.start > base.bounds.start }
         fills.set(
             FillTable.State(

@@ -79,14 +79,8 @@ public struct RepairRanges: Sendable {
     /// The first stretch of the symbol that ends behind a time; the end of them if none does.
     private func first(_ symbol: UInt32, endingBehind time: Int64) -> Range<Int> {
         guard Int(symbol) + 1 < places.count else { return 0..<0 }
-        let end = places[Int(symbol) + 1]
-        var low = places[Int(symbol)]
-        var high = end
-        while low < high {
-            let middle = (low + high) / 2
-            if stretches[middle].to > time { high = middle } else { low = middle + 1 }
-        }
-        return low..<end
+        let own = stretches[places[Int(symbol)]..<places[Int(symbol) + 1]]
+        return own.partitioningIndex { $0.to > time }..<own.endIndex
     }
 
     /// The greatest reason among the ranges that [from, to) overlaps; nil: it overlaps none.

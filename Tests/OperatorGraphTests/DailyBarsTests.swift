@@ -219,6 +219,26 @@ struct DailyBarsTests {
         return seal(&builder, watermark: until)
     }
 
+    @Test("a bar that several nodes take waits once")
+    func waitsOnce() throws {
+        var graph = definition
+        for name in ["second", "third"] {
+            var node = try #require(graph.nodes.last)
+            node.name = name
+            graph.nodes.append(node)
+        }
+        let program = try #require(UniverseProgram(graph, partitions: 2))
+        #expect(program.nodes.count == 3)
+        var universe = UniverseMachine(program, waitingBarsMax: 10)
+        var values: [IndicatorValue] = []
+        for second in 0..<11 as Range<Int64> {
+            #expect(universe.leftOut.isEmpty, "\(second)")
+            let packet = try bars(0, at: second, until: second + 1)
+            packet.withBytes { universe.take(packet.header, $0, into: &values) }
+        }
+        #expect(universe.leftOut == [1])
+    }
+
     @Test("a partition that stands is left out once too much waits, flagged, and comes back")
     func leftOut() throws {
         let program = try #require(UniverseProgram(definition, partitions: 2))

@@ -156,10 +156,13 @@ enum Nodes {
             operation: .deduplicate(DeduplicateRule(key: key, timeToLive: timeToLive)))
     }
 
-    static func throttle(_ name: String, _ input: GraphInput, count: Int, per: Int64) -> GraphNode {
+    static func throttle(
+        _ name: String, _ input: GraphInput, count: Int, per: Int64,
+        scope: ThrottleRule.Scope = .symbol
+    ) -> GraphNode {
         GraphNode(
             name: name, input: input,
-            operation: .throttle(ThrottleRule(count: count, per: per)))
+            operation: .throttle(ThrottleRule(count: count, per: per, scope: scope)))
     }
 
     static func resample(

@@ -104,9 +104,9 @@ import Testing
 
     private func repaired(
         _ machine: inout GraphMachine, from: Double, to: Double, _ packets: [SealedPacket],
-        live: [Bar], keeping: Int = KeptTicks.stepsMax
+        live: [Bar], keeping: Int = KeptTicks.stepsMax, of symbols: Range<UInt32>? = nil
     ) throws -> [Bar] {
-        let ranges = (0..<UInt32(machine.symbols.count)).map {
+        let ranges = (symbols ?? 0..<UInt32(machine.symbols.count)).map {
             DirtyRange(
                 symbol: $0, from: GraphTape.time(from).nanoseconds,
                 to: GraphTape.time(to).nanoseconds, reason: BarReason.repair.rawValue)
@@ -146,6 +146,27 @@ import Testing
         #expect(contents(live, machine) != expected, "seed \(seed): nothing was missing")
         let bars = try repaired(&machine, from: 20, to: 36, packets, live: live, keeping: keeping)
         #expect(contents(live + bars, machine) == expected, "seed \(seed)")
+    }
+
+    @Test(
+        "what was fetched of symbols that are not repaired counts once for what mixes symbols",
+        arguments: [1, 2, 3, 4, 5, 6, 7, 8] as [UInt64])
+    func others(seed: UInt64) throws {
+        let nodes = [
+            Nodes.deduplicate("once", .ticks(.trade), timeToLive: 5_000_000_000),
+            Nodes.throttle(
+                "slow", .node(0), count: 3, per: 1_700_000_000, scope: .partition),
+            try Nodes.bars("slowly", .node(1), ["1s", "10s"]),
+        ]
+        let ticks = ticks(seed: seed, missing: true)
+        let packets = try tape(ticks)
+        let blank = try OperatorGraphTests.machine(nodes)
+        var (whole, part) = (blank, blank)
+        let live = whole.run(packets).bars
+        _ = part.run(packets)
+        let all = try repaired(&whole, from: 20, to: 36, packets, live: live)
+        let own = try repaired(&part, from: 20, to: 36, packets, live: live, of: 0..<1)
+        #expect(!own.isEmpty && own == all.filter { $0.symbol == 0 }, "seed \(seed)")
     }
 
     @Test(

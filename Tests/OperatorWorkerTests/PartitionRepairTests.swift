@@ -3,6 +3,7 @@ import Primitives
 import ServiceTestSupport
 import StreamCore
 import TapeCodec
+import TapeProtocol
 import TapeTransport
 import Testing
 
@@ -203,7 +204,7 @@ struct PartitionRepairTests {
         #expect(readings == 3)
         let found = try found(bench)
         #expect(found.all.count { $0.reason == BarReason.repair.rawValue } == 3)
-        scene.request(0, 40 * day)
+        scene.request(-40 * day, 0)
         bench.take(scene.people.seal(watermark: RepairScene.noWatermark))
         #expect(!bench.core.isRepairing)
         #expect(bench.core.refused.map(\.reason) == [.long])
@@ -218,7 +219,7 @@ extension OperatorBench {
     func asks() throws -> Bool {
         let desk = RepairDesk(names: tape.names, jetStream: tape.client.jetStream)
         while let ordinal = core.precedentOrdinal {
-            core.heardPrecedent(try desk.refusal(at: ordinal, of: Partition(0)))
+            core.heardPrecedent(try desk.precedent(at: ordinal, of: Partition(0)))
         }
         return core.repairNeeds != nil
     }

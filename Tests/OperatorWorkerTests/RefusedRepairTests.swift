@@ -1,9 +1,12 @@
 import MarketModel
+import NatsTransport
 import OperatorGraph
 import Primitives
 import ServiceTestSupport
 import StreamCore
 import TapeCodec
+import TapeProtocol
+import TapeTransport
 import Testing
 
 @testable import OperatorWorker
@@ -180,9 +183,10 @@ struct RefusedRepairTests {
         var scene = try asked(bench)
         try bench.repair()
         let now = 2 * Self.day
-        for _ in 0..<3 { scene.request(0, 40 * Self.day) }
+        for _ in 0..<3 { scene.request(-40 * Self.day, 0) }
         scene.request(now + 601, now + 700)
-        scene.request(now - 10, now + Self.day)
+        // However far it reaches, only what has been of it counts.
+        scene.request(now - 10, now + 40 * Self.day)
         bench.take(scene.people.seal(watermark: RepairScene.noWatermark))
         #expect(bench.core.refused.map(\.reason) == [.long, .future])
         #expect(bench.core.refused.map(\.count) == [3, 1])
@@ -196,9 +200,36 @@ struct RefusedRepairTests {
         #expect(found.values.compactMap { RefusedRepair($0) }.map(\.sequence) == [3, 3])
         // Untold, they do not grow.
         for _ in 0..<3 {
-            scene.request(0, 40 * Self.day)
+            scene.request(-40 * Self.day, 0)
             bench.take(scene.people.seal(watermark: RepairScene.noWatermark))
         }
         #expect(bench.core.refused.map(\.count) == [6, 1])
+    }
+
+    @Test("an owner who cannot learn what was made of a repair does not guess, and stops")
+    func purged() throws {
+        let first = try OperatorBench(namespace: "rr8", series: "1s")
+        _ = try asked(first)
+        _ = first.core.refuseRepair(.retention, "too old")
+        try first.repair()
+        _ = try found(first)
+        let second = try OperatorBench(first.tape, series: "1s")
+        for packet in first.taken { second.take(packet) }
+        let ordinal = try #require(second.core.precedentOrdinal)
+        let desk = RepairDesk(names: first.tape.names, jetStream: first.tape.client.jetStream)
+        let stands = try desk.precedent(at: ordinal, of: Partition(0))
+        guard case .refused = stands else {
+            Issue.record("\(stands)")
+            return
+        }
+        _ = try first.tape.client.jetStream.purge(
+            stream: first.tape.names.barStream, below: 1_000)
+        let gone = try desk.precedent(at: ordinal, of: Partition(0))
+        #expect(gone == .purged)
+        second.core.heardPrecedent(gone)
+        #expect(second.core.repairNeeds == nil)
+        let stopped = try #require(second.core.stopped)
+        #expect(stopped.contains("is not on its tape of bars any more"))
+        #expect(stopped.contains("tapeline partition rebuild 0"))
     }
 }

@@ -153,7 +153,7 @@ struct RepairOnTapeTests {
         scene.request(900_000_000, 900_000_010)
         let asked = try scene.people.publish(watermark: RepairScene.noWatermark)
         #expect(eventually(within: 60) { reached(scene) >= asked })
-        scene.request(0, 900_000_000)
+        scene.request(-900_000_000, 0)
         let again = try scene.people.publish(watermark: RepairScene.noWatermark)
         #expect(eventually(within: 60) { reached(scene) >= again })
         #expect(running.log.count(of: "operator.repair.refused") == 2)

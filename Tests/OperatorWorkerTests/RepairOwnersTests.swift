@@ -2,6 +2,7 @@ import MarketModel
 import Primitives
 import ServiceTestSupport
 import TapeCodec
+import TapeProtocol
 import Testing
 
 @testable import OperatorWorker

@@ -116,26 +116,31 @@ extension [Bar] {
         "what fills windows follows a repair of the bars around them",
         arguments: [
             // Another close before them.
-            ([0: 11, 4: 20], [], 0..<1, ["0:11", "1:11f", "2:11f", "3:11f"]),
+            ([0: 11, 4: 20], [], 0..<1, ["0:11", "1:11f", "2:11f", "3:11f"], []),
             // The bar before them is no more.
-            ([0: 10], [4], 4..<5, ["4w", "5w", "6w", "7w"]),
-            ([4: 20], [0], 0..<1, ["0w", "1w", "2w", "3w"]),
+            ([0: 10], [4], 4..<5, ["4w", "5w", "6w", "7w"], []),
+            ([4: 20], [0], 0..<1, ["0w", "1w", "2w", "3w"], []),
             // A bar among them.
-            ([0: 10, 2: 15, 4: 20], [], 2..<3, ["2:15", "3:15f"]),
-            ([0: 10, 4: 20, 6: 30], [], 6..<7, ["6:30", "7:30f", "8:30f", "9:30f"]),
+            ([0: 10, 2: 15, 4: 20], [], 2..<3, ["2:15", "3:15f"], []),
+            ([0: 10, 4: 20, 6: 30], [], 6..<7, ["6:30", "7:30f", "8:30f", "9:30f"], []),
             // Behind them.
-            ([0: 10, 4: 20, 9: 30], [], 9..<10, ["9:30"]),
+            ([0: 10, 4: 20, 9: 30], [], 9..<10, ["9:30"], ["10:30f", "11:30f", "12:30f"]),
             // Nothing is otherwise.
-            ([0: 10, 4: 20], [], 2..<3, []),
-        ] as [([Int64: Int64], Set<Int64>, Range<Int64>, [String])])
+            ([0: 10, 4: 20], [], 2..<3, [], []),
+        ] as [([Int64: Int64], Set<Int64>, Range<Int64>, [String], [String])])
     func table(
-        trades: [Int64: Int64], gone: Set<Int64>, range: Range<Int64>, expected: [String]
+        trades: [Int64: Int64], gone: Set<Int64>, range: Range<Int64>, expected: [String],
+        afterwards: [String]
     ) throws {
         var world = try Self.world()
         let before = world.closed.count
         world.repair(trades, gone: gone, [range])
         #expect(Self.text(world.closed[before...]) == expected)
         #expect(world.closed[before...].allSatisfy { $0.reason == BarReason.bust.rawValue })
+        // What stands already is not published again when time goes on.
+        let repaired = world.closed.count
+        world.advance(to: 20)
+        #expect(Self.text(world.closed[repaired...]) == afterwards)
     }
 
     @Test("a window that held nothing but excluded ticks is not withdrawn")

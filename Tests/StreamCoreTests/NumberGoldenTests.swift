@@ -185,6 +185,21 @@ struct NumberGoldenTests {
         #expect(again == kept)
     }
 
+    @Test("version 1 of a breadth machine, that knew no days of a provider, is refused")
+    func breadthBefore() throws {
+        let machine = try breadth()
+        let file = Self.folder.appendingPathComponent("breadth.v1.hex")
+        let text = try String(contentsOf: file, encoding: .utf8)
+        let kept = text.split(whereSeparator: \.isWhitespace).compactMap { UInt8($0, radix: 16) }
+        #expect(throws: CheckpointError.version(found: 1, known: 2)) {
+            try kept.withRawSpan { span throws(CheckpointError) in
+                _ = try BreadthMachine(
+                    rule: machine.rule, series: machine.series, calendar: nil, partitions: 2,
+                    restoring: span)
+            }
+        }
+    }
+
     /// One to three bytes of the body changed, under a checksum that holds.
     private func damage(_ bytes: [UInt8], _ random: inout SeededRandom) -> [UInt8] {
         var damaged = bytes

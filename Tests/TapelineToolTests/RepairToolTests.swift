@@ -140,8 +140,9 @@ struct RepairToolTests {
             #expect(refusal?["sentence"]?.string?.contains("does not reach back") == true)
             #expect(refusal?["from"]?.string == "2026-11-20T14:30:00.000000000Z")
         }
-        let refused = RepairOutcome.Refusal(
-            reason: "new", from: Timestamp(nanoseconds: 0), to: Timestamp(nanoseconds: 1))
+        let refused = RefusedRepair(
+            .other("new"), sequence: 1, from: Timestamp(nanoseconds: 0),
+            to: Timestamp(nanoseconds: 1))
         let outcome = RepairOutcome(of: 1, isOver: true, bars: 0, refusals: [refused])
         #expect(outcome.lines.first?.contains("(new)") == true)
     }
@@ -167,8 +168,9 @@ struct RepairToolTests {
             let isIn = builder.append(bar)
             #expect(isIn)
         }
-        // Of another request, and of this one.
-        for sequence in refused == nil ? [9_999] : [9_999, end?.sequence ?? 0] as [UInt64] {
+        // Of more other requests than anybody keeps, and of this one.
+        let others = [UInt64](repeating: 9_999, count: 64)
+        for sequence in others + (refused == nil ? [] : [end?.sequence ?? 0]) {
             let value = IndicatorValue(
                 header: TickHeader(symbol: index, providerTime: from, receiveTime: from),
                 name: "repair.refused.\(refused ?? "long")",

@@ -5,6 +5,9 @@ internal import TapeCodec
 
 // Days that a provider tells of, on their way to the nodes over all partitions that asked for them.
 extension GraphMachine {
+    /// Days that a provider told of and for which there was no room.
+    public var daysRefused: UInt64 { histories.reduce(0) { $0 &+ $1.refused } }
+
     /// By name, so that nothing is taken from anybody: it does not matter who asked the provider.
     mutating func takeDays(in packet: RawSpan) {
         let symbols = leaves.symbols

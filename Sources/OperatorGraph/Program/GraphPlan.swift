@@ -19,6 +19,13 @@ struct GraphPlan: Sendable {
     var histories: [HistoryPlan] = []
 }
 
+extension GraphPlan {
+    /// What becomes of one symbol's ticks may depend on those of others.
+    var mixesSymbols: Bool {
+        throttles.contains { $0.scope == .partition } || !customs.isEmpty
+    }
+}
+
 /// What a node over all partitions wants to know of days that a provider tells of: each partition
 /// passes its symbols' on as values.
 struct HistoryPlan: Sendable {

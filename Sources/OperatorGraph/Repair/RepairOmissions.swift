@@ -8,6 +8,9 @@ public struct RepairOmissions: Hashable, Sendable {
     public var withdrawals: UInt64 = 0
     /// Cancels and corrections that could not be noted, or carry no id to find the trade by.
     public var changes: UInt64 = 0
+    /// Ticks that were fetched later and not judged where they would have come, but where they
+    /// stand.
+    public var unplaced: UInt64 = 0
 
     public init() {}
 
@@ -19,6 +22,7 @@ public struct RepairOmissions: Hashable, Sendable {
         more.windows &-= min(windows, before.windows)
         more.withdrawals &-= min(withdrawals, before.withdrawals)
         more.changes &-= min(changes, before.changes)
+        more.unplaced &-= min(unplaced, before.unplaced)
         return more
     }
 
@@ -26,11 +30,12 @@ public struct RepairOmissions: Hashable, Sendable {
         windows &+= other.windows
         withdrawals &+= other.withdrawals
         changes &+= other.changes
+        unplaced &+= other.unplaced
     }
 }
 
 extension GraphMachine {
-    /// Of all repairs that it absorbed; `changes` are a `GraphRepair`'s own.
+    /// Of all repairs that it absorbed; `changes` and `unplaced` are a `GraphRepair`'s own.
     public var repairOmissions: RepairOmissions {
         var omissions = RepairOmissions()
         for leaf in leaves.plans.indices {

@@ -29,7 +29,8 @@ struct RepairStages: Sendable {
     private let takesTrades: [Bool]
     /// By symbol, in the first pass: what people fetched counts as a tick of this source.
     private var feedOf: [Int]
-    private let symbols: Set<UInt32>
+    /// Of them the ticks that came at their time are noted; nil: of all.
+    private let symbols: Set<UInt32>?
     /// In the order of the tape.
     private var fetched: [Fetched] = []
     private let max: Int
@@ -50,7 +51,7 @@ struct RepairStages: Sendable {
             plan.trades.stages.contains { $0.kind == .deduplicate && $0.index == index }
         }
         feedOf = machine.feedOf
-        self.symbols = Set(symbols)
+        self.symbols = plan.mixesSymbols ? nil : Set(symbols)
         self.max = max
         for index in 0..<UInt32(machine.symbols.count) {
             stages.define(index, machine.symbols.symbol(at: index))
@@ -77,7 +78,7 @@ struct RepairStages: Sendable {
             }
             fetched.append(
                 Fetched(tick: tick, source: source, time: header.stageTime.nanoseconds))
-        } else if symbols.contains(header.symbol) {
+        } else if symbols?.contains(header.symbol) ?? true {
             for place in sightings.indices where takesTrades[place] == tick.isTrade {
                 sightings[place].note(tick)
             }

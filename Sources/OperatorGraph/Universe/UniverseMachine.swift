@@ -50,6 +50,8 @@ public struct UniverseMachine: Sendable {
     public var watermark: Timestamp { state.watermark }
     public var symbols: Int { state.symbols }
     public var openWindows: Int { state.openWindows }
+    /// Symbols for which nodes had no room.
+    public var symbolsRefused: UInt64 { state.symbolsRefused }
     /// Partitions that are too far behind to be waited for; values are flagged partial meanwhile.
     public var leftOut: [Int] { state.leftOut }
 
@@ -125,12 +127,15 @@ public struct UniverseMachine: Sendable {
         let (symbol, series) = (Int(bar.symbol), Int(bar.series))
         let nodes = program.nodes.count
         guard symbol < packetSymbols.count / nodes, series < packetSeries.count else { return }
+        var isTaken = false
         for node in 0..<nodes where packetSeries[series] & 1 << UInt64(node) != 0 {
             guard let number = packetSymbols[symbol * nodes + node] else { continue }
             var own = bar
             own.symbol = number
             state.take(own, machine: node)
+            isTaken = true
         }
+        if isTaken { state.countBar() }
     }
 
     private mutating func define(_ message: MessageBounds, _ packet: RawSpan) {

@@ -54,6 +54,10 @@ public struct UniverseState: Sendable {
     /// Partitions that nobody waits for at present: what is told is without what they still tell.
     public var leftOut: [Int] { clocks.leftOut }
     public var openWindows: Int { machines.reduce(0) { $0 + $1.openWindows } }
+    /// For which machines had no room, whenever they were named.
+    public var symbolsRefused: UInt64 {
+        machines.reduce(0) { $0 &+ $1.counters.refusedSymbols }
+    }
     /// Of the machine that knows most.
     public var symbols: Int { machines.map(\.symbolCount).max() ?? 0 }
 
@@ -63,10 +67,10 @@ public struct UniverseState: Sendable {
     }
 
     /// One version of a bar of the machine's series; its symbol is the machine's number.
-    public mutating func take(_ bar: Bar, machine: Int) {
-        waitingBars &+= 1
-        machines[machine].bar(bar)
-    }
+    public mutating func take(_ bar: Bar, machine: Int) { machines[machine].bar(bar) }
+
+    /// To be called once for each bar that was taken, by however many machines.
+    public mutating func countBar() { waitingBars &+= 1 }
 
     /// The bars of a partition are out up to here; true when all of them together moved, and
     /// values may be there.

@@ -39,13 +39,7 @@ struct TickQueue: Sendable {
 
     /// How many of the sorted ticks are before a time.
     func count(before time: Int64) -> Int {
-        var low = 0
-        var high = ticks.count
-        while low < high {
-            let middle = (low + high) / 2
-            if ticks[middle].time < time { low = middle + 1 } else { high = middle }
-        }
-        return low
+        ticks.partitioningIndex { $0.time >= time }
     }
 
     mutating func removeFirst(_ count: Int) {

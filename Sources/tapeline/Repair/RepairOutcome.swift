@@ -1,6 +1,7 @@
 import MarketModel
 import Primitives
 import ServiceRuntime
+import TapeProtocol
 
 /// What is known of a repair when the command ends.
 struct RepairOutcome: Equatable, Sendable {
@@ -15,33 +16,11 @@ struct RepairOutcome: Equatable, Sendable {
         case refusedInPart = "refused_in_part"
     }
 
-    /// The operator did not compute some time of it again, and says why.
-    struct Refusal: Equatable, Sendable {
-        /// In front of the reason, in the name of what stands on the tape of bars.
-        static let namePrefix = "repair.refused."
-
-        let reason: String
-        let from: Timestamp
-        let to: Timestamp
-
-        var sentence: String {
-            switch reason {
-            case "retention": "the tape of ticks does not reach back so far"
-            case "missing": "ticks of that time are missing on the tape"
-            case "unreadable": "the tape of ticks cannot be read there, or changed meanwhile"
-            case "bars": "the bars that stand there cannot be read back"
-            case "long": "that are too many days at once: ask for parts"
-            case "future": "that time has not begun"
-            default: "the operator's log says why (operator.repair.refused)"
-            }
-        }
-    }
-
     let state: State
     /// Where the request stands on the tape of ticks.
     var sequence: UInt64?
     var bars = 0
-    var refusals: [Refusal] = []
+    var refusals: [RefusedRepair] = []
 
     init(state: State, sequence: UInt64? = nil) {
         self.state = state
@@ -49,7 +28,7 @@ struct RepairOutcome: Equatable, Sendable {
     }
 
     /// `isOver`: all output of the request is out.
-    init(of sequence: UInt64, isOver: Bool, bars: Int, refusals: [Refusal]) {
+    init(of sequence: UInt64, isOver: Bool, bars: Int, refusals: [RefusedRepair]) {
         self.sequence = sequence
         self.bars = bars
         self.refusals = refusals
@@ -75,7 +54,7 @@ struct RepairOutcome: Equatable, Sendable {
     var lines: [String] {
         let made = "\(bars) new versions of bars are on the tape"
         let told = refusals.map {
-            "refused: \($0.from) to \($0.to): \($0.sentence) (\($0.reason))"
+            "refused: \($0.from) to \($0.to): \($0.reason.sentence) (\($0.reason.name))"
         }
         switch state {
         case .notRequested: return []
@@ -113,14 +92,28 @@ struct RepairOutcome: Equatable, Sendable {
         return String(decoding: json.bytes, as: UTF8.self)
     }
 
-    private static func write(_ refusal: Refusal, into json: inout JSONWriter) {
+    private static func write(_ refusal: RefusedRepair, into json: inout JSONWriter) {
         json.object { json in
-            json.member("reason", refusal.reason)
-            json.member("sentence", refusal.sentence)
+            json.member("reason", refusal.reason.name)
+            json.member("sentence", refusal.reason.sentence)
             json.member("from", "\(refusal.from)")
             json.member("from_ns", refusal.from.nanoseconds)
             json.member("to", "\(refusal.to)")
             json.member("to_ns", refusal.to.nanoseconds)
+        }
+    }
+}
+
+extension RepairRefusal {
+    fileprivate var sentence: String {
+        switch self {
+        case .retention: "the tape of ticks does not reach back so far"
+        case .missing: "ticks of that time are missing on the tape"
+        case .unreadable: "the tape of ticks cannot be read there, or changed meanwhile"
+        case .bars: "the bars that stand there cannot be read back"
+        case .long: "that are too many days at once: ask for parts"
+        case .future: "that time has not begun"
+        case .other: "the operator's log says why (operator.repair.refused)"
         }
     }
 }

@@ -10,16 +10,14 @@ import TapeTransport
 final class RepairWatch {
     /// A request has one for each of its days at most.
     private static let refusalsMax = 64
-    /// Indicator values are in 1e-9.
-    private static let unit: Int128 = 1_000_000_000
 
     private let command: RepairCommand
     private let feed: TailFeed
     private let clock = SystemClock()
     /// Versions of bars of the range that give the request's reason.
     private(set) var bars = 0
-    /// What is told before it is known where the request stands is kept with its place.
-    private var told: [(sequence: UInt64, refusal: RepairOutcome.Refusal)] = []
+    /// Those of the request: packets are taken only once it is known where that stands.
+    private(set) var refusals: [RefusedRepair] = []
     private var sequence: UInt64 = 0
     /// The input up to which all output is out.
     private var reached: UInt64 = 0
@@ -34,11 +32,6 @@ final class RepairWatch {
     }
 
     func close() { feed.close() }
-
-    /// Those of the request.
-    var refusals: [RepairOutcome.Refusal] {
-        told.filter { $0.sequence == sequence }.map(\.refusal)
-    }
 
     /// False: it is not out in time.
     func wait(
@@ -73,8 +66,10 @@ final class RepairWatch {
             case .other(let message):
                 if let (index, definition) = message.symbolDefinition(in: packet) {
                     symbols[index] = definition.symbol
-                } else if let value = message.indicatorValue(in: packet) {
-                    take(value)
+                } else if let value = message.indicatorValue(in: packet),
+                    let refusal = RefusedRepair(value)
+                {
+                    take(refusal)
                 }
             case .trade, .quote, .malformed: continue
             }
@@ -84,15 +79,8 @@ final class RepairWatch {
         }
     }
 
-    /// The value is the place of the packet that asked.
-    private func take(_ value: IndicatorValue) {
-        let prefix = RepairOutcome.Refusal.namePrefix
-        guard value.name.hasPrefix(prefix), told.count < Self.refusalsMax,
-            let asked = UInt64(exactly: value.value / Self.unit)
-        else { return }
-        let refusal = RepairOutcome.Refusal(
-            reason: String(value.name.dropFirst(prefix.count)), from: value.periodStart,
-            to: value.periodEnd)
-        told.append((asked, refusal))
+    private func take(_ refusal: RefusedRepair) {
+        guard refusal.sequence == sequence, refusals.count < Self.refusalsMax else { return }
+        refusals.append(refusal)
     }
 }

@@ -2,6 +2,7 @@ import MarketModel
 import Primitives
 import SimulationKit
 import TapeCodec
+import TapeProtocol
 import Testing
 
 @testable import OperatorWorker
@@ -34,7 +35,7 @@ extension SimulatedOwner {
 
     private func beginRepair() {
         if let ordinal = core?.precedentOrdinal {
-            core?.heardPrecedent(tape.bars.refusal(at: ordinal))
+            core?.heardPrecedent(tape.bars.precedent(at: ordinal))
             return
         }
         guard let needs = core?.repairNeeds else { return }
@@ -106,14 +107,17 @@ extension SimulatedOwner {
 }
 
 extension SimulatedBars {
-    /// A refusal that stands at the ordinal; nil: something else does.
-    func refusal(at ordinal: UInt64) -> RefusedRepair? {
+    /// What stands at the ordinal.
+    func precedent(at ordinal: UInt64) -> RepairPrecedent {
         for packet in packets where packet.output != nil {
             let sealed = packet.sealed()
             guard sealed.header.firstOrdinal <= ordinal, ordinal < sealed.header.nextOrdinal
             else { continue }
-            return sealed.withBytes { RefusedRepair(at: ordinal, of: sealed.header, in: $0) }
+            let refusal = sealed.withBytes {
+                RefusedRepair(at: ordinal, of: sealed.header, in: $0)
+            }
+            return refusal.map { .refused($0) } ?? .done
         }
-        return nil
+        return .purged
     }
 }

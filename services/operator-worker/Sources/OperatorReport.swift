@@ -26,6 +26,10 @@ final class OperatorReport: Sendable {
         let published: UInt64
         let suppressed: UInt64
         let counters: BarCounters?
+        /// Of values over all partitions: symbols, and days that a provider told of, for which
+        /// there was no room.
+        let symbolsRefused: UInt64
+        let daysRefused: UInt64
         /// `start`, `checkpoint` or `base`; empty before that is decided.
         let way: String
         let checkpoint: PartitionSlot.Kept?
@@ -62,6 +66,8 @@ final class OperatorReport: Sendable {
             published = core?.published ?? 0
             suppressed = core?.suppressed ?? 0
             counters = core?.machine.counters
+            symbolsRefused = core?.universe?.symbolsRefused ?? 0
+            daysRefused = core?.machine.daysRefused ?? 0
             lateTicks = core?.lateTicks ?? 0
             revised = core?.revised ?? 0
             isRepairing = core?.isRepairing ?? false
@@ -129,6 +135,8 @@ final class OperatorReport: Sendable {
             json.member("trades", line.counters?.received ?? 0)
             json.member("late", line.lateTicks)
             json.member("revised", line.revised)
+            json.member("symbols_refused", line.symbolsRefused)
+            json.member("days_refused", line.daysRefused)
             writeRepair(line, into: &json)
         }
     }
@@ -154,6 +162,7 @@ final class OperatorReport: Sendable {
             json.member("windows", line.repairOmissions.windows)
             json.member("withdrawals", line.repairOmissions.withdrawals)
             json.member("changes", line.repairOmissions.changes)
+            json.member("places", line.repairOmissions.unplaced)
         }
     }
 }

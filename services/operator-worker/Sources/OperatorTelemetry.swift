@@ -9,6 +9,8 @@ import Telemetry
 struct OperatorMetrics {
     private let metrics: MetricRegistry
     private let trades: Gauge
+    private let symbolsRefused: Gauge
+    private let daysRefused: Gauge
     private let listed: Counter
     private let revised: Counter
     private let repair: Histogram
@@ -44,6 +46,8 @@ struct OperatorMetrics {
         trades = metrics.gauge(
             "mds_operator_trades",
             "Trades in the accounts of the worker's partitions, which move with them.")
+        symbolsRefused = Self.refused(metrics, "symbols")
+        daysRefused = Self.refused(metrics, "days")
         listed = Self.late(metrics, "listed")
         revised = Self.late(metrics, "revised")
         repair = metrics.histogram(
@@ -102,6 +106,14 @@ struct OperatorMetrics {
             labels: [("action", action)])
     }
 
+    private static func refused(_ metrics: MetricRegistry, _ what: String) -> Gauge {
+        metrics.gauge(
+            "mds_operator_breadth_refused",
+            "What nodes over all partitions have no room for, in the accounts of the worker's "
+                + "partitions, which move with them.",
+            labels: [("what", what)])
+    }
+
     func repaired(nanoseconds: Int64) { repair.observe(Double(nanoseconds) / 1e9) }
 
     func tookOver(nanoseconds: Int64) { takeover.observe(Double(nanoseconds) / 1e9) }
@@ -130,6 +142,8 @@ struct OperatorMetrics {
         }
         owned.set(Double(lines.count))
         trades.set(sum { $0.counters?.received ?? 0 })
+        symbolsRefused.set(sum { $0.symbolsRefused })
+        daysRefused.set(sum { $0.daysRefused })
         published.set(sum(past.published, \.published))
         suppressed.set(sum(past.suppressed, \.suppressed))
         openWindows.set(sum { UInt64($0.openWindows) })

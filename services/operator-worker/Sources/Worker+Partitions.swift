@@ -93,7 +93,7 @@ extension Worker {
             } else {
                 slots[index].core?.notStored(now: now)
             }
-        case .repair(let answer, let number): repairAnswer = (answer, number)
+        case .repair(let answer, let number): asking?.take(answer, number: number)
         case .requested(let partitions):
             for index in partitions.compactMap({ slotOfPartition[$0] }) { requested(index) }
         }

@@ -46,11 +46,10 @@ final class Worker {
     var reportedAt = Int64.min
     /// What is read again at the moment, by whom that was last, and when the next one may begin.
     var repairing: RepairReading?
-    /// Nothing of repairs goes on before the answer.
+    /// Nothing of repairs goes on before the answer, which waits, too, while nothing may be done as
+    /// an owner.
     var asking: RepairAsking?
     var questions: UInt64 = 0
-    /// It waits, too, while nothing may be done as an owner.
-    var repairAnswer: (RepairAnswer, number: UInt64)?
     var repairedLast = -1
     var repairsFrom = Int64.min
     let live: LivePublisher?

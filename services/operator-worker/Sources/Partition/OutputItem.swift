@@ -3,6 +3,7 @@ import OperatorGraph
 import Primitives
 import StreamCore
 import TapeCodec
+import TapeProtocol
 
 /// One thing that a partition publishes; each has an output ordinal of its own. Its symbol and
 /// series are the machine's until it goes into a packet.

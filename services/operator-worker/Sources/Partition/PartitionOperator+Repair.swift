@@ -3,6 +3,7 @@ import OperatorGraph
 import Primitives
 import StreamCore
 import TapeCodec
+import TapeProtocol
 
 // Repairs: a packet that says that something of before is otherwise has the partition read that
 // part of its tape again before it goes on. What comes of it is output of that packet, and so is
@@ -42,17 +43,26 @@ extension PartitionOperator {
         return ledger.nextOrdinal
     }
 
-    /// What stands there: a refusal, or anything else.
-    mutating func heardPrecedent(_ standing: RefusedRepair?) {
+    /// What stands there. Nothing is guessed: another verdict than the one that stood would make
+    /// other bars of the same ordinals.
+    mutating func heardPrecedent(_ standing: RepairPrecedent) {
         guard let repair, precedentOrdinal != nil else { return }
-        if let standing, let day = repair.refusal(standing.reason),
-            RefusedRepair(day, sequence: repair.position.sequence) == standing
-        {
+        switch standing {
+        case .refused(let standing):
+            guard let day = repair.refusal(standing.reason),
+                RefusedRepair(day, sequence: repair.position.sequence) == standing
+            else { return setDone() }
             refuseDay(day)
-        } else {
-            self.repair?.precedent = .done
+        case .done: setDone()
+        case .purged:
+            stopped =
+                "what its owner before made of a repair is not on its tape of bars any more, so "
+                + "that the same bars cannot be made again; "
+                + RecoverySituation.remedy(partition)
         }
     }
+
+    private mutating func setDone() { repair?.precedent = .done }
 
     /// Nil: there is nothing to repair, or its output has no room yet.
     var repairNeeds: RepairNeeds? {
@@ -121,6 +131,7 @@ extension PartitionOperator {
         machine.absorb(reading, standing: isHidden ? nil : standing, into: &output)
         outcome.leftOut = machine.repairOmissions.since(before)
         outcome.leftOut.changes = reading.unusedChanges
+        outcome.leftOut.unplaced = reading.unplaced
         outcome.bars = output.bars.count
         keepOutput(isHidden: isHidden, isRepair: true)
         endRepairDay()

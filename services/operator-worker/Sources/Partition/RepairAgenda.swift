@@ -3,6 +3,7 @@ import OperatorGraph
 import Primitives
 import StreamCore
 import TapeCodec
+import TapeProtocol
 
 /// What a partition has to compute again before it takes the next packet.
 struct RepairAgenda: Sendable {
@@ -46,16 +47,17 @@ struct RepairAgenda: Sendable {
         self.isHidden = isHidden
         var parts: [(day: Int64, place: Int, range: DirtyRange)] = []
         for range in dirty where range.from < range.to {
-            guard Self.day(range.to - 1) - Self.day(range.from) < Self.daysMax else {
-                refuse(range, .long)
-                continue
-            }
             guard range.from < limit else {
                 refuse(range, .future)
                 continue
             }
+            // What is still to come of a range does not have to be read.
             let to = min(range.to, limit)
             let (first, last) = (Self.day(range.from), Self.day(to - 1))
+            guard last - first < Self.daysMax else {
+                refuse(range, .long)
+                continue
+            }
             for day in first...last {
                 var part = range
                 part.to = day < last ? (day + 1) * Self.dayNanoseconds : to

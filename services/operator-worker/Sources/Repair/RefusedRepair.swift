@@ -2,22 +2,7 @@ import MarketModel
 import Primitives
 import StreamCore
 import TapeCodec
-
-/// Why bars are not computed again. These names stand on the tape, and label a metric.
-enum RepairRefusal: String, CaseIterable, Sendable {
-    /// The tape of ticks does not reach back so far.
-    case retention
-    /// Ordinals are missing in the middle of it.
-    case missing
-    /// It cannot be read, or was another one when it was read again.
-    case unreadable
-    /// The bars that stand there cannot be read back.
-    case bars
-    /// A range over too many days.
-    case long
-    /// A range that has not begun.
-    case future
-}
+import TapeProtocol
 
 /// Ranges of one packet that are refused for one reason: all that is kept of them, however many
 /// they are.
@@ -58,49 +43,13 @@ struct RefusedRanges: Hashable, Sendable {
     }
 }
 
-/// A refusal as it stands on the tape of bars: output with an ordinal, like a bar. So whoever
-/// computes the same input later comes to the same verdict, whatever the tape of ticks holds by
-/// then, and whoever asked can read it.
-struct RefusedRepair: Hashable, Sendable {
-    static let namePrefix = "repair.refused."
-    private static let unit: Int128 = 1_000_000_000
-
-    var reason: RepairRefusal
-    /// Of the packet that asked for the repair.
-    var sequence: UInt64
-    /// Over all its ranges.
-    var from: Int64
-    var to: Int64
-
-    init(_ ranges: RefusedRanges, sequence: UInt64) {
-        reason = ranges.reason
-        self.sequence = sequence
-        (from, to) = (ranges.from, ranges.to)
-    }
-
-    /// Nil: the value is something else.
-    init?(_ value: IndicatorValue) {
-        guard value.name.hasPrefix(Self.namePrefix),
-            let reason = RepairRefusal(
-                rawValue: String(value.name.dropFirst(Self.namePrefix.count))),
-            let sequence = UInt64(exactly: value.value / Self.unit)
-        else { return nil }
-        self.reason = reason
-        self.sequence = sequence
-        (from, to) = (value.periodStart.nanoseconds, value.periodEnd.nanoseconds)
-    }
-
-    /// Nobody reads a clock for it: its time is the end of what it is about.
-    func value(symbol: UInt32, revision: UInt32) -> IndicatorValue {
-        let (start, end) = (Timestamp(nanoseconds: from), Timestamp(nanoseconds: to))
-        return IndicatorValue(
-            header: TickHeader(symbol: symbol, providerTime: end, receiveTime: end),
-            name: Self.namePrefix + reason.rawValue, value: Int128(sequence) * Self.unit,
-            periodStart: start, periodEnd: end, revision: revision)
-    }
-}
-
 extension RefusedRepair {
+    init(_ ranges: RefusedRanges, sequence: UInt64) {
+        self.init(
+            ranges.reason, sequence: sequence, from: Timestamp(nanoseconds: ranges.from),
+            to: Timestamp(nanoseconds: ranges.to))
+    }
+
     /// What stands at an ordinal of a packet of bars; nil: it is something else.
     init?(at ordinal: UInt64, of header: PacketHeader, in packet: borrowing RawSpan) {
         var next = header.firstOrdinal

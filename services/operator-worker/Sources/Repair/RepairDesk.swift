@@ -18,7 +18,7 @@ struct RepairDesk {
         do {
             switch question {
             case .precedent(let ordinal):
-                return .precedent(try refusal(at: ordinal, of: partition))
+                return .precedent(try precedent(at: ordinal, of: partition))
             case .reach(let sources):
                 return .reach(
                     RepairReach(starts: try sources.map { try start(of: $0, partition) }))
@@ -72,9 +72,10 @@ struct RepairDesk {
             last: last.time, lastSequence: last.sequence)
     }
 
-    func refusal(at ordinal: UInt64, of partition: Partition) throws -> RefusedRepair? {
-        guard let packet = try packet(holding: ordinal, of: partition) else { return nil }
-        return packet.withBytes { RefusedRepair(at: ordinal, of: packet.header, in: $0) }
+    func precedent(at ordinal: UInt64, of partition: Partition) throws -> RepairPrecedent {
+        guard let packet = try packet(holding: ordinal, of: partition) else { return .purged }
+        let refusal = packet.withBytes { RefusedRepair(at: ordinal, of: packet.header, in: $0) }
+        return refusal.map { .refused($0) } ?? .done
     }
 
     /// Ordinals rise along a subject, so halving finds it.

@@ -1,6 +1,8 @@
 import MarketModel
 import Primitives
+import StreamCore
 import TapeCodec
+import TapeProtocol
 
 /// What the worker reads again for one of its partitions: the same packets twice when they
 /// are many.
@@ -36,6 +38,13 @@ struct RepairReading {
     var standing: StandingBars?
     /// Packets of bars that were stored since are read.
     var standingStart: Timestamp { standing.map { Self.start($0.from) } ?? start }
+    /// True: the tape of bars reaches back far enough to read back what stands there.
+    func reachesBack(_ ends: StandingEnds) -> Bool {
+        ends.firstOrdinal <= OutputLedger.firstOrdinal
+            || ends.first.advanced(byNanoseconds: margin) <= standingStart
+    }
+    /// Both tapes have to reach back so much more.
+    private var margin: Int64 { needs.isDoneBefore ? 0 : Self.reachNanoseconds }
     /// On the tape of bars: the last packet to read; 0: it is not being read.
     var standingUntil: UInt64 = 0
     /// Nil during the first one.

@@ -1,6 +1,7 @@
 import MarketModel
 import OperatorGraph
 import Primitives
+import TapeProtocol
 import Telemetry
 
 struct RepairDone: TelemetryEvent {
@@ -22,7 +23,7 @@ struct RepairDone: TelemetryEvent {
         guard !outcome.leftOut.isNone else { return nil }
         let parts = [
             ("windows", outcome.leftOut.windows), ("withdrawals", outcome.leftOut.withdrawals),
-            ("changes", outcome.leftOut.changes),
+            ("changes", outcome.leftOut.changes), ("places", outcome.leftOut.unplaced),
         ]
         return parts.filter { $0.1 > 0 }.map { "\($0.1) \($0.0)" }.joined(separator: ", ")
     }
@@ -46,6 +47,7 @@ struct RepairDone: TelemetryEvent {
         metrics.leftOut("windows").add(outcome.leftOut.windows)
         metrics.leftOut("withdrawals").add(outcome.leftOut.withdrawals)
         metrics.leftOut("changes").add(outcome.leftOut.changes)
+        metrics.leftOut("places").add(outcome.leftOut.unplaced)
     }
 }
 
@@ -64,7 +66,7 @@ struct RepairRefused: TelemetryEvent {
             ("partition", .integer(Int64(partition.number))), ("symbol", .text(symbol)),
             ("from", .text("\(Timestamp(nanoseconds: ranges.from))")),
             ("to", .text("\(Timestamp(nanoseconds: ranges.to))")),
-            ("ranges", .integer(Int64(ranges.count))), ("reason", .text(ranges.reason.rawValue)),
+            ("ranges", .integer(Int64(ranges.count))), ("reason", .text(ranges.reason.name)),
             ("detail", .text(detail)),
         ]
     }
@@ -74,7 +76,7 @@ struct RepairRefused: TelemetryEvent {
         metrics.counter(
             "mds_operator_repairs_refused_total",
             "Parts of a tape that were not read again, and what of a request was refused at once.",
-            labels: [("reason", ranges.reason.rawValue)]
+            labels: [("reason", ranges.reason.name)]
         ).add()
     }
 }

@@ -47,11 +47,11 @@ extension Worker {
 
     /// Begins with the next repair when none is under way, and notices one that cannot go on.
     func repair(now: Int64) {
-        if let (answer, number) = repairAnswer {
-            repairAnswer = nil
-            heard(answer, number: number)
+        if let heard = asking, let answer = heard.answer {
+            asking = nil
+            self.heard(answer, heard.slot)
         }
-        guard asking == nil else { return sendQuestion() }
+        guard asking == nil else { return sendQuestion(now: now) }
         if let repairing {
             if let problem = readers.problem(repairing.reader) {
                 refuseRepair(.unreadable, "\(problem)")
@@ -145,20 +145,17 @@ extension Worker {
     func ask(_ question: RepairQuestion, _ index: Int) {
         questions += 1
         asking = RepairAsking(slot: index, number: questions, question: question)
-        sendQuestion()
+        sendQuestion(now: clock.monotonic().nanoseconds)
     }
 
-    private func sendQuestion() {
-        guard let asking, !asking.isOnItsWay else { return }
+    private func sendQuestion(now: Int64) {
+        guard let asking, asking.isToBeSent(now: now) else { return }
         let job = CheckpointJob.repair(
             slots[asking.slot].partition, number: asking.number, asking.question)
-        self.asking?.isOnItsWay = checkpoints.ask(job)
+        if checkpoints.ask(job) { self.asking?.sent(now: now) }
     }
 
-    private func heard(_ answer: RepairAnswer, number: UInt64) {
-        guard let asking, asking.number == number else { return }
-        self.asking = nil
-        let index = asking.slot
+    private func heard(_ answer: RepairAnswer, _ index: Int) {
         switch answer {
         case .precedent(let standing): slots[index].core?.heardPrecedent(standing)
         case .reach(let reach):

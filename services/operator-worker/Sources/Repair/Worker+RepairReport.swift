@@ -3,6 +3,7 @@ import OperatorGraph
 import Primitives
 import ServiceRuntime
 import StreamCore
+import TapeProtocol
 import Telemetry
 
 // What is said of repairs: an event each, counters, and a line in /status.

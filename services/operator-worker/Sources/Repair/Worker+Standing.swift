@@ -16,7 +16,7 @@ extension Worker {
         guard let ends else {
             return refuseRepair(.bars, "the tape of bars was emptied meanwhile")
         }
-        guard ends.firstOrdinal <= 1 || ends.first <= reading.standingStart else {
+        guard reading.reachesBack(ends) else {
             return refuseRepair(
                 .bars,
                 "the bars that stand there have to be read back, and their tape begins at "

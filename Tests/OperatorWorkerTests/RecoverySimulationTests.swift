@@ -52,7 +52,8 @@ import Testing
         arguments: RecoveryWorld.Kind.allCases.filter(\.hasGraph))
     func graphs(kind: RecoveryWorld.Kind) throws {
         var ways: [String: Int] = [:]
-        var (repairs, dropped, windows, repaired, listed) = (0, 0, 0, 0, 0)
+        var (repairs, dropped, resumed) = (0, 0, 0)
+        var (windows, repaired, listed) = (0, 0, 0)
         for seed in Self.seeds(200, fresh: 80, kept: Self.kept) {
             var world = try RecoveryWorld(seed: seed, kind: kind)
             world.run(steps: 700)
@@ -62,6 +63,7 @@ import Testing
             ways.merge(world.tape.ways, uniquingKeysWith: +)
             repairs += world.tape.repairs
             dropped += world.tape.droppedRepairs
+            resumed += world.tape.resumedRepairs
             windows += equation?.windows ?? 0
             repaired += equation?.repaired ?? 0
             listed += equation?.listed ?? 0
@@ -70,6 +72,7 @@ import Testing
         guard Self.only == nil else { return }
         #expect((ways["start"] ?? 0) > 50 && (ways["checkpoint"] ?? 0) > 200, "\(ways)")
         #expect(repairs > 300 && dropped > 20, "\(repairs) repairs, \(dropped) dropped")
+        #expect(resumed > 2, "\(resumed) begun between two days of a repair")
         #expect(windows > 5_000 && repaired > 300 && listed > 100, "\(windows) windows")
     }
 }

@@ -15,7 +15,11 @@ import Testing
     private static let only = number("SIMULATION_SEED")
 
     /// Each failed once.
-    private static let kept: [UInt64] = [12_967_508_878_563_453_416, 1_968_628_453_880_737_074]
+    private static let kept: [UInt64] = [
+        12_967_508_878_563_453_416, 1_968_628_453_880_737_074, 16_047_284_534_485_081_228,
+        12_772_684_446_743_960_626, 4_131_356_156_494_920_234, 4_334_982_033_528_236_068,
+        7_257_593_675_068_730_531,
+    ]
 
     private static func seeds(_ count: UInt64, fresh: Int, kept: [UInt64] = []) -> [UInt64] {
         if let only { return [only] }

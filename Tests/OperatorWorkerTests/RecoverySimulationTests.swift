@@ -15,7 +15,11 @@ import Testing
     private static let only = number("SIMULATION_SEED")
 
     /// Each failed once.
-    private static let kept: [UInt64] = [12_967_508_878_563_453_416, 1_968_628_453_880_737_074]
+    private static let kept: [UInt64] = [
+        12_967_508_878_563_453_416, 1_968_628_453_880_737_074, 16_047_284_534_485_081_228,
+        12_772_684_446_743_960_626, 4_131_356_156_494_920_234, 4_334_982_033_528_236_068,
+        7_257_593_675_068_730_531,
+    ]
 
     private static func seeds(_ count: UInt64, fresh: Int, kept: [UInt64] = []) -> [UInt64] {
         if let only { return [only] }
@@ -52,7 +56,8 @@ import Testing
         arguments: RecoveryWorld.Kind.allCases.filter(\.hasGraph))
     func graphs(kind: RecoveryWorld.Kind) throws {
         var ways: [String: Int] = [:]
-        var (repairs, dropped, windows, repaired, listed) = (0, 0, 0, 0, 0)
+        var (repairs, dropped, resumed) = (0, 0, 0)
+        var (windows, repaired, listed) = (0, 0, 0)
         for seed in Self.seeds(200, fresh: 80, kept: Self.kept) {
             var world = try RecoveryWorld(seed: seed, kind: kind)
             world.run(steps: 700)
@@ -62,6 +67,7 @@ import Testing
             ways.merge(world.tape.ways, uniquingKeysWith: +)
             repairs += world.tape.repairs
             dropped += world.tape.droppedRepairs
+            resumed += world.tape.resumedRepairs
             windows += equation?.windows ?? 0
             repaired += equation?.repaired ?? 0
             listed += equation?.listed ?? 0
@@ -70,6 +76,7 @@ import Testing
         guard Self.only == nil else { return }
         #expect((ways["start"] ?? 0) > 50 && (ways["checkpoint"] ?? 0) > 200, "\(ways)")
         #expect(repairs > 300 && dropped > 20, "\(repairs) repairs, \(dropped) dropped")
+        #expect(resumed > 2, "\(resumed) begun between two days of a repair")
         #expect(windows > 5_000 && repaired > 300 && listed > 100, "\(windows) windows")
     }
 }

@@ -6,8 +6,8 @@ internal import TapeCodec
 /// watermarks and records of several sources, from a seed. Sequences count from 1. The last
 /// packets hold watermarks behind all windows.
 public struct SimulatedMarket: Sendable {
-    /// 2023-11-14 22:13:20 UTC.
-    public static let start: Int64 = 1_700_000_000_000_000_000
+    /// 2023-11-14 23:59:50 UTC: most markets go on into the next day, and so do their repairs.
+    public static let start: Int64 = 1_700_006_390_000_000_000
     /// The distance from the last tick to the last watermark.
     public static let silence: Int64 = 30 * 86_400_000_000_000
 

@@ -1,3 +1,4 @@
+import MarketModel
 import Primitives
 import SimulationKit
 import TapeCodec
@@ -12,7 +13,8 @@ extension RecoveryWorld {
         var made: [UInt32: [(input: UInt64, output: NamedOutput)]] = [:]
         var nextOrdinal: UInt64 = 1
         var index = 0
-        var last = 0
+        var last: [(input: UInt64, output: NamedOutput)] = []
+        var withdrawn = WithdrawnBars()
         for packet in tape.bars.packets where packet.output != nil {
             guard packet.output?.generation == packet.generation else {
                 Issue.record("seed \(seed), \(kind): a packet says another generation")
@@ -21,20 +23,29 @@ extension RecoveryWorld {
             guard !packet.outputs.isEmpty else { continue }
             let all = made[packet.generation] ?? undisturbed(packet.generation)
             made[packet.generation] = all
-            last = all.count
+            last = all
             for (place, output) in packet.outputs.enumerated() {
                 let ordinal = packet.firstOrdinal + UInt64(place)
                 let base = tape.bases.last {
                     $0.output + 1 == ordinal && $0.generation == packet.generation
                 }
-                if let base { index = all.firstIndex { $0.input > base.input } ?? all.count }
+                if let base {
+                    index = all.firstIndex { $0.input > base.input } ?? all.count
+                    withdrawn.isRebuilt = true
+                }
+                withdrawn.skip(&index, of: all, to: output)
                 guard ordinal == nextOrdinal || base != nil && ordinal > nextOrdinal else {
                     Issue.record("seed \(seed): ordinal \(ordinal) where \(nextOrdinal) was due")
                     return
                 }
                 nextOrdinal = ordinal + 1
                 guard index < all.count, all[index].output == output else {
-                    Issue.record("seed \(seed), \(kind): something else stands at \(ordinal)")
+                    let other = index < all.count ? "\(all[index])" : "nothing"
+                    Issue.record(
+                        """
+                        seed \(seed), \(kind): something else stands at \(ordinal): \(output), \
+                        where one owner alone makes \(other)
+                        """)
                     return
                 }
                 guard output.generation ?? packet.generation == packet.generation else {
@@ -42,9 +53,11 @@ extension RecoveryWorld {
                     return
                 }
                 index += 1
+                withdrawn.note(output)
             }
         }
-        #expect(index == last, "seed \(seed), \(kind): \(index) outputs of \(last)")
+        withdrawn.skip(&index, of: last, to: nil)
+        #expect(index == last.count, "seed \(seed), \(kind): \(index) outputs of \(last.count)")
     }
 
     private func undisturbed(
@@ -86,5 +99,36 @@ extension RecoveryWorld {
         }
         #expect(owner.isStopped, "seed \(seed): it works behind bars that are not its own")
         #expect(tape.bars.packets.last?.output == nil, "seed \(seed)")
+    }
+}
+
+/// Bars whose last version on the tape takes them back. A rebuild computes the output of its first
+/// inputs once more, of which some may stand, and what is withdrawn already is not withdrawn again.
+private struct WithdrawnBars {
+    var isRebuilt = false
+    private var keys: Set<BarKey> = []
+
+    mutating func note(_ output: NamedOutput) {
+        guard case .bar(let bar, _, _) = output, let key = output.barKey else { return }
+        if bar.flags.contains(.withdrawn) { keys.insert(key) } else { keys.remove(key) }
+    }
+
+    /// Steps over withdrawals of what does not stand, up to what was found.
+    func skip(
+        _ index: inout Int, of made: [(input: UInt64, output: NamedOutput)],
+        to found: NamedOutput?
+    ) {
+        guard isRebuilt else { return }
+        while index < made.count, made[index].output != found,
+            case .bar(let bar, _, _) = made[index].output, bar.flags.contains(.withdrawn),
+            let key = made[index].output.barKey, keys.contains(key)
+        { index += 1 }
+    }
+}
+
+extension NamedOutput {
+    fileprivate var barKey: BarKey? {
+        guard case .bar(let bar, let symbol, let series) = self else { return nil }
+        return BarKey(symbol: symbol, series: series, openTime: bar.openTime, number: bar.number)
     }
 }

@@ -24,6 +24,8 @@ final class SimulatedTape {
     /// How many were finished; and how many of those that began were not.
     var repairs = 0
     var droppedRepairs = 0
+    /// How often an owner began between two days of one.
+    var resumedRepairs = 0
 
     init(_ ticks: SimulatedTicks) { self.ticks = ticks }
 }
@@ -177,6 +179,7 @@ final class SimulatedOwner {
 
     private func begin(_ beginning: Beginning) {
         tape.ways[beginning.way.name, default: 0] += 1
+        if !beginning.input.pending.isEmpty { tape.resumedRepairs += 1 }
         if case .base(let base) = beginning.way {
             tape.decided.append(
                 DecidedBase(

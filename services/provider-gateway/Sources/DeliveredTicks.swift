@@ -140,18 +140,25 @@ struct DeliveredTicks {
         var least = latest
         var farthest = Timestamp(nanoseconds: Int64.min)
         var isAnyLeft = false
-        for (index, inlet) in inlets.enumerated() where router?.isFeeding(index) ?? true {
+        // Of one that feeds nothing, and may when nobody else is left.
+        var spare = Timestamp.undefined
+        for (index, inlet) in inlets.enumerated() {
             let isTaken = index != present || position == batch.count
             if isTaken, inlet.channel.isFinished {
                 let floor = inlet.floorBehind
                 if floor.isDefined { farthest = max(farthest, floor) }
                 continue
             }
+            guard router?.isFeeding(index) ?? true else {
+                spare = min(spare, inlet.floor)
+                continue
+            }
             guard inlet.floor.isDefined else { return told }
             isAnyLeft = true
             least = min(least, inlet.floor)
         }
-        return max(told, isAnyLeft ? least : min(latest, farthest))
+        if isAnyLeft { return max(told, least) }
+        return max(told, min(latest, spare.isDefined ? max(farthest, spare) : farthest))
     }
 
     var isFinished: Bool {

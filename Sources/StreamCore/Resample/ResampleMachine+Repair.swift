@@ -67,6 +67,9 @@ extension ResampleMachine {
                 }
             }
             exchange(Int(symbol), found, replaced)
+            // Finer bars came and went: when the next one is settled has to be found out anew, as a
+            // machine that is restored does.
+            due[symbols.feeds[Int(symbol)].source] = Int64.min
         }
         closed.sortOutput(from: start)
     }

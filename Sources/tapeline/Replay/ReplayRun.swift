@@ -4,6 +4,7 @@ import NatsTransport
 import Primitives
 import ReplayProvider
 import ServiceRuntime
+import TapeProtocol
 
 /// Carries out `tapeline replay`: a gateway of its own that ends when the recording is on the tape.
 struct ReplayRun {
@@ -24,12 +25,24 @@ struct ReplayRun {
         let source: SourceName
         /// Of a file.
         var packets: UInt64?
+        /// Of the file, or of the tape that is read.
+        var bytes: UInt64 = 0
+    }
+
+    /// How the streams of the namespace are made, or were.
+    private struct Target {
+        let partitions: Int
+        let streamBytes: String
+        let isNew: Bool
     }
 
     func run(_ deployment: Deployment, shutdown: ShutdownSignal) throws(ToolError) -> ExitCode {
         guard let known = try look(deployment, shutdown) else { return interrupted(nil) }
         let gateway = ReplayGateway(deployment, namespace: command.namespace)
-        var settings = command.environment(of: known.source).merging(gateway.servers) { $1 }
+        let target = try target(deployment, known)
+        var settings = command.environment(of: known.source, partitions: target.partitions)
+            .merging(gateway.servers) { $1 }
+        settings["MDS_STREAM_BYTES"] = target.streamBytes
         if command.prints {
             for line in ReplayGateway.printed(settings, program) { terminal.line(line) }
             return .success
@@ -51,7 +64,13 @@ struct ReplayRun {
             throw .runtime(error)
         }
         defer { child.stop(grace: Self.endTimeout) }
-        return try follow(child, port, log, known, shutdown)
+        let end = try follow(child, port, log, known, shutdown)
+        if target.isNew, !command.asJSON, end != .temporary {
+            terminal.line(
+                "\(command.namespace) is new: its services need MDS_PARTITIONS="
+                    + "\(target.partitions) and MDS_STREAM_BYTES=\(target.streamBytes)")
+        }
+        return end
     }
 
     // MARK: before
@@ -64,8 +83,32 @@ struct ReplayRun {
         case .namespace(let origin, _, _):
             let source = try RecordedSource.find(
                 command.source, deployment.nats, namespace: origin)
-            return Known(source: source)
+            let room = try room(of: origin, deployment)
+            return Known(source: source, bytes: room?.bytes ?? 0)
         case .file(let path): return try check(path, shutdown)
+        }
+    }
+
+    private func target(
+        _ deployment: Deployment, _ known: Known
+    ) throws(ToolError) -> Target {
+        let room = try room(of: command.namespace, deployment)
+        let partitions = command.partitions ?? room?.partitions ?? TapeNames.defaultPartitions
+        let given = ConfigurationFiles.environment()["MDS_STREAM_BYTES"] ?? ""
+        let needed = TapeRoom.needed(for: known.bytes, partitions: partitions)
+        return Target(
+            partitions: partitions,
+            streamBytes: given.isEmpty ? "\(room?.bytesMax ?? needed)" : given, isNew: room == nil)
+    }
+
+    private func room(
+        of namespace: String, _ deployment: Deployment
+    ) throws(ToolError) -> TapeRoom? {
+        do {
+            return try TapeRoom.find(
+                deployment.nats, namespace: namespace, telemetry: RecordedSource.telemetry)
+        } catch {
+            throw RecordedSource.failure(error)
         }
     }
 
@@ -76,7 +119,8 @@ struct ReplayRun {
         defer { progress.end() }
         do throws(RecordingError) {
             let file = try RecordingFile(path)
-            guard !command.prints else { return Known(source: command.source ?? file.about.source) }
+            let source = command.source ?? file.about.source
+            guard !command.prints else { return Known(source: source, bytes: size) }
             while try file.step() {
                 if shutdown.isRequested { return nil }
                 progress.show {
@@ -84,7 +128,7 @@ struct ReplayRun {
                         + "\(file.ticks) records"
                 }
             }
-            return Known(source: command.source ?? file.about.source, packets: file.packets)
+            return Known(source: source, packets: file.packets, bytes: size)
         } catch {
             throw .unreadable("\(error)")
         }
@@ -107,6 +151,7 @@ struct ReplayRun {
         var line = ProgressLine(terminal, asJSON: command.asJSON)
         defer { line.end() }
         var records: UInt64 = 0
+        var told: String?
         while true {
             if shutdown.wait(timeout: Self.turn) {
                 line.end()
@@ -127,6 +172,14 @@ struct ReplayRun {
             else { continue }
             records = progress.records
             line.show { progress.line(packetsInAll: known.packets) }
+            // Nobody reads a new namespace, so nothing is purged: this does not pass by itself.
+            if let room = progress.room, room != told {
+                told = room
+                line.end()
+                terminal.problem(
+                    "the replay waits: \(room); give it a namespace with more MDS_STREAM_BYTES, or "
+                        + "register a group there that reads")
+            }
             if progress.state == "failed" {
                 line.end()
                 throw .refused("\(progress.problem ?? "the replay failed") (log: \(log.path))")

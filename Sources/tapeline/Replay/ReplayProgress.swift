@@ -35,7 +35,7 @@ struct ReplayProgress {
         guard let replay = gateway.at("providers", "replay") else {
             // Before it owns the source it has no provider.
             guard let role = gateway["role"]?.string else { return nil }
-            state = role == "standby" ? "waiting for the gateway that has the source" : role
+            state = role == "standby" ? "waiting for its turn to feed the source" : role
             return
         }
         guard replay["process"]?.int == Int(process) else { return nil }

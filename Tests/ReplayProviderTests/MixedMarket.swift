@@ -62,6 +62,14 @@ struct MixedMarket {
         append({ $0.append(lost) }, to: &source)
     }
 
+    /// One of each kind, of one symbol.
+    static func fill(_ builder: inout PacketBuilder, _ number: UInt32, _ round: Int) {
+        let time = Timestamp(nanoseconds: start + Int64(round))
+        let header = TickHeader(
+            symbol: number, providerTime: time, receiveTime: time, providerID: 99)
+        for record in records(header, round) { precondition(record(&builder) == .appended) }
+    }
+
     private typealias Adding = (inout PacketBuilder) -> AppendOutcome
 
     private mutating func append(_ adding: Adding, to source: inout TestSource) {
@@ -119,8 +127,10 @@ struct MixedMarket {
             header: header, name: "GDP", unit: "USD", value: Int128(Int64.max) * 4 + Int128(round),
             periodStart: Timestamp(nanoseconds: 1_600_000_000_000_000_000),
             periodEnd: Timestamp(nanoseconds: 1_607_000_000_000_000_000), revision: UInt32(round))
+        // One long one in each round: two may be more than a packet takes.
+        let isLong = Int(header.providerID % 100) == round % symbols.count
         let document = [UInt8](
-            repeating: UInt8(round), count: FundamentalPart.contentBytesMax * (round % 2) + 77)
+            repeating: UInt8(round), count: isLong ? FundamentalPart.contentBytesMax + 77 : 77)
         let parts =
             FundamentalPart.parts(of: document, report: "ReportSnapshot", header: header) ?? []
         var adding: [Adding] = [{ $0.append(news) }, { $0.append(value) }]

@@ -38,7 +38,7 @@ struct ReplayedKindsTests {
             "GATEWAY_PROVIDER": "replay", "REPLAY_FILE": path, "REPLAY_SPEED": "full",
         ]
         for part in 1...4 {
-            let slow = ["GATEWAY_PACKETS_PER_SECOND": "6"]
+            let slow = ["GATEWAY_PACKETS_PER_SECOND": "10"]
             let gateway = try bench.gateway(new, replay.merging(slow) { $1 })
             let isHere = try eventually(within: 60) {
                 try new.tickCount(source: bench.source) > UInt64(part * market.records / 6)
@@ -48,7 +48,8 @@ struct ReplayedKindsTests {
         }
         let gateway = try bench.gateway(new, replay)
         let isThere = try eventually(within: 60) {
-            try new.tickCount(source: bench.source) == UInt64(market.records)
+            try gateway.log.contains("replay.finished")
+                && new.tickCount(source: bench.source) == UInt64(market.records)
         }
         #expect(isThere, "\(gateway.log)")
         #expect(gateway.stop() == 0)

@@ -24,15 +24,21 @@ public struct MissingTicks: Hashable, Sendable {
 
     /// The partition's first packet that stands begins here, and nothing before it was left out.
     mutating func begins(_ partition: Partition, at ordinal: UInt64) {
-        purged += max(1, ordinal) - 1
+        purged = Self.sum(purged, max(1, ordinal) - 1)
     }
 
     /// The partition's next packet, whether it is meant or not.
     mutating func took(_ header: PacketHeader, isMeant: Bool) {
         guard header.kind == .ticks else { return }
         if let expected = next[header.partition], header.firstOrdinal > expected, isMeant {
-            lost += header.firstOrdinal - expected
+            lost = Self.sum(lost, header.firstOrdinal - expected)
         }
         next[header.partition] = header.nextOrdinal
+    }
+
+    /// Ordinals are whatever a packet says.
+    private static func sum(_ left: UInt64, _ right: UInt64) -> UInt64 {
+        let (sum, overflow) = left.addingReportingOverflow(right)
+        return overflow ? UInt64.max : sum
     }
 }

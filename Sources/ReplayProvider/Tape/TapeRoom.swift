@@ -29,7 +29,7 @@ public struct TapeRoom: Sendable {
                 continue
             }
             first = first ?? info
-            bytes += info.bytes
+            bytes &+= info.bytes
         }
         guard let configuration = first?.configuration,
             let partitions = configuration.metadata["tapeline.partitions"].flatMap({ Int($0) })

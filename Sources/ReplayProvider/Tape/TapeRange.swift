@@ -130,8 +130,8 @@ public final class TapeRangeReader: RecordedTape {
         guard let complaint = client.complaint, complaint.contains("ermission") else { return nil }
         return TapeRangeError(
             "NATS does not let user '\(range.nats.user ?? "")' read the tape of "
-                + "\(range.namespace) (\(complaint)): name one that may, as deploy/nats/server.conf "
-                + "lets 'tool' and 'writer'")
+                + "\(range.namespace) (\(complaint)): name one that may, as "
+                + "deploy/nats/server.conf lets 'tool' and 'writer'")
     }
 
     public func close() {

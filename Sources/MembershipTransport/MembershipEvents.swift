@@ -235,6 +235,21 @@ struct MemberSeen: TelemetryEvent {
     }
 }
 
+struct MemberComplaint: TelemetryEvent {
+    static let name = "member.complaint"
+    let text: String
+
+    var level: LogLevel { .error }
+    var message: String { "NATS refused something of the membership" }
+    var fields: [(String, LogValue)] { [("reason", .text(text))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_nats_errors_total", "Errors that NATS reported by itself, permissions included."
+        ).add()
+    }
+}
+
 struct HeartbeatNotUnderstood: TelemetryEvent {
     static let name = "member.heartbeat.not_understood"
     let subject: String

@@ -74,7 +74,8 @@ struct RecordLoop {
                 // A new one is made.
                 gone.value.store(true, ordering: .releasing)
                 _ = shared.calls.send(.wake)
-            case .disconnected, .lameDuck, .asyncError: break
+            case .asyncError(let text): shared.telemetry.emit(MemberComplaint(text: text))
+            case .disconnected, .lameDuck: break
             }
         }
         let names = shared.tape.names

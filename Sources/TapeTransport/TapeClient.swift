@@ -40,6 +40,9 @@ public final class TapeClient: Sendable {
     /// Tells the mailbox of reconnects and of the connection's end, from now on.
     public func notify(_ mailbox: TapeMailbox) { listeners.add(mailbox) }
 
+    /// What the server refused last, in its own words, permissions included; nil: nothing.
+    public var complaint: String? { listeners.complaint }
+
     /// The owner says why it closes: the connection's own last word changes no readiness.
     public func close() {
         listeners.willClose()
@@ -123,6 +126,7 @@ private final class ConnectionListeners: Sendable {
 
     private let mailboxes = Mutex<[TapeMailbox]>([])
     private let isClosing = Atomic<Bool>(false)
+    private let refused = Mutex<String?>(nil)
     private let telemetry: TelemetryHub
     private let readiness: Readiness
 
@@ -133,6 +137,8 @@ private final class ConnectionListeners: Sendable {
 
     /// The last event comes on another thread, and could come behind the reason the owner gave.
     func willClose() { isClosing.store(true, ordering: .releasing) }
+
+    var complaint: String? { refused.withLock { $0 } }
 
     func add(_ mailbox: TapeMailbox) { mailboxes.withLock { $0.append(mailbox) } }
 
@@ -149,7 +155,9 @@ private final class ConnectionListeners: Sendable {
             if !isClosing.load(ordering: .acquiring) { readiness.set(ReadinessPart.nats, reason) }
             send(.closed(reason))
         case .lameDuck: telemetry.emit(ServerLeaving())
-        case .asyncError(let text): telemetry.emit(ConnectionComplaint(text: text))
+        case .asyncError(let text):
+            refused.withLock { $0 = text }
+            telemetry.emit(ConnectionComplaint(text: text))
         }
     }
 

@@ -22,6 +22,9 @@ enum Main {
         case .help:
             terminal.line(HelpPage.text)
             return .success
+        case .recordingHelp:
+            terminal.line(ReplayHelp.text)
+            return .success
         case .version:
             terminal.line("tapeline \(HelpPage.version)")
             return .success

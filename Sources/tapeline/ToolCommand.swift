@@ -23,6 +23,7 @@ enum ToolCommand: Equatable, Sendable {
     case prove(ProveCommand)
     case record(RecordCommand)
     case replay(ReplayCommand)
+    case recordingHelp
     /// The process behind `up`; nobody types it.
     case supervise(Target, Stack.UpOptions)
 
@@ -46,6 +47,7 @@ enum ToolCommand: Equatable, Sendable {
         _ arguments: [String], now: Timestamp = SystemClock().now()
     ) throws(ToolError) -> ToolCommand {
         let wantsHelp = arguments.contains("--help") || arguments.contains("-h")
+        if wantsHelp, ["record", "replay"].contains(arguments.first) { return .recordingHelp }
         guard let word = arguments.first, !wantsHelp else { return .help }
         let rest = Array(arguments.dropFirst())
         switch word {

@@ -120,6 +120,22 @@ struct SymbolsOnTape: Equatable {
     }
 
     var count: Int { entries.values.reduce(0) { $0 + $1.count } }
+
+    /// Names the first record of each symbol that is another one.
+    func expectEqual(to other: Self) {
+        #expect(Set(entries.keys) == Set(other.entries.keys))
+        for (symbol, entries) in entries {
+            let expected = other.entries[symbol] ?? []
+            #expect(entries.count == expected.count, "\(symbol)")
+            guard
+                let place = entries.indices.first(where: {
+                    $0 >= expected.count || entries[$0] != expected[$0]
+                })
+            else { continue }
+            let wanted = place < expected.count ? "\(expected[place])" : "nothing"
+            Issue.record("\(symbol), record \(place): \(entries[place]) instead of \(wanted)")
+        }
+    }
 }
 
 /// The last version of each bar on a tape.

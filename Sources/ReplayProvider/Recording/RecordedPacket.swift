@@ -52,6 +52,9 @@ public struct RecordingInfo: Hashable, Sendable {
 public protocol RecordedTape: AnyObject {
     var about: RecordingInfo { get }
 
+    /// Of what was read so far.
+    var missing: MissingTicks { get }
+
     /// Nil behind the last one. Blocks.
     func next() throws -> RecordedPacket?
 

@@ -13,6 +13,7 @@ public final class RecordingFile: RecordedTape {
     public private(set) var about: RecordingInfo
     public private(set) var packets: UInt64 = 0
     public private(set) var ticks: UInt64 = 0
+    public private(set) var missing = MissingTicks()
     private let descriptor: Int32
     private var isOpen = true
     private var chain: UInt64 = 0
@@ -21,7 +22,7 @@ public final class RecordingFile: RecordedTape {
     /// Of the buffer: what is not taken yet.
     private var start = 0
     /// Of the file: where the next byte to be taken stands.
-    private var offset = 0
+    public private(set) var offset = 0
 
     public init(_ path: String) throws(RecordingError) {
         self.path = path
@@ -57,6 +58,9 @@ public final class RecordingFile: RecordedTape {
     }
 
     public func next() throws -> RecordedPacket? { try readPacket() }
+
+    /// Reads the next packet only to prove it; false: there is none any more, and all was right.
+    public func step() throws(RecordingError) -> Bool { try readPacket() != nil }
 
     private func readHeader() throws(RecordingError) {
         do throws(FormatProblem) {
@@ -109,6 +113,7 @@ public final class RecordingFile: RecordedTape {
         chain = present
         skip(whole.count)
         packets += 1
+        missing.took(packet.header, isMeant: true)
         ticks += packet.header.kind == .ticks ? UInt64(packet.header.tickCount) : 0
         return packet
     }

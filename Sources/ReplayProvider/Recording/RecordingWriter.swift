@@ -1,6 +1,6 @@
 internal import Glibc
 internal import Primitives
-internal import ServiceRuntime
+public import ServiceRuntime
 internal import TapeCodec
 
 /// Writes a recording: under another name until it is whole, so that a file that stands under its
@@ -19,32 +19,63 @@ public final class RecordingWriter {
     private var isFinished = false
 
     /// Why it could not be written. One line.
-    public struct Failure: Error, Sendable, CustomStringConvertible {
-        public let description: String
+    public enum Failure: Error, Sendable, CustomStringConvertible {
+        case system(operation: String, path: String, SystemErrorCode)
+        /// Another recording is being written to the same file.
+        case inUse(path: String)
+        /// A file of this name has come meanwhile.
+        case exists(path: String)
+        case tooManySymbols(Int)
 
-        init(_ operation: String, _ path: String, _ code: SystemErrorCode) {
-            description = "cannot \(operation) \(path): \(code)"
+        public var description: String {
+            switch self {
+            case .system(let operation, let path, let code):
+                "cannot \(operation) \(path): \(code)"
+            case .inUse(let path):
+                "\(path) is being written by another 'tapeline record': wait for it"
+            case .exists(let path):
+                "\(path) is there already: remove it, or name another file"
+            case .tooManySymbols(let count):
+                "\(count) symbols are too many: a recording names at most "
+                    + "\(RecordingFormat.symbolsMax)"
+            }
         }
-
-        init(_ description: String) { self.description = description }
     }
 
     public init(_ path: String, _ info: RecordingInfo) throws(Failure) {
         guard info.symbols.count <= RecordingFormat.symbolsMax else {
-            throw Failure("a recording names at most \(RecordingFormat.symbolsMax) symbols")
+            throw .tooManySymbols(info.symbols.count)
         }
         self.path = path
         temporary = "\(path).part"
-        let opened = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard opened >= 0 else {
-            throw Failure("write", temporary, SystemErrorCode(rawValue: errno))
-        }
-        descriptor = opened
+        descriptor = try Self.begin(temporary)
         buffer.reserveCapacity(Self.bufferBytes + PacketLimits.bytesMax)
         let header = RecordingFormat.header(info)
         buffer += header
         bytes = UInt64(header.count)
         chain = buffer.withRawSpan { $0.uint64(at: header.count - RecordingFormat.checksumBytes) }
+    }
+
+    /// What a killed one left under this name is begun anew; one that is still at work is left
+    /// alone. A link is not followed: it would lead the bytes elsewhere.
+    private static func begin(_ path: String) throws(Failure) -> Int32 {
+        let descriptor = unsafe open(
+            path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
+        guard descriptor >= 0 else { throw failure("write", path) }
+        if flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
+            Glibc.close(descriptor)
+            throw .inUse(path: path)
+        }
+        guard ftruncate(descriptor, 0) == 0 else {
+            let failure = failure("write", path)
+            Glibc.close(descriptor)
+            throw failure
+        }
+        return descriptor
+    }
+
+    private static func failure(_ operation: String, _ path: String) -> Failure {
+        .system(operation: operation, path: path, SystemErrorCode(rawValue: errno))
     }
 
     deinit {
@@ -75,14 +106,32 @@ public final class RecordingWriter {
         buffer.append(little: chain)
         bytes += UInt64(RecordingFormat.endBytes)
         try flush()
-        guard fsync(descriptor) == 0 else {
-            throw Failure("write", temporary, SystemErrorCode(rawValue: errno))
-        }
-        guard unsafe rename(temporary, path) == 0 else {
-            throw Failure("write", path, SystemErrorCode(rawValue: errno))
-        }
+        guard fsync(descriptor) == 0 else { throw Self.failure("write", temporary) }
+        try name()
         isFinished = true
         close(descriptor)
+    }
+
+    /// A file that came meanwhile is somebody's: a second name, unlike a new one, replaces nothing.
+    /// Where a file system has no second names, only the moment before the step is not seen.
+    private func name() throws(Failure) {
+        if unsafe link(temporary, path) == 0 {
+            unsafe unlink(temporary)
+        } else {
+            guard errno != EEXIST else { throw .exists(path: path) }
+            guard [EPERM, ENOTSUP, ENOSYS].contains(errno) else {
+                throw Self.failure("write", path)
+            }
+            guard unsafe access(path, F_OK) != 0 else { throw .exists(path: path) }
+            guard unsafe rename(temporary, path) == 0 else { throw Self.failure("write", path) }
+        }
+        // The name is on disk when its folder is. Some file systems cannot do that to a folder.
+        let end = path.lastIndex(of: "/")
+        let folder = end.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+        let opened = unsafe open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard opened >= 0 else { return }
+        fsync(opened)
+        Glibc.close(opened)
     }
 
     private func flush() throws(Failure) {
@@ -92,9 +141,7 @@ public final class RecordingWriter {
                 unsafe write(descriptor, $0.baseAddress?.advanced(by: done), $0.count - done)
             }
             if count < 0, errno == EINTR { continue }
-            guard count > 0 else {
-                throw Failure("write", temporary, SystemErrorCode(rawValue: errno))
-            }
+            guard count > 0 else { throw Self.failure("write", temporary) }
             done += count
         }
         buffer.removeAll(keepingCapacity: true)

@@ -8,7 +8,13 @@ extension ConfigurationKey {
             "Recording that is replayed; empty: a range of another namespace's tape."),
         ConfigurationKey(
             "REPLAY_NATS_URL", .list, group: "Replay",
-            "NATS of the tape that is replayed; empty: NATS_URL. Users are the same."),
+            "NATS of the tape that is replayed; empty: NATS_URL."),
+        ConfigurationKey(
+            "REPLAY_NATS_USER", .text, group: "Replay",
+            "User that may read the tape that is replayed; empty: NATS_USER."),
+        ConfigurationKey(
+            "REPLAY_NATS_PASSWORD", .text, secret: true, group: "Replay",
+            "Password of that user."),
         ConfigurationKey(
             "REPLAY_NAMESPACE", .text, group: "Replay",
             "Namespace whose tape is replayed."),

@@ -19,13 +19,21 @@ struct ReplayPass {
     private(set) var delivered: UInt64 = 0
     /// Records that no provider delivers.
     private(set) var unknown: UInt64 = 0
+    /// With which ordinal each partition of the recording begins, as far as it was met.
+    private(set) var origins: [Partition: UInt64]
+    private var isKnown: Set<Partition> = []
     private var problem: ReplayProblem?
 
-    init(_ book: InstrumentBook, _ routes: ReplayRoutes, sent: [UInt64], shift: Int64) {
+    /// `origins`: those of an earlier way through the same recording.
+    init(
+        _ book: InstrumentBook, _ routes: ReplayRoutes, sent: [UInt64], shift: Int64,
+        origins: [Partition: UInt64] = [:]
+    ) {
         self.book = book
         self.routes = routes
         self.sent = sent
         self.shift = shift
+        self.origins = origins
         met = [UInt64](repeating: 0, count: sent.count)
     }
 
@@ -34,6 +42,7 @@ struct ReplayPass {
         _ packet: RecordedPacket, into batch: inout [ProviderRecord]
     ) throws(ReplayProblem) {
         guard packet.header.kind == .ticks else { return }
+        try follow(packet.header)
         routes.begin()
         numbers.removeAll(keepingCapacity: true)
         PacketRecords.walk(packet) { item in
@@ -44,6 +53,18 @@ struct ReplayPass {
             }
         }
         if let problem { throw problem }
+    }
+
+    /// A tape may be purged between two readings: what was counted would be other records then.
+    private mutating func follow(_ header: PacketHeader) throws(ReplayProblem) {
+        guard isKnown.insert(header.partition).inserted else { return }
+        if let origin = origins[header.partition], origin != header.firstOrdinal {
+            throw ReplayProblem(
+                "partition \(header.partition) of the tape that is replayed began with ordinal "
+                    + "\(origin) and begins with \(header.firstOrdinal) now: it was purged "
+                    + "meanwhile; replay what is left into another namespace")
+        }
+        origins[header.partition] = header.firstOrdinal
     }
 
     private mutating func add(_ record: ProviderRecord, _ batch: inout [ProviderRecord]) {

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import MarketModel
 public import Primitives
 public import ProviderKit
@@ -30,6 +31,8 @@ public final class ReplayProvider: ProviderSource {
         var packets: UInt64 = 0
         var records: UInt64 = 0
         var unknown: UInt64 = 0
+        var missing = MissingTicks()
+        var begin = Timestamp.undefined
         var reached = Timestamp.undefined
         var end = Timestamp.undefined
     }
@@ -66,12 +69,16 @@ public final class ReplayProvider: ProviderSource {
 
     public func write(into json: inout JSONWriter) {
         let present = state.withLock { $0 }
+        json.member("process", Int(getpid()))
         json.member("state", present.phase.rawValue)
         json.key("problem")
         if let problem = present.problem { json.value(problem) } else { json.null() }
         json.member("packets", present.packets)
         json.member("records", present.records)
         json.member("unknown", present.unknown)
+        json.member("purged", present.missing.purged)
+        json.member("lost", present.missing.lost)
+        json.member("begin", present.begin.isDefined ? "\(present.begin)" : "")
         json.member("reached", present.reached.isDefined ? "\(present.reached)" : "")
         json.member("end", present.end.isDefined ? "\(present.end)" : "")
     }
@@ -82,6 +89,8 @@ public final class ReplayProvider: ProviderSource {
     private struct Course {
         var sent: [UInt64]
         var shift: Int64?
+        /// Where each partition of the recording began.
+        var origins: [Partition: UInt64] = [:]
     }
 
     private func run(_ order: ProviderOrder, _ channel: ProviderChannel) {
@@ -125,8 +134,11 @@ public final class ReplayProvider: ProviderSource {
         }
         var floor = ReplayFloor(tape.about)
         var pass = ReplayPass(
-            order.book, routes(order, tape.about), sent: present.sent, shift: present.shift ?? 0)
-        defer { course = Course(sent: pass.sent, shift: present.shift) }
+            order.book, routes(order, tape.about), sent: present.sent, shift: present.shift ?? 0,
+            origins: present.origins)
+        defer {
+            course = Course(sent: pass.sent, shift: present.shift, origins: pass.origins)
+        }
         begin(.replaying, tape.about)
         var pace = ReplayPace(settings.speed)
         var batch: [ProviderRecord] = []
@@ -142,10 +154,13 @@ public final class ReplayProvider: ProviderSource {
             note(packet, pass)
             next = try tape.next()
         }
+        state.withLock { $0.missing = tape.missing }
         let reached = floor.floor.moved(byNanoseconds: present.shift ?? 0)
         try send(&batch, reached, channel)
         state.withLock { $0.phase = .finished }
-        telemetry.emit(ReplayFinished(records: pass.delivered))
+        telemetry.emit(
+            ReplayFinished(
+                records: pass.delivered, unknown: pass.unknown, missing: tape.missing))
         channel.finish()
     }
 
@@ -180,7 +195,7 @@ public final class ReplayProvider: ProviderSource {
         case .range(let range):
             let now = clock.now()
             // What was sent shortly before it may still be on its way onto the tape.
-            guard now.nanoseconds(since: range.to) >= Self.settledNanoseconds else {
+            guard now.nanoseconds(since: range.to) >= TapeRangeReader.settledNanoseconds else {
                 throw TapeRangeError(
                     "REPLAY_TO is \(range.to): its tape is complete 5 s later", isRetryable: true)
             }
@@ -189,8 +204,6 @@ public final class ReplayProvider: ProviderSource {
             }
         }
     }
-
-    private static let settledNanoseconds: Int64 = 5_000_000_000
 
     private func routes(_ order: ProviderOrder, _ info: RecordingInfo) -> ReplayRoutes {
         let asked = settings.symbols
@@ -213,6 +226,7 @@ public final class ReplayProvider: ProviderSource {
             state.packets += 1
             state.records = pass.sent.reduce(0, +)
             state.unknown = pass.unknown
+            if !state.begin.isDefined { state.begin = packet.header.sendTime }
             state.reached = packet.header.sendTime
         }
     }
@@ -269,8 +283,18 @@ struct ReplayFailed: TelemetryEvent {
 struct ReplayFinished: TelemetryEvent {
     static let name = "replay.finished"
     let records: UInt64
+    let unknown: UInt64
+    let missing: MissingTicks
 
-    var level: LogLevel { .info }
-    var message: String { "the recording is at its end" }
-    var fields: [(String, LogValue)] { [("records", .unsigned(records))] }
+    var level: LogLevel { missing.isEmpty && unknown == 0 ? .info : .warning }
+    var message: String {
+        missing.summary.map { "the recording is at its end; of its tape \($0)" }
+            ?? "the recording is at its end"
+    }
+    var fields: [(String, LogValue)] {
+        [
+            ("records", .unsigned(records)), ("unknown", .unsigned(unknown)),
+            ("purged", .unsigned(missing.purged)), ("lost", .unsigned(missing.lost)),
+        ]
+    }
 }

@@ -42,6 +42,9 @@ struct ReplayRoutes {
     func route(of record: ProviderRecord) -> Route? {
         guard let header = record.header else { return nil }
         if header.symbol == TickHeader.noSymbol {
+            // A gateway takes no market data of nobody.
+            if case .trade = record { return nil }
+            if case .quote = record { return nil }
             return wanted.isEmpty ? Route(partition: 0, index: header.symbol) : nil
         }
         guard let found = known[header.symbol], found.isWanted else { return nil }

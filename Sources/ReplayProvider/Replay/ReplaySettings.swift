@@ -5,6 +5,13 @@ internal import ServiceRuntime
 internal import TapeProtocol
 internal import TapeTransport
 
+extension ReplayProvider {
+    /// What is wrong with a speed (`full`, 1, 2.5); nil: nothing.
+    public static func problem(speed text: String) -> String? {
+        ReplaySettings.speedProblem(text)
+    }
+}
+
 /// What is replayed, how fast, and as of when.
 struct ReplaySettings: Sendable {
     enum Input: Sendable {
@@ -61,6 +68,11 @@ struct ReplaySettings: Sendable {
         var nats = tape.nats
         let urls = configuration.list("REPLAY_NATS_URL")
         if !urls.isEmpty { nats.urls = urls }
+        if let user = configuration.optionalText("REPLAY_NATS_USER"), !user.isEmpty {
+            nats.user = user
+            nats.password = configuration.secret("REPLAY_NATS_PASSWORD")?.revealed
+            nats.keepAnswersPrivate()
+        }
         if nats.urls == tape.nats.urls, namespace == tape.names.namespace {
             throw SettingsError(
                 "REPLAY_NAMESPACE: \(namespace) is the namespace that is replayed into")
@@ -90,6 +102,16 @@ struct ReplaySettings: Sendable {
         return time
     }
 
+    /// What is wrong with a speed; nil: nothing.
+    static func speedProblem(_ text: String) -> String? {
+        do throws(SettingsError) {
+            _ = try speed(text)
+            return nil
+        } catch {
+            return error.description
+        }
+    }
+
     /// `full`, or a number with at most three decimals.
     static func speed(_ text: String) throws(SettingsError) -> ReplayPace.Speed {
         if text == "full" { return .full }
@@ -101,7 +123,8 @@ struct ReplaySettings: Sendable {
             let fraction = Int64(decimals.padded(with: "0", to: 3)), whole <= 1_000_000,
             whole * 1_000 + fraction > 0
         else {
-            throw SettingsError("REPLAY_SPEED: \(text) is not 'full' or a number above 0")
+            throw SettingsError(
+                "REPLAY_SPEED: \(text) is not 'full' or a number above 0 with at most 3 decimals")
         }
         return .thousandths(whole * 1_000 + fraction)
     }

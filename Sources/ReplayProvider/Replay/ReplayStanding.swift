@@ -121,9 +121,8 @@ struct ReplayProof {
         left -= 1
         let symbol = routes.symbol(of: record)
         if let last = tail.last {
-            let found = shift ?? distance(from: record, to: last.record)
-            shift = found
-            if PlainRecord(record.moved(byNanoseconds: found), of: symbol) == last { return }
+            shift = shift ?? distance(from: record, to: last.record)
+            if PlainRecord(record.moved(byNanoseconds: shift ?? 0), of: symbol) == last { return }
         }
         problem =
             problem
@@ -133,11 +132,16 @@ struct ReplayProof {
                     + "replay into another namespace")
     }
 
-    private func distance(from record: ProviderRecord, to standing: ProviderRecord) -> Int64 {
-        guard let old = record.header?.receiveTime, let new = standing.header?.receiveTime else {
-            return 0
+    /// Nil: a record without any time says nothing of it.
+    private func distance(
+        from record: ProviderRecord, to standing: ProviderRecord
+    ) -> Int64? {
+        guard let old = record.header, let new = standing.header else { return nil }
+        for time in [\TickHeader.receiveTime, \.providerTime]
+        where old[keyPath: time].isDefined && new[keyPath: time].isDefined {
+            return new[keyPath: time].nanoseconds(since: old[keyPath: time])
         }
-        return new.nanoseconds(since: old)
+        return nil
     }
 
     /// To be asked when the recording is at its end.

@@ -60,6 +60,8 @@ public final class TapeRangeReader: RecordedTape {
     private static let pullBytes = 256 * 1024
     private static let waitMax = Duration.milliseconds(20)
     private static let eventsPerTurn = 256
+    /// What was sent before some moment may still be on its way onto the tape for so long.
+    public static let settledNanoseconds: Int64 = 5_000_000_000
 
     private struct Lane {
         let reader: Int
@@ -73,12 +75,15 @@ public final class TapeRangeReader: RecordedTape {
     }
 
     public let about: RecordingInfo
+    public private(set) var missing = MissingTicks()
     private let client: TapeClient
     private let mailbox = TapeMailbox(capacity: 64)
     private let readers: TapeReaders
+    private let range: TapeRange
     private let isStopped: () -> Bool
     private var lanes: [Lane] = []
     private var events: [TapeEvent] = []
+    private var hasTaken = false
     private var failure: TapeRangeError?
 
     /// Connects, and looks at what there is.
@@ -86,6 +91,7 @@ public final class TapeRangeReader: RecordedTape {
         _ range: TapeRange, telemetry: TelemetryHub, created: Timestamp,
         isStopped: @escaping () -> Bool
     ) throws {
+        self.range = range
         self.isStopped = isStopped
         // The tape itself says how many partitions it has.
         guard let unknown = TapeNames(namespace: range.namespace, partitions: 1) else {
@@ -103,6 +109,7 @@ public final class TapeRangeReader: RecordedTape {
             readers = try TapeReaders(
                 client, group: "replay", mailbox: mailbox, pullBytes: Self.pullBytes)
             client.notify(mailbox)
+            missing = plan.missing
             for stream in plan.streams {
                 let reader = readers.add(
                     TapeReaders.Input(
@@ -112,9 +119,19 @@ public final class TapeRangeReader: RecordedTape {
                 open(reader, range.from)
             }
         } catch {
+            let refusal = Self.refusal(client, range)
             client.close()
-            throw error
+            throw refusal ?? error
         }
+    }
+
+    /// What the server does not allow is answered by nothing: only its complaint says why.
+    private static func refusal(_ client: TapeClient, _ range: TapeRange) -> TapeRangeError? {
+        guard let complaint = client.complaint, complaint.contains("ermission") else { return nil }
+        return TapeRangeError(
+            "NATS does not let user '\(range.nats.user ?? "")' read the tape of "
+                + "\(range.namespace) (\(complaint)): name one that may, as "
+                + "deploy/nats/server.conf lets 'tool' and 'writer'")
     }
 
     public func close() {
@@ -199,12 +216,15 @@ public final class TapeRangeReader: RecordedTape {
             guard let problem = readers.problem(lanes[index].reader) else { continue }
             failure = TapeRangeError("the tape cannot be read on: \(problem)")
         }
+        if failure == nil, !hasTaken { failure = Self.refusal(client, range) }
         if let failure { throw failure }
     }
 
     private func took(_ reader: Int, _ header: PacketHeader, _ message: NatsMessage) {
         guard let index = lanes.firstIndex(where: { $0.reader == reader }), !lanes[index].isOver
         else { return }
+        hasTaken = true
+        missing.took(header, isMeant: isMeant(header))
         if isMeant(header) {
             do throws(PacketError) {
                 lanes[index].waiting.append(try RecordedPacket(message.payload))
@@ -242,6 +262,7 @@ private struct RangePlan {
 
     private(set) var present: [Partition] = []
     private(set) var streams: [Stream] = []
+    private(set) var missing = MissingTicks()
 
     init(_ range: TapeRange, _ names: TapeNames, _ client: TapeClient) throws {
         let wanted = Set(range.symbols.map { names.partition(of: $0) })
@@ -260,7 +281,9 @@ private struct RangePlan {
                 }
                 present.append(partition)
                 filters.append(subject)
-                if Self.mayBeMeant(last.header, range) { ends.append(last.last.sequence) }
+                guard Self.mayBeMeant(last.header, range) else { continue }
+                ends.append(last.last.sequence)
+                try note(partition, name, subject, range, client)
             }
             guard !filters.isEmpty else { continue }
             let watermarks = names.watermarks(stream: index, range.source)
@@ -272,6 +295,21 @@ private struct RangePlan {
             streams.append(Stream(index: index, name: name, filters: filters, end: end))
         }
         present.sort()
+    }
+
+    /// What of the partition was taken off the tape before.
+    private mutating func note(
+        _ partition: Partition, _ stream: String, _ subject: String, _ range: TapeRange,
+        _ client: TapeClient
+    ) throws {
+        guard
+            let message = try client.jetStream.firstMessage(
+                stream: stream, from: 1, subject: subject)
+        else { return }
+        let first = try StoredPacket(message).header
+        // Whatever stood before a packet was sent before it.
+        guard first.sendTime < range.to, Self.mayBeMeant(first, range) else { return }
+        missing.begins(partition, at: first.firstOrdinal)
     }
 
     /// One that was sent before the range has nothing behind it.

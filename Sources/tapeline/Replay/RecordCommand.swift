@@ -4,7 +4,8 @@ import Primitives
 /// `tapeline record --source S -o FILE`: writes what a source put on the tape into a file.
 struct RecordCommand: Equatable, Sendable {
     let target: TapeTarget
-    let source: SourceName
+    /// Nil: the only one of the tape.
+    let source: SourceName?
     /// Packets that were sent in [from, to); undefined `from`: from the tape's beginning.
     let from: Timestamp
     let to: Timestamp
@@ -43,8 +44,6 @@ struct RecordCommand: Equatable, Sendable {
 
 /// What `record` and `replay` read alike.
 enum ReplayTimes {
-    static let sourceDefault = "synthetic"
-
     /// Nil: not given, or the tape's beginning.
     static func time(
         _ option: String, _ arguments: CommandArguments, now: Timestamp
@@ -57,9 +56,10 @@ enum ReplayTimes {
         }
     }
 
-    static func source(_ text: String?) throws(ToolError) -> SourceName {
-        guard let source = SourceName(text ?? sourceDefault) else {
-            throw .usage("--source wants a source's name, not '\((text ?? "").prefix(40))'")
+    static func source(_ text: String?) throws(ToolError) -> SourceName? {
+        guard let text else { return nil }
+        guard let source = SourceName(text) else {
+            throw .usage("--source wants a source's name, not '\(text.prefix(40))'")
         }
         return source
     }

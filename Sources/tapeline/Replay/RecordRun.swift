@@ -5,12 +5,9 @@ import ReplayProvider
 import ServiceRuntime
 import TapeCodec
 import TapeProtocol
-import Telemetry
 
 /// Carries out `tapeline record`.
 struct RecordRun {
-    private static let tellNanoseconds: Int64 = 500_000_000
-
     let command: RecordCommand
     let terminal: Terminal
 
@@ -18,67 +15,98 @@ struct RecordRun {
         guard !FileSystem.exists(command.output) else {
             throw .refused("\(command.output) is there already: remove it, or name another file")
         }
+        let namespace = deployment.names.namespace
+        let source = try RecordedSource.find(
+            command.source, deployment.nats, namespace: namespace)
+        let range = TapeRange(
+            nats: deployment.nats, namespace: namespace, source: source, from: command.from,
+            to: command.to, symbols: command.symbols)
         do {
-            return try record(deployment, shutdown)
+            return try record(range, shutdown)
+        } catch let error as ToolError {
+            throw error
+        } catch RecordingWriter.Failure.system(let operation, let path, let code) {
+            throw .file(operation: operation, path: path, code)
         } catch let error as RecordingWriter.Failure {
             throw .refused("\(error)")
         } catch is ReadingStopped {
-            throw .refused("interrupted; nothing was kept")
+            terminal.problem("interrupted; nothing was kept")
+            return .temporary
         } catch {
-            throw .unreachable("the tape cannot be read: \(error)")
+            throw RecordedSource.failure(error)
         }
     }
 
-    private func record(_ deployment: Deployment, _ shutdown: ShutdownSignal) throws -> ExitCode {
-        let clock = SystemClock()
-        let logger = Logger(
-            service: "tapeline", level: .error, format: .text(color: false), sink: .standardError)
+    private func record(_ range: TapeRange, _ shutdown: ShutdownSignal) throws -> ExitCode {
+        var progress = ProgressLine(terminal, asJSON: command.asJSON)
+        defer { progress.end() }
+        try settle(range, shutdown, &progress)
         let reader = try TapeRangeReader(
-            TapeRange(
-                nats: deployment.nats, namespace: deployment.names.namespace,
-                source: command.source, from: command.from, to: command.to,
-                symbols: command.symbols),
-            telemetry: TelemetryHub(logger: logger, metrics: MetricRegistry()),
-            created: clock.now(), isStopped: { shutdown.isRequested })
+            range, telemetry: RecordedSource.telemetry, created: SystemClock().now(),
+            isStopped: { shutdown.isRequested })
         defer { reader.close() }
         let writer = try RecordingWriter(command.output, reader.about)
-        var toldAt = clock.monotonic().nanoseconds
+        var begin = Timestamp.undefined
         while let packet = try reader.next() {
             if shutdown.isRequested { throw ReadingStopped() }
             try writer.add(packet)
-            let now = clock.monotonic().nanoseconds
-            guard terminal.isInteractive, !command.asJSON, now >= toldAt + Self.tellNanoseconds
-            else { continue }
-            toldAt = now
-            terminal.raw("\r\(writer.ticks) ticks, up to \(packet.header.sendTime) ")
+            let sent = packet.header.sendTime
+            if !begin.isDefined { begin = sent }
+            progress.show {
+                "recording\(ProgressLine.share(sent, from: begin, to: range.to)), "
+                    + "\(writer.ticks) ticks, \(writer.bytes) bytes, up to \(sent)"
+            }
         }
-        guard writer.packets > 0 else {
-            throw RecordNothing(source: command.source.text)
+        guard writer.ticks > 0 else {
+            throw ToolError.refused(
+                "the source \(range.source) has no tick there in that time: nothing was kept")
         }
         try writer.finish()
-        if terminal.isInteractive, !command.asJSON { terminal.line() }
-        terminal.line(summary(writer))
-        return .success
+        progress.end()
+        return tell(range, writer, reader.missing)
     }
 
-    private func summary(_ writer: RecordingWriter) -> String {
+    /// What was sent just now may still be on its way onto the tape.
+    private func settle(
+        _ range: TapeRange, _ shutdown: ShutdownSignal, _ progress: inout ProgressLine
+    ) throws {
+        let settled = range.to.advanced(byNanoseconds: TapeRangeReader.settledNanoseconds)
+        let wait = settled.nanoseconds(since: SystemClock().now())
+        guard wait > 0 else { return }
+        progress.show { "waiting until what was sent before \(range.to) is on the tape" }
+        if shutdown.wait(timeout: .nanoseconds(wait)) { throw ReadingStopped() }
+    }
+
+    private func tell(
+        _ range: TapeRange, _ writer: RecordingWriter, _ missing: MissingTicks
+    ) -> ExitCode {
+        terminal.line(summary(range, writer, missing))
+        // Whoever asks for all that there is gets that.
+        let isShort = missing.lost > 0 || missing.purged > 0 && range.from.isDefined
+        if !command.asJSON, let summary = missing.summary { terminal.line("of this, \(summary)") }
+        return isShort ? .incomplete : .success
+    }
+
+    private func summary(
+        _ range: TapeRange, _ writer: RecordingWriter, _ missing: MissingTicks
+    ) -> String {
         guard command.asJSON else {
-            return "\(command.output): \(writer.ticks) ticks in \(writer.packets) packets, "
-                + "\(writer.bytes) bytes"
+            return "\(command.output): \(writer.ticks) ticks of \(range.source) in "
+                + "\(writer.packets) packets, \(writer.bytes) bytes"
         }
         var json = JSONWriter()
         json.object { json in
             json.member("file", command.output)
-            json.member("source", command.source.text)
+            json.member("namespace", range.namespace)
+            json.member("source", range.source.text)
+            json.member("from", range.from.isDefined ? "\(range.from)" : "")
+            json.member("to", "\(range.to)")
             json.member("ticks", writer.ticks)
             json.member("packets", writer.packets)
             json.member("bytes", writer.bytes)
+            json.member("purged", missing.purged)
+            json.member("lost", missing.lost)
         }
         return String(decoding: json.bytes, as: UTF8.self)
     }
-}
-
-private struct RecordNothing: Error, CustomStringConvertible {
-    let source: String
-    var description: String { "the source \(source) has nothing there in that time" }
 }

@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import ReplayProvider
 import TapeProtocol
 
 /// `tapeline replay FILE | --from-namespace NS … --to-namespace NS`: puts a recording, or a range
@@ -12,9 +13,11 @@ struct ReplayCommand: Equatable, Sendable {
 
     let target: TapeTarget
     let input: Input
-    let source: SourceName
+    /// Nil: that of the file, or the only one of the tape.
+    let source: SourceName?
     let namespace: String
-    let partitions: Int
+    /// Nil: as the namespace was made, or those of any new one.
+    let partitions: Int?
     let symbols: [Symbol]
     let speed: String
     let movesToNow: Bool
@@ -42,14 +45,16 @@ struct ReplayCommand: Equatable, Sendable {
             throw .usage("--shift wants now or recorded, not '\(shift.prefix(20))'")
         }
         let speed = try arguments.one("--speed") ?? "full"
+        guard ReplayProvider.problem(speed: speed) == nil else {
+            throw .usage("--speed wants full or a number above 0, not '\(speed.prefix(20))'")
+        }
         guard shift == "recorded" || speed == "1" else {
             throw .usage("--shift now needs --speed 1, else ticks are stamped ahead of the time")
         }
         return ReplayCommand(
             target: try TapeTarget(arguments), input: input,
             source: try ReplayTimes.source(arguments.one("--source")), namespace: namespace,
-            partitions: try arguments.integer("--partitions", in: Partition.countRange)
-                ?? TapeNames.defaultPartitions,
+            partitions: try arguments.integer("--partitions", in: Partition.countRange),
             symbols: try ReplayTimes.symbols(arguments.all("--symbols")),
             speed: speed, movesToNow: shift == "now", prints: arguments.has("--print"),
             asJSON: arguments.has("--json"))
@@ -60,6 +65,9 @@ struct ReplayCommand: Equatable, Sendable {
     ) throws(ToolError) -> Input {
         guard let origin = try arguments.one("--from-namespace") else {
             try arguments.requireWords(1, "a recording, or --from-namespace NAME")
+            for option in ["--from", "--to"] where try arguments.one(option) != nil {
+                throw .usage("\(option) is for --from-namespace: a recording is replayed whole")
+            }
             return .file(arguments.words[0])
         }
         try arguments.requireWords(0, "a recording or --from-namespace, not both")
@@ -77,7 +85,7 @@ struct ReplayCommand: Equatable, Sendable {
     }
 
     /// What the gateway that does it is told, without the servers.
-    var environment: [String: String] {
+    func environment(of source: SourceName, partitions: Int) -> [String: String] {
         var environment = [
             "MDS_NAMESPACE": namespace, "MDS_PARTITIONS": "\(partitions)",
             "GATEWAY_SOURCE": source.text, "GATEWAY_PROVIDER": "replay", "REPLAY_SPEED": speed,

@@ -4,160 +4,261 @@ import NatsTransport
 import Primitives
 import ReplayProvider
 import ServiceRuntime
+import TapeProtocol
 
 /// Carries out `tapeline replay`: a gateway of its own that ends when the recording is on the tape.
 struct ReplayRun {
-    private static let turn = Duration.milliseconds(500)
+    private static let turn = Duration.milliseconds(200)
     private static let probeTimeout = Duration.seconds(2)
     /// The gateway puts on the tape what it holds, and says how far it is.
     private static let endTimeout = Duration.seconds(20)
+    /// So often a port is tried that was free a moment ago.
+    private static let portsMax = 64
 
     let command: ReplayCommand
     let terminal: Terminal
     /// The gateway's program.
     let program: String
 
+    /// What is known of the input before it is replayed.
+    private struct Known {
+        let source: SourceName
+        /// Of a file.
+        var packets: UInt64?
+        /// Of the file, or of the tape that is read.
+        var bytes: UInt64 = 0
+    }
+
+    /// How the streams of the namespace are made, or were.
+    private struct Target {
+        let partitions: Int
+        let streamBytes: String
+        let isNew: Bool
+    }
+
     func run(_ deployment: Deployment, shutdown: ShutdownSignal) throws(ToolError) -> ExitCode {
-        let settings = command.environment.merging(servers(deployment)) { $1 }
+        guard let known = try look(deployment, shutdown) else { return interrupted(nil) }
+        let gateway = ReplayGateway(deployment, namespace: command.namespace)
+        let target = try target(deployment, known)
+        var settings = command.environment(of: known.source, partitions: target.partitions)
+            .merging(gateway.servers) { $1 }
+        settings["MDS_STREAM_BYTES"] = target.streamBytes
         if command.prints {
-            for line in Self.printed(settings, program) { terminal.line(line) }
+            for line in ReplayGateway.printed(settings, program) { terminal.line(line) }
             return .success
         }
         guard FileSystem.isExecutable(program) else {
             throw .missing(path: program, verb: "build")
         }
-        if case .file(let path) = command.input { try check(path, shutdown) }
         let port = try freePort()
-        let log = "/tmp/tapeline-replay-\(command.namespace)-\(getpid()).log"
-        let gateway: ChildProcess
+        let log = try gateway.makeLog()
+        settings["OPS_PORT"] = "\(port)"
+        settings["LOG_FORMAT"] = "json"
+        let child: ChildProcess
         do {
-            gateway = try ChildProcess(
-                executable: program, arguments: [],
-                environment: settings.merging(["OPS_PORT": "\(port)"]) { $1 }, logPath: log,
-                options: .ownGroup)
+            // It ends with this program, however that ends: nobody else would stop it.
+            child = try ChildProcess(
+                executable: program, arguments: [], environment: settings, logPath: log.path,
+                options: [.ownGroup, .endsWithParent])
         } catch {
             throw .runtime(error)
         }
-        defer { gateway.stop(grace: Self.endTimeout) }
-        return try follow(gateway, port, log, shutdown)
+        defer { child.stop(grace: Self.endTimeout) }
+        let end = try follow(child, port, log, known, shutdown)
+        if target.isNew, !command.asJSON, end != .temporary {
+            terminal.line(
+                "\(command.namespace) is new: its services need MDS_PARTITIONS="
+                    + "\(target.partitions) and MDS_STREAM_BYTES=\(target.streamBytes)")
+        }
+        return end
     }
 
-    private func check(_ path: String, _ shutdown: ShutdownSignal) throws(ToolError) {
+    // MARK: before
+
+    /// Nil: it was interrupted.
+    private func look(
+        _ deployment: Deployment, _ shutdown: ShutdownSignal
+    ) throws(ToolError) -> Known? {
+        switch command.input {
+        case .namespace(let origin, _, _):
+            let source = try RecordedSource.find(
+                command.source, deployment.nats, namespace: origin)
+            let room = try room(of: origin, deployment)
+            return Known(source: source, bytes: room?.bytes ?? 0)
+        case .file(let path): return try check(path, shutdown)
+        }
+    }
+
+    private func target(
+        _ deployment: Deployment, _ known: Known
+    ) throws(ToolError) -> Target {
+        let room = try room(of: command.namespace, deployment)
+        let partitions = command.partitions ?? room?.partitions ?? TapeNames.defaultPartitions
+        let given = ConfigurationFiles.environment()["MDS_STREAM_BYTES"] ?? ""
+        let needed = TapeRoom.needed(for: known.bytes, partitions: partitions)
+        return Target(
+            partitions: partitions,
+            streamBytes: given.isEmpty ? "\(room?.bytesMax ?? needed)" : given, isNew: room == nil)
+    }
+
+    private func room(
+        of namespace: String, _ deployment: Deployment
+    ) throws(ToolError) -> TapeRoom? {
+        do {
+            return try TapeRoom.find(
+                deployment.nats, namespace: namespace, telemetry: RecordedSource.telemetry)
+        } catch {
+            throw RecordedSource.failure(error)
+        }
+    }
+
+    private func check(_ path: String, _ shutdown: ShutdownSignal) throws(ToolError) -> Known? {
+        guard unsafe access(path, R_OK) == 0 else { throw FileSystem.failure("read", path) }
+        let size = UInt64(max(0, FileSystem.byteCount(of: path) ?? 0))
+        var progress = ProgressLine(terminal, asJSON: command.asJSON)
+        defer { progress.end() }
         do throws(RecordingError) {
-            _ = try RecordingFile.check(path) { shutdown.isRequested }
+            let file = try RecordingFile(path)
+            let source = command.source ?? file.about.source
+            guard !command.prints else { return Known(source: source, bytes: size) }
+            while try file.step() {
+                if shutdown.isRequested { return nil }
+                progress.show {
+                    "checking\(ProgressLine.share(UInt64(file.offset), of: size)), "
+                        + "\(file.ticks) records"
+                }
+            }
+            return Known(source: source, packets: file.packets, bytes: size)
         } catch {
             throw .unreadable("\(error)")
         }
     }
 
     private func freePort() throws(ToolError) -> UInt16 {
-        for _ in 0..<64 {
+        for _ in 0..<Self.portsMax {
             let port = UInt16.random(in: StackPorts.range)
             if StackPorts.isFree(port) { return port }
         }
         throw .noFreePort
     }
 
-    /// Where the tool itself connects, in the gateway's words.
-    private func servers(_ deployment: Deployment) -> [String: String] {
-        var environment = ["NATS_URL": deployment.nats.urls.joined(separator: ",")]
-        // A namespace that is there was made with some number of bytes.
-        environment["MDS_STREAM_BYTES"] = ConfigurationFiles.environment()["MDS_STREAM_BYTES"]
-        environment["NATS_USER"] = deployment.nats.user
-        environment["NATS_PASSWORD"] = deployment.nats.password
-        environment["NATS_TLS_CA"] = deployment.nats.tls?.caFile
-        environment["NATS_TLS_CERTIFICATE"] = deployment.nats.tls?.certFile
-        environment["NATS_TLS_KEY"] = deployment.nats.tls?.keyFile
-        return environment
-    }
-
-    /// For a shell; a password is not printed.
-    static func printed(_ settings: [String: String], _ program: String) -> [String] {
-        settings.sorted { $0.key < $1.key }.map { key, value in
-            let shown = key == "NATS_PASSWORD" ? "…" : value
-            return "\(key)='\(shown)' \\"
-        } + [program]
-    }
-
     // MARK: while it runs
 
     private func follow(
-        _ gateway: ChildProcess, _ port: UInt16, _ log: String, _ shutdown: ShutdownSignal
+        _ gateway: ChildProcess, _ port: UInt16, _ log: ReplayLog, _ known: Known,
+        _ shutdown: ShutdownSignal
     ) throws(ToolError) -> ExitCode {
+        var line = ProgressLine(terminal, asJSON: command.asJSON)
+        defer { line.end() }
+        var records: UInt64 = 0
+        var told: String?
         while true {
             if shutdown.wait(timeout: Self.turn) {
+                line.end()
                 gateway.stop(grace: Self.endTimeout)
-                throw .refused("interrupted; the same command goes on where it was")
+                return interrupted(records)
             }
             if let ended = gateway.exitStatus {
-                throw .refused("the gateway ended (\(ended)): see \(log)")
+                line.end()
+                throw .refused("the gateway ended (\(ended))\(log.lastWords) (log: \(log.path))")
             }
-            guard let progress = Progress(port, timeout: Self.probeTimeout) else { continue }
-            if terminal.isInteractive, !command.asJSON {
-                terminal.raw("\r\(progress.state), \(progress.records) records  ")
+            if records == 0, let refusal = log.refusal {
+                line.end()
+                throw .refused(refused(refusal) + " (log: \(log.path))")
+            }
+            guard
+                let progress = ReplayProgress.ask(
+                    port, of: gateway.id, timeout: Self.probeTimeout)
+            else { continue }
+            records = progress.records
+            line.show { progress.line(packetsInAll: known.packets) }
+            // Nobody reads a new namespace, so nothing is purged: this does not pass by itself.
+            if let room = progress.room, room != told {
+                told = room
+                line.end()
+                terminal.problem(
+                    "the replay waits: \(room); give it a namespace with more MDS_STREAM_BYTES, or "
+                        + "register a group there that reads")
             }
             if progress.state == "failed" {
-                throw .refused("\(progress.problem ?? "the replay failed") (log: \(log))")
+                line.end()
+                throw .refused("\(progress.problem ?? "the replay failed") (log: \(log.path))")
             }
             guard progress.isDone else { continue }
+            line.end()
             let end = gateway.stop(grace: Self.endTimeout)
             guard end?.isSuccess == true else {
-                throw .refused("the gateway did not end in order: see \(log)")
+                throw .refused("the gateway did not end in order\(log.lastWords): see \(log.path)")
             }
-            unsafe unlink(log)
-            finish(progress)
-            return .success
+            try log.remove()
+            return finish(progress, known)
         }
     }
 
-    private func finish(_ progress: Progress) {
-        guard command.asJSON else {
-            if terminal.isInteractive { terminal.line() }
-            terminal.line(
-                "\(progress.records) records of \(command.source) are on the tape of "
-                    + "\(command.namespace)")
-            return
+    /// Who reads and who writes are different users of a server that is set up as ours.
+    private func refused(_ complaint: String) -> String {
+        let isReading = complaint.contains(".CONSUMER.") || complaint.contains("MSG.NEXT")
+        return isReading
+            ? "NATS does not let the replay read (\(complaint)): name a user that may read, as "
+                + "'tool', by REPLAY_NATS_USER and REPLAY_NATS_PASSWORD"
+            : "NATS does not let the replay write (\(complaint)): name the gateway's user by "
+                + "NATS_USER and NATS_PASSWORD"
+    }
+
+    // MARK: after
+
+    /// `records`: nil: before any was sent.
+    private func interrupted(_ records: UInt64?) -> ExitCode {
+        let again =
+            switch command.input {
+            case .file: "the same command goes on where it was"
+            case .namespace(_, let from, let to):
+                "the same command goes on where it was, with "
+                    + (from.isDefined ? "--from \(from) " : "") + "--to \(to)"
+            }
+        terminal.problem(
+            records.map { "interrupted at \($0) records; \(again)" } ?? "interrupted; \(again)")
+        return .temporary
+    }
+
+    private func finish(_ progress: ReplayProgress, _ known: Known) -> ExitCode {
+        var missing: [String] = []
+        if progress.purged > 0 { missing.append("\(progress.purged) ticks had been purged before") }
+        if progress.lost > 0 { missing.append("\(progress.lost) ticks in between are lost") }
+        if progress.unknown > 0 {
+            missing.append("\(progress.unknown) records of a kind that no provider has were left")
         }
+        if command.asJSON {
+            terminal.line(json(progress, known))
+        } else {
+            terminal.line(
+                "\(progress.records) records of \(known.source) are on the tape of "
+                    + command.namespace)
+            if !missing.isEmpty {
+                terminal.line("of what was asked for, \(missing.joined(separator: ", "))")
+            }
+        }
+        let isShort = progress.lost > 0 || progress.unknown > 0 || progress.purged > 0 && hasBegin
+        return isShort ? .incomplete : .success
+    }
+
+    /// Whoever asks for all that there is gets that.
+    private var hasBegin: Bool {
+        if case .namespace(_, let from, _) = command.input { return from.isDefined }
+        return false
+    }
+
+    private func json(_ progress: ReplayProgress, _ known: Known) -> String {
         var json = JSONWriter()
         json.object { json in
             json.member("namespace", command.namespace)
-            json.member("source", command.source.text)
+            json.member("source", known.source.text)
             json.member("state", progress.state)
             json.member("records", progress.records)
+            json.member("unknown", progress.unknown)
+            json.member("purged", progress.purged)
+            json.member("lost", progress.lost)
         }
-        terminal.line(String(decoding: json.bytes, as: UTF8.self))
-    }
-
-    /// What the gateway says of itself.
-    private struct Progress {
-        let state: String
-        let records: UInt64
-        let problem: String?
-        /// All of it was taken and put on the tape.
-        let isDone: Bool
-
-        init?(_ port: UInt16, timeout: Duration) {
-            guard let status = Self.status(port, timeout),
-                let replay = status.at("gateway", "providers", "replay")
-            else { return nil }
-            let gateway = status["gateway"]
-            state = replay["state"]?.string ?? "waiting"
-            records = replay["records"]?.uint64 ?? 0
-            problem = replay["problem"]?.string
-            isDone =
-                state == "finished" && gateway?["finished"]?.bool == true
-                && gateway?["waiting"]?.uint64 == 0
-        }
-
-        private static func status(_ port: UInt16, _ timeout: Duration) -> JSONValue? {
-            do throws(ServiceError) {
-                let answer = try HTTPProbe.get(
-                    host: StackPlan.loopback, port: port, path: "/status", timeout: timeout)
-                return parsedJSON(answer.body)
-            } catch {
-                // It has not opened its port yet.
-                return nil
-            }
-        }
+        return String(decoding: json.bytes, as: UTF8.self)
     }
 }

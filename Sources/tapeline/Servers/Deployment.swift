@@ -15,6 +15,8 @@ struct Deployment: Sendable {
     let monitor: MonitorAddress?
     /// What a person calls it: "the stack default", "nats.example:4222".
     let title: String
+    /// Of a local stack: where its secrets and logs lie.
+    let home: StackHome?
 
     private static let connectTimeout: Duration = .seconds(5)
     /// For one statement: a position or a book of some thousand rows.
@@ -46,6 +48,7 @@ struct Deployment: Sendable {
         postgres = configuration.postgres
         monitor = configuration.monitor
         title = nats.peer
+        home = nil
     }
 
     /// MDS_NAMESPACE and MDS_PARTITIONS hold for a local stack, too: it may have been started with
@@ -61,6 +64,7 @@ struct Deployment: Sendable {
         self.postgres = postgres
         monitor = MonitorAddress(host: StackPlan.loopback, port: access.ports[.natsMonitor])
         title = "the stack \(stack.home.name)"
+        home = stack.home
     }
 
     /// The stack of this name, or the one that is up: `default` if several are.

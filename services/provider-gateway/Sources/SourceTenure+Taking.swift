@@ -105,7 +105,8 @@ extension SourceTenure {
     /// The kinds that are fewer. A long one may need a packet that is still empty.
     private func takeOther(_ record: ProviderRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
         if case .subscription(let subscription) = record {
-            begin(subscription, symbol)
+            // A recording says itself who feeds what.
+            if !isRecorded { begin(subscription, symbol) }
         } else if !isRecorded, record.kind != nil, let header = record.header,
             time.refuses(header)
         {

@@ -1,0 +1,50 @@
+import Primitives
+import ServiceRuntime
+
+/// What a person sees of long work: one line that is written anew each second. Nothing is shown
+/// to a program, or into a file.
+struct ProgressLine {
+    private static let everyNanoseconds: Int64 = 1_000_000_000
+    /// Back to the start of the line, and what stood there gone.
+    private static let again = "\r\u{1b}[K"
+
+    private let terminal: Terminal
+    private let isShown: Bool
+    private let clock = SystemClock()
+    private var shownAt = Int64.min
+    private var isOpen = false
+
+    init(_ terminal: Terminal, asJSON: Bool) {
+        self.terminal = terminal
+        isShown = terminal.isInteractive && !asJSON
+    }
+
+    /// `text` is only made when it is shown.
+    mutating func show(_ text: () -> String) {
+        guard isShown else { return }
+        let now = clock.monotonic().nanoseconds
+        guard shownAt == Int64.min || now - shownAt >= Self.everyNanoseconds else { return }
+        shownAt = now
+        isOpen = true
+        terminal.raw(Self.again + text().prefix(max(20, terminal.columns - 1)))
+    }
+
+    /// What follows stands on a line of its own.
+    mutating func end() {
+        if isOpen { terminal.raw(Self.again) }
+        isOpen = false
+    }
+
+    /// " 43 %", or nothing while the whole is not known.
+    static func share(_ done: UInt64, of whole: UInt64) -> String {
+        guard whole > 0 else { return "" }
+        return " \(min(100, done.multipliedReportingOverflow(by: 100).partialValue / whole)) %"
+    }
+
+    /// How much of [from, to) lies before `reached`.
+    static func share(_ reached: Timestamp, from: Timestamp, to: Timestamp) -> String {
+        guard from.isDefined, to.isDefined, reached.isDefined, from < to else { return "" }
+        let done = max(0, reached.nanoseconds(since: from)) / 1_000_000
+        return share(UInt64(done), of: UInt64(max(1, to.nanoseconds(since: from) / 1_000_000)))
+    }
+}

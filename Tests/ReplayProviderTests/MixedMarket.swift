@@ -1,0 +1,155 @@
+import MarketModel
+import Primitives
+import ServiceTestSupport
+import TapeCodec
+import TapeProtocol
+import TestSupport
+
+/// Every kind of record that a source puts on its tape, of symbols that change their provider.
+struct MixedMarket {
+    static let symbols = ["AAPL", "BRK.B", "EUR.USD", "SPY", "XLK", "XLV"]
+    static let start: Int64 = 1_700_000_000_000_000_000
+    /// Between the packets of a partition, as they were sent.
+    let stepNanoseconds: Int64
+
+    init(stepNanoseconds: Int64 = 50_000_000) { self.stepNanoseconds = stepNanoseconds }
+
+    /// What `publish` has put on the tape.
+    private(set) var records = 0
+
+    mutating func publish(on tape: TestTape, source: SourceName, rounds: Int) throws {
+        var sources = (0..<tape.names.partitions).map {
+            TestSource(tape, Partition($0), source: source)
+        }
+        for round in 0..<rounds {
+            let time = Self.start + Int64(round) * stepNanoseconds
+            for number in sources.indices {
+                sources[number].sendTime = Timestamp(nanoseconds: time + Int64(number) * 1_000)
+                try add(round, at: time, to: &sources[number])
+                try sources[number].publish(watermark: Timestamp(nanoseconds: time - 5))
+            }
+        }
+    }
+
+    private mutating func add(_ round: Int, at time: Int64, to source: inout TestSource) throws {
+        let names = source.tape.names
+        for (place, text) in Self.symbols.enumerated() {
+            guard let symbol = Symbol(text), names.partition(of: symbol) == source.partition else {
+                continue
+            }
+            // From the fourth round on somebody else feeds it.
+            let since = Timestamp(nanoseconds: Self.start + (round < 4 ? 0 : 4 * stepNanoseconds))
+            let number = source.register(
+                SymbolDefinition(
+                    symbol: symbol, provider: round < 4 ? "ib" : "other", since: since))
+            let header = TickHeader(
+                symbol: number, resolution: TimeResolution.second.rawValue,
+                providerTime: Timestamp(nanoseconds: time - 2),
+                receiveTime: Timestamp(nanoseconds: time - 1),
+                providerID: UInt64(round * 100 + place))
+            for record in Self.records(header, round) { append(record, to: &source) }
+        }
+        // What is of no symbol stands in the first partition.
+        guard source.partition.number == 0 else { return }
+        let nobody = TickHeader(
+            symbol: TickHeader.noSymbol, providerTime: .undefined,
+            receiveTime: Timestamp(nanoseconds: time))
+        let bulletin = NewsBulletin(header: nobody, kind: .regular, text: "B\(round)")
+        append({ $0.append(bulletin) }, to: &source)
+        let lost = GapRecord(
+            header: nobody, from: .undefined, to: Timestamp(nanoseconds: time), kind: .any,
+            reason: .tapeLost, state: .open, firstOrdinal: 3, lastOrdinal: 9)
+        append({ $0.append(lost) }, to: &source)
+    }
+
+    /// One of each kind, of one symbol.
+    static func fill(_ builder: inout PacketBuilder, _ number: UInt32, _ round: Int) {
+        let time = Timestamp(nanoseconds: start + Int64(round))
+        let header = TickHeader(
+            symbol: number, providerTime: time, receiveTime: time, providerID: 99)
+        for record in records(header, round) { precondition(record(&builder) == .appended) }
+    }
+
+    private typealias Adding = (inout PacketBuilder) -> AppendOutcome
+
+    private mutating func append(_ adding: Adding, to source: inout TestSource) {
+        source.append { adding(&$0) == .appended }
+        records += 1
+    }
+
+    private static func records(_ header: TickHeader, _ round: Int) -> [Adding] {
+        ticks(header, round) + documents(header, round) + feeds(header, round)
+    }
+
+    private static func ticks(_ header: TickHeader, _ round: Int) -> [Adding] {
+        var corrected = header
+        corrected.action = TradeAction.correction.rawValue
+        var busted = header
+        busted.action = TradeAction.cancel.rawValue
+        var fetched = header
+        fetched.flags = [.backfilled, .outOfSession]
+        fetched.providerTime = header.providerTime.advanced(byNanoseconds: -3_600_000_000_000)
+        let price = Price(raw: Int64(round + 1) * 1_000_000_000)
+        let size = Quantity(raw: Int64(round + 1) * 100_000_000)
+        let trades = [header, corrected, busted, fetched].map {
+            Trade(
+                header: $0, price: price, size: size, exchange: ShortText("ARCA") ?? .empty,
+                conditions: ShortText("TI") ?? .empty)
+        }
+        let quote = Quote(
+            header: header, bidPrice: price, bidSize: size, askPrice: .undefined,
+            askSize: .undefined, bidExchange: ShortText("Q") ?? .empty)
+        let depth = DepthUpdate(
+            header: header, position: UInt32(round), side: .bid, operation: .update, price: price,
+            size: size, marketMaker: MarketMaker("MAKER-OF-16-CHAR") ?? .none, flags: [.smart])
+        var bar = ProviderBar(
+            header: header, openTime: header.providerTime,
+            closeTime: header.providerTime.advanced(byNanoseconds: 5_000_000_000), kind: .trades)
+        bar.volume = Int128(round) * 1_000_000_000_000_000_000_000
+        bar.flags = [.regularHours]
+        var option = OptionComputation(header: header, kind: .model, basis: .prices)
+        option.delta = Ratio(raw: Int64(round) * 1_000)
+        let reset = DepthReset(header: header, reason: .halted)
+        var adding: [Adding] = trades.map { trade in { $0.append(trade) ? .appended : .full } }
+        adding.append { $0.append(quote) ? .appended : .full }
+        adding.append { $0.append(depth) ? .appended : .full }
+        adding.append { $0.append(reset) ? .appended : .full }
+        adding.append { [bar] in $0.append(bar) ? .appended : .full }
+        adding.append { [option] in $0.append(option) ? .appended : .full }
+        return adding
+    }
+
+    private static func documents(_ header: TickHeader, _ round: Int) -> [Adding] {
+        let news = NewsHeadline(
+            header: header, provider: "BRFG", article: "BRFG$\(round)",
+            headline: "Größe zählt, №\(round)", extra: "K:0.97")
+        let value = IndicatorValue(
+            header: header, name: "GDP", unit: "USD", value: Int128(Int64.max) * 4 + Int128(round),
+            periodStart: Timestamp(nanoseconds: 1_600_000_000_000_000_000),
+            periodEnd: Timestamp(nanoseconds: 1_607_000_000_000_000_000), revision: UInt32(round))
+        // One long one in each round: two may be more than a packet takes.
+        let isLong = Int(header.providerID % 100) == round % symbols.count
+        let document = [UInt8](
+            repeating: UInt8(round), count: isLong ? FundamentalPart.contentBytesMax + 77 : 77)
+        let parts =
+            FundamentalPart.parts(of: document, report: "ReportSnapshot", header: header) ?? []
+        var adding: [Adding] = [{ $0.append(news) }, { $0.append(value) }]
+        for part in parts { adding.append { $0.append(part) } }
+        return adding
+    }
+
+    private static func feeds(_ header: TickHeader, _ round: Int) -> [Adding] {
+        let actions: [SubscriptionAction] = [.start, .stop, .start, .stop, .switchProvider]
+        let subscription = SubscriptionRecord(
+            header: header, action: actions[min(round, 4)], kind: .depth, mode: .delayedFrozen,
+            provider: round < 4 ? "ib" : "other", previousProvider: round < 4 ? "" : "ib",
+            reason: "as the test wants")
+        let lasting = GapRecord(
+            header: header, from: header.providerTime, to: .undefined, kind: .quote,
+            reason: .disconnected, state: .open, detail: "1100")
+        let filled = GapRecord(
+            header: header, from: header.providerTime.advanced(byNanoseconds: -1_000_000_000),
+            to: header.providerTime, kind: .trade, reason: .providerLoss, state: .filled)
+        return [{ $0.append(subscription) }, { $0.append(lasting) }, { $0.append(filled) }]
+    }
+}

@@ -72,7 +72,9 @@ enum ToolCommand: Equatable, Sendable {
     ) throws(ToolError) -> ToolCommand {
         var options = ToolOptions(word, rest)
         try options.read()
-        let up = Stack.UpOptions(settings: options.settings, withServices: options.withServices)
+        let up = Stack.UpOptions(
+            settings: options.settings, withServices: options.withServices,
+            withSimulator: options.withSimulator)
         switch word {
         case "help": return .help
         case "version", "--version": return .version
@@ -95,6 +97,7 @@ private struct ToolOptions {
     var target = ToolCommand.Target()
     var settings = StackSettings()
     var withServices = true
+    var withSimulator = false
     var asJSON = false
     var demo = Stack.DemoOptions()
 
@@ -112,6 +115,7 @@ private struct ToolOptions {
         "--name": ["demo", "up", "down", "status", "audit", "supervise"],
         "--set": ["demo", "up", "supervise"],
         "--servers-only": ["up", "supervise"],
+        "--simulator": ["up", "supervise"],
         "--json": ["status", "audit"],
         "--seconds": ["demo"],
         "--keep": ["demo"],
@@ -138,6 +142,9 @@ private struct ToolOptions {
         case "--servers-only":
             try refuse(option, attached)
             withServices = false
+        case "--simulator":
+            try refuse(option, attached)
+            withSimulator = true
         case "--seconds": demo.seconds = try seconds(value(option, attached))
         case "--keep":
             try refuse(option, attached)

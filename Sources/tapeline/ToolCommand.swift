@@ -165,8 +165,8 @@ private struct ToolOptions {
     }
 
     private func seconds(_ text: String) throws(ToolError) -> Int {
-        guard let seconds = Int(text), Stack.demoSecondsRange.contains(seconds) else {
-            let range = Stack.demoSecondsRange
+        guard let seconds = Int(text), DemoPlan.secondsRange.contains(seconds) else {
+            let range = DemoPlan.secondsRange
             throw .usage(
                 "--seconds wants a number from \(range.lowerBound) to \(range.upperBound), "
                     + "not '\(text.prefix(20))'")

@@ -75,9 +75,13 @@ struct DemoTests {
         let control = try #require(ports["simulatorControl"]?.int)
         let gateway = UInt16(try #require(ports["gateway"]?.int))
         let writer = UInt16(try #require(ports["writer"]?.int))
-        let answer = try LineProbe.ask(
-            host: "127.0.0.1", port: UInt16(control), line: "rate 0", timeout: .seconds(5))
-        #expect(answer.hasPrefix("ok"))
+        // A rate stands for a second at least.
+        #expect(
+            try eventually {
+                try LineProbe.ask(
+                    host: "127.0.0.1", port: UInt16(control), line: "rate 0", timeout: .seconds(5)
+                ).hasPrefix("ok")
+            })
         var before: String?
         let isStill = eventually(within: 60) {
             let now = [gateway, writer].map { port in

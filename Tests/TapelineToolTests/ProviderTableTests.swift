@@ -15,9 +15,11 @@ struct ProviderTableTests {
         "next_attempt":"2026-11-21T03:48:34.196355227Z","failed_attempts":3,"server_version":null,
         "lines_used":2,"open_outages":1,"waiting_backfills":2,"instruments":[
         {"symbol":"SPY","feeds":[{"feed":"level1","state":"live","reason":"","until":null}]},
-        {"symbol":"NOPE","feeds":[{"feed":"level1","state":"refused","reason":"no such contract (200)",
+        {"symbol":"NOPE","feeds":[{"feed":"level1","state":"refused",
+        "reason":"no such contract (200)",
         "until":"2026-11-21T04:00:00.000000001Z"}]},
-        {"symbol":"XLK","feeds":[{"feed":"trades","state":"waiting-for-lines","reason":"","until":null}]}],
+        {"symbol":"XLK","feeds":[{"feed":"trades","state":"waiting-for-lines","reason":"",
+        "until":null}]}],
         "paced":[{"request":"history SPY","priority":"backfill","reason":"history window",
         "until":"2026-11-21T03:50:00.5Z"}]}}
         """

@@ -67,8 +67,8 @@ struct BrokerAudit: Sendable {
         return (count, shown.joined(separator: ", "))
     }
 
-    /// A gap that was given up excuses all in it; one that is open, or being filled, what its filled
-    /// parts have not reached.
+    /// A gap that was given up excuses all in it; one that is open, or being filled, what its
+    /// filled parts have not reached.
     private func isExcused(_ print: BrokerPrint) -> Bool {
         let around = gaps.filter {
             ($0.symbol == nil || $0.symbol == print.symbol) && $0.seconds.contains(print.second)

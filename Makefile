@@ -21,7 +21,7 @@ servers: setup ## Fetch nats-server, PostgreSQL with TimescaleDB, and Valkey int
 build: setup ## Build the services and the tool (release)
 	@$(BUILD)
 
-demo: build servers ## See ticks become bars, about 30 s, then audit every row (KEEP=1: leave it running)
+demo: build servers ## Ticks of a made-up broker become bars, 30 s, then an audit of every row (KEEP=1: leave it)
 	@$(TOOL) demo $(if $(KEEP),--keep)
 
 up: build servers ## Start the servers and the services and leave them running

@@ -219,7 +219,7 @@ let package = Package(
                 "DeadLetters", "Membership", "MembershipTransport", "StoreSinks", "TapeKeeping",
                 "TickSpool", "TapeTransport", "NatsTransport", "PostgresClient", "ValkeyClient",
                 "ServiceRuntime", "Telemetry", "GraphLanguage", "OperatorGraph", "Operators",
-                "ReplayProvider", "StreamCore", "YAMLFile",
+                "ReplayProvider", "StreamCore", "YAMLFile", "IBSimulator",
             ] + tape),
 
         program(

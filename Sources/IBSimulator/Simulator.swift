@@ -5,7 +5,7 @@ public import Primitives
 public struct Simulator: Sendable {
     public let settings: SimulatorSettings
     public internal(set) var market: SimulatedMarket
-    public private(set) var truth: TruthLog
+    public internal(set) var truth: TruthLog
     public private(set) var marketLog: MarketLog
 
     var conditions: Conditions

@@ -5,7 +5,7 @@ public struct TruthLog: Sendable {
     private var writer = JSONWriter(capacity: 512)
     public private(set) var lines: [UInt8] = []
     private var sequence: Int64 = 0
-    let isWanted: Bool
+    var isWanted: Bool
 
     init(isWanted: Bool) { self.isWanted = isWanted }
 

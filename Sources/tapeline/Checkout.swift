@@ -48,15 +48,20 @@ struct Checkout: Equatable, Sendable {
 
     func deploy(_ path: String) -> String { "\(root)/deploy/\(path)" }
 
+    /// One of the lists that come along.
+    func instruments(_ name: String) -> String {
+        "\(root)/services/provider-gateway/instruments/\(name).yaml"
+    }
+
     /// Of the programs that a stack starts, the first that is not there.
-    func requirePrograms(services: Bool) throws(ToolError) {
+    func requirePrograms(services: Bool, simulator: Bool = false) throws(ToolError) {
         let servers = [natsServer] + StackPlan.databasePrograms.map { databaseProgram($0) }
         for path in servers where !FileSystem.isExecutable(path) {
             throw .missing(path: path, verb: "servers")
         }
-        guard services else { return }
-        for path in StackPlan.servicePrograms.map({ program($0) })
-        where !FileSystem.isExecutable(path) {
+        let built =
+            (services ? StackPlan.servicePrograms : []) + (simulator ? [SimulatorPlan.program] : [])
+        for path in built.map({ program($0) }) where !FileSystem.isExecutable(path) {
             throw .missing(path: path, verb: "build")
         }
     }

@@ -10,12 +10,14 @@ enum HelpPage {
         Usage: tapeline COMMAND [OPTION]...
 
         The local stack
-          demo      a whole run with made-up ticks on real servers, about 30 s, then an audit
-                    of every row; it begins anew each time and stops what it started
+          demo      a whole run on real servers with a made-up broker that goes away in the
+                    middle, about 30 s, then an audit of every row against what the broker
+                    sent; it begins anew each time and stops what it started
           up        start NATS, PostgreSQL with TimescaleDB, Valkey and the services,
                     wait until all of them work, and leave them running
           down      stop exactly what 'up' started; the data stay
-          status    what runs where; it fails unless everything works
+          status    what runs where, and how the broker's connection and feeds are; it fails
+                    unless everything works
           audit     prove that tape and database hold the same, and every bar from its trades;
                     OPERATOR_GRAPH says what stands before a series, if anything does
 
@@ -67,9 +69,11 @@ enum HelpPage {
           --name NAME       the stack, 'default' if not given; several run side by side
           --home FOLDER     the checkout, if the tool does not lie in it
           --servers-only    up: without the services, to run one of them by hand
+          --simulator       up: with a made-up Interactive Brokers TWS, as demo has it
           --set KEY=VALUE   up, demo: a configuration key of the services, such as
-                            SYNTHETIC_RATE=5000
-          --seconds N       demo: how long the live part takes, 30 if not given
+                            SYNTHETIC_RATE=5000, GATEWAY_PROVIDER=ibkr or IBKR_PORT=7496; of
+                            the made-up TWS SIMULATOR_RATE, _SEED, _SYMBOLS and _TRUTH (a file)
+          --seconds N       demo: how long the live part takes, 30 if not given (10 to 3600)
           --keep            demo: leave everything running
           --json            status, audit: for programs
 
@@ -130,6 +134,7 @@ enum HelpPage {
           --yes             do not ask
 
         Examples
+          tapeline up --set GATEWAY_PROVIDER=ibkr --set IBKR_HOST=192.0.2.7 --set IBKR_PORT=7496
           tapeline tail --symbol BRK.B --from -10m
           tapeline tail --bars --json --from beginning --until now > bars.ndjson
           tapeline partition of "SPY   261218C00500000" --partitions 32

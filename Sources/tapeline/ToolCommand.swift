@@ -74,7 +74,9 @@ enum ToolCommand: Equatable, Sendable {
     ) throws(ToolError) -> ToolCommand {
         var options = ToolOptions(word, rest)
         try options.read()
-        let up = Stack.UpOptions(settings: options.settings, withServices: options.withServices)
+        let up = Stack.UpOptions(
+            settings: options.settings, withServices: options.withServices,
+            withSimulator: options.withSimulator)
         switch word {
         case "help": return .help
         case "version", "--version": return .version
@@ -97,6 +99,7 @@ private struct ToolOptions {
     var target = ToolCommand.Target()
     var settings = StackSettings()
     var withServices = true
+    var withSimulator = false
     var asJSON = false
     var demo = Stack.DemoOptions()
 
@@ -114,6 +117,7 @@ private struct ToolOptions {
         "--name": ["demo", "up", "down", "status", "audit", "supervise"],
         "--set": ["demo", "up", "supervise"],
         "--servers-only": ["up", "supervise"],
+        "--simulator": ["up", "supervise"],
         "--json": ["status", "audit"],
         "--seconds": ["demo"],
         "--keep": ["demo"],
@@ -140,6 +144,9 @@ private struct ToolOptions {
         case "--servers-only":
             try refuse(option, attached)
             withServices = false
+        case "--simulator":
+            try refuse(option, attached)
+            withSimulator = true
         case "--seconds": demo.seconds = try seconds(value(option, attached))
         case "--keep":
             try refuse(option, attached)
@@ -160,8 +167,8 @@ private struct ToolOptions {
     }
 
     private func seconds(_ text: String) throws(ToolError) -> Int {
-        guard let seconds = Int(text), Stack.demoSecondsRange.contains(seconds) else {
-            let range = Stack.demoSecondsRange
+        guard let seconds = Int(text), DemoPlan.secondsRange.contains(seconds) else {
+            let range = DemoPlan.secondsRange
             throw .usage(
                 "--seconds wants a number from \(range.lowerBound) to \(range.upperBound), "
                     + "not '\(text.prefix(20))'")

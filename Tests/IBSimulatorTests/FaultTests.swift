@@ -39,6 +39,21 @@ struct FaultTests {
         #expect(truth(&bench) == frames.count)
     }
 
+    @Test("the truth log can be ended, and go on")
+    func truthSwitch() {
+        var bench = streaming()
+        #expect(bench.order("truth off") == "ok")
+        bench.wait(seconds: 2)
+        #expect(bench.frames().count > 0)
+        #expect(truth(&bench) == 0)
+        #expect(bench.order("truth on") == "ok")
+        bench.wait(seconds: 2)
+        let sent = bench.frames().count
+        #expect(sent > 0)
+        #expect(truth(&bench) == sent)
+        #expect(bench.order("truth perhaps").hasPrefix("error"))
+    }
+
     @Test("half a frame is the end")
     func halfFrame() {
         var bench = streaming()

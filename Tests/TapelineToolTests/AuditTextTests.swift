@@ -61,7 +61,7 @@ struct AuditTextTests {
     }
 
     private let frame = DemoScreen.Frame(
-        seconds: 3, generated: 100, stored: 90, bars: 4, ticksPerSecond: 30,
+        seconds: 3, onTape: 100, stored: 90, bars: 4, ticksPerSecond: 30,
         rows: [
             HotView.Row(
                 symbol: "AAPL", price: "1.5", bid: "1", ask: "2", bar: "1 2 1 2 300",
@@ -69,20 +69,21 @@ struct AuditTextTests {
         ],
         note: "waiting")
 
-    private func shown(isLive: Bool, times: Int) throws -> String {
+    private func shown(isLive: Bool, times: Int, telling news: String? = nil) throws -> String {
         let folder = try TemporaryFolder()
         let path = try folder.write("", to: "out")
         let descriptor = unsafe open(path, O_WRONLY)
         defer { close(descriptor) }
         var screen = DemoScreen(Terminal(output: descriptor), isLive: isLive)
         for _ in 0..<times { screen.show(frame) }
+        if let news { screen.tell(7, news) }
         return try String(contentsOfFile: path, encoding: .utf8)
     }
 
-    @Test("without a terminal a line comes every fifth time")
+    @Test("without a terminal a line comes every tenth time")
     func plain() throws {
         let line = "    3 s  30 ticks/s, 90 stored, lag 10, 4 bars, AAPL 1.5  (waiting)\n"
-        #expect(try shown(isLive: false, times: 6) == line + line)
+        #expect(try shown(isLive: false, times: 11) == line + line)
     }
 
     @Test("on a terminal the table is drawn over the one before")
@@ -91,7 +92,9 @@ struct AuditTextTests {
         #expect(text.contains("AAPL"))
         #expect(text.contains("12 ms"))
         #expect(text.contains("1 2 1 2 300"))
-        #expect(text.split(separator: "\u{1b}[5A").count == 2)
+        #expect(text.split(separator: "\u{1b}[6A").count == 2)
+        let news = try shown(isLive: true, times: 2, telling: "TWS is away")
+        #expect(news.hasSuffix("\u{1b}[6A\u{1b}[J    7 s  TWS is away\n"))
         #expect(!Terminal(output: -1).isInteractive)
         #expect(Terminal(output: -1).columns == 80)
     }

@@ -113,7 +113,8 @@ struct StackArgumentTests {
         "what the stack itself gives cannot be set",
         arguments: [
             "", "=", "A", "PATH=/tmp", "NATS_PASSWORD=x", "MDS_MEMBER=a", "GATEWAY_SPOOL=/tmp",
-            "POSTGRES_HOST=example", String(repeating: "LOG_", count: 2_000) + "=1",
+            "POSTGRES_HOST=example", "SIMULATOR_PORT=1",
+            String(repeating: "LOG_", count: 2_000) + "=1",
         ])
     func refused(_ text: String) {
         var settings = StackSettings()
@@ -150,6 +151,9 @@ struct StackArgumentTests {
             try ToolCommand.parse([
                 "up", "--name=demo", "--set", "LOG_LEVEL=debug", "--servers-only", "--home", "/x",
             ]) == .up(.init(home: "/x", name: "demo"), options))
+        var simulated = Stack.UpOptions()
+        simulated.withSimulator = true
+        #expect(try ToolCommand.parse(["up", "--simulator"]) == .up(.init(), simulated))
         #expect(try ToolCommand.parse(["status", "--json"]) == .status(.init(), asJSON: true))
         #expect(try ToolCommand.parse(["down"]) == .down(.init()))
         #expect(
@@ -164,6 +168,7 @@ struct StackArgumentTests {
             (["fly", "--json"], "'fly' is no command"),
             (["down", "--json"], "'tapeline down' does not take '--json'"),
             (["up", "extra"], "'tapeline up' does not take 'extra'"),
+            (["up", "--simulator=yes"], "--simulator takes no value"),
             (["up", "--name"], "--name wants a value"),
             (["up", "--name="], "--name wants a value"),
             (["up", "--servers-only=yes"], "--servers-only takes no value"),
@@ -174,6 +179,24 @@ struct StackArgumentTests {
         let error = #expect(throws: ToolError.self) { try ToolCommand.parse(arguments) }
         #expect(error?.description == "\(problem): see 'tapeline help'")
         #expect(error?.exitCode == .usage)
+    }
+
+    @Test(
+        "settings that need a simulated broker, or contradict one, are refused",
+        arguments: [
+            (["SIMULATOR_RATE=1"], false, false), (["SIMULATOR_RATE=1"], true, true),
+            (["GATEWAY_PROVIDER=synthetic"], true, false), (["GATEWAY_PROVIDER=ibkr"], true, true),
+            (["GATEWAY_PROVIDER=synthetic"], false, true),
+        ])
+    func simulatorSettings(_ settings: [String], _ isSimulated: Bool, _ isRight: Bool) throws {
+        var options = Stack.UpOptions()
+        for text in settings { try options.settings.add(text) }
+        options.withSimulator = isSimulated
+        if isRight {
+            try options.check()
+        } else {
+            #expect(throws: ToolError.self) { try options.check() }
+        }
     }
 
     @Test("every message is one line and says what to do")
@@ -342,6 +365,8 @@ func linkCheckout(at folder: TemporaryFolder) throws {
         atPath: folder.file(".local"), withIntermediateDirectories: true)
     try files.createSymbolicLink(
         atPath: folder.file("deploy"), withDestinationPath: "\(ServerPrograms.checkout)/deploy")
+    try files.createSymbolicLink(
+        atPath: folder.file("services"), withDestinationPath: "\(ServerPrograms.checkout)/services")
     try files.createSymbolicLink(
         atPath: folder.file(".local/servers"), withDestinationPath: ServerPrograms.root)
 }

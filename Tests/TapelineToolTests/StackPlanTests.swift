@@ -7,7 +7,8 @@ import Testing
 
 /// A plan in a folder of its own, with free ports and fresh secrets.
 func testPlan(
-    _ folder: TemporaryFolder, settings: [String] = [], withServices: Bool = true
+    _ folder: TemporaryFolder, settings: [String] = [], withServices: Bool = true,
+    withSimulator: Bool = false
 ) throws -> StackPlan {
     let checkout = Checkout(root: ServerPrograms.checkout, programs: folder.file("bin"))
     let home = try testHome(folder.path)
@@ -16,7 +17,8 @@ func testPlan(
     for text in settings { try chosen.add(text) }
     return StackPlan(
         checkout: checkout, home: home, ports: try StackPorts.open(home),
-        secrets: try StackSecrets.open(home), settings: chosen, withServices: withServices)
+        secrets: try StackSecrets.open(home), settings: chosen, withServices: withServices,
+        withSimulator: withSimulator)
 }
 
 @Suite("StackPlan")
@@ -97,6 +99,49 @@ struct StackPlanTests {
         let migrate = try environment("migrate")
         #expect(migrate["POSTGRES_MIGRATOR_USER"] == "tapeline_migrator")
         #expect(try environment("operator-worker-a")["NATS_USER"] == "operator")
+    }
+
+    @Test("a simulated broker is a process of its own, and the gateway is led to it")
+    func simulator() throws {
+        let folder = try TemporaryFolder()
+        let plan = try testPlan(
+            folder, settings: ["SIMULATOR_SEED=9", "SIMULATOR_SYMBOLS=SPY"], withSimulator: true)
+        let unit = try #require(plan.units.first { $0.name == "ibkr-simulator" })
+        #expect(unit.stage == 0)
+        let arguments = unit.arguments.joined(separator: " ")
+        #expect(arguments.contains("--address 127.0.0.1 --port \(plan.ports[.simulator]) "))
+        #expect(arguments.contains("--seed 9 --symbols SPY --stocks-only"))
+        #expect(!arguments.contains("--truth"))
+        #expect(unit.check == .line(port: plan.ports[.simulatorControl], question: "status"))
+        let gateway = try #require(plan.units.first { $0.name == "provider-gateway" }).environment
+        #expect(gateway["GATEWAY_PROVIDER"] == "ibkr" && gateway["GATEWAY_SOURCE"] == "ibkr")
+        #expect(gateway["IBKR_PORT"] == "\(plan.ports[.simulator])")
+        #expect(gateway["SIMULATOR_SEED"] == nil)
+        let list = try #require(gateway["GATEWAY_INSTRUMENTS"])
+        #expect(FileManager.default.fileExists(atPath: list))
+    }
+
+    @Test(
+        "the source is called like the provider, unless somebody names it",
+        arguments: [
+            ([], "synthetic", "synthetic", false),
+            (["GATEWAY_PROVIDER=ibkr", "IBKR_HOST=tws.example"], "ibkr", "ibkr", true),
+            (["GATEWAY_PROVIDER=ibkr,replay"], "ibkr,replay", "ibkr", true),
+            (["GATEWAY_PROVIDER=ibkr", "GATEWAY_SOURCE=main"], "ibkr", "main", true),
+        ])
+    func source(
+        _ settings: [String], _ provider: String, _ source: String, _ hasList: Bool
+    ) throws {
+        let folder = try TemporaryFolder()
+        let plan = try testPlan(folder, settings: settings)
+        let gateway = try #require(plan.units.first { $0.name == "provider-gateway" }).environment
+        #expect(gateway["GATEWAY_PROVIDER"] == provider)
+        #expect(gateway["GATEWAY_SOURCE"] == source)
+        #expect((gateway["GATEWAY_INSTRUMENTS"] != nil) == hasList)
+        #expect(
+            gateway["IBKR_HOST"]
+                == (settings.contains("IBKR_HOST=tws.example") ? "tws.example" : nil))
+        #expect(plan.units.allSatisfy { $0.name != "ibkr-simulator" })
     }
 
     @Test("paths with blanks and quotes reach NATS and Valkey as they are")

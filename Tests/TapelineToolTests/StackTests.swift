@@ -190,6 +190,32 @@ struct StackTests {
         #expect(Leftovers(home: test.home, state: nil).isEmpty)
     }
 
+    @Test("a simulated broker that is missing, or cannot start, is named in one line")
+    func failedSimulator() throws {
+        let test = try StackUnderTest()
+        var options = Stack.UpOptions()
+        options.withSimulator = true
+        let missing = #expect(throws: ToolError.self) {
+            try test.stack.up(options, shutdown: ShutdownSignal())
+        }
+        #expect(
+            missing?.description.contains("bin/ibkr-simulator is missing: run 'make build'") == true
+        )
+        try test.folder.write(
+            "#!/bin/sh\necho 'ibkr-simulator: --rate wants a number' >&2\nexit 64\n",
+            to: "bin/ibkr-simulator")
+        try FileManager.default.setAttributes(
+            [.posixPermissions: 0o755], ofItemAtPath: test.folder.file("bin/ibkr-simulator"))
+        let error = #expect(throws: ToolError.self) {
+            try test.stack.up(options, shutdown: ShutdownSignal())
+        }
+        let text = try #require(error?.description)
+        #expect(text.contains("ibkr-simulator"), "\(text)")
+        #expect(text.contains("--rate wants a number"), "\(text)")
+        #expect(!text.contains("\n"))
+        #expect(Leftovers(home: test.home, state: nil).isEmpty)
+    }
+
     @Test("an interrupted start ends what was started")
     func interrupted() throws {
         let test = try StackUnderTest()

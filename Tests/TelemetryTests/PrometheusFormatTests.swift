@@ -22,31 +22,15 @@ import Testing
         return registry.render()
     }
 
-    static var promtool: String? {
-        let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
-        let paths = ["\(ServerPrograms.root)/bin"] + folders.map(String.init)
-        return paths.map { "\($0)/promtool" }
-            .first { FileManager.default.isExecutableFile(atPath: $0) }
-    }
-
-    @Test("promtool accepts the page", .enabled(if: promtool != nil, "promtool is not installed"))
+    @Test("promtool accepts the page", .enabled(if: Promtool.path != nil, Promtool.comment))
     func realParser() throws {
         let folder = try TemporaryFolder()
         let page = folder.file("page")
         try Data(Self.page()).write(to: URL(fileURLWithPath: page))
-        let checker = Process()
-        checker.executableURL = URL(fileURLWithPath: try #require(Self.promtool))
-        checker.arguments = ["check", "metrics"]
-        checker.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: page))
-        let output = Pipe()
-        checker.standardOutput = output
-        checker.standardError = output
-        try checker.run()
-        let said = String(
-            decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        checker.waitUntilExit()
-        #expect(said == "")
-        #expect(checker.terminationStatus == 0)
+        let run = try Promtool.run(
+            ["check", "metrics"], input: FileHandle(forReadingFrom: URL(fileURLWithPath: page)))
+        #expect(run.said == "")
+        #expect(run.status == 0)
     }
 
     @Test("the page keeps the rules of text format 0.0.4")

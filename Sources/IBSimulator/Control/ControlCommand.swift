@@ -26,6 +26,8 @@ public enum ControlCommand: Equatable, Sendable {
     case rate(Int)
     case silent(String, Bool)
     case permission(String, SimulatedInstrument.Permission)
+    /// Off: what is sent from here on is not logged.
+    case truth(Bool)
     case status
     case quit
 
@@ -36,7 +38,7 @@ public enum ControlCommand: Equatable, Sendable {
         + "farm market|history down|up | nightly-reset [SECONDS] | competing SYMBOL|all on|off | "
         + "refuse-client-id on|off | pacing-error [N] | late N | duplicate N | reorder N | "
         + "halt-depth | reset-depth | bulletin TEXT | rate N | stop SYMBOL | start SYMBOL | "
-        + "permission SYMBOL live|delayed|delayed-anyway|none | status | quit"
+        + "permission SYMBOL live|delayed|delayed-anyway|none | truth on|off | status | quit"
 
     /// Nil: not understood.
     public init?(_ line: String) {
@@ -82,6 +84,7 @@ public enum ControlCommand: Equatable, Sendable {
         switch (name, rest.count) {
         case ("byte-at-a-time", 1): return isOn.map { .byteAtATime($0) }
         case ("refuse-client-id", 1): return isOn.map { .refuseClientID($0) }
+        case ("truth", 1): return isOn.map { .truth($0) }
         case ("competing", 2):
             return isOn.map { .competing(rest[0] == "all" ? nil : rest[0], $0) }
         case ("restored", 1):

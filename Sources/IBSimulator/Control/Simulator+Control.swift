@@ -25,6 +25,10 @@ extension Simulator {
         case .refuseClientID(let isOn):
             conditions.refusesClientIDs = isOn
             return nil
+        case .truth(let isOn):
+            guard settings.keepsTruth else { return "error: there is no truth log" }
+            truth.isWanted = isOn
+            return nil
         case .rate(let rate):
             let next = now.nanoseconds / 1_000_000_000 + 1
             return market.setRate(rate, from: next)

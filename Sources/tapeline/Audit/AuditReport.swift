@@ -18,6 +18,8 @@ struct AuditReport: Equatable, Sendable {
 
     mutating func add(_ line: Line) { lines.append(line) }
 
+    mutating func add(_ other: AuditReport) { lines += other.lines }
+
     mutating func add(
         _ name: String, _ sentence: String, expected: UInt64, found: UInt64, detail: String = ""
     ) {

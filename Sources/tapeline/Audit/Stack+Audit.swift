@@ -18,7 +18,7 @@ extension Stack {
         guard let state, !state.alive.isEmpty else {
             throw .usage("the stack \(home.name) is not up: start it with 'tapeline up'")
         }
-        let report = try auditReport(generated: nil, ConfigurationFiles.environment())
+        let report = try auditReport(atRest: nil, ConfigurationFiles.environment())
         if asJSON {
             terminal.line(report.json())
         } else {
@@ -34,24 +34,19 @@ extension Stack {
             : "THE AUDIT FAILED: \(report.failures) of \(report.lines.count) checks"
     }
 
-    /// `generated`: what the gateway says that it made, when the run has ended; only then can it be
-    /// compared.
+    /// `atRest`: the source of a run that has ended; only then tape and rows can be compared.
     func auditReport(
-        generated: UInt64?, _ environment: [String: String]
+        atRest source: SourceName?, _ environment: [String: String]
     ) throws(ToolError) -> AuditReport {
         let access = try StackAccess(self)
         var report = AuditReport()
-        let heads = try TapeHeads.read(
-            access.nats, names: access.names, source: access.source)
-        if let generated {
-            report.add(
-                "generated", "ticks made by the provider stand on the tape", expected: generated,
-                found: heads.tickCount)
-        }
         do {
             let database = try PostgresConnection(access.postgres, timeout: Self.connectTimeout)
             defer { database.close() }
-            if generated != nil { try compareHeads(heads, with: database, &report) }
+            if let source {
+                let heads = try TapeHeads.read(access.nats, names: access.names, source: source)
+                try compareHeads(heads, of: source, with: database, &report)
+            }
             if let graph = try Self.graph(environment) {
                 // It has no place for parameters of its own.
                 _ = try database.execute(
@@ -77,13 +72,14 @@ extension Stack {
     }
 
     private func compareHeads(
-        _ heads: TapeHeads, with database: PostgresConnection, _ report: inout AuditReport
+        _ heads: TapeHeads, of source: SourceName, with database: PostgresConnection,
+        _ report: inout AuditReport
     ) throws {
         let rows = try database.execute(
-            "SELECT (SELECT count(*) FROM trades) + (SELECT count(*) FROM quotes)",
-            timeout: Self.checkTimeout)
+            "SELECT count(*) FROM stored_ordinals WHERE input = 'ticks' AND source = $1",
+            [.text(source.text)], timeout: Self.checkTimeout)
         report.add(
-            "stored", "ticks on the tape are rows of trades and quotes",
+            "stored", "records on the tape are rows of their tables",
             expected: heads.tickCount, found: UInt64(rows.scalar ?? "") ?? 0)
         let bars = try database.execute(
             "SELECT coalesce(sum(last_ordinal), 0) FROM sink_source_ordinals WHERE input = 'bars'",

@@ -5,49 +5,83 @@ import TapeProtocol
 
 /// The part of a demo that is watched: from the first tick until everything is stored.
 struct DemoRun {
+    private static let step: Duration = .milliseconds(500)
+    /// What is not mended so long after the end is left as it is, and on record.
+    private static let mendingTimeout: Duration = .seconds(60)
+
     private let stack: Stack
     private let access: StackAccess
-    private let symbols: [String]
-    private let total: UInt64
+    private let plan: DemoPlan
+    private let simulator: SimulatorPlan
     private let begin: Timestamp
     private let clock = SystemClock()
     private let hot: HotView
     private var screen: DemoScreen
+    private var story = DemoStory()
     private var before: (stored: UInt64, at: Timestamp)?
     private var firstBar: Duration?
+    private var isFaultMade = false
     private(set) var last = DemoSample()
 
-    init(
-        stack: Stack, access: StackAccess, symbols: [String], total: UInt64, begin: Timestamp
-    ) {
+    init(stack: Stack, access: StackAccess, plan: DemoPlan, begin: Timestamp) {
         self.stack = stack
         self.access = access
-        self.symbols = symbols
-        self.total = total
+        self.plan = plan
         self.begin = begin
+        simulator = SimulatorPlan(ports: access.ports, settings: plan.settings)
         hot = HotView(access.valkey, namespace: access.names.namespace)
         screen = DemoScreen(stack.terminal, isLive: stack.terminal.isInteractive)
     }
 
-    /// Shows the table until the provider has handed out its last tick. False: interrupted.
-    mutating func watch(step: Duration, _ shutdown: ShutdownSignal) -> Bool {
-        while !(last.gateway?.finished ?? false) {
+    /// Shows the table for as long as the plan says, and until the broker's absence is mended.
+    /// False: interrupted.
+    mutating func watch(_ shutdown: ShutdownSignal) throws(ToolError) -> Bool {
+        let end = clock.deadline(after: .seconds(plan.seconds))
+        let fault = clock.deadline(after: .seconds(plan.faultSecond))
+        let limit = end.advanced(byNanoseconds: Self.mendingTimeout.wholeNanoseconds)
+        while !shutdown.isRequested {
+            let now = clock.monotonic()
+            if !isFaultMade, now >= fault { try makeFault() }
             sample("")
-            if shutdown.wait(timeout: step) { return false }
+            if now >= limit || (now >= end && isMended) { break }
+            if shutdown.wait(timeout: Self.step) { return false }
         }
         return !shutdown.isRequested
+    }
+
+    private var isMended: Bool {
+        story.isSteady && (last.gateway?.broker?.isWhole ?? false)
+    }
+
+    private mutating func makeFault() throws(ToolError) {
+        isFaultMade = true
+        try simulator.command("nightly-reset \(DemoPlan.awaySeconds)")
+        screen.tell(
+            passedSeconds,
+            "TWS is made to go away: it closes, and lets nobody in for \(DemoPlan.awaySeconds) s")
+    }
+
+    /// Holds the market; answers the second in which nothing happens any more.
+    func holdMarket() throws(ToolError) -> Int64 {
+        let answer = try simulator.command("rate 0")
+        guard let second = answer.split(separator: " ").lazy.compactMap({ Int64($0) }).first else {
+            throw .unreadable("\(SimulatorPlan.program) does not say when its rate changes")
+        }
+        return second
     }
 
     /// Waits until every tick is stored and every bar that can be closed is, too.
     mutating func drain(timeout: Duration, _ shutdown: ShutdownSignal) -> Bool {
         let deadline = clock.deadline(after: timeout)
-        var settled: (bars: UInt64, rounds: Int) = (0, 0)
+        var settled: (onTape: UInt64, bars: UInt64, rounds: Int) = (0, 0, 0)
         while clock.monotonic() < deadline, !shutdown.isRequested {
             sample("the last ticks are being stored")
+            let onTape = last.gateway?.onTape ?? 0
             let bars = last.writer?.bars ?? 0
-            let isStored = last.writer?.ticks == total && last.gateway?.onTape == total
+            let isStored = onTape > 0 && last.writer?.ticks == onTape
             // The last windows are closed by the watermark a second later.
-            settled = isStored && bars == settled.bars ? (bars, settled.rounds + 1) : (bars, 0)
+            let isSame = isStored && onTape == settled.onTape && bars == settled.bars
+            settled = (onTape, bars, isSame ? settled.rounds + 1 : 0)
             if settled.rounds >= 3 { return true }
             _ = shutdown.wait(timeout: .seconds(1))
         }
@@ -55,18 +89,24 @@ struct DemoRun {
     }
 
     func conclude() {
-        let passed = Duration.nanoseconds(clock.monotonic().nanoseconds(since: begin))
         stack.terminal.line()
         stack.terminal.line(
-            "\(total) ticks in \(passed.shown)"
+            "\(last.gateway?.onTape ?? 0) records in \(passed.shown)"
                 + (firstBar.map { "; the first bar was there after \($0.shown)" } ?? ""))
     }
+
+    // MARK: one look
+
+    private var passed: Duration {
+        .nanoseconds(clock.monotonic().nanoseconds(since: begin))
+    }
+
+    private var passedSeconds: Int { Int(passed.components.seconds) }
 
     private mutating func sample(_ note: String) {
         last = DemoSample.take(access.ports)
         let now = clock.monotonic()
         let stored = last.writer?.ticks ?? before?.stored ?? 0
-        let passed = Duration.nanoseconds(now.nanoseconds(since: begin))
         if firstBar == nil, (last.writer?.bars ?? 0) > 0 { firstBar = passed }
         let rate = before.map { before -> UInt64 in
             let nanoseconds = max(1, now.nanoseconds(since: before.at))
@@ -74,11 +114,12 @@ struct DemoRun {
             return UInt64(Double(rows) * 1e9 / Double(nanoseconds))
         }
         before = (stored, now)
+        for news in story.tell(last.gateway?.broker) { screen.tell(passedSeconds, news) }
         screen.show(
             DemoScreen.Frame(
-                seconds: Int(passed.components.seconds), generated: last.gateway?.generated ?? 0,
-                stored: stored, bars: last.writer?.bars ?? 0, ticksPerSecond: rate ?? 0,
-                rows: hot.rows(symbols, series: "1s", now: clock.now()),
+                seconds: passedSeconds, onTape: last.gateway?.onTape ?? 0, stored: stored,
+                bars: last.writer?.bars ?? 0, ticksPerSecond: rate ?? 0,
+                rows: hot.rows(DemoPlan.symbols, series: "1s", now: clock.now()),
                 note: missing ?? note))
     }
 

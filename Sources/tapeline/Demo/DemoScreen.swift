@@ -3,7 +3,7 @@ import Primitives
 /// The demo's live table: redrawn in place on a terminal, a line now and then elsewhere.
 struct DemoScreen {
     /// Without a terminal a line every so many samples: a log stays readable.
-    private static let plainEvery = 5
+    private static let plainEvery = 10
 
     private let terminal: Terminal
     private let isLive: Bool
@@ -17,14 +17,14 @@ struct DemoScreen {
 
     struct Frame: Sendable {
         var seconds: Int
-        var generated: UInt64
+        var onTape: UInt64
         var stored: UInt64
         var bars: UInt64
         var ticksPerSecond: UInt64
         var rows: [HotView.Row]
         var note: String
 
-        var lag: UInt64 { generated > stored ? generated - stored : 0 }
+        var lag: UInt64 { onTape > stored ? onTape - stored : 0 }
     }
 
     mutating func show(_ frame: Frame) {
@@ -34,6 +34,15 @@ struct DemoScreen {
         } else if samples % Self.plainEvery == 1 {
             terminal.line(summary(frame))
         }
+    }
+
+    /// What happened stays in sight; on a terminal above the table, which is drawn anew below it.
+    mutating func tell(_ seconds: Int, _ news: String) {
+        if drawnLines > 0 {
+            terminal.raw("\u{1b}[\(drawnLines)A\u{1b}[J")
+            drawnLines = 0
+        }
+        terminal.line("  \("\(seconds)".leftPadded(to: 3)) s  \(news)")
     }
 
     private func summary(_ frame: Frame) -> String {
@@ -54,7 +63,7 @@ struct DemoScreen {
                 + "\(row.bid.leftPadded(to: 10)) \(row.ask.leftPadded(to: 10)) "
                 + "\(age.leftPadded(to: 8))  \(row.bar)"
         }
-        return [summary(frame), "", head] + rows
+        return ["", summary(frame), "", head] + rows
     }
 
     /// Goes back over what was drawn before and clears each line it writes.

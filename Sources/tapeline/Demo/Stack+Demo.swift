@@ -1,9 +1,9 @@
-internal import Glibc
 import MarketModel
 import Primitives
 import ServiceRuntime
 
-/// `tapeline demo`: a whole run on real servers, from an empty tape to a clean audit.
+/// `tapeline demo`: a whole run on real servers, from an empty tape to a clean audit, with a broker
+/// that is made up and goes away in the middle.
 extension Stack {
     struct DemoOptions: Equatable, Sendable {
         var seconds = 30
@@ -11,64 +11,35 @@ extension Stack {
         var settings = StackSettings()
     }
 
-    static let demoSecondsRange = 5...3_600
-    /// Ticks per second, and how much history comes first at full speed: so that bars of a minute
-    /// are there at once.
-    private static let demoRate = 2_000
-    private static let demoRateRange = 100...100_000
-    private static let demoBacklogSeconds = 130
-    private static let demoSymbols = [
-        "AAPL", "AMZN", "BRK.B", "GOOG", "MSFT", "NVDA", "SPY", "XLK",
-    ]
     /// From the last tick until everything is stored.
     private static let demoDrainTimeout: Duration = .seconds(60)
-    private static let demoStep: Duration = .seconds(1)
 
     func demo(_ options: DemoOptions, shutdown: ShutdownSignal) throws(ToolError) -> ExitCode {
         if let state = try StackState.read(home), !state.alive.isEmpty {
             throw .usage(
                 "the stack \(home.name) is up: stop it with 'tapeline down --name \(home.name)'")
         }
+        let plan = try DemoPlan(
+            seconds: options.seconds, settings: options.settings, truth: home.truth)
         let begin = SystemClock().monotonic()
-        terminal.line("The demo: made-up ticks, real servers, and an audit of every row.")
+        terminal.line(
+            "The demo: a made-up Interactive Brokers TWS, real servers, and an audit of every row.")
         terminal.line()
         try removeData()
-        let rate = try demoRate(options)
-        let total = UInt64(rate * (Self.demoBacklogSeconds + options.seconds))
-        let started = try up(upOptions(options, total: total), shutdown: shutdown)
+        var up = UpOptions(settings: plan.settings)
+        up.withSimulator = true
+        let started = try self.up(up, shutdown: shutdown)
         guard started == .success else { return started }
         terminal.line()
         let code: ExitCode
         do {
-            code = try watchAndAudit(options, total: total, begin: begin, shutdown)
+            code = try watchAndAudit(plan, begin: begin, shutdown)
+            try finish(options, plan)
         } catch {
             _ = try down()
             throw error
         }
-        try finish(options)
         return code
-    }
-
-    /// A slow machine may be given fewer ticks.
-    private func demoRate(_ options: DemoOptions) throws(ToolError) -> Int {
-        guard let wish = options.settings.values.last(where: { $0.key == "SYNTHETIC_RATE" }) else {
-            return Self.demoRate
-        }
-        guard let rate = Int(wish.value), Self.demoRateRange.contains(rate) else {
-            throw .usage("SYNTHETIC_RATE of a demo is a number from 100 to 100000")
-        }
-        return rate
-    }
-
-    private func upOptions(
-        _ options: DemoOptions, total: UInt64
-    ) throws(ToolError) -> UpOptions {
-        var settings = StackSettings()
-        try settings.add("SYNTHETIC_RATE=\(Self.demoRate)")
-        try settings.add("SYNTHETIC_BACKLOG=\(Self.demoBacklogSeconds)s")
-        try settings.add("SYNTHETIC_TICKS=\(total)")
-        for (key, value) in options.settings.values { try settings.add("\(key)=\(value)") }
-        return UpOptions(settings: settings)
     }
 
     /// A demo begins with an empty tape and an empty database.
@@ -81,18 +52,19 @@ extension Stack {
     // MARK: the run
 
     private func watchAndAudit(
-        _ options: DemoOptions, total: UInt64, begin: Timestamp, _ shutdown: ShutdownSignal
+        _ plan: DemoPlan, begin: Timestamp, _ shutdown: ShutdownSignal
     ) throws(ToolError) -> ExitCode {
         let access = try StackAccess(self)
         terminal.line(
-            "\(Self.demoBacklogSeconds) s of history come at full speed, then "
-                + "\(try demoRate(options)) ticks/s for about \(options.seconds) s:")
-        var run = DemoRun(
-            stack: self, access: access, symbols: Self.demoSymbols, total: total, begin: begin)
-        guard run.watch(step: Self.demoStep, shutdown) else {
+            "\(SimulatorPlan.program) stands in for TWS: \(plan.rate) events/s of "
+                + "\(DemoPlan.symbols.joined(separator: ", ")) for about \(plan.seconds) s; "
+                + "in second \(plan.faultSecond) it goes away:")
+        var run = DemoRun(stack: self, access: access, plan: plan, begin: begin)
+        guard try run.watch(shutdown) else {
             terminal.line("interrupted")
             return .interrupted
         }
+        let heldAt = try run.holdMarket()
         guard run.drain(timeout: Self.demoDrainTimeout, shutdown) else {
             let sample = run.last
             terminal.problem(
@@ -102,27 +74,79 @@ extension Stack {
             return .failure
         }
         run.conclude()
+        var report = AuditReport()
+        let mended = try auditBroker(plan, until: heldAt, access, &report)
+        terminal.line(
+            "while TWS was away: \(mended.gaps) gaps on record; \(mended.trades) trades and "
+                + "\(mended.quotes) quotes filled in from its history; \(mended.bars) bars repaired"
+        )
         terminal.line()
         terminal.line("Audit:")
-        let report = try auditReport(
-            generated: total, options.settings.environment(for: .operators))
+        report.add(
+            try auditReport(
+                atRest: source(DemoPlan.source), plan.settings.environment(for: .operators)))
         for line in report.text { terminal.line(line) }
         terminal.line(Self.verdict(report))
         return report.isClean ? .success : .failure
     }
 
-    private func finish(_ options: DemoOptions) throws(ToolError) {
+    private func source(_ name: String) throws(ToolError) -> SourceName {
+        guard let source = SourceName(name) else { throw .audit("'\(name)' is no source") }
+        return source
+    }
+
+    /// What the broker sent, and what happened in its market, against the rows.
+    private func auditBroker(
+        _ plan: DemoPlan, until heldAt: Int64, _ access: StackAccess, _ report: inout AuditReport
+    ) throws(ToolError) -> BrokerRows.Mended {
+        guard let log = try FileSystem.read(home.truth) else {
+            throw .damaged(path: home.truth, problem: "it is not there")
+        }
+        let rows = try BrokerRows.read(access.postgres, symbols: DemoPlan.symbols)
+        guard let first = rows.firstWholeSecond, first < heldAt else {
+            throw .audit("not every symbol has a trade: see the gateway's log in \(home.logs)")
+        }
+        let seconds = first..<heldAt
+        BrokerAudit(
+            seconds: seconds, sent: BrokerPrint.sent(log),
+            market: BrokerPrint.market(plan, in: seconds), stored: rows.trades,
+            snapshots: rows.snapshots, gaps: rows.gaps
+        ).add(to: &report)
+        return rows.mended
+    }
+
+    // MARK: the end
+
+    private func finish(_ options: DemoOptions, _ plan: DemoPlan) throws(ToolError) {
         terminal.line()
-        let access = try StackAccess(self)
-        if options.keep {
-            terminal.line("The stack goes on. Audit it yourself:")
-            terminal.line("  \(access.psqlCommand(self))")
-            terminal.line("Stop it with 'tapeline down --name \(home.name)'.")
+        guard options.keep else {
+            _ = try down()
+            terminal.line(
+                "To look around, keep it running: 'make demo KEEP=1' (it says how to go on),")
+            terminal.line(
+                "or start a stack that goes on for ever: 'make up'. Your own TWS: see README.md.")
             return
         }
-        _ = try down()
-        terminal.line(
-            "To look around, keep it running: 'make demo KEEP=1' (psql is named at its end),")
-        terminal.line("or start a stack that goes on for ever: 'make up'.")
+        let access = try StackAccess(self)
+        let simulator = SimulatorPlan(ports: access.ports, settings: plan.settings)
+        // A log of all that is sent would fill the disk.
+        try simulator.command("truth off")
+        try simulator.command("rate \(plan.rate)")
+        let tool = checkout.program("tapeline")
+        let control = access.ports[.simulatorControl]
+        for line in [
+            "The stack goes on, and so does the market. Look at it:",
+            "  \(tool) watch --name \(home.name)",
+            "  \(tool) status --name \(home.name)",
+            "  \(tool) tail --name \(home.name) --symbol SPY",
+            "Make TWS go away again, for 10 s, and see what becomes of it:",
+            "  echo 'nightly-reset 10' | nc -q 1 \(StackPlan.loopback) \(control)",
+            "Audit it yourself, with the market held first ('rate \(plan.rate)': it goes on):",
+            "  echo 'rate 0' | nc -q 1 \(StackPlan.loopback) \(control)",
+            "  \(access.psqlCommand(self))",
+            "Stop it with 'tapeline down --name \(home.name)'.",
+        ] {
+            terminal.line(line)
+        }
     }
 }

@@ -16,11 +16,15 @@ extension Stack {
                     : "the stack \(home.name) is not up: start it with 'tapeline up'")
             return .failure
         }
-        let table = StatusTable(state: state, readiness: probe(state))
+        let table = StatusTable(
+            state: state, readiness: probe(state), providers: providers(state))
         if asJSON {
             terminal.line(table.json(stack: home.name))
         } else {
             for line in table.lines { terminal.line(line) }
+            let told = ProviderTable(providers: table.providers).lines
+            if !told.isEmpty { terminal.line() }
+            for line in told { terminal.line(line) }
             if !state.isSupervised {
                 terminal.line()
                 terminal.line("the supervisor has died: nothing is restarted; run 'tapeline up'")
@@ -41,11 +45,22 @@ extension Stack {
     }
 }
 
+extension Stack {
+    /// What its gateways say of where their ticks come from; nothing of one that does not answer.
+    func providers(_ state: StackState) -> [ProviderView] {
+        let gateways = state.alive.filter { $0.name == "provider-gateway" }
+        return gateways.compactMap(\.operationsPort).flatMap { port in
+            OperationsPage.status(port, timeout: Stack.probeTimeout).map(ProviderView.all) ?? []
+        }
+    }
+}
+
 /// A stack as a table or as JSON. `readiness` has, for each service that was asked, what keeps it
 /// from being ready.
 struct StatusTable {
     let state: StackState
     let readiness: [String: String?]
+    var providers: [ProviderView] = []
 
     private struct Row {
         let unit: StackState.Unit
@@ -56,6 +71,7 @@ struct StatusTable {
 
     var works: Bool {
         state.isSupervised && state.phase == .running && rows.allSatisfy(\.works)
+            && providers.allSatisfy(\.isConnected)
     }
 
     private var rows: [Row] {
@@ -100,6 +116,8 @@ struct StatusTable {
                 array: { writer in
                     for row in rows { write(row, &writer) }
                 })
+            writer.member(
+                "providers", array: { ProviderTable(providers: providers).write(into: &$0) })
         }
         return writer.text
     }

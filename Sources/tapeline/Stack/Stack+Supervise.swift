@@ -20,7 +20,8 @@ extension Stack {
         }
         let plan = StackPlan(
             checkout: checkout, home: home, ports: ports, secrets: try StackSecrets.open(home),
-            settings: options.settings, withServices: options.withServices)
+            settings: options.settings, withServices: options.withServices,
+            withSimulator: options.withSimulator)
         let logger = Logger(service: "tapeline", level: .info, format: .text(color: false))
         let supervisor = Supervisor(
             plan.units, home: home, identity: identity, logger: logger,

@@ -7,6 +7,8 @@ extension Stack {
     struct UpOptions: Equatable, Sendable {
         var settings = StackSettings()
         var withServices = true
+        /// The ticks come from `ibkr-simulator`, which is started, too.
+        var withSimulator = false
     }
 
     /// Room for the servers' own files and for a first while of data.
@@ -19,7 +21,9 @@ extension Stack {
     private static let settleEvery: Duration = .milliseconds(200)
 
     func up(_ options: UpOptions, shutdown: ShutdownSignal) throws(ToolError) -> ExitCode {
-        try checkout.requirePrograms(services: options.withServices)
+        try checkout.requirePrograms(
+            services: options.withServices, simulator: options.withSimulator)
+        try options.check()
         try home.makeFolders()
         return try locked { () throws(ToolError) in
             let known = try StackState.read(home)
@@ -90,7 +94,7 @@ extension Stack {
         StackPlan(
             checkout: checkout, home: home, ports: try StackPorts.open(home),
             secrets: try StackSecrets.open(home), settings: options.settings,
-            withServices: options.withServices)
+            withServices: options.withServices, withSimulator: options.withSimulator)
     }
 
     private func writeFiles(of plan: StackPlan) throws(ToolError) {
@@ -103,6 +107,7 @@ extension Stack {
         try log.keepBounded()
         var arguments = ["supervise", "--home", checkout.root, "--name", home.name]
         if !options.withServices { arguments.append("--servers-only") }
+        if options.withSimulator { arguments.append("--simulator") }
         do {
             return try ChildProcess(
                 executable: checkout.program("tapeline"),
@@ -143,6 +148,22 @@ extension Stack {
         }
         try end(supervisor.identity)
         throw .startFailed("it took longer than \(Stack.upTimeout.shown)", logs: home.logs)
+    }
+}
+
+extension Stack.UpOptions {
+    /// What contradicts itself would only be seen by what does not come.
+    func check() throws(ToolError) {
+        let simulated = settings.values.first { $0.key.hasPrefix("SIMULATOR_") }
+        if !withSimulator, let key = simulated?.key {
+            throw .usage("\(key) is for a stack with --simulator")
+        }
+        let provider = settings.provider.split(separator: ",")
+        if withSimulator, settings["GATEWAY_PROVIDER"] != nil,
+            !provider.contains(Substring(SimulatorPlan.provider))
+        {
+            throw .usage("with --simulator the provider is \(SimulatorPlan.provider)")
+        }
     }
 }
 

@@ -7,7 +7,6 @@ import ValkeyClient
 /// How the tool itself reaches the servers of a stack that is up.
 struct StackAccess: Sendable {
     let names: TapeNames
-    let source: SourceName
     let nats: NatsConfiguration
     let postgres: PostgresConfiguration
     let valkey: ValkeyConfiguration
@@ -21,11 +20,9 @@ struct StackAccess: Sendable {
         let secrets = try StackSecrets.open(stack.home)
         guard
             let names = TapeNames(
-                namespace: TapeNames.defaultNamespace, partitions: TapeNames.defaultPartitions),
-            let source = SourceName("synthetic")
+                namespace: TapeNames.defaultNamespace, partitions: TapeNames.defaultPartitions)
         else { throw .damaged(path: stack.home.path, problem: "no namespace") }
         self.names = names
-        self.source = source
         var nats = NatsConfiguration(
             urls: ["nats://\(StackPlan.loopback):\(ports[.nats])"], clientName: "tapeline")
         nats.user = "tool"

@@ -41,6 +41,8 @@ struct StackHome: Equatable, Sendable {
     var spool: String { "\(path)/spool" }
     /// What the writer could neither write nor publish.
     var deadLetters: String { "\(path)/dead-letters" }
+    /// What a simulated broker has sent, if it is asked to keep that.
+    var truth: String { "\(path)/truth.ndjson" }
     var valkeyConfiguration: String { "\(valkeyFolder)/valkey.conf" }
     /// libpq's password file, for psql.
     var passwordFile: String { "\(secrets)/pgpass" }

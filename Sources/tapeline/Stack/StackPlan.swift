@@ -20,6 +20,8 @@ struct StackPlan: Equatable, Sendable {
     let settings: StackSettings
     /// False: only the servers, for services that are run by hand.
     var withServices = true
+    /// True: the ticks come from a simulated broker, which is one of the processes.
+    var withSimulator = false
 
     /// In the order of their stages.
     var units: [UnitPlan] {
@@ -35,7 +37,10 @@ struct StackPlan: Equatable, Sendable {
     // MARK: servers
 
     private var servers: [UnitPlan] {
-        [nats, valkey, clusterJob, postgres, databaseJob]
+        let simulator = SimulatorPlan(ports: ports, settings: settings)
+        return [nats, valkey]
+            + (withSimulator ? [simulator.unit(checkout: checkout, home: home)] : [])
+            + [clusterJob, postgres, databaseJob]
     }
 
     private var nats: UnitPlan {
@@ -145,11 +150,7 @@ struct StackPlan: Equatable, Sendable {
             migrateJob,
             service(
                 "provider-gateway", "provider-gateway", .gateway,
-                nats("gateway", .natsGateway).merging([
-                    "GATEWAY_SOURCE": "synthetic", "GATEWAY_PROVIDER": "synthetic",
-                    "GATEWAY_SPOOL": home.spool,
-                    "GATEWAY_DEAD_LETTERS": "\(home.deadLetters)/gateway",
-                ]) { $1 }, for: .gateway),
+                gatewayEnvironment, for: .gateway),
             service(
                 "operator-worker-a", "operator-worker", .operatorA,
                 nats("operator", .natsOperator), for: .operators),
@@ -158,6 +159,23 @@ struct StackPlan: Equatable, Sendable {
                 nats("operator", .natsOperator), for: .operators),
             service("store-writer", "store-writer", .writer, writerEnvironment, for: .writer),
         ]
+    }
+
+    private var gatewayEnvironment: [String: String] {
+        let provider = withSimulator ? SimulatorPlan.provider : settings.provider
+        var environment = nats("gateway", .natsGateway)
+        environment["GATEWAY_PROVIDER"] = provider
+        environment["GATEWAY_SOURCE"] = settings.source(of: provider)
+        environment["GATEWAY_SPOOL"] = home.spool
+        environment["GATEWAY_DEAD_LETTERS"] = "\(home.deadLetters)/gateway"
+        if withSimulator {
+            let simulator = SimulatorPlan(ports: ports, settings: settings)
+            environment.merge(simulator.gatewayEnvironment) { $1 }
+        }
+        if provider.split(separator: ",").contains("ibkr") {
+            environment["GATEWAY_INSTRUMENTS"] = checkout.instruments("benchmarks")
+        }
+        return environment
     }
 
     private var migrateJob: UnitPlan {

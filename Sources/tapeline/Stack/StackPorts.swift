@@ -6,6 +6,7 @@ import Primitives
 struct StackPorts: Equatable, Sendable {
     enum Name: String, CaseIterable {
         case nats, natsMonitor, postgres, valkey, gateway, operatorA, operatorB, writer
+        case simulator, simulatorControl
     }
 
     /// Below the ports that the kernel hands out for outgoing connections: such a one would keep a

@@ -1,13 +1,15 @@
 /// What `--set KEY=VALUE` changes: configuration keys of the services. Which service a key reaches
 /// is in its prefix; the services themselves check key and value.
 struct StackSettings: Equatable, Sendable {
-    enum Receiver { case all, gateway, operators, writer }
+    enum Receiver { case all, gateway, operators, writer, simulator }
 
     static let countMax = 64
     static let bytesMax = 4_096
     private static let receivers: [(prefix: String, receiver: Receiver)] = [
-        ("GATEWAY_", .gateway), ("SYNTHETIC_", .gateway), ("OPERATOR_", .operators),
-        ("WRITER_", .writer), ("LOG_", .all), ("MDS_", .all),
+        ("GATEWAY_", .gateway), ("SYNTHETIC_", .gateway), ("IBKR_", .gateway),
+        ("REPLAY_", .gateway),
+        ("OPERATOR_", .operators), ("WRITER_", .writer), ("SIMULATOR_", .simulator),
+        ("LOG_", .all), ("MDS_", .all),
     ]
     /// The stack itself gives these, different ones to each process.
     private static let fixed: Set<String> = [
@@ -28,6 +30,10 @@ struct StackSettings: Equatable, Sendable {
         guard StackSettings.receiver(of: key) != nil, !StackSettings.fixed.contains(key) else {
             throw .usage("--set cannot change '\(key.prefix(80))' of a local stack")
         }
+        if key.hasPrefix("SIMULATOR_"), SimulatorPlan.flags[key] == nil {
+            let known = SimulatorPlan.flags.keys.sorted().joined(separator: ", ")
+            throw .usage("--set knows of the simulator's keys only \(known)")
+        }
         guard values.count < StackSettings.countMax else {
             throw .usage("--set may come \(StackSettings.countMax) times at most")
         }
@@ -44,12 +50,24 @@ struct StackSettings: Equatable, Sendable {
         return environment
     }
 
+    subscript(key: String) -> String? { values.first { $0.key == key }?.value }
+
     /// As arguments of the supervisor.
     var arguments: [String] { values.flatMap { ["--set", "\($0.key)=\($0.value)"] } }
 
-    var namespace: String { values.first { $0.key == "MDS_NAMESPACE" }?.value ?? "md" }
+    var namespace: String { self["MDS_NAMESPACE"] ?? "md" }
 
     private static func receiver(of key: String) -> Receiver? {
         receivers.first { key.hasPrefix($0.prefix) }?.receiver
+    }
+
+    /// Where the ticks come from, as `GATEWAY_PROVIDER` has it.
+    var provider: String { self["GATEWAY_PROVIDER"] ?? "synthetic" }
+
+    /// What the ticks of a provider are called on the tape if nobody says: like the provider, or
+    /// like the first of several.
+    func source(of provider: String) -> String {
+        if let source = self["GATEWAY_SOURCE"] { return source }
+        return provider.split(separator: ",").first.map(String.init) ?? provider
     }
 }

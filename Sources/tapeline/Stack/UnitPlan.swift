@@ -13,6 +13,8 @@ struct UnitPlan: Equatable, Sendable {
         case none
         /// 200 is the answer of one that works.
         case http(port: UInt16, path: String)
+        /// One line is asked; the answer of one that works begins with "ok".
+        case line(port: UInt16, question: String)
         /// A program that ends with 0 when it works.
         case command(String, [String])
     }

@@ -54,6 +54,7 @@ extension UnitPlan {
         case .none: kind == .job ? "it is at work" : nil
         case .http(let port, let path):
             UnitPlan.problem(at: port, path: path, timeout: UnitProcess.checkTimeout)
+        case .line(let port, let question): UnitPlan.problem(at: port, asked: question)
         case .command(let program, let arguments):
             succeeds(program, arguments) ? nil : "no answer"
         }
@@ -69,6 +70,17 @@ extension UnitPlan {
             let lines = String(decoding: answer.body, as: UTF8.self).split(separator: "\n")
             let reasons = lines.filter { $0 != notReady }.prefix(3).joined(separator: "; ")
             return "\(notReady): \(reasons.prefix(reasonBytesMax))"
+        } catch {
+            return "no answer"
+        }
+    }
+
+    private static func problem(at port: UInt16, asked question: String) -> String? {
+        do {
+            let answer = try LineProbe.ask(
+                host: StackPlan.loopback, port: port, line: question,
+                timeout: UnitProcess.checkTimeout)
+            return answer.hasPrefix("ok") ? nil : "\(notReady): \(answer.prefix(reasonBytesMax))"
         } catch {
             return "no answer"
         }

@@ -80,7 +80,11 @@ struct MarketTick: Hashable, Sendable {
         var trade = Trade(
             header: header(instrument), price: Price(raw: Int64(price) * 1_000_000_000),
             size: Quantity(raw: Int64(size) * 100_000_000))
-        if !isBare {
+        if isBare {
+            // As level 1 has it: a letter, told apart, that history does not know.
+            trade.header.flags.insert(.conflated)
+            if second % 2 == 0 { trade.exchange = ShortText("V") ?? .empty }
+        } else {
             trade.exchange = ShortText(exchange) ?? .empty
             trade.conditions = ShortText(conditions) ?? .empty
         }

@@ -90,7 +90,7 @@ private let modules: [String: Set<String>] = {
         "provider-gateway": services,
         "operator-worker": services,
         "store-writer": services,
-        "tapeline": services,
+        "tapeline": services.union(["IBSimulator"]),
     ]
 }()
 

@@ -1,0 +1,80 @@
+import IBSimulator
+import MarketModel
+import Primitives
+
+/// A trade as the broker's history tells of it: without a number of its own, to the second. Several
+/// may be equal, so they are compared by how many there are of each.
+struct BrokerPrint: Hashable, Sendable {
+    typealias Counts = [BrokerPrint: Int]
+
+    let symbol: String
+    let second: Int64
+    let price: String
+    let size: String
+
+    init(symbol: String, second: Int64, price: String, size: String) {
+        self.symbol = symbol
+        self.second = second
+        self.price = Self.plain(price)
+        self.size = Self.plain(size)
+    }
+
+    /// Without the zeros that a fraction ends with.
+    private static func plain(_ text: String) -> String {
+        guard text.contains(".") else { return text }
+        var digits = text[...]
+        while digits.last == "0" { digits.removeLast() }
+        if digits.last == "." { digits.removeLast() }
+        return String(digits)
+    }
+
+    // MARK: what the broker sent
+
+    /// A message of one trade, out of a truth log: a text of price, size, milliseconds and more.
+    private static let mark = Array("\"kind\":\"tickString\"".utf8)
+    private static let tradeType = "48"
+
+    /// The trades of a truth log that were sent while they happened. A last line that is not
+    /// ended yet is left out.
+    static func sent(_ log: [UInt8]) -> Counts {
+        var counts: Counts = [:]
+        guard let end = log.lastIndex(of: UInt8(ascii: "\n")) else { return counts }
+        for line in log[..<end].split(separator: UInt8(ascii: "\n"))
+        where line.contains(mark) {
+            guard let document = parsedJSON(Array(line)), let symbol = document["symbol"]?.string,
+                let fields = document["fields"]?.array, fields.first?.string == tradeType,
+                let parts = fields.last?.string?.split(
+                    separator: ";", omittingEmptySubsequences: false), parts.count >= 3,
+                let milliseconds = Int64(parts[2])
+            else { continue }
+            let print = BrokerPrint(
+                symbol: symbol, second: milliseconds / 1_000, price: String(parts[0]),
+                size: String(parts[1]))
+            counts[print, default: 0] += 1
+        }
+        return counts
+    }
+
+    // MARK: what happened
+
+    /// All trades of the made-up market in these seconds, sent or not: they follow from the seed.
+    static func market(_ plan: DemoPlan, in seconds: Range<Int64>) -> Counts {
+        let market = SimulatedMarket(
+            instruments: InstrumentList.make(symbols: DemoPlan.symbols, others: false),
+            seed: plan.seed, rate: plan.rate, firstSecond: 0)
+        var counts: Counts = [:]
+        for (index, instrument) in market.instruments.enumerated() {
+            for second in seconds {
+                for event in market.events(of: index, in: second) {
+                    guard case .trade(let trade) = event.kind else { continue }
+                    let print = BrokerPrint(
+                        symbol: instrument.symbol, second: second,
+                        price: instrument.priceText(trade.price),
+                        size: instrument.sizeText(trade.size))
+                    counts[print, default: 0] += 1
+                }
+            }
+        }
+        return counts
+    }
+}

@@ -1,0 +1,151 @@
+import Primitives
+
+/// Providers for a person: a line about each, then the feeds that do not deliver, and what waits
+/// for the broker's limits.
+struct ProviderTable {
+    /// Rows of each table; of more it is said how many.
+    static let feedsMax = 20
+    static let pacedMax = 10
+
+    let providers: [ProviderView]
+
+    var lines: [String] { providers.flatMap { [Self.sentence($0)] + feeds($0) + paced($0) } }
+
+    // MARK: one line
+
+    static func sentence(_ provider: ProviderView) -> String {
+        guard let state = provider.state else {
+            let said = provider.remarks.map { "\($0.name) \($0.value)" }.joined(separator: ", ")
+            return "\(provider.name): \(said)"
+        }
+        var text = "\(provider.name): \(words(state)) since \(time(provider.since))"
+        if !provider.reason.isEmpty { text += " (\(provider.reason))" }
+        if let next = provider.nextAttempt {
+            let failed = provider.failedAttempts
+            text += failed > 0 ? "; \(counted(failed, "attempt")) failed" : ""
+            text += "; it tries again at \(time(next))"
+        }
+        let counts = provider.feedCounts.map { "\($0.count) \($0.state)" }.joined(separator: ", ")
+        text += "; feeds: \(counts.isEmpty ? "none" : counts)"
+        text += "; \(counted(provider.linesUsed, "line")) in use"
+        if provider.openOutages > 0 { text += "; \(counted(provider.openOutages, "open gap"))" }
+        if provider.waitingBackfills > 0 {
+            text += "; \(counted(provider.waitingBackfills, "gap")) to be filled in"
+        }
+        return text
+    }
+
+    private static func words(_ state: String) -> String {
+        switch state {
+        case "ready": "connected to TWS"
+        case "closed": "NOT CONNECTED to TWS"
+        case "connecting": "connecting to TWS"
+        case "server-lost": "TWS HAS LOST the broker's servers"
+        case "farm-down": "A DATA FARM of the broker IS DOWN"
+        case "silent": "FEEDS ARE SILENT in trading hours"
+        case "competing": "ANOTHER SESSION of the same user has the data"
+        default: state
+        }
+    }
+
+    private static func counted(_ count: UInt64, _ noun: String) -> String {
+        "\(count) \(noun)\(count == 1 ? "" : "s")"
+    }
+
+    /// To the second.
+    private static func time(_ text: String) -> String {
+        text.count > 20 && text.hasSuffix("Z") ? "\(text.prefix(19))Z" : text
+    }
+
+    // MARK: tables
+
+    private func feeds(_ provider: ProviderView) -> [String] {
+        let rows = provider.feeds.filter { !$0.isLive }
+        guard !rows.isEmpty else { return [] }
+        let symbols = max(8, rows.map(\.symbol.count).max() ?? 0)
+        let head =
+            "  \("SYMBOL".padded(to: symbols)) \("FEED".padded(to: 13)) "
+            + "\("STATE".padded(to: 17)) \("TRIED AGAIN".padded(to: 20)) WHY"
+        let shown = rows.prefix(Self.feedsMax).map { row in
+            "  \(row.symbol.padded(to: symbols)) \(row.feed.padded(to: 13)) "
+                + "\(row.state.padded(to: 17)) "
+                + "\((row.until.map(Self.time) ?? "-").padded(to: 20)) \(row.reason)"
+        }
+        return [head] + shown + Self.rest(rows.count, Self.feedsMax, "feeds")
+    }
+
+    private func paced(_ provider: ProviderView) -> [String] {
+        guard !provider.paced.isEmpty else { return [] }
+        let width = max(26, provider.paced.map(\.request.count).max() ?? 0)
+        let head =
+            "  \("WAITS FOR ITS TURN".padded(to: width)) \("PRIORITY".padded(to: 9)) "
+            + "\("UNTIL".padded(to: 20)) WHY"
+        let shown = provider.paced.prefix(Self.pacedMax).map { row in
+            "  \(row.request.padded(to: width)) \(row.priority.padded(to: 9)) "
+                + "\((row.until.map(Self.time) ?? "-").padded(to: 20)) \(row.reason)"
+        }
+        return [head] + shown + Self.rest(provider.paced.count, Self.pacedMax, "requests")
+    }
+
+    private static func rest(_ count: Int, _ shown: Int, _ what: String) -> [String] {
+        count > shown ? ["  and \(count - shown) more \(what): see /status of the gateway"] : []
+    }
+
+    // MARK: JSON
+
+    func write(into json: inout JSONWriter) {
+        for provider in providers { json.object { Self.write(provider, &$0) } }
+    }
+
+    private static func write(_ provider: ProviderView, _ json: inout JSONWriter) {
+        json.member("name", provider.name)
+        guard let state = provider.state else {
+            for remark in provider.remarks { json.member(remark.name, remark.value) }
+            return
+        }
+        json.member("state", state)
+        json.member("reason", provider.reason)
+        json.member("since", provider.since)
+        write("nextAttempt", provider.nextAttempt, &json)
+        json.member("failedAttempts", provider.failedAttempts)
+        if let version = provider.serverVersion { json.member("serverVersion", version) }
+        json.member("linesUsed", provider.linesUsed)
+        json.member("openGaps", provider.openOutages)
+        json.member("gapsToFill", provider.waitingBackfills)
+        json.member(
+            "feeds",
+            object: { json in
+                for (state, count) in provider.feedCounts { json.member(state, count) }
+            })
+        json.member(
+            "notLive",
+            array: { json in
+                for feed in provider.feeds where !feed.isLive {
+                    json.object { json in
+                        json.member("symbol", feed.symbol)
+                        json.member("feed", feed.feed)
+                        json.member("state", feed.state)
+                        json.member("reason", feed.reason)
+                        write("until", feed.until, &json)
+                    }
+                }
+            })
+        json.member(
+            "waiting",
+            array: { json in
+                for waiting in provider.paced {
+                    json.object { json in
+                        json.member("request", waiting.request)
+                        json.member("priority", waiting.priority)
+                        json.member("reason", waiting.reason)
+                        write("until", waiting.until, &json)
+                    }
+                }
+            })
+    }
+
+    private static func write(_ name: String, _ value: String?, _ json: inout JSONWriter) {
+        json.key(name)
+        if let value { json.value(value) } else { json.null() }
+    }
+}

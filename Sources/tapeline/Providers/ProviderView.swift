@@ -1,0 +1,111 @@
+import Primitives
+
+/// What a gateway says of one of its providers: the connection, the feeds, and what waits.
+struct ProviderView: Equatable, Sendable {
+    struct Feed: Equatable, Sendable {
+        let symbol: String
+        let feed: String
+        let state: String
+        let reason: String
+        /// When it is tried again; nil: nobody knows, or nothing is waited for.
+        let until: String?
+
+        var isLive: Bool { state == "live" || state == "done" }
+    }
+
+    /// A request that the broker's limits hold back.
+    struct Paced: Equatable, Sendable {
+        let request: String
+        let priority: String
+        let reason: String
+        let until: String?
+    }
+
+    /// What is said of providers without a connection: name and value, as they tell it.
+    struct Remark: Equatable, Sendable {
+        let name: String
+        let value: String
+    }
+
+    let name: String
+    /// Nil: it has no connection to speak of.
+    var state: String?
+    var reason = ""
+    var since = ""
+    var nextAttempt: String?
+    var failedAttempts: UInt64 = 0
+    var serverVersion: UInt64?
+    var linesUsed: UInt64 = 0
+    var openOutages: UInt64 = 0
+    var waitingBackfills: UInt64 = 0
+    var feeds: [Feed] = []
+    var paced: [Paced] = []
+    var remarks: [Remark] = []
+
+    /// Those of a gateway's `/status`; none for one that makes its ticks itself.
+    static func all(_ status: JSONValue) -> [ProviderView] {
+        let members = status.at("gateway", "providers")?.members ?? []
+        return members.map { ProviderView($0.key, $0.value) }
+    }
+
+    init(_ name: String, _ said: JSONValue) {
+        self.name = name
+        guard let state = said["state"]?.string, said["instruments"]?.array != nil else {
+            remarks = Self.remarks(said)
+            return
+        }
+        self.state = state
+        reason = said["reason"]?.string ?? ""
+        since = said["since"]?.string ?? ""
+        nextAttempt = said["next_attempt"]?.string
+        failedAttempts = said["failed_attempts"]?.uint64 ?? 0
+        serverVersion = said["server_version"]?.uint64
+        linesUsed = said["lines_used"]?.uint64 ?? 0
+        openOutages = said["open_outages"]?.uint64 ?? 0
+        waitingBackfills = said["waiting_backfills"]?.uint64 ?? 0
+        feeds = (said["instruments"]?.array ?? []).flatMap(Self.feeds)
+        paced = (said["paced"]?.array ?? []).map {
+            Paced(
+                request: $0["request"]?.string ?? "", priority: $0["priority"]?.string ?? "",
+                reason: $0["reason"]?.string ?? "", until: $0["until"]?.string)
+        }
+    }
+
+    private static func feeds(of instrument: JSONValue) -> [Feed] {
+        let symbol = instrument["symbol"]?.string ?? ""
+        return (instrument["feeds"]?.array ?? []).map {
+            Feed(
+                symbol: symbol, feed: $0["feed"]?.string ?? "", state: $0["state"]?.string ?? "",
+                reason: $0["reason"]?.string ?? "", until: $0["until"]?.string)
+        }
+    }
+
+    private static func remarks(_ said: JSONValue) -> [Remark] {
+        (said.members ?? []).compactMap { member in
+            switch member.value {
+            case .null, .array, .object: nil
+            case .bool(let value): Remark(name: member.key, value: "\(value)")
+            case .string(let value), .number(let value):
+                value.isEmpty ? nil : Remark(name: member.key, value: value)
+            }
+        }
+    }
+
+    /// Those without a connection always are.
+    var isConnected: Bool { state == nil || state == "ready" }
+
+    /// Connected, every feed delivers, and nothing is left to be filled in.
+    var isWhole: Bool {
+        guard let state else { return true }
+        return state == "ready" && openOutages == 0 && waitingBackfills == 0
+            && feeds.allSatisfy(\.isLive)
+    }
+
+    /// How many feeds are in which state, those that deliver first.
+    var feedCounts: [(state: String, count: Int)] {
+        let counts = Dictionary(grouping: feeds, by: \.state).mapValues(\.count)
+        return counts.map { (state: $0.key, count: $0.value) }.sorted {
+            ($0.state == "live" ? 0 : 1, $0.state) < ($1.state == "live" ? 0 : 1, $1.state)
+        }
+    }
+}

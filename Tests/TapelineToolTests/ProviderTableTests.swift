@@ -1,0 +1,81 @@
+import Primitives
+import Testing
+
+@testable import TapelineTool
+
+@Suite("Providers in tapeline status")
+struct ProviderTableTests {
+    private func views(_ providers: String) throws -> [ProviderView] {
+        ProviderView.all(
+            try JSONValue.parse("{\"gateway\":{\"providers\":\(providers)}}"))
+    }
+
+    private let troubled = """
+        {"ibkr":{"state":"closed","reason":"connection refused","since":"2026-11-21T03:47:39.481Z",
+        "next_attempt":"2026-11-21T03:48:34.196355227Z","failed_attempts":3,"server_version":null,
+        "lines_used":2,"open_outages":1,"waiting_backfills":2,"instruments":[
+        {"symbol":"SPY","feeds":[{"feed":"level1","state":"live","reason":"","until":null}]},
+        {"symbol":"NOPE","feeds":[{"feed":"level1","state":"refused",
+        "reason":"no such contract (200)",
+        "until":"2026-11-21T04:00:00.000000001Z"}]},
+        {"symbol":"XLK","feeds":[{"feed":"trades","state":"waiting-for-lines","reason":"",
+        "until":null}]}],
+        "paced":[{"request":"history SPY","priority":"backfill","reason":"history window",
+        "until":"2026-11-21T03:50:00.5Z"}]}}
+        """
+
+    @Test("a connection is one line; what does not deliver, and what waits, are tables")
+    func text() throws {
+        let table = ProviderTable(providers: try views(troubled))
+        #expect(
+            table.lines == [
+                "ibkr: NOT CONNECTED to TWS since 2026-11-21T03:47:39Z (connection refused); "
+                    + "3 attempts failed; it tries again at 2026-11-21T03:48:34Z; feeds: 1 live, "
+                    + "1 refused, 1 waiting-for-lines; 2 lines in use; 1 open gap; "
+                    + "2 gaps to be filled in",
+                "  SYMBOL   FEED          STATE             TRIED AGAIN          WHY",
+                "  NOPE     level1        refused           2026-11-21T04:00:00Z "
+                    + "no such contract (200)",
+                "  XLK      trades        waiting-for-lines -                    ",
+                "  WAITS FOR ITS TURN         PRIORITY  UNTIL                WHY",
+                "  history SPY                backfill  2026-11-21T03:50:00Z history window",
+            ])
+        #expect(!table.providers[0].isConnected && !table.providers[0].isWhole)
+    }
+
+    @Test("a table has an end, and says how much it leaves out")
+    func bounded() throws {
+        var view = try views(troubled)[0]
+        view.feeds = (0..<25).map {
+            ProviderView.Feed(symbol: "S\($0)", feed: "bars", state: "down", reason: "", until: nil)
+        }
+        let lines = ProviderTable(providers: [view]).lines
+        #expect(lines.count == 1 + 1 + 20 + 1 + 2)
+        #expect(lines.contains("  and 5 more feeds: see /status of the gateway"))
+    }
+
+    @Test("programs get all of it")
+    func json() throws {
+        var json = JSONWriter()
+        let table = ProviderTable(providers: try views(troubled))
+        json.object { $0.member("providers", array: { table.write(into: &$0) }) }
+        let provider = try #require(
+            try JSONValue.parse(json.text)["providers"]?.array?.first)
+        #expect(provider["name"]?.string == "ibkr" && provider["failedAttempts"]?.int == 3)
+        #expect(provider["nextAttempt"]?.string == "2026-11-21T03:48:34.196355227Z")
+        #expect(provider.at("feeds", "refused")?.int == 1)
+        #expect(provider["notLive"]?.array?.count == 2)
+        #expect(provider["notLive"]?.array?.first?["until"]?.string?.hasPrefix("2026") == true)
+        #expect(provider["waiting"]?.array?.first?["request"]?.string == "history SPY")
+    }
+
+    @Test("others are told of as they speak of themselves, and of none nothing is said")
+    func others() throws {
+        let replay = try views(
+            #"{"replay":{"state":"reading","problem":null,"packets":12,"reached":""}}"#)
+        #expect(ProviderTable(providers: replay).lines == ["replay: state reading, packets 12"])
+        #expect(replay[0].isConnected && replay[0].isWhole)
+        #expect(try views("{}").isEmpty)
+        #expect(ProviderView.all(.null).isEmpty)
+    }
+}

@@ -16,9 +16,6 @@ struct EngineTools: Sendable {
     var isReady = false
     /// Market data come as far as anybody knows: no notice says otherwise.
     var isHealthy = false
-    /// As of the last look at all feeds.
-    var isCompeting = false
-    var isSilent = false
     var version = ServerVersion.max
 
     init(_ settings: IBEngineSettings) {

@@ -202,7 +202,7 @@ extension IBEngine {
     }
 
     private mutating func fillIn(_ now: Moment, _ out: inout Output) {
-        handInherited(now, &out)
+        if now.monotonic >= inheritedDue { handInherited(now, &out) }
         guard now.monotonic >= tools.backfill.nextDue else { return }
         requests.removeAll(keepingCapacity: true)
         tools.backfill.next(
@@ -219,6 +219,7 @@ extension IBEngine {
 
     /// Gaps of an earlier process are asked for once their contracts are known.
     private mutating func handInherited(_ now: Moment, _ out: inout Output) {
+        inheritedDue = now.monotonic.later(by: EngineLimits.scanInterval)
         guard !inherited.isEmpty else { return }
         var index = 0
         while index < inherited.count {

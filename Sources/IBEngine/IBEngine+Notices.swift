@@ -104,8 +104,8 @@ extension IBEngine {
         case .connecting, .greeting, .starting: .connecting
         case .ready where link.serverLost != nil: .serverLost
         case .ready where !link.farmsDown.isEmpty: .farmDown
-        case .ready where tools.isCompeting: .competing
-        case .ready where tools.isSilent: .silent
+        case .ready where feeds.isAny(.competing): .competing
+        case .ready where feeds.isAny(.silence): .silent
         case .ready: .ready
         }
     }

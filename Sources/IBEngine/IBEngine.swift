@@ -67,6 +67,8 @@ public struct IBEngine: Sendable {
     var link = LinkState()
     /// Gaps from before this process, until their instruments' contracts are known.
     var inherited: [OpenGap] = []
+    /// When they are looked at, monotonic.
+    var inheritedDue: Int64 = 0
     var bulletins: [Int32] = []
     var requests: [IBRequest] = []
     var toldState = SessionState.closed

@@ -96,6 +96,16 @@ import Testing
         #expect(world.engine.status.instruments.isEmpty)
     }
 
+    @Test("The floor follows the slowest clock of the feeds that are wanted at the moment")
+    func delay() {
+        var world = Self.world(.level1, .bars)
+        #expect(world.verdict.floor.nanoseconds == world.now - 3 * second / 2)
+        var output = IBEngine.Output()
+        world.engine.follow(begun: [], ended: [1], gaps: [], world.moment, into: &output)
+        world.engine.drained(world.moment, into: &output)
+        #expect(output.floor.nanoseconds == world.now - second / 5)
+    }
+
     @Test("A stop cancels, puts gaps on record and wishes the connection closed")
     func stop() {
         var world = Self.world(.level1, .trades)

@@ -27,6 +27,9 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
         }
     }
 
+    /// What comes of it may be a second old by its own clock, and be on time.
+    var tellsWholeSeconds: Bool { lines == .tickByTick || self == .bars }
+
     /// By whose maximum it is bounded.
     var lines: LineLimit? {
         switch self {

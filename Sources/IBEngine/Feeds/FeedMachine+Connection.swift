@@ -76,22 +76,6 @@ extension FeedMachine {
         }
     }
 
-    /// Whether a feed is out of this kind of reason at the moment.
-    func isAny(_ kind: OutageCause.Kind) -> Bool {
-        entries.contains { entry in
-            entry.isActive && entry.slots.contains { $0.cause?.kind == kind }
-        }
-    }
-
-    /// Of all feeds, how long what they deliver may be on its way: the slowest one's clock tells
-    /// whole seconds or finer.
-    var delay: Int64 {
-        let hasSeconds = entries.contains { entry in
-            entry.isActive && entry.slots.contains { $0.feed.lines == .tickByTick }
-        }
-        return hasSeconds ? EngineLimits.second * 3 / 2 : EngineLimits.second / 5
-    }
-
     func status(_ tools: EngineTools) -> [InstrumentStatus] {
         entries.filter(\.isActive).map { entry in
             InstrumentStatus(

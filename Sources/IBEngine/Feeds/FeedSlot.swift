@@ -5,7 +5,7 @@ internal import ProviderModel
 
 /// Why data that came do not come any more.
 struct OutageCause: Hashable, Sendable {
-    enum Kind: Hashable, Sendable {
+    enum Kind: Int, Sendable, CaseIterable {
         case connection, server, farm, silence, competing, refusal, restart, stop
     }
 
@@ -143,6 +143,9 @@ struct InstrumentEntry: Sendable {
             FeedSlot($0, kinds: $0.kinds(of: instrument.feeds), patience: patience)
         }
     }
+
+    /// Feeds whose times are whole seconds.
+    var secondFeeds: Int { slots.count { $0.feed.tellsWholeSeconds } }
 
     /// As the router sees it; documents do not count.
     var state: FeedState.State {

@@ -170,7 +170,9 @@ struct FeedMachine: Sendable {
 
     /// Why the feed is out at the moment; nil: it is not.
     mutating func set(_ cause: OutageCause?, _ route: FeedRoute) {
-        if let old = entries[route.place].slots[route.slot].cause { outCounts[old.kind.rawValue] -= 1 }
+        if let old = entries[route.place].slots[route.slot].cause {
+            outCounts[old.kind.rawValue] -= 1
+        }
         if let cause { outCounts[cause.kind.rawValue] += 1 }
         entries[route.place].slots[route.slot].cause = cause
     }

@@ -27,7 +27,7 @@ struct EngineTools: Sendable {
         backfill = BackfillMachine(BackfillLimits())
     }
 
-    var silentAfter: Int64 { max(EngineLimits.second, settings.silentAfter.engineNanoseconds) }
+    var silentAfter: Int64 { max(EngineLimits.second, settings.silentAfter.heldNanoseconds) }
     var canBackfill: Bool { settings.canBackfill && !settings.isDelayed }
 }
 

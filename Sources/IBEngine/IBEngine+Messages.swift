@@ -225,7 +225,7 @@ extension IBEngine {
         while index < inherited.count {
             let gap = inherited[index]
             guard let place = feeds.place(of: gap.instrument) else {
-                inherited.remove(at: index)
+                giveUp(inherited.remove(at: index), "not followed any more", now, &out)
                 continue
             }
             let entry = feeds.entries[place]
@@ -234,7 +234,10 @@ extension IBEngine {
                 continue
             }
             inherited.remove(at: index)
-            guard tools.canBackfill else { continue }
+            guard tools.canBackfill else {
+                giveUp(gap, "history is not asked for", now, &out)
+                continue
+            }
             tools.backfill.add(
                 gap, contract: entry.contract, feeds: entry.instrument.feeds, arrivals: .unknown,
                 now: now, into: &out.records)

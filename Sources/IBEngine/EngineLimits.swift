@@ -31,9 +31,13 @@ public enum EngineLimits {
     static let settling = 5 * second
     /// The same where nothing at all comes, and it may be the provider's fault.
     static let settlingAlone = 60 * second
-    /// What a busy session delivers within, before it counts as alive again by its ticks alone.
     /// How long a tick is on its way at most, by the provider's clock.
     static let transit = second / 2
+    /// How old a tick may be by its stamp, and be on time: whole seconds, or a clock of which not
+    /// more is known; and a bar of five seconds, which is stamped with its end.
+    static let stampedLag = second * 3 / 2
+    static let barLag = second * 5 / 2
+    /// What a busy session delivers within, before it counts as alive again by its ticks alone.
     static let straggling = 2 * second
     /// How often what waits is looked at.
     static let scanInterval = second / 4

@@ -27,8 +27,21 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
         }
     }
 
-    /// What comes of it may be a second old by its own clock, and be on time.
-    var tellsWholeSeconds: Bool { lines == .tickByTick || self == .bars }
+    /// How old what it tells may be by its own stamps, and be on time; nil: it has none. The
+    /// provider's clock is known to a second only, and its ticks are put together before they come.
+    var lag: Lag? {
+        switch self {
+        case .trades, .quotes, .midpoints, .marketData: .stamped
+        // Stamped with its end, and made behind it.
+        case .bars: .bars
+        default: nil
+        }
+    }
+
+    enum Lag {
+        case stamped
+        case bars
+    }
 
     /// By whose maximum it is bounded.
     var lines: LineLimit? {
@@ -58,11 +71,17 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
 
     /// Of which kinds of data it is the one that delivers. Level 1 hands trades and quotes over
     /// when the same come tick by tick.
-    func kinds(of feeds: Instrument.Feeds) -> KindSet {
+    func kinds(of instrument: Instrument) -> KindSet {
+        let feeds = instrument.feeds
         switch self {
         case .marketData:
+            let security = SecurityKind(instrument.contract.security)
             var kinds: KindSet = []
-            if feeds.contains(.level1) { kinds.formUnion([.trade, .quote, .indicator]) }
+            if feeds.contains(.level1) {
+                kinds.insert(.indicator)
+                if security.hasQuotes { kinds.insert(.quote) }
+                if security.hasLast { kinds.insert(.trade) }
+            }
             if feeds.contains(.computations) { kinds.insert(.optionComputation) }
             if feeds.contains(.news) { kinds.insert(.news) }
             return kinds

@@ -31,7 +31,8 @@ struct FeedMachine: Sendable {
     /// Feeds that are out, by the kind of reason; and those whose clocks tell whole seconds. Both
     /// are asked for at every turn, so they are kept, and not counted anew.
     private var outCounts = [Int](repeating: 0, count: OutageCause.Kind.allCases.count)
-    private var secondFeeds = 0
+    private var stampedFeeds = 0
+    private var barFeeds = 0
 
     func place(of number: UInt32) -> Int? { places[number] }
 
@@ -54,7 +55,8 @@ struct FeedMachine: Sendable {
             entries.append(entry)
         }
         places[number] = place
-        secondFeeds += entry.secondFeeds
+        stampedFeeds += entry.feeds(of: .stamped)
+        barFeeds += entry.feeds(of: .bars)
         nextScan = min(nextScan, now.monotonic)
         tellState(place, now, &out)
     }
@@ -83,7 +85,8 @@ struct FeedMachine: Sendable {
         for slot in entries[place].slots.indices {
             set(nil, FeedRoute(place: place, slot: slot))
         }
-        secondFeeds -= entries[place].secondFeeds
+        stampedFeeds -= entries[place].feeds(of: .stamped)
+        barFeeds -= entries[place].feeds(of: .bars)
         entries[place].isActive = false
         entries[place].slots = []
         free.append(place)
@@ -180,10 +183,10 @@ struct FeedMachine: Sendable {
     /// Whether a feed is out for this kind of reason.
     func isAny(_ kind: OutageCause.Kind) -> Bool { outCounts[kind.rawValue] > 0 }
 
-    /// Of all feeds, how long what they deliver may be on its way: the slowest one's clock tells
-    /// whole seconds or finer.
+    /// Of all feeds, how long what they deliver may be on its way: as long as with the slowest one.
     var delay: Int64 {
-        secondFeeds > 0 ? EngineLimits.second * 3 / 2 : EngineLimits.second / 5
+        if barFeeds > 0 { return EngineLimits.barLag }
+        return stampedFeeds > 0 ? EngineLimits.stampedLag : EngineLimits.transit
     }
 
     mutating func tellState(_ place: Int, _ now: Moment, _ out: inout IBEngine.Output) {

@@ -140,12 +140,11 @@ struct InstrumentEntry: Sendable {
         self.exchange = exchange
         contract = Contract(instrument)
         slots = FeedKind.needed(instrument.feeds).map {
-            FeedSlot($0, kinds: $0.kinds(of: instrument.feeds), patience: patience)
+            FeedSlot($0, kinds: $0.kinds(of: instrument), patience: patience)
         }
     }
 
-    /// Feeds whose times are whole seconds.
-    var secondFeeds: Int { slots.count { $0.feed.tellsWholeSeconds } }
+    func feeds(of lag: FeedKind.Lag) -> Int { slots.count { $0.feed.lag == lag } }
 
     /// As the router sees it; documents do not count.
     var state: FeedState.State {

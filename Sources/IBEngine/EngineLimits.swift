@@ -13,6 +13,9 @@ public enum EngineLimits {
     public static let farmsMax = 64
     /// Bulletins whose numbers are kept, so that a new connection does not tell them again.
     public static let bulletinsMax = 256
+    /// Headlines that are known to be told, of all instruments; of more the oldest are forgotten,
+    /// and may be told twice.
+    public static let articlesMax = 4_096
     /// Sessions of one instrument that are kept, some weeks; later ones are left out.
     public static let sessionsMax = 128
     /// Time zones that are known; instruments in others have no trading hours.

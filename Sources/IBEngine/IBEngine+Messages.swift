@@ -116,7 +116,7 @@ extension IBEngine {
         case .notice(let notice): take(notice, now, &out)
         case .contractDetails, .bondDetails, .contractDetailsEnd, .nextValidID, .managedAccounts,
             .currentTime, .bulletin, .historicalTrades, .historicalQuotes, .historicalMidpoints,
-            .historicalBars:
+            .historicalBars, .newsProviders:
             takeRare(message, now, &out)
         default:
             guard let request = message.request,
@@ -140,6 +140,7 @@ extension IBEngine {
         case .currentTime(let time):
             out.tell(.clockDifference(tools.clock.told(time, now)))
         case .bulletin(let bulletin): take(bulletin, now, &out)
+        case .newsProviders(let providers): feeds.took(providers, now)
         default: takeHistory(message, now, &out)
         }
     }

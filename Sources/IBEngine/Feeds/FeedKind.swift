@@ -14,9 +14,18 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
     case bars
     case fundamentals
     case dailyHistory = "daily-history"
+    /// Headlines of the last day.
+    case headlines
+    /// Since when there is history.
+    case firstTime = "first-time"
 
     /// It comes as a whole, once a day.
-    var isDocument: Bool { self == .fundamentals || self == .dailyHistory }
+    var isDocument: Bool {
+        switch self {
+        case .fundamentals, .dailyHistory, .headlines, .firstTime: true
+        default: false
+        }
+    }
 
     /// How fine the times of its ticks are: what may be missing at an outage's borders.
     func grain(of kind: DataKind) -> Int64 {
@@ -49,7 +58,7 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
         case .marketData, .bars: .marketData
         case .trades, .quotes, .midpoints: .tickByTick
         case .depth, .smartDepth: .depth
-        case .fundamentals, .dailyHistory: nil
+        case .fundamentals, .dailyHistory, .headlines, .firstTime: nil
         }
     }
 
@@ -65,7 +74,8 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
         if feeds.contains(.smartDepth) { kinds.append(.smartDepth) }
         if feeds.contains(.bars) { kinds.append(.bars) }
         if feeds.contains(.fundamentals) { kinds.append(.fundamentals) }
-        if feeds.contains(.dailyHistory) { kinds.append(.dailyHistory) }
+        if feeds.contains(.dailyHistory) { kinds += [.dailyHistory, .firstTime] }
+        if feeds.contains(.news) { kinds.append(.headlines) }
         return kinds
     }
 
@@ -91,7 +101,7 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
         case .depth: return [.depth]
         case .smartDepth: return feeds.contains(.depth) ? [] : [.depth]
         case .bars: return [.providerBar]
-        case .fundamentals, .dailyHistory: return []
+        case .fundamentals, .dailyHistory, .headlines, .firstTime: return []
         }
     }
 }

@@ -24,7 +24,7 @@ extension FeedMachine {
             let slot = entries[route.place].slots[route.slot]
             guard
                 slot.request != 0 || slot.state == .interrupted || slot.state == .down
-                    || slot.state == .waitingForLines
+                    || slot.state == .waitingForLines || slot.feed == .headlines
             else { continue }
             drop(route, cancels: false, reason, now, &tools, &out)
             entries[route.place].slots[route.slot].due = now.monotonic
@@ -35,6 +35,7 @@ extension FeedMachine {
 
     /// Details that were asked for come on no other connection.
     mutating func forgetDetails() {
+        headlines.disconnected()
         detailsRoutes.removeAll(keepingCapacity: true)
         for place in entries.indices {
             if case .asked = entries[place].details { entries[place].details = .unknown }

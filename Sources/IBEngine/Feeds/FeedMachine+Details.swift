@@ -164,7 +164,7 @@ extension FeedSlot {
         switch feed {
         case .marketData: !kinds.isDisjoint(with: [.trade, .quote, .indicator])
         case .trades, .quotes, .midpoints, .depth, .smartDepth, .bars: true
-        case .fundamentals, .dailyHistory: false
+        case .fundamentals, .dailyHistory, .headlines, .firstTime: false
         }
     }
 }

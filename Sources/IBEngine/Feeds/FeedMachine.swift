@@ -22,6 +22,7 @@ struct FeedMachine: Sendable {
     var detailsRoutes: [Int32: Int] = [:]
     var closings: [Closing] = []
     var zones: [String: ZoneRules] = [:]
+    var headlines = Headlines()
     private var exchanges: [String: Int] = [:]
     /// When anything came of an instrument of the exchange, and since when it has come.
     var lastAlive: [Int64] = []

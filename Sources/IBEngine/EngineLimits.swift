@@ -13,6 +13,9 @@ public enum EngineLimits {
     public static let farmsMax = 64
     /// Bulletins whose numbers are kept, so that a new connection does not tell them again.
     public static let bulletinsMax = 256
+    /// Headlines that are known to be told, of all instruments; of more the oldest are forgotten,
+    /// and may be told twice.
+    public static let articlesMax = 4_096
     /// Sessions of one instrument that are kept, some weeks; later ones are left out.
     public static let sessionsMax = 128
     /// Time zones that are known; instruments in others have no trading hours.
@@ -31,9 +34,13 @@ public enum EngineLimits {
     static let settling = 5 * second
     /// The same where nothing at all comes, and it may be the provider's fault.
     static let settlingAlone = 60 * second
-    /// What a busy session delivers within, before it counts as alive again by its ticks alone.
     /// How long a tick is on its way at most, by the provider's clock.
     static let transit = second / 2
+    /// How old a tick may be by its stamp, and be on time: whole seconds, or a clock of which not
+    /// more is known; and a bar of five seconds, which is stamped with its end.
+    static let stampedLag = second * 3 / 2
+    static let barLag = second * 5 / 2
+    /// What a busy session delivers within, before it counts as alive again by its ticks alone.
     static let straggling = 2 * second
     /// How often what waits is looked at.
     static let scanInterval = second / 4

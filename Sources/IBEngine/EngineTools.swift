@@ -16,9 +16,6 @@ struct EngineTools: Sendable {
     var isReady = false
     /// Market data come as far as anybody knows: no notice says otherwise.
     var isHealthy = false
-    /// As of the last look at all feeds.
-    var isCompeting = false
-    var isSilent = false
     var version = ServerVersion.max
 
     init(_ settings: IBEngineSettings) {
@@ -30,7 +27,7 @@ struct EngineTools: Sendable {
         backfill = BackfillMachine(BackfillLimits())
     }
 
-    var silentAfter: Int64 { max(EngineLimits.second, settings.silentAfter.engineNanoseconds) }
+    var silentAfter: Int64 { max(EngineLimits.second, settings.silentAfter.heldNanoseconds) }
     var canBackfill: Bool { settings.canBackfill && !settings.isDelayed }
 }
 

@@ -116,7 +116,7 @@ extension IBEngine {
         case .notice(let notice): take(notice, now, &out)
         case .contractDetails, .bondDetails, .contractDetailsEnd, .nextValidID, .managedAccounts,
             .currentTime, .bulletin, .historicalTrades, .historicalQuotes, .historicalMidpoints,
-            .historicalBars:
+            .historicalBars, .newsProviders:
             takeRare(message, now, &out)
         default:
             guard let request = message.request,
@@ -140,6 +140,7 @@ extension IBEngine {
         case .currentTime(let time):
             out.tell(.clockDifference(tools.clock.told(time, now)))
         case .bulletin(let bulletin): take(bulletin, now, &out)
+        case .newsProviders(let providers): feeds.took(providers, now)
         default: takeHistory(message, now, &out)
         }
     }
@@ -202,7 +203,7 @@ extension IBEngine {
     }
 
     private mutating func fillIn(_ now: Moment, _ out: inout Output) {
-        handInherited(now, &out)
+        if now.monotonic >= inheritedDue { handInherited(now, &out) }
         guard now.monotonic >= tools.backfill.nextDue else { return }
         requests.removeAll(keepingCapacity: true)
         tools.backfill.next(
@@ -219,12 +220,13 @@ extension IBEngine {
 
     /// Gaps of an earlier process are asked for once their contracts are known.
     private mutating func handInherited(_ now: Moment, _ out: inout Output) {
+        inheritedDue = now.monotonic.later(by: EngineLimits.scanInterval)
         guard !inherited.isEmpty else { return }
         var index = 0
         while index < inherited.count {
             let gap = inherited[index]
             guard let place = feeds.place(of: gap.instrument) else {
-                inherited.remove(at: index)
+                giveUp(inherited.remove(at: index), "not followed any more", now, &out)
                 continue
             }
             let entry = feeds.entries[place]
@@ -233,7 +235,10 @@ extension IBEngine {
                 continue
             }
             inherited.remove(at: index)
-            guard tools.canBackfill else { continue }
+            guard tools.canBackfill else {
+                giveUp(gap, "history is not asked for", now, &out)
+                continue
+            }
             tools.backfill.add(
                 gap, contract: entry.contract, feeds: entry.instrument.feeds, arrivals: .unknown,
                 now: now, into: &out.records)

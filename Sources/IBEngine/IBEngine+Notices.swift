@@ -1,5 +1,6 @@
 internal import IBProtocol
 internal import Primitives
+internal import ProviderModel
 
 // Notices, and what state the whole is in.
 extension IBEngine {
@@ -104,8 +105,8 @@ extension IBEngine {
         case .connecting, .greeting, .starting: .connecting
         case .ready where link.serverLost != nil: .serverLost
         case .ready where !link.farmsDown.isEmpty: .farmDown
-        case .ready where tools.isCompeting: .competing
-        case .ready where tools.isSilent: .silent
+        case .ready where feeds.isAny(.competing): .competing
+        case .ready where feeds.isAny(.silence): .silent
         case .ready: .ready
         }
     }

@@ -67,6 +67,8 @@ public struct IBEngine: Sendable {
     var link = LinkState()
     /// Gaps from before this process, until their instruments' contracts are known.
     var inherited: [OpenGap] = []
+    /// When they are looked at, monotonic.
+    var inheritedDue: Int64 = 0
     var bulletins: [Int32] = []
     var requests: [IBRequest] = []
     var toldState = SessionState.closed
@@ -104,12 +106,20 @@ public struct IBEngine: Sendable {
     private mutating func inherit(_ gap: OpenGap, _ now: Moment, _ out: inout Output) {
         guard feeds.place(of: gap.instrument) != nil else { return }
         guard !gap.to.isDefined else {
-            if inherited.count >= ProviderLimits.gapsMax { inherited.removeFirst() }
+            if inherited.count >= ProviderLimits.gapsMax {
+                let why = "more than \(ProviderLimits.gapsMax) gaps wait"
+                giveUp(inherited.removeFirst(), why, now, &out)
+            }
             return inherited.append(gap)
         }
         feeds.resume(
             gap.instrument, gap.kind, from: gap.from, reason: gap.reason, isTold: true, now,
             &tools, &out)
+    }
+
+    /// Nobody will fill it in: the tape is told, or it would stand open for ever.
+    func giveUp(_ gap: OpenGap, _ why: String, _ now: Moment, _ out: inout Output) {
+        out.records.append(.gap(gap.record(.abandoned, detail: why, now: now.wall)))
     }
 
     public mutating func connected(_ now: Moment, into out: inout Output) {

@@ -1,4 +1,5 @@
 internal import IBEngine
+internal import ProviderModel
 internal import ServiceRuntime
 
 /// Where TWS is and what may be asked of it.
@@ -27,7 +28,7 @@ struct IBKRSettings: Sendable {
         server = Server(
             host: configuration.text("IBKR_HOST"),
             port: UInt16(clamping: configuration.integer("IBKR_PORT")),
-            connectTimeout: configuration.duration("IBKR_CONNECT_TIMEOUT").nanoseconds)
+            connectTimeout: configuration.duration("IBKR_CONNECT_TIMEOUT").heldNanoseconds)
         engine = IBEngineSettings(
             provider: IBKRProvider.providerName,
             clientID: Int32(clamping: configuration.integer("IBKR_CLIENT_ID")), seed: seed)
@@ -36,24 +37,5 @@ struct IBKRSettings: Sendable {
         engine.tickByTickLines = configuration.integer("IBKR_TICK_LINES")
         engine.silentAfter = configuration.duration("IBKR_SILENT_AFTER")
         engine.canBackfill = configuration.flag("IBKR_BACKFILL")
-    }
-}
-
-extension Duration {
-    /// Whole ones, held at the ends of 64 bits.
-    var nanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (whole, isTooLong) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        guard !isTooLong else { return seconds < 0 ? Int64.min : Int64.max }
-        let (sum, isPast) = whole.addingReportingOverflow(attoseconds / 1_000_000_000)
-        return isPast ? Int64.max : sum
-    }
-}
-
-extension Int64 {
-    /// A point on the monotonic clock so much later; never beyond its end.
-    func later(by nanoseconds: Int64) -> Int64 {
-        let (sum, isPast) = addingReportingOverflow(nanoseconds)
-        return isPast ? Int64.max : sum
     }
 }

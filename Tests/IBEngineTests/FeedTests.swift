@@ -85,6 +85,21 @@ import Testing
         #expect(world.engine.status.openOutages == 0)
     }
 
+    @Test("A gap of an earlier process that nobody fills in is told to be given up")
+    func givenUp() {
+        var world = World(seed: 3, feeds: [.trades], canBackfill: false)
+        let from = Timestamp(nanoseconds: world.now - 600 * second)
+        let gap = OpenGap(
+            instrument: 0, kind: .trade, from: from, to: from.advanced(byNanoseconds: second),
+            reason: .disconnected)
+        var output = IBEngine.Output()
+        world.engine.follow(
+            begun: [(0, world.instruments[0], reached: .undefined)], ended: [], gaps: [gap],
+            world.moment, into: &output)
+        for _ in 0..<200 { world.step(100_000_000) }
+        #expect(world.verdict.abandoned.values.map(\.self) == [[gap.from..<gap.to]])
+    }
+
     @Test("An instrument that is not wanted any more is cancelled, and its outages end")
     func ended() {
         var world = Self.world(.level1, .trades)
@@ -94,6 +109,19 @@ import Testing
         world.engine.follow(begun: [], ended: [0, 1], gaps: [], world.moment, into: &output)
         #expect(world.engine.status.openOutages == 0)
         #expect(world.engine.status.instruments.isEmpty)
+    }
+
+    @Test("The floor follows the slowest clock of the feeds that are wanted at the moment")
+    func delay() {
+        var world = Self.world(.level1, .bars)
+        #expect(world.verdict.floor.nanoseconds == world.now - 5 * second / 2)
+        var output = IBEngine.Output()
+        world.engine.follow(begun: [], ended: [1], gaps: [], world.moment, into: &output)
+        world.engine.drained(world.moment, into: &output)
+        #expect(output.floor.nanoseconds == world.now - 3 * second / 2)
+        world.engine.follow(begun: [], ended: [0], gaps: [], world.moment, into: &output)
+        world.engine.drained(world.moment, into: &output)
+        #expect(output.floor.nanoseconds == world.now - second / 2)
     }
 
     @Test("A stop cancels, puts gaps on record and wishes the connection closed")

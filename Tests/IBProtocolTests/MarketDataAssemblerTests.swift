@@ -92,7 +92,7 @@ struct MarketDataAssemblerTests {
     func realTimeVolume() throws {
         let (events, assembler) = try Self.events(
             [
-                "1|6|7|4|150.2|100|0", "2|6|7|5|100",
+                "1|6|7|4|150.2|100|0", "2|6|7|5|100", "46|6|7|84|Q",
                 "46|6|7|48|150.2;100;1767623399999;1000;150.1;true",
                 "46|6|7|48|150.3;50;1767623400500;1050;150.1;false", "1|6|7|4|150.3|50|0",
                 "2|6|7|5|50", "2|6|7|5|60", "46|6|7|77|150.3;50;1767623400500;1050;150.1;false",
@@ -102,6 +102,8 @@ struct MarketDataAssemblerTests {
         #expect(trades.map(\.size) == ["100", "100", "50"].map(size))
         #expect(trades.map { $0.header.flags.contains(.snapshot) } == [true, true, false])
         #expect(trades[2].header.providerTime == milliseconds(1_767_623_400_500))
+        // The letter was told for another trade.
+        #expect(trades.dropFirst().allSatisfy { $0.exchange == .empty })
         #expect(trades[2].header.resolution == TimeResolution.millisecond.rawValue)
         #expect(assembler.counters.otherTrades == 3)
         #expect(assembler.counters.incomplete == 1)

@@ -40,8 +40,6 @@ struct TickLikeness: Hashable, Sendable {
         second = WholeSecond.floor(trade.header.eventTime)
         price = trade.price
         size = trade.size
-        // Level 1 tells the exchange apart from the trade, by another name, and no conditions.
-        guard !trade.header.flags.contains(.conflated) else { return }
         exchange = trade.exchange
         conditions = trade.conditions
     }
@@ -52,16 +50,6 @@ struct TickLikeness: Hashable, Sendable {
         size = quote.bidSize
         askPrice = quote.askPrice
         askSize = quote.askSize
-    }
-
-    /// A feed that tells neither exchange nor conditions means any.
-    var isBare: Bool { exchange == .empty && conditions == .empty }
-
-    var bare: TickLikeness {
-        var likeness = self
-        likeness.exchange = .empty
-        likeness.conditions = .empty
-        return likeness
     }
 }
 
@@ -77,13 +65,8 @@ struct ArrivalCounts: Sendable {
         for likeness in likenesses { add(likeness) }
     }
 
-    /// Whether such a one arrived, and was not taken before. One that arrived without exchange
-    /// and conditions is taken only when none with the same is left.
+    /// Whether such a one arrived, and was not taken before.
     mutating func take(_ likeness: TickLikeness) -> Bool {
-        takeExactly(likeness) || !likeness.isBare && takeExactly(likeness.bare)
-    }
-
-    private mutating func takeExactly(_ likeness: TickLikeness) -> Bool {
         guard let count = counts[likeness] else { return false }
         counts[likeness] = count > 1 ? count - 1 : nil
         return true

@@ -1,3 +1,4 @@
+internal import MarketModel
 public import Primitives
 
 /// What arrived around an outage, as far as it is known: history tells of it once more.
@@ -12,6 +13,9 @@ public struct Arrivals: Sendable {
     public var until: Timestamp
 
     public static let unknown = Arrivals([], since: .undefined, until: .undefined)
+
+    /// Some of them stand for several of history's.
+    var areConflated: Bool { ticks.contains { $0.header.flags.contains(.conflated) } }
 
     public init(_ ticks: [ArrivedTick], since: Timestamp, until: Timestamp) {
         self.ticks = ticks

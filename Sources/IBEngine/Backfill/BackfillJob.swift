@@ -20,8 +20,8 @@ struct BackfillJob: Sendable {
     var arrived: ArrivalCounts
     /// Trades that do not count for the last price were wanted, too.
     var wantsUnreported = false
-    /// What arrived is compared one by one; else only seconds that lie wholly in the gap are asked
-    /// for, and stand for all of it.
+    /// What arrived is compared, and what cannot be is told; else only seconds that lie wholly in
+    /// the gap are asked for, and stand for all of it.
     var isExact = false
     /// The beginning is older than what is asked for.
     var isTooOld = false

@@ -49,7 +49,7 @@ extension BackfillMachine {
         case .partlyNotSubscribed, .delayedDataFollow, .nothingToCancel: return true
         case .pacingViolation, .competingSession:
             open[notice.request] = nil
-            postpone(job, limits.retryWait.engineNanoseconds, now: now)
+            postpone(job, limits.retryWait.heldNanoseconds, now: now)
         case .historyEmpty:
             open[notice.request] = nil
             abandon(job, "no data: \(why)", now: now, into: &records)
@@ -81,7 +81,7 @@ extension BackfillMachine {
         }
         guard isLast else {
             open[request] = job
-            open[request]?.due = now.monotonic.later(by: limits.answerWait.engineNanoseconds)
+            open[request]?.due = now.monotonic.later(by: limits.answerWait.heldNanoseconds)
             return
         }
         var job = job

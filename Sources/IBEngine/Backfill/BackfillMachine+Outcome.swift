@@ -104,9 +104,9 @@ extension BackfillMachine {
             giveUp(job, "\(why), \(job.failures) times", now: now, into: &records)
             return
         }
-        let first = limits.retryWait.engineNanoseconds
+        let first = limits.retryWait.heldNanoseconds
         let wait = (1..<job.failures).reduce(first) { wait, _ in wait.later(by: wait) }
-        postpone(job, min(wait, limits.retryWaitMax.engineNanoseconds), now: now)
+        postpone(job, min(wait, limits.retryWaitMax.heldNanoseconds), now: now)
     }
 
     mutating func postpone(_ job: BackfillJob, _ wait: Int64, now: Moment) {

@@ -37,7 +37,7 @@ public struct BackfillMachine: Sendable {
     ) {
         guard gap.to.isDefined, gap.from < gap.to else { return }
         defer { updateDue() }
-        guard let (means, isExact) = Self.means(of: gap.kind, feeds, contract) else {
+        guard let (means, comparison) = Self.means(of: gap.kind, feeds, contract) else {
             let job = BackfillJob(gap, contract, .ticks(.trades), 0..<0)
             abandon(job, "history has none of this kind", now: now, into: &records)
             return
@@ -45,16 +45,21 @@ public struct BackfillMachine: Sendable {
         let inside = WholeSecond.ceiling(gap.from)
         let behind = WholeSecond.floor(gap.to)
         var seconds = inside..<max(inside, behind)
-        if isExact { seconds = exactSeconds(gap, arrivals) }
+        switch comparison {
+        case .oneByOne where arrivals.areConflated, .conflated:
+            seconds = secondsBetween(arrivals, gap)
+        case .oneByOne: seconds = exactSeconds(gap, arrivals)
+        case .none: break
+        }
         if case .bars(_, let width) = means {
             let start = WholeSecond.floor(gap.from) - width
             seconds = start..<max(start, behind)
         }
         var job = BackfillJob(gap, contract, means, seconds)
         job.wantsUnreported = feeds.contains(.allTrades) || !feeds.contains(.trades)
-        job.isExact = isExact
+        job.isExact = comparison != .none
         let oldest = WholeSecond.floor(
-            now.wall.advanced(byNanoseconds: -limits.ageMax.engineNanoseconds))
+            now.wall.advanced(byNanoseconds: -limits.ageMax.heldNanoseconds))
         if seconds.lowerBound < oldest {
             job.seconds = oldest..<max(oldest, seconds.upperBound)
             job.isTooOld = true
@@ -87,7 +92,7 @@ public struct BackfillMachine: Sendable {
             var job = waitingJobs.remove(at: index)
             begin(&job, now: now, into: &records)
             let id = ids.next()
-            job.due = now.monotonic.later(by: limits.sendWait.engineNanoseconds)
+            job.due = now.monotonic.later(by: limits.sendWait.heldNanoseconds)
             requests.append(job.request(id: id, count: limits.pageTicks))
             open[id] = job
         }
@@ -97,14 +102,14 @@ public struct BackfillMachine: Sendable {
     /// The request has left: the answer is expected from now on.
     public mutating func sent(_ request: Int32, now: Int64) {
         guard open[request] != nil else { return }
-        open[request]?.due = now.later(by: limits.answerWait.engineNanoseconds)
+        open[request]?.due = now.later(by: limits.answerWait.heldNanoseconds)
         updateDue()
     }
 
     /// The request could not be queued: its gap is asked for again later.
     public mutating func notSent(_ request: Int32, now: Int64) {
         guard var job = open.removeValue(forKey: request) else { return }
-        job.due = now.later(by: limits.retryWait.engineNanoseconds)
+        job.due = now.later(by: limits.retryWait.heldNanoseconds)
         waitingJobs.append(job)
         updateDue()
     }
@@ -151,17 +156,30 @@ public struct BackfillMachine: Sendable {
         nextDue = due
     }
 
-    /// How a kind is asked for, and whether what arrived can be compared one by one: a feed that
-    /// conflates has another count than history.
+    /// How what history tells is compared with what arrived.
+    private enum Comparison {
+        case oneByOne
+        /// The feed puts several trades together, and its counts are not those of history: only
+        /// seconds without an arrival are filled in.
+        case conflated
+        /// Whole seconds of the gap stand for all of it.
+        case none
+    }
+
+    /// How a kind is asked for. nil: history has none of it.
     private static func means(
         of kind: DataKind, _ feeds: Instrument.Feeds, _ contract: Contract
-    ) -> (BackfillJob.Means, isExact: Bool)? {
+    ) -> (BackfillJob.Means, Comparison)? {
         switch kind {
-        case .trade: return (.ticks(.trades), true)
-        case .quote: return (.ticks(.bidAsk), feeds.contains(.quotes))
+        case .trade:
+            guard let ticks = contract.kind.tradeHistory else { return nil }
+            let isTickByTick = !feeds.isDisjoint(with: [.trades, .allTrades])
+            return (.ticks(ticks), isTickByTick ? .oneByOne : .conflated)
+        case .quote:
+            guard contract.kind.hasQuotes else { return nil }
+            return (.ticks(.bidAsk), feeds.contains(.quotes) ? .oneByOne : .none)
         case .providerBar:
-            let hasTrades = ![.forex, .cfd, .commodity].contains(contract.kind)
-            return (.bars(hasTrades ? .trades : .midpoint, width: 5), false)
+            return (.bars(contract.kind.barKind, width: 5), .none)
         case .any, .depth, .optionComputation, .news, .fundamental, .indicator: return nil
         }
     }
@@ -177,6 +195,24 @@ public struct BackfillMachine: Sendable {
             arrivals.until.isDefined
             ? min(WholeSecond.ceiling(gap.to) + border, WholeSecond.floor(arrivals.until))
             : WholeSecond.floor(gap.to) - border
+        return start..<max(start, end)
+    }
+
+    /// The seconds of the gap in which nothing arrived, of those that lie wholly in it.
+    private func secondsBetween(_ arrivals: Arrivals, _ gap: OpenGap) -> Range<Int64> {
+        var start = max(WholeSecond.ceiling(gap.from), borders.known(BackfillBorders.Key(gap)))
+        var end = WholeSecond.floor(gap.to)
+        end =
+            arrivals.until.isDefined
+            ? min(end, WholeSecond.floor(arrivals.until)) : end - limits.borderSeconds
+        for tick in arrivals.ticks {
+            let second = WholeSecond.floor(tick.header.eventTime)
+            if tick.header.receiveTime <= gap.from {
+                start = max(start, second + 1)
+            } else {
+                end = min(end, second)
+            }
+        }
         return start..<max(start, end)
     }
 

@@ -60,6 +60,18 @@ extension SecurityKind {
         }
     }
 
+    /// Its last price is told; of the others there are bids and asks alone.
+    var hasLast: Bool { ![.forex, .cfd, .commodity].contains(self) }
+
+    /// As what its trades are told by history; nil where there are none.
+    var tradeHistory: HistoryKind? {
+        guard hasLast else { return nil }
+        return self == .crypto ? .aggregatedTrades : .trades
+    }
+
+    /// An index is computed: nobody bids for it.
+    var hasQuotes: Bool { self != .index }
+
     /// What its bars are made of.
     var barKind: HistoryKind { hasTrades || self == .index ? .trades : .midpoint }
 

@@ -29,7 +29,8 @@ struct DailyBars: Sendable {
         }
         let header = TickHeader(
             symbol: number, flags: .backfilled, resolution: TimeResolution.day.rawValue,
-            providerTime: end, receiveTime: now)
+            // One in progress is as of now: stamped ahead it would be for no tape.
+            providerTime: min(end, now), receiveTime: now)
         var record = ProviderBar(
             header: header, openTime: start, closeTime: end,
             kind: kind == .trades ? .trades : .midpoint)

@@ -14,9 +14,18 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
     case bars
     case fundamentals
     case dailyHistory = "daily-history"
+    /// Headlines of the last day.
+    case headlines
+    /// Since when there is history.
+    case firstTime = "first-time"
 
     /// It comes as a whole, once a day.
-    var isDocument: Bool { self == .fundamentals || self == .dailyHistory }
+    var isDocument: Bool {
+        switch self {
+        case .fundamentals, .dailyHistory, .headlines, .firstTime: true
+        default: false
+        }
+    }
 
     /// How fine the times of its ticks are: what may be missing at an outage's borders.
     func grain(of kind: DataKind) -> Int64 {
@@ -27,13 +36,29 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
         }
     }
 
+    /// How old what it tells may be by its own stamps, and be on time; nil: it has none. The
+    /// provider's clock is known to a second only, and its ticks are put together before they come.
+    var lag: Lag? {
+        switch self {
+        case .trades, .quotes, .midpoints, .marketData: .stamped
+        // Stamped with its end, and made behind it.
+        case .bars: .bars
+        default: nil
+        }
+    }
+
+    enum Lag {
+        case stamped
+        case bars
+    }
+
     /// By whose maximum it is bounded.
     var lines: LineLimit? {
         switch self {
         case .marketData, .bars: .marketData
         case .trades, .quotes, .midpoints: .tickByTick
         case .depth, .smartDepth: .depth
-        case .fundamentals, .dailyHistory: nil
+        case .fundamentals, .dailyHistory, .headlines, .firstTime: nil
         }
     }
 
@@ -49,17 +74,24 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
         if feeds.contains(.smartDepth) { kinds.append(.smartDepth) }
         if feeds.contains(.bars) { kinds.append(.bars) }
         if feeds.contains(.fundamentals) { kinds.append(.fundamentals) }
-        if feeds.contains(.dailyHistory) { kinds.append(.dailyHistory) }
+        if feeds.contains(.dailyHistory) { kinds += [.dailyHistory, .firstTime] }
+        if feeds.contains(.news) { kinds.append(.headlines) }
         return kinds
     }
 
     /// Of which kinds of data it is the one that delivers. Level 1 hands trades and quotes over
     /// when the same come tick by tick.
-    func kinds(of feeds: Instrument.Feeds) -> KindSet {
+    func kinds(of instrument: Instrument) -> KindSet {
+        let feeds = instrument.feeds
         switch self {
         case .marketData:
+            let security = SecurityKind(instrument.contract.security)
             var kinds: KindSet = []
-            if feeds.contains(.level1) { kinds.formUnion([.trade, .quote, .indicator]) }
+            if feeds.contains(.level1) {
+                kinds.insert(.indicator)
+                if security.hasQuotes { kinds.insert(.quote) }
+                if security.hasLast { kinds.insert(.trade) }
+            }
             if feeds.contains(.computations) { kinds.insert(.optionComputation) }
             if feeds.contains(.news) { kinds.insert(.news) }
             return kinds
@@ -69,7 +101,7 @@ public enum FeedKind: String, Hashable, Sendable, CaseIterable {
         case .depth: return [.depth]
         case .smartDepth: return feeds.contains(.depth) ? [] : [.depth]
         case .bars: return [.providerBar]
-        case .fundamentals, .dailyHistory: return []
+        case .fundamentals, .dailyHistory, .headlines, .firstTime: return []
         }
     }
 }

@@ -16,7 +16,14 @@ extension FeedMachine {
             return set(route, .refused, "there are no delayed ticks one by one", now, &out)
         }
         let id = tools.ids.next()
-        let request = Self.request(id, entry, slot)
+        let asked =
+            slot.feed == .headlines
+            ? headlineRequest(id, entry, now, &tools) : Self.request(id, entry, slot)
+        guard let request = asked else {
+            entries[route.place].slots[route.slot].due =
+                now.monotonic.later(by: EngineLimits.second)
+            return
+        }
         let priority: PacingMachine.Priority = slot.feed.isDocument ? .backfill : .live
         guard tools.pacing.ask(request, priority, now: now.monotonic) else {
             entries[route.place].slots[route.slot].due =
@@ -49,9 +56,10 @@ extension FeedMachine {
             symbol: entry.number, trades: source, since: now.wall)
     }
 
+    /// nil: it needs more than its contract.
     private static func request(
         _ id: Int32, _ entry: InstrumentEntry, _ slot: FeedSlot
-    ) -> IBRequest {
+    ) -> IBRequest? {
         var contract = entry.contract
         if let reroute = slot.reroute {
             contract.id = reroute.contract
@@ -78,6 +86,10 @@ extension FeedMachine {
             history.kind = contract.kind.barKind
             history.regularHoursOnly = true
             return .history(id: id, contract, history)
+        case .firstTime:
+            return .headTimestamp(
+                id: id, contract, contract.kind.barKind, regularHoursOnly: false)
+        case .headlines: return nil
         }
     }
 
@@ -94,7 +106,8 @@ extension FeedMachine {
         return ticks
     }
 
-    private static func cancel(_ feed: FeedKind, _ id: Int32) -> IBRequest {
+    /// nil: its answer comes, and is nothing to anybody.
+    private static func cancel(_ feed: FeedKind, _ id: Int32) -> IBRequest? {
         switch feed {
         case .marketData: .cancelMarketData(id: id)
         case .trades, .quotes, .midpoints: .cancelTickByTick(id: id)
@@ -103,6 +116,8 @@ extension FeedMachine {
         case .bars: .cancelRealTimeBars(id: id)
         case .fundamentals: .cancelFundamentals(id: id)
         case .dailyHistory: .cancelHistory(id: id)
+        case .firstTime: .cancelHeadTimestamp(id: id)
+        case .headlines: nil
         }
     }
 
@@ -115,8 +130,7 @@ extension FeedMachine {
         let slot = entries[route.place].slots[route.slot]
         if slot.request != 0 {
             routes[slot.request] = nil
-            if cancels, tools.isReady {
-                let cancel = Self.cancel(slot.feed, slot.request)
+            if cancels, tools.isReady, let cancel = Self.cancel(slot.feed, slot.request) {
                 _ = tools.pacing.ask(cancel, .urgent, now: now.monotonic)
             } else {
                 tools.pacing.withdraw(id: slot.request)

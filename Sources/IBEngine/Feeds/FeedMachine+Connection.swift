@@ -24,7 +24,7 @@ extension FeedMachine {
             let slot = entries[route.place].slots[route.slot]
             guard
                 slot.request != 0 || slot.state == .interrupted || slot.state == .down
-                    || slot.state == .waitingForLines
+                    || slot.state == .waitingForLines || slot.feed == .headlines
             else { continue }
             drop(route, cancels: false, reason, now, &tools, &out)
             entries[route.place].slots[route.slot].due = now.monotonic
@@ -35,6 +35,7 @@ extension FeedMachine {
 
     /// Details that were asked for come on no other connection.
     mutating func forgetDetails() {
+        headlines.disconnected()
         detailsRoutes.removeAll(keepingCapacity: true)
         for place in entries.indices {
             if case .asked = entries[place].details { entries[place].details = .unknown }
@@ -74,22 +75,6 @@ extension FeedMachine {
         entries.indices.filter { entries[$0].isActive }.flatMap { place in
             entries[place].slots.indices.map { FeedRoute(place: place, slot: $0) }
         }
-    }
-
-    /// Whether a feed is out of this kind of reason at the moment.
-    func isAny(_ kind: OutageCause.Kind) -> Bool {
-        entries.contains { entry in
-            entry.isActive && entry.slots.contains { $0.cause?.kind == kind }
-        }
-    }
-
-    /// Of all feeds, how long what they deliver may be on its way: the slowest one's clock tells
-    /// whole seconds or finer.
-    var delay: Int64 {
-        let hasSeconds = entries.contains { entry in
-            entry.isActive && entry.slots.contains { $0.feed.lines == .tickByTick }
-        }
-        return hasSeconds ? EngineLimits.second * 3 / 2 : EngineLimits.second / 5
     }
 
     func status(_ tools: EngineTools) -> [InstrumentStatus] {

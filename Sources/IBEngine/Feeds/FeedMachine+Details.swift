@@ -108,11 +108,9 @@ extension FeedMachine {
     /// Whether a subscription that was neither refused nor answered by a tick can be taken to
     /// deliver: its market is closed, or others there do, or it has been quiet for long.
     func isSettled(_ route: FeedRoute, _ now: Moment) -> Bool {
+        guard entries[route.place].slots[route.slot].canSettle(now) else { return false }
         let entry = entries[route.place]
         let slot = entry.slots[route.slot]
-        guard slot.isSent, now.monotonic >= slot.asked.later(by: EngineLimits.settling) else {
-            return false
-        }
         if let hours = entry.hours, hours.covers(now.wall), hours.opened(at: now.wall) == nil {
             return true
         }
@@ -125,11 +123,11 @@ extension FeedMachine {
         _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
         _ out: inout IBEngine.Output
     ) {
+        guard tools.isHealthy, entries[route.place].slots[route.slot].isOverdue(now) else {
+            return
+        }
         let entry = entries[route.place]
         let slot = entry.slots[route.slot]
-        guard tools.isHealthy, slot.isWatched,
-            now.monotonic >= slot.lastTick.later(by: slot.patience)
-        else { return }
         var trusted = slot.lastTickWall
         if let hours = entry.hours, hours.covers(now.wall) {
             guard let opened = hours.opened(at: now.wall) else { return }
@@ -153,12 +151,20 @@ extension FeedMachine {
 }
 
 extension FeedSlot {
+    func isOverdue(_ now: Moment) -> Bool {
+        now.monotonic >= lastTick.later(by: patience) && isWatched
+    }
+
+    func canSettle(_ now: Moment) -> Bool {
+        isSent && now.monotonic >= asked.later(by: EngineLimits.settling)
+    }
+
     /// It is never quiet for long while the market is open.
     var isWatched: Bool {
         switch feed {
         case .marketData: !kinds.isDisjoint(with: [.trade, .quote, .indicator])
         case .trades, .quotes, .midpoints, .depth, .smartDepth, .bars: true
-        case .fundamentals, .dailyHistory: false
+        case .fundamentals, .dailyHistory, .headlines, .firstTime: false
         }
     }
 }

@@ -80,7 +80,7 @@ extension FeedMachine {
         let cause = OutageCause(.competing, reason)
         if slot.state == .interrupted {
             // Whatever else comes back, this feed does not come back with it.
-            entries[route.place].slots[route.slot].cause = cause
+            set(cause, route)
             entries[route.place].slots[route.slot].interrupted = now.monotonic
             entries[route.place].slots[route.slot].due =
                 now.monotonic.later(by: EngineLimits.competingWait)
@@ -88,7 +88,7 @@ extension FeedMachine {
         }
         guard slot.state == .live else {
             guard slot.state == .asked else { return }
-            entries[route.place].slots[route.slot].cause = cause
+            set(cause, route)
             return fail(
                 route, .down, reason, wait: EngineLimits.competingWait, cancels: true, now,
                 &tools, &out)

@@ -64,7 +64,7 @@ extension FeedMachine {
         _ out: inout IBEngine.Output
     ) {
         let wasOut = entries[route.place].slots[route.slot].cause != nil
-        entries[route.place].slots[route.slot].cause = nil
+        set(nil, route)
         entries[route.place].slots[route.slot].due = Int64.max
         entries[route.place].slots[route.slot].lastTick = now.monotonic
         let slot = entries[route.place].slots[route.slot]
@@ -102,7 +102,7 @@ extension FeedMachine {
             if kind == .trade { entries[route.place].trades.freeze() }
             if kind == .quote { entries[route.place].quotes.freeze() }
         }
-        entries[route.place].slots[route.slot].cause = cause
+        set(cause, route)
         entries[route.place].slots[route.slot].interrupted = now.monotonic
         entries[route.place].slots[route.slot].due =
             now.monotonic.later(by: wait ?? EngineLimits.downWaitMax)

@@ -27,6 +27,15 @@ extension FeedMachine {
         case .historicalBars(let bars):
             took(bars, route, now, &tools, &out)
             return true
+        case .historicalNews(let headline):
+            took(headline, route, now, &out)
+            return true
+        case .historicalNewsEnd:
+            finish(route, now, &tools, &out)
+            return true
+        case .headTimestamp(let head):
+            took(head, route, now, &tools, &out)
+            return true
         default:
             arrived(route, now, &tools, &out)
             convert(message, route, now, &tools, &out)
@@ -98,6 +107,7 @@ extension FeedMachine {
             }
         case .news(let news):
             let headline = news.headline(symbol: number, receivedAt: now.wall)
+            _ = headlines.note(headline)
             deliver(.news(headline), route, now, &tools, &out)
         default: assemble(message, route, now, &tools, &out)
         }
@@ -209,7 +219,7 @@ extension FeedMachine {
         finish(route, now, &tools, &out)
     }
 
-    private mutating func finish(
+    mutating func finish(
         _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
         _ out: inout IBEngine.Output
     ) {

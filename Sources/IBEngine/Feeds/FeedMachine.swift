@@ -22,12 +22,18 @@ struct FeedMachine: Sendable {
     var detailsRoutes: [Int32: Int] = [:]
     var closings: [Closing] = []
     var zones: [String: ZoneRules] = [:]
+    var headlines = Headlines()
     private var exchanges: [String: Int] = [:]
     /// When anything came of an instrument of the exchange, and since when it has come.
     var lastAlive: [Int64] = []
     var aliveSince: [Int64] = []
     /// When something is looked at, monotonic.
     var nextScan: Int64 = 0
+    /// Feeds that are out, by the kind of reason; and those whose clocks tell whole seconds. Both
+    /// are asked for at every turn, so they are kept, and not counted anew.
+    private var outCounts = [Int](repeating: 0, count: OutageCause.Kind.allCases.count)
+    private var stampedFeeds = 0
+    private var barFeeds = 0
 
     func place(of number: UInt32) -> Int? { places[number] }
 
@@ -50,6 +56,8 @@ struct FeedMachine: Sendable {
             entries.append(entry)
         }
         places[number] = place
+        stampedFeeds += entry.feeds(of: .stamped)
+        barFeeds += entry.feeds(of: .bars)
         nextScan = min(nextScan, now.monotonic)
         tellState(place, now, &out)
     }
@@ -75,6 +83,11 @@ struct FeedMachine: Sendable {
         tools.backfill.drop(
             instrument: number, now: now, into: &cancels, into: &out.records)
         for cancel in cancels { _ = tools.pacing.ask(cancel, .urgent, now: now.monotonic) }
+        for slot in entries[place].slots.indices {
+            set(nil, FeedRoute(place: place, slot: slot))
+        }
+        stampedFeeds -= entries[place].feeds(of: .stamped)
+        barFeeds -= entries[place].feeds(of: .bars)
         entries[place].isActive = false
         entries[place].slots = []
         free.append(place)
@@ -114,8 +127,6 @@ struct FeedMachine: Sendable {
         guard now.monotonic >= nextScan else { return }
         nextScan = now.monotonic.later(by: EngineLimits.scanInterval)
         flushClosings(now, of: nil, until: .undefined, &tools, &out)
-        tools.isCompeting = isAny(.competing)
-        tools.isSilent = isAny(.silence)
         guard tools.isReady else { return }
         for place in entries.indices where entries[place].isActive {
             scanDetails(place, now, &tools, &out)
@@ -131,23 +142,26 @@ struct FeedMachine: Sendable {
         _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
         _ out: inout IBEngine.Output
     ) {
-        let slot = entries[route.place].slots[route.slot]
-        switch slot.state {
+        // Most have nothing to do: they are not copied to find that out.
+        let due = entries[route.place].slots[route.slot].due
+        switch entries[route.place].slots[route.slot].state {
         case .waiting, .down, .refused, .waitingForLines:
-            if now.monotonic >= slot.due { ask(route, now, &tools, &out) }
-        case .asked where slot.feed.isDocument:
-            if now.monotonic >= slot.due {
+            if now.monotonic >= due { ask(route, now, &tools, &out) }
+        case .asked where entries[route.place].slots[route.slot].feed.isDocument:
+            if now.monotonic >= due {
                 fail(route, .down, "no answer in time", now, &tools, &out)
             }
         case .asked:
             if tools.isHealthy, isSettled(route, now) { start(route, now, &tools, &out) }
         case .live: watch(route, now, &tools, &out)
         case .interrupted:
-            if now.monotonic >= slot.due {
+            if now.monotonic >= due {
                 restart(route, "it did not come back by itself", now, &tools, &out)
             }
         case .done:
-            if Self.day(now.wall) != slot.documentDay { ask(route, now, &tools, &out) }
+            if Self.day(now.wall) != entries[route.place].slots[route.slot].documentDay {
+                ask(route, now, &tools, &out)
+            }
         }
     }
 
@@ -157,6 +171,24 @@ struct FeedMachine: Sendable {
     }
 
     // MARK: what others see
+
+    /// Why the feed is out at the moment; nil: it is not.
+    mutating func set(_ cause: OutageCause?, _ route: FeedRoute) {
+        if let old = entries[route.place].slots[route.slot].cause {
+            outCounts[old.kind.rawValue] -= 1
+        }
+        if let cause { outCounts[cause.kind.rawValue] += 1 }
+        entries[route.place].slots[route.slot].cause = cause
+    }
+
+    /// Whether a feed is out for this kind of reason.
+    func isAny(_ kind: OutageCause.Kind) -> Bool { outCounts[kind.rawValue] > 0 }
+
+    /// Of all feeds, how long what they deliver may be on its way: as long as with the slowest one.
+    var delay: Int64 {
+        if barFeeds > 0 { return EngineLimits.barLag }
+        return stampedFeeds > 0 ? EngineLimits.stampedLag : EngineLimits.transit
+    }
 
     mutating func tellState(_ place: Int, _ now: Moment, _ out: inout IBEngine.Output) {
         let state = entries[place].state

@@ -5,7 +5,7 @@ internal import ProviderModel
 
 /// Why data that came do not come any more.
 struct OutageCause: Hashable, Sendable {
-    enum Kind: Hashable, Sendable {
+    enum Kind: Int, Sendable, CaseIterable {
         case connection, server, farm, silence, competing, refusal, restart, stop
     }
 
@@ -140,9 +140,11 @@ struct InstrumentEntry: Sendable {
         self.exchange = exchange
         contract = Contract(instrument)
         slots = FeedKind.needed(instrument.feeds).map {
-            FeedSlot($0, kinds: $0.kinds(of: instrument.feeds), patience: patience)
+            FeedSlot($0, kinds: $0.kinds(of: instrument), patience: patience)
         }
     }
+
+    func feeds(of lag: FeedKind.Lag) -> Int { slots.count { $0.feed.lag == lag } }
 
     /// As the router sees it; documents do not count.
     var state: FeedState.State {

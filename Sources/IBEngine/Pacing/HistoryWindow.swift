@@ -1,4 +1,5 @@
 internal import IBProtocol
+internal import ProviderModel
 
 /// The requests for history of the last ten minutes, and those without an answer.
 struct HistoryWindow: Sendable {
@@ -28,7 +29,7 @@ struct HistoryWindow: Sendable {
             raise(unitsDue(use.units, now: now), .historyWindow)
             raise(burstDue(use, now: now), .sameContract)
             if let last = sent.last(where: { $0.use.question == use.question }) {
-                raise(last.time.later(by: limits.identicalWait.engineNanoseconds), .identical)
+                raise(last.time.later(by: limits.identicalWait.heldNanoseconds), .identical)
             }
         }
         raise(openDue(now: now), .openRequests)
@@ -43,9 +44,9 @@ struct HistoryWindow: Sendable {
     }
 
     mutating func note(_ use: HistoryUse, id: Int32, now: Int64) {
-        let window = limits.historyWindow.engineNanoseconds
+        let window = limits.historyWindow.heldNanoseconds
         sent.removeAll { $0.time.later(by: window) <= now }
-        let forgotten = limits.openForgottenAfter.engineNanoseconds
+        let forgotten = limits.openForgottenAfter.heldNanoseconds
         if open.count >= limits.historyOpenMax {
             open = open.filter { $0.value.later(by: forgotten) > now }
         }
@@ -58,7 +59,7 @@ struct HistoryWindow: Sendable {
     mutating func forgetOpen() { open.removeAll() }
 
     private func unitsDue(_ units: Int, now: Int64) -> Int64 {
-        let window = limits.historyWindow.engineNanoseconds
+        let window = limits.historyWindow.heldNanoseconds
         var used = 0
         for entry in sent.reversed() where entry.time.later(by: window) > now {
             used += entry.use.units
@@ -68,7 +69,7 @@ struct HistoryWindow: Sendable {
     }
 
     private func burstDue(_ use: HistoryUse, now: Int64) -> Int64 {
-        let window = limits.burstWindow.engineNanoseconds
+        let window = limits.burstWindow.heldNanoseconds
         var count = 0
         for entry in sent.reversed() {
             guard entry.time.later(by: window) > now else { break }
@@ -81,7 +82,7 @@ struct HistoryWindow: Sendable {
 
     private func openDue(now: Int64) -> Int64 {
         guard open.count >= limits.historyOpenMax else { return now }
-        let forgotten = limits.openForgottenAfter.engineNanoseconds
+        let forgotten = limits.openForgottenAfter.heldNanoseconds
         let ends = open.values.map { $0.later(by: forgotten) }.sorted()
         let index = open.count - limits.historyOpenMax
         return index < ends.count ? ends[index] : now
@@ -97,11 +98,11 @@ struct ViolationWait: Sendable {
     mutating func add(_ limits: PacingLimits, now: Int64) {
         // Complaints about what was sent before the first one say nothing new.
         guard now >= until else { return }
-        let isNew = last.later(by: limits.violationMemory.engineNanoseconds) <= now
+        let isNew = last.later(by: limits.violationMemory.heldNanoseconds) <= now
         step =
             isNew || step == 0
-            ? limits.violationWait.engineNanoseconds
-            : min(step.later(by: step), limits.violationWaitMax.engineNanoseconds)
+            ? limits.violationWait.heldNanoseconds
+            : min(step.later(by: step), limits.violationWaitMax.heldNanoseconds)
         last = now
         until = now.later(by: step)
     }

@@ -1,4 +1,5 @@
 public import IBProtocol
+internal import ProviderModel
 
 /// Holds requests back until the server takes them without punishment.
 ///

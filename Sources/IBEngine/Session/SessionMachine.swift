@@ -1,4 +1,5 @@
 internal import Primitives
+internal import ProviderModel
 
 /// Opens the connection, keeps watch over it, and waits between two attempts, for ever.
 struct SessionMachine: Sendable {
@@ -87,7 +88,7 @@ struct SessionMachine: Sendable {
         // What asked for the close says more than how the socket ended.
         if phase != .closing || self.reason.isEmpty { self.reason = reason.asReason }
         if !isReset { failures = min(failures + 1, 1_000_000) }
-        nextAttempt = now.later(by: backoff.next(using: &random).engineNanoseconds)
+        nextAttempt = now.later(by: backoff.next(using: &random).heldNanoseconds)
         enter(.waiting, now)
         return !isReset && failures == Self.alarmAttempts
     }

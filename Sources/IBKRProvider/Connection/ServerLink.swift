@@ -1,6 +1,7 @@
 internal import Glibc
 internal import Primitives
 internal import ServiceRuntime
+internal import ProviderModel
 
 /// The one connection to TWS: looks its name up, connects, reads and writes. No call of it blocks,
 /// and every state that waits has a deadline.

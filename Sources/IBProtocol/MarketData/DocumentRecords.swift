@@ -18,6 +18,28 @@ extension TickNews {
     }
 }
 
+extension HistoricalHeadline {
+    /// Its time is in UTC.
+    public func record(symbol: UInt32, receivedAt received: Timestamp) -> NewsHeadline {
+        var published = Timestamp.undefined
+        switch time {
+        case .instant(let time): published = time
+        case .wall(let wall, _):
+            let (nanoseconds, isPast) = wall.seconds.multipliedReportingOverflow(by: 1_000_000_000)
+            if !isPast { published = Timestamp(nanoseconds: nanoseconds) }
+        case .day: break
+        }
+        let resolution: TimeResolution = published.isDefined ? .second : .unknown
+        return NewsHeadline(
+            header: TickHeader(
+                symbol: symbol, flags: .backfilled, resolution: resolution.rawValue,
+                providerTime: published, receiveTime: received),
+            provider: cut(provider, NewsHeadline.providerBytesMax),
+            article: cut(article, NewsHeadline.articleBytesMax),
+            headline: cut(headline, NewsHeadline.headlineBytesMax), extra: "")
+    }
+}
+
 extension BulletinMessage {
     public func record(receivedAt time: Timestamp) -> NewsBulletin {
         NewsBulletin(

@@ -208,8 +208,8 @@ extension MarketDataAssembler {
         header.providerTime = tick.time
         header.resolution =
             (tick.time.isDefined ? TimeResolution.millisecond : .unknown).rawValue
-        return .trade(
-            Trade(header: header, price: tick.price, size: tick.size, exchange: lastExchange))
+        // Without an exchange: the letter that was told last belongs to another trade.
+        return .trade(Trade(header: header, price: tick.price, size: tick.size))
     }
 
     private mutating func exchange(_ tick: TickExchange, _ time: Timestamp) -> MarketDataEvent {

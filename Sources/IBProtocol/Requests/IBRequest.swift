@@ -7,6 +7,8 @@ public enum HistoryKind: String, Hashable, Sendable {
     case bid = "BID"
     case ask = "ASK"
     case bidAsk = "BID_ASK"
+    /// Of crypto currencies, whose single trades are not told.
+    case aggregatedTrades = "AGGTRADES"
     case adjustedLast = "ADJUSTED_LAST"
     case historicalVolatility = "HISTORICAL_VOLATILITY"
     case impliedVolatility = "OPTION_IMPLIED_VOLATILITY"

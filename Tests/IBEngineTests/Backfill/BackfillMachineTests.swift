@@ -159,16 +159,56 @@ struct BackfillMachineTests {
         }
     }
 
-    @Test("a tick without exchange and conditions is any with its price and size")
-    func bare() throws {
-        var bench = Bench()
-        let ticks = [MarketTick(10, 1), MarketTick(11, 1)].map { $0.arrived(.trade, isBare: true) }
-        let arrivals = Arrivals(ticks, since: wallSeconds(8), until: wallSeconds(20))
-        bench.add(.trade, 10.5, 12.25, arrivals, feeds: .level1)
-        _ = bench.next()
-        bench.took(
-            try HistoryAnswers.trades(1, [10, 11, 11, 12].map { MarketTick($0, 1) }))
-        #expect(bench.added.map(\.second) == [11, 12])
+    @Test("where a feed puts trades together, seconds are filled in of which nothing arrived")
+    func conflated() throws {
+        // With level 1 alone, and with level 1 in place of a feed that waits for a line.
+        for feeds in [Instrument.Feeds.level1, [.level1, .trades]] {
+            var bench = Bench()
+            // Two trades of the last second before the gap as one, and one that came late.
+            let ticks = [
+                MarketTick(9, 1).arrived(.trade, isConflated: true, at: wallSeconds(9.5)),
+                MarketTick(10, 1, 300).arrived(.trade, isConflated: true, at: wallSeconds(10.25)),
+                MarketTick(13, 1).arrived(.trade, isConflated: true, at: wallSeconds(14.5)),
+            ]
+            let arrivals = Arrivals(ticks, since: wallSeconds(8), until: wallSeconds(20))
+            bench.add(.trade, 10.5, 14.25, arrivals, feeds: feeds)
+            _ = bench.next()
+            bench.took(
+                try HistoryAnswers.trades(1, [9, 10, 10, 11, 12, 13].map { MarketTick($0, 1) }))
+            #expect(bench.added.map(\.second) == [11, 12])
+            #expect(
+                bench.gaps() == [
+                    "filling 10.5 - 14.25", "abandoned 10.5 - 11.0: \(unknown)",
+                    "filled 11.0 - 13.0: 2 ticks added", "abandoned 13.0 - 14.25: \(unknown)",
+                ])
+        }
+    }
+
+    @Test("history is asked for what there is: no trades of a currency pair, no quotes of an index")
+    func kindsOfSecurities() throws {
+        let table: [(SecurityKind, DataKind, String?)] = [
+            (.stock, .trade, "TRADES"), (.stock, .quote, "BID_ASK"),
+            (.crypto, .trade, "AGGTRADES"), (.crypto, .providerBar, "MIDPOINT"),
+            (.forex, .trade, nil), (.forex, .quote, "BID_ASK"), (.forex, .providerBar, "MIDPOINT"),
+            (.index, .trade, "TRADES"), (.index, .quote, nil), (.cfd, .trade, nil),
+        ]
+        for (security, kind, expected) in table {
+            var bench = Bench()
+            let gap = OpenGap(
+                instrument: 0, kind: kind, from: wallSeconds(10), to: wallSeconds(40),
+                reason: .disconnected)
+            bench.machine.add(
+                gap, contract: Contract(security, "A"), feeds: [.level1, .bars],
+                arrivals: .unknown, now: bench.moment, into: &bench.records)
+            let asked = bench.next().first.flatMap { request -> String? in
+                switch request {
+                case .historyTicks(_, _, let ticks): ticks.kind.rawValue
+                case .history(_, _, let bars): bars.kind.rawValue
+                default: nil
+                }
+            }
+            #expect(asked == expected, "\(security) \(kind)")
+        }
     }
 
     @Test("gaps that lie close together do not add the same tick")

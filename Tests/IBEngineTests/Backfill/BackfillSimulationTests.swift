@@ -39,7 +39,7 @@ private struct BackfillRun {
     }
 
     private var feeds: Instrument.Feeds {
-        if world.isBare { return .level1 }
+        if world.isConflated { return .level1 }
         return world.kind == .trade ? .trades : .quotes
     }
 
@@ -119,8 +119,8 @@ private struct BackfillVerdict {
     private func counts(_ ticks: [MarketTick]) -> [MarketTick: Int] {
         ticks.reduce(into: [:]) { counts, tick in
             var tick = tick
-            // A bare feed's ticks can be compared without exchanges only.
-            if run.world.isBare { tick.exchange = "" }
+            // Such a feed's ticks can be compared without exchanges only.
+            if run.world.isConflated { tick.exchange = "" }
             counts[tick, default: 0] += 1
         }
     }
@@ -157,9 +157,9 @@ private struct BackfillVerdict {
 
     /// Where all arrivals are known, nothing but a page that is too small loses ticks.
     private mutating func checkReasons() {
-        guard run.world.outages.allSatisfy(\.isKnown), run.world.limits.borderTicksMax > 3 else {
-            return
-        }
+        guard run.world.outages.allSatisfy(\.isKnown), run.world.limits.borderTicksMax > 3,
+            !run.world.isConflated
+        else { return }
         for gap in run.records.compactMap(\.gapRecord)
         where gap.state == GapState.abandoned.rawValue && !gap.detail.hasPrefix("more ticks in") {
             faults.append("abandoned: \(gap.detail)")

@@ -17,8 +17,8 @@ struct BackfillWorld {
 
     var random: SeededRandom
     let kind: DataKind
-    /// The feed tells neither exchange nor conditions.
-    let isBare: Bool
+    /// The feed puts trades together, and tells neither exchange nor conditions.
+    let isConflated: Bool
     private let completesSeconds: Bool
     private(set) var limits = BackfillLimits()
     private(set) var market: [MarketTick] = []
@@ -28,7 +28,7 @@ struct BackfillWorld {
     init(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         kind = Bool.random(using: &random) ? .trade : .quote
-        isBare = kind == .trade && Int.random(in: 0..<4, using: &random) == 0
+        isConflated = kind == .trade && Int.random(in: 0..<4, using: &random) == 0
         completesSeconds = Bool.random(using: &random)
         limits.pageTicks = Int32.random(in: 3...40, using: &random)
         limits.requestsOpenMax = Int.random(in: 1...3, using: &random)
@@ -58,12 +58,13 @@ struct BackfillWorld {
         }
     }
 
-    /// Ticks come up to 1.2 s late, and those in an outage do not come.
+    /// Ticks come late, and those in an outage do not come. How late they come is known of a feed
+    /// that cannot be compared, and its outages reach as far back.
     private mutating func makeOutages() {
-        var arrivals = market.map { tick -> (tick: MarketTick, time: Double) in
-            let inSecond = Double.random(in: 0..<1, using: &random)
-            let delay = Double.random(in: 0...1.2, using: &random)
-            return (tick, Double(tick.second) + inSecond + delay)
+        let late = isConflated ? 0.4 : 1.2
+        var arrivals = market.map { tick -> (tick: MarketTick, happened: Double, time: Double) in
+            let happened = Double(tick.second) + Double.random(in: 0..<1, using: &random)
+            return (tick, happened, happened + Double.random(in: 0...late, using: &random))
         }
         arrivals.sort { $0.time < $1.time }
         var time = 1_003 + Double.random(in: 0...10, using: &random)
@@ -74,12 +75,17 @@ struct BackfillWorld {
             lost.append(time...back)
             time = back + Double.random(in: 0.3...25, using: &random)
         }
-        arrived = arrivals.filter { arrival in !lost.contains { $0.contains(arrival.time) } }
+        let came = arrivals.filter { arrival in !lost.contains { $0.contains(arrival.time) } }
+        arrived = came.map { ($0.tick, $0.time) }
         for range in lost {
-            let last = arrived.last { $0.time < range.lowerBound }?.time ?? range.lowerBound
+            let before = came.filter { $0.time < range.lowerBound }
+            let last = before.last?.time ?? range.lowerBound
             // The connection's last message, or the last tick.
-            let from = Double.random(
+            var from = Double.random(
                 in: max(last, range.lowerBound - 0.5)...range.lowerBound, using: &random)
+            if isConflated {
+                from = before.reduce(from - late) { max($0, $1.happened) }
+            }
             outages.append(
                 Outage(
                     gap: OpenGap(
@@ -95,7 +101,7 @@ struct BackfillWorld {
         let since = outage.gap.from.advanced(byNanoseconds: -3_500_000_000)
         let until = outage.gap.to.advanced(byNanoseconds: 3_000_000_000)
         let ticks = arrived.filter { $0.time <= outage.addedAt }.map {
-            $0.tick.arrived(kind, isBare: isBare)
+            $0.tick.arrived(kind, isConflated: isConflated, at: wallSeconds($0.time))
         }.filter { since <= $0.header.eventTime && $0.header.eventTime < until }
         return Arrivals(ticks, since: since, until: until)
     }

@@ -70,21 +70,18 @@ struct MarketTick: Hashable, Sendable {
         self.size = size
     }
 
-    private func header(_ instrument: UInt32) -> TickHeader {
+    private func header(_ instrument: UInt32, _ flags: TickFlags = []) -> TickHeader {
         TickHeader(
-            symbol: instrument, resolution: TimeResolution.second.rawValue,
+            symbol: instrument, flags: flags, resolution: TimeResolution.second.rawValue,
             providerTime: wallSeconds(Double(second)), receiveTime: wallSeconds(Double(second)))
     }
 
-    func trade(_ instrument: UInt32, isBare: Bool = false) -> Trade {
+    func trade(_ instrument: UInt32, isConflated: Bool = false) -> Trade {
         var trade = Trade(
-            header: header(instrument), price: Price(raw: Int64(price) * 1_000_000_000),
+            header: header(instrument, isConflated ? .conflated : []),
+            price: Price(raw: Int64(price) * 1_000_000_000),
             size: Quantity(raw: Int64(size) * 100_000_000))
-        if isBare {
-            // As level 1 has it: a letter, told apart, that history does not know.
-            trade.header.flags.insert(.conflated)
-            if second % 2 == 0 { trade.exchange = ShortText("V") ?? .empty }
-        } else {
+        if !isConflated {
             trade.exchange = ShortText(exchange) ?? .empty
             trade.conditions = ShortText(conditions) ?? .empty
         }
@@ -99,8 +96,14 @@ struct MarketTick: Hashable, Sendable {
             askSize: Quantity(raw: trade.size.raw + 100_000_000))
     }
 
-    func arrived(_ kind: DataKind, isBare: Bool = false) -> ArrivedTick {
-        kind == .quote ? .quote(quote(0)) : .trade(trade(0, isBare: isBare))
+    /// At `time`; undefined: when it was.
+    func arrived(
+        _ kind: DataKind, isConflated: Bool = false, at time: Timestamp = .undefined
+    ) -> ArrivedTick {
+        guard kind == .trade else { return .quote(quote(0)) }
+        var trade = trade(0, isConflated: isConflated)
+        if time.isDefined { trade.header.receiveTime = time }
+        return .trade(trade)
     }
 
     init(_ trade: Trade) {

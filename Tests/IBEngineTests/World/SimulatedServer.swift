@@ -99,6 +99,7 @@ struct SimulatedServer {
         case "2": subscriptions[Int32(fields[2]) ?? 0] = nil
         case "98": subscriptions[Int32(fields[1]) ?? 0] = nil
         case "96": history(fields, now)
+        case "85", "86", "87": tellDocument(fields, now)
         default: break
         }
     }

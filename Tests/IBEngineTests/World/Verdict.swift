@@ -28,6 +28,8 @@ struct Verdict {
     var gaps: [GapKey: Timestamp] = [:]
     var abandoned: [GapKey: [Range<Timestamp>]] = [:]
     var gapsBegun = 0
+    var headlines: [NewsHeadline] = []
+    var indicators: [IndicatorValue] = []
     var states: Set<SessionState> = []
 
     mutating func take(_ output: inout IBEngine.Output, _ now: Int64) {
@@ -59,6 +61,8 @@ struct Verdict {
             quotes[Seen(instrument: quote.header.symbol, number: number), default: 0] += 1
         case .gap(let gap):
             take(gap)
+        case .news(let headline): headlines.append(headline)
+        case .indicator(let value): indicators.append(value)
         case .subscription(let start):
             let key = GapKey(
                 instrument: start.header.symbol, kind: start.kind, from: .undefined)

@@ -1,19 +1,8 @@
-public import Primitives
-
-/// Now, on both clocks: the wall's for records, the monotonic one, in nanoseconds, for waiting.
-public struct Moment: Hashable, Sendable {
-    public var wall: Timestamp
-    public var monotonic: Int64
-
-    public init(wall: Timestamp, monotonic: Int64) {
-        self.wall = wall
-        self.monotonic = monotonic
-    }
-}
+// Waiting on the monotonic clock, in nanoseconds.
 
 extension Duration {
     /// Held at the range's end: what waits for so long waits for ever.
-    var engineNanoseconds: Int64 {
+    public var heldNanoseconds: Int64 {
         let (seconds, attoseconds) = components
         let (whole, isTooLong) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         guard !isTooLong else { return seconds < 0 ? Int64.min : Int64.max }
@@ -24,7 +13,7 @@ extension Duration {
 
 extension Int64 {
     /// A point on the monotonic clock so much later; never beyond its end.
-    func later(by nanoseconds: Int64) -> Int64 {
+    public func later(by nanoseconds: Int64) -> Int64 {
         let (sum, isPast) = addingReportingOverflow(nanoseconds)
         return isPast ? (nanoseconds < 0 ? Int64.min : Int64.max) : sum
     }

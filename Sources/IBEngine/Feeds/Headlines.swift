@@ -1,0 +1,114 @@
+internal import IBProtocol
+internal import MarketModel
+internal import Primitives
+internal import ProviderModel
+
+/// Headlines of the past, which are asked for at each start and after each loss of the connection,
+/// and which of them were told: history tells of all of a day.
+struct Headlines: Sendable {
+    private struct Article: Hashable, Sendable {
+        var instrument: UInt32
+        var provider: String
+        var article: String
+    }
+
+    /// Whose headlines the account may read; nil: not known yet.
+    private(set) var providers: [String]?
+    private var hasAsked = false
+    private var told: Set<Article> = []
+    /// In the order in which they came; of more the oldest are forgotten.
+    private var order: [Article] = []
+    private var next = 0
+
+    /// How far back is asked.
+    static let reach = 86_400 * EngineLimits.second
+
+    /// Told on each connection anew.
+    mutating func disconnected() {
+        providers = nil
+        hasAsked = false
+    }
+
+    mutating func took(_ providers: [NewsProvider]) { self.providers = providers.map(\.code) }
+
+    /// True: nobody has asked on this connection.
+    mutating func wantsProviders() -> Bool {
+        defer { hasAsked = true }
+        return !hasAsked
+    }
+
+    /// False: it was told already.
+    mutating func note(_ headline: NewsHeadline) -> Bool {
+        let article = Article(
+            instrument: headline.header.symbol, provider: headline.provider,
+            article: headline.article)
+        guard told.insert(article).inserted else { return false }
+        if order.count < EngineLimits.articlesMax {
+            order.append(article)
+        } else {
+            told.remove(order[next])
+            order[next] = article
+            next = (next + 1) % EngineLimits.articlesMax
+        }
+        return true
+    }
+
+    func request(_ id: Int32, contract: Int32, _ now: Timestamp) -> IBRequest {
+        var request = HistoricalNewsRequest(
+            contract: contract, providers: providers ?? [], count: Self.countMax)
+        request.start = .at(now.advanced(byNanoseconds: -Self.reach))
+        return .historicalNews(id: id, request)
+    }
+
+    /// What one answer holds at most, by the server.
+    private static let countMax: Int32 = 300
+}
+
+// Headlines and times of the past, as records.
+extension FeedMachine {
+    mutating func took(_ providers: [NewsProvider], _ now: Moment) {
+        headlines.took(providers)
+        nextScan = min(nextScan, now.monotonic)
+    }
+
+    /// nil: it has to wait until somebody says whose headlines there are.
+    mutating func headlineRequest(
+        _ id: Int32, _ entry: InstrumentEntry, _ now: Moment, _ tools: inout EngineTools
+    ) -> IBRequest? {
+        guard headlines.providers == nil else {
+            return headlines.request(id, contract: entry.contract.id, now.wall)
+        }
+        if headlines.wantsProviders() {
+            _ = tools.pacing.ask(.newsProviders, .live, now: now.monotonic)
+        }
+        return nil
+    }
+
+    mutating func took(
+        _ headline: HistoricalHeadline, _ route: FeedRoute, _ now: Moment,
+        _ out: inout IBEngine.Output
+    ) {
+        let record = headline.record(
+            symbol: entries[route.place].number, receivedAt: now.wall)
+        if headlines.note(record) { out.records.append(.news(record)) }
+    }
+
+    mutating func took(
+        _ head: HeadTimestamp, _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        if case .instant(let time) = head.time {
+            let header = TickHeader(
+                symbol: entries[route.place].number, flags: .backfilled,
+                providerTime: .undefined, receiveTime: now.wall)
+            let seconds = Int128(time.nanoseconds / EngineLimits.second)
+            out.records.append(
+                .indicator(
+                    IndicatorValue(
+                        header: header, name: "first-time", unit: "s since 1970",
+                        value: seconds * 1_000_000_000, periodStart: .undefined,
+                        periodEnd: .undefined)))
+        }
+        finish(route, now, &tools, &out)
+    }
+}

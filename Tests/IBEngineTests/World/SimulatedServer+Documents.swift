@@ -1,0 +1,20 @@
+// Headlines of the past, and since when there is history.
+extension SimulatedServer {
+    static let headlines = [("BRFG", "BRFG$1", "Shares rise"), ("BRFG", "BRFG$2", "Shares fall")]
+
+    mutating func tellDocument(_ fields: [String], _ now: Int64) {
+        switch fields[0] {
+        case "85": send(ServerMessages.frame(["85", "1", "BRFG", "Briefing"]), now)
+        case "86":
+            for (provider, article, text) in Self.headlines where fields[3] == provider {
+                send(
+                    ServerMessages.frame([
+                        "86", fields[1], "2026-01-05 14:30:00.0", provider, article, text,
+                    ]), now)
+            }
+            send(ServerMessages.frame(["87", fields[1], "0"]), now)
+        case "87": send(ServerMessages.frame(["88", fields[1], "1000000000"]), now)
+        default: break
+        }
+    }
+}

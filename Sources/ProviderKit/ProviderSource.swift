@@ -43,12 +43,17 @@ public struct ProviderOrder: Sendable {
     public var book: InstrumentBook
     /// Those that it feeds from the start.
     public var instruments: [UInt32]
-    /// Per instrument of the book: how far its partition of the tape is. Nothing of the source is
-    /// missing there before this time that is not on record; what came after it and before the
-    /// first tick is a gap, which the provider puts on record. It is the partition's, so it also
-    /// says so of an instrument that was never fed. Undefined, or none: nothing was ever there.
+    /// Per instrument of the book that was being asked for when the source was last open: nothing
+    /// of it is missing on the tape before this time that is not on record; what came after it and
+    /// before the first tick is a gap, which the provider puts on record. Undefined, or none:
+    /// nobody was asking for it, so nothing is missing.
     public var reached: [Timestamp]
-    /// What is missing from before, and may be filled in.
+    /// What is missing from before, is on record as such, and may be filled in: of the instruments
+    /// that it feeds from the start, whoever left it. One without an end lasts until the provider
+    /// puts its end on record.
+    ///
+    /// What fills a gap in comes in the order of its times, and then the record that tells of it:
+    /// so it is known what is there when the process is killed in between.
     public var gaps: [OpenGap]
     /// Of the tape.
     public var partitions = 1

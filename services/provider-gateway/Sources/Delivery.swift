@@ -11,6 +11,22 @@ struct Delivery: Sendable {
     let kinds: [ProviderKind]
     let book: InstrumentBook
 
+    /// What was recorded before has the gaps that it has, and nothing is added to it.
+    var fillsGaps: Bool { !kinds.contains(where: \.isRecorded) }
+
+    /// What becomes of that which is missing from before.
+    func handOver(
+        _ missing: [(symbol: Symbol, part: MissingPart)], now: Timestamp
+    ) -> GapHandOver {
+        let wanted = Set(book.wanted)
+        return GapHandOver(missing, now: now) { symbol in
+            guard let number = book.number(of: symbol), wanted.contains(number),
+                let instrument = book.instrument(number)
+            else { return nil }
+            return (number, instrument.feeds)
+        }
+    }
+
     /// Who delivers which instrument at first.
     func router(_ now: FeedRouter.Moment) -> (FeedRouter, instruments: [[UInt32]]) {
         var router = FeedRouter(providers: kinds.map(\.name))
@@ -35,6 +51,8 @@ struct Delivery: Sendable {
                 started.append((provider, channel))
                 var own = order
                 own.instruments = numbers
+                let fed = Set(numbers)
+                own.gaps = order.gaps.filter { fed.contains($0.instrument) }
                 try provider.start(own, into: channel)
             }
         } catch {

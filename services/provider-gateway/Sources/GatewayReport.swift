@@ -36,6 +36,8 @@ final class GatewayReport: Sendable {
         var pressure: BackpressureMachine.Causes = []
         /// Nil: there is no spool.
         var spooled: (ticks: Int, bytes: Int)?
+        /// Nil: nobody fills gaps of this source in.
+        var gaps: GapDesk.Status?
     }
 
     /// A subject whose tape was found put back.
@@ -134,6 +136,9 @@ final class GatewayReport: Sendable {
                 })
         }
         json.member("record", object: { json in write(present.record, into: &json) })
+        if let gaps = present.gaps {
+            json.member("gaps", object: { json in write(gaps, into: &json) })
+        }
         let losses = losses.withLock { $0 }
         json.member(
             "rolled_back",
@@ -150,6 +155,15 @@ final class GatewayReport: Sendable {
         }
         json.key("problem")
         if let problem = record.problem { json.value(problem) } else { json.null() }
+    }
+
+    private func write(_ gaps: GapDesk.Status, into json: inout JSONWriter) {
+        json.member("open", gaps.missing)
+        json.key("oldest")
+        if gaps.oldest.isDefined { json.value(gaps.oldest.description) } else { json.null() }
+        json.member("writes", gaps.stored.writes)
+        json.key("problem")
+        if let problem = gaps.stored.problem { json.value(problem) } else { json.null() }
     }
 
     private func write(_ loss: Loss, into json: inout JSONWriter) {

@@ -63,7 +63,7 @@ extension SourceTenure {
     }
 
     @inline(__always)
-    private func place(of symbol: Int) -> SourceLanes.Place {
+    func place(of symbol: Int) -> SourceLanes.Place {
         if symbol < lanes.places.count { return lanes.places[symbol] }
         return newPlace(of: symbol)
     }

@@ -60,6 +60,10 @@ final class SourceTenure {
     /// Ticks are taken whatever their times are.
     let isRecorded: Bool
     var gaps: GapBook
+    /// Nil: nobody fills gaps of this source in.
+    let desk: GapDesk?
+    /// Of symbols in no list, of which there is something to settle: their numbers in their lanes.
+    var unlisted: [Symbol: UInt32] = [:]
     /// Records of providers that did not feed the instrument, as far as they are counted.
     var unroutedTold: UInt64 = 0
     private var budget: PacketBudget
@@ -88,6 +92,7 @@ final class SourceTenure {
         supply = source.resumption.supply
         isRecorded = source.resumption.supply.isRecorded
         gaps = source.resumption.gaps
+        desk = source.gaps
         watermarks = IdleWatermarks(source.lanes)
         recorder = source.recorder
         backpressure = BackpressureMachine(
@@ -104,6 +109,7 @@ final class SourceTenure {
         parts.report.show([])
         supply.stop(within: Delivery.stopTimeout)
         recorder.stop(within: Self.recordTimeout)
+        desk?.stop(within: Self.recordTimeout)
         guard let traffic else { return end }
         // Also what an end without order cuts short: who owns the spool then decides about it.
         let lost = traffic.keep(watermark: packetWatermark())
@@ -194,28 +200,7 @@ final class SourceTenure {
         if isDue || !backpressure.isPressed { gaps.close() }
     }
 
-    // MARK: gaps and packets
-
-    /// Puts gap records that are due into their lanes, as far as there is room.
-    private func writeGaps() {
-        guard gaps.hasDue else { return }
-        for lane in lanes.tickLanes {
-            while let gap = gaps.due(lane: lane), !publisher.isFull(lane: lane) {
-                guard publisher.append(record(gap), lane: lane) == .appended else { break }
-                gaps.written(lane: lane)
-                parts.metrics.wrote(gap)
-            }
-        }
-    }
-
-    private func record(_ gap: GapBook.Gap) -> GapRecord {
-        let passed = supply.lastPassed
-        return GapRecord(
-            header: TickHeader(
-                symbol: lanes.places[gap.symbol].symbol, providerTime: passed?.time ?? .undefined,
-                receiveTime: clock.now(), providerID: passed?.id ?? 0),
-            from: gap.from, to: gap.to, kind: gap.kind, reason: gap.reason, state: .open)
-    }
+    // MARK: packets
 
     /// A provider that cannot wait goes into the spool.
     func makeRoom(lane: Int) -> Bool {
@@ -307,7 +292,7 @@ final class SourceTenure {
                 spool(traffic, isSteady: isSteady)
             } else if isSteady {
                 publishTicks()
-                if !hasSaidWatermark, publisher.isIdle, !gaps.hasDue {
+                if !hasSaidWatermark, publisher.isIdle, !hasGapsDue {
                     hasSaidWatermark = true
                     watermarks.publish(packetWatermark(), hold, publisher, isLast: true)
                 }
@@ -343,6 +328,7 @@ final class SourceTenure {
             lanes.raise(to: heard)
         }
         if recordedAt == Int64.min || now >= recordedAt + Self.recordNanoseconds { record() }
+        desk?.tell(now: now)
         parts.context.readiness.set(ReadinessPart.tape, publisher.trouble)
         parts.report.update(
             GatewayReport.Progress(
@@ -354,7 +340,8 @@ final class SourceTenure {
                         partition: publisher.partition(lane: $0), epoch: publisher.epoch(lane: $0),
                         lastOrdinal: publisher.nextOrdinal(lane: $0) - 1)
                 }, record: recorder.status, pressure: backpressure.causes,
-                spooled: parts.spool.map { ($0.spool.ticks, $0.spool.bytes) }))
+                spooled: parts.spool.map { ($0.spool.ticks, $0.spool.bytes) },
+                gaps: desk?.status))
     }
 
     /// Hands over what is to be put on record, if any of it is news.

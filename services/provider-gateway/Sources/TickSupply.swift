@@ -92,6 +92,12 @@ struct TickSupply {
         return UInt32(exactly: number).flatMap { delivered?.book.instrument($0)?.symbol }
     }
 
+    /// Nil: it is in no list.
+    func number(of symbol: Symbol) -> Int? {
+        if let symbols = made?.market.settings.symbols { return symbols.firstIndex(of: symbol) }
+        return delivered?.book.number(of: symbol).map { Int($0) }
+    }
+
     /// The name that the symbol's definition on the tape has.
     var provider: String { made == nil ? delivered?.presentProvider ?? "" : "synthetic" }
 

@@ -25,8 +25,11 @@ public protocol ProviderSource: AnyObject, Sendable {
     /// is. Never blocks.
     func follow(begun: [UInt32], ended: [UInt32])
 
-    /// Ends subscriptions and connections. False: not in time, and what is left ends with the
-    /// process.
+    /// Ends subscriptions and connections. What it has to say of that still goes onto the tape, if
+    /// it is sent before this returns: first a gap without an end for each kind of data that it was
+    /// delivering, then the end of the subscription. Called once, on another thread than the rest;
+    /// whoever takes from the channel goes on until then. False: not in time, and what is left ends
+    /// with the process.
     func stop(within timeout: Duration) -> Bool
 
     /// What it does at the moment, as members of an object in `/status`. Any thread may ask.

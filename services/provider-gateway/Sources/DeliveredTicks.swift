@@ -214,9 +214,15 @@ struct DeliveredTicks {
 
     var providers: [any ProviderSource] { inlets.map(\.provider) }
 
+    func close() { for inlet in inlets { inlet.channel.close() } }
+
+    var waiting: Int {
+        batch.count - position + made.count + inlets.reduce(0) { $0 + $1.channel.count }
+    }
+
     /// All of them within the time.
     func stop(within timeout: Duration) {
-        for inlet in inlets { inlet.channel.close() }
+        close()
         let clock = ContinuousClock()
         let deadline = clock.now + timeout
         for inlet in inlets {

@@ -58,13 +58,10 @@ struct Delivery: Sendable {
         } catch {
             for (provider, channel) in started {
                 channel.close()
-                _ = provider.stop(within: Self.stopTimeout)
+                _ = provider.stop(within: ProviderStop.timeout)
             }
             throw error
         }
         return started
     }
-
-    /// How long a provider may take to end its subscriptions and connections.
-    static let stopTimeout = Duration.seconds(3)
 }

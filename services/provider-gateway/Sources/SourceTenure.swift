@@ -64,6 +64,8 @@ final class SourceTenure {
     let desk: GapDesk?
     /// Of symbols in no list, of which there is something to settle: their numbers in their lanes.
     var unlisted: [Symbol: UInt32] = [:]
+    /// The providers have been asked to end, in order.
+    private var providerStop: ProviderStop?
     /// Records of providers that did not feed the instrument, as far as they are counted.
     var unroutedTold: UInt64 = 0
     private var budget: PacketBudget
@@ -107,7 +109,7 @@ final class SourceTenure {
         parts.report.show(supply.providers)
         let end = work()
         parts.report.show([])
-        supply.stop(within: Delivery.stopTimeout)
+        if providerStop == nil { supply.stop(within: ProviderStop.timeout) }
         recorder.stop(within: Self.recordTimeout)
         desk?.stop(within: Self.recordTimeout)
         guard let traffic else { return end }
@@ -277,22 +279,26 @@ final class SourceTenure {
 
     // MARK: the end
 
-    /// No more ticks; what was taken is put on the tape, then how far it goes: what a successor
-    /// misses begins there.
+    /// Providers end, and what they have said by then is taken; all that was taken is put on the
+    /// tape, then how far it goes: what a successor misses begins there.
     private func drain() -> TenureEnd {
         let deadline = clock.monotonic().nanoseconds + parts.settings.drainNanoseconds
+        providerStop = supply.providers.isEmpty ? nil : ProviderStop(supply.providers)
+        var isTaking = providerStop != nil
         gaps.close()
         var hasSaidWatermark = false
         while clock.monotonic().nanoseconds < deadline {
             if case .drop? = parts.seat.wish() { return .dropped }
             writeGaps()
+            if isTaking { isTaking = takeLast() }
+            if hasFailed { return .failed }
             let isSteady = isSteady()
             if let traffic, traffic.isActive {
                 spooledAt = Int64.min
                 spool(traffic, isSteady: isSteady)
             } else if isSteady {
                 publishTicks()
-                if !hasSaidWatermark, publisher.isIdle, !hasGapsDue {
+                if !hasSaidWatermark, !isTaking, publisher.isIdle, !hasGapsDue {
                     hasSaidWatermark = true
                     watermarks.publish(packetWatermark(), hold, publisher, isLast: true)
                 }
@@ -303,9 +309,29 @@ final class SourceTenure {
                 into: &events, max: Self.eventsPerTurn, timeout: Self.drainWaitMax)
             if let ending = handle() { return ending }
         }
+        return drained()
+    }
+
+    /// False: there is nothing left to take.
+    private func takeLast() -> Bool {
+        let isOver = providerStop?.isOver ?? true
+        if isOver { supply.close() }
+        _ = takeTicks()
+        gaps.close()
+        guard isOver, supply.nextDue == nil else { return true }
+        return false
+    }
+
+    private func drained() -> TenureEnd {
+        supply.close()
+        for name in providerStop?.late ?? [] {
+            parts.context.telemetry.emit(
+                ProviderLate(source: parts.settings.source, provider: name))
+        }
         record()
         var left = lanes.tickLanes.reduce(0) { $0 + publisher.unacknowledgedTicks(lane: $1) }
         if let traffic { left = traffic.keep(watermark: packetWatermark()) }
+        left += supply.waiting
         parts.context.telemetry.emit(
             GatewayDrained(
                 ticks: parts.metrics.received.value, unpublished: UInt64(left),

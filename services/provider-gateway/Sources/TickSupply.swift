@@ -116,5 +116,12 @@ struct TickSupply {
 
     var unrouted: UInt64 { delivered?.unrouted ?? 0 }
 
+    /// Nothing more is let in; what waits can still be taken.
+    func close() { delivered?.close() }
+
+    /// Records that came and were not taken.
+    var waiting: Int { delivered?.waiting ?? 0 }
+
+    /// Without order: nothing of what they say then is taken.
     func stop(within timeout: Duration) { delivered?.stop(within: timeout) }
 }

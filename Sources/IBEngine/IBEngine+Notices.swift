@@ -1,5 +1,6 @@
 internal import IBProtocol
 internal import Primitives
+internal import ProviderModel
 
 // Notices, and what state the whole is in.
 extension IBEngine {

@@ -1,4 +1,5 @@
 import Primitives
+import ProviderModel
 import Testing
 
 @testable import IBEngine

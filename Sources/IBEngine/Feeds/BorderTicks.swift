@@ -1,4 +1,5 @@
 internal import Primitives
+internal import ProviderModel
 
 /// The ticks of the last seconds of one kind: what history tells of an outage's surroundings is
 /// compared with them.

@@ -1,4 +1,5 @@
 internal import Primitives
+internal import ProviderModel
 
 /// Up to when nothing more can come, by the provider's clock.
 ///

@@ -1,5 +1,6 @@
 internal import IBEngine
 internal import Primitives
+internal import ProviderModel
 
 /// The state of the connection and of each feed, for a person.
 struct IBKRStatusPage {

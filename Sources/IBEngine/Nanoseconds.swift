@@ -1,16 +1,3 @@
-public import Primitives
-
-/// Now, on both clocks: the wall's for records, the monotonic one, in nanoseconds, for waiting.
-public struct Moment: Hashable, Sendable {
-    public var wall: Timestamp
-    public var monotonic: Int64
-
-    public init(wall: Timestamp, monotonic: Int64) {
-        self.wall = wall
-        self.monotonic = monotonic
-    }
-}
-
 extension Duration {
     /// Held at the range's end: what waits for so long waits for ever.
     var engineNanoseconds: Int64 {

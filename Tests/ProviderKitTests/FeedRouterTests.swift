@@ -13,7 +13,7 @@ struct FeedRouterTests {
         var kept: [ProviderRecord] = []
         var now: Int64 = 1_000
 
-        var moment: FeedRouter.Moment {
+        var moment: Moment {
             .init(wall: Bench.at(now), monotonic: now * 1_000_000_000)
         }
 

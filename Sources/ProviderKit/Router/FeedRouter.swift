@@ -29,17 +29,6 @@ public struct FeedRouter: Sendable {
         public init() {}
     }
 
-    public struct Moment: Sendable {
-        public var wall: Timestamp
-        /// For waiting.
-        public var monotonic: Int64
-
-        public init(wall: Timestamp, monotonic: Int64) {
-            self.wall = wall
-            self.monotonic = monotonic
-        }
-    }
-
     public struct Switch: Hashable, Sendable {
         public var instrument: UInt32
         /// Places in the list of providers.

@@ -91,9 +91,9 @@ struct DeliveredTicks {
         return floor
     }
 
-    private static func now() -> FeedRouter.Moment {
+    private static func now() -> Moment {
         let clock = SystemClock()
-        return FeedRouter.Moment(wall: clock.now(), monotonic: clock.monotonic().nanoseconds)
+        return Moment(wall: clock.now(), monotonic: clock.monotonic().nanoseconds)
     }
 
     @inline(__always)

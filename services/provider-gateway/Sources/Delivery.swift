@@ -28,7 +28,7 @@ struct Delivery: Sendable {
     }
 
     /// Who delivers which instrument at first.
-    func router(_ now: FeedRouter.Moment) -> (FeedRouter, instruments: [[UInt32]]) {
+    func router(_ now: Moment) -> (FeedRouter, instruments: [[UInt32]]) {
         var router = FeedRouter(providers: kinds.map(\.name))
         var work = FeedRouter.Work(providers: kinds.count)
         for number in book.wanted {

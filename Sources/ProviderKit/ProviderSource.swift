@@ -23,6 +23,10 @@ public protocol ProviderSource: AnyObject, Sendable {
 
     /// From now on these instruments are wanted of it, or not; what is in neither list stays as it
     /// is. Never blocks.
+    ///
+    /// Of one that begins nothing is missing from before: nobody was asking for it, or what another
+    /// provider left out before this one's first record is on record already. One in both lists
+    /// begins anew, and what it does not deliver in between the provider puts on record as a gap.
     func follow(begun: [UInt32], ended: [UInt32])
 
     /// Ends subscriptions and connections. What it has to say of that still goes onto the tape, if

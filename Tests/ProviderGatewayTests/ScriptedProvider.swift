@@ -67,7 +67,7 @@ final class ScriptedProvider: ProviderSource {
     func stop(within timeout: Duration) -> Bool {
         log.ended()
         var words = log.lastWords.withLock { $0 }
-        if !words.isEmpty, case .sent? = channel.withLock({ $0?.send(&words, floor: .undefined) }) {}
+        if !words.isEmpty { _ = channel.withLock { $0?.send(&words, floor: .undefined) } }
         guard log.isHanging.withLock({ $0 }) else { return true }
         var nothing: [Bool] = []
         _ = Mailbox<Bool>(capacity: 1).receive(into: &nothing, max: 1, timeout: timeout)

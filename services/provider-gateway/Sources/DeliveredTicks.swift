@@ -205,6 +205,19 @@ struct DeliveredTicks {
         inlets[index].provider.follow(begun: begun, ended: ended)
     }
 
+    /// Of an instrument: who delivers it now. Empty: nobody is asked for it.
+    func feeder(_ instrument: UInt32) -> String {
+        guard let router else { return inlets[0].provider.name }
+        return router.active(instrument).map(name(of:)) ?? ""
+    }
+
+    /// All that are wanted, when there is a choice.
+    var feeders: [(symbol: Symbol, provider: String)] {
+        (router?.feeders ?? []).compactMap { feed in
+            book.instrument(feed.instrument).map { ($0.symbol, name(of: feed.provider)) }
+        }
+    }
+
     func name(of provider: Int) -> String { inlets[provider].provider.name }
 
     /// Records of providers that did not feed the instrument.

@@ -10,6 +10,8 @@ struct Delivery: Sendable {
     /// In the order of their priority.
     let kinds: [ProviderKind]
     let book: InstrumentBook
+    /// When one takes over from another.
+    var routing = FeedRouter.Settings()
 
     /// What was recorded before has the gaps that it has, and nothing is added to it.
     var fillsGaps: Bool { !kinds.contains(where: \.isRecorded) }
@@ -29,7 +31,7 @@ struct Delivery: Sendable {
 
     /// Who delivers which instrument at first.
     func router(_ now: Moment) -> (FeedRouter, instruments: [[UInt32]]) {
-        var router = FeedRouter(providers: kinds.map(\.name))
+        var router = FeedRouter(providers: kinds.map(\.name), settings: routing)
         var work = FeedRouter.Work(providers: kinds.count)
         for number in book.wanted {
             router.begin(

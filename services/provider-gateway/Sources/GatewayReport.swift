@@ -54,6 +54,7 @@ final class GatewayReport: Sendable {
     private let losses = Mutex<[Loss]>([])
 
     private let providers = Mutex<[any ProviderSource]>([])
+    private let feeders = Mutex<[(symbol: Symbol, provider: String)]>([])
     private let heads = Mutex<HeadTeller?>(nil)
     private let clock = SystemClock()
 
@@ -64,6 +65,11 @@ final class GatewayReport: Sendable {
 
     /// Those of the present tenure: what they do shows in `/status`.
     func show(_ present: [any ProviderSource]) { providers.withLock { $0 = present } }
+
+    /// Who delivers what, when there is a choice.
+    func show(feeders present: [(symbol: Symbol, provider: String)]) {
+        feeders.withLock { $0 = present }
+    }
 
     func update(_ present: Progress) {
         progress.withLock { $0 = present }
@@ -105,6 +111,14 @@ final class GatewayReport: Sendable {
                     for one in providers {
                         json.member(one.name, object: { one.write(into: &$0) })
                     }
+                })
+        }
+        let feeders = feeders.withLock { $0 }
+        if !feeders.isEmpty {
+            json.member(
+                "feeds",
+                object: { json in
+                    for feed in feeders { json.member(feed.symbol.text, feed.provider) }
                 })
         }
         json.member("generated", present.generated)

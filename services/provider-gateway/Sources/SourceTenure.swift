@@ -107,8 +107,10 @@ final class SourceTenure {
     /// Until the source is no longer this gateway's own.
     func run() -> TenureEnd {
         parts.report.show(supply.providers)
+        parts.report.show(feeders: supply.feeders)
         let end = work()
         parts.report.show([])
+        parts.report.show(feeders: [])
         if providerStop == nil { supply.stop(within: ProviderStop.timeout) }
         recorder.stop(within: Self.recordTimeout)
         desk?.stop(within: Self.recordTimeout)

@@ -92,6 +92,14 @@ struct TickSupply {
         return UInt32(exactly: number).flatMap { delivered?.book.instrument($0)?.symbol }
     }
 
+    /// Who delivers the symbol of this number now.
+    func feeder(_ number: Int) -> String {
+        UInt32(exactly: number).flatMap { delivered?.feeder($0) } ?? provider
+    }
+
+    /// Who delivers what, when there is a choice.
+    var feeders: [(symbol: Symbol, provider: String)] { delivered?.feeders ?? [] }
+
     /// Nil: it is in no list.
     func number(of symbol: Symbol) -> Int? {
         if let symbols = made?.market.settings.symbols { return symbols.firstIndex(of: symbol) }

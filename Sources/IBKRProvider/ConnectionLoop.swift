@@ -262,8 +262,8 @@ final class ConnectionLoop {
         }
     }
 
-    /// What is said at the end is not lost because the channel is full at that moment: whoever takes
-    /// from it closes it when he does not wait any longer.
+    /// What is said at the end is not lost because the channel is full at that moment: whoever
+    /// takes from it closes it when he does not wait any longer.
     private func handOverRest() {
         while !out.records.isEmpty {
             handOver(moment())

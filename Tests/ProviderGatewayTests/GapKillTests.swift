@@ -2,6 +2,7 @@ import MarketModel
 import Primitives
 import ProviderKit
 import ProviderModel
+import ServiceTestSupport
 import TestSupport
 import Testing
 
@@ -86,9 +87,9 @@ struct GapKillTests {
         for turn in 0..<Self.kills {
             let before = try script.found().gaps
             let tenure = try script.open(Self.names)
-            let handed = handed(script, tenure.began.order.gaps)
-            #expect(try handed == truth(before), "seed \(seed), turn \(turn)")
-            var state = handed
+            var state = handed(script, tenure.began.order.gaps)
+            let told = try truth(before)
+            #expect(state == told, "seed \(seed), turn \(turn)")
             var records: [ProviderRecord] = []
             for _ in 0..<60 {
                 second += Int64(random.next() % 4) + 1

@@ -94,33 +94,7 @@ final class GatewayReport: Sendable {
         let present = progress.withLock { $0 }
         json.member("source", settings.source.text)
         json.member("role", present.role.rawValue)
-        if let delivery = settings.delivery {
-            json.member("provider", delivery.kinds.map(\.name).joined(separator: ","))
-            json.member("symbols", delivery.book.wanted.count)
-        } else {
-            json.member("provider", "synthetic")
-            json.member("pace", settings.synthetic.pace.rawValue)
-            json.member("rate", settings.synthetic.market.rate)
-            json.member("symbols", settings.synthetic.market.symbols.count)
-        }
-        let providers = providers.withLock { $0 }
-        if !providers.isEmpty {
-            json.member(
-                "providers",
-                object: { json in
-                    for one in providers {
-                        json.member(one.name, object: { one.write(into: &$0) })
-                    }
-                })
-        }
-        let feeders = feeders.withLock { $0 }
-        if !feeders.isEmpty {
-            json.member(
-                "feeds",
-                object: { json in
-                    for feed in feeders { json.member(feed.symbol.text, feed.provider) }
-                })
-        }
+        writeProviders(into: &json)
         json.member("generated", present.generated)
         json.member("finished", present.finished)
         json.member("opened", present.opened)
@@ -169,6 +143,37 @@ final class GatewayReport: Sendable {
         }
         json.key("problem")
         if let problem = record.problem { json.value(problem) } else { json.null() }
+    }
+
+    /// Where the ticks come from.
+    private func writeProviders(into json: inout JSONWriter) {
+        if let delivery = settings.delivery {
+            json.member("provider", delivery.kinds.map(\.name).joined(separator: ","))
+            json.member("symbols", delivery.book.wanted.count)
+        } else {
+            json.member("provider", "synthetic")
+            json.member("pace", settings.synthetic.pace.rawValue)
+            json.member("rate", settings.synthetic.market.rate)
+            json.member("symbols", settings.synthetic.market.symbols.count)
+        }
+        let providers = providers.withLock { $0 }
+        if !providers.isEmpty {
+            json.member(
+                "providers",
+                object: { json in
+                    for one in providers {
+                        json.member(one.name, object: { one.write(into: &$0) })
+                    }
+                })
+        }
+        let feeders = feeders.withLock { $0 }
+        if !feeders.isEmpty {
+            json.member(
+                "feeds",
+                object: { json in
+                    for feed in feeders { json.member(feed.symbol.text, feed.provider) }
+                })
+        }
     }
 
     private func write(_ gaps: GapDesk.Status, into json: inout JSONWriter) {

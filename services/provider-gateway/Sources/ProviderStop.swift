@@ -63,8 +63,8 @@ struct ProviderLate: TelemetryEvent {
 
     var level: LogLevel { .warning }
     var message: String {
-        "\(provider) did not end its subscriptions within \(ProviderStop.timeout): what it still had "
-            + "to say is not on the tape; the next gateway tells of a gap from the last tick on"
+        "\(provider) did not end its subscriptions within \(ProviderStop.timeout): what it still "
+            + "had to say is not on the tape; the next gateway tells of a gap from the last tick on"
     }
     var fields: [(String, LogValue)] {
         [("source", .text(source.text)), ("provider", .text(provider))]

@@ -83,8 +83,8 @@ struct GapsUnknown: TelemetryEvent {
 
     var level: LogLevel { .warning }
     var message: String {
-        "packets of \(partitions) partitions are gone that nobody has noted the gaps of: those that "
-            + "only they tell of are not filled in"
+        "packets of \(partitions) partitions are gone whose gaps nobody has noted: those that only "
+            + "they tell of are not filled in"
     }
     var fields: [(String, LogValue)] {
         [("source", .text(source.text)), ("partitions", .integer(Int64(partitions)))]

@@ -74,7 +74,7 @@ struct MissingParts: Hashable, Sendable {
             guard known.kind == part.kind, known.overlaps(part.from, part.to) else { return false }
             if known.from <= whole.from { whole.begun = known.begun ?? whole.begun }
             whole.from = min(whole.from, known.from)
-            // Who tells of an end knows of the beginning, too: there is one gap of a kind at a time.
+            // Who tells of an end means this one: there is one gap of a kind at a time.
             if known.hasEnded { whole.to = max(whole.to, known.to) }
             return true
         }

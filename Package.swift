@@ -192,9 +192,9 @@ let package = Package(
             "ProviderGateway", in: "provider-gateway",
             uses: [
                 "DeadLetterPost", "DeadLetters", "IBKRProvider", "InstrumentFile", "Membership",
-                "MembershipTransport", "LiveFanOut", "ProviderKit", "ProviderModel",
-                "ReplayProvider", "TapeKeeping", "TapeTransport", "TickSpool", "ServiceRuntime",
-                "Telemetry", "YAMLFile",
+                "MembershipTransport", "LiveFanOut", "NatsTransport", "ProviderKit",
+                "ProviderModel", "ReplayProvider", "TapeKeeping", "TapeTransport", "TickSpool",
+                "ServiceRuntime", "Telemetry", "YAMLFile",
             ] + tape),
         service(
             "OperatorWorker", in: "operator-worker",

@@ -61,6 +61,7 @@ final class ConnectionLoop {
     func run() {
         begin()
         while !isOver { turn() }
+        handOverRest()
         link.close()
         parts.report.ended()
     }
@@ -258,6 +259,16 @@ final class ConnectionLoop {
             // there by whoever follows.
             out.records.removeAll(keepingCapacity: true)
             isOver = true
+        }
+    }
+
+    /// What is said at the end is not lost because the channel is full at that moment: whoever
+    /// takes from it closes it when he does not wait any longer.
+    private func handOverRest() {
+        while !out.records.isEmpty {
+            handOver(moment())
+            guard fullSince != nil else { continue }
+            _ = poll(nil, 0, Int32(Self.fullNanoseconds / 1_000_000))
         }
     }
 

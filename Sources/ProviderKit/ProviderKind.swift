@@ -25,12 +25,14 @@ public struct ProviderKind: Sendable {
     public var rules: [ConfigurationRule]
     /// It has to be told what to deliver; a recording knows by itself.
     public var needsInstruments: Bool
+    /// As its `ProviderSource` says: what is missing of a recording is not filled in.
+    public var isRecorded: Bool
     /// Connects to nothing yet.
     public var make: @Sendable (Context) throws -> any ProviderSource
 
     public init(
         name: String, keys: [ConfigurationKey] = [], rules: [ConfigurationRule] = [],
-        needsInstruments: Bool = true,
+        needsInstruments: Bool = true, isRecorded: Bool = false,
         make: @escaping @Sendable (Context) throws -> any ProviderSource
     ) {
         precondition((1...Self.nameBytesMax).contains(name.utf8.count), "\(name): no such name")
@@ -38,6 +40,7 @@ public struct ProviderKind: Sendable {
         self.keys = keys
         self.rules = rules
         self.needsInstruments = needsInstruments
+        self.isRecorded = isRecorded
         self.make = make
     }
 }

@@ -23,10 +23,17 @@ public protocol ProviderSource: AnyObject, Sendable {
 
     /// From now on these instruments are wanted of it, or not; what is in neither list stays as it
     /// is. Never blocks.
+    ///
+    /// Of one that begins nothing is missing from before: nobody was asking for it, or what another
+    /// provider left out before this one's first record is on record already. One in both lists
+    /// begins anew, and what it does not deliver in between the provider puts on record as a gap.
     func follow(begun: [UInt32], ended: [UInt32])
 
-    /// Ends subscriptions and connections. False: not in time, and what is left ends with the
-    /// process.
+    /// Ends subscriptions and connections. What it has to say of that still goes onto the tape, if
+    /// it is sent before this returns: first a gap without an end for each kind of data that it was
+    /// delivering, then the end of the subscription. Called once, on another thread than the rest;
+    /// whoever takes from the channel goes on until then. False: not in time, and what is left ends
+    /// with the process.
     func stop(within timeout: Duration) -> Bool
 
     /// What it does at the moment, as members of an object in `/status`. Any thread may ask.
@@ -43,12 +50,17 @@ public struct ProviderOrder: Sendable {
     public var book: InstrumentBook
     /// Those that it feeds from the start.
     public var instruments: [UInt32]
-    /// Per instrument of the book: how far its partition of the tape is. Nothing of the source is
-    /// missing there before this time that is not on record; what came after it and before the
-    /// first tick is a gap, which the provider puts on record. It is the partition's, so it also
-    /// says so of an instrument that was never fed. Undefined, or none: nothing was ever there.
+    /// Per instrument of the book that was being asked for when the source was last open: nothing
+    /// of it is missing on the tape before this time that is not on record; what came after it and
+    /// before the first tick is a gap, which the provider puts on record. Undefined, or none:
+    /// nobody was asking for it, so nothing is missing.
     public var reached: [Timestamp]
-    /// What is missing from before, and may be filled in.
+    /// What is missing from before, is on record as such, and may be filled in: of the instruments
+    /// that it feeds from the start, whoever left it. One without an end lasts until the provider
+    /// puts its end on record.
+    ///
+    /// What fills a gap in comes in the order of its times, and then the record that tells of it:
+    /// so it is known what is there when the process is killed in between.
     public var gaps: [OpenGap]
     /// Of the tape.
     public var partitions = 1

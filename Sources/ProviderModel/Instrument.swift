@@ -78,5 +78,19 @@ extension Instrument {
         public static let fundamentals = Feeds(rawValue: 1 << 10)
         /// Daily bars of the past, once per day: what breadth is warmed up with.
         public static let dailyHistory = Feeds(rawValue: 1 << 11)
+
+        /// The kinds of data that come of them.
+        public var kinds: Set<DataKind> {
+            var kinds: Set<DataKind> = []
+            if !isDisjoint(with: [.level1, .trades, .allTrades]) { kinds.insert(.trade) }
+            if !isDisjoint(with: [.level1, .quotes]) { kinds.insert(.quote) }
+            if !isDisjoint(with: [.level1, .midpoints]) { kinds.insert(.indicator) }
+            if !isDisjoint(with: [.depth, .smartDepth]) { kinds.insert(.depth) }
+            if !isDisjoint(with: [.bars, .dailyHistory]) { kinds.insert(.providerBar) }
+            if contains(.computations) { kinds.insert(.optionComputation) }
+            if contains(.news) { kinds.insert(.news) }
+            if contains(.fundamentals) { kinds.insert(.fundamental) }
+            return kinds
+        }
     }
 }

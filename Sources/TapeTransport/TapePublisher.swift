@@ -40,8 +40,8 @@ public final class TapePublisher {
     /// Filled by `handle`, emptied by the owner.
     public var acknowledged: [Acknowledged] = []
     /// Called with each packet that stands on the tape for good, before its buffer is used again:
-    /// who keeps it copies its bytes.
-    public var onAcknowledged: ((_ packet: SealedPacket) -> Void)?
+    /// who keeps it copies its bytes. `sequence` is where it stands.
+    public var onAcknowledged: ((_ packet: SealedPacket, _ sequence: UInt64) -> Void)?
 
     private static let tickNanoseconds: Int64 = 1_000_000
     /// A stream is made at a service's start only: in the middle of its work an absent one is a
@@ -351,7 +351,7 @@ public final class TapePublisher {
             metrics.acknowledged(packet.header, nanoseconds: now - lanes[lane].publishedAt)
             acknowledged.append(
                 Acknowledged(lane: lane, header: packet.header, sequence: sequence))
-            onAcknowledged?(packet)
+            onAcknowledged?(packet, sequence)
             lanes[lane].watermark = packet.header.watermark
             lanes[lane].spare = packet
             lanes[lane].trouble = nil

@@ -197,7 +197,7 @@ struct DeliveredTests {
         #expect(eventually { log.starts.count == 1 })
         // Stamps are coarse: the promise is behind the ticks.
         send(
-            [trade(0, 10, id: 1), trade(0, 30, id: 2)], floor: 17,
+            [subscription(0, 5), trade(0, 10, id: 1), trade(0, 30, id: 2)], floor: 17,
             try #require(log.starts.first).channel)
         #expect(try eventually { try found(tape).trades.count == 2 })
         #expect(try running.stop() == .success)
@@ -215,7 +215,9 @@ struct DeliveredTests {
         let first = try gateway(tape, log, try instruments("AAPL"))
         let running = try first.start()
         #expect(eventually { log.starts.count == 1 })
-        send([trade(0, 10, id: 1)], floor: 17, try #require(log.starts.first).channel)
+        send(
+            [subscription(0, 5), trade(0, 10, id: 1)], floor: 17,
+            try #require(log.starts.first).channel)
         #expect(try eventually { try found(tape).watermark == at(17) })
         #expect(try running.stop() == .success)
 

@@ -135,4 +135,61 @@ struct RoutingTests {
             gateway.service.metric(#"mds_gateway_unrouted_records_total{source="feed"}"#) == 2)
         #expect(try running.stop() == .success)
     }
+
+    private func tick(_ time: Timestamp, id: UInt64) -> ProviderRecord {
+        .trade(
+            Trade(
+                header: TickHeader(
+                    symbol: 0, providerTime: time, receiveTime: time, providerID: id),
+                price: Price(raw: 1_000_000_000), size: Quantity(raw: 100_000_000)))
+    }
+
+    @Test("the preferred one delivers again once it is back: no tick twice, and none is missing")
+    func back() throws {
+        let tape = try TestTape(Self.shared.get(), namespace: "routing2")
+        let (one, other) = (ScriptedProvider.Log(), ScriptedProvider.Log())
+        let spy = Instrument(
+            symbol: try #require(Symbol("SPY")), contract: Instrument.Contract(.stock),
+            feeds: .trades)
+        var gateway = try TestGateway(
+            tape, ["GATEWAY_PROVIDER": "one,other", "GATEWAY_SOURCE": "feed"],
+            providers: [
+                ScriptedProvider.kind("one", one), ScriptedProvider.kind("other", other),
+            ], instruments: [spy])
+        gateway.settings.delivery?.routing.returnNanoseconds = 100_000_000
+        gateway.settings.delivery?.routing.graceNanoseconds = 100_000_000
+        let running = try gateway.start()
+        #expect(eventually { one.starts.count == 1 && other.starts.count == 1 })
+        let first = try #require(one.starts.first).channel
+        let second = try #require(other.starts.first).channel
+        #expect(try eventually { try gateway.status.at("feeds", "SPY")?.string == "one" })
+        send([.feed(FeedState(instrument: 0, state: .refused, time: at(5)))], floor: 5, first)
+        #expect(eventually { other.follows == [.init(begun: [0], ended: [])] })
+        #expect(try eventually { try gateway.status.at("feeds", "SPY")?.string == "other" })
+        send(begin("other", 30), floor: 30, second)
+        send([.feed(FeedState(instrument: 0, state: .live, time: at(40)))], floor: 40, first)
+        // Both deliver the same from now on, and the switch lies ahead.
+        var ids: UInt64 = 0
+        let clock = SystemClock()
+        var last = clock.now()
+        #expect(
+            try eventually(within: 30) {
+                let now = clock.now()
+                guard now > last else { return false }
+                (ids, last) = (ids + 1, now)
+                send([tick(now, id: ids)], floor: 40, first)
+                send([tick(now, id: ids)], floor: 40, second)
+                return try found(tape).switches == ["one>other", "other>one"]
+            })
+        // Some more of the preferred one alone.
+        send([tick(clock.now(), id: ids + 1)], floor: 40, first)
+        #expect(try eventually { try found(tape).trades.last == "\(ids + 1) one" })
+        #expect(eventually { other.follows.last == .init(begun: [], ended: [0]) })
+        #expect(try gateway.status.at("feeds", "SPY")?.string == "one")
+        let all = try found(tape)
+        let numbers = all.trades.compactMap { UInt64($0.split(separator: " ")[0]) }
+        #expect(numbers == Array(1...ids + 1), "\(all.trades)")
+        #expect(all.gaps.isEmpty)
+        #expect(try running.stop() == .success)
+    }
 }

@@ -2,6 +2,7 @@ import MarketModel
 import Primitives
 import ProviderKit
 import ProviderModel
+import ServiceRuntime
 import Synchronization
 
 /// A provider in the hands of a test: says what the test has it say.
@@ -22,6 +23,10 @@ final class ScriptedProvider: ProviderSource {
         private let stopped = Mutex(0)
         private let followed = Mutex<[Followed]>([])
         let isRefusing = Mutex(false)
+        /// What each says when it is asked to end.
+        let lastWords = Mutex<[ProviderRecord]>([])
+        /// None ends when it is asked to.
+        let isHanging = Mutex(false)
 
         var starts: [Began] { began.withLock { $0 } }
         var stops: Int { stopped.withLock { $0 } }
@@ -38,6 +43,7 @@ final class ScriptedProvider: ProviderSource {
     let name: String
     let isUrgent = true
     private let log: Log
+    private let channel = Mutex<ProviderChannel?>(nil)
 
     init(_ name: String, _ log: Log) {
         self.name = name
@@ -50,6 +56,7 @@ final class ScriptedProvider: ProviderSource {
 
     func start(_ order: ProviderOrder, into channel: ProviderChannel) throws {
         if log.isRefusing.withLock({ $0 }) { throw Refused() }
+        self.channel.withLock { $0 = channel }
         log.began(Began(order: order, channel: channel))
     }
 
@@ -59,7 +66,12 @@ final class ScriptedProvider: ProviderSource {
 
     func stop(within timeout: Duration) -> Bool {
         log.ended()
-        return true
+        var words = log.lastWords.withLock { $0 }
+        if !words.isEmpty { _ = channel.withLock { $0?.send(&words, floor: .undefined) } }
+        guard log.isHanging.withLock({ $0 }) else { return true }
+        var nothing: [Bool] = []
+        _ = Mailbox<Bool>(capacity: 1).receive(into: &nothing, max: 1, timeout: timeout)
+        return false
     }
 
     func write(into json: inout JSONWriter) {}

@@ -38,7 +38,7 @@ struct FeedRouterSimulationTests {
         }
 
         var time: Timestamp { Timestamp(nanoseconds: Int64(now) * step) }
-        var moment: FeedRouter.Moment {
+        var moment: Moment {
             .init(wall: time, monotonic: Int64(now) * step)
         }
 

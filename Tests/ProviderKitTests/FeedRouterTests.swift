@@ -13,7 +13,7 @@ struct FeedRouterTests {
         var kept: [ProviderRecord] = []
         var now: Int64 = 1_000
 
-        var moment: FeedRouter.Moment {
+        var moment: Moment {
             .init(wall: Bench.at(now), monotonic: now * 1_000_000_000)
         }
 
@@ -142,6 +142,31 @@ struct FeedRouterTests {
         bench.tick(0, at: 1_021)
         #expect(bench.gaps.last == "1001-1008" && bench.trades == [1_000, 1_008, 1_005])
         #expect(bench.router.leftOut == [2, 0, 0])
+    }
+
+    @Test("who ends without a word leaves a gap behind its last tick, and none where it said so")
+    func untold() {
+        var bench = Bench()
+        bench.say(0, .live)
+        bench.tick(0, at: 1_000)
+        bench.say(0, .refused)
+        bench.pass(seconds: 1)
+        bench.say(1, .live)
+        bench.tick(1, at: 1_007)
+        #expect(bench.gaps == ["1000-1007"])
+        #expect(bench.router.feeders.map(\.provider) == [1])
+        // One that never delivered has nothing to lose, and neither has one that is still live.
+        bench.say(1, .down)
+        bench.gap(1, from: 1_008, to: nil)
+        bench.pass(seconds: 5)
+        bench.tick(2, at: 1_013)
+        #expect(bench.gaps == ["1000-1007", "1008-", "1008-1013"])
+        bench.say(2, .live)
+        bench.say(0, .live)
+        bench.pass(seconds: 31)
+        bench.tick(2, at: bench.now)
+        bench.tick(0, at: bench.now + 3)
+        #expect(bench.router.active(0) == 0 && bench.gaps.count == 3)
     }
 
     @Test("the better one delivers again after a while, from a whole second on, without a double")

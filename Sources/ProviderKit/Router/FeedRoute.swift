@@ -24,6 +24,8 @@ struct FeedRoute: Sendable {
         let previous: Int
         /// Undefined: with the first record of the new one.
         let at: Timestamp
+        /// It did not deliver any more when it was left.
+        let wasLost: Bool
     }
 
     struct Outage: Sendable {
@@ -57,6 +59,8 @@ struct FeedRoute: Sendable {
     var outages: [Outage] = []
     /// The latest event time of what was kept; stamps that are far ahead leave it.
     var reached = Timestamp(nanoseconds: Int64.min)
+    /// Kinds that came live of the one who delivers: a bit each, by the raw kind.
+    var kinds: UInt16 = 0
 
     init(_ providers: [Int], now: Int64) {
         self.providers = providers

@@ -28,8 +28,10 @@ extension FeedRouter {
             if let passed = pass(record, header, rank, &route, into: &kept) {
                 kept.append(passed)
                 let isAhead = header.eventTime.nanoseconds(since: now.wall) > Self.aheadMax
-                if passed.kind != nil, !isAhead {
+                if let kind = passed.kind, !isAhead {
                     route.reached = max(route.reached, header.eventTime)
+                    let isLive = !header.flags.contains(.backfilled) && rank == route.active
+                    if isLive { route.kinds |= 1 << UInt16(kind.rawValue) }
                 }
             } else {
                 leftOut[provider] &+= 1
@@ -84,12 +86,13 @@ extension FeedRouter {
         let from = max(header.eventTime, route.reached.advanced(byNanoseconds: 1))
         route.begin(rank, from: from)
         record(
-            FeedRoute.Pending(previous: pending.previous, at: route.spans.last?.from ?? from),
-            &route, header.symbol, into: &kept)
+            FeedRoute.Pending(
+                previous: pending.previous, at: route.spans.last?.from ?? from,
+                wasLost: pending.wasLost), &route, header.symbol, into: &kept)
     }
 
     /// What the tape has to know of a switch: that the former one's outages end here for everybody
-    /// but itself, and who delivers from now on.
+    /// but itself, what it left out without a word, and who delivers from now on.
     func record(
         _ pending: FeedRoute.Pending, _ route: inout FeedRoute, _ number: UInt32,
         into records: inout [ProviderRecord]
@@ -98,6 +101,8 @@ extension FeedRouter {
         let to = providers[route.providers[route.active]]
         let header = TickHeader(
             symbol: number, providerTime: .undefined, receiveTime: pending.at, providerID: 0)
+        if pending.wasLost { tellUntold(pending, route, header, to, into: &records) }
+        route.kinds = 0
         for outage in route.outages where outage.rank == pending.previous {
             var gap = GapRecord(
                 header: header, from: outage.from, to: pending.at, kind: .any, reason: .unknown,
@@ -114,6 +119,28 @@ extension FeedRouter {
                     mode: FeedMode(rawValue: route.feeds[route.active].mode) ?? .unknown,
                     provider: to, previousProvider: providers[route.providers[pending.previous]],
                     reason: "by priority and state of the feeds")))
+    }
+
+    /// Of kinds that the former one delivered, and of whose end it has not told: they are missing
+    /// behind the last tick.
+    private func tellUntold(
+        _ pending: FeedRoute.Pending, _ route: FeedRoute, _ header: TickHeader, _ to: String,
+        into records: inout [ProviderRecord]
+    ) {
+        let from = route.reached.advanced(byNanoseconds: 1)
+        guard from < pending.at else { return }
+        for number in 0..<UInt8(UInt16.bitWidth) where route.kinds & 1 << UInt16(number) != 0 {
+            let isTold = route.outages.contains { outage in
+                outage.rank == pending.previous
+                    && (outage.kind == number || outage.kind == DataKind.any.rawValue)
+            }
+            guard !isTold else { continue }
+            var gap = GapRecord(
+                header: header, from: from, to: pending.at, kind: .any, reason: .disconnected,
+                state: .open, detail: "\(to) delivers from here on")
+            gap.kind = number
+            records.append(.gap(gap))
+        }
     }
 
     /// An outage is one as long as its provider was the one to deliver.

@@ -1,5 +1,5 @@
 internal import MarketModel
-public import Primitives
+internal import Primitives
 public import ProviderModel
 
 /// Decides which of a source's providers delivers each instrument. Pure: time comes in.
@@ -27,17 +27,6 @@ public struct FeedRouter: Sendable {
         public var settledNanoseconds: Int64 = 3_600_000_000_000
 
         public init() {}
-    }
-
-    public struct Moment: Sendable {
-        public var wall: Timestamp
-        /// For waiting.
-        public var monotonic: Int64
-
-        public init(wall: Timestamp, monotonic: Int64) {
-            self.wall = wall
-            self.monotonic = monotonic
-        }
     }
 
     public struct Switch: Hashable, Sendable {
@@ -89,6 +78,13 @@ public struct FeedRouter: Sendable {
     public func active(_ instrument: UInt32) -> Int? {
         guard instrument < routes.count, let route = routes[Int(instrument)] else { return nil }
         return route.providers[route.active]
+    }
+
+    /// Who feeds what is wanted, by the number of the instrument.
+    public var feeders: [(instrument: UInt32, provider: Int)] {
+        routes.enumerated().compactMap { number, route in
+            route.map { (UInt32(number), $0.providers[$0.active]) }
+        }
     }
 
     // MARK: the list changes
@@ -163,7 +159,7 @@ public struct FeedRouter: Sendable {
         if let pending = route.pending, pending.at.isDefined {
             record(pending, &route, number, into: &work.records)
         }
-        let previous = route.pending?.previous ?? route.active
+        let (previous, wasLost) = previous(route)
         route.active += 1
         route.releaseAt = nil
         if route.active >= route.asked {
@@ -174,7 +170,13 @@ public struct FeedRouter: Sendable {
         if route.asked > route.active + 1 {
             route.releaseAt = now.monotonic + settings.graceNanoseconds
         }
-        route.pending = FeedRoute.Pending(previous: previous, at: .undefined)
+        route.pending = FeedRoute.Pending(previous: previous, at: .undefined, wasLost: wasLost)
+    }
+
+    /// Who delivered last, and whether it has stopped.
+    private func previous(_ route: FeedRoute) -> (rank: Int, wasLost: Bool) {
+        if let pending = route.pending { return (pending.previous, pending.wasLost) }
+        return (route.active, route.feeds[route.active].state != .live)
     }
 
     /// The better one delivers from a time on that is a moment ahead: both were asked until then.
@@ -191,7 +193,7 @@ public struct FeedRouter: Sendable {
         if let pending = route.pending, pending.at.isDefined {
             record(pending, &route, number, into: &work.records)
         }
-        let previous = route.pending?.previous ?? route.active
+        let (previous, wasLost) = previous(route)
         route.active = rank
         route.returns += 1
         route.releaseAt =
@@ -202,7 +204,7 @@ public struct FeedRouter: Sendable {
             return
         }
         route.begin(rank, from: at)
-        route.pending = FeedRoute.Pending(previous: previous, at: at)
+        route.pending = FeedRoute.Pending(previous: previous, at: at, wasLost: wasLost)
     }
 }
 

@@ -81,7 +81,7 @@ final class Worker {
         port = OwnershipPort(partitions: partitions) { _ = mailbox.send(.wake) }
         client.notify(mailbox)
         publisher = try TapePublisher(client, mailbox: mailbox)
-        if let live { publisher.onAcknowledged = { live.offer($0) } }
+        if let live { publisher.onAcknowledged = { packet, _ in live.offer(packet) } }
         readers = try TapeReaders(client, group: "operator", mailbox: mailbox)
         checkpoints = try CheckpointThreads(
             client, settings: settings, telemetry: context.telemetry, mailbox: mailbox)

@@ -91,9 +91,9 @@ struct DeliveredTicks {
         return floor
     }
 
-    private static func now() -> FeedRouter.Moment {
+    private static func now() -> Moment {
         let clock = SystemClock()
-        return FeedRouter.Moment(wall: clock.now(), monotonic: clock.monotonic().nanoseconds)
+        return Moment(wall: clock.now(), monotonic: clock.monotonic().nanoseconds)
     }
 
     @inline(__always)
@@ -205,6 +205,19 @@ struct DeliveredTicks {
         inlets[index].provider.follow(begun: begun, ended: ended)
     }
 
+    /// Of an instrument: who delivers it now. Empty: nobody is asked for it.
+    func feeder(_ instrument: UInt32) -> String {
+        guard let router else { return inlets[0].provider.name }
+        return router.active(instrument).map(name(of:)) ?? ""
+    }
+
+    /// All that are wanted, when there is a choice.
+    var feeders: [(symbol: Symbol, provider: String)] {
+        (router?.feeders ?? []).compactMap { feed in
+            book.instrument(feed.instrument).map { ($0.symbol, name(of: feed.provider)) }
+        }
+    }
+
     func name(of provider: Int) -> String { inlets[provider].provider.name }
 
     /// Records of providers that did not feed the instrument.
@@ -214,9 +227,15 @@ struct DeliveredTicks {
 
     var providers: [any ProviderSource] { inlets.map(\.provider) }
 
+    func close() { for inlet in inlets { inlet.channel.close() } }
+
+    var waiting: Int {
+        batch.count - position + made.count + inlets.reduce(0) { $0 + $1.channel.count }
+    }
+
     /// All of them within the time.
     func stop(within timeout: Duration) {
-        for inlet in inlets { inlet.channel.close() }
+        close()
         let clock = ContinuousClock()
         let deadline = clock.now + timeout
         for inlet in inlets {

@@ -10,10 +10,28 @@ struct Delivery: Sendable {
     /// In the order of their priority.
     let kinds: [ProviderKind]
     let book: InstrumentBook
+    /// When one takes over from another.
+    var routing = FeedRouter.Settings()
+
+    /// What was recorded before has the gaps that it has, and nothing is added to it.
+    var fillsGaps: Bool { !kinds.contains(where: \.isRecorded) }
+
+    /// What becomes of that which is missing from before.
+    func handOver(
+        _ missing: [(symbol: Symbol, part: MissingPart)], now: Timestamp
+    ) -> GapHandOver {
+        let wanted = Set(book.wanted)
+        return GapHandOver(missing, now: now) { symbol in
+            guard let number = book.number(of: symbol), wanted.contains(number),
+                let instrument = book.instrument(number)
+            else { return nil }
+            return (number, instrument.feeds)
+        }
+    }
 
     /// Who delivers which instrument at first.
-    func router(_ now: FeedRouter.Moment) -> (FeedRouter, instruments: [[UInt32]]) {
-        var router = FeedRouter(providers: kinds.map(\.name))
+    func router(_ now: Moment) -> (FeedRouter, instruments: [[UInt32]]) {
+        var router = FeedRouter(providers: kinds.map(\.name), settings: routing)
         var work = FeedRouter.Work(providers: kinds.count)
         for number in book.wanted {
             router.begin(
@@ -35,18 +53,17 @@ struct Delivery: Sendable {
                 started.append((provider, channel))
                 var own = order
                 own.instruments = numbers
+                let fed = Set(numbers)
+                own.gaps = order.gaps.filter { fed.contains($0.instrument) }
                 try provider.start(own, into: channel)
             }
         } catch {
             for (provider, channel) in started {
                 channel.close()
-                _ = provider.stop(within: Self.stopTimeout)
+                _ = provider.stop(within: ProviderStop.timeout)
             }
             throw error
         }
         return started
     }
-
-    /// How long a provider may take to end its subscriptions and connections.
-    static let stopTimeout = Duration.seconds(3)
 }

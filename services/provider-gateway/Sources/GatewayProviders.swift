@@ -12,7 +12,7 @@ enum GatewayProviders {
         .interactiveBrokers,
         ProviderKind(
             name: "replay", keys: ConfigurationKey.replay, rules: ReplayProvider.rules,
-            needsInstruments: false,
+            needsInstruments: false, isRecorded: true,
             make: { try ReplayProvider($0) }),
     ]
 

@@ -36,6 +36,8 @@ final class GatewayReport: Sendable {
         var pressure: BackpressureMachine.Causes = []
         /// Nil: there is no spool.
         var spooled: (ticks: Int, bytes: Int)?
+        /// Nil: nobody fills gaps of this source in.
+        var gaps: GapDesk.Status?
     }
 
     /// A subject whose tape was found put back.
@@ -52,6 +54,7 @@ final class GatewayReport: Sendable {
     private let losses = Mutex<[Loss]>([])
 
     private let providers = Mutex<[any ProviderSource]>([])
+    private let feeders = Mutex<[(symbol: Symbol, provider: String)]>([])
     private let heads = Mutex<HeadTeller?>(nil)
     private let clock = SystemClock()
 
@@ -62,6 +65,11 @@ final class GatewayReport: Sendable {
 
     /// Those of the present tenure: what they do shows in `/status`.
     func show(_ present: [any ProviderSource]) { providers.withLock { $0 = present } }
+
+    /// Who delivers what, when there is a choice.
+    func show(feeders present: [(symbol: Symbol, provider: String)]) {
+        feeders.withLock { $0 = present }
+    }
 
     func update(_ present: Progress) {
         progress.withLock { $0 = present }
@@ -86,25 +94,7 @@ final class GatewayReport: Sendable {
         let present = progress.withLock { $0 }
         json.member("source", settings.source.text)
         json.member("role", present.role.rawValue)
-        if let delivery = settings.delivery {
-            json.member("provider", delivery.kinds.map(\.name).joined(separator: ","))
-            json.member("symbols", delivery.book.wanted.count)
-        } else {
-            json.member("provider", "synthetic")
-            json.member("pace", settings.synthetic.pace.rawValue)
-            json.member("rate", settings.synthetic.market.rate)
-            json.member("symbols", settings.synthetic.market.symbols.count)
-        }
-        let providers = providers.withLock { $0 }
-        if !providers.isEmpty {
-            json.member(
-                "providers",
-                object: { json in
-                    for one in providers {
-                        json.member(one.name, object: { one.write(into: &$0) })
-                    }
-                })
-        }
+        writeProviders(into: &json)
         json.member("generated", present.generated)
         json.member("finished", present.finished)
         json.member("opened", present.opened)
@@ -134,6 +124,9 @@ final class GatewayReport: Sendable {
                 })
         }
         json.member("record", object: { json in write(present.record, into: &json) })
+        if let gaps = present.gaps {
+            json.member("gaps", object: { json in write(gaps, into: &json) })
+        }
         let losses = losses.withLock { $0 }
         json.member(
             "rolled_back",
@@ -150,6 +143,46 @@ final class GatewayReport: Sendable {
         }
         json.key("problem")
         if let problem = record.problem { json.value(problem) } else { json.null() }
+    }
+
+    /// Where the ticks come from.
+    private func writeProviders(into json: inout JSONWriter) {
+        if let delivery = settings.delivery {
+            json.member("provider", delivery.kinds.map(\.name).joined(separator: ","))
+            json.member("symbols", delivery.book.wanted.count)
+        } else {
+            json.member("provider", "synthetic")
+            json.member("pace", settings.synthetic.pace.rawValue)
+            json.member("rate", settings.synthetic.market.rate)
+            json.member("symbols", settings.synthetic.market.symbols.count)
+        }
+        let providers = providers.withLock { $0 }
+        if !providers.isEmpty {
+            json.member(
+                "providers",
+                object: { json in
+                    for one in providers {
+                        json.member(one.name, object: { one.write(into: &$0) })
+                    }
+                })
+        }
+        let feeders = feeders.withLock { $0 }
+        if !feeders.isEmpty {
+            json.member(
+                "feeds",
+                object: { json in
+                    for feed in feeders { json.member(feed.symbol.text, feed.provider) }
+                })
+        }
+    }
+
+    private func write(_ gaps: GapDesk.Status, into json: inout JSONWriter) {
+        json.member("open", gaps.missing)
+        json.key("oldest")
+        if gaps.oldest.isDefined { json.value(gaps.oldest.description) } else { json.null() }
+        json.member("writes", gaps.stored.writes)
+        json.key("problem")
+        if let problem = gaps.stored.problem { json.value(problem) } else { json.null() }
     }
 
     private func write(_ loss: Loss, into json: inout JSONWriter) {

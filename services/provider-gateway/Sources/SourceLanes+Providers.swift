@@ -11,26 +11,41 @@ import TapeTransport
 extension SourceLanes {
     /// Starts the providers behind what stands.
     mutating func resume(
-        _ delivery: Delivery, client: TapeClient, context: ProviderKind.Context
+        _ delivery: Delivery, client: TapeClient, now: Timestamp, desk: GapDesk?,
+        context: ProviderKind.Context
     ) throws -> Resumption {
         let reached = try reached(client: client)
         let book = delivery.book
         var order = ProviderOrder(
             source: settings.source, book: book, instruments: book.wanted,
             reached: (0..<UInt32(book.count)).map { number in
-                book.instrument(number).flatMap { reached[names.partition(of: $0.symbol)] }
-                    ?? .undefined
+                guard let symbol = book.instrument(number)?.symbol else { return .undefined }
+                let partition = names.partition(of: symbol)
+                guard desk?.isFed(symbol, in: partition) ?? true else { return .undefined }
+                return reached[partition] ?? .undefined
             })
         order.partitions = names.partitions
         order.standing = try standing(client: client)
+        let handOver = desk.map { delivery.handOver($0.missing, now: now) }
+        order.gaps = handOver?.gaps ?? []
         let clock = SystemClock()
         let (router, instruments) = delivery.router(
-            FeedRouter.Moment(wall: clock.now(), monotonic: clock.monotonic().nanoseconds))
+            Moment(wall: clock.now(), monotonic: clock.monotonic().nanoseconds))
         let providers = try delivery.start(order, instruments: instruments, context)
+        if let desk, let handOver { desk.begin(handOver, wanted: wanted(book)) }
         let supply = TickSupply(DeliveredTicks(providers, book: book, router: router))
         return Resumption(
             supply: supply, gaps: GapBook(laneOf: [], laneCount: tickLanes.count),
             isUrgent: supply.isUrgent)
+    }
+
+    private func wanted(_ book: InstrumentBook) -> [Partition: Set<Symbol>] {
+        var wanted: [Partition: Set<Symbol>] = [:]
+        for number in book.wanted {
+            guard let symbol = book.instrument(number)?.symbol else { continue }
+            wanted[names.partition(of: symbol), default: []].insert(symbol)
+        }
+        return wanted
     }
 
     /// Per partition in which anything was ever given out: how much, and the last of it.

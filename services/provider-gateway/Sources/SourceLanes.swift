@@ -153,10 +153,10 @@ struct SourceLanes {
     /// Makes what goes on behind what stands on the tape. Blocks while it reads. To be called when
     /// the epochs are open: until then a predecessor may still add ticks.
     mutating func resume(
-        client: TapeClient, now: Timestamp, context: ProviderKind.Context
+        client: TapeClient, now: Timestamp, gaps: GapDesk?, context: ProviderKind.Context
     ) throws -> Resumption {
         if let delivery = settings.delivery {
-            return try resume(delivery, client: client, context: context)
+            return try resume(delivery, client: client, now: now, desk: gaps, context: context)
         }
         return try resumeMarket(client: client, now: now)
     }

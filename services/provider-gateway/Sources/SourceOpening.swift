@@ -17,6 +17,8 @@ struct OpenedSource {
     let resumption: SourceLanes.Resumption
     let recorder: SourceRecorder
     let traffic: SpoolTraffic?
+    /// Nil: nobody fills gaps of this source in.
+    let gaps: GapDesk?
 }
 
 /// Opens a source: first what others remember of it, then the epochs, then a look at what stands.
@@ -50,13 +52,17 @@ struct SourceOpening {
     /// The spool's way onto the tape; made when it is known whose it is.
     private var traffic: SpoolTraffic?
     private var events: [TapeEvent] = []
+    /// What is noted of the source's gaps, and how far it has been brought up to the tape.
+    private var gapRecorder: GapRecorder?
+    private var recovery: GapRecovery?
+    private var desk: GapDesk?
 
     init(_ parts: GatewayParts, _ claim: Claim) throws {
         self.parts = parts
         self.claim = claim
         publisher = try TapePublisher(parts.client, mailbox: mailbox)
         if let live = parts.live {
-            publisher.onAcknowledged = { live.offer($0) }
+            publisher.onAcknowledged = { packet, _ in live.offer(packet) }
         }
         lanes = SourceLanes(parts.settings, names: parts.client.names, publisher: publisher)
     }
@@ -67,6 +73,7 @@ struct SourceOpening {
         while true {
             if let ending = ending() {
                 recorder?.stop(within: Self.recordTimeout)
+                gapRecorder?.stop(within: Self.recordTimeout)
                 return .ended(ending)
             }
             let isSteady = parts.seat.isSteady(now: clock.monotonic().nanoseconds)
@@ -90,13 +97,13 @@ struct SourceOpening {
             hasToldOpened = true
             parts.seat.opened(epoch: lanes.highestEpoch)
         }
-        guard hasReplayed(), let resumption = resumed() else { return nil }
+        guard hasReplayed(), hasRecovered(), let resumption = resumed() else { return nil }
         parts.context.readiness.set(ReadinessPart.tape, nil)
         parts.context.telemetry.emit(
             GatewayStarted(source: parts.settings.source, nextTick: resumption.supply.next))
         return OpenedSource(
             mailbox: mailbox, publisher: publisher, lanes: lanes, resumption: resumption,
-            recorder: recorder, traffic: traffic)
+            recorder: recorder, traffic: traffic, gaps: desk)
     }
 
     /// Whether everything that an earlier tenure spooled is on the tape, or aside.
@@ -124,6 +131,57 @@ struct SourceOpening {
             traffic = made
         } catch {
             notRead(error, now)
+        }
+    }
+
+    /// Whether all is known that is missing of the source, or nobody wants to know. A step at a
+    /// time: there may be much to read.
+    private mutating func hasRecovered() -> Bool {
+        guard desk == nil, parts.settings.delivery?.fillsGaps == true else { return true }
+        let now = clock.monotonic().nanoseconds
+        guard now >= retryAt else { return false }
+        do {
+            let recorder = try gapRecorder ?? openGaps()
+            gapRecorder = recorder
+            var recovery =
+                try recovery
+                ?? GapRecovery(
+                    recorder.found.ledgers, client: parts.client, source: parts.settings.source)
+            defer { self.recovery = recovery }
+            guard try recovery.step() else {
+                parts.context.readiness.set(
+                    ReadinessPart.tape,
+                    "the tape is read for gaps: \(recovery.packets) packets so far")
+                return false
+            }
+            take(recovery, recorder)
+            return true
+        } catch {
+            notRead(error, now)
+            return false
+        }
+    }
+
+    private func openGaps() throws -> GapRecorder {
+        let recorder = try GapRecorder(parts.client, source: parts.settings.source)
+        for (partition, reason) in recorder.found.damages {
+            parts.context.telemetry.emit(
+                GapsDamaged(
+                    source: parts.settings.source, partition: partition, reason: reason))
+        }
+        return recorder
+    }
+
+    /// From here on the ledgers follow what is acknowledged.
+    private mutating func take(_ recovery: GapRecovery, _ recorder: GapRecorder) {
+        let desk = GapDesk(
+            recovery, recorder, source: parts.settings.source,
+            telemetry: parts.context.telemetry)
+        self.desk = desk
+        let live = parts.live
+        publisher.onAcknowledged = { packet, sequence in
+            live?.offer(packet)
+            desk.acknowledged(packet, sequence: sequence)
         }
     }
 
@@ -165,7 +223,7 @@ struct SourceOpening {
         guard now >= retryAt else { return nil }
         do {
             return try lanes.resume(
-                client: parts.client, now: clock.now(),
+                client: parts.client, now: clock.now(), gaps: desk,
                 context: ProviderKind.Context(
                     configuration: parts.context.configuration,
                     telemetry: parts.context.telemetry))

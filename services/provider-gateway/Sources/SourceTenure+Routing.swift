@@ -7,8 +7,10 @@ import Telemetry
 /// Which instruments there are, and which provider delivers each.
 extension SourceTenure {
     func route() {
-        if let change = parts.newInstruments() { supply.follow(change) }
+        let change = parts.newInstruments()
+        if let change { supply.follow(change) }
         let switches = supply.look()
+        if change != nil || !switches.isEmpty { parts.report.show(feeders: supply.feeders) }
         if let first = switches.first {
             parts.context.telemetry.emit(
                 ProvidersSwitched(

@@ -63,7 +63,7 @@ extension SourceTenure {
     }
 
     @inline(__always)
-    private func place(of symbol: Int) -> SourceLanes.Place {
+    func place(of symbol: Int) -> SourceLanes.Place {
         if symbol < lanes.places.count { return lanes.places[symbol] }
         return newPlace(of: symbol)
     }
@@ -73,8 +73,8 @@ extension SourceTenure {
         while symbol != TickSupply.noSymbol, lanes.places.count <= symbol,
             let name = supply.symbol(lanes.places.count)
         {
-            // Who feeds it is said with its subscription.
-            let lane = lanes.add(name, provider: "")
+            // Since when it does is said with its subscription.
+            let lane = lanes.add(name, provider: supply.feeder(lanes.places.count))
             gaps.addSymbol(lane: lane)
             backpressure.addSymbol()
         }

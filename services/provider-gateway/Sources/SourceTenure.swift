@@ -60,6 +60,12 @@ final class SourceTenure {
     /// Ticks are taken whatever their times are.
     let isRecorded: Bool
     var gaps: GapBook
+    /// Nil: nobody fills gaps of this source in.
+    let desk: GapDesk?
+    /// Of symbols in no list, of which there is something to settle: their numbers in their lanes.
+    var unlisted: [Symbol: UInt32] = [:]
+    /// The providers have been asked to end, in order.
+    private var providerStop: ProviderStop?
     /// Records of providers that did not feed the instrument, as far as they are counted.
     var unroutedTold: UInt64 = 0
     private var budget: PacketBudget
@@ -88,6 +94,7 @@ final class SourceTenure {
         supply = source.resumption.supply
         isRecorded = source.resumption.supply.isRecorded
         gaps = source.resumption.gaps
+        desk = source.gaps
         watermarks = IdleWatermarks(source.lanes)
         recorder = source.recorder
         backpressure = BackpressureMachine(
@@ -100,10 +107,13 @@ final class SourceTenure {
     /// Until the source is no longer this gateway's own.
     func run() -> TenureEnd {
         parts.report.show(supply.providers)
+        parts.report.show(feeders: supply.feeders)
         let end = work()
         parts.report.show([])
-        supply.stop(within: Delivery.stopTimeout)
+        parts.report.show(feeders: [])
+        if providerStop == nil { supply.stop(within: ProviderStop.timeout) }
         recorder.stop(within: Self.recordTimeout)
+        desk?.stop(within: Self.recordTimeout)
         guard let traffic else { return end }
         // Also what an end without order cuts short: who owns the spool then decides about it.
         let lost = traffic.keep(watermark: packetWatermark())
@@ -194,28 +204,7 @@ final class SourceTenure {
         if isDue || !backpressure.isPressed { gaps.close() }
     }
 
-    // MARK: gaps and packets
-
-    /// Puts gap records that are due into their lanes, as far as there is room.
-    private func writeGaps() {
-        guard gaps.hasDue else { return }
-        for lane in lanes.tickLanes {
-            while let gap = gaps.due(lane: lane), !publisher.isFull(lane: lane) {
-                guard publisher.append(record(gap), lane: lane) == .appended else { break }
-                gaps.written(lane: lane)
-                parts.metrics.wrote(gap)
-            }
-        }
-    }
-
-    private func record(_ gap: GapBook.Gap) -> GapRecord {
-        let passed = supply.lastPassed
-        return GapRecord(
-            header: TickHeader(
-                symbol: lanes.places[gap.symbol].symbol, providerTime: passed?.time ?? .undefined,
-                receiveTime: clock.now(), providerID: passed?.id ?? 0),
-            from: gap.from, to: gap.to, kind: gap.kind, reason: gap.reason, state: .open)
-    }
+    // MARK: packets
 
     /// A provider that cannot wait goes into the spool.
     func makeRoom(lane: Int) -> Bool {
@@ -292,22 +281,26 @@ final class SourceTenure {
 
     // MARK: the end
 
-    /// No more ticks; what was taken is put on the tape, then how far it goes: what a successor
-    /// misses begins there.
+    /// Providers end, and what they have said by then is taken; all that was taken is put on the
+    /// tape, then how far it goes: what a successor misses begins there.
     private func drain() -> TenureEnd {
         let deadline = clock.monotonic().nanoseconds + parts.settings.drainNanoseconds
+        providerStop = supply.providers.isEmpty ? nil : ProviderStop(supply.providers)
+        var isTaking = providerStop != nil
         gaps.close()
         var hasSaidWatermark = false
         while clock.monotonic().nanoseconds < deadline {
             if case .drop? = parts.seat.wish() { return .dropped }
             writeGaps()
+            if isTaking { isTaking = takeLast() }
+            if hasFailed { return .failed }
             let isSteady = isSteady()
             if let traffic, traffic.isActive {
                 spooledAt = Int64.min
                 spool(traffic, isSteady: isSteady)
             } else if isSteady {
                 publishTicks()
-                if !hasSaidWatermark, publisher.isIdle, !gaps.hasDue {
+                if !hasSaidWatermark, !isTaking, publisher.isIdle, !hasGapsDue {
                     hasSaidWatermark = true
                     watermarks.publish(packetWatermark(), hold, publisher, isLast: true)
                 }
@@ -318,9 +311,29 @@ final class SourceTenure {
                 into: &events, max: Self.eventsPerTurn, timeout: Self.drainWaitMax)
             if let ending = handle() { return ending }
         }
+        return drained()
+    }
+
+    /// False: there is nothing left to take.
+    private func takeLast() -> Bool {
+        let isOver = providerStop?.isOver ?? true
+        if isOver { supply.close() }
+        _ = takeTicks()
+        gaps.close()
+        guard isOver, supply.nextDue == nil else { return true }
+        return false
+    }
+
+    private func drained() -> TenureEnd {
+        supply.close()
+        for name in providerStop?.late ?? [] {
+            parts.context.telemetry.emit(
+                ProviderLate(source: parts.settings.source, provider: name))
+        }
         record()
         var left = lanes.tickLanes.reduce(0) { $0 + publisher.unacknowledgedTicks(lane: $1) }
         if let traffic { left = traffic.keep(watermark: packetWatermark()) }
+        left += supply.waiting
         parts.context.telemetry.emit(
             GatewayDrained(
                 ticks: parts.metrics.received.value, unpublished: UInt64(left),
@@ -343,6 +356,7 @@ final class SourceTenure {
             lanes.raise(to: heard)
         }
         if recordedAt == Int64.min || now >= recordedAt + Self.recordNanoseconds { record() }
+        desk?.tell(now: now)
         parts.context.readiness.set(ReadinessPart.tape, publisher.trouble)
         parts.report.update(
             GatewayReport.Progress(
@@ -354,7 +368,8 @@ final class SourceTenure {
                         partition: publisher.partition(lane: $0), epoch: publisher.epoch(lane: $0),
                         lastOrdinal: publisher.nextOrdinal(lane: $0) - 1)
                 }, record: recorder.status, pressure: backpressure.causes,
-                spooled: parts.spool.map { ($0.spool.ticks, $0.spool.bytes) }))
+                spooled: parts.spool.map { ($0.spool.ticks, $0.spool.bytes) },
+                gaps: desk?.status))
     }
 
     /// Hands over what is to be put on record, if any of it is news.

@@ -92,6 +92,20 @@ struct TickSupply {
         return UInt32(exactly: number).flatMap { delivered?.book.instrument($0)?.symbol }
     }
 
+    /// Who delivers the symbol of this number now.
+    func feeder(_ number: Int) -> String {
+        UInt32(exactly: number).flatMap { delivered?.feeder($0) } ?? provider
+    }
+
+    /// Who delivers what, when there is a choice.
+    var feeders: [(symbol: Symbol, provider: String)] { delivered?.feeders ?? [] }
+
+    /// Nil: it is in no list.
+    func number(of symbol: Symbol) -> Int? {
+        if let symbols = made?.market.settings.symbols { return symbols.firstIndex(of: symbol) }
+        return delivered?.book.number(of: symbol).map { Int($0) }
+    }
+
     /// The name that the symbol's definition on the tape has.
     var provider: String { made == nil ? delivered?.presentProvider ?? "" : "synthetic" }
 
@@ -110,5 +124,12 @@ struct TickSupply {
 
     var unrouted: UInt64 { delivered?.unrouted ?? 0 }
 
+    /// Nothing more is let in; what waits can still be taken.
+    func close() { delivered?.close() }
+
+    /// Records that came and were not taken.
+    var waiting: Int { delivered?.waiting ?? 0 }
+
+    /// Without order: nothing of what they say then is taken.
     func stop(within timeout: Duration) { delivered?.stop(within: timeout) }
 }

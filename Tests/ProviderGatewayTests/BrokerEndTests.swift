@@ -1,0 +1,57 @@
+import IBKRProvider
+import MarketModel
+import Primitives
+import ProviderKit
+import ProviderModel
+import ServiceRuntime
+import ServiceTestSupport
+import TestSupport
+import Testing
+
+@testable import ProviderGateway
+
+@Suite("The broker's provider at its end")
+struct BrokerEndTests {
+    @Test("what it has to say waits for a channel that is full")
+    func full() throws {
+        let list =
+            "\(ServerPrograms.checkout)/services/provider-gateway/instruments/benchmarks.yaml"
+        let service = try TestService(
+            Main.description,
+            [
+                "GATEWAY_PROVIDER": "ibkr", "IBKR_PORT": "\(freePort())",
+                "GATEWAY_INSTRUMENTS": list,
+            ])
+        let provider = try ProviderKind.interactiveBrokers.make(
+            ProviderKind.Context(
+                configuration: service.context.configuration, telemetry: service.context.telemetry))
+        let channel = ProviderChannel(recordsMax: 1)
+        let now = SystemClock().now()
+        var records: [ProviderRecord] = [
+            .bulletin(
+                NewsBulletin(
+                    header: TickHeader(
+                        symbol: TickHeader.noSymbol, providerTime: now, receiveTime: now),
+                    kind: .regular, text: "in the way"))
+        ]
+        _ = channel.send(&records, floor: .undefined)
+        let spy = Instrument(
+            symbol: try #require(Symbol("SPY")), contract: Instrument.Contract(.stock),
+            feeds: .trades)
+        let order = ProviderOrder(
+            source: try #require(SourceName("feed")), book: InstrumentBook([spy]),
+            instruments: [0], reached: [now])
+        try provider.start(order, into: channel)
+        // Nobody takes anything meanwhile.
+        _ = provider.stop(within: .milliseconds(300))
+        var gaps: [GapRecord] = []
+        #expect(
+            eventually {
+                _ = channel.receive(into: &records)
+                for case .gap(let gap) in records { gaps.append(gap) }
+                records.removeAll()
+                return !gaps.isEmpty
+            })
+        #expect(gaps.map(\.from) == [now] && provider.stop(within: .seconds(10)))
+    }
+}

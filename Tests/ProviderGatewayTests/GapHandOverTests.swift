@@ -1,0 +1,106 @@
+import MarketModel
+import Primitives
+import ProviderModel
+import Testing
+
+@testable import ProviderGateway
+
+@Suite("What becomes of gaps from before")
+struct GapHandOverTests {
+    private func at(_ second: Int64) -> Timestamp { LedgerTape.at(second) }
+
+    private func part(_ from: Int64, _ to: Int64?, _ kind: DataKind = .trade) -> MissingPart {
+        MissingPart(
+            kind: kind.rawValue, reason: GapReason.disconnected.rawValue, from: at(from),
+            to: to.map(at) ?? .undefined)
+    }
+
+    private func handOver(
+        _ missing: [(String, MissingPart)], feeds: Instrument.Feeds = .trades
+    ) throws -> GapHandOver {
+        GapHandOver(
+            try missing.map { (try #require(Symbol($0.0)), $0.1) }, now: at(100)
+        ) { $0.text == "SPY" ? (number: 4, feeds: feeds) : nil }
+    }
+
+    private func told(_ handOver: GapHandOver) -> [String] {
+        handOver.settlements.map { settlement in
+            let (from, to) = (settlement.part.from.nanoseconds, settlement.part.to.nanoseconds)
+            return "\(settlement.state) \(from / 1_000_000_000)-\(to / 1_000_000_000) "
+                + settlement.detail
+        }
+    }
+
+    @Test("what is asked for goes to the provider, by its beginning, also what lasts")
+    func asked() throws {
+        let found = try handOver([
+            ("SPY", part(50, nil)), ("SPY", part(10, 30)), ("SPY", part(10, 30, .any)),
+        ])
+        #expect(found.settlements.isEmpty)
+        #expect(
+            found.gaps.map(\.from) == [at(10), at(10), at(50)] && found.gaps[0].kind == .any
+                && found.gaps[1].to == at(30) && !found.gaps[2].to.isDefined)
+        #expect(found.gaps.allSatisfy { $0.instrument == 4 && $0.reason == .disconnected })
+    }
+
+    @Test("what nobody asks for is given up on the tape; what lasts ends first")
+    func notAsked() throws {
+        let found = try handOver([
+            ("QQQ", part(10, 30)), ("QQQ", part(50, nil)), ("SPY", part(60, 70, .quote)),
+        ])
+        #expect(found.gaps.isEmpty)
+        #expect(
+            told(found) == [
+                "abandoned 10-30 \(GapHandOver.notAsked)", "open 50-100 ",
+                "abandoned 50-100 \(GapHandOver.notAsked)",
+                "abandoned 60-70 \(GapHandOver.otherKinds)",
+            ])
+    }
+
+    @Test("of what was being filled in, no second is asked for twice")
+    func begun() throws {
+        func begun(_ done: Int64, areBars: Bool = false) -> MissingPart {
+            var part = part(10, 30)
+            part.begun = .init(done: at(done), doubtful: at(done + 1), areBars: areBars)
+            return part
+        }
+        let middle = try handOver([("SPY", begun(20))])
+        #expect(middle.gaps.map(\.from) == [at(21)] && middle.gaps[0].to == at(30))
+        #expect(
+            told(middle) == [
+                "filled 10-20 \(GapHandOver.cameBefore)",
+                "abandoned 20-21 \(GapHandOver.inDoubt)",
+            ])
+        let first = try handOver([("SPY", begun(10))])
+        #expect(told(first) == ["abandoned 10-11 \(GapHandOver.inDoubt)"])
+        let last = try handOver([("SPY", begun(29))])
+        #expect(last.gaps.isEmpty && last.settlements.count == 2)
+        let bars = try handOver([("SPY", begun(20, areBars: true))])
+        #expect(told(bars) == ["abandoned 10-21 \(GapHandOver.barsOnly)"])
+        #expect(bars.gaps.map(\.from) == [at(21)])
+        // Also of what nobody asks for any more.
+        let gone = try handOver([("QQQ", begun(20))])
+        #expect(gone.gaps.isEmpty && told(gone).last == "abandoned 21-30 \(GapHandOver.notAsked)")
+    }
+
+    @Test("of more gaps than are taken the oldest are given up, and none that lasts")
+    func tooMany() throws {
+        let count = ProviderLimits.gapsMax + 3
+        var missing = (0..<count).map { ("SPY", part(Int64($0) * 10, Int64($0) * 10 + 5)) }
+        missing.append(("SPY", part(-50, nil)))
+        let found = try handOver(missing)
+        #expect(found.gaps.count == ProviderLimits.gapsMax + 1 && found.tooMany == 3)
+        #expect(!found.gaps[0].to.isDefined && found.gaps[1].from == at(30))
+        #expect(
+            told(found)
+                == (0..<3).map { "abandoned \($0 * 10)-\($0 * 10 + 5) \(GapHandOver.tooMany)" })
+    }
+
+    @Test("kinds that this version does not know stay open for one that does")
+    func unknownKind() throws {
+        var strange = part(10, 30)
+        strange.kind = 200
+        let found = try handOver([("SPY", strange)])
+        #expect(found.gaps.isEmpty && found.settlements.isEmpty)
+    }
+}

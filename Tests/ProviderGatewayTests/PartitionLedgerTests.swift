@@ -1,0 +1,315 @@
+import MarketModel
+import Primitives
+import ProviderModel
+import TapeCodec
+import Testing
+
+@testable import ProviderGateway
+
+/// A source's partition of which a test says what its packets hold.
+struct LedgerTape {
+    struct Packet {
+        let sealed: SealedPacket
+        let sequence: UInt64
+    }
+
+    static let symbols = ["AAPL", "SPY"].compactMap { Symbol($0) }
+
+    private(set) var packets: [Packet] = []
+    private var builder: PacketBuilder
+    private var numbers: [UInt32] = []
+    private var nextOrdinal: UInt64 = 1
+    private var sequence: UInt64 = 0
+
+    init() throws {
+        builder = PacketBuilder(
+            kind: .ticks, partition: Partition(0), source: try #require(SourceName("feed")))
+        numbers = Self.symbols.map {
+            builder.register(SymbolDefinition(symbol: $0, provider: "p", since: .undefined))
+        }
+    }
+
+    static func at(_ second: Int64) -> Timestamp {
+        Timestamp(nanoseconds: second * 1_000_000_000)
+    }
+
+    func header(_ symbol: Int, _ second: Int64, _ flags: TickFlags = []) -> TickHeader {
+        TickHeader(
+            symbol: numbers[symbol], flags: flags, resolution: TimeResolution.second.rawValue,
+            providerTime: Self.at(second), receiveTime: Self.at(second))
+    }
+
+    mutating func trade(_ symbol: Int, _ second: Int64, _ flags: TickFlags = []) {
+        let trade = Trade(
+            header: header(symbol, second, flags), price: Price(raw: 1), size: Quantity(raw: 1))
+        let isIn = builder.append(trade)
+        #expect(isIn)
+    }
+
+    mutating func bar(_ symbol: Int, _ second: Int64) {
+        let bar = ProviderBar(
+            header: header(symbol, second, .backfilled), openTime: Self.at(second - 1),
+            closeTime: Self.at(second), kind: .trades)
+        let isIn = builder.append(bar)
+        #expect(isIn)
+    }
+
+    mutating func gap(
+        _ symbol: Int, _ from: Int64, _ to: Int64?, _ state: GapState = .open,
+        _ kind: DataKind = .trade, _ reason: GapReason = .disconnected
+    ) {
+        let record = GapRecord(
+            header: header(symbol, from), from: Self.at(from), to: to.map(Self.at) ?? .undefined,
+            kind: kind, reason: reason, state: state)
+        let outcome = builder.append(record)
+        #expect(outcome == .appended)
+    }
+
+    mutating func subscription(
+        _ symbol: Int, _ action: SubscriptionAction, _ kind: DataKind = .trade
+    ) {
+        let record = SubscriptionRecord(
+            header: header(symbol, 1), action: action, kind: kind, mode: .live, provider: "p")
+        let outcome = builder.append(record)
+        #expect(outcome == .appended)
+    }
+
+    /// The packet stands on the tape.
+    mutating func seal() {
+        guard builder.tickCount > 0 else { return }
+        sequence += 3
+        let packet = builder.seal(
+            PacketBuilder.Seal(
+                epoch: 1, firstOrdinal: nextOrdinal, watermark: Self.at(0), sendTime: Self.at(0)))
+        nextOrdinal = packet.header.nextOrdinal
+        packets.append(Packet(sealed: packet, sequence: sequence))
+    }
+
+    /// What a reader of all packets behind the ledger's position makes of them.
+    func fold(
+        _ ledger: PartitionLedger = PartitionLedger(), without lost: Range<Int>? = nil
+    ) -> PartitionLedger {
+        var ledger = ledger
+        for (index, packet) in packets.enumerated()
+        where packet.sequence > ledger.position.sequence && lost?.contains(index) != true {
+            packet.sealed.withBytes {
+                _ = ledger.take($0, packet.sealed.header, sequence: packet.sequence)
+            }
+        }
+        return ledger
+    }
+}
+
+@Suite("What the tape says is missing")
+struct PartitionLedgerTests {
+    private func missing(_ ledger: PartitionLedger, _ symbol: Int = 0) -> [String] {
+        (ledger.entries[LedgerTape.symbols[symbol]]?.missing.parts ?? [])
+            .sorted { ($0.from, $0.kind) < ($1.from, $1.kind) }
+            .map { part in
+                let end = part.hasEnded ? "\(part.to.nanoseconds / 1_000_000_000)" : ""
+                return "\(part.from.nanoseconds / 1_000_000_000)-\(end)"
+            }
+    }
+
+    @Test("a gap begins, ends, and goes away as its parts are settled; filling changes nothing")
+    func life() throws {
+        var tape = try LedgerTape()
+        tape.gap(0, 10, nil)
+        tape.seal()
+        #expect(missing(tape.fold()) == ["10-"])
+        tape.gap(0, 10, 30)
+        tape.gap(0, 10, 30, .filling)
+        tape.seal()
+        #expect(missing(tape.fold()) == ["10-30"])
+        tape.gap(0, 8, 20, .filled)
+        tape.seal()
+        #expect(missing(tape.fold()) == ["20-30"])
+        tape.gap(0, 22, 24, .abandoned)
+        tape.seal()
+        #expect(missing(tape.fold()) == ["20-22", "24-30"])
+        tape.gap(0, 20, 30, .filled)
+        tape.seal()
+        let ledger = tape.fold()
+        #expect(missing(ledger).isEmpty && ledger.entries.isEmpty)
+        #expect(ledger.position == .init(sequence: 15, lastOrdinal: 6))
+    }
+
+    @Test("kinds and instruments do not touch each other, and what is told again is one gap")
+    func apart() throws {
+        var tape = try LedgerTape()
+        tape.gap(0, 10, nil)
+        tape.gap(0, 10, nil, .open, .quote)
+        tape.gap(1, 10, 12)
+        tape.gap(0, 10, 20)
+        tape.gap(0, 10, 20)
+        tape.gap(1, 10, 12, .abandoned, .quote)
+        tape.seal()
+        #expect(missing(tape.fold()) == ["10-20", "10-"] && missing(tape.fold(), 1) == ["10-12"])
+        // The next outage begins before the last one's end, by as much as stamps are coarse.
+        tape.gap(0, 19, nil)
+        tape.seal()
+        #expect(missing(tape.fold()) == ["10-", "10-"])
+        tape.gap(0, 19, 40)
+        tape.gap(0, 10, 50, .filled, .any)
+        tape.seal()
+        #expect(missing(tape.fold()) == ["50-"] && missing(tape.fold(), 1) == ["10-12"])
+    }
+
+    @Test("what a policy left out, or a tape lost, is no gap that anybody fills in")
+    func notFilled() throws {
+        var tape = try LedgerTape()
+        tape.gap(0, 10, 20, .open, .quote, .dropped)
+        tape.gap(0, 10, 20, .open, .any, .tapeLost)
+        tape.seal()
+        #expect(tape.fold().missing.isEmpty)
+    }
+
+    @Test("ticks that were fetched without the record that tells of them are noted with the gap")
+    func begun() throws {
+        var tape = try LedgerTape()
+        tape.gap(0, 10, 30)
+        tape.trade(0, 11, .backfilled)
+        tape.trade(0, 14, .backfilled)
+        tape.trade(0, 40, .backfilled)
+        tape.trade(0, 16)
+        tape.trade(1, 17, .backfilled)
+        tape.seal()
+        let part = try #require(tape.fold().missing.first?.part)
+        #expect(
+            part.begun
+                == .init(done: LedgerTape.at(14), doubtful: LedgerTape.at(15), areBars: false))
+        // The record comes after all.
+        tape.gap(0, 10, 20, .filled)
+        tape.seal()
+        #expect(tape.fold().missing.first?.part.begun == nil)
+        tape.bar(0, 25)
+        tape.seal()
+        let bars = try #require(tape.fold().missing.first?.part)
+        #expect(bars.begun?.areBars == true && bars.begun?.done == LedgerTape.at(25))
+    }
+
+    @Test("who is asked for is known from subscriptions; after a hole it is taken for true")
+    func fed() throws {
+        var tape = try LedgerTape()
+        let (aapl, spy) = (LedgerTape.symbols[0], LedgerTape.symbols[1])
+        #expect(!tape.fold().isFed(aapl))
+        tape.subscription(0, .start)
+        tape.subscription(0, .start, .quote)
+        tape.subscription(1, .start)
+        tape.seal()
+        #expect(tape.fold().isFed(aapl) && tape.fold().isFed(spy))
+        tape.subscription(0, .stop)
+        tape.subscription(1, .stop, .any)
+        tape.seal()
+        #expect(tape.fold().isFed(aapl) && !tape.fold().isFed(spy))
+        tape.subscription(0, .stop, .quote)
+        tape.seal()
+        tape.trade(0, 5)
+        tape.seal()
+        let whole = tape.fold()
+        #expect(whole.isWhole && !whole.isFed(aapl) && whole.entries.isEmpty)
+        var holed = tape.fold(without: 0..<2)
+        #expect(!holed.isWhole && holed.isFed(spy) && !holed.isFed(aapl))
+        // From the next tenure on it is known again.
+        holed.begin([spy])
+        #expect(holed.isWhole && holed.isFed(spy) && !holed.isFed(aapl))
+        tape.subscription(1, .start)
+        tape.subscription(1, .stop)
+        tape.seal()
+        #expect(!tape.fold(holed).isFed(spy))
+        // One that is left out of the list is not asked for any more.
+        var left = PartitionLedger()
+        left.entries[spy] = PartitionLedger.Entry(fed: 2, isKnown: true)
+        left.begin([aapl])
+        #expect(!left.isFed(spy) && left.entries.isEmpty)
+    }
+
+    @Test("what is stored is read again as it was, and what is damaged is refused as a whole")
+    func stored() throws {
+        var tape = try LedgerTape()
+        tape.subscription(0, .start)
+        tape.gap(0, 10, nil)
+        tape.gap(1, 10, 30)
+        tape.trade(1, 14, .backfilled)
+        tape.seal()
+        for ledger in [PartitionLedger(), tape.fold(), tape.fold(without: 0..<1)] {
+            #expect(try PartitionLedger(json: ledger.json(time: LedgerTape.at(1))) == ledger)
+        }
+        let wrong = [
+            "", "[]", #"{"sequence":1,"last_ordinal":-1,"whole":true,"symbols":[]}"#,
+            #"{"sequence":1,"last_ordinal":1,"whole":true,"symbols":[{"symbol":""}]}"#,
+            #"{"sequence":1,"last_ordinal":1,"whole":true,"symbols":"#
+                + #"[{"symbol":"A","fed":1,"known":true,"missing":[{"kind":300}]}]}"#,
+        ]
+        for text in wrong {
+            #expect(throws: PartitionLedger.Damaged.self, "\(text)") {
+                try PartitionLedger(json: Array(text.utf8))
+            }
+        }
+    }
+
+    /// What has happened of one instrument and kind, in seconds.
+    private struct Truth {
+        var missing: Set<Int64> = []
+        var openFrom: Int64?
+    }
+
+    @Test(
+        "stored at any time, killed at any time: a successor knows what the whole tape says",
+        arguments: 0..<200)
+    func simulated(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        var tape = try LedgerTape()
+        var truth: [[Truth]] = [[Truth(), Truth()], [Truth(), Truth()]]
+        let kinds: [DataKind] = [.trade, .quote]
+        var second: Int64 = 100
+        var live = PartitionLedger()
+        var stored = live
+        for _ in 0..<300 {
+            second += Int64(random.next() % 5) + 1
+            let (symbol, kind) = (Int(random.next() % 2), Int(random.next() % 2))
+            let known = truth[symbol][kind]
+            switch random.next() % 10 {
+            case 0 where known.openFrom == nil:
+                tape.gap(symbol, second, nil, .open, kinds[kind])
+                truth[symbol][kind].openFrom = second
+            case 1, 2:
+                guard let from = known.openFrom else { continue }
+                tape.gap(symbol, from, second, .open, kinds[kind])
+                truth[symbol][kind].openFrom = nil
+                truth[symbol][kind].missing.formUnion(from..<second)
+            case 3, 4:
+                guard let from = known.missing.min() else { continue }
+                let to = from + Int64(random.next() % 8) + 1
+                let state: GapState = random.next() % 3 == 0 ? .abandoned : .filled
+                tape.gap(symbol, from, to, state, kinds[kind])
+                // What lasts begins behind all that has ended, but may be reached by a border.
+                if let open = known.openFrom, to > open { truth[symbol][kind].openFrom = to }
+                truth[symbol][kind].missing.subtract(from..<to)
+            case 5: tape.subscription(symbol, random.next() % 2 == 0 ? .start : .stop)
+            case 6: tape.seal()
+            case 7: live = tape.fold(live)
+            case 8: stored = try PartitionLedger(json: live.json(time: LedgerTape.at(second)))
+            default: live = tape.fold(stored)
+            }
+        }
+        tape.seal()
+        let recovered = tape.fold(stored)
+        #expect(recovered == tape.fold(), "seed \(seed)")
+        for symbol in 0..<2 {
+            for kind in 0..<2 {
+                let parts = recovered.missing.filter {
+                    $0.symbol == LedgerTape.symbols[symbol]
+                        && $0.part.kind == kinds[kind].rawValue
+                }.map(\.part)
+                let found = parts.filter(\.hasEnded).flatMap {
+                    ($0.from.nanoseconds / 1_000_000_000)..<($0.to.nanoseconds / 1_000_000_000)
+                }
+                #expect(found.count == Set(found).count, "seed \(seed): a second is there twice")
+                #expect(Set(found) == truth[symbol][kind].missing, "seed \(seed)")
+                let open = parts.first { !$0.hasEnded }.map { $0.from.nanoseconds / 1_000_000_000 }
+                #expect(open == truth[symbol][kind].openFrom, "seed \(seed)")
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+import MarketModel
+import Primitives
+import TapeCodec
+
+/// Walks over a packet and finds what tells of gaps and subscriptions, with its symbol. Ticks that
+/// came live are passed over without a look at their symbols.
+struct FeedRecordReader {
+    enum Found {
+        case gap(Symbol, GapRecord)
+        case subscription(Symbol, SubscriptionRecord)
+        /// A tick that was fetched later.
+        case fetched(Symbol, DataKind, TickHeader)
+    }
+
+    private var cursor = RecordCursor()
+    private var definitions: [MessageBounds] = []
+    private var names: [UInt32: Symbol] = [:]
+
+    mutating func next(in packet: RawSpan) -> Found? {
+        while let record = cursor.next(in: packet) {
+            switch record {
+            case .trade(let trade):
+                guard trade.header.flags.contains(.backfilled),
+                    let symbol = symbol(trade.header.symbol, packet)
+                else { continue }
+                return .fetched(symbol, .trade, trade.header)
+            case .quote(let quote):
+                guard quote.header.flags.contains(.backfilled),
+                    let symbol = symbol(quote.header.symbol, packet)
+                else { continue }
+                return .fetched(symbol, .quote, quote.header)
+            case .other(let message):
+                guard let found = found(message, packet) else { continue }
+                return found
+            case .bar: continue
+            case .malformed: return nil
+            }
+        }
+        return nil
+    }
+
+    private mutating func found(_ message: MessageBounds, _ packet: RawSpan) -> Found? {
+        if message.template == WireFormat.Template.symbolDefinition {
+            definitions.append(message)
+            return nil
+        }
+        if let gap = message.gapRecord(in: packet) {
+            return symbol(gap.header.symbol, packet).map { .gap($0, gap) }
+        }
+        if let record = message.subscriptionRecord(in: packet) {
+            return symbol(record.header.symbol, packet).map { .subscription($0, record) }
+        }
+        guard let header = message.tickHeader(in: packet), header.flags.contains(.backfilled),
+            let kind = Self.kind(of: message, packet), let symbol = symbol(header.symbol, packet)
+        else { return nil }
+        return .fetched(symbol, kind, header)
+    }
+
+    private static func kind(of message: MessageBounds, _ packet: RawSpan) -> DataKind? {
+        switch message.template {
+        case WireFormat.Template.providerBar: .providerBar
+        case WireFormat.Template.depthUpdate, WireFormat.Template.depthReset: .depth
+        case WireFormat.Template.optionComputation: .optionComputation
+        case WireFormat.Template.newsHeadline: .news
+        case WireFormat.Template.indicatorValue: .indicator
+        case WireFormat.Template.fundamentalPart: .fundamental
+        default: nil
+        }
+    }
+
+    /// Nil: of no symbol, or of one that the packet does not define.
+    private mutating func symbol(_ index: UInt32, _ packet: RawSpan) -> Symbol? {
+        if index == TickHeader.noSymbol { return nil }
+        for definition in definitions {
+            guard let (number, found) = definition.symbolDefinition(in: packet) else { continue }
+            names[number] = found.symbol
+        }
+        definitions.removeAll(keepingCapacity: true)
+        return names[index]
+    }
+}

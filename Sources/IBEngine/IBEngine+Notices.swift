@@ -46,7 +46,7 @@ extension IBEngine {
         guard tools.isReady, link.serverLost == nil else { return }
         link.serverLost = now.monotonic
         tools.isHealthy = false
-        let cause = OutageCause(.server, reason, isReset: ResetWindow.contains(now.wall))
+        let cause = OutageCause(.server, reason, isReset: isReset(now))
         let trusted = link.lastMessage.isDefined ? link.lastMessage : now.wall
         feeds.interruptAll(cause, trusted: trusted, now, &tools, &out)
     }
@@ -80,7 +80,7 @@ extension IBEngine {
             guard tools.isReady else { return }
             tools.isHealthy = false
             let cause = OutageCause(
-                .farm, reason, isReset: ResetWindow.contains(now.wall))
+                .farm, reason, isReset: isReset(now))
             feeds.interruptAll(cause, trusted: now.wall, now, &tools, &out)
         case .ok, .inactive:
             link.farmsDown.removeAll { $0 == name }

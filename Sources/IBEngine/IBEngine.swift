@@ -141,6 +141,7 @@ public struct IBEngine: Sendable {
         tools.isReady = false
         wire.isOpen = false
         tools.isHealthy = false
+        tools.isFarmDown = false
         if wasReady {
             let isReset = isReset(now)
             let cause = OutageCause(.connection, "connection lost: \(reason)", isReset: isReset)
@@ -194,6 +195,7 @@ public struct IBEngine: Sendable {
             close("the platform was without the vendor for 600 s", now, &out)
         }
         feeds.scan(now, &tools, &out)
+        noticeFarms(now)
         work(now, &out)
     }
 

@@ -181,7 +181,7 @@ extension IBEngine {
             _ = tools.pacing.ask(.marketDataType(3), .urgent, now: now.monotonic)
         }
         _ = tools.pacing.ask(.currentTime, .urgent, now: now.monotonic)
-        _ = tools.pacing.ask(.bulletins(all: true), .live, now: now.monotonic)
+        askBulletins(now)
         feeds.nextScan = now.monotonic
         feeds.scan(now, &tools, &out)
     }

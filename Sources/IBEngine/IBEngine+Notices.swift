@@ -57,7 +57,10 @@ extension IBEngine {
         guard tools.isReady else { return }
         let trusted = link.lastMessage.isDefined ? link.lastMessage : now.wall
         link.serverLost = nil
-        guard subscriptionsLost else { return resumeIfHealthy(now, &out) }
+        guard subscriptionsLost else {
+            askBulletins(now)
+            return resumeIfHealthy(now, &out)
+        }
         tools.isHealthy = true
         let cause = OutageCause(.server, "the platform lost the subscriptions (1101)")
         feeds.interruptAll(cause, trusted: trusted, now, &tools, &out)
@@ -65,6 +68,12 @@ extension IBEngine {
         feeds.forgetDetails()
         tools.backfill.disconnected(now: now.monotonic)
         tools.pacing.reset()
+        askBulletins(now)
+    }
+
+    /// All of the day: those that are known already are left out.
+    mutating func askBulletins(_ now: Moment) {
+        _ = tools.pacing.ask(.bulletins(all: true), .live, now: now.monotonic)
     }
 
     private mutating func farm(
@@ -74,9 +83,9 @@ extension IBEngine {
         let name = text.split(separator: ":").last.map(String.init) ?? text
         switch state {
         case .broken:
-            guard !link.farmsDown.contains(name), link.farmsDown.count < EngineLimits.farmsMax
-            else { return }
-            link.farmsDown.append(name)
+            // One that never told that it was back breaks again: what had come by then stops.
+            let isNew = !link.farmsDown.contains(name)
+            if isNew, link.farmsDown.count < EngineLimits.farmsMax { link.farmsDown.append(name) }
             link.farmDownSince = now.monotonic
             guard tools.isReady else { return }
             tools.isFarmDown = true

@@ -18,6 +18,8 @@ struct BackfillJob: Sendable {
     /// What is still to be asked for, in seconds since 1970.
     var seconds: Range<Int64>
     var arrived: ArrivalCounts
+    /// Beginnings of the bars that arrived, in seconds since 1970.
+    var arrivedBars: Set<Int64> = []
     /// Trades that do not count for the last price were wanted, too.
     var wantsUnreported = false
     /// What arrived is compared one by one; else only seconds that lie wholly in the gap are asked
@@ -81,11 +83,12 @@ struct BackfillJob: Sendable {
     }
 
     /// Bars that stand in for ticks lie wholly in the gap. A bar that was to arrive during the gap
-    /// ended in it.
+    /// ended in it; it may have come all the same, right behind it.
     func isMissing(barAt time: Timestamp, width: Int64) -> Bool {
         let close = time.advanced(byNanoseconds: width * WholeSecond.nanoseconds)
         guard close <= gap.to else { return false }
-        return isStandIn ? time >= gap.from : close > gap.from
+        guard !isStandIn else { return time >= gap.from }
+        return close > gap.from && !arrivedBars.contains(WholeSecond.floor(time))
     }
 
     func request(id: Int32, count: Int32) -> IBRequest {

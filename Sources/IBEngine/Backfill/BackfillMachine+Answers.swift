@@ -200,21 +200,17 @@ extension BackfillMachine {
             guard part.contains(second), job.isMissing(barAt: time, width: width) else { continue }
             var record = bar.record(
                 job.gap.instrument, at: time, width: width, kind: kind, receivedAt: now.wall)
-            if lotsApply(to: job.contract) { record.volume = record.volume.inLots }
+            if historySizesAreLots, job.contract.isStockInLots {
+                record.volume = record.volume.inLots
+            }
             records.append(.bar(record))
             job.bars += 1
         }
         job.seconds = part.upperBound..<max(part.upperBound, job.seconds.upperBound)
     }
 
-    private func lotsApply(to contract: Contract) -> Bool {
-        historySizesAreLots && contract.kind == .stock && contract.currency == "USD"
-    }
-
     private func inUnits(_ size: Quantity, of contract: Contract) -> Quantity {
-        guard size.isDefined, lotsApply(to: contract) else { return size }
-        let (units, isTooLarge) = size.raw.multipliedReportingOverflow(by: 100)
-        return isTooLarge ? .undefined : Quantity(raw: units)
+        historySizesAreLots && contract.isStockInLots ? size.inLots : size
     }
 }
 
@@ -240,15 +236,6 @@ struct AddedTicks: Sendable {
         if let first, first >= second { part.first = nil }
         if let last, last >= second { part.last = nil }
         return part
-    }
-}
-
-extension Int128 {
-    /// A volume in lots of a hundred, in shares.
-    fileprivate var inLots: Int128 {
-        guard self != ProviderBar.undefinedVolume else { return self }
-        let (units, isTooLarge) = multipliedReportingOverflow(by: 100)
-        return isTooLarge ? ProviderBar.undefinedVolume : units
     }
 }
 

@@ -52,8 +52,10 @@ extension FeedMachine {
         for route in allRoutes {
             let slot = entries[route.place].slots[route.slot]
             guard slot.state == .interrupted, slot.cause?.kind == kind else { continue }
-            if now.monotonic >= slot.interrupted.later(by: tools.silentAfter) {
-                restart(route, "it was away for long", now, &tools, &out)
+            // What changed in a book meanwhile is known by the new one alone.
+            let isLong = now.monotonic >= slot.interrupted.later(by: tools.silentAfter)
+            if isLong || slot.feed.lines == .depth {
+                restart(route, "it was away", now, &tools, &out)
             } else {
                 resume(route, now, &tools, &out)
             }

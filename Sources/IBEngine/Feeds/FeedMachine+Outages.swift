@@ -100,8 +100,9 @@ extension FeedMachine {
             let record = tools.outages.begin(
                 number, kind, from: from, reason: cause.reason, detail: cause.text, now: now.wall)
             if let record { out.records.append(.gap(record)) }
-            if kind == .trade { entries[route.place].trades.freeze() }
-            if kind == .quote { entries[route.place].quotes.freeze() }
+            if let border = InstrumentEntry.border(of: kind) {
+                entries[route.place][keyPath: border].freeze()
+            }
         }
         set(cause, route)
         entries[route.place].slots[route.slot].interrupted = now.monotonic
@@ -125,7 +126,7 @@ extension FeedMachine {
             out.records.append(.gap(gap.record(.abandoned, detail: detail, now: now.wall)))
             return
         }
-        guard kind == .trade || kind == .quote else {
+        guard let border = InstrumentEntry.border(of: kind) else {
             return tools.backfill.add(
                 gap, contract: entries[place].contract, feeds: entries[place].instrument.feeds,
                 arrivals: .unknown, now: now, into: &out.records)
@@ -138,16 +139,12 @@ extension FeedMachine {
                         .abandoned, detail: "too many outages wait to be filled in", now: now.wall
                     )))
         }
-        let border = kind == .trade ? entries[place].trades : entries[place].quotes
+        let before = entries[place][keyPath: border].arrivals(until: gap.to)
         closings.append(
             Closing(
-                gap: gap, place: place, before: border.arrivals(until: gap.to),
+                gap: gap, place: place, before: before,
                 due: now.monotonic.later(by: EngineLimits.borderWait)))
-        if kind == .trade {
-            entries[place].trades.begin(now)
-        } else {
-            entries[place].quotes.begin(now)
-        }
+        entries[place][keyPath: border].begin(now)
     }
 
     /// Hands those over whose surroundings are complete; of one instrument all of them, when what
@@ -167,11 +164,11 @@ extension FeedMachine {
             }
             closings.remove(at: index)
             let entry = entries[closing.place]
-            let border = closing.gap.kind == .trade ? entry.trades : entry.quotes
             let end =
                 until.isDefined
                 ? until : now.wall.advanced(byNanoseconds: -(EngineLimits.second * 3 / 2))
-            let after = border.arrivals(until: max(end, closing.gap.to))
+            let border = InstrumentEntry.border(of: closing.gap.kind) ?? \.trades
+            let after = entry[keyPath: border].arrivals(until: max(end, closing.gap.to))
             let isKnown = closing.before.since.isDefined && after.since.isDefined
             let arrivals =
                 isKnown

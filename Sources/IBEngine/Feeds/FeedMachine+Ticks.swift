@@ -63,7 +63,9 @@ extension FeedMachine {
             // What was on its way when the notice came says nothing about what follows.
             let isStraggler =
                 now.monotonic < slot.interrupted.later(by: EngineLimits.straggling)
-            if !isStraggler { resume(route, now, &tools, &out) }
+            guard !isStraggler else { return }
+            guard slot.feed.lines == .depth else { return resume(route, now, &tools, &out) }
+            restart(route, "the book has changed meanwhile", now, &tools, &out)
         default: break
         }
     }
@@ -131,8 +133,19 @@ extension FeedMachine {
         case .indicator(var value):
             guard kinds.contains(.indicator) else { return }
             if isDelayed { value.header.flags.insert(.delayed) }
+            if isInLots(message, route, tools) { value.value = value.value.inLots }
             deliver(.indicator(value), route, now, &tools, &out)
         }
+    }
+
+    /// A volume that an old server tells by the hundred.
+    private func isInLots(
+        _ message: IBMessage, _ route: FeedRoute, _ tools: EngineTools
+    ) -> Bool {
+        guard !ServerVersion.hasLiveShares(tools.version), case .tickSize(let tick) = message else {
+            return false
+        }
+        return TickType.isVolume(tick.type) && entries[route.place].contract.isStockInLots
     }
 
     @inline(__always)
@@ -158,7 +171,9 @@ extension FeedMachine {
             if !tick.header.flags.contains(.snapshot) {
                 entries[route.place].quotes.add(.quote(tick), now)
             }
-        case .bar(let tick): note(tick.header, &tools)
+        case .bar(let tick):
+            note(tick.header, &tools)
+            entries[route.place].bars.add(.bar(tick.header, open: tick.openTime), now)
         default: break
         }
         entries[route.place].slots[route.slot].delivered(record)

@@ -133,6 +133,7 @@ struct InstrumentEntry: Sendable {
     var slots: [FeedSlot]
     var trades = BorderTicks()
     var quotes = BorderTicks()
+    var bars = BorderTicks()
     /// While level 1 hands trades over: from when on they are told one by one.
     var tradesFrom = Timestamp.undefined
     var told: FeedState.State?
@@ -155,6 +156,16 @@ struct InstrumentEntry: Sendable {
         guard slot.isWatched, last < trusted else { return max(last, trusted) }
         guard let open = allHours?.firstOpen(from: last) else { return last }
         return min(open, trusted)
+    }
+
+    /// Where what arrived of a kind is kept for the borders of outages; nil: it is not.
+    static func border(of kind: DataKind) -> WritableKeyPath<InstrumentEntry, BorderTicks>? {
+        switch kind {
+        case .trade: \.trades
+        case .quote: \.quotes
+        case .providerBar: \.bars
+        default: nil
+        }
     }
 
     /// Feeds whose times are whole seconds.

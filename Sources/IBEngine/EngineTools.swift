@@ -16,8 +16,9 @@ struct EngineTools: Sendable {
     var isReady = false
     /// The platform has its vendor, as far as anybody knows: no notice says otherwise.
     var isHealthy = false
-    /// A part of the market data does not come.
+    /// A part of the market data does not come; and when that was told last, monotonic.
     var isFarmDown = false
+    var farmDownSince: Int64 = 0
     var version = ServerVersion.max
 
     init(_ settings: IBEngineSettings) {

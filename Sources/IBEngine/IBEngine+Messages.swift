@@ -36,9 +36,8 @@ struct LinkState: Sendable {
     var lastMessage = Timestamp.undefined
     /// Since when the platform is without the vendor, monotonic.
     var serverLost: Int64?
-    /// Farms of market data that are down, as notices name them, and since when the last one is.
+    /// Farms of market data that are down, as notices name them.
     var farmsDown: [String] = []
-    var farmDownSince: Int64 = 0
 }
 
 extension IBEngine {

@@ -86,7 +86,7 @@ extension IBEngine {
             // One that never told that it was back breaks again: what had come by then stops.
             let isNew = !link.farmsDown.contains(name)
             if isNew, link.farmsDown.count < EngineLimits.farmsMax { link.farmsDown.append(name) }
-            link.farmDownSince = now.monotonic
+            tools.farmDownSince = now.monotonic
             guard tools.isReady else { return }
             tools.isFarmDown = true
             let cause = OutageCause(
@@ -111,7 +111,7 @@ extension IBEngine {
 
     /// Not every farm tells that it is back: then the data do.
     mutating func noticeFarms(_ now: Moment) {
-        guard tools.isFarmDown, feeds.hasFlown(since: link.farmDownSince) else { return }
+        guard tools.isFarmDown, feeds.hasFlown(since: tools.farmDownSince) else { return }
         link.farmsDown = []
         tools.isFarmDown = false
     }

@@ -80,7 +80,7 @@ extension FeedMachine {
     }
 
     /// Data have come that were not on their way already.
-    private func hasCome(since time: Int64, of group: Int) -> Bool {
+    func hasCome(since time: Int64, of group: Int) -> Bool {
         lastAlive[group] > time.later(by: EngineLimits.straggling)
     }
 

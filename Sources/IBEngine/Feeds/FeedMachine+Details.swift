@@ -110,15 +110,20 @@ extension FeedMachine {
 
     /// Whether a subscription that was neither refused nor answered by a tick can be taken to
     /// deliver: its market is closed, or others there do, or it has been quiet for long.
-    func isSettled(_ route: FeedRoute, isFarmDown: Bool, _ now: Moment) -> Bool {
+    func isSettled(_ route: FeedRoute, _ tools: EngineTools, _ now: Moment) -> Bool {
         guard entries[route.place].slots[route.slot].canSettle(now) else { return false }
         let entry = entries[route.place]
         let slot = entry.slots[route.slot]
         if let hours = entry.hours, hours.covers(now.wall), hours.opened(at: now.wall) == nil {
             return true
         }
+        // What had come before a farm broke says nothing of what comes since.
+        guard !tools.isFarmDown else {
+            return lastAlive[entry.group] > slot.asked
+                && hasCome(since: tools.farmDownSince, of: entry.group)
+        }
         return lastAlive[entry.group] > slot.asked
-            || !isFarmDown && now.monotonic >= slot.asked.later(by: EngineLimits.settlingAlone)
+            || now.monotonic >= slot.asked.later(by: EngineLimits.settlingAlone)
     }
 
     /// A feed of which nothing comes for long while it should: it is asked for anew.

@@ -157,7 +157,7 @@ struct FeedMachine: Sendable {
                 fail(route, .down, "no answer in time", now, &tools, &out)
             }
         case .asked:
-            if tools.isHealthy, isSettled(route, isFarmDown: tools.isFarmDown, now) {
+            if tools.isHealthy, isSettled(route, tools, now) {
                 start(route, now, &tools, &out)
             }
         case .live: watch(route, now, &tools, &out)

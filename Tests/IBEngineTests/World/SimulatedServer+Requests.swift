@@ -86,7 +86,9 @@ extension SimulatedServer {
             $0.kind == kind && $0.instrument == instrument
         }
         // One that was on its way when all were forgotten is made a second time.
-        if hasTwin, now > forgotAt + second { complaints.append("\(symbol) is subscribed to twice") }
+        if hasTwin, now > forgotAt + second {
+            complaints.append("\(symbol) is subscribed to twice")
+        }
         var subscription = Subscription(kind: kind, instrument: instrument)
         if kind == .level1 {
             let ticks = fields[16].split(separator: ",")

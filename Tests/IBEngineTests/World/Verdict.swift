@@ -113,6 +113,10 @@ struct Verdict {
             let number = Int(update.size.raw / 100_000_000) / lot - 1
             if update.operation == DepthOperation.update.rawValue {
                 note(.depth, number, update.header)
+            } else {
+                // All of a book is a state, that of its last change included.
+                states.insert(
+                    Seen(instrument: update.header.symbol, track: .depth, number: number))
             }
             let isInPlace = books[update.header.symbol, default: RecordedBook()].apply(
                 update, number)

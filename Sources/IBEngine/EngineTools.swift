@@ -14,8 +14,11 @@ struct EngineTools: Sendable {
     var counters = EngineCounters()
     /// Requests can be answered.
     var isReady = false
-    /// Market data come as far as anybody knows: no notice says otherwise.
+    /// The platform has its vendor, as far as anybody knows: no notice says otherwise.
     var isHealthy = false
+    /// A part of the market data does not come; and when that was told last, monotonic.
+    var isFarmDown = false
+    var farmDownSince: Int64 = 0
     var version = ServerVersion.max
 
     init(_ settings: IBEngineSettings) {

@@ -38,8 +38,6 @@ struct LinkState: Sendable {
     var serverLost: Int64?
     /// Farms of market data that are down, as notices name them.
     var farmsDown: [String] = []
-
-    var isHealthy: Bool { serverLost == nil && farmsDown.isEmpty }
 }
 
 extension IBEngine {
@@ -176,13 +174,14 @@ extension IBEngine {
     ) {
         guard session.heard(id: id, accounts: accounts, now.monotonic) else { return }
         tools.isReady = true
-        tools.isHealthy = link.isHealthy
+        tools.isHealthy = link.serverLost == nil
+        tools.isFarmDown = !link.farmsDown.isEmpty
         tools.counters.connections &+= 1
         if settings.isDelayed {
             _ = tools.pacing.ask(.marketDataType(3), .urgent, now: now.monotonic)
         }
         _ = tools.pacing.ask(.currentTime, .urgent, now: now.monotonic)
-        _ = tools.pacing.ask(.bulletins(all: true), .live, now: now.monotonic)
+        askBulletins(now)
         feeds.nextScan = now.monotonic
         feeds.scan(now, &tools, &out)
     }

@@ -46,7 +46,7 @@ extension IBEngine {
         guard tools.isReady, link.serverLost == nil else { return }
         link.serverLost = now.monotonic
         tools.isHealthy = false
-        let cause = OutageCause(.server, reason, isReset: ResetWindow.contains(now.wall))
+        let cause = OutageCause(.server, reason, isReset: isReset(now))
         let trusted = link.lastMessage.isDefined ? link.lastMessage : now.wall
         feeds.interruptAll(cause, trusted: trusted, now, &tools, &out)
     }
@@ -57,14 +57,23 @@ extension IBEngine {
         guard tools.isReady else { return }
         let trusted = link.lastMessage.isDefined ? link.lastMessage : now.wall
         link.serverLost = nil
-        guard subscriptionsLost else { return resumeIfHealthy(now, &out) }
-        tools.isHealthy = link.isHealthy
+        guard subscriptionsLost else {
+            askBulletins(now)
+            return resumeIfHealthy(now, &out)
+        }
+        tools.isHealthy = true
         let cause = OutageCause(.server, "the platform lost the subscriptions (1101)")
         feeds.interruptAll(cause, trusted: trusted, now, &tools, &out)
         feeds.forgetAll("subscriptions lost (1101)", now, &tools, &out)
         feeds.forgetDetails()
         tools.backfill.disconnected(now: now.monotonic)
         tools.pacing.reset()
+        askBulletins(now)
+    }
+
+    /// All of the day: those that are known already are left out.
+    mutating func askBulletins(_ now: Moment) {
+        _ = tools.pacing.ask(.bulletins(all: true), .live, now: now.monotonic)
     }
 
     private mutating func farm(
@@ -74,14 +83,16 @@ extension IBEngine {
         let name = text.split(separator: ":").last.map(String.init) ?? text
         switch state {
         case .broken:
-            guard !link.farmsDown.contains(name), link.farmsDown.count < EngineLimits.farmsMax
-            else { return }
-            link.farmsDown.append(name)
+            // One that never told that it was back breaks again: what had come by then stops.
+            let isNew = !link.farmsDown.contains(name)
+            if isNew, link.farmsDown.count < EngineLimits.farmsMax { link.farmsDown.append(name) }
+            tools.farmDownSince = now.monotonic
             guard tools.isReady else { return }
-            tools.isHealthy = false
+            tools.isFarmDown = true
             let cause = OutageCause(
-                .farm, reason, isReset: ResetWindow.contains(now.wall))
+                .farm, reason, isReset: isReset(now))
             feeds.interruptAll(cause, trusted: now.wall, now, &tools, &out)
+            feeds.deferAll(to: cause)
         case .ok, .inactive:
             link.farmsDown.removeAll { $0 == name }
             resumeIfHealthy(now, &out)
@@ -89,12 +100,20 @@ extension IBEngine {
         }
     }
 
-    /// Feeds come again when both the vendor and its farms are there.
+    /// Feeds come again when the vendor is there, and the farms where one was down.
     private mutating func resumeIfHealthy(_ now: Moment, _ out: inout Output) {
-        guard tools.isReady, link.isHealthy else { return }
+        guard tools.isReady, link.serverLost == nil else { return }
         tools.isHealthy = true
-        feeds.resumeAll(.farm, now, &tools, &out)
         feeds.resumeAll(.server, now, &tools, &out)
+        tools.isFarmDown = !link.farmsDown.isEmpty
+        if !tools.isFarmDown { feeds.resumeAll(.farm, now, &tools, &out) }
+    }
+
+    /// Not every farm tells that it is back: then the data do.
+    mutating func noticeFarms(_ now: Moment) {
+        guard tools.isFarmDown, feeds.hasFlown(since: tools.farmDownSince) else { return }
+        link.farmsDown = []
+        tools.isFarmDown = false
     }
 
     // MARK: state

@@ -18,6 +18,8 @@ struct BackfillJob: Sendable {
     /// What is still to be asked for, in seconds since 1970.
     var seconds: Range<Int64>
     var arrived: ArrivalCounts
+    /// Beginnings of the bars that arrived, in seconds since 1970.
+    var arrivedBars: Set<Int64> = []
     /// Trades that do not count for the last price were wanted, too.
     var wantsUnreported = false
     /// What arrived is compared, and what cannot be is told; else only seconds that lie wholly in
@@ -36,6 +38,10 @@ struct BackfillJob: Sendable {
     var failures = 0
     var added = 0
     var bars = 0
+    /// The latest second in which something arrived that history has to tell of, too.
+    var latestArrived = Int64.min
+    /// How often it was asked again because history lagged.
+    var lagTries = 0
     /// Monotonic: not asked for again before; of one that is asked, the answer is due.
     var due = Int64.min
 
@@ -77,11 +83,12 @@ struct BackfillJob: Sendable {
     }
 
     /// Bars that stand in for ticks lie wholly in the gap. A bar that was to arrive during the gap
-    /// ended in it.
+    /// ended in it; it may have come all the same, right behind it.
     func isMissing(barAt time: Timestamp, width: Int64) -> Bool {
         let close = time.advanced(byNanoseconds: width * WholeSecond.nanoseconds)
         guard close <= gap.to else { return false }
-        return isStandIn ? time >= gap.from : close > gap.from
+        guard !isStandIn else { return time >= gap.from }
+        return close > gap.from && !arrivedBars.contains(WholeSecond.floor(time))
     }
 
     func request(id: Int32, count: Int32) -> IBRequest {

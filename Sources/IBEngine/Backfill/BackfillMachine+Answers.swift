@@ -52,7 +52,11 @@ extension BackfillMachine {
             postpone(job, limits.retryWait.heldNanoseconds, now: now)
         case .historyEmpty:
             open[notice.request] = nil
-            abandon(job, "no data: \(why)", now: now, into: &records)
+            if let later = again(job, now: now) {
+                waitingJobs.append(later)
+            } else {
+                abandon(job, "no data: \(why)", now: now, into: &records)
+            }
         case .historyNotPermitted, .notSubscribed:
             open[notice.request] = nil
             giveUp(job, "no permission: \(why)", now: now, into: &records)
@@ -84,6 +88,12 @@ extension BackfillMachine {
             open[request]?.due = now.monotonic.later(by: limits.answerWait.heldNanoseconds)
             return
         }
+        if job.page.lags(behind: job, asked: Int(limits.pageTicks)),
+            let later = again(job, now: now)
+        {
+            waitingJobs.append(later)
+            return
+        }
         var job = job
         let extent = job.page.extent(
             of: job.seconds, asked: Int(limits.pageTicks), rest: limits.restWorthAsking)
@@ -94,6 +104,22 @@ extension BackfillMachine {
         turn(
             job, pagesMax: isOfQuotes ? limits.quotePagesMax : limits.tradePagesMax, now: now,
             into: &records)
+    }
+
+    /// The same once more, when history may only be late; nil: it will not know more.
+    private mutating func again(_ job: BackfillJob, now: Moment) -> BackfillJob? {
+        guard job.lagTries < limits.lagTriesMax,
+            now.wall.nanoseconds(since: job.gap.to) < limits.lagAge.heldNanoseconds
+        else { return nil }
+        var job = job
+        let wait = (0..<job.lagTries).reduce(limits.lagWait.heldNanoseconds) { wait, _ in
+            wait.later(by: wait)
+        }
+        counters.lagging += 1
+        job.lagTries += 1
+        job.page = HistoryPage()
+        job.due = now.monotonic.later(by: wait)
+        return job
     }
 
     /// An answer was complete: the gap is done, or has its next turn behind the others.
@@ -174,21 +200,17 @@ extension BackfillMachine {
             guard part.contains(second), job.isMissing(barAt: time, width: width) else { continue }
             var record = bar.record(
                 job.gap.instrument, at: time, width: width, kind: kind, receivedAt: now.wall)
-            if lotsApply(to: job.contract) { record.volume = record.volume.inLots }
+            if historySizesAreLots, job.contract.isStockInLots {
+                record.volume = record.volume.inLots
+            }
             records.append(.bar(record))
             job.bars += 1
         }
         job.seconds = part.upperBound..<max(part.upperBound, job.seconds.upperBound)
     }
 
-    private func lotsApply(to contract: Contract) -> Bool {
-        historySizesAreLots && contract.kind == .stock && contract.currency == "USD"
-    }
-
     private func inUnits(_ size: Quantity, of contract: Contract) -> Quantity {
-        guard size.isDefined, lotsApply(to: contract) else { return size }
-        let (units, isTooLarge) = size.raw.multipliedReportingOverflow(by: 100)
-        return isTooLarge ? .undefined : Quantity(raw: units)
+        historySizesAreLots && contract.isStockInLots ? size.inLots : size
     }
 }
 
@@ -214,15 +236,6 @@ struct AddedTicks: Sendable {
         if let first, first >= second { part.first = nil }
         if let last, last >= second { part.last = nil }
         return part
-    }
-}
-
-extension Int128 {
-    /// A volume in lots of a hundred, in shares.
-    fileprivate var inLots: Int128 {
-        guard self != ProviderBar.undefinedVolume else { return self }
-        let (units, isTooLarge) = multipliedReportingOverflow(by: 100)
-        return isTooLarge ? ProviderBar.undefinedVolume : units
     }
 }
 

@@ -217,14 +217,20 @@ public struct BackfillMachine: Sendable {
     }
 
     private mutating func count(_ arrivals: Arrivals, into job: inout BackfillJob) {
+        for case .bar(_, let open) in arrivals.ticks {
+            job.arrivedBars.insert(WholeSecond.floor(open))
+        }
         guard job.isExact else { return }
         for tick in arrivals.ticks {
-            let likeness =
-                switch tick {
-                case .trade(let trade): TickLikeness(trade)
-                case .quote(let quote): TickLikeness(quote)
-                }
-            if job.seconds.contains(likeness.second) { job.arrived.add(likeness) }
+            let likeness: TickLikeness
+            switch tick {
+            case .trade(let trade): likeness = TickLikeness(trade)
+            case .quote(let quote): likeness = TickLikeness(quote)
+            case .bar: continue
+            }
+            guard job.seconds.contains(likeness.second) else { continue }
+            job.arrived.add(likeness)
+            job.latestArrived = max(job.latestArrived, likeness.second)
         }
         let key = BackfillBorders.Key(job.gap)
         for likeness in borders.ticks(of: key, from: job.seconds.lowerBound)

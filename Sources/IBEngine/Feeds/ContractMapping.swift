@@ -22,9 +22,6 @@ extension Contract {
         multiplier = wanted.multiplier
         right = wanted.right.map { $0 == .call ? "C" : "P" } ?? ""
     }
-
-    /// In round lots of 100 on old servers.
-    var isStockInLots: Bool { kind == .stock && currency == "USD" }
 }
 
 extension SecurityKind {

@@ -39,7 +39,7 @@ struct DailyBars: Sendable {
         record.low = bar.low
         record.close = bar.close
         record.vwap = bar.vwap
-        record.volume = isInLots ? shares(bar.volume) : bar.volume
+        record.volume = isInLots ? bar.volume.inLots : bar.volume
         record.trades = bar.trades
         record.flags = end > now ? [.regularHours, .inProgress] : .regularHours
         return record
@@ -57,35 +57,22 @@ struct DailyBars: Sendable {
     }
 }
 
-/// Old servers tell sizes of stocks by the hundred.
-private func shares(_ volume: Int128) -> Int128 {
-    guard volume != ProviderBar.undefinedVolume else { return volume }
-    let (product, isPast) = volume.multipliedReportingOverflow(by: 100)
-    return isPast ? ProviderBar.undefinedVolume : product
-}
-
-private func shares(_ size: Quantity) -> Quantity {
-    guard size.isDefined else { return size }
-    let (product, isPast) = size.raw.multipliedReportingOverflow(by: 100)
-    return isPast ? .undefined : Quantity(raw: product)
-}
-
 extension ProviderRecord {
     /// Of a record whose sizes are in lots of 100.
     var inShares: ProviderRecord {
         switch self {
         case .trade(var tick):
-            tick.size = shares(tick.size)
+            tick.size = tick.size.inLots
             return .trade(tick)
         case .quote(var tick):
-            tick.bidSize = shares(tick.bidSize)
-            tick.askSize = shares(tick.askSize)
+            tick.bidSize = tick.bidSize.inLots
+            tick.askSize = tick.askSize.inLots
             return .quote(tick)
         case .depth(var tick):
-            tick.size = shares(tick.size)
+            tick.size = tick.size.inLots
             return .depth(tick)
         case .bar(var tick):
-            tick.volume = shares(tick.volume)
+            tick.volume = tick.volume.inLots
             return .bar(tick)
         default: return self
         }

@@ -67,6 +67,7 @@ extension FeedMachine {
         set(nil, route)
         entries[route.place].slots[route.slot].due = Int64.max
         entries[route.place].slots[route.slot].lastTick = now.monotonic
+        entries[route.place].slots[route.slot].lastTickWall = now.wall
         let slot = entries[route.place].slots[route.slot]
         for kind in slot.kinds.kinds {
             let grain = slot.feed.grain(of: kind)
@@ -86,7 +87,7 @@ extension FeedMachine {
     ) {
         let slot = entries[route.place].slots[route.slot]
         guard slot.state == .live, slot.isStarted else { return }
-        let sure = max(trusted, slot.started)
+        let sure = max(entries[route.place].proven(slot, upTo: trusted), slot.started)
         let number = entries[route.place].number
         flushClosings(now, of: route.place, until: sure, &tools, &out)
         for kind in slot.kinds.kinds {
@@ -99,8 +100,9 @@ extension FeedMachine {
             let record = tools.outages.begin(
                 number, kind, from: from, reason: cause.reason, detail: cause.text, now: now.wall)
             if let record { out.records.append(.gap(record)) }
-            if kind == .trade { entries[route.place].trades.freeze() }
-            if kind == .quote { entries[route.place].quotes.freeze() }
+            if let border = InstrumentEntry.border(of: kind) {
+                entries[route.place][keyPath: border].freeze()
+            }
         }
         set(cause, route)
         entries[route.place].slots[route.slot].interrupted = now.monotonic
@@ -124,7 +126,7 @@ extension FeedMachine {
             out.records.append(.gap(gap.record(.abandoned, detail: detail, now: now.wall)))
             return
         }
-        guard kind == .trade || kind == .quote else {
+        guard let border = InstrumentEntry.border(of: kind) else {
             return tools.backfill.add(
                 gap, contract: entries[place].contract, feeds: entries[place].instrument.feeds,
                 arrivals: .unknown, now: now, into: &out.records)
@@ -137,16 +139,12 @@ extension FeedMachine {
                         .abandoned, detail: "too many outages wait to be filled in", now: now.wall
                     )))
         }
-        let border = kind == .trade ? entries[place].trades : entries[place].quotes
+        let before = entries[place][keyPath: border].arrivals(until: gap.to)
         closings.append(
             Closing(
-                gap: gap, place: place, before: border.arrivals(until: gap.to),
+                gap: gap, place: place, before: before,
                 due: now.monotonic.later(by: EngineLimits.borderWait)))
-        if kind == .trade {
-            entries[place].trades.begin(now)
-        } else {
-            entries[place].quotes.begin(now)
-        }
+        entries[place][keyPath: border].begin(now)
     }
 
     /// Hands those over whose surroundings are complete; of one instrument all of them, when what
@@ -166,11 +164,11 @@ extension FeedMachine {
             }
             closings.remove(at: index)
             let entry = entries[closing.place]
-            let border = closing.gap.kind == .trade ? entry.trades : entry.quotes
             let end =
                 until.isDefined
                 ? until : now.wall.advanced(byNanoseconds: -(EngineLimits.second * 3 / 2))
-            let after = border.arrivals(until: max(end, closing.gap.to))
+            let border = InstrumentEntry.border(of: closing.gap.kind) ?? \.trades
+            let after = entry[keyPath: border].arrivals(until: max(end, closing.gap.to))
             let isKnown = closing.before.since.isDefined && after.since.isDefined
             let arrivals =
                 isKnown

@@ -55,10 +55,10 @@ extension FeedMachine {
         entries[route.place].slots[route.slot].lastTick = now.monotonic
         entries[route.place].slots[route.slot].lastTickWall = now.wall
         entries[route.place].slots[route.slot].countTick(tools.silentAfter)
-        let exchange = entries[route.place].exchange
-        let quiet = lastAlive[exchange].later(by: tools.silentAfter / 2)
-        if now.monotonic >= quiet { aliveSince[exchange] = now.monotonic }
-        lastAlive[exchange] = now.monotonic
+        let group = entries[route.place].group
+        let quiet = lastAlive[group].later(by: tools.silentAfter / 2)
+        if now.monotonic >= quiet { aliveSince[group] = now.monotonic }
+        lastAlive[group] = now.monotonic
     }
 
     private mutating func revive(
@@ -72,7 +72,9 @@ extension FeedMachine {
             // What was on its way when the notice came says nothing about what follows.
             let isStraggler =
                 now.monotonic < slot.interrupted.later(by: EngineLimits.straggling)
-            if !isStraggler { resume(route, now, &tools, &out) }
+            guard !isStraggler else { return }
+            guard slot.feed.lines == .depth else { return resume(route, now, &tools, &out) }
+            restart(route, "the book has changed meanwhile", now, &tools, &out)
         default: break
         }
     }
@@ -141,8 +143,19 @@ extension FeedMachine {
         case .indicator(var value):
             guard kinds.contains(.indicator) else { return }
             if isDelayed { value.header.flags.insert(.delayed) }
+            if isInLots(message, route, tools) { value.value = value.value.inLots }
             deliver(.indicator(value), route, now, &tools, &out)
         }
+    }
+
+    /// A volume that an old server tells by the hundred.
+    private func isInLots(
+        _ message: IBMessage, _ route: FeedRoute, _ tools: EngineTools
+    ) -> Bool {
+        guard !ServerVersion.hasLiveShares(tools.version), case .tickSize(let tick) = message else {
+            return false
+        }
+        return TickType.isVolume(tick.type) && entries[route.place].contract.isStockInLots
     }
 
     @inline(__always)
@@ -168,7 +181,9 @@ extension FeedMachine {
             if !tick.header.flags.contains(.snapshot) {
                 entries[route.place].quotes.add(.quote(tick), now)
             }
-        case .bar(let tick): note(tick.header, &tools)
+        case .bar(let tick):
+            note(tick.header, &tools)
+            entries[route.place].bars.add(.bar(tick.header, open: tick.openTime), now)
         default: break
         }
         entries[route.place].slots[route.slot].delivered(record)

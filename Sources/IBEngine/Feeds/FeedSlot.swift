@@ -124,20 +124,24 @@ struct InstrumentEntry: Sendable {
     var detailsFound = 0
     var zone = ""
     var hoursText = ""
+    /// When it trades regularly, and at all.
     var hours: SessionHours?
-    /// Of exchanges that the machine knows.
-    var exchange: Int
+    var allHoursText = ""
+    var allHours: SessionHours?
+    /// Of those that the machine knows: what trades in the same place.
+    var group: Int
     var slots: [FeedSlot]
     var trades = BorderTicks()
     var quotes = BorderTicks()
+    var bars = BorderTicks()
     /// While level 1 hands trades over: from when on they are told one by one.
     var tradesFrom = Timestamp.undefined
     var told: FeedState.State?
 
-    init(_ number: UInt32, _ instrument: Instrument, exchange: Int, patience: Int64) {
+    init(_ number: UInt32, _ instrument: Instrument, group: Int, patience: Int64) {
         self.number = number
         self.instrument = instrument
-        self.exchange = exchange
+        self.group = group
         contract = Contract(instrument)
         slots = FeedKind.needed(instrument.feeds).map {
             FeedSlot($0, kinds: $0.kinds(of: instrument), patience: patience)
@@ -145,6 +149,26 @@ struct InstrumentEntry: Sendable {
     }
 
     func feeds(of lag: FeedKind.Lag) -> Int { slots.count { $0.feed.lag == lag } }
+
+    /// Up to when all that was sent has come for certain, at most up to `trusted`. A feed that says
+    /// nothing may be dead already: only its last value proves that it was not, and that it could
+    /// not have had any since.
+    func proven(_ slot: FeedSlot, upTo trusted: Timestamp) -> Timestamp {
+        let last = slot.lastTickWall
+        guard slot.isWatched, last < trusted else { return max(last, trusted) }
+        guard let open = allHours?.firstOpen(from: last) else { return last }
+        return min(open, trusted)
+    }
+
+    /// Where what arrived of a kind is kept for the borders of outages; nil: it is not.
+    static func border(of kind: DataKind) -> WritableKeyPath<InstrumentEntry, BorderTicks>? {
+        switch kind {
+        case .trade: \.trades
+        case .quote: \.quotes
+        case .providerBar: \.bars
+        default: nil
+        }
+    }
 
     /// As the router sees it; documents do not count.
     var state: FeedState.State {

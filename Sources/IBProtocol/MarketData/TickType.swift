@@ -37,6 +37,14 @@ public enum TickType {
         }
     }
 
+    /// A number of the contract itself that was or is to be traded.
+    public static func isVolume(_ type: Int32) -> Bool {
+        switch type {
+        case 8, 21, 34, 36, 61, 63...65, 74: true
+        default: false
+        }
+    }
+
     /// What a value that is no quote and no trade is called on the tape; delayed ones have the
     /// name of the live ones. nil: a type that is not known, or whose value is no number.
     static func name(_ type: Int32) -> String? {

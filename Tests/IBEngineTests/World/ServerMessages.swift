@@ -1,8 +1,13 @@
 import Primitives
 
-/// Messages of a server of version 176, written by hand.
-enum ServerMessages {
-    static let version = "176"
+/// Messages of a server, written by hand.
+struct ServerMessages {
+    let version: Int
+    var isDelayed = false
+
+    /// Old servers count stocks by the hundred.
+    var hundred: String { version < 159 ? "1" : "100" }
+    private var hundredOfHistory: String { version < 175 ? "1" : "100" }
 
     static func frame(_ fields: [String]) -> [UInt8] {
         var body: [UInt8] = []
@@ -17,66 +22,145 @@ enum ServerMessages {
         [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: count >> $0) }
     }
 
-    static let greeting = frame([version, "20260105 09:30:00 EST"])
+    var greeting: [UInt8] { Self.frame(["\(version)", "20260105 09:30:00 EST"]) }
 
-    static func notice(_ request: Int32, _ code: Int, _ text: String) -> [UInt8] {
-        frame(["4", "2", "\(request)", "\(code)", text, ""])
+    func notice(_ request: Int32, _ code: Int, _ text: String) -> [UInt8] {
+        Self.frame(["4", "2", "\(request)", "\(code)", text] + (version < 166 ? [] : [""]))
     }
 
-    static func trade(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
-        frame([
-            "99", "\(request)", "1", "\(trade.time / second)", trade.priceText, "100", "0", "ARCA",
-            "T",
+    // MARK: what happens, by the subscription that tells of it
+
+    func trade(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
+        Self.frame([
+            "99", "\(request)", "1", "\(trade.time / second)", trade.priceText, hundred, "0",
+            "ARCA", "T",
         ])
     }
 
-    static func quote(_ request: Int32, at time: Int64, bid: Int) -> [UInt8] {
-        frame([
-            "99", "\(request)", "3", "\(time / second)", "\(bid)", "\(bid + 1)", "300", "400",
-            "0",
+    func quote(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
+        let bid = trade.number + 1
+        return Self.frame([
+            "99", "\(request)", "3", "\(trade.time / second)", "\(bid)", "\(bid + 1)", "300",
+            "400", "0",
         ])
     }
 
-    static func volume(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
+    func midpoint(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
+        Self.frame([
+            "99", "\(request)", "4", "\(trade.time / second)", "\(trade.number + 1)",
+        ])
+    }
+
+    func volume(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
         let time = trade.time / 1_000_000
-        return frame([
-            "46", "6", "\(request)", "48", "\(trade.priceText);100;\(time);5000;10.5;true",
+        return Self.frame([
+            "46", "6", "\(request)", "48", "\(trade.priceText);\(hundred);\(time);5000;10.5;true",
         ])
     }
 
-    static func bid(_ request: Int32, _ price: Int) -> [UInt8] {
-        frame(["1", "6", "\(request)", "1", "\(price)", "100", "0"])
+    /// With the size that a server tells a second time.
+    func bid(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
+        let (price, size) = isDelayed ? ("66", "69") : ("1", "0")
+        return Self.frame(["1", "6", "\(request)", price, "\(trade.number + 1)", hundred, "0"])
+            + Self.frame(["2", "6", "\(request)", size, hundred])
     }
 
-    static func mode(_ request: Int32, _ mode: Int) -> [UInt8] {
-        frame(["58", "1", "\(request)", "\(mode)"])
+    func last(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
+        Self.frame(["1", "6", "\(request)", "68", trade.priceText, hundred, "0"])
+            + Self.frame(["2", "6", "\(request)", "71", hundred])
     }
 
-    static func details(_ request: Int32, _ symbol: String, zone: String, hours: String)
-        -> [UInt8]
-    {
-        frame([
-            "10", "\(request)", symbol, "STK", "", "0", "", "SMART", "USD", symbol, "NMS", "NMS",
-            "7\(symbol.utf8.count)", "0.01", "", "ACTIVETIM", "SMART,ARCA", "1", "0", "A fund",
-            "ARCA", "", "", "", "", zone, hours, hours, "", "0", "0", "1", "", "", "26", "", "ETF",
-            "1", "1", "100",
+    /// The day's volume; of old servers by the hundred.
+    func dayVolume(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
+        Self.frame(["2", "6", "\(request)", "8", "\(trade.number + 1)"])
+    }
+
+    func computation(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
+        Self.frame([
+            "21", "\(request)", "13", "0", "0.2", "0.5", "1.5", "0", "0.1", "0.1", "-0.1",
+            "\(trade.number + 1)",
         ])
     }
 
-    static func detailsEnd(_ request: Int32) -> [UInt8] { frame(["52", "1", "\(request)"]) }
+    func news(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
+        Self.frame([
+            "84", "\(request)", "\(trade.time / 1_000_000)", "BRFG", "N\(trade.number)", "Words",
+            "",
+        ])
+    }
 
-    static func history(_ request: Int32, _ trades: [MarketTrade]) -> [UInt8] {
-        frame(
+    func row(
+        _ request: Int32, _ row: MarketBook.Row, operation: Int, isSmart: Bool
+    ) -> [UInt8] {
+        let tail = ["\(operation)", "\(row.side)", "10", "\(row.number + 1)"]
+        return isSmart
+            ? Self.frame(["13", "1", "\(request)", "\(row.position)", "ARCA"] + tail + ["1"])
+            : Self.frame(["12", "1", "\(request)", "\(row.position)"] + tail)
+    }
+
+    func bar(_ request: Int32, _ bar: MarketTrade) -> [UInt8] {
+        let open = "\(bar.number * 5)"
+        return Self.frame([
+            "50", "3", "\(request)", open, "10", "11", "9", "10", hundred, "10", "3",
+        ])
+    }
+
+    func bulletin(_ number: Int) -> [UInt8] {
+        Self.frame(["14", "1", "\(number)", "1", "Bulletin \(number)", "NYSE"])
+    }
+
+    // MARK: answers
+
+    func mode(_ request: Int32) -> [UInt8] {
+        Self.frame(["58", "1", "\(request)", isDelayed ? "3" : "1"])
+    }
+
+    func reroute(_ request: Int32, isDepth: Bool, to contract: Int) -> [UInt8] {
+        Self.frame([isDepth ? "92" : "91", "\(request)", "\(contract)", "SMART"])
+    }
+
+    func details(_ request: Int32, _ symbol: String) -> [UInt8] {
+        let isOld = version < 164
+        return Self.frame(
+            ["10"] + (isOld ? ["8"] : []) + [
+                "\(request)", symbol, "STK", "", "0", "", "SMART", "USD", symbol, "NMS", "NMS",
+                "7\(symbol.utf8.count)", "0.01",
+            ] + (isOld ? ["100"] : []) + [
+                "", "ACTIVETIM", "SMART,ARCA", "1", "0", "A fund", "ARCA", "", "", "", "", "", "",
+                "", "", "0", "0", "1", "", "", "26", "", "ETF",
+            ] + (isOld ? [] : ["1", "1", "100"]))
+    }
+
+    func detailsEnd(_ request: Int32) -> [UInt8] { Self.frame(["52", "1", "\(request)"]) }
+
+    func fundamentals(_ request: Int32) -> [UInt8] {
+        Self.frame(["51", "1", "\(request)", "<Report>\(request)</Report>"])
+    }
+
+    func history(_ request: Int32, _ trades: [MarketTrade]) -> [UInt8] {
+        Self.frame(
             ["98", "\(request)", "\(trades.count)"]
                 + trades.flatMap {
-                    ["\($0.time / second)", "0", $0.priceText, "100", "ARCA", "T"]
+                    [
+                        "\($0.time / second)", "0", $0.priceText, hundredOfHistory, "ARCA", "T",
+                    ]
                 } + ["1"])
+    }
+
+    /// `dates` are days, or seconds since 1970.
+    func bars(_ request: Int32, _ dates: [String]) -> [UInt8] {
+        Self.frame(
+            ["17", "\(request)", "", "", "\(dates.count)"]
+                + dates.flatMap {
+                    [$0, "10", "11", "9", "10", hundredOfHistory, "10", "3"]
+                })
     }
 }
 
 let second: Int64 = 1_000_000_000
 
-/// Something that happened, with a price that no other one has.
+/// Something that happened, with a number that no other one has. A bar of five seconds is one as
+/// well: its number counts them since 1970, and its time is its close.
 struct MarketTrade: Hashable {
     var instrument: Int
     var number: Int
@@ -90,6 +174,26 @@ struct MarketTrade: Hashable {
     }
 
     static func number(ofPrice raw: Int64) -> Int { Int(raw / 10_000_000) - 100 }
+
+    /// Not everything is news.
+    var isNews: Bool { number % 5 == 0 }
+}
+
+/// Three rows on each side; what happens changes one of them.
+struct MarketBook {
+    struct Row: Hashable {
+        var side: Int
+        var position: Int
+        /// Of what changed it last.
+        var number: Int
+    }
+
+    private(set) var rows: [Row] = (0..<6).map { Row(side: $0 % 2, position: $0 / 2, number: 0) }
+
+    mutating func happened(_ trade: MarketTrade) -> Row {
+        rows[trade.number % 6].number = trade.number
+        return rows[trade.number % 6]
+    }
 }
 
 /// Requests as fields of text.

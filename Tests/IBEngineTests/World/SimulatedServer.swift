@@ -5,21 +5,31 @@ struct SimulatedServer {
     struct Subscription {
         var kind: Kind
         var instrument: Int
+        var wantsNews = false
+        var wantsData = true
+        /// The book was not told yet.
+        var needsBook = false
         /// Nothing comes of it, and nobody says so.
         var isDead = false
         /// Nothing comes until then.
         var pausedUntil: Int64 = 0
     }
 
-    enum Kind { case level1, trades, quotes }
+    enum Kind { case level1, trades, quotes, midpoints, depth, smartDepth, bars }
 
     struct Flight {
         var due: Int64
         var bytes: [UInt8]
     }
 
+    let words: ServerMessages
     var symbols: [String] = []
+    /// Their data are another contract's.
+    var rerouted: Set<Int> = []
     var trades: [MarketTrade] = []
+    var bars: [MarketTrade] = []
+    var books: [MarketBook] = []
+    var bulletins = 0
     var subscriptions: [Int32: Subscription] = [:]
     /// On its way to the client, in order.
     var flights: [Flight] = []
@@ -27,6 +37,10 @@ struct SimulatedServer {
     var reader = RequestReader()
     var isGreeted = false
     var isIntroduced = false
+    var wantsBulletins = false
+    var wantsDelayed = false
+    /// When the subscriptions were lost.
+    var forgotAt = Int64.min / 2
     /// Between the platform and the vendor.
     var isVendorLost = false
     var isFarmDown = false
@@ -38,10 +52,16 @@ struct SimulatedServer {
     var refusals: [(Int, String)] = []
     var latencyMax: Int64 = 120_000_000
     var random: SeededRandom
-    var requestsSeen: [String] = []
+    /// What a client must not do.
+    /// Of headlines of the past.
+    var headlineRequests = 0
+    var complaints: [String] = []
     var closesAt: Int64?
 
-    init(seed: UInt64) { random = SeededRandom(seed: seed) }
+    init(seed: UInt64, _ words: ServerMessages) {
+        random = SeededRandom(seed: seed)
+        self.words = words
+    }
 
     mutating func open(_ now: Int64) {
         isOpen = true
@@ -50,6 +70,8 @@ struct SimulatedServer {
         flights = []
         isGreeted = false
         isIntroduced = false
+        wantsBulletins = false
+        wantsDelayed = false
         closesAt = nil
         isMute = muteConnections > 0
         muteConnections = max(0, muteConnections - 1)
@@ -68,131 +90,75 @@ struct SimulatedServer {
         flights.append(Flight(due: due, bytes: bytes))
     }
 
-    // MARK: what the client asks
-
-    mutating func received(_ bytes: [UInt8], _ now: Int64) {
-        guard isOpen else { return }
-        reader.append(bytes)
-        while let fields = reader.next() {
-            if !isGreeted {
-                isGreeted = true
-                send(ServerMessages.greeting, now)
-                continue
-            }
-            request(fields, now)
-        }
-    }
-
-    private mutating func request(_ fields: [String], _ now: Int64) {
-        requestsSeen.append(fields[0])
-        switch fields[0] {
-        case "71": introduce(now)
-        case "49": send(ServerMessages.frame(["49", "1", "\(now / second)"]), now)
-        case "9":
-            let id = Int32(fields[2]) ?? 0
-            send(ServerMessages.details(id, fields[4], zone: "", hours: ""), now)
-            send(ServerMessages.detailsEnd(id), now)
-        case "1": subscribe(.level1, Int32(fields[2]) ?? 0, fields[4], now)
-        case "97":
-            let kind: Kind = fields[14] == "BidAsk" ? .quotes : .trades
-            subscribe(kind, Int32(fields[1]) ?? 0, fields[3], now)
-        case "2": subscriptions[Int32(fields[2]) ?? 0] = nil
-        case "98": subscriptions[Int32(fields[1]) ?? 0] = nil
-        case "96": history(fields, now)
-        case "85", "86", "87": tellDocument(fields, now)
-        default: break
-        }
-    }
-
-    private mutating func introduce(_ now: Int64) {
-        guard refusedConnections == 0 else {
-            refusedConnections -= 1
-            send(
-                ServerMessages.notice(-1, 326, "Unable to connect as the client id is in use"), now)
-            closesAt = now + second / 2
-            return
-        }
-        isIntroduced = true
-        let first = Bool.random(using: &random)
-        let id = ServerMessages.frame(["9", "1", "1"])
-        let accounts = ServerMessages.frame(["15", "1", "DU1"])
-        send(first ? id : accounts, now)
-        send(first ? accounts : id, now)
-        let farm =
-            isFarmDown
-            ? (2103, "Market data farm connection is broken:usfarm")
-            : (2104, "Market data farm connection is OK:usfarm")
-        send(ServerMessages.notice(-1, farm.0, farm.1), now)
-        if isVendorLost {
-            send(ServerMessages.notice(-1, 1100, "Connectivity has been lost"), now)
-        }
-    }
-
-    private mutating func subscribe(
-        _ kind: Kind, _ id: Int32, _ symbol: String, _ now: Int64
-    ) {
-        if !refusals.isEmpty {
-            let (code, text) = refusals.removeFirst()
-            return send(ServerMessages.notice(id, code, text), now)
-        }
-        guard let instrument = symbols.firstIndex(of: symbol) else {
-            return send(ServerMessages.notice(id, 200, "No security definition"), now)
-        }
-        subscriptions[id] = Subscription(kind: kind, instrument: instrument)
-        guard kind == .level1 else { return }
-        send(ServerMessages.mode(id, 1), now)
-        guard !isVendorLost, !isFarmDown else { return }
-        let last = trades.last { $0.instrument == instrument }
-        if let last { send(ServerMessages.volume(id, last), now) }
-    }
-
-    /// Trades from a second on, a thousand, and the rest of the last second.
-    private mutating func history(_ fields: [String], _ now: Int64) {
-        let id = Int32(fields[1]) ?? 0
-        guard fields.count > 18, fields[18] == "TRADES",
-            let instrument = symbols.firstIndex(of: fields[3]),
-            let start = Self.seconds(fields[15])
-        else { return send(ServerMessages.notice(id, 10_187, "No data of this kind"), now) }
-        guard !isVendorLost else {
-            return send(ServerMessages.notice(id, 162, "Not connected to the vendor"), now)
-        }
-        let behind = trades.filter { $0.instrument == instrument && $0.time / second >= start }
-        var page = Array(behind.prefix(1_000))
-        if let last = page.last {
-            page += behind.dropFirst(page.count).prefix { $0.time / second == last.time / second }
-        }
-        send(ServerMessages.history(id, page), now)
-    }
-
-    /// `yyyymmdd-hh:mm:ss` of the day on which these tests play.
-    static func seconds(_ text: String) -> Int64? {
-        let clock = text.dropFirst(9).split(separator: ":").compactMap { Int64($0) }
-        guard text.hasPrefix(World.dayText), clock.count == 3 else { return nil }
-        return World.dayStart + clock[0] * 3_600 + clock[1] * 60 + clock[2]
-    }
-
     // MARK: what happens
+
+    var hasData: Bool { isIntroduced && !isVendorLost && !isFarmDown }
+
+    private func isDelivering(_ subscription: Subscription, _ now: Int64) -> Bool {
+        hasData && !subscription.isDead && now >= subscription.pausedUntil
+    }
+
+    /// Those that tell of an instrument now, in the order of their numbers.
+    private func listening(_ instrument: Int, _ now: Int64) -> [(Int32, Subscription)] {
+        subscriptions.keys.sorted().compactMap { id in
+            guard let subscription = subscriptions[id], subscription.instrument == instrument,
+                isDelivering(subscription, now)
+            else { return nil }
+            return (id, subscription)
+        }
+    }
 
     mutating func happened(_ trade: MarketTrade, _ now: Int64) {
         trades.append(trade)
-        for id in subscriptions.keys.sorted() {
-            guard let subscription = subscriptions[id], isDelivering(subscription, now),
-                subscription.instrument == trade.instrument
-            else { continue }
+        let row = books[trade.instrument].happened(trade)
+        for (id, subscription) in listening(trade.instrument, now) {
             switch subscription.kind {
-            case .trades: send(ServerMessages.trade(id, trade), now)
-            case .quotes:
-                send(ServerMessages.quote(id, at: trade.time, bid: trade.number + 1), now)
-            case .level1:
-                send(ServerMessages.bid(id, trade.number + 1), now)
-                send(ServerMessages.volume(id, trade), now)
+            case .trades: send(words.trade(id, trade), now)
+            case .quotes: send(words.quote(id, trade), now)
+            case .midpoints: send(words.midpoint(id, trade), now)
+            case .level1: sendLevel1(id, subscription, trade, now)
+            case .depth, .smartDepth:
+                if subscription.needsBook {
+                    sendBook(id, now)
+                } else {
+                    let isSmart = subscription.kind == .smartDepth
+                    send(words.row(id, row, operation: 1, isSmart: isSmart), now)
+                }
+            case .bars: break
             }
+        }
+        guard trade.number % 20 == 0 else { return }
+        bulletins += 1
+        if wantsBulletins, !isVendorLost { send(words.bulletin(bulletins), now) }
+    }
+
+    private mutating func sendLevel1(
+        _ id: Int32, _ subscription: Subscription, _ trade: MarketTrade, _ now: Int64
+    ) {
+        if subscription.wantsNews, trade.isNews { send(words.news(id, trade), now) }
+        guard subscription.wantsData else { return }
+        send(words.bid(id, trade), now)
+        if words.isDelayed { return send(words.last(id, trade), now) }
+        send(words.volume(id, trade), now)
+        send(words.dayVolume(id, trade), now)
+        send(words.computation(id, trade), now)
+    }
+
+    mutating func barEnded(_ bar: MarketTrade, _ now: Int64) {
+        bars.append(bar)
+        for (id, subscription) in listening(bar.instrument, now) where subscription.kind == .bars {
+            send(words.bar(id, bar), now)
         }
     }
 
-    private func isDelivering(_ subscription: Subscription, _ now: Int64) -> Bool {
-        isIntroduced && !isVendorLost && !isFarmDown && !subscription.isDead
-            && now >= subscription.pausedUntil
+    /// All of a book, row by row.
+    mutating func sendBook(_ id: Int32, _ now: Int64) {
+        guard let subscription = subscriptions[id] else { return }
+        subscriptions[id]?.needsBook = false
+        let isSmart = subscription.kind == .smartDepth
+        for row in books[subscription.instrument].rows {
+            send(words.row(id, row, operation: 0, isSmart: isSmart), now)
+        }
     }
 
     /// What has arrived by now.

@@ -3,6 +3,24 @@ import MarketModel
 import Primitives
 import ProviderModel
 
+/// What the market tells of in a way of its own; of what happens once, each has one value.
+enum Track: Hashable, CaseIterable {
+    case trade, quote, midpoint, volume, depth, bar, computation, news
+
+    /// What gaps call it.
+    var kind: DataKind {
+        switch self {
+        case .trade: .trade
+        case .quote: .quote
+        case .midpoint, .volume: .indicator
+        case .depth: .depth
+        case .bar: .providerBar
+        case .computation: .optionComputation
+        case .news: .news
+        }
+    }
+}
+
 /// What came out of an engine, as the tape would see it.
 struct Verdict {
     struct GapKey: Hashable {
@@ -13,16 +31,24 @@ struct Verdict {
 
     struct Seen: Hashable {
         var instrument: UInt32
+        var track: Track
         var number: Int
     }
 
+    var isDelayed = false
+    /// How many of a size that a server tells as one.
+    var lot = 1
     var floor = Timestamp.undefined
     var problems: [String] = []
     var records = 0
     var checksum: UInt64 = 0
-    /// How often each trade and quote came, without those that were states.
-    var trades: [Seen: Int] = [:]
-    var quotes: [Seen: Int] = [:]
+    /// How often each value came, without those that were states.
+    var values: [Seen: Int] = [:]
+    var states: Set<Seen> = []
+    var books: [UInt32: RecordedBook] = [:]
+    var dailyBars: [UInt32: [Timestamp]] = [:]
+    var documents: [UInt32: Int] = [:]
+    var bulletins: [UInt64: Int] = [:]
     var firstStart: [GapKey: Timestamp] = [:]
     /// Until when data are missing; undefined while it lasts.
     var gaps: [GapKey: Timestamp] = [:]
@@ -30,13 +56,14 @@ struct Verdict {
     var gapsBegun = 0
     var headlines: [NewsHeadline] = []
     var indicators: [IndicatorValue] = []
-    var states: Set<SessionState> = []
+    var sessionStates: Set<SessionState> = []
 
     mutating func take(_ output: inout IBEngine.Output, _ now: Int64) {
         for record in output.records { take(record) }
         output.records = []
         for news in output.news {
-            if case .state(let state, _) = news { states.insert(state) }
+            if case .state(let state, _) = news { sessionStates.insert(state) }
+            if case .unsendable(let what) = news { problems.append("unsendable: \(what)") }
         }
         if output.newsLost > 0 { problems.append("news were lost") }
         output.news = []
@@ -51,25 +78,80 @@ struct Verdict {
         switch record {
         case .trade(let trade):
             live(trade.header)
-            guard !trade.header.flags.contains(.snapshot) else { return }
-            let number = MarketTrade.number(ofPrice: trade.price.raw)
-            trades[Seen(instrument: trade.header.symbol, number: number), default: 0] += 1
+            if trade.size != Quantity(raw: 100 * 100_000_000) {
+                problems.append("a trade's size is \(trade.size)")
+            }
+            note(.trade, MarketTrade.number(ofPrice: trade.price.raw), trade.header)
         case .quote(let quote):
             live(quote.header)
-            guard quote.bidPrice.isDefined, !quote.header.flags.contains(.snapshot) else { return }
-            let number = Int(quote.bidPrice.raw / 1_000_000_000) - 1
-            quotes[Seen(instrument: quote.header.symbol, number: number), default: 0] += 1
-        case .gap(let gap):
-            take(gap)
-        case .news(let headline): headlines.append(headline)
-        case .indicator(let value): indicators.append(value)
+            guard quote.bidPrice.isDefined else { return }
+            note(.quote, Int(quote.bidPrice.raw / 1_000_000_000) - 1, quote.header)
+        case .gap(let gap): take(gap)
         case .subscription(let start):
             let key = GapKey(
                 instrument: start.header.symbol, kind: start.kind, from: .undefined)
             if firstStart[key] == nil, start.action == SubscriptionAction.start.rawValue {
                 firstStart[key] = start.header.receiveTime
             }
+        default: takeOther(record)
+        }
+    }
+
+    private mutating func takeOther(_ record: ProviderRecord) {
+        switch record {
+        case .indicator(let value) where value.header.flags.contains(.backfilled):
+            indicators.append(value)
+        case .indicator(let value):
+            let number = Int(clamping: value.value / 1_000_000_000)
+            switch value.name {
+            case "ib.midpoint": note(.midpoint, number - 1, value.header)
+            case "ib.volume": note(.volume, number / lot - 1, value.header)
+            default: problems.append("what is \(value.name)?")
+            }
+        case .option(let option):
+            let number = Int(option.underlyingPrice.raw / 1_000_000_000) - 1
+            note(.computation, number, option.header)
+        case .news(let news) where news.header.flags.contains(.backfilled):
+            headlines.append(news)
+        case .news(let news): note(.news, Int(news.article.dropFirst()) ?? -1, news.header)
+        case .bar(let bar): take(bar)
+        case .depth(let update):
+            let number = Int(update.size.raw / 100_000_000) / lot - 1
+            if update.operation == DepthOperation.update.rawValue {
+                note(.depth, number, update.header)
+            } else {
+                // All of a book is a state, that of its last change included.
+                states.insert(
+                    Seen(instrument: update.header.symbol, track: .depth, number: number))
+            }
+            let isInPlace = books[update.header.symbol, default: RecordedBook()].apply(
+                update, number)
+            if !isInPlace { problems.append("row \(update.position) of \(number) has no place") }
+        case .depthReset(let reset): books[reset.header.symbol] = RecordedBook()
+        case .fundamental(let part): documents[part.header.symbol, default: 0] += 1
+        case .bulletin(let bulletin): bulletins[bulletin.header.providerID, default: 0] += 1
         default: break
+        }
+    }
+
+    private mutating func take(_ bar: ProviderBar) {
+        guard bar.closeTime.nanoseconds(since: bar.openTime) == 5 * second else {
+            return dailyBars[bar.header.symbol, default: []].append(bar.openTime)
+        }
+        live(bar.header)
+        if bar.volume != 100 * 100_000_000 { problems.append("a bar's volume is \(bar.volume)") }
+        note(.bar, Int(bar.openTime.nanoseconds / (5 * second)), bar.header)
+    }
+
+    private mutating func note(_ track: Track, _ number: Int, _ header: TickHeader) {
+        if isDelayed != header.flags.contains(.delayed) {
+            problems.append("\(track) \(number) is delayed, or should be")
+        }
+        let seen = Seen(instrument: header.symbol, track: track, number: number)
+        if header.flags.contains(.snapshot) {
+            states.insert(seen)
+        } else {
+            values[seen, default: 0] += 1
         }
     }
 
@@ -99,39 +181,24 @@ struct Verdict {
         default: break
         }
     }
+}
 
-    // MARK: the verdict
+/// A book as the tape's updates make it.
+struct RecordedBook: Equatable {
+    /// Numbers of what changed the rows last, by side.
+    var rows: [[Int]] = [[], []]
 
-    /// Of all that happened, what is neither there nor told to be missing, and what is there twice.
-    func problems(in trades: [MarketTrade], isFilled: Bool, kind: DataKind) -> [String] {
-        let seen = kind == .trade ? self.trades : quotes
-        var found = problems
-        for trade in trades {
-            let instrument = UInt32(trade.instrument)
-            let count = seen[Seen(instrument: instrument, number: trade.number)] ?? 0
-            if count > 1 { found.append("\(kind) \(trade.number) is there \(count) times") }
-            let key = GapKey(instrument: instrument, kind: kind.rawValue, from: .undefined)
-            guard count == 0, let start = firstStart[key], trade.time > start.nanoseconds
-            else { continue }
-            // It lies where its stamp says, or where it happened.
-            let stamp = Timestamp(nanoseconds: trade.time / second * second)
-            let exact = Timestamp(nanoseconds: trade.time)
-            let isTold =
-                isFilled
-                ? (abandoned[key] ?? []).contains { $0.contains(stamp) || $0.contains(exact) }
-                : isInGap(instrument, kind, stamp) || isInGap(instrument, kind, exact)
-            if !isTold { found.append("\(kind) \(trade.number) of \(instrument) at \(exact)") }
+    /// False: there is no such row.
+    mutating func apply(_ update: DepthUpdate, _ number: Int) -> Bool {
+        let side = update.side == BookSide.bid.rawValue ? 1 : 0
+        let position = Int(update.position)
+        if update.operation == DepthOperation.insert.rawValue {
+            guard position <= rows[side].count, rows[side].count < 3 else { return false }
+            rows[side].insert(number, at: position)
+        } else {
+            guard rows[side].indices.contains(position) else { return false }
+            rows[side][position] = number
         }
-        for (key, end) in gaps where !end.isDefined {
-            found.append("a gap of \(key.instrument) from \(key.from) has no end")
-        }
-        return found
-    }
-
-    private func isInGap(_ instrument: UInt32, _ kind: DataKind, _ time: Timestamp) -> Bool {
-        gaps.contains { key, end in
-            key.instrument == instrument && key.kind == kind.rawValue && key.from <= time
-                && time < end
-        }
+        return true
     }
 }

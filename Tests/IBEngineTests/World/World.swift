@@ -7,6 +7,8 @@ import ProviderModel
 struct World {
     static let dayText = "20260105"
     static let dayStart: Int64 = 1_767_571_200
+    /// Of which daily history tells.
+    static let days = ["20251231", "20260102", "20260103"]
 
     var server: SimulatedServer
     var engine: IBEngine
@@ -17,6 +19,7 @@ struct World {
     let instruments: [Instrument]
     var tradeCount = 0
     var nextTrade: [Int64]
+    var nextBar: Int64
     var isTrading = true
     var isConnected = false
     var connectFailures = 0
@@ -25,28 +28,43 @@ struct World {
     /// What the server has in the pipe beside its own words.
     var garbage: [[UInt8]] = []
 
-    enum Remedy { case restore(lost: Bool), farmUp }
+    enum Remedy { case restore(lost: Bool), farmUp(isTold: Bool) }
 
-    init(seed: UInt64, feeds: [Instrument.Feeds], canBackfill: Bool) {
+    init(
+        seed: UInt64, feeds: [Instrument.Feeds], canBackfill: Bool, version: Int = 176,
+        isDelayed: Bool = false, rerouted: Set<Int> = []
+    ) {
         random = SeededRandom(seed: seed)
-        server = SimulatedServer(seed: seed ^ 0x5eed)
-        server.latencyMax =
-            feeds.allSatisfy { $0 == .level1 } ? 90_000_000 : 300_000_000
+        server = SimulatedServer(
+            seed: seed ^ 0x5eed, ServerMessages(version: version, isDelayed: isDelayed))
+        let areFast = feeds.allSatisfy { $0.isDisjoint(with: Self.slow) }
+        server.latencyMax = areFast ? 90_000_000 : 300_000_000
         var settings = IBEngineSettings(seed: seed)
         settings.silentAfter = .seconds(20)
         settings.tickByTickLines = 6
         settings.canBackfill = canBackfill
+        settings.isDelayed = isDelayed
         engine = IBEngine(settings)
+        verdict.isDelayed = isDelayed
+        verdict.lot = version < 159 ? 100 : 1
         let names = ["XLK", "XLF", "XLEE", "XLVVV", "XLIIII"]
-        instruments = zip(names, feeds).compactMap { name, feeds in
-            Symbol(name).map {
-                Instrument(symbol: $0, contract: Instrument.Contract(.stock), feeds: feeds)
+        instruments = zip(names, feeds).enumerated().compactMap { index, pair in
+            Symbol(pair.0).map {
+                let security: Instrument.Security = rerouted.contains(index) ? .cfd : .stock
+                return Instrument(
+                    symbol: $0, contract: Instrument.Contract(security), feeds: pair.1)
             }
         }
         server.symbols = instruments.map(\.symbol.text)
+        server.rerouted = rerouted
+        server.books = instruments.map { _ in MarketBook() }
         nextTrade = instruments.map { _ in 0 }
+        nextBar = (now / (5 * second) + 1) * 5 * second
         began = now
     }
+
+    /// Feeds whose values have whole seconds as their times: the floor waits for them.
+    private static let slow: Instrument.Feeds = [.trades, .quotes, .midpoints, .bars]
 
     var moment: Moment {
         Moment(wall: Timestamp(nanoseconds: now), monotonic: now - began + second)
@@ -88,9 +106,22 @@ struct World {
             }
         }
         for var trade in due.sorted(by: { $0.time < $1.time }) {
+            endBars(until: trade.time)
             trade.number = tradeCount
             tradeCount += 1
             server.happened(trade, trade.time)
+        }
+        endBars(until: end)
+    }
+
+    private mutating func endBars(until end: Int64) {
+        while nextBar <= end {
+            for index in instruments.indices where nextBar > now {
+                let number = Int(nextBar / (5 * second)) - 1
+                server.barEnded(
+                    MarketTrade(instrument: index, number: number, time: nextBar), nextBar)
+            }
+            nextBar += 5 * second
         }
     }
 
@@ -154,112 +185,22 @@ struct World {
             case .restore(let lost):
                 guard server.isVendorLost else { continue }
                 server.isVendorLost = false
-                if lost { server.subscriptions = [:] }
+                if lost {
+                    server.subscriptions = [:]
+                    server.forgotAt = now
+                    server.wantsBulletins = false
+                }
                 server.send(
-                    ServerMessages.notice(
+                    server.words.notice(
                         -1, lost ? 1101 : 1102, "Connectivity has been restored"), now)
-            case .farmUp:
+            case .farmUp(let isTold):
                 guard server.isFarmDown else { continue }
                 server.isFarmDown = false
+                guard isTold else { continue }
                 server.send(
-                    ServerMessages.notice(-1, 2104, "Market data farm connection is OK:usfarm"),
+                    server.words.notice(-1, 2104, "Market data farm connection is OK:usfarm"),
                     now)
             }
         }
-    }
-}
-
-// Faults.
-extension World {
-    mutating func fault() {
-        switch Int.random(in: 0..<14, using: &random) {
-        case 0, 1: drop("reset by peer")
-        case 2:
-            garbage.append([0, 0, 0, 40, 52])
-            step(10_000_000)
-            drop("half a message")
-        case 3, 4: loseVendor()
-        case 5: breakFarm()
-        case 6: silence()
-        case 7: compete()
-        case 8:
-            server.refusedConnections = Int.random(in: 1...3, using: &random)
-            drop("restarted")
-        case 9:
-            connectFailures = Int.random(in: 1...8, using: &random)
-            drop("gone")
-        case 10: refuse()
-        case 11: garbage.append(ServerMessages.frame(["1", "6", "x", "1", "abc"]))
-        case 12:
-            server.muteConnections = 1
-            drop("mute")
-        default: garbage.append([0xff, 0xff, 0xff, 0xff])
-        }
-    }
-
-    private mutating func loseVendor() {
-        guard server.isIntroduced, !server.isVendorLost else { return }
-        server.isVendorLost = true
-        server.send(ServerMessages.notice(-1, 1100, "Connectivity has been lost"), now)
-        let wait = Int64.random(in: 100_000_000...60 * second, using: &random)
-        remedies.append((now + wait, .restore(lost: Bool.random(using: &random))))
-    }
-
-    private mutating func breakFarm() {
-        guard server.isIntroduced, !server.isFarmDown else { return }
-        server.isFarmDown = Bool.random(using: &random)
-        server.send(
-            ServerMessages.notice(-1, 2103, "Market data farm connection is broken:usfarm"), now)
-        guard server.isFarmDown else {
-            // Another farm: data go on, and the notice that it is back comes as well.
-            return server.send(
-                ServerMessages.notice(-1, 2104, "Market data farm connection is OK:usfarm"), now)
-        }
-        let wait = Int64.random(in: 100_000_000...40 * second, using: &random)
-        remedies.append((now + wait, .farmUp))
-    }
-
-    private var anySubscription: Int32? {
-        mutating get {
-            let ids = server.subscriptions.keys.sorted()
-            return ids.isEmpty ? nil : ids[Int.random(in: 0..<ids.count, using: &random)]
-        }
-    }
-
-    private mutating func silence() {
-        guard engine.status.state == .ready, let id = anySubscription else { return }
-        server.subscriptions[id]?.isDead = true
-        // Nobody can know of it before it has lasted: another outage meanwhile would hide it.
-        for _ in 0..<2_000 where server.subscriptions[id] != nil { step(100_000_000) }
-    }
-
-    private mutating func compete() {
-        guard let id = anySubscription else { return }
-        if Bool.random(using: &random) {
-            server.subscriptions[id]?.isDead = true
-        } else {
-            server.subscriptions[id]?.pausedUntil =
-                now + Int64.random(in: second...30 * second, using: &random)
-        }
-        server.send(ServerMessages.notice(id, 10_197, "No market data during competing"), now)
-    }
-
-    private mutating func refuse() {
-        let all = [
-            (354, "Requested market data is not subscribed"), (101, "Max number of tickers"),
-            (10_190, "Max number of tick-by-tick requests"), (10_189, "Failed to request"),
-            (322, "Duplicate ticker id"), (162, "Pacing violation"), (9_999, "Something new"),
-        ]
-        server.refusals.append(all[Int.random(in: 0..<all.count, using: &random)])
-        drop("to be asked anew")
-    }
-
-    /// All faults end.
-    mutating func calm() {
-        remedies = remedies.map { (now, $0.1) }
-        server.refusals = []
-        server.refusedConnections = 0
-        server.muteConnections = 0
-        connectFailures = 0
     }
 }

@@ -1,0 +1,187 @@
+import Primitives
+
+// What the client asks, and how it is answered.
+extension SimulatedServer {
+    mutating func received(_ bytes: [UInt8], _ now: Int64) {
+        guard isOpen else { return }
+        reader.append(bytes)
+        while let fields = reader.next() {
+            if !isGreeted {
+                isGreeted = true
+                send(words.greeting, now)
+                continue
+            }
+            request(fields, now)
+        }
+    }
+
+    private mutating func request(_ fields: [String], _ now: Int64) {
+        switch fields[0] {
+        case "71": introduce(now)
+        case "49": send(ServerMessages.frame(["49", "1", "\(now / second)"]), now)
+        case "59": wantsDelayed = fields[2] == "3"
+        case "9":
+            let id = Self.id(fields[2])
+            send(words.details(id, fields[4]), now)
+            send(words.detailsEnd(id), now)
+        case "12":
+            wantsBulletins = true
+            guard !isVendorLost, bulletins > 0 else { return }
+            for number in 1...bulletins { send(words.bulletin(number), now) }
+        case "1", "97", "10", "50": subscribe(fields, now)
+        case "2", "98", "51": end(Self.id(fields[fields[0] == "98" ? 1 : 2]))
+        case "11": endDepth(Self.id(fields[2]), isSmart: fields[3] == "1")
+        case "96": ticks(fields, now)
+        case "20": bars(fields, now)
+        case "52": send(words.fundamentals(Self.id(fields[2])), now)
+        case "85", "86", "87": tellDocument(fields, now)
+        case "13", "25", "53", "90": break
+        default: complaints.append("what is \(fields[0])?")
+        }
+    }
+
+    private static func id(_ text: String) -> Int32 { Int32(text) ?? 0 }
+
+    private mutating func introduce(_ now: Int64) {
+        guard refusedConnections == 0 else {
+            refusedConnections -= 1
+            send(words.notice(-1, 326, "Unable to connect as the client id is in use"), now)
+            closesAt = now + second / 2
+            return
+        }
+        isIntroduced = true
+        let first = Bool.random(using: &random)
+        let id = ServerMessages.frame(["9", "1", "1"])
+        let accounts = ServerMessages.frame(["15", "1", "DU1"])
+        send(first ? id : accounts, now)
+        send(first ? accounts : id, now)
+        let farm =
+            isFarmDown
+            ? (2103, "Market data farm connection is broken:usfarm")
+            : (2104, "Market data farm connection is OK:usfarm")
+        send(words.notice(-1, farm.0, farm.1), now)
+        if isVendorLost { send(words.notice(-1, 1100, "Connectivity has been lost"), now) }
+    }
+
+    // MARK: subscriptions
+
+    private mutating func subscribe(_ fields: [String], _ now: Int64) {
+        let id = Self.id(fields[fields[0] == "97" ? 1 : 2])
+        // Its contract begins behind the number.
+        let contract = fields[0] == "97" ? 2 : 3
+        let symbol = fields[contract + 1]
+        if !refusals.isEmpty {
+            let (code, text) = refusals.removeFirst()
+            return send(words.notice(id, code, text), now)
+        }
+        guard let instrument = symbols.firstIndex(of: symbol) else {
+            return send(words.notice(id, 200, "No security definition"), now)
+        }
+        if subscriptions[id] != nil { complaints.append("request \(id) twice") }
+        let underlying = 9_000 + instrument
+        if rerouted.contains(instrument), fields[contract] != "\(underlying)" {
+            return send(words.reroute(id, isDepth: fields[0] == "10", to: underlying), now)
+        }
+        let kind = Self.kind(fields)
+        let hasTwin = subscriptions.values.contains {
+            $0.kind == kind && $0.instrument == instrument
+        }
+        // One that was on its way when all were forgotten is made a second time.
+        if hasTwin, now > forgotAt + second {
+            complaints.append("\(symbol) is subscribed to twice")
+        }
+        var subscription = Subscription(kind: kind, instrument: instrument)
+        if kind == .level1 {
+            let ticks = fields[16].split(separator: ",")
+            subscription.wantsNews = ticks.contains("292")
+            subscription.wantsData = !ticks.contains("mdoff")
+            if words.isDelayed, !wantsDelayed {
+                return send(words.notice(id, 354, "Not subscribed"), now)
+            }
+        }
+        subscription.needsBook = kind == .depth || kind == .smartDepth
+        subscriptions[id] = subscription
+        guard kind != .level1 else { return begin(id, instrument, now) }
+        if subscription.needsBook, hasData { sendBook(id, now) }
+    }
+
+    private static func kind(_ fields: [String]) -> Kind {
+        switch fields[0] {
+        case "1": .level1
+        case "10": fields[16] == "1" ? .smartDepth : .depth
+        case "50": .bars
+        default:
+            switch fields[14] {
+            case "BidAsk": .quotes
+            case "MidPoint": .midpoints
+            default: .trades
+            }
+        }
+    }
+
+    /// Level 1 begins with the mode and what holds now.
+    private mutating func begin(_ id: Int32, _ instrument: Int, _ now: Int64) {
+        send(words.mode(id), now)
+        guard hasData, subscriptions[id]?.wantsData == true,
+            let last = trades.last(where: { $0.instrument == instrument })
+        else { return }
+        guard words.isDelayed else { return send(words.volume(id, last), now) }
+        send(words.bid(id, last), now)
+        send(words.last(id, last), now)
+    }
+
+    private mutating func end(_ id: Int32) { subscriptions[id] = nil }
+
+    /// A cancel has to say what book it is about.
+    private mutating func endDepth(_ id: Int32, isSmart: Bool) {
+        guard let subscription = subscriptions[id] else { return }
+        guard (subscription.kind == .smartDepth) == isSmart else {
+            return complaints.append("the cancel of \(id) is about another kind of book")
+        }
+        end(id)
+    }
+
+    // MARK: history
+
+    /// Trades from a second on, a thousand, and the rest of the last second.
+    private mutating func ticks(_ fields: [String], _ now: Int64) {
+        let id = Self.id(fields[1])
+        guard fields.count > 18, fields[18] == "TRADES",
+            let instrument = symbols.firstIndex(of: fields[3]),
+            let start = Self.seconds(fields[15])
+        else { return send(words.notice(id, 10_187, "No data of this kind"), now) }
+        guard !isVendorLost else {
+            return send(words.notice(id, 162, "Not connected to the vendor"), now)
+        }
+        let behind = trades.filter { $0.instrument == instrument && $0.time / second >= start }
+        var page = Array(behind.prefix(1_000))
+        if let last = page.last {
+            page += behind.dropFirst(page.count).prefix { $0.time / second == last.time / second }
+        }
+        send(words.history(id, page), now)
+    }
+
+    /// Bars of five seconds that end in the part, or the days before today.
+    private mutating func bars(_ fields: [String], _ now: Int64) {
+        let id = Self.id(fields[1])
+        if fields[16] == "1 day" {
+            return send(words.bars(id, World.days), now)
+        }
+        guard let instrument = symbols.firstIndex(of: fields[3]), fields[16] == "5 secs",
+            let end = Self.seconds(fields[15]),
+            let length = fields[17].split(separator: " ").first.flatMap({ Int64($0) })
+        else { return send(words.notice(id, 162, "HMDS query returned no data"), now) }
+        let found = bars.filter {
+            let open = Int64($0.number) * 5
+            return $0.instrument == instrument && end - length <= open && open < end
+        }
+        send(words.bars(id, found.map { "\($0.number * 5)" }), now)
+    }
+
+    /// `yyyymmdd-hh:mm:ss` of the day on which these tests play.
+    static func seconds(_ text: String) -> Int64? {
+        let clock = text.dropFirst(9).split(separator: ":").compactMap { Int64($0) }
+        guard text.hasPrefix(World.dayText), clock.count == 3 else { return nil }
+        return World.dayStart + clock[0] * 3_600 + clock[1] * 60 + clock[2]
+    }
+}

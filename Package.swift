@@ -412,6 +412,14 @@ let package = Package(
             dependencies: ["NatsTransport", "ServiceRuntime", "Telemetry", "TapeTransport"]
                 + ["TestSupport"] + tape,
             path: "Benchmarks/RepairBenchmark", swiftSettings: strict),
+        .executableTarget(
+            name: "IBKRBenchmark",
+            dependencies: [
+                "CAllocationCounter", "CBareTape", "IBEngine", "IBKRProvider", "IBSimulator",
+            ]
+                + ["NatsTransport", "ProviderKit", "ProviderModel", "ServiceRuntime"]
+                + ["TapeTransport", "Telemetry", "TestSupport"] + tape,
+            path: "Benchmarks/IBKRBenchmark", swiftSettings: strict),
         benchmark("IBProtocolBenchmark", uses: ["IBProtocol", "MarketModel", "Primitives"]),
         benchmark("TapeCodecFuzz", uses: ["TapeCodec", "MarketModel", "Primitives"]),
     ]

@@ -181,20 +181,13 @@ public struct BackfillMachine: Sendable {
     }
 
     private mutating func count(_ arrivals: Arrivals, into job: inout BackfillJob) {
-        for case .bar(_, let open) in arrivals.ticks {
-            job.arrivedBars.insert(WholeSecond.floor(open))
+        if job.gap.kind == .providerBar {
+            for bar in arrivals.ticks { job.arrivedBars.insert(Int64(bar.second)) }
         }
         guard job.isExact else { return }
-        for tick in arrivals.ticks {
-            let likeness: TickLikeness
-            switch tick {
-            case .trade(let trade): likeness = TickLikeness(trade)
-            case .quote(let quote): likeness = TickLikeness(quote)
-            case .bar: continue
-            }
-            guard job.seconds.contains(likeness.second) else { continue }
-            job.arrived.add(likeness)
-            job.latestArrived = max(job.latestArrived, likeness.second)
+        for tick in arrivals.ticks where job.seconds.contains(Int64(tick.second)) {
+            job.arrived.add(tick)
+            job.latestArrived = max(job.latestArrived, Int64(tick.second))
         }
         let key = BackfillBorders.Key(job.gap)
         for likeness in borders.ticks(of: key, from: job.seconds.lowerBound)

@@ -420,7 +420,12 @@ let package = Package(
                 + ["NatsTransport", "ProviderKit", "ProviderModel", "ServiceRuntime"]
                 + ["TapeTransport", "Telemetry", "TestSupport"] + tape,
             path: "Benchmarks/IBKRBenchmark", swiftSettings: strict),
-        benchmark("IBProtocolBenchmark", uses: ["IBProtocol", "MarketModel", "Primitives"]),
+        .executableTarget(
+            name: "IBProtocolBenchmark",
+            dependencies: ["CAllocationCounter", "IBProtocol", "MarketModel", "Primitives"]
+                + ["TestSupport"],
+            path: "Benchmarks/IBProtocolBenchmark", exclude: ["decode_ib_async.py"],
+            swiftSettings: strict),
         benchmark("TapeCodecFuzz", uses: ["TapeCodec", "MarketModel", "Primitives"]),
     ]
 )

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import IBSimulator
+import IBSimulator
 import Primitives
 import ServiceRuntime
 import Synchronization
@@ -26,16 +26,7 @@ final class BrokerLoop {
     init(_ listener: Listener, _ shared: Broker.Shared) {
         self.listener = listener
         self.shared = shared
-        let now = clock.now()
-        var settings = SimulatorSettings()
-        settings.keepsTruth = false
-        settings.limits.tickByTickLines = 2 * Feeds.tickByTick
-        let instruments = InstrumentList.make(
-            symbols: [], madeUp: Feeds.level1 + Feeds.tickByTick, others: false)
-        let market = SimulatedMarket(
-            instruments: instruments, seed: 1, rate: 0,
-            firstSecond: now.nanoseconds / 1_000_000_000)
-        simulator = Simulator(settings, market: market, start: now)
+        simulator = Broker.simulator(now: clock.now())
     }
 
     deinit { if client >= 0 { close(client) } }
@@ -182,5 +173,20 @@ struct RequestWatch {
             }
         default: return
         }
+    }
+}
+
+extension Broker {
+    /// Its market stands still.
+    static func simulator(now: Timestamp) -> Simulator {
+        var settings = SimulatorSettings()
+        settings.keepsTruth = false
+        settings.limits.tickByTickLines = 2 * Feeds.tickByTick
+        let instruments = InstrumentList.make(
+            symbols: [], madeUp: Feeds.level1 + Feeds.tickByTick, others: false)
+        let market = SimulatedMarket(
+            instruments: instruments, seed: 1, rate: 0,
+            firstSecond: now.nanoseconds / 1_000_000_000)
+        return Simulator(settings, market: market, start: now)
     }
 }

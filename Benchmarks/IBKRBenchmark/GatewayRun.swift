@@ -39,6 +39,7 @@ final class GatewayRun {
     private let stage: Stage
     private let folder: TemporaryFolder
     private let broker: Broker
+    private let port = freePort()
     private let clock = SystemClock()
 
     struct Settings {
@@ -80,19 +81,13 @@ final class GatewayRun {
         outcome.threads = after.shares(since: before, seconds: seconds)
         (outcome.present, outcome.peak) = try ProcessUse.memory(gateway.id)
         let sentAt = try wait(gateway, "the script is not sent") { try broker.sentAt }
-        _ = try wait(gateway, "not all is acknowledged") {
-            try received(gateway) >= script.ticks && isIdle ? true : nil
-        }
-        pause(0.5)
+        try waitForQuiet(gateway)
         gateway.stop()
         try judge(script, sentAt, acks.times, &outcome)
         return outcome
     }
 
-    private var port: UInt16 = 0
-
     private func start() throws -> ServerProcess {
-        port = freePort()
         try folder.write(Feeds.file, to: "instruments.yaml")
         let own = [
             "NATS_URL": stage.server.url, "OPS_PORT": "\(port)", "LOG_LEVEL": "warning",
@@ -129,14 +124,22 @@ final class GatewayRun {
         throw Unusable("\(complaint): \(gateway.log.suffix(1_000))")
     }
 
-    private func received(_ gateway: ServerProcess) throws -> Int {
-        let answer = try HTTPProbe.get(
-            host: "127.0.0.1", port: port, path: "/status", timeout: .seconds(2))
-        return Int(
-            clamping: try JSONValue.parse(answer.body).at("gateway", "generated")?.uint64 ?? 0)
+    /// Until everything that has come is on the tape: nothing more was taken for a while, and
+    /// nothing waits. The last packets are acknowledged while the gateway drains.
+    private func waitForQuiet(_ gateway: ServerProcess) throws {
+        var last: UInt64?
+        _ = try wait(gateway, "the gateway does not come to an end") {
+            pause(0.3)
+            let answer = try HTTPProbe.get(
+                host: "127.0.0.1", port: port, path: "/status", timeout: .seconds(5))
+            let status = try JSONValue.parse(answer.body)
+            guard let taken = status.at("gateway", "generated")?.uint64,
+                let waiting = status.at("gateway", "waiting")?.uint64
+            else { throw Unusable("the gateway does not tell its progress") }
+            defer { last = taken }
+            return taken == last && waiting == 0 ? true : nil
+        }
     }
-
-    private var isIdle: Bool { true }
 
     // MARK: afterwards
 

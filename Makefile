@@ -42,6 +42,7 @@ bench: build servers ## Measure the hot paths, that they allocate nothing, and t
 	@.build/release/StreamCoreBenchmark
 	@.build/release/OperatorBenchmark
 	@.build/release/TapeBenchmark
+	@.build/release/IBKRBenchmark
 	@.build/release/RepairBenchmark
 	@.build/release/StoreBenchmark
 	@.build/release/WriterBenchmark

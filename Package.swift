@@ -412,7 +412,20 @@ let package = Package(
             dependencies: ["NatsTransport", "ServiceRuntime", "Telemetry", "TapeTransport"]
                 + ["TestSupport"] + tape,
             path: "Benchmarks/RepairBenchmark", swiftSettings: strict),
-        benchmark("IBProtocolBenchmark", uses: ["IBProtocol", "MarketModel", "Primitives"]),
+        .executableTarget(
+            name: "IBKRBenchmark",
+            dependencies: [
+                "CAllocationCounter", "CBareTape", "IBEngine", "IBKRProvider", "IBSimulator",
+            ]
+                + ["NatsTransport", "ProviderKit", "ProviderModel", "ServiceRuntime"]
+                + ["TapeTransport", "Telemetry", "TestSupport"] + tape,
+            path: "Benchmarks/IBKRBenchmark", swiftSettings: strict),
+        .executableTarget(
+            name: "IBProtocolBenchmark",
+            dependencies: ["CAllocationCounter", "IBProtocol", "MarketModel", "Primitives"]
+                + ["TestSupport"],
+            path: "Benchmarks/IBProtocolBenchmark", exclude: ["decode_ib_async.py"],
+            swiftSettings: strict),
         benchmark("TapeCodecFuzz", uses: ["TapeCodec", "MarketModel", "Primitives"]),
     ]
 )

@@ -28,5 +28,6 @@ natsConnection *connected(const Run *run);
 
 int run_publish(const Run *run);
 int run_read(const Run *run);
+int run_replay(const Run *run, const char *path, const char *results);
 
 #endif

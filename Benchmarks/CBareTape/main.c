@@ -37,10 +37,16 @@ natsConnection *connected(const Run *run) {
 }
 
 // CBareTape publish|read URL PREFIX STREAMS SOURCE LANES PACKETS BYTES RATE ASAP
+// CBareTape replay URL PREFIX SOURCE FILE RESULTS
 int main(int count, char **arguments) {
+    if (count == 7 && strcmp(arguments[1], "replay") == 0) {
+        Run run = {.url = arguments[2], .prefix = arguments[3], .source = arguments[4], .asap = true};
+        return run_replay(&run, arguments[5], arguments[6]);
+    }
     if (count != 11) {
         fprintf(stderr, "usage: CBareTape publish|read URL PREFIX STREAMS SOURCE LANES PACKETS "
-                        "BYTES RATE ASAP; the benchmark of the tape runs it\n");
+                        "BYTES RATE ASAP\n       CBareTape replay URL PREFIX SOURCE FILE RESULTS\n"
+                        "the benchmarks of the tape and of the broker run it\n");
         return 64;
     }
     Run run = {

@@ -5,10 +5,13 @@ import MarketModel
 import Primitives
 
 /// Millions of messages per second of one core: bytes to values, and to the tape's records. Fails
-/// when a kind that comes by the thousand allocates, or is slow.
+/// when a kind that comes by the thousand allocates, or is slow. Beside it, in turns, what ib_async
+/// makes of the same bytes.
 @main
 struct IBProtocolBenchmark {
     static let repetitions = 7
+    /// With ib_async; it takes some seconds for each.
+    static let turns = 3
     static let messagesPerRun = 1_000_000
     /// Of one read from a socket.
     static let readBytes = 16_384
@@ -50,6 +53,7 @@ struct IBProtocolBenchmark {
             let result = try measure(one) { decoder, body, _ in decoder.decode(body) }
             isClean = report(kind.fields, result) && isClean
         }
+        try compare(all)
         guard isClean else {
             print("failed: something allocates, or falls below \(leastMillions) M messages/s")
             exit(1)
@@ -57,6 +61,30 @@ struct IBProtocolBenchmark {
     }
 
     struct Unusable: Error {}
+
+    /// The best of each.
+    static func compare(_ stream: [UInt8]) throws {
+        let foreign = try ForeignDecoder(stream, readBytes: readBytes)
+        var ours = Double.infinity
+        var theirs = Double.infinity
+        for _ in 0..<turns {
+            guard let answer = try foreign.run() else { return }
+            guard answer.messages == messagesPerRun else { throw Unusable() }
+            theirs = min(theirs, answer.nanoseconds / Double(messagesPerRun))
+            let own = try measure(stream) { decoder, body, _ in decoder.decode(body) }
+            ours = min(ours, own.best / .nanoseconds(1) / Double(messagesPerRun))
+        }
+        func rate(_ nanoseconds: Double) -> String {
+            "\(Double(Int(100_000 / nanoseconds)) / 100) M messages/s "
+                + "(\(Int(nanoseconds.rounded())) ns)"
+        }
+        print("the mix in the same reads, one core each, in turns, best of \(turns):")
+        print("  \(rate(ours)): IBProtocol, frames to values with exact decimals and stamps")
+        print(
+            "  \(rate(theirs)): ib_async, frames to calls of empty functions with floats; "
+                + "RTVolume stays a text")
+        print("  ratio \(Int((theirs / ours).rounded()))")
+    }
 
     struct Result {
         var best = Duration.seconds(60)

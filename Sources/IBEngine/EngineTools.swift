@@ -6,6 +6,8 @@ internal import ProviderModel
 /// What all parts of the engine work with.
 struct EngineTools: Sendable {
     let settings: IBEngineSettings
+    /// Asked for with every tick: a `Duration` has 128 bits to be divided.
+    let silentAfter: Int64
     var pacing: PacingMachine
     var backfill: BackfillMachine
     var ids = RequestIDs()
@@ -23,6 +25,7 @@ struct EngineTools: Sendable {
 
     init(_ settings: IBEngineSettings) {
         self.settings = settings
+        silentAfter = max(EngineLimits.second, settings.silentAfter.heldNanoseconds)
         var limits = PacingLimits()
         limits.lines = max(1, settings.lines)
         limits.tickByTickLines = max(0, settings.tickByTickLines)
@@ -30,7 +33,6 @@ struct EngineTools: Sendable {
         backfill = BackfillMachine(BackfillLimits())
     }
 
-    var silentAfter: Int64 { max(EngineLimits.second, settings.silentAfter.heldNanoseconds) }
     var canBackfill: Bool { settings.canBackfill && !settings.isDelayed }
 }
 

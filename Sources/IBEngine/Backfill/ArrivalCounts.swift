@@ -53,13 +53,40 @@ struct TickLikeness: Hashable, Sendable {
     }
 }
 
+extension TickLikeness {
+    /// All of it in 64 bits, the same in every process; the lowest bit is 0.
+    var digest: UInt64 {
+        var digest = Self.folded(
+            UInt64(bitPattern: second) ^ 0x9e37_79b9_7f4a_7c15,
+            UInt64(bitPattern: price.raw) ^ 0xbf58_476d_1ce4_e5b9)
+        digest = Self.folded(
+            digest ^ UInt64(bitPattern: size.raw) ^ 0x94d0_49bb_1331_11eb,
+            UInt64(bitPattern: askPrice.raw) ^ 0xd6e8_feb8_6659_fd93)
+        digest = Self.folded(
+            digest ^ UInt64(bitPattern: askSize.raw) ^ 0xa076_1d64_78bd_642f,
+            exchange.raw ^ 0xe703_7ed1_a0b4_28db)
+        digest = Self.folded(
+            digest ^ 0x8ebc_6af0_9c88_c6e3, conditions.raw ^ 0x5899_65cc_7537_4cc3)
+        return digest & ~1
+    }
+
+    /// Every bit of both comes into every bit of the result.
+    private static func folded(_ left: UInt64, _ right: UInt64) -> UInt64 {
+        let product = left.multipliedFullWidth(by: right)
+        return product.high ^ product.low
+    }
+}
+
 /// How many of each arrived: a multiset, from which what history tells of is taken away.
 struct ArrivalCounts: Sendable {
-    private var counts: [TickLikeness: Int] = [:]
+    /// By the digests of likenesses.
+    private var counts: [UInt64: Int] = [:]
 
     init() {}
 
-    mutating func add(_ likeness: TickLikeness) { counts[likeness, default: 0] += 1 }
+    mutating func add(_ tick: ArrivedTick) { counts[tick.digest, default: 0] += 1 }
+
+    mutating func add(_ likeness: TickLikeness) { counts[likeness.digest, default: 0] += 1 }
 
     mutating func add(_ likenesses: [TickLikeness]) {
         for likeness in likenesses { add(likeness) }
@@ -67,8 +94,9 @@ struct ArrivalCounts: Sendable {
 
     /// Whether such a one arrived, and was not taken before.
     mutating func take(_ likeness: TickLikeness) -> Bool {
-        guard let count = counts[likeness] else { return false }
-        counts[likeness] = count > 1 ? count - 1 : nil
+        let digest = likeness.digest
+        guard let count = counts[digest] else { return false }
+        counts[digest] = count > 1 ? count - 1 : nil
         return true
     }
 }

@@ -1,4 +1,3 @@
-internal import MarketModel
 public import Primitives
 
 /// What arrived around an outage, as far as it is known: history tells of it once more.
@@ -15,7 +14,7 @@ public struct Arrivals: Sendable {
     public static let unknown = Arrivals([], since: .undefined, until: .undefined)
 
     /// Some of them stand for several of history's.
-    var areConflated: Bool { ticks.contains { $0.header.flags.contains(.conflated) } }
+    var areConflated: Bool { ticks.contains(where: \.isConflated) }
 
     public init(_ ticks: [ArrivedTick], since: Timestamp, until: Timestamp) {
         self.ticks = ticks

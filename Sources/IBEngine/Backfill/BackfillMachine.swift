@@ -186,7 +186,8 @@ public struct BackfillMachine: Sendable {
 
     private func exactSeconds(_ gap: OpenGap, _ arrivals: Arrivals) -> Range<Int64> {
         let border = limits.borderSeconds
-        var start = WholeSecond.ceiling(gap.from)
+        // Whatever arrived in the second in which it begins is not known.
+        var start = WholeSecond.floor(gap.from) + 1
         if arrivals.since.isDefined {
             start = max(WholeSecond.floor(gap.from) - border, WholeSecond.ceiling(arrivals.since))
         }
@@ -198,39 +199,33 @@ public struct BackfillMachine: Sendable {
         return start..<max(start, end)
     }
 
-    /// The seconds of the gap in which nothing arrived, of those that lie wholly in it.
+    /// The seconds of the gap in which nothing arrived, of those that lie wholly in it. What came
+    /// before it may be stamped in its first one; further ones came late, behind it.
     private func secondsBetween(_ arrivals: Arrivals, _ gap: OpenGap) -> Range<Int64> {
-        var start = max(WholeSecond.ceiling(gap.from), borders.known(BackfillBorders.Key(gap)))
+        let first = WholeSecond.floor(gap.from) + 1
+        var start = max(first, borders.known(BackfillBorders.Key(gap)))
         var end = WholeSecond.floor(gap.to)
         end =
             arrivals.until.isDefined
             ? min(end, WholeSecond.floor(arrivals.until)) : end - limits.borderSeconds
-        for tick in arrivals.ticks {
-            let second = WholeSecond.floor(tick.header.eventTime)
-            if tick.header.receiveTime <= gap.from {
-                start = max(start, second + 1)
+        for tick in arrivals.ticks where tick.second >= first {
+            if tick.second == first {
+                start = max(start, first + 1)
             } else {
-                end = min(end, second)
+                end = min(end, Int64(tick.second))
             }
         }
         return start..<max(start, end)
     }
 
     private mutating func count(_ arrivals: Arrivals, into job: inout BackfillJob) {
-        for case .bar(_, let open) in arrivals.ticks {
-            job.arrivedBars.insert(WholeSecond.floor(open))
+        if job.gap.kind == .providerBar {
+            for bar in arrivals.ticks { job.arrivedBars.insert(Int64(bar.second)) }
         }
         guard job.isExact else { return }
-        for tick in arrivals.ticks {
-            let likeness: TickLikeness
-            switch tick {
-            case .trade(let trade): likeness = TickLikeness(trade)
-            case .quote(let quote): likeness = TickLikeness(quote)
-            case .bar: continue
-            }
-            guard job.seconds.contains(likeness.second) else { continue }
-            job.arrived.add(likeness)
-            job.latestArrived = max(job.latestArrived, likeness.second)
+        for tick in arrivals.ticks where job.seconds.contains(Int64(tick.second)) {
+            job.arrived.add(tick)
+            job.latestArrived = max(job.latestArrived, Int64(tick.second))
         }
         let key = BackfillBorders.Key(job.gap)
         for likeness in borders.ticks(of: key, from: job.seconds.lowerBound)

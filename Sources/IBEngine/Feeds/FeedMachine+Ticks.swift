@@ -178,12 +178,16 @@ extension FeedMachine {
             }
         case .quote(let tick):
             note(tick.header, &tools)
-            if !tick.header.flags.contains(.snapshot) {
+            // Level 1 is told by values that have changed, history by whole quotes: only those
+            // that came one by one are compared with it.
+            if !tick.header.flags.contains(.snapshot),
+                entries[route.place].instrument.feeds.contains(.quotes)
+            {
                 entries[route.place].quotes.add(.quote(tick), now)
             }
         case .bar(let tick):
             note(tick.header, &tools)
-            entries[route.place].bars.add(.bar(tick.header, open: tick.openTime), now)
+            entries[route.place].bars.add(.bar(open: tick.openTime), now)
         default: break
         }
         entries[route.place].slots[route.slot].delivered(record)

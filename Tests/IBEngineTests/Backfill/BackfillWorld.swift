@@ -100,9 +100,10 @@ struct BackfillWorld {
         guard outage.isKnown else { return .unknown }
         let since = outage.gap.from.advanced(byNanoseconds: -3_500_000_000)
         let until = outage.gap.to.advanced(byNanoseconds: 3_000_000_000)
-        let ticks = arrived.filter { $0.time <= outage.addedAt }.map {
-            $0.tick.arrived(kind, isConflated: isConflated, at: wallSeconds($0.time))
-        }.filter { since <= $0.header.eventTime && $0.header.eventTime < until }
+        let ticks = arrived.filter { $0.time <= outage.addedAt }.map(\.tick).filter { tick in
+            let time = tick.trade(0).header.eventTime
+            return since <= time && time < until
+        }.map { $0.arrived(kind, isConflated: isConflated) }
         return Arrivals(ticks, since: since, until: until)
     }
 

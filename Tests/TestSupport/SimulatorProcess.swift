@@ -50,6 +50,9 @@ public final class SimulatorProcess {
     @discardableResult
     public func stop() -> Int32 { process.stop() }
 
+    /// Until it has ended by itself; answers its exit code, or the signal that ended it.
+    public func waitUntilExit() -> Int32 { process.waitUntilExit() }
+
     /// What was sent until now, or, after `stop`, at all.
     public func truth() throws -> [SentValue] { try SentValue.read(folder.file("truth")) }
 }

@@ -28,6 +28,7 @@ public enum ControlCommand: Equatable, Sendable {
     case permission(String, SimulatedInstrument.Permission)
     case status
     case quit
+    case crash
 
     /// For people who asked for something else.
     public static let usage =
@@ -36,7 +37,7 @@ public enum ControlCommand: Equatable, Sendable {
         + "farm market|history down|up | nightly-reset [SECONDS] | competing SYMBOL|all on|off | "
         + "refuse-client-id on|off | pacing-error [N] | late N | duplicate N | reorder N | "
         + "halt-depth | reset-depth | bulletin TEXT | rate N | stop SYMBOL | start SYMBOL | "
-        + "permission SYMBOL live|delayed|delayed-anyway|none | status | quit"
+        + "permission SYMBOL live|delayed|delayed-anyway|none | status | quit | crash"
 
     /// Nil: not understood.
     public init?(_ line: String) {
@@ -53,7 +54,7 @@ public enum ControlCommand: Equatable, Sendable {
     private static func alone(_ name: String, _ rest: [String]) -> ControlCommand? {
         let plain: [String: ControlCommand] = [
             "close": .close, "half-frame": .halfFrame, "lost": .lost, "halt-depth": .haltDepth,
-            "reset-depth": .resetDepth, "status": .status, "quit": .quit,
+            "reset-depth": .resetDepth, "status": .status, "quit": .quit, "crash": .crash,
             "pacing-error": .pacingError(1), "nightly-reset": .nightlyReset(seconds: 20),
         ]
         return rest.isEmpty ? plain[name] : nil

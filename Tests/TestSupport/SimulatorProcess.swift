@@ -71,6 +71,16 @@ public struct SentValue: Decodable, Sendable {
     public let symbol: String?
     public let contract: Int32?
 
+    /// One that a test makes up.
+    public init(
+        kind: String, request: Int32, fields: [String], time: Int64, connection: Int,
+        contract: Int32?
+    ) {
+        (self.kind, self.request, self.fields) = (kind, request, fields)
+        (sequence, self.time, self.connection) = (nil, time, connection)
+        (client, symbol, self.contract) = (nil, nil, contract)
+    }
+
     /// A last line that is not ended yet is left out.
     public static func read(_ path: String) throws -> [SentValue] {
         let text = try String(contentsOfFile: path, encoding: .utf8)

@@ -40,6 +40,8 @@ struct TickLikeness: Hashable, Sendable {
         second = WholeSecond.floor(trade.header.eventTime)
         price = trade.price
         size = trade.size
+        // Level 1 calls exchanges by letters, and by that of the trade before.
+        guard !trade.header.flags.contains(.conflated) else { return }
         exchange = trade.exchange
         conditions = trade.conditions
     }

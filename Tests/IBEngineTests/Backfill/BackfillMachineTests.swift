@@ -171,6 +171,23 @@ struct BackfillMachineTests {
         #expect(bench.added.map(\.second) == [11, 12])
     }
 
+    @Test("a trade of level 1 is any with its price and size: it names exchanges in its own way")
+    func letters() throws {
+        var bench = Bench()
+        let ticks = [MarketTick(10, 1), MarketTick(11, 1)].map { tick -> ArrivedTick in
+            var trade = tick.trade(0)
+            trade.header.flags = .conflated
+            trade.exchange = ShortText("P") ?? .empty
+            return .trade(trade)
+        }
+        let arrivals = Arrivals(ticks, since: wallSeconds(8), until: wallSeconds(20))
+        bench.add(.trade, 10.5, 12.25, arrivals, feeds: .level1)
+        _ = bench.next()
+        bench.took(
+            try HistoryAnswers.trades(1, [10, 11, 11, 12].map { MarketTick($0, 1) }))
+        #expect(bench.added.map(\.second) == [11, 12])
+    }
+
     @Test("gaps that lie close together do not add the same tick")
     func neighbours() throws {
         var bench = Bench()

@@ -7,7 +7,8 @@ public struct Arrivals: Sendable {
     /// `ticks` has all that arrived with event times in [since, until). Undefined: nobody knows
     /// what arrived before, or behind, the outage, because another process received it; then
     /// nothing is added to a second that the outage has a part of only, nor to the last ones, of
-    /// which late ticks may have arrived behind it.
+    /// which late ticks may have arrived behind it. Of bars `until` alone says something: the
+    /// first that arrived behind the outage closes then.
     public var since: Timestamp
     public var until: Timestamp
 

@@ -23,6 +23,8 @@ struct BackfillJob: Sendable {
     /// What arrived is compared one by one; else only seconds that lie wholly in the gap are asked
     /// for, and stand for all of it.
     var isExact = false
+    /// Bars that close at this time or later have arrived; undefined: nobody knows of any.
+    var barsUntil = Timestamp.undefined
     /// The beginning is older than what is asked for.
     var isTooOld = false
     /// Of the last page, until the record of the end is written.
@@ -80,7 +82,7 @@ struct BackfillJob: Sendable {
     /// ended in it.
     func isMissing(barAt time: Timestamp, width: Int64) -> Bool {
         let close = time.advanced(byNanoseconds: width * WholeSecond.nanoseconds)
-        guard close <= gap.to else { return false }
+        guard close <= gap.to, isStandIn || close < barsUntil else { return false }
         return isStandIn ? time >= gap.from : close > gap.from
     }
 

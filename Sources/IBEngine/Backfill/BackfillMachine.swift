@@ -53,6 +53,7 @@ public struct BackfillMachine: Sendable {
         var job = BackfillJob(gap, contract, means, seconds)
         job.wantsUnreported = feeds.contains(.allTrades) || !feeds.contains(.trades)
         job.isExact = isExact
+        job.barsUntil = arrivals.until
         let oldest = WholeSecond.floor(
             now.wall.advanced(byNanoseconds: -limits.ageMax.engineNanoseconds))
         if seconds.lowerBound < oldest {

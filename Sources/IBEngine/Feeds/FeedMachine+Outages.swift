@@ -124,7 +124,7 @@ extension FeedMachine {
             out.records.append(.gap(gap.record(.abandoned, detail: detail, now: now.wall)))
             return
         }
-        guard kind == .trade || kind == .quote else {
+        guard kind == .trade || kind == .quote || kind == .providerBar else {
             return tools.backfill.add(
                 gap, contract: entries[place].contract, feeds: entries[place].instrument.feeds,
                 arrivals: .unknown, now: now, into: &out.records)
@@ -137,16 +137,21 @@ extension FeedMachine {
                         .abandoned, detail: "too many outages wait to be filled in", now: now.wall
                     )))
         }
-        let border = kind == .trade ? entries[place].trades : entries[place].quotes
-        closings.append(
-            Closing(
-                gap: gap, place: place, before: border.arrivals(until: gap.to),
-                due: now.monotonic.later(by: EngineLimits.borderWait)))
-        if kind == .trade {
+        var before = Arrivals.unknown
+        var wait = EngineLimits.borderWait
+        switch kind {
+        case .trade:
+            before = entries[place].trades.arrivals(until: gap.to)
             entries[place].trades.begin(now)
-        } else {
+        case .quote:
+            before = entries[place].quotes.arrivals(until: gap.to)
             entries[place].quotes.begin(now)
+        default:
+            entries[place].firstBar = .undefined
+            wait = wait.later(by: RealTimeBar.width)
         }
+        closings.append(
+            Closing(gap: gap, place: place, before: before, due: now.monotonic.later(by: wait)))
     }
 
     /// Hands those over whose surroundings are complete; of one instrument all of them, when what
@@ -166,6 +171,13 @@ extension FeedMachine {
             }
             closings.remove(at: index)
             let entry = entries[closing.place]
+            guard closing.gap.kind != .providerBar else {
+                tools.backfill.add(
+                    closing.gap, contract: entry.contract, feeds: entry.instrument.feeds,
+                    arrivals: Arrivals([], since: .undefined, until: entry.firstBar), now: now,
+                    into: &out.records)
+                continue
+            }
             let border = closing.gap.kind == .trade ? entry.trades : entry.quotes
             let end =
                 until.isDefined

@@ -158,7 +158,11 @@ extension FeedMachine {
             if !tick.header.flags.contains(.snapshot) {
                 entries[route.place].quotes.add(.quote(tick), now)
             }
-        case .bar(let tick): note(tick.header, &tools)
+        case .bar(let tick):
+            note(tick.header, &tools)
+            if !entries[route.place].firstBar.isDefined {
+                entries[route.place].firstBar = tick.closeTime
+            }
         default: break
         }
         entries[route.place].slots[route.slot].delivered(record)

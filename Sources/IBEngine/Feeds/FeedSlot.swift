@@ -130,6 +130,8 @@ struct InstrumentEntry: Sendable {
     var slots: [FeedSlot]
     var trades = BorderTicks()
     var quotes = BorderTicks()
+    /// The close of the first bar that came behind the last outage.
+    var firstBar = Timestamp.undefined
     /// While level 1 hands trades over: from when on they are told one by one.
     var tradesFrom = Timestamp.undefined
     var told: FeedState.State?

@@ -350,6 +350,20 @@ struct BackfillMachineTests {
         #expect(bench.gaps() == ["abandoned 10.0 - 12.0: too old"])
     }
 
+    @Test("the bar that ended an outage has arrived, and is not filled in once more")
+    func lastBar() throws {
+        var bench = Bench()
+        bench.add(
+            .providerBar, 31, 40.1, Arrivals([], since: .undefined, until: wallSeconds(40)))
+        _ = bench.next()
+        bench.took(try HistoryAnswers.bars(1, [25, 30, 35]))
+        let found = bench.records.compactMap { record -> Timestamp? in
+            if case .bar(let bar) = record { bar.openTime } else { nil }
+        }
+        #expect(found == [wallSeconds(30)])
+        #expect(bench.gaps().last?.hasPrefix("filled 31.0 - 40.1") == true)
+    }
+
     @Test("of too many gaps the oldest is given up; a dropped instrument's are told; one lasts")
     func bounds() {
         var bench = Bench { $0.gapsMax = 2 }

@@ -49,8 +49,10 @@ struct BrokerMarket {
 /// ticks were missing, it is not there twice, with what arrived counted, and a part of a gap that is
 /// called filled has all that happened in it.
 ///
-/// History has whole seconds and no numbers, so all is counted per second and content. Quotes of
-/// level 1 cannot be compared with it: there, seconds that lie wholly in a filled part are complete.
+/// History has whole seconds and no numbers, so all is counted per second and content. What came
+/// without a time (the quotes of level 1, and its trades where there is no `RTVolume`) cannot be
+/// compared with it: of such quotes the seconds that lie wholly in a filled part are complete, of
+/// such trades nothing can be said.
 struct BrokerMarketAudit {
     /// As `BackfillLimits.borderSeconds` has it, and the second itself.
     static let border: Int64 = 3
@@ -119,7 +121,12 @@ struct BrokerMarketAudit {
     // MARK: whole parts
 
     private mutating func checkFilled() {
-        for print in market.prints.keys where isFilled(print.symbol, .trade, print.second) {
+        let untimed = Set(
+            tape.live.filter { lane, values in
+                lane.kind == .printed && values.contains { $0.event == nil && !$0.isState }
+            }.map(\.key.symbol))
+        for print in market.prints.keys
+        where !untimed.contains(print.symbol) && isFilled(print.symbol, .trade, print.second) {
             let count = tape.prints[print] ?? (0, 0)
             let wanted = happened(print)
             if count.live + count.fetched < wanted {

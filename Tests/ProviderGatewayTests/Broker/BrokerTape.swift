@@ -124,7 +124,9 @@ struct BrokerTape {
             isLevel1
                 ? (isState && !header.providerTime.isDefined ? "state" : "") : trade.conditions.text
         )
-        add(symbol, isLevel1 ? .printed : .trades, content, header)
+        add(
+            symbol, isLevel1 ? .printed : .trades, content, header,
+            event: header.providerTime.isDefined ? time..<time + 1 : nil)
         guard header.providerTime.isDefined else { return }
         let print = BrokerPrint(
             symbol: symbol, second: time / 1_000_000_000, price: trade.price.raw,
@@ -250,14 +252,10 @@ struct BrokerTape {
     // MARK: gaps and subscriptions
 
     mutating func add(_ record: GapRecord, _ symbol: String) {
-        let place = gaps.lastIndex {
-            $0.symbol == symbol && $0.kind == record.kind
-                && ($0.from == record.from || $0.isEnded && $0.range.contains(record.from.nanoseconds))
-        }
         guard let state = GapState(rawValue: record.state) else {
             return problems.append("\(symbol): a gap in no state")
         }
-        guard let place else {
+        guard let place = place(of: record, state, symbol) else {
             guard state == .open else {
                 return problems.append("\(symbol): \(state) of no gap: \(record)")
             }
@@ -277,6 +275,23 @@ struct BrokerTape {
         case .abandoned: gaps[place].abandoned.append(part)
         }
         if !record.detail.isEmpty { gaps[place].details.append(record.detail) }
+    }
+
+    /// The gap that a record is about. Parts that were filled may reach over its ends by a few
+    /// seconds, in which late ticks were missing, too.
+    private func place(of record: GapRecord, _ state: GapState, _ symbol: String) -> Int? {
+        let same = gaps.indices.filter {
+            gaps[$0].symbol == symbol && gaps[$0].kind == record.kind
+        }
+        if let exact = same.last(where: { gaps[$0].from == record.from }) { return exact }
+        guard state != .open else { return nil }
+        let (from, to) = (record.from.nanoseconds, record.to.nanoseconds)
+        func overlap(_ place: Int) -> Int64 {
+            min(to, gaps[place].range.upperBound) - max(from, gaps[place].range.lowerBound)
+        }
+        let best = same.filter { gaps[$0].isEnded }.max { overlap($0) < overlap($1) }
+        let border = BrokerMarketAudit.border * 1_000_000_000
+        return best.flatMap { overlap($0) > -border ? $0 : nil }
     }
 
     /// A gap that a gateway which died has left open ends with the next subscription.

@@ -58,6 +58,9 @@ struct BrokerValue {
     /// What it is about, by the provider, with the resolution of its clock; nil: it has no time.
     var event: Range<Int64>?
 
+    /// The last trade before a subscription, and no event.
+    var isState: Bool { content.hasSuffix(" state") }
+
     static func event(second: Int64) -> Range<Int64> {
         second * 1_000_000_000..<(second + 1) * 1_000_000_000
     }

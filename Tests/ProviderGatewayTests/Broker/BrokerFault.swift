@@ -23,6 +23,7 @@ enum BrokerFault: String, CaseIterable {
     case silentFeed = "silent feed"
     case serverCrash = "TWS crashes"
     case gatewayKill = "gateway killed"
+    case gatewayEnd = "gateway ended in order"
     case gatewayPause = "gateway paused"
     case natsRestart = "NATS killed"
 

@@ -9,6 +9,8 @@ final class BrokerGateway {
         let description: String
     }
 
+    static let source = "broker"
+
     private let process: ServerProcess
     private let port: UInt16
 
@@ -16,7 +18,7 @@ final class BrokerGateway {
         let process = try ServerProcess(
             ProductPrograms.path("provider-gateway"), [],
             environment: [
-                "GATEWAY_PROVIDER": "ibkr", "GATEWAY_SOURCE": "broker", "GATEWAY_LIVE": "false",
+                "GATEWAY_PROVIDER": "ibkr", "GATEWAY_SOURCE": Self.source, "GATEWAY_LIVE": "false",
                 "OPS_PORT": "0", "LOG_FORMAT": "json", "IBKR_CONNECT_TIMEOUT": "1s",
             ].merging(ProductPrograms.profile("provider-gateway")) { $1 }
                 .merging(environment) { $1 }, logPath: log)
@@ -54,7 +56,7 @@ final class BrokerGateway {
     /// A sample of `/metrics`, its labels as they stand there.
     func metric(_ name: String, _ labels: String = "") -> Double? {
         let lines = fetch("/metrics")?.split(separator: "\n") ?? []
-        let line = lines.first { $0.hasPrefix(name) && $0.contains(labels) }
+        let line = lines.first { $0.hasPrefix(name) && (labels.isEmpty || $0.contains(labels)) }
         return line?.split(separator: " ").last.flatMap { Double($0) }
     }
 

@@ -46,8 +46,8 @@ struct BrokerMarket {
 }
 
 /// What was filled in: it happened, it lies in a gap or in the seconds at its borders in which late
-/// ticks were missing, it is not there twice, with what arrived counted, and a part of a gap that is
-/// called filled has all that happened in it.
+/// ticks were missing, it is not there twice, with what arrived counted, and a part of a gap that
+/// is called filled has all that happened in it.
 ///
 /// History has whole seconds and no numbers, so all is counted per second and content. What came
 /// without a time (the quotes of level 1, and its trades where there is no `RTVolume`) cannot be

@@ -39,7 +39,7 @@ struct BrokerRunTests {
             stage.pass(milliseconds: Int(left / .milliseconds(1)))
         }
         stage.expectWhole("at the end", within: 120)
-        // Pacing may let gaps wait for longer than anybody wants to; they are on record all the same.
+        // Pacing may let gaps wait for long; they are on record all the same.
         _ = eventually(within: Self.isLong ? 60 : 20) {
             stage.gateway.connection?["waiting_backfills"]?.int == 0
         }

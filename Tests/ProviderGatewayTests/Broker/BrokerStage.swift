@@ -25,8 +25,8 @@ final class BrokerStage {
     private let clock = SystemClock()
     private let firstSecond: Int64
 
-    /// `symbols`: what is followed, of `BrokerInstruments`; none: all. `isThere`: whether TWS is, from
-    /// the start.
+    /// `symbols`: what is followed, of `BrokerInstruments`; none: all. `isThere`: whether TWS is,
+    /// from the start.
     init(
         _ namespace: String, seed: UInt64, rate: Int = 120, symbols: [String] = [],
         isThere: Bool = true, _ more: [String: String] = [:]
@@ -99,6 +99,9 @@ final class BrokerStage {
         case .silentFeed: orders("stop SPY", end: "start SPY")
         case .serverCrash: try crashServer(milliseconds)
         case .gatewayKill: try killGateway(milliseconds)
+        case .gatewayEnd:
+            #expect(gateway.stop() == 0, "\(gateway.log.suffix(2_000))")
+            try startGateway()
         case .gatewayPause: pauseGateway(milliseconds)
         case .natsRestart: try restartNats(milliseconds)
         }
@@ -139,7 +142,7 @@ final class BrokerStage {
         var count: UInt64?
         var since = clock.monotonic()
         let isQuiet = try eventually(within: 60) {
-            let now = try tape.tickCount(source: try #require(SourceName("broker")))
+            let now = try tape.tickCount(source: try #require(SourceName(BrokerGateway.source)))
             if now != count { (count, since) = (now, clock.monotonic()) }
             return clock.monotonic().nanoseconds(since: since) > 2_000_000_000
         }
@@ -161,7 +164,7 @@ final class BrokerStage {
         let feeds = BrokerInstruments.feeds.filter { symbols.isEmpty || symbols.contains($0.key) }
         var truth = BrokerTruth(names: names)
         for (run, lines) in try broker.truth().enumerated() { truth.read(lines, run: run) }
-        let stood = try BrokerTape(tape, source: "broker")
+        let stood = try BrokerTape(tape)
         var values = BrokerValueAudit(feeds: feeds, truth: truth, tape: stood)
         values.pauses = pauses
         values.gateways = gateways

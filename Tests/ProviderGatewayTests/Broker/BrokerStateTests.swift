@@ -19,6 +19,7 @@ struct BrokerStateTests {
     }
 
     private static let watched = "IWM"
+    private static let silentAfter = Duration.seconds(8)
 
     private func starts(_ tape: BrokerTape) -> Int {
         tape.subscriptions.count {
@@ -34,10 +35,14 @@ struct BrokerStateTests {
         }
     }
 
-    private func check(_ outage: Outage, _ stage: BrokerStage) throws {
+    private func check(
+        _ outage: Outage, _ stage: BrokerStage, _ tape: inout BrokerTape
+    ) throws {
         let gateway = stage.gateway
-        let before = try BrokerTape(stage.tape, source: "broker")
+        try tape.readOn(stage.tape)
+        let (gapsBefore, startsBefore) = (gaps(tape, outage.detail).count, starts(tape))
         let connections = gateway.metric("mds_ibkr_connections_total") ?? 0
+        let begin = ContinuousClock.now
         stage.order(outage.begin)
         #expect(
             eventually(within: 30) { gateway.connection?["state"]?.string == outage.state },
@@ -52,16 +57,16 @@ struct BrokerStateTests {
         #expect(told?["level"]?.string == "warning", "\(outage)")
         #expect(
             try eventually {
-                let tape = try BrokerTape(stage.tape, source: "broker")
-                return gaps(tape, outage.detail).count > gaps(before, outage.detail).count
+                try tape.readOn(stage.tape)
+                return gaps(tape, outage.detail).count > gapsBefore
             }, "\(outage): no gap on record")
         for command in outage.end { stage.order(command) }
+        let lasted = begin.duration(to: .now)
         stage.expectWhole("\(outage)")
-        var after = before
         #expect(
             try eventually {
-                after = try BrokerTape(stage.tape, source: "broker")
-                return gaps(after, outage.detail).allSatisfy(\.isEnded)
+                try tape.readOn(stage.tape)
+                return gaps(tape, outage.detail).allSatisfy(\.isEnded)
             }, "\(outage): its gap does not end")
         var now = 0.0
         #expect(
@@ -69,14 +74,16 @@ struct BrokerStateTests {
                 now = gateway.metric("mds_ibkr_connections_total") ?? 0
                 return now - connections == (outage.reconnects ? 1 : 0)
             }, "\(outage): \(connections) connections before, \(now) after it")
-        #expect(starts(after) - starts(before) == (outage.resubscribes ? 1 : 0), "\(outage)")
+        // On a busy machine an outage may last so long that the feed is not trusted behind it.
+        guard outage.resubscribes || lasted < Self.silentAfter / 2 else { return }
+        #expect(starts(tape) - startsBefore == (outage.resubscribes ? 1 : 0), "\(outage)")
     }
 
     @Test("closed, without the broker's servers, without a farm, silent, competing, reset at night")
     func states() throws {
         let stage = try BrokerStage(
-            "brkstates", seed: 11, symbols: [Self.watched, "DIA", "XLE"],
-            ["IBKR_SILENT_AFTER": "5s"])
+            "brkstates", seed: 11, rate: 60, symbols: [Self.watched, "DIA", "XLE"],
+            ["IBKR_SILENT_AFTER": "8s"])
         stage.expectWhole("at the start")
         let outages = [
             Outage(
@@ -92,7 +99,7 @@ struct BrokerStateTests {
                 detail: "(2103)"),
             Outage(
                 state: "silent", begin: "stop IWM", end: ["start IWM"],
-                detail: "nothing came for 5 s", resubscribes: true),
+                detail: "nothing came for 8 s", resubscribes: true),
             Outage(
                 state: "competing", begin: "competing IWM on", end: ["competing IWM off"],
                 detail: "(10197)"),
@@ -100,7 +107,8 @@ struct BrokerStateTests {
                 state: "closed", begin: "nightly-reset 2", end: [], detail: "(1100)",
                 reconnects: true, resubscribes: true),
         ]
-        for outage in outages { try check(outage, stage) }
+        var tape = BrokerTape()
+        for outage in outages { try check(outage, stage, &tape) }
         try stage.finish()
         let findings = try stage.audit(symbols: [Self.watched, "DIA", "XLE"])
         #expect(

@@ -1,4 +1,5 @@
 import MarketModel
+import NatsTransport
 import Primitives
 import ServiceTestSupport
 import TapeCodec
@@ -44,21 +45,37 @@ struct BrokerTape {
     private(set) var records = 0
     private(set) var epochs: Set<UInt64> = []
     private(set) var watermark = Timestamp(nanoseconds: Int64.min)
+    /// Per stream, the sequence that is read next.
+    private var reached: [String: UInt64] = [:]
     private var documents: [UInt64: (symbol: String, content: [UInt8], parts: UInt32)] = [:]
 
     /// Empty, for tests that put records in by hand.
     init() {}
 
-    init(_ tape: TestTape, source: String) throws {
-        let source = try #require(SourceName(source))
-        for number in 0..<tape.names.partitions {
-            let partition = Partition(number)
-            for packet in try tape.tickPackets(partition)
-            where packet.subject == tape.names.ticks(partition, source) {
-                epochs.insert(packet.header.epoch)
-                watermark = max(watermark, packet.header.watermark)
-                packet.payload.withRawSpan { read($0) }
+    init(_ tape: TestTape) throws { try readOn(tape) }
+
+    /// What has come since; a packet is read once.
+    mutating func readOn(_ tape: TestTape) throws {
+        for index in 0..<TapeNames.tickStreams {
+            let stream = tape.names.tickStream(index)
+            guard let info = try tape.client.jetStream.streamInfo(stream) else { continue }
+            let next = max(reached[stream] ?? 1, info.firstSequence)
+            guard info.lastSequence >= next else { continue }
+            for sequence in next...info.lastSequence {
+                let message = try tape.client.jetStream.message(stream: stream, sequence: sequence)
+                // Watermarks of an idle source are among them.
+                guard let message, message.subject.hasSuffix(".\(BrokerGateway.source)") else {
+                    continue
+                }
+                guard message.subject.hasPrefix("\(tape.names.namespace).ticks.") else { continue }
+                try message.payload.withRawSpan { packet throws(PacketError) in
+                    let header = try PacketReader.validate(packet)
+                    epochs.insert(header.epoch)
+                    watermark = max(watermark, header.watermark)
+                    read(packet)
+                }
             }
+            reached[stream] = info.lastSequence + 1
         }
     }
 

@@ -300,7 +300,11 @@ struct BrokerTape {
         let same = gaps.indices.filter {
             gaps[$0].symbol == symbol && gaps[$0].kind == record.kind
         }
-        if let exact = same.last(where: { gaps[$0].from == record.from }) { return exact }
+        if let exact = same.last(where: { gaps[$0].from == record.from }) {
+            // Two that follow each other within a second may begin at the same one.
+            let isNext = state == .open && !record.to.isDefined && gaps[exact].isEnded
+            return isNext ? nil : exact
+        }
         guard state != .open else { return nil }
         let (from, to) = (record.from.nanoseconds, record.to.nanoseconds)
         func overlap(_ place: Int) -> Int64 {

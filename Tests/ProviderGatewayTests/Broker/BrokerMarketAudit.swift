@@ -77,7 +77,8 @@ struct BrokerMarketAudit {
         for (print, count) in tape.prints where seconds.contains(print.second) {
             let sent = truth.prints[print].map { max($0.tickByTick, $0.level1) } ?? 0
             check(
-                "\(print)", count, happened: happened(print), sent: sent,
+                "\(print)", (count.live - (tape.states[print] ?? 0), count.fetched),
+                happened: happened(print), sent: sent,
                 isInGap: isNearGap(print.symbol, .trade, print.second))
         }
         for (quote, count) in tape.quotes where seconds.contains(quote.second) {
@@ -129,7 +130,8 @@ struct BrokerMarketAudit {
         where !untimed.contains(print.symbol) && isFilled(print.symbol, .trade, print.second) {
             let count = tape.prints[print] ?? (0, 0)
             let wanted = happened(print)
-            if count.live + count.fetched < wanted {
+            let states = tape.states[print] ?? 0
+            if count.live - states + count.fetched < wanted {
                 problems.append("filled, and \(count), not \(wanted): \(print)")
             }
         }

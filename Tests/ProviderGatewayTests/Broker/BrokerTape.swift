@@ -38,6 +38,9 @@ struct BrokerTape {
     /// Fetched later: `lanes` of trades, quotes and bars alone.
     private(set) var fetched: [BrokerLane: [BrokerValue]] = [:]
     private(set) var prints: [BrokerPrint: (live: Int, fetched: Int)] = [:]
+    /// Those of the live ones that are marked as the state at a subscription's start: they are no
+    /// events, so history may tell of them once more.
+    private(set) var states: [BrokerPrint: Int] = [:]
     private(set) var quotes: [BrokerQuote: (live: Int, fetched: Int)] = [:]
     private(set) var gaps: [Gap] = []
     private(set) var subscriptions: [Subscription] = []
@@ -148,6 +151,7 @@ struct BrokerTape {
         let print = BrokerPrint(
             symbol: symbol, second: time / 1_000_000_000, price: trade.price.raw,
             size: trade.size.raw)
+        if isState { states[print, default: 0] += 1 }
         if header.flags.contains(.backfilled) {
             prints[print, default: (0, 0)].fetched += 1
         } else {

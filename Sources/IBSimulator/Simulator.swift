@@ -14,7 +14,11 @@ public struct Simulator: Sendable {
     var refusesUntil: Timestamp?
     /// Somebody said `quit`.
     public internal(set) var isEnding = false
+    /// Somebody said `crash`: whoever has the sockets dies at once, with its logs complete.
+    public internal(set) var isCrashing = false
     var bulletins: Int32 = 1
+    /// The bulletins of the day: who asks for all of them is told them again.
+    var told = [Bulletin(id: 1, text: "Made up.")]
 
     private var cursor: MarketCursor
     private var delayedCursor: MarketCursor
@@ -62,7 +66,7 @@ public struct Simulator: Sendable {
     func world(_ now: Timestamp, _ clientIDs: [Int32] = []) -> World {
         World(
             settings: settings, market: market, conditions: conditions, clientIDs: clientIDs,
-            now: now)
+            bulletins: told, now: now)
     }
 
     // MARK: bytes out

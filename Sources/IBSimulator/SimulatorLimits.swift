@@ -23,6 +23,8 @@ public enum SimulatorLimits {
     public static let depthRowsMax = 20
     /// Ticks that a fault keeps back at once; more are sent as they come.
     public static let heldTicksMax = 10_000
+    /// Bulletins that are told again to a new client; the oldest fall out.
+    public static let bulletinsMax = 100
     /// Requests per second; from the next on there are errors 100.
     public static let requestsPerSecond = 50
     /// So many errors 100, and the connection is closed.

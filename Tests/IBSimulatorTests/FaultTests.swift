@@ -193,6 +193,25 @@ struct FaultTests {
         #expect(bench.simulator.isEnding)
     }
 
+    @Test("who asks for all bulletins is told those of before again")
+    func bulletinsAgain() {
+        var bench = Bench()
+        #expect(bench.order("bulletin Closed early") == "ok")
+        bench.send(["12", "1", "1"])
+        let told = bench.frames().filter { $0[0] == "14" }
+        #expect(told.map { $0[2] } == ["1", "2"])
+        #expect(told.map { $0[4] } == ["Made up.", "Closed early"])
+    }
+
+    @Test("headlines alone: without the market data of the request")
+    func newsAlone() {
+        var bench = Bench()
+        bench.subscribe(5, "SPY", generic: "mdoff,292")
+        for _ in 0..<100 { bench.wait(seconds: 1) }
+        let kinds = Set(bench.frames().filter { $0.count > 1 && $0[1] == "5" }.map { $0[0] })
+        #expect(kinds == ["84"])
+    }
+
     @Test(
         "what is no command is answered by all there are",
         arguments: ["", "clos", "stall", "stall x", "farm market", "rate 9999999", "late -1"])

@@ -22,6 +22,24 @@ struct ProgramTests {
         #expect(simulator.stop() == 0)
     }
 
+    @Test("it crashes on command, and its log has all that a client got")
+    func crashes() throws {
+        let simulator = try SimulatorProcess(["--rate", "2000"])
+        let client = try PlainConnection(port: simulator.port)
+        try client.send(
+            Bench.greeting("v157..187") + Bench.frame(["71", "2", "3", ""])
+                + Bench.frame(["97", "9"] + Bench.stock("SPY") + ["AllLast", "0", "0"]))
+        var got = try client.receive { $0.count > 20_000 }
+        #expect(try simulator.command("crash") == "ok")
+        got += try client.receive { _ in false }
+        #expect(simulator.waitUntilExit() == SIGKILL)
+        let ticks = try simulator.truth().filter { $0.kind == "tickByTick" }
+        let last = try #require(ticks.last).fields.joined(separator: "\0")
+        let text = String(decoding: got, as: UTF8.self)
+        #expect(text.contains(last))
+        #expect(ticks.count == text.split(separator: "99\09\02\0").count - 1)
+    }
+
     @Test("help and version are for people; a wrong flag is told and ends with 64")
     func arguments() throws {
         let program = try ProductPrograms.path("ibkr-simulator")

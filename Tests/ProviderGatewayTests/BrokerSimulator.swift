@@ -15,15 +15,18 @@ final class BrokerSimulator {
     private let rate: Int
     private var process: ServerProcess?
     private var starts = 0
-    private let market: SimulatedMarket
+    let market: SimulatedMarket
+    private let isWithOthers: Bool
 
-    init(_ symbols: [String], rate: Int, seed: UInt64) throws {
+    /// `others`: an option, a future, a pair and a coin besides, and a truth log of each start.
+    init(_ symbols: [String], rate: Int, seed: UInt64, others: Bool = false) throws {
         self.symbols = symbols
         self.rate = rate
         self.seed = seed
+        isWithOthers = others
         folder = try TemporaryFolder("broker")
         market = SimulatedMarket(
-            instruments: InstrumentList.make(symbols: symbols, others: false), seed: seed,
+            instruments: InstrumentList.make(symbols: symbols, others: others), seed: seed,
             rate: rate, firstSecond: 0)
     }
 
@@ -34,9 +37,33 @@ final class BrokerSimulator {
             [
                 "--port", "\(port)", "--control-port", "\(controlPort)", "--seed", "\(seed)",
                 "--rate", "\(rate)", "--symbols", symbols.joined(separator: ","),
-                "--stocks-only", "--tick-limit", "100",
-            ],
+                "--tick-limit", "100",
+            ] + (isWithOthers ? ["--truth", truthLog(starts)] : ["--stocks-only"]),
+            environment: ProductPrograms.profile("ibkr-simulator"),
             logPath: folder.file("simulator-\(starts).log"))
+    }
+
+    private func truthLog(_ start: Int) -> String { folder.file("truth-\(start)") }
+
+    /// Whether it takes commands.
+    func answers() -> Bool { eventually { command("status").hasPrefix("ok") } }
+
+    /// As a kill, but what it sent is in its truth log.
+    func crash() {
+        _ = command("crash")
+        _ = process?.waitUntilExit()
+        process = nil
+    }
+
+    /// Answers its exit code.
+    func stop() -> Int32? {
+        defer { process = nil }
+        return process?.stop()
+    }
+
+    /// What each start has sent, as far as it has ended.
+    func truth() throws -> [[SentValue]] {
+        try (1...max(1, starts)).map { try SentValue.read(truthLog($0)) }
     }
 
     func kill() {

@@ -50,6 +50,9 @@ public final class SimulatorProcess {
     @discardableResult
     public func stop() -> Int32 { process.stop() }
 
+    /// Until it has ended by itself; answers its exit code, or the signal that ended it.
+    public func waitUntilExit() -> Int32 { process.waitUntilExit() }
+
     /// What was sent until now, or, after `stop`, at all.
     public func truth() throws -> [SentValue] { try SentValue.read(folder.file("truth")) }
 }
@@ -67,6 +70,16 @@ public struct SentValue: Decodable, Sendable {
     public let client: Int32?
     public let symbol: String?
     public let contract: Int32?
+
+    /// One that a test makes up.
+    public init(
+        kind: String, request: Int32, fields: [String], time: Int64, connection: Int,
+        contract: Int32?
+    ) {
+        (self.kind, self.request, self.fields) = (kind, request, fields)
+        (sequence, self.time, self.connection) = (nil, time, connection)
+        (client, symbol, self.contract) = (nil, nil, contract)
+    }
 
     /// A last line that is not ended yet is left out.
     public static func read(_ path: String) throws -> [SentValue] {

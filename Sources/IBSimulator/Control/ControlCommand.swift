@@ -30,6 +30,7 @@ public enum ControlCommand: Equatable, Sendable {
     case truth(Bool)
     case status
     case quit
+    case crash
 
     /// For people who asked for something else.
     public static let usage =
@@ -38,7 +39,8 @@ public enum ControlCommand: Equatable, Sendable {
         + "farm market|history down|up | nightly-reset [SECONDS] | competing SYMBOL|all on|off | "
         + "refuse-client-id on|off | pacing-error [N] | late N | duplicate N | reorder N | "
         + "halt-depth | reset-depth | bulletin TEXT | rate N | stop SYMBOL | start SYMBOL | "
-        + "permission SYMBOL live|delayed|delayed-anyway|none | truth on|off | status | quit"
+        + "permission SYMBOL live|delayed|delayed-anyway|none | truth on|off | status | quit | "
+        + "crash"
 
     /// Nil: not understood.
     public init?(_ line: String) {
@@ -55,7 +57,7 @@ public enum ControlCommand: Equatable, Sendable {
     private static func alone(_ name: String, _ rest: [String]) -> ControlCommand? {
         let plain: [String: ControlCommand] = [
             "close": .close, "half-frame": .halfFrame, "lost": .lost, "halt-depth": .haltDepth,
-            "reset-depth": .resetDepth, "status": .status, "quit": .quit,
+            "reset-depth": .resetDepth, "status": .status, "quit": .quit, "crash": .crash,
             "pacing-error": .pacingError(1), "nightly-reset": .nightlyReset(seconds: 20),
         ]
         return rest.isEmpty ? plain[name] : nil

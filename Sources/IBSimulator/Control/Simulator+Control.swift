@@ -39,6 +39,9 @@ extension Simulator {
         case .quit:
             isEnding = true
             return nil
+        case .crash:
+            isCrashing = true
+            return nil
         case .haltDepth:
             eachSession { $0.haltDepth() }
             return nil
@@ -135,12 +138,12 @@ extension Simulator {
         case .notice(let code, let text): eachSession { $0.notice(code, text) }
         case .bulletin(let text):
             bulletins += 1
-            let number = bulletins
+            let bulletin = Bulletin(id: bulletins, text: text)
+            if told.count >= SimulatorLimits.bulletinsMax { told.removeFirst() }
+            told.append(bulletin)
             eachSession { session in
                 guard session.wantsBulletins else { return }
-                session.send(
-                    session.writer.bulletin(
-                        id: number, type: 1, text: text, exchange: "NYSE"))
+                session.send(bulletin)
             }
         default: break
         }

@@ -22,6 +22,9 @@ struct Level1Feed: Sendable {
     /// It was told that another session has the data.
     var isToldOfCompetition = false
 
+    /// Market data off: of what was asked only the headlines come.
+    var isNewsAlone: Bool { genericTicks.contains("mdoff") }
+
     private let types: Types
     private var bid: (price: Int64, size: Int64)?
     private var ask: (price: Int64, size: Int64)?

@@ -26,9 +26,7 @@ extension SimulatorSession {
             }
         case .bulletins(let all):
             wantsBulletins = true
-            if all {
-                send(writer.bulletin(id: 1, type: 1, text: "Made up.", exchange: "NYSE"))
-            }
+            if all { for bulletin in world.bulletins { send(bulletin) } }
         case .cancelBulletins: wantsBulletins = false
         default: handlePast(request, world)
         }
@@ -95,7 +93,7 @@ extension SimulatorSession {
         var feed = Level1Feed(
             request: id, instrument: index, isDelayed: isDelayed,
             genericTicks: wanted.genericTicks)
-        if !world.conditions.isDark(index) {
+        if !world.conditions.isDark(index), !feed.isNewsAlone {
             for message in feed.begin(world, writer) { send(message, of: index) }
         }
         if wanted.isSnapshot {

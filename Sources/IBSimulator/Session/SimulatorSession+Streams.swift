@@ -30,7 +30,7 @@ extension SimulatorSession {
         let instrument = world.market.instruments[event.instrument]
         for place in level1.indices
         where level1[place].instrument == event.instrument
-            && level1[place].isDelayed == isDelayed
+            && level1[place].isDelayed == isDelayed && !level1[place].isNewsAlone
         {
             var isTold = level1[place].isToldOfCompetition
             let isAway = isAway(event.instrument, level1[place].request, &isTold, world)

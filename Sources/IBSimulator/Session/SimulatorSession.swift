@@ -64,6 +64,10 @@ struct SimulatorSession: Sendable {
         }
     }
 
+    mutating func send(_ bulletin: Bulletin) {
+        send(writer.bulletin(id: bulletin.id, type: 1, text: bulletin.text, exchange: "NYSE"))
+    }
+
     mutating func sendDueTicks(now: Timestamp) {
         for held in faults.due(now: now) { send(held.message, of: held.instrument) }
     }

@@ -24,6 +24,12 @@ struct Conditions: Sendable {
     }
 }
 
+/// What the exchanges, or the broker, have to say to everybody.
+struct Bulletin: Sendable {
+    let id: Int32
+    let text: String
+}
+
 /// What a session sees of everything else.
 struct World {
     let settings: SimulatorSettings
@@ -31,6 +37,7 @@ struct World {
     let conditions: Conditions
     /// Of the other sessions.
     let clientIDs: [Int32]
+    let bulletins: [Bulletin]
     let now: Timestamp
 
     var second: Int64 { now.nanoseconds / 1_000_000_000 }

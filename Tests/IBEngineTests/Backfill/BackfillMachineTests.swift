@@ -470,7 +470,7 @@ struct BackfillMachineTests {
         tick.isUnreported = true
         for (feeds, count) in [(Instrument.Feeds.trades, 0), (.allTrades, 1), (.level1, 1)] {
             var bench = Bench()
-            bench.add(.trade, 10, 12, feeds: feeds)
+            bench.add(.trade, 9.5, 12, feeds: feeds)
             _ = bench.next()
             bench.took(try HistoryAnswers.trades(1, [tick]))
             #expect(bench.added.count == count)

@@ -1,0 +1,118 @@
+import MarketModel
+import Primitives
+import TestSupport
+import Testing
+
+/// The states that a connection to TWS can be in while nothing comes, each on a real gateway: what
+/// is done, told, counted and put on record.
+@Suite("Each state of the broker's connection, end to end")
+struct BrokerStateTests {
+    private struct Outage {
+        let state: String
+        let begin: String
+        let end: [String]
+        /// What the gap record says.
+        let detail: String
+        /// Whether the connection is made anew, and whether its feeds are asked for anew.
+        var reconnects = false
+        var resubscribes = false
+    }
+
+    private static let watched = "IWM"
+    private static let silentAfter = Duration.seconds(8)
+
+    private func starts(_ tape: BrokerTape) -> Int {
+        tape.subscriptions.count {
+            $0.symbol == Self.watched && $0.kind == DataKind.trade.rawValue
+                && $0.action == SubscriptionAction.start.rawValue
+        }
+    }
+
+    private func gaps(_ tape: BrokerTape, _ detail: String) -> [BrokerTape.Gap] {
+        tape.gaps.filter { gap in
+            gap.symbol == Self.watched && gap.kind == DataKind.trade.rawValue
+                && gap.details.contains { $0.contains(detail) }
+        }
+    }
+
+    private func check(
+        _ outage: Outage, _ stage: BrokerStage, _ tape: inout BrokerTape
+    ) throws {
+        let gateway = stage.gateway
+        try tape.readOn(stage.tape)
+        let (gapsBefore, startsBefore) = (gaps(tape, outage.detail).count, starts(tape))
+        let connections = gateway.metric("mds_ibkr_connections_total") ?? 0
+        let begin = ContinuousClock.now
+        stage.order(outage.begin)
+        #expect(
+            eventually(within: 30) { gateway.connection?["state"]?.string == outage.state },
+            "\(outage): \(gateway.trouble)")
+        #expect(
+            eventually {
+                gateway.metric("mds_ibkr_state{", "state=\"\(outage.state)\"") == 1
+            }, "\(outage)")
+        let told = gateway.events.last {
+            $0["event"]?.string == "ibkr.state" && $0["state"]?.string == outage.state
+        }
+        #expect(told?["level"]?.string == "warning", "\(outage)")
+        #expect(
+            try eventually {
+                try tape.readOn(stage.tape)
+                return gaps(tape, outage.detail).count > gapsBefore
+            }, "\(outage): no gap on record")
+        for command in outage.end { stage.order(command) }
+        let lasted = begin.duration(to: .now)
+        stage.expectWhole("\(outage)")
+        #expect(
+            try eventually {
+                try tape.readOn(stage.tape)
+                return gaps(tape, outage.detail).allSatisfy(\.isEnded)
+            }, "\(outage): its gap does not end")
+        var now = 0.0
+        #expect(
+            eventually {
+                now = gateway.metric("mds_ibkr_connections_total") ?? 0
+                return now - connections == (outage.reconnects ? 1 : 0)
+            }, "\(outage): \(connections) connections before, \(now) after it")
+        // On a busy machine an outage may last so long that the feed is not trusted behind it.
+        guard outage.resubscribes || lasted < Self.silentAfter / 2 else { return }
+        #expect(starts(tape) - startsBefore == (outage.resubscribes ? 1 : 0), "\(outage)")
+    }
+
+    @Test("closed, without the broker's servers, without a farm, silent, competing, reset at night")
+    func states() throws {
+        let stage = try BrokerStage(
+            "brkstates", seed: 11, rate: 60, symbols: [Self.watched, "DIA", "XLE"],
+            ["IBKR_SILENT_AFTER": "8s"])
+        stage.expectWhole("at the start")
+        let outages = [
+            Outage(
+                state: "closed", begin: "close", end: [], detail: "connection lost",
+                reconnects: true, resubscribes: true),
+            Outage(
+                state: "server-lost", begin: "lost", end: ["restored keep"], detail: "(1100)"),
+            Outage(
+                state: "server-lost", begin: "lost", end: ["restored lose"], detail: "(1100)",
+                resubscribes: true),
+            Outage(
+                state: "farm-down", begin: "farm market down", end: ["farm market up"],
+                detail: "(2103)"),
+            Outage(
+                state: "silent", begin: "stop IWM", end: ["start IWM"],
+                detail: "nothing came for 8 s", resubscribes: true),
+            Outage(
+                state: "competing", begin: "competing IWM on", end: ["competing IWM off"],
+                detail: "(10197)"),
+            Outage(
+                state: "closed", begin: "nightly-reset 2", end: [], detail: "(1100)",
+                reconnects: true, resubscribes: true),
+        ]
+        var tape = BrokerTape()
+        for outage in outages { try check(outage, stage, &tape) }
+        try stage.finish()
+        let findings = try stage.audit(symbols: [Self.watched, "DIA", "XLE"])
+        #expect(
+            findings.problems.isEmpty, "\(findings.problems.prefix(20).joined(separator: "\n"))")
+        print(findings.summary)
+    }
+}

@@ -1,0 +1,229 @@
+import MarketModel
+import Primitives
+import ProviderModel
+
+/// Every value that the simulator says it sent is on the tape exactly once, or lies in a gap that
+/// is on record for its instrument and kind; and nothing else is on the tape.
+///
+/// - Each lane (`BrokerLane`) is one sequence on either side: a connection keeps its order, and so
+///   does a partition. The tape's has to be the sender's, less what lies in gaps: the cheapest
+///   explanation of the difference is looked for (`BrokerAlignment`), and each step of it that is
+///   not excused is a sentence. So a value that is lost, doubled, changed, invented or out of order
+///   is told.
+/// - A value lies in a gap when its own time does, or the time at which it would have arrived: that
+///   it was sent and `transit` later at most, or what a gateway that was stopped took longer.
+/// - A gap that is open counts. One that a gateway which died has left open ends with the next
+///   subscription of its instrument and kind.
+/// - What is wanted tick by tick is told by level 1, too, until it comes tick by tick. Such prints
+///   are compared by their second, price and size: each once, whoever told of it. Level 1's quotes
+///   may be there until then; those that are there have to be its own, in order.
+/// - Bulletins are told again on every connection: each is there, and once per gateway at most.
+/// - A document is asked for as a whole: each content is there, no more often than it was sent.
+struct BrokerValueAudit {
+    struct Figures: CustomStringConvertible {
+        var sent = 0
+        var onTape = 0
+        var inGaps = 0
+        var fetched = 0
+
+        var description: String {
+            "sent \(sent), on the tape \(onTape), inside gaps \(inGaps), filled in \(fetched)"
+        }
+    }
+
+    let feeds: [String: Instrument.Feeds]
+    let truth: BrokerTruth
+    let tape: BrokerTape
+    /// How long a value is on its way at most.
+    var transit: Int64 = 1_000_000_000
+    /// When the gateway took nothing, because it was stopped or the tape was away.
+    var pauses: [Range<Int64>] = []
+    /// How often a gateway was started.
+    var gateways = 1
+
+    private(set) var problems: [String] = []
+    private(set) var figures: [BrokerLane.Kind: Figures] = [:]
+    private var ranges: [String: [Range<Int64>]] = [:]
+
+    init(feeds: [String: Instrument.Feeds], truth: BrokerTruth, tape: BrokerTape) {
+        self.feeds = feeds
+        self.truth = truth
+        self.tape = tape
+        for gap in tape.gaps {
+            ranges["\(gap.symbol) \(gap.kind)", default: []].append(gap.range)
+        }
+    }
+
+    mutating func run() {
+        problems += tape.problems
+        problems += Set(truth.unknown).sorted().map { "the audit does not know '\($0)'" }
+        let lanes = Set(truth.lanes.keys).union(tape.live.keys)
+        for lane in lanes.sorted(by: { "\($0)" < "\($1)" }) { check(lane) }
+        checkPrints()
+        for (lane, values) in tape.fetched {
+            figures[lane.kind, default: Figures()].fetched += values.count
+        }
+    }
+
+    // MARK: gaps
+
+    func isInGap(_ value: BrokerValue, _ lane: BrokerLane) -> Bool {
+        guard let kind = lane.dataKind, let gaps = ranges["\(lane.symbol) \(kind.rawValue)"] else {
+            return false
+        }
+        let sent = value.time.nanoseconds
+        let arrival = sent..<latestArrival(sent)
+        return gaps.contains { gap in
+            gap.overlaps(arrival) || value.event.map { gap.overlaps($0) } ?? false
+        }
+    }
+
+    private func latestArrival(_ sent: Int64) -> Int64 {
+        let usual = sent + transit
+        let pause = pauses.filter { $0.lowerBound <= usual && sent < $0.upperBound }.last
+        return max(usual, pause.map { $0.upperBound + transit } ?? usual)
+    }
+
+    // MARK: lanes
+
+    private func isWanted(_ lane: BrokerLane) -> Bool {
+        guard lane.kind != .bulletins else { return true }
+        guard let feeds = feeds[lane.symbol] else { return false }
+        switch lane.kind {
+        case .printed, .topOfBook, .indicators: return feeds.contains(.level1)
+        case .options: return !feeds.isDisjoint(with: [.level1, .computations])
+        case .news: return feeds.contains(.news)
+        default: return true
+        }
+    }
+
+    private func feeds(_ lane: BrokerLane) -> Instrument.Feeds { feeds[lane.symbol] ?? [] }
+
+    /// Told by level 1 and tick by tick.
+    private func isTwofold(_ symbol: String) -> Bool {
+        guard let feeds = feeds[symbol] else { return false }
+        return feeds.contains(.level1) && !feeds.isDisjoint(with: [.trades, .allTrades])
+    }
+
+    private mutating func check(_ lane: BrokerLane) {
+        let sent = isWanted(lane) ? truth.lanes[lane] ?? [] : []
+        let found = tape.live[lane] ?? []
+        figures[lane.kind, default: Figures()].sent += sent.count
+        figures[lane.kind, default: Figures()].onTape += found.count
+        switch lane.kind {
+        case .bulletins, .fundamentals: checkWhole(lane, sent, found)
+        default: checkOrder(lane, sent, found)
+        }
+    }
+
+    private mutating func checkOrder(
+        _ lane: BrokerLane, _ sent: [BrokerValue], _ found: [BrokerValue]
+    ) {
+        var numbers: [String: Int] = [:]
+        func number(_ value: BrokerValue) -> Int {
+            if let known = numbers[value.content] { return known }
+            numbers[value.content] = numbers.count
+            return numbers.count - 1
+        }
+        let isMayBe =
+            lane.kind == .topOfBook && feeds(lane).contains(.quotes)
+            || (lane.kind == .printed || lane.kind == .trades) && isTwofold(lane.symbol)
+        let free = sent.map { isMayBe || isInGap($0, lane) }
+        let (first, second) = (sent.map(number), found.map(number))
+        let alignment = BrokerAlignment(first, second) { free[$0] }
+        if alignment.isGivenUp {
+            problems.append(
+                "\(lane): \(sent.count) were sent, \(found.count) are on the tape, and more than "
+                    + "\(BrokerAlignment.differencesMax) of them are others")
+        }
+        if !isMayBe { figures[lane.kind, default: Figures()].inGaps += alignment.missing.count }
+        for place in alignment.lost {
+            problems.append("\(lane): lost, in no gap: \(sent[place].content), \(sent[place].time)")
+        }
+        let contents = Set(first)
+        for place in alignment.added {
+            let isKnown = contents.contains(second[place])
+            problems.append(
+                "\(lane): \(isKnown ? "once more, or out of order" : "never sent"): "
+                    + "\(found[place].content), \(found[place].time)")
+        }
+    }
+
+    private mutating func checkWhole(
+        _ lane: BrokerLane, _ sent: [BrokerValue], _ found: [BrokerValue]
+    ) {
+        let told = Dictionary(grouping: sent, by: \.content).mapValues(\.count)
+        let kept = Dictionary(grouping: found, by: \.content).mapValues(\.count)
+        for (content, count) in told {
+            let most = lane.kind == .bulletins ? min(count, gateways) : count
+            let there = kept[content] ?? 0
+            if there == 0 { problems.append("\(lane): lost: \(content.prefix(80))") }
+            if there > most {
+                problems.append("\(lane): \(there) times, not \(most): \(content.prefix(80))")
+            }
+        }
+        for content in kept.keys where told[content] == nil {
+            problems.append("\(lane): never sent: \(content.prefix(80))")
+        }
+    }
+
+    /// Of instruments whose prints two feeds tell of. What both told of was owed as often as the
+    /// one said that said less: the other may have told it twice when it was not its turn.
+    private mutating func checkPrints() {
+        for (print, sent) in truth.prints where isTwofold(print.symbol) {
+            let (one, other) = (sent.tickByTick, sent.level1)
+            let most = max(one, other)
+            let least = min(one, other) == 0 ? most : min(one, other)
+            let found = tape.prints[print]?.live ?? 0
+            if found > most { problems.append("\(found) times, not \(most): \(print)") }
+            guard found < least else { continue }
+            let lane = BrokerLane(symbol: print.symbol, kind: .trades)
+            let event = BrokerValue.event(second: print.second)
+            let value = BrokerValue(
+                content: "", time: Timestamp(nanoseconds: event.lowerBound), event: event)
+            if isInGap(value, lane) {
+                figures[.trades, default: Figures()].inGaps += least - found
+            } else {
+                problems.append("\(found) times, not \(least), and in no gap: \(print)")
+            }
+        }
+    }
+
+    var summary: String {
+        let lines = BrokerLane.Kind.allCases.compactMap { kind in
+            figures[kind].map { "  \(kind.rawValue): \($0)" }
+        }
+        return (lines + [BrokerGapFigures(tape).description]).joined(separator: "\n")
+    }
+}
+
+/// What became of the gaps.
+struct BrokerGapFigures: CustomStringConvertible {
+    private(set) var opened = 0
+    private(set) var unended = 0
+    private(set) var filled = 0
+    private(set) var partly = 0
+    private(set) var abandoned = 0
+    private(set) var waiting = 0
+    private(set) var reasons: [GapReason: Int] = [:]
+
+    init(_ tape: BrokerTape) {
+        for gap in tape.gaps {
+            opened += 1
+            reasons[GapReason(rawValue: gap.reason) ?? .unknown, default: 0] += 1
+            switch (gap.isEnded, gap.filled.isEmpty, gap.abandoned.isEmpty) {
+            case (false, _, _): unended += 1
+            case (true, true, true): waiting += 1
+            case (true, false, true): filled += 1
+            case (true, false, false): partly += 1
+            case (true, true, false): abandoned += 1
+            }
+        }
+    }
+
+    var description: String {
+        let reasons = reasons.map { "\($0.key) \($0.value)" }.sorted().joined(separator: ", ")
+        return "  gaps: \(opened) (\(reasons)); filled \(filled), partly \(partly), "
+            + "given up \(abandoned), waiting \(waiting), not ended \(unended)"
+    }
+}

@@ -14,8 +14,10 @@ struct EngineTools: Sendable {
     var counters = EngineCounters()
     /// Requests can be answered.
     var isReady = false
-    /// Market data come as far as anybody knows: no notice says otherwise.
+    /// The platform has its vendor, as far as anybody knows: no notice says otherwise.
     var isHealthy = false
+    /// A part of the market data does not come.
+    var isFarmDown = false
     var version = ServerVersion.max
 
     init(_ settings: IBEngineSettings) {

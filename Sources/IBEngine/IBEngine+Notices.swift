@@ -46,7 +46,7 @@ extension IBEngine {
         guard tools.isReady, link.serverLost == nil else { return }
         link.serverLost = now.monotonic
         tools.isHealthy = false
-        let cause = OutageCause(.server, reason, isReset: ResetWindow.contains(now.wall))
+        let cause = OutageCause(.server, reason, isReset: isReset(now))
         let trusted = link.lastMessage.isDefined ? link.lastMessage : now.wall
         feeds.interruptAll(cause, trusted: trusted, now, &tools, &out)
     }
@@ -58,7 +58,7 @@ extension IBEngine {
         let trusted = link.lastMessage.isDefined ? link.lastMessage : now.wall
         link.serverLost = nil
         guard subscriptionsLost else { return resumeIfHealthy(now, &out) }
-        tools.isHealthy = link.isHealthy
+        tools.isHealthy = true
         let cause = OutageCause(.server, "the platform lost the subscriptions (1101)")
         feeds.interruptAll(cause, trusted: trusted, now, &tools, &out)
         feeds.forgetAll("subscriptions lost (1101)", now, &tools, &out)
@@ -77,11 +77,13 @@ extension IBEngine {
             guard !link.farmsDown.contains(name), link.farmsDown.count < EngineLimits.farmsMax
             else { return }
             link.farmsDown.append(name)
+            link.farmDownSince = now.monotonic
             guard tools.isReady else { return }
-            tools.isHealthy = false
+            tools.isFarmDown = true
             let cause = OutageCause(
-                .farm, reason, isReset: ResetWindow.contains(now.wall))
+                .farm, reason, isReset: isReset(now))
             feeds.interruptAll(cause, trusted: now.wall, now, &tools, &out)
+            feeds.deferAll(to: cause)
         case .ok, .inactive:
             link.farmsDown.removeAll { $0 == name }
             resumeIfHealthy(now, &out)
@@ -89,12 +91,20 @@ extension IBEngine {
         }
     }
 
-    /// Feeds come again when both the vendor and its farms are there.
+    /// Feeds come again when the vendor is there, and the farms where one was down.
     private mutating func resumeIfHealthy(_ now: Moment, _ out: inout Output) {
-        guard tools.isReady, link.isHealthy else { return }
+        guard tools.isReady, link.serverLost == nil else { return }
         tools.isHealthy = true
-        feeds.resumeAll(.farm, now, &tools, &out)
         feeds.resumeAll(.server, now, &tools, &out)
+        tools.isFarmDown = !link.farmsDown.isEmpty
+        if !tools.isFarmDown { feeds.resumeAll(.farm, now, &tools, &out) }
+    }
+
+    /// Not every farm tells that it is back: then the data do.
+    mutating func noticeFarms(_ now: Moment) {
+        guard tools.isFarmDown, feeds.hasFlown(since: link.farmDownSince) else { return }
+        link.farmsDown = []
+        tools.isFarmDown = false
     }
 
     // MARK: state

@@ -17,6 +17,7 @@ public struct IBEngineSettings: Hashable, Sendable {
     /// Of the jitter of waiting times.
     public var seed: UInt64
     public var canBackfill = true
+    public var region = AccountRegion.america
 
     public init(provider: String = "ibkr", clientID: Int32 = 10, seed: UInt64) {
         self.provider = provider
@@ -74,9 +75,11 @@ public struct IBEngine: Sendable {
     var toldState = SessionState.closed
     var stateSince: Int64 = 0
     var isStopping = false
+    let resets: ResetSchedule
 
     public init(_ settings: IBEngineSettings) {
         self.settings = settings
+        resets = ResetSchedule(settings.region)
         session = SessionMachine(seed: settings.seed)
         tools = EngineTools(settings)
     }
@@ -99,7 +102,10 @@ public struct IBEngine: Sendable {
                     &out)
             }
         }
-        if !isStopping { session.begin(now.monotonic) }
+        if !isStopping, session.phase == .idle {
+            for zone in resets.zones { out.tell(.zoneWanted(zone)) }
+            session.begin(now.monotonic)
+        }
         work(now, &out)
     }
 
@@ -135,8 +141,9 @@ public struct IBEngine: Sendable {
         tools.isReady = false
         wire.isOpen = false
         tools.isHealthy = false
+        tools.isFarmDown = false
         if wasReady {
-            let isReset = ResetWindow.contains(now.wall)
+            let isReset = isReset(now)
             let cause = OutageCause(.connection, "connection lost: \(reason)", isReset: isReset)
             feeds.interruptAll(
                 cause, trusted: link.lastMessage.isDefined ? link.lastMessage : now.wall, now,
@@ -151,7 +158,7 @@ public struct IBEngine: Sendable {
     }
 
     private mutating func ended(_ reason: String, _ now: Moment, _ out: inout Output) {
-        let isReset = ResetWindow.contains(now.wall)
+        let isReset = isReset(now)
         let isAlarm = session.lost(reason, isReset: isReset, now.monotonic)
         out.tell(.lost(failures: session.failures, reason: session.reason))
         if isAlarm { out.tell(.alarm(failures: session.failures, reason: session.reason)) }
@@ -188,6 +195,7 @@ public struct IBEngine: Sendable {
             close("the platform was without the vendor for 600 s", now, &out)
         }
         feeds.scan(now, &tools, &out)
+        noticeFarms(now)
         work(now, &out)
     }
 
@@ -212,6 +220,9 @@ public struct IBEngine: Sendable {
 
     /// The rules of a zone that `IBNews.zoneWanted` named.
     public mutating func know(_ zone: String, _ rules: ZoneRules) { feeds.know(zone, rules) }
+
+    /// The vendor's servers are restarted about now.
+    func isReset(_ now: Moment) -> Bool { resets.contains(now.wall, feeds.zones) }
 
     private mutating func moveFloor(_ now: Moment, _ out: inout Output) {
         if tools.clock.drained(now, delay: feeds.delay) { out.tell(.clockStep) }

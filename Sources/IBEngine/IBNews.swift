@@ -17,7 +17,8 @@ public enum IBNews: Hashable, Sendable {
     case clockStep
     /// A message that is not as its kind should be.
     case skipped(id: Int32, FieldFault)
-    /// Hours of trading are known in a zone that is not: `IBEngine.know` takes its rules.
+    /// Hours of trading, or of the vendor's reset, are known in a zone that is not:
+    /// `IBEngine.know` takes its rules.
     case zoneWanted(String)
     /// A request that cannot be sent as it stands.
     case unsendable(String)

@@ -1,7 +1,10 @@
+internal import IBEngine
 public import ProviderKit
 internal import ServiceRuntime
 
 private let group = "Interactive Brokers"
+/// What the engine does when nobody says otherwise; keys that are its settings have its defaults.
+private let usual = IBEngineSettings(seed: 0)
 
 extension ProviderKind {
     /// What `GATEWAY_PROVIDER=ibkr` stands for.
@@ -15,28 +18,34 @@ extension ProviderKind {
                 "IBKR_PORT", .integer(1...65_535), default: "4001", group: group,
                 "Its API port: IB Gateway has 4001 (paper: 4002), TWS 7496 (paper: 7497)."),
             ConfigurationKey(
-                "IBKR_CLIENT_ID", .integer(0...Int(Int32.max)), default: "10", group: group,
+                "IBKR_CLIENT_ID", .integer(0...Int(Int32.max)), default: "\(usual.clientID)",
+                group: group,
                 "The client id; each gateway of the same TWS, standbys too, has its own."),
             ConfigurationKey(
                 "IBKR_CONNECT_TIMEOUT", .duration(.milliseconds(100)...Duration.seconds(60)),
                 default: "5s", group: group, "How long an attempt to connect may take."),
             ConfigurationKey(
-                "IBKR_DELAYED", .flag, default: "false", group: group,
+                "IBKR_DELAYED", .flag, default: "\(usual.isDelayed)", group: group,
                 "Whether delayed data are asked for: then this source has nothing else."),
             ConfigurationKey(
-                "IBKR_LINES", .integer(1...10_000), default: "100", group: group,
+                "IBKR_LINES", .integer(1...10_000), default: "\(usual.lines)", group: group,
                 "Market data lines of the account; instruments beyond wait for one."),
             ConfigurationKey(
-                "IBKR_TICK_LINES", .integer(0...1_000), default: "5", group: group,
+                "IBKR_TICK_LINES", .integer(0...1_000), default: "\(usual.tickByTickLines)",
+                group: group,
                 "Tick-by-tick lines of the account; feeds beyond wait for one."),
             ConfigurationKey(
                 "IBKR_SILENT_AFTER", .duration(.seconds(5)...Duration.seconds(3_600)),
-                default: "60s",
+                default: "\(usual.silentAfter.components.seconds)s",
                 group: group,
                 "In trading hours a feed that is silent for so long is asked for anew."),
             ConfigurationKey(
-                "IBKR_BACKFILL", .flag, default: "true", group: group,
+                "IBKR_BACKFILL", .flag, default: "\(usual.canBackfill)", group: group,
                 "Whether gaps are filled from the broker's history."),
+            ConfigurationKey(
+                "IBKR_REGION", .choice(AccountRegion.allCases.map(\.rawValue)),
+                default: usual.region.rawValue, group: group,
+                "Where the account's servers are: it says when they are restarted every night."),
         ],
         rules: [
             ConfigurationRule { configuration in

@@ -37,5 +37,7 @@ struct IBKRSettings: Sendable {
         engine.tickByTickLines = configuration.integer("IBKR_TICK_LINES")
         engine.silentAfter = configuration.duration("IBKR_SILENT_AFTER")
         engine.canBackfill = configuration.flag("IBKR_BACKFILL")
+        let region = AccountRegion(rawValue: configuration.text("IBKR_REGION"))
+        if let region { engine.region = region }
     }
 }

@@ -36,6 +36,10 @@ struct BackfillJob: Sendable {
     var failures = 0
     var added = 0
     var bars = 0
+    /// The latest second in which something arrived that history has to tell of, too.
+    var latestArrived = Int64.min
+    /// How often it was asked again because history lagged.
+    var lagTries = 0
     /// Monotonic: not asked for again before; of one that is asked, the answer is due.
     var due = Int64.min
 

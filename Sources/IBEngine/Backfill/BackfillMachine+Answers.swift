@@ -52,7 +52,11 @@ extension BackfillMachine {
             postpone(job, limits.retryWait.heldNanoseconds, now: now)
         case .historyEmpty:
             open[notice.request] = nil
-            abandon(job, "no data: \(why)", now: now, into: &records)
+            if let later = again(job, now: now) {
+                waitingJobs.append(later)
+            } else {
+                abandon(job, "no data: \(why)", now: now, into: &records)
+            }
         case .historyNotPermitted, .notSubscribed:
             open[notice.request] = nil
             giveUp(job, "no permission: \(why)", now: now, into: &records)
@@ -84,6 +88,12 @@ extension BackfillMachine {
             open[request]?.due = now.monotonic.later(by: limits.answerWait.heldNanoseconds)
             return
         }
+        if job.page.lags(behind: job, asked: Int(limits.pageTicks)),
+            let later = again(job, now: now)
+        {
+            waitingJobs.append(later)
+            return
+        }
         var job = job
         let extent = job.page.extent(
             of: job.seconds, asked: Int(limits.pageTicks), rest: limits.restWorthAsking)
@@ -94,6 +104,22 @@ extension BackfillMachine {
         turn(
             job, pagesMax: isOfQuotes ? limits.quotePagesMax : limits.tradePagesMax, now: now,
             into: &records)
+    }
+
+    /// The same once more, when history may only be late; nil: it will not know more.
+    private mutating func again(_ job: BackfillJob, now: Moment) -> BackfillJob? {
+        guard job.lagTries < limits.lagTriesMax,
+            now.wall.nanoseconds(since: job.gap.to) < limits.lagAge.heldNanoseconds
+        else { return nil }
+        var job = job
+        let wait = (0..<job.lagTries).reduce(limits.lagWait.heldNanoseconds) { wait, _ in
+            wait.later(by: wait)
+        }
+        counters.lagging += 1
+        job.lagTries += 1
+        job.page = HistoryPage()
+        job.due = now.monotonic.later(by: wait)
+        return job
     }
 
     /// An answer was complete: the gap is done, or has its next turn behind the others.

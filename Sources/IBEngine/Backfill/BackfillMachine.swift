@@ -188,7 +188,9 @@ public struct BackfillMachine: Sendable {
                 case .trade(let trade): TickLikeness(trade)
                 case .quote(let quote): TickLikeness(quote)
                 }
-            if job.seconds.contains(likeness.second) { job.arrived.add(likeness) }
+            guard job.seconds.contains(likeness.second) else { continue }
+            job.arrived.add(likeness)
+            job.latestArrived = max(job.latestArrived, likeness.second)
         }
         let key = BackfillBorders.Key(job.gap)
         for likeness in borders.ticks(of: key, from: job.seconds.lowerBound)

@@ -13,6 +13,8 @@ public struct BackfillCounters: Hashable, Sendable {
     public var abandoned: UInt64 = 0
     public var refused: UInt64 = 0
     public var unanswered: UInt64 = 0
+    /// Answers that history was not up to date for.
+    public var lagging: UInt64 = 0
 
     public init() {}
 }

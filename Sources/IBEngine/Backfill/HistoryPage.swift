@@ -35,6 +35,12 @@ struct HistoryPage: Sendable {
         return seconds.contains(second)
     }
 
+    /// It ends before what had arrived by itself: the server's history is not up to date.
+    func lags(behind job: BackfillJob, asked: Int) -> Bool {
+        count < asked && job.latestArrived >= job.seconds.lowerBound
+            && (lastSecond ?? Int64.min) < job.latestArrived
+    }
+
     /// Which seconds of `wanted` are complete with this page. The last second of a full page may
     /// go on in the next one, so it is left to that.
     func extent(of wanted: Range<Int64>, asked: Int, rest: Duration) -> Extent {

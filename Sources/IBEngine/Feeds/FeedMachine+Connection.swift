@@ -60,6 +60,42 @@ extension FeedMachine {
         }
     }
 
+    /// What the vendor's loss had interrupted does not come back with the vendor alone.
+    mutating func deferAll(to cause: OutageCause) {
+        for route in allRoutes
+        where entries[route.place].slots[route.slot].cause?.kind == .server {
+            set(cause, route)
+        }
+    }
+
+    /// A farm was broken, and what it feeds comes again without a word of it: those that have not
+    /// come back by themselves are asked for anew.
+    func isLeftBehind(_ route: FeedRoute, _ now: Moment, _ tools: EngineTools) -> Bool {
+        let slot = entries[route.place].slots[route.slot]
+        return slot.cause?.kind == .farm && tools.isHealthy
+            && now.monotonic >= slot.interrupted.later(by: tools.silentAfter)
+            && hasCome(since: slot.interrupted, of: entries[route.place].group)
+    }
+
+    /// Data have come that were not on their way already.
+    private func hasCome(since time: Int64, of group: Int) -> Bool {
+        lastAlive[group] > time.later(by: EngineLimits.straggling)
+    }
+
+    /// Nothing waits for a farm any more that was broken at that time, though it never told that
+    /// it is back.
+    func hasFlown(since time: Int64) -> Bool {
+        guard lastAlive.indices.contains(where: { hasCome(since: time, of: $0) }) else {
+            return false
+        }
+        return !entries.contains { entry in
+            entry.isActive
+                && entry.slots.contains {
+                    !$0.feed.isDocument && ($0.state == .asked || $0.state == .interrupted)
+                }
+        }
+    }
+
     mutating func cancelAll(
         _ reason: String, _ now: Moment, _ tools: inout EngineTools,
         _ out: inout IBEngine.Output

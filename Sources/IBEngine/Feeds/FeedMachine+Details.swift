@@ -54,6 +54,7 @@ extension FeedMachine {
         entries[place].zone = details.zone
         entries[place].hoursText =
             details.liquidHours.isEmpty ? details.tradingHours : details.liquidHours
+        entries[place].allHoursText = details.tradingHours
         readHours(place)
         let isNew = !details.zone.isEmpty && zones[details.zone] == nil
         if isNew { out.tell(.zoneWanted(details.zone)) }
@@ -100,22 +101,24 @@ extension FeedMachine {
 
     private mutating func readHours(_ place: Int) {
         let entry = entries[place]
-        entries[place].hours = zones[entry.zone].map { SessionHours(entry.hoursText, $0) }
+        let rules = zones[entry.zone]
+        entries[place].hours = rules.map { SessionHours(entry.hoursText, $0) }
+        entries[place].allHours = rules.map { SessionHours(entry.allHoursText, $0) }
     }
 
     // MARK: silence
 
     /// Whether a subscription that was neither refused nor answered by a tick can be taken to
     /// deliver: its market is closed, or others there do, or it has been quiet for long.
-    func isSettled(_ route: FeedRoute, _ now: Moment) -> Bool {
+    func isSettled(_ route: FeedRoute, isFarmDown: Bool, _ now: Moment) -> Bool {
         guard entries[route.place].slots[route.slot].canSettle(now) else { return false }
         let entry = entries[route.place]
         let slot = entry.slots[route.slot]
         if let hours = entry.hours, hours.covers(now.wall), hours.opened(at: now.wall) == nil {
             return true
         }
-        return lastAlive[entry.exchange] > slot.asked
-            || now.monotonic >= slot.asked.later(by: EngineLimits.settlingAlone)
+        return lastAlive[entry.group] > slot.asked
+            || !isFarmDown && now.monotonic >= slot.asked.later(by: EngineLimits.settlingAlone)
     }
 
     /// A feed of which nothing comes for long while it should: it is asked for anew.
@@ -128,16 +131,14 @@ extension FeedMachine {
         }
         let entry = entries[route.place]
         let slot = entry.slots[route.slot]
-        var trusted = slot.lastTickWall
         if let hours = entry.hours, hours.covers(now.wall) {
             guard let opened = hours.opened(at: now.wall) else { return }
             guard now.wall >= opened.advanced(byNanoseconds: slot.patience) else { return }
-            trusted = max(trusted, opened)
         } else {
             // Its hours are not known: it should trade when others there do.
-            let alive = lastAlive[entry.exchange]
+            let alive = lastAlive[entry.group]
             guard alive.later(by: tools.silentAfter / 2) > now.monotonic,
-                now.monotonic >= aliveSince[entry.exchange].later(by: slot.patience)
+                now.monotonic >= aliveSince[entry.group].later(by: slot.patience)
             else { return }
         }
         let patience = min(slot.patience.later(by: slot.patience), EngineLimits.refusedWait)
@@ -145,7 +146,7 @@ extension FeedMachine {
         entries[route.place].slots[route.slot].ticksSinceSilence = 0
         let seconds = slot.patience / EngineLimits.second
         let cause = OutageCause(.silence, "nothing came for \(seconds) s in trading hours")
-        interrupt(route, cause, trusted: trusted, now, &tools, &out)
+        interrupt(route, cause, trusted: now.wall, now, &tools, &out)
         restart(route, cause.text, now, &tools, &out)
     }
 }
@@ -162,7 +163,8 @@ extension FeedSlot {
     /// It is never quiet for long while the market is open.
     var isWatched: Bool {
         switch feed {
-        case .marketData: !kinds.isDisjoint(with: [.trade, .quote, .indicator])
+        case .marketData:
+            !kinds.isDisjoint(with: [.trade, .quote, .indicator, .optionComputation])
         case .trades, .quotes, .midpoints, .depth, .smartDepth, .bars: true
         case .fundamentals, .dailyHistory: false
         }

@@ -68,8 +68,7 @@ extension FeedMachine {
         _ route: FeedRoute, _ cause: OutageCause, _ now: Moment, _ tools: inout EngineTools,
         _ out: inout IBEngine.Output
     ) {
-        let trusted = entries[route.place].slots[route.slot].lastTickWall
-        interrupt(route, cause, trusted: trusted, now, &tools, &out)
+        interrupt(route, cause, trusted: now.wall, now, &tools, &out)
     }
 
     private mutating func competing(
@@ -94,7 +93,7 @@ extension FeedMachine {
                 &tools, &out)
         }
         interrupt(
-            route, cause, trusted: slot.lastTickWall, wait: EngineLimits.competingWait, now,
+            route, cause, trusted: now.wall, wait: EngineLimits.competingWait, now,
             &tools, &out)
     }
 

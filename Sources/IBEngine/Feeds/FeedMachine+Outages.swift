@@ -67,6 +67,7 @@ extension FeedMachine {
         set(nil, route)
         entries[route.place].slots[route.slot].due = Int64.max
         entries[route.place].slots[route.slot].lastTick = now.monotonic
+        entries[route.place].slots[route.slot].lastTickWall = now.wall
         let slot = entries[route.place].slots[route.slot]
         for kind in slot.kinds.kinds {
             let grain = slot.feed.grain(of: kind)
@@ -86,7 +87,7 @@ extension FeedMachine {
     ) {
         let slot = entries[route.place].slots[route.slot]
         guard slot.state == .live, slot.isStarted else { return }
-        let sure = max(trusted, slot.started)
+        let sure = max(entries[route.place].proven(slot, upTo: trusted), slot.started)
         let number = entries[route.place].number
         flushClosings(now, of: route.place, until: sure, &tools, &out)
         for kind in slot.kinds.kinds {

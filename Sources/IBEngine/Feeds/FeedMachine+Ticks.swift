@@ -46,10 +46,10 @@ extension FeedMachine {
         entries[route.place].slots[route.slot].lastTick = now.monotonic
         entries[route.place].slots[route.slot].lastTickWall = now.wall
         entries[route.place].slots[route.slot].countTick(tools.silentAfter)
-        let exchange = entries[route.place].exchange
-        let quiet = lastAlive[exchange].later(by: tools.silentAfter / 2)
-        if now.monotonic >= quiet { aliveSince[exchange] = now.monotonic }
-        lastAlive[exchange] = now.monotonic
+        let group = entries[route.place].group
+        let quiet = lastAlive[group].later(by: tools.silentAfter / 2)
+        if now.monotonic >= quiet { aliveSince[group] = now.monotonic }
+        lastAlive[group] = now.monotonic
     }
 
     private mutating func revive(

@@ -22,8 +22,15 @@ struct FeedMachine: Sendable {
     var detailsRoutes: [Int32: Int] = [:]
     var closings: [Closing] = []
     var zones: [String: ZoneRules] = [:]
-    private var exchanges: [String: Int] = [:]
-    /// When anything came of an instrument of the exchange, and since when it has come.
+    /// What trades in the same place: contracts of a kind, exchange and currency.
+    private struct Group: Hashable {
+        var kind: SecurityKind
+        var exchange: String
+        var currency: String
+    }
+
+    private var groups: [Group: Int] = [:]
+    /// When anything came of an instrument of the group, and since when it has come.
     var lastAlive: [Int64] = []
     var aliveSince: [Int64] = []
     /// When something is looked at, monotonic.
@@ -43,8 +50,8 @@ struct FeedMachine: Sendable {
     ) {
         guard places[number] == nil, number != TickHeader.noSymbol else { return }
         var entry = InstrumentEntry(
-            number, instrument, exchange: 0, patience: tools.silentAfter)
-        entry.exchange = index(of: entry.contract.exchange)
+            number, instrument, group: 0, patience: tools.silentAfter)
+        entry.group = index(of: entry.contract)
         let place: Int
         if let last = free.popLast() {
             place = last
@@ -89,9 +96,11 @@ struct FeedMachine: Sendable {
         free.append(place)
     }
 
-    private mutating func index(of exchange: String) -> Int {
-        if let known = exchanges[exchange] { return known }
-        exchanges[exchange] = lastAlive.count
+    private mutating func index(of contract: Contract) -> Int {
+        let group = Group(
+            kind: contract.kind, exchange: contract.exchange, currency: contract.currency)
+        if let known = groups[group] { return known }
+        groups[group] = lastAlive.count
         lastAlive.append(Int64.min)
         aliveSince.append(Int64.min)
         return lastAlive.count - 1
@@ -148,10 +157,12 @@ struct FeedMachine: Sendable {
                 fail(route, .down, "no answer in time", now, &tools, &out)
             }
         case .asked:
-            if tools.isHealthy, isSettled(route, now) { start(route, now, &tools, &out) }
+            if tools.isHealthy, isSettled(route, isFarmDown: tools.isFarmDown, now) {
+                start(route, now, &tools, &out)
+            }
         case .live: watch(route, now, &tools, &out)
         case .interrupted:
-            if now.monotonic >= due {
+            if now.monotonic >= due || isLeftBehind(route, now, tools) {
                 restart(route, "it did not come back by itself", now, &tools, &out)
             }
         case .done:

@@ -124,9 +124,12 @@ struct InstrumentEntry: Sendable {
     var detailsFound = 0
     var zone = ""
     var hoursText = ""
+    /// When it trades regularly, and at all.
     var hours: SessionHours?
-    /// Of exchanges that the machine knows.
-    var exchange: Int
+    var allHoursText = ""
+    var allHours: SessionHours?
+    /// Of those that the machine knows: what trades in the same place.
+    var group: Int
     var slots: [FeedSlot]
     var trades = BorderTicks()
     var quotes = BorderTicks()
@@ -134,14 +137,24 @@ struct InstrumentEntry: Sendable {
     var tradesFrom = Timestamp.undefined
     var told: FeedState.State?
 
-    init(_ number: UInt32, _ instrument: Instrument, exchange: Int, patience: Int64) {
+    init(_ number: UInt32, _ instrument: Instrument, group: Int, patience: Int64) {
         self.number = number
         self.instrument = instrument
-        self.exchange = exchange
+        self.group = group
         contract = Contract(instrument)
         slots = FeedKind.needed(instrument.feeds).map {
             FeedSlot($0, kinds: $0.kinds(of: instrument.feeds), patience: patience)
         }
+    }
+
+    /// Up to when all that was sent has come for certain, at most up to `trusted`. A feed that says
+    /// nothing may be dead already: only its last value proves that it was not, and that it could
+    /// not have had any since.
+    func proven(_ slot: FeedSlot, upTo trusted: Timestamp) -> Timestamp {
+        let last = slot.lastTickWall
+        guard slot.isWatched, last < trusted else { return max(last, trusted) }
+        guard let open = allHours?.firstOpen(from: last) else { return last }
+        return min(open, trusted)
     }
 
     /// Feeds whose times are whole seconds.

@@ -10,10 +10,17 @@ public struct SessionHours: Hashable, Sendable {
 
     public init(_ text: String, _ rules: ZoneRules) {
         for part in text.split(whereSeparator: { $0 == ";" || $0 == "," }) {
-            guard sessions.count < EngineLimits.sessionsMax else { return }
+            guard sessions.count < EngineLimits.sessionsMax else { break }
             guard let session = Self.session(part, rules) else { continue }
             sessions.append(session)
         }
+        sessions.sort { $0.lowerBound < $1.lowerBound }
+    }
+
+    /// This time when it trades then, else when it trades next; nil: it is not known.
+    func firstOpen(from time: Timestamp) -> Timestamp? {
+        guard covers(time) else { return nil }
+        return sessions.first { time < $0.upperBound }.map { max(time, $0.lowerBound) }
     }
 
     /// Since when it has been trading at this time; nil: it is not.

@@ -14,8 +14,23 @@ struct HistoryWindow: Sendable {
     /// When those were sent that have no answer.
     private var open: [Int32: Int64] = [:]
     private var violation = ViolationWait()
+    /// When subscriptions to bars of five seconds were sent, the latest of them.
+    private var subscribed: [Int64] = []
 
     init(_ limits: PacingLimits) { self.limits = limits }
+
+    /// Bars of five seconds are history that goes on: new ones are counted as such.
+    func barsDue(now: Int64) -> Int64 {
+        let most = max(1, limits.barSubscriptions)
+        guard subscribed.count >= most else { return now }
+        return subscribed[subscribed.count - most].later(by: limits.historyWindow.heldNanoseconds)
+    }
+
+    mutating func noteBars(now: Int64) {
+        subscribed.append(now)
+        let most = max(1, limits.barSubscriptions)
+        if subscribed.count > 2 * most { subscribed.removeFirst(subscribed.count - most) }
+    }
 
     var openCount: Int { open.count }
 
@@ -25,8 +40,9 @@ struct HistoryWindow: Sendable {
         func raise(_ time: Int64, _ reason: PacingMachine.Reason) {
             if time > due.0 { due = (time, reason) }
         }
-        if use.units > 0 {
-            raise(unitsDue(use.units, now: now), .historyWindow)
+        let units = units(of: use, now: now)
+        if units > 0 {
+            raise(unitsDue(units, now: now), .historyWindow)
             raise(burstDue(use, now: now), .sameContract)
             if let last = sent.last(where: { $0.use.question == use.question }) {
                 raise(last.time.later(by: limits.identicalWait.heldNanoseconds), .identical)
@@ -39,7 +55,8 @@ struct HistoryWindow: Sendable {
 
     /// No request at all can be sent before; a bound from below that costs no search.
     func dueAtLeast(now: Int64) -> Int64 {
-        let windowed = limits.longBarsAreFree ? now : unitsDue(1, now: now)
+        let areAllCounted = !limits.longBarsAreFree || violation.isRemembered(now: now)
+        let windowed = areAllCounted ? unitsDue(1, now: now) : now
         return max(windowed, openDue(now: now), violation.until)
     }
 
@@ -51,12 +68,18 @@ struct HistoryWindow: Sendable {
             open = open.filter { $0.value.later(by: forgotten) > now }
         }
         open[id] = now
-        if use.units > 0 { sent.append(Sent(time: now, use: use)) }
+        if units(of: use, now: now) > 0 { sent.append(Sent(time: now, use: use)) }
     }
 
     mutating func answered(_ id: Int32) -> Bool { open.removeValue(forKey: id) != nil }
     mutating func violated(now: Int64) { violation.add(limits, now: now) }
     mutating func forgetOpen() { open.removeAll() }
+
+    /// What it takes of the window; 0: nothing.
+    private func units(of use: HistoryUse, now: Int64) -> Int {
+        let isFree = use.isOfLongBars && limits.longBarsAreFree
+        return isFree && !violation.isRemembered(now: now) ? 0 : use.units
+    }
 
     private func unitsDue(_ units: Int, now: Int64) -> Int64 {
         let window = limits.historyWindow.heldNanoseconds
@@ -94,6 +117,10 @@ struct ViolationWait: Sendable {
     private(set) var until = Int64.min
     private var last = Int64.min
     private var step: Int64 = 0
+    private var remembered = Int64.min
+
+    /// It was not long ago.
+    func isRemembered(now: Int64) -> Bool { now < remembered }
 
     mutating func add(_ limits: PacingLimits, now: Int64) {
         // Complaints about what was sent before the first one say nothing new.
@@ -104,6 +131,7 @@ struct ViolationWait: Sendable {
             ? limits.violationWait.heldNanoseconds
             : min(step.later(by: step), limits.violationWaitMax.heldNanoseconds)
         last = now
+        remembered = now.later(by: limits.violationMemory.heldNanoseconds)
         until = now.later(by: step)
     }
 }

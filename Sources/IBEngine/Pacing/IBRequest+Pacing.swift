@@ -4,6 +4,8 @@ internal import IBProtocol
 enum PacedResource: Hashable, Sendable {
     case none
     case line(LineLimit)
+    /// A line, and a place among the new subscriptions of some minutes.
+    case bars
     case history
 }
 
@@ -11,20 +13,32 @@ enum PacedResource: Hashable, Sendable {
 struct HistoryUse: Hashable, Sendable {
     var contract: Contract
     var kind: HistoryKind?
-    /// In the ten minutes' window; 0: outside of all windows.
+    /// In the ten minutes' window.
     var units: Int
     /// The request without its number.
     var question: IBRequest
+    /// Of a minute or more.
+    var isOfLongBars = false
 }
 
 extension IBRequest {
     var resource: PacedResource {
         switch self {
-        case .marketData, .realTimeBars: .line(.marketData)
+        case .marketData: .line(.marketData)
+        case .realTimeBars: .bars
         case .tickByTick: .line(.tickByTick)
         case .depth: .line(.depth)
         case .history, .historyTicks, .headTimestamp, .histogram: .history
         default: .none
+        }
+    }
+
+    /// Of which kind it takes a line.
+    var line: LineLimit? {
+        switch resource {
+        case .line(let limit): limit
+        case .bars: .marketData
+        case .none, .history: nil
         }
     }
 
@@ -60,14 +74,13 @@ extension IBRequest {
         }
     }
 
-    func historyUse(_ limits: PacingLimits) -> HistoryUse? {
+    var historyUse: HistoryUse? {
         switch self {
         case .history(_, let contract, let request):
-            let isFree = limits.longBarsAreFree && !request.barSize.contains("sec")
             return HistoryUse(
-                contract: contract, kind: request.kind,
-                units: isFree ? 0 : Self.units(request.kind),
-                question: .history(id: 0, contract, request))
+                contract: contract, kind: request.kind, units: Self.units(request.kind),
+                question: .history(id: 0, contract, request),
+                isOfLongBars: !request.barSize.contains("sec"))
         case .historyTicks(_, let contract, let request):
             return HistoryUse(
                 contract: contract, kind: request.kind, units: Self.units(request.kind),

@@ -16,8 +16,12 @@ public struct PacingLimits: Hashable, Sendable {
     public var historyOpenMax = 50
     /// One that was never answered does not count as open any more.
     public var openForgottenAfter = Duration.seconds(600)
-    /// Bars of a minute or more are outside of the windows, as servers of today are said to count.
-    public var longBarsAreFree = false
+    /// Bars of a minute or more are outside of the windows: the vendor says that it counts smaller
+    /// ones only. When a server complains all the same, they count until it has not complained for
+    /// `violationMemory`.
+    public var longBarsAreFree = true
+    /// New subscriptions to bars of five seconds in `historyWindow`, counted by themselves.
+    public var barSubscriptions = 58
     /// Market data and bars of five seconds.
     public var lines = 100
     public var tickByTickLines = 5

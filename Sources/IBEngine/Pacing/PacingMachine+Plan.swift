@@ -31,7 +31,7 @@ extension PacingMachine {
         var plan: [Waiting] = []
         for (lane, priority) in zip(lanes, Priority.allCases) {
             let plain = lane.plain.all.prefix(limits.planMax)
-            let lined = [lane.marketData, lane.tickByTick, lane.depth].flatMap {
+            let lined = [lane.marketData, lane.bars, lane.tickByTick, lane.depth].flatMap {
                 $0.all.prefix(limits.planMax)
             }
             let history = lane.history.turns.prefix(limits.planMax).flatMap {
@@ -53,7 +53,11 @@ extension PacingMachine {
             let (due, reason) = history.due(use, now: latest)
             if due > waiting.until { (waiting.until, waiting.reason) = (due, reason) }
         }
-        if case .line(let limit) = entry.request.resource, !hasLine(limit) {
+        if case .bars = entry.request.resource {
+            let due = history.barsDue(now: latest)
+            if due > waiting.until { (waiting.until, waiting.reason) = (due, .historyWindow) }
+        }
+        if let limit = entry.request.line, !hasLine(limit) {
             (waiting.until, waiting.reason) = (.max, .line(limit))
         }
         return waiting

@@ -30,6 +30,7 @@ public struct PacingMachine: Sendable {
     struct Lane: Sendable {
         var plain = TicketQueue()
         var marketData = TicketQueue()
+        var bars = TicketQueue()
         var tickByTick = TicketQueue()
         var depth = TicketQueue()
         var history = FairQueue<Contract>()
@@ -74,7 +75,7 @@ public struct PacingMachine: Sendable {
         guard entries.count < limits.queueMax + extra else { return false }
         let ticket = upcoming
         upcoming += 1
-        let use = request.historyUse(limits)
+        let use = request.historyUse
         entries[ticket] = Entry(request: request, use: use)
         if let id = request.number { tickets[id] = ticket }
         append(ticket, request, use, to: Int(priority.rawValue))
@@ -153,6 +154,7 @@ public struct PacingMachine: Sendable {
         case .line(.marketData): lanes[lane].marketData.append(ticket)
         case .line(.tickByTick): lanes[lane].tickByTick.append(ticket)
         case .line(.depth): lanes[lane].depth.append(ticket)
+        case .bars: lanes[lane].bars.append(ticket)
         case .history:
             guard let use else { return }
             lanes[lane].history.append(ticket, of: use.contract)
@@ -180,8 +182,12 @@ public struct PacingMachine: Sendable {
         guard let id = entry.request.number else { return }
         tickets[id] = nil
         if let use = entry.use { history.note(use, id: id, now: now) }
-        if case .line(let limit) = entry.request.resource, !entry.request.isSnapshot {
-            lines.hold(id, limit)
+        switch entry.request.resource {
+        case .line(let limit): if !entry.request.isSnapshot { lines.hold(id, limit) }
+        case .bars:
+            lines.hold(id, .marketData)
+            history.noteBars(now: now)
+        case .none, .history: break
         }
     }
 
@@ -191,7 +197,7 @@ public struct PacingMachine: Sendable {
         for index in lanes.indices {
             lanes[index].dropDead(&dead) { entries[$0] != nil }
             let history = historyCandidate(index, now: now, due: &due)
-            let plain = plainCandidate(index)
+            let plain = plainCandidate(index, now: now, due: &due)
             if let history, plain.map({ history.ticket < $0.ticket }) ?? true {
                 lanes[index].history.removeFirst(of: history.contract)
                 return history.ticket
@@ -207,7 +213,7 @@ public struct PacingMachine: Sendable {
 
     private typealias Plain = (ticket: UInt64, queue: WritableKeyPath<Lane, TicketQueue>)
 
-    private func plainCandidate(_ lane: Int) -> Plain? {
+    private func plainCandidate(_ lane: Int, now: Int64, due: inout Int64) -> Plain? {
         var best: Plain?
         func consider(_ queue: WritableKeyPath<Lane, TicketQueue>) {
             guard let ticket = lanes[lane][keyPath: queue].first,
@@ -216,7 +222,15 @@ public struct PacingMachine: Sendable {
             best = (ticket, queue)
         }
         consider(\.plain)
-        if lines.count(.marketData) < limits.lines { consider(\.marketData) }
+        if lines.count(.marketData) < limits.lines {
+            consider(\.marketData)
+            let time = history.barsDue(now: now)
+            if time <= now {
+                consider(\.bars)
+            } else if lanes[lane].bars.first != nil {
+                due = min(due, time)
+            }
+        }
         if lines.count(.tickByTick) < limits.tickByTickLines { consider(\.tickByTick) }
         if lines.count(.depth) < limits.depthLines { consider(\.depth) }
         return best
@@ -247,6 +261,7 @@ extension PacingMachine.Lane {
     mutating func keep(_ isWanted: (UInt64) -> Bool) {
         plain.keep(isWanted)
         marketData.keep(isWanted)
+        bars.keep(isWanted)
         tickByTick.keep(isWanted)
         depth.keep(isWanted)
         history.keep(isWanted)
@@ -256,6 +271,7 @@ extension PacingMachine.Lane {
     mutating func dropDead(_ dead: inout Int, _ isWanted: (UInt64) -> Bool) {
         guard dead > 0 else { return }
         dead -= plain.dropDead(isWanted) + marketData.dropDead(isWanted)
+        dead -= bars.dropDead(isWanted)
         dead -= tickByTick.dropDead(isWanted) + depth.dropDead(isWanted)
         for contract in history.turns {
             dead -= history.dropDead(of: contract, isWanted)

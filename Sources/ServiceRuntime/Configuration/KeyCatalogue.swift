@@ -72,6 +72,7 @@ extension KeyCatalogue {
         "REPLAY_FROM", "REPLAY_TO", "REPLAY_SYMBOLS", "REPLAY_SPEED", "REPLAY_SHIFT",
         "IBKR_HOST", "IBKR_PORT", "IBKR_CLIENT_ID", "IBKR_CONNECT_TIMEOUT",
         "IBKR_DELAYED", "IBKR_LINES", "IBKR_TICK_LINES", "IBKR_SILENT_AFTER", "IBKR_BACKFILL",
+        "IBKR_REGION",
     ]
 
     private static let ofServices = [

@@ -247,6 +247,62 @@ struct BackfillMachineTests {
         #expect(bench.machine.waiting == 0)
     }
 
+    @Test("of a gap that has just ended history is asked again when it has nothing, four times")
+    func empty() {
+        var bench = Bench()
+        bench.now = 17
+        bench.add(.trade, 10, 12)
+        var waits: [Double] = []
+        for attempt in Int32(1)...4 {
+            #expect(bench.next().count == 1)
+            bench.refused(attempt, 162, "HMDS query returned no data")
+            guard bench.machine.waiting > 0 else { break }
+            let due = Double(bench.machine.nextDue) / 1e9
+            waits.append(due - bench.now)
+            bench.now = due
+        }
+        #expect(waits == [60, 120, 240] && bench.machine.counters.lagging == 3)
+        #expect(
+            bench.gaps() == [
+                "filling 10.0 - 12.0",
+                "abandoned 10.0 - 12.0: no data: HMDS query returned no data (162)",
+            ])
+    }
+
+    @Test("history that ends before what had arrived is not up to date: it is asked again")
+    func lag() throws {
+        var bench = Bench()
+        bench.now = 17
+        bench.add(.trade, 10.5, 12.25, known)
+        _ = bench.next()
+        bench.took(try HistoryAnswers.trades(1, [9, 10, 10, 10, 11].map { MarketTick($0, 1) }))
+        #expect(bench.added.isEmpty && bench.machine.nextDue == 77_000_000_000)
+        bench.now = 77
+        _ = bench.next()
+        var page = [9, 10, 10, 10, 11, 12].map { MarketTick($0, 1) }
+        page.append(MarketTick(13, 5))
+        bench.took(try HistoryAnswers.trades(2, page))
+        #expect(bench.added.map(\.second) == [10, 11, 12])
+        #expect(bench.machine.counters.filled == 1 && bench.machine.counters.lagging == 1)
+    }
+
+    @Test("quotes beyond their pages are given up, with how many requests were made for them")
+    func manyQuotes() throws {
+        var bench = Bench { $0.pageTicks = 2 }
+        bench.add(.quote, 10, 100)
+        for page in Int32(1)...20 {
+            #expect(bench.next().map(\.isOfTicks) == [true])
+            let second = Int64(page) + 9
+            let ticks = [second, second, second + 1].map { MarketTick($0, 1) }
+            bench.took(try HistoryAnswers.quotes(page, ticks))
+        }
+        #expect(bench.next().map(\.isOfTicks) == [false])
+        #expect(bench.machine.status.map(\.barsBecause) == ["more than 20 requests"])
+        bench.took(try HistoryAnswers.bars(21, [31]))
+        #expect(
+            bench.gaps().last == "abandoned 30.0 - 100.0: bars only: more than 20 requests")
+    }
+
     @Test("a complaint about pacing costs no attempt; warnings change nothing")
     func postponed() throws {
         var bench = Bench()

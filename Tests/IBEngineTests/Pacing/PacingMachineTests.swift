@@ -181,4 +181,47 @@ struct PacingMachineTests {
             #expect(machine.taken(0).count == count)
         }
     }
+
+    @Test("long bars count again after a complaint, until it is forgotten")
+    func longBarsAfterComplaint() {
+        let days = (0..<200).map { id in
+            IBRequest.history(
+                id: id, Contract(.stock, "S\(id)"),
+                HistoryRequest(duration: "1 Y", barSize: "1 day"))
+        }
+        var limits = PacingLimits()
+        limits.historyOpenMax = 1_000
+        limits.messagesPerSecond = 100
+        var machine = PacingMachine(limits)
+        machine.ask(Array(days[..<90]), .backfill)
+        #expect(machine.taken(0).count == 90)
+        machine.violated(now: at(1))
+        machine.ask(Array(days[90...]), .backfill)
+        #expect(machine.taken(1).isEmpty && machine.nextDue == at(16))
+        #expect(machine.taken(16).count == 58)
+        #expect(machine.taken(20).isEmpty && machine.nextDue == at(621))
+        #expect(machine.taken(1_202).count == 52)
+    }
+
+    @Test("58 new subscriptions to bars of five seconds leave in ten minutes, and have lines")
+    func bars() {
+        func bars(_ id: Int32) -> IBRequest {
+            .realTimeBars(id: id, Contract(.stock, "S\(id)"), .trades, regularHoursOnly: false)
+        }
+        var limits = PacingLimits()
+        limits.messagesPerSecond = 100
+        limits.lines = 61
+        var machine = PacingMachine(limits)
+        machine.ask((1...62).map(bars) + [line(100), ticks(101, "A")], .live)
+        let first = machine.taken(0)
+        #expect(first.count == 60 && Array(first.suffix(2)) == [line(100), ticks(101, "A")])
+        #expect(machine.linesInUse(.marketData) == 59)
+        #expect(machine.plan.map(\.reason) == Array(repeating: .historyWindow, count: 4))
+        #expect(machine.nextDue == at(605) && machine.plan.allSatisfy { $0.until == at(605) })
+        // The server remembers what was asked for on another connection.
+        machine.reset()
+        machine.ask([bars(201)], .live)
+        #expect(machine.taken(604).isEmpty)
+        #expect(machine.taken(605) == [bars(201)])
+    }
 }

@@ -25,7 +25,7 @@ struct World {
     /// What the server has in the pipe beside its own words.
     var garbage: [[UInt8]] = []
 
-    enum Remedy { case restore(lost: Bool), farmUp }
+    enum Remedy { case restore(lost: Bool), farmUp(isTold: Bool) }
 
     init(seed: UInt64, feeds: [Instrument.Feeds], canBackfill: Bool) {
         random = SeededRandom(seed: seed)
@@ -158,9 +158,10 @@ struct World {
                 server.send(
                     ServerMessages.notice(
                         -1, lost ? 1101 : 1102, "Connectivity has been restored"), now)
-            case .farmUp:
+            case .farmUp(let isTold):
                 guard server.isFarmDown else { continue }
                 server.isFarmDown = false
+                guard isTold else { continue }
                 server.send(
                     ServerMessages.notice(-1, 2104, "Market data farm connection is OK:usfarm"),
                     now)
@@ -216,7 +217,7 @@ extension World {
                 ServerMessages.notice(-1, 2104, "Market data farm connection is OK:usfarm"), now)
         }
         let wait = Int64.random(in: 100_000_000...40 * second, using: &random)
-        remedies.append((now + wait, .farmUp))
+        remedies.append((now + wait, .farmUp(isTold: Bool.random(using: &random))))
     }
 
     private var anySubscription: Int32? {
@@ -227,10 +228,8 @@ extension World {
     }
 
     private mutating func silence() {
-        guard engine.status.state == .ready, let id = anySubscription else { return }
+        guard let id = anySubscription else { return }
         server.subscriptions[id]?.isDead = true
-        // Nobody can know of it before it has lasted: another outage meanwhile would hide it.
-        for _ in 0..<2_000 where server.subscriptions[id] != nil { step(100_000_000) }
     }
 
     private mutating func compete() {

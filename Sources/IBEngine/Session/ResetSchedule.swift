@@ -1,0 +1,70 @@
+internal import Primitives
+
+/// Where the servers are that serve an account: when they are restarted every night follows from
+/// it.
+public enum AccountRegion: String, Hashable, Sendable, CaseIterable {
+    case america, europe, asia
+}
+
+/// The vendor restarts its servers every night; being cut off then is an outage, not a failure.
+///
+/// The hours are those that the vendor publishes, in local time, wide enough for the ones before
+/// the last change, too.
+struct ResetSchedule: Sendable {
+    private struct Window: Sendable {
+        var zone: String
+        /// Seconds of the local day.
+        var start: Int64
+        var length: Int64
+        /// Of the days' numbers since Sunday, the one on which it begins; nil: every day.
+        var weekday: Int64?
+    }
+
+    private static let day: Int64 = 86_400
+    private static let newYork = "America/New_York"
+    /// Everywhere, from Friday 23:00 to Saturday 3:00.
+    private static let weekend = Window(
+        zone: newYork, start: 82_800, length: 14_400, weekday: 5)
+
+    private let windows: [Window]
+
+    init(_ region: AccountRegion) {
+        let daily: [Window] =
+            switch region {
+            case .america: [Window(zone: Self.newYork, start: 85_500, length: 7_200)]
+            case .europe: [Window(zone: "Europe/Zurich", start: 20_700, length: 7_200)]
+            case .asia:
+                [
+                    Window(zone: "Asia/Hong_Kong", start: 17_100, length: 7_200),
+                    Window(zone: "Asia/Hong_Kong", start: 72_900, length: 3_600),
+                ]
+            }
+        windows = daily + [Self.weekend]
+    }
+
+    /// Whose rules are needed.
+    var zones: [String] {
+        windows.map(\.zone).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+    }
+
+    /// False where the rules of the zone are not known: then it counts as a failure, and goes on
+    /// being tried all the same.
+    func contains(_ time: Timestamp, _ rules: [String: ZoneRules]) -> Bool {
+        guard time.isDefined else { return false }
+        let seconds =
+            time.floored(toNanoseconds: EngineLimits.second).nanoseconds / EngineLimits.second
+        return windows.contains { window in
+            guard let zone = rules[window.zone] else { return false }
+            let since = seconds + zone.offset(at: seconds) - window.start
+            let days = Self.floored(since, by: Self.day)
+            guard since - days * Self.day < window.length else { return false }
+            // The first day of 1970 was a Thursday.
+            let weekday = days + 4 - 7 * Self.floored(days + 4, by: 7)
+            return window.weekday.map { $0 == weekday } ?? true
+        }
+    }
+
+    private static func floored(_ value: Int64, by length: Int64) -> Int64 {
+        value >= 0 ? value / length : (value - length + 1) / length
+    }
+}

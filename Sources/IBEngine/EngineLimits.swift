@@ -35,6 +35,8 @@ public enum EngineLimits {
     /// How long a tick is on its way at most, by the provider's clock.
     static let transit = second / 2
     static let straggling = 2 * second
+    /// A feed that is gone for so long leaves its kind to level 1.
+    static let handBackWait = 5 * second
     /// How often what waits is looked at.
     static let scanInterval = second / 4
     static let detailsWait = 30 * second

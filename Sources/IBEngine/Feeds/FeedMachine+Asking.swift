@@ -163,9 +163,17 @@ extension FeedMachine {
         _ route: FeedRoute, _ action: SubscriptionAction, _ reason: String, _ now: Moment,
         _ tools: EngineTools, _ out: inout IBEngine.Output
     ) {
+        let kinds = entries[route.place].slots[route.slot].kinds
+        tellSubscription(route, action, reason, kinds, now, tools, &out)
+    }
+
+    func tellSubscription(
+        _ route: FeedRoute, _ action: SubscriptionAction, _ reason: String, _ kinds: KindSet,
+        _ now: Moment, _ tools: EngineTools, _ out: inout IBEngine.Output
+    ) {
         let entry = entries[route.place]
         let slot = entry.slots[route.slot]
-        for kind in slot.kinds.kinds {
+        for kind in kinds.kinds {
             let header = TickHeader(
                 symbol: entry.number, providerTime: .undefined, receiveTime: now.wall)
             out.records.append(

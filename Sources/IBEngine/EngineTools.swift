@@ -37,4 +37,7 @@ struct EngineTools: Sendable {
 struct FeedRoute: Hashable, Sendable {
     var place: Int
     var slot: Int
+
+    /// Among all that is wanted.
+    var order: Int { place * FeedKind.allCases.count + slot }
 }

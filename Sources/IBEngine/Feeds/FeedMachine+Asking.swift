@@ -5,8 +5,9 @@ internal import ProviderModel
 
 // Requests: how they are made, sent, ended and made again.
 extension FeedMachine {
+    /// `number`: one that has a line already, in place of an older request.
     mutating func ask(
-        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
+        _ route: FeedRoute, number: Int32? = nil, _ now: Moment, _ tools: inout EngineTools,
         _ out: inout IBEngine.Output
     ) {
         let entry = entries[route.place]
@@ -15,10 +16,11 @@ extension FeedMachine {
             entries[route.place].slots[route.slot].due = Int64.max
             return set(route, .refused, "there are no delayed ticks one by one", now, &out)
         }
-        let id = tools.ids.next()
+        let id = number ?? tools.ids.next()
         let request = Self.request(id, entry, slot)
         let priority: PacingMachine.Priority = slot.feed.isDocument ? .backfill : .live
-        guard tools.pacing.ask(request, priority, now: now.monotonic) else {
+        guard tools.pacing.ask(request, priority, order: route.order, now: now.monotonic) else {
+            tools.pacing.answered(id: id, now: now.monotonic)
             entries[route.place].slots[route.slot].due =
                 now.monotonic.later(by: EngineLimits.second)
             return
@@ -131,16 +133,20 @@ extension FeedMachine {
         tellSubscription(route, .stop, reason, now, tools, &out)
     }
 
-    /// Ends the subscription and asks for it anew at once.
+    /// Ends the subscription and asks for it anew at once, with the line that it has.
     mutating func restart(
         _ route: FeedRoute, _ reason: String, cancels: Bool = true, _ now: Moment,
         _ tools: inout EngineTools, _ out: inout IBEngine.Output
     ) {
         tools.counters.resubscriptions &+= 1
+        let old = entries[route.place].slots[route.slot].request
+        let number = tools.ids.next()
+        if tools.isReady { tools.pacing.replace(old, by: number) }
         drop(route, cancels: cancels, reason, now, &tools, &out)
         entries[route.place].slots[route.slot].due = now.monotonic
         set(route, .waiting, reason, now, &out)
         nextScan = min(nextScan, now.monotonic)
+        if tools.isReady { ask(route, number: number, now, &tools, &out) }
     }
 
     /// It failed: what is open stays open, and it is asked for again after a while.

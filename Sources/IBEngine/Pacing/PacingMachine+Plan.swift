@@ -32,7 +32,7 @@ extension PacingMachine {
         for (lane, priority) in zip(lanes, Priority.allCases) {
             let plain = lane.plain.all.prefix(limits.planMax)
             let lined = [lane.marketData, lane.bars, lane.tickByTick, lane.depth].flatMap {
-                $0.all.prefix(limits.planMax)
+                $0.tickets.prefix(limits.planMax)
             }
             let history = lane.history.turns.prefix(limits.planMax).flatMap {
                 lane.history.all(of: $0).prefix(limits.planMax)
@@ -57,7 +57,8 @@ extension PacingMachine {
             let due = history.barsDue(now: latest)
             if due > waiting.until { (waiting.until, waiting.reason) = (due, .historyWindow) }
         }
-        if let limit = entry.request.line, !hasLine(limit) {
+        let isHeld = entry.request.number.map { lines.holds($0) } ?? false
+        if let limit = entry.request.line, !isHeld, !hasLine(limit) {
             (waiting.until, waiting.reason) = (.max, .line(limit))
         }
         return waiting

@@ -118,6 +118,29 @@ struct PacingMachineTests {
         #expect(machine.linesInUse(.marketData) == 2)
     }
 
+    @Test("what is asked for anew keeps its line; those that wait get lines in their order")
+    func replacements() {
+        var limits = PacingLimits()
+        limits.lines = 1
+        var machine = PacingMachine(limits)
+        for (id, order) in [(Int32(1), 5), (2, 9), (3, 7)] {
+            #expect(machine.ask(line(id), .live, order: order, now: at(0)))
+        }
+        #expect(machine.taken(0) == [line(1)])
+        machine.replace(1, by: 4)
+        machine.ask([.cancelMarketData(id: 1)], .urgent)
+        #expect(machine.taken(1) == [.cancelMarketData(id: 1)])
+        #expect(machine.ask(line(4), .live, order: 5, now: at(2)))
+        #expect(machine.taken(2) == [line(4)] && machine.linesInUse(.marketData) == 1)
+        machine.ask([.cancelMarketData(id: 4)], .urgent)
+        #expect(machine.taken(3) == [.cancelMarketData(id: 4), line(3)])
+        // A replacement that is not wanted any more leaves its line to the next one.
+        machine.replace(3, by: 5)
+        #expect(machine.ask(line(5), .live, order: 7, now: at(4)))
+        machine.withdraw(id: 5)
+        #expect(machine.taken(4) == [line(2)])
+    }
+
     @Test("after a complaint everything of that kind waits, longer each time")
     func violations() {
         var machine = PacingMachine(PacingLimits())

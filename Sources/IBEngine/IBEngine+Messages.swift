@@ -36,9 +36,8 @@ struct LinkState: Sendable {
     var lastMessage = Timestamp.undefined
     /// Since when the platform is without the vendor, monotonic.
     var serverLost: Int64?
-    /// Farms of market data that are down, as notices name them, and since when the last one is.
-    var farmsDown: [String] = []
-    var farmDownSince: Int64 = 0
+    /// Farms of market data that are down.
+    var farms = FarmWatch()
 }
 
 extension IBEngine {
@@ -175,7 +174,7 @@ extension IBEngine {
         guard session.heard(id: id, accounts: accounts, now.monotonic) else { return }
         tools.isReady = true
         tools.isHealthy = link.serverLost == nil
-        tools.isFarmDown = !link.farmsDown.isEmpty
+        tools.isFarmDown = link.farms.isAnyDown
         tools.counters.connections &+= 1
         if settings.isDelayed {
             _ = tools.pacing.ask(.marketDataType(3), .urgent, now: now.monotonic)

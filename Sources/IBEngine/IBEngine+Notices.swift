@@ -67,44 +67,13 @@ extension IBEngine {
         tools.pacing.reset()
     }
 
-    private mutating func farm(
-        _ text: String, _ state: FarmState, _ reason: String, _ now: Moment,
-        _ out: inout Output
-    ) {
-        let name = text.split(separator: ":").last.map(String.init) ?? text
-        switch state {
-        case .broken:
-            guard !link.farmsDown.contains(name), link.farmsDown.count < EngineLimits.farmsMax
-            else { return }
-            link.farmsDown.append(name)
-            link.farmDownSince = now.monotonic
-            guard tools.isReady else { return }
-            tools.isFarmDown = true
-            let cause = OutageCause(
-                .farm, reason, isReset: isReset(now))
-            feeds.interruptAll(cause, trusted: now.wall, now, &tools, &out)
-            feeds.deferAll(to: cause)
-        case .ok, .inactive:
-            link.farmsDown.removeAll { $0 == name }
-            resumeIfHealthy(now, &out)
-        case .connecting: break
-        }
-    }
-
     /// Feeds come again when the vendor is there, and the farms where one was down.
-    private mutating func resumeIfHealthy(_ now: Moment, _ out: inout Output) {
+    mutating func resumeIfHealthy(_ now: Moment, _ out: inout Output) {
         guard tools.isReady, link.serverLost == nil else { return }
         tools.isHealthy = true
         feeds.resumeAll(.server, now, &tools, &out)
-        tools.isFarmDown = !link.farmsDown.isEmpty
+        tools.isFarmDown = link.farms.isAnyDown
         if !tools.isFarmDown { feeds.resumeAll(.farm, now, &tools, &out) }
-    }
-
-    /// Not every farm tells that it is back: then the data do.
-    mutating func noticeFarms(_ now: Moment) {
-        guard tools.isFarmDown, feeds.hasFlown(since: link.farmDownSince) else { return }
-        link.farmsDown = []
-        tools.isFarmDown = false
     }
 
     // MARK: state
@@ -114,7 +83,7 @@ extension IBEngine {
         case .idle, .waiting, .closing: .closed
         case .connecting, .greeting, .starting: .connecting
         case .ready where link.serverLost != nil: .serverLost
-        case .ready where !link.farmsDown.isEmpty: .farmDown
+        case .ready where link.farms.isAnyDown: .farmDown
         case .ready where feeds.isAny(.competing): .competing
         case .ready where feeds.isAny(.silence): .silent
         case .ready: .ready

@@ -1,0 +1,73 @@
+internal import Primitives
+internal import ProviderModel
+
+/// Parts of the vendor's service of one kind that are down, as notices name them.
+///
+/// Nobody tells which instruments a part feeds: what a broken one means is judged a while later, by
+/// who still ticks.
+struct FarmWatch: Sendable {
+    struct Farm: Sendable {
+        var name: String
+        var since: Moment
+        var cause: OutageCause
+        var isJudged = false
+    }
+
+    private(set) var down: [Farm] = []
+
+    var isAnyDown: Bool { !down.isEmpty }
+    /// Since when the last one is down, monotonic.
+    var latest: Int64 { down.reduce(Int64.min) { max($0, $1.since.monotonic) } }
+    var areAllJudged: Bool { down.allSatisfy(\.isJudged) }
+
+    /// False: it is known already, or there are too many.
+    mutating func broke(_ name: String, _ cause: OutageCause, _ now: Moment) -> Bool {
+        guard down.count < EngineLimits.farmsMax, !down.contains(where: { $0.name == name })
+        else { return false }
+        down.append(Farm(name: name, since: now, cause: cause))
+        return true
+    }
+
+    /// Those that are back: the one of this name.
+    mutating func back(_ name: String) -> Farm? {
+        guard let index = down.firstIndex(where: { $0.name == name }) else { return nil }
+        return down.remove(at: index)
+    }
+
+    /// Those of which it is known by now who still ticks.
+    mutating func judged(_ now: Int64) -> [Farm] {
+        var farms: [Farm] = []
+        for index in down.indices
+        where !down[index].isJudged
+            && now >= down[index].since.monotonic.later(by: EngineLimits.farmJudgedAfter)
+        {
+            down[index].isJudged = true
+            farms.append(down[index])
+        }
+        return farms
+    }
+
+    /// Not every part that is back is told of, and not by the same name. True: one was forgotten.
+    mutating func expire(_ now: Int64) -> Bool {
+        let count = down.count
+        down.removeAll { now >= $0.since.monotonic.later(by: EngineLimits.downWaitMax) }
+        return down.count < count
+    }
+
+    mutating func clear() { down.removeAll() }
+
+    /// `Market data farm connection is broken:usfarm`, and
+    /// `Market data farm connection is inactive but should be available upon demand.usfarm.nj`.
+    static func name(in text: String) -> String {
+        if let colon = text.lastIndex(of: ":") {
+            return String(text[text.index(after: colon)...].drop { $0 == " " })
+        }
+        let words = Array("upon demand.".utf8)
+        let bytes = Array(text.utf8)
+        for start in stride(from: bytes.count - words.count, through: 0, by: -1)
+        where bytes[start...].starts(with: words) {
+            return String(decoding: bytes[(start + words.count)...], as: UTF8.self)
+        }
+        return text
+    }
+}

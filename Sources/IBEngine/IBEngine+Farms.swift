@@ -23,8 +23,28 @@ extension IBEngine {
         }
     }
 
+    /// While one is down nothing is asked of history, and a refusal says nothing.
+    mutating func historyFarm(
+        _ text: String, _ state: FarmState, _ reason: String, _ now: Moment
+    ) {
+        let name = FarmWatch.name(in: text)
+        switch state {
+        case .broken: _ = link.historyFarms.broke(name, OutageCause(.farm, reason), now)
+        case .ok, .inactive: _ = link.historyFarms.back(name)
+        case .connecting: break
+        }
+        holdHistory(now)
+    }
+
+    mutating func holdHistory(_ now: Moment) {
+        let isDown = link.historyFarms.isAnyDown
+        tools.pacing.holdHistory(isDown, now: now.monotonic)
+        tools.backfill.isHistoryDown = isDown
+    }
+
     /// Not every farm tells that it is back: then the data do, or time.
     mutating func noticeFarms(_ now: Moment, _ out: inout Output) {
+        if link.historyFarms.expire(now.monotonic) { holdHistory(now) }
         guard tools.isFarmDown else { return }
         for farm in link.farms.judged(now.monotonic) {
             feeds.interruptQuiet(farm, now, &tools, &out)

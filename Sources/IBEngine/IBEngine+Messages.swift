@@ -38,6 +38,8 @@ struct LinkState: Sendable {
     var serverLost: Int64?
     /// Farms of market data that are down.
     var farms = FarmWatch()
+    /// Farms of history that are down.
+    var historyFarms = FarmWatch()
 }
 
 extension IBEngine {
@@ -175,6 +177,7 @@ extension IBEngine {
         tools.isReady = true
         tools.isHealthy = link.serverLost == nil
         tools.isFarmDown = link.farms.isAnyDown
+        holdHistory(now)
         tools.counters.connections &+= 1
         if settings.isDelayed {
             _ = tools.pacing.ask(.marketDataType(3), .urgent, now: now.monotonic)

@@ -33,6 +33,7 @@ extension IBEngine {
             restored(subscriptionsLost: subscriptionsLost, now, &out)
         case .portChanged: close("the server listens elsewhere: \(reason)", now, &out)
         case .farm(.marketData, let state): farm(notice.text, state, reason, now, &out)
+        case .farm(.history, let state): historyFarm(notice.text, state, reason, now)
         case .pacingViolation:
             tools.pacing.violated(
                 notice.code == 100 ? .messages : .history, now: now.monotonic)

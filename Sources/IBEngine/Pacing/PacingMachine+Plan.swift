@@ -9,6 +9,8 @@ extension PacingMachine {
         case sameContract
         case identical
         case openRequests
+        /// The vendor's history is down.
+        case historyDown
         /// Until somebody else's subscription ends.
         case line(LineLimit)
         /// The server complained.
@@ -52,6 +54,7 @@ extension PacingMachine {
         if let use = entry.use {
             let (due, reason) = history.due(use, now: latest)
             if due > waiting.until { (waiting.until, waiting.reason) = (due, reason) }
+            if isHistoryHeld { (waiting.until, waiting.reason) = (.max, .historyDown) }
         }
         if case .bars = entry.request.resource {
             let due = history.barsDue(now: latest)

@@ -47,6 +47,8 @@ public struct PacingMachine: Sendable {
     private var sentTimes: [Int64] = []
     private var messageViolation = ViolationWait()
     var history: HistoryWindow
+    /// The vendor has none at the moment: what wants it waits.
+    private(set) var isHistoryHeld = false
     var lines = LineBook()
     /// The latest time that anybody told.
     private(set) var latest = Int64.min
@@ -142,6 +144,13 @@ public struct PacingMachine: Sendable {
         }
     }
 
+    public mutating func holdHistory(_ isHeld: Bool, now: Int64) {
+        latest = max(latest, now)
+        guard isHistoryHeld != isHeld else { return }
+        isHistoryHeld = isHeld
+        nextDue = min(nextDue, now)
+    }
+
     /// For a new connection: nothing waits, no line is taken and nothing is open, but the server
     /// still knows what was asked for in the last minutes.
     public mutating func reset() {
@@ -151,6 +160,7 @@ public struct PacingMachine: Sendable {
         dead = 0
         lines = LineBook()
         history.forgetOpen()
+        isHistoryHeld = false
         nextDue = .max
     }
 
@@ -254,7 +264,7 @@ public struct PacingMachine: Sendable {
     private func historyCandidate(
         _ lane: Int, now: Int64, due: inout Int64
     ) -> (ticket: UInt64, contract: Contract)? {
-        guard !lanes[lane].history.turns.isEmpty else { return nil }
+        guard !isHistoryHeld, !lanes[lane].history.turns.isEmpty else { return nil }
         let least = history.dueAtLeast(now: now)
         guard least <= now else {
             due = min(due, least)

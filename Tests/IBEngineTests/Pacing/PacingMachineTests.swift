@@ -143,6 +143,17 @@ struct PacingMachineTests {
         #expect(machine.taken(4) == [line(2)])
     }
 
+    @Test("while the vendor's history is down nothing is asked of it, and everything else is")
+    func held() {
+        var machine = PacingMachine(PacingLimits())
+        machine.ask([ticks(1, "A"), line(2)], .live)
+        machine.holdHistory(true, now: at(0))
+        #expect(machine.taken(0) == [line(2)] && machine.plan.map(\.reason) == [.historyDown])
+        #expect(machine.taken(700).isEmpty)
+        machine.holdHistory(false, now: at(701))
+        #expect(machine.taken(701) == [ticks(1, "A")])
+    }
+
     @Test("after a complaint everything of that kind waits, longer each time")
     func violations() {
         var machine = PacingMachine(PacingLimits())

@@ -12,11 +12,11 @@ import Testing
 
     @Test(
         "Level 1 tells of them again when the feed that told them one by one is gone",
-        arguments: [
-            ([Instrument.Feeds.level1, .trades] as Instrument.Feeds, SimulatedServer.Kind.trades),
-            ([.level1, .trades, .quotes], .quotes),
-        ])
-    func handedBack(_ feeds: Instrument.Feeds, _ kind: SimulatedServer.Kind) throws {
+        arguments: [false, true])
+    func handedBack(areQuotes: Bool) throws {
+        let feeds: Instrument.Feeds =
+            areQuotes ? [.level1, .trades, .quotes] : [.level1, .trades]
+        let kind = areQuotes ? SimulatedServer.Kind.quotes : .trades
         var world = World(seed: 4, feeds: [feeds], canBackfill: false)
         world.start()
         Self.run(&world, seconds: 40)

@@ -327,11 +327,12 @@ struct BackfillMachineTests {
         bench.add(.trade, 10, 12)
         bench.machine.isHistoryDown = true
         for attempt in 0..<Int32(20) {
-            let request = try #require(bench.next().first?.number, "attempt \(attempt)")
-            bench.refused(request, 162, "Historical Market Data Service error: not connected")
+            let requests = bench.next()
+            try #require(requests.count == 1, "attempt \(attempt)")
+            bench.refused(attempt + 1, 162, "Historical Market Data Service error: not connected")
             bench.now += 20
         }
-        #expect(bench.gaps() == ["filling 10.0 - 12.0: "] && bench.machine.waiting == 1)
+        #expect(bench.gaps() == ["filling 10.0 - 12.0"] && bench.machine.waiting == 1)
     }
 
     @Test("without an answer it is asked again, longer each time, then by bars, then given up")

@@ -22,8 +22,10 @@ import Testing
 
     @Test(
         "A feed that is asked for anew keeps its line, while others wait for one",
-        arguments: [[Instrument.Feeds.level1, .level1], [.trades, .trades]])
-    func kept(_ feeds: [Instrument.Feeds]) throws {
+        arguments: [false, true])
+    func kept(isTickByTick: Bool) throws {
+        let feed: Instrument.Feeds = isTickByTick ? .trades : .level1
+        let feeds = [feed, feed]
         var world = Self.world(feeds, lines: 1)
         #expect(Self.states(world) == [.live, .waitingForLines])
         let quiet = try #require(world.server.subscriptions.first?.key)

@@ -27,6 +27,7 @@ import Testing
             (10_190, "Max number of tick-by-tick requests", .waitingForLines),
             (10_189, "Failed to request", .down), (10_197, "Competing session", .down),
             (10_167, "Delayed market data is available", .refused),
+            (10_186, "Not subscribed, delayed data not enabled", .refused),
             (9_999, "What nobody knows", .down),
         ])
     func refused(_ code: Int, _ text: String, _ state: FeedStatus.State) {
@@ -43,6 +44,18 @@ import Testing
             .level1, .trades, refusal: (10_090, "Part of the data is not subscribed"))
         // The simulated server sends nothing behind it; the subscription settles all the same.
         #expect(Self.states(world) == [.live, .live])
+        let reason = world.engine.status.instruments.first?.feeds.first?.reason
+        #expect(reason == "Part of the data is not subscribed (10090)")
+    }
+
+    @Test("Where usually nothing comes only a tick proves that a feed delivers")
+    func subscriptionMissing() {
+        var world = Self.world(
+            .level1, .trades, refusal: (10_089, "Requires additional subscription for API"))
+        for _ in 0..<1_000 { world.step(100_000_000) }
+        #expect(Self.states(world) == [.asked, .live])
+        let reason = world.engine.status.instruments.first?.feeds.first?.reason
+        #expect(reason == "Requires additional subscription for API (10089)")
     }
 
     @Test("What nobody told of between two processes is an outage of the gateway")

@@ -128,6 +128,8 @@ extension FeedMachine {
         entries[route.place].slots[route.slot].request = 0
         entries[route.place].slots[route.slot].isSent = false
         entries[route.place].slots[route.slot].assembler = nil
+        entries[route.place].slots[route.slot].remark = ""
+        entries[route.place].slots[route.slot].needsTick = false
         guard slot.isStarted else { return }
         entries[route.place].slots[route.slot].started = .undefined
         tellSubscription(route, .stop, reason, now, tools, &out)

@@ -160,7 +160,7 @@ extension FeedSlot {
     }
 
     func canSettle(_ now: Moment) -> Bool {
-        isSent && now.monotonic >= asked.later(by: EngineLimits.settling)
+        isSent && !needsTick && now.monotonic >= asked.later(by: EngineLimits.settling)
     }
 
     /// It is never quiet for long while the market is open.

@@ -18,7 +18,9 @@ extension FeedMachine {
         let reason = "\(notice.text) (\(notice.code))"
         switch notice.meaning {
         case .depthReset, .depthHalted: bookEmptied(route, notice, now, &tools, &out)
-        case .partlyNotSubscribed, .nothingToCancel, .historyCancelled: break
+        case .nothingToCancel, .historyCancelled: break
+        case .partlyNotSubscribed: remark(route, reason, needsTick: false, now, &out)
+        case .subscriptionMissing: remark(route, reason, needsTick: true, now, &out)
         case .delayedDataFollow:
             if !tools.settings.isDelayed { refuseDelayed(route, now, &tools, &out) }
         case .tooManyLines:
@@ -45,6 +47,18 @@ extension FeedMachine {
             fail(route, .down, reason, now, &tools, &out)
         }
         return true
+    }
+
+    /// Something of what was asked does not come, or all of it: its text stays with the feed, and
+    /// in the second case only a tick proves that it delivers.
+    private mutating func remark(
+        _ route: FeedRoute, _ reason: String, needsTick: Bool, _ now: Moment,
+        _ out: inout IBEngine.Output
+    ) {
+        entries[route.place].slots[route.slot].remark = reason
+        entries[route.place].slots[route.slot].needsTick = needsTick
+        let state = entries[route.place].slots[route.slot].state
+        if state == .asked || state == .live { set(route, state, reason, now, &out) }
     }
 
     private mutating func refusedDetails(

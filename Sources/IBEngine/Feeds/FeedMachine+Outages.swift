@@ -47,7 +47,7 @@ extension FeedMachine {
         if wasOut {
             out.tell(.outageEnded(instrument: entries[route.place].number, slot.feed))
         }
-        set(route, .live, "", now, &out)
+        set(route, .live, slot.remark, now, &out)
     }
 
     /// Data of the feed may be missing behind `trusted`, unless it never delivered any.

@@ -34,6 +34,10 @@ struct FeedSlot: Sendable {
     var stateSince: Int64 = 0
     var leftLive: Int64 = 0
     var reason = ""
+    /// What the provider said of the present subscription, and whether only a tick proves that it
+    /// delivers.
+    var remark = ""
+    var needsTick = false
     /// 0: nothing is asked.
     var request: Int32 = 0
     /// Whether the request has left; until then it can be withdrawn.

@@ -9,6 +9,8 @@ extension PacingMachine {
         case sameContract
         case identical
         case openRequests
+        /// Ticks one by one of the contract were asked for just now.
+        case tickByTick
         /// The vendor's history is down.
         case historyDown
         /// Until somebody else's subscription ends.
@@ -59,6 +61,10 @@ extension PacingMachine {
         if case .bars = entry.request.resource {
             let due = history.barsDue(now: latest)
             if due > waiting.until { (waiting.until, waiting.reason) = (due, .historyWindow) }
+        }
+        if let contract = entry.request.tickByTickContract {
+            let due = tickByTickDue(contract)
+            if due > waiting.until { (waiting.until, waiting.reason) = (due, .tickByTick) }
         }
         let isHeld = entry.request.number.map { lines.holds($0) } ?? false
         if let limit = entry.request.line, !isHeld, !hasLine(limit) {

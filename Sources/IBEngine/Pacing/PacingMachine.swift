@@ -45,6 +45,8 @@ public struct PacingMachine: Sendable {
     /// Tickets in lanes whose entries were withdrawn.
     private var dead = 0
     private var sentTimes: [Int64] = []
+    /// When ticks one by one were last asked for, by contract; none older than their wait is needed.
+    private var tickByTickSent: [Contract: Int64] = [:]
     private var messageViolation = ViolationWait()
     var history: HistoryWindow
     /// The vendor has none at the moment: what wants it waits.
@@ -202,6 +204,7 @@ public struct PacingMachine: Sendable {
         guard let id = entry.request.number else { return }
         tickets[id] = nil
         if let use = entry.use { history.note(use, id: id, now: now) }
+        if let contract = entry.request.tickByTickContract { noteTicks(of: contract, now: now) }
         switch entry.request.resource {
         case .line(let limit): if !entry.request.isSnapshot { lines.hold(id, limit) }
         case .bars:
@@ -251,7 +254,11 @@ public struct PacingMachine: Sendable {
             best = Plain(ticket: place.ticket, lined: (queue, place))
         }
         consider(\.marketData, .marketData)
-        consider(\.tickByTick, .tickByTick)
+        if let place = tickByTickCandidate(lane, now: now, due: &due),
+            best.map({ place.ticket < $0.ticket }) ?? true
+        {
+            best = Plain(ticket: place.ticket, lined: (\.tickByTick, place))
+        }
         consider(\.depth, .depth)
         guard let bars = lanes[lane].bars.first, bars.hasLine || hasLine(.marketData) else {
             return best
@@ -259,6 +266,32 @@ public struct PacingMachine: Sendable {
         let time = history.barsDue(now: now)
         if time <= now { consider(\.bars, .marketData) } else { due = min(due, time) }
         return best
+    }
+
+    /// The first one with a line whose contract has not been asked for just now.
+    private func tickByTickCandidate(
+        _ lane: Int, now: Int64, due: inout Int64
+    ) -> LineQueue.Place? {
+        for place in lanes[lane].tickByTick.all {
+            guard place.hasLine || hasLine(.tickByTick) else { return nil }
+            guard let contract = entries[place.ticket]?.request.tickByTickContract else { continue }
+            let time = tickByTickDue(contract)
+            if time <= now { return place }
+            due = min(due, time)
+        }
+        return nil
+    }
+
+    func tickByTickDue(_ contract: Contract) -> Int64 {
+        tickByTickSent[contract]?.later(by: limits.tickByTickWait.heldNanoseconds) ?? Int64.min
+    }
+
+    private mutating func noteTicks(of contract: Contract, now: Int64) {
+        let wait = limits.tickByTickWait.heldNanoseconds
+        if tickByTickSent.count >= 256 {
+            tickByTickSent = tickByTickSent.filter { $0.value.later(by: wait) > now }
+        }
+        tickByTickSent[contract] = now
     }
 
     private func historyCandidate(

@@ -143,6 +143,26 @@ struct PacingMachineTests {
         #expect(machine.taken(4) == [line(2)])
     }
 
+    @Test("ticks one by one of a contract are asked for once in 16 s, and others pass")
+    func tickByTick() {
+        func ticks(_ id: Int32, _ symbol: String, _ kind: TickByTickKind) -> IBRequest {
+            .tickByTick(id: id, Contract(.stock, symbol), kind)
+        }
+        var machine = PacingMachine(PacingLimits())
+        machine.ask(
+            [ticks(1, "A", .last), ticks(2, "A", .bidAsk), ticks(3, "B", .last)], .live)
+        #expect(machine.taken(0) == [ticks(1, "A", .last), ticks(3, "B", .last)])
+        #expect(machine.nextDue == at(16) && machine.plan.map(\.reason) == [.tickByTick])
+        // What is asked for anew has its line, and waits all the same.
+        machine.replace(1, by: 4)
+        machine.ask([.cancelTickByTick(id: 1)], .urgent)
+        machine.ask([ticks(4, "A", .last)], .live)
+        #expect(machine.taken(15.9) == [.cancelTickByTick(id: 1)])
+        #expect(machine.linesInUse(.tickByTick) == 2)
+        #expect(machine.taken(16) == [ticks(4, "A", .last)])
+        #expect(machine.taken(32) == [ticks(2, "A", .bidAsk)])
+    }
+
     @Test("while the vendor's history is down nothing is asked of it, and everything else is")
     func held() {
         var machine = PacingMachine(PacingLimits())

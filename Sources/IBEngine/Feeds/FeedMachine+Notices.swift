@@ -23,7 +23,8 @@ extension FeedMachine {
         case .subscriptionMissing: remark(route, reason, needsTick: true, now, &out)
         case .delayedDataFollow:
             if !tools.settings.isDelayed { refuseDelayed(route, now, &tools, &out) }
-        case .tooManyLines:
+        case .tooManyLines(let limit):
+            tools.pacing.refusedLine(id: notice.request, limit, now: now.monotonic)
             stopped(route, OutageCause(.refusal, reason), now, &tools, &out)
             fail(route, .waitingForLines, reason, now, &tools, &out)
         case .competingSession: competing(route, reason, now, &tools, &out)

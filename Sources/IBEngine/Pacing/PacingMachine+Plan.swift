@@ -68,17 +68,21 @@ extension PacingMachine {
         }
         let isHeld = entry.request.number.map { lines.holds($0) } ?? false
         if let limit = entry.request.line, !isHeld, !hasLine(limit) {
-            (waiting.until, waiting.reason) = (.max, .line(limit))
+            (waiting.until, waiting.reason) = (lineDue(limit), .line(limit))
         }
         return waiting
     }
 
     /// Whether another subscription of that kind could begin now.
-    public func hasLine(_ limit: LineLimit) -> Bool {
+    public func hasLine(_ limit: LineLimit) -> Bool { lineDue(limit) <= latest }
+
+    func lineDue(_ limit: LineLimit) -> Int64 { lines.due(limit, of: linesMax(limit)) }
+
+    func linesMax(_ limit: LineLimit) -> Int {
         switch limit {
-        case .marketData: lines.count(limit) < limits.lines
-        case .tickByTick: lines.count(limit) < limits.tickByTickLines
-        case .depth: lines.count(limit) < limits.depthLines
+        case .marketData: limits.lines
+        case .tickByTick: limits.tickByTickLines
+        case .depth: limits.depthLines
         }
     }
 }

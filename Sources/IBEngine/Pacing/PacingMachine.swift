@@ -137,6 +137,13 @@ public struct PacingMachine: Sendable {
         if lines.release(id) != nil || hasEnded { nextDue = min(nextDue, now) }
     }
 
+    /// The server has no line for this subscription: there are fewer than was thought, or somebody
+    /// else has them.
+    public mutating func refusedLine(id: Int32, _ limit: LineLimit, now: Int64) {
+        answered(id: id, now: now)
+        lines.refused(limit, probe: now.later(by: limits.lineProbe.heldNanoseconds))
+    }
+
     /// The server says that we went too fast: everything of that kind waits.
     public mutating func violated(_ violation: Violation = .history, now: Int64) {
         latest = max(latest, now)
@@ -206,12 +213,17 @@ public struct PacingMachine: Sendable {
         if let use = entry.use { history.note(use, id: id, now: now) }
         if let contract = entry.request.tickByTickContract { noteTicks(of: contract, now: now) }
         switch entry.request.resource {
-        case .line(let limit): if !entry.request.isSnapshot { lines.hold(id, limit) }
+        case .line(let limit): if !entry.request.isSnapshot { hold(id, limit, now: now) }
         case .bars:
-            lines.hold(id, .marketData)
+            hold(id, .marketData, now: now)
             history.noteBars(now: now)
         case .none, .history: break
         }
+    }
+
+    private mutating func hold(_ id: Int32, _ limit: LineLimit, now: Int64) {
+        lines.hold(id, limit)
+        lines.sent(limit, probe: now.later(by: limits.lineProbe.heldNanoseconds))
     }
 
     /// The next one to leave, out of its lane; nil: nothing can, and `nextDue` says when.
@@ -248,7 +260,7 @@ public struct PacingMachine: Sendable {
         var best = lanes[lane].plain.first.map { Plain(ticket: $0) }
         func consider(_ queue: WritableKeyPath<Lane, LineQueue>, _ limit: LineLimit) {
             guard let place = lanes[lane][keyPath: queue].first,
-                place.hasLine || hasLine(limit),
+                canLeave(place, limit, now: now, due: &due),
                 best.map({ place.ticket < $0.ticket }) ?? true
             else { return }
             best = Plain(ticket: place.ticket, lined: (queue, place))
@@ -260,12 +272,21 @@ public struct PacingMachine: Sendable {
             best = Plain(ticket: place.ticket, lined: (\.tickByTick, place))
         }
         consider(\.depth, .depth)
-        guard let bars = lanes[lane].bars.first, bars.hasLine || hasLine(.marketData) else {
-            return best
-        }
+        guard let bars = lanes[lane].bars.first,
+            canLeave(bars, .marketData, now: now, due: &due)
+        else { return best }
         let time = history.barsDue(now: now)
         if time <= now { consider(\.bars, .marketData) } else { due = min(due, time) }
         return best
+    }
+
+    /// Whether there is a line for it; else it says when there may be.
+    private func canLeave(
+        _ place: LineQueue.Place, _ limit: LineLimit, now: Int64, due: inout Int64
+    ) -> Bool {
+        let time = place.hasLine ? Int64.min : lineDue(limit)
+        if time > now { due = min(due, time) }
+        return time <= now
     }
 
     /// The first one with a line whose contract has not been asked for just now.
@@ -273,7 +294,7 @@ public struct PacingMachine: Sendable {
         _ lane: Int, now: Int64, due: inout Int64
     ) -> LineQueue.Place? {
         for place in lanes[lane].tickByTick.all {
-            guard place.hasLine || hasLine(.tickByTick) else { return nil }
+            guard canLeave(place, .tickByTick, now: now, due: &due) else { return nil }
             guard let contract = entries[place.ticket]?.request.tickByTickContract else { continue }
             let time = tickByTickDue(contract)
             if time <= now { return place }

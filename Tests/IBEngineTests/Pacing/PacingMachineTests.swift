@@ -163,6 +163,26 @@ struct PacingMachineTests {
         #expect(machine.taken(32) == [ticks(2, "A", .bidAsk)])
     }
 
+    @Test("with fewer lines than thought no more are asked for, but for one in a minute")
+    func refusedLines() {
+        var machine = PacingMachine(PacingLimits())
+        machine.ask((1...50).map(line), .live)
+        #expect(machine.taken(0).count == 45)
+        // The server has three; the rest was on its way.
+        for id in 4...45 { machine.refusedLine(id: Int32(id), .marketData, now: at(0.5)) }
+        #expect(machine.linesInUse(.marketData) == 3 && machine.taken(2).isEmpty)
+        #expect(machine.nextDue == at(60.5))
+        #expect(machine.taken(60.5) == [line(46)])
+        machine.refusedLine(id: 46, .marketData, now: at(61))
+        #expect(machine.taken(120).isEmpty)
+        // Now there are more again.
+        #expect(machine.taken(121) == [line(47)] && machine.taken(180).isEmpty)
+        #expect(machine.taken(181) == [line(48)] && machine.linesInUse(.marketData) == 5)
+        // One that ends makes room at once, for as many as were taken.
+        machine.ask([.cancelMarketData(id: 1)], .urgent)
+        #expect(machine.taken(182) == [.cancelMarketData(id: 1), line(49)])
+    }
+
     @Test("while the vendor's history is down nothing is asked of it, and everything else is")
     func held() {
         var machine = PacingMachine(PacingLimits())

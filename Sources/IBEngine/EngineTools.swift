@@ -18,6 +18,10 @@ struct EngineTools: Sendable {
     var isHealthy = false
     /// A part of the market data does not come.
     var isFarmDown = false
+    /// When the server was asked for the time by whoever doubts a feed, and when it answered,
+    /// monotonic.
+    var timeAsked = Int64.min
+    var timeTold = Int64.min
     var version = ServerVersion.max
 
     init(_ settings: IBEngineSettings) {

@@ -138,6 +138,7 @@ extension IBEngine {
             introduced(id: true, accounts: false, now, &out)
         case .managedAccounts: introduced(id: false, accounts: true, now, &out)
         case .currentTime(let time):
+            tools.timeTold = now.monotonic
             out.tell(.clockDifference(tools.clock.told(time, now)))
         case .bulletin(let bulletin): take(bulletin, now, &out)
         default: takeHistory(message, now, &out)

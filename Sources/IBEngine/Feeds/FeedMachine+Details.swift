@@ -144,6 +144,7 @@ extension FeedMachine {
                 now.monotonic >= aliveSince[entry.group].later(by: slot.patience)
             else { return }
         }
+        guard !entry.isQuiet(slot), isServerThere(slot, now, &tools) else { return }
         let patience = min(slot.patience.later(by: slot.patience), EngineLimits.refusedWait)
         entries[route.place].slots[route.slot].patience = patience
         entries[route.place].slots[route.slot].ticksSinceSilence = 0
@@ -151,6 +152,39 @@ extension FeedMachine {
         let cause = OutageCause(.silence, "nothing came for \(seconds) s in trading hours")
         interrupt(route, cause, trusted: now.wall, now, &tools, &out)
         restart(route, cause.text, now, &tools, &out)
+    }
+}
+
+extension FeedMachine {
+    /// Whether the server has answered since the feed became overdue: one that does not is no
+    /// reason to ask for a feed anew, and the session sees to it. It is asked once for all feeds.
+    private func isServerThere(
+        _ slot: FeedSlot, _ now: Moment, _ tools: inout EngineTools
+    ) -> Bool {
+        let since = slot.lastTick.later(by: slot.patience)
+        if tools.timeTold >= since { return true }
+        if tools.timeAsked < since {
+            tools.timeAsked = now.monotonic
+            _ = tools.pacing.ask(.currentTime, .urgent, now: now.monotonic)
+        }
+        return now.monotonic >= tools.timeAsked.later(by: EngineLimits.heartbeatWait)
+    }
+}
+
+extension InstrumentEntry {
+    @inline(__always)
+    mutating func note(volume now: Quantity, _ time: Int64) {
+        guard now.isDefined, now != volume else { return }
+        if volume.isDefined { volumeGrew = time }
+        volume = now
+    }
+
+    /// Nothing was traded since the last trade, says the day's volume of level 1.
+    func isQuiet(_ slot: FeedSlot) -> Bool {
+        guard slot.feed == .trades, volume.isDefined,
+            slots.contains(where: { $0.feed == .marketData && $0.state == .live })
+        else { return false }
+        return volumeGrew <= slot.lastTick.later(by: EngineLimits.straggling)
     }
 }
 

@@ -107,6 +107,9 @@ extension FeedMachine {
         _ message: IBMessage, _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
         _ out: inout IBEngine.Output
     ) {
+        if case .tickSize(let tick) = message, tick.type == TickType.volume {
+            entries[route.place].note(volume: tick.size, now.monotonic)
+        }
         let event = entries[route.place].slots[route.slot].assembler?.take(message, at: now.wall)
         guard let event else { return }
         let kinds = entries[route.place].slots[route.slot].kinds

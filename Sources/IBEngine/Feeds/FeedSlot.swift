@@ -140,6 +140,9 @@ struct InstrumentEntry: Sendable {
     var slots: [FeedSlot]
     var trades = BorderTicks()
     var quotes = BorderTicks()
+    /// The day's volume by level 1, and when it was last another one, monotonic.
+    var volume = Quantity.undefined
+    var volumeGrew = Int64.min
     /// While level 1 hands trades over: from when on they are told one by one.
     var tradesFrom = Timestamp.undefined
     var told: FeedState.State?

@@ -130,8 +130,8 @@ extension IBEngine {
 
     private mutating func takeRare(_ message: IBMessage, _ now: Moment, _ out: inout Output) {
         switch message {
-        case .contractDetails(let details): feeds.took(details, &out)
-        case .bondDetails(let bond): feeds.took(bond.details, &out)
+        case .contractDetails(let details): feeds.took(details)
+        case .bondDetails(let bond): feeds.took(bond.details)
         case .contractDetailsEnd(let request): feeds.tookAllDetails(request, now, &out)
         case .nextValidID(let id):
             tools.ids.begin(at: id)

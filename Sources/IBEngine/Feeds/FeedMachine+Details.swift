@@ -36,14 +36,20 @@ extension FeedMachine {
         guard isAsked else { return }
         detailsRoutes[id] = place
         entries[place].detailsFound = 0
+        entries[place].detailsCandidate = nil
         // New hours of a contract that is known do not hold its data up.
         if !isSettled { entries[place].details = .asked(id) }
     }
 
-    mutating func took(_ details: ContractDetails, _ out: inout IBEngine.Output) {
+    mutating func took(_ details: ContractDetails) {
         guard let place = detailsRoutes[details.request] else { return }
         entries[place].detailsFound = min(entries[place].detailsFound + 1, 1_000)
-        guard entries[place].detailsFound == 1 else { return }
+        entries[place].detailsCandidate = entries[place].detailsFound == 1 ? details : nil
+    }
+
+    private mutating func install(
+        _ details: ContractDetails, _ place: Int, _ out: inout IBEngine.Output
+    ) {
         let wanted = Contract(entries[place].instrument)
         var contract = wanted
         contract.id = details.contract.id
@@ -66,6 +72,9 @@ extension FeedMachine {
     ) {
         guard let place = detailsRoutes.removeValue(forKey: request) else { return }
         let found = entries[place].detailsFound
+        // Of several none is known to be meant.
+        if let details = entries[place].detailsCandidate { install(details, place, &out) }
+        entries[place].detailsCandidate = nil
         guard entries[place].details != .settled else { return }
         guard found > 1 else {
             entries[place].details = .settled

@@ -78,7 +78,8 @@ struct FeedMachine: Sendable {
         for kind in KindSet.everything {
             close(place, kind, to: now.wall, isWanted: false, now, &tools, &out)
         }
-        if case .asked(let id) = entries[place].details {
+        // Another one may have this place soon.
+        for id in detailsRoutes.keys.sorted() where detailsRoutes[id] == place {
             detailsRoutes[id] = nil
             tools.pacing.withdraw(id: id)
         }

@@ -129,6 +129,8 @@ struct InstrumentEntry: Sendable {
     var detailsDue: Int64 = 0
     /// Contracts that answered.
     var detailsFound = 0
+    /// The only one so far.
+    var detailsCandidate: ContractDetails?
     var zone = ""
     var hoursText = ""
     /// When it trades regularly, and at all.

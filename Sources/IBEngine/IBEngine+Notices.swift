@@ -44,8 +44,10 @@ extension IBEngine {
     private mutating func serverLost(
         _ reason: String, _ now: Moment, _ out: inout Output
     ) {
-        guard tools.isReady, link.serverLost == nil else { return }
+        guard link.serverLost == nil else { return }
+        // Before the session is ready it is noted all the same: nothing settles meanwhile.
         link.serverLost = now.monotonic
+        guard tools.isReady else { return }
         tools.isHealthy = false
         let cause = OutageCause(.server, reason, isReset: isReset(now))
         let trusted = link.lastMessage.isDefined ? link.lastMessage : now.wall
@@ -55,9 +57,9 @@ extension IBEngine {
     private mutating func restored(
         subscriptionsLost: Bool, _ now: Moment, _ out: inout Output
     ) {
+        link.serverLost = nil
         guard tools.isReady else { return }
         let trusted = link.lastMessage.isDefined ? link.lastMessage : now.wall
-        link.serverLost = nil
         guard subscriptionsLost else { return resumeIfHealthy(now, &out) }
         tools.isHealthy = true
         let cause = OutageCause(.server, "the platform lost the subscriptions (1101)")

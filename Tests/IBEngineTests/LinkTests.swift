@@ -1,0 +1,23 @@
+import IBProtocol
+import Primitives
+import ProviderModel
+import Testing
+
+@testable import IBEngine
+
+@Suite("What is told of the whole connection") struct LinkTests {
+    private static let now = Moment(
+        wall: Timestamp(nanoseconds: World.dayStart * second), monotonic: second)
+
+    @Test(
+        "A platform without its vendor is noted before the session is ready",
+        arguments: [1100, 2110])
+    func early(_ code: Int32) {
+        var engine = IBEngine(IBEngineSettings(seed: 1))
+        var output = IBEngine.Output()
+        engine.take(IBNotice(request: -1, code: code, text: "lost"), Self.now, &output)
+        #expect(engine.link.serverLost == Self.now.monotonic)
+        engine.take(IBNotice(request: -1, code: 1102, text: "restored"), Self.now, &output)
+        #expect(engine.link.serverLost == nil)
+    }
+}

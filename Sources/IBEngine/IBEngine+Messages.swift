@@ -162,12 +162,13 @@ extension IBEngine {
     }
 
     /// A new connection tells those of the day again.
-    private mutating func take(
+    mutating func take(
         _ bulletin: BulletinMessage, _ now: Moment, _ out: inout Output
     ) {
-        guard !bulletins.contains(bulletin.id) else { return }
+        let seen = SeenBulletin(id: bulletin.id, text: bulletin.text.asReason)
+        guard !bulletins.contains(seen) else { return }
         if bulletins.count >= EngineLimits.bulletinsMax { bulletins.removeFirst() }
-        bulletins.append(bulletin.id)
+        bulletins.append(seen)
         out.records.append(.bulletin(bulletin.record(receivedAt: now.wall)))
     }
 

@@ -60,6 +60,12 @@ public struct IBEngine: Sendable {
         }
     }
 
+    /// Numbers begin anew with a new TWS, so the text belongs to what was seen.
+    struct SeenBulletin: Hashable, Sendable {
+        var id: Int32
+        var text: String
+    }
+
     let settings: IBEngineSettings
     var session: SessionMachine
     var feeds = FeedMachine()
@@ -70,7 +76,7 @@ public struct IBEngine: Sendable {
     var inherited: [OpenGap] = []
     /// When they are looked at, monotonic.
     var inheritedDue: Int64 = 0
-    var bulletins: [Int32] = []
+    var bulletins: [SeenBulletin] = []
     var requests: [IBRequest] = []
     var toldState = SessionState.closed
     var stateSince: Int64 = 0

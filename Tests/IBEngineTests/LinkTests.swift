@@ -20,4 +20,15 @@ import Testing
         engine.take(IBNotice(request: -1, code: 1102, text: "restored"), Self.now, &output)
         #expect(engine.link.serverLost == nil)
     }
+
+    @Test("A bulletin is told once, and another one with its number as well")
+    func bulletins() {
+        var engine = IBEngine(IBEngineSettings(seed: 1))
+        var output = IBEngine.Output()
+        for text in ["halted", "halted", "resumed"] {
+            let bulletin = BulletinMessage(id: 1, kind: .regular, text: text, exchange: "NYSE")
+            engine.take(bulletin, Self.now, &output)
+        }
+        #expect(output.records.count == 2)
+    }
 }

@@ -56,6 +56,8 @@ extension FeedMachine {
     ) -> IBRequest {
         var contract = entry.contract
         if let reroute = slot.reroute {
+            // It is the other contract alone: with this one's symbol and kind there is none.
+            contract = Contract()
             contract.id = reroute.contract
             contract.exchange = reroute.exchange
         }
@@ -63,7 +65,7 @@ extension FeedMachine {
         switch slot.feed {
         case .marketData:
             return .marketData(
-                id: id, contract, MarketDataRequest(genericTicks: genericTicks(contract, feeds)))
+                id: id, contract, MarketDataRequest(genericTicks: genericTicks(entry.contract, feeds)))
         case .trades:
             let kind: TickByTickKind = feeds.contains(.allTrades) ? .allLast : .last
             return .tickByTick(id: id, contract, kind)

@@ -18,7 +18,13 @@ extension FeedMachine {
             return true
         case .tickRequestParameters: return true
         case .rerouteMarketData(let reroute), .rerouteDepth(let reroute):
-            entries[route.place].slots[route.slot].reroute = reroute
+            guard entries[route.place].slots[route.slot].follow(reroute) else {
+                let reason = "its data are another contract's, and that one's again"
+                fail(
+                    route, .refused, reason, wait: EngineLimits.refusedWait, cancels: true, now,
+                    &tools, &out)
+                return true
+            }
             restart(route, "its data are another contract's", cancels: false, now, &tools, &out)
             return true
         case .fundamentals(let document):

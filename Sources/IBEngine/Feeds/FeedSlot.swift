@@ -62,6 +62,8 @@ struct FeedSlot: Sendable {
     var assembler: MarketDataAssembler?
     /// Asked of another contract: the provider keeps these data there.
     var reroute: Reroute?
+    /// In a row, without a tick in between.
+    private var reroutes = 0
     /// The day of the last document, counted from 1970.
     var documentDay = Int64.min
 
@@ -69,6 +71,18 @@ struct FeedSlot: Sendable {
         self.feed = feed
         self.kinds = kinds
         self.patience = patience
+    }
+
+    /// False: it was sent on too often.
+    mutating func follow(_ next: Reroute) -> Bool {
+        reroutes = isStarted ? 1 : reroutes + 1
+        guard reroutes <= EngineLimits.reroutesMax else {
+            reroutes = 0
+            reroute = nil
+            return false
+        }
+        reroute = next
+        return true
     }
 
     /// Its data are on the tape at the moment, or should be.

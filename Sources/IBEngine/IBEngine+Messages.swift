@@ -245,7 +245,9 @@ extension IBEngine {
         }
     }
 
-    private mutating func send(_ request: IBRequest, _ out: inout Output) {
+    /// Past pacing: a heartbeat that had to wait there would make a healthy connection look dead.
+    /// It is one in a minute, and the limit of messages has room for it.
+    mutating func send(_ request: IBRequest, _ out: inout Output) {
         do throws(RequestError) {
             out.bytes += try request.encoded(version: tools.version)
         } catch {

@@ -193,7 +193,7 @@ public struct IBEngine: Sendable {
         case .none: break
         case .connect: out.wish = .connect
         case .close(let reason): close(reason, now, &out)
-        case .heartbeat: _ = tools.pacing.ask(.currentTime, .urgent, now: now.monotonic)
+        case .heartbeat: send(.currentTime, &out)
         }
         if let since = link.serverLost,
             now.monotonic >= since.later(by: EngineLimits.downWaitMax)

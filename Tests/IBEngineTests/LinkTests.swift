@@ -21,6 +21,20 @@ import Testing
         #expect(engine.link.serverLost == nil)
     }
 
+    @Test("A connection that has to be silent for its messages is not taken for dead")
+    func heartbeat() {
+        var world = World(seed: 7, feeds: [.level1], canBackfill: false)
+        world.isTrading = false
+        world.start()
+        for _ in 0..<50 { world.step(100_000_000) }
+        // Too many messages, said again and again: the waits grow to minutes.
+        for _ in 0..<6 {
+            world.server.send(ServerMessages.notice(-1, 100, "Max rate of messages"), world.now)
+            for _ in 0..<2_000 { world.step(100_000_000) }
+        }
+        #expect(world.engine.status.counters.connections == 1)
+    }
+
     @Test("A bulletin is told once, and another one with its number as well")
     func bulletins() {
         var engine = IBEngine(IBEngineSettings(seed: 1))

@@ -22,7 +22,7 @@ import Testing
         "One request's failure is told with its reason, and the others are live",
         arguments: [
             (354, "Requested market data is not subscribed", FeedStatus.State.refused),
-            (200, "No security definition", .refused), (321, "Invalid request", .refused),
+            (200, "No security definition", .refused),
             (101, "Max number of tickers", .waitingForLines),
             (10_190, "Max number of tick-by-tick requests", .waitingForLines),
             (10_189, "Failed to request", .down), (10_197, "Competing session", .down),
@@ -36,6 +36,20 @@ import Testing
         let first = world.engine.status.instruments.first?.feeds.first
         #expect(first.map { !$0.reason.isEmpty && $0.until < Int64.max } == true)
         #expect(world.engine.status.openOutages == 0)
+    }
+
+    @Test(
+        "Level 1 is asked for with fewer values when the request is refused, thrice in all",
+        arguments: [(1, FeedStatus.State.live), (2, .live), (3, .refused)])
+    func fewerValues(_ refusals: Int, _ state: FeedStatus.State) {
+        var world = World(seed: 3, feeds: [.level1], canBackfill: false)
+        for _ in 0..<refusals { world.server.refusals.append((321, "Invalid generic tick")) }
+        world.start()
+        for _ in 0..<100 { world.step(100_000_000) }
+        #expect(Self.states(world) == [state])
+        #expect(world.server.requestsSeen.count { $0 == "1" } == min(refusals + 1, 3))
+        let reason = world.engine.status.instruments.first?.feeds.first?.reason
+        #expect(reason?.contains("Invalid generic tick (321)") == true)
     }
 
     @Test("A notice that is only a warning changes nothing")

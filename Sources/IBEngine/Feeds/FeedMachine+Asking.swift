@@ -64,8 +64,11 @@ extension FeedMachine {
         let feeds = entry.instrument.feeds
         switch slot.feed {
         case .marketData:
-            return .marketData(
-                id: id, contract, MarketDataRequest(genericTicks: genericTicks(entry.contract, feeds)))
+            let all = genericTicks(entry.contract, feeds)
+            let ticks =
+                slot.valuesLeftOut == 0
+                ? all : slot.valuesLeftOut == 1 ? all.filter { $0 == "233" } : []
+            return .marketData(id: id, contract, MarketDataRequest(genericTicks: ticks))
         case .trades:
             let kind: TickByTickKind = feeds.contains(.allTrades) ? .allLast : .last
             return .tickByTick(id: id, contract, kind)

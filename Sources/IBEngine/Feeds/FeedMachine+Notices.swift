@@ -38,6 +38,10 @@ extension FeedMachine {
         case .historyEmpty where entries[route.place].slots[route.slot].feed.isDocument:
             fail(
                 route, .down, reason, wait: EngineLimits.refusedWait, now, &tools, &out)
+        case .invalidRequest where entries[route.place].canAskForLess(route.slot):
+            entries[route.place].slots[route.slot].valuesLeftOut += 1
+            restart(route, reason, cancels: false, now, &tools, &out)
+            entries[route.place].slots[route.slot].remark = "without some values: \(reason)"
         case .unknown: unknown(route, notice, reason, now, &tools, &out)
         case let meaning where meaning.outlook == .permanent:
             stopped(route, OutageCause(.refusal, reason), now, &tools, &out)

@@ -60,6 +60,9 @@ struct FeedSlot: Sendable {
     var ticksSinceSilence = 0
     var mode = FeedMode.unknown
     var assembler: MarketDataAssembler?
+    /// Of level 1: the further values were refused, and it is asked for without them.
+    /// 1: but for single trades; 2: all of them.
+    var valuesLeftOut = 0
     /// Asked of another contract: the provider keeps these data there.
     var reroute: Reroute?
     /// In a row, without a tick in between.
@@ -171,6 +174,12 @@ struct InstrumentEntry: Sendable {
         slots = FeedKind.needed(instrument.feeds).map {
             FeedSlot($0, kinds: $0.kinds(of: instrument.feeds), patience: patience)
         }
+    }
+
+    /// One of the further values may be what the provider refuses: prices come without them.
+    func canAskForLess(_ slot: Int) -> Bool {
+        slots[slot].feed == .marketData && slots[slot].state == .asked
+            && slots[slot].valuesLeftOut < 2 && instrument.feeds.contains(.level1)
     }
 
     /// When it is never quiet for long: outside of regular hours stocks and options are, and others

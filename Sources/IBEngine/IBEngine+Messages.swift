@@ -197,9 +197,9 @@ extension IBEngine {
             requests.removeAll(keepingCapacity: true)
             tools.pacing.take(now: now.monotonic, into: &requests)
             for request in requests {
+                guard send(request, now, &out) else { continue }
                 feeds.sent(request, now, isDelayed: settings.isDelayed)
                 if let id = request.number { tools.backfill.sent(id, now: now.monotonic) }
-                send(request, &out)
             }
         }
         tellState(now, &out)
@@ -252,6 +252,25 @@ extension IBEngine {
             out.bytes += try request.encoded(version: tools.version)
         } catch {
             out.tell(.unsendable("\(error)"))
+        }
+    }
+
+    /// What cannot be sent is refused like by the server: whoever asked for it is told why.
+    private mutating func send(
+        _ request: IBRequest, _ now: Moment, _ out: inout Output
+    ) -> Bool {
+        do throws(RequestError) {
+            out.bytes += try request.encoded(version: tools.version)
+            return true
+        } catch {
+            out.tell(.unsendable("\(error)"))
+            guard let id = request.number else { return false }
+            tools.pacing.answered(id: id, now: now.monotonic)
+            let refusal = IBNotice(request: id, code: 321, text: "it cannot be sent: \(error)")
+            if !tools.backfill.refused(refusal, now: now, into: &out.records) {
+                _ = feeds.take(refusal, now, &tools, &out)
+            }
+            return false
         }
     }
 }

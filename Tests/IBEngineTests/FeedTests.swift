@@ -52,6 +52,24 @@ import Testing
         #expect(reason?.contains("Invalid generic tick (321)") == true)
     }
 
+    @Test("What cannot be sent is refused, and holds no line")
+    func unsendable() throws {
+        var world = Self.world(.trades)
+        let symbol = try #require(Symbol("X\u{c4}"))
+        let instrument = Instrument(
+            symbol: symbol, contract: Instrument.Contract(.stock), feeds: .level1)
+        var output = IBEngine.Output()
+        world.engine.follow(
+            begun: [(7, instrument, reached: .undefined)], ended: [], gaps: [], world.moment,
+            into: &output)
+        world.verdict.take(&output, world.now)
+        for _ in 0..<100 { world.step(100_000_000) }
+        let status = world.engine.status
+        #expect(status.instruments.map { $0.feeds.map(\.state) } == [[.live], [.refused]])
+        #expect(status.instruments.last?.feeds.first?.reason.contains("cannot be sent") == true)
+        #expect(status.linesUsed == 0)
+    }
+
     @Test("A notice that is only a warning changes nothing")
     func warning() {
         let world = Self.world(

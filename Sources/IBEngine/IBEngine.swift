@@ -95,10 +95,20 @@ public struct IBEngine: Sendable {
         begun: [(UInt32, Instrument, reached: Timestamp)], ended: [UInt32], gaps: [OpenGap],
         _ now: Moment, into out: inout Output
     ) {
-        for number in ended { feeds.end(number, now, &tools, &out) }
-        for (number, instrument, _) in begun {
-            feeds.begin(number, instrument, now, &tools, &out)
+        let changed = Dictionary(begun.map { ($0.0, $0.1) }) { $1 }
+        var known: [UInt32: InstrumentEntry] = [:]
+        for number in ended {
+            if let next = changed[number] {
+                known[number] = feeds.endForChange(number, to: next, now, &tools, &out)
+            } else {
+                feeds.end(number, now, &tools, &out)
+            }
         }
+        for (number, instrument, _) in begun {
+            feeds.begin(number, instrument, knowing: known[number], now, &tools, &out)
+        }
+        // Before anything leaves: others that wait would get the lines that have just become free.
+        if !known.isEmpty { feeds.scan(now, &tools, &out) }
         for gap in gaps { inherit(gap, now, &out) }
         for (number, _, reached) in begun where reached.isDefined {
             guard let place = feeds.place(of: number) else { continue }

@@ -35,4 +35,27 @@ import Testing
         #expect(world.engine.status.counters.resubscriptions > 0)
         #expect(world.engine.status.openOutages == 0)
     }
+
+    @Test("Other feeds of an instrument: what falls between is in a gap, and it keeps its line")
+    func changed() throws {
+        var world = Self.world([.level1, .level1], lines: 1)
+        #expect(Self.states(world) == [.live, .waitingForLines])
+        var changed = world.instruments[0]
+        changed.feeds = [.level1, .news]
+        var output = IBEngine.Output()
+        world.engine.follow(
+            begun: [(0, changed, reached: .undefined)], ended: [0], gaps: [], world.moment,
+            into: &output)
+        world.server.received(output.bytes, world.now)
+        output.bytes = []
+        world.verdict.take(&output, world.now)
+        #expect(world.verdict.gapsBegun > 0)
+        for _ in 0..<200 { world.step(100_000_000) }
+        let first = world.engine.status.instruments.first { $0.instrument == 0 }
+        #expect(first?.feeds.first?.state == .live)
+        #expect(world.engine.status.openOutages == 0)
+        let own = world.server.trades.filter { $0.instrument == 0 }
+        let found = world.verdict.problems(in: own, isFilled: false, kind: .trade)
+        #expect(found.isEmpty, "\(found.prefix(5))")
+    }
 }

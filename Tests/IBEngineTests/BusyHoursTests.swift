@@ -1,4 +1,5 @@
 import IBProtocol
+import MarketModel
 import Primitives
 import ProviderModel
 import Testing

@@ -1,9 +1,9 @@
-import IBProtocol
 import Primitives
 import ProviderModel
 import Testing
 
 @testable import IBEngine
+@testable import IBProtocol
 
 @Suite("What is told of the whole connection") struct LinkTests {
     private static let now = Moment(

@@ -167,7 +167,8 @@ extension NoticeMeaning {
             .historyCancelled, .historyEmpty:
             .fine
         case .clientIDInUse, .connectionLost, .platformDisconnected, .portChanged,
-            .pacingViolation, .subscriptionMissing, .tooManyLines, .competingSession, .depthHalted, .historyRefused,
+            .pacingViolation, .subscriptionMissing, .tooManyLines, .competingSession, .depthHalted,
+            .historyRefused,
             .tickByTickRefused, .realTimeBarsRefused, .realTimeBarsEnded, .unknown:
             .temporary
         case .noSuchContract, .invalidRequest, .duplicateRequest, .notSubscribed,

@@ -7,7 +7,8 @@ import Testing
 
 @Suite("Farms that break") struct FarmTests {
     private static func broken(_ farm: String, isOurs: Bool) -> World {
-        var world = World(seed: 6, feeds: [.level1, .trades, [.level1, .trades]], canBackfill: false)
+        var world = World(
+            seed: 6, feeds: [.level1, .trades, [.level1, .trades]], canBackfill: false)
         world.start()
         for _ in 0..<200 { world.step(100_000_000) }
         world.server.isFarmDown = isOurs

@@ -1,4 +1,6 @@
 import IBEngine
+import MarketModel
+import Primitives
 import ProviderModel
 import Testing
 

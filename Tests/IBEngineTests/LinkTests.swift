@@ -1,3 +1,4 @@
+import MarketModel
 import Primitives
 import ProviderModel
 import Testing

@@ -35,12 +35,8 @@ public enum EngineLimits {
     /// How long a tick is on its way at most, by the provider's clock.
     static let transit = second / 2
     static let straggling = 2 * second
-    /// A feed that is gone for so long leaves its kind to level 1.
-    static let handBackWait = 5 * second
     /// A request that is sent on to other contracts more often has none.
     static let reroutesMax = 3
-    /// So long after a farm broke, who has not ticked since is taken to be its.
-    static let farmJudgedAfter = 5 * second
     /// How often what waits is looked at.
     static let scanInterval = second / 4
     static let detailsWait = 30 * second

@@ -13,11 +13,10 @@ extension IBEngine {
             let cause = OutageCause(.farm, reason, isReset: isReset(now))
             guard link.farms.broke(name, cause, now), tools.isReady else { return }
             tools.isFarmDown = true
+            feeds.interruptAll(cause, trusted: now.wall, now, &tools, &out)
             feeds.deferAll(to: cause)
         case .ok, .inactive:
-            if let farm = link.farms.back(name), !farm.isJudged, tools.isReady {
-                feeds.interruptQuiet(farm, now, &tools, &out)
-            }
+            _ = link.farms.back(name)
             resumeIfHealthy(now, &out)
         case .connecting: break
         }
@@ -43,30 +42,12 @@ extension IBEngine {
     }
 
     /// Not every farm tells that it is back: then the data do, or time.
-    mutating func noticeFarms(_ now: Moment, _ out: inout Output) {
+    mutating func noticeFarms(_ now: Moment) {
         if link.historyFarms.expire(now.monotonic) { holdHistory(now) }
         guard tools.isFarmDown else { return }
-        for farm in link.farms.judged(now.monotonic) {
-            feeds.interruptQuiet(farm, now, &tools, &out)
-        }
         if link.farms.expire(now.monotonic) { tools.isFarmDown = link.farms.isAnyDown }
-        guard link.farms.areAllJudged, feeds.hasFlown(since: link.farms.latest) else { return }
+        guard feeds.hasFlown(since: link.farms.latest) else { return }
         link.farms.clear()
         tools.isFarmDown = false
-    }
-}
-
-extension FeedMachine {
-    /// A farm broke, and those of which nothing has come since may be its. What was on its way when
-    /// it broke says nothing.
-    mutating func interruptQuiet(
-        _ farm: FarmWatch.Farm, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
-    ) {
-        let sure = farm.since.monotonic.later(by: EngineLimits.straggling)
-        for route in allRoutes
-        where entries[route.place].slots[route.slot].lastTick < sure {
-            interrupt(route, farm.cause, trusted: farm.since.wall, now, &tools, &out)
-        }
     }
 }

@@ -74,6 +74,8 @@ extension IBEngine {
     mutating func resumeIfHealthy(_ now: Moment, _ out: inout Output) {
         guard tools.isReady, link.serverLost == nil else { return }
         tools.isHealthy = true
+        // Behind a farm that is down the vendor alone brings nothing back.
+        if let farm = link.farms.down.last { feeds.deferAll(to: farm.cause) }
         feeds.resumeAll(.server, now, &tools, &out)
         tools.isFarmDown = link.farms.isAnyDown
         if !tools.isFarmDown { feeds.resumeAll(.farm, now, &tools, &out) }

@@ -211,7 +211,7 @@ public struct IBEngine: Sendable {
             close("the platform was without the vendor for 600 s", now, &out)
         }
         feeds.scan(now, &tools, &out)
-        noticeFarms(now, &out)
+        noticeFarms(now)
         work(now, &out)
     }
 

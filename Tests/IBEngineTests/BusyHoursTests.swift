@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Hours in which something must come") struct BusyHoursTests {
     private static let utc = ZoneRules(first: 0, changes: [])
-    private static let all = SessionHours("20260105:0100-2300", utc)
+    private static let all = SessionHours("20260105:0100-2300;20260106:0100-2300", utc)
     private static let liquid = SessionHours("20260105:1400-2000", utc)
 
     private static func instrument(_ security: Instrument.Security) throws -> Instrument {

@@ -5,13 +5,13 @@ import ProviderModel
 import Testing
 
 @Suite("Lines of the account") struct LineTests {
-    /// With as many lines for market data as said, and one tick by tick.
+    /// With as many lines as said, of each kind.
     private static func world(_ feeds: [Instrument.Feeds], lines: Int) -> World {
         var world = World(seed: 5, feeds: feeds, canBackfill: false)
         var settings = IBEngineSettings(seed: 5)
         settings.silentAfter = .seconds(20)
         settings.lines = lines
-        settings.tickByTickLines = 1
+        settings.tickByTickLines = lines
         world.engine = IBEngine(settings)
         world.start()
         for _ in 0..<100 { world.step(100_000_000) }
@@ -27,13 +27,13 @@ import Testing
         arguments: [false, true])
     func kept(isTickByTick: Bool) throws {
         let feed: Instrument.Feeds = isTickByTick ? .trades : .level1
-        let feeds = [feed, feed]
-        var world = Self.world(feeds, lines: 1)
-        #expect(Self.states(world) == [.live, .waitingForLines])
-        let quiet = try #require(world.server.subscriptions.first?.key)
+        let feeds = [feed, feed, feed]
+        var world = Self.world(feeds, lines: 2)
+        #expect(Self.states(world) == [.live, .live, .waitingForLines])
+        let quiet = try #require(world.server.subscriptions.keys.min())
         world.server.subscriptions[quiet]?.isDead = true
         for _ in 0..<1_500 { world.step(100_000_000) }
-        #expect(Self.states(world) == [.live, .waitingForLines])
+        #expect(Self.states(world) == [.live, .live, .waitingForLines])
         #expect(world.engine.status.counters.resubscriptions > 0)
         #expect(world.engine.status.openOutages == 0)
     }

@@ -16,8 +16,6 @@ struct BorderTicks: Sendable {
     private var began = Int64.min
     private var isFrozen = false
     private var isCut = false
-    /// They came from a feed that tells of some only.
-    var isConflated = false
 
     @inline(__always)
     mutating func add(_ tick: ArrivedTick, _ now: Moment) {
@@ -35,7 +33,7 @@ struct BorderTicks: Sendable {
     /// All that arrived in the time that it tells of, up to `until`.
     func arrivals(until: Timestamp) -> Arrivals {
         let since = olderSince.isDefined ? olderSince : newerSince
-        guard !isCut, !isConflated, since.isDefined else { return .unknown }
+        guard !isCut, since.isDefined else { return .unknown }
         return Arrivals(older + newer, since: since, until: until)
     }
 

@@ -145,7 +145,6 @@ struct FeedMachine: Sendable {
         for place in entries.indices where entries[place].isActive {
             scanDetails(place, now, &tools, &out)
             finishTakeOver(place, now, tools)
-            handBack(place, now, &tools, &out)
             guard entries[place].details == .settled else { continue }
             for slot in entries[place].slots.indices {
                 scan(FeedRoute(place: place, slot: slot), now, &tools, &out)
@@ -223,11 +222,6 @@ struct FeedMachine: Sendable {
         let reason = reason.asReason
         let slot = entries[route.place].slots[route.slot]
         let isNew = slot.state != state || slot.reason != reason
-        if slot.state != state {
-            entries[route.place].slots[route.slot].stateSince = now.monotonic
-            let wasThere = slot.state == .live || slot.state == .interrupted
-            if wasThere { entries[route.place].slots[route.slot].leftLive = now.monotonic }
-        }
         entries[route.place].slots[route.slot].state = state
         entries[route.place].slots[route.slot].reason = reason
         if isNew {

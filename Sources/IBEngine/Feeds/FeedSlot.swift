@@ -30,9 +30,6 @@ struct FeedSlot: Sendable {
     /// Of which kinds it is the one that delivers.
     var kinds: KindSet
     var state = FeedStatus.State.waiting
-    /// When it came into the state, and when it left the last one in which it delivered, monotonic.
-    var stateSince: Int64 = 0
-    var leftLive: Int64 = 0
     var reason = ""
     /// What the provider said of the present subscription, and whether only a tick proves that it
     /// delivers.

@@ -2,15 +2,11 @@ internal import Primitives
 internal import ProviderModel
 
 /// Parts of the vendor's service of one kind that are down, as notices name them.
-///
-/// Nobody tells which instruments a part feeds: what a broken one means is judged a while later, by
-/// who still ticks.
 struct FarmWatch: Sendable {
     struct Farm: Sendable {
         var name: String
         var since: Moment
         var cause: OutageCause
-        var isJudged = false
     }
 
     private(set) var down: [Farm] = []
@@ -18,7 +14,6 @@ struct FarmWatch: Sendable {
     var isAnyDown: Bool { !down.isEmpty }
     /// Since when the last one is down, monotonic.
     var latest: Int64 { down.reduce(Int64.min) { max($0, $1.since.monotonic) } }
-    var areAllJudged: Bool { down.allSatisfy(\.isJudged) }
 
     /// False: it is known already, or there are too many.
     mutating func broke(_ name: String, _ cause: OutageCause, _ now: Moment) -> Bool {
@@ -32,19 +27,6 @@ struct FarmWatch: Sendable {
     mutating func back(_ name: String) -> Farm? {
         guard let index = down.firstIndex(where: { $0.name == name }) else { return nil }
         return down.remove(at: index)
-    }
-
-    /// Those of which it is known by now who still ticks.
-    mutating func judged(_ now: Int64) -> [Farm] {
-        var farms: [Farm] = []
-        for index in down.indices
-        where !down[index].isJudged
-            && now >= down[index].since.monotonic.later(by: EngineLimits.farmJudgedAfter)
-        {
-            down[index].isJudged = true
-            farms.append(down[index])
-        }
-        return farms
     }
 
     /// Not every part that is back is told of, and not by the same name. True: one was forgotten.

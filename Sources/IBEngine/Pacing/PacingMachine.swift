@@ -45,7 +45,8 @@ public struct PacingMachine: Sendable {
     /// Tickets in lanes whose entries were withdrawn.
     private var dead = 0
     private var sentTimes: [Int64] = []
-    /// When ticks one by one were last asked for, by contract; none older than their wait is needed.
+    /// When ticks one by one were last asked for, by contract; none older than their wait is
+    /// needed.
     private var tickByTickSent: [Contract: Int64] = [:]
     private var messageViolation = ViolationWait()
     var history: HistoryWindow

@@ -42,6 +42,8 @@ public enum EngineLimits {
     static let barLag = second * 5 / 2
     /// What a busy session delivers within, before it counts as alive again by its ticks alone.
     static let straggling = 2 * second
+    /// A request that is sent on to other contracts more often has none.
+    static let reroutesMax = 3
     /// How often what waits is looked at.
     static let scanInterval = second / 4
     static let detailsWait = 30 * second

@@ -21,6 +21,10 @@ struct EngineTools: Sendable {
     /// A part of the market data does not come; and when that was told last, monotonic.
     var isFarmDown = false
     var farmDownSince: Int64 = 0
+    /// When the server was asked for the time by whoever doubts a feed, and when it answered,
+    /// monotonic.
+    var timeAsked = Int64.min
+    var timeTold = Int64.min
     var version = ServerVersion.max
 
     init(_ settings: IBEngineSettings) {
@@ -40,4 +44,7 @@ struct EngineTools: Sendable {
 struct FeedRoute: Hashable, Sendable {
     var place: Int
     var slot: Int
+
+    /// Among all that is wanted.
+    var order: Int { place * FeedKind.allCases.count + slot }
 }

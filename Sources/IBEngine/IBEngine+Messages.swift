@@ -36,8 +36,10 @@ struct LinkState: Sendable {
     var lastMessage = Timestamp.undefined
     /// Since when the platform is without the vendor, monotonic.
     var serverLost: Int64?
-    /// Farms of market data that are down, as notices name them.
-    var farmsDown: [String] = []
+    /// Farms of market data that are down.
+    var farms = FarmWatch()
+    /// Farms of history that are down.
+    var historyFarms = FarmWatch()
 }
 
 extension IBEngine {
@@ -128,14 +130,15 @@ extension IBEngine {
 
     private mutating func takeRare(_ message: IBMessage, _ now: Moment, _ out: inout Output) {
         switch message {
-        case .contractDetails(let details): feeds.took(details, &out)
-        case .bondDetails(let bond): feeds.took(bond.details, &out)
+        case .contractDetails(let details): feeds.took(details)
+        case .bondDetails(let bond): feeds.took(bond.details)
         case .contractDetailsEnd(let request): feeds.tookAllDetails(request, now, &out)
         case .nextValidID(let id):
             tools.ids.begin(at: id)
             introduced(id: true, accounts: false, now, &out)
         case .managedAccounts: introduced(id: false, accounts: true, now, &out)
         case .currentTime(let time):
+            tools.timeTold = now.monotonic
             out.tell(.clockDifference(tools.clock.told(time, now)))
         case .bulletin(let bulletin): take(bulletin, now, &out)
         case .newsProviders(let providers): feeds.took(providers, now)
@@ -160,12 +163,13 @@ extension IBEngine {
     }
 
     /// A new connection tells those of the day again.
-    private mutating func take(
+    mutating func take(
         _ bulletin: BulletinMessage, _ now: Moment, _ out: inout Output
     ) {
-        guard !bulletins.contains(bulletin.id) else { return }
+        let seen = SeenBulletin(id: bulletin.id, text: bulletin.text.asReason)
+        guard !bulletins.contains(seen) else { return }
         if bulletins.count >= EngineLimits.bulletinsMax { bulletins.removeFirst() }
-        bulletins.append(bulletin.id)
+        bulletins.append(seen)
         out.records.append(.bulletin(bulletin.record(receivedAt: now.wall)))
     }
 
@@ -175,7 +179,8 @@ extension IBEngine {
         guard session.heard(id: id, accounts: accounts, now.monotonic) else { return }
         tools.isReady = true
         tools.isHealthy = link.serverLost == nil
-        tools.isFarmDown = !link.farmsDown.isEmpty
+        tools.isFarmDown = link.farms.isAnyDown
+        holdHistory(now)
         tools.counters.connections &+= 1
         if settings.isDelayed {
             _ = tools.pacing.ask(.marketDataType(3), .urgent, now: now.monotonic)
@@ -193,9 +198,9 @@ extension IBEngine {
             requests.removeAll(keepingCapacity: true)
             tools.pacing.take(now: now.monotonic, into: &requests)
             for request in requests {
+                guard send(request, now, &out) else { continue }
                 feeds.sent(request, now, isDelayed: settings.isDelayed)
                 if let id = request.number { tools.backfill.sent(id, now: now.monotonic) }
-                send(request, &out)
             }
         }
         tellState(now, &out)
@@ -244,11 +249,32 @@ extension IBEngine {
         }
     }
 
-    private mutating func send(_ request: IBRequest, _ out: inout Output) {
+    /// Past pacing: a heartbeat that had to wait there would make a healthy connection look dead.
+    /// It is one in a minute, and the limit of messages has room for it.
+    mutating func send(_ request: IBRequest, _ out: inout Output) {
         do throws(RequestError) {
             out.bytes += try request.encoded(version: tools.version)
         } catch {
             out.tell(.unsendable("\(error)"))
+        }
+    }
+
+    /// What cannot be sent is refused like by the server: whoever asked for it is told why.
+    private mutating func send(
+        _ request: IBRequest, _ now: Moment, _ out: inout Output
+    ) -> Bool {
+        do throws(RequestError) {
+            out.bytes += try request.encoded(version: tools.version)
+            return true
+        } catch {
+            out.tell(.unsendable("\(error)"))
+            guard let id = request.number else { return false }
+            tools.pacing.answered(id: id, now: now.monotonic)
+            let refusal = IBNotice(request: id, code: 321, text: "it cannot be sent: \(error)")
+            if !tools.backfill.refused(refusal, now: now, into: &out.records) {
+                _ = feeds.take(refusal, now, &tools, &out)
+            }
+            return false
         }
     }
 }

@@ -33,6 +33,7 @@ extension IBEngine {
             restored(subscriptionsLost: subscriptionsLost, now, &out)
         case .portChanged: close("the server listens elsewhere: \(reason)", now, &out)
         case .farm(.marketData, let state): farm(notice.text, state, reason, now, &out)
+        case .farm(.history, let state): historyFarm(notice.text, state, reason, now)
         case .pacingViolation:
             tools.pacing.violated(
                 notice.code == 100 ? .messages : .history, now: now.monotonic)
@@ -43,8 +44,10 @@ extension IBEngine {
     private mutating func serverLost(
         _ reason: String, _ now: Moment, _ out: inout Output
     ) {
-        guard tools.isReady, link.serverLost == nil else { return }
+        guard link.serverLost == nil else { return }
+        // Before the session is ready it is noted all the same: nothing settles meanwhile.
         link.serverLost = now.monotonic
+        guard tools.isReady else { return }
         tools.isHealthy = false
         let cause = OutageCause(.server, reason, isReset: isReset(now))
         let trusted = link.lastMessage.isDefined ? link.lastMessage : now.wall
@@ -54,9 +57,9 @@ extension IBEngine {
     private mutating func restored(
         subscriptionsLost: Bool, _ now: Moment, _ out: inout Output
     ) {
+        link.serverLost = nil
         guard tools.isReady else { return }
         let trusted = link.lastMessage.isDefined ? link.lastMessage : now.wall
-        link.serverLost = nil
         guard subscriptionsLost else {
             askBulletins(now)
             return resumeIfHealthy(now, &out)
@@ -76,44 +79,15 @@ extension IBEngine {
         _ = tools.pacing.ask(.bulletins(all: true), .live, now: now.monotonic)
     }
 
-    private mutating func farm(
-        _ text: String, _ state: FarmState, _ reason: String, _ now: Moment,
-        _ out: inout Output
-    ) {
-        let name = text.split(separator: ":").last.map(String.init) ?? text
-        switch state {
-        case .broken:
-            // One that never told that it was back breaks again: what had come by then stops.
-            let isNew = !link.farmsDown.contains(name)
-            if isNew, link.farmsDown.count < EngineLimits.farmsMax { link.farmsDown.append(name) }
-            tools.farmDownSince = now.monotonic
-            guard tools.isReady else { return }
-            tools.isFarmDown = true
-            let cause = OutageCause(
-                .farm, reason, isReset: isReset(now))
-            feeds.interruptAll(cause, trusted: now.wall, now, &tools, &out)
-            feeds.deferAll(to: cause)
-        case .ok, .inactive:
-            link.farmsDown.removeAll { $0 == name }
-            resumeIfHealthy(now, &out)
-        case .connecting: break
-        }
-    }
-
     /// Feeds come again when the vendor is there, and the farms where one was down.
-    private mutating func resumeIfHealthy(_ now: Moment, _ out: inout Output) {
+    mutating func resumeIfHealthy(_ now: Moment, _ out: inout Output) {
         guard tools.isReady, link.serverLost == nil else { return }
         tools.isHealthy = true
+        // Behind a farm that is down the vendor alone brings nothing back.
+        if let farm = link.farms.down.last { feeds.deferAll(to: farm.cause) }
         feeds.resumeAll(.server, now, &tools, &out)
-        tools.isFarmDown = !link.farmsDown.isEmpty
+        tools.isFarmDown = link.farms.isAnyDown
         if !tools.isFarmDown { feeds.resumeAll(.farm, now, &tools, &out) }
-    }
-
-    /// Not every farm tells that it is back: then the data do.
-    mutating func noticeFarms(_ now: Moment) {
-        guard tools.isFarmDown, feeds.hasFlown(since: tools.farmDownSince) else { return }
-        link.farmsDown = []
-        tools.isFarmDown = false
     }
 
     // MARK: state
@@ -123,7 +97,7 @@ extension IBEngine {
         case .idle, .waiting, .closing: .closed
         case .connecting, .greeting, .starting: .connecting
         case .ready where link.serverLost != nil: .serverLost
-        case .ready where !link.farmsDown.isEmpty: .farmDown
+        case .ready where link.farms.isAnyDown: .farmDown
         case .ready where feeds.isAny(.competing): .competing
         case .ready where feeds.isAny(.silence): .silent
         case .ready: .ready

@@ -60,6 +60,12 @@ public struct IBEngine: Sendable {
         }
     }
 
+    /// Numbers begin anew with a new TWS, so the text belongs to what was seen.
+    struct SeenBulletin: Hashable, Sendable {
+        var id: Int32
+        var text: String
+    }
+
     let settings: IBEngineSettings
     var session: SessionMachine
     var feeds = FeedMachine()
@@ -70,7 +76,7 @@ public struct IBEngine: Sendable {
     var inherited: [OpenGap] = []
     /// When they are looked at, monotonic.
     var inheritedDue: Int64 = 0
-    var bulletins: [Int32] = []
+    var bulletins: [SeenBulletin] = []
     var requests: [IBRequest] = []
     var toldState = SessionState.closed
     var stateSince: Int64 = 0
@@ -89,10 +95,20 @@ public struct IBEngine: Sendable {
         begun: [(UInt32, Instrument, reached: Timestamp)], ended: [UInt32], gaps: [OpenGap],
         _ now: Moment, into out: inout Output
     ) {
-        for number in ended { feeds.end(number, now, &tools, &out) }
-        for (number, instrument, _) in begun {
-            feeds.begin(number, instrument, now, &tools, &out)
+        let changed = Dictionary(begun.map { ($0.0, $0.1) }) { $1 }
+        var known: [UInt32: InstrumentEntry] = [:]
+        for number in ended {
+            if let next = changed[number] {
+                known[number] = feeds.endForChange(number, to: next, now, &tools, &out)
+            } else {
+                feeds.end(number, now, &tools, &out)
+            }
         }
+        for (number, instrument, _) in begun {
+            feeds.begin(number, instrument, knowing: known[number], now, &tools, &out)
+        }
+        // Before anything leaves: others that wait would get the lines that have just become free.
+        if !known.isEmpty { feeds.scan(now, &tools, &out) }
         for gap in gaps { inherit(gap, now, &out) }
         for (number, _, reached) in begun where reached.isDefined {
             guard let place = feeds.place(of: number) else { continue }
@@ -195,7 +211,7 @@ public struct IBEngine: Sendable {
         case .none: break
         case .connect: out.wish = .connect
         case .close(let reason): close(reason, now, &out)
-        case .heartbeat: _ = tools.pacing.ask(.currentTime, .urgent, now: now.monotonic)
+        case .heartbeat: send(.currentTime, &out)
         }
         if let since = link.serverLost,
             now.monotonic >= since.later(by: EngineLimits.downWaitMax)

@@ -22,11 +22,12 @@ import Testing
         "One request's failure is told with its reason, and the others are live",
         arguments: [
             (354, "Requested market data is not subscribed", FeedStatus.State.refused),
-            (200, "No security definition", .refused), (321, "Invalid request", .refused),
+            (200, "No security definition", .refused),
             (101, "Max number of tickers", .waitingForLines),
             (10_190, "Max number of tick-by-tick requests", .waitingForLines),
             (10_189, "Failed to request", .down), (10_197, "Competing session", .down),
             (10_167, "Delayed market data is available", .refused),
+            (10_186, "Not subscribed, delayed data not enabled", .refused),
             (9_999, "What nobody knows", .down),
         ])
     func refused(_ code: Int, _ text: String, _ state: FeedStatus.State) {
@@ -37,12 +38,56 @@ import Testing
         #expect(world.engine.status.openOutages == 0)
     }
 
+    @Test(
+        "Level 1 is asked for with fewer values when the request is refused, thrice in all",
+        arguments: [(1, FeedStatus.State.live), (2, .live), (3, .refused)])
+    func fewerValues(_ refusals: Int, _ state: FeedStatus.State) {
+        var world = World(seed: 3, feeds: [.level1], canBackfill: false)
+        for _ in 0..<refusals { world.server.refusals.append((321, "Invalid generic tick")) }
+        world.start()
+        for _ in 0..<100 { world.step(100_000_000) }
+        #expect(Self.states(world) == [state])
+        #expect(world.server.requestsSeen.count { $0 == "1" } == min(refusals + 1, 3))
+        let reason = world.engine.status.instruments.first?.feeds.first?.reason
+        #expect(reason?.contains("Invalid generic tick (321)") == true)
+    }
+
+    @Test("What cannot be sent is refused, and holds no line")
+    func unsendable() throws {
+        var world = Self.world(.trades)
+        let symbol = try #require(Symbol("X\u{c4}"))
+        let instrument = Instrument(
+            symbol: symbol, contract: Instrument.Contract(.stock), feeds: .level1)
+        var output = IBEngine.Output()
+        world.engine.follow(
+            begun: [(7, instrument, reached: .undefined)], ended: [], gaps: [], world.moment,
+            into: &output)
+        world.verdict.take(&output, world.now)
+        for _ in 0..<100 { world.step(100_000_000) }
+        let status = world.engine.status
+        #expect(status.instruments.map { $0.feeds.map(\.state) } == [[.live], [.refused]])
+        #expect(status.instruments.last?.feeds.first?.reason.contains("cannot be sent") == true)
+        #expect(status.linesUsed == 0)
+    }
+
     @Test("A notice that is only a warning changes nothing")
     func warning() {
         let world = Self.world(
             .level1, .trades, refusal: (10_090, "Part of the data is not subscribed"))
         // The simulated server sends nothing behind it; the subscription settles all the same.
         #expect(Self.states(world) == [.live, .live])
+        let reason = world.engine.status.instruments.first?.feeds.first?.reason
+        #expect(reason == "Part of the data is not subscribed (10090)")
+    }
+
+    @Test("Where usually nothing comes only a tick proves that a feed delivers")
+    func subscriptionMissing() {
+        var world = Self.world(
+            .level1, .trades, refusal: (10_089, "Requires additional subscription for API"))
+        for _ in 0..<1_000 { world.step(100_000_000) }
+        #expect(Self.states(world) == [.asked, .live])
+        let reason = world.engine.status.instruments.first?.feeds.first?.reason
+        #expect(reason == "Requires additional subscription for API (10089)")
     }
 
     @Test("What nobody told of between two processes is an outage of the gateway")

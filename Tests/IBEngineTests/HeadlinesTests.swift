@@ -26,10 +26,10 @@ struct HeadlinesTests {
         let first = try #require(world.verdict.headlines.first)
         #expect(first.header.flags == .backfilled && first.headline == "Shares rise")
         #expect(first.header.providerTime.nanoseconds == 1_767_623_400_000_000_000)
-        let asked = world.server.headlineRequests
+        let asked = world.server.requestsSeen.count { $0 == "86" }
         world.drop("reset")
         for _ in 0..<200 { world.step(100_000_000) }
-        #expect(world.server.headlineRequests == asked + 1)
+        #expect(world.server.requestsSeen.count { $0 == "86" } == asked + 1)
         #expect(world.verdict.headlines.count == 2)
     }
 

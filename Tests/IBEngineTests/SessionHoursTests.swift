@@ -28,6 +28,21 @@ import Testing
         #expect(!hours.covers(Self.time(1_773_086_400)))
     }
 
+    @Test("Hours are known from the first day's midnight to the end of the last, closed days too")
+    func covered() {
+        // Saturday and Sunday closed, Monday 14:30 to 21:00 UTC.
+        let text = "20260103:CLOSED;20260104:CLOSED;20260105:0930-20260105:1600"
+        let hours = SessionHours(text, Self.newYork)
+        #expect(!hours.covers(Self.time(1_767_416_399)))
+        for closed in [1_767_416_400, 1_767_500_000, 1_767_600_000, 1_767_623_399] as [Int64] {
+            #expect(hours.covers(Self.time(closed)) && hours.opened(at: Self.time(closed)) == nil)
+        }
+        let holiday = SessionHours("20260103:CLOSED", Self.newYork)
+        #expect(holiday.covers(Self.time(1_767_502_799)))
+        #expect(!holiday.covers(Self.time(1_767_502_800)))
+        #expect(!SessionHours("", Self.newYork).covers(Self.time(1_767_500_000)))
+    }
+
     @Test("Several sessions of a day, and one that ends at midnight")
     func several() {
         let hours = SessionHours(

@@ -46,7 +46,8 @@ extension BackfillMachine {
         if (2_100..<2_200).contains(notice.code) { return true }
         let why = "\(notice.text.cut(toUTF8: 200)) (\(notice.code))"
         switch notice.meaning {
-        case .partlyNotSubscribed, .delayedDataFollow, .nothingToCancel: return true
+        case .partlyNotSubscribed, .subscriptionMissing, .delayedDataFollow, .nothingToCancel:
+            return true
         case .pacingViolation, .competingSession:
             open[notice.request] = nil
             postpone(job, limits.retryWait.heldNanoseconds, now: now)

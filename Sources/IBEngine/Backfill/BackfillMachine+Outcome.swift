@@ -98,6 +98,9 @@ extension BackfillMachine {
     mutating func fail(
         _ job: BackfillJob, _ why: String, now: Moment, into records: inout [ProviderRecord]
     ) {
+        guard !isHistoryDown else {
+            return postpone(job, limits.retryWait.heldNanoseconds, now: now)
+        }
         var job = job
         job.failures += 1
         guard job.failures < limits.attemptsMax else {

@@ -17,6 +17,8 @@ public struct BackfillMachine: Sendable {
     var borders = BackfillBorders()
     /// The server's version tells sizes of stocks by the hundred.
     public var historySizesAreLots = false
+    /// The vendor says so: what fails now is tried again, and does not count.
+    public var isHistoryDown = false
     public internal(set) var counters = BackfillCounters()
     /// When `next` has something to do; `Int64.max`: nothing but answers can change anything.
     public private(set) var nextDue = Int64.max

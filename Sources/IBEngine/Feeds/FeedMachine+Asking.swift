@@ -5,8 +5,9 @@ internal import ProviderModel
 
 // Requests: how they are made, sent, ended and made again.
 extension FeedMachine {
+    /// `number`: one that has a line already, in place of an older request.
     mutating func ask(
-        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
+        _ route: FeedRoute, number: Int32? = nil, _ now: Moment, _ tools: inout EngineTools,
         _ out: inout IBEngine.Output
     ) {
         let entry = entries[route.place]
@@ -15,7 +16,7 @@ extension FeedMachine {
             entries[route.place].slots[route.slot].due = Int64.max
             return set(route, .refused, "there are no delayed ticks one by one", now, &out)
         }
-        let id = tools.ids.next()
+        let id = number ?? tools.ids.next()
         let asked =
             slot.feed == .headlines
             ? headlineRequest(id, entry, now, &tools) : Self.request(id, entry, slot)
@@ -25,7 +26,8 @@ extension FeedMachine {
             return
         }
         let priority: PacingMachine.Priority = slot.feed.isDocument ? .backfill : .live
-        guard tools.pacing.ask(request, priority, now: now.monotonic) else {
+        guard tools.pacing.ask(request, priority, order: route.order, now: now.monotonic) else {
+            tools.pacing.answered(id: id, now: now.monotonic)
             entries[route.place].slots[route.slot].due =
                 now.monotonic.later(by: EngineLimits.second)
             return
@@ -62,14 +64,19 @@ extension FeedMachine {
     ) -> IBRequest? {
         var contract = entry.contract
         if let reroute = slot.reroute {
+            // It is the other contract alone: with this one's symbol and kind there is none.
+            contract = Contract()
             contract.id = reroute.contract
             contract.exchange = reroute.exchange
         }
         let feeds = entry.instrument.feeds
         switch slot.feed {
         case .marketData:
-            return .marketData(
-                id: id, contract, MarketDataRequest(genericTicks: genericTicks(contract, feeds)))
+            let all = genericTicks(entry.contract, feeds)
+            let ticks =
+                slot.valuesLeftOut == 0
+                ? all : slot.valuesLeftOut == 1 ? all.filter { $0 == "233" } : []
+            return .marketData(id: id, contract, MarketDataRequest(genericTicks: ticks))
         case .trades:
             let kind: TickByTickKind = feeds.contains(.allTrades) ? .allLast : .last
             return .tickByTick(id: id, contract, kind)
@@ -140,21 +147,27 @@ extension FeedMachine {
         entries[route.place].slots[route.slot].request = 0
         entries[route.place].slots[route.slot].isSent = false
         entries[route.place].slots[route.slot].assembler = nil
+        entries[route.place].slots[route.slot].remark = ""
+        entries[route.place].slots[route.slot].needsTick = false
         guard slot.isStarted else { return }
         entries[route.place].slots[route.slot].started = .undefined
         tellSubscription(route, .stop, reason, now, tools, &out)
     }
 
-    /// Ends the subscription and asks for it anew at once.
+    /// Ends the subscription and asks for it anew at once, with the line that it has.
     mutating func restart(
         _ route: FeedRoute, _ reason: String, cancels: Bool = true, _ now: Moment,
         _ tools: inout EngineTools, _ out: inout IBEngine.Output
     ) {
         tools.counters.resubscriptions &+= 1
+        let old = entries[route.place].slots[route.slot].request
+        let number = tools.ids.next()
+        if tools.isReady { tools.pacing.replace(old, by: number) }
         drop(route, cancels: cancels, reason, now, &tools, &out)
         entries[route.place].slots[route.slot].due = now.monotonic
         set(route, .waiting, reason, now, &out)
         nextScan = min(nextScan, now.monotonic)
+        if tools.isReady { ask(route, number: number, now, &tools, &out) }
     }
 
     /// It failed: what is open stays open, and it is asked for again after a while.
@@ -177,9 +190,17 @@ extension FeedMachine {
         _ route: FeedRoute, _ action: SubscriptionAction, _ reason: String, _ now: Moment,
         _ tools: EngineTools, _ out: inout IBEngine.Output
     ) {
+        let kinds = entries[route.place].slots[route.slot].kinds
+        tellSubscription(route, action, reason, kinds, now, tools, &out)
+    }
+
+    func tellSubscription(
+        _ route: FeedRoute, _ action: SubscriptionAction, _ reason: String, _ kinds: KindSet,
+        _ now: Moment, _ tools: EngineTools, _ out: inout IBEngine.Output
+    ) {
         let entry = entries[route.place]
         let slot = entry.slots[route.slot]
-        for kind in slot.kinds.kinds {
+        for kind in kinds.kinds {
             let header = TickHeader(
                 symbol: entry.number, providerTime: .undefined, receiveTime: now.wall)
             out.records.append(

@@ -109,7 +109,7 @@ extension FeedMachine {
         }
     }
 
-    private var allRoutes: [FeedRoute] {
+    var allRoutes: [FeedRoute] {
         entries.indices.filter { entries[$0].isActive }.flatMap { place in
             entries[place].slots.indices.map { FeedRoute(place: place, slot: $0) }
         }

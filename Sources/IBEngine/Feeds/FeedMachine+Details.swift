@@ -36,14 +36,20 @@ extension FeedMachine {
         guard isAsked else { return }
         detailsRoutes[id] = place
         entries[place].detailsFound = 0
+        entries[place].detailsCandidate = nil
         // New hours of a contract that is known do not hold its data up.
         if !isSettled { entries[place].details = .asked(id) }
     }
 
-    mutating func took(_ details: ContractDetails, _ out: inout IBEngine.Output) {
+    mutating func took(_ details: ContractDetails) {
         guard let place = detailsRoutes[details.request] else { return }
         entries[place].detailsFound = min(entries[place].detailsFound + 1, 1_000)
-        guard entries[place].detailsFound == 1 else { return }
+        entries[place].detailsCandidate = entries[place].detailsFound == 1 ? details : nil
+    }
+
+    private mutating func install(
+        _ details: ContractDetails, _ place: Int, _ out: inout IBEngine.Output
+    ) {
         let wanted = Contract(entries[place].instrument)
         var contract = wanted
         contract.id = details.contract.id
@@ -54,7 +60,8 @@ extension FeedMachine {
         entries[place].zone = details.zone
         entries[place].hoursText =
             details.liquidHours.isEmpty ? details.tradingHours : details.liquidHours
-        entries[place].allHoursText = details.tradingHours
+        entries[place].allHoursText =
+            details.tradingHours.isEmpty ? details.liquidHours : details.tradingHours
         readHours(place)
         let isNew = !details.zone.isEmpty && zones[details.zone] == nil
         if isNew { out.tell(.zoneWanted(details.zone)) }
@@ -65,6 +72,9 @@ extension FeedMachine {
     ) {
         guard let place = detailsRoutes.removeValue(forKey: request) else { return }
         let found = entries[place].detailsFound
+        // Of several none is known to be meant.
+        if let details = entries[place].detailsCandidate { install(details, place, &out) }
+        entries[place].detailsCandidate = nil
         guard entries[place].details != .settled else { return }
         guard found > 1 else {
             entries[place].details = .settled
@@ -114,7 +124,9 @@ extension FeedMachine {
         guard entries[route.place].slots[route.slot].canSettle(now) else { return false }
         let entry = entries[route.place]
         let slot = entry.slots[route.slot]
-        if let hours = entry.hours, hours.covers(now.wall), hours.opened(at: now.wall) == nil {
+        if let hours = entry.allHours, hours.covers(now.wall),
+            hours.opened(at: now.wall) == nil
+        {
             return true
         }
         // What had come before a farm broke says nothing of what comes since.
@@ -136,7 +148,7 @@ extension FeedMachine {
         }
         let entry = entries[route.place]
         let slot = entry.slots[route.slot]
-        if let hours = entry.hours, hours.covers(now.wall) {
+        if let hours = entry.busyHours, hours.covers(now.wall) {
             guard let opened = hours.opened(at: now.wall) else { return }
             guard now.wall >= opened.advanced(byNanoseconds: slot.patience) else { return }
         } else {
@@ -146,6 +158,7 @@ extension FeedMachine {
                 now.monotonic >= aliveSince[entry.group].later(by: slot.patience)
             else { return }
         }
+        guard !entry.isQuiet(slot), isServerThere(slot, now, &tools) else { return }
         let patience = min(slot.patience.later(by: slot.patience), EngineLimits.refusedWait)
         entries[route.place].slots[route.slot].patience = patience
         entries[route.place].slots[route.slot].ticksSinceSilence = 0
@@ -156,13 +169,46 @@ extension FeedMachine {
     }
 }
 
+extension FeedMachine {
+    /// Whether the server has answered since the feed became overdue: one that does not is no
+    /// reason to ask for a feed anew, and the session sees to it. It is asked once for all feeds.
+    private func isServerThere(
+        _ slot: FeedSlot, _ now: Moment, _ tools: inout EngineTools
+    ) -> Bool {
+        let since = slot.lastTick.later(by: slot.patience)
+        if tools.timeTold >= since { return true }
+        if tools.timeAsked < since {
+            tools.timeAsked = now.monotonic
+            _ = tools.pacing.ask(.currentTime, .urgent, now: now.monotonic)
+        }
+        return now.monotonic >= tools.timeAsked.later(by: EngineLimits.heartbeatWait)
+    }
+}
+
+extension InstrumentEntry {
+    @inline(__always)
+    mutating func note(volume now: Quantity, _ time: Int64) {
+        guard now.isDefined, now != volume else { return }
+        if volume.isDefined { volumeGrew = time }
+        volume = now
+    }
+
+    /// Nothing was traded since the last trade, says the day's volume of level 1.
+    func isQuiet(_ slot: FeedSlot) -> Bool {
+        guard slot.feed == .trades, volume.isDefined,
+            slots.contains(where: { $0.feed == .marketData && $0.state == .live })
+        else { return false }
+        return volumeGrew <= slot.lastTick.later(by: EngineLimits.straggling)
+    }
+}
+
 extension FeedSlot {
     func isOverdue(_ now: Moment) -> Bool {
         now.monotonic >= lastTick.later(by: patience) && isWatched
     }
 
     func canSettle(_ now: Moment) -> Bool {
-        isSent && now.monotonic >= asked.later(by: EngineLimits.settling)
+        isSent && !needsTick && now.monotonic >= asked.later(by: EngineLimits.settling)
     }
 
     /// It is never quiet for long while the market is open.

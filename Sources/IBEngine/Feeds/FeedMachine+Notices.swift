@@ -18,10 +18,13 @@ extension FeedMachine {
         let reason = "\(notice.text) (\(notice.code))"
         switch notice.meaning {
         case .depthReset, .depthHalted: bookEmptied(route, notice, now, &tools, &out)
-        case .partlyNotSubscribed, .nothingToCancel, .historyCancelled: break
+        case .nothingToCancel, .historyCancelled: break
+        case .partlyNotSubscribed: remark(route, reason, needsTick: false, now, &out)
+        case .subscriptionMissing: remark(route, reason, needsTick: true, now, &out)
         case .delayedDataFollow:
             if !tools.settings.isDelayed { refuseDelayed(route, now, &tools, &out) }
-        case .tooManyLines:
+        case .tooManyLines(let limit):
+            tools.pacing.refusedLine(id: notice.request, limit, now: now.monotonic)
             stopped(route, OutageCause(.refusal, reason), now, &tools, &out)
             fail(route, .waitingForLines, reason, now, &tools, &out)
         case .competingSession: competing(route, reason, now, &tools, &out)
@@ -35,6 +38,10 @@ extension FeedMachine {
         case .historyEmpty where entries[route.place].slots[route.slot].feed.isDocument:
             fail(
                 route, .down, reason, wait: EngineLimits.refusedWait, now, &tools, &out)
+        case .invalidRequest where entries[route.place].canAskForLess(route.slot):
+            entries[route.place].slots[route.slot].valuesLeftOut += 1
+            restart(route, reason, cancels: false, now, &tools, &out)
+            entries[route.place].slots[route.slot].remark = "without some values: \(reason)"
         case .unknown: unknown(route, notice, reason, now, &tools, &out)
         case let meaning where meaning.outlook == .permanent:
             stopped(route, OutageCause(.refusal, reason), now, &tools, &out)
@@ -45,6 +52,18 @@ extension FeedMachine {
             fail(route, .down, reason, now, &tools, &out)
         }
         return true
+    }
+
+    /// Something of what was asked does not come, or all of it: its text stays with the feed, and
+    /// in the second case only a tick proves that it delivers.
+    private mutating func remark(
+        _ route: FeedRoute, _ reason: String, needsTick: Bool, _ now: Moment,
+        _ out: inout IBEngine.Output
+    ) {
+        entries[route.place].slots[route.slot].remark = reason
+        entries[route.place].slots[route.slot].needsTick = needsTick
+        let state = entries[route.place].slots[route.slot].state
+        if state == .asked || state == .live { set(route, state, reason, now, &out) }
     }
 
     private mutating func refusedDetails(

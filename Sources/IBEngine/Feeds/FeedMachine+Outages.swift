@@ -22,36 +22,6 @@ extension FeedMachine {
         resume(route, now, &tools, &out)
     }
 
-    /// Level 1 tells of trades and quotes, too, until they come one by one. Both tell of the trades
-    /// of this moment: those of a whole second on are the one's, those before it the other's.
-    private mutating func takeOver(_ route: FeedRoute, _ now: Moment, _ tools: EngineTools) {
-        let kinds = entries[route.place].slots[route.slot].kinds
-        let level1 = entries[route.place].slots.firstIndex { $0.feed == .marketData }
-        entries[route.place].tradesFrom = .undefined
-        guard let level1 else { return }
-        let other = entries[route.place].slots[level1]
-        guard kinds.contains(.trade), other.kinds.contains(.trade), other.isStarted else {
-            entries[route.place].slots[level1].kinds.subtract(kinds)
-            return
-        }
-        entries[route.place].tradesFrom = tools.clock.aligned(now.wall)
-            .advanced(byNanoseconds: 2 * EngineLimits.second)
-            .floored(toNanoseconds: EngineLimits.second)
-    }
-
-    /// The hand-over is complete when what was on its way has come.
-    mutating func finishTakeOver(_ place: Int, _ now: Moment, _ tools: EngineTools) {
-        let from = entries[place].tradesFrom
-        guard from.isDefined,
-            tools.clock.aligned(now.wall) >= from.advanced(byNanoseconds: EngineLimits.straggling)
-        else { return }
-        entries[place].tradesFrom = .undefined
-        for slot in entries[place].slots.indices
-        where entries[place].slots[slot].feed == .marketData {
-            entries[place].slots[slot].kinds.remove(.trade)
-        }
-    }
-
     private func tellBookEmpty(_ place: Int, _ now: Moment, _ out: inout IBEngine.Output) {
         let header = TickHeader(
             symbol: entries[place].number, providerTime: .undefined, receiveTime: now.wall)
@@ -77,7 +47,7 @@ extension FeedMachine {
         if wasOut {
             out.tell(.outageEnded(instrument: entries[route.place].number, slot.feed))
         }
-        set(route, .live, "", now, &out)
+        set(route, .live, slot.remark, now, &out)
     }
 
     /// Data of the feed may be missing behind `trusted`, unless it never delivered any.

@@ -18,7 +18,13 @@ extension FeedMachine {
             return true
         case .tickRequestParameters: return true
         case .rerouteMarketData(let reroute), .rerouteDepth(let reroute):
-            entries[route.place].slots[route.slot].reroute = reroute
+            guard entries[route.place].slots[route.slot].follow(reroute) else {
+                let reason = "its data are another contract's, and that one's again"
+                fail(
+                    route, .refused, reason, wait: EngineLimits.refusedWait, cancels: true, now,
+                    &tools, &out)
+                return true
+            }
             restart(route, "its data are another contract's", cancels: false, now, &tools, &out)
             return true
         case .fundamentals(let document):
@@ -119,6 +125,9 @@ extension FeedMachine {
         _ message: IBMessage, _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
         _ out: inout IBEngine.Output
     ) {
+        if case .tickSize(let tick) = message, tick.type == TickType.volume {
+            entries[route.place].note(volume: tick.size, now.monotonic)
+        }
         let event = entries[route.place].slots[route.slot].assembler?.take(message, at: now.wall)
         guard let event else { return }
         let kinds = entries[route.place].slots[route.slot].kinds

@@ -47,13 +47,14 @@ struct FeedMachine: Sendable {
     // MARK: what is wanted
 
     mutating func begin(
-        _ number: UInt32, _ instrument: Instrument, _ now: Moment, _ tools: inout EngineTools,
-        _ out: inout IBEngine.Output
+        _ number: UInt32, _ instrument: Instrument, knowing old: InstrumentEntry? = nil,
+        _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
     ) {
         guard places[number] == nil, number != TickHeader.noSymbol else { return }
         var entry = InstrumentEntry(
             number, instrument, group: 0, patience: tools.silentAfter)
         entry.group = index(of: entry.contract)
+        if let old { entry.takeDetails(of: old) }
         let place: Int
         if let last = free.popLast() {
             place = last
@@ -70,7 +71,8 @@ struct FeedMachine: Sendable {
     }
 
     mutating func end(
-        _ number: UInt32, _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
+        _ number: UInt32, keeping kept: KindSet = [], _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
     ) {
         guard let place = places.removeValue(forKey: number) else { return }
         for slot in entries[place].slots.indices {
@@ -78,18 +80,15 @@ struct FeedMachine: Sendable {
                 FeedRoute(place: place, slot: slot), cancels: true, "no longer wanted", now, &tools,
                 &out)
         }
-        for kind in KindSet.everything {
+        for kind in KindSet.everything where !kept.contains(KindSet(kind)) {
             close(place, kind, to: now.wall, isWanted: false, now, &tools, &out)
         }
-        if case .asked(let id) = entries[place].details {
+        // Another one may have this place soon.
+        for id in detailsRoutes.keys.sorted() where detailsRoutes[id] == place {
             detailsRoutes[id] = nil
             tools.pacing.withdraw(id: id)
         }
-        var cancels: [IBRequest] = []
-        closings.removeAll { $0.place == place }
-        tools.backfill.drop(
-            instrument: number, now: now, into: &cancels, into: &out.records)
-        for cancel in cancels { _ = tools.pacing.ask(cancel, .urgent, now: now.monotonic) }
+        if kept.isEmpty { forgetHistory(of: place, now, &tools, &out) }
         for slot in entries[place].slots.indices {
             set(nil, FeedRoute(place: place, slot: slot))
         }
@@ -98,6 +97,16 @@ struct FeedMachine: Sendable {
         entries[place].isActive = false
         entries[place].slots = []
         free.append(place)
+    }
+
+    private mutating func forgetHistory(
+        of place: Int, _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
+    ) {
+        var cancels: [IBRequest] = []
+        closings.removeAll { $0.place == place }
+        tools.backfill.drop(
+            instrument: entries[place].number, now: now, into: &cancels, into: &out.records)
+        for cancel in cancels { _ = tools.pacing.ask(cancel, .urgent, now: now.monotonic) }
     }
 
     private mutating func index(of contract: Contract) -> Int {

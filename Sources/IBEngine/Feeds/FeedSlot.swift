@@ -31,6 +31,10 @@ struct FeedSlot: Sendable {
     var kinds: KindSet
     var state = FeedStatus.State.waiting
     var reason = ""
+    /// What the provider said of the present subscription, and whether only a tick proves that it
+    /// delivers.
+    var remark = ""
+    var needsTick = false
     /// 0: nothing is asked.
     var request: Int32 = 0
     /// Whether the request has left; until then it can be withdrawn.
@@ -53,8 +57,13 @@ struct FeedSlot: Sendable {
     var ticksSinceSilence = 0
     var mode = FeedMode.unknown
     var assembler: MarketDataAssembler?
+    /// Of level 1: the further values were refused, and it is asked for without them.
+    /// 1: but for single trades; 2: all of them.
+    var valuesLeftOut = 0
     /// Asked of another contract: the provider keeps these data there.
     var reroute: Reroute?
+    /// In a row, without a tick in between.
+    private var reroutes = 0
     /// The day of the last document, counted from 1970.
     var documentDay = Int64.min
 
@@ -62,6 +71,18 @@ struct FeedSlot: Sendable {
         self.feed = feed
         self.kinds = kinds
         self.patience = patience
+    }
+
+    /// False: it was sent on too often.
+    mutating func follow(_ next: Reroute) -> Bool {
+        reroutes = isStarted ? 1 : reroutes + 1
+        guard reroutes <= EngineLimits.reroutesMax else {
+            reroutes = 0
+            reroute = nil
+            return false
+        }
+        reroute = next
+        return true
     }
 
     /// Its data are on the tape at the moment, or should be.
@@ -122,6 +143,8 @@ struct InstrumentEntry: Sendable {
     var detailsDue: Int64 = 0
     /// Contracts that answered.
     var detailsFound = 0
+    /// The only one so far.
+    var detailsCandidate: ContractDetails?
     var zone = ""
     var hoursText = ""
     /// When it trades regularly, and at all.
@@ -134,6 +157,9 @@ struct InstrumentEntry: Sendable {
     var trades = BorderTicks()
     var quotes = BorderTicks()
     var bars = BorderTicks()
+    /// The day's volume by level 1, and when it was last another one, monotonic.
+    var volume = Quantity.undefined
+    var volumeGrew = Int64.min
     /// While level 1 hands trades over: from when on they are told one by one.
     var tradesFrom = Timestamp.undefined
     var told: FeedState.State?
@@ -149,6 +175,21 @@ struct InstrumentEntry: Sendable {
     }
 
     func feeds(of lag: FeedKind.Lag) -> Int { slots.count { $0.feed.lag == lag } }
+
+    /// One of the further values may be what the provider refuses: prices come without them.
+    func canAskForLess(_ slot: Int) -> Bool {
+        slots[slot].feed == .marketData && slots[slot].state == .asked
+            && slots[slot].valuesLeftOut < 2 && instrument.feeds.contains(.level1)
+    }
+
+    /// When it is never quiet for long: outside of regular hours stocks and options are, and others
+    /// have no such hours.
+    var busyHours: SessionHours? {
+        switch contract.kind {
+        case .stock, .option, .index, .bond: hours
+        default: allHours
+        }
+    }
 
     /// Up to when all that was sent has come for certain, at most up to `trusted`. A feed that says
     /// nothing may be dead already: only its last value proves that it was not, and that it could

@@ -7,12 +7,19 @@ internal import IBProtocol
 /// one day with a comma between; the second date may be left out.
 public struct SessionHours: Hashable, Sendable {
     public private(set) var sessions: [Range<Timestamp>] = []
+    /// From the first day's midnight to the end of the last session or closed day.
+    private var covered: Range<Timestamp>?
 
     public init(_ text: String, _ rules: ZoneRules) {
         for part in text.split(whereSeparator: { $0 == ";" || $0 == "," }) {
             guard sessions.count < EngineLimits.sessionsMax else { break }
-            guard let session = Self.session(part, rules) else { continue }
-            sessions.append(session)
+            if let session = Self.session(part, rules) {
+                sessions.append(session)
+                cover(Self.midnight(part.prefix(8), rules), session.upperBound)
+            } else if part.hasSuffix(":CLOSED") {
+                let date = part.dropLast(7)
+                cover(Self.midnight(date, rules), Self.instant(date, "2400", rules))
+            }
         }
         sessions.sort { $0.lowerBound < $1.lowerBound }
     }
@@ -28,10 +35,18 @@ public struct SessionHours: Hashable, Sendable {
         sessions.first { $0.contains(time) }?.lowerBound
     }
 
-    /// Whether the text told of this day at all: hours are sent for some days only.
-    public func covers(_ time: Timestamp) -> Bool {
-        guard let first = sessions.first, let last = sessions.last else { return false }
-        return first.lowerBound <= time && time < last.upperBound
+    /// Whether the text told of this day at all: hours are sent for some days only. Days on which
+    /// it does not trade are told of as well, and the hours before a session are closed ones.
+    public func covers(_ time: Timestamp) -> Bool { covered?.contains(time) ?? false }
+
+    private mutating func cover(_ start: Timestamp?, _ end: Timestamp?) {
+        guard let start, let end, start < end else { return }
+        let old = covered ?? start..<end
+        covered = min(old.lowerBound, start)..<max(old.upperBound, end)
+    }
+
+    private static func midnight(_ date: Substring, _ rules: ZoneRules) -> Timestamp? {
+        instant(date, "0000", rules)
     }
 
     private static func session(_ text: Substring, _ rules: ZoneRules) -> Range<Timestamp>? {

@@ -47,6 +47,11 @@ extension IBRequest {
         if case .marketData(_, _, let request) = self { request.isSnapshot } else { false }
     }
 
+    /// Of which contract it wants ticks one by one.
+    var tickByTickContract: Contract? {
+        if case .tickByTick(_, let contract, _, _, _) = self { contract } else { nil }
+    }
+
     /// The request that this one ends.
     var cancelled: Int32? {
         switch self {

@@ -9,6 +9,10 @@ extension PacingMachine {
         case sameContract
         case identical
         case openRequests
+        /// Ticks one by one of the contract were asked for just now.
+        case tickByTick
+        /// The vendor's history is down.
+        case historyDown
         /// Until somebody else's subscription ends.
         case line(LineLimit)
         /// The server complained.
@@ -32,7 +36,7 @@ extension PacingMachine {
         for (lane, priority) in zip(lanes, Priority.allCases) {
             let plain = lane.plain.all.prefix(limits.planMax)
             let lined = [lane.marketData, lane.bars, lane.tickByTick, lane.depth].flatMap {
-                $0.all.prefix(limits.planMax)
+                $0.tickets.prefix(limits.planMax)
             }
             let history = lane.history.turns.prefix(limits.planMax).flatMap {
                 lane.history.all(of: $0).prefix(limits.planMax)
@@ -52,23 +56,33 @@ extension PacingMachine {
         if let use = entry.use {
             let (due, reason) = history.due(use, now: latest)
             if due > waiting.until { (waiting.until, waiting.reason) = (due, reason) }
+            if isHistoryHeld { (waiting.until, waiting.reason) = (.max, .historyDown) }
         }
         if case .bars = entry.request.resource {
             let due = history.barsDue(now: latest)
             if due > waiting.until { (waiting.until, waiting.reason) = (due, .historyWindow) }
         }
-        if let limit = entry.request.line, !hasLine(limit) {
-            (waiting.until, waiting.reason) = (.max, .line(limit))
+        if let contract = entry.request.tickByTickContract {
+            let due = tickByTickDue(contract)
+            if due > waiting.until { (waiting.until, waiting.reason) = (due, .tickByTick) }
+        }
+        let isHeld = entry.request.number.map { lines.holds($0) } ?? false
+        if let limit = entry.request.line, !isHeld, !hasLine(limit) {
+            (waiting.until, waiting.reason) = (lineDue(limit), .line(limit))
         }
         return waiting
     }
 
     /// Whether another subscription of that kind could begin now.
-    public func hasLine(_ limit: LineLimit) -> Bool {
+    public func hasLine(_ limit: LineLimit) -> Bool { lineDue(limit) <= latest }
+
+    func lineDue(_ limit: LineLimit) -> Int64 { lines.due(limit, of: linesMax(limit)) }
+
+    func linesMax(_ limit: LineLimit) -> Int {
         switch limit {
-        case .marketData: lines.count(limit) < limits.lines
-        case .tickByTick: lines.count(limit) < limits.tickByTickLines
-        case .depth: lines.count(limit) < limits.depthLines
+        case .marketData: limits.lines
+        case .tickByTick: limits.tickByTickLines
+        case .depth: limits.depthLines
         }
     }
 }

@@ -5,8 +5,8 @@ internal import ProviderModel
 ///
 /// Every request goes through it. Urgent ones leave first, then live ones, then backfill; within a
 /// priority in the order in which they were asked for, except that one which has to wait for a
-/// line or for a window of history lets the others pass, and that history takes turns between
-/// contracts. Times are monotonic nanoseconds.
+/// line or for a window of history lets the others pass, that lines are given in the order of what
+/// is wanted, and that history takes turns between contracts. Times are monotonic nanoseconds.
 public struct PacingMachine: Sendable {
     public enum Priority: UInt8, Sendable, CaseIterable {
         /// Cancels and heartbeats.
@@ -29,10 +29,10 @@ public struct PacingMachine: Sendable {
     /// Those of one priority that wait.
     struct Lane: Sendable {
         var plain = TicketQueue()
-        var marketData = TicketQueue()
-        var bars = TicketQueue()
-        var tickByTick = TicketQueue()
-        var depth = TicketQueue()
+        var marketData = LineQueue()
+        var bars = LineQueue()
+        var tickByTick = LineQueue()
+        var depth = LineQueue()
         var history = FairQueue<Contract>()
     }
 
@@ -45,8 +45,13 @@ public struct PacingMachine: Sendable {
     /// Tickets in lanes whose entries were withdrawn.
     private var dead = 0
     private var sentTimes: [Int64] = []
+    /// When ticks one by one were last asked for, by contract; none older than their wait is
+    /// needed.
+    private var tickByTickSent: [Contract: Int64] = [:]
     private var messageViolation = ViolationWait()
     var history: HistoryWindow
+    /// The vendor has none at the moment: what wants it waits.
+    private(set) var isHistoryHeld = false
     var lines = LineBook()
     /// The latest time that anybody told.
     private(set) var latest = Int64.min
@@ -64,8 +69,11 @@ public struct PacingMachine: Sendable {
     public func linesInUse(_ limit: LineLimit) -> Int { lines.count(limit) }
 
     /// It leaves when its turn comes. A cancel of what still waits takes that back, and is done.
+    /// `order`: of those that want lines, the place in what is wanted.
     /// False: the queue is full, nothing was taken.
-    public mutating func ask(_ request: IBRequest, _ priority: Priority, now: Int64) -> Bool {
+    public mutating func ask(
+        _ request: IBRequest, _ priority: Priority, order: Int = 0, now: Int64
+    ) -> Bool {
         latest = max(latest, now)
         if let id = request.cancelled, tickets[id] != nil {
             withdraw(id: id)
@@ -78,7 +86,7 @@ public struct PacingMachine: Sendable {
         let use = request.historyUse
         entries[ticket] = Entry(request: request, use: use)
         if let id = request.number { tickets[id] = ticket }
-        append(ticket, request, use, to: Int(priority.rawValue))
+        append(ticket, request, use, order, to: Int(priority.rawValue))
         nextDue = min(nextDue, now)
         return true
     }
@@ -87,11 +95,16 @@ public struct PacingMachine: Sendable {
     public mutating func withdraw(id: Int32) {
         guard let ticket = tickets.removeValue(forKey: id) else { return }
         entries[ticket] = nil
+        if lines.release(id) != nil { nextDue = min(nextDue, latest) }
         dead += 1
         guard dead > 1_024, dead > entries.count else { return }
         for index in lanes.indices { lanes[index].keep { entries[$0] != nil } }
         dead = 0
     }
+
+    /// The new request is asked for in place of the old one: it has its line, and nobody else gets
+    /// it in between.
+    public mutating func replace(_ old: Int32, by new: Int32) { lines.move(from: old, to: new) }
 
     /// Whether it still waits here.
     public func isWaiting(id: Int32) -> Bool { tickets[id] != nil }
@@ -122,7 +135,14 @@ public struct PacingMachine: Sendable {
     public mutating func answered(id: Int32, now: Int64) {
         latest = max(latest, now)
         let hasEnded = history.answered(id)
-        if lines.release(id) || hasEnded { nextDue = min(nextDue, now) }
+        if lines.release(id) != nil || hasEnded { nextDue = min(nextDue, now) }
+    }
+
+    /// The server has no line for this subscription: there are fewer than was thought, or somebody
+    /// else has them.
+    public mutating func refusedLine(id: Int32, _ limit: LineLimit, now: Int64) {
+        answered(id: id, now: now)
+        lines.refused(limit, probe: now.later(by: limits.lineProbe.heldNanoseconds))
     }
 
     /// The server says that we went too fast: everything of that kind waits.
@@ -134,6 +154,13 @@ public struct PacingMachine: Sendable {
         }
     }
 
+    public mutating func holdHistory(_ isHeld: Bool, now: Int64) {
+        latest = max(latest, now)
+        guard isHistoryHeld != isHeld else { return }
+        isHistoryHeld = isHeld
+        nextDue = min(nextDue, now)
+    }
+
     /// For a new connection: nothing waits, no line is taken and nothing is open, but the server
     /// still knows what was asked for in the last minutes.
     public mutating func reset() {
@@ -143,18 +170,21 @@ public struct PacingMachine: Sendable {
         dead = 0
         lines = LineBook()
         history.forgetOpen()
+        isHistoryHeld = false
         nextDue = .max
     }
 
     private mutating func append(
-        _ ticket: UInt64, _ request: IBRequest, _ use: HistoryUse?, to lane: Int
+        _ ticket: UInt64, _ request: IBRequest, _ use: HistoryUse?, _ order: Int, to lane: Int
     ) {
+        let hasLine = request.number.map { lines.holds($0) } ?? false
+        let place = LineQueue.Place(hasLine: hasLine, order: order, ticket: ticket)
         switch request.resource {
         case .none: lanes[lane].plain.append(ticket)
-        case .line(.marketData): lanes[lane].marketData.append(ticket)
-        case .line(.tickByTick): lanes[lane].tickByTick.append(ticket)
-        case .line(.depth): lanes[lane].depth.append(ticket)
-        case .bars: lanes[lane].bars.append(ticket)
+        case .line(.marketData): lanes[lane].marketData.add(place)
+        case .line(.tickByTick): lanes[lane].tickByTick.add(place)
+        case .line(.depth): lanes[lane].depth.add(place)
+        case .bars: lanes[lane].bars.add(place)
         case .history:
             guard let use else { return }
             lanes[lane].history.append(ticket, of: use.contract)
@@ -182,13 +212,19 @@ public struct PacingMachine: Sendable {
         guard let id = entry.request.number else { return }
         tickets[id] = nil
         if let use = entry.use { history.note(use, id: id, now: now) }
+        if let contract = entry.request.tickByTickContract { noteTicks(of: contract, now: now) }
         switch entry.request.resource {
-        case .line(let limit): if !entry.request.isSnapshot { lines.hold(id, limit) }
+        case .line(let limit): if !entry.request.isSnapshot { hold(id, limit, now: now) }
         case .bars:
-            lines.hold(id, .marketData)
+            hold(id, .marketData, now: now)
             history.noteBars(now: now)
         case .none, .history: break
         }
+    }
+
+    private mutating func hold(_ id: Int32, _ limit: LineLimit, now: Int64) {
+        lines.hold(id, limit)
+        lines.sent(limit, probe: now.later(by: limits.lineProbe.heldNanoseconds))
     }
 
     /// The next one to leave, out of its lane; nil: nothing can, and `nextDue` says when.
@@ -203,7 +239,11 @@ public struct PacingMachine: Sendable {
                 return history.ticket
             }
             if let plain {
-                lanes[index][keyPath: plain.queue].removeFirst()
+                if let lined = plain.lined {
+                    lanes[index][keyPath: lined.queue].remove(lined.place)
+                } else {
+                    lanes[index].plain.removeFirst()
+                }
                 return plain.ticket
             }
         }
@@ -211,35 +251,75 @@ public struct PacingMachine: Sendable {
         return nil
     }
 
-    private typealias Plain = (ticket: UInt64, queue: WritableKeyPath<Lane, TicketQueue>)
+    /// One that is no history, and where it stands if it needs a line.
+    private struct Plain {
+        var ticket: UInt64
+        var lined: (queue: WritableKeyPath<Lane, LineQueue>, place: LineQueue.Place)?
+    }
 
     private func plainCandidate(_ lane: Int, now: Int64, due: inout Int64) -> Plain? {
-        var best: Plain?
-        func consider(_ queue: WritableKeyPath<Lane, TicketQueue>) {
-            guard let ticket = lanes[lane][keyPath: queue].first,
-                best.map({ ticket < $0.ticket }) ?? true
+        var best = lanes[lane].plain.first.map { Plain(ticket: $0) }
+        func consider(_ queue: WritableKeyPath<Lane, LineQueue>, _ limit: LineLimit) {
+            guard let place = lanes[lane][keyPath: queue].first,
+                canLeave(place, limit, now: now, due: &due),
+                best.map({ place.ticket < $0.ticket }) ?? true
             else { return }
-            best = (ticket, queue)
+            best = Plain(ticket: place.ticket, lined: (queue, place))
         }
-        consider(\.plain)
-        if lines.count(.marketData) < limits.lines {
-            consider(\.marketData)
-            let time = history.barsDue(now: now)
-            if time <= now {
-                consider(\.bars)
-            } else if lanes[lane].bars.first != nil {
-                due = min(due, time)
-            }
+        consider(\.marketData, .marketData)
+        if let place = tickByTickCandidate(lane, now: now, due: &due),
+            best.map({ place.ticket < $0.ticket }) ?? true
+        {
+            best = Plain(ticket: place.ticket, lined: (\.tickByTick, place))
         }
-        if lines.count(.tickByTick) < limits.tickByTickLines { consider(\.tickByTick) }
-        if lines.count(.depth) < limits.depthLines { consider(\.depth) }
+        consider(\.depth, .depth)
+        guard let bars = lanes[lane].bars.first,
+            canLeave(bars, .marketData, now: now, due: &due)
+        else { return best }
+        let time = history.barsDue(now: now)
+        if time <= now { consider(\.bars, .marketData) } else { due = min(due, time) }
         return best
+    }
+
+    /// Whether there is a line for it; else it says when there may be.
+    private func canLeave(
+        _ place: LineQueue.Place, _ limit: LineLimit, now: Int64, due: inout Int64
+    ) -> Bool {
+        let time = place.hasLine ? Int64.min : lineDue(limit)
+        if time > now { due = min(due, time) }
+        return time <= now
+    }
+
+    /// The first one with a line whose contract has not been asked for just now.
+    private func tickByTickCandidate(
+        _ lane: Int, now: Int64, due: inout Int64
+    ) -> LineQueue.Place? {
+        for place in lanes[lane].tickByTick.all {
+            guard canLeave(place, .tickByTick, now: now, due: &due) else { return nil }
+            guard let contract = entries[place.ticket]?.request.tickByTickContract else { continue }
+            let time = tickByTickDue(contract)
+            if time <= now { return place }
+            due = min(due, time)
+        }
+        return nil
+    }
+
+    func tickByTickDue(_ contract: Contract) -> Int64 {
+        tickByTickSent[contract]?.later(by: limits.tickByTickWait.heldNanoseconds) ?? Int64.min
+    }
+
+    private mutating func noteTicks(of contract: Contract, now: Int64) {
+        let wait = limits.tickByTickWait.heldNanoseconds
+        if tickByTickSent.count >= 256 {
+            tickByTickSent = tickByTickSent.filter { $0.value.later(by: wait) > now }
+        }
+        tickByTickSent[contract] = now
     }
 
     private func historyCandidate(
         _ lane: Int, now: Int64, due: inout Int64
     ) -> (ticket: UInt64, contract: Contract)? {
-        guard !lanes[lane].history.turns.isEmpty else { return nil }
+        guard !isHistoryHeld, !lanes[lane].history.turns.isEmpty else { return nil }
         let least = history.dueAtLeast(now: now)
         guard least <= now else {
             due = min(due, least)
@@ -276,24 +356,5 @@ extension PacingMachine.Lane {
         for contract in history.turns {
             dead -= history.dropDead(of: contract, isWanted)
         }
-    }
-}
-
-/// Who holds which line.
-struct LineBook: Sendable {
-    private var held: [Int32: LineLimit] = [:]
-    private var counts: [LineLimit: Int] = [:]
-
-    func count(_ limit: LineLimit) -> Int { counts[limit] ?? 0 }
-
-    mutating func hold(_ id: Int32, _ limit: LineLimit) {
-        guard held.updateValue(limit, forKey: id) == nil else { return }
-        counts[limit, default: 0] += 1
-    }
-
-    mutating func release(_ id: Int32) -> Bool {
-        guard let limit = held.removeValue(forKey: id) else { return false }
-        counts[limit, default: 0] -= 1
-        return true
     }
 }

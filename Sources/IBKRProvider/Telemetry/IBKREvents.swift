@@ -183,7 +183,7 @@ extension NoticeMeaning {
         case .noSuchContract: "no_such_contract"
         case .invalidRequest, .duplicateRequest: "invalid_request"
         case .nothingToCancel: "nothing_to_cancel"
-        case .notSubscribed, .partlyNotSubscribed: "not_subscribed"
+        case .notSubscribed, .partlyNotSubscribed, .subscriptionMissing: "not_subscribed"
         case .delayedDataFollow: "delayed_data"
         case .tooManyLines: "too_many_lines"
         case .competingSession: "competing_session"

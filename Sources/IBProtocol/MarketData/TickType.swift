@@ -8,6 +8,7 @@ public enum TickType {
     public static let askSize: Int32 = 3
     public static let last: Int32 = 4
     public static let lastSize: Int32 = 5
+    public static let volume: Int32 = 8
     public static let bidExchange: Int32 = 32
     public static let askExchange: Int32 = 33
     public static let lastTimestamp: Int32 = 45

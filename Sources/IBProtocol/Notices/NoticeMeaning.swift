@@ -44,6 +44,8 @@ public enum NoticeMeaning: Hashable, Sendable {
     case notSubscribed
     /// A part of what was asked does not come; the rest does.
     case partlyNotSubscribed
+    /// Usually nothing comes, without a further word.
+    case subscriptionMissing
     case delayedDataFollow
     case tooManyLines(LineLimit)
     /// The same user watches the market somewhere else.
@@ -98,8 +100,9 @@ extension NoticeMeaning {
         case 320, 321: .invalidRequest
         case 322: .duplicateRequest
         case 300, 310, 366: .nothingToCancel
-        case 354, 10_168: .notSubscribed
-        case 10_089, 10_090: .partlyNotSubscribed
+        case 354, 10_168, 10_186: .notSubscribed
+        case 10_089: .subscriptionMissing
+        case 10_090: .partlyNotSubscribed
         case 10_167: .delayedDataFollow
         case 101: .tooManyLines(.marketData)
         case 309: .tooManyLines(.depth)
@@ -164,7 +167,8 @@ extension NoticeMeaning {
             .historyCancelled, .historyEmpty:
             .fine
         case .clientIDInUse, .connectionLost, .platformDisconnected, .portChanged,
-            .pacingViolation, .tooManyLines, .competingSession, .depthHalted, .historyRefused,
+            .pacingViolation, .subscriptionMissing, .tooManyLines, .competingSession, .depthHalted,
+            .historyRefused,
             .tickByTickRefused, .realTimeBarsRefused, .realTimeBarsEnded, .unknown:
             .temporary
         case .noSuchContract, .invalidRequest, .duplicateRequest, .notSubscribed,

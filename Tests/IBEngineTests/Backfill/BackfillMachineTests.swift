@@ -361,6 +361,20 @@ struct BackfillMachineTests {
         #expect(bench.machine.counters.filled == 1)
     }
 
+    @Test("refusals while the vendor's history is down cost no attempt")
+    func historyDown() throws {
+        var bench = Bench()
+        bench.add(.trade, 10, 12)
+        bench.machine.isHistoryDown = true
+        for attempt in 0..<Int32(20) {
+            let requests = bench.next()
+            try #require(requests.count == 1, "attempt \(attempt)")
+            bench.refused(attempt + 1, 162, "Historical Market Data Service error: not connected")
+            bench.now += 20
+        }
+        #expect(bench.gaps() == ["filling 10.0 - 12.0"] && bench.machine.waiting == 1)
+    }
+
     @Test("without an answer it is asked again, longer each time, then by bars, then given up")
     func unanswered() {
         var bench = Bench { $0.attemptsMax = 2 }

@@ -118,6 +118,82 @@ struct PacingMachineTests {
         #expect(machine.linesInUse(.marketData) == 2)
     }
 
+    @Test("what is asked for anew keeps its line; those that wait get lines in their order")
+    func replacements() {
+        var limits = PacingLimits()
+        limits.lines = 1
+        var machine = PacingMachine(limits)
+        for (id, order) in [(Int32(1), 5), (2, 9), (3, 7)] {
+            let isTaken = machine.ask(line(id), .live, order: order, now: at(0))
+            #expect(isTaken)
+        }
+        #expect(machine.taken(0) == [line(1)])
+        machine.replace(1, by: 4)
+        machine.ask([.cancelMarketData(id: 1)], .urgent)
+        #expect(machine.taken(1) == [.cancelMarketData(id: 1)])
+        let isReplaced = machine.ask(line(4), .live, order: 5, now: at(2))
+        #expect(isReplaced)
+        #expect(machine.taken(2) == [line(4)] && machine.linesInUse(.marketData) == 1)
+        machine.ask([.cancelMarketData(id: 4)], .urgent)
+        #expect(machine.taken(3) == [.cancelMarketData(id: 4), line(3)])
+        // A replacement that is not wanted any more leaves its line to the next one.
+        machine.replace(3, by: 5)
+        _ = machine.ask(line(5), .live, order: 7, now: at(4))
+        machine.withdraw(id: 5)
+        #expect(machine.taken(4) == [line(2)])
+    }
+
+    @Test("ticks one by one of a contract are asked for once in 16 s, and others pass")
+    func tickByTick() {
+        func ticks(_ id: Int32, _ symbol: String, _ kind: TickByTickKind) -> IBRequest {
+            .tickByTick(id: id, Contract(.stock, symbol), kind)
+        }
+        var machine = PacingMachine(PacingLimits())
+        machine.ask(
+            [ticks(1, "A", .last), ticks(2, "A", .bidAsk), ticks(3, "B", .last)], .live)
+        #expect(machine.taken(0) == [ticks(1, "A", .last), ticks(3, "B", .last)])
+        #expect(machine.nextDue == at(16) && machine.plan.map(\.reason) == [.tickByTick])
+        // What is asked for anew has its line, and waits all the same.
+        machine.replace(1, by: 4)
+        machine.ask([.cancelTickByTick(id: 1)], .urgent)
+        machine.ask([ticks(4, "A", .last)], .live)
+        #expect(machine.taken(15.9) == [.cancelTickByTick(id: 1)])
+        #expect(machine.linesInUse(.tickByTick) == 2)
+        #expect(machine.taken(16) == [ticks(4, "A", .last)])
+        #expect(machine.taken(32) == [ticks(2, "A", .bidAsk)])
+    }
+
+    @Test("with fewer lines than thought no more are asked for, but for one in a minute")
+    func refusedLines() {
+        var machine = PacingMachine(PacingLimits())
+        machine.ask((1...50).map(line), .live)
+        #expect(machine.taken(0).count == 45)
+        // The server has three; the rest was on its way.
+        for id in 4...45 { machine.refusedLine(id: Int32(id), .marketData, now: at(0.5)) }
+        #expect(machine.linesInUse(.marketData) == 3 && machine.taken(2).isEmpty)
+        #expect(machine.nextDue == at(60.5))
+        #expect(machine.taken(60.5) == [line(46)])
+        machine.refusedLine(id: 46, .marketData, now: at(61))
+        #expect(machine.taken(120).isEmpty)
+        // Now there are more again.
+        #expect(machine.taken(121) == [line(47)] && machine.taken(180).isEmpty)
+        #expect(machine.taken(181) == [line(48)] && machine.linesInUse(.marketData) == 5)
+        // One that ends makes room at once, for as many as were taken.
+        machine.ask([.cancelMarketData(id: 1)], .urgent)
+        #expect(machine.taken(182) == [.cancelMarketData(id: 1), line(49)])
+    }
+
+    @Test("while the vendor's history is down nothing is asked of it, and everything else is")
+    func held() {
+        var machine = PacingMachine(PacingLimits())
+        machine.ask([ticks(1, "A"), line(2)], .live)
+        machine.holdHistory(true, now: at(0))
+        #expect(machine.taken(0) == [line(2)] && machine.plan.map(\.reason) == [.historyDown])
+        #expect(machine.taken(700).isEmpty)
+        machine.holdHistory(false, now: at(701))
+        #expect(machine.taken(701) == [ticks(1, "A")])
+    }
+
     @Test("after a complaint everything of that kind waits, longer each time")
     func violations() {
         var machine = PacingMachine(PacingLimits())

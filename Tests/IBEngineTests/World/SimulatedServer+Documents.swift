@@ -6,7 +6,6 @@ extension SimulatedServer {
         switch fields[0] {
         case "85": send(ServerMessages.frame(["85", "1", "BRFG", "Briefing"]), now)
         case "86":
-            headlineRequests += 1
             for (provider, article, text) in Self.headlines where fields[3] == provider {
                 send(
                     ServerMessages.frame([

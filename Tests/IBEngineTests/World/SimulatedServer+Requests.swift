@@ -16,6 +16,7 @@ extension SimulatedServer {
     }
 
     private mutating func request(_ fields: [String], _ now: Int64) {
+        requestsSeen.append(fields[0])
         switch fields[0] {
         case "71": introduce(now)
         case "49": send(ServerMessages.frame(["49", "1", "\(now / second)"]), now)

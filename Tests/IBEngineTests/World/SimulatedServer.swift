@@ -53,8 +53,8 @@ struct SimulatedServer {
     var latencyMax: Int64 = 120_000_000
     var random: SeededRandom
     /// What a client must not do.
-    /// Of headlines of the past.
-    var headlineRequests = 0
+    /// What each request was, by its number.
+    var requestsSeen: [String] = []
     var complaints: [String] = []
     var closesAt: Int64?
 

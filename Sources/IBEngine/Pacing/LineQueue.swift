@@ -1,0 +1,56 @@
+/// Those that wait for a line: who has one already first, then in the order of what is wanted, not
+/// of asking, so that the same ones have lines before and after a new connection.
+struct LineQueue: Sendable {
+    struct Place: Hashable, Comparable, Sendable {
+        var hasLine: Bool
+        var order: Int
+        var ticket: UInt64
+
+        static func < (left: Place, right: Place) -> Bool {
+            if left.hasLine != right.hasLine { return left.hasLine }
+            return (left.order, left.ticket) < (right.order, right.ticket)
+        }
+    }
+
+    /// The first one is at the end.
+    private var places: [Place] = []
+
+    var isEmpty: Bool { places.isEmpty }
+    var first: Place? { places.last }
+    /// In their order.
+    var all: ReversedCollection<[Place]> { places.reversed() }
+    var tickets: [UInt64] { all.map(\.ticket) }
+
+    mutating func add(_ place: Place) {
+        places.insert(place, at: index(of: place))
+    }
+
+    mutating func remove(_ place: Place) {
+        let index = index(of: place)
+        guard index < places.count, places[index] == place else { return }
+        places.remove(at: index)
+    }
+
+    mutating func keep(_ isWanted: (UInt64) -> Bool) {
+        places.removeAll { !isWanted($0.ticket) }
+    }
+
+    /// How many unwanted ones stood at the head, and are gone.
+    mutating func dropDead(_ isWanted: (UInt64) -> Bool) -> Int {
+        var count = 0
+        while let last = places.last, !isWanted(last.ticket) {
+            places.removeLast()
+            count += 1
+        }
+        return count
+    }
+
+    private func index(of place: Place) -> Int {
+        var (low, high) = (0, places.count)
+        while low < high {
+            let middle = low + (high - low) / 2
+            if place < places[middle] { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}

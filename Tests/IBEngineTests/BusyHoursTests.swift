@@ -1,0 +1,49 @@
+import IBProtocol
+import MarketModel
+import Primitives
+import ProviderModel
+import Testing
+
+@testable import IBEngine
+
+@Suite("Hours in which something must come") struct BusyHoursTests {
+    private static let utc = ZoneRules(first: 0, changes: [])
+    private static let all = SessionHours("20260105:0100-2300;20260106:0100-2300", utc)
+    private static let liquid = SessionHours("20260105:1400-2000", utc)
+
+    private static func instrument(_ security: Instrument.Security) throws -> Instrument {
+        let symbol = try #require(Symbol("ES"))
+        return Instrument(symbol: symbol, contract: Instrument.Contract(security), feeds: .level1)
+    }
+
+    @Test(
+        "Stocks and options are busy in regular hours, others whenever they trade",
+        arguments: [
+            (Instrument.Security.stock, liquid), (.option, liquid), (.future, all), (.forex, all),
+            (.crypto, all),
+        ])
+    func busy(_ security: Instrument.Security, _ hours: SessionHours) throws {
+        var entry = InstrumentEntry(1, try Self.instrument(security), group: 0, patience: 1)
+        (entry.hours, entry.allHours) = (Self.liquid, Self.all)
+        #expect(entry.busyHours == hours)
+    }
+
+    @Test("A new subscription does not settle at once while its contract trades, day or night")
+    func settling() throws {
+        var machine = FeedMachine()
+        var tools = EngineTools(IBEngineSettings(seed: 1))
+        var output = IBEngine.Output()
+        let start = Timestamp(nanoseconds: World.dayStart * second)
+        machine.begin(
+            1, try Self.instrument(.future), Moment(wall: start, monotonic: 0), &tools, &output)
+        (machine.entries[0].hours, machine.entries[0].allHours) = (Self.liquid, Self.all)
+        machine.entries[0].slots[0].isSent = true
+        let route = FeedRoute(place: 0, slot: 0)
+        for (hour, isSettled) in [(3, false), (15, false), (23, true)] as [(Int64, Bool)] {
+            let now = Moment(
+                wall: start.advanced(byNanoseconds: (hour * 3_600 + 6) * second),
+                monotonic: 6 * second)
+            #expect(machine.isSettled(route, tools, now) == isSettled, "\(hour)")
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import MarketModel
+import Primitives
+import ProviderModel
+import Testing
+
+@testable import IBEngine
+
+@Suite("Farms that break") struct FarmTests {
+    private static func broken(_ farm: String, isOurs: Bool) -> World {
+        var world = World(
+            seed: 6, feeds: [.level1, .trades, [.level1, .trades]], canBackfill: false)
+        world.start()
+        for _ in 0..<200 { world.step(100_000_000) }
+        world.server.isFarmDown = isOurs
+        world.server.send(
+            world.server.words.notice(-1, 2103, "Market data farm connection is broken:\(farm)"),
+            world.now)
+        return world
+    }
+
+    @Test(
+        "What a farm does not send is in a gap from before the notice on, however long it lasts",
+        arguments: [10, 30, 80])
+    func ours(_ tenths: Int) {
+        var world = Self.broken("usfarm.nj", isOurs: true)
+        for _ in 0..<tenths { world.step(100_000_000) }
+        world.server.isFarmDown = false
+        world.server.send(
+            world.server.words.notice(
+                -1, 2108,
+                "Market data farm connection is inactive but should be available upon "
+                    + "demand.usfarm.nj"), world.now)
+        for _ in 0..<100 { world.step(100_000_000) }
+        world.isTrading = false
+        for _ in 0..<10 { world.step(100_000_000) }
+        #expect(world.verdict.gapsBegun > 0 && world.engine.status.openOutages == 0)
+        #expect(world.engine.status.state == .ready)
+        let found = world.instruments.indices.flatMap { index in
+            let own = world.server.trades.filter { $0.instrument == index }
+            return world.verdict.problems(in: own, .trade, isFilled: false)
+        }
+        #expect(found.isEmpty, "\(found.prefix(5))")
+    }
+
+    @Test(
+        "The name of a farm stands behind a colon, or behind the demand",
+        arguments: [
+            ("Market data farm connection is broken:usfarm", "usfarm"),
+            ("Market data farm connection is OK: usfarm.nj", "usfarm.nj"),
+            ("inactive but should be available upon demand.usfarm.nj", "usfarm.nj"),
+            ("nothing of it", "nothing of it"), ("upon demand.", ""), ("", ""),
+        ])
+    func names(_ text: String, _ name: String) {
+        #expect(FarmWatch.name(in: text) == name)
+    }
+
+    @Test("A farm that nobody speaks of any more is forgotten, and no more than some are known")
+    func bounded() {
+        var watch = FarmWatch()
+        func at(_ seconds: Int64) -> Moment {
+            Moment(wall: Timestamp(nanoseconds: seconds * second), monotonic: seconds * second)
+        }
+        let cause = OutageCause(.farm, "broken")
+        for index in 0..<100 { watch.broke("farm \(index)", cause, at(Int64(index))) }
+        #expect(watch.down.count == EngineLimits.farmsMax)
+        // One that is known breaks again: it counts from then on.
+        watch.broke("farm 0", cause, at(2))
+        #expect(watch.down.count == EngineLimits.farmsMax)
+        let isForgotten = watch.expire(601 * second)
+        #expect(isForgotten && watch.down.first?.name == "farm 2")
+        watch.back("farm 2")
+        watch.back("farm 2")
+        #expect(watch.down.first?.name == "farm 3" && watch.down.last?.name == "farm 0")
+    }
+}

@@ -1,0 +1,27 @@
+import MarketModel
+import ProviderModel
+import Testing
+
+@testable import IBEngine
+
+@Suite("Data that another contract has") struct RerouteTests {
+    @Test("A request that is sent on is of the other contract alone, and is sent on thrice at most")
+    func bounded() {
+        var world = World(seed: 9, feeds: [.level1], canBackfill: false)
+        world.isTrading = false
+        // A contract without a symbol is the other one.
+        world.server.symbols.append("")
+        world.start()
+        for _ in 0..<10 { world.step(100_000_000) }
+        for turn in 1...6 {
+            let id = world.engine.feeds.routes.keys.max() ?? 0
+            world.server.send(
+                ServerMessages.frame(["91", "\(id)", "\(70 + turn)", "ARCA"]), world.now)
+            for _ in 0..<10 { world.step(100_000_000) }
+        }
+        let asked = world.server.requestsSeen.count { $0 == "1" }
+        #expect(asked == 1 + EngineLimits.reroutesMax)
+        let state = world.engine.status.instruments.first?.feeds.first?.state
+        #expect(state == .refused)
+    }
+}

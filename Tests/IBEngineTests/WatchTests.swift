@@ -1,0 +1,43 @@
+import IBProtocol
+import MarketModel
+import Primitives
+import ProviderModel
+import Testing
+
+@testable import IBEngine
+
+@Suite("The watch over feeds that say nothing") struct WatchTests {
+    @Test("No trades are missing while level 1 tells of no other volume")
+    func volume() throws {
+        let symbol = try #require(Symbol("A"))
+        let instrument = Instrument(
+            symbol: symbol, contract: Instrument.Contract(.stock), feeds: [.level1, .trades])
+        var entry = InstrumentEntry(1, instrument, group: 0, patience: second)
+        entry.slots[0].state = .live
+        entry.slots[1].lastTick = 100 * second
+        #expect(!entry.isQuiet(entry.slots[1]))
+        for (volume, time, isQuiet) in [
+            (500, 90, true), (500, 110, true), (600, 101, true), (700, 103, false),
+        ] as [(Int64, Int64, Bool)] {
+            entry.note(volume: Quantity(raw: volume), time * second)
+            #expect(entry.isQuiet(entry.slots[1]) == isQuiet, "\(volume) at \(time)")
+        }
+        entry.slots[1].lastTick = 104 * second
+        #expect(entry.isQuiet(entry.slots[1]) && !entry.isQuiet(entry.slots[0]))
+        entry.slots[0].state = .down
+        #expect(!entry.isQuiet(entry.slots[1]))
+    }
+
+    @Test("The server is asked for the time before a silent feed is asked for anew")
+    func time() throws {
+        var world = World(seed: 8, feeds: [.trades, .trades], canBackfill: false)
+        world.start()
+        for _ in 0..<100 { world.step(100_000_000) }
+        let id = try #require(world.server.subscriptions.keys.min())
+        world.server.subscriptions[id]?.isDead = true
+        for _ in 0..<300 { world.step(100_000_000) }
+        let seen = world.server.requestsSeen
+        let cancel = try #require(seen.firstIndex(of: "98"))
+        #expect(seen[..<cancel].count { $0 == "49" } == 2)
+    }
+}

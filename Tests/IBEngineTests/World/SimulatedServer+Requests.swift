@@ -75,9 +75,12 @@ extension SimulatedServer {
             let (code, text) = refusals.removeFirst()
             return send(words.notice(id, code, text), now)
         }
-        guard let instrument = symbols.firstIndex(of: symbol) else {
-            return send(words.notice(id, 200, "No security definition"), now)
-        }
+        // A request that was sent on names the other contract alone.
+        let sentOn = (Int(fields[contract]) ?? 0) - 9_000
+        guard
+            let instrument = symbols.firstIndex(of: symbol)
+                ?? (rerouted.contains(sentOn) ? sentOn : nil)
+        else { return send(words.notice(id, 200, "No security definition"), now) }
         if subscriptions[id] != nil { complaints.append("request \(id) twice") }
         let underlying = 9_000 + instrument
         if rerouted.contains(instrument), fields[contract] != "\(underlying)" {

@@ -17,7 +17,8 @@ enum HelpPage {
           down      stop exactly what 'up' started; the data stay
           status    what runs where; it fails unless everything works
           audit     prove that tape and database hold the same, and every bar from its trades;
-                    OPERATOR_GRAPH says what stands before a series, if anything does
+                    OPERATOR_GRAPH says what stands before a series, if anything does;
+                    where NATS_URL names servers, theirs, when all gateways have stopped
 
         The tape
           watch     rates, lag, owners, watermarks and headroom on one screen, redrawn

@@ -107,7 +107,7 @@ extension Stack {
         let report = try auditReport(
             generated: total, options.settings.environment(for: .operators))
         for line in report.text { terminal.line(line) }
-        terminal.line(Self.verdict(report))
+        terminal.line(report.verdict)
         return report.isClean ? .success : .failure
     }
 

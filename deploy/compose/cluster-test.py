@@ -77,6 +77,10 @@ class Cluster:
                      str(READY_SECONDS), *arguments)
         return time.monotonic() - begin
 
+    def down(self):
+        """Also what a profile has started."""
+        self.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "5")
+
     def scale(self, service, count):
         return self.up("--no-recreate", "--no-deps", "--scale", f"{service}={count}", service)
 
@@ -174,7 +178,7 @@ class BarWatch(threading.Thread):
 
 def from_nothing(cluster, options):
     report.step("Up from nothing")
-    cluster.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
+    cluster.down()
     run(["deploy/compose/secrets.sh"])
     if not options.no_build:
         begin = time.monotonic()
@@ -204,14 +208,14 @@ def start_load(cluster, options):
     eventually("ticks of the load are stored", lambda: cluster.stored("load") > 0, 120)
 
 
-def measure(cluster, workers, seconds=20):
+def measure(cluster, workers, seconds=15):
     """Throughput, processor time per tick and balance, at this number of workers."""
     before, begin = cluster.stored("load"), time.monotonic()
     time.sleep(seconds)
     rate = (cluster.stored("load") - before) / (time.monotonic() - begin)
     shares = shares_of(cluster, "operator")
     busy = sum(cluster.prometheus(
-        'rate(process_cpu_seconds_total{job="operator-worker"}[20s])').values())
+        'rate(process_cpu_seconds_total{job="operator-worker"}[15s])').values())
     report.line(f"{workers} workers: {rate:7.0f} ticks/s stored, "
                 f"{busy / max(rate, 1) * 1e6:5.2f} us of processor per tick in the workers, "
                 f"partitions {shares}")
@@ -268,9 +272,7 @@ def scale_under_load(cluster):
 
 def kill_each(cluster):
     report.step("Kill each container and start it again")
-    for identity, service, name in cluster.containers():
-        if service in ("prometheus",):
-            continue
+    for identity, _, name in cluster.containers():
         run(["docker", "kill", "--signal", "KILL", identity])
         run(["docker", "start", identity])
         passed = eventually(f"{name} works again", lambda: cluster.is_healthy(identity),
@@ -285,7 +287,6 @@ def outage(cluster, service):
     cluster.compose("stop", service)
     time.sleep(OUTAGE_SECONDS)
     cluster.compose("start", service)
-    before = 0
 
     def is_back():
         return all(cluster.is_healthy(identity) for identity, _, _ in cluster.containers())
@@ -357,10 +358,10 @@ def main():
     except (Failure, subprocess.TimeoutExpired) as problem:
         print(f"\nFAILED: {problem}", flush=True)
         print(f"the cluster is left for a look: docker compose -p {PROJECT} ps; it is removed by "
-              f"docker compose -p {PROJECT} down --volumes")
+              f"docker compose -p {PROJECT} --profile '*' down --volumes")
         return 1
     if not options.keep:
-        cluster.compose("down", "--volumes", "--remove-orphans")
+        cluster.down()
     report.step("The cluster holds")
     return 0
 

@@ -3,7 +3,7 @@
 # configuration's own variables, in a file in memory: so they are in no environment and no argument.
 set -eu
 umask 077
-configuration=/run/nats/server.conf
+configuration=/tmp/server.conf
 {
     for user in gateway operator writer tool; do
         name=NATS_$(echo "$user" | tr a-z A-Z)_PASSWORD

@@ -2,7 +2,7 @@
 # Starts Valkey with the shipped configuration and its password, from a file in memory.
 set -eu
 umask 077
-configuration=/run/valkey/valkey.conf
+configuration=/tmp/valkey.conf
 {
     cat /etc/valkey/tapeline.conf
     # Other containers are other machines to it; the password guards it.

@@ -2,6 +2,7 @@
 # they make lies under .build/ and .local/.
 .DEFAULT_GOAL := help
 .PHONY: help setup servers build demo up down status test bench coverage format lint clean
+.PHONY: cluster-up cluster-down cluster-test
 SHELL := /bin/bash
 
 # One build for every verb: other flags would build everything anew.
@@ -10,7 +11,7 @@ TOOL  := .build/release/tapeline
 SWIFT_FOLDERS := Package.swift $(wildcard Sources services Tests)
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what the build needs (as root, or by sudo)
 	@deploy/local/prerequisites.sh
@@ -32,6 +33,18 @@ down: ## Stop what 'make up' started
 
 status: ## What runs where
 	@if [ -x $(TOOL) ]; then $(TOOL) status; else echo "nothing is built, so nothing runs"; fi
+
+cluster-up: ## The same in containers: build the images, start the compose cluster, wait until it works
+	@deploy/compose/secrets.sh
+	@REVISION=$$(git rev-parse --short HEAD) docker compose --profile tools build
+	@docker compose up --detach --wait
+	@docker compose ps
+
+cluster-down: ## Stop the compose cluster; the data stay (docker compose down --volumes removes them)
+	@docker compose --profile '*' down
+
+cluster-test: ## Scale a compose cluster under load, kill and stop its parts, audit every row
+	@deploy/compose/cluster-test.py
 
 test: ## Prove that all of it works: format, house rules, unit and integration tests
 	@.ci/test.sh

@@ -31,4 +31,6 @@ public enum SimulatorLimits {
     public static let violationsMax = 3
     /// Characters of a line on the control port; a longer one closes it.
     public static let controlLineBytesMax = 1_024
+    /// Bytes of an answer there; whoever asked gives a longer one up.
+    public static let controlAnswerBytesMax = 65_536
 }

@@ -6,6 +6,7 @@ public enum ServiceError: Error, Equatable, Sendable {
     /// A call of the system that fails only when the machine is short of something.
     case system(operation: String, SystemErrorCode)
     case badAddress(String)
+    case unknownHost(String)
     case portInUse(address: String, port: UInt16)
     case listen(address: String, port: UInt16, SystemErrorCode)
     case probe(url: String, problem: String)
@@ -40,6 +41,9 @@ extension ServiceError: CustomStringConvertible {
         case .badAddress(let text):
             "'\(shortened(text, toBytes: 80))' is no IP address: write numbers (127.0.0.1, ::1), "
                 + "or localhost"
+        case .unknownHost(let name):
+            "the name '\(shortened(name, toBytes: 80))' is not known: is it spelled right, and "
+                + "does the name service answer?"
         case .portInUse(let address, let port):
             "operations port \(port) on \(address) is in use: stop the process that has it, or set "
                 + "OPS_PORT to another one (0: any free one)"
@@ -57,7 +61,7 @@ extension ServiceError: CustomStringConvertible {
     /// Whether the same call may work later without anybody changing anything.
     public var isRetryable: Bool {
         switch self {
-        case .threadNotStarted, .system, .probe: true
+        case .threadNotStarted, .system, .probe, .unknownHost: true
         case .badAddress, .portInUse, .listen, .spawn, .logFile: false
         }
     }

@@ -39,19 +39,22 @@ enum HelpPage {
           --market-log FILE    all that happened in the market, sent or not
 
           --json               tell the ports as one line of JSON
+          --tell COMMAND       run no simulator: give the one of --control-port a command
           --help, --version
 
         Examples
           ibkr-simulator --port 7497 --symbols SPY,QQQ --rate 50
           ibkr-simulator --port 0 --control-port 0 --truth truth.ndjson --json
-          echo 'farm market down' | nc 127.0.0.1 CONTROL_PORT
+          ibkr-simulator --control-port 4100 --tell 'farm market down'
 
         Commands of the control port, one per line, one answer each
           \(ControlCommand.usage.replacingBars())
 
         Exit codes
-          0   stopped by SIGTERM, SIGINT or 'quit'
+          0   stopped by SIGTERM, SIGINT or 'quit', or what was told is done
+          1   a command was refused
           64  the arguments are wrong
+          69  there is no simulator to tell something
           74  a log cannot be written
           75  a port is in use
         """

@@ -20,6 +20,7 @@ enum Main {
 
     private static func run(_ arguments: SimulatorArguments) -> ExitCode {
         do throws(SimulatorFailure) {
+            if let command = arguments.told { return try tell(command, arguments) }
             let shutdown = try signals()
             let server = try SimulatorServer(arguments, shutdown: shutdown)
             write(ports(of: server, arguments), to: 1)
@@ -29,6 +30,14 @@ enum Main {
             write("ibkr-simulator: \(error)", to: 2)
             return error.exitCode
         }
+    }
+
+    private static func tell(
+        _ command: String, _ arguments: SimulatorArguments
+    ) throws(SimulatorFailure) -> ExitCode {
+        let answer = try CommandLink(arguments.address, arguments.controlPort).tell(command)
+        write(answer, to: 1)
+        return answer.hasPrefix("ok") ? .success : .failure
     }
 
     private static func signals() throws(SimulatorFailure) -> ShutdownSignal {
@@ -66,6 +75,7 @@ enum Main {
 enum SimulatorFailure: Error, CustomStringConvertible {
     case system(String)
     case portInUse(UInt16)
+    case noAnswer(String)
     case badAddress(String)
     case log(String, SystemErrorCode)
 
@@ -73,6 +83,8 @@ enum SimulatorFailure: Error, CustomStringConvertible {
         switch self {
         case .system(let what): what
         case .portInUse(let port): "port \(port) is in use: choose another, or 0 for any"
+        case .noAnswer(let from):
+            "no simulator answers on \(from): is --control-port that of one that runs?"
         case .badAddress(let text): "'\(text)' is no IPv4 address"
         case .log(let path, let code): "cannot write \(path): \(code)"
         }
@@ -82,6 +94,7 @@ enum SimulatorFailure: Error, CustomStringConvertible {
         switch self {
         case .system: .failure
         case .portInUse: .temporary
+        case .noAnswer: .unavailable
         case .badAddress: .usage
         case .log: .ioError
         }

@@ -16,6 +16,8 @@ struct SimulatorArguments: Equatable {
     var historySeconds: Int64 = 30 * 86_400
     var settings = SimulatorSettings.Limits()
     var isJSON = false
+    /// A command for a simulator that runs; nil: run one.
+    var told: String?
 
     enum Wish: Equatable {
         case run(SimulatorArguments)
@@ -75,6 +77,7 @@ struct SimulatorArguments: Equatable {
             serverVersion = Int32(
                 try Self.number(
                     flag, value, Int(versions.lowerBound)...Int(versions.upperBound)))
+        case "--tell": told = value
         case "--truth": truth = value
         case "--market-log": marketLog = value
         case "--history-days":

@@ -33,6 +33,32 @@ enum Sockets {
         return (descriptor, UInt16(bigEndian: place.sin_port))
     }
 
+    /// A connection that waits for what is written and read.
+    static func connect(
+        address: String, port: UInt16
+    ) throws(SimulatorFailure) -> Int32 {
+        var place = sockaddr_in()
+        place.sin_family = sa_family_t(AF_INET)
+        place.sin_port = port.bigEndian
+        guard unsafe inet_pton(AF_INET, address, &place.sin_addr) == 1 else {
+            throw .badAddress(address)
+        }
+        let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+        let descriptor = socket(AF_INET, kind, 0)
+        guard descriptor >= 0 else { throw .system("making a socket: errno \(errno)") }
+        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isConnected = unsafe withUnsafeMutablePointer(to: &place) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe Glibc.connect(descriptor, $0, size) == 0
+            }
+        }
+        guard isConnected else {
+            close(descriptor)
+            throw .noAnswer("\(address):\(port)")
+        }
+        return descriptor
+    }
+
     /// Nil: nobody waits, or the process has no descriptor left.
     static func accept(_ listener: Int32) -> Int32? {
         let descriptor = Glibc.accept(listener, nil, nil)

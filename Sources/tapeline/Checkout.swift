@@ -6,7 +6,7 @@ struct Checkout: Equatable, Sendable {
     let programs: String
 
     /// How many folders upwards from the program are looked at.
-    private static let stepsMax = 16
+    static let stepsMax = 16
 
     /// The checkout named by `--home`, or the one around the program that runs.
     static func find(home: String?, executable: String) throws(ToolError) -> Checkout {

@@ -19,7 +19,8 @@ enum HelpPage {
           status    what runs where, and how the broker's connection and feeds are; it fails
                     unless everything works
           audit     prove that tape and database hold the same, and every bar from its trades;
-                    OPERATOR_GRAPH says what stands before a series, if anything does
+                    OPERATOR_GRAPH says what stands before a series, if anything does;
+                    where NATS_URL names servers, theirs, when all gateways have stopped
 
         The tape
           watch     rates, lag, owners, watermarks and headroom on one screen, redrawn

@@ -34,8 +34,7 @@ enum Main {
         case .down(let target): return try stack(target, terminal).down()
         case .status(let target, let asJSON):
             return try stack(target, terminal).status(asJSON: asJSON)
-        case .audit(let target, let asJSON):
-            return try stack(target, terminal).audit(asJSON: asJSON)
+        case .audit(let target, let asJSON): return try audit(target, asJSON, terminal)
         case .demo(let target, let options):
             let stack = try stack(target, terminal, default: ToolCommand.Target.demoName)
             return try stack.demo(options, shutdown: signals())
@@ -76,6 +75,20 @@ enum Main {
             let stack = try stack(target, terminal)
             return try stack.supervise(options, shutdown: signals())
         }
+    }
+
+    /// Of the local stack, unless the environment names servers.
+    private static func audit(
+        _ target: ToolCommand.Target, _ asJSON: Bool, _ terminal: Terminal
+    ) throws(ToolError) -> ExitCode {
+        let environment = ConfigurationFiles.environment()
+        let namesServers = environment["NATS_URL"]?.isEmpty == false
+        guard target.name == nil, target.home == nil, namesServers else {
+            return try stack(target, terminal).audit(asJSON: asJSON)
+        }
+        let script = try AuditScript.find(executable: Checkout.ownExecutable())
+        return try deployment(TapeTarget()).audit(script, environment)
+            .tell(terminal, asJSON: asJSON)
     }
 
     private static func prove(

@@ -40,6 +40,29 @@ struct ProgramTests {
         #expect(ticks.count == text.split(separator: "99\09\02\0").count - 1)
     }
 
+    @Test("--tell gives a running simulator a command, and ends as the answer says")
+    func tells() throws {
+        let simulator = try SimulatorProcess()
+        let program = try ProductPrograms.path("ibkr-simulator")
+        let environment = ProductPrograms.profile("ibkr-simulator")
+        func tell(_ command: String, _ port: UInt16) throws -> String {
+            try run(
+                program, ["--control-port", "\(port)", "--tell", command],
+                environment: environment)
+        }
+        #expect(try tell("status", simulator.controlPort).hasPrefix("ok: 0 connections"))
+        let refused = #expect(throws: ProgramFailure.self) {
+            try tell("nonsense", simulator.controlPort)
+        }
+        #expect(refused?.status == 1)
+        simulator.stop()
+        let nobody = #expect(throws: ProgramFailure.self) {
+            try tell("status", simulator.controlPort)
+        }
+        #expect(nobody?.status == 69)
+        #expect(nobody?.message.contains("no simulator answers") == true)
+    }
+
     @Test("help and version are for people; a wrong flag is told and ends with 64")
     func arguments() throws {
         let program = try ProductPrograms.path("ibkr-simulator")

@@ -181,6 +181,7 @@ import Testing
         case .run(let loaded): #expect([5, 6, 200].contains(loaded.integer("WRITER_ROWS")))
         case .print(let text): #expect(text.hasPrefix("store-writer 1.2.3"))
         case .refuse(let text): #expect(text.split(separator: "\n").count >= 2)
+        case .ask(let probe): Issue.record("nobody asked for \(probe)")
         }
     }
 

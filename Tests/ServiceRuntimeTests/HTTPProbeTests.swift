@@ -89,9 +89,20 @@ import Testing
         let error = #expect(throws: ServiceError.self) { try get(port) }
         #expect(error?.description.contains("127.0.0.1:\(port)/x?y=1") == true)
         #expect(error?.description.contains("refused") == true)
-        #expect(throws: ServiceError.badAddress("example.org")) {
-            try HTTPProbe.get(host: "example.org", port: 1, path: "/", timeout: .seconds(1))
+        // By the standard, nobody can have a name that ends so.
+        #expect(throws: ServiceError.unknownHost("nobody.invalid")) {
+            try HTTPProbe.get(host: "nobody.invalid", port: 1, path: "/", timeout: .seconds(1))
         }
+    }
+
+    @Test("A name is looked up")
+    func name() throws {
+        let (port, thread) = try answering("HTTP/1.0 200 OK\r\n\r\nbody")
+        // The resolver, not our own shortcut: that knows the name in small letters alone.
+        let answer = try HTTPProbe.get(
+            host: "LOCALHOST", port: port, path: "/", timeout: .seconds(20))
+        #expect(answer.status == 200)
+        thread.join()
     }
 
     @Test("What is no path is not sent", arguments: ["", "x", "/a b", "/\r\nX: y", "/\u{7f}"])
@@ -108,6 +119,7 @@ import Testing
         let code = SystemErrorCode(rawValue: EMFILE)
         let errors: [ServiceError] = [
             .threadNotStarted(name: "x", code), .system(operation: "x", code), .badAddress("x\ny"),
+            .unknownHost("x\ny"),
             .portInUse(address: "x", port: 1), .listen(address: "x", port: 1, code),
             .probe(url: "x", problem: "y"), .spawn(program: "x", code),
             .logFile(path: "x", code),
@@ -115,7 +127,7 @@ import Testing
         for error in errors {
             #expect(!error.description.contains("\n") && error.description.contains(":"))
         }
-        #expect(errors.filter(\.isRetryable).count == 3)
+        #expect(errors.filter(\.isRetryable).count == 4)
         #expect(code.description == "Too many open files (errno 24)")
         #expect(SystemErrorCode(rawValue: 9_999).description.contains("9999"))
     }

@@ -34,6 +34,7 @@ public struct TestService: Sendable {
         switch decision {
         case .run(let configuration): return configuration
         case .print(let text), .refuse(let text): throw ServiceRefused(description: text)
+        case .ask(let probe): throw ServiceRefused(description: "nobody asked for \(probe)")
         }
     }
 

@@ -32,6 +32,43 @@ struct AuditTextTests {
         #expect(AuditScript.parse("SELECT 1;").checks.isEmpty)
     }
 
+    @Test("each lane of the tape is compared with the books, in both directions")
+    func lanes() {
+        func end(_ input: String, _ partition: Int, _ ordinal: UInt64) -> Deployment.LaneEnd {
+            Deployment.LaneEnd(
+                input: input, source: "ib", partition: partition, ordinal: ordinal)
+        }
+        let heads = [end("ticks", 1, 10), end("ticks", 2, 5), end("bars", 1, 7)]
+        var right = AuditReport()
+        Deployment.compare(heads, with: heads, &right)
+        #expect(right.isClean && right.lines.map(\.found) == ["15", "7"])
+        var wrong = AuditReport()
+        // One is behind, one the tape has lost: the sums are equal all the same.
+        Deployment.compare(
+            heads, with: [end("ticks", 1, 9), end("ticks", 2, 5), end("ticks", 3, 1)], &wrong)
+        #expect(wrong.lines.map(\.isRight) == [false, false])
+        #expect(wrong.lines.map(\.found) == ["15", "0"])
+        #expect(
+            wrong.lines[0].detail
+                == "ib/1: 10 on the tape, 9 taken; ib/3: 0 on the tape, 1 taken")
+        #expect(wrong.verdict == "THE AUDIT FAILED: 2 of 2 checks")
+    }
+
+    @Test("the script lies around the program, in a checkout as in an image")
+    func place() throws {
+        let folder = try TemporaryFolder("image")
+        let deploy = URL(fileURLWithPath: folder.file("deploy/postgres"))
+        try FileManager.default.createDirectory(at: deploy, withIntermediateDirectories: true)
+        try "-- check: a: b\nSELECT 1;".write(
+            to: deploy.appendingPathComponent("audit.sql"), atomically: true, encoding: .utf8)
+        let script = try AuditScript.find(executable: folder.file("bin/tapeline"))
+        #expect(script.checks.map(\.name) == ["a"])
+        let nowhere = #expect(throws: ToolError.self) {
+            try AuditScript.find(executable: "/proc/bin/tapeline")
+        }
+        #expect(nowhere?.description.contains("audit.sql") == true)
+    }
+
     @Test("the shipped script has its checks")
     func shipped() throws {
         let path = "\(ServerPrograms.checkout)/deploy/\(AuditScript.path)"
@@ -57,7 +94,7 @@ struct AuditTextTests {
         let json = try JSONValue.parse(report.json())
         #expect(json["clean"]?.bool == false)
         #expect(json["checks"]?.array?.last?["detail"]?.string == "AAPL")
-        #expect(Stack.verdict(report) == "THE AUDIT FAILED: 1 of 2 checks")
+        #expect(report.verdict == "THE AUDIT FAILED: 1 of 2 checks")
     }
 
     private let frame = DemoScreen.Frame(

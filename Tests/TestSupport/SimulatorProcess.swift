@@ -37,6 +37,7 @@ public final class SimulatorProcess {
     }
 
     public var port: UInt16 { ports.port }
+    public var controlPort: UInt16 { ports.control_port }
 
     /// The answer to one line of the control port.
     public func command(_ line: String) throws -> String {

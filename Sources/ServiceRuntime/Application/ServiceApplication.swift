@@ -24,6 +24,9 @@ public enum ServiceApplication {
         case .refuse(let problems):
             _ = write(problems, to: 2)
             exit(ExitCode.usage.rawValue)
+        case .ask(let probe):
+            let (text, code) = probe.ask()
+            exit((write(text, to: 1) ? code : .ioError).rawValue)
         case .run(let configuration):
             ServiceRun(description, configuration, stopTimeMax: stopTimeMax).run(body)
         }

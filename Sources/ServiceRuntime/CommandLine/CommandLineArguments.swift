@@ -86,7 +86,7 @@ struct CommandLineArguments {
         case .none: action = flag
         case .help: break
         case .version: if flag == .help { action = flag }
-        case .config, .printConfiguration, .checkConfiguration:
+        case .config, .printConfiguration, .checkConfiguration, .probeAlive, .probeReady:
             if flag == .help || flag == .version { action = flag }
         }
     }

@@ -5,6 +5,8 @@ public enum CommandLineDecision: Sendable {
     case print(String)
     /// To standard error, then exit with `usage`: every problem, one line each.
     case refuse(String)
+    /// To be asked of the service that runs already.
+    case ask(OperationsProbe)
 }
 
 /// Turns arguments, environment and files into a decision. Pure: nothing is read but what is
@@ -39,7 +41,16 @@ public struct ServiceCommandLine: Sendable {
         switch parsed.action {
         case .printConfiguration: return .print(configuration.printed)
         case .checkConfiguration: return .print(configuration.checkReport)
+        case .probeAlive: return probe(configuration, path: "/healthz")
+        case .probeReady: return probe(configuration, path: "/readyz")
         case .config, .help, .version, .none: return .run(configuration)
+        }
+    }
+
+    private func probe(_ configuration: Configuration, path: String) -> CommandLineDecision {
+        switch OperationsProbe.of(configuration, description, path: path) {
+        case .success(let probe): .ask(probe)
+        case .failure(let problem): .refuse(refusal([problem.text]))
         }
     }
 

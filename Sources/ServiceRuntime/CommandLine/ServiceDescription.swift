@@ -118,6 +118,8 @@ enum BuiltInFlag: String, CaseIterable {
     case version = "--version"
     case printConfiguration = "--print-config"
     case checkConfiguration = "--check-config"
+    case probeAlive = "--probe-alive"
+    case probeReady = "--probe-ready"
 
     var summary: String {
         switch self {
@@ -126,6 +128,8 @@ enum BuiltInFlag: String, CaseIterable {
         case .version: "Print the version."
         case .printConfiguration: "Print all settings and where they come from, secrets redacted."
         case .checkConfiguration: "Say whether the configuration is valid, and stop."
+        case .probeAlive: "Ask the service that runs with these settings whether it is alive."
+        case .probeReady: "Ask it whether it is able to work; 0: yes, 1: no, 69: no answer."
         }
     }
 

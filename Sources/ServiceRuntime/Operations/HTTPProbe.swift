@@ -7,8 +7,9 @@ public enum HTTPProbe {
     /// An answer's header, in bytes; more is an error.
     public static let headerBytesMax = 65_536
 
-    /// `host` is an IP address or `localhost`. The timeout covers everything, from connecting to
-    /// the last byte. Any status is an answer, 503 too.
+    /// `host` is an IP address or a name. The timeout covers everything, from connecting to the
+    /// last byte, but not the look-up of a name, which has the system's own limits. Any status is
+    /// an answer, 503 too.
     public static func get(
         host: String, port: UInt16, path: String, timeout: Duration
     ) throws(ServiceError) -> (status: Int, body: [UInt8]) {
@@ -16,13 +17,22 @@ public enum HTTPProbe {
         guard path.hasPrefix("/"), path.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else {
             throw .probe(url: shortened(url, toBytes: 200), problem: "this is no path")
         }
-        guard let address = SocketAddress(host: host, port: port) else { throw .badAddress(host) }
         let deadline = SystemClock().deadline(after: timeout)
-        let socket = try ProbeSocket(url: url, deadline: deadline, family: address.family)
-        try socket.connect(to: address)
-        // Version 1.0 rules out an answer in chunks, and the server closes the connection.
-        try socket.send(Array("GET \(path) HTTP/1.0\r\nHost: \(host):\(port)\r\n\r\n".utf8))
-        return try HTTPAnswer(url: url, reading: socket).result
+        var failure = ServiceError.unknownHost(host)
+        for address in SocketAddress.all(of: host, port: port) {
+            let socket = try ProbeSocket(url: url, deadline: deadline, family: address.family)
+            do throws(ServiceError) {
+                try socket.connect(to: address)
+            } catch {
+                failure = error
+                continue
+            }
+            // Version 1.0 rules out an answer in chunks, and the server closes the connection.
+            try socket.send(
+                Array("GET \(path) HTTP/1.0\r\nHost: \(host):\(port)\r\n\r\n".utf8))
+            return try HTTPAnswer(url: url, reading: socket).result
+        }
+        throw failure
     }
 }
 

@@ -1,12 +1,12 @@
 internal import Glibc
 
-/// An IP address with a port, from numbers alone: a name would have to be looked up, and a look-up
-/// has no deadline of ours.
+/// An IP address with a port.
 struct SocketAddress {
     private var storage = sockaddr_storage()
     private(set) var size: socklen_t
 
-    /// Nil when `host` is neither an IPv4 nor an IPv6 address, nor `localhost`.
+    /// From numbers alone: a name would have to be looked up, which has no deadline of ours. Nil
+    /// when `host` is neither an IPv4 nor an IPv6 address, nor `localhost`.
     init?(host: String, port: UInt16) {
         let numeric = host == "localhost" ? "127.0.0.1" : host
         var v4 = sockaddr_in()
@@ -27,6 +27,35 @@ struct SocketAddress {
             }
         } else {
             return nil
+        }
+    }
+
+    /// Numbers as they are; the addresses that the system knows for a name, in its order.
+    static func all(of host: String, port: UInt16) -> [SocketAddress] {
+        if let address = SocketAddress(host: host, port: port) { return [address] }
+        var hints = unsafe addrinfo(
+            ai_flags: AI_ADDRCONFIG | AI_NUMERICSERV, ai_family: AF_UNSPEC,
+            ai_socktype: Int32(SOCK_STREAM.rawValue), ai_protocol: 0, ai_addrlen: 0, ai_addr: nil,
+            ai_canonname: nil, ai_next: nil)
+        var first: UnsafeMutablePointer<addrinfo>?
+        guard unsafe getaddrinfo(host, "\(port)", &hints, &first) == 0 else { return [] }
+        defer { unsafe freeaddrinfo(first) }
+        var addresses: [SocketAddress] = []
+        var next = unsafe first
+        while let entry = unsafe next {
+            if let address = unsafe SocketAddress(entry.pointee) { addresses.append(address) }
+            unsafe next = entry.pointee.ai_next
+        }
+        return addresses
+    }
+
+    private init?(_ entry: addrinfo) {
+        size = unsafe entry.ai_addrlen
+        let bytes = Int(size)
+        guard let address = unsafe entry.ai_addr, bytes <= MemoryLayout<sockaddr_storage>.size
+        else { return nil }
+        unsafe withUnsafeMutableBytes(of: &storage) {
+            unsafe $0.copyMemory(from: UnsafeRawBufferPointer(start: address, count: bytes))
         }
     }
 

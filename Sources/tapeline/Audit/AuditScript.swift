@@ -15,7 +15,21 @@ struct AuditScript: Equatable, Sendable {
     let checks: [Check]
 
     static func read(_ checkout: Checkout) throws(ToolError) -> AuditScript {
-        let path = checkout.deploy(Self.path)
+        try read(checkout.deploy(Self.path))
+    }
+
+    /// The script of the checkout, or of the image, around the program that runs.
+    static func find(executable: String) throws(ToolError) -> AuditScript {
+        var folder = FileSystem.folder(of: executable)
+        for _ in 0..<Checkout.stepsMax {
+            let path = "\(folder)/deploy/\(Self.path)"
+            if FileSystem.exists(path) { return try read(path) }
+            folder = FileSystem.folder(of: folder)
+        }
+        throw .audit("there is no deploy/\(Self.path) around \(executable)")
+    }
+
+    private static func read(_ path: String) throws(ToolError) -> AuditScript {
         guard let bytes = try FileSystem.read(path) else {
             throw .damaged(path: path, problem: "it is not there")
         }

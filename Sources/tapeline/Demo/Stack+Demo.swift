@@ -86,7 +86,7 @@ extension Stack {
             try auditReport(
                 atRest: source(DemoPlan.source), plan.settings.environment(for: .operators)))
         for line in report.text { terminal.line(line) }
-        terminal.line(Self.verdict(report))
+        terminal.line(report.verdict)
         return report.isClean ? .success : .failure
     }
 

@@ -1,0 +1,44 @@
+internal import Glibc
+import IBSimulator
+import ServiceRuntime
+
+/// The other end of a control port: one command, one answer.
+struct CommandLink {
+    /// For the answer; a simulator that runs gives it within a step.
+    private static let timeout: Duration = .seconds(2)
+
+    private let address: String
+    private let port: UInt16
+
+    init(_ address: String, _ port: UInt16) {
+        // Where a simulator listens on all addresses, the one of this machine is told.
+        self.address = address == "0.0.0.0" ? "127.0.0.1" : address
+        self.port = port
+    }
+
+    private var place: String { "\(address):\(port)" }
+
+    func tell(_ command: String) throws(SimulatorFailure) -> String {
+        let descriptor = try Sockets.connect(address: address, port: port)
+        defer { close(descriptor) }
+        guard LogFile.writeAll(Array((command + "\n").utf8)[...], to: descriptor) else {
+            throw .noAnswer(place)
+        }
+        let deadline = SystemClock().deadline(after: Self.timeout)
+        var answer: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 4_096)
+        while answer.count <= SimulatorLimits.controlAnswerBytesMax {
+            let left = SystemClock().remaining(until: deadline)
+            var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            let milliseconds = Int32(left.components.seconds * 1_000) + 1
+            guard left > .zero, unsafe poll(&wanted, 1, milliseconds) > 0,
+                case .bytes(let bytes) = Sockets.read(descriptor, into: &buffer)
+            else { break }
+            answer += bytes
+            if let end = answer.firstIndex(of: UInt8(ascii: "\n")) {
+                return String(decoding: answer[..<end], as: UTF8.self)
+            }
+        }
+        throw .noAnswer(place)
+    }
+}

@@ -1,0 +1,133 @@
+import MarketModel
+import PostgresClient
+import ServiceRuntime
+import TapeProtocol
+import TapeTransport
+
+/// `tapeline audit` of servers that the environment names: whether each head of the tape is in the
+/// books, then what the rows themselves say.
+extension Deployment {
+    /// A lane of the tape and what stands at its end.
+    struct LaneEnd: Equatable {
+        let input: String
+        let source: String
+        let partition: Int
+        let ordinal: UInt64
+    }
+
+    private static let faultsShown = 5
+
+    func audit(
+        _ script: AuditScript, _ environment: [String: String]
+    ) throws(ToolError) -> AuditReport {
+        let client = try openTape()
+        defer { client.close() }
+        let database = try openDatabase()
+        defer { database.close() }
+        do {
+            var report = AuditReport()
+            Self.compare(try heads(client), with: try books(database), &report)
+            try DatabaseAudit(database).add(
+                script, graph: try DatabaseAudit.graph(environment), to: &report)
+            return report
+        } catch let error as ToolError {
+            throw error
+        } catch {
+            throw .audit("it cannot be carried out: \(error)")
+        }
+    }
+
+    /// Every lane of the tape, with the writers' word on how far they have come; a lane that is in
+    /// the books alone has lost its tape.
+    static func compare(
+        _ heads: [LaneEnd], with books: [LaneEnd], _ report: inout AuditReport
+    ) {
+        for (input, sentence) in [
+            ("ticks", "ticks on the tape were taken by the writers, of every source"),
+            ("bars", "versions of bars on the tape were taken by the writers"),
+        ] {
+            let heads = heads.filter { $0.input == input }
+            let books = books.filter { $0.input == input }
+            let faults = faults(heads, books)
+            report.add(
+                AuditReport.Line(
+                    name: "\(input)_taken", sentence: sentence, expected: "\(sum(heads))",
+                    found: "\(sum(books))", isRight: faults.isEmpty,
+                    detail: faults.prefix(faultsShown).joined(separator: "; ")))
+        }
+    }
+
+    private static func sum(_ ends: [LaneEnd]) -> UInt64 {
+        ends.reduce(0) { $0 &+ $1.ordinal }
+    }
+
+    private static func faults(_ heads: [LaneEnd], _ books: [LaneEnd]) -> [String] {
+        struct Lane: Hashable {
+            let source: String
+            let partition: Int
+        }
+        func ordinals(_ ends: [LaneEnd]) -> [Lane: UInt64] {
+            Dictionary(
+                ends.map { (Lane(source: $0.source, partition: $0.partition), $0.ordinal) },
+                uniquingKeysWith: max)
+        }
+        let (onTape, inBooks) = (ordinals(heads), ordinals(books))
+        return Set(onTape.keys).union(inBooks.keys)
+            .sorted { ($0.source, $0.partition) < ($1.source, $1.partition) }
+            .compactMap { lane in
+                let (tape, book) = (onTape[lane] ?? 0, inBooks[lane] ?? 0)
+                guard tape != book else { return nil }
+                return "\(lane.source)/\(lane.partition): \(tape) on the tape, \(book) taken"
+            }
+    }
+
+    private func heads(_ client: TapeClient) throws -> [LaneEnd] {
+        func ends(_ input: String, _ heads: [TapeReport.Head]) -> [LaneEnd] {
+            heads.map {
+                LaneEnd(
+                    input: input, source: $0.source.text, partition: $0.partition.number,
+                    ordinal: $0.lastOrdinal)
+            }
+        }
+        let ticks = try (0..<TapeNames.tickStreams).flatMap {
+            try client.heads(
+                stream: names.tickStream($0), matching: "\(names.namespace).ticks.*.*")
+        }
+        let bars = try client.heads(
+            stream: names.barStream, matching: "\(names.namespace).bars.*")
+        return ends("ticks", ticks) + ends("bars", bars)
+    }
+
+    private func books(_ database: PostgresConnection) throws -> [LaneEnd] {
+        // What is derived over all partitions has a lane of its own, which no partition names.
+        let result = try database.execute(
+            "SELECT input, source, partition, max(last_ordinal) FROM sink_source_ordinals "
+                + "WHERE partition < \(names.partitions) GROUP BY 1, 2, 3",
+            timeout: DatabaseAudit.checkTimeout)
+        return (0..<result.rowCount).compactMap { row in
+            guard let input = result[row, 0], let source = result[row, 1],
+                let partition = result[row, 2].flatMap({ Int($0) }),
+                let ordinal = result[row, 3].flatMap({ UInt64($0) })
+            else { return nil }
+            return LaneEnd(input: input, source: source, partition: partition, ordinal: ordinal)
+        }
+    }
+}
+
+extension AuditReport {
+    var verdict: String {
+        isClean
+            ? "the audit is clean: \(lines.count) checks"
+            : "THE AUDIT FAILED: \(failures) of \(lines.count) checks"
+    }
+
+    func tell(_ terminal: Terminal, asJSON: Bool) -> ExitCode {
+        if asJSON {
+            terminal.line(json())
+        } else {
+            for line in text { terminal.line(line) }
+            terminal.line(verdict)
+        }
+        return isClean ? .success : .failure
+    }
+}

@@ -1,0 +1,88 @@
+import Foundation
+import ServiceRuntime
+import TestSupport
+import Testing
+
+/// Dockerfiles and compose files as text: `make cluster-test` runs them, where Docker is there.
+@Suite("What containers are made of")
+struct ImageTests {
+    private static let composeFiles = [
+        "docker-compose.yml", "deploy/compose/load.yml", "deploy/compose/tws.yml",
+    ]
+    private static let dockerfiles =
+        Service.all.map { "services/\($0.description.name)/Dockerfile" }
+        + ["deploy/docker/tapeline.Dockerfile", "deploy/docker/ibkr-simulator.Dockerfile"]
+
+    private static func lines(of path: String) throws -> [String] {
+        try String(contentsOfFile: "\(ServerPrograms.checkout)/\(path)", encoding: .utf8)
+            .split(separator: "\n").map(String.init)
+    }
+
+    /// The variables that a compose file gives, with their values.
+    private static func variables(_ path: String) throws -> [(name: String, value: String)] {
+        try lines(of: path).compactMap { line in
+            guard let found = line.firstMatch(of: /^\s+([A-Z][A-Z0-9_]+):\s*(.*)$/) else {
+                return nil
+            }
+            return (String(found.1), String(found.2))
+        }
+    }
+
+    @Test("a service's image asks the service itself how it is", arguments: Service.all)
+    func service(service: Service) throws {
+        let name = service.description.name
+        let port = service.description.keys.first { $0.name == "OPS_PORT" }?.defaultValue ?? ""
+        let lines = try Self.lines(of: "services/\(name)/Dockerfile")
+        #expect(lines.contains("EXPOSE \(port)"))
+        #expect(lines.contains(#"    CMD ["\#(name)", "--probe-alive"]"#))
+        #expect(lines.contains(#"ENTRYPOINT ["\#(name)"]"#))
+    }
+
+    @Test("every image is of this version, is nobody's root, and is built with all packages")
+    func dockerfiles() throws {
+        let packages =
+            try Self.lines(of: "deploy/local/prerequisites.sh")
+            .first { $0.contains("libnats-dev") }?.split(separator: " ") ?? []
+        #expect(packages.count == 6)
+        for path in Self.dockerfiles {
+            let lines = try Self.lines(of: path)
+            #expect(lines.contains("USER 10001:10001"), "\(path)")
+            #expect(lines.contains("ARG VERSION=\(ProductVersion.text)"), "\(path)")
+            for package in packages {
+                #expect(lines.contains { $0.contains(" \(package) ") }, "\(path): \(package)")
+            }
+        }
+    }
+
+    @Test("compose gives no setting that nobody knows", arguments: composeFiles)
+    func keys(path: String) throws {
+        let catalogue = KeyCatalogue.product
+        let known = catalogue.names.union(catalogue.foreignNames).union(Self.serverVariables)
+        for (name, _) in try Self.variables(path)
+        where catalogue.prefixes.contains(where: { name.hasPrefix($0) }) {
+            #expect(known.contains(name), "\(path): \(name)")
+        }
+    }
+
+    /// Of `deploy/nats/server.conf`.
+    private static let serverVariables: Set = [
+        "NATS_SERVER_NAME", "NATS_HOST", "NATS_PORT", "NATS_MONITOR_PORT", "NATS_STORE_DIR",
+        "NATS_STORE_BYTES_MAX",
+    ]
+
+    @Test("a password is a file in every compose file", arguments: composeFiles)
+    func secrets(path: String) throws {
+        for (name, value) in try Self.variables(path) where name.contains("PASSWORD") {
+            #expect(name.hasSuffix("_FILE") && value.hasPrefix("/run/secrets/"), "\(name)")
+        }
+    }
+
+    @Test("of a checkout only what is named can come into an image, and no secret")
+    func context() throws {
+        let rules = try Self.lines(of: ".dockerignore").filter { !$0.hasPrefix("#") }
+        #expect(rules.first == "*")
+        let deploy = rules.filter { $0.hasPrefix("!deploy") }
+        #expect(deploy == ["!deploy", "!deploy/postgres"] && rules.contains("deploy/*"))
+        #expect(try Self.lines(of: ".gitignore").contains("/deploy/compose/secrets/"))
+    }
+}

@@ -1,0 +1,48 @@
+# The image of the simulator of TWS. In the checkout: docker build -f deploy/docker/ibkr-simulator.Dockerfile .
+
+FROM swift:6.3-bookworm AS build
+# Packages of the build, the same in every Dockerfile here: one layer serves them all.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends \
+        libhiredis-dev libmicrohttpd-dev libnats-dev libpq-dev libxxhash-dev libyaml-dev rsync \
+    && rm -rf /var/lib/apt/lists/*
+# How many compilers run at once; empty: one per core.
+ARG BUILD_JOBS=
+# The checkout is copied into the cache, not into a layer: a file that did not change keeps its
+# inode and its time there, so that only what changed is compiled. All images share this cache.
+RUN --mount=type=bind,target=/checkout \
+    --mount=type=cache,id=tapeline-build,target=/build,sharing=locked \
+    rsync --archive --delete --exclude=/.build /checkout/ /build/ \
+    && cd /build \
+    && mkdir -p /out \
+    && for program in ibkr-simulator; do \
+        swift build --configuration release --static-swift-stdlib \
+            ${BUILD_JOBS:+--jobs "$BUILD_JOBS"} --product "$program" \
+        && strip --strip-debug -o "/out/$program" ".build/release/$program" || exit 1; \
+    done
+
+FROM debian:bookworm-slim
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libmicrohttpd12 \
+    && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* \
+    && groupadd --system --gid 10001 tapeline \
+    && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent \
+        --shell /usr/sbin/nologin tapeline \
+    && install --directory --owner 10001 --group 10001 --mode 0750 /var/lib/tapeline
+# Paths are those of a checkout, seen from here.
+WORKDIR /opt/tapeline
+COPY --from=build /out/ibkr-simulator bin/ibkr-simulator
+# Numbers, so that an orchestrator can see that it is not root.
+USER 10001:10001
+ENV PATH=/opt/tapeline/bin:/usr/bin:/bin SWIFT_BACKTRACE=enable=no
+EXPOSE 4001 4100
+HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=3 \
+    CMD ["ibkr-simulator", "--control-port", "4100", "--tell", "status"]
+ENTRYPOINT ["ibkr-simulator"]
+CMD ["--address", "0.0.0.0", "--port", "4001", "--control-port", "4100"]
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="ibkr-simulator" \
+    org.opencontainers.image.description="A made-up TWS for tests and demonstrations" \
+    org.opencontainers.image.version="$VERSION" \
+    org.opencontainers.image.revision="$REVISION"

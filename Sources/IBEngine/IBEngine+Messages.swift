@@ -71,7 +71,7 @@ extension IBEngine {
         tools.backfill.historySizesAreLots =
             !ServerVersion.hasHistoricalShares(greeting.version)
         session.greeted(now.monotonic)
-        send(.startAPI(client: settings.clientID), &out)
+        sendNow(.startAPI(client: settings.clientID), now, &out)
     }
 
     private mutating func message(
@@ -251,7 +251,8 @@ extension IBEngine {
 
     /// Past pacing: a heartbeat that had to wait there would make a healthy connection look dead.
     /// It is one in a minute, and the limit of messages has room for it.
-    mutating func send(_ request: IBRequest, _ out: inout Output) {
+    mutating func sendNow(_ request: IBRequest, _ now: Moment, _ out: inout Output) {
+        if request == .currentTime { tools.clock.ask(now) }
         do throws(RequestError) {
             out.bytes += try request.encoded(version: tools.version)
         } catch {
@@ -263,6 +264,7 @@ extension IBEngine {
     private mutating func send(
         _ request: IBRequest, _ now: Moment, _ out: inout Output
     ) -> Bool {
+        if request == .currentTime { tools.clock.ask(now) }
         do throws(RequestError) {
             out.bytes += try request.encoded(version: tools.version)
             return true

@@ -163,6 +163,7 @@ public struct IBEngine: Sendable {
     public mutating func lost(_ reason: String, _ now: Moment, into out: inout Output) {
         let wasReady = tools.isReady
         tools.isReady = false
+        tools.clock.disconnected()
         wire.isOpen = false
         tools.isHealthy = false
         tools.isFarmDown = false
@@ -211,7 +212,7 @@ public struct IBEngine: Sendable {
         case .none: break
         case .connect: out.wish = .connect
         case .close(let reason): close(reason, now, &out)
-        case .heartbeat: send(.currentTime, &out)
+        case .heartbeat: sendNow(.currentTime, now, &out)
         }
         if let since = link.serverLost,
             now.monotonic >= since.later(by: EngineLimits.downWaitMax)

@@ -61,6 +61,9 @@ import Testing
         return found
     }
 
+    /// How long what has arrived waits at most until the engine is given it.
+    static let stepMax: Int64 = 150_000_000
+
     /// Faults for two minutes and a half, then an hour in which all that is retried is retried.
     static func lived(
         _ seed: UInt64, canBackfill: Bool, kinds: [Instrument.Feeds]? = nil,
@@ -90,7 +93,7 @@ import Testing
         var untilFault = Int64.random(in: 5...20, using: &choice) * second
         let end = world.now + 150 * second
         while world.now < end {
-            let step = Int64.random(in: 20_000_000...150_000_000, using: &choice)
+            let step = Int64.random(in: 20_000_000...stepMax, using: &choice)
             world.step(step)
             untilFault -= step
             guard untilFault <= 0 else { continue }
@@ -132,7 +135,8 @@ extension World {
                     : track == .news ? mine.filter(\.isNews) : mine
                 found += verdict.problems(
                     in: events, track, isFilled: isFilled && isOfHistory,
-                    latency: isFilled && isOfHistory ? 0 : server.latencyMax)
+                    latency: isFilled && isOfHistory
+                        ? 0 : server.latencyMax + EngineSimulationTests.stepMax)
             }
             found += documentProblems(index) + bookProblems(index)
         }

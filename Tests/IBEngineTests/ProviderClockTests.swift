@@ -22,6 +22,20 @@ import Testing
         #expect(clock.told(second, Self.moment(0)) == certain * 1_000_000)
     }
 
+    @Test("An answer that was long on its way proves no difference")
+    func late() {
+        var clock = ProviderClock()
+        clock.ask(Self.moment(0))
+        clock.ask(Self.moment(5_000))
+        let told = Timestamp(nanoseconds: Self.start + second)
+        #expect(clock.told(told, Self.moment(9_000)) == 0)
+        clock.ask(Self.moment(9_000))
+        #expect(clock.told(told, Self.moment(9_100)) == -7 * second)
+        clock.ask(Self.moment(0))
+        clock.disconnected()
+        #expect(clock.told(told, Self.moment(9_000)) == -7 * second)
+    }
+
     @Test("The floor is the delay behind now, and never goes back")
     func floor() {
         var clock = ProviderClock()

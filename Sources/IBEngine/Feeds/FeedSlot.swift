@@ -187,7 +187,7 @@ struct InstrumentEntry: Sendable {
     var busyHours: SessionHours? {
         switch contract.kind {
         case .stock, .option, .index, .bond: hours
-        default: allHours
+        default: allHours ?? hours
         }
     }
 

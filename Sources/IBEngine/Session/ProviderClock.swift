@@ -12,14 +12,24 @@ struct ProviderClock: Sendable {
     /// What has to be added to our clock to read the provider's.
     private(set) var offset: Int64 = 0
     private(set) var floor = Timestamp.undefined
+    /// When the question left that is not answered yet.
+    private var asked: Timestamp?
     private var anchor: Int64?
     private var heldSince: Int64?
 
-    /// The provider tells whole seconds: its clock showed this second or any part of it.
-    /// Gives the difference that is certain, 0 where both clocks may agree.
+    mutating func ask(_ now: Moment) { asked = asked ?? now.wall }
+
+    /// On this connection nobody answers any more.
+    mutating func disconnected() { asked = nil }
+
+    /// The provider tells whole seconds: its clock showed this second or any part of it, at some
+    /// time between question and answer. Gives the difference that is certain, 0 where both clocks
+    /// may agree: an answer that was long on its way says little.
     mutating func told(_ second: Timestamp, _ now: Moment) -> Int64 {
         let least = second.nanoseconds(since: now.wall)
-        let (most, isPast) = least.addingReportingOverflow(EngineLimits.second)
+        let (most, isPast) = second.nanoseconds(since: asked ?? now.wall)
+            .addingReportingOverflow(EngineLimits.second)
+        asked = nil
         if least > 0 {
             offset = least
         } else if !isPast, most < 0 {

@@ -58,13 +58,19 @@ struct BackfillWorld {
         }
     }
 
-    /// Ticks come late, and those in an outage do not come. How late they come is known of a feed
-    /// that cannot be compared, and its outages reach as far back.
+    /// Ticks come late, and those in an outage do not come. Of a feed that cannot be compared it is
+    /// known how late they come, and that they come in order, and its outages reach as far back.
     private mutating func makeOutages() {
         let late = isConflated ? 0.4 : 1.2
         var arrivals = market.map { tick -> (tick: MarketTick, happened: Double, time: Double) in
             let happened = Double(tick.second) + Double.random(in: 0..<1, using: &random)
             return (tick, happened, happened + Double.random(in: 0...late, using: &random))
+        }
+        if isConflated {
+            arrivals.sort { $0.happened < $1.happened }
+            for index in arrivals.indices.dropFirst() {
+                arrivals[index].time = max(arrivals[index].time, arrivals[index - 1].time)
+            }
         }
         arrivals.sort { $0.time < $1.time }
         var time = 1_003 + Double.random(in: 0...10, using: &random)

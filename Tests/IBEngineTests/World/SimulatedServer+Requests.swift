@@ -88,13 +88,13 @@ extension SimulatedServer {
         }
         let kind = Self.kind(fields)
         let hasTwin = subscriptions.values.contains {
-            $0.kind == kind && $0.instrument == instrument
+            // One that was on its way when all were forgotten is made a second time.
+            $0.kind == kind && $0.instrument == instrument && $0.made > forgotAt + second
         }
-        // One that was on its way when all were forgotten is made a second time.
-        if hasTwin, now > forgotAt + second {
+        if hasTwin {
             complaints.append("\(symbol) is subscribed to twice")
         }
-        var subscription = Subscription(kind: kind, instrument: instrument)
+        var subscription = Subscription(kind: kind, instrument: instrument, made: now)
         if kind == .level1 {
             let ticks = fields[16].split(separator: ",")
             subscription.wantsNews = ticks.contains("292")

@@ -5,6 +5,7 @@ struct SimulatedServer {
     struct Subscription {
         var kind: Kind
         var instrument: Int
+        var made: Int64
         var wantsNews = false
         var wantsData = true
         /// The book was not told yet.

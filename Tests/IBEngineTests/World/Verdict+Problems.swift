@@ -3,7 +3,8 @@ import Primitives
 
 // What is wrong with what came out.
 extension Verdict {
-    /// Of all that happened to an instrument, what is neither there nor told to be missing, and what is there twice.
+    /// Of all that happened to an instrument, what is neither there nor told to be missing, and
+    /// what is there twice.
     /// `latency`: how late what has no time of its own may have been due.
     func problems(
         in events: [MarketTrade], _ track: Track, isFilled: Bool, latency: Int64 = 0

@@ -64,7 +64,9 @@ extension World {
         guard let id = anySubscription, let subscription = server.subscriptions[id] else { return }
         // Nobody can tell whether no headline is one too few.
         let hasNewsAlone = subscription.kind == .level1 && !subscription.wantsData
-        if !hasNewsAlone { server.subscriptions[id]?.isDead = true }
+        // Nor whether an instrument is silent that trades alone where it does, at hours unknown.
+        let isAlone = server.rerouted.contains(subscription.instrument)
+        if !hasNewsAlone, !isAlone { server.subscriptions[id]?.isDead = true }
     }
 
     /// A book that is told anew, or halted until it is asked for again.

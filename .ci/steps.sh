@@ -11,7 +11,7 @@ coverage_json=$scratch/coverage.json
 coverage_lcov=$scratch/coverage.lcov
 build_flags=(--scratch-path "$scratch" --enable-code-coverage)
 # A hung test must not hang the run. Far above what the slowest machine needs.
-test_seconds_max=1500
+test_seconds_max=2400
 # After a crash in a test, swift-backtrace may hold the output for minutes.
 export SWIFT_BACKTRACE=${SWIFT_BACKTRACE:-enable=no}
 

@@ -15,19 +15,18 @@ enum Main {
         }
     }
 
+    private static func say(_ text: String, _ terminal: Terminal) -> ExitCode {
+        terminal.line(text)
+        return .success
+    }
+
     private static func run(
         _ command: ToolCommand, _ terminal: Terminal
     ) throws(ToolError) -> ExitCode {
         switch command {
-        case .help:
-            terminal.line(HelpPage.text)
-            return .success
-        case .recordingHelp:
-            terminal.line(ReplayHelp.text)
-            return .success
-        case .version:
-            terminal.line("tapeline \(HelpPage.version)")
-            return .success
+        case .help: return say(HelpPage.text, terminal)
+        case .recordingHelp: return say(ReplayHelp.text, terminal)
+        case .version: return say("tapeline \(HelpPage.version)", terminal)
         case .up(let target, let options):
             let stack = try stack(target, terminal)
             return try stack.up(options, shutdown: signals())
@@ -53,9 +52,7 @@ enum Main {
         case .groups(let command):
             return try GroupsRun(command: command, terminal: terminal)
                 .run(deployment(command.target))
-        case .partition(.of(let question)):
-            terminal.line(question.answer)
-            return .success
+        case .partition(.of(let question)): return say(question.answer, terminal)
         case .partition(.rebuild(let command)):
             return try command.run(
                 deployment(command.target), shutdown: signals(), terminal)

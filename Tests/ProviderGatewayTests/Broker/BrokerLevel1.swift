@@ -122,7 +122,7 @@ struct BrokerLevel1 {
             return [
                 Value(
                     lane: .printed,
-                    content: BrokerContent.trade(time, price, size, exchange, ""),
+                    content: BrokerContent.trade(time, price, size, "", ""),
                     event: time..<time + 1_000_000,
                     print: BrokerPrint(
                         symbol: "", second: milliseconds / 1_000, price: price, size: size))

@@ -16,6 +16,8 @@ struct BrokerTruth {
     private(set) var quotes: [BrokerQuote: Int] = [:]
     /// Bars that history told of, by symbol.
     private(set) var pastBars: [String: Set<String>] = [:]
+    /// What was told of headlines of the past, by symbol.
+    private(set) var pastHeadlines: [String: Set<String>] = [:]
     /// Lines whose kind nobody knows here: the audit is behind the simulator.
     private(set) var unknown: [String] = []
 
@@ -66,6 +68,9 @@ struct BrokerTruth {
             }
             level1[stream] = state
         case "historicalData": addPast(symbol, fields)
+        case "historicalNews":
+            pastHeadlines[symbol, default: []].insert(
+                BrokerContent.headline(Array(fields[1...]) + [""]))
         default: if !Self.noValues.contains(line.kind) { unknown.append(line.kind) }
         }
     }
@@ -80,6 +85,7 @@ struct BrokerTruth {
         "nextValidId", "managedAccounts", "currentTime", "tickReqParams", "marketDataType",
         "contractData", "bondContractData", "contractDataEnd", "historicalTicks",
         "historicalTicksBidAsk", "historicalTicksLast", "rerouteMktDataReq", "rerouteMktDepthReq",
+        "newsProviders", "historicalNewsEnd", "headTimestamp",
     ]
 
     // MARK: kinds

@@ -113,7 +113,11 @@ enum BrokerContent {
         "option \(kind) \(basis) \(numbers)"
     }
 
-    static func news(_ time: Int64, _ texts: [String]) -> String { "news \(time) \(texts)" }
+    static func news(_ time: Int64, _ texts: [String]) -> String {
+        "news \(time) \(headline(texts))"
+    }
+
+    static func headline(_ texts: [String]) -> String { "\(texts)" }
 
     static func bulletin(_ id: Int64, _ texts: [String]) -> String { "bulletin \(id) \(texts)" }
 }

@@ -61,7 +61,16 @@ struct BrokerValueAudit {
         for lane in lanes.sorted(by: { "\($0)" < "\($1)" }) { check(lane) }
         checkPrints()
         for (lane, values) in tape.fetched {
+            if lane.kind == .news { checkHeadlines(lane.symbol, values.map(\.content)) }
             figures[lane.kind, default: Figures()].fetched += values.count
+        }
+    }
+
+    /// Those of the past are asked for by each process, and history told of them.
+    private mutating func checkHeadlines(_ symbol: String, _ contents: [String]) {
+        let past = truth.pastHeadlines[symbol] ?? []
+        for content in contents where !past.contains(where: content.hasSuffix) {
+            problems.append("\(symbol): history has no headline \(content)")
         }
     }
 

@@ -130,6 +130,21 @@ import Testing
         #expect(world.engine.status.openOutages == 0)
     }
 
+    @Test("The bar that ends an outage of an earlier process is not fetched once more")
+    func firstBar() {
+        var world = World(seed: 3, feeds: [.bars], canBackfill: true)
+        let reached = Timestamp(nanoseconds: world.now - 7 * second)
+        var output = IBEngine.Output()
+        world.engine.follow(
+            begun: [(0, world.instruments[0], reached: reached)], ended: [], gaps: [],
+            world.moment, into: &output)
+        world.verdict.take(&output, world.now)
+        for _ in 0..<600 { world.step(100_000_000) }
+        #expect(world.verdict.gapsBegun == 1 && world.engine.status.openOutages == 0)
+        let twice = world.problems(isFilled: false).filter { $0.contains("times") }
+        #expect(twice.isEmpty, "\(twice)")
+    }
+
     @Test("A gap of an earlier process that nobody fills in is told to be given up")
     func givenUp() {
         var world = World(seed: 3, feeds: [.trades], canBackfill: false)

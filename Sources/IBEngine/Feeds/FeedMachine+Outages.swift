@@ -140,12 +140,11 @@ extension FeedMachine {
             let border = InstrumentEntry.border(of: closing.gap.kind) ?? \.trades
             let after = entry[keyPath: border].arrivals(until: max(end, closing.gap.to))
             let isKnown = closing.before.since.isDefined && after.since.isDefined
-            let arrivals =
-                isKnown
-                ? Arrivals(
-                    closing.before.ticks + after.ticks, since: closing.before.since,
-                    until: after.until)
-                : .unknown
+            // What another process received is not known; what came behind the outage is.
+            let arrivals = Arrivals(
+                closing.before.ticks + after.ticks,
+                since: isKnown ? closing.before.since : .undefined,
+                until: isKnown ? after.until : .undefined)
             tools.backfill.add(
                 closing.gap, contract: entry.contract, feeds: entry.instrument.feeds,
                 arrivals: arrivals, now: now, into: &out.records)

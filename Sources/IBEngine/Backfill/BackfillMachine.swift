@@ -188,8 +188,7 @@ public struct BackfillMachine: Sendable {
 
     private func exactSeconds(_ gap: OpenGap, _ arrivals: Arrivals) -> Range<Int64> {
         let border = limits.borderSeconds
-        // Whatever arrived in the second in which it begins is not known.
-        var start = WholeSecond.floor(gap.from) + 1
+        var start = firstWithoutArrivals(gap)
         if arrivals.since.isDefined {
             start = max(WholeSecond.floor(gap.from) - border, WholeSecond.ceiling(arrivals.since))
         }
@@ -201,11 +200,21 @@ public struct BackfillMachine: Sendable {
         return start..<max(start, end)
     }
 
+    /// The first second of a gap in which for certain nothing arrived before it, when nobody knows
+    /// what did. The gap begins where its feed was behind by what a tick needs to come; another one
+    /// that tells of the same (level 1 hands over to tick by tick) may have been ahead of that.
+    private func firstWithoutArrivals(_ gap: OpenGap) -> Int64 {
+        let ahead = gap.from.advanced(byNanoseconds: EngineLimits.transit)
+        return max(WholeSecond.floor(gap.from) + 1, WholeSecond.ceiling(ahead))
+    }
+
     /// The seconds of the gap in which nothing arrived, of those that lie wholly in it. What came
     /// before it may be stamped in its first one; further ones came late, behind it.
     private func secondsBetween(_ arrivals: Arrivals, _ gap: OpenGap) -> Range<Int64> {
         let first = WholeSecond.floor(gap.from) + 1
-        var start = max(first, borders.known(BackfillBorders.Key(gap)))
+        var start = max(
+            arrivals.since.isDefined ? first : firstWithoutArrivals(gap),
+            borders.known(BackfillBorders.Key(gap)))
         var end = WholeSecond.floor(gap.to)
         end =
             arrivals.until.isDefined

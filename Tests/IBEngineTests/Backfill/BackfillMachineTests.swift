@@ -118,6 +118,11 @@ struct BackfillMachineTests {
             ])
         bench.add(.trade, 10.5, 10.75, .unknown)
         #expect(bench.gaps() == ["abandoned 10.5 - 10.75: shorter than history's seconds"])
+        // Half a second of it may have arrived before it: by a feed that was ahead.
+        for feeds in [Instrument.Feeds.level1, .trades] {
+            bench.add(.trade, 10.75, 15.25, .unknown, feeds: feeds)
+            #expect(bench.next().last.flatMap(start) == .at(wallSeconds(12)))
+        }
     }
 
     @Test("a full page leaves its last second to the next one")

@@ -85,8 +85,10 @@ struct BackfillWorld {
         arrived = came.map { ($0.tick, $0.time) }
         for range in lost {
             let before = came.filter { $0.time < range.lowerBound }
-            let last = before.last?.time ?? range.lowerBound
-            // The connection's last message, or the last tick.
+            let isKnown = Int.random(in: 0..<6, using: &random) > 0
+            // The connection's last message, or the last tick. Another process may have begun the
+            // gap where one feed was, while another one was ahead of it.
+            let last = isKnown ? before.last?.time ?? range.lowerBound : range.lowerBound - 0.5
             var from = Double.random(
                 in: max(last, range.lowerBound - 0.5)...range.lowerBound, using: &random)
             if isConflated {
@@ -97,7 +99,7 @@ struct BackfillWorld {
                     gap: OpenGap(
                         instrument: 0, kind: kind, from: wallSeconds(from),
                         to: wallSeconds(range.upperBound), reason: .disconnected),
-                    isKnown: Int.random(in: 0..<6, using: &random) > 0,
+                    isKnown: isKnown,
                     addedAt: range.upperBound + 5))
         }
     }

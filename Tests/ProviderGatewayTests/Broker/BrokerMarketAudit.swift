@@ -79,29 +79,30 @@ struct BrokerMarketAudit {
             check(
                 "\(print)", (count.live - (tape.states[print] ?? 0), count.fetched),
                 happened: happened(print), sent: sent,
-                isInGap: isNearGap(print.symbol, .trade, print.second))
+                gaps: gaps(near: print.second, print.symbol, .trade))
         }
         for (quote, count) in tape.quotes where seconds.contains(quote.second) {
             check(
                 "\(quote)", count, happened: market.quotes[quote] ?? 0,
                 sent: truth.quotes[quote] ?? 0,
-                isInGap: isNearGap(quote.symbol, .quote, quote.second))
+                gaps: gaps(near: quote.second, quote.symbol, .quote))
         }
         checkFilled()
         checkBars()
     }
 
     private mutating func check(
-        _ what: String, _ count: (live: Int, fetched: Int), happened: Int, sent: Int, isInGap: Bool
+        _ what: String, _ count: (live: Int, fetched: Int), happened: Int, sent: Int,
+        gaps: [BrokerTape.Gap]
     ) {
         guard count.fetched > 0 else { return }
         if happened == 0 { problems.append("filled in and never happened: \(what)") }
-        if !isInGap { problems.append("filled in outside of all gaps: \(what)") }
+        if gaps.isEmpty { problems.append("filled in outside of all gaps: \(what)") }
         let total = count.live + count.fetched
         if total > max(happened, sent) {
             problems.append(
                 "\(count.live) times live and \(count.fetched) times filled in, not "
-                    + "\(max(happened, sent)): \(what)")
+                    + "\(max(happened, sent)): \(what), beside \(gaps)")
         }
     }
 
@@ -111,8 +112,8 @@ struct BrokerMarketAudit {
         return (isReportedAlone ? market.reported[print] : market.prints[print]) ?? 0
     }
 
-    private func isNearGap(_ symbol: String, _ kind: DataKind, _ second: Int64) -> Bool {
-        tape.gaps.contains { gap in
+    private func gaps(near second: Int64, _ symbol: String, _ kind: DataKind) -> [BrokerTape.Gap] {
+        tape.gaps.filter { gap in
             guard gap.symbol == symbol, gap.kind == kind.rawValue else { return false }
             let from = gap.range.lowerBound / 1_000_000_000 - Self.border
             return (from...gap.range.upperBound / 1_000_000_000 + Self.border).contains(second)
@@ -173,7 +174,7 @@ struct BrokerMarketAudit {
                 }
                 let kinds: [DataKind] = isOwn ? [.providerBar] : [.trade, .quote]
                 let second = event.upperBound / 1_000_000_000
-                if !kinds.contains(where: { isNearGap(lane.symbol, $0, second) }) {
+                if !kinds.contains(where: { !gaps(near: second, lane.symbol, $0).isEmpty }) {
                     problems.append("\(lane): filled in outside of all gaps: \(bar.content)")
                 }
             }

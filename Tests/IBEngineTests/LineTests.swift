@@ -60,4 +60,34 @@ import Testing
         let found = world.verdict.problems(in: own, .trade, isFilled: false)
         #expect(found.isEmpty, "\(found.prefix(5))")
     }
+
+    @Test("What the broker does not tell one by one any more comes by level 1, until it does")
+    func givenBack() throws {
+        var world = Self.world([[.level1, .trades]], lines: 2)
+        for _ in 0..<50 { world.step(100_000_000) }
+        #expect(Self.states(world) == [.live, .live])
+        let isTrades = { (id: Int32) in world.server.subscriptions[id]?.kind == .trades }
+        let refused = try #require(world.server.subscriptions.keys.first(where: isTrades))
+        world.server.subscriptions[refused] = nil
+        world.server.send(world.server.words.notice(refused, 354, "Not subscribed"), world.now)
+        for _ in 0..<20 { world.step(100_000_000) }
+        #expect(Self.states(world) == [.live, .refused])
+        #expect(world.engine.status.openOutages == 0)
+        let trades = { (world: World) in world.verdict.values.keys.count { $0.track == .trade } }
+        let (came, began) = (trades(world), world.server.trades.count)
+        for _ in 0..<600 { world.step(100_000_000) }
+        // Up to one may be on its way.
+        #expect(trades(world) - came >= world.server.trades.count - began - 1)
+        // It is asked for again after an hour.
+        world.isTrading = false
+        for _ in 0..<400 { world.step(10 * second) }
+        world.isTrading = true
+        for _ in 0..<200 { world.step(100_000_000) }
+        world.isTrading = false
+        for _ in 0..<50 { world.step(100_000_000) }
+        #expect(Self.states(world) == [.live, .live])
+        let found = world.verdict.problems(in: world.server.trades, .trade, isFilled: false)
+        #expect(found.isEmpty, "\(found.prefix(5))")
+        #expect(world.verdict.gapsBegun == 1)
+    }
 }

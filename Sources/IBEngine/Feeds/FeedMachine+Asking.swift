@@ -184,6 +184,7 @@ extension FeedMachine {
         entries[route.place].slots[route.slot].due =
             now.monotonic.later(by: wait ?? growing)
         set(route, state, reason, now, &out)
+        giveBack(route, reason, now, &tools, &out)
     }
 
     func tellSubscription(

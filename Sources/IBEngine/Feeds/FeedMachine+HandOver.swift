@@ -9,10 +9,13 @@ extension FeedMachine {
     /// of this moment: those of a whole second on are the one's, those before it the other's.
     mutating func takeOver(_ route: FeedRoute, _ now: Moment, _ tools: EngineTools) {
         let kinds = entries[route.place].slots[route.slot].kinds
-        entries[route.place].tradesFrom = .undefined
         guard let level1 = entries[route.place].level1 else { return }
         let other = entries[route.place].slots[level1]
-        guard kinds.contains(.trade), other.kinds.contains(.trade), other.isStarted else {
+        if kinds.contains(.trade) {
+            entries[route.place].tradesFrom = .undefined
+            entries[route.place].level1TradesFrom = .undefined
+        }
+        guard kinds.contains(.trade), other.kinds.contains(.trade), other.isDelivering else {
             entries[route.place].slots[level1].kinds.subtract(kinds)
             return
         }
@@ -21,18 +24,85 @@ extension FeedMachine {
             .floored(toNanoseconds: EngineLimits.second)
     }
 
-    /// The hand-over is complete when what was on its way has come.
-    mutating func finishTakeOver(_ place: Int, _ now: Moment, _ tools: EngineTools) {
-        let from = entries[place].tradesFrom
-        guard from.isDefined,
+    /// The hand-over is complete when what was on its way by level 1 has come for certain, or is in
+    /// an outage of its own.
+    mutating func finishTakeOver(
+        _ place: Int, _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
+    ) {
+        let entry = entries[place]
+        let from = entry.tradesFrom
+        guard from.isDefined, !entry.level1TradesFrom.isDefined, let level1 = entry.level1,
             tools.clock.aligned(now.wall) >= from.advanced(byNanoseconds: EngineLimits.straggling)
         else { return }
+        guard entry.slots[level1].isDelivering else {
+            return endTakeOver(place, now, &tools, &out)
+        }
+        let proof = from.advanced(byNanoseconds: EngineLimits.transit)
+        guard tools.clock.aligned(entry.slots[level1].lastTickWall) >= proof else { return }
         entries[place].tradesFrom = .undefined
-        guard let level1 = entries[place].level1 else { return }
         entries[place].slots[level1].kinds.remove(.trade)
+    }
+
+    /// Level 1 stopped while it handed trades over: its outage ends where the other feed begins.
+    /// If that one has stopped as well, the first to come back has them.
+    mutating func endTakeOver(
+        _ place: Int, _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
+    ) {
+        let entry = entries[place]
+        let from = entry.tradesFrom
+        guard from.isDefined, !entry.level1TradesFrom.isDefined, let level1 = entry.level1 else {
+            return
+        }
+        if entry.slots.contains(where: { $0.feed == .trades && $0.isDelivering }) {
+            close(place, .trade, to: from, isWanted: true, now, &tools, &out)
+            entries[place].slots[level1].kinds.remove(.trade)
+        } else if !entry.slots[level1].isDelivering {
+            entries[place].tradesFrom = .undefined
+        }
+    }
+
+    /// What does not come one by one for a while comes by level 1 again, until it does. Its trades
+    /// are told of from the next whole second on: those before it may have come one by one.
+    mutating func giveBack(
+        _ route: FeedRoute, _ reason: String, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        let entry = entries[route.place]
+        guard entry.slots[route.slot].feed.lines == .tickByTick, let level1 = entry.level1 else {
+            return
+        }
+        let slot = entry.slots[level1]
+        let kinds = entry.slots[route.slot].kinds
+            .intersection(slot.feed.kinds(of: entry.instrument))
+        let isHandingOver = entry.tradesFrom.isDefined && !entry.level1TradesFrom.isDefined
+        guard !kinds.isSubset(of: slot.kinds) || isHandingOver && kinds.contains(.trade) else {
+            return
+        }
+        let second = tools.clock.aligned(now.wall)
+            .advanced(byNanoseconds: EngineLimits.second)
+            .floored(toNanoseconds: EngineLimits.second)
+        if kinds.contains(.trade) { entries[route.place].level1TradesFrom = second }
+        entries[route.place].slots[level1].kinds.formUnion(kinds)
+        entries[route.place].slots[level1].regained = Regained(
+            kinds: kinds, since: now.wall, tradesSince: second)
+        // Otherwise they are told of when it delivers again.
+        guard slot.isDelivering else { return }
+        let place = FeedRoute(place: route.place, slot: level1)
+        tellSubscription(place, .start, "not one by one: \(reason)", kinds, now, tools, &out)
+        for kind in kinds.kinds {
+            let end = kind == .trade ? second : now.wall
+            close(route.place, kind, to: end, isWanted: true, now, &tools, &out)
+        }
     }
 }
 
 extension InstrumentEntry {
     var level1: Int? { slots.firstIndex { $0.feed == .marketData } }
+
+    /// Whether level 1 tells of a trade of this time, and not the feed that has them one by one.
+    @inline(__always)
+    func isLevel1(tradeAt time: Timestamp) -> Bool {
+        guard level1TradesFrom.isDefined else { return time < tradesFrom }
+        return time >= level1TradesFrom || tradesFrom.isDefined && time < tradesFrom
+    }
 }

@@ -12,7 +12,7 @@ extension FeedMachine {
     ) {
         let slot = entries[route.place].slots[route.slot]
         guard slot.state == .asked else { return }
-        if slot.feed.lines == .tickByTick { takeOver(route, now, tools) }
+        if slot.feed == .marketData { endTakeOver(route.place, now, &tools, &out) }
         entries[route.place].slots[route.slot].started = now.wall
         entries[route.place].slots[route.slot].lastTick = now.monotonic
         entries[route.place].slots[route.slot].lastTickWall = now.wall
@@ -34,6 +34,9 @@ extension FeedMachine {
         _ out: inout IBEngine.Output
     ) {
         let wasOut = entries[route.place].slots[route.slot].cause != nil
+        let feed = entries[route.place].slots[route.slot].feed
+        if feed.lines == .tickByTick { takeOver(route, now, tools) }
+        if feed == .marketData { endTakeOver(route.place, now, &tools, &out) }
         set(nil, route)
         entries[route.place].slots[route.slot].due = Int64.max
         entries[route.place].slots[route.slot].lastTick = now.monotonic
@@ -56,7 +59,7 @@ extension FeedMachine {
         _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
     ) {
         let slot = entries[route.place].slots[route.slot]
-        guard slot.state == .live, slot.isStarted else { return }
+        guard slot.isDelivering else { return }
         let sure = max(entries[route.place].proven(slot, upTo: trusted), slot.started)
         let number = entries[route.place].number
         flushClosings(now, of: route.place, until: sure, &tools, &out)
@@ -66,7 +69,7 @@ extension FeedMachine {
             // Not before the subscription began: what is before that is told of already.
             let from = max(
                 slot.outageStart(of: kind, trusted: known),
-                slot.started.floored(toNanoseconds: grain))
+                slot.began(kind).floored(toNanoseconds: grain))
             let record = tools.outages.begin(
                 number, kind, from: from, reason: cause.reason, detail: cause.text, now: now.wall)
             if let record { out.records.append(.gap(record)) }

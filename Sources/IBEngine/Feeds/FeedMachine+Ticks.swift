@@ -140,7 +140,7 @@ extension FeedMachine {
             deliver(.quote(quote), route, now, &tools, &out)
         case .trade(var trade):
             guard kinds.contains(.trade),
-                trade.header.eventTime < entries[route.place].tradesFrom
+                entries[route.place].isLevel1(tradeAt: trade.header.eventTime)
             else { return }
             if isDelayed { trade.header.flags.insert(.delayed) }
             deliver(.trade(trade.held(above: tools.clock.floor)), route, now, &tools, &out)

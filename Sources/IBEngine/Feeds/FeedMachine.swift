@@ -148,7 +148,7 @@ struct FeedMachine: Sendable {
         guard tools.isReady else { return }
         for place in entries.indices where entries[place].isActive {
             scanDetails(place, now, &tools, &out)
-            finishTakeOver(place, now, tools)
+            finishTakeOver(place, now, &tools, &out)
             guard entries[place].details == .settled else { continue }
             for slot in entries[place].slots.indices {
                 scan(FeedRoute(place: place, slot: slot), now, &tools, &out)
@@ -170,8 +170,11 @@ struct FeedMachine: Sendable {
                 fail(route, .down, "no answer in time", now, &tools, &out)
             }
         case .asked:
+            let slot = entries[route.place].slots[route.slot]
             if tools.isHealthy, isSettled(route, tools, now) {
                 start(route, now, &tools, &out)
+            } else if !slot.isSent, now.monotonic >= slot.asked.later(by: EngineLimits.downWait) {
+                giveBack(route, "it waits for a line", now, &tools, &out)
             }
         case .live: watch(route, now, &tools, &out)
         case .interrupted:

@@ -24,6 +24,14 @@ struct OutageCause: Hashable, Sendable {
     }
 }
 
+/// Kinds that another feed delivered before, and since when it does not.
+struct Regained: Sendable {
+    var kinds: KindSet = []
+    var since = Timestamp.undefined
+    /// Its trades: by the provider's clock.
+    var tradesSince = Timestamp.undefined
+}
+
 /// One request of one instrument, and what became of it.
 struct FeedSlot: Sendable {
     let feed: FeedKind
@@ -45,6 +53,8 @@ struct FeedSlot: Sendable {
     /// When the present subscription was asked for; the first moment of what it delivers.
     var asked: Int64 = 0
     var started = Timestamp.undefined
+    /// What it tells of again in place of another feed.
+    var regained = Regained()
     var lastTick: Int64 = 0
     var lastTickWall = Timestamp.undefined
     /// The latest event times that were delivered, of trades and of everything else.
@@ -87,6 +97,15 @@ struct FeedSlot: Sendable {
 
     /// Its data are on the tape at the moment, or should be.
     var isStarted: Bool { started.isDefined }
+
+    /// As far as is known: a feed that says nothing may be dead already.
+    var isDelivering: Bool { state == .live && isStarted }
+
+    /// Since when it is the one that delivers this kind.
+    func began(_ kind: DataKind) -> Timestamp {
+        guard regained.kinds.contains(KindSet(kind)) else { return started }
+        return max(started, kind == .trade ? regained.tradesSince : regained.since)
+    }
 
     func lastEvent(of kind: DataKind) -> Timestamp { kind == .trade ? lastTrade : lastOther }
 
@@ -162,6 +181,8 @@ struct InstrumentEntry: Sendable {
     var volumeGrew = Int64.min
     /// While level 1 hands trades over: from when on they are told one by one.
     var tradesFrom = Timestamp.undefined
+    /// While they are told one by one no more: from when on level 1 tells of them again.
+    var level1TradesFrom = Timestamp.undefined
     var told: FeedState.State?
 
     init(_ number: UInt32, _ instrument: Instrument, group: Int, patience: Int64) {

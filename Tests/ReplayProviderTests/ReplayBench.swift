@@ -56,6 +56,27 @@ struct ReplayBench {
         #expect(gateway.stop() == 0)
     }
 
+    /// A gateway replays until so many records are on the tape, and ends in order.
+    func finish(_ tape: TestTape, _ environment: [String: String], records: Int) throws {
+        let gateway = try gateway(tape, environment)
+        let isThere = try eventually(within: 60) {
+            try gateway.log.contains("replay.finished")
+                && tape.tickCount(source: source) == UInt64(records)
+        }
+        #expect(isThere, "\(gateway.log)")
+        #expect(gateway.stop() == 0)
+    }
+
+    /// A gateway is killed when more than so many records are on the tape.
+    func kill(_ tape: TestTape, _ environment: [String: String], behind records: Int) throws {
+        let gateway = try gateway(tape, environment)
+        let isHere = try eventually(within: 60) {
+            try tape.tickCount(source: source) > UInt64(records)
+        }
+        #expect(isHere, "\(gateway.log)")
+        #expect(gateway.stop(9) == 9)
+    }
+
     func range(_ tape: TestTape, _ symbols: [Symbol] = []) -> TapeRange {
         TapeRange(
             nats: NatsConfiguration(urls: [server.url], clientName: "test"),

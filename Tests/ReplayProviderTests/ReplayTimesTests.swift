@@ -52,20 +52,9 @@ struct ReplayTimesTests {
             "REPLAY_SHIFT": "now",
         ]
         for part in 1...2 {
-            let gateway = try bench.gateway(new, replay)
-            let isHere = try eventually(within: 60) {
-                try new.tickCount(source: bench.source) > UInt64(part * market.records / 4)
-            }
-            #expect(isHere, "\(gateway.log)")
-            #expect(gateway.stop(9) == 9)
+            try bench.kill(new, replay, behind: part * market.records / 4)
         }
-        let gateway = try bench.gateway(new, replay)
-        let isThere = try eventually(within: 60) {
-            try gateway.log.contains("replay.finished")
-                && new.tickCount(source: bench.source) == UInt64(market.records)
-        }
-        #expect(isThere, "\(gateway.log)")
-        #expect(gateway.stop() == 0)
+        try bench.finish(new, replay, records: market.records)
         let found = try SymbolsOnTape(new, bench.source)
         let original = try SymbolsOnTape(old, bench.source)
         let first = try #require(original.entries["AAPL"]?.first?.record.record.header)
@@ -87,15 +76,9 @@ struct ReplayTimesTests {
         let path = bench.folder.file("mixed.tape")
         _ = try bench.record(old, to: path)
         let begun = SystemClock().now()
-        let gateway = try bench.gateway(
-            new,
-            ["GATEWAY_PROVIDER": "replay", "REPLAY_FILE": path, "REPLAY_SPEED": "2.5"])
-        let isThere = try eventually(within: 60) {
-            try gateway.log.contains("replay.finished")
-                && new.tickCount(source: bench.source) == UInt64(market.records)
-        }
-        #expect(isThere, "\(gateway.log)")
-        #expect(gateway.stop() == 0)
+        try bench.finish(
+            new, ["GATEWAY_PROVIDER": "replay", "REPLAY_FILE": path, "REPLAY_SPEED": "2.5"],
+            records: market.records)
         try SymbolsOnTape(new, bench.source).expectEqual(to: SymbolsOnTape(old, bench.source))
         for (sent, record) in try sent(new, bench.source) {
             let received = try #require(record.header?.receiveTime)

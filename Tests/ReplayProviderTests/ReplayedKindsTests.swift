@@ -39,20 +39,10 @@ struct ReplayedKindsTests {
         ]
         for part in 1...4 {
             let slow = ["GATEWAY_PACKETS_PER_SECOND": "10"]
-            let gateway = try bench.gateway(new, replay.merging(slow) { $1 })
-            let isHere = try eventually(within: 60) {
-                try new.tickCount(source: bench.source) > UInt64(part * market.records / 6)
-            }
-            #expect(isHere, "\(gateway.log)")
-            #expect(gateway.stop(9) == 9)
+            try bench.kill(
+                new, replay.merging(slow) { $1 }, behind: part * market.records / 6)
         }
-        let gateway = try bench.gateway(new, replay)
-        let isThere = try eventually(within: 60) {
-            try gateway.log.contains("replay.finished")
-                && new.tickCount(source: bench.source) == UInt64(market.records)
-        }
-        #expect(isThere, "\(gateway.log)")
-        #expect(gateway.stop() == 0)
+        try bench.finish(new, replay, records: market.records)
         let found = try SymbolsOnTape(new, bench.source)
         found.expectEqual(to: original)
     }

@@ -93,7 +93,7 @@ final class LiveLoop {
                 case .closed: link.isClosed.store(true, ordering: .releasing)
                 case .asyncError(let text): telemetry.emit(LiveComplaint(text: text))
                 // They show when something is published.
-                case .disconnected, .reconnected, .lameDuck: return
+                case .disconnected, .refused, .reconnected, .lameDuck: return
                 }
             }
             backoff.reset()

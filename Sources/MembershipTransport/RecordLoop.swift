@@ -75,7 +75,7 @@ struct RecordLoop {
                 gone.value.store(true, ordering: .releasing)
                 _ = shared.calls.send(.wake)
             case .asyncError(let text): shared.telemetry.emit(MemberComplaint(text: text))
-            case .disconnected, .lameDuck: break
+            case .disconnected, .refused, .lameDuck: break
             }
         }
         let names = shared.tape.names

@@ -10,7 +10,7 @@ struct ConnectOptions: ~Copyable {
 
     init(peer: String) throws(NatsError) {
         var made: OpaquePointer?
-        let status = unsafe natsOptions_Create(&made)
+        let status = Self.withoutSignals { unsafe natsOptions_Create(&made) }
         guard status == NATS_OK, let handle = unsafe made else {
             throw NatsError(status, "prepare to connect", peer: peer)
         }
@@ -19,6 +19,20 @@ struct ConnectOptions: ~Copyable {
     }
 
     deinit { unsafe natsOptions_Destroy(handle) }
+
+    /// libnats starts threads of its own with the first call of a process. They must not be who a
+    /// signal meets, also when the process has not yet said what its signals mean.
+    private static func withoutSignals<Result>(_ body: () -> Result) -> Result {
+        var meant = sigset_t()
+        unsafe sigemptyset(&meant)
+        for number in [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGCHLD] {
+            unsafe sigaddset(&meant, number)
+        }
+        var before = sigset_t()
+        unsafe pthread_sigmask(SIG_BLOCK, &meant, &before)
+        defer { unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
+        return body()
+    }
 
     /// `events` is the number that all callbacks hand back.
     func set(_ configuration: NatsConfiguration, events: Int) throws(NatsError) {
@@ -54,8 +68,6 @@ struct ConnectOptions: ~Copyable {
     }
 
     private func setTimes() throws(NatsError) {
-        let wait = NatsLimits.reconnectWait.natsMilliseconds
-        let jitter = NatsLimits.reconnectJitter.natsMilliseconds
         try check(
             unsafe natsOptions_SetTimeout(handle, NatsLimits.connectTimeout.natsMilliseconds),
             "the connect timeout")
@@ -66,9 +78,6 @@ struct ConnectOptions: ~Copyable {
             unsafe natsOptions_SetMaxPingsOut(handle, Int32(NatsLimits.pingsOutstandingMax)),
             "the pings")
         try check(unsafe natsOptions_SetMaxReconnect(handle, -1), "the reconnects")
-        try check(unsafe natsOptions_SetReconnectWait(handle, wait), "the reconnect wait")
-        try check(
-            unsafe natsOptions_SetReconnectJitter(handle, jitter, jitter), "the reconnect jitter")
         try check(
             unsafe natsOptions_SetReconnectBufSize(
                 handle, Int32(NatsLimits.reconnectBufferBytes)),
@@ -99,28 +108,42 @@ struct ConnectOptions: ~Copyable {
                 detail: "a tls:// URL needs the file of the trusted certificates")
         }
         try check(unsafe natsOptions_SetSecure(handle, true), "TLS")
+        try loadAuthorities(tls)
+        if let name = tls.serverName {
+            try check(unsafe natsOptions_SetExpectedHostname(handle, name), "the server's name")
+        }
+        try loadOwn(tls)
+    }
+
+    func loadAuthorities(_ tls: NatsConfiguration.TLS) throws(NatsError) {
         try checkFile(tls.caFile)
         try check(
             unsafe natsOptions_LoadCATrustedCertificates(handle, tls.caFile),
             "the trusted certificates of \(tls.caFile)", quoting: true)
-        try check(
-            unsafe natsOptions_SetExpectedHostname(handle, tls.serverName), "the server's name")
+    }
+
+    func loadOwn(_ tls: NatsConfiguration.TLS) throws(NatsError) {
         guard let certFile = tls.certFile, let keyFile = tls.keyFile else { return }
         try checkFile(certFile)
         try checkFile(keyFile)
         try check(
             unsafe natsOptions_LoadCertificatesChain(handle, certFile, keyFile),
-            "the certificate of \(certFile)", quoting: true)
+            "the certificate of \(certFile) with the key of \(keyFile)", quoting: true)
     }
 
     private func checkFile(_ path: String) throws(NatsError) {
         guard unsafe access(path, R_OK) == 0 else {
+            let reason = unsafe String(cString: strerror(errno))
             throw NatsError(
-                NATS_INVALID_ARG, "set up TLS", peer: peer, detail: "\(path) cannot be read")
+                NATS_INVALID_ARG, "set up TLS", peer: peer,
+                detail: "\(path) cannot be read: \(reason)")
         }
     }
 
     private func setCallbacks(_ closure: UnsafeMutableRawPointer?) throws(NatsError) {
+        try check(
+            unsafe natsOptions_SetCustomReconnectDelay(handle, connectionWillRetry, closure),
+            "the reconnect wait")
         try check(
             unsafe natsOptions_SetDisconnectedCB(handle, connectionDisconnected, closure),
             "a callback")

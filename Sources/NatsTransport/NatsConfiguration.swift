@@ -7,17 +7,24 @@ public struct NatsConfiguration: Sendable {
         /// PEM files of our own certificate and its key: both or none.
         public var certFile: String?
         public var keyFile: String?
-        /// The name that the server's certificate must carry.
-        public var serverName: String
+        /// The name that the server's certificate must carry; nil: of each server that by which its
+        /// URL calls it.
+        public var serverName: String?
 
         public init(
-            caFile: String, serverName: String, certFile: String? = nil, keyFile: String? = nil
+            caFile: String, serverName: String?, certFile: String? = nil, keyFile: String? = nil
         ) {
             self.caFile = caFile
             self.serverName = serverName
             self.certFile = certFile
             self.keyFile = keyFile
         }
+    }
+
+    /// What cannot be used of the files of `TLS`.
+    public enum TLSProblem: Error, Equatable, Sendable {
+        case authorities(String)
+        case certificate(String)
     }
 
     /// `nats://host:port` each; `tls://` demands `tls`. Tried in random order.
@@ -54,7 +61,18 @@ public struct NatsConfiguration: Sendable {
         }.joined(separator: ",")
     }
 
-    var wantsTLS: Bool { tls != nil || urls.contains { $0.hasPrefix("tls:") } }
+    /// Reads the files of `tls` as a connect does, and connects to nobody.
+    public func checkTLSFiles() throws(TLSProblem) {
+        guard let tls else { return }
+        do throws(NatsError) { try ConnectOptions(peer: peer).loadAuthorities(tls) } catch {
+            throw .authorities(error.failure.detail)
+        }
+        do throws(NatsError) { try ConnectOptions(peer: peer).loadOwn(tls) } catch {
+            throw .certificate(error.failure.detail)
+        }
+    }
+
+    public var wantsTLS: Bool { tls != nil || urls.contains { $0.hasPrefix("tls:") } }
 }
 
 /// Every number that bounds a connection.
@@ -67,6 +85,9 @@ public enum NatsLimits {
     /// Between two tries, of which there is no last one: the wait and as much jitter on top.
     public static let reconnectWait = Duration.milliseconds(50)
     public static let reconnectJitter = Duration.milliseconds(200)
+    /// The wait where a server is there and TLS fails: people have to mend that, and each try costs
+    /// both sides a handshake.
+    public static let refusedWait = Duration.seconds(2)
     /// A write that the kernel does not take for this long breaks the link: it is made anew.
     public static let writeDeadline = Duration.seconds(2)
     /// While disconnected nothing is kept: publishers have their own retries, and a copy that

@@ -6,6 +6,9 @@ import Synchronization
 public enum NatsConnectionEvent: Equatable, Sendable {
     /// The link was lost; libnats restores it, for ever.
     case disconnected(String)
+    /// A server is there again, and there is no link: TLS fails. libnats tries again, for ever; a
+    /// reason is told once.
+    case refused(String)
     /// The link and all subscriptions are restored. What was published meanwhile was refused.
     case reconnected
     /// The last event, exactly once: after `close()`, or when libnats gave up for good.
@@ -25,6 +28,8 @@ final class ConnectionEvents: Sendable {
     private struct State: Sendable {
         var isClosing = false
         var didClose = false
+        /// Why there is still no link, as it was told last.
+        var refusal: String?
     }
 
     private let state = Monitor(State())
@@ -58,7 +63,20 @@ final class ConnectionEvents: Sendable {
         onEvent(.disconnected("\(peer): \(reason.isEmpty ? "the link was lost" : reason)"))
     }
 
+    /// A try to restore the link failed. Whether nobody was there, or nothing but a closed socket,
+    /// makes no difference to what was told when the link was lost.
+    func tryFailed(_ status: natsStatus, _ reason: String) {
+        let error = NatsError(status, "connect again", peer: peer, detail: reason)
+        guard case .tlsFailed = error else { return }
+        let isNews = state.withLock { state in
+            defer { state.refusal = reason }
+            return !state.isClosing && state.refusal != reason
+        }
+        if isNews { onEvent(.refused("\(error)")) }
+    }
+
     func reconnected() {
+        state.withLock { $0.refusal = nil }
         isLinkUp.store(true, ordering: .releasing)
         generation.add(1, ordering: .relaxed)
         onEvent(.reconnected)
@@ -126,6 +144,22 @@ enum EventRegistry {
 
 func connectionDisconnected(_ connection: OpaquePointer?, closure: UnsafeMutableRawPointer?) {
     unsafe EventRegistry.find(closure)?.disconnected(unsafe lastError(of: connection))
+}
+
+/// On the thread that reconnects, before each wait: says how long it is. libnats holds no lock.
+func connectionWillRetry(
+    _ connection: OpaquePointer?, attempt: Int32, closure: UnsafeMutableRawPointer?
+) -> Int64 {
+    var wait = NatsLimits.reconnectWait
+    // Before the first there is nothing to say but why the link was lost.
+    if attempt > 1 {
+        var text: UnsafePointer<CChar>?
+        let status = unsafe natsConnection_GetLastError(connection, &text)
+        unsafe EventRegistry.find(closure)?.tryFailed(status, unsafe lastError(of: connection))
+        if status == NATS_SSL_ERROR { wait = NatsLimits.refusedWait }
+    }
+    let jitter = Int64.random(in: 0...NatsLimits.reconnectJitter.natsMilliseconds)
+    return wait.natsMilliseconds + jitter
 }
 
 func connectionReconnected(_: OpaquePointer?, closure: UnsafeMutableRawPointer?) {

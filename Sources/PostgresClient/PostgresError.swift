@@ -27,8 +27,11 @@ public struct ServerError: Equatable, Sendable {
 
 /// A failure of one operation. `operation` is the statement's first words, never its values.
 public enum PostgresError: Error, Equatable, Sendable {
-    /// No session came about: refused, unreachable, no TLS, read-only server.
+    /// No session came about: refused, unreachable, read-only server.
     case connect(peer: String, reason: String)
+    /// A server is there, and TLS was asked for and failed: it has none, or its certificate is not
+    /// the one to expect, or our own files cannot be used.
+    case tlsFailed(peer: String, reason: String)
     /// The session ended under the operation; whether it took effect is unknown.
     case connectionLost(operation: String, peer: String, reason: String)
     /// Our own deadline passed; the connection is closed, the outcome unknown.
@@ -48,7 +51,7 @@ public enum PostgresError: Error, Equatable, Sendable {
 extension PostgresError {
     public var category: PostgresErrorCategory {
         switch self {
-        case .connect, .connectionLost, .timeout, .closed: .retryable
+        case .connect, .tlsFailed, .connectionLost, .timeout, .closed: .retryable
         case .server(_, _, let error): error.category
         case .invalidValue: .data
         case .unexpected: .fatal
@@ -64,7 +67,7 @@ extension PostgresError {
         switch self {
         case .connectionLost, .timeout: true
         case .server(_, _, let error): error.sqlState.rawValue == "40003"
-        case .connect, .invalidValue, .unexpected, .closed, .withheld: false
+        case .connect, .tlsFailed, .invalidValue, .unexpected, .closed, .withheld: false
         }
     }
 
@@ -84,6 +87,10 @@ extension PostgresError: CustomStringConvertible {
         switch self {
         case .connect(let peer, let reason):
             "cannot connect to PostgreSQL at \(peer): \(oneLine(reason)): is it up and reachable?"
+        case .tlsFailed(let peer, let reason):
+            "TLS with PostgreSQL at \(peer) failed: \(oneLine(reason)): "
+                + "check POSTGRES_SSLROOTCERT, the server's certificate and its name, "
+                + "and that the server has TLS"
         case .connectionLost(let operation, let peer, let reason):
             "\(operation) lost its connection to PostgreSQL at \(peer): \(oneLine(reason)): "
                 + "connect again and read what took effect"

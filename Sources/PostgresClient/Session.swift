@@ -100,28 +100,34 @@ extension Session {
         guard let open = unsafe handle else { return }
         var waitFor = Int16(POLLOUT)
         guard unsafe PQstatus(open) != CONNECTION_BAD else { throw connectFailure() }
+        var isInHandshake = false
         while true {
             // The socket may be another one after each step: several addresses, TLS or not.
             try wait(for: waitFor, "connect", deadline)
             switch unsafe PQconnectPoll(open) {
-            case PGRES_POLLING_READING: waitFor = Int16(POLLIN)
-            case PGRES_POLLING_WRITING: waitFor = Int16(POLLOUT)
+            case PGRES_POLLING_READING:
+                waitFor = Int16(POLLIN)
+                isInHandshake = unsafe PQstatus(open) == CONNECTION_SSL_STARTUP
+            case PGRES_POLLING_WRITING:
+                waitFor = Int16(POLLOUT)
+                isInHandshake = unsafe PQstatus(open) == CONNECTION_SSL_STARTUP
             case PGRES_POLLING_OK:
                 unsafe PQsetErrorVerbosity(open, PQERRORS_DEFAULT)
                 guard unsafe PQsetnonblocking(open, 1) == 0 else { throw connectFailure() }
                 return
-            default: throw connectFailure()
+            default: throw connectFailure(isInHandshake: isInHandshake)
             }
         }
     }
 
-    private func connectFailure() -> PostgresError {
+    private func connectFailure(isInHandshake: Bool = false) -> PostgresError {
         let message = lastMessage
         close()
         if let error = ServerError(startupMessage: message) {
             return .server(operation: "connect", peer: peer, error)
         }
-        return .connect(peer: peer, reason: message)
+        return isInHandshake
+            ? .tlsFailed(peer: peer, reason: message) : .connect(peer: peer, reason: message)
     }
 }
 

@@ -147,6 +147,9 @@ private final class ConnectionListeners: Sendable {
         case .disconnected(let reason):
             readiness.set(ReadinessPart.nats, reason)
             telemetry.emit(ConnectionLost(reason: reason))
+        case .refused(let reason):
+            readiness.set(ReadinessPart.nats, reason)
+            telemetry.emit(ConnectionRefused(reason: reason))
         case .reconnected:
             readiness.set(ReadinessPart.nats, nil)
             telemetry.emit(ConnectionRestored())

@@ -32,12 +32,7 @@ public struct TapeSettings: Sendable {
         nats.user = configuration.optionalText("NATS_USER")
         nats.password = configuration.secret("NATS_PASSWORD")?.revealed
         nats.keepAnswersPrivate()
-        if let authority = configuration.optionalText("NATS_TLS_CA") {
-            nats.tls = NatsConfiguration.TLS(
-                caFile: authority, serverName: Self.host(of: nats.urls),
-                certFile: configuration.optionalText("NATS_TLS_CERTIFICATE"),
-                keyFile: configuration.optionalText("NATS_TLS_KEY"))
-        }
+        nats.tls = try Self.tls(configuration, nats)
         self.nats = nats
     }
 
@@ -53,9 +48,56 @@ public struct TapeSettings: Sendable {
         return monitor
     }
 
-    /// The name that the server's certificate must carry: the one by which it is called.
-    private static func host(of urls: [String]) -> String {
-        let authority = urls.first?.split(separator: "/").last ?? ""
+    private static func tls(
+        _ configuration: Configuration, _ nats: NatsConfiguration
+    ) throws(SettingsError) -> NatsConfiguration.TLS? {
+        func path(_ key: String) -> String? {
+            configuration.optionalText(key).flatMap { $0.isEmpty ? nil : $0 }
+        }
+        let certificate = path("NATS_TLS_CERTIFICATE")
+        let key = path("NATS_TLS_KEY")
+        guard (certificate == nil) == (key == nil) else {
+            throw SettingsError(
+                "NATS_TLS_CERTIFICATE and NATS_TLS_KEY belong together: set both, or neither")
+        }
+        guard let authorities = path("NATS_TLS_CA") else {
+            guard certificate == nil, !nats.wantsTLS else {
+                throw SettingsError(
+                    "NATS_TLS_CA: TLS needs the file of the certificates (PEM) that may sign those "
+                        + "of the servers")
+            }
+            return nil
+        }
+        return NatsConfiguration.TLS(
+            caFile: authorities, serverName: host(of: nats.urls), certFile: certificate,
+            keyFile: key)
+    }
+
+    /// Reads the files that TLS needs, so that a mistake is told before anything begins.
+    func checkFiles() throws(SettingsError) {
+        do throws(NatsConfiguration.TLSProblem) { try nats.checkTLSFiles() } catch {
+            switch error {
+            case .authorities(let reason):
+                throw SettingsError(
+                    "NATS_TLS_CA: \(nats.tls?.caFile ?? ""): \(reason): it has to be a file of "
+                        + "certificates in PEM")
+            case .certificate(let reason):
+                throw SettingsError(
+                    "NATS_TLS_CERTIFICATE, NATS_TLS_KEY: \(nats.tls?.certFile ?? ""), "
+                        + "\(nats.tls?.keyFile ?? ""): \(reason): they have to be a certificate "
+                        + "and its key in PEM")
+            }
+        }
+    }
+
+    /// The name that the servers' certificates must carry; nil: several, each its own.
+    private static func host(of urls: [String]) -> String? {
+        let hosts = Set(urls.map(host))
+        return hosts.count == 1 ? hosts.first : nil
+    }
+
+    private static func host(of url: String) -> String {
+        let authority = url.split(separator: "/").last ?? ""
         let host = authority.split(separator: "@").last ?? ""
         if host.hasPrefix("[") { return String(host.dropFirst().prefix { $0 != "]" }) }
         return String(host.prefix { $0 != ":" })
@@ -78,7 +120,7 @@ extension ConfigurationRule {
         }
     }
 
-    public static let tape = ConfigurationRule.of { _ = try TapeSettings($0) }
+    public static let tape = ConfigurationRule.of { try TapeSettings($0).checkFiles() }
 }
 
 extension ConfigurationKey {

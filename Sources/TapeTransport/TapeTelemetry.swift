@@ -29,6 +29,22 @@ struct ConnectionRestored: TelemetryEvent {
     }
 }
 
+struct ConnectionRefused: TelemetryEvent {
+    static let name = "nats.connection.refused"
+    let reason: String
+
+    var level: LogLevel { .error }
+    var message: String { "NATS is there, and the connection is refused; trying again" }
+    var fields: [(String, LogValue)] { [("reason", .text(reason))] }
+
+    func count(in metrics: MetricRegistry) {
+        metrics.counter(
+            "mds_nats_refusals_total",
+            "Reasons for which a connection to NATS could not be restored."
+        ).add()
+    }
+}
+
 struct ServerLeaving: TelemetryEvent {
     static let name = "nats.server.leaving"
 

@@ -76,7 +76,8 @@ extension IntegrationTests {
             let pipeline = try Pipeline()
             for role in Pipeline.Role.usual {
                 let service = try pipeline.make(role, ["NATS_PASSWORD": "wrong-secret-f00"])
-                try expectEnd(service, saying: "NATS_PASSWORD", pipeline)
+                service.expectEnd(
+                    saying: "NATS_PASSWORD", secrets: pipeline.secrets + ["wrong-secret-f00"])
             }
         }
 
@@ -104,7 +105,7 @@ extension IntegrationTests {
             pipeline.stopAll()
             for role in Pipeline.Role.kinds {
                 let service = try pipeline.make(role, ["MDS_PARTITIONS": "16"])
-                try expectEnd(service, saying: "MDS_PARTITIONS", pipeline)
+                service.expectEnd(saying: "MDS_PARTITIONS", secrets: pipeline.secrets)
             }
         }
 
@@ -114,7 +115,8 @@ extension IntegrationTests {
             let other = try SilentListener()
             for role in Pipeline.Role.usual {
                 let service = try pipeline.make(role, ["OPS_PORT": "\(other.port)"])
-                try expectEnd(service, saying: "operations port \(other.port)", pipeline)
+                service.expectEnd(
+                    saying: "operations port \(other.port)", secrets: pipeline.secrets)
             }
         }
 
@@ -216,22 +218,6 @@ extension IntegrationTests {
                 writer.expectCleanOutput(secrets: pipeline.secrets + ["wrong-secret-f00"])
                 _ = try pipeline.query("TRUNCATE trades")
             }
-        }
-
-        // MARK: parts
-
-        /// Ends by itself, not well, with one line of an error that has the text.
-        private func expectEnd(
-            _ service: ServiceProcess, saying text: String, _ pipeline: Pipeline
-        ) throws {
-            let code = service.exitCode()
-            #expect(code != nil && code != 0, "\(service.output)")
-            let errors = service.events.filter { $0["level"]?.string == "error" }
-            #expect(errors.count == 1, "\(service.product): \(service.output)")
-            #expect(
-                errors.first?["message"]?.string?.contains(text) == true,
-                "\(service.product): \(service.output)")
-            service.expectCleanOutput(secrets: pipeline.secrets + ["wrong-secret-f00"])
         }
     }
 }

@@ -53,6 +53,8 @@ final class Pipeline {
     let valkey: ValkeyServer
     let database: String
     let load: Load
+    /// With them NATS and the database speak TLS alone, as `localhost`; see `serverCertificate`.
+    private let certificates: Certificates?
     private(set) var running: [Role: ServiceProcess] = [:]
     private var starts = 0
     private let writerPassword = "writer-secret-9d1"
@@ -73,13 +75,16 @@ final class Pipeline {
     /// tape lies, if not in the server's own folder; `syncInterval`: another one than we ship.
     init(
         _ load: Load = Load(), timescale: Bool = true, postgres: PostgresServer? = nil,
-        store: String? = nil, syncInterval: String? = nil, throughProxy: Bool = false
+        store: String? = nil, syncInterval: String? = nil, throughProxy: Bool = false,
+        certificates: Certificates? = nil
     ) throws {
         self.load = load
+        self.certificates = certificates
         folder = try TemporaryFolder("pipeline")
-        nats = try Self.natsAsShipped(store: store, syncInterval: syncInterval)
+        nats = try Self.natsAsShipped(
+            store: store, syncInterval: syncInterval, certificates: certificates)
         proxy = throughProxy ? try NatsProxy(to: nats.port) : nil
-        self.postgres = try postgres ?? PostgresServer.shared()
+        self.postgres = try postgres ?? Self.postgres(certificates, folder)
         valkey = try ValkeyServer()
         database = "pipeline_\(UUID().uuidString.prefix(8).lowercased())"
         try self.postgres.createDatabase(database, timescale: timescale)
@@ -92,7 +97,7 @@ final class Pipeline {
 
     /// With the users, rights and disk writes of `deploy/nats/server.conf`.
     static func natsAsShipped(
-        store: String? = nil, syncInterval: String? = nil
+        store: String? = nil, syncInterval: String? = nil, certificates: Certificates? = nil
     ) throws -> NatsServer {
         let path = "\(ServerPrograms.checkout)/deploy/nats/server.conf"
         let shipped = try String(contentsOfFile: path, encoding: .utf8)
@@ -103,11 +108,37 @@ final class Pipeline {
                 of: "$NATS_\(user.uppercased())_PASSWORD", with: "\"\(password)\"")
         }
         var options = NatsServer.Options()
-        options.extra = rights
+        options.extra = try rights + (certificates.map(tlsAsShipped) ?? "")
         let always = try #require(shipped.firstMatch(of: /\n +sync_interval: (\w+)/)).1
         options.syncInterval = syncInterval ?? String(always)
         options.store = store
         return try NatsServer(options)
+    }
+
+    /// The file of the servers' certificate.
+    static let serverCertificate = "server"
+
+    private static func tlsAsShipped(_ certificates: Certificates) throws -> String {
+        try String(
+            contentsOfFile: "\(ServerPrograms.checkout)/deploy/nats/tls.conf", encoding: .utf8
+        )
+        .replacing(
+            "$NATS_SERVER_CERTIFICATE", with: "\"\(certificates.certificate(serverCertificate))\""
+        )
+        .replacing("$NATS_SERVER_KEY", with: "\"\(certificates.key(serverCertificate))\"")
+    }
+
+    private static func postgres(
+        _ certificates: Certificates?, _ folder: TemporaryFolder
+    ) throws -> PostgresServer {
+        guard let certificates else { return try PostgresServer.shared() }
+        let rules = try folder.write("hostssl all all all scram-sha-256\n", to: "pg_hba.conf")
+        return try PostgresServer(
+            settings: ["ssl=on", "ssl_cert_file=server.crt", "ssl_key_file=server.key"],
+            files: [
+                "server.crt": certificates.certificate(serverCertificate),
+                "server.key": certificates.key(serverCertificate), "pg_hba.conf": rules,
+            ])
     }
 
     func migrate() throws {
@@ -162,6 +193,14 @@ final class Pipeline {
         }
         keys["NATS_USER"] = user
         keys["NATS_PASSWORD"] = Self.natsPasswords[user]
+        guard let authority = certificates?.certificate("authority") else { return keys }
+        keys["NATS_URL"] = "tls://localhost:\(nats.port)"
+        keys["NATS_TLS_CA"] = authority
+        if user == "writer" {
+            keys["POSTGRES_HOST"] = "localhost"
+            keys["POSTGRES_SSLMODE"] = "verify-full"
+            keys["POSTGRES_SSLROOTCERT"] = authority
+        }
         return keys
     }
 

@@ -21,6 +21,7 @@ final class ServiceProcess: Sendable {
             logPath: folder.file("\(label).log"))
     }
 
+    var id: Int32 { process.id }
     var isRunning: Bool { process.isRunning }
     var output: String { process.log }
     func signal(_ number: Int32) { process.signal(number) }
@@ -114,6 +115,20 @@ final class ServiceProcess: Sendable {
     }
 
     func event(_ name: String) -> JSONValue? { events.first { $0["event"]?.string == name } }
+
+    /// Ends by itself, not well, with one line of an error that has the text.
+    func expectEnd(
+        saying text: String, secrets: [String], _ location: SourceLocation = #_sourceLocation
+    ) {
+        let code = exitCode()
+        #expect(code != nil && code != 0, "\(output)", sourceLocation: location)
+        let errors = events.filter { $0["level"]?.string == "error" }
+        #expect(errors.count == 1, "\(product): \(output)", sourceLocation: location)
+        #expect(
+            errors.first?["message"]?.string?.contains(text) == true, "\(product): \(output)",
+            sourceLocation: location)
+        expectCleanOutput(secrets: secrets, location)
+    }
 
     /// What must never be in any output.
     func expectCleanOutput(secrets: [String], _ location: SourceLocation = #_sourceLocation) {

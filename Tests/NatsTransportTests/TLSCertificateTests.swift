@@ -55,6 +55,111 @@ struct TLSCertificateTests {
         #expect(reply.text.contains("account_info"))
     }
 
+    private func connect(
+        _ urls: [String], _ certificates: Certificates, _ events: EventLog = EventLog()
+    ) throws(NatsError) -> NatsConnection {
+        var configuration = NatsConfiguration(urls: urls, clientName: "test")
+        configuration.tls = certificates.trust(serverName: nil)
+        return try NatsConnection(configuration) { events.add($0) }
+    }
+
+    @Test("each server of a list is known by the name in its own URL")
+    func names() throws {
+        let certificates = try Certificates()
+        try certificates.make("named", name: "localhost")
+        try certificates.make("addressed", name: "127.0.0.1")
+        let named = try server(certificates, "named")
+        let addressed = try server(certificates, "addressed")
+        let right = ["tls://localhost:\(named.port)", "tls://127.0.0.1:\(addressed.port)"]
+        for urls in [[right[0]], [right[1]], right] {
+            try connect(urls, certificates).flush(timeout: .seconds(5))
+        }
+        for url in ["tls://127.0.0.1:\(named.port)", "tls://localhost:\(addressed.port)"] {
+            let error = failure { () throws(NatsError) in try connect([url], certificates) }
+            guard case .tlsFailed = error else {
+                Issue.record("\(url): \(String(describing: error))")
+                continue
+            }
+        }
+        // The one that is there takes over for the other, under its own name.
+        addressed.stop()
+        let events = EventLog()
+        let connection = try connect(right, certificates, events)
+        let first = connection.serverID
+        try addressed.start()
+        named.stop()
+        #expect(eventually { events.reconnectedCount == 1 })
+        #expect(connection.serverID != first)
+    }
+
+    @Test("a server that comes back with another certificate is told of once, and tried for ever")
+    func changedCertificate() throws {
+        let certificates = try Certificates()
+        try certificates.make("server", name: "localhost")
+        try certificates.make("stranger", name: "localhost", by: "otherAuthority")
+        let server = try server(certificates)
+        let events = EventLog()
+        let connection = try connect(["tls://localhost:\(server.port)"], certificates, events)
+        func refusals() -> [String] {
+            events.all.compactMap { if case .refused(let text) = $0 { text } else { nil } }
+        }
+        server.stop()
+        try server.rewriteConfiguration("/server.", "/stranger.")
+        try server.start()
+        #expect(
+            eventually {
+                server.log.split(separator: "\n").count { $0.contains("TLS handshake error") } >= 3
+            }, "\(server.log)")
+        #expect(refusals().count == 1 && !connection.isConnected)
+        let line = refusals().first ?? ""
+        #expect(line.contains("unable to get local issuer certificate"), "\(line)")
+        #expect(line.contains("check the certificates"), "\(line)")
+        server.stop()
+        try server.rewriteConfiguration("/stranger.", "/server.")
+        try server.start()
+        #expect(eventually { events.reconnectedCount == 1 })
+        try connection.flush(timeout: .seconds(5))
+    }
+
+    @Test("files that TLS cannot use are named before anything is sent")
+    func files() throws {
+        let certificates = try Certificates()
+        try certificates.make("client", name: "writer")
+        try certificates.make("other", name: "writer")
+        func problem(
+            _ authorities: String, _ certificate: String? = nil, _ key: String? = nil
+        ) -> NatsConfiguration.TLSProblem? {
+            var configuration = NatsConfiguration(urls: ["tls://nowhere.test"], clientName: "test")
+            configuration.tls = NatsConfiguration.TLS(
+                caFile: authorities, serverName: nil, certFile: certificate, keyFile: key)
+            do throws(NatsConfiguration.TLSProblem) {
+                try configuration.checkTLSFiles()
+                return nil
+            } catch {
+                return error
+            }
+        }
+        let authority = certificates.certificate("authority")
+        let (certificate, key) = (certificates.certificate("client"), certificates.key("client"))
+        #expect(problem(authority) == nil && problem(authority, certificate, key) == nil)
+        let absent = certificates.certificate("absent")
+        #expect(
+            problem(absent)
+                == .authorities("\(absent) cannot be read: No such file or directory"))
+        // A key is no certificate.
+        guard case .authorities(let words) = problem(key), !words.isEmpty else {
+            Issue.record("a key was taken for certificates")
+            return
+        }
+        for (one, other) in [(certificate, certificates.key("other")), (key, key)] {
+            guard case .certificate(let words) = problem(authority, one, other), !words.isEmpty
+            else {
+                Issue.record("\(one) and \(other) were taken")
+                continue
+            }
+        }
+    }
+
     @Test("another name, another authority, an expired certificate: refused, with the reason")
     func refused() throws {
         let certificates = try Certificates()
@@ -93,7 +198,7 @@ struct TLSCertificateTests {
 extension Certificates {
     /// What a client is told: whom it trusts, and who it is itself.
     fileprivate func trust(
-        serverName: String = "nats.test", client: String? = nil
+        serverName: String? = "nats.test", client: String? = nil
     ) -> NatsConfiguration.TLS {
         NatsConfiguration.TLS(
             caFile: certificate("authority"), serverName: serverName,

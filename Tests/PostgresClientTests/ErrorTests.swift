@@ -47,6 +47,7 @@ struct ErrorTests {
         server.constraint = "c"
         let errors: [PostgresError] = [
             .connect(peer: "p", reason: "refused\n\tIs it up?\n"),
+            .tlsFailed(peer: "p", reason: "no\n\tcertificate\n"),
             .connectionLost(operation: "o", peer: "p", reason: "a\nb"),
             .timeout(operation: "o", peer: "p", after: .seconds(2)),
             .server(operation: "o", peer: "p", server),

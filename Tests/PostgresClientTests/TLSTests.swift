@@ -30,12 +30,13 @@ struct TLSTests {
         let error = failure { () throws(PostgresError) in
             _ = try connect(server, root: root)
         }
-        guard case .connect = error, let error else {
+        guard case .tlsFailed = error, let error else {
             Issue.record("\(String(describing: error))", sourceLocation: location)
             return
         }
         let line = "\(error)"
         #expect(line.contains(reason), "\(line)", sourceLocation: location)
+        #expect(line.contains("check POSTGRES_SSLROOTCERT"), sourceLocation: location)
         #expect(!line.contains { $0.isNewline }, sourceLocation: location)
         #expect(!line.contains(PostgresServer.password), sourceLocation: location)
     }

@@ -7,7 +7,8 @@ import Testing
 @Suite("What containers are made of")
 struct ImageTests {
     private static let composeFiles = [
-        "docker-compose.yml", "deploy/compose/load.yml", "deploy/compose/tws.yml",
+        "docker-compose.yml", "deploy/compose/load.yml", "deploy/compose/tls.yml",
+        "deploy/compose/tws.yml",
     ]
     private static let dockerfiles =
         Service.all.map { "services/\($0.description.name)/Dockerfile" }
@@ -64,10 +65,10 @@ struct ImageTests {
         }
     }
 
-    /// Of `deploy/nats/server.conf`.
+    /// Of `deploy/nats/server.conf` and `tls.conf`.
     private static let serverVariables: Set = [
         "NATS_SERVER_NAME", "NATS_HOST", "NATS_PORT", "NATS_MONITOR_PORT", "NATS_STORE_DIR",
-        "NATS_STORE_BYTES_MAX",
+        "NATS_STORE_BYTES_MAX", "NATS_SERVER_CERTIFICATE", "NATS_SERVER_KEY",
     ]
 
     @Test("a password is a file in every compose file", arguments: composeFiles)

@@ -2,6 +2,7 @@ import HotState
 import MarketModel
 import PostgresClient
 import ServiceTestSupport
+import TestSupport
 import ValkeyClient
 import Testing
 
@@ -33,12 +34,14 @@ struct WriterSettingsTests {
 
     @Test("every setting arrives, and the namespace is the schema")
     func all() throws {
+        let certificates = try Certificates()
+        let authority = certificates.certificate("authority")
         let settings = try settings([
             "MDS_NAMESPACE": "desk", "MDS_PARTITIONS": "2", "WRITER_THREADS": "8",
             "WRITER_BATCH_ROWS": "7", "WRITER_BATCH_WAIT": "2s", "WRITER_QUEUE_ROWS": "70",
             "WRITER_QUEUE_BYTES": "1MiB", "WRITER_OVERFLOW": "drop", "POSTGRES_HOST": "db",
             "POSTGRES_PORT": "6000", "POSTGRES_PASSWORD": "secret", "POSTGRES_SSLMODE": "require",
-            "POSTGRES_SSLROOTCERT": "ca.pem", "VALKEY_USER": "u", "VALKEY_PASSWORD": "p",
+            "POSTGRES_SSLROOTCERT": authority, "VALKEY_USER": "u", "VALKEY_PASSWORD": "p",
             "WRITER_HOT_SYMBOLS": "99",
         ])
         // More threads than partitions would have nothing to do.
@@ -49,13 +52,35 @@ struct WriterSettingsTests {
             settings.queue == RowQueue.Settings(rows: 70, bytes: 1_048_576, overflow: .drop))
         #expect(settings.postgres.host == "db" && settings.postgres.port == 6_000)
         #expect(settings.postgres.password == "secret" && settings.postgres.sslMode == .require)
-        #expect(settings.postgres.rootCertificate == "ca.pem")
+        #expect(settings.postgres.rootCertificate == authority)
         #expect(
             settings.postgres.settings.map(\.0) == ["search_path", "work_mem", "temp_buffers"])
         #expect(settings.postgres.settings.map(\.1) == ["desk", "32MB", "16MB"])
         let valkey = settings.hotState?.valkey
         #expect(valkey?.user == "u" && valkey?.password == "p")
         #expect(settings.hotState?.symbolsMax == 99)
+    }
+
+    @Test("the certificates of the database are there, and are used")
+    func certificates() throws {
+        let certificates = try Certificates()
+        let (authority, key) = (
+            certificates.certificate("authority"), certificates.key("authority")
+        )
+        _ = try settings(["POSTGRES_SSLMODE": "verify-full", "POSTGRES_SSLROOTCERT": authority])
+        let mistakes: [(mode: String, path: String, words: String)] = [
+            ("verify-full", "", "POSTGRES_SSLMODE=verify-full needs POSTGRES_SSLROOTCERT"),
+            ("prefer", authority, "POSTGRES_SSLROOTCERT is not looked at with"),
+            ("disable", authority, "POSTGRES_SSLROOTCERT is not looked at with"),
+            ("verify-full", "/nowhere", "POSTGRES_SSLROOTCERT: /nowhere cannot be opened"),
+            ("require", key, "POSTGRES_SSLROOTCERT: \(key) holds no certificate"),
+        ]
+        for mistake in mistakes {
+            let found = TestService.problems(
+                Main.description,
+                ["POSTGRES_SSLMODE": mistake.mode, "POSTGRES_SSLROOTCERT": mistake.path])
+            #expect(found.count == 1 && found[0].hasPrefix(mistake.words), "\(found)")
+        }
     }
 
     @Test("without hot state there is no Valkey")

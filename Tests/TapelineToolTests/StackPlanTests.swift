@@ -98,6 +98,7 @@ struct StackPlanTests {
         #expect(writer["SYNTHETIC_RATE"] == nil)
         let migrate = try environment("migrate")
         #expect(migrate["POSTGRES_MIGRATOR_USER"] == "tapeline_migrator")
+        #expect(migrate["POSTGRES_READER"] == "tapeline_reader")
         #expect(try environment("operator-worker-a")["NATS_USER"] == "operator")
     }
 

@@ -33,9 +33,10 @@ public struct Certificates: Sendable {
         _ file: String, name: String, by authority: String = "authority", days: Int = 2
     ) throws {
         let request = folder.file("\(file).csr")
+        let kind = name.allSatisfy { $0.isNumber || $0 == "." } ? "IP" : "DNS"
         try run(
             Self.openssl,
-            ["req", "-new", "-subj", "/CN=\(name)", "-addext", "subjectAltName=DNS:\(name)"]
+            ["req", "-new", "-subj", "/CN=\(name)", "-addext", "subjectAltName=\(kind):\(name)"]
                 + newKey(file) + ["-out", request])
         try run(
             Self.openssl,

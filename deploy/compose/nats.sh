@@ -10,5 +10,7 @@ configuration=/tmp/server.conf
         printf '%s: "%s"\n' "$name" "$(cat "/run/secrets/nats-$user")"
     done
     cat /etc/nats/tapeline.conf
+    # There with deploy/compose/tls.yml alone.
+    [ ! -e /etc/nats/tls.conf ] || cat /etc/nats/tls.conf
 } >"$configuration"
 exec nats-server --config "$configuration"

@@ -1,6 +1,8 @@
 -- Roles, database and extension of a local stack; harmless when they are there.
 --
--- The migrator owns the schema and everything in it; the writer may do what the migrations grant.
+-- The migrator owns the schema and everything in it; the writer may do what the migrations grant. The
+-- reader logs in nowhere: people and dashboards become members of it, each with a password of their
+-- own: CREATE ROLE ada LOGIN PASSWORD '...' IN ROLE tapeline_reader
 -- The passwords come from the environment: a command line is everybody's to read.
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
@@ -11,6 +13,9 @@ SELECT format('CREATE ROLE %I LOGIN', name)
 FROM unnest(ARRAY['tapeline_migrator', 'tapeline_writer']) AS name
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
 \gexec
+SELECT 'CREATE ROLE tapeline_reader NOLOGIN'
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tapeline_reader')
+\gexec
 ALTER ROLE tapeline_migrator PASSWORD :'migrator_password';
 ALTER ROLE tapeline_writer PASSWORD :'writer_password';
 
@@ -19,6 +24,7 @@ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'tapeline')
 \gexec
 REVOKE ALL ON DATABASE tapeline FROM PUBLIC;
 GRANT CONNECT, TEMPORARY ON DATABASE tapeline TO tapeline_writer;
+GRANT CONNECT ON DATABASE tapeline TO tapeline_reader;
 
 \connect tapeline
 SET client_min_messages = warning;

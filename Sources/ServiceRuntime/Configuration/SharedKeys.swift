@@ -63,7 +63,7 @@ extension ConfigurationKey {
             "Encryption of the connection: verify-full also checks who the server is."),
         ConfigurationKey(
             "POSTGRES_SSLROOTCERT", .text, group: "PostgreSQL",
-            "Path of the certificates (PEM) that verify-full checks against."),
+            "Path of the certificates (PEM) that may sign the server's; verify-full needs it."),
     ]
 
     /// Who makes and changes the schema; the service itself runs without these rights.
@@ -74,6 +74,9 @@ extension ConfigurationKey {
         ConfigurationKey(
             "POSTGRES_MIGRATOR_PASSWORD", .text, secret: true, group: "PostgreSQL",
             "Password of that user."),
+        ConfigurationKey(
+            "POSTGRES_READER", .text, group: "PostgreSQL",
+            "Role that the migration lets read everything and change nothing; empty: none."),
     ]
 
     public static let valkey = [

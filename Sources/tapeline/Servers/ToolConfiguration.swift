@@ -16,7 +16,7 @@ struct ToolConfiguration: Sendable {
     private static let description = ServiceDescription(
         name: "tapeline", version: HelpPage.version, summary: "The person's tool.",
         keys: ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.postgres,
-        rules: [.tape])
+        rules: [.tape, .postgresTLS])
 
     /// From the environment; `natsURL` is stronger.
     init(_ environment: [String: String], natsURL: String?) throws(ToolError) {

@@ -9,6 +9,7 @@ struct StackPlan: Equatable, Sendable {
     static let database = "tapeline"
     static let migrator = "tapeline_migrator"
     static let writer = "tapeline_writer"
+    static let reader = "tapeline_reader"
     /// In the environment of every process of a stack: the stack's folder. By it what a killed
     /// supervisor left behind is found.
     static let marker = "TAPELINE_STACK"
@@ -185,6 +186,7 @@ struct StackPlan: Equatable, Sendable {
             arguments: ["migrate"],
             environment: writerEnvironment.merging([
                 "POSTGRES_MIGRATOR_USER": StackPlan.migrator,
+                "POSTGRES_READER": StackPlan.reader,
                 "POSTGRES_MIGRATOR_PASSWORD_FILE": secret,
             ]) { $1 }.merging(settings.environment(for: .writer)) { $1 },
             startLimit: .seconds(120), logPath: home.log("migrate"))

@@ -17,7 +17,7 @@ struct Main {
         summary: "Writes ticks and bars to the database, and the hot state to Valkey.",
         keys: WriterSettings.keys,
         rules: [
-            .tape, .member, .retention, .compression, WriterSettings.sinksRule,
+            .tape, .member, .postgresTLS, .retention, .compression, WriterSettings.sinksRule,
             WriterSettings.valkeyRule,
         ],
         subcommands: [

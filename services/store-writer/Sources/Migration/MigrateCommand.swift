@@ -29,6 +29,9 @@ struct MigrateCommand {
         defer { connection.close() }
         let migrator = Migrator(
             connection, schema: schema, runtimeRole: runtimeRole,
+            readerRole: configuration.optionalText("POSTGRES_READER").flatMap {
+                $0.isEmpty ? nil : $0
+            },
             wishes: Migrator.Wishes(
                 compressAfter: configuration.duration("WRITER_COMPRESS_AFTER"),
                 dailyBars: configuration.flag("WRITER_DAILY_BARS"),

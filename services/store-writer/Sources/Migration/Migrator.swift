@@ -52,18 +52,21 @@ public struct Migrator {
     let connection: PostgresConnection
     let schema: SchemaName
     private let runtimeRole: String?
+    private let readerRole: String?
     private let wishes: Wishes
     private let timeout: Duration
 
-    /// `runtimeRole` is who gets the services' rights; it must exist. `timeout` bounds each step,
-    /// the wait for other migrators included.
+    /// `runtimeRole` is who gets the services' rights, `readerRole` who may only read; they must
+    /// exist. `timeout` bounds each step, the wait for other migrators included.
     public init(
         _ connection: PostgresConnection, schema: SchemaName, runtimeRole: String?,
-        wishes: Wishes = Wishes(), timeout: Duration = Migrator.statementTimeout
+        readerRole: String? = nil, wishes: Wishes = Wishes(),
+        timeout: Duration = Migrator.statementTimeout
     ) {
         self.connection = connection
         self.schema = schema
         self.runtimeRole = runtimeRole
+        self.readerRole = readerRole
         self.wishes = wishes
         self.timeout = timeout
     }
@@ -128,8 +131,11 @@ extension Migrator {
             "set search_path", "SELECT set_config('search_path', $1, false)",
             [.text(schema.searchPath)])
         try execute(
-            "name the runtime role", "SELECT set_config('tapeline.runtime_role', $1, false)",
-            [.text(runtimeRole ?? "")])
+            "name the roles",
+            """
+            SELECT set_config('tapeline.runtime_role', $1, false),
+                set_config('tapeline.reader_role', $2, false)
+            """, [.text(runtimeRole ?? ""), .text(readerRole ?? "")])
         try execute(
             "name the wishes",
             """

@@ -1,0 +1,61 @@
+#!/bin/sh
+# certificates.sh: makes what deploy/compose/tls.yml needs in deploy/compose/secrets/: an authority of
+# this cluster's own, and a certificate of each server that it signs. Needs openssl.
+#
+# What is there stays, but for certificates with less than 30 days to go: they are made anew, and
+# count when the containers start again. To begin from nothing remove the files tls-*. The key of the
+# authority is for this script alone and comes into no container; keep it, or keep it elsewhere.
+#
+# Who may read the files: as in secrets.sh.
+set -eu
+folder=$(cd "$(dirname "$0")" && pwd)/secrets
+group=10001
+days=397
+
+command -v openssl >/dev/null || { echo "certificates.sh: openssl is missing: install it" >&2; exit 1; }
+umask 077
+mkdir -p "$folder"
+chmod 700 "$folder"
+cd "$folder"
+
+new_key() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1" 2>/dev/null; }
+lasts() { [ -s "$1" ] && openssl x509 -in "$1" -noout -checkend 2592000 >/dev/null; }
+
+if ! lasts tls-authority; then
+    new_key tls-authority-key
+    openssl req -x509 -new -key tls-authority-key -days 3650 -subj "/CN=tapeline authority" \
+        -addext basicConstraints=critical,CA:TRUE,pathlen:0 \
+        -addext keyUsage=critical,keyCertSign,cRLSign -out tls-authority.new
+    mv tls-authority.new tls-authority
+    # What it signed before is worth nothing any more.
+    rm -f tls-nats-certificate tls-database-certificate
+    echo "made deploy/compose/secrets/tls-authority"
+fi
+
+# NAME HOST: a certificate for the server that the cluster calls HOST.
+certificate() {
+    lasts "tls-$1-certificate" && return
+    new_key "tls-$1-key.new"
+    openssl req -new -key "tls-$1-key.new" -subj "/CN=$2" \
+        -addext "subjectAltName=DNS:$2,DNS:localhost,IP:127.0.0.1" \
+        -addext extendedKeyUsage=serverAuth -out tls-request
+    openssl x509 -req -in tls-request -days "$days" -copy_extensions copy \
+        -CA tls-authority -CAkey tls-authority-key -set_serial "0x$(openssl rand -hex 16)" \
+        -out "tls-$1-certificate.new" 2>/dev/null
+    rm tls-request
+    mv "tls-$1-key.new" "tls-$1-key"
+    mv "tls-$1-certificate.new" "tls-$1-certificate"
+    echo "made deploy/compose/secrets/tls-$1-certificate, for the name $2"
+}
+certificate nats nats
+certificate database timescaledb
+
+for file in tls-authority tls-nats-certificate tls-nats-key tls-database-certificate tls-database-key
+do
+    if [ "$(id -u)" = 0 ]; then
+        chgrp "$group" "$file"
+        chmod 640 "$file"
+    else
+        chmod 444 "$file"
+    fi
+done

@@ -1,0 +1,17 @@
+-- Who may look at everything and change nothing: research, dashboards. A role that logs in gets these
+-- rights as a member of this one. Named by the setting `tapeline.reader_role`, as in 90_grants.sql;
+-- it runs behind all that makes tables and views.
+DO $$
+DECLARE
+    reader_role text := nullif(current_setting('tapeline.reader_role', true), '');
+    schema_name text := current_schema();
+BEGIN
+    IF reader_role IS NULL THEN
+        RETURN;
+    END IF;
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', schema_name, reader_role);
+    EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I', schema_name, reader_role);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION time_tables(), timescale_schema(), store_mode()
+        TO %I', reader_role);
+END
+$$;

@@ -163,8 +163,11 @@ struct BrokerMarketAudit {
             for bar in fetched {
                 guard let event = bar.event else { continue }
                 let isOwn = event.upperBound - event.lowerBound == 5_000_000_000
+                let second = event.upperBound / 1_000_000_000
                 if isOwn, live.contains(event.lowerBound) {
-                    problems.append("\(lane): live and filled in: \(bar.content)")
+                    let gaps = gaps(near: second, lane.symbol, .providerBar)
+                    problems.append(
+                        "\(lane): live and filled in: \(bar.content), beside \(gaps)")
                 }
                 if !seen.insert(event).inserted {
                     problems.append("\(lane): filled in twice: \(bar.content)")
@@ -173,7 +176,6 @@ struct BrokerMarketAudit {
                     problems.append("\(lane): filled in and in no answer: \(bar.content)")
                 }
                 let kinds: [DataKind] = isOwn ? [.providerBar] : [.trade, .quote]
-                let second = event.upperBound / 1_000_000_000
                 if !kinds.contains(where: { !gaps(near: second, lane.symbol, $0).isEmpty }) {
                     problems.append("\(lane): filled in outside of all gaps: \(bar.content)")
                 }

@@ -286,7 +286,9 @@ let package = Package(
         tests(
             of: "DeadLetters", uses: ["TapeCodec", "MarketModel", "Primitives", "TestSupport"],
             beside: ["Golden"]),
-        tests(of: "Telemetry", uses: ["Primitives", "TestSupport"]),
+        tests(
+            of: "Telemetry", uses: ["Primitives", "TestSupport"],
+            beside: ["read_openmetrics.py"]),
         tests(
             of: "ServiceRuntime",
             uses: ["Telemetry", "Primitives", "TestSupport", "ServiceFixture"]),

@@ -78,6 +78,7 @@ public final class HotStateKeeper {
         table = HotTable(symbolsMax: settings.symbolsMax)
         client.notify(mailbox)
         readers = try TapeReaders(client, group: "hot", mailbox: mailbox)
+        mailbox.show(in: context.telemetry.metrics, as: "hot-state")
         for stream in 0..<TapeNames.tickStreams { add(client.names.tickStream(stream)) }
         add(client.names.barStream)
     }

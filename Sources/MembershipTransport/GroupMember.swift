@@ -5,6 +5,7 @@ internal import NatsTransport
 public import Primitives
 public import ServiceRuntime
 internal import Synchronization
+internal import Telemetry
 public import TapeTransport
 
 /// This process's membership in a group: hears and says heartbeats, keeps the records of owners,
@@ -70,7 +71,10 @@ public final class GroupMember: Sendable {
                 release: context.service.version))
         let shared = MemberShared(settings, tape, context, machine)
         self.shared = shared
-        for port in ports { port.onNews { shared.wake() } }
+        for port in ports {
+            port.onNews { shared.wake() }
+            port.show(in: context.telemetry.metrics, group: settings.group)
+        }
         threads = [
             try ServiceThread(name: "group-\(settings.group)") {
                 var loop = MemberLoop(shared, machine, ports)

@@ -31,6 +31,8 @@ struct MemberLoop {
     private var answers: [MembershipMachine.Event] = []
     private let heldGauge: Gauge
     private let othersGauge: Gauge
+    /// Of what is held, as it is shown.
+    private var shownEpochs: [Partition: Gauge] = [:]
 
     init(_ shared: MemberShared, _ machine: MembershipMachine, _ ports: [OwnershipPort]) {
         self.shared = shared
@@ -169,6 +171,29 @@ struct MemberLoop {
         shared.show(machine)
         heldGauge.set(Double(machine.held.count))
         othersGauge.set(Double(machine.others.count))
+        showEpochs()
+    }
+
+    /// Whose each partition is, and since which epoch: its owner alone says so.
+    private mutating func showEpochs() {
+        let held = Set(machine.held)
+        for partition in shownEpochs.keys where !held.contains(partition) {
+            shownEpochs.removeValue(forKey: partition)?.remove()
+        }
+        for (partition, record) in machine.records where held.contains(partition) {
+            let gauge = shownEpochs[partition] ?? epochGauge(partition)
+            shownEpochs[partition] = gauge
+            gauge.set(Double(record.epoch))
+        }
+    }
+
+    private func epochGauge(_ partition: Partition) -> Gauge {
+        shared.telemetry.metrics.gauge(
+            "mds_partition_owner_epoch", "Epoch of a partition, shown by the member that owns it.",
+            labels: [
+                ("group", shared.settings.group.text), ("partition", "\(partition)"),
+                ("member", shared.settings.member.text),
+            ])
     }
 
     private mutating func tell(_ note: MembershipNote) {

@@ -72,6 +72,8 @@ final class MemberShared: Sendable {
         // Of each partition one write, one reading, and wakes.
         calls = Mailbox(capacity: settings.partitions + 16)
         present = Mutex(View(machine))
+        context.telemetry.metrics.watch(words, as: "members.\(settings.group)")
+        context.telemetry.metrics.watch(calls, as: "owners.\(settings.group)")
     }
 
     var telemetry: TelemetryHub { context.telemetry }

@@ -2,6 +2,7 @@ public import MarketModel
 public import Membership
 internal import ServiceRuntime
 internal import Synchronization
+internal import Telemetry
 
 /// A data-plane thread's end of its process's membership in a group.
 ///
@@ -28,6 +29,12 @@ public final class OwnershipPort: Sendable {
         orders = Mailbox(capacity: capacity)
         news = Mailbox(capacity: capacity)
         self.wake = wake
+    }
+
+    /// Shows how many orders and answers wait.
+    func show(in metrics: MetricRegistry, group: GroupName) {
+        metrics.watch(orders, as: "orders.\(group)")
+        metrics.watch(news, as: "answers.\(group)")
     }
 
     // MARK: the data plane

@@ -26,6 +26,9 @@ public final class NatsSubscription: Sendable {
     /// Messages that came while as many were waiting as may wait.
     public var droppedMessages: Int { handle.droppedMessages }
 
+    /// Messages whose turn has not come yet.
+    public var waitingMessages: Int { handle.waitingMessages }
+
     deinit { unsubscribe() }
 }
 

@@ -1,12 +1,13 @@
 public import Primitives
 public import ProviderModel
+public import ServiceRuntime
 internal import Synchronization
 
 /// What lies between a provider's thread and the thread that puts its records on the tape.
 ///
 /// Bounded: a provider that is ahead waits, and so does whoever sends to it. Batches change hands,
 /// so a lock is taken per batch and not per tick. Any thread may send, one receives.
-public final class ProviderChannel: Sendable {
+public final class ProviderChannel: BoundedQueue {
     private struct State {
         var records: [ProviderRecord] = []
         var floor = Timestamp.undefined
@@ -69,6 +70,8 @@ public final class ProviderChannel: Sendable {
 
     /// Records that were sent and not received.
     public var count: Int { waiting.load(ordering: .acquiring) }
+
+    public var capacity: Int { recordsMax }
 
     /// A record or a floor has come since the last `receive`.
     public var isStirred: Bool { stirred.load(ordering: .acquiring) }

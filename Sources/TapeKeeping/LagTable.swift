@@ -5,13 +5,12 @@ public import TapeTransport
 
 /// How far groups are behind the heads of what they read. Pure; times are monotonic nanoseconds.
 public struct LagTable: Sendable {
-    /// A lag is known as long as any head was heard within this time.
-    public static let headNanosecondsMax: Int64 = 10_000_000_000
-
     public struct Lag: Hashable, Sendable {
         public var ticks: UInt64
         /// Age of the oldest record that was not read, as far as it is known by now.
         public var nanoseconds: Int64
+        /// Until all is read, if it goes on as lately; nil: the lag does not fall.
+        public var drainNanoseconds: Int64?
     }
 
     /// The oldest record that a group has not read on one partition of a source: what the history
@@ -26,6 +25,7 @@ public struct LagTable: Sendable {
 
     /// What the tape answered: when the record was stored, as monotonic nanoseconds.
     private var answers: [Question: Int64] = [:]
+    private var trend = LagTrend()
     /// To be answered before the next round.
     public private(set) var questions: [Question] = []
     /// More wait for a later round.
@@ -42,9 +42,16 @@ public struct LagTable: Sendable {
         var used: Set<Question> = []
         var lags: [GroupName: Lag?] = [:]
         for group in groups {
-            lags[group.group] = .some(
-                lag(group, told.groups[group.group.text], heads, now, &used))
+            var lag = lag(group, told.groups[group.group.text], heads, now, &used)
+            if let ticks = lag?.ticks {
+                lag?.drainNanoseconds = trend.drainNanoseconds(
+                    group.group, ticks: ticks, now: now)
+            } else {
+                trend.forget(group.group)
+            }
+            lags[group.group] = .some(lag)
         }
+        trend.keep(only: Set(groups.map(\.group)))
         answers = answers.filter { used.contains($0.key) }
         return lags
     }
@@ -57,8 +64,7 @@ public struct LagTable: Sendable {
         _ group: RegisteredGroup, _ told: PositionBook.Told?, _ heads: HeadBook, _ now: Int64,
         _ used: inout Set<Question>
     ) -> Lag? {
-        let newest = group.reads.compactMap { heads.heardAt($0) }.max()
-        guard let newest, now < newest + Self.headNanosecondsMax else { return nil }
+        guard heads.isHeard(group.reads, now: now) else { return nil }
         var positions = [PositionBook.Place: ReaderPosition](
             group.positions.map { (PositionBook.Place($0), $0) }, uniquingKeysWith: { $1 })
         positions.merge(told?.positions ?? [:]) { $1 }

@@ -57,6 +57,12 @@ public final class LagWatch: Sendable {
             json.object { json in
                 json.member("lag", lag.ticks)
                 json.member("lag_seconds", Double(lag.nanoseconds / 1_000_000) / 1_000)
+                json.key("drain_seconds")
+                if let drain = lag.drainNanoseconds {
+                    json.value(Double(drain / 1_000_000) / 1_000)
+                } else {
+                    json.null()
+                }
             }
         }
     }
@@ -142,12 +148,18 @@ struct LagLoop {
             }
             ticks(group).set(Double(lag.ticks))
             seconds(group).set(Double(lag.nanoseconds) / 1e9)
+            if let drain = lag.drainNanoseconds {
+                self.drain(group).set(Double(drain) / 1e9)
+            } else {
+                self.drain(group).remove()
+            }
         }
     }
 
     private func remove(_ group: GroupName) {
         ticks(group).remove()
         seconds(group).remove()
+        drain(group).remove()
     }
 
     private func ticks(_ group: GroupName) -> Gauge {
@@ -159,6 +171,13 @@ struct LagLoop {
     private func seconds(_ group: GroupName) -> Gauge {
         client.telemetry.metrics.gauge(
             "mds_group_lag_seconds", "Age of the oldest record that the group has not read.",
+            labels: [("group", group.text)])
+    }
+
+    private func drain(_ group: GroupName) -> Gauge {
+        client.telemetry.metrics.gauge(
+            "mds_group_drain_seconds",
+            "Time until the group has read all that there is, at the present rate.",
             labels: [("group", group.text)])
     }
 }

@@ -15,7 +15,8 @@ public final class HeadListener: Sendable {
         _ client: TapeClient, clock: @escaping @Sendable () -> Int64
     ) throws(TapeError) {
         heard = try HeardBook(
-            client, subject: client.names.heads, messagesMax: Self.messagesMax, HeadBook()
+            client, subject: client.names.heads, queue: "heads", messagesMax: Self.messagesMax,
+            HeadBook()
         ) { book, payload in
             guard let told = HeadMessage(json: payload) else { return false }
             return book.hear(told, now: clock())

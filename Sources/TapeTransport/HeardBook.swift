@@ -1,4 +1,5 @@
 internal import NatsTransport
+internal import ServiceRuntime
 internal import Synchronization
 internal import Telemetry
 
@@ -14,9 +15,10 @@ final class HeardBook<Book: Sendable>: Sendable {
     private let subscription: NatsSubscription
 
     /// `hear` notes a payload and answers whether it made sense; if not, its length goes to
-    /// `misheard`. Both run on libnats' thread. `messagesMax`: that wait while one is noted.
+    /// `misheard`. Both run on libnats' thread. `messagesMax`: that wait while one is noted; shown
+    /// as the queue of this name.
     init(
-        _ client: TapeClient, subject: String, messagesMax: Int, _ book: Book,
+        _ client: TapeClient, subject: String, queue: String, messagesMax: Int, _ book: Book,
         hear: @escaping @Sendable (inout Book, [UInt8]) -> Bool,
         misheard: @escaping @Sendable (TelemetryHub, Int) -> Void
     ) throws(TapeError) {
@@ -35,6 +37,9 @@ final class HeardBook<Book: Sendable>: Sendable {
             }
         } catch {
             throw .nats(error)
+        }
+        telemetry.metrics.watchQueue(queue, capacity: { messagesMax }) { [weak subscription] in
+            subscription?.waitingMessages
         }
     }
 

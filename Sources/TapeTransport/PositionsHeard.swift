@@ -15,7 +15,8 @@ public final class PositionsHeard: Sendable {
         _ client: TapeClient, clock: @escaping @Sendable () -> Int64
     ) throws(TapeError) {
         heard = try HeardBook(
-            client, subject: client.names.positions, messagesMax: Self.messagesMax, PositionBook()
+            client, subject: client.names.positions, queue: "positions",
+            messagesMax: Self.messagesMax, PositionBook()
         ) { book, payload in
             guard let told = PositionMessage(json: payload) else { return false }
             return book.hear(told, now: clock())

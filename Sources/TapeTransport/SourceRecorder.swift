@@ -54,6 +54,7 @@ public final class SourceRecorder: Sendable {
         }
         found = stored.record
         let (shared, telemetry) = (shared, client.telemetry)
+        telemetry.metrics.watch(shared.waiting, as: "source-records")
         thread = try ServiceThread(name: "source-record") { [stored] in
             Self.run(stored, source, shared, telemetry)
         }

@@ -2,6 +2,7 @@ internal import NatsTransport
 internal import Primitives
 internal import ServiceRuntime
 internal import Synchronization
+public import Telemetry
 
 /// What a data-plane thread waits on: the messages of its publisher and its readers, and what other
 /// threads tell it.
@@ -81,6 +82,15 @@ public final class TapeMailbox: Sendable {
     /// How often the server said that nobody serves a subject on which something was asked; for
     /// which question it does not say.
     var noResponders: Int { attached.withLock { $0.noResponders } }
+
+    /// Shows how many words and messages wait: to be called when something is attached.
+    public func show(in metrics: MetricRegistry, as name: String) {
+        metrics.watch(words, as: name)
+        guard let inbox = attached.withLock({ $0.inbox }) else { return }
+        metrics.watchQueue("\(name).messages", capacity: { NatsLimits.pendingMessagesMax }) {
+            [weak inbox] in inbox?.waiting
+        }
+    }
 
     // MARK: the one thread
 

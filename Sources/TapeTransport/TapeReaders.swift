@@ -85,7 +85,7 @@ public final class TapeReaders {
         let metrics = client.telemetry.metrics
         packets = metrics.counter("mds_tape_packets_read_total", "Packets taken from the tape.")
         problems = metrics.gauge(
-            "mds_tape_readers_stopped", "Readers that stopped and wait for a person.")
+            "mds_tape_stopped_readers", "Readers that stopped and wait for a person.")
         problems.set(0)
     }
 

@@ -21,6 +21,30 @@ struct GroupMemberTests {
         #expect(first.service.context.readiness.health.ready)
     }
 
+    @Test("its owner, and nobody else, shows each partition with its epoch")
+    func shownEpochs() throws {
+        let rig = MemberRig(try NatsServer(), partitions: 4)
+        let (first, second) = (try rig.member("a"), try rig.member("b"))
+        #expect(eventually { rig.isSharedOut([first, second]) })
+        func shown(_ member: TestMember, _ name: String) -> [Double?] {
+            (0..<4).map { number in
+                member.service.metric(
+                    "mds_partition_owner_epoch{group=\"\(rig.group)\",member=\"\(name)\","
+                        + "partition=\"\(number)\"}")
+            }
+        }
+        func isRight(_ member: TestMember, _ name: String) -> Bool {
+            let epochs = (0..<4).map { member.plane.open[Partition($0)].map { Double($0.epoch) } }
+            return shown(member, name) == epochs
+        }
+        #expect(eventually { isRight(first, "a") && isRight(second, "b") })
+        first.kill()
+        #expect(eventually { rig.isSharedOut([second]) && isRight(second, "b") })
+        #expect(shown(second, "b").allSatisfy { $0 != nil })
+        #expect(
+            second.service.metric("mds_queue_capacity{queue=\"members.\(rig.group)\"}") == 4_096)
+    }
+
     @Test("who is killed loses all to the others, above its epochs")
     func killed() throws {
         let rig = MemberRig(try NatsServer())

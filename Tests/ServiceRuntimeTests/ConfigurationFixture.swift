@@ -14,7 +14,6 @@ struct ConfigurationFixture {
             "How long a batch waits."),
         ConfigurationKey("WRITER_SPOOL", .byteCount(0...(1 << 40)), default: "64MiB", "Spool."),
         ConfigurationKey("WRITER_MODE", .choice(["copy", "insert"]), default: "copy", "How."),
-        ConfigurationKey("WRITER_PARTITIONS", .partitions, default: "0-31", "Partitions."),
         ConfigurationKey("WRITER_TABLES", .list, default: "bars,trades", "Tables."),
         ConfigurationKey("WRITER_PEER", .url(["http", "https"]), group: "Peer", "A peer."),
         ConfigurationKey("NATS_URL", .urls(["nats", "tls"]), required: true, "NATS servers."),
@@ -24,7 +23,7 @@ struct ConfigurationFixture {
 
     static let service = ServiceDescription(
         name: "store-writer", version: "1.2.3", summary: "Writes the tape into the database.",
-        keys: keys, rules: [.partitions("WRITER_PARTITIONS")],
+        keys: keys,
         subcommands: [.init("migrate", "Brings the schema up to date.")],
         examples: [.init("store-writer migrate", "Brings the schema up to date, and stops.")])
 

@@ -39,15 +39,6 @@ import Testing
     }
 
     @Test(
-        "partitions",
-        arguments: [
-            ("0", [0]), ("3-5", [3, 4, 5]), ("20, 0-2 ,7", [0, 1, 2, 7, 20]), ("4-4", [4]),
-        ])
-    func partitions(text: String, value: [Int]) throws {
-        #expect(try load("WRITER_PARTITIONS", text).partitions("WRITER_PARTITIONS") == value)
-    }
-
-    @Test(
         "lists and URLs",
         arguments: [
             ("WRITER_TABLES", "bars", ["bars"]), ("WRITER_TABLES", " a , b c ", ["a", "b c"]),
@@ -90,12 +81,6 @@ import Testing
         }
         + ["2", "maybe", "truth"].map { ("WRITER_DRY", $0, "must be true or false") }
         + ["Copy", "copy "].map { ("WRITER_MODE", $0, "must be copy or insert") }
-        + ["-", "3-", "-3", "5-3", "0,0", "0-2,2", "1,,2", "a", "4096", "+1", "1-2-3", ","].map {
-            (
-                "WRITER_PARTITIONS", $0,
-                "must be partitions such as 0-15,20, each once and below 4096"
-            )
-        }
         + ["a,", ",", "a,,b"].map {
             (
                 "WRITER_TABLES", $0,

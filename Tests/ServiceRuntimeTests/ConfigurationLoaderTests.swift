@@ -19,7 +19,6 @@ import Testing
         #expect(loaded.duration("WRITER_WAIT") == .milliseconds(250))
         #expect(loaded.integer("WRITER_SPOOL") == 64 << 20)
         #expect(loaded.text("WRITER_MODE") == "copy")
-        #expect(loaded.partitions("WRITER_PARTITIONS") == Array(0...31))
         #expect(loaded.list("WRITER_TABLES") == ["bars", "trades"])
         #expect(loaded.optionalText("WRITER_PEER") == nil)
         #expect(loaded.list("NATS_URL") == ["nats://127.0.0.1:4222"])
@@ -145,16 +144,6 @@ import Testing
             .configuration()
         #expect(loaded.warnings == ["WRTER_ROWS (environment) is not known: is it WRITER_ROWS?"])
         #expect(loaded.integer("WRITER_ROWS") == 200)
-    }
-
-    @Test("partitions that do not exist are a problem")
-    func partitionsRule() throws {
-        let fixture = Fixture(
-            ["--writer-partitions", "0-3,8"], environment: ["MDS_PARTITIONS": "8"])
-        #expect(
-            fixture.problems() == [
-                "WRITER_PARTITIONS names partition 8, but MDS_PARTITIONS is 8: the last one is 7"
-            ])
     }
 
     @Test("what belongs together, and what a subcommand needs")

@@ -1,3 +1,4 @@
+import Telemetry
 import Testing
 
 @testable import ServiceRuntime
@@ -17,6 +18,24 @@ import Testing
         #expect(mailbox.count == 6)
         #expect(drain(mailbox) == [4, 5, 6, 7, 8, 9])
         #expect(mailbox.count == 0)
+    }
+
+    @Test("Its depth and its capacity are shown as long as it is there")
+    func watched() {
+        let registry = MetricRegistry()
+        let page = { String(decoding: registry.render(), as: UTF8.self) }
+        var mailbox: Mailbox<Int>? = Mailbox(capacity: 5)
+        if let mailbox { registry.watch(mailbox, as: "letters") }
+        _ = mailbox?.send(1)
+        #expect(page().contains("mds_queue_depth{queue=\"letters\"} 1\n"))
+        #expect(page().contains("mds_queue_capacity{queue=\"letters\"} 5\n"))
+        let next = Mailbox<Int>(capacity: 7)
+        registry.watch(next, as: "letters")
+        #expect(page().contains("mds_queue_capacity{queue=\"letters\"} 7\n"))
+        registry.watch(Mailbox<Int>(capacity: 1), as: "gone")
+        #expect(!page().contains("gone"))
+        mailbox = nil
+        #expect(page().contains("mds_queue_depth{queue=\"letters\"} 0\n") && next.count == 0)
     }
 
     @Test("A full mailbox refuses at once and keeps what it has")

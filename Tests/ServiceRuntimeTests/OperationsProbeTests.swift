@@ -56,7 +56,7 @@ import Testing
         let operations = try OperationsServer(
             address: "127.0.0.1", port: 0,
             identity: ServiceIdentity(name: "writer", version: "1"), readiness: readiness,
-            metrics: { [] }, limits: OperationsLimits())
+            metrics: { _ in [] }, limits: OperationsLimits())
         defer { operations.stop() }
         func ask(_ path: String) -> (text: String, code: ExitCode) {
             OperationsProbe(host: "127.0.0.1", port: operations.port, path: path).ask()

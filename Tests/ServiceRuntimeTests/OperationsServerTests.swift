@@ -1,5 +1,6 @@
 import Glibc
 import Primitives
+import Telemetry
 import TestSupport
 import Testing
 
@@ -15,7 +16,7 @@ import Testing
         try OperationsServer(
             address: address, port: port,
             identity: ServiceIdentity(name: "store-writer", version: "1.2.3"),
-            readiness: readiness, metrics: { Array(metrics.utf8) }, limits: limits)
+            readiness: readiness, metrics: { _ in Array(metrics.utf8) }, limits: limits)
     }
 
     private func get(_ server: OperationsServer, _ path: String) throws -> (Int, String) {
@@ -125,6 +126,29 @@ import Testing
             let body = client.receive(until: "mds_up 1\n")
             #expect(body.hasSuffix("\r\n\r\nmds_up 1\n") && !body.contains("Connection: close"))
         }
+    }
+
+    @Test("The metrics are spelled as the Accept header asks, request by request")
+    func openMetrics() throws {
+        let registry = MetricRegistry()
+        registry.counter("mds_a_total", "A.").add()
+        let server = try OperationsServer(
+            address: "127.0.0.1", port: 0, identity: ServiceIdentity(name: "x", version: "1"),
+            readiness: readiness, metrics: { registry.render($0) })
+        let client = try RawClient(port: server.port)
+        client.send(
+            "GET /metrics HTTP/1.1\r\nHost: x\r\n"
+                + "accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n\r\n")
+        let open = client.receive(until: "# EOF\n")
+        #expect(
+            open.contains(
+                "\r\nContent-Type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"))
+        #expect(
+            open.hasSuffix("\r\n\r\n# TYPE mds_a counter\n# HELP mds_a A.\nmds_a_total 1\n# EOF\n"))
+        client.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        let older = client.receive(until: "mds_a_total 1\n")
+        #expect(older.contains("\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"))
+        #expect(older.hasSuffix("# TYPE mds_a_total counter\nmds_a_total 1\n"))
     }
 
     @Test("The body of a GET is read and means nothing")
@@ -253,6 +277,46 @@ import Testing
         }
         for _ in 0..<20 { #expect(try get(server, "/healthz").0 == 200) }
         #expect(slow.count == 200)
+    }
+
+    @Test(
+        "Two hundred clients that write and read a byte at a time, stop half way or never read",
+        arguments: ["127.0.0.1", "127.0.0.3"])
+    func slowClientsOfAllKinds(address: String) throws {
+        let metrics = String(repeating: "mds_up 1\n", count: 20_000)
+        let server = try start(metrics: metrics)
+        let request = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+        let slow = try (0..<200).map { number in
+            let client = try RawClient(port: server.port, from: address)
+            switch number % 4 {
+            case 0: client.send(String(request.prefix(1)))
+            case 1: client.send(String(request.prefix(request.utf8.count / 2)))
+            // Many answers are asked for, and none is read, or a byte of them now and then.
+            default: client.send(String(repeating: request, count: 20))
+            }
+            return client
+        }
+        for turn in 0..<30 {
+            for (number, client) in slow.enumerated() where !client.isClosedByServer {
+                let place = request.index(request.startIndex, offsetBy: 1 + turn % 20)
+                if number % 4 == 0 { client.send(String(request[place])) }
+                if number % 4 == 3 { client.receiveNow(1) }
+            }
+            for path in ["/healthz", "/readyz", "/metrics", "/status"] {
+                #expect(try get(server, path).0 == 200, "turn \(turn)")
+            }
+        }
+        let limits = OperationsLimits()
+        #expect(server.cutConnections >= UInt64(200 - limits.connectionsPerAddressMax))
+        #expect(server.openConnections <= limits.connectionsPerAddressMax + 32)
+        // Whoever is left is cut at its deadline, however busy it keeps.
+        #expect(
+            eventually(within: 60) {
+                for (number, client) in slow.enumerated() where number % 4 == 0 {
+                    client.send("x")
+                }
+                return slow.indices.allSatisfy { $0 % 4 > 1 || slow[$0].isClosedByServer }
+            })
     }
 
     @Test("Slow clients of many addresses do not stop a scrape")

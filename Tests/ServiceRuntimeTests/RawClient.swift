@@ -54,6 +54,12 @@ final class RawClient {
         return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : ""
     }
 
+    /// What is there now, and nothing else.
+    func receiveNow(_ limit: Int) {
+        var buffer = [UInt8](repeating: 0, count: limit)
+        _ = unsafe recv(descriptor, &buffer, limit, Int32(MSG_DONTWAIT))
+    }
+
     /// Reads until `end` has come or the connection has ended.
     func receive(until end: String) -> String {
         var text = ""

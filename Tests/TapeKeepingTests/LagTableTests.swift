@@ -65,7 +65,7 @@ import Testing
         #expect(lag == LagTable.Lag(ticks: 10, nanoseconds: 3 * second))
         #expect(
             self.lag(group, heads, told: told([position(0, 120), position(1, 99)]), at: 8)
-                == LagTable.Lag(ticks: 0, nanoseconds: 0))
+                == LagTable.Lag(ticks: 0, nanoseconds: 0, drainNanoseconds: 0))
     }
 
     @Test("a group that nobody of lives has a lag that grows, by its record; one without has all")
@@ -80,7 +80,9 @@ import Testing
     func gone() {
         let heads = heads([(1, 0, 100), (3, 1, 5)])
         let group = group(positions: [position(0, 100), position(1, 5)])
-        #expect(lag(group, heads, at: 12) == LagTable.Lag(ticks: 0, nanoseconds: 0))
+        #expect(
+            lag(group, heads, at: 12)
+                == LagTable.Lag(ticks: 0, nanoseconds: 0, drainNanoseconds: 0))
         #expect(lag(group, heads, at: 13) == nil)
         #expect(lag(group, HeadBook(), at: 0) == nil)
         #expect(lag(self.group([.bars]), heads, at: 4) == nil, "it reads something else")
@@ -128,6 +130,8 @@ import Testing
             })
         let page = { String(decoding: tape.client.telemetry.metrics.render(), as: UTF8.self) }
         #expect(page().contains("mds_group_lag_ticks{group=\"writer\"} 12"))
+        #expect(seen()?["drain_seconds"] == .null)
+        #expect(!page().contains("mds_group_drain_seconds{"))
         #expect(try registry.remove(.writers))
         #expect(eventually { seen() == nil })
         #expect(!page().contains("mds_group_lag_ticks{"))

@@ -23,7 +23,7 @@ import Testing
                 # HELP mds_b_seconds Waits.
                 # TYPE mds_b_seconds histogram
                 mds_b_seconds_bucket{le="0.5"} 2
-                mds_b_seconds_bucket{le="1"} 3
+                mds_b_seconds_bucket{le="1.0"} 3
                 mds_b_seconds_bucket{le="+Inf"} 4
                 mds_b_seconds_sum 10.3
                 mds_b_seconds_count 4
@@ -39,7 +39,7 @@ import Testing
     @Test("labels of a histogram come before le")
     func histogramLabels() {
         registry.histogram("h", "H.", buckets: [1], labels: [("z", "1"), ("a", "2")]).observe(1)
-        #expect(page.contains("h_bucket{a=\"2\",z=\"1\",le=\"1\"} 1\n"))
+        #expect(page.contains("h_bucket{a=\"2\",z=\"1\",le=\"1.0\"} 1\n"))
         #expect(page.contains("h_sum{a=\"2\",z=\"1\"} 1\nh_count{a=\"2\",z=\"1\"} 1\n"))
     }
 
@@ -215,6 +215,15 @@ import Testing
             let registry = MetricRegistry()
             _ = registry.counter("h_count", "C.")
             _ = registry.histogram("h", "H.")
+        }
+    }
+
+    @Test("a name that a counter has without its `_total` in OpenMetrics")
+    func trapsCounterBesideGauge() async {
+        await #expect(processExitsWith: .failure) {
+            let registry = MetricRegistry()
+            _ = registry.counter("mds_connections_total", "C.")
+            _ = registry.gauge("mds_connections", "C.")
         }
     }
 

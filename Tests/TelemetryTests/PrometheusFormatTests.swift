@@ -7,7 +7,9 @@ import Testing
 /// The whole page as a service would serve it, before the real parser if it is installed, and
 /// before a strict reader of the format's rules in any case.
 @Suite struct PrometheusFormatTests {
-    static func page() -> [UInt8] {
+    static func page() -> [UInt8] { registry().render() }
+
+    static func registry() -> MetricRegistry {
         let registry = MetricRegistry()
         registry.addProcessMetrics()
         registry.addBuildInformation(service: "store-writer", version: "0.1.0")
@@ -19,7 +21,7 @@ import Testing
         let waits = registry.histogram("mds_wait_seconds", "Waits.", labels: [("stage", "in")])
         waits.observe(0.003)
         waits.observe(1e9)
-        return registry.render()
+        return registry
     }
 
     @Test("promtool accepts the page", .enabled(if: Promtool.path != nil, Promtool.comment))

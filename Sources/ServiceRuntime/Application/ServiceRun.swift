@@ -75,7 +75,7 @@ struct ServiceRun {
         let server = try OperationsServer(
             address: configuration.text("OPS_ADDRESS"),
             port: UInt16(clamping: configuration.integer("OPS_PORT")), identity: identity,
-            readiness: readiness, metrics: { metrics.render() })
+            readiness: readiness, metrics: { metrics.render($0) })
         // Not held by the registry, which the server's own page holds.
         metrics.countReading(
             "mds_operations_connections_total", "Connections to the operations port."
@@ -84,6 +84,9 @@ struct ServiceRun {
             "mds_operations_connections_cut_total",
             "Connections to the operations port that a limit or deadline has ended."
         ) { [weak server] in server.map { Double($0.cutConnections) } }
+        metrics.watchQueue(
+            "operations", capacity: { OperationsLimits().connectionsMax },
+            depth: { [weak server] in server?.openConnections })
         return server
     }
 

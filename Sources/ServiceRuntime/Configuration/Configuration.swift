@@ -53,7 +53,6 @@ public struct Configuration: Sendable {
     public func duration(_ name: String) -> Duration { present(name, optionalDuration(name)) }
 
     /// Sorted, each once.
-    public func partitions(_ name: String) -> [Int] { present(name, optionalPartitions(name)) }
 
     // MARK: values that may be absent
 
@@ -85,12 +84,6 @@ public struct Configuration: Sendable {
         guard let value = entry(name).value else { return nil }
         guard case .duration(let duration) = value else { wrongKind(name, "a duration") }
         return duration
-    }
-
-    public func optionalPartitions(_ name: String) -> [Int]? {
-        guard let value = entry(name).value else { return nil }
-        guard case .partitions(let numbers) = value else { wrongKind(name, "partitions") }
-        return numbers
     }
 
     /// Of a `.list` or `.urls`; empty if nothing is set.

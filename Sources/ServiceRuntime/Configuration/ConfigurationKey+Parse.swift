@@ -26,7 +26,6 @@ extension ConfigurationKey.Kind {
         case .byteCount(let range):
             return Self.within(range, ByteCountText.parse(text)).map { .integer($0) }
         case .choice(let options): return options.contains(text) ? .text(text) : nil
-        case .partitions: return Self.partitions(text).map { .partitions($0) }
         case .list: return Self.items(text).map { .list($0) }
         case .url(let schemes): return Self.isURL(text, schemes) ? .text(text) : nil
         case .urls(let schemes):
@@ -52,9 +51,6 @@ extension ConfigurationKey.Kind {
         case .byteCount:
             Expectation("must be a number of bytes (4096, 64KiB, 8MiB, 1GiB) from \(range ?? "")")
         case .choice(let options): Expectation("must be \(Self.alternatives(options))")
-        case .partitions:
-            Expectation(
-                "must be partitions such as 0-15,20, each once and below \(Self.partitionsMax)")
         case .list:
             Expectation(
                 "must be at most \(Self.listCountMax) items separated by commas, none empty")
@@ -73,7 +69,7 @@ extension ConfigurationKey.Kind {
             "\(DurationText.text(range.lowerBound)) to \(DurationText.text(range.upperBound))"
         case .byteCount(let range):
             "\(ByteCountText.text(range.lowerBound)) to \(ByteCountText.text(range.upperBound))"
-        case .text, .name, .flag, .choice, .partitions, .list, .url, .urls: nil
+        case .text, .name, .flag, .choice, .list, .url, .urls: nil
         }
     }
 
@@ -86,7 +82,6 @@ extension ConfigurationKey.Kind {
         case .duration: "DURATION"
         case .byteCount: "BYTES"
         case .choice(let options): options.joined(separator: "|")
-        case .partitions: "LIST"
         case .list: "ITEM,..."
         case .url: "URL"
         case .urls: "URL,..."
@@ -133,28 +128,6 @@ extension ConfigurationKey.Kind {
             items.allSatisfy({ !$0.isEmpty && isOneLine($0) })
         else { return nil }
         return items
-    }
-
-    /// `0-15,20`, sorted.
-    private static func partitions(_ text: String) -> [Int]? {
-        var found: Set<Int> = []
-        for item in text.split(separator: ",", omittingEmptySubsequences: false) {
-            let ends = trimmingSpaces(item).split(separator: "-", omittingEmptySubsequences: false)
-            let numbers = ends.compactMap { number($0) }
-            guard (1...2).contains(ends.count), numbers.count == ends.count,
-                let first = numbers.first, let last = numbers.last, first <= last
-            else { return nil }
-            for partition in first...last where !found.insert(partition).inserted { return nil }
-        }
-        return found.sorted()
-    }
-
-    /// Digits only: `Int` would take a sign as well.
-    private static func number(_ digits: Substring) -> Int? {
-        guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
-            let number = Int(digits), number < partitionsMax
-        else { return nil }
-        return number
     }
 
     /// A scheme of the list, a host, and neither spaces nor a user: a password in a URL would be

@@ -67,8 +67,6 @@ extension ConfigurationKey {
         /// `4096`, `64KiB`, `1GiB`
         case byteCount(ClosedRange<Int>)
         case choice([String])
-        /// `0-15,20`: numbers of partitions, each once.
-        case partitions
         /// Separated by commas.
         case list
         /// One URL of one of these schemes, without user and password.

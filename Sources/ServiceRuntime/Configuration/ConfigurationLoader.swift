@@ -188,8 +188,7 @@ struct ConfigurationLoader {
             if ConfigurationKey.Kind.carriesUser(text) {
                 return "\(name) must not carry a user or password: they have keys of their own"
             }
-        case .text, .name, .integer, .real, .flag, .duration, .byteCount, .choice, .partitions,
-            .list:
+        case .text, .name, .integer, .real, .flag, .duration, .byteCount, .choice, .list:
             break
         }
         return "\(name) is \"\(Shown.text(text))\": \(expected)"

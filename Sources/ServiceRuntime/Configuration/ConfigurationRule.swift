@@ -13,19 +13,6 @@ public struct ConfigurationRule: Sendable {
         self.problem = problem
     }
 
-    /// The partitions of `list` exist: they are below the number that `count` says.
-    public static func partitions(
-        _ list: String, below count: String = "MDS_PARTITIONS"
-    ) -> ConfigurationRule {
-        ConfigurationRule(reads: [list, count]) { configuration in
-            guard let last = configuration.optionalPartitions(list)?.last else { return nil }
-            let limit = configuration.integer(count)
-            guard last >= limit else { return nil }
-            return "\(list) names partition \(last), but \(count) is \(limit): "
-                + "the last one is \(limit - 1)"
-        }
-    }
-
     /// `key` has to be set for that subcommand.
     public static func required(_ key: String, by subcommand: String) -> ConfigurationRule {
         ConfigurationRule { configuration in

@@ -6,7 +6,6 @@ enum ConfigurationValue: Equatable, Sendable {
     case flag(Bool)
     case duration(Duration)
     case list([String])
-    case partitions([Int])
     case secret(Secret)
 }
 

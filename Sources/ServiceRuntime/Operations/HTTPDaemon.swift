@@ -58,6 +58,7 @@ final class HTTPDaemon {
     func turn() {
         for descriptor in exchange.table.expired(at: SystemClock().monotonic()) { cut(descriptor) }
         unsafe MHD_run(daemon)
+        counters.open.store(exchange.table.count, ordering: .relaxed)
     }
 
     /// Makes room when the process has no descriptor left. False: there is nothing to cut.
@@ -103,8 +104,10 @@ private final class HTTPExchange {
 
     func now() -> Timestamp { SystemClock().monotonic() }
 
-    func response(to path: String, for descriptor: Int32) -> OperationsResponse {
-        let response = router.response(to: path)
+    func response(
+        to path: String, accept: String?, for descriptor: Int32
+    ) -> OperationsResponse {
+        let response = router.response(to: path, accept: accept)
         if table.reserve(response.body.count, for: descriptor) { return response }
         return .text("too many answers wait for slow readers", status: 503)
     }
@@ -141,7 +144,11 @@ private func onRequest(
         unsafe bodyBytes.pointee = 0
         return .YES
     }
-    let response = unsafe exchange.response(to: String(cString: path), for: descriptor)
+    // The text is the connection's and lives as long as the request.
+    let accept = unsafe MHD_lookup_connection_value(connection, .HEADER_KIND, "Accept")
+    let response = unsafe exchange.response(
+        to: String(cString: path), accept: accept.map { unsafe String(cString: $0) },
+        for: descriptor)
     return unsafe queue(response, on: connection, allow: nil)
 }
 

@@ -29,8 +29,7 @@ public struct OperationsResponse: Sendable {
             status: status, contentType: "application/json", body: writer.bytes)
     }
 
-    /// The Prometheus text format.
-    public static func metrics(_ body: [UInt8]) -> OperationsResponse {
-        OperationsResponse(contentType: MetricRegistry.contentType, body: body)
+    static func metrics(_ body: [UInt8], _ format: MetricFormat) -> OperationsResponse {
+        OperationsResponse(contentType: format.contentType, body: body)
     }
 }

@@ -1,8 +1,10 @@
-import Primitives
+internal import Primitives
+internal import Telemetry
 
 /// Finds the answer to a path. Closures run on the thread of the operations port.
 final class OperationsRouter: Sendable {
-    typealias Endpoint = @Sendable () -> OperationsResponse
+    /// The parameter is the request's `Accept` header.
+    typealias Endpoint = @Sendable (String?) -> OperationsResponse
 
     /// More endpoints than this are a bug: they are named in code.
     static let endpointsMax = 64
@@ -19,25 +21,29 @@ final class OperationsRouter: Sendable {
         }
     }
 
-    func response(to path: String) -> OperationsResponse {
-        if let endpoint = endpoints.withLock({ $0[path] }) { return endpoint() }
+    func response(to path: String, accept: String? = nil) -> OperationsResponse {
+        if let endpoint = endpoints.withLock({ $0[path] }) { return endpoint(accept) }
         let known = endpoints.withLock { $0.keys.sorted() }.joined(separator: " ")
         return .text("not found; there is: \(known)", status: 404)
     }
 
     /// The four pages that every service has.
     func addStandardPages(
-        status: StatusPage, readiness: Readiness, metrics: @escaping @Sendable () -> [UInt8]
+        status: StatusPage, readiness: Readiness,
+        metrics: @escaping @Sendable (MetricFormat) -> [UInt8]
     ) {
-        add("/status") { status.response() }
-        add("/metrics") { .metrics(metrics()) }
-        add("/healthz") {
+        add("/status") { _ in status.response() }
+        add("/metrics") { accept in
+            let format = AcceptHeader(accept).metricFormat
+            return .metrics(metrics(format), format)
+        }
+        add("/healthz") { _ in
             let health = readiness.health
             return health.live
                 ? .text("alive")
                 : .text("not alive\n" + health.reasons.joined(separator: "\n"), status: 503)
         }
-        add("/readyz") {
+        add("/readyz") { _ in
             let health = readiness.health
             return health.ready
                 ? .text("ready")

@@ -2,6 +2,7 @@ internal import CLinux
 internal import Glibc
 public import Primitives
 internal import Synchronization
+public import Telemetry
 
 /// The operations port: `/metrics`, `/healthz`, `/readyz`, `/status` and what a service adds.
 ///
@@ -21,7 +22,8 @@ public final class OperationsServer: Sendable {
     /// Listens when this returns. `address` is an IPv4 or IPv6 address, or `localhost`.
     public init(
         address: String, port: UInt16, identity: ServiceIdentity, readiness: Readiness,
-        metrics: @escaping @Sendable () -> [UInt8], limits: OperationsLimits = OperationsLimits()
+        metrics: @escaping @Sendable (MetricFormat) -> [UInt8],
+        limits: OperationsLimits = OperationsLimits()
     ) throws(ServiceError) {
         limits.check()
         self.address = address
@@ -52,6 +54,8 @@ public final class OperationsServer: Sendable {
 
     /// Connections since the start.
     public var acceptedConnections: UInt64 { counters.accepted.load(ordering: .relaxed) }
+    /// Connections now; those that were cut count until the library has let go of them.
+    public var openConnections: Int { counters.open.load(ordering: .relaxed) }
     /// Connections that were ended by a limit or a deadline, since the start.
     public var cutConnections: UInt64 { counters.cut.load(ordering: .relaxed) }
 
@@ -59,7 +63,7 @@ public final class OperationsServer: Sendable {
     public func addEndpoint(
         _ path: String, _ respond: @escaping @Sendable () -> OperationsResponse
     ) {
-        router.add(path, respond)
+        router.add(path) { _ in respond() }
     }
 
     /// Adds or replaces a section of `/status`. `write` writes the members of the section's object,
@@ -83,6 +87,7 @@ public final class OperationsServer: Sendable {
 final class OperationsCounters: Sendable {
     let accepted = Atomic<UInt64>(0)
     let cut = Atomic<UInt64>(0)
+    let open = Atomic<Int>(0)
 }
 
 /// How the server tells its loop to end.

@@ -21,7 +21,8 @@ struct MetricFamily {
     let name: String
     let kind: Kind
     let bounds: [Double]
-    let header: [UInt8]
+    private let header: [UInt8]
+    private let openHeader: [UInt8]
     /// Sorted by their labels' text.
     private(set) var series: [Series] = []
 
@@ -31,6 +32,36 @@ struct MetricFamily {
         self.bounds = bounds
         let text = MetricText.escaped(help, quotes: false)
         header = Array("# HELP \(name) \(text)\n# TYPE \(name) \(kind.rawValue)\n".utf8)
+        openHeader = Array(Self.openHeader(name, kind, help).utf8)
+    }
+
+    /// A counter that does not end in `_total` would be none in OpenMetrics.
+    private static func openHeader(_ name: String, _ kind: Kind, _ help: String) -> String {
+        let isNoCounter = kind == .counter && !name.hasSuffix(MetricText.totalSuffix)
+        let family = openName(name, kind)
+        var lines = "# TYPE \(family) \(isNoCounter ? "unknown" : kind.rawValue)\n"
+        // A unit has to be the end of the family's name.
+        if let unit = ["seconds", "bytes"].first(where: { family.hasSuffix("_\($0)") }) {
+            lines += "# UNIT \(family) \(unit)\n"
+        }
+        return lines + "# HELP \(family) \(MetricText.escaped(help, quotes: true))\n"
+    }
+
+    private static func openName(_ name: String, _ kind: Kind) -> String {
+        guard kind == .counter, name.hasSuffix(MetricText.totalSuffix) else { return name }
+        return String(name.dropLast(MetricText.totalSuffix.count))
+    }
+
+    /// What no other family may be called, or write: in either format. OpenMetrics keeps
+    /// `_created` for itself.
+    static func names(_ name: String, _ kind: Kind) -> Set<String> {
+        let open = openName(name, kind)
+        switch kind {
+        case .gauge: return [name]
+        case .counter: return [name, open, "\(open)_created"]
+        case .histogram:
+            return [name, "\(name)_bucket", "\(name)_sum", "\(name)_count", "\(name)_created"]
+        }
     }
 
     func instrument(labels: String) -> Instrument? {
@@ -51,7 +82,8 @@ struct MetricFamily {
     }
 
     /// Appends the family, or nothing if none of its series has a value.
-    func append(to page: inout [UInt8]) {
+    func append(to page: inout [UInt8], as format: MetricFormat) {
+        let header = format == .openMetrics ? openHeader : header
         var hasHeader = false
         for one in series {
             let values = one.values
@@ -80,7 +112,7 @@ struct MetricFamily {
         guard case .histogram = instrument else { return [Array("\(name)\(labels) ".utf8)] }
         // The label `le` goes behind the others, within the same braces.
         let open = labels.isEmpty ? "{" : labels.dropLast() + ","
-        let texts = bounds.map(MetricText.number) + ["+Inf"]
+        let texts = bounds.map(MetricText.bound) + ["+Inf"]
         let buckets = texts.map { "\(name)_bucket\(open)le=\"\($0)\"} " }
         return (buckets + ["\(name)_sum\(labels) ", "\(name)_count\(labels) "]).map {
             Array($0.utf8)

@@ -9,8 +9,6 @@ public final class MetricRegistry: Sendable {
     /// Label sets in one family; what comes after it shares the series `{overflow="true"}`, whose
     /// counts are right and whose gauge is the last one set.
     public static let seriesMax = 1_024
-    /// What `render` gives, for the answer's header.
-    public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
     private let families = Mutex<[MetricFamily]>([])
 
@@ -60,12 +58,13 @@ public final class MetricRegistry: Sendable {
     }
 
     /// The page: families sorted by name, each with its HELP and TYPE, series sorted by labels.
-    public func render() -> [UInt8] {
+    public func render(_ format: MetricFormat = .prometheus) -> [UInt8] {
         // A copy, so that readings run outside the lock and may use the registry.
         let all = families.withLock { $0 }
         var page: [UInt8] = []
         page.reserveCapacity(16_384)
-        for family in all { family.append(to: &page) }
+        for family in all { family.append(to: &page, as: format) }
+        page.append(contentsOf: format.ending.utf8)
         return page
     }
 
@@ -135,23 +134,15 @@ public final class MetricRegistry: Sendable {
                 families[place].bounds == bounds, "\(name) has other buckets than before")
             return place
         }
+        let names = MetricFamily.names(name, kind)
         for family in families {
             precondition(
-                !Self.collides(name, kind, with: family),
-                "\(name) and the histogram \(family.name) would write the same samples")
+                names.isDisjoint(with: MetricFamily.names(family.name, family.kind)),
+                "\(name) and the \(family.kind.rawValue) \(family.name) would write the same names")
         }
         families.insert(
             MetricFamily(name: name, kind: kind, help: help, bounds: bounds), at: place)
         return place
-    }
-
-    /// A histogram also writes `_bucket`, `_sum` and `_count`, which nobody else may.
-    private static func collides(
-        _ name: String, _ kind: MetricFamily.Kind, with other: MetricFamily
-    ) -> Bool {
-        let suffixes = ["_bucket", "_sum", "_count"]
-        return other.kind == .histogram && suffixes.contains { other.name + $0 == name }
-            || kind == .histogram && suffixes.contains { name + $0 == other.name }
     }
 
     private func clash(_ name: String) -> Never {

@@ -1,5 +1,7 @@
 /// The spelling of the Prometheus text format 0.0.4.
 enum MetricText {
+    static let totalSuffix = "_total"
+
     /// `[a-zA-Z_:][a-zA-Z0-9_:]*`
     static func isMetricName(_ name: String) -> Bool {
         isName(name.utf8) { $0 == UInt8(ascii: ":") }
@@ -41,6 +43,21 @@ enum MetricText {
             }
         }
         return result
+    }
+
+    /// Of a bucket, as OpenMetrics wants it, so that its label is the same in both formats: with a
+    /// point, and in powers of ten from a million on.
+    static func bound(_ value: Double) -> String {
+        let text = "\(value)"
+        guard value >= 1_000_000, let point = text.firstIndex(of: "."), !text.contains("e") else {
+            return text
+        }
+        let exponent = text.distance(from: text.startIndex, to: point) - 1
+        var digits = text.filter { $0 != "." }
+        while digits.count > 1, digits.last == "0" { digits.removeLast() }
+        let first = digits.removeFirst()
+        let mantissa = digits.isEmpty ? "\(first)" : "\(first).\(digits)"
+        return "\(mantissa)e+\(exponent < 10 ? "0" : "")\(exponent)"
     }
 
     static func number(_ value: Double) -> String {

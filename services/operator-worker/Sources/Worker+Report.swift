@@ -76,6 +76,13 @@ extension Worker {
         let universe = client.names.universe
         positions.tell(now: now) { slots.flatMap { told($0) } }
         heads.tell(now: now) { slots.filter { $0.partition != universe }.compactMap(head) }
+        lag.tell(now: now) {
+            slots.filter(\.isOwned).map { slot in
+                let isUniverse = slot.partition == universe
+                return OwnLag.Share(
+                    partition: isUniverse ? "all" : "\(slot.partition)", positions: told(slot))
+            }
+        }
         tellLeftOut()
         universeHeads.tell(now: now) {
             slots.filter { $0.partition == universe }.compactMap(head)

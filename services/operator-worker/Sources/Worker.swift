@@ -43,6 +43,7 @@ final class Worker {
     let positions: PositionTeller
     let heads: HeadTeller
     let universeHeads: HeadTeller
+    let lag: OwnLag
     var reportedAt = Int64.min
     /// What is read again at the moment, by whom that was last, and when the next one may begin.
     var repairing: RepairReading?
@@ -75,6 +76,9 @@ final class Worker {
         positions = try PositionTeller(client, group: "operator")
         universeHeads = HeadTeller(client, source: .universe, input: .bars)
         heads = HeadTeller(client, source: .operator, input: .bars)
+        let lag = try OwnLag(client, group: "operator")
+        self.lag = lag
+        context.operations.addEndpoint("/scale") { .json { lag.write(into: &$0) } }
         let mailbox = mailbox
         let partitions = (0..<settings.shares(of: client.names)).map { Partition($0) }
         // A full mailbox wakes its thread by what is in it.
@@ -85,6 +89,7 @@ final class Worker {
         readers = try TapeReaders(client, group: "operator", mailbox: mailbox)
         checkpoints = try CheckpointThreads(
             client, settings: settings, telemetry: context.telemetry, mailbox: mailbox)
+        mailbox.show(in: context.telemetry.metrics, as: "worker")
         for partition in partitions { add(partition) }
         addRepairReaders()
     }

@@ -50,6 +50,7 @@ struct Delivery: Sendable {
             for (kind, numbers) in zip(kinds, instruments) {
                 let provider = try kind.make(context)
                 let channel = ProviderChannel()
+                context.telemetry.metrics.watch(channel, as: "provider.\(kind.name)")
                 started.append((provider, channel))
                 var own = order
                 own.instruments = numbers

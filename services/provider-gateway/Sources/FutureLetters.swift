@@ -65,6 +65,7 @@ final class FutureLetters: Sendable {
             "mds_gateway_letters_lost_total",
             "Refused ticks for which there was no room as dead letters.",
             labels: [("source", source.text)])
+        metrics.watch(queue, as: "refused-ticks")
         let worker = try ServiceThread(name: "letters") { [self] in work() }
         thread.withLock { $0 = worker }
     }

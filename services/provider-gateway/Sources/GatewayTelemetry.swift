@@ -10,6 +10,7 @@ struct GatewayMetrics {
     let blocked: Counter
     let future: Counter
     private let watermark: Gauge
+    private let packetBytes: Gauge
     let refused: Counter
     let unrouted: Counter
     /// By the raw kind.
@@ -47,6 +48,13 @@ struct GatewayMetrics {
         }
         takeOverGaps = gaps("take_over")
         droppedGaps = gaps("dropped")
+        packetBytes = metrics.gauge(
+            "mds_gateway_packet_bytes", "Bytes of the longest packet that waits for its turn.",
+            labels: labels)
+        metrics.gauge(
+            "mds_gateway_packet_capacity_bytes",
+            "Bytes from which on a packet takes no further tick.", labels: labels
+        ).set(Double(PacketLimits.growthBytesMax))
         watermark = metrics.gauge(
             "mds_gateway_watermark_timestamp_seconds",
             "The newest watermark on the tape, in seconds since 1970.", labels: labels)
@@ -55,6 +63,8 @@ struct GatewayMetrics {
             "From the sealing of a packet to the tape's acknowledgement, retries included.",
             buckets: Histogram.latencySeconds, labels: labels)
     }
+
+    func waiting(longestPacketBytes bytes: Int) { packetBytes.set(Double(bytes)) }
 
     func acknowledged(_ packet: TapePublisher.Acknowledged, now: Timestamp) {
         let age = now.nanoseconds(since: packet.header.sendTime)

@@ -61,6 +61,7 @@ struct SourceOpening {
         self.parts = parts
         self.claim = claim
         publisher = try TapePublisher(parts.client, mailbox: mailbox)
+        mailbox.show(in: parts.context.telemetry.metrics, as: "publisher")
         if let live = parts.live {
             publisher.onAcknowledged = { packet, _ in live.offer(packet) }
         }

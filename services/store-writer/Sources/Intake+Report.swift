@@ -29,6 +29,13 @@ extension Intake {
         tellReaders()
         report.update(lines)
         positions.tell(now: now) { inputs.indices.compactMap(told) }
+        lag.tell(now: now) {
+            slots.filter { $0.tenure != nil }.map { slot in
+                OwnLag.Share(
+                    partition: "\(slot.partition)",
+                    positions: InputNumber.both(of: slot.partition).compactMap(told))
+            }
+        }
         metrics.alive(report.alive)
         for index in lanes.indices { tell(index, now) }
     }
@@ -60,7 +67,7 @@ extension Intake {
 
     private func tell(_ index: Int, _ now: Int64) {
         let waiting = queue.lanes[index].waiting
-        metrics.queue(depth: waiting.rows, capacity: queue.lanes[index].limits.rows, thread: index)
+        metrics.queue(waiting, queue.lanes[index].limits, thread: index)
         metrics.held(
             slots.count { $0.lane == index && $0.tenure != nil }, thread: index)
         if lanes[index].droppedUntold > 0, now >= lanes[index].droppedToldAt {

@@ -35,6 +35,7 @@ final class Intake {
     let report: WriterReport
     let metrics: WriterMetrics
     let positions: PositionTeller
+    let lag: OwnLag
     let clock = SystemClock()
     var inputs: [IntakeInput] = []
     var slots: [IntakeSlot] = []
@@ -65,10 +66,14 @@ final class Intake {
         lanes = queue.lanes.map { IntakeLane($0) }
         metrics = WriterMetrics(context.telemetry.metrics)
         positions = try PositionTeller(client, group: "writer")
+        let lag = try OwnLag(client, group: "writer")
+        self.lag = lag
+        context.operations.addEndpoint("/scale") { .json { lag.write(into: &$0) } }
         client.notify(mailbox)
         readers = try TapeReaders(
             client, group: "writer", mailbox: mailbox, takesDamaged: true,
             pullBytes: Self.pullBytes)
+        mailbox.show(in: context.telemetry.metrics, as: "intake")
         for partition in port.partitions.sorted() { add(partition) }
     }
 

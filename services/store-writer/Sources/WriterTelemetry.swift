@@ -90,15 +90,16 @@ struct WriterMetrics: Sendable {
         ).set(Double(count))
     }
 
-    func queue(depth: Int, capacity: Int, thread: Int) {
-        metrics.gauge(
-            "mds_coord_queue_depth", "Rows that wait in the queue, by thread.",
-            labels: [("thread", String(thread))]
-        ).set(Double(depth))
-        metrics.gauge(
-            "mds_coord_queue_capacity", "Rows that may wait in the queue, by thread.",
-            labels: [("thread", String(thread))]
-        ).set(Double(capacity))
+    /// It is bounded twice: by rows and by bytes.
+    func queue(_ waiting: WorkerLane.Waiting, _ limits: WorkerLane.Lane.Limits, thread: Int) {
+        let labels = [("thread", String(thread))]
+        func show(_ name: String, _ help: String, _ value: Int) {
+            metrics.gauge(name, help, labels: labels).set(Double(value))
+        }
+        show("mds_coord_queue_depth", "Rows that wait in the queue, by thread.", waiting.rows)
+        show("mds_coord_queue_capacity", "Rows that may wait in the queue.", limits.rows)
+        show("mds_coord_queue_depth_bytes", "Bytes that wait in the queue.", waiting.bytes)
+        show("mds_coord_queue_capacity_bytes", "Bytes that may wait in the queue.", limits.bytes)
     }
 
     func alive(_ workers: Int) {

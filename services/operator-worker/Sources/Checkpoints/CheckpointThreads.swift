@@ -33,6 +33,9 @@ final class CheckpointThreads: Sendable {
         jobs = (0..<min(Self.threadsMax, partitions)).map { _ in
             Mailbox(capacity: 4 * partitions + 16)
         }
+        for (number, jobs) in jobs.enumerated() {
+            telemetry.metrics.watch(jobs, as: "checkpoints.\(number)")
+        }
         for number in jobs.indices {
             let started = try ServiceThread(name: "checkpoints-\(number)") { [self] in
                 var desk = CheckpointDesk(client, settings, telemetry)

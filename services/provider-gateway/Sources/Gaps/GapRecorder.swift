@@ -43,6 +43,7 @@ final class GapRecorder: Sendable {
             throw TapeError.jetStream(error)
         }
         let (shared, telemetry) = (shared, client.telemetry)
+        telemetry.metrics.watch(shared.waiting, as: "gap-records")
         thread = try ServiceThread(name: "source-gaps") { [store] in
             Self.run(store, source, shared, telemetry)
         }

@@ -1,0 +1,24 @@
+/// How the page of metrics is spelled. The samples are the same in both.
+public enum MetricFormat: Sendable, CaseIterable {
+    /// Prometheus' text format 0.0.4, which everything reads.
+    case prometheus
+    /// OpenMetrics 1.0.0: counters without `_total` in their family's name, units, and an end that
+    /// tells a whole page from one that was cut off.
+    case openMetrics
+
+    /// For the answer's header.
+    public var contentType: String {
+        switch self {
+        case .prometheus: "text/plain; version=0.0.4; charset=utf-8"
+        case .openMetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        }
+    }
+
+    /// What stands behind the last family.
+    var ending: String {
+        switch self {
+        case .prometheus: ""
+        case .openMetrics: "# EOF\n"
+        }
+    }
+}

@@ -1,0 +1,111 @@
+import Foundation
+import Primitives
+import TestSupport
+import Testing
+
+extension IntegrationTests {
+    /// What scales the services: said by gateways, whether anybody works or not.
+    @Suite struct ScalingTests {
+        private func lag(_ gateway: ServiceProcess, _ group: String) throws -> Double? {
+            try gateway.metric("mds_group_lag_ticks{group=\"\(group)\"}")
+        }
+
+        private func age(_ gateway: ServiceProcess, _ group: String) throws -> Double? {
+            try gateway.metric("mds_group_lag_seconds{group=\"\(group)\"}")
+        }
+
+        private func scale(_ service: ServiceProcess) throws -> JSONValue {
+            let answer = try service.get("/scale")
+            #expect(answer.status == 200 && answer.head.contains("application/json"))
+            return try JSONValue.parse(answer.body)
+        }
+
+        @Test(
+            "with no worker and no writer alive each gateway shows a lag, and it grows"
+        )
+        func withoutReaders() throws {
+            let pipeline = try Pipeline(Pipeline.Load(ticks: 2_000_000, rate: 500, seed: 61))
+            try pipeline.startAll()
+            #expect(try eventually { try pipeline.number("SELECT count(*) FROM trades") > 100 })
+            for role in [Pipeline.Role.worker(0), .worker(1), .writer] {
+                #expect(try pipeline.end(role) == 0)
+            }
+            try pipeline.start(.gateway(1))
+            for role in [Pipeline.Role.gateway, .gateway(1)] {
+                let gateway = try pipeline.service(role)
+                for group in ["operator", "writer"] {
+                    #expect(
+                        try eventually(within: 60) { try lag(gateway, group) ?? 0 > 500 },
+                        "\(role) \(group)")
+                    let (ticks, seconds) = (try lag(gateway, group), try age(gateway, group))
+                    #expect(
+                        try eventually(within: 60) {
+                            try lag(gateway, group) ?? 0 >= (ticks ?? 0) + 500
+                                && age(gateway, group) ?? 0 > seconds ?? 0
+                        }, "\(role) \(group): \(ticks ?? -1)")
+                    let shown = try scale(gateway)[group]
+                    #expect(shown?["lag"]?.int ?? 0 > 1_000)
+                    #expect(shown?["lag_seconds"] != .null && shown?["drain_seconds"] == .null)
+                }
+            }
+            try pipeline.start(.writer)
+            let (gateway, writer) = (
+                try pipeline.service(.gateway), try pipeline.service(.writer)
+            )
+            #expect(
+                try eventually(within: 60) { try lag(gateway, "writer") ?? .infinity < 1_000 })
+            #expect(try lag(gateway, "operator") ?? 0 > 1_000, "nobody reads for it")
+            try expectOwner(writer)
+            pipeline.stopAll()
+        }
+
+        /// Of each partition its lag and its epoch, in all of which the process is the owner.
+        private func expectOwner(_ writer: ServiceProcess) throws {
+            #expect(
+                try eventually(within: 30) {
+                    try scale(writer)["partitions"]?.int == 32 && scale(writer)["lag"] != .null
+                })
+            let page = try writer.get("/metrics").body.split(separator: "\n")
+            for partition in [0, 31] {
+                let label = "partition=\"\(partition)\""
+                #expect(
+                    page.contains {
+                        $0.hasPrefix(
+                            "mds_partition_lag_ticks{group=\"writer\",input=\"ticks\",\(label)}")
+                    })
+                #expect(
+                    page.contains {
+                        $0.hasPrefix("mds_partition_owner_epoch{group=\"writer\",")
+                            && $0.contains(label)
+                    })
+            }
+            for queue in ["intake", "members.writer", "heads", "hot-state", "operations"] {
+                #expect(
+                    page.contains { $0.hasPrefix("mds_queue_depth{queue=\"\(queue)\"}") }
+                        && page.contains { $0.hasPrefix("mds_queue_capacity{queue=\"\(queue)\"}") },
+                    "\(queue)")
+            }
+        }
+
+        @Test("a gateway that hears no source shows no lag, not 0, and shows it again when it does")
+        func withoutSource() throws {
+            let pipeline = try Pipeline(Pipeline.Load(ticks: 2_000_000, rate: 200, seed: 62))
+            try pipeline.startAll()
+            let gateway = try pipeline.service(.gateway)
+            #expect(try eventually(within: 60) { try lag(gateway, "writer") != nil })
+            pipeline.nats.pause()
+            #expect(
+                try eventually(within: 60) {
+                    try lag(gateway, "writer") == nil && age(gateway, "writer") == nil
+                        && lag(gateway, "operator") == nil
+                })
+            #expect(try scale(gateway)["writer"] == .null)
+            #expect(try scale(gateway)["operator"] == .null)
+            #expect(!(try gateway.get("/metrics").body.contains("mds_group_lag_ticks{")))
+            #expect(try gateway.get("/healthz").status == 200)
+            pipeline.nats.resume()
+            #expect(try eventually(within: 60) { try lag(gateway, "writer") != nil })
+            pipeline.stopAll()
+        }
+    }
+}

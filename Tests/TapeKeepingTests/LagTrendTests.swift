@@ -1,0 +1,59 @@
+import Membership
+import Testing
+
+@testable import TapeKeeping
+
+@Suite struct LagTrendTests {
+    private let second: Int64 = 1_000_000_000
+
+    private func drains(_ lags: [(at: Int64, ticks: UInt64)]) -> [Int64?] {
+        var trend = LagTrend()
+        return lags.map {
+            trend.drainNanoseconds(.writers, ticks: $0.ticks, now: $0.at * second)
+        }
+    }
+
+    @Test("a lag that falls is drained at the rate at which it fell lately")
+    func falls() {
+        // 100 a second; nothing is said of the first seconds.
+        #expect(
+            drains([(0, 1_000), (4, 600), (5, 500), (10, 100)])
+                == [nil, nil, 5 * second, 1_111_111_111])
+        // What is more than half a minute old counts no more: 10 a second since.
+        #expect(drains([(0, 90_000), (10, 400), (40, 100)]) == [nil, 44_642_857, 10 * second])
+    }
+
+    @Test("one that stands still or grows never is, one without ticks is already")
+    func doesNotFall() {
+        #expect(drains([(0, 500), (10, 500), (20, 900), (25, 0)]) == [nil, nil, nil, 0])
+        #expect(drains([(0, 0)]) == [0])
+    }
+
+    @Test("a time beyond all limits is the longest, and groups are apart")
+    func limits() {
+        var trend = LagTrend()
+        _ = trend.drainNanoseconds(.writers, ticks: .max, now: 0)
+        _ = trend.drainNanoseconds(.operators, ticks: 10, now: 0)
+        let writers = trend.drainNanoseconds(.writers, ticks: .max - 1_000_000, now: 30 * second)
+        #expect(writers == .max)
+        let operators = trend.drainNanoseconds(.operators, ticks: 5, now: 10 * second)
+        #expect(operators == 10 * second)
+    }
+
+    @Test("what was forgotten says nothing of what comes, and only so much is kept")
+    func forgotten() {
+        var trend = LagTrend()
+        _ = trend.drainNanoseconds(.writers, ticks: 1_000, now: 0)
+        trend.forget(.writers)
+        #expect(trend.drainNanoseconds(.writers, ticks: 500, now: 10 * second) == nil)
+        trend.keep(only: [.operators])
+        #expect(trend.drainNanoseconds(.writers, ticks: 100, now: 20 * second) == nil)
+        // Asked a hundred times a second it looks back as far.
+        var last: Int64?
+        for step in Int64(0)...1_000 {
+            last = trend.drainNanoseconds(
+                .writers, ticks: UInt64(2_000 - step), now: 30 * second + step * second / 100)
+        }
+        #expect(last == 10 * second)
+    }
+}

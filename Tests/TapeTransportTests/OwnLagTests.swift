@@ -1,0 +1,118 @@
+import MarketModel
+import NatsTransport
+import Primitives
+import Synchronization
+import TapeCodec
+import TapeProtocol
+import Telemetry
+import TestSupport
+import Testing
+
+@testable import TapeTransport
+
+/// How far an owner is behind on its own partitions.
+@Suite struct OwnLagTests {
+    private let second: Int64 = 1_000_000_000
+
+    private func source(_ name: String = "sim") throws -> SourceName {
+        try #require(SourceName(name))
+    }
+
+    private func position(
+        _ partition: Int, _ last: UInt64, _ input: ReaderPosition.Input = .ticks
+    ) throws -> ReaderPosition {
+        ReaderPosition(
+            partition: Partition(partition), input: input, sequence: last, durable: 0,
+            sources: [SourceOrdinal(source: try source(), epoch: 1, lastOrdinal: last)])
+    }
+
+    private func hear(
+        _ book: inout HeadBook, at now: Int64, _ partition: Int, _ last: UInt64,
+        _ name: String = "sim"
+    ) throws {
+        let head = TapeHead(partition: Partition(partition), epoch: 1, lastOrdinal: last)
+        book.hear(
+            HeadMessage(source: try source(name), input: .ticks, heads: [head]),
+            now: now * second)
+    }
+
+    @Test("of one partition: all its sources, the oldest that is unread, nothing of others")
+    func ofPartition() throws {
+        var book = HeadBook()
+        #expect(book.lag(of: try position(1, 5), now: 0) == nil, "nothing was heard")
+        try hear(&book, at: 1, 1, 10)
+        try hear(&book, at: 1, 1, 3, "other")
+        try hear(&book, at: 1, 2, 900)
+        try hear(&book, at: 4, 1, 14)
+        // What of "other" was there already has no age.
+        #expect(
+            book.lag(of: try position(1, 10), now: 6 * second)
+                == HeadBook.Lag(ticks: 4 + 3, nanoseconds: nil))
+        #expect(
+            book.lag(of: try position(2, 900), now: 6 * second)
+                == HeadBook.Lag(ticks: 0, nanoseconds: 0))
+        #expect(
+            book.lag(of: try position(7, 0), now: 6 * second)
+                == HeadBook.Lag(ticks: 0, nanoseconds: 0), "nothing stands there")
+        try hear(&book, at: 5, 2, 901)
+        #expect(
+            book.lag(of: try position(2, 900), now: 8 * second)
+                == HeadBook.Lag(ticks: 1, nanoseconds: 3 * second))
+        #expect(book.lag(of: try position(2, 900, .bars), now: 8 * second) == nil)
+        #expect(book.lag(of: try position(2, 900), now: 15 * second) == nil, "silent for too long")
+    }
+
+    @Test("over NATS: shown per partition while it is owned, summed up for a scaler, else null")
+    func shown() throws {
+        let tape = try TapeServer()
+        let (gateway, owner) = (try tape.rig(), try tape.rig())
+        let clock = HandClock(second)
+        let heads = try HeadListener(owner.client) { clock.now }
+        try owner.client.connection.flush(timeout: .seconds(10))
+        let lag = OwnLag(owner.client, group: "writer", heads: heads)
+        let page = { String(decoding: owner.client.telemetry.metrics.render(), as: UTF8.self) }
+        func scale() throws -> String {
+            var json = JSONWriter(capacity: 64)
+            json.object { lag.write(into: &$0) }
+            return json.text
+        }
+        let shares = [
+            OwnLag.Share(partition: "1", positions: [try position(1, 90)]),
+            OwnLag.Share(partition: "2", positions: []),
+        ]
+        lag.tell(now: clock.now) { shares }
+        #expect(try scale() == #"{"partitions":2,"lag":null,"lag_seconds":null}"#)
+        #expect(!page().contains("mds_partition_lag"))
+
+        let teller = HeadTeller(gateway.client, source: try source(), input: .ticks)
+        for (at, last) in [(Int64(2), UInt64(90)), (3, 100)] {
+            clock.set(at * second)
+            teller.tell(now: at * second) {
+                [TapeHead(partition: Partition(1), epoch: 1, lastOrdinal: last)]
+            }
+            #expect(eventually { heads.book.entries.values.first?.head.lastOrdinal == last })
+        }
+        lag.tell(now: 5 * second) { shares }
+        let labels = #"{group="writer",input="ticks",partition="1"}"#
+        #expect(page().contains("mds_partition_lag_ticks\(labels) 10\n"))
+        #expect(page().contains("mds_partition_lag_seconds\(labels) 2\n"))
+        #expect(try scale() == #"{"partitions":2,"lag":10,"lag_seconds":2.0}"#)
+        // Not asked before its time.
+        lag.tell(now: 5 * second + 1) {
+            Issue.record("too soon")
+            return []
+        }
+        lag.tell(now: 6 * second) { [] }
+        #expect(!page().contains("mds_partition_lag"), "it is somebody else's")
+        #expect(try scale() == #"{"partitions":0,"lag":0,"lag_seconds":0.0}"#)
+        lag.tell(now: 20 * second) { shares }
+        #expect(try scale() == #"{"partitions":2,"lag":null,"lag_seconds":null}"#)
+    }
+
+    private final class HandClock: Sendable {
+        private let value: Mutex<Int64>
+        init(_ start: Int64) { value = Mutex(start) }
+        var now: Int64 { value.withLock { $0 } }
+        func set(_ time: Int64) { value.withLock { $0 = time } }
+    }
+}

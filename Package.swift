@@ -341,6 +341,10 @@ let package = Package(
                     "OperatorGraph", "StreamCore",
                 ]),
         .testTarget(
+            name: "ObservabilityTests",
+            dependencies: ["TapelineTool", "ServiceRuntime", "YAMLFile", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
             name: "ServicesTests",
             dependencies: [
                 "ProviderGateway", "OperatorWorker", "StoreWriter", "ServiceRuntime", "TestSupport",

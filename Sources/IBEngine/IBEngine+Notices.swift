@@ -1,5 +1,5 @@
 internal import IBProtocol
-internal import Primitives
+public import Primitives
 internal import ProviderModel
 
 // Notices, and what state the whole is in.
@@ -111,6 +111,9 @@ extension IBEngine {
         stateSince = now.monotonic
         out.tell(.state(state, reason: session.reason))
     }
+
+    /// Instruments that should deliver at this time, as far as their hours are known.
+    public func instrumentsInSession(at time: Timestamp) -> Int { feeds.inSession(time) }
 
     public var status: IBStatus {
         var counters = tools.counters

@@ -192,7 +192,8 @@ final class ConnectionLoop {
         if out.newsLost > 0 { parts.report.lost(news: out.newsLost) }
         out.newsLost = 0
         guard parts.report.isDue(now) else { return }
-        parts.report.show(engine.status, now: now)
+        parts.report.show(
+            engine.status, inSession: engine.instrumentsInSession(at: now.wall), now: now)
         if now.monotonic >= zonesDue { renewZones(now) }
     }
 

@@ -49,6 +49,9 @@ struct MemberLoop {
             "mds_member_partitions", "Partitions that this member holds.", labels: labels)
         othersGauge = shared.telemetry.metrics.gauge(
             "mds_member_others", "Other members of the group that are alive.", labels: labels)
+        shared.telemetry.metrics.gauge(
+            "mds_member_group_partitions", "Partitions that the group shares out.", labels: labels
+        ).set(Double(shared.settings.partitions))
     }
 
     private var part: String { "membership.\(shared.settings.group)" }

@@ -35,6 +35,16 @@ enum Durability: Equatable, Sendable {
         }
     }
 
+    /// Whether what was acknowledged outlives a power cut; nil: nobody says. Replicas that keep it
+    /// in their memories for a while may lose it, when the power of all of them goes.
+    var isDurable: Bool? {
+        switch self {
+        case .onDisk: true
+        case .onDiskWithin: false
+        case .unknown: nil
+        }
+    }
+
     /// One sentence for a person.
     func sentence(replicas: Int) -> String {
         switch self {

@@ -202,6 +202,13 @@ public final class TapeWatch: Sendable {
             "mds_tape_disk_headroom_bytes",
             "Bytes that the NATS server may still take for all of its stores.")
         if let room = seen.disk { disk.set(Double(room.freeBytes)) } else { disk.remove() }
+        let durable = metrics.gauge(
+            "mds_tape_durable", "1 when an acknowledgement means that it is on the disk, else 0.")
+        if let isDurable = seen.durability.isDurable {
+            durable.set(isDurable ? 1 : 0)
+        } else {
+            durable.remove()
+        }
         metrics.gauge(
             "mds_tape_headroom_low", "1 while a stream or the disk is nearly full, else 0."
         ).set(seen.headroom.level == .low ? 1 : 0)

@@ -28,6 +28,24 @@ import Testing
         #expect(entry.busyHours == hours)
     }
 
+    @Test("An instrument should deliver in its busy hours, unless all that it has is refused")
+    func inSession() throws {
+        var machine = FeedMachine()
+        var tools = EngineTools(IBEngineSettings(seed: 1))
+        var output = IBEngine.Output()
+        let midnight = Timestamp(nanoseconds: World.dayStart * second)
+        func count(_ hour: Int64) -> Int {
+            machine.inSession(midnight.advanced(byNanoseconds: hour * 3_600 * second))
+        }
+        machine.begin(
+            1, try Self.instrument(.stock), Moment(wall: midnight, monotonic: 0), &tools, &output)
+        #expect(count(15) == 0, "nobody has said when it trades")
+        (machine.entries[0].hours, machine.entries[0].allHours) = (Self.liquid, Self.all)
+        #expect([13, 14, 19, 20].map(count) == [0, 1, 1, 0])
+        machine.entries[0].slots[0].state = .refused
+        #expect(count(15) == 0)
+    }
+
     @Test("A new subscription does not settle at once while its contract trades, day or night")
     func settling() throws {
         var machine = FeedMachine()

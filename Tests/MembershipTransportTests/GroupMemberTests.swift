@@ -19,6 +19,8 @@ struct GroupMemberTests {
         #expect(second.plane.claims.allSatisfy { $0.epoch == 2 })
         #expect(first.plane.released.count == 4)
         #expect(first.service.context.readiness.health.ready)
+        let shared = first.service.metric("mds_member_group_partitions{group=\"operator\"}")
+        #expect(shared == 8)
     }
 
     @Test("its owner, and nobody else, shows each partition with its epoch")

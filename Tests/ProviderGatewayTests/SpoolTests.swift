@@ -62,6 +62,8 @@ struct SpoolTests {
         let found = try SourceOnTape(tape)
         #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
         #expect(running.service.metric("mds_gateway_spool_failures_total") == nil)
+        let capacity = "mds_gateway_spool_capacity_bytes{source=\"synthetic\"}"
+        #expect(running.service.metric(capacity) == 1_073_741_824)
     }
 
     @Test("stopped while the tape takes nothing, it keeps the spool; the next start publishes it")

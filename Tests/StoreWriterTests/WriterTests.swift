@@ -198,6 +198,34 @@ struct WriterTests {
         #expect(try bench.missing() == "0")
     }
 
+    @Test("what is tried again is counted, by how it went")
+    func retries() throws {
+        let bench = try WriterBench("writer_retries")
+        var sources = try sources(bench)
+        let running = try bench.start()
+        func retries(_ outcome: String) -> Double? {
+            running.service.metric("mds_worker_retries_total{outcome=\"\(outcome)\"}")
+        }
+        try publish(&sources, packets: 2)
+        #expect(bench.isComplete([50, 50, 50, 50]))
+        #expect(retries("succeeded") == 0 && retries("failed") == 0)
+        try bench.database.psql(
+            """
+            CREATE FUNCTION later() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                RAISE EXCEPTION 'not now' USING ERRCODE = 'serialization_failure'; END $$;
+            CREATE TRIGGER later BEFORE INSERT ON trades
+                FOR EACH STATEMENT EXECUTE FUNCTION later()
+            """)
+        try publish(&sources, packets: 2)
+        #expect(eventually { retries("failed") ?? 0 > 0 }, "\(running.log)")
+        #expect(retries("succeeded") == 0)
+        try bench.database.psql("DROP TRIGGER later ON trades")
+        #expect(bench.isComplete([100, 100, 100, 100]))
+        #expect(eventually { retries("succeeded") ?? 0 > 0 })
+        #expect(try running.stop() == .success)
+        #expect(try bench.missing() == "0")
+    }
+
     @Test("NATS dies in the middle and comes back")
     func natsRestarts() throws {
         let nats = try NatsServer()

@@ -35,6 +35,8 @@ import Testing
         #expect(try durability("{}").isUnknown)
         #expect(try durability(#"{"sync_always":true}"#, server: "N2").isUnknown)
         #expect(Durability(monitor: .null, of: "").isUnknown)
+        #expect(always.isDurable == true && late.isDurable == false)
+        #expect(Durability.notConfigured.isDurable == nil)
     }
 
     @Test("where the monitor is")
@@ -95,6 +97,7 @@ import Testing
         #expect(seen(watch)["replicas"]?.int == 1 && seen(watch)["problem"] == .null)
         let page = String(decoding: rig.client.telemetry.metrics.render(), as: UTF8.self)
         #expect(page.contains("mds_tape_stream_headroom_bytes{stream=\"MD_TICKS_0\"} 1048576"))
+        #expect(page.contains("\nmds_tape_durable \(sync == "always" ? 1 : 0)\n"))
         try server.rewriteConfiguration("sync_interval: \"\(sync)\"", "sync_interval: \"7s\"")
         try server.restart()
         #expect(

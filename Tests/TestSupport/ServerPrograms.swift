@@ -14,6 +14,11 @@ public enum ServerPrograms {
     /// `initdb`, `pg_ctl`, `postgres`, `psql`, `not-root`, `valkey-server`, `valkey-cli`.
     public static func database(_ program: String) -> String { "\(root)/database/bin/\(program)" }
 
+    /// `prometheus`, `promtool`.
+    public static func prometheus(_ program: String) -> String {
+        "\(root)/prometheus/bin/\(program)"
+    }
+
     /// The same tree with TimescaleDB's Community edition in place of the Apache one, which may not
     /// be shipped with anything: TEST_TIMESCALE_COMMUNITY names its folder, if there is one.
     public static let community = ProcessInfo.processInfo.environment["TEST_TIMESCALE_COMMUNITY"]

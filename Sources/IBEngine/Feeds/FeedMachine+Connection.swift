@@ -115,6 +115,15 @@ extension FeedMachine {
         }
     }
 
+    /// Instruments of which something should come at this time: it is busy in their place, and
+    /// they have a feed that is never quiet for long and was not refused.
+    func inSession(_ time: Timestamp) -> Int {
+        entries.count { entry in
+            entry.isActive && entry.busyHours?.opened(at: time) != nil
+                && entry.slots.contains { $0.isWatched && $0.state != .refused }
+        }
+    }
+
     func status(_ tools: EngineTools) -> [InstrumentStatus] {
         entries.filter(\.isActive).map { entry in
             InstrumentStatus(

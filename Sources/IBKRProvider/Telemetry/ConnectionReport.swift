@@ -45,9 +45,9 @@ final class ConnectionReport: Sendable {
         return last == Int64.min || now.monotonic - last >= Self.interval
     }
 
-    func show(_ status: IBStatus, now: Moment) {
+    func show(_ status: IBStatus, inSession: Int, now: Moment) {
         shownAt.store(now.monotonic, ordering: .relaxed)
-        metrics.show(status)
+        metrics.show(status, inSession: inSession)
         seen.withLock { $0 = Seen(status: status, at: now) }
     }
 

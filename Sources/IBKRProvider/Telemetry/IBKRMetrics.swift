@@ -14,6 +14,7 @@ struct IBKRMetrics: Sendable {
     private let backfills: Gauge
     private let pacing: Gauge
     private let lines: Gauge
+    private let inSession: Gauge
     private let clock: Gauge
     private let counts: EngineCounts
 
@@ -39,6 +40,8 @@ struct IBKRMetrics: Sendable {
         backfills = gauge("mds_ibkr_waiting_backfills", "Gaps that wait to be filled.")
         pacing = gauge("mds_ibkr_paced_requests", "Requests that wait for their turn.")
         lines = gauge("mds_ibkr_used_lines", "Market data lines in use.")
+        inSession = gauge(
+            "mds_ibkr_instruments_in_session", "Instruments of which data should come now.")
         clock = gauge("mds_ibkr_clock_difference_seconds", "TWS's clock less this host's.")
         counts = EngineCounts(metrics, labels)
         metrics.countReading(
@@ -47,7 +50,7 @@ struct IBKRMetrics: Sendable {
         ) { full.seconds }
     }
 
-    func show(_ status: IBStatus) {
+    func show(_ status: IBStatus, inSession count: Int) {
         for (state, gauge) in states { gauge.set(state == status.state ? 1 : 0) }
         for (state, gauge) in feeds {
             let count = status.instruments.reduce(0) { sum, instrument in
@@ -60,6 +63,7 @@ struct IBKRMetrics: Sendable {
         backfills.set(Double(status.waitingBackfills))
         pacing.set(Double(status.pacing.count))
         lines.set(Double(status.linesUsed))
+        inSession.set(Double(count))
         clock.set(Double(status.clockDifference) / 1e9)
         counts.show(status.counters)
     }
@@ -68,7 +72,9 @@ struct IBKRMetrics: Sendable {
     func remove() {
         for (_, gauge) in states { gauge.remove() }
         for (_, gauge) in feeds { gauge.remove() }
-        for gauge in [failures, outages, backfills, pacing, lines, clock] { gauge.remove() }
+        for gauge in [failures, outages, backfills, pacing, lines, inSession, clock] {
+            gauge.remove()
+        }
         counts.restart()
     }
 }

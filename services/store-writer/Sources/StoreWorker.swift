@@ -280,6 +280,7 @@ final class StoreWorker {
         say(.writing)
         defer { if store.isConnected { say(.idle) } }
         let started = clock.monotonic().nanoseconds
+        let isRetry = assignment.isWriteInDoubt
         var settled: [Int: SinkPosition] = [:]
         do throws(PostgresError) {
             let outcome = try store.write(batch) { outcome in
@@ -287,6 +288,7 @@ final class StoreWorker {
                 return settled.sorted { $0.key < $1.key }.map(\.value)
             }
             succeeded(isWrite: true)
+            if isRetry { metrics.retries.succeeded.add() }
             keep(settled)
             metrics.written(
                 batch, outcome, seconds: Double(clock.monotonic().nanoseconds - started) / 1e9,
@@ -295,6 +297,7 @@ final class StoreWorker {
         } catch {
             metrics.errors.add()
             guard error.category == .fenced else {
+                if isRetry { metrics.retries.failed.add() }
                 assignment.isWriteInDoubt = true
                 return failed(error)
             }

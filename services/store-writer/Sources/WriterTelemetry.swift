@@ -11,6 +11,7 @@ struct WriterMetrics: Sendable {
     let submitted: Counter
     let dropped: Counter
     let restarts: Counter
+    let retries: Retries
     private let metrics: MetricRegistry
     private let batches: Counter
     private let latency: Histogram
@@ -34,6 +35,7 @@ struct WriterMetrics: Sendable {
             "Ticks for which there was no room in the queue, by policy drop.")
         restarts = metrics.counter(
             "mds_worker_restarts_total", "Workers that died and were started again.")
+        retries = Retries(metrics)
         latency = metrics.histogram(
             "mds_worker_write_latency_seconds", "Length of a committed transaction.",
             buckets: Histogram.latencySeconds)
@@ -63,6 +65,23 @@ struct WriterMetrics: Sendable {
             "mds_writer_tick_age_seconds",
             "From the receipt of a batch's oldest tick to its COMMIT.",
             buckets: Histogram.latencySeconds)
+    }
+
+    /// Transactions of a worker whose last one had failed: what share of them went well says
+    /// whether trying again helps.
+    struct Retries: Sendable {
+        let succeeded: Counter
+        let failed: Counter
+
+        init(_ metrics: MetricRegistry) {
+            func counter(_ outcome: String) -> Counter {
+                metrics.counter(
+                    "mds_worker_retries_total", "Transactions after one that failed, by outcome.",
+                    labels: [("outcome", outcome)])
+            }
+            succeeded = counter("succeeded")
+            failed = counter("failed")
+        }
     }
 
     func written(

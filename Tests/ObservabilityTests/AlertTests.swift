@@ -1,0 +1,122 @@
+import Foundation
+import TestSupport
+import Testing
+import YAMLFile
+
+/// The alerts that are shipped: before Prometheus' own checker, against what is exported, and
+/// against the pages that say what to do.
+@Suite("Alerts") struct AlertTests {
+    private let rules: RuleFiles
+    private let check: ExpressionCheck
+
+    init() throws {
+        rules = try RuleFiles()
+        check = ExpressionCheck(try MetricCatalogue(), rules.records)
+    }
+
+    private static let folder = "\(ServerPrograms.checkout)/\(RuleFiles.folder)"
+
+    @Test("promtool accepts the rules, and each fires when it should")
+    func promtool() throws {
+        let paths = rules.names.map { "\(Self.folder)/\($0)" }
+        let checked = try Promtool.run(["check", "rules", "--lint-fatal"] + paths)
+        #expect(checked.status == 0, "\(checked.said)")
+        let tests = try Checkout.files(in: RuleFiles.folder, ending: ".rules.test.yml")
+        let played = try Promtool.run(["test", "rules"] + tests.map { "\(Self.folder)/\($0)" })
+        #expect(played.status == 0, "\(played.said)")
+        #expect(rules.names.count >= 7 && tests.count >= 6)
+    }
+
+    @Test("every alert is played, one that fires and one that does not")
+    func coverage() throws {
+        var fires: Set<String> = []
+        var quiet: Set<String> = []
+        for file in try Checkout.files(in: RuleFiles.folder, ending: ".rules.test.yml") {
+            let root = try Checkout.yaml("\(RuleFiles.folder)/\(file)")
+            let cases = (root["tests"]?.sequence ?? [])
+                .flatMap { $0["alert_rule_test"]?.sequence ?? [] }
+            for one in cases {
+                let name = one["alertname"]?.text ?? ""
+                let expected = one["exp_alerts"]?.sequence ?? []
+                if expected.isEmpty { quiet.insert(name) } else { fires.insert(name) }
+            }
+        }
+        let names = Set(rules.alerts.map(\.name))
+        #expect(names.count == rules.alerts.count, "a name stands there twice")
+        #expect(fires == names && quiet == names)
+        #expect(names.count >= 50)
+    }
+
+    @Test("alerts and recorded series look at metrics, labels and values that are exported")
+    func expressions() {
+        for record in rules.records {
+            #expect(check.problems(record.expression).isEmpty, "\(record.name)")
+        }
+        for alert in rules.alerts {
+            let problems = check.problems(alert.expression)
+            #expect(problems.isEmpty, "\(alert.name): \(problems)")
+        }
+    }
+
+    @Test("every alert says how bad it is, what is the matter, and where to read on")
+    func annotations() {
+        for alert in rules.alerts {
+            #expect(["critical", "warning"].contains(alert.severity), "\(alert.name)")
+            #expect(alert.annotations["summary"]?.isEmpty == false, "\(alert.name)")
+            #expect(
+                alert.annotations["runbook"] == "\(Runbook.folder)/\(alert.name).md",
+                "\(alert.name)")
+        }
+    }
+
+    @Test("what is no name of ours is noticed")
+    func mistakes() {
+        #expect(check.problems("mds_no_such_total > 0").count == 1)
+        #expect(check.problems("rate(mds_build_info{colour=\"red\"}[5m])").count == 1)
+        #expect(check.problems("mds_ibkr_feeds{state=\"refused\"}").isEmpty)
+        #expect(check.problems("mds_ibkr_feeds{state=\"odd\"}").count == 1)
+        #expect(check.problems("mds_ibkr_feeds{state=~\"live|odd\"}").count == 1)
+        #expect(check.problems("sum by (le) (mds_tape_durable)").count == 1)
+        #expect(check.problems("sum by (le) (rate(mds_tape_ack_latency_seconds_bucket[1m]))") == [])
+        #expect(check.problems("mds_tape_durable_bucket").count == 1)
+    }
+}
+
+/// How Prometheus finds the services.
+@Suite("Scraping") struct ScrapeTests {
+    @Test("promtool accepts every configuration, and each scrapes the three services")
+    func configurations() throws {
+        let files = try Checkout.files(in: RuleFiles.folder, ending: ".yml")
+            .filter { !$0.contains(".rules.") }
+        #expect(files == ["kubernetes.yml", "prometheus.yml"])
+        for file in files {
+            let path = "\(ServerPrograms.checkout)/\(RuleFiles.folder)/\(file)"
+            // The files that it names are those of a container.
+            let checked = try Promtool.run(["check", "config", "--syntax-only", path])
+            #expect(checked.status == 0, "\(checked.said)")
+        }
+    }
+
+    @Test("the compose cluster's addresses are its services', at the ports that they have")
+    func compose() throws {
+        let root = try Checkout.yaml("\(RuleFiles.folder)/prometheus.yml")
+        let compose = try ComposeFile()
+        let load = try Checkout.text("deploy/compose/load.yml")
+        var jobs: [String: String] = [:]
+        for job in root["scrape_configs"]?.sequence ?? [] {
+            guard let name = job["job_name"]?.text,
+                let lookup = job["dns_sd_configs"]?.sequence?.first
+            else { continue }
+            jobs[name] = lookup["port"]?.text
+            for host in lookup["names"]?.sequence?.compactMap(\.text) ?? [] {
+                #expect(
+                    compose.services.contains(host) || load.contains("\n  \(host):"), "\(host)")
+            }
+        }
+        for (service, port) in jobs {
+            let defaults = try Checkout.text("services/\(service)/default.env")
+            #expect(defaults.contains("\nOPS_PORT=\(port)\n"), "\(service)")
+        }
+        #expect(jobs.count == 3)
+    }
+}

@@ -1,0 +1,99 @@
+import TestSupport
+import YAMLFile
+
+/// The rules that are shipped, and the tests that stand beside them.
+struct RuleFiles {
+    static let folder = "deploy/prometheus"
+
+    struct Alert {
+        let file: String
+        let name: String
+        let expression: String
+        let severity: String?
+        let annotations: [String: String]
+    }
+
+    struct Record {
+        let name: String
+        let expression: String
+    }
+
+    private(set) var alerts: [Alert] = []
+    private(set) var records: [Record] = []
+    let names: [String]
+
+    init() throws {
+        names = try Checkout.files(in: Self.folder, ending: ".rules.yml")
+        for file in names {
+            let root = try Checkout.yaml("\(Self.folder)/\(file)")
+            let rules = (root["groups"]?.sequence ?? []).flatMap { $0["rules"]?.sequence ?? [] }
+            for rule in rules { add(rule, file) }
+        }
+    }
+
+    private mutating func add(_ rule: YAMLNode, _ file: String) {
+        let expression = rule["expr"]?.text ?? ""
+        if let name = rule["alert"]?.text {
+            let annotations = (rule["annotations"]?.mapping ?? []).map {
+                ($0.key, $0.value.text ?? "")
+            }
+            alerts.append(
+                Alert(
+                    file: file, name: name, expression: expression,
+                    severity: rule["labels"]?["severity"]?.text,
+                    annotations: Dictionary(annotations) { $1 }))
+        } else if let name = rule["record"]?.text {
+            records.append(Record(name: name, expression: expression))
+        }
+    }
+}
+
+/// Problems of an expression: metrics, labels and values that nothing exports.
+struct ExpressionCheck {
+    let catalogue: MetricCatalogue
+    /// By the names of recording rules.
+    let records: [String: QueryNames]
+
+    init(_ catalogue: MetricCatalogue, _ records: [RuleFiles.Record]) {
+        self.catalogue = catalogue
+        self.records = Dictionary(
+            records.map { ($0.name, QueryNames($0.expression)) }, uniquingKeysWith: { $1 })
+    }
+
+    func problems(_ expression: String) -> [String] {
+        let query = QueryNames(expression)
+        var problems: [String] = []
+        var known = MetricCatalogue.targetLabels
+        for selector in query.selectors {
+            guard let labels = labels(of: selector.metric) else {
+                problems.append("nothing exports \(selector.metric)")
+                continue
+            }
+            known.formUnion(labels.keys)
+            for matcher in selector.matchers where matcher.label != "job" {
+                guard matcher.label != "instance" else { continue }
+                guard let values = labels[matcher.label] else {
+                    problems.append("\(selector.metric) has no label \(matcher.label)")
+                    continue
+                }
+                let wanted =
+                    matcher.isEqual
+                    ? [matcher.value] : matcher.value.split(separator: "|").map(String.init)
+                let isPattern = matcher.value.contains(/[.+*\[]/)
+                if let values, !isPattern, !values.isSuperset(of: wanted) {
+                    problems.append(
+                        "\(selector.metric): \(matcher.label) is never '\(matcher.value)'")
+                }
+            }
+        }
+        let strange = query.groupLabels.subtracting(known).sorted()
+        return problems + strange.map { "nothing in it has a label \($0)" }
+    }
+
+    private func labels(of name: String) -> [String: Set<String>?]? {
+        if let record = records[name] {
+            return Dictionary(uniqueKeysWithValues: record.groupLabels.map { ($0, nil) })
+        }
+        return catalogue.metric(name)?.labels
+    }
+}

@@ -1,0 +1,166 @@
+import Foundation
+import ServiceRuntime
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+/// Pages for people at night: what they are told to type has to be there.
+@Suite("Runbooks") struct RunbookTests {
+    private let runbooks: [Runbook]
+    private let compose: ComposeFile
+
+    init() throws {
+        runbooks = try Runbook.all()
+        compose = try ComposeFile()
+    }
+
+    @Test("each alert has a runbook, and each runbook an alert")
+    func pairs() throws {
+        let alerts = try RuleFiles().alerts
+        #expect(Set(runbooks.map(\.name)) == Set(alerts.map(\.name)))
+        let index = try Checkout.text("\(Runbook.folder)/README.md")
+        for alert in alerts {
+            let row = "| [\(alert.name)](\(alert.name).md) | \(alert.severity ?? "") | "
+            #expect(index.contains(row), "\(alert.name) is not in the index")
+        }
+        #expect(index.split(separator: "\n").count { $0.hasPrefix("| [") } == alerts.count)
+    }
+
+    @Test("each has its four sections with something in them, and commands to look with")
+    func sections() {
+        for runbook in runbooks {
+            let found = runbook.lines.filter { $0.hasPrefix("## ") }.map { $0.dropFirst(3) }
+            #expect(found.map(String.init) == Runbook.sections, "\(runbook.name)")
+            #expect(runbook.lines.first == "# \(runbook.name)")
+            for section in Runbook.sections {
+                #expect(runbook.body(of: section).count > 40, "\(runbook.name), \(section)")
+            }
+            #expect(runbook.body(of: "Diagnosis").contains("\n    "), "\(runbook.name)")
+            #expect(runbook.body(of: "Mitigation").hasPrefix("- "), "\(runbook.name)")
+        }
+    }
+
+    @Test("the tool takes every command that they name")
+    func toolCommands() {
+        var seen = 0
+        for (runbook, words) in commands(beginning: "tapeline") {
+            seen += 1
+            do {
+                _ = try ToolCommand.parse(words)
+            } catch {
+                Issue.record("\(runbook): tapeline \(words.joined(separator: " ")): \(error)")
+            }
+            #expect(ToolCommand.words.contains(words.first ?? ""), "\(runbook): \(words)")
+        }
+        #expect(seen >= 60)
+    }
+
+    @Test("compose has the services and the verbs that they name")
+    func composeCommands() {
+        var seen = 0
+        for runbook in runbooks {
+            for command in runbook.quoted where command.hasPrefix("docker compose ") {
+                seen += 1
+                let problem = composeProblem(Array(Runbook.words(command).dropFirst(2)))
+                #expect(problem == nil, "\(runbook.name): \(command)")
+            }
+        }
+        #expect(seen >= 80)
+    }
+
+    @Test("a mistake in a command is noticed")
+    func mistakes() {
+        #expect(composeProblem(["run", "--rm", "tapeline", "watch"]) == nil)
+        #expect(composeProblem(["restrat", "nats"]) != nil)
+        #expect(composeProblem(["logs", "--sinec", "1h", "nats"]) != nil)
+        #expect(composeProblem(["logs", "--since", "1h", "nuts"]) != nil)
+        #expect(throws: ToolError.self) { try ToolCommand.parse(["dlq", "lits"]) }
+    }
+
+    @Test("settings, events and metrics that they name are there")
+    func names() throws {
+        let settings = KeyCatalogue.product.names
+        let server = try Checkout.text("deploy/nats/server.conf")
+        let catalogue = try MetricCatalogue()
+        let events = try Set(eventNames())
+        let roots = Set(events.compactMap { $0.split(separator: ".").first.map(String.init) })
+        for runbook in runbooks {
+            for quote in runbook.quoted {
+                if let key = quote.prefixMatch(of: /([A-Z]+_[A-Z_]+)(?:=.*)?/)?.output.1 {
+                    let isKnown = settings.contains(String(key)) || server.contains("$\(key)")
+                    #expect(isKnown || key == "MD_DLQ", "\(runbook.name): \(quote)")
+                } else if let name = quote.wholeMatch(of: /(?:mds|sink)_[a-z0-9_]+/) {
+                    #expect(
+                        catalogue.metric(String(name.output)) != nil, "\(runbook.name): \(quote)")
+                } else if let name = quote.wholeMatch(of: /([a-z]+)\.[a-z._]*/),
+                    roots.contains(String(name.output.1))
+                {
+                    let isKnown =
+                        events.contains(quote)
+                        || quote.hasSuffix(".") && events.contains { $0.hasPrefix(quote) }
+                    #expect(isKnown, "\(runbook.name): no event \(quote)")
+                }
+            }
+        }
+    }
+
+    // MARK: parts
+
+    /// Arguments of a program that runbooks name, run by compose or as it is.
+    private func commands(beginning program: String) -> [(String, [String])] {
+        runbooks.flatMap { runbook in
+            runbook.quoted.compactMap { command in
+                let words = Runbook.words(command)
+                guard words.first == program || command.hasPrefix("docker compose run "),
+                    let place = words.firstIndex(of: program), words.count > place + 1
+                else { return nil }
+                return (runbook.name, Array(words[(place + 1)...]))
+            }
+        }
+    }
+
+    /// Flags that these verbs take, and how many values each has.
+    private static let verbs: [String: [String: Int]] = [
+        "ps": ["--all": 0], "logs": ["--since": 1], "restart": [:], "config": ["--services": 0],
+        "exec": [:], "kill": ["--signal": 1], "run": ["--rm": 0, "--volume": 1],
+        "up": ["--detach": 0, "--no-recreate": 0, "--scale": 1],
+    ]
+
+    private func composeProblem(_ words: [String]) -> String? {
+        guard let verb = words.first, let flags = Self.verbs[verb] else {
+            return "compose has no such verb"
+        }
+        var rest = words.dropFirst()
+        while let word = rest.first, word.hasPrefix("--") {
+            guard let values = flags[word] else { return "no flag \(word)" }
+            if word == "--scale", let name = rest.dropFirst().first?.split(separator: "=").first,
+                !compose.services.contains(String(name))
+            {
+                return "no service \(name)"
+            }
+            rest = rest.dropFirst(1 + values)
+        }
+        guard let service = rest.first else { return nil }
+        if !compose.services.contains(service) { return "no service \(service)" }
+        let runsCommand = ["exec", "run"].contains(verb)
+        return runsCommand || rest.count == 1 ? nil : "too many words"
+    }
+
+    /// `static let name = "gateway.started"` of every event.
+    private func eventNames() throws -> [String] {
+        var names: [String] = []
+        for folder in ["Sources", "services"] {
+            let files = FileManager.default.enumerator(
+                atPath: "\(ServerPrograms.checkout)/\(folder)")
+            while let path = files?.nextObject() as? String {
+                guard path.hasSuffix(".swift") else { continue }
+                let text = try Checkout.text("\(folder)/\(path)")
+                names += text.matches(of: /static let name = "([a-z_.]+)"/).map {
+                    String($0.output.1)
+                }
+            }
+        }
+        return names
+    }
+}

@@ -1,0 +1,87 @@
+import Foundation
+
+/// The metrics of docs/metrics.md: a rule of the house keeps their names true, a test of the
+/// running services their kinds and labels.
+public struct MetricCatalogue {
+    public struct Metric: Sendable {
+        public let kind: String
+        /// Values by label; nil: too many to be listed.
+        public let labels: [String: Set<String>?]
+    }
+
+    public let metrics: [String: Metric]
+
+    /// What Prometheus gives to every series.
+    public static let targetLabels: Set<String> = ["job", "instance"]
+    /// Of every process, and of Prometheus itself.
+    private static let general = [
+        "up": Metric(kind: "gauge", labels: [:]),
+        "ALERTS": Metric(
+            kind: "gauge", labels: ["alertname": nil, "alertstate": nil, "severity": nil]),
+        "process_cpu_seconds_total": Metric(kind: "counter", labels: [:]),
+        "process_resident_memory_bytes": Metric(kind: "gauge", labels: [:]),
+        "process_open_fds": Metric(kind: "gauge", labels: [:]),
+        "process_max_fds": Metric(kind: "gauge", labels: [:]),
+        "process_start_time_seconds": Metric(kind: "gauge", labels: [:]),
+    ]
+
+    public init() throws {
+        let path = "\(ServerPrograms.checkout)/docs/metrics.md"
+        let page = try String(contentsOfFile: path, encoding: .utf8)
+        var found = Self.general
+        for line in page.split(separator: "\n") {
+            let cells = line.split(separator: "|", omittingEmptySubsequences: false)
+                .map { $0.trimmingPrefix(while: \.isWhitespace) }
+            guard cells.count >= 6,
+                let name = cells[1].wholeMatch(of: /`((?:mds|sink)_[a-z0-9_]+)`\s*/)
+            else { continue }
+            let kind = cells[2].prefix { $0.isLetter }
+            found[String(name.output.1)] = Metric(
+                kind: String(kind), labels: Self.labels(String(cells[3])))
+        }
+        metrics = found
+    }
+
+    /// `group, reason: owner, stranger; kind: trade, quote …`: labels, and the values of the last
+    /// one before each colon.
+    private static func labels(_ cell: String) -> [String: Set<String>?] {
+        var labels: [String: Set<String>?] = [:]
+        for part in cell.split(separator: ";") {
+            let halves = part.split(separator: ":", maxSplits: 1).map(String.init)
+            let names = words(halves[0])
+            for name in names { labels.updateValue(nil, forKey: name) }
+            guard halves.count == 2, let last = names.last else { continue }
+            let isOpen = halves[1].contains("…") || halves[1].contains(" a ")
+            let listed = halves[1].replacing(/\([^)]*\)/, with: "")
+            labels.updateValue(isOpen ? nil : values(listed), forKey: last)
+        }
+        return labels
+    }
+
+    private static func words(_ text: String) -> [String] {
+        text.split(separator: ",").compactMap {
+            $0.wholeMatch(of: /\s*([a-z_]+)\s*/).map { String($0.output.1) }
+        }
+    }
+
+    private static func values(_ text: String) -> Set<String>? {
+        let parts = text.split(separator: ",")
+        let words = parts.compactMap {
+            $0.wholeMatch(of: /\s*([A-Za-z0-9_-]+)\s*/).map { String($0.output.1) }
+        }
+        return words.count == parts.count ? Set(words) : nil
+    }
+
+    /// The metric behind a name in a query: that of a histogram has three names.
+    public func metric(_ name: String) -> Metric? {
+        if let metric = metrics[name] { return metric }
+        for suffix in ["_bucket", "_sum", "_count"] where name.hasSuffix(suffix) {
+            guard let metric = metrics[String(name.dropLast(suffix.count))],
+                metric.kind == "histogram"
+            else { continue }
+            let bounds: [String: Set<String>?] = suffix == "_bucket" ? ["le": nil] : [:]
+            return Metric(kind: "counter", labels: metric.labels.merging(bounds) { $1 })
+        }
+        return nil
+    }
+}

@@ -1,0 +1,22 @@
+public import Foundation
+
+/// Prometheus' own checker.
+public enum Promtool {
+    public static func run(
+        _ arguments: [String], input: FileHandle? = nil
+    ) throws -> (status: Int32, said: String) {
+        let checker = Process()
+        let path = try ServerPrograms.require(ServerPrograms.prometheus("promtool"))
+        checker.executableURL = URL(fileURLWithPath: path)
+        checker.arguments = arguments
+        if let input { checker.standardInput = input }
+        let output = Pipe()
+        checker.standardOutput = output
+        checker.standardError = output
+        try checker.run()
+        let said = String(
+            decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        checker.waitUntilExit()
+        return (checker.terminationStatus, said)
+    }
+}

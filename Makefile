@@ -16,7 +16,7 @@ help: ## This list
 setup: ## Install what the build needs (as root, or by sudo)
 	@deploy/local/prerequisites.sh
 
-servers: setup ## Fetch nats-server, PostgreSQL with TimescaleDB, Valkey and Prometheus into .local/servers
+servers: setup ## Fetch nats-server, PostgreSQL with TimescaleDB, Valkey, Prometheus and kustomize into .local/servers
 	@deploy/local/servers.sh
 
 build: setup ## Build the services and the tool (release)

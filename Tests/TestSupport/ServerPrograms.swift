@@ -19,6 +19,9 @@ public enum ServerPrograms {
         "\(root)/prometheus/bin/\(program)"
     }
 
+    /// No server: it renders the manifests of `deploy/kubernetes`.
+    public static var kustomize: String { "\(root)/kustomize/bin/kustomize" }
+
     /// The same tree with TimescaleDB's Community edition in place of the Apache one, which may not
     /// be shipped with anything: TEST_TIMESCALE_COMMUNITY names its folder, if there is one.
     public static let community = ProcessInfo.processInfo.environment["TEST_TIMESCALE_COMMUNITY"]

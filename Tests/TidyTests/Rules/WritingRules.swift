@@ -81,6 +81,8 @@ private let knownHosts = [
     "fixtrading.org", "w3.org",
     "ietf.org", "rfc-editor.org", "interactivebrokers.com", "gnu.org", "wikipedia.org",
     "keepachangelog.com",
+    // Services of a cluster of Kubernetes.
+    "svc",
 ]
 
 private let knownHostRule = Rule(

@@ -342,11 +342,14 @@ let package = Package(
             name: "ServicesTests",
             dependencies: [
                 "ProviderGateway", "OperatorWorker", "StoreWriter", "ServiceRuntime", "TestSupport",
-            ], swiftSettings: strict),
+                "YAMLFile",
+            ], exclude: ["Kubernetes/validate_manifests.py", "Kubernetes/schemas"],
+            swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
                 "ProviderGateway", "OperatorWorker", "StoreWriter", "TestSupport", "Primitives",
+                "YAMLFile",
             ], swiftSettings: strict),
         .testTarget(
             name: "SimulationTests",

@@ -348,11 +348,16 @@ let package = Package(
             name: "ServicesTests",
             dependencies: [
                 "ProviderGateway", "OperatorWorker", "StoreWriter", "ServiceRuntime", "TestSupport",
-            ], exclude: ["validate_sbom.py"], swiftSettings: strict),
+                "YAMLFile",
+            ],
+            exclude: [
+                "validate_sbom.py", "Kubernetes/validate_manifests.py", "Kubernetes/schemas",
+            ], swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
                 "ProviderGateway", "OperatorWorker", "StoreWriter", "TestSupport", "Primitives",
+                "YAMLFile",
             ], swiftSettings: strict),
         .testTarget(
             name: "SimulationTests",

@@ -1,0 +1,191 @@
+import Foundation
+import ServiceRuntime
+import TestSupport
+import Testing
+import YAMLFile
+
+@Suite("Kubernetes: what pods are")
+struct PodTests {
+    /// An orderly end takes no longer; services/README.md.
+    private static let endSecondsMax = 10
+
+    @Test("no pod has a right that it does not need")
+    func rights() throws {
+        let ours = Set(Service.all.map(\.description.name)).union(["store-writer-migrate"])
+        for workload in try Rendered.all().flatMap(\.workloads) {
+            let pod = try #require(workload.pod)
+            let context = try #require(pod["securityContext"])
+            #expect(context["runAsNonRoot"]?.boolean == true, "\(workload)")
+            #expect(context["runAsUser"]?.integer ?? 0 > 0, "\(workload)")
+            #expect(context["seccompProfile", "type"]?.text == "RuntimeDefault", "\(workload)")
+            #expect(pod["automountServiceAccountToken"]?.boolean == false, "\(workload)")
+            #expect(pod["enableServiceLinks"]?.boolean == false, "\(workload)")
+            for key in ["hostNetwork", "hostPID", "hostIPC"] { #expect(pod[key] == nil) }
+            if ours.contains(workload.name) {
+                // That of the images (ImageTests), whose folders belong to it.
+                #expect(context["runAsUser"]?.integer == 10_001, "\(workload)")
+            }
+            for container in workload.containers {
+                let own = try #require(container["securityContext"], "\(workload)")
+                #expect(own["readOnlyRootFilesystem"]?.boolean == true, "\(workload)")
+                #expect(own["allowPrivilegeEscalation"]?.boolean == false, "\(workload)")
+                #expect(own["capabilities", "drop"]?.list == ["ALL"], "\(workload)")
+                #expect(own["capabilities", "add"] == nil, "\(workload)")
+                #expect(container["resources", "limits", "memory"] != nil, "\(workload)")
+                #expect(container["resources", "requests", "cpu"] != nil, "\(workload)")
+                #expect(container["resources", "limits", "cpu"] == nil, "\(workload)")
+            }
+            for volume in pod["volumes"]?.sequence ?? [] {
+                let kinds = (volume.mapping ?? []).map(\.key).filter { $0 != "name" }
+                #expect(Set(kinds).isSubset(of: ["secret", "configMap", "emptyDir"]))
+            }
+        }
+        for account in try Rendered.all().flatMap({ $0.all("ServiceAccount") }) {
+            #expect(account.node["automountServiceAccountToken"]?.boolean == false)
+        }
+    }
+
+    @Test("every volume is mounted, and every mount has its volume")
+    func mounts() throws {
+        for workload in try Rendered.all().flatMap(\.workloads) {
+            let volumes = (workload.pod?["volumes"]?.sequence ?? []).compactMap { $0["name"]?.text }
+            let claims = (workload.node["spec", "volumeClaimTemplates"]?.sequence ?? [])
+                .compactMap { $0["metadata", "name"]?.text }
+            let mounts = workload.containers.flatMap { $0["volumeMounts"]?.sequence ?? [] }
+            #expect(
+                Set(mounts.compactMap { $0["name"]?.text }) == Set(volumes + claims), "\(workload)")
+            let paths = mounts.compactMap { $0["mountPath"]?.text }
+            #expect(Set(paths).count == paths.count, "\(workload)")
+        }
+    }
+
+    @Test("services are asked by their own pages, at the port that they serve")
+    func probes() throws {
+        let router = try String(
+            contentsOfFile: "\(ServerPrograms.checkout)/Sources/ServiceRuntime/Operations/"
+                + "OperationsRouter.swift", encoding: .utf8)
+        for rendered in try Rendered.all() {
+            for service in Service.all {
+                let name = service.description.name
+                let workload = try #require(
+                    rendered.workloads.first { $0.name == name }, "\(rendered.overlay)")
+                let container = try #require(workload.container)
+                let port = try #require(
+                    container["ports"]?.sequence?.first { $0["name"]?.text == "operations" })
+                let environment = try rendered.environment(of: workload)
+                #expect(environment["OPS_PORT"] == port["containerPort"]?.text, "\(workload)")
+                #expect(environment["OPS_ADDRESS"] == "0.0.0.0", "\(workload)")
+                for (probe, path) in [
+                    ("startupProbe", "/healthz"), ("livenessProbe", "/healthz"),
+                    ("readinessProbe", "/readyz"),
+                ] {
+                    let asked = try #require(container[probe, "httpGet"], "\(workload)")
+                    #expect(asked["path"]?.text == path, "\(workload) \(probe)")
+                    #expect(asked["port"]?.text == "operations", "\(workload) \(probe)")
+                    #expect(router.contains("add(\"\(path)\")"), "\(path)")
+                }
+                // Half a minute of silence before it is killed: a slow machine is no dead service.
+                let life = try #require(container["livenessProbe"])
+                let patience =
+                    (life["periodSeconds"]?.integer ?? 0) * (life["failureThreshold"]?.integer ?? 0)
+                #expect(patience >= 30, "\(workload)")
+            }
+        }
+    }
+
+    @Test("servers and simulator are asked as in docker-compose.yml")
+    func probesOfServers() throws {
+        let compose = try String(
+            contentsOfFile: "\(ServerPrograms.checkout)/docker-compose.yml", encoding: .utf8)
+        let tests = compose.matches(of: /test: (\[.*\])/).map { String($0.1) }
+        let workloads = try Rendered.named("development").workloads
+        for workload in workloads where workload.kind != "Job" && workload.name != "tapeline" {
+            let probe = try #require(workload.container?["livenessProbe"], "\(workload)")
+            #expect(workload.container?["readinessProbe"] != nil, "\(workload)")
+            guard let command = probe["exec", "command"]?.list else { continue }
+            let words = command.first == "/bin/sh" ? ["CMD-SHELL"] + command.dropFirst(2) : command
+            #expect(
+                tests.contains { test in words.allSatisfy { test.contains("\"\($0)\"") } },
+                "\(workload): \(words)")
+        }
+    }
+
+    @Test("nobody is killed before its orderly end is over")
+    func grace() throws {
+        for rendered in try Rendered.all() {
+            for service in Service.all {
+                let workload = try #require(
+                    rendered.workloads.first { $0.name == service.description.name })
+                let grace = try #require(workload.pod?["terminationGracePeriodSeconds"]?.integer)
+                let pause = try #require(
+                    workload.container?["lifecycle", "preStop", "sleep", "seconds"]?.integer)
+                #expect((2...5).contains(pause))
+                #expect(grace > pause + Self.endSecondsMax, "\(workload)")
+            }
+        }
+    }
+
+    @Test("two of each at least, spread over nodes and zones")
+    func replicas() throws {
+        for rendered in try Rendered.all() {
+            for service in Service.all {
+                let workload = try #require(
+                    rendered.workloads.first { $0.name == service.description.name })
+                if let replicas = workload.node["spec", "replicas"] {
+                    #expect(replicas.integer == 2, "\(workload)")
+                }
+                let spread = workload.pod?["topologySpreadConstraints"]?.sequence ?? []
+                #expect(
+                    spread.compactMap { $0["topologyKey"]?.text }
+                        == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"])
+                for constraint in spread {
+                    #expect(constraint["labelSelector"]?.selects(workload.podLabels) == true)
+                }
+            }
+        }
+    }
+
+    @Test("images are those of docker-compose.yml, ours in production of this version")
+    func images() throws {
+        let compose = try String(
+            contentsOfFile: "\(ServerPrograms.checkout)/docker-compose.yml", encoding: .utf8)
+        let known = Set(
+            compose.matches(of: /image: (\S+)/).map {
+                String($0.1).replacing("${TAPELINE_VERSION:-latest}", with: "latest")
+            })
+        for workload in try Rendered.all().flatMap(\.workloads) {
+            for image in workload.containers.compactMap({ $0["image"]?.text }) {
+                guard workload.overlay != "development" else {
+                    #expect(known.contains(image), "\(workload): \(image)")
+                    continue
+                }
+                let prefix = "registry.example.com/", version = ":\(ProductVersion.text)"
+                #expect(image.hasPrefix(prefix) && image.hasSuffix(version), "\(image)")
+                let local = image.dropFirst(prefix.count).dropLast(version.count) + ":latest"
+                #expect(known.contains(String(local)), "\(workload): \(image)")
+            }
+        }
+    }
+
+    @Test("each gateway has its own client id at TWS, and its own volume")
+    func clientIDs() throws {
+        for rendered in try Rendered.all() {
+            let gateway = try #require(rendered.manifest("StatefulSet", "provider-gateway"))
+            let environment = try rendered.environment(of: gateway)
+            #expect(environment["IBKR_CLIENT_ID"] == "11")
+            let variables = (gateway.container?["env"]?.sequence ?? []).compactMap {
+                $0["name"]?.text
+            }
+            let number = try #require(variables.firstIndex(of: "POD_INDEX"))
+            let client = try #require(variables.firstIndex(of: "IBKR_CLIENT_ID"))
+            // Only what stands before it can be put into a value.
+            #expect(number < client)
+            let mounts = gateway.container?["volumeMounts"]?.sequence ?? []
+            let data = try #require(mounts.first { $0["name"]?.text == "data" })
+            let folder = try #require(data["mountPath"]?.text)
+            for key in ["GATEWAY_SPOOL", "GATEWAY_DEAD_LETTERS"] {
+                #expect(environment[key]?.hasPrefix(folder + "/") == true, "\(key)")
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("Kubernetes: schemas of its API, and of KEDA's")
+struct SchemaTests {
+    private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path
+    /// The oldest version whose fields are used (`preStop.sleep`), and the newest with a schema.
+    private static let versions = "1.30,1.37"
+    /// By which `engines.sh` says that the packages are not to be had.
+    private static let absent: Int32 = 3
+
+    /// Each text as one file of manifests; nil, with a word, where the Python package index is not
+    /// reachable. Throws with all problems.
+    private func validate(_ texts: [String: String]) throws -> String? {
+        let temporary = try TemporaryFolder("manifests")
+        let files = try texts.sorted { $0.key < $1.key }.map { name, text in
+            let path = temporary.file("\(name).yaml")
+            try text.write(toFile: path, atomically: true, encoding: .utf8)
+            return path
+        }
+        let engines = "\(ServerPrograms.checkout)/deploy/local/engines.sh"
+        let arguments = [
+            engines, "--of", "manifests", "\(Self.folder)/validate_manifests.py",
+            "\(Self.folder)/schemas", Self.versions,
+        ]
+        do {
+            return try run(
+                "/bin/bash", arguments + files, environment: ["PYTHONDONTWRITEBYTECODE": "1"])
+        } catch let failure as ProgramFailure where failure.status == Self.absent {
+            print("no manifest was compared with a schema: \(failure.message)")
+            return nil
+        }
+    }
+
+    @Test("every object of every overlay is as the API wants it, and has no field unknown to it")
+    func valid() throws {
+        let all = try Rendered.all()
+        let texts = Dictionary(uniqueKeysWithValues: all.map { ($0.overlay, $0.text) })
+        guard let told = try validate(texts) else { return }
+        let count = all.reduce(0) { $0 + $1.manifests.count }
+        #expect(told == "\(count) objects checked")
+    }
+
+    /// A manifest that was right, and what is said when a piece of it is replaced.
+    struct Mistake: Sendable, CustomTestStringConvertible {
+        let overlay: String
+        let from: String
+        let to: String
+        let complaint: String
+        var testDescription: String { to }
+    }
+
+    private static let mistakes = [
+        Mistake(
+            overlay: "production-keda", from: "targetValue: \"50000\"", to: "targetValue: 50000",
+            complaint: "is not of type 'string'"),
+        Mistake(
+            overlay: "production-keda", from: "maxReplicaCount: 32", to: "maxReplicas: 32",
+            complaint: "'maxReplicas' was unexpected"),
+        Mistake(
+            overlay: "production-keda", from: "aggregationType: min", to: "aggregationType: least",
+            complaint: "aggregationType may not be least"),
+        Mistake(
+            overlay: "production-keda", from: "valueLocation: operator.lag",
+            to: "path: operator.lag",
+            complaint: "metrics-api lacks valueLocation"),
+        Mistake(
+            overlay: "production-keda-prometheus", from: "ignoreNullValues", to: "ignoreNulls",
+            complaint: "prometheus has no parameter ignoreNulls"),
+        Mistake(
+            overlay: "production-keda-prometheus", from: "parameter: bearerToken", to: "as: token",
+            complaint: "('as' was unexpected)"),
+        Mistake(
+            overlay: "production-hpa", from: "averageValue: \"1\"", to: "averageValue: []",
+            complaint: "[] is not"),
+        Mistake(
+            overlay: "production", from: "replicas: 2", to: "replicas: two",
+            complaint: "'two' is not"),
+        Mistake(
+            overlay: "production", from: "automountServiceAccountToken: false",
+            to: "automountToken: false", complaint: "'automountToken' was unexpected"),
+    ]
+
+    @Test("a mistake is found", arguments: mistakes)
+    func mistake(mistake: Mistake) throws {
+        let right = try Rendered.named(mistake.overlay).text
+        let place = try #require(right.range(of: mistake.from))
+        let wrong = right.replacingCharacters(in: place, with: mistake.to)
+        do {
+            // Nothing to be said where there are no schemas.
+            if try validate([mistake.overlay: wrong]) != nil {
+                Issue.record("\(mistake.to) passed for right")
+            }
+        } catch let failure as ProgramFailure {
+            #expect(failure.message.contains(mistake.complaint), "\(failure.message)")
+        }
+    }
+}

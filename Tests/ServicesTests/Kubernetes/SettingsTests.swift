@@ -1,0 +1,209 @@
+import Foundation
+import ServiceRuntime
+import Synchronization
+import TestSupport
+import Testing
+import YAMLFile
+
+@Suite("Kubernetes: what pods are told")
+struct SettingsTests {
+    /// The only one, made by a person from the files of `deploy/compose/secrets.sh`.
+    private static let secret = "tapeline-passwords"
+
+    /// A program and the settings that a container gives it.
+    private struct Run: CustomStringConvertible {
+        let service: Service
+        let workload: Manifest
+        let environment: [String: String]
+
+        var description: String { "\(workload)" }
+
+        /// By the image's name: the migration is the writer's program, too.
+        static func all(of rendered: Rendered) throws -> [Run] {
+            try rendered.workloads.compactMap { workload in
+                let image = workload.container?["image"]?.text ?? ""
+                let product = image.split(separator: "/").last?.split(separator: ":").first
+                guard
+                    let service = Service.all.first(where: { $0.description.name == product ?? "" })
+                else { return nil }
+                return Run(
+                    service: service, workload: workload,
+                    environment: try rendered.environment(of: workload))
+            }
+        }
+    }
+
+    /// The files in a pod: paths of the items of its Secret, and folders of ConfigMaps.
+    private static func files(of workload: Manifest) throws -> (
+        secrets: [String], folders: [String]
+    ) {
+        var secrets: [String] = [], folders: [String] = []
+        let mounts = workload.containers.flatMap { $0["volumeMounts"]?.sequence ?? [] }
+        for volume in workload.pod?["volumes"]?.sequence ?? [] {
+            let name = try #require(volume["name"]?.text)
+            let paths = mounts.filter { $0["name"]?.text == name }.compactMap {
+                $0["mountPath"]?.text
+            }
+            if volume["configMap"] != nil { folders += paths }
+            for item in volume["secret", "items"]?.sequence ?? [] {
+                let path = try #require(item["path"]?.text)
+                secrets += paths.map { "\($0)/\(path)" }
+            }
+        }
+        return (secrets, folders)
+    }
+
+    @Test("a service's ConfigMap has its keys, each of them, and no other")
+    func keys() throws {
+        for rendered in try Rendered.all() {
+            for service in Service.all {
+                let map = try #require(rendered.configuration(service.description.name))
+                let given = Set((map.node["data"]?.texts ?? [:]).keys)
+                let own = Set(service.description.keys.map(\.name))
+                let files = Set(service.description.keys.compactMap(\.fileName))
+                #expect(own.subtracting(given).isEmpty, "\(map)")
+                #expect(given.subtracting(own).subtracting(files).isEmpty, "\(map)")
+            }
+        }
+    }
+
+    @Test("every pod's settings are accepted by its program, with the files that it has")
+    func accepted() throws {
+        for run in try Rendered.all().flatMap(Run.all) {
+            let files = try Self.files(of: run.workload)
+            let read = Mutex<Set<String>>([])
+            let isMigration = run.workload.container?["args"]?.list == ["migrate"]
+            let decision = ServiceCommandLine(run.service.description).decide(
+                arguments: (isMigration ? ["migrate"] : []) + ["--check-config"],
+                environment: run.environment
+            ) { path, _ in
+                read.withLock { _ = $0.insert(path) }
+                guard files.secrets.contains(path) else {
+                    return .failure(.cannotOpen(code: ENOENT))
+                }
+                return .success(FileContent(bytes: Array("secret".utf8), mode: 0o440))
+            }
+            guard case .print(let report) = decision else {
+                Issue.record("\(run): \(decision)")
+                continue
+            }
+            #expect(!report.contains("warning"), "\(run): \(report)")
+            // Nobody is given a password that he does not ask for.
+            #expect(read.withLock { $0 } == Set(files.secrets), "\(run)")
+        }
+    }
+
+    @Test("no variable is set twice, and none that begins like ours is unknown")
+    func variables() throws {
+        let catalogue = KeyCatalogue.product
+        let servers: Set = [
+            "NATS_SERVER_NAME", "NATS_HOST", "NATS_PORT", "NATS_MONITOR_PORT", "NATS_STORE_DIR",
+            "NATS_STORE_BYTES_MAX",
+        ]
+        let known = catalogue.names.union(catalogue.foreignNames).union(servers)
+        for rendered in try Rendered.all() {
+            for workload in rendered.workloads {
+                let names = (workload.container?["env"]?.sequence ?? []).compactMap {
+                    $0["name"]?.text
+                }
+                #expect(Set(names).count == names.count, "\(workload)")
+                for name in try rendered.environment(of: workload).keys
+                where catalogue.prefixes.contains(where: { name.hasPrefix($0) }) {
+                    #expect(known.contains(name), "\(workload): \(name)")
+                }
+            }
+        }
+    }
+
+    @Test("a password is a file of the one Secret, which is not made here")
+    func passwords() throws {
+        let script = try String(
+            contentsOfFile: "\(ServerPrograms.checkout)/deploy/compose/secrets.sh", encoding: .utf8)
+        let list = try #require(script.firstMatch(of: /for name in ([^;]*);/)).1
+        let made = Set(list.split { !$0.isLetter && $0 != "-" }.map(String.init))
+        for rendered in try Rendered.all() {
+            #expect(rendered.all("Secret").isEmpty)
+            for workload in rendered.workloads {
+                for (name, value) in try rendered.environment(of: workload)
+                where name.contains("PASSWORD") {
+                    let isFile = name.hasSuffix("_FILE") && value.hasPrefix("/run/secrets/")
+                    #expect(isFile || value.isEmpty, "\(workload): \(name)")
+                }
+                for variable in workload.containers.flatMap({ $0["env"]?.sequence ?? [] }) {
+                    #expect(variable["valueFrom", "secretKeyRef"] == nil, "\(workload)")
+                }
+                for volume in workload.pod?["volumes"]?.sequence ?? [] {
+                    guard let secret = volume["secret"] else { continue }
+                    #expect(secret["secretName"]?.text == Self.secret, "\(workload)")
+                    // The owner and the services' group: anything more is remarked upon.
+                    #expect(secret["defaultMode"]?.integer == 0o440, "\(workload)")
+                    let items = try #require(secret["items"]?.sequence)
+                    for item in items {
+                        let key = try #require(item["key"]?.text)
+                        #expect(made.contains(key) && item["path"]?.text == key, "\(workload)")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("servers and tools have the passwords that they read, and no others")
+    func passwordsOfServers() throws {
+        let rendered = try Rendered.named("development")
+        let scripts = try #require(rendered.configuration("server-scripts")?.node["data"]?.texts)
+        let users = try #require(scripts["nats.sh"]?.firstMatch(of: /for user in ([a-z ]+);/)).1
+        let ours = Set(try Run.all(of: rendered).map(\.workload.name))
+        for workload in rendered.workloads where !ours.contains(workload.name) {
+            var read = Set(
+                try rendered.environment(of: workload).filter {
+                    $0.key.hasSuffix("_PASSWORD_FILE")
+                        // The tool has the writers' settings, and no use for Valkey.
+                        && !(workload.name == "tapeline" && $0.key.hasPrefix("VALKEY_"))
+                }.values)
+            for mount in workload.container?["volumeMounts"]?.sequence ?? [] {
+                guard let script = mount["subPath"]?.text, let text = scripts[script] else {
+                    continue
+                }
+                read.formUnion(
+                    text.matches(of: /\$\(password ([a-z-]+)\)|\/run\/secrets\/([a-z-]+)\)/)
+                        .compactMap { $0.1 ?? $0.2 }.map { "/run/secrets/\($0)" })
+                if script == "nats.sh" {
+                    read.remove("/run/secrets/nats-")
+                    read.formUnion(users.split(separator: " ").map { "/run/secrets/nats-\($0)" })
+                }
+            }
+            #expect(Set(try Self.files(of: workload).secrets) == read, "\(workload)")
+        }
+    }
+
+    @Test("files that settings name are in the image, in a ConfigMap, or below the data")
+    func files() throws {
+        let roots = ["/run/secrets", "/var/lib/tapeline"]
+        for run in try Rendered.all().flatMap(Run.all) {
+            let folders = try Self.files(of: run.workload).folders + roots
+            for (name, value) in run.environment
+            where name.hasSuffix("_CA") || name.hasSuffix("CERT") || name.hasSuffix("GRAPH")
+                || name.hasSuffix("INSTRUMENTS")
+            {
+                for path in value.split(separator: ",").map(String.init) {
+                    if path.hasPrefix("/") {
+                        #expect(folders.contains { path.hasPrefix($0 + "/") }, "\(run): \(path)")
+                    } else {
+                        // Relative to /opt/tapeline, whose paths are those of a checkout.
+                        let file = "\(ServerPrograms.checkout)/\(path)"
+                        #expect(FileManager.default.fileExists(atPath: file), "\(run): \(path)")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("the list of instruments for production is one")
+    func instruments() throws {
+        let list = "\(ServerPrograms.checkout)/\(Rendered.folder)/production/instruments.yaml"
+        let told = try run(
+            try ProductPrograms.path("provider-gateway"), ["--check-instruments", list],
+            environment: ProductPrograms.profile("provider-gateway"))
+        #expect(told.contains("SPY"))
+    }
+}

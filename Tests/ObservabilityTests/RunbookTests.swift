@@ -36,7 +36,8 @@ import Testing
             for section in Runbook.sections {
                 #expect(runbook.body(of: section).count > 40, "\(runbook.name), \(section)")
             }
-            #expect(runbook.body(of: "Diagnosis").contains("\n    "), "\(runbook.name)")
+            let diagnosis = runbook.body(of: "Diagnosis").split(separator: "\n")
+            #expect(diagnosis.contains { $0.hasPrefix("    ") }, "\(runbook.name)")
             #expect(runbook.body(of: "Mitigation").hasPrefix("- "), "\(runbook.name)")
         }
     }

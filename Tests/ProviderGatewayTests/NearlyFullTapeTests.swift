@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import ServiceTestSupport
 import TestSupport
 import Testing
 

@@ -106,7 +106,8 @@ struct PolicyTests {
         #expect(try running.stop() == .success)
         let generated = try gateway.status["generated"]?.int ?? 0
         let wanted = try lastQuotes(gateway, ticks: UInt64(generated))
-        #expect(generated > 2_000 && wanted.isSubset(of: Set(try SourceOnTape(tape).all)))
+        let all = Set(try SourceOnTape(tape).all)
+        #expect(generated > 2_000 && wanted.isSubset(of: all))
         let report = try TapeAudit.report(tape, gateway.settings)
         #expect(report.isRight, "\(report)")
     }

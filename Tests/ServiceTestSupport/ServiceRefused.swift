@@ -1,4 +1,6 @@
-/// The configuration of a service under test was refused, or its thread threw.
+/// A service under test, its configuration or what it needs beside it was refused.
 public struct ServiceRefused: Error, CustomStringConvertible {
     public let description: String
+
+    public init(description: String) { self.description = description }
 }

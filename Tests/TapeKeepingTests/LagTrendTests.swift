@@ -48,6 +48,7 @@ import Testing
         #expect(trend.drainNanoseconds(.writers, ticks: 500, now: 10 * second) == nil)
         trend.keep(only: [.operators])
         #expect(trend.drainNanoseconds(.writers, ticks: 100, now: 20 * second) == nil)
+        trend.forget(.writers)
         // Asked a hundred times a second it looks back as far.
         var last: Int64?
         for step in Int64(0)...1_000 {

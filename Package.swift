@@ -342,7 +342,7 @@ let package = Package(
             name: "ServicesTests",
             dependencies: [
                 "ProviderGateway", "OperatorWorker", "StoreWriter", "ServiceRuntime", "TestSupport",
-            ], swiftSettings: strict),
+            ], exclude: ["compose_scripts.py"], swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",
             dependencies: [

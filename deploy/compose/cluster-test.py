@@ -152,6 +152,26 @@ def scale_under_load(cluster):
     report.line("two writers share the partitions, too")
 
 
+def dashboards(cluster):
+    report.step("The dashboards' queries")
+    url = f"http://{cluster.address('prometheus', 9090)}"
+    answers = []
+
+    def are_answered():
+        lines = run(["deploy/grafana/queries.py", url], check=False).stdout.splitlines()
+        refused = [line for line in lines if not line.startswith("{")]
+        if refused or not lines:
+            raise Failure("; ".join(refused[:5]) or "no queries were asked")
+        answers[:] = map(json.loads, lines)
+        return True
+
+    eventually("Prometheus answers the dashboards' queries", are_answered, 90, 5)
+    silent = [each for each in answers if each["series"] == 0]
+    report.line(f"{len(answers)} queries are answered, {len(answers) - len(silent)} with data")
+    for each in silent:
+        report.line(f"nothing has happened for: {each['dashboard']}, {each['panel']}")
+
+
 def kill_each(cluster):
     report.step("Kill each container and start it again")
     for identity, _, name in cluster.containers():
@@ -207,6 +227,7 @@ def main():
         data_flow(cluster)
         start_load(cluster, options)
         scale_under_load(cluster)
+        dashboards(cluster)
         kill_each(cluster)
         outage(cluster, "nats")
         outage(cluster, "timescaledb")

@@ -2,7 +2,7 @@
 # they make lies under .build/ and .local/.
 .DEFAULT_GOAL := help
 .PHONY: help setup servers build demo up down status test bench coverage format lint clean
-.PHONY: cluster-up cluster-down cluster-test sbom
+.PHONY: cluster-up cluster-down cluster-test autoscale-test sbom
 SHELL := /bin/bash
 
 # One build for every verb: other flags would build everything anew.
@@ -45,6 +45,9 @@ cluster-down: ## Stop the compose cluster; the data stay (docker compose down --
 
 cluster-test: ## Scale a compose cluster under load, kill and stop its parts, audit every row
 	@deploy/compose/cluster-test.py
+
+autoscale-test: ## Have a compose cluster scale its workers by the lag under ten times the ticks, audit every row
+	@deploy/compose/autoscale-test.py
 
 sbom: ## Write what each image consists of (CycloneDX) into .build/sbom
 	@deploy/docker/sbom.py

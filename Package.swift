@@ -351,7 +351,8 @@ let package = Package(
                 "YAMLFile",
             ],
             exclude: [
-                "validate_sbom.py", "Kubernetes/validate_manifests.py", "Kubernetes/schemas",
+                "compose_scripts.py", "validate_sbom.py", "Kubernetes/validate_manifests.py",
+                "Kubernetes/schemas",
             ], swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",

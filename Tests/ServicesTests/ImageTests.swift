@@ -7,7 +7,8 @@ import Testing
 @Suite("What containers are made of")
 struct ImageTests {
     private static let composeFiles = [
-        "docker-compose.yml", "deploy/compose/load.yml", "deploy/compose/tls.yml",
+        "docker-compose.yml", "deploy/compose/load.yml", "deploy/compose/autoscale.yml",
+        "deploy/compose/tls.yml",
         "deploy/compose/tws.yml",
     ]
     private static let dockerfiles =

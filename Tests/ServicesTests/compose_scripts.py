@@ -1,0 +1,160 @@
+"""Tests of the pure parts of deploy/compose/autoscale.py and chart.py; ComposeScriptTests runs it."""
+
+import pathlib
+import random
+import sys
+import unittest
+import xml.etree.ElementTree
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "deploy/compose"))
+import autoscale  # noqa: E402
+import chart  # noqa: E402
+from autoscale import Autoscaler, Rules  # noqa: E402
+
+EACH = 1_000
+# No window and no limit of speed: the rule alone.
+PLAIN = Rules(down_window=0, step_count=100)
+
+
+def decide(rules, *looks, each=EACH):
+    """What there is after looks of (time, value), when all that is wanted comes at once."""
+    scaler, present, numbers = Autoscaler(rules), 1, []
+    for moment, value in looks:
+        present = scaler.decide(moment, present, [(value, each)]).wanted
+        numbers.append(present)
+    return numbers
+
+
+class Asked(unittest.TestCase):
+    def test_each_has_at_most_its_part(self):
+        self.assertEqual(decide(PLAIN, (0, 0), (15, 999), (30, 2_500), (45, 3_301)), [1, 1, 3, 4])
+
+    def test_a_tenth_more_or_less_changes_nothing(self):
+        self.assertEqual(decide(PLAIN, (0, 1_100), (15, 1_101), (30, 1_801)), [1, 2, 2])
+
+    def test_the_bounds_hold(self):
+        rules = Rules(least=2, most=5, down_window=0, step_count=100)
+        self.assertEqual(decide(rules, (0, 0), (15, 1_000_000)), [2, 5])
+
+    def test_of_several_triggers_the_highest_counts(self):
+        decision = Autoscaler(PLAIN).decide(0, 1, [(1_500, 1_000), (90, 30)])
+        self.assertEqual((decision.asked, decision.wanted), (3, 3))
+
+    def test_with_nobody_there_the_value_alone_counts(self):
+        self.assertEqual(Autoscaler(PLAIN).decide(0, 0, [(1_050, EACH)]).wanted, 2)
+
+
+class Windows(unittest.TestCase):
+    def test_fewer_only_when_nothing_in_the_window_asked_for_more(self):
+        rules = Rules(down_window=60)
+        looks = [(0, 4_000), (15, 0), (30, 2_000), (59, 0), (60, 0), (89, 0), (90, 0)]
+        self.assertEqual(decide(rules, *looks), [4, 4, 4, 4, 2, 2, 1])
+
+    def test_more_only_when_all_of_the_window_asked_for_it(self):
+        rules = Rules(up_window=30, down_window=0)
+        looks = [(0, 3_000), (15, 2_000), (29, 3_000), (30, 3_000), (45, 3_000)]
+        self.assertEqual(decide(rules, *looks), [1, 1, 1, 2, 3])
+
+    def test_a_scaler_that_has_just_started_takes_nobody_away(self):
+        scaler = Autoscaler(Rules(down_window=60))
+        self.assertEqual([scaler.decide(time, 3, [(0, EACH)]).wanted for time in (0, 59, 60)],
+                         [3, 3, 1])
+
+
+class Speed(unittest.TestCase):
+    def test_four_more_or_twice_as_many_in_a_step(self):
+        looks = [(0, 30_000), (5, 30_000), (15, 30_000), (20, 30_000), (30, 30_000)]
+        self.assertEqual(decide(Rules(), *looks), [5, 5, 10, 10, 20])
+
+    def test_what_went_counts_with_what_came(self):
+        scaler = Autoscaler(Rules(down_window=0))
+        self.assertEqual(scaler.decide(0, 8, [(8_000, EACH)]).wanted, 8)
+        self.assertEqual(scaler.decide(5, 8, [(1_000, EACH)]).wanted, 1)
+        # Eight a step ago: up to sixteen.
+        self.assertEqual(scaler.decide(10, 1, [(30_000, EACH)]).wanted, 16)
+
+
+class Unknown(unittest.TestCase):
+    def test_no_value_changes_nothing(self):
+        self.assertEqual(decide(PLAIN, (0, 3_000), (15, None), (30, None), (450, None)), [3] * 4)
+
+    def test_after_some_looks_the_fallback_is_the_least(self):
+        rules = Rules(down_window=0, failures_max=3, fallback=4)
+        looks = [(0, 1_000), (15, None), (30, None), (45, None), (60, 0)]
+        self.assertEqual(decide(rules, *looks), [1, 1, 1, 4, 1])
+
+    def test_the_fallback_takes_nobody_away(self):
+        rules = Rules(down_window=0, failures_max=1, fallback=2)
+        self.assertEqual(decide(rules, (0, 5_000), (15, None)), [5, 5])
+
+    def test_a_value_in_between_begins_the_count_anew(self):
+        rules = Rules(failures_max=2, fallback=4)
+        looks = [(0, None), (15, 0), (30, None), (45, None)]
+        self.assertEqual(decide(rules, *looks), [1, 1, 1, 4])
+
+    def test_with_one_of_two_unknown_nobody_is_taken_away_and_more_may_come(self):
+        scaler = Autoscaler(PLAIN)
+        self.assertEqual(scaler.decide(0, 3, [(0, EACH), (None, 1)]).wanted, 3)
+        self.assertEqual(scaler.decide(15, 3, [(5_000, EACH), (None, 1)]).wanted, 5)
+
+    def test_only_a_number_is_a_value(self):
+        answer = {"operator": {"lag": 12, "text": "12", "yes": True, "below": -1}, "writer": None}
+        found = [autoscale.value_at(answer, path) for path in (
+            "operator.lag", "operator.text", "operator.yes", "operator.below", "operator.none",
+            "writer.lag", "reader.lag", "operator")]
+        self.assertEqual(found, [12] + [None] * 7)
+
+
+class AnyValues(unittest.TestCase):
+    def test_bounds_windows_and_speed_hold_whatever_comes(self):
+        for seed in range(500):
+            chance = random.Random(seed)
+            rules = Rules(least=chance.randint(1, 3), most=chance.randint(3, 32),
+                          up_window=chance.choice([0, 30]), down_window=chance.choice([0, 60]),
+                          fallback=chance.choice([None, 2]))
+            scaler, present, now, looks = Autoscaler(rules), chance.randint(1, 3), 0, []
+            for _ in range(60):
+                now += chance.choice([5, 15, 20])
+                value = chance.choice([None, 0, chance.randint(0, 40_000)])
+                decision = scaler.decide(now, present, [(value, EACH)])
+                looks.append((now, decision.asked, present))
+                with self.subTest(seed=seed, now=now):
+                    self.hold(rules, looks, value, decision)
+                present = decision.wanted
+
+    def hold(self, rules, looks, value, decision):
+        (now, _, present), wanted = looks[-1], decision.wanted
+        if value is not None:
+            self.assertTrue(rules.least <= wanted <= rules.most)
+        recent = [(asked, there) for time, asked, there in looks if asked is not None
+                  and now - time < rules.down_window]
+        if wanted < present and recent:
+            self.assertLessEqual(max(min(asked, rules.most) for asked, _ in recent), wanted)
+        step = [there for time, _, there in looks if now - time <= rules.step_seconds]
+        if wanted > present:
+            self.assertLessEqual(wanted, max(max(step) + 4, 2 * max(step), rules.least))
+
+
+class Chart(unittest.TestCase):
+    def test_a_chart_is_well_formed_and_holds_its_words(self):
+        text = chart.draw("A < B", [
+            chart.Panel("ticks/s", [chart.Line("made", [(0, 0), (10, 5_000)])]),
+            chart.Panel("workers", [chart.Line("there", [(0, 1), (10, 3)], steps=True)]),
+        ], chart.Frame(seconds=10, marks=[(5, "the step")]))
+        root = xml.etree.ElementTree.fromstring(text)
+        words = [each.text for each in root.iter() if each.text]
+        for word in ("A < B", "ticks/s", "made", "workers", "there", "the step", "8k"):
+            self.assertIn(word, words)
+
+    def test_axes_end_at_round_numbers(self):
+        self.assertEqual([chart.ceiling(value) for value in (0, 1, 3, 7, 11, 180, 2_400, 61_000)],
+                         [1, 1, 4, 8, 20, 200, 4_000, 80_000])
+
+    def test_numbers_are_short(self):
+        self.assertEqual([chart.short(value) for value in (0, 5, 0.5, 1_500, 20_000, 3_000_000)],
+                         ["0", "5", "0.5", "1.5k", "20k", "3M"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,233 @@
+#!/usr/bin/env python3
+"""Does for a compose cluster what KEDA and the HPA do for one of Kubernetes: scales by the lag.
+
+    COMPOSE_FILE=docker-compose.yml:deploy/compose/autoscale.yml \\
+        deploy/compose/autoscale.py --trigger operator.lag=20000 --max 32
+
+Every --interval seconds it reads /scale of a gateway, computes how many workers that asks for, by
+KEDA's and the HPA's own rules (deploy/keda has them for Kubernetes), and says so to docker compose.
+Which cluster: COMPOSE_FILE and COMPOSE_PROJECT_NAME, as for docker compose itself. It prints a line
+per look, with --json as JSON. It ends on SIGTERM or SIGINT, and leaves the workers as they are.
+"""
+
+import argparse
+import dataclasses
+import json
+import math
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+
+CALL_SECONDS = 30
+ANSWER_SECONDS = 5
+SCALE_SECONDS = 120
+
+
+# --- the rules: pure, times are monotonic seconds
+
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """The numbers of a ScaledObject and of the HPA that it makes; defaults are theirs."""
+
+    least: int = 1
+    most: int = 32
+    # Within this part of the present number nothing is changed.
+    tolerance: float = 0.1
+    # The lowest (up) and highest (down) of what was asked for in so many seconds counts.
+    up_window: float = 0
+    down_window: float = 300
+    # In step_seconds at most so many more, or so many per cent more: whichever is more.
+    step_count: int = 4
+    step_percent: int = 100
+    step_seconds: float = 15
+    # So many looks in a row without a value, and there are at least `fallback`; none: never.
+    failures_max: int = 3
+    fallback: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    # What the value alone asks for; None: it is not known.
+    asked: int | None
+    # What there shall be.
+    wanted: int
+    why: str
+
+
+class Autoscaler:
+    """Decides how many there shall be, from the values of the triggers at one look."""
+
+    def __init__(self, rules):
+        self.rules = rules
+        self.asked = []  # (time, number) at former looks
+        self.changes = []  # (time, how many more or fewer)
+        self.failures = 0
+
+    def decide(self, now, present, values):
+        """`values`: of each trigger how much there is, None if unknown, and how much is one's."""
+        rules = self.rules
+        if not self.asked:
+            # A scaler that has just started takes nobody away before it has watched for a while.
+            self.asked.append((now, present))
+        known = [self.proposal(present, value, each) for value, each in values
+                 if value is not None]
+        self.failures = 0 if known else self.failures + 1
+        if len(known) == len(values):
+            return self.settle(now, present, max(known))
+        if known:
+            # What is not known may ask for more: nobody is taken away.
+            return self.settle(now, present, max(*known, present))
+        # No lag is not a lag of 0.
+        if rules.fallback is not None and self.failures >= rules.failures_max:
+            decision = self.settle(now, present, max(present, rules.fallback))
+            return dataclasses.replace(decision, asked=None, why="no value: the fallback")
+        return Decision(None, present, "no value: it stays")
+
+    def proposal(self, present, value, each):
+        """So many that each has at most its part, unless that is about what each has now."""
+        tolerance = self.rules.tolerance
+        if present > 0 and 1 - tolerance <= value / (each * present) <= 1 + tolerance:
+            return present
+        return math.ceil(value / each)
+
+    def settle(self, now, present, asked):
+        """What was asked for of late, the bounds and the speed make of what is asked for."""
+        rules = self.rules
+        longest = max(rules.up_window, rules.down_window)
+        self.asked = [each for each in self.asked if now - each[0] < longest]
+        lowest = min([asked, *(number for time, number in self.asked
+                               if now - time < rules.up_window)])
+        highest = max([asked, *(number for time, number in self.asked
+                                if now - time < rules.down_window)])
+        self.asked.append((now, asked))
+        steady = min(max(present, lowest), highest)
+        wanted = min(max(steady, rules.least), rules.most)
+        if wanted > present:
+            wanted = max(present, min(wanted, self.reach(now, present)))
+        if wanted != present:
+            self.changes.append((now, wanted - present))
+        if wanted == max(asked, rules.least):
+            return Decision(asked, wanted, "as asked")
+        if steady != asked:
+            return Decision(asked, wanted, "a window holds it")
+        return Decision(asked, wanted, "a limit holds it")
+
+    def reach(self, now, present):
+        """Up to how many it may go, by how many there were a step ago."""
+        rules = self.rules
+        self.changes = [each for each in self.changes if now - each[0] < rules.step_seconds]
+        start = present - sum(change for _, change in self.changes)
+        return max(start + rules.step_count, math.ceil(start * (1 + rules.step_percent / 100)))
+
+
+def value_at(answer, path):
+    """The number at a path like operator.lag; None if there is none: null, absent, another type."""
+    for name in path.split("."):
+        answer = answer.get(name) if isinstance(answer, dict) else None
+    if isinstance(answer, bool) or not isinstance(answer, (int, float)) or answer < 0:
+        return None
+    return answer
+
+
+# --- the edge
+
+
+class Compose:
+    """The cluster that docker compose's own variables name."""
+
+    def __init__(self, service, gateway, port):
+        self.service, self.gateway, self.port = service, gateway, port
+
+    def call(self, *arguments, timeout=CALL_SECONDS):
+        done = subprocess.run(["docker", "compose", *arguments], text=True, timeout=timeout,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if done.returncode != 0:
+            said = done.stderr.strip().splitlines()[-1:] or ["no word why"]
+            raise OSError(f"docker compose {arguments[0]} failed: {said[0]}")
+        return done.stdout.strip()
+
+    def scale_answer(self):
+        """Of /scale; {} while no gateway answers."""
+        try:
+            place = self.call("port", self.gateway, str(self.port))
+            with urllib.request.urlopen(f"http://{place}/scale", timeout=ANSWER_SECONDS) as answer:
+                return json.load(answer)
+        except (OSError, ValueError, subprocess.TimeoutExpired):
+            return {}
+
+    def present(self):
+        # One that has just died counts: Docker starts it again.
+        return len(self.call("ps", "--all", "--quiet", self.service).splitlines())
+
+    def scale(self, count):
+        self.call("up", "--detach", "--no-build", "--no-recreate", "--no-deps",
+                  "--scale", f"{self.service}={count}", self.service, timeout=SCALE_SECONDS)
+
+
+def look(compose, scaler, triggers):
+    """One round; what it found and did, for a line of output."""
+    answer = compose.scale_answer()
+    values = {path: value_at(answer, path) for path, _ in triggers}
+    present = compose.present()
+    decision = scaler.decide(
+        time.monotonic(), present, [(values[path], each) for path, each in triggers])
+    if decision.wanted != present:
+        compose.scale(decision.wanted)
+    return {"time": round(time.time(), 1), "present": present, **values,
+            **dataclasses.asdict(decision)}
+
+
+def in_words(found, triggers):
+    values = ", ".join(f"{path} {'unknown' if found[path] is None else found[path]}"
+                       for path, _ in triggers)
+    return (f"{time.strftime('%H:%M:%S', time.gmtime(found['time']))}Z {values}: "
+            f"{found['present']} there, {found['wanted']} wanted ({found['why']})")
+
+
+def trigger(text):
+    path, _, each = text.partition("=")
+    number = float(each)
+    if not path or not 0 < number < math.inf:
+        raise ValueError(text)
+    return path, number
+
+
+def main():
+    rules = Rules()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trigger", type=trigger, action="append", required=True,
+                        metavar="PATH=EACH", help="a value of /scale, and how much of it is one's")
+    parser.add_argument("--service", default="operator-worker", help="what is scaled")
+    parser.add_argument("--gateway", default="provider-gateway", help="whose /scale is read")
+    parser.add_argument("--port", type=int, default=8500, help="of the gateway's operations")
+    parser.add_argument("--interval", type=float, default=15, help="seconds between two looks")
+    parser.add_argument("--json", action="store_true", help="print JSON lines")
+    for field in dataclasses.fields(Rules):
+        parser.add_argument(
+            f"--{field.name.replace('_', '-')}", default=getattr(rules, field.name),
+            type=int if field.name == "fallback" else field.type, metavar="N",
+            help=f"default {getattr(rules, field.name)}")
+    given = parser.parse_args()
+    compose = Compose(given.service, given.gateway, given.port)
+    scaler = Autoscaler(Rules(**{field.name: getattr(given, field.name)
+                                 for field in dataclasses.fields(Rules)}))
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    while not ended.is_set():
+        begin = time.monotonic()
+        try:
+            found = look(compose, scaler, given.trigger)
+            print(json.dumps(found) if given.json else in_words(found, given.trigger), flush=True)
+        except (OSError, subprocess.TimeoutExpired) as problem:
+            print(f"autoscale: {problem}; it is tried again", file=sys.stderr, flush=True)
+        ended.wait(max(0, begin + given.interval - time.monotonic()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -47,7 +47,7 @@ enum MetricPage {
     static func labels() throws -> [String: String] {
         let page = try String(
             contentsOfFile: "\(ServerPrograms.checkout)/docs/metrics.md", encoding: .utf8)
-        let rows = page.matches(of: /\n\| `(\w+)` \| \w+ \| ([^|]*) \|/)
+        let rows = page.matches(of: /\n\| `(\w+)` \| \w+ \|([^|\n]*)\|/)
         return Dictionary(rows.map { (String($0.1), String($0.2)) }, uniquingKeysWith: { $1 })
     }
 

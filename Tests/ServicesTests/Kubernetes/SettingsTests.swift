@@ -72,10 +72,16 @@ struct SettingsTests {
         for run in try Rendered.all().flatMap(Run.all) {
             let files = try Self.files(of: run.workload)
             let read = Mutex<Set<String>>([])
+            // The list is looked for on the disk: that of the overlay, of which its ConfigMap is made.
+            let environment = run.environment.mapValues {
+                $0.replacing(
+                    "/etc/tapeline/instruments/",
+                    with: "\(ServerPrograms.checkout)/\(Rendered.folder)/production/")
+            }
             let isMigration = run.workload.container?["args"]?.list == ["migrate"]
             let decision = ServiceCommandLine(run.service.description).decide(
                 arguments: (isMigration ? ["migrate"] : []) + ["--check-config"],
-                environment: run.environment
+                environment: environment
             ) { path, _ in
                 read.withLock { _ = $0.insert(path) }
                 guard files.secrets.contains(path) else {

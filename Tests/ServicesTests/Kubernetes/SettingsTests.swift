@@ -75,7 +75,7 @@ struct SettingsTests {
         for run in try Rendered.all().flatMap(Run.all) {
             let files = try Self.files(of: run.workload)
             let read = Mutex<Set<String>>([])
-            // The list is looked for on the disk: that of the overlay, of which its ConfigMap is made.
+            // The list is looked for on the disk: the overlay's, of which its ConfigMap is made.
             let environment = run.environment.mapValues {
                 $0.replacing(
                     "/etc/tapeline/instruments/",

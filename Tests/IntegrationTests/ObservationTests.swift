@@ -22,6 +22,8 @@ struct ObservationTests {
                 .gateway(1),
                 [
                     "GATEWAY_SOURCE": "ibkr", "GATEWAY_PROVIDER": "ibkr",
+                    "GATEWAY_INSTRUMENTS": ServerPrograms.checkout
+                        + "/services/provider-gateway/instruments/benchmarks.yaml",
                     "IBKR_HOST": "127.0.0.1", "IBKR_PORT": "\(broker.port)",
                 ])
             let services = Array(pipeline.running.values) + [gateway]

@@ -101,7 +101,9 @@ import YAMLFile
     func compose() throws {
         let root = try Checkout.yaml("\(RuleFiles.folder)/prometheus.yml")
         let compose = try ComposeFile()
-        let load = try Checkout.text("deploy/compose/load.yml")
+        let load =
+            try Checkout.text("deploy/compose/load.yml")
+            + Checkout.text("deploy/compose/autoscale.yml")
         var jobs: [String: String] = [:]
         for job in root["scrape_configs"]?.sequence ?? [] {
             guard let name = job["job_name"]?.text,

@@ -31,7 +31,7 @@ private let metricRule = Rule(
     check: { repository in
         let documented = repository.file(metricsPage)?.lines.enumerated().compactMap {
             index, line in
-            line.firstMatch(of: /^\|\s*`([a-z0-9_]+)`\s*\|/).map {
+            line.firstMatch(of: /^\|\s*`((?:mds|sink)_[a-z0-9_]+)`\s*\|/).map {
                 (String($0.output.1), index + 1)
             }
         }

@@ -158,6 +158,12 @@ public final class TapePublisher {
 
     public func waitingBytes(lane: Int) -> Int { lanes[lane].builder.byteCount }
 
+    /// Of the last packet that stands; undefined: it says none.
+    public func standingWatermark(lane: Int) -> Timestamp {
+        let watermark = lanes[lane].watermark
+        return watermark.nanoseconds == Int64.min ? .undefined : watermark
+    }
+
     /// Waiting or in flight.
     public func unacknowledgedTicks(lane: Int) -> Int {
         waitingTicks(lane: lane) + lanes[lane].machine.unacknowledgedTicks

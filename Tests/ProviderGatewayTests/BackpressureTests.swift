@@ -62,7 +62,7 @@ struct BackpressureTests {
         #expect(changes == [[], nil] && !machine.isPressed)
     }
 
-    @Test("conflated quotes: one per symbol and second, trades untouched")
+    @Test("conflated quotes: one per symbol and second, the others are held, trades untouched")
     func conflate() {
         var machine = machine(.block, .conflate)
         _ = machine.set(.headroom, true)
@@ -70,7 +70,7 @@ struct BackpressureTests {
         for now in stride(from: Int64(0), to: 5_000, by: 100) {
             for symbol in 0...1 {
                 let action = machine.action(kind: .quote, symbol: symbol, time: time(now))
-                if action == .take { taken.append(now) }
+                if action == .take { taken.append(now) } else { #expect(action == .hold) }
             }
             let trade = machine.action(kind: .trade, symbol: 0, time: time(now))
             #expect(trade == .take)
@@ -79,5 +79,27 @@ struct BackpressureTests {
         // A clock that was set back holds nobody up.
         let action = machine.action(kind: .quote, symbol: 0, time: time(-9_000))
         #expect(action == .take)
+    }
+
+    @Test("a held quote that was taken counts, and what is fetched is not conflated")
+    func heldAndFetched() {
+        var machine = machine(.block, .conflate)
+        _ = machine.set(.headroom, true)
+        machine.tookQuote(symbol: 0, time: time(500))
+        machine.tookQuote(symbol: 0, time: time(100))
+        var actions = [
+            machine.action(kind: .quote, symbol: 0, time: time(1_499)),
+            machine.action(kind: .quote, symbol: 0, time: time(1_499), isFetched: true),
+            machine.action(kind: .quote, symbol: 0, time: time(1_500)),
+        ]
+        #expect(actions == [.hold, .take, .take])
+        actions = [
+            machine.action(kind: .depth, symbol: 0, time: time(0)),
+            machine.action(kind: .quote, symbol: 7, time: time(0)),
+        ]
+        #expect(actions == [.leaveOut, .leaveOut], "nothing can be conflated to them")
+        #expect(machine.holds(kind: .quote, symbol: 1, isFetched: false))
+        #expect(!machine.holds(kind: .quote, symbol: 1, isFetched: true))
+        #expect(!machine.holds(kind: .trade, symbol: 1, isFetched: false))
     }
 }

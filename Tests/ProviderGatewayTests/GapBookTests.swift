@@ -65,6 +65,22 @@ struct GapBookTests {
         #expect(book.due(lane: 1) == gap(2, 25, 26, .quote, .dropped))
     }
 
+    @Test("what was fetched is a gap of its own and holds no watermark back")
+    func fetched() {
+        var book = book()
+        book.leftOut(symbol: 0, kind: .quote, time: time(500), now: 700)
+        book.leftOut(symbol: 0, kind: .quote, time: time(10), isFetched: true, now: 701)
+        book.leftOut(symbol: 0, kind: .quote, time: time(20), isFetched: true, now: 702)
+        #expect(book.hold(lane: 0) == time(500))
+        book.close()
+        #expect(book.due(lane: 0) == gap(0, 500, 501, .quote, .dropped))
+        book.written(lane: 0)
+        #expect(book.due(lane: 0) == gap(0, 10, 21, .quote, .dropped))
+        book.leftOut(symbol: 1, kind: .trade, time: time(5), isFetched: true, now: 703)
+        book.written(lane: 0)
+        #expect(!book.hold(lane: 0).isDefined)
+    }
+
     @Test(
         "no tick that was left out is ever outside of a written gap and before the hold",
         arguments: 0..<60)

@@ -63,6 +63,73 @@ struct PolicyTests {
         #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
     }
 
+    @Test("the last quote of each symbol gets through while it is pressed, and at the end of that")
+    func lastQuotes() throws {
+        let tape = try tape("pollast")
+        let gateway = try TestGateway(
+            tape,
+            [
+                "SYNTHETIC_RATE": "2000", "SYNTHETIC_MISSED": "lost", "SYNTHETIC_TICKS": "6000",
+                "GATEWAY_POLICY_QUOTES": "conflate",
+            ])
+        gateway.isLow.set(true)
+        let running = try gateway.start()
+        #expect(try eventually(within: 60) { try gateway.status["finished"]?.bool == true })
+        // Nothing follows: what waits is the end of the burst.
+        let wanted = try lastQuotes(gateway, ticks: 6_000)
+        #expect(
+            try eventually(within: 60) {
+                try wanted.isSubset(of: Set(SourceOnTape(tape).all))
+            })
+        #expect(try gateway.status["policies_act"]?.bool == true)
+        #expect(leftOut(running, "quote") > 1_000 && leftOut(running, "trade") == 0)
+        #expect(try running.stop() == .success)
+        let found = try SourceOnTape(tape)
+        #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
+        let report = try TapeAudit.report(tape, gateway.settings)
+        #expect(report.isRight, "\(report)")
+        #expect(Double(report.inGaps) == leftOut(running, "quote"))
+    }
+
+    @Test("stopped while it is pressed: what waits is put on the tape before the end")
+    func stoppedWhilePressed() throws {
+        let tape = try tape("polstop")
+        let gateway = try TestGateway(
+            tape,
+            [
+                "SYNTHETIC_RATE": "2000", "SYNTHETIC_MISSED": "lost",
+                "GATEWAY_POLICY_QUOTES": "conflate",
+            ])
+        gateway.isLow.set(true)
+        let running = try gateway.start()
+        #expect(eventually(within: 60) { leftOut(running, "quote") > 2_000 })
+        #expect(try running.stop() == .success)
+        let generated = try gateway.status["generated"]?.int ?? 0
+        let wanted = try lastQuotes(gateway, ticks: UInt64(generated))
+        #expect(generated > 2_000 && wanted.isSubset(of: Set(try SourceOnTape(tape).all)))
+        let report = try TapeAudit.report(tape, gateway.settings)
+        #expect(report.isRight, "\(report)")
+    }
+
+    @Test("conflated quotes and a market that is made again do not go together")
+    func conflateAgain() throws {
+        let tape = try tape("polagain")
+        let error = #expect(throws: ServiceRefused.self) {
+            _ = try TestGateway(tape, ["GATEWAY_POLICY_QUOTES": "conflate"])
+        }
+        #expect(error?.description.contains("set SYNTHETIC_MISSED=lost") == true)
+    }
+
+    /// The number of each symbol's last quote among so many ticks.
+    private func lastQuotes(_ gateway: TestGateway, ticks: UInt64) throws -> Set<UInt64> {
+        let market = SyntheticMarket(gateway.settings.synthetic.market)
+        var last: [Int: UInt64] = [:]
+        for index in 0..<ticks where !market.isTrade(tick: index) {
+            last[market.symbol(ofTick: index)] = index
+        }
+        return Set(last.values)
+    }
+
     @Test("with neither room nor a wish to wait everything is left out, and put on record later")
     func dropsAll() throws {
         let tape = try tape("pol3")

@@ -189,6 +189,41 @@ struct SpoolTests {
         #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
     }
 
+    @Test("spooled packets that a disk has damaged are inside of gaps, and the rest comes out")
+    func damaged() throws {
+        let tape = try TestTape(try NatsServer(), namespace: "spooldamage")
+        let folder = try TemporaryFolder()
+        var first = try TestGateway(tape, environment(folder))
+        first.settings.drainNanoseconds = 100_000_000
+        let running = try first.start()
+        #expect(try eventually(within: 60) { try count(tape) >= 500 })
+        first.group.pause()
+        #expect(eventually(within: 60) { spooled(running) > 5_000 })
+        #expect(try running.stop() == .success)
+        let frames = "\(folder.file("spool"))/synthetic/spool"
+        let names = try FileManager.default.contentsOfDirectory(atPath: frames)
+        let path = "\(frames)/\(try #require(names.first { $0.hasSuffix(".frames") }))"
+        var content = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+        // One in a packet, whose frame still has its header; and a stretch of headers and packets.
+        content[300] ^= 1
+        let middle = content.count / 2
+        for place in middle..<min(content.count, middle + 3_000) { content[place] = 0xa5 }
+        try Data(content).write(to: URL(fileURLWithPath: path))
+
+        let again = try TestGateway(tape, environment(folder))
+        again.group.take(epoch: 2)
+        let last = try again.standBy()
+        #expect(eventually(within: 60) { last.log.count(of: "gateway.spool.drained") >= 1 })
+        #expect(last.log.count(of: "gateway.spool.damaged") >= 2)
+        let standing = try count(tape)
+        #expect(try eventually(within: 60) { try count(tape) >= standing + 500 })
+        #expect(try last.stop() == .success)
+        let report = try TapeAudit.report(tape, again.settings)
+        #expect(report.isRight && report.inGaps > 0, "\(report)")
+        let found = try SourceOnTape(tape)
+        #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
+    }
+
     private func bytes(_ folder: String) -> Int {
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
             return 0

@@ -15,21 +15,25 @@ public struct TestTape: Sendable {
     public let server: NatsServer
     public let names: TapeNames
     public let client: TapeClient
+    /// What each of its streams holds at most.
+    public let bytesMax: Int64
 
     public static let streamBytes: Int64 = 64 << 20
 
     public init(
-        _ server: NatsServer, namespace: String, partitions: Int = 4, streams: Bool = true
+        _ server: NatsServer, namespace: String, partitions: Int = 4, streams: Bool = true,
+        bytesMax: Int64 = Self.streamBytes
     ) throws {
         self.server = server
+        self.bytesMax = bytesMax
         guard let names = TapeNames(namespace: namespace, partitions: partitions) else {
             throw ServiceRefused(description: "\(namespace) is no namespace")
         }
         self.names = names
         client = try Self.connect(server, names)
         guard streams else { return }
-        try client.ensureTickStreams(bytesMax: Self.streamBytes)
-        try client.ensureBarStream(bytesMax: Self.streamBytes)
+        try client.ensureTickStreams(bytesMax: bytesMax)
+        try client.ensureBarStream(bytesMax: bytesMax)
         // As the gateway does.
         _ = try GroupRegistry.make(client)
     }
@@ -57,7 +61,7 @@ public struct TestTape: Sendable {
         [
             "NATS_URL": server.url, "MDS_NAMESPACE": names.namespace,
             "MDS_PARTITIONS": String(names.partitions),
-            "MDS_STREAM_BYTES": String(Self.streamBytes),
+            "MDS_STREAM_BYTES": String(bytesMax),
         ]
     }
 

@@ -5,7 +5,7 @@ import Primitives
 enum BackpressurePolicy: String, Sendable {
     /// They go into the spool; when that is full the provider waits.
     case block
-    /// At most one quote per symbol and second: the one that is latest then.
+    /// About one quote per symbol and second, and the last one always.
     case conflate
     case drop
     /// The service ends.
@@ -42,6 +42,8 @@ struct BackpressureMachine: Sendable {
     enum Action: Hashable, Sendable {
         case take
         case leaveOut
+        /// It waits, and the next quote of its symbol takes its place.
+        case hold
         case end
     }
 
@@ -67,7 +69,11 @@ struct BackpressureMachine: Sendable {
     }
 
     /// Of a tick that is due. Allocates nothing.
-    mutating func action(kind: DataKind, symbol: Int, time: Timestamp) -> Action {
+    ///
+    /// What is fetched to fill a gap is not conflated: its times say nothing of what is latest.
+    mutating func action(
+        kind: DataKind, symbol: Int, time: Timestamp, isFetched: Bool = false
+    ) -> Action {
         guard isPressed else { return .take }
         switch policy(kind) {
         case .block: return .take
@@ -75,18 +81,30 @@ struct BackpressureMachine: Sendable {
         case .error: return .end
         case .conflate:
             guard kind == .quote, symbol < quoteTaken.count else { return .leaveOut }
+            guard !isFetched else { return .take }
             let last = quoteTaken[symbol]
             // Times of another market may jump back.
             guard time < last || time.nanoseconds(since: last) >= Self.conflateNanoseconds else {
-                return .leaveOut
+                return .hold
             }
             quoteTaken[symbol] = time
             return .take
         }
     }
 
-    /// Whether the tick waits when it finds no room; else it is left out.
+    /// A quote that waited was taken.
+    mutating func tookQuote(symbol: Int, time: Timestamp) {
+        guard symbol < quoteTaken.count else { return }
+        quoteTaken[symbol] = max(quoteTaken[symbol], time)
+    }
+
+    /// Whether the provider waits when the tick finds no room; else it is left out, or held.
     func waits(kind: DataKind) -> Bool { policy(kind) == .block }
+
+    /// Whether the tick is held when it finds no room.
+    func holds(kind: DataKind, symbol: Int, isFetched: Bool) -> Bool {
+        kind == .quote && policies.quotes == .conflate && !isFetched && symbol < quoteTaken.count
+    }
 
     /// What comes again and again follows the policy of quotes: rows of books and what is computed
     /// of options, which nothing can be conflated to, are left out where quotes are. All else is

@@ -70,7 +70,7 @@ struct GatewaySettings: Sendable {
             ConfigurationKey(
                 "GATEWAY_POLICY_QUOTES", .choice(["block", "conflate", "drop", "error"]),
                 default: "block", group: "Gateway",
-                "The same for quotes; conflate: at most one per symbol and second."),
+                "The same for quotes; conflate: one per symbol and second, and the last one."),
             ConfigurationKey(
                 "GATEWAY_FUTURE_MAX", .duration(.zero...Duration.seconds(86_400)), default: "2s",
                 group: "Gateway",
@@ -133,6 +133,7 @@ struct GatewaySettings: Sendable {
     }
 
     private static let rules: [ConfigurationRule] = [
+        .of { try checkConflation($0) },
         .of { _ = try source($0) }, .of { _ = try symbols($0) }, .of { _ = try pace($0) },
         .of { _ = try missed($0) }, .of { _ = try ahead($0) },
     ]
@@ -244,6 +245,20 @@ struct GatewaySettings: Sendable {
             throw SettingsError("SYNTHETIC_MISSED: lost needs SYNTHETIC_PACE realtime")
         }
         return .lost
+    }
+
+    /// Who makes again what is missing goes on behind the last tick of each partition, and a quote
+    /// that waited comes behind later ones.
+    private static func checkConflation(
+        _ configuration: Configuration
+    ) throws(SettingsError) {
+        guard configuration.text("GATEWAY_POLICY_QUOTES") == "conflate",
+            configuration.list("GATEWAY_PROVIDER") == ["synthetic"],
+            configuration.text("SYNTHETIC_MISSED") == "again"
+        else { return }
+        throw SettingsError(
+            "GATEWAY_POLICY_QUOTES: conflate puts quotes behind later ticks, and "
+                + "SYNTHETIC_MISSED=again goes on behind the last one: set SYNTHETIC_MISSED=lost")
     }
 
     /// A stamp that goes onto the tape says which tick it is of: one that is ahead must not.

@@ -22,14 +22,17 @@ final class SourceSpool {
         let spool = try Spool(
             Spool.Settings(
                 folder: folder, source: settings.source, bytesMax: settings.spoolBytesMax))
-        return SourceSpool(spool, source: settings.source, telemetry)
+        return SourceSpool(
+            spool, source: settings.source, bytesMax: settings.spoolBytesMax, telemetry)
     }
 
-    private init(_ spool: Spool, source: SourceName, _ telemetry: TelemetryHub) {
+    private init(
+        _ spool: Spool, source: SourceName, bytesMax: Int, _ telemetry: TelemetryHub
+    ) {
         self.spool = spool
         self.source = source
         self.telemetry = telemetry
-        metrics = SpoolMetrics(telemetry.metrics, source: source)
+        metrics = SpoolMetrics(telemetry.metrics, source: source, bytesMax: bytesMax)
         telemetry.emit(SpoolOpened(source: source, opening: spool.opening))
         show()
     }
@@ -88,12 +91,16 @@ struct SpoolMetrics {
     private let bytes: Gauge
     private let ticks: Gauge
 
-    init(_ metrics: MetricRegistry, source: SourceName) {
+    init(_ metrics: MetricRegistry, source: SourceName, bytesMax: Int) {
         let labels = [("source", source.text)]
         spooled = metrics.counter(
             "mds_gateway_spooled_ticks_total", "Ticks that went into the spool.", labels: labels)
         bytes = metrics.gauge(
             "mds_gateway_spool_bytes", "Bytes of the spool on disk.", labels: labels)
+        metrics.gauge(
+            "mds_gateway_spool_capacity_bytes", "Bytes that the spool may hold on disk.",
+            labels: labels
+        ).set(Double(bytesMax))
         ticks = metrics.gauge(
             "mds_gateway_spool_ticks", "Ticks that wait in the spool.", labels: labels)
     }

@@ -8,6 +8,23 @@ import TapeTransport
 extension SourceTenure {
     var hasGapsDue: Bool { gaps.hasDue || desk?.hasDue == true }
 
+    /// Spooled packets could not be read: any symbol of their lanes may miss ticks from the oldest
+    /// of them up to now. Others of that time are on the tape, so nobody may fill the gap in.
+    func note(lossesOf traffic: SpoolTraffic) {
+        var since: [Int: Timestamp] = [:]
+        for loss in traffic.losses {
+            since[loss.lane] = min(since[loss.lane] ?? loss.from, loss.from)
+        }
+        traffic.forgetLosses()
+        let now = time.now()
+        for (symbol, place) in lanes.places.enumerated() {
+            guard let from = since[place.lane] else { continue }
+            gaps.missed(
+                GapBook.Gap(symbol: symbol, kind: .any, from: from, to: now, reason: .dropped))
+        }
+        writeGaps()
+    }
+
     /// Puts gap records that are due into their lanes, as far as there is room.
     func writeGaps() {
         if gaps.hasDue { writeOwn() }

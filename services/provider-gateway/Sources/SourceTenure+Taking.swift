@@ -20,6 +20,7 @@ extension SourceTenure {
             switch choose(symbol) {
             case .take: if !take(symbol, now) { return true }
             case .leaveOut: leaveOut(symbol, now)
+            case .hold: hold(symbol, now)
             case .wait:
                 parts.metrics.blocked.add()
                 return true
@@ -31,23 +32,38 @@ extension SourceTenure {
     private enum Choice {
         case take
         case leaveOut
+        case hold
         case wait
     }
 
     private func choose(_ symbol: Int) -> Choice {
         if backpressure.isPressed, let kind = supply.nextKind {
-            let action = backpressure.action(kind: kind, symbol: symbol, time: supply.nextTime)
+            let action = backpressure.action(
+                kind: kind, symbol: symbol, time: supply.nextTime,
+                isFetched: supply.isNextFetched)
             switch action {
             case .take: break
             case .leaveOut: return .leaveOut
+            case .hold: return .hold
             case .end:
                 hasFailed = true
                 return .wait
             }
         }
         let lane = place(of: symbol).lane
+        if !held.isEmpty, comesBehindHeld, !release(symbol) { return withoutRoom(symbol) }
         guard publisher.isFull(lane: lane), !makeRoom(lane: lane) else { return .take }
         return withoutRoom(symbol)
+    }
+
+    /// The record that is due must not come before a quote of its symbol that waits: a quote that
+    /// does not take its place, and what says who feeds the symbol, or what is missing of it.
+    private var comesBehindHeld: Bool {
+        switch supply.nextKind {
+        case nil: true
+        case .quote: !backpressure.isPressed
+        default: false
+        }
     }
 
     /// Neither the tape nor the spool takes the record that is due.
@@ -56,6 +72,8 @@ extension SourceTenure {
         changed(backpressure.set(.noRoom, true))
         // What says that data are missing is not left out itself.
         guard let kind = supply.nextKind, !backpressure.waits(kind: kind) else { return .wait }
+        let isFetched = supply.isNextFetched
+        if backpressure.holds(kind: kind, symbol: symbol, isFetched: isFetched) { return .hold }
         guard isNews else { return .leaveOut }
         let action = backpressure.action(kind: kind, symbol: symbol, time: supply.nextTime)
         hasFailed = hasFailed || action == .end
@@ -77,6 +95,7 @@ extension SourceTenure {
             let lane = lanes.add(name, provider: supply.feeder(lanes.places.count))
             gaps.addSymbol(lane: lane)
             backpressure.addSymbol()
+            held.addSymbol(lane: lane)
         }
         return symbol < lanes.places.count ? lanes.places[symbol] : lanes.placeOfNone
     }
@@ -95,6 +114,7 @@ extension SourceTenure {
             append(publisher.append(trade, lane: place.lane))
         case .quote(var quote):
             if !isRecorded, time.refuses(quote.header) { return refuse(record, symbol, now) }
+            leaveOutHeld(before: &quote, symbol)
             quote.header.symbol = place.symbol
             append(publisher.append(quote, lane: place.lane))
         default: return takeOther(record, symbol, now)
@@ -160,13 +180,13 @@ extension SourceTenure {
                     ? "it has no instrument" : "there is no instrument \(symbol)"))
     }
 
-    private func append(_ isIn: Bool) {
+    func append(_ isIn: Bool) {
         precondition(isIn, "a lane that was not full refused a tick")
         parts.metrics.received.add()
     }
 
     /// It is for nobody who reads the tape: its time has not come, and nobody knows its right one.
-    private func refuse(_ record: ProviderRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
+    func refuse(_ record: ProviderRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
         parts.metrics.future.add()
         guard let header = record.header else { return true }
         guard let name = supply.symbol(symbol) else {
@@ -187,8 +207,9 @@ extension SourceTenure {
         let (time, kind, isFetched) = (supply.nextTime, supply.nextKind, supply.isNextFetched)
         guard supply.take(received: now) != nil, let kind else { return }
         parts.metrics.leftOut(kind).add()
-        // Of what is fetched later the gap is on record that it was to fill.
-        guard symbol < lanes.places.count, !isFetched else { return }
-        gaps.leftOut(symbol: symbol, kind: kind, time: time, now: clock.monotonic().nanoseconds)
+        guard symbol < lanes.places.count else { return }
+        gaps.leftOut(
+            symbol: symbol, kind: kind, time: time, isFetched: isFetched,
+            now: clock.monotonic().nanoseconds)
     }
 }

@@ -76,6 +76,7 @@ final class SourceTenure {
     private let traffic: SpoolTraffic?
     private var spooledAt = Int64.min
     var backpressure: BackpressureMachine
+    var held: HeldQuotes
     /// There is no room, and the policy is to end.
     var hasFailed = false
     private var recorded: [SourceRecord.Lane: SourceRecord.Head] = [:]
@@ -99,6 +100,8 @@ final class SourceTenure {
         recorder = source.recorder
         backpressure = BackpressureMachine(
             parts.settings.policies, symbols: source.lanes.places.count)
+        held = HeldQuotes(
+            laneOf: source.lanes.places.map(\.lane), laneCount: source.lanes.tickLanes.count)
         traffic = source.resumption.isUrgent ? source.traffic : nil
     }
 
@@ -116,7 +119,7 @@ final class SourceTenure {
         desk?.stop(within: Self.recordTimeout)
         guard let traffic else { return end }
         // Also what an end without order cuts short: who owns the spool then decides about it.
-        let lost = traffic.keep(watermark: packetWatermark())
+        let lost = keep(in: traffic)
         if case .released = end { return .released(left: lost) }
         return end
     }
@@ -129,6 +132,7 @@ final class SourceTenure {
             case nil: break
             }
             writeGaps()
+            releaseQuotes(all: !backpressure.isPressed)
             let blocked = takeTicks()
             if hasFailed {
                 parts.context.telemetry.emit(BackpressureEnds(source: parts.settings.source))
@@ -160,13 +164,13 @@ final class SourceTenure {
             publishTicks()
         }
         guard isSteady else { return }
-        watermarks.publish(packetWatermark(), hold, publisher)
+        watermarks.publish(packetWatermark(), idleHold, publisher)
         publisher.tick()
     }
 
     /// What holds the idle watermarks of a lane back beside what the publisher has in hand.
-    private func hold(lane: Int) -> Timestamp {
-        min(gaps.hold(lane: lane), traffic?.hold(lane: lane) ?? .undefined)
+    private func idleHold(lane: Int) -> Timestamp {
+        min(hold(lane: lane), traffic?.hold(lane: lane) ?? .undefined)
     }
 
     /// How long nothing is to be done unless an event comes.
@@ -210,7 +214,7 @@ final class SourceTenure {
     func makeRoom(lane: Int) -> Bool {
         guard let traffic else { return false }
         traffic.enter()
-        return traffic.put(lane: lane, watermark: min(packetWatermark(), gaps.hold(lane: lane)))
+        return traffic.put(lane: lane, watermark: min(packetWatermark(), hold(lane: lane)))
     }
 
     /// No tick that comes behind the present packets is earlier, what is missing left aside.
@@ -224,6 +228,7 @@ final class SourceTenure {
             for lane in lanes.tickLanes { _ = makeRoom(lane: lane) }
         }
         if isSteady { traffic.flow() }
+        if !traffic.losses.isEmpty { note(lossesOf: traffic) }
         traffic.sync()
         _ = traffic.leaveIfDrained()
     }
@@ -255,7 +260,7 @@ final class SourceTenure {
             }
             // Everything that the lane holds leaves, so the watermark is the provider's own, unless
             // something is missing and not on record.
-            publisher.publish(lane: lane, watermark: min(watermark, gaps.hold(lane: lane)))
+            publisher.publish(lane: lane, watermark: min(watermark, hold(lane: lane)))
         }
     }
 
@@ -293,6 +298,7 @@ final class SourceTenure {
             if case .drop? = parts.seat.wish() { return .dropped }
             writeGaps()
             if isTaking { isTaking = takeLast() }
+            releaseQuotes(all: true)
             if hasFailed { return .failed }
             let isSteady = isSteady()
             if let traffic, traffic.isActive {
@@ -300,9 +306,9 @@ final class SourceTenure {
                 spool(traffic, isSteady: isSteady)
             } else if isSteady {
                 publishTicks()
-                if !hasSaidWatermark, !isTaking, publisher.isIdle, !hasGapsDue {
+                if !hasSaidWatermark, !isTaking, publisher.isIdle, !hasGapsDue, held.isEmpty {
                     hasSaidWatermark = true
-                    watermarks.publish(packetWatermark(), hold, publisher, isLast: true)
+                    watermarks.publish(packetWatermark(), idleHold, publisher, isLast: true)
                 }
             }
             if isSteady { publisher.tick() }
@@ -332,13 +338,19 @@ final class SourceTenure {
         }
         record()
         var left = lanes.tickLanes.reduce(0) { $0 + publisher.unacknowledgedTicks(lane: $1) }
-        if let traffic { left = traffic.keep(watermark: packetWatermark()) }
-        left += supply.waiting
+        if let traffic { left = keep(in: traffic) }
+        left += supply.waiting + held.count
         parts.context.telemetry.emit(
             GatewayDrained(
                 ticks: parts.metrics.received.value, unpublished: UInt64(left),
                 spooled: parts.spool?.spool.ticks ?? 0))
         return .released(left: left)
+    }
+
+    /// What is missing and on no record stays so: no packet that waits there says otherwise.
+    private func keep(in traffic: SpoolTraffic) -> Int {
+        let watermark = packetWatermark()
+        return traffic.keep { min(watermark, hold(lane: $0)) }
     }
 
     private func tell() {
@@ -357,6 +369,8 @@ final class SourceTenure {
         }
         if recordedAt == Int64.min || now >= recordedAt + Self.recordNanoseconds { record() }
         desk?.tell(now: now)
+        parts.metrics.waiting(
+            longestPacketBytes: lanes.tickLanes.map { publisher.waitingBytes(lane: $0) }.max() ?? 0)
         parts.context.readiness.set(ReadinessPart.tape, publisher.trouble)
         parts.report.update(
             GatewayReport.Progress(

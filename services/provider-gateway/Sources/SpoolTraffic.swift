@@ -35,6 +35,8 @@ final class SpoolTraffic {
     private(set) var isActive = false
     /// The spool takes nothing more.
     private(set) var isFull = false
+    /// Lanes of which packets could not be read any more, and from when on their ticks are missing.
+    private(set) var losses: [(lane: Int, from: Timestamp)] = []
     private let owner: SourceSpool
     private let spool: Spool
     private let publisher: TapePublisher
@@ -161,8 +163,31 @@ final class SpoolTraffic {
         } catch {
             failed(error)
         }
-        for damage in spool.damages { owner.damaged(damage) }
+        for damage in spool.damages {
+            owner.damaged(damage)
+            lose(damage)
+        }
         spool.damages.removeAll()
+    }
+
+    /// What is said of losses is on its way onto the tape.
+    func forgetLosses() { losses.removeAll() }
+
+    /// A frame whose header is whole names its lane and its oldest tick. Of others it is known only
+    /// that none of their ticks is earlier than what the tape promised last.
+    private func lose(_ damage: SpoolDamage) {
+        guard let header = damage.header else {
+            for lane in lanes.indices {
+                let from = publisher.standingWatermark(lane: lane)
+                if from.isDefined { losses.append((lane, from)) }
+            }
+            return
+        }
+        guard let lane = laneOf[header.partition], header.tickCount > 0 else { return }
+        let stands = isReplaying && header.nextOrdinal <= lanes[lane].standing
+        // The publisher may have had it since before it was spooled.
+        guard !stands, !lanes[lane].sent.contains(header.number) else { return }
+        losses.append((lane, header.oldestEventTime))
     }
 
     private func arrive(_ packet: SpooledPacket, _ lane: Int) throws(SpoolError) {
@@ -234,13 +259,13 @@ final class SpoolTraffic {
     // MARK: the end of a tenure
 
     /// Puts everything that is not on the tape into the spool, and keeps it there. What finds no
-    /// room is given up; its ticks are the answer.
-    func keep(watermark: Timestamp) -> Int {
+    /// room is given up; its ticks are the answer. `watermark`: of a lane.
+    func keep(watermark: (Int) -> Timestamp) -> Int {
         let left = lanes.indices.reduce(0) { $0 + publisher.unacknowledgedTicks(lane: $1) }
         guard isActive || left > 0 else { return 0 }
         enter()
         var lost = 0
-        for lane in lanes.indices where !put(lane: lane, watermark: watermark) {
+        for lane in lanes.indices where !put(lane: lane, watermark: watermark(lane)) {
             lost += publisher.waitingTicks(lane: lane)
         }
         for lane in lanes { lost += Int(lane.stuck?.header.tickCount ?? 0) }

@@ -36,7 +36,9 @@ struct GapBook {
         .trade, .quote, .depth, .providerBar, .optionComputation, .news, .fundamental, .indicator,
     ]
 
-    /// Of each symbol its kinds of data.
+    private static let places = 2 * kinds.count
+
+    /// Of each symbol its kinds of data, and of each kind what is live and what is fetched.
     private var open: [Open]
     private var lanes: [Lane]
     private var laneOf: [Int]
@@ -46,13 +48,13 @@ struct GapBook {
     /// `laneOf`: per symbol; `laneCount` is above all of them.
     init(laneOf: [Int], laneCount: Int) {
         self.laneOf = laneOf
-        open = [Open](repeating: Open(), count: laneOf.count * Self.kinds.count)
+        open = [Open](repeating: Open(), count: laneOf.count * Self.places)
         lanes = [Lane](repeating: Lane(), count: laneCount)
     }
 
     mutating func addSymbol(lane: Int) {
         laneOf.append(lane)
-        open += [Open](repeating: Open(), count: Self.kinds.count)
+        open += [Open](repeating: Open(), count: Self.places)
     }
 
     // MARK: what is missing
@@ -65,9 +67,13 @@ struct GapBook {
         lanes[lane].hold = min(lanes[lane].hold, gap.from)
     }
 
-    /// A tick was left out. Allocates nothing. `now` is monotonic.
-    mutating func leftOut(symbol: Int, kind: DataKind, time: Timestamp, now: Int64) {
-        let place = symbol * Self.kinds.count + max(1, Int(kind.rawValue)) - 1
+    /// A tick was left out. Allocates nothing. `now` is monotonic. One that was fetched holds no
+    /// watermark back, which has passed its time already.
+    mutating func leftOut(
+        symbol: Int, kind: DataKind, time: Timestamp, isFetched: Bool = false, now: Int64
+    ) {
+        let place =
+            symbol * Self.places + 2 * (max(1, Int(kind.rawValue)) - 1) + (isFetched ? 1 : 0)
         if !open[place].isOpen {
             open[place].from = time
             openCount += 1
@@ -75,6 +81,7 @@ struct GapBook {
         }
         open[place].from = min(open[place].from, time)
         open[place].last = max(open[place].last, time)
+        guard !isFetched else { return }
         let lane = laneOf[symbol]
         lanes[lane].hold = min(lanes[lane].hold, time)
     }
@@ -83,10 +90,10 @@ struct GapBook {
     mutating func close() {
         guard openCount > 0 else { return }
         for place in open.indices where open[place].isOpen {
-            let symbol = place / Self.kinds.count
+            let symbol = place / Self.places
             lanes[laneOf[symbol]].due.append(
                 Gap(
-                    symbol: symbol, kind: Self.kinds[place % Self.kinds.count],
+                    symbol: symbol, kind: Self.kinds[place % Self.places / 2],
                     from: open[place].from, to: open[place].last.advanced(byNanoseconds: 1),
                     reason: .dropped))
             open[place] = Open()
@@ -122,8 +129,8 @@ struct GapBook {
     private func openHold(lane: Int) -> Timestamp {
         guard openCount > 0 else { return .undefined }
         var hold = Timestamp.undefined
-        for place in open.indices where open[place].isOpen {
-            guard laneOf[place / Self.kinds.count] == lane else { continue }
+        for place in open.indices where open[place].isOpen && place.isMultiple(of: 2) {
+            guard laneOf[place / Self.places] == lane else { continue }
             hold = min(hold, open[place].from)
         }
         return hold

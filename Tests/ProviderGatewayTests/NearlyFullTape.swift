@@ -1,0 +1,96 @@
+import MarketModel
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import TapeProtocol
+import TapeTransport
+import TestSupport
+
+@testable import ProviderGateway
+
+/// The shipped gateway as a process, and a tape on a real nats-server that has nearly no room: most
+/// of each stream is ballast, which a test takes off again.
+struct NearlyFullTape {
+    /// A stream that holds less than a tenth of this is low.
+    private static let streamBytes: Int64 = 2 << 20
+    private static let ballastMessageBytes = 16 * 1_024
+    private static let ballastPercent: Int64 = 87
+
+    struct Incomplete: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    let server: NatsServer
+    let tape: TestTape
+    let folder: TemporaryFolder
+    private let settings: [String: String]
+
+    init(_ namespace: String, _ settings: [String: String]) throws {
+        server = try NatsServer()
+        tape = try TestTape(server, namespace: namespace, bytesMax: Self.streamBytes)
+        folder = try TemporaryFolder(namespace)
+        self.settings = settings.merging([
+            "GATEWAY_SPOOL": folder.file("spool"), "SYNTHETIC_MISSED": "lost",
+        ]) { $1 }
+        for stream in 0..<TapeNames.tickStreams { try load(stream) }
+    }
+
+    /// On a subject that no reader of the test asks for.
+    private func ballast(_ stream: Int) -> String {
+        "\(tape.names.namespace).wm.\(stream).ballast"
+    }
+
+    private func load(_ stream: Int) throws {
+        let payload = [UInt8](repeating: 0, count: Self.ballastMessageBytes)
+        let count = Self.streamBytes * Self.ballastPercent / 100 / Int64(payload.count)
+        let messages = (0..<count).map {
+            IdentifiedMessage(payload: payload, id: "\(stream)-\($0)")
+        }
+        let (outcomes, failure) = tape.client.jetStream.publish(messages, to: ballast(stream))
+        if let failure { throw failure }
+        guard outcomes.allSatisfy({ $0 != nil }) else {
+            throw Incomplete(description: "the ballast of stream \(stream) is not whole")
+        }
+    }
+
+    /// There is room again, as after a purge by the keeper.
+    func unload() throws {
+        for stream in 0..<TapeNames.tickStreams {
+            let name = tape.names.tickStream(stream)
+            let last = try tape.client.jetStream.streamInfo(name)?.lastSequence ?? 0
+            _ = try tape.client.jetStream.purge(
+                stream: name, subject: ballast(stream), below: last + 1)
+        }
+    }
+
+    func start() throws -> BrokerGateway {
+        try BrokerGateway(
+            tape.environment.merging(settings) { $1 }.merging([
+                "GATEWAY_PROVIDER": "synthetic", "GATEWAY_SOURCE": "synthetic",
+            ]) { $1 }, log: folder.file("gateway.log"))
+    }
+
+    /// As the process has them.
+    var gatewaySettings: GatewaySettings {
+        get throws { try TestGateway(tape, settings).settings }
+    }
+
+    func count() throws -> UInt64 {
+        try tape.tickCount(source: gatewaySettings.source)
+    }
+
+    func report() throws -> MarketAudit.Report {
+        try TapeAudit.report(tape, gatewaySettings)
+    }
+}
+
+extension BrokerGateway {
+    func leftOut(_ kind: String) -> Double {
+        metric("mds_gateway_left_out_ticks_total", "kind=\"\(kind)\"") ?? 0
+    }
+
+    var isPressed: Bool { status?.at("gateway", "policies_act")?.bool == true }
+
+    func count(of event: String) -> Int { events.count { $0["event"]?.string == event } }
+}

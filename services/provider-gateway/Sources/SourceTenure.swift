@@ -163,6 +163,8 @@ final class SourceTenure {
         } else if isSteady {
             publishTicks()
         }
+        // Also those of packets that came out while the source was being opened.
+        if let traffic, !traffic.losses.isEmpty { note(lossesOf: traffic) }
         guard isSteady else { return }
         watermarks.publish(packetWatermark(), idleHold, publisher)
         publisher.tick()
@@ -228,7 +230,6 @@ final class SourceTenure {
             for lane in lanes.tickLanes { _ = makeRoom(lane: lane) }
         }
         if isSteady { traffic.flow() }
-        if !traffic.losses.isEmpty { note(lossesOf: traffic) }
         traffic.sync()
         _ = traffic.leaveIfDrained()
     }

@@ -52,7 +52,7 @@ import Testing
         var last: Int64?
         for step in Int64(0)...1_000 {
             last = trend.drainNanoseconds(
-                .writers, ticks: UInt64(2_000 - step), now: 30 * second + step * second / 100)
+                .writers, ticks: UInt64(2_000 - step), now: 60 * second + step * second / 100)
         }
         #expect(last == 10 * second)
     }

@@ -17,6 +17,10 @@ struct NearlyFullTape {
     private static let ballastMessageBytes = 16 * 1_024
     private static let ballastPercent: Int64 = 87
 
+    struct Incomplete: Error, CustomStringConvertible {
+        let description: String
+    }
+
     let server: NatsServer
     let tape: TestTape
     let folder: TemporaryFolder
@@ -46,7 +50,7 @@ struct NearlyFullTape {
         let (outcomes, failure) = tape.client.jetStream.publish(messages, to: ballast(stream))
         if let failure { throw failure }
         guard outcomes.allSatisfy({ $0 != nil }) else {
-            throw ServiceRefused(description: "the ballast of stream \(stream) is not whole")
+            throw Incomplete(description: "the ballast of stream \(stream) is not whole")
         }
     }
 

@@ -1,6 +1,4 @@
-/// A service under test, its configuration or what it needs beside it was refused.
+/// The configuration of a service under test was refused, or its thread threw.
 public struct ServiceRefused: Error, CustomStringConvertible {
     public let description: String
-
-    public init(description: String) { self.description = description }
 }

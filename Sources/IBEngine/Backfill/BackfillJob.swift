@@ -25,6 +25,8 @@ struct BackfillJob: Sendable {
     /// What arrived is compared, and what cannot be is told; else only seconds that lie wholly in
     /// the gap are asked for, and stand for all of it.
     var isExact = false
+    /// Bars that end later may have come: nobody knows what arrived right behind the gap.
+    var barsUntil: Timestamp
     /// The beginning is older than what is asked for.
     var isTooOld = false
     /// Of the last page, until the record of the end is written.
@@ -52,6 +54,7 @@ struct BackfillJob: Sendable {
         self.seconds = seconds
         arrived = ArrivalCounts()
         toldUpTo = gap.from
+        barsUntil = gap.to
     }
 
     var isOfBars: Bool { if case .bars = means { true } else { false } }
@@ -86,7 +89,7 @@ struct BackfillJob: Sendable {
     /// ended in it; it may have come all the same, right behind it.
     func isMissing(barAt time: Timestamp, width: Int64) -> Bool {
         let close = time.advanced(byNanoseconds: width * WholeSecond.nanoseconds)
-        guard close <= gap.to else { return false }
+        guard close <= barsUntil else { return false }
         guard !isStandIn else { return time >= gap.from }
         return close > gap.from && !arrivedBars.contains(WholeSecond.floor(time))
     }

@@ -54,7 +54,7 @@ extension BackfillMachine {
             return
         }
         counters.filled += 1
-        let end = job.isExact ? WholeSecond.start(job.seconds.upperBound) : job.gap.to
+        let end = job.isExact ? WholeSecond.start(job.seconds.upperBound) : job.barsUntil
         fill(&job, min(end, job.gap.to), job.lastAdded, now: now, into: &records)
         abandon(&job, job.gap.to, Self.unknownArrivals, now: now, into: &records)
     }

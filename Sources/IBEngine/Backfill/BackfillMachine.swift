@@ -53,11 +53,16 @@ public struct BackfillMachine: Sendable {
         case .oneByOne: seconds = exactSeconds(gap, arrivals)
         case .none: break
         }
+        var barsUntil = gap.to
         if case .bars(_, let width) = means {
             let start = WholeSecond.floor(gap.from) - width
             seconds = start..<max(start, behind)
+            // The bar that ended it came a while behind its own end.
+            let isUnknown = arrivals.ticks.isEmpty && !arrivals.until.isDefined
+            if isUnknown { barsUntil = gap.to.advanced(byNanoseconds: -EngineLimits.barLag) }
         }
         var job = BackfillJob(gap, contract, means, seconds)
+        job.barsUntil = max(gap.from, barsUntil)
         job.wantsUnreported = feeds.contains(.allTrades) || !feeds.contains(.trades)
         job.isExact = comparison != .none
         let oldest = WholeSecond.floor(

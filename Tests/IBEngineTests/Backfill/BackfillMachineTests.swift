@@ -419,6 +419,23 @@ struct BackfillMachineTests {
         #expect(bench.gaps() == ["abandoned 12.0 - 20.0: bars only: more than 2 requests"])
     }
 
+    @Test("the bar that ended a gap of another process came, and is not added")
+    func lastBarUnknown() throws {
+        var bench = Bench()
+        bench.add(.providerBar, 8.25, 20.25, .unknown)
+        _ = bench.next()
+        bench.took(try HistoryAnswers.bars(1, [5, 10, 15]))
+        let found = bench.records.compactMap { record -> Timestamp? in
+            if case .bar(let bar) = record { bar.openTime } else { nil }
+        }
+        #expect(found == [wallSeconds(5), wallSeconds(10)])
+        #expect(
+            bench.gaps() == [
+                "filling 8.25 - 20.25", "filled 8.25 - 17.75: 0 ticks added",
+                "abandoned 17.75 - 20.25: \(unknown)",
+            ])
+    }
+
     @Test("bars of five seconds are filled in by bars; depth by nothing; the old is not asked for")
     func kinds() throws {
         var bench = Bench { $0.ageMax = .seconds(100) }

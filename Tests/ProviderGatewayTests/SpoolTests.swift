@@ -128,13 +128,7 @@ struct SpoolTests {
     func foreign() throws {
         let tape = try TestTape(try NatsServer(), namespace: "spool4")
         let folder = try TemporaryFolder()
-        var first = try TestGateway(tape, environment(folder))
-        first.settings.drainNanoseconds = 100_000_000
-        let running = try first.start()
-        #expect(try eventually(within: 60) { try count(tape) >= 500 })
-        first.group.pause()
-        #expect(eventually(within: 60) { spooled(running) > 2_000 })
-        #expect(try running.stop() == .success)
+        try leaveSpool(tape, folder, ticks: 2_000)
         let other = try TestGateway(
             tape, ["SYNTHETIC_RATE": "5000", "SYNTHETIC_MISSED": "lost"])
         other.group.take(epoch: 2)
@@ -195,13 +189,7 @@ struct SpoolTests {
     func damaged() throws {
         let tape = try TestTape(try NatsServer(), namespace: "spooldamage")
         let folder = try TemporaryFolder()
-        var first = try TestGateway(tape, environment(folder))
-        first.settings.drainNanoseconds = 100_000_000
-        let running = try first.start()
-        #expect(try eventually(within: 60) { try count(tape) >= 500 })
-        first.group.pause()
-        #expect(eventually(within: 60) { spooled(running) > 5_000 })
-        #expect(try running.stop() == .success)
+        try leaveSpool(tape, folder, ticks: 5_000)
         let frames = "\(folder.file("spool"))/synthetic/spool"
         let names = try FileManager.default.contentsOfDirectory(atPath: frames)
         let path = "\(frames)/\(try #require(names.first { $0.hasSuffix(".frames") }))"
@@ -224,6 +212,17 @@ struct SpoolTests {
         #expect(report.isRight && report.inGaps > 0, "\(report)")
         let found = try SourceOnTape(tape)
         #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
+    }
+
+    /// A gateway loses its group in the middle, and ends with more than so many ticks in its spool.
+    private func leaveSpool(_ tape: TestTape, _ folder: TemporaryFolder, ticks: Double) throws {
+        var gateway = try TestGateway(tape, environment(folder))
+        gateway.settings.drainNanoseconds = 100_000_000
+        let running = try gateway.start()
+        #expect(try eventually(within: 60) { try count(tape) >= 500 })
+        gateway.group.pause()
+        #expect(eventually(within: 60) { spooled(running) > ticks })
+        #expect(try running.stop() == .success)
     }
 
     private func bytes(_ folder: String) -> Int {

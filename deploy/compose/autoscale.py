@@ -2,7 +2,7 @@
 """Does for a compose cluster what KEDA and the HPA do for one of Kubernetes: scales by the lag.
 
     COMPOSE_FILE=docker-compose.yml:deploy/compose/autoscale.yml \\
-        deploy/compose/autoscale.py --trigger operator.lag=20000 --max 32
+        deploy/compose/autoscale.py --trigger operator.lag=20000 --most 32
 
 Every --interval seconds it reads /scale of a gateway, computes how many workers that asks for, by
 KEDA's and the HPA's own rules (deploy/keda has them for Kubernetes), and says so to docker compose.
@@ -190,15 +190,20 @@ def in_words(found, triggers):
 
 def trigger(text):
     path, _, each = text.partition("=")
-    number = float(each)
+    try:
+        number = float(each)
+    except ValueError:
+        number = 0
     if not path or not 0 < number < math.inf:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no path of /scale and a number above 0, as operator.lag=20000")
     return path, number
 
 
 def main():
     rules = Rules()
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], usage="%(prog)s --trigger PATH=EACH [...], see --help")
     parser.add_argument("--trigger", type=trigger, action="append", required=True,
                         metavar="PATH=EACH", help="a value of /scale, and how much of it is one's")
     parser.add_argument("--service", default="operator-worker", help="what is scaled")

@@ -125,7 +125,20 @@ import Testing
             "trap '' TERM; echo ready; while :; do sleep 600; done", options: .ownGroup)
         #expect(try eventually { try log == "ready\n" })
         #expect(child.stop(grace: .milliseconds(20)) == .killed(signal: SIGKILL))
-        child.signalGroup(SIGKILL)
+    }
+
+    @Test("What it leaves running in its group at its end is killed; without a group it goes on")
+    func leftBehind() throws {
+        let child = try shell("sleep 600 & echo $!", options: .ownGroup)
+        #expect(child.wait(timeout: .seconds(60)) == .exited(0))
+        let grandchild = try #require(Int32(try log.dropLast()))
+        #expect(eventually { isGone(grandchild) })
+        let other = try shell("sleep 600 & echo $!")
+        #expect(other.wait(timeout: .seconds(60)) == .exited(0))
+        let last = try #require(try log.split(separator: "\n").last)
+        let survivor = try #require(Int32(last))
+        #expect(!isGone(survivor))
+        kill(survivor, SIGKILL)
     }
 
     @Test("With a group of its own its children get the signal, too")

@@ -187,7 +187,7 @@ struct StackTests {
         let text = try #require(error?.description)
         #expect(text.contains("migrate failed: exit code 1: permission denied for schema"))
         #expect(!text.contains("\n"))
-        #expect(Leftovers(home: test.home, state: nil).isEmpty)
+        #expect(eventually { Leftovers(home: test.home, state: nil).isEmpty })
     }
 
     @Test("a simulated broker that is missing, or cannot start, is named in one line")
@@ -213,7 +213,7 @@ struct StackTests {
         #expect(text.contains("ibkr-simulator"), "\(text)")
         #expect(text.contains("--rate wants a number"), "\(text)")
         #expect(!text.contains("\n"))
-        #expect(Leftovers(home: test.home, state: nil).isEmpty)
+        #expect(eventually { Leftovers(home: test.home, state: nil).isEmpty })
     }
 
     @Test("an interrupted start ends what was started")
@@ -222,6 +222,6 @@ struct StackTests {
         let shutdown = ShutdownSignal()
         shutdown.request("test")
         #expect(try test.stack.up(.init(), shutdown: shutdown) == .interrupted)
-        #expect(Leftovers(home: test.home, state: nil).isEmpty)
+        #expect(eventually { Leftovers(home: test.home, state: nil).isEmpty })
     }
 }

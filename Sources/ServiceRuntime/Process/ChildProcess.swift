@@ -11,8 +11,8 @@ public final class ChildProcess: Sendable {
         public let rawValue: Int
         public init(rawValue: Int) { self.rawValue = rawValue }
 
-        /// A process group of its own: Ctrl-C in the terminal does not reach it, and
-        /// `signalGroup` reaches its children, too.
+        /// A process group of its own: Ctrl-C in the terminal does not reach it, `signalGroup`
+        /// reaches its children, too, and those that are left at its end are killed.
         public static let ownGroup = Options(rawValue: 1)
         /// The kernel sends it SIGTERM when the *thread* that started it ends: to be used from a
         /// thread that lives as long as the process.
@@ -109,10 +109,22 @@ public final class ChildProcess: Sendable {
     private func reap() -> ExitStatus? {
         status.withLock { status in
             if let status { return status }
+            if options.contains(.ownGroup) { killWhatItLeaves() }
             var raw: Int32 = 0
             guard unsafe waitpid(id, &raw, WNOHANG) == id else { return nil }
             status = ExitStatus(waitStatus: raw)
             return status
         }
+    }
+
+    /// Nobody supervises them, and what is started in its place would meet them. Before its status
+    /// is fetched: until then the number of the group cannot be a stranger's.
+    private func killWhatItLeaves() {
+        var information = unsafe siginfo_t()
+        let what = WEXITED | WNOHANG | WNOWAIT
+        guard unsafe waitid(P_PID, id_t(id), &information, what) == 0,
+            unsafe information.si_signo != 0
+        else { return }
+        _ = kill(-id, SIGKILL)
     }
 }

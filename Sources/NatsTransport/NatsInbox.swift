@@ -21,15 +21,15 @@ public final class NatsInbox: Sendable {
     public struct Outcome: Equatable, Sendable {
         /// How many were appended; 0: none came in time.
         public var received: Int
-        /// The server had no listener for something that was to be answered here. libnats keeps to
-        /// itself for which; whatever is waiting for an answer may be meant.
-        public var hadNoResponders: Bool
+        /// How often the server had no listener for something that was to be answered here. libnats
+        /// keeps to itself for which; whatever is waiting for an answer may be meant.
+        public var noResponders: Int
         /// No message will come any more: the connection is closed.
         public var isClosed: Bool
 
-        public init(received: Int = 0, hadNoResponders: Bool = false, isClosed: Bool = false) {
+        public init(received: Int = 0, noResponders: Int = 0, isClosed: Bool = false) {
             self.received = received
-            self.hadNoResponders = hadNoResponders
+            self.noResponders = noResponders
             self.isClosed = isClosed
         }
     }
@@ -50,7 +50,7 @@ public final class NatsInbox: Sendable {
                 continue
             }
             switch status {
-            case NATS_NO_RESPONDERS: outcome.hadNoResponders = true
+            case NATS_NO_RESPONDERS: outcome.noResponders += 1
             // Messages were dropped: it says so once, those behind them follow.
             case NATS_SLOW_CONSUMER: continue
             case NATS_TIMEOUT: return outcome

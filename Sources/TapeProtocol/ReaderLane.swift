@@ -106,6 +106,14 @@ public struct ReaderLane: Sendable {
         }
     }
 
+    /// The deadline is one by which the server should have said something.
+    public var awaitsServer: Bool {
+        switch state {
+        case .creating, .verifying, .reading: true
+        case .closed, .opening, .stopped: false
+        }
+    }
+
     // MARK: opening
 
     /// At a position; nil: at the tape's start. One with sequence 0 rests on no packet: it begins

@@ -25,6 +25,7 @@ public final class TapeMailbox: Sendable {
         /// Each publisher and each set of readers has subjects of its own below the prefix.
         var users = 0
         var noResponders = 0
+        var received: UInt64 = 0
     }
 
     /// `capacity`: of what other threads send.
@@ -79,6 +80,14 @@ public final class TapeMailbox: Sendable {
     /// What nobody has received yet.
     public var count: Int { words.count + attached.withLock { $0.inbox?.waiting ?? 0 } }
 
+    /// How many messages of NATS have come so far, and how many of them were received.
+    var traffic: (arrived: UInt64, received: UInt64) {
+        attached.withLock { attached in
+            let waiting = UInt64(clamping: attached.inbox?.waiting ?? 0)
+            return (attached.received + waiting, attached.received)
+        }
+    }
+
     /// How often the server said that nobody serves a subject on which something was asked; for
     /// which question it does not say.
     var noResponders: Int { attached.withLock { $0.noResponders } }
@@ -123,7 +132,8 @@ public final class TapeMailbox: Sendable {
             let outcome = inbox.receive(into: &attached.messages, max: max, timeout: timeout)
             for message in attached.messages { events.append(event(of: message, inbox)) }
             attached.messages.removeAll(keepingCapacity: true)
-            if outcome.hadNoResponders { attached.noResponders += 1 }
+            attached.received += UInt64(clamping: outcome.received + outcome.noResponders)
+            attached.noResponders += outcome.noResponders
             if outcome.isClosed, outcome.received == 0 { return nil }
             return outcome.received
         }

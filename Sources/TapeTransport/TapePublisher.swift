@@ -28,6 +28,7 @@ public final class TapePublisher {
         var watermark = Timestamp.undefined
         /// Why the packet at hand is not acknowledged; nil when the last one was.
         var trouble: String?
+        var silence = ServerSilence()
     }
 
     /// A packet that stands on the tape for good.
@@ -279,7 +280,7 @@ public final class TapePublisher {
     }
 
     /// Time-outs and retries that are due. It may be called as often as one likes: deadlines are
-    /// looked at once a millisecond.
+    /// looked at once a millisecond. To be called when all that was received is handled.
     public func tick() {
         let now = clock.monotonic().nanoseconds
         guard now >= tickAt else { return }
@@ -288,12 +289,22 @@ public final class TapePublisher {
         firstLane &+= 1
         for offset in lanes.indices {
             let lane = Int((firstLane &+ UInt(offset)) % UInt(lanes.count))
-            guard let deadline = lanes[lane].machine.deadline, now >= deadline else { continue }
+            guard let deadline = lanes[lane].machine.deadline, now >= deadline else {
+                lanes[lane].silence.end()
+                continue
+            }
             if case .inFlight = lanes[lane].machine.state {
+                guard isSilent(lane, now: now) else { continue }
                 unsettled(lane, "no answer came in time", "timeout")
             }
             feed(lane, .tick)
         }
+    }
+
+    private func isSilent(_ lane: Int, now: Int64) -> Bool {
+        let traffic = mailbox.traffic
+        return lanes[lane].silence.counts(
+            now: now, arrived: traffic.arrived, handled: traffic.received)
     }
 
     /// Nothing serves some subject that something was published to. Which one is not known; a

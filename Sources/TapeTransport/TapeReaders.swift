@@ -45,6 +45,7 @@ public final class TapeReaders {
         /// are not renewed before their messages are taken.
         var isHeld = false
         var waiting: [NatsMessage] = []
+        var silence = ServerSilence()
     }
 
     /// Called with each packet that was proven to be the next one of its reader. The message may
@@ -55,6 +56,7 @@ public final class TapeReaders {
     private static let tickNanoseconds: Int64 = 1_000_000
 
     private let client: TapeClient
+    private let mailbox: TapeMailbox
     private let group: String
     private let takesDamaged: Bool
     private let inbox: String
@@ -77,6 +79,7 @@ public final class TapeReaders {
         pullBytes: Int = ReaderLane.pullBytes
     ) throws(TapeError) {
         self.client = client
+        self.mailbox = mailbox
         self.group = group
         self.takesDamaged = takesDamaged
         self.pullBytes = pullBytes
@@ -236,7 +239,7 @@ public final class TapeReaders {
     }
 
     /// Retries and stalls that are due. It may be called as often as one likes: deadlines are
-    /// looked at once a millisecond.
+    /// looked at once a millisecond. To be called when all that was received is handled.
     public func tick() {
         let now = clock.monotonic().nanoseconds
         guard now >= tickAt else { return }
@@ -245,10 +248,22 @@ public final class TapeReaders {
             // A reader that is held hears nothing because it asks for nothing.
             guard !readers[reader].isHeld, let deadline = readers[reader].machine.deadline,
                 now >= deadline
-            else { continue }
+            else {
+                readers[reader].silence.end()
+                continue
+            }
+            guard !readers[reader].machine.awaitsServer || isSilent(reader, now: now) else {
+                continue
+            }
             readers[reader].machine.tick(now: now, into: &effects)
             carryOut(reader)
         }
+    }
+
+    private func isSilent(_ reader: Int, now: Int64) -> Bool {
+        let traffic = mailbox.traffic
+        return readers[reader].silence.counts(
+            now: now, arrived: traffic.arrived, handled: traffic.received)
     }
 
     // MARK: names

@@ -10,7 +10,7 @@ struct NatsInboxTests {
         _ = eventually {
             let one = inbox.receive(into: &messages, max: max, timeout: .milliseconds(10))
             outcome.received += one.received
-            outcome.hadNoResponders = outcome.hadNoResponders || one.hadNoResponders
+            outcome.noResponders += one.noResponders
             outcome.isClosed = outcome.isClosed || one.isClosed
             return outcome != NatsInbox.Outcome()
         }
@@ -43,7 +43,7 @@ struct NatsInboxTests {
         let outcome = inbox.receive(into: &messages, max: 10, timeout: .milliseconds(1))
         #expect(messages.isEmpty)
         // The connection has gone with its last reference, or not yet.
-        #expect(outcome.received == 0 && !outcome.hadNoResponders)
+        #expect(outcome.received == 0 && outcome.noResponders == 0)
     }
 
     @Test("nobody there to answer is told, beside what did come")
@@ -56,7 +56,7 @@ struct NatsInboxTests {
         try connection.flush(timeout: .seconds(5))
         let (messages, outcome) = received(inbox)
         #expect(messages.map(\.text) == ["!"])
-        #expect(outcome == NatsInbox.Outcome(received: 1, hadNoResponders: true, isClosed: false))
+        #expect(outcome == NatsInbox.Outcome(received: 1, noResponders: 1, isClosed: false))
     }
 
     @Test("messages come again after the link was lost")

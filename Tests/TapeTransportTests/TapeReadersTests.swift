@@ -35,6 +35,35 @@ import Testing
         #expect(rig.log.lines(with: "tape.reader.renewed") == [])
     }
 
+    @Test("a thread that is busy for longer than a server may be silent doubts neither side of it")
+    func busyThread() throws {
+        let tape = try TapeServer()
+        let rig = try tape.openRig()
+        try rig.addLane(1)
+        rig.addReader(1)
+        rig.publisher.open(lane: 1)
+        rig.readers.open(1, at: nil)
+        #expect(rig.run { rig.publisher.isReady(lane: 1) && rig.readers.isReading(1) })
+        #expect(rig.publishPackets(1, lane: 0))
+        #expect(rig.run { rig.hasTakenAll(0) })
+        // In the middle of a packet of the one reader, longer than the other one hears nothing and
+        // than a packet may be without an answer.
+        rig.onTake = { reader in
+            guard reader == 0 else { return }
+            rig.onTake = nil
+            rig.offer(1)
+            rig.publisher.publish(lane: 1, watermark: .undefined)
+            let end = ContinuousClock.now + .seconds(4)
+            while ContinuousClock.now < end {}
+        }
+        #expect(rig.publishPackets(2, lane: 0))
+        #expect(rig.run { rig.hasTakenAll(0) && rig.hasTakenAll(1) })
+        #expect(rig.log.lines(with: "tape.reader.renewed") == [])
+        #expect(rig.log.lines(with: "no answer came in time") == [])
+        rig.auditOnce(0)
+        rig.auditOnce(1)
+    }
+
     @Test("a position that is stored is where another process goes on")
     func goesOn() throws {
         let tape = try TapeServer()

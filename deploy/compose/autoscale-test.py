@@ -118,6 +118,9 @@ def capacity(cluster, options):
                 f"{options.cpus} of a core")
     os.environ.update(LOAD_RATE=str(options.overload))
     cluster.up("load-gateway")
+    # Before, what arrives is told too low, and what is taken with it.
+    eventually("all of the load arrives",
+               lambda: cluster.total(PUBLISHED) > 0.97 * options.overload, 60)
     eventually("ticks wait", lambda: cluster.total(LAG) > options.overload, 120)
     return [worked_off(cluster, workers) for workers in (1, 2, 3)][0]
 

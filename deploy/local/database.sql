@@ -28,7 +28,16 @@ GRANT CONNECT ON DATABASE tapeline TO tapeline_reader;
 
 \connect tapeline
 SET client_min_messages = warning;
-CREATE EXTENSION IF NOT EXISTS timescaledb;
+-- Plain PostgreSQL does, too: the migrations see what there is.
+SELECT 'CREATE EXTENSION IF NOT EXISTS timescaledb'
+WHERE EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')
+\gexec
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
--- The Apache edition cannot run this job of its own, and says so in the log again and again.
-UPDATE _timescaledb_config.bgw_job SET scheduled = false WHERE id = 3;
+-- The Apache edition cannot run this job of its own, and says so in the log again and again. Where its
+-- releases keep their jobs has changed.
+SELECT format('UPDATE %s SET scheduled = false WHERE id = 3', place)
+FROM unnest(ARRAY['_timescaledb_catalog.bgw_job', '_timescaledb_config.bgw_job'])
+    WITH ORDINALITY AS known (place, rank)
+WHERE current_setting('timescaledb.license', true) = 'apache' AND to_regclass(place) IS NOT NULL
+ORDER BY rank LIMIT 1
+\gexec

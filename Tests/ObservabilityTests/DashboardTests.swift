@@ -88,6 +88,23 @@ import YAMLFile
         }
     }
 
+    @Test("what is drawn in seconds and in bytes is seconds and bytes")
+    func oneUnit() {
+        let metrics = /mds_[a-z_]+|process_[a-z_]+/
+        for dashboard in dashboards {
+            for panel in dashboard.panels {
+                let unit = panel.fieldConfig?.defaults.unit ?? ""
+                guard let word = ["s": "_seconds", "bytes": "_bytes"][unit] else { continue }
+                for target in panel.targets ?? [] {
+                    let names = target.expr.matches(of: metrics).map { String($0.output) }
+                    #expect(
+                        names.contains { $0.contains(word) },
+                        "\(dashboard.uid), \(panel.title): \(target.expr)")
+                }
+            }
+        }
+    }
+
     @Test("all of them ask the data source that is provisioned")
     func source() throws {
         let root = try Checkout.yaml("\(Self.folder)/provisioning/datasources/prometheus.yaml")
@@ -104,6 +121,10 @@ import YAMLFile
         let compose = try ComposeFile()
         #expect(source["url"]?.text == "http://prometheus:9090")
         #expect(compose.services.contains("prometheus"))
+        let scrapes = try Checkout.yaml("deploy/prometheus/prometheus.yml")
+        let interval = try #require(scrapes["global"]?["scrape_interval"]?.text)
+        #expect(source["jsonData"]?["timeInterval"]?.text == "$SCRAPE_INTERVAL")
+        #expect(compose.text.contains("      SCRAPE_INTERVAL: \(interval)\n"))
         let provider = try Checkout.yaml("\(Self.folder)/provisioning/dashboards/tapeline.yaml")
         let path = provider["providers"]?.sequence?.first?["options"]?["path"]?.text
         #expect(compose.text.contains("./deploy/grafana/dashboards:\(path ?? "?"):ro"))

@@ -89,7 +89,9 @@ import Testing
         for runbook in runbooks {
             for quote in runbook.quoted {
                 if let key = quote.prefixMatch(of: /([A-Z]+_[A-Z_]+)(?:=.*)?/)?.output.1 {
-                    let isKnown = settings.contains(String(key)) || server.contains("$\(key)")
+                    let isKnown =
+                        settings.contains(String(key)) || server.contains("$\(key)")
+                        || compose.text.contains("${\(key):-")
                     #expect(isKnown || key == "MD_DLQ", "\(runbook.name): \(quote)")
                 } else if let name = quote.wholeMatch(of: /(?:mds|sink)_[a-z0-9_]+/) {
                     #expect(
@@ -124,7 +126,8 @@ import Testing
     /// Flags that these verbs take, and how many values each has.
     private static let verbs: [String: [String: Int]] = [
         "ps": ["--all": 0], "logs": ["--since": 1], "restart": [:], "config": ["--services": 0],
-        "exec": [:], "kill": ["--signal": 1], "run": ["--rm": 0, "--volume": 1],
+        "exec": [:], "kill": ["--signal": 1], "start": [:],
+        "run": ["--rm": 0, "--volume": 1, "--no-TTY": 0],
         "up": ["--detach": 0, "--no-recreate": 0, "--scale": 1],
     ]
 

@@ -72,6 +72,14 @@ struct ImageTests {
         "NATS_STORE_BYTES_MAX", "NATS_SERVER_CERTIFICATE", "NATS_SERVER_KEY",
     ]
 
+    @Test("how many members there are is a setting, so that an up does not take back a --scale")
+    func members() throws {
+        let lines = try Self.lines(of: "docker-compose.yml")
+        for number in ["${OPERATOR_WORKERS:-1}", "${STORE_WRITERS:-1}"] {
+            #expect(lines.contains("      replicas: \(number)"))
+        }
+    }
+
     @Test("a password is a file in every compose file", arguments: composeFiles)
     func secrets(path: String) throws {
         for (name, value) in try Self.variables(path) where name.contains("PASSWORD") {

@@ -29,9 +29,9 @@ struct Runbook {
         return typed + joined.matches(of: /`([^`]+)`/).map { String($0.output.1) }
     }
 
-    /// The words of a command as a shell parts them.
+    /// The words of a command as a shell parts them; where its output goes is none.
     static func words(_ command: String) -> [String] {
-        command.matches(of: /"([^"]*)"|([^\s"]+)/).map {
+        command.replacing(#/\s>\s\S+$/#, with: "").matches(of: /"([^"]*)"|([^\s"]+)/).map {
             String($0.output.1 ?? $0.output.2 ?? "")
         }
     }

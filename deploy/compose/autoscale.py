@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Does for a compose cluster what KEDA and the HPA do for one of Kubernetes: scales by the lag.
 
-    COMPOSE_FILE=docker-compose.yml:deploy/compose/autoscale.yml \\
+    COMPOSE_FILE=docker-compose.yml:deploy/compose/load.yml:deploy/compose/autoscale.yml \\
         deploy/compose/autoscale.py --trigger operator.lag=20000 --most 32
 
 Every --interval seconds it reads /scale of a gateway, computes how many workers that asks for, by

@@ -285,7 +285,7 @@ struct HandOverTests {
 
     @Test("what counts as never read again is the older of the two checkpoints that stand")
     func durable() throws {
-        var slot = PartitionSlot(partition: Partition(0), reader: 0, lane: 0)
+        let slot = PartitionSlot(partition: Partition(0), reader: 0, lane: 0)
         #expect(slot.durable == 0)
         slot.keep(sequence: 10, isBase: false)
         #expect(slot.durable == 0, "the one before it is not known")

@@ -5,7 +5,10 @@ import TapeCodec
 
 /// A partition that may come to this worker: on its way to work, at work, on its way out, or
 /// somebody else's.
-struct PartitionSlot {
+///
+/// A class: the worker looks at every slot in every turn, and a value of this size would be copied
+/// for that, with a reference count for each of its arrays. Its worker's thread alone has it.
+final class PartitionSlot {
     let partition: Partition
     let reader: Int
     let lane: Int
@@ -108,7 +111,7 @@ struct PartitionSlot {
     /// Another one may be damaged, and then the one before it counts; 0: not known.
     var durable: UInt64 { standing.count < 2 ? 0 : standing[1] }
 
-    mutating func keep(sequence: UInt64, isBase: Bool) {
+    func keep(sequence: UInt64, isBase: Bool) {
         standing = isBase ? [sequence] : [sequence] + standing.prefix(1)
     }
 }

@@ -14,7 +14,10 @@ extension Worker {
 
     /// After a packet, and again when an edge may have room. What has to wait holds the partition.
     func offerLive(_ index: Int) {
-        guard let core = slots[index].core, !core.live.isEmpty else { return }
+        // Nearly always there is nothing, which is no reason to copy the state of a partition.
+        guard !(slots[index].core?.live.isEmpty ?? true), let core = slots[index].core else {
+            return
+        }
         var taken = 0
         for tick in core.live {
             let node = settings.program.definition.nodes[tick.node].name

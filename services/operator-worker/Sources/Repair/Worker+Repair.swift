@@ -78,10 +78,11 @@ extension Worker {
     private func nextRepair() -> Int? {
         let order = slots.indices.map { (repairedLast + 1 + $0) % slots.count }
         return order.first { index in
-            guard slots[index].isOwned, case .working = slots[index].stage,
-                let core = slots[index].core, core.isRepairing
-            else { return false }
-            return core.precedentOrdinal != nil || core.repairNeeds != nil
+            let slot = slots[index]
+            guard slot.isOwned, case .working = slot.stage, slot.core?.isRepairing ?? false else {
+                return false
+            }
+            return slot.core?.precedentOrdinal != nil || slot.core?.repairNeeds != nil
         }
     }
 

@@ -10,7 +10,9 @@ import Telemetry
 extension Worker {
     /// Ranges that were not even begun with.
     func tellRefusedRanges(_ index: Int) {
-        guard let refused = slots[index].core?.refused, !refused.isEmpty else { return }
+        guard !(slots[index].core?.refused.isEmpty ?? true),
+            let refused = slots[index].core?.refused
+        else { return }
         slots[index].core?.refused = []
         for ranges in refused {
             let detail =

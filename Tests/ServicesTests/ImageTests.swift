@@ -8,7 +8,7 @@ import Testing
 struct ImageTests {
     private static let composeFiles = [
         "docker-compose.yml", "deploy/compose/load.yml", "deploy/compose/autoscale.yml",
-        "deploy/compose/tls.yml",
+        "deploy/compose/tls.yml", "deploy/compose/tls-load.yml",
         "deploy/compose/tws.yml",
     ]
     private static let dockerfiles =

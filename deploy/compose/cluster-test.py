@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Brings the compose cluster up from nothing, scales it under load, breaks it, and audits every row.
 
-    deploy/compose/cluster-test.py [--rate N] [--seconds N] [--keep] [--no-build]
+    deploy/compose/cluster-test.py [--rate N] [--seconds N] [--tls] [--keep] [--no-build]
 
 The cluster is a project of its own (tapeline-test) with its own volumes, which are removed first and
 last. Exit code 0: every step held. 1: one did not, or Docker is not there.
@@ -80,6 +80,33 @@ def images(cluster):
         raise Failure(f"{', '.join(sorted(roots - ROOTS))} runs as root")
     report.line("all containers are on read-only roots, without capabilities; as root runs "
                 f"{', '.join(sorted(roots)) or 'none'}")
+
+
+def encrypted(cluster):
+    """What speaks with NATS and the database does so by TLS, and neither takes anything else."""
+    report.step("TLS")
+    server = json.loads(cluster.compose(
+        "exec", "-T", "nats", "wget", "-q", "-O", "-", "http://127.0.0.1:8222/varz").stdout)
+    if not server["tls_required"]:
+        raise Failure("NATS speaks without TLS")
+    links = json.loads(cluster.compose(
+        "exec", "-T", "nats", "wget", "-q", "-O", "-", "http://127.0.0.1:8222/connz").stdout)
+    versions = {each.get("tls_version", "none") for each in links["connections"]}
+    if not versions or "none" in versions:
+        raise Failure(f"connections of NATS speak TLS {versions or 'not at all'}")
+    report.line(f"NATS: {links['num_connections']} connections, TLS {', '.join(sorted(versions))}")
+    sessions = cluster.query(
+        "SELECT coalesce(version, 'none'), count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
+        " WHERE client_addr IS NOT NULL GROUP BY 1").splitlines()
+    if not sessions or any(each.startswith("none") for each in sessions):
+        raise Failure(f"sessions of the database: {sessions}")
+    report.line(f"TimescaleDB: sessions by {', '.join(each.replace('|', ': ') for each in sessions)}")
+    plain = cluster.compose(
+        "exec", "-T", "-e", "PGSSLMODE=disable", "timescaledb", "psql", "-h", "timescaledb",
+        "-U", "tapeline_writer", "-d", "tapeline", "-wc", "SELECT 1", check=False)
+    if plain.returncode == 0 or "no encryption" not in plain.stderr:
+        raise Failure(f"the database takes who speaks without TLS: {plain.stderr.strip()}")
+    report.line("TimescaleDB refuses who speaks without")
 
 
 def data_flow(cluster):
@@ -216,15 +243,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rate", type=int, default=2_000, help="ticks per second of the load")
     parser.add_argument("--seconds", type=int, default=600, help="how long the load goes on")
+    parser.add_argument("--tls", action="store_true", help="with tls.yml on top: NATS and the database")
     parser.add_argument("--keep", action="store_true", help="leave the cluster running")
     parser.add_argument("--no-build", action="store_true", help="use the images that are there")
     options = parser.parse_args()
-    cluster = Cluster("tapeline-test", "load.yml")
+    cluster = Cluster(
+        "tapeline-test", "load.yml", *(["tls.yml", "tls-load.yml"] if options.tls else []))
 
     def steps():
+        if options.tls:
+            run(["deploy/compose/certificates.sh"])
         from_nothing(cluster, build=not options.no_build)
         images(cluster)
         data_flow(cluster)
+        if options.tls:
+            encrypted(cluster)
         start_load(cluster, options)
         scale_under_load(cluster)
         dashboards(cluster)

@@ -78,9 +78,10 @@ public struct TapeSettings: Sendable {
         do throws(NatsConfiguration.TLSProblem) { try nats.checkTLSFiles() } catch {
             switch error {
             case .authorities(let reason):
+                let file = nats.tls?.caFile ?? ""
+                let what = reason.hasPrefix(file) ? reason : "\(file): \(reason)"
                 throw SettingsError(
-                    "NATS_TLS_CA: \(nats.tls?.caFile ?? ""): \(reason): it has to be a file of "
-                        + "certificates in PEM")
+                    "NATS_TLS_CA: \(what): it has to be a file of certificates in PEM")
             case .certificate(let reason):
                 throw SettingsError(
                     "NATS_TLS_CERTIFICATE, NATS_TLS_KEY: \(nats.tls?.certFile ?? ""), "

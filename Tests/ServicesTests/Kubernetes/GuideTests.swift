@@ -1,0 +1,60 @@
+import Foundation
+import ServiceRuntime
+import TestSupport
+import Testing
+import YAMLFile
+
+/// What `deploy/kubernetes/README.md` tells a person to do.
+@Suite("Kubernetes: the guide")
+struct GuideTests {
+    private static let component = "app.kubernetes.io/component"
+
+    private static func guide() throws -> String {
+        try String(
+            contentsOfFile: "\(ServerPrograms.checkout)/deploy/kubernetes/README.md",
+            encoding: .utf8)
+    }
+
+    @Test("a gateway of a second source is let through, found and counted as the first one is")
+    func secondSource() throws {
+        let command = try #require(
+            try Self.guide().firstMatch(of: /sed -e '([^']+)' -e '([^']+)' (base\/\S+\.yaml)/))
+        let path = "\(ServerPrograms.checkout)/deploy/kubernetes/\(command.3)"
+        let copy = try run(
+            "/usr/bin/env", ["sed", "-e", String(command.1), "-e", String(command.2), path])
+        let variant = try Variant()
+        try variant.write(copy, to: "\(Rendered.folder)/production/gateway-futures.yaml")
+        try variant.replace(
+            "  - ../../base\n", by: "  - ../../base\n  - gateway-futures.yaml\n",
+            in: "\(Rendered.folder)/production/kustomization.yaml")
+        let rendered = try variant.render("production")
+        let name = "provider-gateway"
+        let first = try #require(rendered.manifest("StatefulSet", name))
+        let second = try #require(rendered.manifest("StatefulSet", "\(name)-futures"))
+        // Nothing that belongs to one of them takes the other's pods.
+        for kind in ["StatefulSet", "PodDisruptionBudget"] {
+            for (owner, own, other) in [(first, first, second), (second, second, first)] {
+                let selector = try #require(
+                    rendered.manifest(kind, owner.name)?.node["spec", "selector"])
+                #expect(selector.selects(own.podLabels) && !selector.selects(other.podLabels))
+            }
+        }
+        #expect(second.node["spec", "serviceName"]?.text == second.name)
+        #expect(rendered.manifest("Service", second.name) != nil)
+        #expect(second.pod?["serviceAccountName"]?.text == second.name)
+        #expect(rendered.manifest("ServiceAccount", second.name) != nil)
+        // The same ways, in and out.
+        let policies = rendered.all("NetworkPolicy").compactMap { $0.node["spec", "podSelector"] }
+        #expect(policies.count { $0.selects(first.podLabels) } >= 4)
+        for policy in policies {
+            #expect(policy.selects(first.podLabels) == policy.selects(second.podLabels))
+        }
+        // The same settings and files, but another session with TWS.
+        var settings = try rendered.environment(of: first)
+        settings["IBKR_CLIENT_ID"] = "21"
+        #expect(try rendered.environment(of: second) == settings)
+        #expect(
+            second.pod?["volumes"]?.sequence?.count == first.pod?["volumes"]?.sequence?.count)
+        #expect(Discovery.job(of: second.podLabels) == name)
+    }
+}

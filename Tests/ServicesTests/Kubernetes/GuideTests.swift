@@ -57,4 +57,21 @@ struct GuideTests {
             second.pod?["volumes"]?.sequence?.count == first.pod?["volumes"]?.sequence?.count)
         #expect(Discovery.job(of: second.podLabels) == name)
     }
+
+    @Test("a Prometheus is asked without a token, unless the component for one is taken")
+    func token() throws {
+        let name = "production-keda-prometheus"
+        for (rendered, token) in [
+            (try Rendered.named(name), false), (try Variant.withToken(), true),
+        ] {
+            #expect(rendered.all("TriggerAuthentication").count == (token ? 1 : 0))
+            let metrics = rendered.all("ScaledObject").flatMap(ScalingMetric.all)
+            #expect(metrics.count == 4)
+            for metric in metrics {
+                let authentication = metric.trigger["authenticationRef", "name"]?.text
+                #expect(authentication == (token ? "prometheus" : nil), "\(metric)")
+                #expect(metric.metadata?["authModes"]?.text == (token ? "bearer" : nil))
+            }
+        }
+    }
 }

@@ -15,6 +15,53 @@ struct GuideTests {
             encoding: .utf8)
     }
 
+    @Test("an upgrade goes by readers before those who write what they read, each step complete")
+    func upgrade() throws {
+        let section = try #require(
+            try Self.guide().components(separatedBy: "\n## ").first { $0.hasPrefix("Upgrade\n") })
+        #expect(section.contains("-l \"\(Self.component)=$1\""))
+        let steps = section.matches(of: /step ([a-z-]+)/).map { String($0.1) }
+        #expect(
+            steps == [
+                "settings", "network", "migration", "store-writer", "operator-worker",
+                "provider-gateway",
+            ])
+        for rendered in try Rendered.all() {
+            var applied: Set<String> = []
+            var started: [String] = []
+            for step in steps {
+                let objects = rendered.manifests.filter { $0.labels[Self.component] == step }
+                #expect(!objects.isEmpty, "\(rendered.overlay): \(step)")
+                applied.formUnion(objects.map { "\($0.kind)/\($0.name)" })
+                for workload in objects where workload.template != nil {
+                    started.append(workload.name)
+                    let needed = Self.needed(by: workload)
+                    #expect(needed.isSubset(of: applied), "\(workload): \(needed)")
+                }
+            }
+            #expect(
+                started == [
+                    "store-writer-migrate", "store-writer", "operator-worker", "provider-gateway",
+                ])
+            // A policy that comes behind the pods that it lets out comes too late.
+            #expect(
+                rendered.all("NetworkPolicy").allSatisfy {
+                    $0.labels[Self.component] == "network"
+                })
+        }
+    }
+
+    /// What a pod does not start without, but for what a person makes.
+    private static func needed(by workload: Manifest) -> Set<String> {
+        let sources = workload.containers.flatMap { $0["envFrom"]?.sequence ?? [] }
+            .compactMap { $0["configMapRef", "name"]?.text }
+        let volumes = (workload.pod?["volumes"]?.sequence ?? [])
+            .compactMap { $0["configMap", "name"]?.text }
+        let maps = Set(sources + volumes).subtracting(["tapeline-ca"]).map { "ConfigMap/\($0)" }
+        let account = workload.pod?["serviceAccountName"]?.text.map { "ServiceAccount/\($0)" }
+        return Set(maps + [account].compactMap { $0 })
+    }
+
     @Test("a gateway of a second source is let through, found and counted as the first one is")
     func secondSource() throws {
         let command = try #require(

@@ -105,6 +105,23 @@ struct GuideTests {
         #expect(Discovery.job(of: second.podLabels) == name)
     }
 
+    @Test("the KEDA that is asked for knows what the triggers use, and uses it rightly")
+    func version() throws {
+        // The first release that asks the pods of the Service alone (its issue 7641).
+        let wanted = "2.20 or newer"
+        let folder = "\(ServerPrograms.checkout)/deploy/keda/metrics-api"
+        for file in ["operator-worker.yaml", "store-writer.yaml"] {
+            let text = try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8)
+            #expect(
+                text.contains("aggregateFromKubeServiceEndpoints")
+                    == file.hasPrefix("store-writer"))
+        }
+        let component = try String(
+            contentsOfFile: "\(folder)/kustomization.yaml", encoding: .utf8)
+        #expect(component.contains("KEDA (\(wanted))"))
+        #expect(try Self.guide().contains("KEDA of \(wanted) for `/scale`"))
+    }
+
     @Test("a Prometheus is asked without a token, unless the component for one is taken")
     func token() throws {
         let name = "production-keda-prometheus"

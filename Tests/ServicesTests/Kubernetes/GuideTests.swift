@@ -62,6 +62,30 @@ struct GuideTests {
         return Set(maps + [account].compactMap { $0 })
     }
 
+    @Test("what is taken out of the last apply before something scales is the number of replicas")
+    func replicas() throws {
+        let command = try #require(
+            try Self.guide().firstMatch(
+                of: /for name in ([a-z -]+); do\n *KUBE_EDITOR='sed -i (\S+)' kubectl .*edit-last/))
+        #expect(command.1.split(separator: " ") == ["operator-worker", "store-writer"])
+        let production = try Rendered.named("production")
+        for name in command.1.split(separator: " ").map(String.init) {
+            let documents = production.text.components(separatedBy: "\n---\n")
+            let text = try #require(
+                documents.first {
+                    $0.contains("kind: Deployment") && $0.contains("\n  name: \(name)\n")
+                })
+            let folder = try TemporaryFolder("applied")
+            let file = try folder.write(text, to: "deployment.yaml")
+            try run("/usr/bin/env", ["sed", "-i", String(command.2), file])
+            let left = try String(contentsOfFile: file, encoding: .utf8)
+            #expect(
+                left.split(separator: "\n")
+                    == text.split(separator: "\n").filter { $0 != "  replicas: 2" }, "\(name)")
+            #expect(left != text)
+        }
+    }
+
     @Test("a gateway of a second source is let through, found and counted as the first one is")
     func secondSource() throws {
         let command = try #require(

@@ -13,8 +13,8 @@ public struct SettingsError: Error, Sendable, CustomStringConvertible {
 public struct TapeSettings: Sendable {
     public let names: TapeNames
     public let nats: NatsConfiguration
-    /// Where the server says what an acknowledgement means; nil: it is not known.
-    public let monitor: TapeWatch.Monitor?
+    /// Where the servers say what an acknowledgement means; none: it is not known.
+    public let monitors: [TapeWatch.Monitor]
 
     public init(_ configuration: Configuration) throws(SettingsError) {
         let namespace = configuration.text("MDS_NAMESPACE")
@@ -26,7 +26,7 @@ public struct TapeSettings: Sendable {
                 "MDS_NAMESPACE: \(namespace) is not a letter and at most 15 of a-z 0-9 _")
         }
         self.names = names
-        monitor = try Self.monitor(configuration)
+        monitors = try Self.monitors(configuration)
         var nats = NatsConfiguration(
             urls: configuration.list("NATS_URL"), clientName: configuration.service)
         nats.user = configuration.optionalText("NATS_USER")
@@ -36,16 +36,17 @@ public struct TapeSettings: Sendable {
         self.nats = nats
     }
 
-    private static func monitor(
+    private static func monitors(
         _ configuration: Configuration
-    ) throws(SettingsError) -> TapeWatch.Monitor? {
-        guard let url = configuration.optionalText("NATS_MONITOR_URL"), !url.isEmpty else {
-            return nil
+    ) throws(SettingsError) -> [TapeWatch.Monitor] {
+        var monitors: [TapeWatch.Monitor] = []
+        for url in configuration.list("NATS_MONITOR_URL") {
+            guard let monitor = TapeWatch.Monitor(url: url) else {
+                throw SettingsError("NATS_MONITOR_URL: \(url) is not http://address:port")
+            }
+            monitors.append(monitor)
         }
-        guard let monitor = TapeWatch.Monitor(url: url) else {
-            throw SettingsError("NATS_MONITOR_URL: \(url) is not http://address:port")
-        }
-        return monitor
+        return monitors
     }
 
     private static func tls(

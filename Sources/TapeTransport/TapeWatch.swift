@@ -73,15 +73,15 @@ public final class TapeWatch: Sendable {
 
     /// With `metrics` the streams are gauges, too: one service of the namespace should do that.
     public init(
-        _ client: TapeClient, monitor: Monitor?, streams: [String], metrics: Bool
+        _ client: TapeClient, monitors: [Monitor], streams: [String], metrics: Bool
     ) throws {
         client.notify(shared.mailbox)
-        if monitor != nil {
+        if !monitors.isEmpty {
             shared.seen.withLock { $0.durability = .unknown("the server is being asked") }
         }
         let shared = shared
         thread = try ServiceThread(name: "tape-watch") {
-            Self.run(client, monitor, streams, metrics, shared)
+            Self.run(client, monitors, streams, metrics, shared)
         }
     }
 
@@ -95,15 +95,15 @@ public final class TapeWatch: Sendable {
     // MARK: the thread
 
     private static func run(
-        _ client: TapeClient, _ monitor: Monitor?, _ names: [String], _ metrics: Bool,
+        _ client: TapeClient, _ monitors: [Monitor], _ names: [String], _ metrics: Bool,
         _ shared: Shared
     ) {
         let jetStream = JetStream(client.connection, timeout: callTimeout)
         var events: [TapeEvent] = []
         var isAsked = false
         while !shared.mailbox.isClosed {
-            if let monitor {
-                let (durability, disk) = ask(monitor, client)
+            if !monitors.isEmpty {
+                let (durability, disk) = ask(monitors, client)
                 // What the present server said holds, also when it does not answer just now.
                 let isNews = !durability.isUnknown || !isAsked
                 isAsked = isAsked || !durability.isUnknown
@@ -141,6 +141,19 @@ public final class TapeWatch: Sendable {
         if metrics { show(seen, telemetry.metrics) }
         let rooms = seen.streams.compactMap(\.room) + [seen.disk].compactMap { $0 }
         return rooms.contains { $0.percent < narrowPercent } ? narrowInterval : interval
+    }
+
+    /// One of the servers has the connection, and only that one's word counts: the others are
+    /// configured by themselves, and their disks are others.
+    private static func ask(
+        _ monitors: [Monitor], _ client: TapeClient
+    ) -> (Durability, disk: HeadroomLevel.Room?) {
+        var last: (Durability, disk: HeadroomLevel.Room?) = (.notConfigured, nil)
+        for monitor in monitors {
+            last = ask(monitor, client)
+            if !last.0.isUnknown { break }
+        }
+        return last
     }
 
     private static func ask(

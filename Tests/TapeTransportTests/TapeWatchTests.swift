@@ -69,6 +69,10 @@ import Testing
         return (try NatsServer(options), port)
     }
 
+    private func monitors(_ ports: UInt16...) throws -> [TapeWatch.Monitor] {
+        try ports.map { try #require(TapeWatch.Monitor(url: "http://127.0.0.1:\($0)")) }
+    }
+
     private func rig(_ server: NatsServer) throws -> TapeRig {
         let rig = try TapeRig(
             server, names: try #require(TapeNames(namespace: "md", partitions: 8)))
@@ -83,8 +87,8 @@ import Testing
         let (server, port) = try server(sync)
         let rig = try rig(server)
         let watch = try TapeWatch(
-            rig.client, monitor: TapeWatch.Monitor(url: "http://127.0.0.1:\(port)"),
-            streams: ["MD_TICKS_0", "MD_BARS"], metrics: true)
+            rig.client, monitors: try monitors(port), streams: ["MD_TICKS_0", "MD_BARS"],
+            metrics: true)
         #expect(
             eventually {
                 seen(watch)["acknowledged_means"]?.string?.hasPrefix(sentence) == true
@@ -112,19 +116,33 @@ import Testing
         let (server, _) = try server("always")
         let (other, port) = try self.server("always")
         let rig = try rig(server)
-        for (url, words) in [
-            (nil, "set NATS_MONITOR_URL"), ("http://127.0.0.1:\(freePort())", "does not answer"),
-            ("http://127.0.0.1:\(port)", "another server"),
+        for (monitors, words) in [
+            ([], "set NATS_MONITOR_URL"), (try monitors(freePort()), "does not answer"),
+            (try monitors(port), "another server"),
         ] {
             let watch = try TapeWatch(
-                rig.client, monitor: url.flatMap { TapeWatch.Monitor(url: $0) }, streams: [],
-                metrics: false)
+                rig.client, monitors: monitors, streams: [], metrics: false)
             #expect(
                 eventually {
                     seen(watch)["acknowledged_means"]?.string?.contains(words) == true
                 }, "\(seen(watch))")
             watch.stop()
         }
+        #expect(other.isRunning)
+    }
+
+    @Test("of the monitors of several servers that of the server of the connection counts")
+    func several() throws {
+        let (server, port) = try server("always")
+        let (other, otherPort) = try self.server("30s")
+        let rig = try rig(server)
+        let watch = try TapeWatch(
+            rig.client, monitors: try monitors(freePort(), otherPort, port), streams: [],
+            metrics: true)
+        #expect(eventually { seen(watch)["acknowledged_means"]?.string == "on disk" })
+        let page = String(decoding: rig.client.telemetry.metrics.render(), as: UTF8.self)
+        #expect(page.contains("\nmds_tape_durable 1\n"))
+        watch.stop()
         #expect(other.isRunning)
     }
 
@@ -138,8 +156,8 @@ import Testing
                 payload, to: "md.ticks.0.sim", timeout: .seconds(10))
         }
         let watch = try TapeWatch(
-            rig.client, monitor: TapeWatch.Monitor(url: "http://127.0.0.1:\(port)"),
-            streams: ["MD_TICKS_0", "MD_TICKS_1"], metrics: true)
+            rig.client, monitors: try monitors(port), streams: ["MD_TICKS_0", "MD_TICKS_1"],
+            metrics: true)
         #expect(eventually { watch.headroom(ofStreams: ["MD_TICKS_0"]) == .low })
         #expect(watch.headroom(ofStreams: ["MD_TICKS_1"]) == .ample)
         #expect(eventually { seen(watch)["headroom"]?.string == "low" })
@@ -162,7 +180,7 @@ import Testing
         let rig = try rig(server)
         server.stop()
         let watch = try TapeWatch(
-            rig.client, monitor: nil, streams: ["MD_TICKS_0"], metrics: false)
+            rig.client, monitors: [], streams: ["MD_TICKS_0"], metrics: false)
         #expect(eventually { seen(watch)["problem"]?.string != nil })
         watch.stop()
     }

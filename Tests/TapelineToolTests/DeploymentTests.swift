@@ -34,19 +34,22 @@ struct DeploymentTests {
             "NATS_URL": "nats://a:4222,nats://b:4222", "NATS_USER": "tool",
             "NATS_PASSWORD_FILE": secret, "MDS_NAMESPACE": "acme", "MDS_PARTITIONS": "8",
             "POSTGRES_HOST": "db", "POSTGRES_USER": "reader", "POSTGRES_PASSWORD": "p",
-            "NATS_MONITOR_URL": "http://a:8222", "WRITER_THREADS": "7",
+            "NATS_MONITOR_URL": "http://a:8222,http://b:8223", "WRITER_THREADS": "7",
         ]
         let found = try find(TapeTarget(), keys)
         #expect(found.nats.urls == ["nats://a:4222", "nats://b:4222"])
         #expect(found.nats.user == "tool" && found.nats.password == "s3cret")
         #expect(found.names.namespace == "acme" && found.names.partitions == 8)
         #expect(found.postgres?.host == "db" && found.postgres?.user == "reader")
-        #expect(found.monitor == MonitorAddress(host: "a", port: 8_222))
+        #expect(
+            found.monitors == [
+                MonitorAddress(host: "a", port: 8_222), MonitorAddress(host: "b", port: 8_223),
+            ])
         #expect(found.allStreams.last == "ACME_BARS" && found.title == "a:4222,b:4222")
         let other = try find(TapeTarget(natsURL: "nats://c:1"), keys)
         #expect(other.nats.urls == ["nats://c:1"])
         let bare = try find(TapeTarget(natsURL: "nats://c:1"), [:])
-        #expect(bare.postgres == nil && bare.monitor == nil && bare.names.partitions == 32)
+        #expect(bare.postgres == nil && bare.monitors.isEmpty && bare.names.partitions == 32)
         let error = #expect(throws: ToolError.self) { try bare.openDatabase() }
         #expect(error?.description.contains("set POSTGRES_HOST") == true)
     }
@@ -87,7 +90,7 @@ struct DeploymentTests {
         let found = try find(one, ["MDS_NAMESPACE": "acme"])
         #expect(found.title == "the stack one" && found.names.namespace == "acme")
         #expect(found.nats.user == "tool" && found.postgres?.settings.first?.1 == "acme")
-        #expect(found.monitor?.host == "127.0.0.1")
+        #expect(found.monitors.first?.host == "127.0.0.1")
     }
 
     private func state(of name: String) throws -> StackState {

@@ -4,26 +4,31 @@
 #
 # What is there stays, but for certificates with less than 30 days to go: they are made anew, and
 # count when the containers start again. To begin from nothing remove the files tls-*. The key of the
-# authority is for this script alone and comes into no container; keep it, or keep it elsewhere.
+# authority is for this script alone: it lies in deploy/compose/authority/, apart from the secrets, which
+# are given to containers and clusters. Keep it, or keep it elsewhere.
 #
 # Who may read the files: as in secrets.sh.
 set -eu
-folder=$(cd "$(dirname "$0")" && pwd)/secrets
+here=$(cd "$(dirname "$0")" && pwd)
+folder=$here/secrets
+authority=$here/authority/key
 group=10001
 days=397
 
 command -v openssl >/dev/null || { echo "certificates.sh: openssl is missing: install it" >&2; exit 1; }
 umask 077
-mkdir -p "$folder"
-chmod 700 "$folder"
+mkdir -p "$folder" "$here/authority"
+chmod 700 "$folder" "$here/authority"
 cd "$folder"
+# Where it lay once.
+if [ -e tls-authority-key ]; then mv tls-authority-key "$authority"; fi
 
 new_key() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1" 2>/dev/null; }
 lasts() { [ -s "$1" ] && openssl x509 -in "$1" -noout -checkend 2592000 >/dev/null; }
 
 if ! lasts tls-authority; then
-    new_key tls-authority-key
-    openssl req -x509 -new -key tls-authority-key -days 3650 -subj "/CN=tapeline authority" \
+    new_key "$authority"
+    openssl req -x509 -new -key "$authority" -days 3650 -subj "/CN=tapeline authority" \
         -addext basicConstraints=critical,CA:TRUE,pathlen:0 \
         -addext keyUsage=critical,keyCertSign,cRLSign -out tls-authority.new
     mv tls-authority.new tls-authority
@@ -40,7 +45,7 @@ certificate() {
         -addext "subjectAltName=DNS:$2,DNS:localhost,IP:127.0.0.1" \
         -addext extendedKeyUsage=serverAuth -out tls-request
     openssl x509 -req -in tls-request -days "$days" -copy_extensions copy \
-        -CA tls-authority -CAkey tls-authority-key -set_serial "0x$(openssl rand -hex 16)" \
+        -CA tls-authority -CAkey "$authority" -set_serial "0x$(openssl rand -hex 16)" \
         -out "tls-$1-certificate.new" 2>/dev/null
     rm tls-request
     mv "tls-$1-key.new" "tls-$1-key"

@@ -26,8 +26,9 @@ extension ConfigurationKey {
         ConfigurationKey(
             "NATS_TLS_KEY", .text, group: "NATS", "Path of that certificate's key (PEM)."),
         ConfigurationKey(
-            "NATS_MONITOR_URL", .text, group: "NATS",
-            "http://address:port of the server's monitor: says when an ack is on disk."),
+            "NATS_MONITOR_URL", .urls(["http"]), group: "NATS",
+            "http://address:port of the servers' monitors, by commas: say when an ack is on disk."
+        ),
     ]
 
     /// Of services that share partitions out among themselves.

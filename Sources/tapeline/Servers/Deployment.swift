@@ -12,7 +12,7 @@ struct Deployment: Sendable {
     let names: TapeNames
     let nats: NatsConfiguration
     let postgres: PostgresConfiguration?
-    let monitor: MonitorAddress?
+    let monitors: [MonitorAddress]
     /// What a person calls it: "the stack default", "nats.example:4222".
     let title: String
     /// Of a local stack: where its secrets and logs lie.
@@ -46,7 +46,7 @@ struct Deployment: Sendable {
         names = configuration.tape.names
         nats = configuration.tape.nats
         postgres = configuration.postgres
-        monitor = configuration.monitor
+        monitors = configuration.monitors
         title = nats.peer
         home = nil
     }
@@ -62,7 +62,7 @@ struct Deployment: Sendable {
         var postgres = access.postgres
         postgres.settings = [("search_path", names.namespace)]
         self.postgres = postgres
-        monitor = MonitorAddress(host: StackPlan.loopback, port: access.ports[.natsMonitor])
+        monitors = [MonitorAddress(host: StackPlan.loopback, port: access.ports[.natsMonitor])]
         title = "the stack \(stack.home.name)"
         home = stack.home
     }

@@ -11,7 +11,7 @@ struct ToolConfiguration: Sendable {
     let tape: TapeSettings
     /// nil: nothing in the environment names a database.
     let postgres: PostgresConfiguration?
-    let monitor: MonitorAddress?
+    let monitors: [MonitorAddress]
 
     private static let description = ServiceDescription(
         name: "tapeline", version: HelpPage.version, summary: "The person's tool.",
@@ -38,7 +38,7 @@ struct ToolConfiguration: Sendable {
             $0.key.hasPrefix("POSTGRES_") && !$0.value.isEmpty
         }
         postgres = namesDatabase ? Self.database(configuration) : nil
-        monitor = configuration.optionalText(Self.monitorKey).flatMap(MonitorAddress.init)
+        monitors = configuration.list(Self.monitorKey).compactMap { MonitorAddress($0) }
     }
 
     private static func database(_ configuration: Configuration) -> PostgresConfiguration {

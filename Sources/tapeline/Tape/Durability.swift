@@ -11,10 +11,17 @@ enum Durability: Equatable, Sendable {
 
     private static let timeout: Duration = .seconds(2)
 
-    static func ask(_ monitor: MonitorAddress?) -> Durability {
-        guard let monitor else {
-            return .unknown(reason: "\(ToolConfiguration.monitorKey) is not set")
+    /// The servers of a cluster are configured alike: the first that says something counts.
+    static func ask(_ monitors: [MonitorAddress]) -> Durability {
+        var last = Durability.unknown(reason: "\(ToolConfiguration.monitorKey) is not set")
+        for monitor in monitors {
+            last = ask(monitor)
+            guard case .unknown = last else { break }
         }
+        return last
+    }
+
+    private static func ask(_ monitor: MonitorAddress) -> Durability {
         do throws(ServiceError) {
             let answer = try HTTPProbe.get(
                 host: monitor.host, port: monitor.port, path: "/jsz?config=true",

@@ -49,7 +49,7 @@ struct TapeRun {
         report.universe = try client.head(
             stream: names.barStream, subject: names.universeValues)
         try readers(&report, deployment, client)
-        report.durability = Durability.ask(deployment.monitor)
+        report.durability = Durability.ask(deployment.monitors)
         if command.withRate {
             let left = Self.rateNanoseconds - (clock.monotonic().nanoseconds - started)
             _ = shutdown.wait(timeout: .nanoseconds(max(0, left)))

@@ -66,6 +66,22 @@ struct NetworkTests {
         }
     }
 
+    @Test("every server of NATS has its monitor named, so that a tape that forgets can be told")
+    func monitors() throws {
+        func hosts(_ urls: String?) -> [String] {
+            (urls ?? "").split(separator: ",").compactMap {
+                $0.split(separator: "/").last?.split(separator: ":").first.map(String.init)
+            }
+        }
+        for rendered in try Rendered.all() {
+            for workload in rendered.workloads where workload.name != "store-writer-migrate" {
+                let environment = try rendered.environment(of: workload)
+                guard let servers = environment["NATS_URL"] else { continue }
+                #expect(hosts(environment["NATS_MONITOR_URL"]) == hosts(servers), "\(workload)")
+            }
+        }
+    }
+
     private func expectOpen(_ way: Way, in rendered: Rendered) throws {
         let target = rendered.manifest("Service", way.host)
         let pod = target.flatMap { service in

@@ -211,6 +211,23 @@ struct SettingsTests {
         }
     }
 
+    @Test("the migration works for the same roles as that of docker-compose.yml")
+    func roles() throws {
+        let compose = try String(
+            contentsOfFile: "\(ServerPrograms.checkout)/docker-compose.yml", encoding: .utf8)
+        let service = try #require(compose.firstMatch(of: /\n  migrate:\n((?:    .*\n)+)/)).1
+        let roles = Dictionary(
+            uniqueKeysWithValues: service.matches(of: /(POSTGRES_\w+): (tapeline_\w+)/).map {
+                (String($0.1), String($0.2))
+            })
+        #expect(roles.count == 2)
+        for rendered in try Rendered.all() {
+            let job = try #require(rendered.manifest("Job", "store-writer-migrate"))
+            let environment = try rendered.environment(of: job)
+            for (key, role) in roles { #expect(environment[key] == role, "\(job): \(key)") }
+        }
+    }
+
     @Test("the list of instruments for production is one")
     func instruments() throws {
         let list = "\(ServerPrograms.checkout)/\(Rendered.folder)/production/instruments.yaml"

@@ -46,7 +46,7 @@ struct Main {
         guard let client else { return .success }
         defer { client.close() }
         let watch = try TapeWatch(
-            client, monitor: tape.monitor, streams: [tape.names.barStream], metrics: false)
+            client, monitors: tape.monitors, streams: [tape.names.barStream], metrics: false)
         defer { watch.stop() }
         context.operations.addStatusSection("tape") { watch.write(into: &$0) }
         let live = settings.isLive ? try LivePublisher(tape, context: context) : nil

@@ -52,7 +52,7 @@ struct Main {
         defer { client.close() }
         let streams = (0..<TapeNames.tickStreams).map { tape.names.tickStream($0) }
         let watch = try TapeWatch(
-            client, monitor: tape.monitor,
+            client, monitors: tape.monitors,
             streams: streams + [tape.names.barStream], metrics: true)
         defer { watch.stop() }
         context.operations.addStatusSection("tape") { watch.write(into: &$0) }

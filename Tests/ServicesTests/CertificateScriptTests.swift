@@ -1,0 +1,81 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `deploy/compose/certificates.sh`, in a folder of the test's own.
+@Suite("The script that makes certificates", .enabled(if: Certificates.obstacle == nil))
+struct CertificateScriptTests {
+    private static let script = "deploy/compose/certificates.sh"
+    private static let given = [
+        "tls-authority", "tls-database-certificate", "tls-database-key", "tls-nats-certificate",
+        "tls-nats-key",
+    ]
+
+    private let folder: TemporaryFolder
+
+    init() throws {
+        folder = try TemporaryFolder("compose")
+        try FileManager.default.copyItem(
+            atPath: "\(ServerPrograms.checkout)/\(Self.script)",
+            toPath: folder.file("certificates.sh"))
+    }
+
+    private func make() throws -> String { try run("/bin/sh", [folder.file("certificates.sh")]) }
+
+    private func names(in path: String) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: folder.file(path)).sorted()
+    }
+
+    private func content(_ path: String) throws -> String {
+        try String(contentsOfFile: folder.file(path), encoding: .utf8)
+    }
+
+    @Test("the key of the authority is not among what containers and Secrets are given")
+    func authority() throws {
+        #expect(try make().contains("made deploy/compose/secrets/tls-authority"))
+        #expect(try names(in: "secrets") == Self.given)
+        #expect(try names(in: "authority") == ["key"])
+        let key = try FileManager.default.attributesOfItem(atPath: folder.file("authority/key"))
+        #expect((key[.posixPermissions] as? NSNumber)?.intValue == 0o600)
+        for server in ["nats", "database"] {
+            try run(
+                "/usr/bin/openssl",
+                [
+                    "verify", "-CAfile", folder.file("secrets/tls-authority"),
+                    folder.file("secrets/tls-\(server)-certificate"),
+                ])
+        }
+        // What is there stays.
+        #expect(try make().isEmpty)
+    }
+
+    @Test("a key that an earlier version left among them is taken out, and goes on signing")
+    func earlier() throws {
+        _ = try make()
+        let key = try content("authority/key")
+        try FileManager.default.moveItem(
+            atPath: folder.file("authority/key"), toPath: folder.file("secrets/tls-authority-key"))
+        try FileManager.default.removeItem(atPath: folder.file("secrets/tls-nats-certificate"))
+        #expect(try make() == "made deploy/compose/secrets/tls-nats-certificate, for the name nats")
+        #expect(try names(in: "secrets") == Self.given)
+        #expect(try content("authority/key") == key)
+        try run(
+            "/usr/bin/openssl",
+            [
+                "verify", "-CAfile", folder.file("secrets/tls-authority"),
+                folder.file("secrets/tls-nats-certificate"),
+            ])
+    }
+
+    @Test("neither folder comes into the repository or into an image")
+    func ignored() throws {
+        func text(_ name: String) throws -> [Substring] {
+            try String(contentsOfFile: "\(ServerPrograms.checkout)/\(name)", encoding: .utf8)
+                .split(separator: "\n")
+        }
+        for folder in ["secrets", "authority"] {
+            #expect(try text(".gitignore").contains("/deploy/compose/\(folder)/"))
+        }
+        #expect(try text(".dockerignore").contains("deploy/*"))
+    }
+}

@@ -1,0 +1,165 @@
+import Foundation
+import ServiceRuntime
+import TestSupport
+import Testing
+import YAMLFile
+
+/// What `deploy/kubernetes/README.md` tells a person to do.
+@Suite("Kubernetes: the guide")
+struct GuideTests {
+    private static let component = "app.kubernetes.io/component"
+
+    private static func guide() throws -> String {
+        try String(
+            contentsOfFile: "\(ServerPrograms.checkout)/deploy/kubernetes/README.md",
+            encoding: .utf8)
+    }
+
+    @Test("an upgrade goes by readers before those who write what they read, each step complete")
+    func upgrade() throws {
+        let section = try #require(
+            try Self.guide().components(separatedBy: "\n## ").first { $0.hasPrefix("Upgrade\n") })
+        #expect(section.contains("-l \"\(Self.component)=$1\""))
+        let steps = section.matches(of: /step ([a-z-]+)/).map { String($0.1) }
+        #expect(
+            steps == [
+                "settings", "network", "migration", "store-writer", "operator-worker",
+                "provider-gateway",
+            ])
+        for rendered in try Rendered.all() {
+            var applied: Set<String> = []
+            var started: [String] = []
+            for step in steps {
+                let objects = rendered.manifests.filter { $0.labels[Self.component] == step }
+                #expect(!objects.isEmpty, "\(rendered.overlay): \(step)")
+                applied.formUnion(objects.map { "\($0.kind)/\($0.name)" })
+                for workload in objects where workload.template != nil {
+                    started.append(workload.name)
+                    let needed = Self.needed(by: workload)
+                    #expect(needed.isSubset(of: applied), "\(workload): \(needed)")
+                }
+            }
+            #expect(
+                started == [
+                    "store-writer-migrate", "store-writer", "operator-worker", "provider-gateway",
+                ])
+            // A policy that comes behind the pods that it lets out comes too late.
+            #expect(
+                rendered.all("NetworkPolicy").allSatisfy {
+                    $0.labels[Self.component] == "network"
+                })
+        }
+    }
+
+    /// What a pod does not start without, but for what a person makes.
+    private static func needed(by workload: Manifest) -> Set<String> {
+        let sources = workload.containers.flatMap { $0["envFrom"]?.sequence ?? [] }
+            .compactMap { $0["configMapRef", "name"]?.text }
+        let volumes = (workload.pod?["volumes"]?.sequence ?? [])
+            .compactMap { $0["configMap", "name"]?.text }
+        let maps = Set(sources + volumes).subtracting(["tapeline-ca"]).map { "ConfigMap/\($0)" }
+        let account = workload.pod?["serviceAccountName"]?.text.map { "ServiceAccount/\($0)" }
+        return Set(maps + [account].compactMap { $0 })
+    }
+
+    @Test("what is taken out of the last apply before something scales is the number of replicas")
+    func replicas() throws {
+        let command = try #require(
+            try Self.guide().firstMatch(
+                of: /for name in ([a-z -]+); do\n *KUBE_EDITOR='sed -i (\S+)' kubectl .*edit-last/))
+        #expect(command.1.split(separator: " ") == ["operator-worker", "store-writer"])
+        let production = try Rendered.named("production")
+        for name in command.1.split(separator: " ").map(String.init) {
+            let documents = production.text.components(separatedBy: "\n---\n")
+            let text = try #require(
+                documents.first {
+                    $0.contains("kind: Deployment") && $0.contains("\n  name: \(name)\n")
+                })
+            let folder = try TemporaryFolder("applied")
+            let file = try folder.write(text, to: "deployment.yaml")
+            try run("/usr/bin/env", ["sed", "-i", String(command.2), file])
+            let left = try String(contentsOfFile: file, encoding: .utf8)
+            #expect(
+                left.split(separator: "\n")
+                    == text.split(separator: "\n").filter { $0 != "  replicas: 2" }, "\(name)")
+            #expect(left != text)
+        }
+    }
+
+    @Test("a gateway of a second source is let through, found and counted as the first one is")
+    func secondSource() throws {
+        let command = try #require(
+            try Self.guide().firstMatch(of: /sed -e '([^']+)' -e '([^']+)' (base\/\S+\.yaml)/))
+        let path = "\(ServerPrograms.checkout)/deploy/kubernetes/\(command.3)"
+        let copy = try run(
+            "/usr/bin/env", ["sed", "-e", String(command.1), "-e", String(command.2), path])
+        let variant = try Variant()
+        try variant.write(copy, to: "\(Rendered.folder)/production/gateway-futures.yaml")
+        try variant.replace(
+            "  - ../../base\n", by: "  - ../../base\n  - gateway-futures.yaml\n",
+            in: "\(Rendered.folder)/production/kustomization.yaml")
+        let rendered = try variant.render("production")
+        let name = "provider-gateway"
+        let first = try #require(rendered.manifest("StatefulSet", name))
+        let second = try #require(rendered.manifest("StatefulSet", "\(name)-futures"))
+        // Nothing that belongs to one of them takes the other's pods.
+        for kind in ["StatefulSet", "PodDisruptionBudget"] {
+            for (owner, own, other) in [(first, first, second), (second, second, first)] {
+                let selector = try #require(
+                    rendered.manifest(kind, owner.name)?.node["spec", "selector"])
+                #expect(selector.selects(own.podLabels) && !selector.selects(other.podLabels))
+            }
+        }
+        #expect(second.node["spec", "serviceName"]?.text == second.name)
+        #expect(rendered.manifest("Service", second.name) != nil)
+        #expect(second.pod?["serviceAccountName"]?.text == second.name)
+        #expect(rendered.manifest("ServiceAccount", second.name) != nil)
+        // The same ways, in and out.
+        let policies = rendered.all("NetworkPolicy").compactMap { $0.node["spec", "podSelector"] }
+        #expect(policies.count { $0.selects(first.podLabels) } >= 4)
+        for policy in policies {
+            #expect(policy.selects(first.podLabels) == policy.selects(second.podLabels))
+        }
+        // The same settings and files, but another session with TWS.
+        var settings = try rendered.environment(of: first)
+        settings["IBKR_CLIENT_ID"] = "21"
+        #expect(try rendered.environment(of: second) == settings)
+        #expect(
+            second.pod?["volumes"]?.sequence?.count == first.pod?["volumes"]?.sequence?.count)
+        #expect(Discovery.job(of: second.podLabels) == name)
+    }
+
+    @Test("the KEDA that is asked for knows what the triggers use, and uses it rightly")
+    func version() throws {
+        // The first release that asks the pods of the Service alone (its issue 7641).
+        let wanted = "2.20 or newer"
+        let folder = "\(ServerPrograms.checkout)/deploy/keda/metrics-api"
+        for file in ["operator-worker.yaml", "store-writer.yaml"] {
+            let text = try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8)
+            #expect(
+                text.contains("aggregateFromKubeServiceEndpoints")
+                    == file.hasPrefix("store-writer"))
+        }
+        let component = try String(
+            contentsOfFile: "\(folder)/kustomization.yaml", encoding: .utf8)
+        #expect(component.contains("KEDA (\(wanted))"))
+        #expect(try Self.guide().contains("KEDA of \(wanted) for `/scale`"))
+    }
+
+    @Test("a Prometheus is asked without a token, unless the component for one is taken")
+    func token() throws {
+        let name = "production-keda-prometheus"
+        for (rendered, token) in [
+            (try Rendered.named(name), false), (try Variant.withToken(), true),
+        ] {
+            #expect(rendered.all("TriggerAuthentication").count == (token ? 1 : 0))
+            let metrics = rendered.all("ScaledObject").flatMap(ScalingMetric.all)
+            #expect(metrics.count == 4)
+            for metric in metrics {
+                let authentication = metric.trigger["authenticationRef", "name"]?.text
+                #expect(authentication == (token ? "prometheus" : nil), "\(metric)")
+                #expect(metric.metadata?["authModes"]?.text == (token ? "bearer" : nil))
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import Foundation
+import TestSupport
+
+/// An overlay as a person changes it, in a copy of what kustomize reads.
+struct Variant {
+    private let folder: TemporaryFolder
+
+    init() throws {
+        folder = try TemporaryFolder("variant")
+        let files = FileManager.default
+        let services = try files.contentsOfDirectory(atPath: "\(ServerPrograms.checkout)/services")
+            .map { "services/\($0)" }
+        let read =
+            ["deploy/kubernetes", "deploy/keda"]
+            + services.flatMap { ["\($0)/kustomization.yaml", "\($0)/default.env"] }
+        for path in read {
+            let source = "\(ServerPrograms.checkout)/\(path)", copy = folder.file(path)
+            guard files.fileExists(atPath: source) else { continue }
+            try files.createDirectory(
+                atPath: (copy as NSString).deletingLastPathComponent,
+                withIntermediateDirectories: true)
+            try files.copyItem(atPath: source, toPath: copy)
+        }
+    }
+
+    /// Replaces a piece of a file, which has to be in it.
+    func replace(_ piece: String, by other: String, in path: String) throws {
+        let text = try String(contentsOfFile: folder.file(path), encoding: .utf8)
+        guard let place = text.range(of: piece) else { throw Missing(piece: piece, path: path) }
+        try folder.write(text.replacingCharacters(in: place, with: other), to: path)
+    }
+
+    func write(_ text: String, to path: String) throws { try folder.write(text, to: path) }
+
+    func render(_ overlay: String) throws -> Rendered {
+        let path = folder.file("\(Rendered.folder)/\(overlay)")
+        let text = try run(ServerPrograms.kustomize, ["build", path])
+        return Rendered(
+            overlay: overlay, text: text, manifests: try Manifest.documents(text, of: overlay))
+    }
+
+    struct Missing: Error, CustomStringConvertible {
+        let piece: String
+        let path: String
+        var description: String { "\(path) does not say: \(piece)" }
+    }
+
+    /// With the component for a Prometheus that wants a token, as its overlay says.
+    static func withToken() throws -> Rendered {
+        let variant = try Variant()
+        let component = "../../../keda/prometheus-bearer"
+        try variant.replace(
+            "  # Where Prometheus wants a token, behind it: \(component)", by: "  - \(component)",
+            in: "\(Rendered.folder)/production-keda-prometheus/kustomization.yaml")
+        return try variant.render("production-keda-prometheus")
+    }
+}

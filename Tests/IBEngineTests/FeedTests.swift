@@ -70,14 +70,15 @@ import Testing
         #expect(status.linesUsed == 0)
     }
 
-    @Test("A notice that is only a warning changes nothing")
-    func warning() {
+    @Test("A notice that is only a warning changes nothing", arguments: [10_090, 10_091])
+    func warning(_ code: Int) {
         let world = Self.world(
-            .level1, .trades, refusal: (10_090, "Part of the data is not subscribed"))
+            .level1, .trades, refusal: (code, "Part of the data is not subscribed"))
         // The simulated server sends nothing behind it; the subscription settles all the same.
         #expect(Self.states(world) == [.live, .live])
         let reason = world.engine.status.instruments.first?.feeds.first?.reason
-        #expect(reason == "Part of the data is not subscribed (10090)")
+        #expect(reason == "Part of the data is not subscribed (\(code))")
+        #expect(world.server.requestsSeen.count { $0 == "1" } == 1)
     }
 
     @Test("Where usually nothing comes only a tick proves that a feed delivers")

@@ -102,7 +102,7 @@ extension NoticeMeaning {
         case 300, 310, 366: .nothingToCancel
         case 354, 10_168, 10_186: .notSubscribed
         case 10_089: .subscriptionMissing
-        case 10_090: .partlyNotSubscribed
+        case 10_090, 10_091: .partlyNotSubscribed
         case 10_167: .delayedDataFollow
         case 101: .tooManyLines(.marketData)
         case 309: .tooManyLines(.depth)

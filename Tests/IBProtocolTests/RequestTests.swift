@@ -241,6 +241,10 @@ struct NoticeTests {
             ("API historical data query cancelled: 7", .historyCancelled),
             ("HMDS query returned no data: AAPL@SMART Trades", .historyEmpty),
             ("No market data permissions for NYSE STK", .historyNotPermitted),
+            (
+                "Historical Market Data Service error message:Trading TWS session is connected "
+                    + "from a different IP address", .competingSession
+            ),
             ("something else", .historyRefused),
         ] as [(String, NoticeMeaning)] {
             #expect(meaning(162, text) == expected, "\(text)")

@@ -106,10 +106,11 @@ extension FeedMachine {
         }
         guard slot.state == .live else {
             guard slot.state == .asked else { return }
-            set(cause, route)
+            // A document that has to wait is no outage, and its request has ended.
+            if !slot.feed.isDocument { set(cause, route) }
             return fail(
-                route, .down, reason, wait: EngineLimits.competingWait, cancels: true, now,
-                &tools, &out)
+                route, .down, reason, wait: EngineLimits.competingWait,
+                cancels: !slot.feed.isDocument, now, &tools, &out)
         }
         interrupt(
             route, cause, trusted: now.wall, wait: EngineLimits.competingWait, now,

@@ -123,6 +123,7 @@ extension NoticeMeaning {
         guard code == 162 || code == 10_187 else { return nil }
         let words = text.lowercased()
         if words.contains("pacing violation") { return .pacingViolation }
+        if words.contains("different ip") { return .competingSession }
         if words.contains("cancel") { return .historyCancelled }
         if words.contains("permission") || words.contains("not subscribed") {
             return .historyNotPermitted

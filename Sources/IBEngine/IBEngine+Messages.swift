@@ -40,6 +40,8 @@ struct LinkState: Sendable {
     var farms = FarmWatch()
     /// Farms of history that are down.
     var historyFarms = FarmWatch()
+    /// Farms that know of contracts, and are down.
+    var definitionFarms = FarmWatch()
 }
 
 extension IBEngine {
@@ -179,6 +181,7 @@ extension IBEngine {
         guard session.heard(id: id, accounts: accounts, now.monotonic) else { return }
         tools.isReady = true
         tools.isHealthy = link.serverLost == nil
+        tools.knowsContracts = !link.definitionFarms.isAnyDown
         tools.isFarmDown = link.farms.isAnyDown
         holdHistory(now)
         tools.counters.connections &+= 1

@@ -22,7 +22,7 @@ import Testing
         "One request's failure is told with its reason, and the others are live",
         arguments: [
             (354, "Requested market data is not subscribed", FeedStatus.State.refused),
-            (200, "No security definition", .refused),
+            (200, "No security definition", .down),
             (101, "Max number of tickers", .waitingForLines),
             (10_190, "Max number of tick-by-tick requests", .waitingForLines),
             (10_189, "Failed to request", .down), (10_197, "Competing session", .down),

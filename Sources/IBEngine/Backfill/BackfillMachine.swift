@@ -17,7 +17,8 @@ public struct BackfillMachine: Sendable {
     var borders = BackfillBorders()
     /// The server's version tells sizes of stocks by the hundred.
     public var historySizesAreLots = false
-    /// The vendor says so: what fails now is tried again, and does not count.
+    /// The vendor says so, or is away: what fails or is refused now is tried again, and does not
+    /// count.
     public var isHistoryDown = false
     public internal(set) var counters = BackfillCounters()
     /// When `next` has something to do; `Int64.max`: nothing but answers can change anything.

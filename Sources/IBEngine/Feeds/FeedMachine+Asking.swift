@@ -35,6 +35,7 @@ extension FeedMachine {
         routes[id] = route
         entries[route.place].slots[route.slot].request = id
         entries[route.place].slots[route.slot].isSent = false
+        entries[route.place].slots[route.slot].hasNoContract = false
         entries[route.place].slots[route.slot].asked = now.monotonic
         // A document's answer may have to wait for ten minutes of pacing first.
         entries[route.place].slots[route.slot].due =

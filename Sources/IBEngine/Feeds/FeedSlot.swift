@@ -50,6 +50,8 @@ struct FeedSlot: Sendable {
     /// When it is asked, asked again or looked at, monotonic.
     var due: Int64 = 0
     var failures = 0
+    /// It has failed because the provider knew no such contract, and was not asked for again.
+    var hasNoContract = false
     /// When the present subscription was asked for; the first moment of what it delivers.
     var asked: Int64 = 0
     var started = Timestamp.undefined
@@ -160,6 +162,8 @@ struct InstrumentEntry: Sendable {
     var detailsReason = ""
     /// When they are asked for, or given up, monotonic.
     var detailsDue: Int64 = 0
+    /// The provider has told of it: that there is none is not believed at once.
+    var isContractKnown = false
     /// Contracts that answered.
     var detailsFound = 0
     /// The only one so far.

@@ -51,6 +51,14 @@ struct SimulatedServer {
     var isMute = false
     /// Requests for data that are refused, with what.
     var refusals: [(Int, String)] = []
+    /// Requests for history that are refused, with what.
+    var historyRefusals: [(Int, String)] = []
+    /// No contract is known, as when its servers are being looked after.
+    var isWithoutContracts = false
+    /// Requests for the list of news providers that get no answer.
+    var unansweredProviders = 0
+    /// The further values that level 1 was asked for with, request by request.
+    var genericTicksSeen: [String] = []
     var latencyMax: Int64 = 120_000_000
     var random: SeededRandom
     /// What a client must not do.

@@ -23,7 +23,7 @@ extension FeedMachine {
         guard let request = asked else {
             entries[route.place].slots[route.slot].due =
                 now.monotonic.later(by: EngineLimits.second)
-            return
+            return set(route, .waiting, "the list of news providers has not come", now, &out)
         }
         let priority: PacingMachine.Priority = slot.feed.isDocument ? .backfill : .live
         guard tools.pacing.ask(request, priority, order: route.order, now: now.monotonic) else {

@@ -14,7 +14,9 @@ struct Headlines: Sendable {
 
     /// Whose headlines the account may read; nil: not known yet.
     private(set) var providers: [String]?
-    private var hasAsked = false
+    /// When they are asked for again, monotonic; and how often they were, on this connection.
+    private var providersDue = Int64.min
+    private var timesAsked = 0
     private var told: Set<Article> = []
     /// In the order in which they came; of more the oldest are forgotten.
     private var order: [Article] = []
@@ -26,15 +28,21 @@ struct Headlines: Sendable {
     /// Told on each connection anew.
     mutating func disconnected() {
         providers = nil
-        hasAsked = false
+        providersDue = Int64.min
+        timesAsked = 0
     }
 
     mutating func took(_ providers: [NewsProvider]) { self.providers = providers.map(\.code) }
 
-    /// True: nobody has asked on this connection.
-    mutating func wantsProviders() -> Bool {
-        defer { hasAsked = true }
-        return !hasAsked
+    /// Nobody has asked on this connection, or the answer does not come: one that cannot be read
+    /// does not say what it answers.
+    func wantsProviders(_ now: Moment) -> Bool { now.monotonic >= providersDue }
+
+    mutating func askedForProviders(_ now: Moment) {
+        let wait = min(
+            EngineLimits.detailsWait << Int64(min(timesAsked, 8)), EngineLimits.downWaitMax)
+        providersDue = now.monotonic.later(by: wait)
+        timesAsked += 1
     }
 
     /// False: it was told already.
@@ -78,8 +86,10 @@ extension FeedMachine {
         guard headlines.providers == nil else {
             return headlines.request(id, contract: entry.contract.id, now.wall)
         }
-        if headlines.wantsProviders() {
-            _ = tools.pacing.ask(.newsProviders, .live, now: now.monotonic)
+        if headlines.wantsProviders(now),
+            tools.pacing.ask(.newsProviders, .live, now: now.monotonic)
+        {
+            headlines.askedForProviders(now)
         }
         return nil
     }

@@ -4,6 +4,7 @@ extension SimulatedServer {
 
     mutating func tellDocument(_ fields: [String], _ now: Int64) {
         switch fields[0] {
+        case "85" where unansweredProviders > 0: unansweredProviders -= 1
         case "85": send(ServerMessages.frame(["85", "1", "BRFG", "Briefing"]), now)
         case "86":
             for (provider, article, text) in Self.headlines where fields[3] == provider {

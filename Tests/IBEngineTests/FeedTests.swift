@@ -50,6 +50,25 @@ import Testing
         #expect(world.server.requestsSeen.count { $0 == "1" } == min(refusals + 1, 3))
         let reason = world.engine.status.instruments.first?.feeds.first?.reason
         #expect(reason?.contains("Invalid generic tick (321)") == true)
+        // Without `RTVolume` the last prices are the trades.
+        let hasTrades = world.verdict.values.keys.contains { $0.track == .trade }
+        #expect(hasTrades == (state == .live))
+    }
+
+    @Test(
+        "Of what is refused, headlines are left out behind single values and before trades",
+        arguments: [(1, "233,292"), (2, "233"), (3, "")])
+    func leftOut(_ refusals: Int, _ ticks: String) {
+        var world = World(seed: 3, feeds: [[.level1, .news]], canBackfill: false)
+        for _ in 0..<refusals { world.server.refusals.append((321, "Invalid generic tick")) }
+        world.start()
+        for _ in 0..<300 { world.step(100_000_000) }
+        #expect(world.server.genericTicksSeen.last == ticks)
+        let tracks = Set(world.verdict.values.keys.map(\.track))
+        #expect(tracks.contains(.trade) && tracks.contains(.news) == ticks.contains("292"))
+        // That they come is told only where they do.
+        let told = world.verdict.firstStart.keys.contains { $0.kind == DataKind.news.rawValue }
+        #expect(told == ticks.contains("292"))
     }
 
     @Test("What cannot be sent is refused, and holds no line")

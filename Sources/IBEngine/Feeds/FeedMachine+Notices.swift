@@ -39,7 +39,7 @@ extension FeedMachine {
             fail(
                 route, .down, reason, wait: EngineLimits.refusedWait, now, &tools, &out)
         case .invalidRequest where entries[route.place].canAskForLess(route.slot):
-            entries[route.place].slots[route.slot].valuesLeftOut += 1
+            entries[route.place].askForLess(route.slot)
             restart(route, reason, cancels: false, now, &tools, &out)
             entries[route.place].slots[route.slot].remark = "without some values: \(reason)"
         case .noSuchContract: noContract(route, reason, now, &tools, &out)

@@ -69,8 +69,7 @@ struct FeedSlot: Sendable {
     var ticksSinceSilence = 0
     var mode = FeedMode.unknown
     var assembler: MarketDataAssembler?
-    /// Of level 1: the further values were refused, and it is asked for without them.
-    /// 1: but for single trades; 2: all of them.
+    /// Of level 1: how often further values were refused, and it is asked for with fewer.
     var valuesLeftOut = 0
     /// Asked of another contract: the provider keeps these data there.
     var reroute: Reroute?
@@ -204,7 +203,16 @@ struct InstrumentEntry: Sendable {
     /// One of the further values may be what the provider refuses: prices come without them.
     func canAskForLess(_ slot: Int) -> Bool {
         slots[slot].feed == .marketData && slots[slot].state == .asked
-            && slots[slot].valuesLeftOut < 2 && instrument.feeds.contains(.level1)
+            && slots[slot].valuesLeftOut < genericTicks.leavingOutMax
+    }
+
+    private var genericTicks: GenericTicks { GenericTicks(contract.kind, instrument.feeds) }
+
+    /// Headlines that are not asked for are not told to come either.
+    mutating func askForLess(_ slot: Int) {
+        slots[slot].valuesLeftOut += 1
+        guard !genericTicks[slots[slot].valuesLeftOut].contains(GenericTicks.news) else { return }
+        slots[slot].kinds.remove(.news)
     }
 
     /// When it is never quiet for long: outside of regular hours stocks and options are, and others

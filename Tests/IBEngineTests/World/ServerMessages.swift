@@ -66,8 +66,9 @@ struct ServerMessages {
     }
 
     func last(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
-        Self.frame(["1", "6", "\(request)", "68", trade.priceText, hundred, "0"])
-            + Self.frame(["2", "6", "\(request)", "71", hundred])
+        let (price, size) = isDelayed ? ("68", "71") : ("4", "5")
+        return Self.frame(["1", "6", "\(request)", price, trade.priceText, hundred, "0"])
+            + Self.frame(["2", "6", "\(request)", size, hundred])
     }
 
     /// The day's volume; of old servers by the hundred.

@@ -113,6 +113,7 @@ extension SimulatedServer {
         if kind == .level1 {
             let ticks = fields[16].split(separator: ",")
             subscription.wantsNews = ticks.contains("292")
+            subscription.wantsVolume = ticks.contains("233")
             subscription.wantsData = !ticks.contains("mdoff")
             if words.isDelayed, !wantsDelayed {
                 return send(words.notice(id, 354, "Not subscribed"), now)
@@ -144,7 +145,8 @@ extension SimulatedServer {
         guard hasData, subscriptions[id]?.wantsData == true,
             let last = trades.last(where: { $0.instrument == instrument })
         else { return }
-        guard words.isDelayed else { return send(words.volume(id, last), now) }
+        let hasVolume = !words.isDelayed && subscriptions[id]?.wantsVolume == true
+        guard !hasVolume else { return send(words.volume(id, last), now) }
         send(words.bid(id, last), now)
         send(words.last(id, last), now)
     }

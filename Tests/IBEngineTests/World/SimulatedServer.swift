@@ -8,6 +8,8 @@ struct SimulatedServer {
         var made: Int64
         var wantsNews = false
         var wantsData = true
+        /// Trades as `RTVolume`.
+        var wantsVolume = false
         /// The book was not told yet.
         var needsBook = false
         /// Nothing comes of it, and nobody says so.
@@ -148,7 +150,7 @@ struct SimulatedServer {
         guard subscription.wantsData else { return }
         send(words.bid(id, trade), now)
         if words.isDelayed { return send(words.last(id, trade), now) }
-        send(words.volume(id, trade), now)
+        send(subscription.wantsVolume ? words.volume(id, trade) : words.last(id, trade), now)
         send(words.dayVolume(id, trade), now)
         send(words.computation(id, trade), now)
     }

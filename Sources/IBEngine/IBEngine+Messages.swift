@@ -86,7 +86,7 @@ extension IBEngine {
             take(message, now, &out)
         case .unknown: tools.counters.unknownMessages &+= 1
         case .skipped(let id, let fault):
-            tools.counters.skippedMessages &+= 1
+            tools.counters.skip(fault)
             out.tell(.skipped(id: id, fault))
             unreadable(range, now, &out)
         }

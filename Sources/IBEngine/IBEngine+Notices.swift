@@ -123,6 +123,7 @@ extension IBEngine {
 
     public var status: IBStatus {
         var counters = tools.counters
+        counters.add(wire.decoder?.counters)
         counters.outagesBegun = tools.outages.begun
         counters.outagesEnded = tools.outages.ended
         return IBStatus(

@@ -1,4 +1,5 @@
 import IBEngine
+import IBProtocol
 import MarketModel
 import Primitives
 import ProviderModel
@@ -69,6 +70,31 @@ import Testing
         // That they come is told only where they do.
         let told = world.verdict.firstStart.keys.contains { $0.kind == DataKind.news.rawValue }
         #expect(told == ticks.contains("292"))
+    }
+
+    @Test("What a message lost in reading is counted, over all connections")
+    func losses() {
+        var world = Self.world(.level1)
+        let price = ["1", "6", "77", "1", "123456789012345678901", "1", "0"]
+        let trade = [
+            "99", "77", "1", "1767605400", "10", "1", "0", "AN EXCHANGE OF MANY LETTERS", "T",
+        ]
+        for connection in UInt64(1)...2 {
+            world.garbage += [
+                ServerMessages.frame(price), ServerMessages.frame(trade),
+                ServerMessages.frame(["1", "6", "77", "x", "1"]), ServerMessages.frame(["1"]),
+            ]
+            world.step(100_000_000)
+            let counters = world.engine.status.counters
+            #expect(counters.lostNumbers == connection && counters.cutTexts == connection)
+            #expect(counters.skippedMessages == 2 * connection)
+            #expect(counters.skipped(.notANumber) == connection)
+            #expect(counters.skipped(.missing) == connection)
+            world.drop("reset")
+            while !world.isConnected || world.engine.status.state != .ready {
+                world.step(100_000_000)
+            }
+        }
     }
 
     @Test("What cannot be sent is refused, and holds no line")

@@ -246,6 +246,10 @@ extension IBEngine {
                 giveUp(gap, "history is not asked for", now, &out)
                 continue
             }
+            guard gap.kind != .news else {
+                feeds.fillNews(gap, place, now, &out)
+                continue
+            }
             tools.backfill.add(
                 gap, contract: entry.contract, feeds: entry.instrument.feeds, arrivals: .unknown,
                 now: now, into: &out.records)

@@ -132,7 +132,8 @@ extension IBEngine {
             failures: session.failures, serverVersion: wire.decoder?.version,
             instruments: feeds.status(tools), linesUsed: tools.pacing.linesInUse(.marketData),
             openOutages: tools.outages.open.count,
-            waitingBackfills: tools.backfill.waiting + feeds.closings.count + inherited.count,
+            waitingBackfills: tools.backfill.waiting + feeds.closings.count + inherited.count
+                + feeds.headlines.outages.count,
             pacing: tools.pacing.plan, clockDifference: tools.clock.offset,
             floor: tools.clock.floor, counters: counters)
     }

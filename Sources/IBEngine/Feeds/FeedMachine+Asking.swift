@@ -23,7 +23,8 @@ extension FeedMachine {
         guard let request = asked else {
             entries[route.place].slots[route.slot].due =
                 now.monotonic.later(by: EngineLimits.second)
-            return set(route, .waiting, "the list of news providers has not come", now, &out)
+            let what = entry.contract.id == 0 ? "contract's number" : "list of news providers"
+            return set(route, .waiting, "the \(what) has not come", now, &out)
         }
         let priority: PacingMachine.Priority = slot.feed.isDocument ? .backfill : .live
         guard tools.pacing.ask(request, priority, order: route.order, now: now.monotonic) else {
@@ -169,6 +170,9 @@ extension FeedMachine {
         entries[route.place].slots[route.slot].due =
             now.monotonic.later(by: wait ?? growing)
         set(route, state, reason, now, &out)
+        if state == .refused, entries[route.place].slots[route.slot].feed == .headlines {
+            giveUpNews(of: entries[route.place].number, "refused: \(reason)", now, &out)
+        }
         giveBack(route, reason, now, &tools, &out)
     }
 

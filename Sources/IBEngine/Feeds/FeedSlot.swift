@@ -75,6 +75,8 @@ struct FeedSlot: Sendable {
     var reroute: Reroute?
     /// In a row, without a tick in between.
     private var reroutes = 0
+    /// Of headlines: from when on they are asked for; undefined: those of a day.
+    var since = Timestamp.undefined
     /// The day of the last document, counted from 1970.
     var documentDay = Int64.min
 

@@ -6,6 +6,13 @@ internal import ProviderModel
 /// Headlines of the past, which are asked for at each start and after each loss of the connection,
 /// and which of them were told: history tells of all of a day.
 struct Headlines: Sendable {
+    /// An outage of news that has ended: its headlines come with those that are asked for from
+    /// `due` on, monotonic.
+    struct Outage: Sendable {
+        var gap: OpenGap
+        var due: Int64
+    }
+
     private struct Article: Hashable, Sendable {
         var instrument: UInt32
         var provider: String
@@ -17,6 +24,7 @@ struct Headlines: Sendable {
     /// When they are asked for again, monotonic; and how often they were, on this connection.
     private var providersDue = Int64.min
     private var timesAsked = 0
+    var outages: [Outage] = []
     private var told: Set<Article> = []
     /// In the order in which they came; of more the oldest are forgotten.
     private var order: [Article] = []
@@ -61,10 +69,14 @@ struct Headlines: Sendable {
         return true
     }
 
-    func request(_ id: Int32, contract: Int32, _ now: Timestamp) -> IBRequest {
+    /// `since`: undefined, or not earlier than that.
+    func request(
+        _ id: Int32, contract: Int32, since: Timestamp, _ now: Timestamp
+    ) -> IBRequest {
         var request = HistoricalNewsRequest(
             contract: contract, providers: providers ?? [], count: Self.countMax)
-        request.start = .at(now.advanced(byNanoseconds: -Self.reach))
+        let oldest = now.advanced(byNanoseconds: -Self.reach)
+        request.start = .at(since.isDefined ? max(since, oldest) : oldest)
         return .historicalNews(id: id, request)
     }
 
@@ -79,12 +91,14 @@ extension FeedMachine {
         nextScan = min(nextScan, now.monotonic)
     }
 
-    /// nil: it has to wait until somebody says whose headlines there are.
+    /// nil: it has to wait until somebody says whose headlines there are, and of which contract.
     mutating func headlineRequest(
         _ id: Int32, _ entry: InstrumentEntry, _ now: Moment, _ tools: inout EngineTools
     ) -> IBRequest? {
+        guard entry.contract.id != 0 else { return nil }
         guard headlines.providers == nil else {
-            return headlines.request(id, contract: entry.contract.id, now.wall)
+            let since = entry.headlines.map { entry.slots[$0].since } ?? .undefined
+            return headlines.request(id, contract: entry.contract.id, since: since, now.wall)
         }
         if headlines.wantsProviders(now),
             tools.pacing.ask(.newsProviders, .live, now: now.monotonic)

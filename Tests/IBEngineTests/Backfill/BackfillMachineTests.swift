@@ -474,6 +474,8 @@ struct BackfillMachineTests {
         #expect(bench.gaps().last?.hasPrefix("filled 11.0 - 24.0") == true)
         bench.add(.depth, 10, 12)
         #expect(bench.gaps() == ["abandoned 10.0 - 12.0: history has none of this kind"])
+        bench.add(.indicator, 10, 12, feeds: .midpoints)
+        #expect(bench.gaps() == ["abandoned 10.0 - 12.0: midpoints are not fetched"])
         bench.now = 111
         bench.add(.trade, 10, 12)
         _ = bench.next()

@@ -24,7 +24,7 @@ extension SimulatedServer {
         case "9":
             let id = Self.id(fields[2])
             guard !isWithoutContracts else { return refuseContract(id, now) }
-            send(words.details(id, fields[4]), now)
+            send(words.details(id, fields[4], contract: contract(of: fields[4])), now)
             send(words.detailsEnd(id), now)
         case "12":
             wantsBulletins = true
@@ -43,6 +43,13 @@ extension SimulatedServer {
     }
 
     private static func id(_ text: String) -> Int32 { Int32(text) ?? 0 }
+
+    /// The number of an instrument's contract.
+    private func contract(of symbol: String) -> Int {
+        Self.firstContract + (symbols.firstIndex(of: symbol) ?? 0)
+    }
+
+    static let firstContract = 7_000
 
     private mutating func refuseContract(_ id: Int32, _ now: Int64) {
         send(words.notice(id, 200, "No security definition has been found"), now)

@@ -59,6 +59,8 @@ struct SimulatedServer {
     var isWithoutContracts = false
     /// Requests for the list of news providers that get no answer.
     var unansweredProviders = 0
+    /// There are more headlines than an answer holds.
+    var hasMoreHeadlines = false
     /// The further values that level 1 was asked for with, request by request.
     var genericTicksSeen: [String] = []
     var latencyMax: Int64 = 120_000_000

@@ -49,6 +49,8 @@ public enum EngineLimits {
     static let detailsWait = 30 * second
     static let detailsAge = 43_200 * second
     static let refusedWait = 3_600 * second
+    /// So often in a row it is not believed that there is no contract of which the provider told.
+    static let doubtedRefusalsMax = 4
     static let downWait = 15 * second
     static let downWaitMax = 600 * second
     static let competingWait = 60 * second

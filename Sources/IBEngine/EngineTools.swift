@@ -18,6 +18,8 @@ struct EngineTools: Sendable {
     var isReady = false
     /// The platform has its vendor, as far as anybody knows: no notice says otherwise.
     var isHealthy = false
+    /// Nothing says that what knows of contracts is down.
+    var knowsContracts = true
     /// A part of the market data does not come; and when that was told last, monotonic.
     var isFarmDown = false
     var farmDownSince: Int64 = 0
@@ -36,6 +38,9 @@ struct EngineTools: Sendable {
         pacing = PacingMachine(limits)
         backfill = BackfillMachine(BackfillLimits())
     }
+
+    /// Whether the platform can know that there is no such contract.
+    var isBelievedOfContracts: Bool { isHealthy && knowsContracts }
 
     var canBackfill: Bool { settings.canBackfill && !settings.isDelayed }
 }

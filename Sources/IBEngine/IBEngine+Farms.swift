@@ -38,8 +38,24 @@ extension IBEngine {
         holdHistory(now)
     }
 
+    /// While one is down contracts are not found that there are.
+    mutating func definitionsFarm(
+        _ text: String, _ state: FarmState, _ reason: String, _ now: Moment
+    ) {
+        let name = FarmWatch.name(in: text)
+        switch state {
+        case .broken: link.definitionFarms.broke(name, OutageCause(.farm, reason), now)
+        case .ok, .inactive:
+            link.definitionFarms.back(name)
+            feeds.doubtRefusals(now)
+        case .connecting: break
+        }
+        tools.knowsContracts = !link.definitionFarms.isAnyDown
+    }
+
+    /// Without its vendor the platform has no history either.
     mutating func holdHistory(_ now: Moment) {
-        let isDown = link.historyFarms.isAnyDown
+        let isDown = link.historyFarms.isAnyDown || link.serverLost != nil
         tools.pacing.holdHistory(isDown, now: now.monotonic)
         tools.backfill.isHistoryDown = isDown
     }
@@ -47,6 +63,9 @@ extension IBEngine {
     /// Not every farm tells that it is back: then the data do, or time.
     mutating func noticeFarms(_ now: Moment) {
         if link.historyFarms.expire(now.monotonic) { holdHistory(now) }
+        if link.definitionFarms.expire(now.monotonic) {
+            tools.knowsContracts = !link.definitionFarms.isAnyDown
+        }
         guard tools.isFarmDown else { return }
         if link.farms.expire(now.monotonic) { tools.isFarmDown = link.farms.isAnyDown }
         guard feeds.hasFlown(since: tools.farmDownSince) else { return }

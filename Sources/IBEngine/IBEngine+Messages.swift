@@ -40,6 +40,8 @@ struct LinkState: Sendable {
     var farms = FarmWatch()
     /// Farms of history that are down.
     var historyFarms = FarmWatch()
+    /// Farms that know of contracts, and are down.
+    var definitionFarms = FarmWatch()
 }
 
 extension IBEngine {
@@ -84,7 +86,7 @@ extension IBEngine {
             take(message, now, &out)
         case .unknown: tools.counters.unknownMessages &+= 1
         case .skipped(let id, let fault):
-            tools.counters.skippedMessages &+= 1
+            tools.counters.skip(fault)
             out.tell(.skipped(id: id, fault))
             unreadable(range, now, &out)
         }
@@ -179,6 +181,7 @@ extension IBEngine {
         guard session.heard(id: id, accounts: accounts, now.monotonic) else { return }
         tools.isReady = true
         tools.isHealthy = link.serverLost == nil
+        tools.knowsContracts = !link.definitionFarms.isAnyDown
         tools.isFarmDown = link.farms.isAnyDown
         holdHistory(now)
         tools.counters.connections &+= 1
@@ -241,6 +244,10 @@ extension IBEngine {
             inherited.remove(at: index)
             guard tools.canBackfill else {
                 giveUp(gap, "history is not asked for", now, &out)
+                continue
+            }
+            guard gap.kind != .news else {
+                feeds.fillNews(gap, place, now, &out)
                 continue
             }
             tools.backfill.add(

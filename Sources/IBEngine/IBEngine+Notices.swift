@@ -34,6 +34,7 @@ extension IBEngine {
         case .portChanged: close("the server listens elsewhere: \(reason)", now, &out)
         case .farm(.marketData, let state): farm(notice.text, state, reason, now, &out)
         case .farm(.history, let state): historyFarm(notice.text, state, reason, now)
+        case .farm(.definitions, let state): definitionsFarm(notice.text, state, reason, now)
         case .pacingViolation:
             tools.pacing.violated(
                 notice.code == 100 ? .messages : .history, now: now.monotonic)
@@ -49,6 +50,7 @@ extension IBEngine {
         link.serverLost = now.monotonic
         guard tools.isReady else { return }
         tools.isHealthy = false
+        holdHistory(now)
         let cause = OutageCause(.server, reason, isReset: isReset(now))
         let trusted = link.lastMessage.isDefined ? link.lastMessage : now.wall
         feeds.interruptAll(cause, trusted: trusted, now, &tools, &out)
@@ -62,15 +64,19 @@ extension IBEngine {
         let trusted = link.lastMessage.isDefined ? link.lastMessage : now.wall
         guard subscriptionsLost else {
             askBulletins(now)
-            return resumeIfHealthy(now, &out)
+            holdHistory(now)
+            resumeIfHealthy(now, &out)
+            return feeds.doubtRefusals(now)
         }
         tools.isHealthy = true
         let cause = OutageCause(.server, "the platform lost the subscriptions (1101)")
         feeds.interruptAll(cause, trusted: trusted, now, &tools, &out)
         feeds.forgetAll("subscriptions lost (1101)", now, &tools, &out)
         feeds.forgetDetails()
+        feeds.doubtRefusals(now)
         tools.backfill.disconnected(now: now.monotonic)
         tools.pacing.reset()
+        holdHistory(now)
         askBulletins(now)
     }
 
@@ -117,6 +123,7 @@ extension IBEngine {
 
     public var status: IBStatus {
         var counters = tools.counters
+        counters.add(wire.decoder?.counters)
         counters.outagesBegun = tools.outages.begun
         counters.outagesEnded = tools.outages.ended
         return IBStatus(
@@ -125,7 +132,8 @@ extension IBEngine {
             failures: session.failures, serverVersion: wire.decoder?.version,
             instruments: feeds.status(tools), linesUsed: tools.pacing.linesInUse(.marketData),
             openOutages: tools.outages.open.count,
-            waitingBackfills: tools.backfill.waiting + feeds.closings.count + inherited.count,
+            waitingBackfills: tools.backfill.waiting + feeds.closings.count + inherited.count
+                + feeds.headlines.outages.count,
             pacing: tools.pacing.plan, clockDifference: tools.clock.offset,
             floor: tools.clock.floor, counters: counters)
     }

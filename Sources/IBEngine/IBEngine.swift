@@ -145,6 +145,7 @@ public struct IBEngine: Sendable {
     }
 
     public mutating func connected(_ now: Moment, into out: inout Output) {
+        tools.counters.add(wire.decoder?.counters)
         wire = Wire()
         wire.isOpen = true
         link = LinkState()

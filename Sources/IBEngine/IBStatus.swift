@@ -1,3 +1,4 @@
+public import IBProtocol
 public import Primitives
 
 public struct FeedStatus: Hashable, Sendable {
@@ -36,7 +37,12 @@ public struct InstrumentStatus: Hashable, Sendable {
 public struct EngineCounters: Hashable, Sendable {
     public var messages: UInt64 = 0
     public var unknownMessages: UInt64 = 0
-    public var skippedMessages: UInt64 = 0
+    /// By what was wrong with them.
+    private var skipped: [FieldFault: UInt64] = [:]
+    /// Numbers that are undefined on the tape because they are too large or too precise for it.
+    public var lostNumbers: UInt64 = 0
+    /// Exchanges, conditions and market makers that were cut to the length a tick holds.
+    public var cutTexts: UInt64 = 0
     /// Of subscriptions that have ended already.
     public var strayMessages: UInt64 = 0
     /// Live records below the floor: they came later than any delay allows for.
@@ -45,6 +51,20 @@ public struct EngineCounters: Hashable, Sendable {
     public var resubscriptions: UInt64 = 0
     public var outagesBegun: UInt64 = 0
     public var outagesEnded: UInt64 = 0
+
+    /// Messages that are not as their kind should be.
+    public var skippedMessages: UInt64 { skipped.values.reduce(0, &+) }
+
+    public func skipped(_ fault: FieldFault) -> UInt64 { skipped[fault] ?? 0 }
+
+    mutating func skip(_ fault: FieldFault) { skipped[fault, default: 0] &+= 1 }
+
+    /// What one connection's decoder has met goes on to count behind it.
+    mutating func add(_ decoder: DecodeCounters?) {
+        guard let decoder else { return }
+        lostNumbers &+= decoder.lostNumbers
+        cutTexts &+= decoder.cutTexts
+    }
 }
 
 /// What the engine does at the moment.

@@ -42,6 +42,77 @@ import Testing
         #expect(machine.entries[0].contract.id == (count == 1 ? 9 : 7))
     }
 
+    private static func feeds(_ world: World) -> [FeedStatus.State] {
+        world.engine.status.instruments.flatMap { $0.feeds.map(\.state) }
+    }
+
+    @Test(
+        "That there is no contract is not believed while those who know of them are away",
+        arguments: [1100, 2157])
+    func doubted(_ code: Int) {
+        var world = World(seed: 4, feeds: [.level1, .trades], canBackfill: false)
+        world.server.isWithoutContracts = true
+        world.server.isVendorLost = code == 1100
+        world.start()
+        while !world.server.isIntroduced { world.step(10_000_000) }
+        if code == 2157 {
+            world.server.send(
+                world.server.words.notice(-1, 2157, "Sec-def data farm connection is broken:sec"),
+                world.now)
+        }
+        for _ in 0..<300 { world.step(100_000_000) }
+        #expect(Self.feeds(world) == [.waiting, .waiting])
+        #expect(world.engine.status.instruments[0].feeds[0].reason.contains("(200)"))
+        world.server.isWithoutContracts = false
+        if code == 1100 {
+            world.remedies.append((world.now, .restore(lost: false)))
+        } else {
+            world.server.send(
+                world.server.words.notice(-1, 2158, "Sec-def data farm connection is OK:sec"),
+                world.now)
+        }
+        for _ in 0..<100 { world.step(100_000_000) }
+        #expect(Self.feeds(world) == [.live, .live])
+    }
+
+    @Test(
+        "What had no contract is asked for again when the vendor, or what knows of them, is back",
+        arguments: [(1101, true), (1102, true), (2158, true), (2104, false)])
+    func askedAgain(_ code: Int, _ isAsked: Bool) {
+        var world = World(seed: 4, feeds: [.level1, .trades], canBackfill: false)
+        world.server.isWithoutContracts = true
+        world.start()
+        for _ in 0..<100 { world.step(100_000_000) }
+        #expect(Self.feeds(world) == [.refused, .refused])
+        world.server.isWithoutContracts = false
+        world.server.send(world.server.words.notice(-1, code, "Connection is OK:farm"), world.now)
+        for _ in 0..<100 { world.step(100_000_000) }
+        #expect(Self.feeds(world) == (isAsked ? [.live, .live] : [.refused, .refused]))
+    }
+
+    @Test("Of a contract that is known it is believed at the fifth time, until its farm is back")
+    func knownContract() throws {
+        var world = World(seed: 4, feeds: [.level1], canBackfill: false)
+        world.start()
+        for _ in 0..<100 { world.step(100_000_000) }
+        world.server.isWithoutContracts = true
+        let id = try #require(world.server.subscriptions.keys.first)
+        world.server.subscriptions = [:]
+        world.server.send(world.server.words.notice(id, 200, "No contract"), world.now)
+        for _ in 0..<100 { world.step(100_000_000) }
+        #expect(Self.feeds(world) == [.down])
+        // 15, 30, 60 and 120 s behind each other.
+        for _ in 0..<240 { world.step(second) }
+        #expect(Self.feeds(world) == [.refused])
+        #expect(world.engine.status.openOutages > 0)
+        world.server.isWithoutContracts = false
+        world.server.send(
+            world.server.words.notice(-1, 2158, "Sec-def data farm connection is OK:secdefil"),
+            world.now)
+        for _ in 0..<100 { world.step(100_000_000) }
+        #expect(Self.feeds(world) == [.live] && world.engine.status.openOutages == 0)
+    }
+
     @Test("What was asked of an instrument that has gone is not another one's")
     func gone() throws {
         var tools = EngineTools(IBEngineSettings(seed: 1))

@@ -133,8 +133,9 @@ extension World {
                     track == .bar
                     ? server.bars.filter { $0.instrument == index }
                     : track == .news ? mine.filter(\.isNews) : mine
+                let isFetched = canBackfill && track == .news
                 found += verdict.problems(
-                    in: events, track, isFilled: isFilled && isOfHistory,
+                    in: events, track, isFilled: isFilled && isOfHistory || isFetched,
                     latency: isFilled && isOfHistory
                         ? 0 : server.latencyMax + EngineSimulationTests.stepMax)
             }

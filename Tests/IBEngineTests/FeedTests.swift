@@ -1,4 +1,5 @@
 import IBEngine
+import IBProtocol
 import MarketModel
 import Primitives
 import ProviderModel
@@ -22,7 +23,7 @@ import Testing
         "One request's failure is told with its reason, and the others are live",
         arguments: [
             (354, "Requested market data is not subscribed", FeedStatus.State.refused),
-            (200, "No security definition", .refused),
+            (200, "No security definition", .down),
             (101, "Max number of tickers", .waitingForLines),
             (10_190, "Max number of tick-by-tick requests", .waitingForLines),
             (10_189, "Failed to request", .down), (10_197, "Competing session", .down),
@@ -50,6 +51,50 @@ import Testing
         #expect(world.server.requestsSeen.count { $0 == "1" } == min(refusals + 1, 3))
         let reason = world.engine.status.instruments.first?.feeds.first?.reason
         #expect(reason?.contains("Invalid generic tick (321)") == true)
+        // Without `RTVolume` the last prices are the trades.
+        let hasTrades = world.verdict.values.keys.contains { $0.track == .trade }
+        #expect(hasTrades == (state == .live))
+    }
+
+    @Test(
+        "Of what is refused, headlines are left out behind single values and before trades",
+        arguments: [(1, "233,292"), (2, "233"), (3, "")])
+    func leftOut(_ refusals: Int, _ ticks: String) {
+        var world = World(seed: 3, feeds: [[.level1, .news]], canBackfill: false)
+        for _ in 0..<refusals { world.server.refusals.append((321, "Invalid generic tick")) }
+        world.start()
+        for _ in 0..<300 { world.step(100_000_000) }
+        #expect(world.server.genericTicksSeen.last == ticks)
+        let tracks = Set(world.verdict.values.keys.map(\.track))
+        #expect(tracks.contains(.trade))
+        // That headlines come is told only where they do.
+        let told = world.verdict.firstStart.keys.contains { $0.kind == DataKind.news.rawValue }
+        #expect(told == ticks.contains("292"))
+    }
+
+    @Test("What a message lost in reading is counted, over all connections")
+    func losses() {
+        var world = Self.world(.level1)
+        let price = ["1", "6", "77", "1", "123456789012345678901", "1", "0"]
+        let trade = [
+            "99", "77", "1", "1767605400", "10", "1", "0", "AN EXCHANGE OF MANY LETTERS", "T",
+        ]
+        for connection in UInt64(1)...2 {
+            world.garbage += [
+                ServerMessages.frame(price), ServerMessages.frame(trade),
+                ServerMessages.frame(["1", "6", "77", "x", "1"]), ServerMessages.frame(["1"]),
+            ]
+            world.step(100_000_000)
+            let counters = world.engine.status.counters
+            #expect(counters.lostNumbers == connection && counters.cutTexts == connection)
+            #expect(counters.skippedMessages == 2 * connection)
+            #expect(counters.skipped(.notANumber) == connection)
+            #expect(counters.skipped(.missing) == connection)
+            world.drop("reset")
+            while !world.isConnected || world.engine.status.state != .ready {
+                world.step(100_000_000)
+            }
+        }
     }
 
     @Test("What cannot be sent is refused, and holds no line")
@@ -70,14 +115,15 @@ import Testing
         #expect(status.linesUsed == 0)
     }
 
-    @Test("A notice that is only a warning changes nothing")
-    func warning() {
+    @Test("A notice that is only a warning changes nothing", arguments: [10_090, 10_091])
+    func warning(_ code: Int) {
         let world = Self.world(
-            .level1, .trades, refusal: (10_090, "Part of the data is not subscribed"))
+            .level1, .trades, refusal: (code, "Part of the data is not subscribed"))
         // The simulated server sends nothing behind it; the subscription settles all the same.
         #expect(Self.states(world) == [.live, .live])
         let reason = world.engine.status.instruments.first?.feeds.first?.reason
-        #expect(reason == "Part of the data is not subscribed (10090)")
+        #expect(reason == "Part of the data is not subscribed (\(code))")
+        #expect(world.server.requestsSeen.count { $0 == "1" } == 1)
     }
 
     @Test("Where usually nothing comes only a tick proves that a feed delivers")

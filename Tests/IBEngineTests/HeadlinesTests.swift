@@ -1,8 +1,10 @@
-import IBEngine
 import MarketModel
 import Primitives
 import ProviderModel
 import Testing
+
+@testable import IBEngine
+@testable import IBProtocol
 
 @Suite("Headlines of the past, and since when there is history")
 struct HeadlinesTests {
@@ -31,6 +33,115 @@ struct HeadlinesTests {
         for _ in 0..<200 { world.step(100_000_000) }
         #expect(world.server.requestsSeen.count { $0 == "86" } == asked + 1)
         #expect(world.verdict.headlines.count == 2)
+    }
+
+    @Test("a list of news providers that does not come is asked for again, later each time")
+    func unanswered() {
+        var world = World(seed: 5, feeds: [.news], canBackfill: false)
+        world.server.unansweredProviders = 2
+        world.start()
+        for _ in 0..<250 { world.step(100_000_000) }
+        let feed = world.engine.status.instruments[0].feeds.first { $0.feed == .headlines }
+        #expect(feed?.state == .waiting && feed?.reason.contains("news providers") == true)
+        #expect(world.server.requestsSeen.count { $0 == "85" } == 1)
+        for _ in 0..<400 { world.step(100_000_000) }
+        #expect(world.server.requestsSeen.count { $0 == "85" } == 2)
+        for _ in 0..<400 { world.step(100_000_000) }
+        #expect(world.server.requestsSeen.count { $0 == "85" } == 3)
+        #expect(Self.states(world)[.headlines] == .done)
+    }
+
+    @Test("a request for news providers that found no room is made again")
+    func noRoom() throws {
+        var tools = EngineTools(IBEngineSettings(seed: 1))
+        var machine = FeedMachine()
+        var output = IBEngine.Output()
+        let now = Moment(wall: Timestamp(nanoseconds: World.dayStart * second), monotonic: second)
+        let symbol = try #require(Symbol("A"))
+        let instrument = Instrument(
+            symbol: symbol, contract: Instrument.Contract(.stock), feeds: .news)
+        machine.begin(1, instrument, now, &tools, &output)
+        var entry = machine.entries[0]
+        // Without its contract's number there is nothing to ask.
+        #expect(machine.headlineRequest(4, entry, now, &tools) == nil && tools.pacing.waiting == 0)
+        entry.contract.id = 7
+        while tools.pacing.ask(.currentTime, .live, now: now.monotonic) {}
+        #expect(machine.headlineRequest(5, entry, now, &tools) == nil)
+        tools.pacing.reset()
+        #expect(machine.headlineRequest(6, entry, now, &tools) == nil)
+        #expect(tools.pacing.waiting == 1)
+    }
+
+    @Test(
+        "headlines of an outage are fetched when it is over, and the gap says what became of it",
+        arguments: [false, true])
+    func outage(_ hasMore: Bool) throws {
+        var world = World(seed: 5, feeds: [.news], canBackfill: true)
+        world.start()
+        for _ in 0..<200 { world.step(100_000_000) }
+        world.server.hasMoreHeadlines = hasMore
+        world.drop("reset")
+        for _ in 0..<100 { world.step(100_000_000) }
+        // The vendor's absence ends without a new connection: nobody asks by himself.
+        world.server.isVendorLost = true
+        world.server.send(world.server.words.notice(-1, 1100, "Connectivity is lost"), world.now)
+        for _ in 0..<50 { world.step(100_000_000) }
+        world.remedies.append((world.now, .restore(lost: false)))
+        for _ in 0..<200 { world.step(100_000_000) }
+        let news = Verdict.GapKey(
+            instrument: 0, kind: DataKind.news.rawValue, from: .undefined)
+        let begun = world.verdict.gaps.keys.filter { $0.kind == DataKind.news.rawValue }
+        let settled = hasMore ? world.verdict.abandoned : world.verdict.filled
+        #expect(begun.count == 2 && settled[news]?.count == 2)
+        for gap in begun {
+            let end = try #require(world.verdict.gaps[gap])
+            #expect(settled[news]?.contains(gap.from..<end) == true)
+        }
+        #expect(world.engine.status.waitingBackfills == 0)
+        if hasMore {
+            #expect(world.verdict.details.contains("more headlines than an answer holds"))
+        }
+        world.isTrading = false
+        for _ in 0..<20 { world.step(100_000_000) }
+        let found = world.problems(isFilled: true)
+        #expect(found.isEmpty, "\(found.prefix(5))")
+    }
+
+    @Test("an outage of headlines that ended in an earlier process is filled, or told to be old")
+    func inherited() {
+        var world = World(seed: 5, feeds: [.news], canBackfill: true)
+        let from = Timestamp(nanoseconds: world.now - 2 * 86_400 * second)
+        let to = Timestamp(nanoseconds: world.now - 600 * second)
+        let gap = OpenGap(
+            instrument: 0, kind: .news, from: from, to: to, reason: .disconnected)
+        var output = IBEngine.Output()
+        world.engine.follow(
+            begun: [(0, world.instruments[0], reached: .undefined)], ended: [], gaps: [gap],
+            world.moment, into: &output)
+        world.verdict.take(&output, world.now)
+        for _ in 0..<200 { world.step(100_000_000) }
+        let filled = world.verdict.filled.values.joined()
+        let left = world.verdict.abandoned.values.joined()
+        #expect(filled.map(\.upperBound) == [to] && left.map(\.lowerBound) == [from])
+        #expect(filled.map(\.lowerBound) == left.map(\.upperBound))
+        #expect(world.verdict.details == ["too old"])
+    }
+
+    @Test("an outage of headlines that nobody wants any more is given up")
+    func unwanted() {
+        var world = World(seed: 5, feeds: [.news], canBackfill: true)
+        world.start()
+        for _ in 0..<100 { world.step(100_000_000) }
+        world.drop("reset")
+        while world.engine.status.openOutages > 0 || !world.isConnected {
+            world.step(100_000_000)
+        }
+        #expect(world.engine.status.waitingBackfills == 1)
+        var output = IBEngine.Output()
+        world.engine.follow(begun: [], ended: [0], gaps: [], world.moment, into: &output)
+        world.verdict.take(&output, world.now)
+        #expect(world.verdict.abandoned.values.joined().count == 1)
+        #expect(world.engine.status.waitingBackfills == 0)
     }
 
     @Test("the first time of history comes with daily history")

@@ -36,6 +36,57 @@ import Testing
         #expect(world.engine.status.counters.connections == 1)
     }
 
+    @Test(
+        "A gap waits while the platform is without its vendor, however long, and is filled behind",
+        arguments: [true, false])
+    func vendorAway(_ areSubscriptionsLost: Bool) {
+        var world = World(seed: 9, feeds: [.trades], canBackfill: true)
+        world.start()
+        for _ in 0..<100 { world.step(100_000_000) }
+        world.drop("reset by peer")
+        while world.engine.status.openOutages > 0 || !world.isConnected {
+            world.step(100_000_000)
+        }
+        world.server.isVendorLost = true
+        world.server.send(world.server.words.notice(-1, 1100, "Connectivity is lost"), world.now)
+        for _ in 0..<10 { world.step(100_000_000) }
+        let asked = world.server.requestsSeen.count { $0 == "96" || $0 == "20" }
+        for _ in 0..<360 { world.step(second) }
+        #expect(world.server.requestsSeen.count { $0 == "96" || $0 == "20" } == asked)
+        world.remedies.append((world.now, .restore(lost: areSubscriptionsLost)))
+        for _ in 0..<900 { world.step(100_000_000) }
+        #expect(world.engine.status.waitingBackfills == 0)
+        world.isTrading = false
+        for _ in 0..<20 { world.step(100_000_000) }
+        let found = world.problems(isFilled: true)
+        #expect(found.isEmpty, "\(found.prefix(5))")
+        // All but what cannot be known at its borders.
+        let left = world.verdict.abandoned.values.joined()
+        #expect(
+            left.allSatisfy { $0.upperBound.nanoseconds(since: $0.lowerBound) < 5 * second },
+            "\(left.map { $0 })")
+    }
+
+    @Test(
+        "History that another session of the user holds up is asked again, and no outage of feeds")
+    func historyOfAnotherSession() {
+        var world = World(seed: 9, feeds: [[.level1, .dailyHistory]], canBackfill: false)
+        world.server.historyRefusals = [
+            (162, "Trading TWS session is connected from a different IP address")
+        ]
+        world.start()
+        for _ in 0..<100 { world.step(100_000_000) }
+        let feed = world.engine.status.instruments[0].feeds.first { $0.feed == .dailyHistory }
+        #expect(feed?.state == .down && feed?.reason.contains("different IP") == true)
+        #expect(world.engine.status.state == .ready)
+        for _ in 0..<700 { world.step(100_000_000) }
+        #expect(
+            world.engine.status.instruments[0].feeds.allSatisfy {
+                $0.state == .live || $0.state == .done
+            })
+        #expect(world.engine.status.state == .ready)
+    }
+
     @Test("A bulletin is told once, and another one with its number as well")
     func bulletins() {
         var engine = IBEngine(IBEngineSettings(seed: 1))

@@ -225,7 +225,7 @@ struct NoticeTests {
             (322, .duplicateRequest), (300, .nothingToCancel), (310, .nothingToCancel),
             (366, .nothingToCancel), (354, .notSubscribed), (10_168, .notSubscribed),
             (10_089, .subscriptionMissing), (10_090, .partlyNotSubscribed),
-            (10_186, .notSubscribed),
+            (10_091, .partlyNotSubscribed), (10_186, .notSubscribed),
             (10_167, .delayedDataFollow), (10_197, .competingSession), (316, .depthHalted),
             (317, .depthReset), (420, .realTimeBarsRefused), (10_225, .realTimeBarsEnded),
             (10_189, .tickByTickRefused), (430, .noFundamentals), (12_345, .unknown(code: 12_345)),
@@ -241,6 +241,10 @@ struct NoticeTests {
             ("API historical data query cancelled: 7", .historyCancelled),
             ("HMDS query returned no data: AAPL@SMART Trades", .historyEmpty),
             ("No market data permissions for NYSE STK", .historyNotPermitted),
+            (
+                "Historical Market Data Service error message:Trading TWS session is connected "
+                    + "from a different IP address", .competingSession
+            ),
             ("something else", .historyRefused),
         ] as [(String, NoticeMeaning)] {
             #expect(meaning(162, text) == expected, "\(text)")

@@ -33,7 +33,6 @@ EVENTS = {
     "mds_gateway_spool_aside_ticks_total",
     "mds_gateway_spool_damaged_frames_total",
     "mds_ibkr_outages_total",
-    "mds_ibkr_skipped_messages_total",
     "mds_keeper_held",
     "mds_keeper_purged_messages_total",
     "mds_member_losses_total",

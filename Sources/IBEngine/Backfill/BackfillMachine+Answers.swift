@@ -48,6 +48,10 @@ extension BackfillMachine {
         switch notice.meaning {
         case .partlyNotSubscribed, .subscriptionMissing, .delayedDataFollow, .nothingToCancel:
             return true
+        case _ where isHistoryDown:
+            // Whatever it says, it does not say it of the gap.
+            open[notice.request] = nil
+            postpone(job, limits.retryWait.heldNanoseconds, now: now)
         case .pacingViolation, .competingSession:
             open[notice.request] = nil
             postpone(job, limits.retryWait.heldNanoseconds, now: now)
@@ -64,7 +68,7 @@ extension BackfillMachine {
         case .invalidRequest:
             open[notice.request] = nil
             giveUp(job, "refused: \(why)", now: now, into: &records)
-        case .noSuchContract:
+        case .noSuchContract where job.contract.id == 0:
             open[notice.request] = nil
             abandon(job, "refused: \(why)", now: now, into: &records)
         default:

@@ -17,7 +17,8 @@ public struct BackfillMachine: Sendable {
     var borders = BackfillBorders()
     /// The server's version tells sizes of stocks by the hundred.
     public var historySizesAreLots = false
-    /// The vendor says so: what fails now is tried again, and does not count.
+    /// The vendor says so, or is away: what fails or is refused now is tried again, and does not
+    /// count.
     public var isHistoryDown = false
     public internal(set) var counters = BackfillCounters()
     /// When `next` has something to do; `Int64.max`: nothing but answers can change anything.
@@ -41,7 +42,11 @@ public struct BackfillMachine: Sendable {
         defer { updateDue() }
         guard let (means, comparison) = Self.means(of: gap.kind, feeds, contract) else {
             let job = BackfillJob(gap, contract, .ticks(.trades), 0..<0)
-            abandon(job, "history has none of this kind", now: now, into: &records)
+            // History has them; but of ticks only trades and quotes are asked for.
+            let isOfMidpoints = gap.kind == .indicator && feeds.contains(.midpoints)
+            let why =
+                isOfMidpoints ? "midpoints are not fetched" : "history has none of this kind"
+            abandon(job, why, now: now, into: &records)
             return
         }
         let inside = WholeSecond.ceiling(gap.from)

@@ -23,7 +23,8 @@ extension FeedMachine {
         guard let request = asked else {
             entries[route.place].slots[route.slot].due =
                 now.monotonic.later(by: EngineLimits.second)
-            return
+            let what = entry.contract.id == 0 ? "contract's number" : "list of news providers"
+            return set(route, .waiting, "the \(what) has not come", now, &out)
         }
         let priority: PacingMachine.Priority = slot.feed.isDocument ? .backfill : .live
         guard tools.pacing.ask(request, priority, order: route.order, now: now.monotonic) else {
@@ -35,6 +36,7 @@ extension FeedMachine {
         routes[id] = route
         entries[route.place].slots[route.slot].request = id
         entries[route.place].slots[route.slot].isSent = false
+        entries[route.place].slots[route.slot].hasNoContract = false
         entries[route.place].slots[route.slot].asked = now.monotonic
         // A document's answer may have to wait for ten minutes of pacing first.
         entries[route.place].slots[route.slot].due =
@@ -51,9 +53,9 @@ extension FeedMachine {
         entries[route.place].slots[route.slot].asked = now.monotonic
         entries[route.place].slots[route.slot].lastTick = now.monotonic
         entries[route.place].slots[route.slot].mode = isDelayed ? .delayed : .live
-        guard entry.slots[route.slot].feed == .marketData else { return }
-        let source: MarketDataAssembler.TradeSource =
-            entry.contract.kind.hasTrades && !isDelayed ? .realTimeVolume : .last
+        guard case .marketData(_, _, let wanted) = request else { return }
+        let hasVolume = wanted.genericTicks.contains(GenericTicks.realTimeVolume) && !isDelayed
+        let source: MarketDataAssembler.TradeSource = hasVolume ? .realTimeVolume : .last
         entries[route.place].slots[route.slot].assembler = MarketDataAssembler(
             symbol: entry.number, trades: source, since: now.wall)
     }
@@ -72,10 +74,7 @@ extension FeedMachine {
         let feeds = entry.instrument.feeds
         switch slot.feed {
         case .marketData:
-            let all = genericTicks(entry.contract, feeds)
-            let ticks =
-                slot.valuesLeftOut == 0
-                ? all : slot.valuesLeftOut == 1 ? all.filter { $0 == "233" } : []
+            let ticks = GenericTicks(entry.contract.kind, feeds)[slot.valuesLeftOut]
             return .marketData(id: id, contract, MarketDataRequest(genericTicks: ticks))
         case .trades:
             let kind: TickByTickKind = feeds.contains(.allTrades) ? .allLast : .last
@@ -98,19 +97,6 @@ extension FeedMachine {
                 id: id, contract, contract.kind.barKind, regularHoursOnly: false)
         case .headlines: return nil
         }
-    }
-
-    private static func genericTicks(
-        _ contract: Contract, _ feeds: Instrument.Feeds
-    ) -> [String] {
-        var ticks = feeds.contains(.level1) ? contract.kind.genericTicks : []
-        if !feeds.contains(.level1), feeds.contains(.computations) { ticks = ["106"] }
-        if feeds.contains(.news) {
-            // Headlines alone: without the market data that a request brings by itself.
-            if feeds.isDisjoint(with: [.level1, .computations]) { ticks.append("mdoff") }
-            ticks.append("292")
-        }
-        return ticks
     }
 
     /// nil: its answer comes, and is nothing to anybody.
@@ -184,6 +170,9 @@ extension FeedMachine {
         entries[route.place].slots[route.slot].due =
             now.monotonic.later(by: wait ?? growing)
         set(route, state, reason, now, &out)
+        if state == .refused, entries[route.place].slots[route.slot].feed == .headlines {
+            giveUpNews(of: entries[route.place].number, "refused: \(reason)", now, &out)
+        }
         giveBack(route, reason, now, &tools, &out)
     }
 

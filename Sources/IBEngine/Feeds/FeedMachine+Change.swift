@@ -37,6 +37,7 @@ extension InstrumentEntry {
         guard old.details == .settled else { return }
         details = .settled
         (detailsDue, contract) = (old.detailsDue, old.contract)
+        isContractKnown = old.isContractKnown
         (zone, hoursText, allHoursText) = (old.zone, old.hoursText, old.allHoursText)
         (hours, allHours) = (old.hours, old.allHours)
     }

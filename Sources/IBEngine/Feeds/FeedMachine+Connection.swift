@@ -28,6 +28,7 @@ extension FeedMachine {
             else { continue }
             drop(route, cancels: false, reason, now, &tools, &out)
             entries[route.place].slots[route.slot].due = now.monotonic
+            entries[route.place].slots[route.slot].since = .undefined
             set(route, .waiting, reason, now, &out)
         }
         nextScan = min(nextScan, now.monotonic)

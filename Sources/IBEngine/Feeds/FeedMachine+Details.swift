@@ -57,6 +57,7 @@ extension FeedMachine {
             contract.primaryExchange = details.contract.primaryExchange
         }
         entries[place].contract = contract
+        entries[place].isContractKnown = true
         entries[place].zone = details.zone
         entries[place].hoursText =
             details.liquidHours.isEmpty ? details.tradingHours : details.liquidHours
@@ -92,6 +93,7 @@ extension FeedMachine {
     ) {
         entries[place].details = .refused
         entries[place].contract = Contract(entries[place].instrument)
+        entries[place].isContractKnown = false
         entries[place].detailsReason = reason.asReason
         entries[place].detailsDue = now.monotonic.later(by: EngineLimits.refusedWait)
         for slot in entries[place].slots.indices {

@@ -11,7 +11,7 @@ extension FeedMachine {
         _ out: inout IBEngine.Output
     ) -> Bool {
         if let place = detailsRoutes[notice.request] {
-            refusedDetails(place, notice, now, &out)
+            refusedDetails(place, notice, now, tools, &out)
             return true
         }
         guard let route = routes[notice.request] else { return false }
@@ -39,9 +39,10 @@ extension FeedMachine {
             fail(
                 route, .down, reason, wait: EngineLimits.refusedWait, now, &tools, &out)
         case .invalidRequest where entries[route.place].canAskForLess(route.slot):
-            entries[route.place].slots[route.slot].valuesLeftOut += 1
+            entries[route.place].askForLess(route.slot)
             restart(route, reason, cancels: false, now, &tools, &out)
             entries[route.place].slots[route.slot].remark = "without some values: \(reason)"
+        case .noSuchContract: noContract(route, reason, now, &tools, &out)
         case .unknown: unknown(route, notice, reason, now, &tools, &out)
         case let meaning where meaning.outlook == .permanent:
             stopped(route, OutageCause(.refusal, reason), now, &tools, &out)
@@ -67,12 +68,16 @@ extension FeedMachine {
     }
 
     private mutating func refusedDetails(
-        _ place: Int, _ notice: IBNotice, _ now: Moment, _ out: inout IBEngine.Output
+        _ place: Int, _ notice: IBNotice, _ now: Moment, _ tools: EngineTools,
+        _ out: inout IBEngine.Output
     ) {
         guard !Self.isWarning(notice.code) else { return }
         detailsRoutes[notice.request] = nil
         let reason = "\(notice.text) (\(notice.code))"
         let isKnown = entries[place].details == .settled
+        if !isKnown, notice.meaning == .noSuchContract, !tools.isBelievedOfContracts {
+            return delayDetails(place, reason, now, &out)
+        }
         guard !isKnown, notice.meaning.outlook == .permanent else {
             // Not its contract's fault: the data are asked for without its details.
             entries[place].details = .settled
@@ -80,6 +85,52 @@ extension FeedMachine {
             return
         }
         refuseInstrument(place, reason, now, &out)
+    }
+
+    /// Nobody there can know of its contract at the moment, so nothing is asked of it either.
+    private mutating func delayDetails(
+        _ place: Int, _ reason: String, _ now: Moment, _ out: inout IBEngine.Output
+    ) {
+        entries[place].details = .unknown
+        entries[place].detailsDue = now.monotonic.later(by: EngineLimits.detailsWait)
+        for slot in entries[place].slots.indices {
+            set(FeedRoute(place: place, slot: slot), .waiting, reason, now, &out)
+        }
+    }
+
+    /// Servers that are being looked after say so of contracts that there are.
+    private mutating func noContract(
+        _ route: FeedRoute, _ reason: String, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        stopped(route, OutageCause(.refusal, reason), now, &tools, &out)
+        let isDoubted =
+            !tools.isBelievedOfContracts
+            || entries[route.place].isContractKnown
+                && entries[route.place].slots[route.slot].failures
+                    < EngineLimits.doubtedRefusalsMax
+        entries[route.place].slots[route.slot].hasNoContract = true
+        fail(
+            route, isDoubted ? .down : .refused, reason,
+            wait: isDoubted ? nil : EngineLimits.refusedWait, now, &tools, &out)
+    }
+
+    /// Those who know of contracts are there again: what had none is asked for once more.
+    mutating func doubtRefusals(_ now: Moment) {
+        for place in entries.indices where entries[place].isActive {
+            switch entries[place].details {
+            case .refused, .unknown:
+                entries[place].detailsDue = min(entries[place].detailsDue, now.monotonic)
+            case .asked, .settled: break
+            }
+            for slot in entries[place].slots.indices
+            where entries[place].slots[slot].hasNoContract {
+                entries[place].slots[slot].failures = 0
+                entries[place].slots[slot].due = min(
+                    entries[place].slots[slot].due, now.monotonic)
+            }
+        }
+        nextScan = min(nextScan, now.monotonic)
     }
 
     /// A live subscription that the provider has ended, or left without data.
@@ -106,10 +157,11 @@ extension FeedMachine {
         }
         guard slot.state == .live else {
             guard slot.state == .asked else { return }
-            set(cause, route)
+            // A document that has to wait is no outage, and its request has ended.
+            if !slot.feed.isDocument { set(cause, route) }
             return fail(
-                route, .down, reason, wait: EngineLimits.competingWait, cancels: true, now,
-                &tools, &out)
+                route, .down, reason, wait: EngineLimits.competingWait,
+                cancels: !slot.feed.isDocument, now, &tools, &out)
         }
         interrupt(
             route, cause, trusted: now.wall, wait: EngineLimits.competingWait, now,

@@ -99,6 +99,7 @@ extension FeedMachine {
             out.records.append(.gap(gap.record(.abandoned, detail: detail, now: now.wall)))
             return
         }
+        guard kind != .news else { return fillNews(gap, place, now, &out) }
         guard let border = InstrumentEntry.border(of: kind) else {
             return tools.backfill.add(
                 gap, contract: entries[place].contract, feeds: entries[place].instrument.feeds,

@@ -36,8 +36,8 @@ extension FeedMachine {
         case .historicalNews(let headline):
             took(headline, route, now, &out)
             return true
-        case .historicalNewsEnd:
-            finish(route, now, &tools, &out)
+        case .historicalNewsEnd(_, let hasMore):
+            tookAllHeadlines(route, hasMore: hasMore, now, &tools, &out)
             return true
         case .headTimestamp(let head):
             took(head, route, now, &tools, &out)

@@ -88,6 +88,9 @@ struct FeedMachine: Sendable {
             detailsRoutes[id] = nil
             tools.pacing.withdraw(id: id)
         }
+        if !kept.contains(.news) {
+            giveUpNews(of: number, "the instrument is no longer wanted", now, &out)
+        }
         if kept.isEmpty { forgetHistory(of: place, now, &tools, &out) }
         for slot in entries[place].slots.indices {
             set(nil, FeedRoute(place: place, slot: slot))

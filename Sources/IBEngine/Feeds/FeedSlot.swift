@@ -50,6 +50,8 @@ struct FeedSlot: Sendable {
     /// When it is asked, asked again or looked at, monotonic.
     var due: Int64 = 0
     var failures = 0
+    /// It has failed because the provider knew no such contract, and was not asked for again.
+    var hasNoContract = false
     /// When the present subscription was asked for; the first moment of what it delivers.
     var asked: Int64 = 0
     var started = Timestamp.undefined
@@ -67,13 +69,14 @@ struct FeedSlot: Sendable {
     var ticksSinceSilence = 0
     var mode = FeedMode.unknown
     var assembler: MarketDataAssembler?
-    /// Of level 1: the further values were refused, and it is asked for without them.
-    /// 1: but for single trades; 2: all of them.
+    /// Of level 1: how often further values were refused, and it is asked for with fewer.
     var valuesLeftOut = 0
     /// Asked of another contract: the provider keeps these data there.
     var reroute: Reroute?
     /// In a row, without a tick in between.
     private var reroutes = 0
+    /// Of headlines: from when on they are asked for; undefined: those of a day.
+    var since = Timestamp.undefined
     /// The day of the last document, counted from 1970.
     var documentDay = Int64.min
 
@@ -160,6 +163,8 @@ struct InstrumentEntry: Sendable {
     var detailsReason = ""
     /// When they are asked for, or given up, monotonic.
     var detailsDue: Int64 = 0
+    /// The provider has told of it: that there is none is not believed at once.
+    var isContractKnown = false
     /// Contracts that answered.
     var detailsFound = 0
     /// The only one so far.
@@ -200,7 +205,16 @@ struct InstrumentEntry: Sendable {
     /// One of the further values may be what the provider refuses: prices come without them.
     func canAskForLess(_ slot: Int) -> Bool {
         slots[slot].feed == .marketData && slots[slot].state == .asked
-            && slots[slot].valuesLeftOut < 2 && instrument.feeds.contains(.level1)
+            && slots[slot].valuesLeftOut < genericTicks.leavingOutMax
+    }
+
+    private var genericTicks: GenericTicks { GenericTicks(contract.kind, instrument.feeds) }
+
+    /// Headlines that are not asked for are not told to come either.
+    mutating func askForLess(_ slot: Int) {
+        slots[slot].valuesLeftOut += 1
+        guard !genericTicks[slots[slot].valuesLeftOut].contains(GenericTicks.news) else { return }
+        slots[slot].kinds.remove(.news)
     }
 
     /// When it is never quiet for long: outside of regular hours stocks and options are, and others

@@ -6,6 +6,13 @@ internal import ProviderModel
 /// Headlines of the past, which are asked for at each start and after each loss of the connection,
 /// and which of them were told: history tells of all of a day.
 struct Headlines: Sendable {
+    /// An outage of news that has ended: its headlines come with those that are asked for from
+    /// `due` on, monotonic.
+    struct Outage: Sendable {
+        var gap: OpenGap
+        var due: Int64
+    }
+
     private struct Article: Hashable, Sendable {
         var instrument: UInt32
         var provider: String
@@ -14,7 +21,10 @@ struct Headlines: Sendable {
 
     /// Whose headlines the account may read; nil: not known yet.
     private(set) var providers: [String]?
-    private var hasAsked = false
+    /// When they are asked for again, monotonic; and how often they were, on this connection.
+    private var providersDue = Int64.min
+    private var timesAsked = 0
+    var outages: [Outage] = []
     private var told: Set<Article> = []
     /// In the order in which they came; of more the oldest are forgotten.
     private var order: [Article] = []
@@ -26,15 +36,21 @@ struct Headlines: Sendable {
     /// Told on each connection anew.
     mutating func disconnected() {
         providers = nil
-        hasAsked = false
+        providersDue = Int64.min
+        timesAsked = 0
     }
 
     mutating func took(_ providers: [NewsProvider]) { self.providers = providers.map(\.code) }
 
-    /// True: nobody has asked on this connection.
-    mutating func wantsProviders() -> Bool {
-        defer { hasAsked = true }
-        return !hasAsked
+    /// Nobody has asked on this connection, or the answer does not come: one that cannot be read
+    /// does not say what it answers.
+    func wantsProviders(_ now: Moment) -> Bool { now.monotonic >= providersDue }
+
+    mutating func askedForProviders(_ now: Moment) {
+        let wait = min(
+            EngineLimits.detailsWait << Int64(min(timesAsked, 8)), EngineLimits.downWaitMax)
+        providersDue = now.monotonic.later(by: wait)
+        timesAsked += 1
     }
 
     /// False: it was told already.
@@ -53,10 +69,14 @@ struct Headlines: Sendable {
         return true
     }
 
-    func request(_ id: Int32, contract: Int32, _ now: Timestamp) -> IBRequest {
+    /// `since`: undefined, or not earlier than that.
+    func request(
+        _ id: Int32, contract: Int32, since: Timestamp, _ now: Timestamp
+    ) -> IBRequest {
         var request = HistoricalNewsRequest(
             contract: contract, providers: providers ?? [], count: Self.countMax)
-        request.start = .at(now.advanced(byNanoseconds: -Self.reach))
+        let oldest = now.advanced(byNanoseconds: -Self.reach)
+        request.start = .at(since.isDefined ? max(since, oldest) : oldest)
         return .historicalNews(id: id, request)
     }
 
@@ -71,15 +91,19 @@ extension FeedMachine {
         nextScan = min(nextScan, now.monotonic)
     }
 
-    /// nil: it has to wait until somebody says whose headlines there are.
+    /// nil: it has to wait until somebody says whose headlines there are, and of which contract.
     mutating func headlineRequest(
         _ id: Int32, _ entry: InstrumentEntry, _ now: Moment, _ tools: inout EngineTools
     ) -> IBRequest? {
+        guard entry.contract.id != 0 else { return nil }
         guard headlines.providers == nil else {
-            return headlines.request(id, contract: entry.contract.id, now.wall)
+            let since = entry.headlines.map { entry.slots[$0].since } ?? .undefined
+            return headlines.request(id, contract: entry.contract.id, since: since, now.wall)
         }
-        if headlines.wantsProviders() {
-            _ = tools.pacing.ask(.newsProviders, .live, now: now.monotonic)
+        if headlines.wantsProviders(now),
+            tools.pacing.ask(.newsProviders, .live, now: now.monotonic)
+        {
+            headlines.askedForProviders(now)
         }
         return nil
     }

@@ -139,13 +139,6 @@ struct IBKRSkipped: TelemetryEvent {
     var level: LogLevel { .warning }
     var message: String { "a message of TWS is not as its kind should be and was skipped" }
     var fields: [(String, LogValue)] { [("message", LogValue(id)), ("fault", .text("\(fault)"))] }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
-            "mds_ibkr_skipped_messages_total", "Messages that were skipped, by what is wrong.",
-            labels: [("fault", fault.label)]
-        ).add()
-    }
 }
 
 /// What is not as it should be, and is in no counter.
@@ -157,7 +150,7 @@ struct IBKRTrouble: TelemetryEvent {
 }
 
 extension FieldFault {
-    fileprivate var label: String {
+    var label: String {
         switch self {
         case .missing: "missing"
         case .notANumber: "not_a_number"

@@ -1,4 +1,5 @@
 internal import IBEngine
+internal import IBProtocol
 internal import ProviderModel
 internal import Synchronization
 internal import Telemetry
@@ -85,10 +86,10 @@ private final class EngineCounts: Sendable {
     private let shown = Mutex<EngineCounters?>(nil)
 
     init(_ metrics: MetricRegistry, _ labels: [(String, String)]) {
-        func counter(_ name: String, _ help: String) -> Counter {
-            metrics.counter(name, help, labels: labels)
+        func counter(_ name: String, _ help: String, _ more: (String, String)...) -> Counter {
+            metrics.counter(name, help, labels: labels + more)
         }
-        counters = [
+        let plain: [(Counter, @Sendable (EngineCounters) -> UInt64)] = [
             (counter("mds_ibkr_messages_total", "Messages of TWS."), \.messages),
             (
                 counter("mds_ibkr_unknown_messages_total", "Messages of kinds not read here."),
@@ -110,7 +111,26 @@ private final class EngineCounts: Sendable {
                 counter("mds_ibkr_resubscriptions_total", "Feeds that were asked for anew."),
                 \.resubscriptions
             ),
+            (
+                counter("mds_ibkr_lost_numbers_total", "Numbers that the tape cannot hold."),
+                \.lostNumbers
+            ),
+            (
+                counter("mds_ibkr_cut_texts_total", "Texts cut to what a tick holds."),
+                \.cutTexts
+            ),
         ]
+        // Counted by the engine: of a thousand events in a turn some are not told.
+        counters =
+            plain
+            + FieldFault.allCases.map { fault in
+                (
+                    counter(
+                        "mds_ibkr_skipped_messages_total",
+                        "Messages that were skipped, by what is wrong.", ("fault", fault.label)),
+                    { $0.skipped(fault) }
+                )
+            }
     }
 
     func show(_ present: EngineCounters) {

@@ -2,7 +2,7 @@ internal import MarketModel
 internal import Primitives
 
 /// Why the fields of a message are not those of its kind.
-public enum FieldFault: UInt8, Hashable, Sendable {
+public enum FieldFault: UInt8, Hashable, Sendable, CaseIterable {
     /// The message ends before its last field.
     case missing
     case notANumber

@@ -102,7 +102,7 @@ extension NoticeMeaning {
         case 300, 310, 366: .nothingToCancel
         case 354, 10_168, 10_186: .notSubscribed
         case 10_089: .subscriptionMissing
-        case 10_090: .partlyNotSubscribed
+        case 10_090, 10_091: .partlyNotSubscribed
         case 10_167: .delayedDataFollow
         case 101: .tooManyLines(.marketData)
         case 309: .tooManyLines(.depth)
@@ -123,6 +123,7 @@ extension NoticeMeaning {
         guard code == 162 || code == 10_187 else { return nil }
         let words = text.lowercased()
         if words.contains("pacing violation") { return .pacingViolation }
+        if words.contains("different ip") { return .competingSession }
         if words.contains("cancel") { return .historyCancelled }
         if words.contains("permission") || words.contains("not subscribed") {
             return .historyNotPermitted

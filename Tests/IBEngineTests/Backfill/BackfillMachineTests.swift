@@ -26,13 +26,16 @@ private struct Bench {
     /// Without arrivals: it is known that none of the gap arrived.
     mutating func add(
         _ kind: DataKind, _ from: Double, _ to: Double, _ arrivals: Arrivals? = nil,
-        feeds: Instrument.Feeds = [.trades, .quotes], instrument: UInt32 = 0
+        feeds: Instrument.Feeds = [.trades, .quotes], instrument: UInt32 = 0,
+        isKnown: Bool = false
     ) {
         let gap = OpenGap(
             instrument: instrument, kind: kind, from: wallSeconds(from), to: wallSeconds(to),
             reason: .disconnected)
+        var contract = Contract(.stock, "A")
+        if isKnown { contract.id = 7 }
         machine.add(
-            gap, contract: Contract(.stock, "A"), feeds: feeds,
+            gap, contract: contract, feeds: feeds,
             arrivals: arrivals ?? Arrivals([], since: gap.from, until: gap.to), now: moment,
             into: &records)
     }
@@ -366,15 +369,35 @@ struct BackfillMachineTests {
         #expect(bench.machine.counters.filled == 1)
     }
 
-    @Test("refusals while the vendor's history is down cost no attempt")
-    func historyDown() throws {
+    @Test("one refusal does not prove that a contract is gone that the provider has told of")
+    func knownContract() throws {
+        var bench = Bench()
+        bench.add(.trade, 10, 12, isKnown: true)
+        _ = bench.next()
+        bench.refused(1, 200, "No security definition")
+        #expect(bench.machine.waiting == 1)
+        bench.now += 20
+        #expect(bench.next().count == 1)
+        bench.took(try HistoryAnswers.trades(2, []))
+        #expect(bench.machine.counters.filled == 1 && bench.machine.counters.abandoned == 0)
+    }
+
+    @Test(
+        "refusals while the vendor's history is down cost no attempt",
+        arguments: [
+            (162, "Historical Market Data Service error: not connected"),
+            (162, "HMDS query returned no data"), (162, "No market data permissions"),
+            (200, "No security definition"), (321, "Error validating request"),
+            (10_197, "No market data during competing live session"),
+        ])
+    func historyDown(code: Int, text: String) throws {
         var bench = Bench()
         bench.add(.trade, 10, 12)
         bench.machine.isHistoryDown = true
         for attempt in 0..<Int32(20) {
             let requests = bench.next()
             try #require(requests.count == 1, "attempt \(attempt)")
-            bench.refused(attempt + 1, 162, "Historical Market Data Service error: not connected")
+            bench.refused(attempt + 1, Int32(code), text)
             bench.now += 20
         }
         #expect(bench.gaps() == ["filling 10.0 - 12.0"] && bench.machine.waiting == 1)
@@ -451,6 +474,8 @@ struct BackfillMachineTests {
         #expect(bench.gaps().last?.hasPrefix("filled 11.0 - 24.0") == true)
         bench.add(.depth, 10, 12)
         #expect(bench.gaps() == ["abandoned 10.0 - 12.0: history has none of this kind"])
+        bench.add(.indicator, 10, 12, feeds: .midpoints)
+        #expect(bench.gaps() == ["abandoned 10.0 - 12.0: midpoints are not fetched"])
         bench.now = 111
         bench.add(.trade, 10, 12)
         _ = bench.next()

@@ -66,8 +66,9 @@ struct ServerMessages {
     }
 
     func last(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
-        Self.frame(["1", "6", "\(request)", "68", trade.priceText, hundred, "0"])
-            + Self.frame(["2", "6", "\(request)", "71", hundred])
+        let (price, size) = isDelayed ? ("68", "71") : ("4", "5")
+        return Self.frame(["1", "6", "\(request)", price, trade.priceText, hundred, "0"])
+            + Self.frame(["2", "6", "\(request)", size, hundred])
     }
 
     /// The day's volume; of old servers by the hundred.
@@ -86,6 +87,18 @@ struct ServerMessages {
         Self.frame([
             "84", "\(request)", "\(trade.time / 1_000_000)", "BRFG", "N\(trade.number)", "Words",
             "",
+        ])
+    }
+
+    /// The same, as history tells it.
+    func headline(_ request: String, _ trade: MarketTrade) -> [UInt8] {
+        let clock = [Int64(3_600), 60, 1].map { unit in
+            let value = (trade.time / second - World.dayStart) / unit % (unit == 3_600 ? 24 : 60)
+            return value < 10 ? "0\(value)" : "\(value)"
+        }
+        return Self.frame([
+            "86", request, "2026-01-05 \(clock.joined(separator: ":")).0", "BRFG",
+            "N\(trade.number)", "Words",
         ])
     }
 
@@ -119,16 +132,17 @@ struct ServerMessages {
         Self.frame([isDepth ? "92" : "91", "\(request)", "\(contract)", "SMART"])
     }
 
-    func details(_ request: Int32, _ symbol: String) -> [UInt8] {
+    func details(_ request: Int32, _ symbol: String, contract: Int) -> [UInt8] {
         let isOld = version < 164
+        let sizes = isOld ? (version == 163 ? ["1"] : []) : ["1", "1", "100"]
         return Self.frame(
-            ["10"] + (isOld ? ["8"] : []) + [
-                "\(request)", symbol, "STK", "", "0", "", "SMART", "USD", symbol, "NMS", "NMS",
-                "7\(symbol.utf8.count)", "0.01",
-            ] + (isOld ? ["100"] : []) + [
-                "", "ACTIVETIM", "SMART,ARCA", "1", "0", "A fund", "ARCA", "", "", "", "", "", "",
-                "", "", "0", "0", "1", "", "", "26", "", "ETF",
-            ] + (isOld ? [] : ["1", "1", "100"]))
+            ["10"] + (isOld ? ["8"] : []) + ["\(request)", symbol, "STK", ""]
+                + (version < 182 ? [] : [""]) + [
+                    "0", "", "SMART", "USD", symbol, "NMS", "NMS", "\(contract)", "0.01",
+                ] + (isOld ? ["100"] : []) + [
+                    "", "ACTIVETIM", "SMART,ARCA", "1", "0", "A fund", "ARCA", "", "", "", "", "",
+                    "", "", "", "0", "0", "1", "", "", "26", "", "ETF",
+                ] + sizes + (version < 186 ? [] : ["0"]))
     }
 
     func detailsEnd(_ request: Int32) -> [UInt8] { Self.frame(["52", "1", "\(request)"]) }

@@ -4,15 +4,24 @@ extension SimulatedServer {
 
     mutating func tellDocument(_ fields: [String], _ now: Int64) {
         switch fields[0] {
+        case "85" where unansweredProviders > 0: unansweredProviders -= 1
         case "85": send(ServerMessages.frame(["85", "1", "BRFG", "Briefing"]), now)
         case "86":
+            guard !isVendorLost else {
+                let id = Int32(fields[1]) ?? 0
+                return send(words.notice(id, 10_172, "No news without the vendor"), now)
+            }
             for (provider, article, text) in Self.headlines where fields[3] == provider {
                 send(
                     ServerMessages.frame([
                         "86", fields[1], "2026-01-05 14:30:00.0", provider, article, text,
                     ]), now)
             }
-            send(ServerMessages.frame(["87", fields[1], "0"]), now)
+            let instrument = (Int(fields[2]) ?? 0) - Self.firstContract
+            for trade in trades where trade.instrument == instrument && trade.isNews {
+                send(words.headline(fields[1], trade), now)
+            }
+            send(ServerMessages.frame(["87", fields[1], hasMoreHeadlines ? "1" : "0"]), now)
         case "87": send(ServerMessages.frame(["88", fields[1], "1000000000"]), now)
         default: break
         }

@@ -23,7 +23,8 @@ extension SimulatedServer {
         case "59": wantsDelayed = fields[2] == "3"
         case "9":
             let id = Self.id(fields[2])
-            send(words.details(id, fields[4]), now)
+            guard !isWithoutContracts else { return refuseContract(id, now) }
+            send(words.details(id, fields[4], contract: contract(of: fields[4])), now)
             send(words.detailsEnd(id), now)
         case "12":
             wantsBulletins = true
@@ -42,6 +43,25 @@ extension SimulatedServer {
     }
 
     private static func id(_ text: String) -> Int32 { Int32(text) ?? 0 }
+
+    /// The number of an instrument's contract.
+    private func contract(of symbol: String) -> Int {
+        Self.firstContract + (symbols.firstIndex(of: symbol) ?? 0)
+    }
+
+    static let firstContract = 7_000
+
+    private mutating func refuseContract(_ id: Int32, _ now: Int64) {
+        send(words.notice(id, 200, "No security definition has been found"), now)
+    }
+
+    /// True: a request for history was refused.
+    private mutating func refuseHistory(_ id: Int32, _ now: Int64) -> Bool {
+        guard !historyRefusals.isEmpty else { return false }
+        let (code, text) = historyRefusals.removeFirst()
+        send(words.notice(id, code, text), now)
+        return true
+    }
 
     private mutating func introduce(_ now: Int64) {
         guard refusedConnections == 0 else {
@@ -71,6 +91,8 @@ extension SimulatedServer {
         // Its contract begins behind the number.
         let contract = fields[0] == "97" ? 2 : 3
         let symbol = fields[contract + 1]
+        if fields[0] == "1" { genericTicksSeen.append(fields[16]) }
+        guard !isWithoutContracts else { return refuseContract(id, now) }
         if !refusals.isEmpty {
             let (code, text) = refusals.removeFirst()
             return send(words.notice(id, code, text), now)
@@ -98,6 +120,7 @@ extension SimulatedServer {
         if kind == .level1 {
             let ticks = fields[16].split(separator: ",")
             subscription.wantsNews = ticks.contains("292")
+            subscription.wantsVolume = ticks.contains("233")
             subscription.wantsData = !ticks.contains("mdoff")
             if words.isDelayed, !wantsDelayed {
                 return send(words.notice(id, 354, "Not subscribed"), now)
@@ -129,7 +152,8 @@ extension SimulatedServer {
         guard hasData, subscriptions[id]?.wantsData == true,
             let last = trades.last(where: { $0.instrument == instrument })
         else { return }
-        guard words.isDelayed else { return send(words.volume(id, last), now) }
+        let hasVolume = !words.isDelayed && subscriptions[id]?.wantsVolume == true
+        guard !hasVolume else { return send(words.volume(id, last), now) }
         send(words.bid(id, last), now)
         send(words.last(id, last), now)
     }
@@ -150,6 +174,7 @@ extension SimulatedServer {
     /// Trades from a second on, a thousand, and the rest of the last second.
     private mutating func ticks(_ fields: [String], _ now: Int64) {
         let id = Self.id(fields[1])
+        guard !refuseHistory(id, now) else { return }
         guard fields.count > 18, fields[18] == "TRADES",
             let instrument = symbols.firstIndex(of: fields[3]),
             let start = Self.seconds(fields[15])
@@ -168,6 +193,7 @@ extension SimulatedServer {
     /// Bars of five seconds that end in the part, or the days before today.
     private mutating func bars(_ fields: [String], _ now: Int64) {
         let id = Self.id(fields[1])
+        guard !refuseHistory(id, now) else { return }
         if fields[16] == "1 day" {
             return send(words.bars(id, World.days), now)
         }

@@ -8,6 +8,8 @@ struct SimulatedServer {
         var made: Int64
         var wantsNews = false
         var wantsData = true
+        /// Trades as `RTVolume`.
+        var wantsVolume = false
         /// The book was not told yet.
         var needsBook = false
         /// Nothing comes of it, and nobody says so.
@@ -51,6 +53,16 @@ struct SimulatedServer {
     var isMute = false
     /// Requests for data that are refused, with what.
     var refusals: [(Int, String)] = []
+    /// Requests for history that are refused, with what.
+    var historyRefusals: [(Int, String)] = []
+    /// No contract is known, as when its servers are being looked after.
+    var isWithoutContracts = false
+    /// Requests for the list of news providers that get no answer.
+    var unansweredProviders = 0
+    /// There are more headlines than an answer holds.
+    var hasMoreHeadlines = false
+    /// The further values that level 1 was asked for with, request by request.
+    var genericTicksSeen: [String] = []
     var latencyMax: Int64 = 120_000_000
     var random: SeededRandom
     /// What a client must not do.
@@ -140,7 +152,7 @@ struct SimulatedServer {
         guard subscription.wantsData else { return }
         send(words.bid(id, trade), now)
         if words.isDelayed { return send(words.last(id, trade), now) }
-        send(words.volume(id, trade), now)
+        send(subscription.wantsVolume ? words.volume(id, trade) : words.last(id, trade), now)
         send(words.dayVolume(id, trade), now)
         send(words.computation(id, trade), now)
     }

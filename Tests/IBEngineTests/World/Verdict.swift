@@ -53,6 +53,9 @@ struct Verdict {
     /// Until when data are missing; undefined while it lasts.
     var gaps: [GapKey: Timestamp] = [:]
     var abandoned: [GapKey: [Range<Timestamp>]] = [:]
+    var filled: [GapKey: [Range<Timestamp>]] = [:]
+    /// What the records of gaps said besides.
+    var details: Set<String> = []
     var gapsBegun = 0
     var headlines: [NewsHeadline] = []
     var indicators: [IndicatorValue] = []
@@ -111,7 +114,8 @@ struct Verdict {
         case .option(let option):
             let number = Int(option.underlyingPrice.raw / 1_000_000_000) - 1
             note(.computation, number, option.header)
-        case .news(let news) where news.header.flags.contains(.backfilled):
+        case .news(let news)
+        where news.header.flags.contains(.backfilled) && !news.article.hasPrefix("N"):
             headlines.append(news)
         case .news(let news): note(.news, Int(news.article.dropFirst()) ?? -1, news.header)
         case .bar(let bar): take(bar)
@@ -178,6 +182,10 @@ struct Verdict {
         case GapState.abandoned.rawValue:
             let of = GapKey(instrument: key.instrument, kind: key.kind, from: .undefined)
             abandoned[of, default: []].append(gap.from..<max(gap.from, gap.to))
+            details.insert(gap.detail)
+        case GapState.filled.rawValue:
+            let of = GapKey(instrument: key.instrument, kind: key.kind, from: .undefined)
+            filled[of, default: []].append(gap.from..<max(gap.from, gap.to))
         default: break
         }
     }

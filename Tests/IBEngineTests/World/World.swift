@@ -17,6 +17,7 @@ struct World {
     var now = World.dayStart * second + 36_000 * second
     let began: Int64
     let instruments: [Instrument]
+    let canBackfill: Bool
     var tradeCount = 0
     var nextTrade: [Int64]
     var nextBar: Int64
@@ -43,6 +44,7 @@ struct World {
         settings.silentAfter = .seconds(20)
         settings.tickByTickLines = 6
         settings.canBackfill = canBackfill
+        self.canBackfill = canBackfill
         settings.isDelayed = isDelayed
         engine = IBEngine(settings)
         verdict.isDelayed = isDelayed

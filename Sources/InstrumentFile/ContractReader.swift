@@ -31,11 +31,16 @@ struct ContractReader {
         contract.providerSymbol = text("provider_symbol", &list)
         contract.localSymbol = text("local_symbol", &list)
         contract.tradingClass = text("trading_class", &list)
-        contract.providerID =
-            list.integer(fields?["provider_id"], "\(owner): provider_id", in: 1...Int64.max) ?? 0
+        contract.providerID = providerID(&list)
         readMarket(&contract, defaults, &list)
         readDerivative(&contract, &list)
         return contract
+    }
+
+    private func providerID(_ list: inout ProblemList) -> Int32 {
+        let number = list.integer(
+            fields?["provider_id"], "\(owner): provider_id", in: 1...Int64(Int32.max))
+        return number.flatMap { Int32(exactly: $0) } ?? 0
     }
 
     private func text(_ key: String, _ list: inout ProblemList) -> String {

@@ -46,7 +46,7 @@ extension Instrument {
         public var right: Right?
         public var multiplier = ""
         /// The provider's number of the contract; 0: none.
-        public var providerID: Int64 = 0
+        public var providerID: Int32 = 0
 
         public init(_ security: Security) { self.security = security }
     }

@@ -140,6 +140,7 @@ struct InstrumentFileTests {
               - {symbol: A, exchange: SMART, currency: USD}
               - {exchange: SMART}
               - {symbol: FX/USD, security: forex, exchange: X, currency: EUR}
+              - {symbol: F, exchange: SMART, currency: USD, provider_id: 2147483648}
             """
         let found = problems(["a.yaml": text])
         let wanted = [
@@ -150,6 +151,7 @@ struct InstrumentFileTests {
             "7:56: \"D\": feeds: computations are of options alone",
             "8:5: \"E\": exchange is missing", "9:5: \"A\" is in line 4, too",
             "10:5: an instrument: symbol is missing", "11:62: \"FX/USD\": currency:",
+            "12:62: \"F\": provider_id: \"2147483648\" is no whole number from 1 to 2147483647",
         ]
         for text in wanted {
             #expect(found.contains { $0.hasPrefix("a.yaml:\(text)") }, "\(text)")

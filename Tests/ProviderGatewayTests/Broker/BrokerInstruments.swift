@@ -37,7 +37,7 @@ enum BrokerInstruments {
         ),
         Entry(
             "ES Z8", 700_002, [.trades],
-            ", security: future, provider_symbol: ES, exchange: CME, expiry: 202812"),
+            ", security: future, local_symbol: ESZ8, exchange: CME"),
         Entry(
             "EUR/USD", 700_003, [.quotes, .midpoints], ", security: forex, exchange: IDEALPRO"),
         Entry("BTC/USD", 700_004, [.level1], ", security: crypto, exchange: PAXOS"),

@@ -34,7 +34,21 @@ struct ContractReader {
         contract.providerID = providerID(&list)
         readMarket(&contract, defaults, &list)
         readDerivative(&contract, &list)
+        checkSymbol(contract, &list)
         return contract
+    }
+
+    /// Where nothing else names the contract, the symbol does; of a pair its first half.
+    private func checkSymbol(_ contract: Instrument.Contract, _ list: inout ProblemList) {
+        let keys = ["provider_symbol", "local_symbol", "provider_id"]
+        guard contract.providerSymbol.isEmpty, keys.allSatisfy({ fields?[$0] == nil }),
+            !InstrumentWords.isTakenByProviders(symbol.text)
+        else { return }
+        list.add(
+            fields?["symbol"]?.position ?? position,
+            "\(owner): symbol: providers are asked with at most "
+                + "\(Instrument.Contract.textBytesMax) printable ASCII characters: write it so, or "
+                + "give their own name for it like 'provider_symbol: ASML'")
     }
 
     private func providerID(_ list: inout ProblemList) -> Int32 {

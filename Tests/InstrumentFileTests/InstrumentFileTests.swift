@@ -101,6 +101,8 @@ struct InstrumentFileTests {
         #expect(coin.providerSymbol == "BTC" && coin.currency == "USD")
         let numbered = try one("{symbol: X, security: cfd, provider_id: 8314}").contract
         #expect(numbered.providerID == 8_314 && numbered.security == .cfd)
+        let foreign = try one("{symbol: \u{e4}, provider_symbol: ASML}")
+        #expect(foreign.symbol.text == "\u{e4}" && foreign.contract.providerSymbol == "ASML")
         for security in Instrument.Security.allCases {
             let text = "{symbol: X, security: \(security.rawValue), local_symbol: X}"
             #expect(try one(text).contract.security == security)
@@ -141,6 +143,9 @@ struct InstrumentFileTests {
               - {exchange: SMART}
               - {symbol: FX/USD, security: forex, exchange: X, currency: EUR}
               - {symbol: F, exchange: SMART, currency: USD, provider_id: 2147483648}
+              - {exchange: SMART, symbol: \u{c4}, currency: USD}
+              - {symbol: \(String(repeating: "X", count: 65)), exchange: SMART, currency: USD}
+              - {symbol: \u{d6}, exchange: SMART, currency: USD, provider_symbol: \u{d6}}
             """
         let found = problems(["a.yaml": text])
         let wanted = [
@@ -152,6 +157,8 @@ struct InstrumentFileTests {
             "8:5: \"E\": exchange is missing", "9:5: \"A\" is in line 4, too",
             "10:5: an instrument: symbol is missing", "11:62: \"FX/USD\": currency:",
             "12:62: \"F\": provider_id: \"2147483648\" is no whole number from 1 to 2147483647",
+            "13:31: \"\u{c4}\": symbol: providers are asked with at most 64 printable ASCII",
+            "14:14: \"\(String(repeating: "X", count: 40))", "15:66: \"\u{d6}\": provider_symbol:",
         ]
         for text in wanted {
             #expect(found.contains { $0.hasPrefix("a.yaml:\(text)") }, "\(text)")

@@ -20,8 +20,7 @@ struct ServerLinkTests {
     private func news(of link: ServerLink, now: Int64 = 0) -> ServerLink.News? {
         var found: ServerLink.News?
         _ = eventually {
-            var entry = pollfd(
-                fd: link.descriptor, events: link.interest(isReading: true), revents: 0)
+            var entry = link.interest(isReading: true)
             let isReady = unsafe poll(&entry, 1, 5) > 0
             let failure = Int16(POLLERR) | Int16(POLLHUP)
             let isWritable = isReady && entry.revents & (Int16(POLLOUT) | failure) != 0
@@ -46,7 +45,7 @@ struct ServerLinkTests {
     func connects() throws {
         let server = try TestServer()
         let link = link(port: server.port)
-        #expect(link.deadline == Int64.max && link.descriptor < 0)
+        #expect(link.deadline == Int64.max && link.interest(isReading: true).fd < 0)
         link.connect(now: 0)
         #expect(link.deadline == 5_000_000_000)
         #expect(isConnected(news(of: link)))
@@ -72,7 +71,7 @@ struct ServerLinkTests {
                 if case .ended = link.read(into: &buffer) { true } else { false }
             })
         link.close()
-        #expect(!link.isOpen && link.descriptor < 0)
+        #expect(!link.isOpen && link.interest(isReading: true).fd < 0)
     }
 
     @Test("a port where nobody listens is told at once, with what to do")
@@ -112,6 +111,24 @@ struct ServerLinkTests {
         #expect(early.isEmpty)
         let reason = reason(link.advance(isWritable: false, now: 5_000_000_007))
         #expect(reason.contains("did not answer within 5.0 s"), "\(reason)")
+    }
+
+    @Test("a broken connection of which nothing is wanted at the moment wakes nobody")
+    func passedOver() throws {
+        let server = try TestServer()
+        let link = link(port: server.port)
+        link.connect(now: 0)
+        #expect(isConnected(news(of: link)))
+        try #require(server.accept()).reset()
+        var reading = link.interest(isReading: true)
+        #expect(unsafe poll(&reading, 1, 10_000) == 1)
+        var full = link.interest(isReading: false)
+        #expect(unsafe poll(&full, 1, 0) == 0)
+        var buffer = [UInt8](repeating: 0, count: 64)
+        guard case .failed = link.read(into: &buffer) else {
+            Issue.record("the connection is not broken")
+            return
+        }
     }
 
     @Test("a server that reads nothing for ten seconds is lost")

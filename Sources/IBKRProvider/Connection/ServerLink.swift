@@ -43,18 +43,20 @@ final class ServerLink {
 
     // MARK: waiting
 
-    /// For `poll`, which passes over a negative one.
-    var descriptor: Int32 { socket == nil ? -1 : socket?.descriptor ?? -1 }
-
-    /// What `poll` is to wait for.
-    func interest(isReading: Bool) -> Int16 {
-        switch state {
-        case .closed, .lookingUp: 0
-        case .connecting: Int16(POLLOUT)
-        case .open:
-            (isReading ? Int16(POLLIN) : 0) | (pending.isEmpty ? 0 : Int16(POLLOUT))
-        }
+    /// What `poll` is to wait for. It passes over a descriptor that is negative: of one of which
+    /// nothing is wanted it would still tell that the connection is broken, at once and each time.
+    func interest(isReading: Bool) -> pollfd {
+        let events: Int16 =
+            switch state {
+            case .closed, .lookingUp: 0
+            case .connecting: Int16(POLLOUT)
+            case .open:
+                (isReading ? Int16(POLLIN) : 0) | (pending.isEmpty ? 0 : Int16(POLLOUT))
+            }
+        return pollfd(fd: events == 0 ? -1 : descriptor, events: events, revents: 0)
     }
+
+    private var descriptor: Int32 { socket == nil ? -1 : socket?.descriptor ?? -1 }
 
     /// On the monotonic clock: when `advance` has to be called at the latest.
     var deadline: Int64 {

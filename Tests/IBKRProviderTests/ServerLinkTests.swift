@@ -113,6 +113,38 @@ struct ServerLinkTests {
         #expect(reason.contains("did not answer within 5.0 s"), "\(reason)")
     }
 
+    @Test("an address that never answers leaves the others of its name their share of the time")
+    func silentAddress() throws {
+        let (silent, server) = (try TestServer(), try TestServer())
+        let found = try [silent, silent, server].flatMap {
+            try RemoteAddress.all(host: "127.0.0.1", port: $0.port, isNumeric: true)
+        }
+        let link = ServerLink(
+            IBKRSettings.Server(host: "tws", port: 4_001, connectTimeout: 6_000_000_000)
+        ) { .found(found) }
+        link.connect(now: 0)
+        // Nobody says of the first two that they can be written to.
+        for (now, deadline) in [(0, 2), (2, 4), (4, 6)] as [(Int64, Int64)] {
+            let early = link.advance(isWritable: false, now: max(0, now * 1_000_000_000 - 1))
+            let news = link.advance(isWritable: false, now: now * 1_000_000_000)
+            #expect(early == nil && news == nil)
+            #expect(link.deadline == deadline * 1_000_000_000)
+        }
+        #expect(isConnected(news(of: link, now: 4_000_000_000)))
+        let isTaken = link.send(Array("hello".utf8), now: 0) == nil
+        #expect(isTaken)
+        let peer = try #require(server.accept())
+        #expect(peer.read(5) == Array("hello".utf8))
+
+        link.connect(now: 0)
+        for now in [0, 2, 4] as [Int64] {
+            let news = link.advance(isWritable: false, now: now * 1_000_000_000)
+            #expect(news == nil)
+        }
+        let reason = reason(link.advance(isWritable: false, now: 6_000_000_000))
+        #expect(reason.contains("tws:4001 did not answer within 6.0 s"), "\(reason)")
+    }
+
     @Test("a broken connection of which nothing is wanted at the moment wakes nobody")
     func passedOver() throws {
         let server = try TestServer()

@@ -34,7 +34,7 @@ struct Delivery: Sendable {
         var router = FeedRouter(providers: kinds.map(\.name), settings: routing)
         var work = FeedRouter.Work(providers: kinds.count)
         for number in book.wanted {
-            router.begin(
+            router.start(
                 number, providers: book.instrument(number)?.providers ?? [], now, into: &work)
         }
         return (router, work.begun)

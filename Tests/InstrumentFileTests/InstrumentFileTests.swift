@@ -128,6 +128,31 @@ struct InstrumentFileTests {
         #expect(found[1].hasPrefix("c.yaml:4:5: \"QQQ\" has other providers in a.yaml:5:5:"))
     }
 
+    @Test("the book of one exchange needs one")
+    func depth() throws {
+        let mixed = try one("{symbol: SPY, feeds: [quotes, depth], depth_exchange: ARCA}")
+        #expect(mixed.contract.exchange == "SMART" && mixed.depthExchange == "ARCA")
+        #expect(try one("{symbol: ES, exchange: CME, feeds: depth}").depthExchange.isEmpty)
+        #expect(try one("{symbol: SPY, feeds: smart-depth}").feeds == .smartDepth)
+        for entry in ["feeds: [quotes, depth]}", "depth_exchange: SMART, feeds: depth}"] {
+            let found = problems(["a.yaml": list("  - {symbol: SPY, \(entry)")])
+            let text = "\"SPY\": feeds: depth is the book of one exchange, and SMART is none"
+            #expect(found.count == 1 && found[0].contains(text), "\(found)")
+        }
+        // It names no other contract: another list may say it.
+        let both = [
+            "a.yaml": list("  - SPY"),
+            "b.yaml": list("  - {symbol: SPY, feeds: depth, depth_exchange: ARCA}"),
+            "c.yaml": list("  - {symbol: SPY, feeds: depth, depth_exchange: BATS}"),
+        ]
+        let all = try read(both, ["a.yaml", "b.yaml"])
+        #expect(all.map(\.depthExchange) == ["ARCA"] && all[0].feeds == [.level1, .depth])
+        let found = problems(both, ["b.yaml", "c.yaml"])
+        #expect(found.count == 1 && found[0].contains("has another depth_exchange in b.yaml:4:5"))
+        #expect(InstrumentListing.text(all).contains("stock USD SMART depth:ARCA"))
+        #expect(InstrumentListing.json(all).contains("\"depth_exchange\":\"ARCA\""))
+    }
+
     @Test("all that is wrong is told at once, with its place")
     func wrong() throws {
         let text = """

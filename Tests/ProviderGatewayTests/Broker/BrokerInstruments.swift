@@ -27,7 +27,7 @@ enum BrokerInstruments {
         Entry("QQQ", firstStock + 1, [.bars]),
         Entry("IWM", firstStock + 2, [.allTrades, .quotes, .midpoints]),
         Entry("DIA", firstStock + 3, [.level1, .allTrades]),
-        Entry("XLK", firstStock + 4, [.trades, .depth, .fundamentals], ", exchange: ARCA"),
+        Entry("XLK", firstStock + 4, [.trades, .depth, .fundamentals], ", depth_exchange: ARCA"),
         Entry("XLF", firstStock + 5, [.smartDepth]),
         Entry("XLE", firstStock + 6, [.level1, .quotes]),
         Entry("XLV", firstStock + 7, [.news]),

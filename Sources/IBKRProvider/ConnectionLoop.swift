@@ -110,8 +110,7 @@ final class ConnectionLoop {
     }
 
     private func wait() -> Ready {
-        polls[1] = pollfd(
-            fd: link.descriptor, events: link.interest(isReading: fullSince == nil), revents: 0)
+        polls[1] = link.interest(isReading: fullSince == nil)
         let now = clock.monotonic().nanoseconds
         let step = fullSince == nil ? Self.idleNanoseconds : Self.fullNanoseconds
         var due = min(link.deadline, now.later(by: step))

@@ -31,11 +31,30 @@ struct ContractReader {
         contract.providerSymbol = text("provider_symbol", &list)
         contract.localSymbol = text("local_symbol", &list)
         contract.tradingClass = text("trading_class", &list)
-        contract.providerID =
-            list.integer(fields?["provider_id"], "\(owner): provider_id", in: 1...Int64.max) ?? 0
+        contract.providerID = providerID(&list)
         readMarket(&contract, defaults, &list)
         readDerivative(&contract, &list)
+        checkSymbol(contract, &list)
         return contract
+    }
+
+    /// Where nothing else names the contract, the symbol does; of a pair its first half.
+    private func checkSymbol(_ contract: Instrument.Contract, _ list: inout ProblemList) {
+        let keys = ["provider_symbol", "local_symbol", "provider_id"]
+        guard contract.providerSymbol.isEmpty, keys.allSatisfy({ fields?[$0] == nil }),
+            !InstrumentWords.isTakenByProviders(symbol.text)
+        else { return }
+        list.add(
+            fields?["symbol"]?.position ?? position,
+            "\(owner): symbol: providers are asked with at most "
+                + "\(Instrument.Contract.textBytesMax) printable ASCII characters: write it so, or "
+                + "give their own name for it like 'provider_symbol: ASML'")
+    }
+
+    private func providerID(_ list: inout ProblemList) -> Int32 {
+        let number = list.integer(
+            fields?["provider_id"], "\(owner): provider_id", in: 1...Int64(Int32.max))
+        return number.flatMap { Int32(exactly: $0) } ?? 0
     }
 
     private func text(_ key: String, _ list: inout ProblemList) -> String {

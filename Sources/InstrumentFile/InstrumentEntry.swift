@@ -10,10 +10,11 @@ enum InstrumentEntry {
         if node.scalar != nil {
             guard let symbol = symbol(node, &list) else { return nil }
             var reader = ContractReader(symbol, node.position, fields: nil)
-            let contract = reader.contract(defaults, &list)
-            return Instrument(
-                symbol: symbol, contract: contract, feeds: defaults.feeds,
+            let instrument = Instrument(
+                symbol: symbol, contract: reader.contract(defaults, &list), feeds: defaults.feeds,
                 providers: defaults.providers)
+            checkDepth(instrument, reader.owner, at: node.position, &list)
+            return instrument
         }
         guard
             let fields = Fields(node, of: "an instrument", known: keys, explained: explained, &list)
@@ -31,15 +32,37 @@ enum InstrumentEntry {
                 fields["feeds"]?.position ?? node.position,
                 "\(reader.owner): feeds: computations are of options alone: remove them")
         }
-        return Instrument(
+        var instrument = Instrument(
             symbol: symbol, contract: contract, feeds: feeds,
             providers: words.providers(fields["providers"], &list) ?? defaults.providers)
+        instrument.depthExchange =
+            words.text(fields["depth_exchange"], "depth_exchange", &list) ?? ""
+        checkDepth(
+            instrument, reader.owner, at: fields["feeds"]?.position ?? node.position, &list)
+        return instrument
+    }
+
+    /// A router of orders has no book of its own.
+    private static let routers = ["SMART"]
+
+    private static func checkDepth(
+        _ instrument: Instrument, _ owner: String, at position: YAMLPosition,
+        _ list: inout ProblemList
+    ) {
+        let exchange =
+            instrument.depthExchange.isEmpty
+            ? instrument.contract.exchange : instrument.depthExchange
+        guard instrument.feeds.contains(.depth), routers.contains(exchange) else { return }
+        list.add(
+            position,
+            "\(owner): feeds: depth is the book of one exchange, and \(exchange) is none: name one "
+                + "like 'depth_exchange: ISLAND', or write smart-depth for the book over all")
     }
 
     private static let keys =
         [
             "symbol", "security", "provider_symbol", "exchange", "primary_exchange", "currency",
-            "local_symbol", "trading_class", "provider_id", "feeds", "providers",
+            "local_symbol", "trading_class", "provider_id", "depth_exchange", "feeds", "providers",
         ] + ContractReader.derivativeKeys
 
     private static let explained = [

@@ -8,7 +8,7 @@ public enum InstrumentListing {
     public static func text(_ instruments: [Instrument]) -> String {
         let rows = instruments.map { instrument in
             [
-                shown(instrument.symbol.text), contract(instrument.contract),
+                shown(instrument.symbol.text), contract(instrument),
                 FeedName.names(of: instrument.feeds).joined(separator: ","),
                 instrument.providers.joined(separator: ","),
             ]
@@ -30,13 +30,16 @@ public enum InstrumentListing {
         text.count > 40 ? text.prefix(37) + "..." : text
     }
 
-    private static func contract(_ contract: Instrument.Contract) -> String {
+    private static func contract(_ instrument: Instrument) -> String {
+        let contract = instrument.contract
+        let depth = instrument.depthExchange
         let strike = contract.strike.isDefined ? contract.strike.description : ""
         let id = contract.providerID == 0 ? "" : "#\(contract.providerID)"
         let parts = [
             contract.security.rawValue, contract.providerSymbol, contract.localSymbol,
             contract.expiry, strike, contract.right?.rawValue ?? "", contract.currency,
             contract.exchange, contract.primaryExchange, id,
+            depth.isEmpty ? "" : "depth:\(depth)",
         ]
         return parts.filter { !$0.isEmpty }.joined(separator: " ")
     }
@@ -57,7 +60,8 @@ public enum InstrumentListing {
         let contract = instrument.contract
         let texts = [
             ("provider_symbol", contract.providerSymbol), ("exchange", contract.exchange),
-            ("primary_exchange", contract.primaryExchange), ("currency", contract.currency),
+            ("primary_exchange", contract.primaryExchange),
+            ("depth_exchange", instrument.depthExchange), ("currency", contract.currency),
             ("local_symbol", contract.localSymbol), ("trading_class", contract.tradingClass),
             ("expiry", contract.expiry), ("multiplier", contract.multiplier),
             ("right", contract.right?.rawValue ?? ""),

@@ -158,6 +158,18 @@ struct InstrumentReader {
             list.add(position, "\(name) has other providers in \(place): write the same in both")
             return
         }
+        let depthExchange = instrument.depthExchange
+        if !depthExchange.isEmpty {
+            let known = other.instrument.depthExchange
+            guard known.isEmpty || known == depthExchange else {
+                list.add(
+                    position,
+                    "\(name) has another depth_exchange in \(place): write the same in both"
+                )
+                return
+            }
+            found[number].instrument.depthExchange = depthExchange
+        }
         if hasProviders { found[number].instrument.providers = instrument.providers }
         found[number].instrument.feeds.formUnion(instrument.feeds)
     }

@@ -13,16 +13,19 @@ struct InstrumentWords {
     /// As providers take them: printable ASCII, and short.
     func text(_ node: YAMLNode?, _ key: String, _ list: inout ProblemList) -> String? {
         guard let node, let text = list.text(node, "\(owner): \(key)") else { return nil }
-        let bytesMax = Instrument.Contract.textBytesMax
-        guard text.utf8.count <= bytesMax, text.utf8.allSatisfy({ (0x20...0x7e).contains($0) })
-        else {
+        guard Self.isTakenByProviders(text) else {
             list.add(
                 node.position,
-                "\(owner): \(key): \(Shown.text(text)) is not at most \(bytesMax) printable ASCII "
-                    + "characters")
+                "\(owner): \(key): \(Shown.text(text)) is not at most "
+                    + "\(Instrument.Contract.textBytesMax) printable ASCII characters")
             return nil
         }
         return text
+    }
+
+    static func isTakenByProviders(_ text: String) -> Bool {
+        text.utf8.count <= Instrument.Contract.textBytesMax
+            && text.utf8.allSatisfy { (0x20...0x7e).contains($0) }
     }
 
     func currency(_ node: YAMLNode?, _ list: inout ProblemList) -> String? {

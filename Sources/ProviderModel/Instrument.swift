@@ -5,6 +5,8 @@ public struct Instrument: Hashable, Sendable {
     /// Our name for it: the key of everything that is derived.
     public var symbol: Symbol
     public var contract: Contract
+    /// Where the book of one exchange is asked for; empty: at the contract's own exchange.
+    public var depthExchange = ""
     /// What is wanted of it.
     public var feeds: Feeds
     /// Who delivers it, by priority; empty: any provider of the source, in the source's order.
@@ -46,7 +48,7 @@ extension Instrument {
         public var right: Right?
         public var multiplier = ""
         /// The provider's number of the contract; 0: none.
-        public var providerID: Int64 = 0
+        public var providerID: Int32 = 0
 
         public init(_ security: Security) { self.security = security }
     }
@@ -66,7 +68,7 @@ extension Instrument {
         public static let quotes = Feeds(rawValue: 1 << 3)
         /// Every change of the middle.
         public static let midpoints = Feeds(rawValue: 1 << 4)
-        /// The book of the contract's exchange.
+        /// The book of one exchange.
         public static let depth = Feeds(rawValue: 1 << 5)
         /// The book over all exchanges.
         public static let smartDepth = Feeds(rawValue: 1 << 6)

@@ -121,4 +121,29 @@ import Testing
         machine.end(1, Self.now, &tools, &output)
         #expect(machine.detailsRoutes.isEmpty)
     }
+
+    @Test(
+        "The provider's own name or number of a contract is asked for without our symbol beside it")
+    func named() throws {
+        func contract(_ change: (inout Instrument.Contract) -> Void) throws -> Contract {
+            var wanted = Instrument.Contract(.future)
+            wanted.exchange = "NYMEX"
+            wanted.currency = "EUR"
+            change(&wanted)
+            let symbol = try #require(Symbol("CL 202612"))
+            return Contract(Instrument(symbol: symbol, contract: wanted, feeds: .level1))
+        }
+        #expect(try contract { _ in }.symbol == "CL 202612")
+        #expect(try contract { $0.providerSymbol = "CL" }.symbol == "CL")
+        let local = try contract { $0.localSymbol = "CLZ6" }
+        #expect(local.symbol.isEmpty && local.localSymbol == "CLZ6" && local.currency == "EUR")
+        #expect(
+            try contract { ($0.providerSymbol, $0.localSymbol) = ("CL", "CLZ6") }.symbol == "CL")
+        let numbered = try contract { ($0.providerID, $0.currency) = (Int32.max, "") }
+        #expect(numbered.symbol.isEmpty && numbered.id == Int32.max && numbered.currency.isEmpty)
+        #expect(try contract { $0.currency = "" }.currency == "USD")
+        #expect(IBRequest.contractDetails(id: 1, local).subject == "details of CLZ6")
+        #expect(
+            IBRequest.contractDetails(id: 1, numbered).subject == "details of contract 2147483647")
+    }
 }

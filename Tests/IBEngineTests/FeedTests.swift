@@ -28,6 +28,7 @@ import Testing
             (10_190, "Max number of tick-by-tick requests", .waitingForLines),
             (10_189, "Failed to request", .down), (10_197, "Competing session", .down),
             (10_167, "Delayed market data is available", .refused),
+            (10_092, "Deep market data is not supported", .refused),
             (10_186, "Not subscribed, delayed data not enabled", .refused),
             (9_999, "What nobody knows", .down),
         ])
@@ -95,6 +96,19 @@ import Testing
                 world.step(100_000_000)
             }
         }
+    }
+
+    @Test("The book of one exchange is asked for there, and everything else where the contract is")
+    func depthExchange() {
+        let feeds: Instrument.Feeds = [.level1, .depth, .smartDepth]
+        let world = Self.world(feeds)
+        #expect(Self.states(world) == [.live, .live, .live] && world.server.complaints.isEmpty)
+        // Without an exchange of its own it is the contract's: SMART has no book.
+        var other = World(seed: 3, feeds: [feeds], canBackfill: false)
+        other.instruments[0].depthExchange = ""
+        other.start()
+        for _ in 0..<100 { other.step(100_000_000) }
+        #expect(Self.states(other) == [.live, .refused, .live])
     }
 
     @Test("What cannot be sent is refused, and holds no line")

@@ -20,8 +20,7 @@ struct ServerLinkTests {
     private func news(of link: ServerLink, now: Int64 = 0) -> ServerLink.News? {
         var found: ServerLink.News?
         _ = eventually {
-            var entry = pollfd(
-                fd: link.descriptor, events: link.interest(isReading: true), revents: 0)
+            var entry = link.interest(isReading: true)
             let isReady = unsafe poll(&entry, 1, 5) > 0
             let failure = Int16(POLLERR) | Int16(POLLHUP)
             let isWritable = isReady && entry.revents & (Int16(POLLOUT) | failure) != 0
@@ -46,7 +45,7 @@ struct ServerLinkTests {
     func connects() throws {
         let server = try TestServer()
         let link = link(port: server.port)
-        #expect(link.deadline == Int64.max && link.descriptor < 0)
+        #expect(link.deadline == Int64.max && link.interest(isReading: true).fd < 0)
         link.connect(now: 0)
         #expect(link.deadline == 5_000_000_000)
         #expect(isConnected(news(of: link)))
@@ -72,7 +71,7 @@ struct ServerLinkTests {
                 if case .ended = link.read(into: &buffer) { true } else { false }
             })
         link.close()
-        #expect(!link.isOpen && link.descriptor < 0)
+        #expect(!link.isOpen && link.interest(isReading: true).fd < 0)
     }
 
     @Test("a port where nobody listens is told at once, with what to do")
@@ -112,6 +111,56 @@ struct ServerLinkTests {
         #expect(early.isEmpty)
         let reason = reason(link.advance(isWritable: false, now: 5_000_000_007))
         #expect(reason.contains("did not answer within 5.0 s"), "\(reason)")
+    }
+
+    @Test("an address that never answers leaves the others of its name their share of the time")
+    func silentAddress() throws {
+        let (silent, server) = (try TestServer(), try TestServer())
+        let found = try [silent, silent, server].flatMap {
+            try RemoteAddress.all(host: "127.0.0.1", port: $0.port, isNumeric: true)
+        }
+        let link = ServerLink(
+            IBKRSettings.Server(host: "tws", port: 4_001, connectTimeout: 6_000_000_000)
+        ) { .found(found) }
+        link.connect(now: 0)
+        // Nobody says of the first two that they can be written to.
+        for (now, deadline) in [(0, 2), (2, 4), (4, 6)] as [(Int64, Int64)] {
+            let early = link.advance(isWritable: false, now: max(0, now * 1_000_000_000 - 1))
+            let news = link.advance(isWritable: false, now: now * 1_000_000_000)
+            #expect(early == nil && news == nil)
+            #expect(link.deadline == deadline * 1_000_000_000)
+        }
+        #expect(isConnected(news(of: link, now: 4_000_000_000)))
+        let isTaken = link.send(Array("hello".utf8), now: 0) == nil
+        #expect(isTaken)
+        let peer = try #require(server.accept())
+        #expect(peer.read(5) == Array("hello".utf8))
+
+        link.connect(now: 0)
+        for now in [0, 2, 4] as [Int64] {
+            let news = link.advance(isWritable: false, now: now * 1_000_000_000)
+            #expect(news == nil)
+        }
+        let reason = reason(link.advance(isWritable: false, now: 6_000_000_000))
+        #expect(reason.contains("tws:4001 did not answer within 6.0 s"), "\(reason)")
+    }
+
+    @Test("a broken connection of which nothing is wanted at the moment wakes nobody")
+    func passedOver() throws {
+        let server = try TestServer()
+        let link = link(port: server.port)
+        link.connect(now: 0)
+        #expect(isConnected(news(of: link)))
+        try #require(server.accept()).reset()
+        var reading = link.interest(isReading: true)
+        #expect(unsafe poll(&reading, 1, 10_000) == 1)
+        var full = link.interest(isReading: false)
+        #expect(unsafe poll(&full, 1, 0) == 0)
+        var buffer = [UInt8](repeating: 0, count: 64)
+        guard case .failed = link.read(into: &buffer) else {
+            Issue.record("the connection is not broken")
+            return
+        }
     }
 
     @Test("a server that reads nothing for ten seconds is lost")

@@ -67,5 +67,13 @@ final class TestServer: Sendable {
         }
 
         func end() { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
+
+        /// Ends the connection at once, and what was under way is gone.
+        func reset() {
+            var unspecified = sockaddr()
+            unspecified.sa_family = sa_family_t(AF_UNSPEC)
+            let size = socklen_t(MemoryLayout<sockaddr>.size)
+            _ = unsafe connect(descriptor, &unspecified, size)
+        }
     }
 }

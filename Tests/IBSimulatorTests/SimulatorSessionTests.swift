@@ -102,6 +102,19 @@ struct SimulatorSessionTests {
         #expect(volumes.count > reported.count && reported.count > 10)
     }
 
+    @Test("the router of orders has the book over all exchanges, and none of its own")
+    func routedBook() {
+        var bench = Bench()
+        _ = bench.frames()
+        bench.send(["10", "5", "5"] + Bench.stock("SPY") + ["5", "0", ""])
+        #expect(bench.codes() == ["10092"])
+        var atExchange = Bench.stock("SPY")
+        atExchange[7] = "ARCA"
+        bench.send(["10", "5", "6"] + atExchange + ["5", "0", ""])
+        bench.send(["10", "5", "7"] + Bench.stock("SPY") + ["5", "1", ""])
+        #expect(bench.codes().isEmpty)
+    }
+
     @Test("limits of lines, of ticks and of books have errors of their own")
     func limits() {
         var settings = SimulatorSettings()

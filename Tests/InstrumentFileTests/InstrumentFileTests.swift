@@ -101,6 +101,8 @@ struct InstrumentFileTests {
         #expect(coin.providerSymbol == "BTC" && coin.currency == "USD")
         let numbered = try one("{symbol: X, security: cfd, provider_id: 8314}").contract
         #expect(numbered.providerID == 8_314 && numbered.security == .cfd)
+        let foreign = try one("{symbol: \u{e4}, provider_symbol: ASML}")
+        #expect(foreign.symbol.text == "\u{e4}" && foreign.contract.providerSymbol == "ASML")
         for security in Instrument.Security.allCases {
             let text = "{symbol: X, security: \(security.rawValue), local_symbol: X}"
             #expect(try one(text).contract.security == security)
@@ -126,6 +128,31 @@ struct InstrumentFileTests {
         #expect(found[1].hasPrefix("c.yaml:4:5: \"QQQ\" has other providers in a.yaml:5:5:"))
     }
 
+    @Test("the book of one exchange needs one")
+    func depth() throws {
+        let mixed = try one("{symbol: SPY, feeds: [quotes, depth], depth_exchange: ARCA}")
+        #expect(mixed.contract.exchange == "SMART" && mixed.depthExchange == "ARCA")
+        #expect(try one("{symbol: ES, exchange: CME, feeds: depth}").depthExchange.isEmpty)
+        #expect(try one("{symbol: SPY, feeds: smart-depth}").feeds == .smartDepth)
+        for entry in ["feeds: [quotes, depth]}", "depth_exchange: SMART, feeds: depth}"] {
+            let found = problems(["a.yaml": list("  - {symbol: SPY, \(entry)")])
+            let text = "\"SPY\": feeds: depth is the book of one exchange, and SMART is none"
+            #expect(found.count == 1 && found[0].contains(text), "\(found)")
+        }
+        // It names no other contract: another list may say it.
+        let both = [
+            "a.yaml": list("  - SPY"),
+            "b.yaml": list("  - {symbol: SPY, feeds: depth, depth_exchange: ARCA}"),
+            "c.yaml": list("  - {symbol: SPY, feeds: depth, depth_exchange: BATS}"),
+        ]
+        let all = try read(both, ["a.yaml", "b.yaml"])
+        #expect(all.map(\.depthExchange) == ["ARCA"] && all[0].feeds == [.level1, .depth])
+        let found = problems(both, ["b.yaml", "c.yaml"])
+        #expect(found.count == 1 && found[0].contains("has another depth_exchange in b.yaml:4:5"))
+        #expect(InstrumentListing.text(all).contains("stock USD SMART depth:ARCA"))
+        #expect(InstrumentListing.json(all).contains("\"depth_exchange\":\"ARCA\""))
+    }
+
     @Test("all that is wrong is told at once, with its place")
     func wrong() throws {
         let text = """
@@ -140,6 +167,10 @@ struct InstrumentFileTests {
               - {symbol: A, exchange: SMART, currency: USD}
               - {exchange: SMART}
               - {symbol: FX/USD, security: forex, exchange: X, currency: EUR}
+              - {symbol: F, exchange: SMART, currency: USD, provider_id: 2147483648}
+              - {exchange: SMART, symbol: \u{c4}, currency: USD}
+              - {symbol: \(String(repeating: "X", count: 65)), exchange: SMART, currency: USD}
+              - {symbol: \u{d6}, exchange: SMART, currency: USD, provider_symbol: \u{d6}}
             """
         let found = problems(["a.yaml": text])
         let wanted = [
@@ -150,6 +181,9 @@ struct InstrumentFileTests {
             "7:56: \"D\": feeds: computations are of options alone",
             "8:5: \"E\": exchange is missing", "9:5: \"A\" is in line 4, too",
             "10:5: an instrument: symbol is missing", "11:62: \"FX/USD\": currency:",
+            "12:62: \"F\": provider_id: \"2147483648\" is no whole number from 1 to 2147483647",
+            "13:31: \"\u{c4}\": symbol: providers are asked with at most 64 printable ASCII",
+            "14:14: \"\(String(repeating: "X", count: 40))", "15:66: \"\u{d6}\": provider_symbol:",
         ]
         for text in wanted {
             #expect(found.contains { $0.hasPrefix("a.yaml:\(text)") }, "\(text)")

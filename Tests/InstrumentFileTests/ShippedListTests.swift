@@ -47,6 +47,6 @@ struct ShippedListTests {
         let kinds = Set(all.map(\.contract.security))
         #expect(
             kinds == [.stock, .option, .future, .futureOption, .forex, .crypto, .index, .cfd])
-        #expect(all.count == 17)
+        #expect(all.count == 19)
     }
 }

@@ -4,6 +4,7 @@ import ProviderKit
 import ProviderModel
 import ServiceRuntime
 import ServiceTestSupport
+import Synchronization
 import TapeCodec
 import TapeProtocol
 import TapeTransport
@@ -191,5 +192,39 @@ struct RoutingTests {
         #expect(numbers == Array(1...ids + 1), "\(all.trades)")
         #expect(all.gaps.isEmpty)
         #expect(try running.stop() == .success)
+    }
+
+    @Test("one that cannot be started leaves the others alone, and delivers when it is there")
+    func notStarted() throws {
+        let tape = try TestTape(Self.shared.get(), namespace: "routing3")
+        let (one, other) = (ScriptedProvider.Log(), ScriptedProvider.Log())
+        one.isRefusing.withLock { $0 = true }
+        let spy = Instrument(
+            symbol: try #require(Symbol("SPY")), contract: Instrument.Contract(.stock),
+            feeds: .trades)
+        var gateway = try TestGateway(
+            tape, ["GATEWAY_PROVIDER": "one,other", "GATEWAY_SOURCE": "feed"],
+            providers: [
+                ScriptedProvider.kind("one", one), ScriptedProvider.kind("other", other),
+            ], instruments: [spy])
+        gateway.settings.delivery?.retries.first = .milliseconds(20)
+        gateway.settings.delivery?.retries.longest = .milliseconds(20)
+        let running = try gateway.start()
+        #expect(eventually { other.follows == [.init(begun: [0], ended: [])] })
+        let second = try #require(other.starts.first).channel
+        send(begin("other", 30) + [trade(40, id: 2)], floor: 40, second)
+        #expect(try eventually { try found(tape).trades == ["2 other"] })
+        #expect(running.log.contains("gateway.provider_not_started"))
+        #expect(try gateway.status.at("providers", "one", "state")?.string == "not started")
+        #expect(one.starts.isEmpty && other.starts.count == 1 && other.stops == 0)
+
+        one.isRefusing.withLock { $0 = false }
+        #expect(eventually { one.starts.count == 1 })
+        let first = try #require(one.starts.first)
+        #expect(first.order.instruments == [0])
+        #expect(eventually { running.log.contains("gateway.provider_started") })
+        send(begin("one", 50), floor: 50, first.channel)
+        #expect(try running.stop() == .success)
+        #expect(one.stops == 1 && other.stops == 1)
     }
 }

@@ -239,4 +239,60 @@ struct FeedRouterTests {
         bench.tick(1, at: 1_001)
         #expect(bench.trades.isEmpty && bench.router.leftOut == [0, 1, 0])
     }
+
+    @Test("who takes over many instruments is told so many a second, each once, and none is lost")
+    func rate() {
+        var settings = FeedRouter.Settings()
+        settings.begunPerSecondMax = 50
+        var router = FeedRouter(providers: ["a", "b", "c"], settings: settings)
+        var work = FeedRouter.Work(providers: 3)
+        let all: [UInt32] = Array(0..<2_000)
+        func moment(_ tenths: Int64) -> Moment {
+            Moment(
+                wall: Timestamp(nanoseconds: tenths * 100_000_000), monotonic: tenths * 100_000_000)
+        }
+        for number in all { router.start(number, providers: [], moment(0), into: &work) }
+        #expect(work.begun[0] == all)
+        var kept: [ProviderRecord] = []
+        let refusals: [ProviderRecord] = all.map {
+            .feed(FeedState(instrument: $0, state: .refused, time: moment(1).wall))
+        }
+        router.pass(refusals, from: 0, moment(1), into: &kept)
+        var told: [Int] = []
+        work.begun[0] = []
+        for tenth in 1...420 as ClosedRange<Int64> {
+            let before = work.begun[1].count
+            router.look(moment(tenth), into: &work)
+            let new = work.begun[1][before...]
+            told.append(new.count)
+            let live: [ProviderRecord] = new.map {
+                .feed(FeedState(instrument: $0, state: .live, time: moment(tenth).wall))
+            }
+            router.pass(live, from: 1, moment(tenth), into: &kept)
+            // Nobody was told of this one, and nobody is told of its end by that provider.
+            if tenth == 10 { router.end(1_999, into: &work) }
+        }
+        #expect(work.begun[1] == Array(all.dropLast()) && work.begun[2].isEmpty)
+        #expect(work.ended == [[1_999], [], []])
+        let second = told.indices.dropLast(9).map { told[$0..<$0 + 10].reduce(0, +) }
+        #expect(second.max() == 50 && told.max() == 5)
+    }
+
+    @Test("an instrument that begins anew is told in one go, whatever waits")
+    func anew() {
+        var settings = FeedRouter.Settings()
+        settings.begunPerSecondMax = 1
+        var router = FeedRouter(providers: ["a", "b"], settings: settings)
+        var work = FeedRouter.Work(providers: 2)
+        let now = Moment(wall: Timestamp(nanoseconds: 0), monotonic: 0)
+        router.start(0, providers: [], now, into: &work)
+        router.begin(1, providers: [], now, into: &work)
+        router.begin(2, providers: [], now, into: &work)
+        #expect(work.begun == [[0, 1], []])
+        router.end(0, into: &work)
+        router.begin(0, providers: [], now, into: &work)
+        #expect(work.begun == [[0, 1, 0], []] && work.ended == [[0], []])
+        router.look(Moment(wall: now.wall, monotonic: 1_000_000_000), into: &work)
+        #expect(work.begun == [[0, 1, 0, 2], []])
+    }
 }

@@ -6,14 +6,16 @@ extension Contract {
     /// An instrument as the provider has to be asked for it.
     init(_ instrument: Instrument) {
         let wanted = instrument.contract
-        let name =
-            wanted.providerSymbol.isEmpty ? instrument.symbol.text : wanted.providerSymbol
         let kind = SecurityKind(wanted.security)
+        let isNumbered = wanted.providerID != 0
+        // Each names the contract by itself. Our symbol beside it would have to be the provider's,
+        // too: with another one there is no such contract.
+        let isNamed = isNumbered || !wanted.localSymbol.isEmpty || !wanted.providerSymbol.isEmpty
         self.init(
-            kind, name,
+            kind, isNamed ? wanted.providerSymbol : instrument.symbol.text,
             exchange: wanted.exchange.isEmpty ? kind.usualExchange : wanted.exchange,
-            currency: wanted.currency.isEmpty ? "USD" : wanted.currency)
-        id = Int32(exactly: wanted.providerID) ?? 0
+            currency: wanted.currency.isEmpty && !isNumbered ? "USD" : wanted.currency)
+        id = wanted.providerID
         primaryExchange = wanted.primaryExchange
         localSymbol = wanted.localSymbol
         tradingClass = wanted.tradingClass

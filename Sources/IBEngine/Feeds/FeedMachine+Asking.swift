@@ -81,7 +81,10 @@ extension FeedMachine {
             return .tickByTick(id: id, contract, kind)
         case .quotes: return .tickByTick(id: id, contract, .bidAsk)
         case .midpoints: return .tickByTick(id: id, contract, .midpoint)
-        case .depth: return .depth(id: id, contract, rows: 10, isSmart: false)
+        case .depth:
+            let exchange = entry.instrument.depthExchange
+            if slot.reroute == nil, !exchange.isEmpty { contract.exchange = exchange }
+            return .depth(id: id, contract, rows: 10, isSmart: false)
         case .smartDepth: return .depth(id: id, contract, rows: 10, isSmart: true)
         case .bars:
             return .realTimeBars(

@@ -111,19 +111,27 @@ extension IBRequest {
     /// For people: what is asked for, and of what.
     var subject: String {
         switch self {
-        case .marketData(_, let contract, _): "market data of \(contract.symbol)"
-        case .depth(_, let contract, _, _, _): "depth of \(contract.symbol)"
+        case .marketData(_, let contract, _): "market data of \(contract.name)"
+        case .depth(_, let contract, _, _, _): "depth of \(contract.name)"
         case .tickByTick(_, let contract, let kind, _, _):
-            "tick by tick \(kind.rawValue) of \(contract.symbol)"
-        case .realTimeBars(_, let contract, _, _, _): "bars of 5 s of \(contract.symbol)"
+            "tick by tick \(kind.rawValue) of \(contract.name)"
+        case .realTimeBars(_, let contract, _, _, _): "bars of 5 s of \(contract.name)"
         case .history(_, let contract, let request):
-            "history of \(contract.symbol), \(request.kind.rawValue), \(request.barSize)"
+            "history of \(contract.name), \(request.kind.rawValue), \(request.barSize)"
         case .historyTicks(_, let contract, let request):
-            "history of \(contract.symbol), \(request.kind.rawValue), ticks"
-        case .headTimestamp(_, let contract, _, _, _, _): "first time of \(contract.symbol)"
-        case .contractDetails(_, let contract, _, _, _): "details of \(contract.symbol)"
-        case .fundamentals(_, let contract, let report, _): "\(report) of \(contract.symbol)"
+            "history of \(contract.name), \(request.kind.rawValue), ticks"
+        case .headTimestamp(_, let contract, _, _, _, _): "first time of \(contract.name)"
+        case .contractDetails(_, let contract, _, _, _): "details of \(contract.name)"
+        case .fundamentals(_, let contract, let report, _): "\(report) of \(contract.name)"
         default: cancelled.map { "cancel of request \($0)" } ?? "another request"
         }
+    }
+}
+
+extension Contract {
+    /// For people: whatever of its names there is.
+    fileprivate var name: String {
+        if !symbol.isEmpty { return symbol }
+        return localSymbol.isEmpty ? "contract \(id)" : localSymbol
     }
 }

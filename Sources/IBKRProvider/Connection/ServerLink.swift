@@ -17,12 +17,13 @@ final class ServerLink {
     private enum State {
         case closed
         case lookingUp(until: Int64)
-        case connecting(until: Int64)
+        /// `next`: when the next address has its turn, or at last `until`.
+        case connecting(until: Int64, next: Int64)
         case open
     }
 
     private let settings: IBKRSettings.Server
-    private let lookup: NameLookup
+    private let lookUpAddresses: () -> NameLookup.Answer
     private var state = State.closed
     private var socket: ClientSocket?
     private var addresses: ArraySlice<RemoteAddress> = []
@@ -30,9 +31,15 @@ final class ServerLink {
     /// Why the last address did not answer; the last one's reason is the attempt's.
     private var refusal = ""
 
-    init(_ settings: IBKRSettings.Server, wake: WakeEvent) {
+    /// `addresses`: of the server; asked again while they are pending.
+    init(_ settings: IBKRSettings.Server, addresses: @escaping () -> NameLookup.Answer) {
         self.settings = settings
-        lookup = NameLookup(host: settings.host, port: settings.port, wake: wake)
+        lookUpAddresses = addresses
+    }
+
+    convenience init(_ settings: IBKRSettings.Server, wake: WakeEvent) {
+        let lookup = NameLookup(host: settings.host, port: settings.port, wake: wake)
+        self.init(settings) { lookup.ask() }
     }
 
     private var name: String { "\(settings.host):\(settings.port)" }
@@ -43,24 +50,27 @@ final class ServerLink {
 
     // MARK: waiting
 
-    /// For `poll`, which passes over a negative one.
-    var descriptor: Int32 { socket == nil ? -1 : socket?.descriptor ?? -1 }
-
-    /// What `poll` is to wait for.
-    func interest(isReading: Bool) -> Int16 {
-        switch state {
-        case .closed, .lookingUp: 0
-        case .connecting: Int16(POLLOUT)
-        case .open:
-            (isReading ? Int16(POLLIN) : 0) | (pending.isEmpty ? 0 : Int16(POLLOUT))
-        }
+    /// What `poll` is to wait for. It passes over a descriptor that is negative: of one of which
+    /// nothing is wanted it would still tell that the connection is broken, at once and each time.
+    func interest(isReading: Bool) -> pollfd {
+        let events: Int16 =
+            switch state {
+            case .closed, .lookingUp: 0
+            case .connecting: Int16(POLLOUT)
+            case .open:
+                (isReading ? Int16(POLLIN) : 0) | (pending.isEmpty ? 0 : Int16(POLLOUT))
+            }
+        return pollfd(fd: events == 0 ? -1 : descriptor, events: events, revents: 0)
     }
+
+    private var descriptor: Int32 { socket == nil ? -1 : socket?.descriptor ?? -1 }
 
     /// On the monotonic clock: when `advance` has to be called at the latest.
     var deadline: Int64 {
         switch state {
         case .closed: Int64.max
-        case .lookingUp(let until), .connecting(let until): until
+        case .lookingUp(let until): until
+        case .connecting(_, let next): next
         case .open:
             pending.stuckSince.map { $0.later(by: settings.sendTimeout) } ?? Int64.max
         }
@@ -79,31 +89,39 @@ final class ServerLink {
         switch state {
         case .closed: nil
         case .lookingUp(let until): lookUp(until: until, now: now)
-        case .connecting(let until):
-            isWritable ? finish(until: until, now: now) : next(until: until, now: now)
+        case .connecting(let until, let next):
+            if isWritable {
+                finish(until: until, now: now)
+            } else if now >= next {
+                giveUp(until: until, now: now)
+            } else {
+                nil
+            }
         case .open: flush(now: now)
         }
     }
 
     private func lookUp(until: Int64, now: Int64) -> News? {
-        switch lookup.ask() {
+        switch lookUpAddresses() {
         case .pending:
             guard now >= until else { return nil }
             return failed("looking up \(settings.host) takes longer than \(settings.connectText)")
         case .failed(let reason): return failed(reason)
         case .found(let found):
             addresses = found[...]
-            return begin(until: until)
+            return begin(until: until, now: now)
         }
     }
 
-    /// The next address of the name that takes the call.
-    private func begin(until: Int64) -> News? {
+    /// The next address of the name that takes the call. One that never answers leaves those behind
+    /// it their share of the time.
+    private func begin(until: Int64, now: Int64) -> News? {
         socket = nil
         while let address = addresses.popFirst() {
             do throws(ClientSocket.Failure) {
                 socket = try ClientSocket(to: address)
-                state = .connecting(until: until)
+                let share = max(0, until - now) / Int64(addresses.count + 1)
+                state = .connecting(until: until, next: now.later(by: share))
                 return nil
             } catch {
                 refusal = "\(error.code)"
@@ -118,12 +136,14 @@ final class ServerLink {
             return .connected
         }
         refusal = "\(code)"
-        return begin(until: until)
+        return begin(until: until, now: now)
     }
 
-    private func next(until: Int64, now: Int64) -> News? {
-        guard now >= until else { return nil }
-        return failed("\(name) did not answer within \(settings.connectText)")
+    private func giveUp(until: Int64, now: Int64) -> News? {
+        guard now < until, !addresses.isEmpty else {
+            return failed("\(name) did not answer within \(settings.connectText)")
+        }
+        return begin(until: until, now: now)
     }
 
     private func failed(_ reason: String) -> News {

@@ -180,7 +180,7 @@ extension NoticeMeaning {
         case .delayedDataFollow: "delayed_data"
         case .tooManyLines: "too_many_lines"
         case .competingSession: "competing_session"
-        case .depthReset, .depthHalted: "depth"
+        case .depthReset, .depthHalted, .depthUnsupported: "depth"
         case .historyCancelled, .historyEmpty, .historyNotPermitted, .historyRefused: "history"
         case .tickByTickRefused: "tick_by_tick_refused"
         case .realTimeBarsRefused, .realTimeBarsEnded: "bars"

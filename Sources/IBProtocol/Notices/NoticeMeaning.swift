@@ -52,6 +52,8 @@ public enum NoticeMeaning: Hashable, Sendable {
     case competingSession
     case depthReset
     case depthHalted
+    /// There is no such book: of this kind of contract, or at this exchange.
+    case depthUnsupported
     case historyCancelled
     case historyEmpty
     case historyNotPermitted
@@ -110,6 +112,7 @@ extension NoticeMeaning {
         case 10_197: .competingSession
         case 316: .depthHalted
         case 317: .depthReset
+        case 10_092: .depthUnsupported
         case 420: .realTimeBarsRefused
         case 10_225: .realTimeBarsEnded
         case 10_189: .tickByTickRefused
@@ -172,7 +175,7 @@ extension NoticeMeaning {
             .historyRefused,
             .tickByTickRefused, .realTimeBarsRefused, .realTimeBarsEnded, .unknown:
             .temporary
-        case .noSuchContract, .invalidRequest, .duplicateRequest, .notSubscribed,
+        case .noSuchContract, .invalidRequest, .duplicateRequest, .notSubscribed, .depthUnsupported,
             .historyNotPermitted, .noFundamentals:
             .permanent
         }

@@ -168,6 +168,12 @@ extension SimulatorSession {
                     id, isDepth: true, conID: instrument.underlyingConID, exchange: "SMART"))
             return
         }
+        guard isSmart || contract.exchange != "SMART" else {
+            refuse(
+                id, 10092,
+                "Deep market data is not supported for this combination of security type/exchange")
+            return
+        }
         guard depth.count < world.settings.limits.depthLines else {
             refuse(id, 309, "Max number of market depth requests has been reached")
             return

@@ -9,6 +9,8 @@ struct FeedRoute: Sendable {
         var state = FeedState.State.starting
         /// Monotonic.
         var since: Int64
+        /// It is to be asked for, and the provider was not told yet: so many are told it a second.
+        var isQueued = false
         /// A raw `FeedMode`.
         var mode = FeedMode.unknown.rawValue
     }
@@ -125,6 +127,7 @@ struct FeedRoute: Sendable {
 
     private func isLost(_ settings: FeedRouter.Settings, _ now: Int64) -> Bool {
         let feed = feeds[active]
+        guard !feed.isQueued else { return false }
         switch feed.state {
         case .live: return false
         case .refused: return true

@@ -25,6 +25,9 @@ public struct FeedRouter: Sendable {
         public var graceNanoseconds: Int64 = 2_000_000_000
         /// A feed that was active for so long has lasted.
         public var settledNanoseconds: Int64 = 3_600_000_000_000
+        /// Instruments that a provider is told of in a second once it runs: when all that another
+        /// one fed comes to it, it does not come in one go.
+        public var begunPerSecondMax = 200
 
         public init() {}
     }
@@ -60,6 +63,8 @@ public struct FeedRouter: Sendable {
     public internal(set) var leftOut: [UInt64]
     /// Per provider: instruments whose ticks it may deliver.
     private var feeding: [Int]
+    /// Per provider.
+    private var queues: [BeginQueue]
 
     public init(providers: [String], settings: Settings = Settings()) {
         precondition((1...ProviderLimits.providersMax).contains(providers.count))
@@ -67,6 +72,7 @@ public struct FeedRouter: Sendable {
         self.settings = settings
         leftOut = providers.map { _ in 0 }
         feeding = providers.map { _ in 0 }
+        queues = providers.map { _ in BeginQueue(perSecondMax: settings.begunPerSecondMax) }
     }
 
     /// Whether a provider's promises count. When nobody feeds anything, all of them do.
@@ -89,24 +95,71 @@ public struct FeedRouter: Sendable {
 
     // MARK: the list changes
 
-    /// `names`: its own providers; of those that the source does not have nothing is asked.
+    /// What a provider is started with it is told at once. `names`: the instrument's own providers;
+    /// of those that the source does not have nothing is asked.
+    public mutating func start(
+        _ instrument: UInt32, providers names: [String], _ now: Moment, into work: inout Work
+    ) {
+        guard let first = add(instrument, names, now) else { return }
+        work.begun[first].append(instrument)
+    }
+
+    /// The same while the providers run. One that is ended by the same work begins anew, and its
+    /// provider is told both at once.
     public mutating func begin(
         _ instrument: UInt32, providers names: [String], _ now: Moment, into work: inout Work
     ) {
-        guard instrument < ProviderLimits.instrumentsMax else { return }
+        guard let first = add(instrument, names, now) else { return }
+        guard !work.ended[first].contains(instrument) else {
+            work.begun[first].append(instrument)
+            return
+        }
+        routes[Int(instrument)]?.feeds[0].isQueued = true
+        queues[first].add(instrument)
+        release(now, into: &work)
+    }
+
+    /// The first of its providers.
+    private mutating func add(_ instrument: UInt32, _ names: [String], _ now: Moment) -> Int? {
+        guard instrument < ProviderLimits.instrumentsMax else { return nil }
         while routes.count <= instrument { routes.append(nil) }
         let own = names.compactMap { providers.firstIndex(of: $0) }
         let order = own.isEmpty ? Array(providers.indices) : own
         routes[Int(instrument)] = FeedRoute(order, now: now.monotonic)
-        work.begun[order[0]].append(instrument)
         count()
+        return order[0]
     }
 
     public mutating func end(_ instrument: UInt32, into work: inout Work) {
-        guard instrument < routes.count, let route = routes[Int(instrument)] else { return }
-        for rank in 0..<route.asked { work.ended[route.providers[rank]].append(instrument) }
+        guard instrument < routes.count, var route = routes[Int(instrument)] else { return }
+        for rank in 0..<route.asked { leave(rank, &route, instrument, into: &work) }
         routes[Int(instrument)] = nil
         count()
+    }
+
+    /// The provider is not wanted for the instrument any more. Who was not told of it yet does not
+    /// hear of it at all.
+    private mutating func leave(
+        _ rank: Int, _ route: inout FeedRoute, _ number: UInt32, into work: inout Work
+    ) {
+        let provider = route.providers[rank]
+        guard route.feeds[rank].isQueued else {
+            work.ended[provider].append(number)
+            return
+        }
+        route.feeds[rank].isQueued = false
+        queues[provider].remove(number)
+    }
+
+    /// Tells each provider of those whose turn has come.
+    private mutating func release(_ now: Moment, into work: inout Work) {
+        for provider in providers.indices {
+            while let number = queues[provider].next(now: now.monotonic) {
+                guard let rank = routes[Int(number)]?.rank(of: provider) else { continue }
+                routes[Int(number)]?.feeds[rank] = FeedRoute.Feed(since: now.monotonic)
+                work.begun[provider].append(number)
+            }
+        }
     }
 
     // MARK: time passes
@@ -117,6 +170,7 @@ public struct FeedRouter: Sendable {
             look(&route, UInt32(index), now, into: &work)
             routes[index] = route
         }
+        release(now, into: &work)
         count()
     }
 
@@ -129,13 +183,13 @@ public struct FeedRouter: Sendable {
         }
     }
 
-    private func look(
+    private mutating func look(
         _ route: inout FeedRoute, _ number: UInt32, _ now: Moment, into work: inout Work
     ) {
         if let at = route.releaseAt, now.monotonic >= at {
             if let pending = route.pending { record(pending, &route, number, into: &work.records) }
             for rank in (route.active + 1)..<route.asked {
-                work.ended[route.providers[rank]].append(number)
+                leave(rank, &route, number, into: &work)
             }
             route.asked = route.active + 1
             route.releaseAt = nil
@@ -153,7 +207,7 @@ public struct FeedRouter: Sendable {
     }
 
     /// The next one delivers from its first record on.
-    private func failOver(
+    private mutating func failOver(
         _ route: inout FeedRoute, _ number: UInt32, _ now: Moment, into work: inout Work
     ) {
         if let pending = route.pending, pending.at.isDefined {
@@ -164,7 +218,8 @@ public struct FeedRouter: Sendable {
         route.releaseAt = nil
         if route.active >= route.asked {
             route.feeds[route.active] = FeedRoute.Feed(since: now.monotonic)
-            work.begun[route.providers[route.active]].append(number)
+            route.feeds[route.active].isQueued = true
+            queues[route.providers[route.active]].add(number)
             route.asked = route.active + 1
         }
         if route.asked > route.active + 1 {

@@ -109,6 +109,12 @@ extension SimulatedServer {
             return send(words.reroute(id, isDepth: fields[0] == "10", to: underlying), now)
         }
         let kind = Self.kind(fields)
+        // The numbers of others come with an exchange of their own.
+        if kind == .depth, fields[contract + 7] == "SMART", !rerouted.contains(sentOn) {
+            return send(words.notice(id, 10_092, "Deep market data is not supported"), now)
+        }
+        let isElsewhere = kind != .depth && fields[contract + 7] == "ISLAND"
+        if isElsewhere { complaints.append("\(symbol) is asked for at the exchange of its depth") }
         let hasTwin = subscriptions.values.contains {
             // One that was on its way when all were forgotten is made a second time.
             $0.kind == kind && $0.instrument == instrument && $0.made > forgotAt + second

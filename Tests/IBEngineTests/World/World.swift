@@ -16,7 +16,8 @@ struct World {
     var random: SeededRandom
     var now = World.dayStart * second + 36_000 * second
     let began: Int64
-    let instruments: [Instrument]
+    /// As they are followed from the start.
+    var instruments: [Instrument]
     let canBackfill: Bool
     var tradeCount = 0
     var nextTrade: [Int64]
@@ -53,8 +54,10 @@ struct World {
         instruments = zip(names, feeds).enumerated().compactMap { index, pair in
             Symbol(pair.0).map {
                 let security: Instrument.Security = rerouted.contains(index) ? .cfd : .stock
-                return Instrument(
+                var instrument = Instrument(
                     symbol: $0, contract: Instrument.Contract(security), feeds: pair.1)
+                instrument.depthExchange = "ISLAND"
+                return instrument
             }
         }
         server.symbols = instruments.map(\.symbol.text)

@@ -27,7 +27,7 @@ enum BrokerInstruments {
         Entry("QQQ", firstStock + 1, [.bars]),
         Entry("IWM", firstStock + 2, [.allTrades, .quotes, .midpoints]),
         Entry("DIA", firstStock + 3, [.level1, .allTrades]),
-        Entry("XLK", firstStock + 4, [.trades, .depth, .fundamentals], ", exchange: ARCA"),
+        Entry("XLK", firstStock + 4, [.trades, .depth, .fundamentals], ", depth_exchange: ARCA"),
         Entry("XLF", firstStock + 5, [.smartDepth]),
         Entry("XLE", firstStock + 6, [.level1, .quotes]),
         Entry("XLV", firstStock + 7, [.news]),
@@ -37,7 +37,7 @@ enum BrokerInstruments {
         ),
         Entry(
             "ES Z8", 700_002, [.trades],
-            ", security: future, provider_symbol: ES, exchange: CME, expiry: 202812"),
+            ", security: future, local_symbol: ESZ8, exchange: CME"),
         Entry(
             "EUR/USD", 700_003, [.quotes, .midpoints], ", security: forex, exchange: IDEALPRO"),
         Entry("BTC/USD", 700_004, [.level1], ", security: crypto, exchange: PAXOS"),

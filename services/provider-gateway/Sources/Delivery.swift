@@ -12,6 +12,8 @@ struct Delivery: Sendable {
     let book: InstrumentBook
     /// When one takes over from another.
     var routing = FeedRouter.Settings()
+    /// When one that cannot be started is tried again.
+    var retries = RetriedProvider.Waits()
 
     /// What was recorded before has the gaps that it has, and nothing is added to it.
     var fillsGaps: Bool { !kinds.contains(where: \.isRecorded) }
@@ -34,21 +36,23 @@ struct Delivery: Sendable {
         var router = FeedRouter(providers: kinds.map(\.name), settings: routing)
         var work = FeedRouter.Work(providers: kinds.count)
         for number in book.wanted {
-            router.begin(
+            router.start(
                 number, providers: book.instrument(number)?.providers ?? [], now, into: &work)
         }
         return (router, work.begun)
     }
 
-    /// Makes every provider and starts it on its own channel with what it is first for. When one of
-    /// them cannot be started, none of them is.
+    /// Makes every provider and starts it on its own channel with what it is first for. One of
+    /// several that cannot be started tries again by itself; without the only one nothing begins.
     func start(
         _ order: ProviderOrder, instruments: [[UInt32]], _ context: ProviderKind.Context
     ) throws -> [(any ProviderSource, ProviderChannel)] {
         var started: [(any ProviderSource, ProviderChannel)] = []
         do {
             for (kind, numbers) in zip(kinds, instruments) {
-                let provider = try kind.make(context)
+                let provider: any ProviderSource =
+                    kinds.count > 1
+                    ? RetriedProvider(kind, context, retries) : try kind.make(context)
                 let channel = ProviderChannel()
                 context.telemetry.metrics.watch(channel, as: "provider.\(kind.name)")
                 started.append((provider, channel))

@@ -1,0 +1,38 @@
+/// Instruments that one provider is to be told of, in order, and no more than so many a second.
+struct BeginQueue: Sendable {
+    /// Those of so long a time may leave together.
+    private static let togetherNanoseconds: Int64 = 100_000_000
+
+    private let intervalNanoseconds: Int64
+    private var waiting: [UInt32] = []
+    private var position = 0
+    /// When the next one would leave if they left evenly.
+    private var due = Int64.min
+
+    init(perSecondMax: Int) {
+        precondition(perSecondMax > 0, "a provider is told of no instrument at all")
+        intervalNanoseconds = max(1, 1_000_000_000 / Int64(perSecondMax))
+    }
+
+    mutating func add(_ instrument: UInt32) { waiting.append(instrument) }
+
+    mutating func remove(_ instrument: UInt32) {
+        waiting.removeSubrange(..<position)
+        position = 0
+        waiting.removeAll { $0 == instrument }
+    }
+
+    /// The next one whose turn has come.
+    mutating func next(now: Int64) -> UInt32? {
+        guard position < waiting.count else { return nil }
+        let turn = max(due, now)
+        guard turn - now < Self.togetherNanoseconds else { return nil }
+        due = turn + intervalNanoseconds
+        position += 1
+        guard position == waiting.count else { return waiting[position - 1] }
+        let last = waiting[position - 1]
+        waiting.removeAll(keepingCapacity: true)
+        position = 0
+        return last
+    }
+}

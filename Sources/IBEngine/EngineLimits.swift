@@ -54,8 +54,12 @@ public enum EngineLimits {
     static let downWait = 15 * second
     static let downWaitMax = 600 * second
     static let competingWait = 60 * second
-    /// So long after an outage's end its border is complete.
-    static let borderWait = 5 * second
+    /// How late a tick comes that comes late, beyond what its stamp may lag: what history has of
+    /// seconds as young as that may still come by itself, and is not filled in.
+    static let lateness = 3 * second
+    /// So long after an outage's end its border is complete: two seconds and a part of one, and
+    /// what comes late in them. What it holds by then is kept in `BorderTicks`.
+    static let borderWait = 8 * second
 }
 
 extension String {

@@ -68,6 +68,28 @@ import Testing
     }
 
     @Test(
+        "A trade that comes late right behind an outage is not filled in as well",
+        arguments: 1...20)
+    func lateBehind(_ seed: UInt64) {
+        var world = World(seed: seed, feeds: [.trades], canBackfill: true)
+        world.start()
+        for _ in 0..<100 { world.step(100_000_000) }
+        world.drop("reset by peer")
+        while world.engine.status.openOutages > 0 || !world.isConnected {
+            world.step(100_000_000)
+        }
+        world.server.lateTrades = 1_000
+        for _ in 0..<30 { world.step(100_000_000) }
+        world.server.lateTrades = 0
+        for _ in 0..<600 { world.step(100_000_000) }
+        #expect(world.engine.status.waitingBackfills == 0)
+        world.isTrading = false
+        for _ in 0..<40 { world.step(100_000_000) }
+        let found = world.problems(isFilled: true)
+        #expect(found.isEmpty, "\(found.prefix(5))")
+    }
+
+    @Test(
         "History that another session of the user holds up is asked again, and no outage of feeds")
     func historyOfAnotherSession() {
         var world = World(seed: 9, feeds: [[.level1, .dailyHistory]], canBackfill: false)

@@ -12,8 +12,6 @@ public struct BackfillLimits: Hashable, Sendable {
     /// Ticks that were added near the end of an instrument's last gap; of more the next gap leaves
     /// out the seconds that it shares with that one, and says so.
     public var borderTicksMax = 4_096
-    /// How long after an outage's end its surroundings have arrived, and history knows of it.
-    public var settle = Duration.seconds(5)
     /// What history is asked for at once, and what it gives at most.
     public var pageTicks: Int32 = 1_000
     /// The last second of a page is complete, so it may have more; one that never ends is refused.

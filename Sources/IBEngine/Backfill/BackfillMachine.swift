@@ -32,8 +32,8 @@ public struct BackfillMachine: Sendable {
     /// free.
     public func isOpen(_ request: Int32) -> Bool { open[request] != nil }
 
-    /// A gap that has ended, `BackfillLimits.settle` after its end, so that `arrivals` can have all
-    /// that came around it. One that lasts, or is empty, is nothing to fill.
+    /// A gap that has ended, `EngineLimits.borderWait` after its end, so that `arrivals` can have
+    /// all that came around it. One that lasts, or is empty, is nothing to fill.
     public mutating func add(
         _ gap: OpenGap, contract: Contract, feeds: Instrument.Feeds, arrivals: Arrivals,
         now: Moment, into records: inout [ProviderRecord]

@@ -140,7 +140,9 @@ extension FeedMachine {
             let entry = entries[closing.place]
             let end =
                 until.isDefined
-                ? until : now.wall.advanced(byNanoseconds: -(EngineLimits.second * 3 / 2))
+                ? until
+                : now.wall.advanced(
+                    byNanoseconds: -(EngineLimits.stampedLag + EngineLimits.lateness))
             let border = InstrumentEntry.border(of: closing.gap.kind) ?? \.trades
             let after = entry[keyPath: border].arrivals(until: max(end, closing.gap.to))
             let isKnown = closing.before.since.isDefined && after.since.isDefined

@@ -64,6 +64,10 @@ struct SimulatedServer {
     /// The further values that level 1 was asked for with, request by request.
     var genericTicksSeen: [String] = []
     var latencyMax: Int64 = 120_000_000
+    /// So many of the next trades, one by one, are overtaken by all that comes in this time.
+    var lateTrades = 0
+    var lateness = 3 * second
+    private var late: [Flight] = []
     var random: SeededRandom
     /// What a client must not do.
     /// What each request was, by its number.
@@ -81,6 +85,7 @@ struct SimulatedServer {
         reader = RequestReader()
         subscriptions = [:]
         flights = []
+        late = []
         isGreeted = false
         isIntroduced = false
         wantsBulletins = false
@@ -93,6 +98,7 @@ struct SimulatedServer {
     mutating func close() {
         isOpen = false
         flights = []
+        late = []
         subscriptions = [:]
     }
 
@@ -126,6 +132,9 @@ struct SimulatedServer {
         let row = books[trade.instrument].happened(trade)
         for (id, subscription) in listening(trade.instrument, now) {
             switch subscription.kind {
+            case .trades where lateTrades > 0:
+                lateTrades -= 1
+                late.append(Flight(due: now + lateness, bytes: words.trade(id, trade)))
             case .trades: send(words.trade(id, trade), now)
             case .quotes: send(words.quote(id, trade), now)
             case .midpoints: send(words.midpoint(id, trade), now)
@@ -177,6 +186,8 @@ struct SimulatedServer {
     /// What has arrived by now.
     mutating func arrivals(_ now: Int64) -> [UInt8] {
         var bytes: [UInt8] = []
+        for flight in late where flight.due <= now { bytes += flight.bytes }
+        late.removeAll { $0.due <= now }
         let count = flights.prefix { $0.due <= now }.count
         for flight in flights.prefix(count) { bytes += flight.bytes }
         flights.removeFirst(count)

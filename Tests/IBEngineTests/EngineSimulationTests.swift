@@ -81,7 +81,10 @@ import Testing
         if kinds != nil, !isDelayed, seed % 3 == 0 {
             // The data of the last one are another contract's.
             rerouted = [feeds.count]
-            feeds.append(seed % 2 == 0 ? .level1 : .smartDepth)
+            // No more books than there are lines for them.
+            let books = feeds.count { !$0.isDisjoint(with: [.depth, .smartDepth]) }
+            let hasLine = books < PacingLimits().depthLines
+            feeds.append(seed % 2 == 0 || !hasLine ? .level1 : .smartDepth)
         }
         // The other contract is no stock, whose sizes old servers tell by the hundred.
         let versions = rerouted.isEmpty && !isDelayed ? [157, 158, 163, 176, 187] : [176, 187]

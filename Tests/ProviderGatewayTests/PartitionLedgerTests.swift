@@ -145,11 +145,18 @@ struct PartitionLedgerTests {
         tape.gap(1, 10, 12, .abandoned, .quote)
         tape.seal()
         #expect(missing(tape.fold()) == ["10-20", "10-"] && missing(tape.fold(), 1) == ["10-12"])
-        // The next outage begins before the last one's end, by as much as stamps are coarse.
+        // The next outage begins before the last one's end, by as much as stamps are coarse: what
+        // came in between keeps them apart.
         tape.gap(0, 19, nil)
         tape.seal()
-        #expect(missing(tape.fold()) == ["10-", "10-"])
+        #expect(missing(tape.fold()) == ["10-20", "10-", "20-"])
         tape.gap(0, 19, 40)
+        tape.seal()
+        #expect(missing(tape.fold()) == ["10-20", "10-", "20-40"])
+        // Nothing new.
+        tape.gap(0, 12, 18)
+        tape.seal()
+        #expect(missing(tape.fold()) == ["10-20", "10-", "20-40"])
         tape.gap(0, 10, 50, .filled, .any)
         tape.seal()
         #expect(missing(tape.fold()) == ["50-"] && missing(tape.fold(), 1) == ["10-12"])

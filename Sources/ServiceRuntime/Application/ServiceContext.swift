@@ -1,3 +1,4 @@
+internal import Synchronization
 public import Telemetry
 
 /// What the frame hands to the body of a service.
@@ -11,6 +12,7 @@ public struct ServiceContext: Sendable {
     public let operations: OperationsServer
     public let shutdown: ShutdownSignal
     public let clock: SystemClock
+    private let threads = ThreadsLeftBehind()
 
     /// The frame makes one per process; a test makes as many as it runs services.
     public init(
@@ -26,4 +28,15 @@ public struct ServiceContext: Sendable {
         self.shutdown = shutdown
         self.clock = clock
     }
+
+    /// To be said when the body returns although a thread of its is still at something that cannot
+    /// be waited for. The process then ends without what libraries clear up at an end: OpenSSL
+    /// would free what that thread is using.
+    public func leaveThreadBehind() { threads.exist.store(true, ordering: .relaxed) }
+
+    var hasLeftThreadBehind: Bool { threads.exist.load(ordering: .relaxed) }
+}
+
+private final class ThreadsLeftBehind: Sendable {
+    let exist = Atomic(false)
 }

@@ -26,6 +26,7 @@ struct ServiceRun {
 
     func run(_ body: (ServiceContext) throws -> ExitCode) -> Never {
         let code: ExitCode
+        let hasLeftThreadBehind: Bool
         do {
             let shutdown = try ShutdownSignal.install()
             try startWatchdog(shutdown)
@@ -35,6 +36,7 @@ struct ServiceRun {
             // The body may be faster than the thread of the signals.
             notice.give(shutdown)
             context.operations.stop()
+            hasLeftThreadBehind = context.hasLeftThreadBehind
         } catch {
             // Threads of the body may be left: `exit` would clear up under their feet.
             let code = ServiceRun.code(for: error)
@@ -44,6 +46,7 @@ struct ServiceRun {
         }
         telemetry.emit(ServiceStopped(code: code))
         telemetry.logger.flush()
+        if hasLeftThreadBehind { _exit(code.rawValue) }
         exit(code.rawValue)
     }
 

@@ -20,6 +20,8 @@ struct Writer: Sendable {
     private static let leaveTimeout = Duration.seconds(6)
     /// How long its threads are waited for after that; together far below the frame's own deadline.
     private static let endTimeout = Duration.seconds(2)
+    /// A session that is just being opened, and no statement.
+    private static let maintenanceTimeout: Duration = .milliseconds(500)
     private static let wordsMax = 16_384
     private static let step = Duration.milliseconds(5)
 
@@ -55,7 +57,7 @@ struct Writer: Sendable {
             let port = try start(ending, &threads)
             threads.others.append(try letters.startCourier())
             if let hot = settings.hotState { threads.others.append(try startHotState(hot)) }
-            try Maintenance.start(settings, context: context)
+            threads.maintenance = try Maintenance.start(settings, context: context)
             membership = try join([port])
             // From here on the threads speak for themselves.
             context.readiness.set(ReadinessPart.tape, nil)
@@ -72,6 +74,7 @@ struct Writer: Sendable {
         var intake: ServiceThread?
         var workers: [ServiceThread] = []
         var others: [ServiceThread] = []
+        var maintenance: ServiceThread?
         var queue: RowQueue?
     }
 
@@ -98,8 +101,11 @@ struct Writer: Sendable {
         for (number, thread) in threads.workers.enumerated()
         where !thread.join(timeout: context.clock.remaining(until: deadline)) {
             context.telemetry.emit(WorkerLeftBehind(thread: number))
+            context.leaveThreadBehind()
         }
         for thread in threads.others { thread.join() }
+        let hasEnded = threads.maintenance?.join(timeout: Self.maintenanceTimeout) ?? true
+        if !hasEnded { context.leaveThreadBehind() }
     }
 
     /// When the threads are to end, and the first reason that is not the wish from outside.

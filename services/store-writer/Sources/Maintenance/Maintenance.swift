@@ -43,14 +43,14 @@ final class Maintenance {
         backoff = Backoff(first: min(Self.retryFirst, lookEvery), limit: lookEvery)
     }
 
-    /// Starts it. Nobody joins it: a day that is being dropped may take minutes, and is rolled back
-    /// by the server when the process has gone.
+    /// Starts it. Nobody waits for its end for long: a day that is being dropped may take minutes,
+    /// and is rolled back by the server when the process has gone.
     static func start(
         _ settings: WriterSettings, context: ServiceContext
-    ) throws(ServiceError) {
+    ) throws(ServiceError) -> ServiceThread {
         let report = DatabaseReport(retention: settings.retention)
         context.operations.addStatusSection("database") { report.write(into: &$0) }
-        _ = try ServiceThread(name: "maintenance") {
+        return try ServiceThread(name: "maintenance") {
             Maintenance(settings, context: context, report: report).run()
         }
     }

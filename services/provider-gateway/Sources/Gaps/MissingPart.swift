@@ -66,8 +66,8 @@ struct MissingParts: Hashable, Sendable {
     init(_ parts: [MissingPart] = []) { self.parts = parts }
 
     /// A gap is told of, or its end. What is told again, or overlaps what is known, is one with it;
-    /// a later end holds. But an outage that begins in another one's last second, because stamps
-    /// are coarse, begins at that one's end: data came in between, which as one gap they would hide.
+    /// a later end holds. But an outage that begins in another one's last second, as stamps are
+    /// coarse, begins at that one's end: data came in between, which as one gap they would hide.
     mutating func add(_ told: MissingPart) {
         var part = told
         for known in parts

@@ -13,23 +13,21 @@ public struct ServerSilence: Hashable, Sendable {
     private var notice: Notice?
 
     private struct Notice: Hashable, Sendable {
+        /// What was noticed to have passed: an answer that was found after all sets another one.
+        var deadline: Int64
         var at: Int64
         var arrived: UInt64
     }
 
     public init() {}
 
-    /// The deadline has not passed, or has become another one.
-    public mutating func end() {
-        // Asked for every reader in every turn: mostly there is nothing to write.
-        if notice != nil { notice = nil }
-    }
-
     /// To be asked in every turn behind the deadline. True: it counts, and the next one is noticed
     /// anew.
-    public mutating func counts(now: Int64, arrived: UInt64, handled: UInt64) -> Bool {
-        guard let notice else {
-            self.notice = Notice(at: now, arrived: arrived)
+    public mutating func counts(
+        deadline: Int64, now: Int64, arrived: UInt64, handled: UInt64
+    ) -> Bool {
+        guard let notice, notice.deadline == deadline else {
+            self.notice = Notice(deadline: deadline, at: now, arrived: arrived)
             return false
         }
         guard handled >= notice.arrived, now - notice.at >= Self.graceNanoseconds else {

@@ -289,22 +289,19 @@ public final class TapePublisher {
         firstLane &+= 1
         for offset in lanes.indices {
             let lane = Int((firstLane &+ UInt(offset)) % UInt(lanes.count))
-            guard let deadline = lanes[lane].machine.deadline, now >= deadline else {
-                lanes[lane].silence.end()
-                continue
-            }
+            guard let deadline = lanes[lane].machine.deadline, now >= deadline else { continue }
             if case .inFlight = lanes[lane].machine.state {
-                guard isSilent(lane, now: now) else { continue }
+                guard isSilent(lane, since: deadline, now: now) else { continue }
                 unsettled(lane, "no answer came in time", "timeout")
             }
             feed(lane, .tick)
         }
     }
 
-    private func isSilent(_ lane: Int, now: Int64) -> Bool {
+    private func isSilent(_ lane: Int, since deadline: Int64, now: Int64) -> Bool {
         let traffic = mailbox.traffic
         return lanes[lane].silence.counts(
-            now: now, arrived: traffic.arrived, handled: traffic.received)
+            deadline: deadline, now: now, arrived: traffic.arrived, handled: traffic.received)
     }
 
     /// Nothing serves some subject that something was published to. Which one is not known; a

@@ -248,22 +248,20 @@ public final class TapeReaders {
             // A reader that is held hears nothing because it asks for nothing.
             guard !readers[reader].isHeld, let deadline = readers[reader].machine.deadline,
                 now >= deadline
-            else {
-                readers[reader].silence.end()
-                continue
-            }
-            guard !readers[reader].machine.awaitsServer || isSilent(reader, now: now) else {
-                continue
-            }
+            else { continue }
+            guard
+                !readers[reader].machine.awaitsServer
+                    || isSilent(reader, since: deadline, now: now)
+            else { continue }
             readers[reader].machine.tick(now: now, into: &effects)
             carryOut(reader)
         }
     }
 
-    private func isSilent(_ reader: Int, now: Int64) -> Bool {
+    private func isSilent(_ reader: Int, since deadline: Int64, now: Int64) -> Bool {
         let traffic = mailbox.traffic
         return readers[reader].silence.counts(
-            now: now, arrived: traffic.arrived, handled: traffic.received)
+            deadline: deadline, now: now, arrived: traffic.arrived, handled: traffic.received)
     }
 
     // MARK: names

@@ -20,7 +20,7 @@ import Testing
         var silence = ServerSilence()
         for look in looks {
             let counts = silence.counts(
-                now: look.now, arrived: look.arrived, handled: look.handled)
+                deadline: 10, now: look.now, arrived: look.arrived, handled: look.handled)
             #expect(counts == look.counts, "\(look)")
         }
     }
@@ -31,18 +31,34 @@ import Testing
         let turns = (0..<100).prefix { turn in
             let handled = UInt64(turn) * 256
             return !silence.counts(
-                now: Int64(turn) * Self.grace / 4, arrived: handled + 1_000, handled: handled)
+                deadline: 0, now: Int64(turn) * Self.grace / 4, arrived: handled + 1_000,
+                handled: handled)
         }
         #expect(turns.count == 4)
     }
 
-    @Test("an answer ends it: the next deadline is noticed anew")
-    func ends() {
+    /// A thread that is busy twice in a row looks behind the second deadline only when that has
+    /// passed, too.
+    @Test("the notice of one deadline says nothing of the next one")
+    func anotherDeadline() {
         var silence = ServerSilence()
-        let notice = silence.counts(now: 0, arrived: 0, handled: 0)
-        silence.end()
-        let next = silence.counts(now: Self.grace, arrived: 0, handled: 0)
-        let after = silence.counts(now: 2 * Self.grace, arrived: 0, handled: 0)
-        #expect([notice, next, after] == [false, false, true])
+        let seen = [
+            silence.counts(deadline: 1, now: 2, arrived: 3, handled: 2),
+            silence.counts(deadline: Self.grace, now: 2 * Self.grace, arrived: 9, handled: 3),
+            silence.counts(deadline: Self.grace, now: 3 * Self.grace, arrived: 9, handled: 8),
+            silence.counts(deadline: Self.grace, now: 3 * Self.grace, arrived: 9, handled: 9),
+        ]
+        #expect(seen == [false, false, false, true])
+    }
+
+    @Test("a deadline before the one that was noticed is another one, too")
+    func earlierDeadline() {
+        var silence = ServerSilence()
+        let seen = [
+            silence.counts(deadline: 5, now: 6, arrived: 0, handled: 0),
+            silence.counts(deadline: 4, now: 6 + Self.grace, arrived: 0, handled: 0),
+            silence.counts(deadline: 4, now: 6 + 2 * Self.grace, arrived: 0, handled: 0),
+        ]
+        #expect(seen == [false, false, true])
     }
 }

@@ -185,9 +185,10 @@ struct WriterOwnershipTests {
     func oneRoundTrip() throws {
         let bench = try WriterBench("writer_o5")
         let member = HandMembership(bench.records)
+        // From the start, so that no thread has seen it steady before all orders are given.
+        member.steady(false)
         let running = try bench.start(["WRITER_THREADS": "1"], membership: member)
         #expect(eventually { running.log.contains("writer.database.opened") })
-        member.steady(false)
         member.take((0..<4).map { Partition($0) })
         member.steady(true)
         #expect(eventually { (0..<4).allSatisfy { member.hasOpened($0) } })

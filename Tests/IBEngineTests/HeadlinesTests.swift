@@ -132,10 +132,7 @@ struct HeadlinesTests {
         var world = World(seed: 5, feeds: [.news], canBackfill: true)
         world.start()
         for _ in 0..<100 { world.step(100_000_000) }
-        world.drop("reset")
-        while world.engine.status.openOutages > 0 || !world.isConnected {
-            world.step(100_000_000)
-        }
+        world.dropAndReturn("reset")
         #expect(world.engine.status.waitingBackfills == 1)
         var output = IBEngine.Output()
         world.engine.follow(begun: [], ended: [0], gaps: [], world.moment, into: &output)

@@ -43,10 +43,7 @@ import Testing
         var world = World(seed: 9, feeds: [.trades], canBackfill: true)
         world.start()
         for _ in 0..<100 { world.step(100_000_000) }
-        world.drop("reset by peer")
-        while world.engine.status.openOutages > 0 || !world.isConnected {
-            world.step(100_000_000)
-        }
+        world.dropAndReturn("reset by peer")
         world.server.isVendorLost = true
         world.server.send(world.server.words.notice(-1, 1100, "Connectivity is lost"), world.now)
         for _ in 0..<10 { world.step(100_000_000) }
@@ -74,10 +71,7 @@ import Testing
         var world = World(seed: seed, feeds: [.trades], canBackfill: true)
         world.start()
         for _ in 0..<100 { world.step(100_000_000) }
-        world.drop("reset by peer")
-        while world.engine.status.openOutages > 0 || !world.isConnected {
-            world.step(100_000_000)
-        }
+        world.dropAndReturn("reset by peer")
         world.server.lateTrades = 1_000
         for _ in 0..<30 { world.step(100_000_000) }
         world.server.lateTrades = 0

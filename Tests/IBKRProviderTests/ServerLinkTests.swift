@@ -8,8 +8,12 @@ import Testing
 @Suite("The connection to TWS")
 struct ServerLinkTests {
     private let wake: WakeEvent
+    private let server: TestServer
 
-    init() throws { wake = try WakeEvent() }
+    init() throws {
+        wake = try WakeEvent()
+        server = try TestServer()
+    }
 
     private func link(_ host: String = "127.0.0.1", port: UInt16) -> ServerLink {
         ServerLink(
@@ -41,19 +45,31 @@ struct ServerLinkTests {
         }
     }
 
+    private func connected() -> ServerLink {
+        let link = link(port: server.port)
+        link.connect(now: 0)
+        #expect(isConnected(news(of: link)))
+        return link
+    }
+
+    /// The server's end of the connection, where a first word has arrived.
+    private func greeted(_ link: ServerLink) throws -> TestServer.Peer {
+        let isTaken = link.send(Array("hello".utf8), now: 0) == nil
+        #expect(isTaken)
+        let peer = try #require(server.accept())
+        #expect(peer.read(5) == Array("hello".utf8))
+        return peer
+    }
+
     @Test("an address connects, and what is sent arrives")
     func connects() throws {
-        let server = try TestServer()
         let link = link(port: server.port)
         #expect(link.deadline == Int64.max && link.interest(isReading: true).fd < 0)
         link.connect(now: 0)
         #expect(link.deadline == 5_000_000_000)
         #expect(isConnected(news(of: link)))
         #expect(link.isOpen && link.deadline == Int64.max)
-        let isTaken = link.send(Array("hello".utf8), now: 0) == nil
-        #expect(isTaken)
-        let peer = try #require(server.accept())
-        #expect(peer.read(5) == Array("hello".utf8))
+        let peer = try greeted(link)
         peer.write(Array("you".utf8))
         var buffer = [UInt8](repeating: 0, count: 64)
         #expect(
@@ -85,8 +101,7 @@ struct ServerLinkTests {
     }
 
     @Test("a name is looked up on another thread, and each of its addresses is tried")
-    func name() throws {
-        let server = try TestServer()
+    func name() {
         let link = link("localhost", port: server.port)
         link.connect(now: 0)
         // ::1, if the machine has it, refuses.
@@ -103,8 +118,7 @@ struct ServerLinkTests {
     }
 
     @Test("a server that does not answer in time is a failed attempt")
-    func timeout() throws {
-        let server = try TestServer()
+    func timeout() {
         let link = link(port: server.port)
         link.connect(now: 7)
         let early = [7, 5_000_000_006].compactMap { link.advance(isWritable: false, now: $0) }
@@ -115,7 +129,7 @@ struct ServerLinkTests {
 
     @Test("an address that never answers leaves the others of its name their share of the time")
     func silentAddress() throws {
-        let (silent, server) = (try TestServer(), try TestServer())
+        let silent = try TestServer()
         let found = try [silent, silent, server].flatMap {
             try RemoteAddress.all(host: "127.0.0.1", port: $0.port, isNumeric: true)
         }
@@ -131,10 +145,7 @@ struct ServerLinkTests {
             #expect(link.deadline == deadline * 1_000_000_000)
         }
         #expect(isConnected(news(of: link, now: 4_000_000_000)))
-        let isTaken = link.send(Array("hello".utf8), now: 0) == nil
-        #expect(isTaken)
-        let peer = try #require(server.accept())
-        #expect(peer.read(5) == Array("hello".utf8))
+        _ = try greeted(link)
 
         link.connect(now: 0)
         for now in [0, 2, 4] as [Int64] {
@@ -147,10 +158,7 @@ struct ServerLinkTests {
 
     @Test("a broken connection of which nothing is wanted at the moment wakes nobody")
     func passedOver() throws {
-        let server = try TestServer()
-        let link = link(port: server.port)
-        link.connect(now: 0)
-        #expect(isConnected(news(of: link)))
+        let link = connected()
         try #require(server.accept()).reset()
         var reading = link.interest(isReading: true)
         #expect(unsafe poll(&reading, 1, 10_000) == 1)
@@ -164,11 +172,8 @@ struct ServerLinkTests {
     }
 
     @Test("a server that reads nothing for ten seconds is lost")
-    func stuck() throws {
-        let server = try TestServer()
-        let link = link(port: server.port)
-        link.connect(now: 0)
-        #expect(isConnected(news(of: link)))
+    func stuck() {
+        let link = connected()
         let much = [UInt8](repeating: 1, count: 256 * 1_024)
         // The kernel's buffers come first.
         var isTaken = true
@@ -185,11 +190,8 @@ struct ServerLinkTests {
     }
 
     @Test("what waits for a server has a maximum")
-    func overflow() throws {
-        let server = try TestServer()
-        let link = link(port: server.port)
-        link.connect(now: 0)
-        #expect(isConnected(news(of: link)))
+    func overflow() {
+        let link = connected()
         let much = [UInt8](repeating: 1, count: SendBuffer.bytesMax)
         var last: ServerLink.News?
         #expect(

@@ -55,6 +55,20 @@ struct RoutingTests {
         }
     }
 
+    /// A gateway for which `one` is the preferred provider of the only instrument.
+    private func gateway(
+        _ tape: TestTape, _ one: ScriptedProvider.Log, _ other: ScriptedProvider.Log
+    ) throws -> TestGateway {
+        let spy = Instrument(
+            symbol: try #require(Symbol("SPY")), contract: Instrument.Contract(.stock),
+            feeds: .trades)
+        return try TestGateway(
+            tape, ["GATEWAY_PROVIDER": "one,other", "GATEWAY_SOURCE": "feed"],
+            providers: [
+                ScriptedProvider.kind("one", one), ScriptedProvider.kind("other", other),
+            ], instruments: [spy])
+    }
+
     private struct Found {
         var trades: [String] = []
         var gaps: [GapRecord] = []
@@ -95,14 +109,7 @@ struct RoutingTests {
     func failover() throws {
         let tape = try TestTape(Self.shared.get(), namespace: "routing")
         let (one, other) = (ScriptedProvider.Log(), ScriptedProvider.Log())
-        let spy = Instrument(
-            symbol: try #require(Symbol("SPY")), contract: Instrument.Contract(.stock),
-            feeds: .trades)
-        let gateway = try TestGateway(
-            tape, ["GATEWAY_PROVIDER": "one,other", "GATEWAY_SOURCE": "feed"],
-            providers: [
-                ScriptedProvider.kind("one", one), ScriptedProvider.kind("other", other),
-            ], instruments: [spy])
+        let gateway = try gateway(tape, one, other)
         let running = try gateway.start()
         #expect(eventually { one.starts.count == 1 && other.starts.count == 1 })
         let first = try #require(one.starts.first)
@@ -149,14 +156,7 @@ struct RoutingTests {
     func back() throws {
         let tape = try TestTape(Self.shared.get(), namespace: "routing2")
         let (one, other) = (ScriptedProvider.Log(), ScriptedProvider.Log())
-        let spy = Instrument(
-            symbol: try #require(Symbol("SPY")), contract: Instrument.Contract(.stock),
-            feeds: .trades)
-        var gateway = try TestGateway(
-            tape, ["GATEWAY_PROVIDER": "one,other", "GATEWAY_SOURCE": "feed"],
-            providers: [
-                ScriptedProvider.kind("one", one), ScriptedProvider.kind("other", other),
-            ], instruments: [spy])
+        var gateway = try gateway(tape, one, other)
         gateway.settings.delivery?.routing.returnNanoseconds = 100_000_000
         gateway.settings.delivery?.routing.graceNanoseconds = 100_000_000
         let running = try gateway.start()
@@ -199,14 +199,7 @@ struct RoutingTests {
         let tape = try TestTape(Self.shared.get(), namespace: "routing3")
         let (one, other) = (ScriptedProvider.Log(), ScriptedProvider.Log())
         one.isRefusing.withLock { $0 = true }
-        let spy = Instrument(
-            symbol: try #require(Symbol("SPY")), contract: Instrument.Contract(.stock),
-            feeds: .trades)
-        var gateway = try TestGateway(
-            tape, ["GATEWAY_PROVIDER": "one,other", "GATEWAY_SOURCE": "feed"],
-            providers: [
-                ScriptedProvider.kind("one", one), ScriptedProvider.kind("other", other),
-            ], instruments: [spy])
+        var gateway = try gateway(tape, one, other)
         gateway.settings.delivery?.retries.first = .milliseconds(20)
         gateway.settings.delivery?.retries.longest = .milliseconds(20)
         let running = try gateway.start()

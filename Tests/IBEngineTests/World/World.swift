@@ -183,6 +183,12 @@ struct World {
         settle(&output)
     }
 
+    /// The connection breaks, and everything is back; what was missed is still to be filled.
+    mutating func dropAndReturn(_ reason: String) {
+        drop(reason)
+        while engine.status.openOutages > 0 || !isConnected { step(100_000_000) }
+    }
+
     private mutating func remedy() {
         while let index = remedies.firstIndex(where: { $0.at <= now }) {
             let (_, remedy) = remedies.remove(at: index)

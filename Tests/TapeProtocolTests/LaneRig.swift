@@ -1,0 +1,122 @@
+import MarketModel
+import Primitives
+import TapeCodec
+import TapeProtocol
+import Testing
+
+/// A lane and what it asks for.
+final class LaneRig {
+    var lane: PublisherLane
+    var now: Int64 = 1_000_000_000
+    private var builder: PacketBuilder
+    private let symbol: UInt32
+    private var ticks: Int64 = 0
+    /// The marker as it stands on the tape.
+    private(set) var standing: LastPacket?
+
+    init(epochFloor: UInt64 = 0, openAt sequence: UInt64? = nil) throws {
+        lane = PublisherLane(
+            epochFloor: epochFloor,
+            marking: PublisherLane.Marking(definition: 5, generation: 6))
+        builder = PacketBuilder(
+            kind: .ticks, partition: Partition(0), source: try #require(SourceName("sim")))
+        symbol = builder.register(
+            SymbolDefinition(
+                symbol: try #require(Symbol("AAPL")), provider: "sim",
+                since: Timestamp(nanoseconds: 0)))
+        guard let sequence else { return }
+        _ = handle(.open)
+        let marker = try #require(handle(.lastRead(nil)).marker)
+        let sent = try #require(publishMarker(marker))
+        standing = LastPacket(sequence: sequence, header: sent.packet.header)
+        _ = handle(.acknowledged(attempt: sent.attempt, sequence: sequence))
+    }
+
+    func handle(_ event: PublisherLane.Event) -> [PublisherLane.Effect] {
+        var effects: [PublisherLane.Effect] = []
+        lane.handle(event, now: now, into: &effects)
+        return effects
+    }
+
+    func raise(_ nextOrdinal: UInt64, aboveEpoch: UInt64 = 0) -> [PublisherLane.Effect] {
+        var effects: [PublisherLane.Effect] = []
+        lane.raise(nextOrdinal: nextOrdinal, aboveEpoch: aboveEpoch, into: &effects)
+        return effects
+    }
+
+    private var seal: PacketBuilder.Seal {
+        PacketBuilder.Seal(
+            epoch: lane.epoch, firstOrdinal: lane.nextOrdinal, watermark: .undefined,
+            sendTime: Timestamp(nanoseconds: 0))
+    }
+
+    func publish(ticks count: Int) -> Published? {
+        for _ in 0..<count {
+            let time = Timestamp(nanoseconds: ticks)
+            ticks += 1
+            _ = builder.append(
+                Trade(
+                    header: TickHeader(symbol: symbol, providerTime: time, receiveTime: time),
+                    price: Price(raw: 1), size: Quantity(raw: 1)))
+        }
+        var effects: [PublisherLane.Effect] = []
+        lane.publish(builder.seal(seal), now: now, into: &effects)
+        return effects.published
+    }
+
+    func publishMarker(_ marker: EpochMarker) -> Published? {
+        var effects: [PublisherLane.Effect] = []
+        lane.publishMarker(builder.seal(seal, marker: marker), now: now, into: &effects)
+        return effects.published
+    }
+
+    func last(
+        epoch: UInt64, firstOrdinal: UInt64, ticks: UInt32, sequence: UInt64
+    ) -> LastPacket {
+        var header = PacketHeader(
+            kind: .ticks, partition: Partition(0), source: builder.source, epoch: epoch,
+            firstOrdinal: firstOrdinal, watermark: .undefined, sendTime: .undefined)
+        header.tickCount = ticks
+        header.checksum = 0xfeed
+        return LastPacket(sequence: sequence, header: header)
+    }
+}
+
+typealias Published = (packet: SealedPacket, expected: UInt64, attempt: UInt64)
+
+extension [PublisherLane.Effect] {
+    var readsLast: Int { count { if case .readLast = $0 { true } else { false } } }
+
+    var published: Published? {
+        lazy.compactMap {
+            guard case .publish(let packet, let expected, let attempt) = $0 else { return nil }
+            return (packet, expected, attempt)
+        }.first
+    }
+
+    var marker: EpochMarker? {
+        lazy.compactMap { if case .makeMarker(let marker, _) = $0 { marker } else { nil } }.first
+    }
+
+    var markerLost: ClosedRange<UInt64>? {
+        lazy.compactMap { if case .makeMarker(_, let lost) = $0 { lost } else { nil } }.first
+    }
+
+    var acknowledged: [UInt64] {
+        compactMap { if case .acknowledged(_, let sequence) = $0 { sequence } else { nil } }
+    }
+
+    var fence: (ours: UInt64, theirs: UInt64)? {
+        lazy.compactMap {
+            guard case .fenced(let ours, let theirs) = $0 else { return nil }
+            return (ours, theirs)
+        }.first
+    }
+
+    var lost: (ordinals: ClosedRange<UInt64>?, sequence: UInt64)? {
+        lazy.compactMap {
+            guard case .rolledBack(let lost, let sequence) = $0 else { return nil }
+            return (lost, sequence)
+        }.first
+    }
+}

@@ -3,7 +3,7 @@ extension TickFlags {
     private static let known: [(flag: TickFlags, name: String)] = [
         (.snapshot, "snapshot"), (.conflated, "conflated"), (.backfilled, "backfilled"),
         (.delayed, "delayed"), (.outOfSession, "out-of-session"),
-        (.partial, "partial"),
+        (.partial, "partial"), (.unreported, "unreported"), (.pastLimit, "past-limit"),
     ]
 
     /// What this version does not know comes as one hexadecimal number.

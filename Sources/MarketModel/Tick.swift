@@ -30,6 +30,10 @@ public struct TickFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
     @inlinable public static var outOfSession: TickFlags { TickFlags(rawValue: 1 << 4) }
     /// Of a derived value: something of what it is made of was not there yet.
     @inlinable public static var partial: TickFlags { TickFlags(rawValue: 1 << 5) }
+    /// Of a trade: not reported to the consolidated tape as one that makes the last price.
+    @inlinable public static var unreported: TickFlags { TickFlags(rawValue: 1 << 6) }
+    /// Of a trade: at a price beyond the limits of the day.
+    @inlinable public static var pastLimit: TickFlags { TickFlags(rawValue: 1 << 7) }
 }
 
 public enum TradeAction: UInt8, Sendable {

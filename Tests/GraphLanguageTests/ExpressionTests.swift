@@ -74,6 +74,10 @@ struct ExpressionTests {
             try compile("conditions has \"T\" and not out_of_session").instructions == [
                 .textHas(.conditions, UInt8(ascii: "T")), .hasFlag(.outOfSession), .not, .and,
             ])
+        #expect(
+            try compile("not unreported and not past_limit").instructions == [
+                .hasFlag(.unreported), .not, .hasFlag(.pastLimit), .not, .and,
+            ])
         let listed = try compile("symbol in [SPY, \"BTC/USD\"] or symbol not in [BRK.B]")
         #expect(listed.instructions == [.symbolIsIn(0), .symbolIsIn(1), .not, .or])
         #expect(listed.symbolLists.map { $0.map(\.text) } == [["SPY", "BTC/USD"], ["BRK.B"]])
@@ -101,6 +105,7 @@ struct ExpressionTests {
         #expect(try compile("ask - bid > 0.01", .quote).instructions.count == 5)
         #expect(problem("bid > 1") == "character 1: bid is a field of quotes, and these are trades")
         #expect(problem("ask > 1 and size > 2", .quote).hasPrefix("character 13: size is a field"))
+        #expect(problem("not unreported", .quote).contains("unreported is a field of trades"))
     }
 
     @Test("the canonical text has one blank between any two words")

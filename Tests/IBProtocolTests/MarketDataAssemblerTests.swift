@@ -179,6 +179,19 @@ struct MarketDataAssemblerTests {
         #expect(quotes.map(\.askExchange) == [.empty, word("P")])
     }
 
+    @Test(
+        "a trade says on the tape what the broker says of it",
+        arguments: [(0, []), (1, .pastLimit), (2, .unreported), (3, [.pastLimit, .unreported])]
+            as [(Int, TickFlags)])
+    func tradeAttributes(_ mask: Int, _ flags: TickFlags) throws {
+        guard
+            case .tickByTickTrade(_, _, let trade) = try message(
+                "99|7|2|1767623401|150.25|100|\(mask)|NYSE|T")
+        else { throw Unreadable() }
+        let record = trade.trade(symbol: 3, receivedAt: Self.start, flags: .delayed)
+        #expect(record.header.flags == flags.union(.delayed))
+    }
+
     @Test("ticks with a time of their own keep it")
     func records() throws {
         guard

@@ -34,9 +34,10 @@ import Testing
     @Test("the raw values of flags and enumerations stay as they are")
     func rawValues() {
         let flags: [TickFlags] = [
-            .snapshot, .conflated, .backfilled, .delayed, .outOfSession, .partial,
+            .snapshot, .conflated, .backfilled, .delayed, .outOfSession, .partial, .unreported,
+            .pastLimit,
         ]
-        #expect(flags.map(\.rawValue) == [1, 2, 4, 8, 16, 32])
+        #expect(flags.map(\.rawValue) == [1, 2, 4, 8, 16, 32, 64, 128])
         #expect(TickFlags([.snapshot, .delayed]).rawValue == 9)
         let actions: [TradeAction] = [.new, .correction, .cancel]
         #expect(actions.map(\.rawValue) == [0, 1, 2])

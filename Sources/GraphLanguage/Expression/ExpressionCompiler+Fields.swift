@@ -8,6 +8,24 @@ extension ExpressionCompiler {
         ("snapshot", .snapshot), ("conflated", .conflated), ("backfilled", .backfilled),
         ("delayed", .delayed), ("out_of_session", .outOfSession),
     ]
+    private static let flagsOfTrades: [(name: String, flag: TickFlags)] = [
+        ("unreported", .unreported), ("past_limit", .pastLimit),
+    ]
+
+    private func knownFlag(_ word: ExpressionToken) throws(ExpressionProblem) -> TickFlags? {
+        if let ofBoth = Self.flags.first(where: { $0.name == word.text }) { return ofBoth.flag }
+        guard let flag = Self.flagsOfTrades.first(where: { $0.name == word.text })?.flag else {
+            return nil
+        }
+        guard kind != .quote else { throw ofOthers(word) }
+        return flag
+    }
+
+    private func ofOthers(_ word: ExpressionToken) -> ExpressionProblem {
+        let (theirs, ours) = kind == .quote ? ("trades", "quotes") : ("quotes", "trades")
+        return ExpressionProblem(
+            word.offset, "\(word.text) is a field of \(theirs), and these are \(ours)")
+    }
 
     private func allows(_ field: TickField) -> Bool {
         kind == .quote ? field.isOfQuotes : field.isOfTrades
@@ -17,24 +35,21 @@ extension ExpressionCompiler {
         let first = token
         advance()
         if first.text == "symbol" { return .symbol }
-        if let flag = Self.flags.first(where: { $0.name == first.text })?.flag {
+        if let flag = try knownFlag(first) {
             try emit(.hasFlag(flag), 1, at: first.offset)
             return .truth
         }
         guard let field = TickField(rawValue: first.text) else { throw unknown(first) }
-        guard allows(field) else {
-            let (theirs, ours) = kind == .quote ? ("trades", "quotes") : ("quotes", "trades")
-            throw ExpressionProblem(
-                first.offset, "\(first.text) is a field of \(theirs), and these are \(ours)")
-        }
+        guard allows(field) else { throw ofOthers(first) }
         if field.isText { return .text(field) }
         try emit(.field(field), 1, at: first.offset)
         return field == .time || field == .receiveTime ? .time : .number
     }
 
     private func unknown(_ word: ExpressionToken) -> ExpressionProblem {
+        let flags = kind == .quote ? Self.flags : Self.flags + Self.flagsOfTrades
         let known =
-            TickField.allCases.filter(allows).map(\.rawValue) + Self.flags.map(\.name) + ["symbol"]
+            TickField.allCases.filter(allows).map(\.rawValue) + flags.map(\.name) + ["symbol"]
         let advice =
             NearestName.of(word.text, in: known).map { "did you mean \($0)?" }
             ?? "there are \(known.joined(separator: ", "))"

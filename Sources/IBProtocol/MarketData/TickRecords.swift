@@ -6,8 +6,11 @@ extension TradeTick {
     public func trade(
         symbol: UInt32, receivedAt time: Timestamp, flags: TickFlags = []
     ) -> Trade {
-        Trade(
-            header: header(symbol, self.time, time, flags), price: price, size: size,
+        var all = flags
+        if attributes.contains(.unreported) { all.insert(.unreported) }
+        if attributes.contains(.pastLimit) { all.insert(.pastLimit) }
+        return Trade(
+            header: header(symbol, self.time, time, all), price: price, size: size,
             exchange: exchange, conditions: conditions)
     }
 }

@@ -102,8 +102,8 @@ struct BrokerLevel1 {
         Value(
             lane: .printed,
             content: BrokerContent.trade(
-                0, BrokerTruth.price(last.price ?? ""), BrokerTruth.size(last.size), exchange,
-                isState ? "state" : ""))
+                0, BrokerTruth.price(last.price ?? ""), BrokerTruth.size(last.size),
+                [exchange, isState ? "state" : ""]))
     }
 
     // MARK: texts and numbers
@@ -122,7 +122,7 @@ struct BrokerLevel1 {
             return [
                 Value(
                     lane: .printed,
-                    content: BrokerContent.trade(time, price, size, "", ""),
+                    content: BrokerContent.trade(time, price, size, ["", ""]),
                     event: time..<time + 1_000_000,
                     print: BrokerPrint(
                         symbol: "", second: milliseconds / 1_000, price: price, size: size))

@@ -139,11 +139,12 @@ struct BrokerTape {
         let isState = header.flags.contains(.snapshot)
         let isLevel1 = header.flags.contains(.conflated)
         let time = header.providerTime.isDefined ? header.providerTime.nanoseconds : 0
-        let content = BrokerContent.trade(
-            time, trade.price.raw, trade.size.raw, trade.exchange.text,
+        let rest =
             isLevel1
-                ? (isState && !header.providerTime.isDefined ? "state" : "") : trade.conditions.text
-        )
+            ? [isState && !header.providerTime.isDefined ? "state" : ""]
+            : [trade.conditions.text, BrokerContent.mask(header.flags)]
+        let content = BrokerContent.trade(
+            time, trade.price.raw, trade.size.raw, [trade.exchange.text] + rest)
         add(
             symbol, isLevel1 ? .printed : .trades, content, header,
             event: header.providerTime.isDefined ? time..<time + 1 : nil)

@@ -100,7 +100,8 @@ struct BrokerTruth {
                 symbol, BrokerPrint(symbol: symbol, second: second, price: price, size: size),
                 isTickByTick: true)
             add(
-                symbol, .trades, BrokerContent.trade(time, price, size, fields[5], fields[6]), sent,
+                symbol, .trades,
+                BrokerContent.trade(time, price, size, [fields[5], fields[6], fields[4]]), sent,
                 BrokerValue.event(second: second))
         case "3":
             let quote = BrokerQuote(

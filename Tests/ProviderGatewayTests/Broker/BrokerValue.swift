@@ -86,8 +86,13 @@ struct BrokerQuote: Hashable {
 
 /// How contents are written, for both sides in the same way.
 enum BrokerContent {
-    static func trade(_ time: Int64, _ price: Int64, _ size: Int64, _ rest: String...) -> String {
+    static func trade(_ time: Int64, _ price: Int64, _ size: Int64, _ rest: [String]) -> String {
         "trade \(time) \(price) \(size) \(rest.joined(separator: " "))"
+    }
+
+    /// What the broker says of a trade, in its own numbers.
+    static func mask(_ flags: TickFlags) -> String {
+        String((flags.contains(.pastLimit) ? 1 : 0) + (flags.contains(.unreported) ? 2 : 0))
     }
 
     static func quote(_ time: Int64, _ bid: Int64, _ ask: Int64, _ sizes: (Int64, Int64)) -> String

@@ -76,7 +76,7 @@ struct KeeperBench {
     ) throws {
         let read = "mds_tape_packets_read_total"
         #expect(
-            try eventually(within: 60) {
+            try eventually {
                 try publish(&source, [(symbol, 1)])
                 return (running.service.metric(read) ?? 0) > 0
             })

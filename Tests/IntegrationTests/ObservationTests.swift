@@ -27,7 +27,7 @@ struct ObservationTests {
                     "IBKR_HOST": "127.0.0.1", "IBKR_PORT": "\(broker.port)",
                 ])
             let services = Array(pipeline.running.values) + [gateway]
-            for service in services { _ = try service.becomesReady(within: 60) }
+            for service in services { _ = try service.becomesReady() }
             prometheus = try PrometheusServer(
                 targets: try services.map { (job: $0.product, port: try $0.port()) })
         }
@@ -47,7 +47,7 @@ struct ObservationTests {
         let stage = try Stage()
         let script = "\(ServerPrograms.checkout)/deploy/grafana/queries.py"
         var said = ""
-        let isAnswered = eventually(within: 120) {
+        let isAnswered = eventually {
             do {
                 said = try run("/usr/bin/env", ["python3", script, stage.prometheus.url])
                 return true
@@ -97,7 +97,7 @@ struct ObservationTests {
     /// But for the database of the tests, which does not sync to disk.
     private func expectQuiet(_ prometheus: PrometheusServer) throws {
         var standing: [Alert] = []
-        let isQuiet = try eventually(within: 60) {
+        let isQuiet = try eventually {
             standing = try prometheus.data("alerts", as: Alerts.self).alerts
                 .filter { $0.name != "DatabaseNotDurable" }
             return standing.isEmpty

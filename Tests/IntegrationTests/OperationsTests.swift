@@ -66,7 +66,7 @@ extension IntegrationTests {
             for role in Pipeline.Role.usual { try pipeline.service(role).signal(SIGTERM) }
             for role in Pipeline.Role.usual {
                 let service = try pipeline.service(role)
-                let code = service.exitCode(within: 20)
+                let code = service.exitCode()
                 #expect(code != nil, "\(role) hangs: \(service.output.suffix(1_000))")
                 service.expectCleanOutput(secrets: pipeline.secrets)
             }

@@ -145,7 +145,7 @@ final class Pipeline {
         let migration = try ServiceProcess(
             "store-writer", ["migrate"], environment: migratorEnvironment, folder: folder,
             label: "migrate")
-        let code = migration.exitCode(within: 60)
+        let code = migration.exitCode()
         guard code == 0 else {
             throw ServiceProcess.NotStarted(
                 description: "the migration failed:\n\(migration.output)")
@@ -251,7 +251,7 @@ final class Pipeline {
     ) throws {
         let group = role.product == Role.writer.product ? "writer" : "operator"
         var shares: [String: Int] = [:]
-        let isShared = try eventually(within: 60) {
+        let isShared = try eventually {
             shares = [:]
             for (key, owner) in try owners() where key.hasPrefix("\(group).") {
                 shares[owner.member, default: 0] += 1
@@ -300,7 +300,7 @@ final class Pipeline {
 
     /// Waits until the source has finished, everything is stored, and each trade is in a bar of
     /// the series named.
-    func drain(series: [String] = ["1s"], within seconds: Double = 60) throws {
+    func drain(series: [String] = ["1s"], within seconds: Double = 120) throws {
         var state = ""
         func reached(_ what: String, _ condition: () throws -> Bool) throws {
             let isReached = try eventually(within: seconds, condition)

@@ -35,11 +35,11 @@ extension IntegrationTests {
                 let gateway = try pipeline.service(role)
                 for group in ["operator", "writer"] {
                     #expect(
-                        try eventually(within: 60) { (try lag(gateway, group) ?? 0) > 500 },
+                        try eventually { (try lag(gateway, group) ?? 0) > 500 },
                         "\(role) \(group)")
                     let (ticks, seconds) = (try lag(gateway, group), try age(gateway, group))
                     #expect(
-                        try eventually(within: 60) {
+                        try eventually {
                             let (newer, later) = (try lag(gateway, group), try age(gateway, group))
                             return (newer ?? 0) >= (ticks ?? 0) + 500
                                 && (later ?? 0) > (seconds ?? 0)
@@ -54,7 +54,7 @@ extension IntegrationTests {
                 try pipeline.service(.gateway), try pipeline.service(.writer)
             )
             #expect(
-                try eventually(within: 60) { (try lag(gateway, "writer") ?? .infinity) < 1_000 })
+                try eventually { (try lag(gateway, "writer") ?? .infinity) < 1_000 })
             let unread = try lag(gateway, "operator") ?? 0
             #expect(unread > 1_000, "nobody reads for it")
             try expectOwner(writer)
@@ -64,7 +64,7 @@ extension IntegrationTests {
         /// Of each partition its lag and its epoch, in all of which the process is the owner.
         private func expectOwner(_ writer: ServiceProcess) throws {
             #expect(
-                try eventually(within: 30) {
+                try eventually {
                     try scale(writer)["partitions"]?.int == 32 && scale(writer)["lag"] != .null
                 })
             let page = try writer.get("/metrics").body.split(separator: "\n")
@@ -94,10 +94,10 @@ extension IntegrationTests {
             let pipeline = try Pipeline(Pipeline.Load(ticks: 2_000_000, rate: 200, seed: 62))
             try pipeline.startAll()
             let gateway = try pipeline.service(.gateway)
-            #expect(try eventually(within: 60) { try lag(gateway, "writer") != nil })
+            #expect(try eventually { try lag(gateway, "writer") != nil })
             pipeline.nats.pause()
             #expect(
-                try eventually(within: 60) {
+                try eventually {
                     try lag(gateway, "writer") == nil && age(gateway, "writer") == nil
                         && lag(gateway, "operator") == nil
                 })
@@ -106,7 +106,7 @@ extension IntegrationTests {
             #expect(!(try gateway.get("/metrics").body.contains("mds_group_lag_ticks{")))
             #expect(try gateway.get("/healthz").status == 200)
             pipeline.nats.resume()
-            #expect(try eventually(within: 60) { try lag(gateway, "writer") != nil })
+            #expect(try eventually { try lag(gateway, "writer") != nil })
             pipeline.stopAll()
         }
     }

@@ -30,7 +30,7 @@ final class ServiceProcess: Sendable {
     func kill() { process.stop(SIGKILL) }
 
     /// The exit code, within a bound that only a hanging service reaches.
-    func exitCode(within seconds: Double = 30) -> Int32? {
+    func exitCode(within seconds: Double = 120) -> Int32? {
         eventually(within: seconds) { !process.isRunning } ? process.waitUntilExit() : nil
     }
 
@@ -75,7 +75,7 @@ final class ServiceProcess: Sendable {
     }
 
     /// Waits until /readyz is green, and says what it was when it never is.
-    func becomesReady(within seconds: Double = 30) throws -> Bool {
+    func becomesReady(within seconds: Double = 120) throws -> Bool {
         var last = ""
         let isReady = try eventually(within: seconds) {
             let answer = try get("/readyz")

@@ -12,7 +12,7 @@ import Testing
 @testable import LiveFanOut
 @testable import ServiceTestSupport
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite
 struct LivePublisherTests {
     private let names: TapeNames
     private let log = CapturedLog()

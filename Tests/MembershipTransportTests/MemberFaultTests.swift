@@ -70,7 +70,7 @@ struct MemberFaultTests {
         #expect(eventually { rig.isSharedOut(members) })
         let tape = try TestTape(rig.server, namespace: "md", streams: false)
         let answer = try tape.client.connection.request(
-            [], to: "$JS.API.STREAM.DELETE.KV_md_owners", timeout: .seconds(5))
+            [], to: "$JS.API.STREAM.DELETE.KV_md_owners", timeout: patience)
         #expect(String(decoding: answer.payload, as: UTF8.self).contains("true"))
         #expect(
             eventually {

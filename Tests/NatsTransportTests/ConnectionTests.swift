@@ -14,7 +14,7 @@ import Testing
         #expect(connection.serverVersion.hasPrefix("2."))
         #expect(connection.serverVersion == connection.serverVersion)
         try connection.requireServer(atLeast: (2, 10, 26))
-        try connection.flush(timeout: .seconds(5))
+        try connection.flush(timeout: patience)
     }
 
     @Test("a server that is too old is refused in words")

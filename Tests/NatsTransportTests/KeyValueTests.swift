@@ -25,7 +25,7 @@ import Testing
             _ key: String, _ text: String, _ headers: [(name: String, value: String)]
         ) throws {
             let reply = try connection.request(
-                Array(text.utf8), to: "$KV.md_b.\(key)", headers: headers, timeout: .seconds(5))
+                Array(text.utf8), to: "$KV.md_b.\(key)", headers: headers, timeout: patience)
             guard case .stored = JetStream.publishOutcome(of: reply) else {
                 Issue.record("\(reply.text)")
                 return
@@ -272,7 +272,7 @@ import Testing
     func layout() throws {
         let fixture = try Fixture()
         let reply = try fixture.connection.request(
-            [], to: "$JS.API.STREAM.INFO.KV_md_b", timeout: .seconds(5))
+            [], to: "$JS.API.STREAM.INFO.KV_md_b", timeout: patience)
         let configuration = try #require(try JSONValue.parse(reply.payload)["config"])
         #expect(configuration["subjects"]?.array?.compactMap(\.string) == ["$KV.md_b.>"])
         #expect(configuration["max_msgs_per_subject"]?.int == 1)

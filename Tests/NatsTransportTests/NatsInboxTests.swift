@@ -25,7 +25,7 @@ struct NatsInboxTests {
         for number in 0..<5 {
             try connection.publish("\(number)", to: "\(inbox.prefix).p1.\(number)")
         }
-        try connection.flush(timeout: .seconds(5))
+        try connection.flush(timeout: patience)
         #expect(eventually { inbox.waiting == 5 })
         let (first, outcome) = received(inbox, max: 3)
         #expect(outcome.received == 3)
@@ -53,7 +53,7 @@ struct NatsInboxTests {
         let inbox = try connection.openInbox()
         try connection.publish("?", to: "nobody", replyTo: "\(inbox.prefix).p1.1")
         try connection.publish("!", to: "\(inbox.prefix).p1.2")
-        try connection.flush(timeout: .seconds(5))
+        try connection.flush(timeout: patience)
         let (messages, outcome) = received(inbox)
         #expect(messages.map(\.text) == ["!"])
         #expect(outcome == NatsInbox.Outcome(received: 1, noResponders: 1, isClosed: false))

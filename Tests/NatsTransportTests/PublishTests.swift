@@ -25,7 +25,7 @@ import Testing
         #expect(subscription.droppedMessages == 0)
         subscription.unsubscribe()
         try connection.publish("late", to: "a.b")
-        try connection.flush(timeout: .seconds(5))
+        try connection.flush(timeout: patience)
         #expect(log.count == 1_000)
     }
 
@@ -98,14 +98,14 @@ import Testing
                 continue
             }
         }
-        try connection.flush(timeout: .seconds(5))
+        try connection.flush(timeout: patience)
         #expect(connection.isConnected)
         #expect(events.all.isEmpty)
         let headerBytes = "NATS/1.0\r\nNats-Expected-Last-Subject-Sequence: 1\r\n\r\n".utf8.count
         try full.dropLast(headerBytes).array.withRawSpan { span throws(NatsError) in
             try connection.publish(span, to: "a", replyTo: "b", headers: [expected])
         }
-        try connection.flush(timeout: .seconds(5))
+        try connection.flush(timeout: patience)
         #expect(events.all.isEmpty)
     }
 
@@ -130,7 +130,7 @@ import Testing
             }
             #expect(!"\(error)".contains { $0.isNewline })
         }
-        try connection.flush(timeout: .seconds(5))
+        try connection.flush(timeout: patience)
         #expect(events.all.isEmpty)
     }
 
@@ -180,14 +180,14 @@ import Testing
                 Issue.record(error)
             }
         }
-        try responder.flush(timeout: .seconds(5))
+        try responder.flush(timeout: patience)
         for number in 0..<50 {
             let answer = try connection.request(
-                Array("\(number)".utf8), to: "echo", timeout: .seconds(5))
+                Array("\(number)".utf8), to: "echo", timeout: patience)
             #expect(answer.text == "\(number)")
         }
         let error = failure { () throws(NatsError) in
-            try connection.request([], to: "nobody", timeout: .seconds(30))
+            try connection.request([], to: "nobody", timeout: patience)
         }
         guard case .noResponders(let details) = error else {
             Issue.record("\(String(describing: error))")
@@ -254,7 +254,7 @@ import Testing
         let refused = try connection.subscribe("secret.two", pendingMessagesMax: 1) { _ in }
         #expect(eventually { events.asyncErrors.contains { $0.contains("secret.two") } })
         try connection.publish("x", to: "a.b")
-        try connection.flush(timeout: .seconds(5))
+        try connection.flush(timeout: patience)
         #expect(connection.isConnected)
         withExtendedLifetime(refused) {}
     }

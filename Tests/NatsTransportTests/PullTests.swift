@@ -26,7 +26,7 @@ import Testing
             for number in 1...6 {
                 try connection.publish("\(number)", to: "s.\(["c", "a", "b"][number % 3])")
             }
-            try connection.flush(timeout: .seconds(5))
+            try connection.flush(timeout: patience)
         }
 
         func consumer(_ filters: [String], _ deliver: ConsumerConfiguration.Deliver) throws {
@@ -55,7 +55,7 @@ import Testing
         #expect(
             try eventually {
                 let info = try fixture.connection.request(
-                    [], to: "$JS.API.CONSUMER.INFO.S.C", timeout: .seconds(5))
+                    [], to: "$JS.API.CONSUMER.INFO.S.C", timeout: patience)
                 return String(decoding: info.payload, as: UTF8.self).contains("not found")
             })
     }
@@ -207,7 +207,7 @@ import Testing
                 try fixture.connection.publish(span, to: "s.many")
             }
         }
-        try fixture.connection.flush(timeout: .seconds(20))
+        try fixture.connection.flush(timeout: patience)
         try fixture.consumer(["s.many"], .all)
         try fixture.pull(batch: 3_000)
         try fixture.pull(batch: 3_000)

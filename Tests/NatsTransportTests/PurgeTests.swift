@@ -18,7 +18,7 @@ import Testing
         for number in 1...12 {
             let subject = ["a.1", "a.2", "b"][number % 3]
             _ = try jetStream.connection.request(
-                Array("\(number)".utf8), to: subject, timeout: .seconds(10))
+                Array("\(number)".utf8), to: subject, timeout: patience)
         }
     }
 

@@ -60,7 +60,7 @@ import Testing
             server.kill()
             try server.start()
             #expect(eventually { events.reconnectedCount == round && connection.isConnected })
-            try connection.flush(timeout: .seconds(5))
+            try connection.flush(timeout: patience)
         }
         #expect(events.closedCount == 0)
     }
@@ -74,7 +74,7 @@ import Testing
         #expect(eventually { !connection.isConnected })
         server.resume()
         #expect(eventually { events.reconnectedCount >= 1 && connection.isConnected })
-        try connection.flush(timeout: .seconds(5))
+        try connection.flush(timeout: patience)
         #expect(events.closedCount == 0)
     }
 

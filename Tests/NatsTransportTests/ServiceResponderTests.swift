@@ -44,17 +44,17 @@ import Testing
             #expect(failure == nil)
             asked.withLock { $0.append(question) }
         }
-        try service.flush(timeout: .seconds(5))
+        try service.flush(timeout: patience)
         let tool = try server.connect()
         for address in ["", ".store-writer", ".store-writer.instance-1"] {
-            let answer = try tool.request([], to: "$SRV.\(verb)\(address)", timeout: .seconds(5))
+            let answer = try tool.request([], to: "$SRV.\(verb)\(address)", timeout: patience)
             #expect(answer.text == expected)
         }
         #expect(eventually { asked.withLock { $0.count } == 3 })
         #expect(asked.withLock { $0 }.allSatisfy { $0.rawValue == verb })
         for address in [".other", ".other.instance-1", ".store-writer.instance-2", ".a.b.c"] {
             let error = failure { () throws(NatsError) in
-                try tool.request([], to: "$SRV.\(verb)\(address)", timeout: .seconds(5))
+                try tool.request([], to: "$SRV.\(verb)\(address)", timeout: patience)
             }
             guard case .noResponders = error else {
                 Issue.record("\(address): \(String(describing: error))")
@@ -62,9 +62,9 @@ import Testing
             }
         }
         responder.stop()
-        try service.flush(timeout: .seconds(5))
+        try service.flush(timeout: patience)
         let error = failure { () throws(NatsError) in
-            try tool.request([], to: "$SRV.\(verb)", timeout: .seconds(5))
+            try tool.request([], to: "$SRV.\(verb)", timeout: patience)
         }
         guard case .noResponders = error else {
             Issue.record("\(String(describing: error))")
@@ -86,7 +86,7 @@ import Testing
         let inbox = tool.newInbox()
         let subscription = try tool.subscribe("\(inbox).>", pendingMessagesMax: 100) { log.add($0) }
         for round in 0..<2 {
-            for connection in connections { try connection.flush(timeout: .seconds(5)) }
+            for connection in connections { try connection.flush(timeout: patience) }
             log.removeAll()
             try tool.publish("", to: "$SRV.PING", replyTo: "\(inbox).all")
             #expect(eventually { log.count == 3 })
@@ -126,7 +126,7 @@ import Testing
         ) { _, failure in
             if let failure { failures.withLock { $0.append(failure) } }
         }
-        try service.flush(timeout: .seconds(5))
+        try service.flush(timeout: patience)
         let tool = try server.connect()
         try tool.publish("", to: "$SRV.PING", replyTo: tool.newInbox())
         #expect(eventually { failures.withLock { $0.count } == 1 })
@@ -192,8 +192,8 @@ import Testing
         #expect(one.newInbox().hasPrefix("_INBOX_one."))
         _ = try ServiceResponder(announcement(), on: one)
         let responder = try ServiceResponder(announcement(id: "i"), on: one)
-        try one.flush(timeout: .seconds(5))
-        let answer = try two.request([], to: "$SRV.PING.store-writer.i", timeout: .seconds(5))
+        try one.flush(timeout: patience)
+        let answer = try two.request([], to: "$SRV.PING.store-writer.i", timeout: patience)
         #expect(answer.text.contains("\"id\":\"i\""))
         #expect(answer.subject.hasPrefix("_INBOX_two."))
         #expect(events.asyncErrors == [])

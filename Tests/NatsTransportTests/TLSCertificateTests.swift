@@ -51,7 +51,7 @@ struct TLSCertificateTests {
         try certificates.make("server", name: "nats.test")
         let server = try server(certificates)
         let connection = try connect(server, certificates.trust())
-        let reply = try connection.request([], to: "$JS.API.INFO", timeout: .seconds(5))
+        let reply = try connection.request([], to: "$JS.API.INFO", timeout: patience)
         #expect(reply.text.contains("account_info"))
     }
 
@@ -72,7 +72,7 @@ struct TLSCertificateTests {
         let addressed = try server(certificates, "addressed")
         let right = ["tls://localhost:\(named.port)", "tls://127.0.0.1:\(addressed.port)"]
         for urls in [[right[0]], [right[1]], right] {
-            try connect(urls, certificates).flush(timeout: .seconds(5))
+            try connect(urls, certificates).flush(timeout: patience)
         }
         for url in ["tls://127.0.0.1:\(named.port)", "tls://localhost:\(addressed.port)"] {
             let error = failure { () throws(NatsError) in try connect([url], certificates) }
@@ -118,7 +118,7 @@ struct TLSCertificateTests {
         try server.rewriteConfiguration("/stranger.", "/server.")
         try server.start()
         #expect(eventually { events.reconnectedCount == 1 })
-        try connection.flush(timeout: .seconds(5))
+        try connection.flush(timeout: patience)
     }
 
     @Test("files that TLS cannot use are named before anything is sent")
@@ -183,7 +183,7 @@ struct TLSCertificateTests {
         try certificates.make("stranger", name: "writer", by: "otherAuthority")
         let server = try server(certificates, verifiesClients: true)
         let connection = try connect(server, certificates.trust(client: "client"))
-        try connection.flush(timeout: .seconds(5))
+        try connection.flush(timeout: patience)
         expectRefused(
             "demands a certificate of its clients, and there is none", server,
             certificates.trust())

@@ -59,7 +59,7 @@ struct HandOverTests {
         }
 
         func isDone() throws -> Bool {
-            try eventually(within: 90) {
+            try eventually {
                 try feeds.indices.allSatisfy {
                     try tape.lastOrdinal(
                         stream: tape.names.barStream, subject: tape.names.bars(Partition($0)))
@@ -90,7 +90,7 @@ struct HandOverTests {
     }
 
     private func isWorking(_ worker: TestWorker, _ running: RunningService) -> Bool {
-        eventually(within: 30) {
+        eventually {
             running.service.metric("mds_operator_partitions") == Double(worker.member.held.count)
                 && running.service.metric("mds_operator_partitions_with_problem") == 0
         }
@@ -273,7 +273,7 @@ struct HandOverTests {
         #expect(try eventually { try run.input(0) > 90 })
         let stream = "KV_\(run.tape.names.operatorBucket)"
         _ = try run.tape.client.connection.request(
-            [], to: "$JS.API.STREAM.DELETE.\(stream)", timeout: .seconds(5))
+            [], to: "$JS.API.STREAM.DELETE.\(stream)", timeout: patience)
         #expect(first.member.handOver(0))
         first.member.take(0, epoch: 2)
         for partition in 1..<4 { first.member.take(partition) }

@@ -41,7 +41,7 @@ struct LateAndIdleTests {
         func counted(_ action: String) -> Double? {
             running.service.metric("mds_operator_late_ticks_total{action=\"\(action)\"}")
         }
-        #expect(eventually(within: 60) { counted("listed") == 1 && counted("revised") == 2 })
+        #expect(eventually { counted("listed") == 1 && counted("revised") == 2 })
         #expect(try running.stop() == .success)
         let found = try BarsOnTape(scene.tape, 0)
         #expect(found.problems.isEmpty, "\(found.problems)")
@@ -74,7 +74,7 @@ struct LateAndIdleTests {
             return (try? JSONValue.parse(json.text))?["partitions"]?.array?.first
         }
         let end = RepairScene.time(199 * 600).description
-        #expect(eventually(within: 60) { told()?["watermark"]?.string == end })
+        #expect(eventually { told()?["watermark"]?.string == end })
         #expect(told()?["problem"] == .null && told()?["open_windows"]?.int == 0)
         #expect(try running.stop() == .success)
         let found = try BarsOnTape(scene.tape, 0)
@@ -113,13 +113,13 @@ struct LateAndIdleTests {
             scene.trade(tenth)
             try scene.source.publish(watermark: RepairScene.time(tenth))
         }
-        #expect(eventually(within: 60) { last()?["trades"]?.int == 20 })
+        #expect(eventually { last()?["trades"]?.int == 20 })
         let message = try #require(last())
         #expect(message["in_progress"] == .bool(true) && message["revision"] == nil)
         #expect(message["high"]?.string == "119")
         #expect(try BarsOnTape(scene.tape, 0).bars.isEmpty)
         try scene.source.publish(watermark: RepairScene.time(10_000))
-        #expect(eventually(within: 60) { last()?["revision"]?.uint64 == 1 })
+        #expect(eventually { last()?["revision"]?.uint64 == 1 })
         #expect(last()?["in_progress"] == nil)
         #expect(try running.stop() == .success)
     }

@@ -149,7 +149,7 @@ struct LiveEdgesTests {
             scene.trades(second * 10..<second * 10 + 10)
             try scene.source.publish(watermark: RepairScene.time(second * 10 + 10))
         }
-        #expect(eventually(within: 60) { heard.withLock { $0.count } >= 30 })
+        #expect(eventually { heard.withLock { $0.count } >= 30 })
         let found = try heard.withLock { $0 }.map { try JSONValue.parse($0) }
         #expect(found.map { $0["price"]?.string } == (100..<130).map { "\($0)" })
         #expect(found.allSatisfy { $0["node"]?.string == "few" && $0["symbol"]?.string == "A" })
@@ -177,12 +177,12 @@ struct LiveEdgesTests {
             try scene.source.publish(watermark: RepairScene.time(100))
             if rule == .error {
                 #expect(
-                    eventually(within: 60) {
+                    eventually {
                         work.problem?.contains("its overflow is error") ?? false
                     })
             } else {
                 let dropped = #"mds_operator_edge_dropped_total{edge="few"}"#
-                #expect(eventually(within: 60) { work.worker.service.metric(dropped) == 6 })
+                #expect(eventually { work.worker.service.metric(dropped) == 6 })
                 #expect(work.problem == nil)
             }
             #expect(try work.running.stop() == .success)

@@ -45,7 +45,7 @@ struct RecoveryOnTapeTests {
             let end = try tape.client.jetStream.streamInfo(tape.names.tickStream(0))?.lastSequence
             try feed.publish(range, by: &source, closing: closing)
             let last = (end ?? 0) + UInt64(range.count) + (closing ? 1 : 0)
-            #expect(eventually(within: 60) { Self.input(of: worker, tape) >= last })
+            #expect(eventually { Self.input(of: worker, tape) >= last })
         }
 
         /// The input that the last packet of bars names.
@@ -71,7 +71,7 @@ struct RecoveryOnTapeTests {
     }
 
     private func started(_ running: RunningService, _ way: String) -> Bool {
-        eventually(within: 30) { running.log.text.contains("\"recovery\":\"\(way)\"") }
+        eventually { running.log.text.contains("\"recovery\":\"\(way)\"") }
     }
 
     @Test("a restarted worker goes on behind its last checkpoint and reads nothing twice")
@@ -156,7 +156,7 @@ struct RecoveryOnTapeTests {
         #expect(try first.stop() == .success)
         let stream = "KV_\(run.tape.names.operatorBucket)"
         _ = try run.tape.client.connection.request(
-            [], to: "$JS.API.STREAM.DELETE.\(stream)", timeout: .seconds(5))
+            [], to: "$JS.API.STREAM.DELETE.\(stream)", timeout: patience)
         #expect(try run.tape.client.jetStream.streamInfo(stream) == nil)
         let second = try run.worker()
         #expect(started(second, "start"))
@@ -174,7 +174,7 @@ struct RecoveryOnTapeTests {
         try run.publish(0..<100, to: first)
         #expect(try first.stop() == .success)
         _ = try run.tape.client.connection.request(
-            [], to: "$JS.API.STREAM.PURGE.\(run.tape.names.barStream)", timeout: .seconds(5))
+            [], to: "$JS.API.STREAM.PURGE.\(run.tape.names.barStream)", timeout: patience)
         let second = try run.worker()
         #expect(
             eventually {
@@ -193,7 +193,7 @@ struct RecoveryOnTapeTests {
         #expect(try first.stop() == .success)
         let stream = run.tape.names.tickStream(0)
         _ = try run.tape.client.connection.request(
-            [], to: "$JS.API.STREAM.DELETE.\(stream)", timeout: .seconds(5))
+            [], to: "$JS.API.STREAM.DELETE.\(stream)", timeout: patience)
         try run.tape.client.ensureTickStreams(bytesMax: TestTape.streamBytes)
         let second = try run.worker()
         #expect(
@@ -247,7 +247,7 @@ struct RecoveryOnTapeTests {
     }
 
     private func isRebuilt(_ run: Run, _ worker: RunningService) throws -> Bool {
-        try eventually(within: 30) {
+        try eventually {
             try run.bucket.get(run.keys.request) == nil && worker.isReady
         }
     }
@@ -278,7 +278,7 @@ struct RecoveryOnTapeTests {
         let lost = try run.tape.lastOrdinal(
             stream: names.barStream, subject: names.bars(Partition(0)))
         _ = try run.tape.client.connection.request(
-            [], to: "$JS.API.STREAM.PURGE.\(names.barStream)", timeout: .seconds(5))
+            [], to: "$JS.API.STREAM.PURGE.\(names.barStream)", timeout: patience)
         let second = try run.worker()
         #expect(eventually { second.reasons.contains { $0.contains("rebuild 0") } })
         try request(run)
@@ -300,7 +300,7 @@ struct RecoveryOnTapeTests {
         #expect(try first.stop() == .success)
         let before = try BarsOnTape(run.tape, 0).bars
         _ = try run.tape.client.connection.request(
-            [], to: "$JS.API.STREAM.DELETE.\(run.tape.names.tickStream(0))", timeout: .seconds(5))
+            [], to: "$JS.API.STREAM.DELETE.\(run.tape.names.tickStream(0))", timeout: patience)
         try run.tape.client.ensureTickStreams(bytesMax: TestTape.streamBytes)
         let second = try run.worker()
         #expect(eventually { second.reasons.contains { $0.contains("rebuild 0") } })

@@ -73,11 +73,11 @@ struct StandingBarsTests {
             var worker = try start()
             let last = try publish(&scene, 0...3)
             if round == 1 {
-                #expect(eventually(within: 60) { reached(scene) >= 2 })
+                #expect(eventually { reached(scene) >= 2 })
                 #expect(try worker.stop() == .success)
                 worker = try start()
             }
-            #expect(eventually(within: 60) { reached(scene) >= last })
+            #expect(eventually { reached(scene) >= last })
             #expect(try worker.stop() == .success)
             let found = try BarsOnTape(scene.tape, 0)
             #expect(found.problems.isEmpty, "\(found.problems)")
@@ -104,7 +104,7 @@ struct StandingBarsTests {
         // In two packets at least.
         for steps in [0...0, 1...2] {
             let closed = try publish(&scene, steps)
-            #expect(eventually(within: 60) { reached(scene) >= closed })
+            #expect(eventually { reached(scene) >= closed })
         }
         let names = scene.tape.names
         let last = try #require(
@@ -115,7 +115,7 @@ struct StandingBarsTests {
         scene.trade(3, action: .cancel)
         let asked = try scene.source.publish(
             watermark: RepairScene.time(2 * Self.nextDay))
-        #expect(eventually(within: 60) { reached(scene) >= asked })
+        #expect(eventually { reached(scene) >= asked })
         #expect(worker.log.count(of: "operator.repair.refused") == 1)
         #expect(worker.log.text.contains("have to be read back"))
         #expect(try worker.stop() == .success)

@@ -114,7 +114,7 @@ final class TestMember: OwnershipMember, Sendable {
     /// Waits until the worker has let it go.
     func handOver(_ partition: Int) -> Bool {
         release(partition)
-        return eventually(within: 30) { !held.contains(partition) }
+        return eventually { !held.contains(partition) }
     }
 
     // MARK: the worker's side

@@ -43,7 +43,7 @@ struct UniverseOnTapeTests {
 
     /// Ten numbers of each window of two times twenty.
     private func settles(_ tape: TestTape) -> Bool {
-        eventually(within: 60) { (try? ValuesOnTape(tape).values.count) == 400 }
+        eventually { (try? ValuesOnTape(tape).values.count) == 400 }
     }
 
     @Test("breadth over two partitions is what a plain calculation over their bars says")
@@ -53,7 +53,7 @@ struct UniverseOnTapeTests {
         let running = try worker(tape).start()
         try publish(tape)
         #expect(settles(tape))
-        #expect(eventually(within: 30) { isTold(heard, tape) })
+        #expect(eventually { isTold(heard, tape) })
         let found = try ValuesOnTape(tape)
         #expect(found.problems.isEmpty, "\(found.problems)")
         #expect(found.values == (try ValuesOnTape.naive(tape)), "seed \(Self.seed)")
@@ -82,7 +82,7 @@ struct UniverseOnTapeTests {
         for second in 0..<5 as Range<Int64> { try scene.second(second, ofDay: 0, &random) }
         try scene.tell(30, ofDay: 0)
         let cold = try worker(tape).start()
-        #expect(eventually(within: 60) { (try? ValuesOnTape(tape).values.count) == 50 })
+        #expect(eventually { (try? ValuesOnTape(tape).values.count) == 50 })
         #expect(try cold.stop() == .success)
         #expect(try known(tape) == [0, 0, 0, 0, 0])
         // The days stand on the tape before the new graph asks for them.
@@ -93,10 +93,10 @@ struct UniverseOnTapeTests {
         // They are passed on with the first packet behind what is built.
         try scene.tell(31, ofDay: 0)
         #expect(
-            eventually(within: 60) { (try? BarsOnTape(tape, 1).values.count) == 3 })
+            eventually { (try? BarsOnTape(tape, 1).values.count) == 3 })
         for second in 31..<36 as Range<Int64> { try scene.second(second, ofDay: 0, &random) }
         try scene.tell(60, ofDay: 0)
-        #expect(eventually(within: 60) { (try? ValuesOnTape(tape).values.count) == 100 })
+        #expect(eventually { (try? ValuesOnTape(tape).values.count) == 100 })
         #expect(try warm.stop() == .success)
         let found = try ValuesOnTape(tape)
         #expect(found.problems.isEmpty, "\(found.problems)")
@@ -120,12 +120,12 @@ struct UniverseOnTapeTests {
         let first = try worker(tape).start()
         var running: RunningService?
         try publish(tape) {
-            #expect(eventually(within: 60) { (try? ValuesOnTape(tape).values.count) ?? 0 > 250 })
+            #expect(eventually { (try? ValuesOnTape(tape).values.count) ?? 0 > 250 })
             let bucket = try tape.client.jetStream.createBucket(
                 KeyValueConfiguration(bucket: tape.names.operatorBucket))
             let key = CheckpointKeys(partition: 4).request
             _ = try bucket.create(key, Array("{\"requested_ns\":1}".utf8))
-            #expect(try eventually(within: 30) { try bucket.get(key) == nil })
+            #expect(try eventually { try bucket.get(key) == nil })
             #expect(first.log.count(of: "operator.rebuild.begun") == 1)
             #expect(try first.stop() == .success)
             running = try TestWorker(
@@ -153,7 +153,7 @@ struct UniverseOnTapeTests {
         let client = try tape.connect(first.service)
         let running = try first.start(client)
         try publish(tape) {
-            #expect(eventually(within: 60) { (try? ValuesOnTape(tape).values.count) ?? 0 > 250 })
+            #expect(eventually { (try? ValuesOnTape(tape).values.count) ?? 0 > 250 })
             client.close()
             _ = try running.exitCode()
         }
@@ -162,7 +162,7 @@ struct UniverseOnTapeTests {
         #expect(try second.stop() == .success)
         let third = try worker(tape, takes: [4])
         let again = try third.start()
-        #expect(eventually(within: 30) { third.member.epoch(4) != nil })
+        #expect(eventually { third.member.epoch(4) != nil })
         #expect(try again.stop() == .success)
         #expect(try bars.stop() == .success)
         let found = try ValuesOnTape(tape)
@@ -182,7 +182,7 @@ struct UniverseOnTapeTests {
         let running = try plain.start()
         try publish(tape)
         #expect(
-            eventually(within: 60) { (try? BarsOnTape(tape, 1).newest("1s").count) == 40 })
+            eventually { (try? BarsOnTape(tape, 1).newest("1s").count) == 40 })
         #expect(try running.stop() == .success)
         #expect(try ValuesOnTape(tape).epochs.isEmpty)
     }

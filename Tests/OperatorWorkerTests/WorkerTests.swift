@@ -40,7 +40,7 @@ struct WorkerTests {
 
     private func isDone(_ feeds: [TickFeed], on tape: TestTape) throws -> Bool {
         let wanted = feeds.map { UInt64($0.bars(series: Self.series).count) }
-        return eventually(within: 90) {
+        return eventually {
             do {
                 return try feeds.indices.allSatisfy {
                     try tape.lastOrdinal(
@@ -65,7 +65,7 @@ struct WorkerTests {
 
     /// From here on the worker owns its partitions and reads them.
     private func isWorking(_ running: RunningService, partitions: Int = 4) -> Bool {
-        eventually(within: 60) {
+        eventually {
             running.log.count(of: "operator.partition.started") == partitions && running.isReady
                 && running.service.metric("mds_operator_partitions_with_problem") == 0
         }
@@ -126,7 +126,7 @@ struct WorkerTests {
             let client = try tape.connect(worker.service)
             let running = try worker.start(client)
             #expect(
-                eventually(within: 60) {
+                eventually {
                     running.log.count(of: "operator.partition.started") > 0
                 })
             let packets = random.next() % (200 * (round + 1))

@@ -16,7 +16,7 @@ struct TestDatabase {
     func connect(
         onNotice: @escaping (String) -> Void = { _ in }
     ) throws(PostgresError) -> PostgresConnection {
-        try PostgresConnection(configuration, timeout: .seconds(30), onNotice: onNotice)
+        try PostgresConnection(configuration, timeout: patience, onNotice: onNotice)
     }
 
     @discardableResult
@@ -30,9 +30,6 @@ extension PostgresServer {
             password: PostgresServer.password)
     }
 }
-
-/// A deadline that only a broken test reaches.
-let patience = Duration.seconds(60)
 
 /// The error that `body` throws; a body that succeeds has failed the test.
 func failure(_ body: () throws(PostgresError) -> Void) -> PostgresError? {

@@ -89,7 +89,7 @@ struct BrokerTests {
         try broker.start()
         for restart in 0...Self.restarts {
             #expect(
-                try eventually(within: 90) { try isWhole(gateway) },
+                try eventually { try isWhole(gateway) },
                 "after restart \(restart): \(shown(gateway))\n\(broker.log)")
             if restart == Self.restarts { break }
             broker.kill()
@@ -126,7 +126,7 @@ struct BrokerTests {
         try broker.start()
         let gateway = try gateway(tape, broker)
         let running = try gateway.start()
-        #expect(try eventually(within: 60) { try isWhole(gateway) }, "\(shown(gateway))")
+        #expect(try eventually { try isWhole(gateway) }, "\(shown(gateway))")
         for fault in Self.faults {
             for command in fault.commands { #expect(!broker.command(command).isEmpty) }
             if !fault.state.isEmpty {
@@ -136,7 +136,7 @@ struct BrokerTests {
             }
             for command in fault.cure { #expect(!broker.command(command).isEmpty) }
             #expect(
-                try eventually(within: 90) { try isWhole(gateway) },
+                try eventually { try isWhole(gateway) },
                 "after \(fault): \(shown(gateway))\n\(broker.log)")
         }
         #expect(try running.stop() == .success)
@@ -151,7 +151,7 @@ struct BrokerTests {
         let first = try gateway(tape, broker)
         let client = try tape.connect(first.service)
         let running = try first.start(client)
-        #expect(try eventually(within: 60) { try isWhole(first) }, "\(shown(first))")
+        #expect(try eventually { try isWhole(first) }, "\(shown(first))")
         let before = try BrokerAudit(tape, source: "broker").live
         #expect(try eventually { try BrokerAudit(tape, source: "broker").live > before + 20 })
         client.close()
@@ -163,7 +163,7 @@ struct BrokerTests {
         let second = try gateway(tape, broker)
         second.group.take(epoch: 2)
         let next = try second.standBy()
-        #expect(try eventually(within: 90) { try isWhole(second) }, "\(shown(second))")
+        #expect(try eventually { try isWhole(second) }, "\(shown(second))")
         #expect(try next.stop() == .success)
         let audit = try check(tape, broker)
         #expect(audit.gaps.values.allSatisfy { !$0.isEmpty } && audit.backfilled > 0)

@@ -93,11 +93,11 @@ struct FutureTickTests {
         let running = try gateway.start()
         let source = gateway.settings.source
         #expect(
-            try eventually(within: 60) { try tape.tickCount(source: source) == right.count })
+            try eventually { try tape.tickCount(source: source) == right.count })
         #expect(eventually { LettersOnTape.count(tape) == ahead.count })
         let end = SystemClock().now()
         #expect(
-            try eventually(within: 30) {
+            try eventually {
                 try TapeAudit.watermark(tape, source) > end.advanced(byNanoseconds: 2_000_000_000)
             }, "the watermark goes on")
         #expect(try running.stop() == .success)
@@ -146,11 +146,11 @@ struct FutureTickTests {
             tape, ["SYNTHETIC_RATE": "200", "SYNTHETIC_AHEAD": "1h"]
         ).start()
         let held = "mds_gateway_watermark_held{source=\"synthetic\"}"
-        #expect(eventually(within: 30) { running.service.metric(held) == 1 })
+        #expect(eventually { running.service.metric(held) == 1 })
         let source = try #require(SourceName("synthetic"))
         let before = try TapeAudit.watermark(tape, source)
         let count = LettersOnTape.count(tape)
-        #expect(eventually(within: 30) { LettersOnTape.count(tape) > count + 200 })
+        #expect(eventually { LettersOnTape.count(tape) > count + 200 })
         #expect(try tape.tickCount(source: source) == 0)
         #expect(try TapeAudit.watermark(tape, source) <= max(before, SystemClock().now()))
         #expect(try running.stop() == .success)
@@ -231,7 +231,7 @@ struct FutureLetterTests {
         nats.kill()
         for id in 1...3 as ClosedRange<UInt64> { away.refuse(try refused(id: id)) }
         #expect(
-            eventually(within: 60) {
+            eventually {
                 (service.metric("mds_dead_letters_pending_files") ?? 0) > 0
             })
         away.stop()
@@ -241,7 +241,7 @@ struct FutureLetterTests {
         try nats.start()
         let (back, _) = try letters(tape, environment)
         defer { back.stop() }
-        #expect(eventually(within: 60) { LettersOnTape.count(tape) == 3 })
+        #expect(eventually { LettersOnTape.count(tape) == 3 })
     }
 
     @Test("neither NATS nor a folder: counted as lost, and told once")
@@ -252,7 +252,7 @@ struct FutureLetterTests {
         nats.kill()
         for id in 1...5 as ClosedRange<UInt64> { letters.refuse(try refused(id: id)) }
         let lost = "mds_gateway_letters_lost_total{source=\"synthetic\"}"
-        #expect(eventually(within: 60) { service.metric(lost) == 5 })
+        #expect(eventually { service.metric(lost) == 5 })
         letters.stop()
         #expect(service.log.count(of: "gateway.letters_lost") == 1)
     }

@@ -56,7 +56,7 @@ struct GapScript {
             instruments: try instruments(names, feeds: feeds))
         let client = try tape.connect(gateway.service)
         let running = try gateway.start(client)
-        #expect(eventually(within: 60) { log.starts.count > known }, "\(running.log)")
+        #expect(eventually { log.starts.count > known }, "\(running.log)")
         return Tenure(
             gateway: gateway, running: running, client: client,
             began: try #require(log.starts.last))
@@ -156,7 +156,7 @@ struct GapScript {
     }
 
     func count(_ records: Int) -> Bool {
-        eventually(within: 60) {
+        eventually {
             (try? found()).map { $0.ticks + $0.gaps.count >= records } ?? false
         }
     }

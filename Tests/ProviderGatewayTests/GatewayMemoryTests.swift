@@ -38,7 +38,7 @@ struct GatewayMemoryTests {
         for index in 0..<TapeNames.tickStreams {
             _ = try tape.client.connection.request(
                 [], to: "$JS.API.STREAM.DELETE.\(tape.names.tickStream(index))",
-                timeout: .seconds(20))
+                timeout: patience)
         }
         try tape.client.ensureTickStreams(bytesMax: TestTape.streamBytes)
     }
@@ -47,21 +47,21 @@ struct GatewayMemoryTests {
     func record() throws {
         let tape = try TestTape(try NatsServer(), namespace: "mem1")
         let first = try TestGateway(tape, full(700)).start()
-        #expect(try eventually(within: 60) { try tape.tickCount(source: source()) == 700 })
+        #expect(try eventually { try tape.tickCount(source: source()) == 700 })
         #expect(try first.stop() == .success)
         let before = try lastOrdinals(tape)
         try deleteTickStreams(tape)
 
         let gateway = try TestGateway(tape, full(700))
         let second = try gateway.start()
-        #expect(eventually(within: 60) { second.log.count(of: "gateway.started") == 1 })
+        #expect(eventually { second.log.count(of: "gateway.started") == 1 })
         let lost = before.values.filter { $0 > 0 }.count
         #expect(second.service.metric("mds_tape_lost_ticks_total") == 700)
         // Of the watermarks, too.
         #expect(second.log.count(of: "tape.rolled_back") == lost + TapeNames.tickStreams)
         // The ticks are computed again: behind what was given out.
         #expect(
-            try eventually(within: 60) {
+            try eventually {
                 try lastOrdinals(tape).allSatisfy { $0.value >= 2 * before[$0.key, default: 0] }
             })
         for number in 0..<tape.names.partitions {
@@ -99,16 +99,16 @@ struct GatewayMemoryTests {
         let server = try NatsServer()
         let tape = try TestTape(server, namespace: "mem4")
         let first = try TestGateway(tape, full(300)).start()
-        #expect(try eventually(within: 60) { try tape.tickCount(source: source()) == 300 })
+        #expect(try eventually { try tape.tickCount(source: source()) == 300 })
         #expect(try first.stop() == .success)
         server.stop()
         let (store, copy) = (server.folder.file("store"), server.folder.file("copy"))
         try FileManager.default.copyItem(atPath: store, toPath: copy)
         try server.start()
-        #expect(eventually(within: 60) { tape.client.connection.isConnected })
+        #expect(eventually { tape.client.connection.isConnected })
 
         let second = try TestGateway(tape, full(900)).start()
-        #expect(try eventually(within: 60) { try tape.tickCount(source: source()) == 900 })
+        #expect(try eventually { try tape.tickCount(source: source()) == 900 })
         #expect(try second.stop() == .success)
         let held = try lastOrdinals(tape)
         let teller = try reader(tape)
@@ -116,16 +116,16 @@ struct GatewayMemoryTests {
         try FileManager.default.removeItem(atPath: store)
         try FileManager.default.copyItem(atPath: copy, toPath: store)
         try server.start()
-        #expect(eventually(within: 60) { tape.client.connection.isConnected })
+        #expect(eventually { tape.client.connection.isConnected })
         #expect(try tape.tickCount(source: source()) == 300)
 
         let third = try TestGateway(tape, full(900)).start()
         let lost = held.values.reduce(0, +) - 300
-        #expect(eventually(within: 60) { third.log.count(of: "gateway.started") == 1 })
+        #expect(eventually { third.log.count(of: "gateway.started") == 1 })
         #expect(third.service.metric("mds_tape_lost_ticks_total") == Double(lost))
         // The 600 ticks that are gone are computed again, under ordinals that nobody has seen.
         #expect(
-            try eventually(within: 60) {
+            try eventually {
                 try SourceOnTape(tape).count == 900
             })
         for number in 0..<tape.names.partitions {
@@ -143,11 +143,11 @@ struct GatewayMemoryTests {
     func lateReader() throws {
         let tape = try TestTape(try NatsServer(), namespace: "mem5")
         let running = try TestGateway(tape, ["SYNTHETIC_RATE": "2000"]).start()
-        #expect(try eventually(within: 60) { try tape.tickCount(source: source()) > 100 })
+        #expect(try eventually { try tape.tickCount(source: source()) > 100 })
         #expect(running.log.count(of: "tape.rolled_back") == 0)
         let teller = try reader(tape, beyond: 1_000_000)
         #expect(
-            try eventually(within: 60) {
+            try eventually {
                 try lastOrdinals(tape).values.allSatisfy { $0 > 1_000_000 }
             })
         #expect(running.log.count(of: "tape.rolled_back") == tape.names.partitions)
@@ -176,14 +176,14 @@ struct GatewayMemoryTests {
                 NatsConfiguration(urls: [proxy.url], clientName: "test"), names: tape.names,
                 telemetry: gateway.service.context.telemetry,
                 readiness: gateway.service.context.readiness))
-        #expect(eventually(within: 60) { running.log.count(of: "gateway.started") == 1 })
+        #expect(eventually { running.log.count(of: "gateway.started") == 1 })
         proxy.hold(10_000, .acknowledgement)
-        #expect(eventually(within: 60) { proxy.heldNow > 0 })
+        #expect(eventually { proxy.heldNow > 0 })
         let teller = try reader(tape)
         // Two seconds later at the earliest, so it has heard the reader.
-        #expect(eventually(within: 60) { running.log.count(of: "tape.publish.unsettled") > 0 })
+        #expect(eventually { running.log.count(of: "tape.publish.unsettled") > 0 })
         proxy.calm()
-        #expect(try eventually(within: 60) { try tape.tickCount(source: source()) == 40_000 })
+        #expect(try eventually { try tape.tickCount(source: source()) == 40_000 })
         #expect(running.log.count(of: "tape.rolled_back") == 0)
         #expect(try running.stop() == .success)
         withExtendedLifetime(teller) {}
@@ -194,13 +194,13 @@ struct GatewayMemoryTests {
         let tape = try TestTape(try NatsServer(), namespace: "mem2")
         let gateway = try TestGateway(tape, full(500))
         let running = try gateway.start()
-        #expect(try eventually(within: 60) { try tape.tickCount(source: source()) == 500 })
+        #expect(try eventually { try tape.tickCount(source: source()) == 500 })
         let bucket = try #require(
             try tape.client.jetStream.openBucket(
                 KeyValueConfiguration(
                     bucket: "mem2_sources", bytesMax: 16 << 20, metadata: tape.names.record)))
         #expect(
-            try eventually(within: 60) {
+            try eventually {
                 guard let entry = try bucket.get("gateway.synthetic.record") else { return false }
                 let json = try JSONValue.parse(entry.value)
                 let sum = json["partitions"]?.array?.compactMap { $0["last_ordinal"]?.uint64 }

@@ -29,7 +29,7 @@ struct GatewayTests {
 
     private func isOnTape(_ tape: TestTape, _ ticks: Int) throws -> Bool {
         let source = try source()
-        return eventually(within: 60) { isOnTape(tape, source) { $0 == UInt64(ticks) } }
+        return eventually { isOnTape(tape, source) { $0 == UInt64(ticks) } }
     }
 
     /// While NATS is away there is no answer, which is none of the answers waited for.
@@ -128,9 +128,9 @@ struct GatewayTests {
             let client = try tape.connect(gateway.service)
             let before = try tape.tickCount(source: source())
             let running = try gateway.start(client)
-            #expect(eventually(within: 60) { running.log.count(of: "gateway.started") == 1 })
+            #expect(eventually { running.log.count(of: "gateway.started") == 1 })
             let wanted = min(6_000, before + random.next() % 1_500)
-            #expect(try eventually(within: 60) { try tape.tickCount(source: source()) >= wanted })
+            #expect(try eventually { try tape.tickCount(source: source()) >= wanted })
             // Without a connection nothing is drained: what was taken is gone.
             client.close()
             #expect(try running.exitCode() == .unavailable)
@@ -168,7 +168,7 @@ struct GatewayTests {
         let running = try TestGateway(tape, environment).start()
         for wanted: UInt64 in [1_000, 3_000] {
             let source = try source()
-            #expect(eventually(within: 60) { isOnTape(tape, source) { $0 >= wanted } })
+            #expect(eventually { isOnTape(tape, source) { $0 >= wanted } })
             server.kill()
             #expect(eventually { !running.isReady })
             try server.start()
@@ -189,9 +189,9 @@ struct GatewayTests {
         let gateway = try TestGateway(tape, ["SYNTHETIC_RATE": "20000"])
         let running = try gateway.start()
         let unsettled = "mds_tape_publish_unsettled_total{reason=\"refused\"}"
-        #expect(eventually(within: 60) { (running.service.metric(unsettled) ?? 0) > 3 })
+        #expect(eventually { (running.service.metric(unsettled) ?? 0) > 3 })
         let blocked = "mds_gateway_blocked_total{source=\"synthetic\"}"
-        #expect(eventually(within: 60) { (running.service.metric(blocked) ?? 0) > 0 })
+        #expect(eventually { (running.service.metric(blocked) ?? 0) > 0 })
         #expect(!running.hasEnded)
         let received = running.service.metric(
             "mds_gateway_ticks_received_total{source=\"synthetic\"}")

@@ -171,7 +171,7 @@ struct InheritedGapTests {
                 + (0..<count).map { script.gap(0, Int64($0) * 2, Int64($0) * 2 + 1) },
             first, floor: 1)
         #expect(
-            try eventually(within: 60) {
+            try eventually {
                 try script.found().gaps.filter { $0.hasPrefix("AAPL abandoned") }.count == 5
             })
         let oldest = [0, 2, 4, 6, 8].map { "AAPL abandoned \($0)-\($0 + 1)" }

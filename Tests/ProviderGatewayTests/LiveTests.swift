@@ -45,7 +45,7 @@ struct LiveTests {
                 membership: membership, live: live)
         }
         #expect(
-            eventually(within: 60) {
+            eventually {
                 listener.subjects.withLock { subjects in
                     ["trade.AAPL", "quote.AAPL", "trade.BRK%2EB", "quote.BRK%2EB"].allSatisfy {
                         subjects["live1.live.\($0)", default: 0] > 20

@@ -55,7 +55,7 @@ struct MissedTests {
             // At any moment, also before it has opened or written its gaps.
             let wanted = try count(tape) + random.next() % 400
             if random.next() % 4 > 0 {
-                #expect(try eventually(within: 60) { try count(tape) >= wanted })
+                #expect(try eventually { try count(tape) >= wanted })
             }
             active.group.drop()
             running.service.context.shutdown.request("killed")
@@ -63,9 +63,9 @@ struct MissedTests {
             watermarks.append(try watermark(tape))
         }
         next.group.take(epoch: 21)
-        #expect(eventually(within: 60) { standby.log.count(of: "gateway.started") == 1 })
+        #expect(eventually { standby.log.count(of: "gateway.started") == 1 })
         let wanted = try count(tape) + 1_000
-        #expect(try eventually(within: 60) { try count(tape) >= wanted })
+        #expect(try eventually { try count(tape) >= wanted })
         #expect(try standby.stop() == .success)
         let report = try audit(tape, next.settings)
         #expect(report.isRight, "\(report)")
@@ -84,11 +84,11 @@ struct MissedTests {
             let gateway = gateways[turn % 2]
             gateway.group.take(epoch: UInt64(turn + 1))
             let wanted = try count(tape) + 200
-            #expect(try eventually(within: 60) { try count(tape) >= wanted })
+            #expect(try eventually { try count(tape) >= wanted })
             gateway.group.release()
             let tenure = gateway.group.tenure
             #expect(
-                eventually(within: 60) {
+                eventually {
                     gateway.group.news.last == .released(SourceMembership.seat, tenure: tenure)
                 })
         }
@@ -105,14 +105,14 @@ struct MissedTests {
         let tape = try tape("miss3")
         let first = try TestGateway(tape, lost(1_000))
         let running = try first.start()
-        #expect(try eventually(within: 60) { try count(tape) >= 500 })
+        #expect(try eventually { try count(tape) >= 500 })
         #expect(try running.stop() == .success)
         let before = try watermark(tape)
         let second = try TestGateway(tape, lost(1_000))
         let again = try second.start()
-        #expect(eventually(within: 60) { again.log.count(of: "gateway.started") == 1 })
+        #expect(eventually { again.log.count(of: "gateway.started") == 1 })
         let wanted = try count(tape) + 500
-        #expect(try eventually(within: 60) { try count(tape) >= wanted })
+        #expect(try eventually { try count(tape) >= wanted })
         #expect(try again.stop() == .success)
         let symbols = second.settings.synthetic.market.symbols.count
         #expect(
@@ -164,8 +164,8 @@ struct MissedTests {
         for turn in 1...4 {
             let gateway = try TestGateway(tape, slow)
             let running = try gateway.start()
-            #expect(eventually(within: 60) { running.log.count(of: "gateway.started") == 1 })
-            #expect(try eventually(within: 60) { try count(tape) >= UInt64(3 + turn) })
+            #expect(eventually { running.log.count(of: "gateway.started") == 1 })
+            #expect(try eventually { try count(tape) >= UInt64(3 + turn) })
             #expect(try running.stop() == .success)
         }
         let settings = try TestGateway(tape, slow).settings
@@ -178,7 +178,7 @@ struct MissedTests {
         let tape = try tape("miss5")
         let gateway = try TestGateway(tape, lost(1_000))
         let running = try gateway.start()
-        #expect(try eventually(within: 60) { try count(tape) >= 300 })
+        #expect(try eventually { try count(tape) >= 300 })
         #expect(try running.stop() == .success)
         let market = AuditedMarket(gateway.settings.synthetic.market)
         var packets: [[UInt8]] = []

@@ -39,21 +39,21 @@ struct PolicyTests {
         for turn in 1...2 {
             let before = try tape.tickCount(source: source())
             #expect(
-                try eventually(within: 60) {
+                try eventually {
                     try tape.tickCount(source: source()) >= before + 1_000
                 })
             gateway.isLow.set(true)
-            #expect(eventually(within: 60) { leftOut(running, "quote") > Double(turn) * 1_500 })
+            #expect(eventually { leftOut(running, "quote") > Double(turn) * 1_500 })
             #expect(try gateway.status["policies_act"] == .bool(true))
             gateway.isLow.set(false)
             #expect(
-                eventually(within: 60) {
+                eventually {
                     running.log.count(of: "gateway.backpressure") == 2 * turn
                 })
         }
         let before = try tape.tickCount(source: source())
         #expect(
-            try eventually(within: 60) { try tape.tickCount(source: source()) >= before + 1_000 })
+            try eventually { try tape.tickCount(source: source()) >= before + 1_000 })
         #expect(leftOut(running, "trade") == 0)
         let quotes = leftOut(running, "quote")
         #expect(try running.stop() == .success)
@@ -74,11 +74,11 @@ struct PolicyTests {
             ])
         gateway.isLow.set(true)
         let running = try gateway.start()
-        #expect(try eventually(within: 60) { try gateway.status["finished"]?.bool == true })
+        #expect(try eventually { try gateway.status["finished"]?.bool == true })
         // Nothing follows: what waits is the end of the burst.
         let wanted = try lastQuotes(gateway, ticks: 6_000)
         #expect(
-            try eventually(within: 60) {
+            try eventually {
                 try wanted.isSubset(of: Set(SourceOnTape(tape).all))
             })
         #expect(try gateway.status["policies_act"]?.bool == true)
@@ -108,7 +108,7 @@ struct PolicyTests {
             ])
         gateway.isLow.set(true)
         let running = try gateway.start()
-        #expect(eventually(within: 60) { leftOut(running, "quote") > 2_000 })
+        #expect(eventually { leftOut(running, "quote") > 2_000 })
         #expect(try running.stop() == .success)
         let onTape = try SourceOnTape(tape).all
         let made = UInt64(onTape.count) + UInt64(leftOut(running, "quote"))
@@ -148,13 +148,13 @@ struct PolicyTests {
             ])
         let running = try gateway.start()
         #expect(
-            try eventually(within: 60) { try tape.tickCount(source: source()) >= 1_000 })
+            try eventually { try tape.tickCount(source: source()) >= 1_000 })
         gateway.group.pause()
-        #expect(eventually(within: 60) { leftOut(running, "trade") > 2_000 })
+        #expect(eventually { leftOut(running, "trade") > 2_000 })
         gateway.group.goOn()
         let before = try tape.tickCount(source: source())
         #expect(
-            try eventually(within: 60) { try tape.tickCount(source: source()) >= before + 9_000 })
+            try eventually { try tape.tickCount(source: source()) >= before + 9_000 })
         #expect(try running.stop() == .success)
         let report = try TapeAudit.report(tape, gateway.settings)
         #expect(report.isRight && report.inGaps > 2_000, "\(report)")
@@ -175,17 +175,17 @@ struct PolicyTests {
             gateway.group.take(epoch: UInt64(turns))
             let running = try gateway.standBy()
             gateway.isLow.set(true)
-            #expect(eventually(within: 60) { leftOut(running, "quote") > 2_000 })
+            #expect(eventually { leftOut(running, "quote") > 2_000 })
             gateway.group.drop()
             #expect(try running.stop() == .success)
         }
         let last = try TestGateway(tape, ["SYNTHETIC_RATE": "2000"])
         last.group.take(epoch: 9)
         let running = try last.standBy()
-        #expect(eventually(within: 60) { running.log.count(of: "gateway.started") == 1 })
+        #expect(eventually { running.log.count(of: "gateway.started") == 1 })
         let before = try tape.tickCount(source: source())
         #expect(
-            try eventually(within: 60) { try tape.tickCount(source: source()) >= before + 500 })
+            try eventually { try tape.tickCount(source: source()) >= before + 500 })
         #expect(try running.stop() == .success)
         let report = try TapeAudit.report(tape, last.settings)
         #expect(report.isRight && report.inGaps > 0, "\(report)")
@@ -198,7 +198,7 @@ struct PolicyTests {
             tape, ["SYNTHETIC_RATE": "1000", "GATEWAY_POLICY_TRADES": "error"])
         let running = try gateway.start()
         #expect(
-            try eventually(within: 60) { try tape.tickCount(source: source()) >= 100 })
+            try eventually { try tape.tickCount(source: source()) >= 100 })
         gateway.isLow.set(true)
         #expect(try running.exitCode() == .failure)
         #expect(running.log.count(of: "gateway.backpressure.error") == 1)
@@ -217,17 +217,17 @@ struct PolicyTests {
             ])
         let running = try gateway.start()
         #expect(
-            try eventually(within: 60) { try tape.tickCount(source: source()) >= 1_000 })
+            try eventually { try tape.tickCount(source: source()) >= 1_000 })
         gateway.group.pause()
-        #expect(eventually(within: 60) { leftOut(running, "quote") > 3_000 })
+        #expect(eventually { leftOut(running, "quote") > 3_000 })
         #expect(running.log.count(of: "gateway.spool.begun") == 1)
         #expect((try gateway.status["spool"]?["bytes"]?.int ?? 0) < 1_048_576)
         gateway.group.goOn()
         #expect(
-            eventually(within: 60) { running.log.count(of: "gateway.spool.drained") >= 1 })
+            eventually { running.log.count(of: "gateway.spool.drained") >= 1 })
         let before = try tape.tickCount(source: source())
         #expect(
-            try eventually(within: 60) { try tape.tickCount(source: source()) >= before + 2_000 })
+            try eventually { try tape.tickCount(source: source()) >= before + 2_000 })
         #expect(try running.stop() == .success)
         let report = try TapeAudit.report(tape, gateway.settings)
         #expect(report.isRight && report.inGaps > 3_000, "\(report)")

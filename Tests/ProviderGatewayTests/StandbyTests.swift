@@ -28,14 +28,14 @@ struct StandbyTests {
             let standing = try tape.tickCount(source: settings.source)
             let wanted = standing + random.next() % 400
             #expect(
-                try eventually(within: 60) {
+                try eventually {
                     try tape.tickCount(source: settings.source) >= wanted
                 })
             #expect(gateways[active].process.stop(SIGKILL) == SIGKILL)
             if turn == Self.kills / 2 {
                 tape.server.kill()
                 try tape.server.start()
-                #expect(eventually(within: 60) { tape.client.connection.isConnected })
+                #expect(eventually { tape.client.connection.isConnected })
             }
             // It comes back as the standby of the other one, which is about to notice.
             gateways[active] = try Gateway(gateways[active].name, tape, folder)
@@ -43,7 +43,7 @@ struct StandbyTests {
         let last = try #require(Self.active(gateways), "\(gateways.map(\.process.log))")
         let standing = try tape.tickCount(source: settings.source)
         #expect(
-            try eventually(within: 60) {
+            try eventually {
                 try tape.tickCount(source: settings.source) >= standing + 500
             })
         // The standby first, so that nobody takes over at the end.
@@ -90,7 +90,7 @@ struct StandbyTests {
     /// The one that is active; waits until there is one.
     private static func active(_ gateways: [Gateway]) -> Int? {
         var found: Int?
-        _ = eventually(within: 60) {
+        _ = eventually {
             found = gateways.firstIndex(where: \.isActive)
             return found != nil
         }

@@ -56,7 +56,7 @@ struct TenureTests {
         let gateway = try TestGateway(tape, full(500))
         let running = try gateway.standBy()
         gateway.group.take(epoch: 17)
-        #expect(try eventually(within: 60) { try count(tape) == 500 })
+        #expect(try eventually { try count(tape) == 500 })
         #expect(try role(gateway) == "active")
         #expect(
             gateway.group.news == [.opened(SourceMembership.seat, tenure: 1, epoch: 17)])
@@ -76,7 +76,7 @@ struct TenureTests {
             let running = try gateway.standBy()
             gateway.group.take(epoch: epoch)
             #expect(
-                eventually(within: 60) {
+                eventually {
                     gateway.group.news.first
                         == .opened(SourceMembership.seat, tenure: 1, epoch: opened)
                 })
@@ -97,18 +97,18 @@ struct TenureTests {
             let gateway = gateways[turn % 2]
             gateway.group.take(epoch: UInt64(turn + 1))
             let wanted = min(15_000, try count(tape) + random.next() % 2_000 + 1)
-            #expect(try eventually(within: 60) { try count(tape) >= wanted })
+            #expect(try eventually { try count(tape) >= wanted })
             gateway.group.release()
             let tenure = gateway.group.tenure
             #expect(
-                eventually(within: 60) {
+                eventually {
                     gateway.group.news.last
                         == .released(SourceMembership.seat, tenure: tenure)
                 })
             #expect(try role(gateway) == "standby")
         }
         gateways[0].group.take(epoch: 7)
-        #expect(try eventually(within: 60) { try count(tape) == 15_000 })
+        #expect(try eventually { try count(tape) == 15_000 })
         for each in running { #expect(try each.stop() == .success) }
         let found = try SourceOnTape(tape)
         #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
@@ -128,9 +128,9 @@ struct TenureTests {
         let environment = isIdle ? full(300) : ["SYNTHETIC_RATE": rate]
         let old = try TestGateway(tape, environment)
         let first = try old.start()
-        #expect(try eventually(within: 60) { try count(tape) >= 300 })
+        #expect(try eventually { try count(tape) >= 300 })
         let second = try TestGateway(tape, environment).start()
-        #expect(eventually(within: 60) { first.log.count(of: "gateway.taken_over") == 1 })
+        #expect(eventually { first.log.count(of: "gateway.taken_over") == 1 })
         #expect(eventually { first.log.count(of: "gateway.standby") == 2 })
         #expect(first.isReady && !first.hasEnded && !second.hasEnded)
         #expect(try role(old) == "standby")
@@ -141,12 +141,12 @@ struct TenureTests {
         if !isIdle {
             // Behind everything that the first one had sent, on all partitions.
             let standing = try count(tape)
-            #expect(try eventually(within: 60) { try count(tape) > standing + 2_000 })
+            #expect(try eventually { try count(tape) > standing + 2_000 })
         }
         // And back again, in the same process.
         old.group.take(epoch: 1)
-        #expect(eventually(within: 60) { second.log.count(of: "gateway.taken_over") == 1 })
-        #expect(eventually(within: 60) { first.log.count(of: "gateway.started") == 2 })
+        #expect(eventually { second.log.count(of: "gateway.taken_over") == 1 })
+        #expect(eventually { first.log.count(of: "gateway.started") == 2 })
         #expect(try second.stop() == .success)
         #expect(try first.stop() == .success)
         let found = try SourceOnTape(tape)
@@ -159,7 +159,7 @@ struct TenureTests {
         let tape = try tape("ten7")
         let gateway = try TestGateway(tape, ["SYNTHETIC_RATE": "1000"])
         let running = try gateway.start()
-        #expect(try eventually(within: 60) { try count(tape) >= 100 })
+        #expect(try eventually { try count(tape) >= 100 })
         gateway.group.drop()
         #expect(eventually { running.log.count(of: "gateway.dropped") == 1 })
         #expect(eventually { running.log.count(of: "gateway.standby") == 2 })
@@ -167,9 +167,9 @@ struct TenureTests {
         #expect(running.service.metric("mds_gateway_dropped_total") == 1)
         // A claim that comes while one is held replaces it.
         gateway.group.take(epoch: 9)
-        #expect(eventually(within: 60) { running.log.count(of: "gateway.started") == 2 })
+        #expect(eventually { running.log.count(of: "gateway.started") == 2 })
         gateway.group.take(epoch: 12)
-        #expect(eventually(within: 60) { running.log.count(of: "gateway.started") == 3 })
+        #expect(eventually { running.log.count(of: "gateway.started") == 3 })
         #expect(try running.stop() == .success)
         let found = try SourceOnTape(tape)
         #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
@@ -181,7 +181,7 @@ struct TenureTests {
         let tape = try tape("ten8")
         let gateway = try TestGateway(tape, ["SYNTHETIC_RATE": "2000"])
         let running = try gateway.start()
-        #expect(try eventually(within: 60) { try count(tape) >= 100 })
+        #expect(try eventually { try count(tape) >= 100 })
         gateway.group.pause()
         #expect(eventually { running.log.count(of: "gateway.paused") == 1 })
         // What was in flight at that moment lands; then lanes fill up behind nothing.
@@ -189,14 +189,14 @@ struct TenureTests {
         let sent = "mds_tape_packets_published_total"
         var last: Double?
         #expect(
-            eventually(within: 60) {
+            eventually {
                 let before = last
                 last = running.service.metric(sent)
                 return (running.service.metric(blocked) ?? 0) > 0 && before == last
             })
         let standing = try count(tape)
         gateway.group.goOn()
-        #expect(try eventually(within: 60) { try count(tape) > standing + 4_000 })
+        #expect(try eventually { try count(tape) > standing + 4_000 })
         #expect(running.log.count(of: "gateway.paused") == 2)
         #expect(try running.stop() == .success)
         let found = try SourceOnTape(tape)
@@ -244,7 +244,7 @@ struct TenureTests {
             return try Gateway.run(
                 settings, client: client, context: context, report: report, membership: deaf)
         }
-        #expect(try eventually(within: 60) { try count(tape) == 400 })
+        #expect(try eventually { try count(tape) == 400 })
         #expect(try running.stop() == .success)
         #expect(running.log.count(of: "gateway.drained") == 1)
     }

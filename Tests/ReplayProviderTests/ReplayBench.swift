@@ -49,7 +49,7 @@ struct ReplayBench {
                 "SYNTHETIC_TICKS": "\(ticks)", "SYNTHETIC_PACE": "full",
                 "SYNTHETIC_RATE": "\(rate)", "SYNTHETIC_SEED": "\(seed)",
             ])
-        let isThere = try eventually(within: 60) {
+        let isThere = try eventually {
             try tape.tickCount(source: source) == UInt64(ticks)
         }
         #expect(isThere)
@@ -59,7 +59,7 @@ struct ReplayBench {
     /// A gateway replays until so many records are on the tape, and ends in order.
     func finish(_ tape: TestTape, _ environment: [String: String], records: Int) throws {
         let gateway = try gateway(tape, environment)
-        let isThere = try eventually(within: 60) {
+        let isThere = try eventually {
             try gateway.log.contains("replay.finished")
                 && tape.tickCount(source: source) == UInt64(records)
         }
@@ -70,7 +70,7 @@ struct ReplayBench {
     /// A gateway is killed when more than so many records are on the tape.
     func kill(_ tape: TestTape, _ environment: [String: String], behind records: Int) throws {
         let gateway = try gateway(tape, environment)
-        let isHere = try eventually(within: 60) {
+        let isHere = try eventually {
             try tape.tickCount(source: source) > UInt64(records)
         }
         #expect(isHere, "\(gateway.log)")

@@ -33,7 +33,7 @@ struct ReplayOnTapeTests {
         for part in 1...3 {
             let slow = ["GATEWAY_PACKETS_PER_SECOND": "12"]
             let gateway = try bench.gateway(new, replay.merging(slow) { $1 })
-            let isHere = try eventually(within: 60) {
+            let isHere = try eventually {
                 try new.tickCount(source: bench.source) > UInt64(part * 4_000)
             }
             #expect(isHere)
@@ -41,7 +41,7 @@ struct ReplayOnTapeTests {
             #expect(try new.tickCount(source: bench.source) < UInt64(ticks))
         }
         let gateway = try bench.gateway(new, replay)
-        let isThere = try eventually(within: 60) {
+        let isThere = try eventually {
             try new.tickCount(source: bench.source) == UInt64(ticks)
         }
         #expect(isThere)
@@ -64,7 +64,7 @@ struct ReplayOnTapeTests {
             try bench.program("operator-worker", old), try bench.program("operator-worker", new),
         ]
         let seconds = try Self.tradedSeconds(SymbolsOnTape(old, bench.source))
-        let areEqual = try eventually(within: 90) {
+        let areEqual = try eventually {
             let (bars, again) = (try LastBars(old), try LastBars(new))
             // The last second of a symbol may still be open.
             return bars.bars.count > seconds && bars == again
@@ -103,7 +103,7 @@ struct ReplayOnTapeTests {
                     "GATEWAY_PROVIDER": "replay", "REPLAY_NAMESPACE": "rpe", "REPLAY_TO": "\(to)",
                     "REPLAY_SYMBOLS": wanted.joined(separator: ","), "REPLAY_SPEED": "full",
                 ])
-            let isThere = try eventually(within: 60) {
+            let isThere = try eventually {
                 let log = try String(contentsOfFile: gateway.logPath, encoding: .utf8)
                 return try log.contains("replay.finished")
                     && new.tickCount(source: bench.source) == UInt64(count)
@@ -125,7 +125,7 @@ struct ReplayOnTapeTests {
         try bench.market(new, ticks: 500, seed: 8)
         let gateway = try bench.gateway(
             new, ["GATEWAY_PROVIDER": "replay", "REPLAY_FILE": path, "REPLAY_SPEED": "full"])
-        let hasSaid = try eventually(within: 60) {
+        let hasSaid = try eventually {
             try String(contentsOfFile: gateway.logPath, encoding: .utf8).contains("replay.failed")
         }
         #expect(hasSaid)

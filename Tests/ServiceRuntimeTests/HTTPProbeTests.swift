@@ -100,7 +100,7 @@ import Testing
         let (port, thread) = try answering("HTTP/1.0 200 OK\r\n\r\nbody")
         // The resolver, not our own shortcut: that knows the name in small letters alone.
         let answer = try HTTPProbe.get(
-            host: "LOCALHOST", port: port, path: "/", timeout: .seconds(20))
+            host: "LOCALHOST", port: port, path: "/", timeout: patience)
         #expect(answer.status == 200)
         thread.join()
     }

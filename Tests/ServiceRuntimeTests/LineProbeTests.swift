@@ -44,7 +44,7 @@ import Testing
         #expect(silent?.description.contains("no complete answer in time") == true)
         #expect(throws: ServiceError.self) {
             try LineProbe.ask(
-                host: "127.0.0.1", port: freePort(), line: "status", timeout: .seconds(20))
+                host: "127.0.0.1", port: freePort(), line: "status", timeout: patience)
         }
     }
 }

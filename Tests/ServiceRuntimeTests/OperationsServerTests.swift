@@ -21,7 +21,7 @@ import Testing
 
     private func get(_ server: OperationsServer, _ path: String) throws -> (Int, String) {
         let answer = try HTTPProbe.get(
-            host: server.address, port: server.port, path: path, timeout: .seconds(20))
+            host: server.address, port: server.port, path: path, timeout: patience)
         return (answer.status, String(decoding: answer.body, as: UTF8.self))
     }
 
@@ -311,7 +311,7 @@ import Testing
         #expect(server.openConnections <= limits.connectionsPerAddressMax + 32)
         // Whoever is left is cut at its deadline, however busy it keeps.
         #expect(
-            eventually(within: 60) {
+            eventually {
                 for (number, client) in slow.enumerated() where number % 4 == 0 {
                     client.send("x")
                 }
@@ -370,7 +370,7 @@ import Testing
     func otherAddresses(address: String) throws {
         let server = try start(address: address)
         let answer = try HTTPProbe.get(
-            host: address, port: server.port, path: "/healthz", timeout: .seconds(20))
+            host: address, port: server.port, path: "/healthz", timeout: patience)
         #expect(answer.status == 200)
     }
 
@@ -412,7 +412,7 @@ import Testing
                     do {
                         let answer = try HTTPProbe.get(
                             host: "127.0.0.1", port: server.port, path: "/status",
-                            timeout: .seconds(20))
+                            timeout: patience)
                         if answer.status == 200 { answered.add(n) }
                     } catch {
                         Issue.record(error)

@@ -54,7 +54,7 @@ import Testing
 
     private func get(_ port: UInt16, _ path: String) throws -> (Int, String) {
         let answer = try HTTPProbe.get(
-            host: "127.0.0.1", port: port, path: path, timeout: .seconds(20))
+            host: "127.0.0.1", port: port, path: path, timeout: patience)
         return (answer.status, String(decoding: answer.body, as: UTF8.self))
     }
 

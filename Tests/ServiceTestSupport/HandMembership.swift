@@ -91,7 +91,7 @@ public final class HandMembership: Sendable {
         listen()
         guard let tenure = state.withLock({ $0.held[partition] }) else { return true }
         send(.release(partition, tenure: tenure), partition)
-        return eventually(within: 60) { holds(partition) == false }
+        return eventually { holds(partition) == false }
     }
 
     public func drop(_ partition: Int) {

@@ -4,6 +4,7 @@ import TapeProtocol
 import TapeTransport
 public import Primitives
 public import TapeCodec
+import TestSupport
 
 /// Publishes packets of one source on one partition by hand, one at a time, each acknowledged.
 public struct TestSource {
@@ -89,7 +90,7 @@ public struct TestSource {
     public static func put(
         _ bytes: [UInt8], on subject: String, of tape: TestTape
     ) throws -> UInt64 {
-        let answer = try tape.client.connection.request(bytes, to: subject, timeout: .seconds(20))
+        let answer = try tape.client.connection.request(bytes, to: subject, timeout: patience)
         guard case .stored(let sequence, _) = JetStream.publishOutcome(of: answer) else {
             throw ServiceRefused(
                 description: "not stored: \(JetStream.publishOutcome(of: answer))")

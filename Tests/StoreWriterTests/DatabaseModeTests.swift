@@ -170,7 +170,7 @@ struct DatabaseModeTests {
                 tape, try TestDatabase("writer_modes", schema: "wmodes", mode: mode))
             let running = try bench.start()
             #expect(
-                try eventually(within: 60) {
+                try eventually {
                     try bench.database.psql(
                         "SELECT coalesce(sum(last_ordinal), 0) FROM sink_source_ordinals")
                         == "1188"

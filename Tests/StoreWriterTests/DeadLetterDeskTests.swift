@@ -80,7 +80,7 @@ struct DeadLetterDeskTests {
         let stream = scene.bench.tape.names.deadLetterStream
         func delete() throws {
             _ = try scene.client.connection.request(
-                [], to: "$JS.API.STREAM.DELETE.\(stream)", timeout: .seconds(10))
+                [], to: "$JS.API.STREAM.DELETE.\(stream)", timeout: patience)
         }
         try delete()
         try scene.write(scene.packets([666]))

@@ -118,7 +118,7 @@ struct EventRowTests {
         try source.publish(watermark: watermark)
         let running = try rows.bench.start(["WRITER_SINKS": "trades,quotes,bars"])
         #expect(
-            try eventually(within: 60) {
+            try eventually {
                 try rows.bench.database.psql(
                     "SELECT written, skipped, missing FROM sink_audit WHERE input = 'ticks'")
                     == "3|6|0"

@@ -66,7 +66,7 @@ struct GapRowTests {
         try behind.publish(watermark: Self.time)
         let running = try bench.start(["WRITER_SINKS": "trades,quotes,gaps,bars"])
         #expect(
-            try eventually(within: 60) {
+            try eventually {
                 try bench.database.psql(
                     "SELECT last_ordinal, written, skipped FROM sink_source_ordinals "
                         + "WHERE input = 'ticks' AND partition = 0") == "39|38|1"
@@ -94,7 +94,7 @@ struct GapRowTests {
         WriterBench.fill(&behind, ticks: 5)
         try behind.publish(watermark: Self.time)
         #expect(
-            try eventually(within: 60) {
+            try eventually {
                 try bench.database.psql("SELECT rows, ordinals, last_ordinal FROM stored_ticks")
                     == "43|43|44"
             }, "\(bench.shown)")
@@ -121,7 +121,7 @@ struct GapRowTests {
         try source.publish(watermark: Self.time)
         let running = try bench.start()
         #expect(
-            try eventually(within: 60) {
+            try eventually {
                 try bench.database.psql(
                     "SELECT last_ordinal, written, skipped FROM sink_source_ordinals "
                         + "WHERE input = 'ticks' AND partition = 0") == "51|51|0"

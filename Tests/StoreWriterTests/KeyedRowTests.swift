@@ -56,13 +56,13 @@ struct KeyedRowTests {
             FROM bars
             """
         #expect(
-            try eventually(within: 60) { try bench.database.psql(shown) == "1200|60|60|1260" })
+            try eventually { try bench.database.psql(shown) == "1200|60|60|1260" })
         #expect(try running.stop() == .success)
         // All once more, as when a partition is rebuilt: none is new, and one is there twice.
         try publish((0..<Self.bars).map { bar($0, 3, .closed) } + [bar(5, 3, .closed)], &source)
         running = try bench.start(settings)
         #expect(
-            try eventually(within: 60) { try bench.database.psql(shown) == "1200|0|1261|2461" })
+            try eventually { try bench.database.psql(shown) == "1200|0|1261|2461" })
         #expect(try bench.database.psql("SELECT count(*) FROM bars WHERE open = 3e-9") == "1200")
         #expect(try bench.missing() == "0")
         let audit = try Audit.check("bars_stored", in: bench.database)

@@ -200,7 +200,7 @@ struct MaintenanceTests {
                 (running.service.metric("mds_store_maintenance_failures_total") ?? 0) > 0
             })
         try bench.database.psql("ALTER FUNCTION elsewhere() RENAME TO store_mode")
-        #expect(eventually(within: 60) { running.service.metric("mds_store_durable") == 0 })
+        #expect(eventually { running.service.metric("mds_store_durable") == 0 })
         #expect(try running.stop() == .success)
     }
 

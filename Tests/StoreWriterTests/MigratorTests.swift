@@ -5,9 +5,6 @@ import Testing
 
 @testable import StoreWriter
 
-/// A deadline that only a broken test reaches.
-let patience = Duration.seconds(60)
-
 /// A database of one test on the shared server, with roles of its own as in production: a migrator
 /// that may make schemas, and a writer that may nothing.
 struct TestDatabase {

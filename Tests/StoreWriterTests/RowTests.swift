@@ -32,7 +32,7 @@ struct RowTests {
         _ bench: WriterBench, _ table: String, _ columns: String, count: Int
     ) throws -> [String] {
         #expect(
-            try eventually(within: 60) {
+            try eventually {
                 try bench.database.psql("SELECT count(*) FROM \(table)") == String(count)
             })
         return try bench.database.psql("SELECT \(columns) FROM \(table) ORDER BY ordinal")

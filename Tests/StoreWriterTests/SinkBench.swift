@@ -92,7 +92,7 @@ struct SinkBench {
         _ table: String, _ columns: String, _ expected: [[String]],
         _ location: SourceLocation = #_sourceLocation
     ) throws {
-        let arrived = try eventually(within: 60) {
+        let arrived = try eventually {
             try bench.database.psql("SELECT count(*) FROM \(table)") == String(expected.count)
         }
         #expect(arrived, sourceLocation: location)

@@ -175,7 +175,7 @@ struct SinkPositionTests {
         let packet = source.seal(watermark: .undefined)
         // What is asked comes back as an answer: any message does.
         let message = try tape.client.connection.request(
-            [], to: "$JS.API.INFO", timeout: .seconds(20))
+            [], to: "$JS.API.INFO", timeout: patience)
         return WriteBatch.Item(
             input: input, header: packet.header, message: message, position: tapePosition)
     }

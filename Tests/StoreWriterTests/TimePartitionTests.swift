@@ -211,12 +211,12 @@ struct TimePartitionTests {
         let migration = Migration()
         Thread { migration.end(Result { _ = try database.migrate() }) }.start()
         let mine = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-        let isWaiting = try eventually(within: 60) {
+        let isWaiting = try eventually {
             try database.psql("SELECT count(*) FROM pg_locks WHERE NOT granted AND " + mine) != "0"
         }
         #expect(isWaiting)
         try writer.script("INSERT INTO quotes \(row); COMMIT", timeout: patience)
-        #expect(eventually(within: 60) { migration.hasEnded })
+        #expect(eventually { migration.hasEnded })
         try migration.outcome()
         #expect(try database.psql("SELECT rows FROM stored_ticks") == "2")
     }

@@ -94,7 +94,7 @@ struct UndecodableTests {
         WriterBench.fill(&source, ticks: 4)
         try source.publish(watermark: Timestamp(nanoseconds: 0))
         #expect(
-            try eventually(within: 60) {
+            try eventually {
                 try bench.database.psql(
                     "SELECT last_ordinal, written, dead_lettered, missing FROM sink_audit")
                     == "12|11|1|0"

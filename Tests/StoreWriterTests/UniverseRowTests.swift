@@ -64,12 +64,12 @@ struct UniverseRowTests {
             let running = try bench.start()
             for _ in 0..<5 { try derived.publish() }
             #expect(
-                eventually(within: 60) {
+                eventually {
                     (try? bench.database.psql("SELECT count(*) FROM indicators"))
                         == "\(10 * round)"
                 })
             #expect(
-                eventually(within: 60) {
+                eventually {
                     (try? bench.database.psql("SELECT count(*) FROM bars")) == "\(5 * round)"
                 })
             #expect(try running.stop() == .success)

@@ -156,7 +156,7 @@ struct WriterBench {
 
     /// What must hold at the end: the sinks' books and the rows agree, with nothing missing and
     /// nothing twice.
-    func isComplete(_ ticks: [Int], within seconds: Double = 60) -> Bool {
+    func isComplete(_ ticks: [Int], within seconds: Double = 120) -> Bool {
         let rows = ticks.enumerated().filter { $0.element > 0 }
             .map { "test|\($0.offset)|\($0.element)|\($0.element)|1|\($0.element)" }
             .joined(separator: "\n")

@@ -87,7 +87,7 @@ struct WriterOwnershipTests {
         try load.finish()
         let total = packets * PublishedLoad.ticks
         // Whoever was fenced by a late claim of the other has said so, and takes it again.
-        let isComplete = eventually(within: 120) {
+        let isComplete = eventually {
             for partition in 0..<4 where members[owner[partition]].hasLost(partition) {
                 if !members[owner[partition]].holds(Partition(partition)) {
                     members[owner[partition]].take(partition)
@@ -167,7 +167,7 @@ struct WriterOwnershipTests {
         }
         // A fence shows when something is written.
         #expect(
-            try eventually(within: 60) {
+            try eventually {
                 try publish(&sources, packets: 1)
                 return (0..<4).allSatisfy { partition in
                     members.count { $0.holds(Partition(partition)) } == 1
@@ -340,7 +340,7 @@ struct WriterOwnershipTests {
         #expect(bench.isComplete([100, 100, 100, 100]), "\(bench.shown) \(first.log.text)")
         let second = try start("b")
         #expect(
-            eventually(within: 60) { held(first) == 2 && held(second) == 2 },
+            eventually { held(first) == 2 && held(second) == 2 },
             "\(held(first)) \(held(second))")
         try publish(&sources, packets: 4)
         #expect(bench.isComplete([200, 200, 200, 200]), "\(bench.shown)")

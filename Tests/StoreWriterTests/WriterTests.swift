@@ -62,7 +62,7 @@ struct WriterTests {
         let running = try bench.start()
         var heard = SourceRecord()
         #expect(
-            eventually(within: 60) {
+            eventually {
                 if let news = listener.news() { heard.rise(to: news) }
                 return heard.heads.count == 4
                     && heard.heads.values.allSatisfy { $0.lastOrdinal == 100 }
@@ -299,7 +299,7 @@ struct WriterTests {
         for stream in 0..<4 {
             _ = try bench.tape.client.connection.request(
                 [], to: "$JS.API.STREAM.DELETE.\(bench.tape.names.tickStream(stream))",
-                timeout: .seconds(10))
+                timeout: patience)
         }
         try bench.tape.client.ensureTickStreams(bytesMax: TestTape.streamBytes)
         let second = try bench.start()

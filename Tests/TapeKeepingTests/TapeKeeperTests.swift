@@ -53,7 +53,7 @@ import Testing
             ordinal += 100
             let bytes = packet.withBytes { span in (0..<span.byteCount).map { span.uint8(at: $0) } }
             let reply = try tape.client.connection.request(
-                bytes, to: subject, timeout: .seconds(10))
+                bytes, to: subject, timeout: patience)
             guard case .stored(let sequence, _) = JetStream.publishOutcome(of: reply) else {
                 // The stream is full.
                 return packets
@@ -113,7 +113,7 @@ import Testing
             [try position(0, packets[middle + 10], durable: packets[middle].0)], of: .writers,
             told: Timestamp(nanoseconds: 1))
         let goal = PurgeMarks(bytesMax: UInt64(Self.streamBytes)).goalBytes
-        #expect(eventually(within: 60) { (try? info().bytes <= goal) == true })
+        #expect(eventually { (try? info().bytes <= goal) == true })
         let left = try info()
         #expect(left.firstSequence > 1 && left.firstSequence <= packets[middle].0)
         #expect(

@@ -127,7 +127,7 @@ import Testing
         let tape = try TapeServer()
         let (gateway, other) = (try tape.rig(), try tape.rig())
         let listener = try HeadListener(other.client) { 42 }
-        try other.client.connection.flush(timeout: .seconds(10))
+        try other.client.connection.flush(timeout: patience)
         let teller = HeadTeller(gateway.client, source: try source(), input: .ticks)
         for (now, last) in [(Int64(0), UInt64(1)), (second - 1, 2), (second, 3)] {
             teller.tell(now: now) { [head(1, last)] }

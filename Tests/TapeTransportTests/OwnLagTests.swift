@@ -68,7 +68,7 @@ import Testing
         let (gateway, owner) = (try tape.rig(), try tape.rig())
         let clock = HandClock(second)
         let heads = try HeadListener(owner.client) { clock.now }
-        try owner.client.connection.flush(timeout: .seconds(10))
+        try owner.client.connection.flush(timeout: patience)
         let lag = OwnLag(owner.client, group: "writer", heads: heads)
         let page = { String(decoding: owner.client.telemetry.metrics.render(), as: UTF8.self) }
         func scale() throws -> String {

@@ -125,7 +125,7 @@ import Testing
             }
             #expect(asked.withLock { $0 } == before + (isDue ? 1 : 0))
         }
-        try reader.client.connection.flush(timeout: .seconds(10))
+        try reader.client.connection.flush(timeout: patience)
         // Who comes later asks.
         let listener = try PositionListener(gateway.client, source: source())
         #expect(listener.news() == nil)

@@ -59,7 +59,7 @@ import Testing
         try [UInt8]("hello".utf8).withRawSpan { span in
             try rig.client.connection.publish(span, to: subject)
         }
-        try rig.client.connection.flush(timeout: .seconds(5))
+        try rig.client.connection.flush(timeout: patience)
         #expect(throws: PacketError.self) {
             try rig.client.lastPacket(stream: rig.stream, subject: subject)
         }

@@ -137,7 +137,7 @@ final class TapeRig {
     }
 
     /// Turns until `condition` holds; the deadline only bounds a failing test.
-    func run(within seconds: Double = 60, until condition: () -> Bool) -> Bool {
+    func run(within seconds: Double = 120, until condition: () -> Bool) -> Bool {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while !condition() {
             guard ContinuousClock.now < deadline else { return false }

@@ -66,7 +66,7 @@ extension TapeRig {
     @discardableResult
     func api(_ path: String, _ body: String = "") throws -> JSONValue {
         let reply = try client.connection.request(
-            Array(body.utf8), to: "$JS.API.\(path)", timeout: .seconds(10))
+            Array(body.utf8), to: "$JS.API.\(path)", timeout: patience)
         let answer = try JSONValue.parse(reply.payload)
         try #require(answer["error"]?.members == nil, "\(path): \(reply.payload)")
         return answer

@@ -105,7 +105,7 @@ import Testing
         try server.rewriteConfiguration("sync_interval: \"\(sync)\"", "sync_interval: \"7s\"")
         try server.restart()
         #expect(
-            eventually(within: 60) {
+            eventually {
                 seen(watch)["acknowledged_means"]?.string?.hasPrefix("on disk within 7 s") == true
             }, "\(seen(watch))")
         watch.stop()
@@ -153,7 +153,7 @@ import Testing
         let payload = [UInt8](repeating: 7, count: 120_000)
         for _ in 0..<8 {
             _ = try rig.client.connection.request(
-                payload, to: "md.ticks.0.sim", timeout: .seconds(10))
+                payload, to: "md.ticks.0.sim", timeout: patience)
         }
         let watch = try TapeWatch(
             rig.client, monitors: try monitors(port), streams: ["MD_TICKS_0", "MD_TICKS_1"],

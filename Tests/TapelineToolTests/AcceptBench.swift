@@ -168,7 +168,7 @@ final class AcceptBench {
 
     func api(_ path: String, _ body: String = "") throws {
         let answer = try tape.client.connection.request(
-            Array(body.utf8), to: "$JS.API.\(path)", timeout: .seconds(10))
+            Array(body.utf8), to: "$JS.API.\(path)", timeout: patience)
         let error = try JSONValue.parse(answer.payload)["error"]
         try #require(error == nil, "\(path): \(String(describing: error))")
     }

@@ -40,7 +40,7 @@ struct AcceptTests {
             _ partition: Int, _ rows: String, _ location: SourceLocation = #_sourceLocation
         ) throws {
             var found = ""
-            let isRight = try eventually(within: 30) {
+            let isRight = try eventually {
                 found = try bench.rows(partition)
                 return found == rows
             }
@@ -53,7 +53,7 @@ struct AcceptTests {
         }
 
         func expectStopped(_ reason: String) {
-            let isStopped = eventually(within: 30) {
+            let isStopped = eventually {
                 writer.reasons.contains { $0.contains(reason) }
             }
             #expect(isStopped, "\(writer.reasons)")

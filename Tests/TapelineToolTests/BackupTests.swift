@@ -28,7 +28,7 @@ struct BackupTests {
         _ location: SourceLocation = #_sourceLocation
     ) throws {
         var found = ""
-        let isRight = try eventually(within: 60) {
+        let isRight = try eventually {
             found = try bench.rows(partition)
             return found == rows
         }
@@ -81,7 +81,7 @@ struct BackupTests {
         try bench.restoreDatabase()
         writer = try bench.startWriter()
         #expect(
-            eventually(within: 30) { writer.reasons.contains { $0.contains("was purged") } },
+            eventually { writer.reasons.contains { $0.contains("was purged") } },
             "\(writer.reasons)")
         #expect(try bench.rows(0) == "1-50")
         let accepted = try bench.position("accept", "--yes", "--json")

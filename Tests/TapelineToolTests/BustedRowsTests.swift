@@ -104,7 +104,7 @@ import Testing
             _ location: SourceLocation = #_sourceLocation
         ) throws {
             var found = ""
-            let isThere = try eventually(within: 20) {
+            let isThere = try eventually {
                 found = try bar(series, second: number)
                 return found == wanted
             }

@@ -49,7 +49,7 @@ struct DemoTests {
         let control = try #require(try ports(folder)["simulatorControl"]?.int)
         #expect(throws: ServiceError.self) {
             try LineProbe.ask(
-                host: "127.0.0.1", port: UInt16(control), line: "status", timeout: .seconds(5))
+                host: "127.0.0.1", port: UInt16(control), line: "status", timeout: patience)
         }
         let gone = try run(["audit", "--name", "demo"], in: folder)
         #expect(gone.0 == 64)
@@ -79,11 +79,11 @@ struct DemoTests {
         #expect(
             try eventually {
                 try LineProbe.ask(
-                    host: "127.0.0.1", port: UInt16(control), line: "rate 0", timeout: .seconds(5)
+                    host: "127.0.0.1", port: UInt16(control), line: "rate 0", timeout: patience
                 ).hasPrefix("ok")
             })
         var before: String?
-        let isStill = eventually(within: 60) {
+        let isStill = eventually {
             let now = [gateway, writer].map { port in
                 let status = OperationsPage.status(port, timeout: .seconds(2))
                 return "\(String(describing: status?.at("gateway", "partitions")))"
@@ -94,7 +94,7 @@ struct DemoTests {
         }
         #expect(isStill)
         #expect(
-            try eventually(within: 60) {
+            try eventually {
                 let clean = try run(["audit", "--json", "--name", "demo"], in: folder)
                 return try clean.0 == 0 && JSONValue.parse(clean.1)["clean"]?.bool == true
             })

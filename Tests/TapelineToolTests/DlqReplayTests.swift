@@ -36,7 +36,7 @@ struct DlqReplayTests {
         try source.publish(watermark: .undefined)
         let writer = try bench.startWriter()
         let books = "SELECT written, dead_lettered, replayed, missing FROM sink_audit"
-        #expect(try eventually(within: 30) { try bench.query(books) == "1|2|0|0" })
+        #expect(try eventually { try bench.query(books) == "1|2|0|0" })
         _ = try bench.query("ALTER TABLE news DROP CONSTRAINT no_poison")
         let tools = DlqTools(environment: bench.environment)
         let first = try tools.dlq("replay", "ticks/0/test/2/1", "--json")
@@ -103,7 +103,7 @@ struct DlqReplayTests {
         try source.publish(watermark: .undefined)
         let writer = try bench.startWriter()
         #expect(
-            try eventually(within: 30) {
+            try eventually {
                 try bench.query("SELECT dead_lettered FROM sink_audit") == "1"
             })
         #expect(try writer.stop() == .success)

@@ -123,7 +123,7 @@ struct DlqTests {
             _ rows: String, _ location: SourceLocation = #_sourceLocation
         ) throws {
             var found = ""
-            let isRight = try eventually(within: 30) {
+            let isRight = try eventually {
                 found = try bench.rows(0)
                 return found == rows
             }
@@ -303,7 +303,7 @@ struct DlqTests {
         try publish(2, close: 3)
         let writer = try bench.startWriter()
         #expect(
-            try eventually(within: 30) {
+            try eventually {
                 try bench.query("SELECT last_ordinal FROM sink_source_ordinals") == "4"
             })
         let booked = "SELECT written, dead_lettered, replayed, missing FROM sink_audit"

@@ -74,7 +74,7 @@ struct ProveBench {
                 isOpen: open.contains(number))
         }
         let trades = feeds.reduce(extras.count) { $0 + $1.values.count }
-        let isStored = try eventually(within: 60) {
+        let isStored = try eventually {
             try bench.query("SELECT count(*) FROM bars") == "\(barCount)"
                 && bench.query("SELECT count(*) FROM trades") == "\(trades)"
                 && bench.query("SELECT count(*) FROM late_ticks") == "\(lateCount)"

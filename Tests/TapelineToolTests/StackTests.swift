@@ -127,7 +127,7 @@ struct StackTests {
     private func kill(_ test: StackUnderTest, _ name: String) throws {
         let before = try test.process(name)
         #expect(before.signal(SIGKILL))
-        let isBack = try eventually(within: 60) {
+        let isBack = try eventually {
             let unit = try test.state().units.first { $0.name == name }
             return unit?.state == "works" && unit?.process != before
         }
@@ -157,7 +157,7 @@ struct StackTests {
         _ = try test.stack.up(options, shutdown: ShutdownSignal())
         let first = try test.state()
         #expect(first.supervisor.signal(SIGKILL))
-        #expect(first.supervisor.waitUntilGone(timeout: .seconds(20)))
+        #expect(first.supervisor.waitUntilGone(timeout: patience))
         _ = try test.printed()
         #expect(try test.stack.status(asJSON: false) == .failure)
         #expect(try test.printed().contains("the supervisor has died"))

@@ -46,10 +46,10 @@ final class SupervisorUnderTest: Sendable {
     /// False: it did not end in time.
     func stop() -> Bool {
         shutdown.request("test")
-        return thread.join(timeout: .seconds(30))
+        return thread.join(timeout: patience)
     }
 
-    func ends() -> Bool { thread.join(timeout: .seconds(30)) }
+    func ends() -> Bool { thread.join(timeout: patience) }
 }
 
 private func shell(

@@ -206,7 +206,7 @@ struct TailTests {
         #expect(
             try eventually {
                 let answer = try bench.tape.client.connection.request(
-                    [], to: "$JS.API.CONSUMER.NAMES.\(stream)", timeout: .seconds(10))
+                    [], to: "$JS.API.CONSUMER.NAMES.\(stream)", timeout: patience)
                 return try JSONValue.parse(answer.payload)["consumers"]?.array?.isEmpty == false
             })
         try publish(&source)

@@ -189,7 +189,7 @@ extension PostgresServer {
     }
 
     private static func waitUntilReady(_ server: ServerProcess, _ port: UInt16) throws {
-        let ready = eventually(within: 60) {
+        let ready = eventually {
             guard server.isRunning else { return true }
             return server.log.contains("database system is ready to accept connections")
         }

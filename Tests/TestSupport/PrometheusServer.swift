@@ -26,7 +26,7 @@ public final class PrometheusServer {
                     "--storage.tsdb.path=\(folder.file("data"))",
                     "--web.listen-address=127.0.0.1:\(candidate)", "--log.level=warn",
                 ], logPath: folder.file("log-\(attempt)"))
-            let isReady = eventually(within: 60) {
+            let isReady = eventually {
                 !started.isRunning || Self.isReady(candidate)
             }
             if isReady, started.isRunning {
@@ -75,7 +75,7 @@ public final class PrometheusServer {
         _ path: String, as type: Content.Type
     ) throws -> Content {
         let answer = try HTTPProbe.get(
-            host: "127.0.0.1", port: port, path: "/api/v1/\(path)", timeout: .seconds(10))
+            host: "127.0.0.1", port: port, path: "/api/v1/\(path)", timeout: patience)
         return try JSONDecoder().decode(Answer<Content>.self, from: Data(answer.body)).data
     }
 

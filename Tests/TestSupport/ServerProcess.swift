@@ -79,16 +79,3 @@ public final class ServerProcess: Sendable {
         }
     }
 }
-
-/// Polls until `condition` holds; the deadline only bounds a failing test.
-public func eventually(
-    within seconds: Double = 20, _ condition: () throws -> Bool
-) rethrows -> Bool {
-    let deadline = ContinuousClock.now + .seconds(seconds)
-    while ContinuousClock.now < deadline {
-        if try condition() { return true }
-        sched_yield()
-        poll(nil, 0, 5)
-    }
-    return try condition()
-}

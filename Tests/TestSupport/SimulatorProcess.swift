@@ -26,7 +26,7 @@ public final class SimulatorProcess {
             environment: ProductPrograms.profile("ibkr-simulator"), logPath: folder.file("log"))
         let server = process
         var found: Ports?
-        let isThere = eventually(within: 30) {
+        let isThere = eventually {
             found = server.log.split(separator: "\n").first.flatMap {
                 try? JSONDecoder().decode(Ports.self, from: Data($0.utf8))
             }

@@ -71,7 +71,7 @@ public final class ValkeyServer: Sendable {
     }
 
     private static func waitUntilReady(_ server: ServerProcess) throws {
-        let ready = eventually(within: 30) {
+        let ready = eventually {
             guard server.isRunning else { return true }
             return server.log.contains("Ready to accept connections")
         }

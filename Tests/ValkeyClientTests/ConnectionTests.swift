@@ -2,9 +2,6 @@ import TestSupport
 import Testing
 import ValkeyClient
 
-/// A deadline that only a broken test reaches.
-let patience = Duration.seconds(60)
-
 extension ValkeyServer {
     var configuration: ValkeyConfiguration {
         var configuration = ValkeyConfiguration(

@@ -45,7 +45,7 @@ struct BrokerStateTests {
         let begin = ContinuousClock.now
         stage.order(outage.begin)
         #expect(
-            eventually(within: 30) { gateway.connection?["state"]?.string == outage.state },
+            eventually { gateway.connection?["state"]?.string == outage.state },
             "\(outage): \(gateway.trouble)")
         #expect(
             eventually {

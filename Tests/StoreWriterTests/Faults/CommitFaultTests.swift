@@ -111,7 +111,7 @@ struct CommitFaultTests {
         let paused = try WriterProcess(faults.bench, member: "paused")
         try faults.publish()
         #expect(
-            try eventually(within: 60) {
+            try eventually {
                 try faults.bench.database.psql(
                     "SELECT count(*) FROM pg_stat_progress_copy WHERE tuples_processed > 2") != "0"
             })

@@ -74,7 +74,7 @@ struct DiskFullTests {
             try disk.fill()
             // More than the pages that are there already have room for.
             try faults.publish(packets: 120)
-            #expect(eventually(within: 60) { writer.log.contains("53100") }, "\(writer.log)")
+            #expect(eventually { writer.log.contains("53100") }, "\(writer.log)")
             try disk.empty()
             try faults.expectAudit(writer)
             #expect(

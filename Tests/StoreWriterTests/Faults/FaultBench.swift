@@ -64,7 +64,7 @@ struct FaultBench {
     }
 
     func hasAllBars() throws -> Bool {
-        try eventually(within: 90) {
+        try eventually {
             try bench.database.psql("SELECT count(*) FROM bars") == "\(publishedBars)"
         }
     }
@@ -80,7 +80,7 @@ struct FaultBench {
         published += packets * Self.ticksPerPacket
     }
 
-    func isComplete(within seconds: Double = 90) -> Bool {
+    func isComplete(within seconds: Double = 120) -> Bool {
         bench.isComplete([Int](repeating: published, count: Self.partitions), within: seconds)
     }
 
@@ -122,7 +122,7 @@ struct FaultBench {
     }
 
     func waits(_ condition: String) throws -> Bool {
-        try eventually(within: 60) { try sessions(condition) > 0 }
+        try eventually { try sessions(condition) > 0 }
     }
 
     /// Ends them, whatever they do.

@@ -35,6 +35,23 @@ struct HeadlinesTests {
         #expect(world.verdict.headlines.count == 2)
     }
 
+    @Test("a headline that history has told of, or that comes again, is told once")
+    func once() throws {
+        var world = World(seed: 5, feeds: [.news], canBackfill: false)
+        world.start()
+        for _ in 0..<100 { world.step(100_000_000) }
+        let feed = try #require(world.server.subscriptions.first { $0.value.wantsNews }?.key)
+        let (past, fresh) = (["BRFG", "BRFG$1", "Shares rise", ""], ["BRFG", "F1", "Calm", ""])
+        for words in [past, fresh, fresh] {
+            world.server.send(
+                ServerMessages.frame(["84", "\(feed)", "1767623400000"] + words), world.now)
+        }
+        for _ in 0..<10 { world.step(100_000_000) }
+        let told = world.engine.status.instruments[0].feeds.first { $0.feed == .marketData }
+        #expect(told?.state == .live)
+        #expect(world.verdict.headlines.map(\.article) == ["BRFG$1", "BRFG$2", "F1"])
+    }
+
     @Test("a list of news providers that does not come is asked for again, later each time")
     func unanswered() {
         var world = World(seed: 5, feeds: [.news], canBackfill: false)

@@ -115,7 +115,8 @@ extension FeedMachine {
             }
         case .news(let news):
             let headline = news.headline(symbol: number, receivedAt: now.wall)
-            _ = headlines.note(headline)
+            // History may have told of it first, and a feed that is asked for anew says it again.
+            guard headlines.note(headline) else { return }
             deliver(.news(headline), route, now, &tools, &out)
         default: assemble(message, route, now, &tools, &out)
         }

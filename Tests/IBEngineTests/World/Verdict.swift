@@ -114,8 +114,7 @@ struct Verdict {
         case .option(let option):
             let number = Int(option.underlyingPrice.raw / 1_000_000_000) - 1
             note(.computation, number, option.header)
-        case .news(let news)
-        where news.header.flags.contains(.backfilled) && !news.article.hasPrefix("N"):
+        case .news(let news) where !news.article.hasPrefix("N"):
             headlines.append(news)
         case .news(let news): note(.news, Int(news.article.dropFirst()) ?? -1, news.header)
         case .bar(let bar): take(bar)

@@ -122,6 +122,11 @@ enum BrokerContent {
         "news \(time) \(headline(texts))"
     }
 
+    /// What history tells of a headline, too.
+    static func withoutExtra(_ news: String) -> Substring {
+        news[..<(news.lastIndex(of: ",") ?? news.endIndex)]
+    }
+
     static func headline(_ texts: [String]) -> String { "\(texts)" }
 
     static func bulletin(_ id: Int64, _ texts: [String]) -> String { "bulletin \(id) \(texts)" }

@@ -137,8 +137,11 @@ struct BrokerValueAudit {
         let isMayBe =
             lane.kind == .topOfBook && feeds(lane).contains(.quotes)
             || (lane.kind == .printed || lane.kind == .trades) && isTwofold(lane.symbol)
-        let free = sent.map { isMayBe || isInGap($0, lane) }
         let (first, second) = (sent.map(number), found.map(number))
+        let isToldOtherwise = lane.kind == .news ? headlinesTold(lane, sent) : []
+        let free = sent.indices.map {
+            isMayBe || isToldOtherwise.contains($0) || isInGap(sent[$0], lane)
+        }
         let alignment = BrokerAlignment(first, second) { free[$0] }
         if alignment.isGivenUp {
             problems.append(
@@ -156,6 +159,15 @@ struct BrokerValueAudit {
                 "\(lane): \(isKnown ? "once more, or out of order" : "never sent"): "
                     + "\(found[place].content), \(found[place].time)")
         }
+    }
+
+    /// Places of headlines that were sent before, or of which history told: they are told once.
+    private func headlinesTold(_ lane: BrokerLane, _ sent: [BrokerValue]) -> Set<Int> {
+        var told = Set((tape.fetched[lane] ?? []).map { BrokerContent.withoutExtra($0.content) })
+        return Set(
+            sent.indices.filter {
+                !told.insert(BrokerContent.withoutExtra(sent[$0].content)).inserted
+            })
     }
 
     private mutating func checkWhole(

@@ -3,37 +3,63 @@ import Primitives
 extension JetStream {
     /// As `createStream`, but a stream that is the same in all else and lacks some of the subjects
     /// gets them. None is taken away: those that only the existing stream has are a difference.
+    ///
+    /// How much it may hold is no difference: `growStream` is for that.
     public func createOrExtendStream(_ configuration: StreamConfiguration) throws(JetStreamError)
         -> StreamInfo
     {
         do throws(JetStreamError) {
             return try createStream(configuration)
         } catch {
-            guard case .differs = error, let existing = try streamInfo(configuration.name),
-                let extended = configuration.extending(existing.configuration)
+            guard case .differs(let name, _) = error, let existing = try streamInfo(name),
+                configuration.differsInRoomAndSubjects(from: existing.configuration)
             else { throw error }
-            let operation = "add subjects to stream \(configuration.name)"
-            var body = JSONWriter()
-            extended.write(into: &body)
-            let path = "STREAM.UPDATE.\(configuration.name)"
-            // No code is 0, so nothing is taken for "absent".
-            let answer = try call(path, body.bytes, operation, absentCode: 0)
-            return try parsed(StreamInfo(try parsed(answer, operation)), operation)
+            let subjects = configuration.subjects.sorted()
+            guard existing.configuration.subjects.sorted() != subjects else { return existing }
+            let list = JSONValue.array(subjects.map(JSONValue.string))
+            return try change("subjects", to: list, of: name, "add subjects to stream \(name)")
         }
+    }
+
+    /// Makes a stream larger; one that is as large already, or has no limit, stays as it is.
+    public func growStream(_ stream: StreamInfo, to bytesMax: Int64) throws(JetStreamError)
+        -> StreamInfo
+    {
+        let (name, present) = (stream.configuration.name, stream.configuration.maxBytes)
+        guard present >= 0, present < bytesMax else { return stream }
+        return try change(
+            "max_bytes", to: .number(String(bytesMax)), of: name, "make stream \(name) larger")
+    }
+
+    /// All else stays as it is, also what this client has no name for: an update that leaves a
+    /// field out takes it away.
+    private func change(
+        _ field: String, to value: JSONValue, of stream: String, _ operation: String
+    ) throws(JetStreamError) -> StreamInfo {
+        let path = "STREAM.INFO.\(stream)"
+        // No code is 0, so nothing is taken for "absent".
+        let found = try parsed(call(path, [], operation, absentCode: 0), operation)
+        var body = JSONWriter()
+        body.object { json in
+            for member in found["config"]?.members ?? [] where member.key != field {
+                json.key(member.key)
+                json.value(member.value)
+            }
+            json.key(field)
+            json.value(value)
+        }
+        let answer = try call("STREAM.UPDATE.\(stream)", body.bytes, operation, absentCode: 0)
+        return try parsed(StreamInfo(try parsed(answer, operation)), operation)
     }
 }
 
 extension StreamConfiguration {
-    /// The existing stream with these subjects, when that is all that it lacks.
-    fileprivate func extending(_ existing: StreamConfiguration) -> StreamConfiguration? {
-        var extended = self
-        extended.subjects = existing.subjects
-        guard extended.differences(from: existing).isEmpty,
-            Set(existing.subjects).isSubset(of: subjects)
-        else { return nil }
-        extended.subjects = subjects
-        // Others may have left their notes there.
-        extended.metadata.merge(existing.metadata) { wanted, _ in wanted }
-        return extended
+    /// It has no subjects that are not wanted, and is the same in all but those and its room.
+    fileprivate func differsInRoomAndSubjects(from existing: StreamConfiguration) -> Bool {
+        var same = self
+        same.subjects = existing.subjects
+        same.maxBytes = existing.maxBytes
+        return same.differences(from: existing).isEmpty
+            && Set(existing.subjects).isSubset(of: subjects)
     }
 }

@@ -31,6 +31,9 @@ public struct JetStream: Sendable {
                 let existing = try streamInfo(name)
             else { throw error }
             let found = configuration.differences(from: existing.configuration)
+            if found.isEmpty, existing.configuration.replicas > configuration.replicas {
+                return existing
+            }
             throw .differs(stream: name, differences: found.isEmpty ? [reason] : found)
         }
     }

@@ -68,7 +68,8 @@ public struct StreamConfiguration: Equatable, Sendable {
     }
 
     /// One sentence per field that differs: "discard is old, not new". Metadata that only the
-    /// existing stream has is no difference: others may leave their notes there.
+    /// existing stream has is no difference: others may leave their notes there. Nor are more
+    /// copies than wanted: who runs the servers may have added them.
     public func differences(from existing: StreamConfiguration) -> [String] {
         var found: [String] = []
         func compare<Value: Equatable>(_ name: String, _ wanted: Value, _ present: Value) {
@@ -81,7 +82,7 @@ public struct StreamConfiguration: Equatable, Sendable {
         compare("discard", discard.rawValue, existing.discard.rawValue)
         compare("max_bytes", max(maxBytes, -1), existing.maxBytes)
         compare("max_msg_size", max(maxMessageBytes, -1), existing.maxMessageBytes)
-        compare("num_replicas", replicas, existing.replicas)
+        compare("num_replicas", replicas, min(replicas, existing.replicas))
         compare("max_age", maxAge, existing.maxAge)
         compare("duplicate_window", duplicateWindow, existing.duplicateWindow)
         compare("max_msgs", maxMessages, existing.maxMessages)

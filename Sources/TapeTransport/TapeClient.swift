@@ -65,7 +65,8 @@ public final class TapeClient: Sendable {
     // MARK: streams
 
     /// Makes the stream, or checks that the one that is there was made the same way. One of an
-    /// earlier version may lack subjects, and gets them.
+    /// earlier version may lack subjects, and gets them; one that is smaller is made larger. None
+    /// is made smaller, and one that may not be made larger serves as it is: both are told.
     public func ensureStream(
         _ name: String, subjects: [String], bytesMax: Int64
     ) throws(TapeError) {
@@ -73,11 +74,26 @@ public final class TapeClient: Sendable {
             name: name, subjects: subjects, maxBytes: bytesMax, metadata: names.record)
         // Message ids are not used: order and doubles are settled by compare-and-set.
         wanted.duplicateWindow = .seconds(1)
+        let found: StreamInfo
         do throws(JetStreamError) {
-            _ = try jetStream.createOrExtendStream(wanted)
+            // A size that the server has no room for is refused, also for a stream that is there.
+            if let existing = try jetStream.streamInfo(name) {
+                wanted.maxBytes = existing.configuration.maxBytes
+            }
+            found = try jetStream.createOrExtendStream(wanted)
         } catch {
             throw TapeError(making: error)
         }
+        let room = found.configuration.maxBytes
+        guard room != bytesMax else { return }
+        var refusal: JetStreamError?
+        do throws(JetStreamError) {
+            _ = try jetStream.growStream(found, to: bytesMax)
+        } catch {
+            refusal = error
+        }
+        telemetry.emit(
+            TapeStreamSize(stream: name, before: room, wanted: bytesMax, refusal: refusal))
     }
 
     public func ensureTickStreams(bytesMax: Int64) throws(TapeError) {

@@ -32,7 +32,7 @@ public enum TapeError: Error, Sendable, CustomStringConvertible {
         case .otherNamespace(let stream, let differences):
             "stream \(stream) was made with other settings "
                 + "(\(differences.joined(separator: "; "))): "
-                + "set MDS_PARTITIONS and MDS_STREAM_BYTES as they were, or MDS_NAMESPACE anew"
+                + "set MDS_PARTITIONS as it was, or MDS_NAMESPACE anew"
         case .missingStream(let stream):
             "stream \(stream) does not exist yet: start the service that makes it"
         }

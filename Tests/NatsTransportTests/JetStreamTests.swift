@@ -78,6 +78,30 @@ import Testing
         #expect(try fixture.jetStream.streamInfo("S")?.configuration.subjects.count == 2)
     }
 
+    @Test("a stream that grows keeps all else, also what this client has no name for")
+    func grown() throws {
+        let fixture = try Fixture()
+        _ = try fixture.connection.request(
+            Array(
+                "{\"name\":\"T\",\"subjects\":[\"t.1\"],\"compression\":\"s2\",\"max_bytes\":1000}"
+                    .utf8),
+            to: "$JS.API.STREAM.CREATE.T", timeout: patience)
+        let small = try #require(try fixture.jetStream.streamInfo("T"))
+        let large = try fixture.jetStream.growStream(small, to: 2_000)
+        #expect(large.configuration.maxBytes == 2_000)
+        #expect(try fixture.jetStream.growStream(large, to: 1_500) == large)
+        var wanted = large.configuration
+        wanted.subjects += ["t.2"]
+        wanted.maxBytes = 10
+        let both = try fixture.jetStream.createOrExtendStream(wanted)
+        #expect(both.configuration.subjects.count == 2 && both.configuration.maxBytes == 2_000)
+        let answer = try fixture.connection.request(
+            [], to: "$JS.API.STREAM.INFO.T", timeout: patience)
+        #expect(try JSONValue.parse(answer.payload)["config"]?["compression"]?.string == "s2")
+        let endless = try #require(try fixture.jetStream.streamInfo("S"))
+        #expect(try fixture.jetStream.growStream(endless, to: 1_500) == endless)
+    }
+
     @Test("a message id that comes twice is a duplicate")
     func duplicate() throws {
         let fixture = try Fixture()

@@ -193,8 +193,12 @@ import Testing
         #expect(wanted.differences(from: other) == [])
         other.subjects = ["b", "a"]
         other.metadata["more"] = "x"
+        other.replicas = 3
         #expect(wanted.differences(from: other) == [])
-        other = StreamConfiguration(name: "T", subjects: ["a"], maxMessageBytes: 5, replicas: 3)
+        let three = StreamConfiguration(name: "S", subjects: ["a", "b"], replicas: 3)
+        other = StreamConfiguration(name: "S", subjects: ["a", "b"])
+        #expect(three.differences(from: other) == ["num_replicas is 1, not 3"])
+        other = StreamConfiguration(name: "T", subjects: ["a"], maxMessageBytes: 5)
         other.retention = .workqueue
         other.storage = .memory
         other.discard = .old
@@ -209,7 +213,7 @@ import Testing
                 "name is T, not S", "subjects is a, not a b",
                 "retention is workqueue, not limits", "storage is memory, not file",
                 "discard is old, not new", "max_bytes is -1, not 10",
-                "max_msg_size is 5, not -1", "num_replicas is 3, not 1",
+                "max_msg_size is 5, not -1",
                 "max_age is 1.0 seconds, not 0.0 seconds",
                 "duplicate_window is 5.0 seconds, not 120.0 seconds",
                 "max_msgs is 7, not -1", "max_msgs_per_subject is 1, not -1",

@@ -26,6 +26,14 @@ import Testing
                 + #""array":[1,[],{"x":18446744073709551615},null,1.50]}"#)
     }
 
+    @Test("a value that was read is written as it was, digit by digit")
+    func values() throws {
+        let text = #"{"a":[1.50,-7e3,18446744073709551615],"b":{"c":null,"d":true},"e":"\"x\n"}"#
+        var json = JSONWriter()
+        json.value(try JSONValue.parse(text))
+        #expect(json.text == text)
+    }
+
     @Test(
         "text is escaped where JSON demands it and kept otherwise",
         arguments: [

@@ -49,20 +49,39 @@ import Testing
             error.description
                 == "stream MD_TICKS_0 was made with other settings (subjects is md.ticks.0.* "
                 + "md.ticks.4.* md.wm.0.*, not md.ticks.0.* md.wm.0.*; metadata "
-                + "tapeline.partitions is 8, not 4): set MDS_PARTITIONS and MDS_STREAM_BYTES as "
-                + "they were, or MDS_NAMESPACE anew")
+                + "tapeline.partitions is 8, not 4): set MDS_PARTITIONS as it was, or "
+                + "MDS_NAMESPACE anew")
         let found = try required { () throws(TapeError) in
             try rig.client.requireStream("MD_BARS")
         }
         #expect(
             found.description
                 == "stream MD_BARS was made with other settings (tapeline.partitions is 8, not 4): "
-                + "set MDS_PARTITIONS and MDS_STREAM_BYTES as they were, or MDS_NAMESPACE anew")
-        let other = try tape.rig()
-        let bytes = try required { () throws(TapeError) in
-            try other.client.ensureBarStream(bytesMax: 1_048_576)
+                + "set MDS_PARTITIONS as it was, or MDS_NAMESPACE anew")
+    }
+
+    @Test("streams are made larger, never smaller, and one that cannot grow serves as it is")
+    func sizes() throws {
+        let tape = try TapeServer()
+        let rig = try tape.rig()
+        let mebibyte: Int64 = 1_048_576
+        func sizes() throws -> [Int64?] {
+            try (0..<4).map { index in
+                try rig.client.jetStream.streamInfo(tape.names.tickStream(index))?
+                    .configuration.maxBytes
+            }
         }
-        #expect(bytes.description.contains("(max_bytes is 268435456, not 1048576)"))
+        for (wanted, size) in [(512, 512), (64, 512)] as [(Int64, Int64)] {
+            try rig.client.ensureTickStreams(bytesMax: wanted * mebibyte)
+            #expect(try sizes() == [Int64?](repeating: size * mebibyte, count: 4))
+        }
+        // More than any disk.
+        try rig.client.ensureTickStreams(bytesMax: Int64.max)
+        #expect(try sizes() == [Int64?](repeating: 512 * mebibyte, count: 4))
+        #expect(rig.log.count("\"event\":\"tape.stream.size\"") == 12)
+        #expect(rig.log.count("was made larger") == 4)
+        #expect(rig.log.count("it is not made smaller") == 4)
+        #expect(rig.log.count("it is used as it is") == 4)
     }
 
     @Test("a stream that is not there yet is worth waiting for; a name that is none is not")

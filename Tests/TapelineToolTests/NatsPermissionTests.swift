@@ -67,7 +67,11 @@ struct NatsPermissionTests {
         ("writer", "$JS.API.STREAM.DELETE.MD_TICKS_0", "", false),
         ("gateway", "md.head.synthetic", "{}", true),
         ("operator", "md.head.synthetic", "{}", false),
-        ("gateway", "$JS.API.STREAM.UPDATE.MD_TICKS_0", "{}", false),
+        (
+            "gateway", "$JS.API.STREAM.UPDATE.MD_TICKS_0",
+            createStream("MD_TICKS_0", "md.ticks.0.*"), true
+        ),
+        ("gateway", "$JS.API.STREAM.UPDATE.MD_BARS", "{}", false),
         ("gateway", "$JS.API.CONSUMER.CREATE.MD_TICKS_0.c", "{}", false),
         ("operator", "$JS.API.STREAM.CREATE.MD_BARS", createStream("MD_BARS", "md.bars.*"), true),
         ("operator", "md.bars.0", "x", true),

@@ -71,9 +71,11 @@ extension World {
 
     /// A book that is told anew, or halted until it is asked for again.
     private mutating func emptyBook() {
+        // Not one that the server has forgotten: a new book would hide that it was silent.
         let books = server.subscriptions.keys.sorted().filter { id in
-            let kind = server.subscriptions[id]?.kind
-            return kind == .depth || kind == .smartDepth
+            guard let subscription = server.subscriptions[id] else { return false }
+            let isBook = subscription.kind == .depth || subscription.kind == .smartDepth
+            return isBook && !subscription.isDead
         }
         guard server.hasData, let id = books.randomElement(using: &random) else { return }
         if Bool.random(using: &random) {

@@ -73,6 +73,21 @@ import Testing
         #expect(told == ticks.contains("292"))
     }
 
+    @Test("Values that one connection refused are asked for again on the next one")
+    func leftOutNoMore() {
+        var world = World(seed: 3, feeds: [[.level1, .news]], canBackfill: false)
+        for _ in 0..<2 { world.server.refusals.append((321, "Invalid generic tick")) }
+        world.start()
+        for _ in 0..<300 { world.step(100_000_000) }
+        let asked = world.server.genericTicksSeen
+        #expect(asked.count == 3 && asked.last == "233")
+        world.dropAndReturn("reset")
+        #expect(world.server.genericTicksSeen == asked + [asked[0]])
+        for _ in 0..<100 { world.step(100_000_000) }
+        let isTold = world.verdict.firstStart.keys.contains { $0.kind == DataKind.news.rawValue }
+        #expect(isTold)
+    }
+
     @Test("What a message lost in reading is counted, over all connections")
     func losses() {
         var world = Self.world(.level1)

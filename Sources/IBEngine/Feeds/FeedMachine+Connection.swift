@@ -21,6 +21,7 @@ extension FeedMachine {
         _ out: inout IBEngine.Output
     ) {
         for route in allRoutes {
+            entries[route.place].askForAllAgain(route.slot)
             let slot = entries[route.place].slots[route.slot]
             guard
                 slot.request != 0 || slot.state == .interrupted || slot.state == .down

@@ -217,6 +217,13 @@ struct InstrumentEntry: Sendable {
         slots[slot].kinds.remove(.news)
     }
 
+    /// Another connection may give what this one refused: a server that has just started does.
+    mutating func askForAllAgain(_ slot: Int) {
+        guard slots[slot].valuesLeftOut > 0 else { return }
+        slots[slot].valuesLeftOut = 0
+        if instrument.feeds.contains(.news) { slots[slot].kinds.insert(.news) }
+    }
+
     /// When it is never quiet for long: outside of regular hours stocks and options are, and others
     /// have no such hours.
     var busyHours: SessionHours? {

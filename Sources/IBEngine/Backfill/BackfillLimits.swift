@@ -28,9 +28,9 @@ public struct BackfillLimits: Hashable, Sendable {
     public var attemptsMax = 5
     public var retryWait = Duration.seconds(20)
     public var retryWaitMax = Duration.seconds(600)
-    /// History may lag behind the market. When it has nothing of a gap, or less than had arrived at
-    /// its end, it is asked again so often, after so long and twice as long each time, as long as
-    /// the gap's end is not older than this.
+    /// History may lag behind the market. When it does not prove that it has come as far as a gap's
+    /// end, it is asked again so often, after so long and twice as long each time, as long as that
+    /// end is not older than this.
     public var lagTriesMax = 3
     public var lagWait = Duration.seconds(60)
     public var lagAge = Duration.seconds(900)

@@ -19,6 +19,10 @@ extension BackfillMachine {
             took(job, answer.request, isLast: answer.isLast, now: now, into: &records)
         case .historicalBars(let answer):
             guard var job = open.removeValue(forKey: answer.request) else { return false }
+            if lags(answer.bars, behind: job), let later = again(job, now: now) {
+                waitingJobs.append(later)
+                break
+            }
             add(answer.bars, to: &job, now: now, into: &records)
             turn(job, pagesMax: limits.barPagesMax, now: now, into: &records)
         default: return false
@@ -109,6 +113,18 @@ extension BackfillMachine {
         turn(
             job, pagesMax: isOfQuotes ? limits.quotePagesMax : limits.tradePagesMax, now: now,
             into: &records)
+    }
+
+    /// The last bar that was asked for, or a part of it, is not there: it may be none, and history
+    /// may not have it yet.
+    private func lags(_ bars: [HistoricalBar], behind job: BackfillJob) -> Bool {
+        guard case .bars(_, let width) = job.means, job.part.upperBound == job.seconds.upperBound
+        else { return false }
+        let last = bars.compactMap { bar -> Int64? in
+            guard case .instant(let time) = bar.time else { return nil }
+            return WholeSecond.floor(time)
+        }.max()
+        return (last ?? Int64.min) < job.part.upperBound - 2 * width
     }
 
     /// The same once more, when history may only be late; nil: it will not know more.

@@ -1,6 +1,7 @@
 internal import IBProtocol
 internal import MarketModel
 internal import Primitives
+internal import ProviderModel
 
 /// The ticks of one answer, which may come in several messages.
 struct HistoryPage: Sendable {
@@ -35,10 +36,13 @@ struct HistoryPage: Sendable {
         return seconds.contains(second)
     }
 
-    /// It ends before what had arrived by itself: the server's history is not up to date.
+    /// It does not prove that the server's history has come as far as the gap's end: by what is
+    /// behind it, as a request for ticks has no end, or by what had arrived there by itself.
     func lags(behind job: BackfillJob, asked: Int) -> Bool {
-        count < asked && job.latestArrived >= job.seconds.lowerBound
-            && (lastSecond ?? Int64.min) < job.latestArrived
+        guard count < asked else { return false }
+        let last = lastSecond ?? Int64.min
+        guard last < job.seconds.upperBound else { return false }
+        return job.latestArrived < WholeSecond.floor(job.gap.to) || last < job.latestArrived
     }
 
     /// Which seconds of `wanted` are complete with this page. The last second of a full page may

@@ -158,6 +158,7 @@ struct BackfillMachineTests {
     func shortPages() throws {
         for (end, isAskedAgain) in [(3_000.0, false), (9_000, true)] {
             var bench = Bench()
+            bench.now = 20_000
             bench.add(.trade, 10, end)
             _ = bench.next()
             bench.took(try HistoryAnswers.trades(1, [10, 11].map { MarketTick($0, 1) }))
@@ -334,6 +335,41 @@ struct BackfillMachineTests {
         #expect(bench.machine.counters.filled == 1 && bench.machine.counters.lagging == 1)
     }
 
+    @Test("an answer that does not prove that it reaches a gap's end is asked for again, thrice")
+    func unproven() throws {
+        var bench = Bench()
+        bench.now = 17
+        bench.add(.trade, 10, 12)
+        for attempt in Int32(1)...4 {
+            #expect(bench.next().count == 1)
+            #expect(bench.added.isEmpty && bench.machine.counters.filled == 0)
+            bench.took(try HistoryAnswers.trades(attempt, [MarketTick(10, 1)]))
+            bench.now = Double(bench.machine.nextDue) / 1e9
+        }
+        #expect(bench.gaps() == ["filling 10.0 - 12.0", "filled 10.0 - 12.0: 1 tick added"])
+        #expect(bench.machine.counters.lagging == 3)
+        bench.now = 600
+        bench.add(.trade, 500, 502)
+        _ = bench.next()
+        bench.took(try HistoryAnswers.trades(5, [MarketTick(500, 1), MarketTick(502, 1)]))
+        #expect(bench.gaps() == ["filling 500.0 - 502.0", "filled 500.0 - 502.0: 1 tick added"])
+    }
+
+    @Test("bars that do not reach a gap's end are asked for again")
+    func unprovenBars() throws {
+        var bench = Bench()
+        bench.now = 30
+        bench.add(.providerBar, 11, 24)
+        _ = bench.next()
+        bench.took(try HistoryAnswers.bars(1, [5, 10]))
+        #expect(bench.gaps() == ["filling 11.0 - 24.0"])
+        bench.now = Double(bench.machine.nextDue) / 1e9
+        #expect(bench.now == 90 && bench.next().count == 1)
+        bench.took(try HistoryAnswers.bars(2, [5, 10, 15, 20]))
+        #expect(bench.gaps().last?.hasPrefix("filled 11.0 - 24.0") == true)
+        #expect(bench.machine.counters.lagging == 1)
+    }
+
     @Test("quotes beyond their pages are given up, with how many requests were made for them")
     func manyQuotes() throws {
         var bench = Bench { $0.pageTicks = 2 }
@@ -461,7 +497,10 @@ struct BackfillMachineTests {
 
     @Test("bars of five seconds are filled in by bars; depth by nothing; the old is not asked for")
     func kinds() throws {
-        var bench = Bench { $0.ageMax = .seconds(100) }
+        var bench = Bench {
+            $0.ageMax = .seconds(100)
+            $0.lagTriesMax = 0
+        }
         bench.now = 100
         bench.add(.providerBar, 11, 24)
         let request = try #require(bench.next().first)

@@ -5,6 +5,19 @@ import Testing
 @testable import IBEngine
 
 @Suite("Data that another contract has") struct RerouteTests {
+    @Test("What a live subscription misses while it is sent on lies in a gap")
+    func live() throws {
+        var world = World(seed: 9, feeds: [.level1], canBackfill: false)
+        world.server.symbols.append("")
+        world.start()
+        for _ in 0..<100 { world.step(100_000_000) }
+        let id = try #require(world.server.subscriptions.first { $0.value.kind == .level1 }?.key)
+        world.server.send(ServerMessages.frame(["91", "\(id)", "71", "ARCA"]), world.now)
+        for _ in 0..<10 { world.step(100_000_000) }
+        let kinds = Set(world.verdict.gaps.keys.map(\.kind))
+        #expect(kinds.isSuperset(of: [DataKind.trade.rawValue, DataKind.quote.rawValue]))
+    }
+
     @Test("A request that is sent on is of the other contract alone, and is sent on thrice at most")
     func bounded() {
         var world = World(seed: 9, feeds: [.level1], canBackfill: false)

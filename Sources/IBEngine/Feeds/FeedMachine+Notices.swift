@@ -134,7 +134,7 @@ extension FeedMachine {
     }
 
     /// A live subscription that the provider has ended, or left without data.
-    private mutating func stopped(
+    mutating func stopped(
         _ route: FeedRoute, _ cause: OutageCause, _ now: Moment, _ tools: inout EngineTools,
         _ out: inout IBEngine.Output
     ) {

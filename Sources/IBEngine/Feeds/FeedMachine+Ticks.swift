@@ -18,6 +18,8 @@ extension FeedMachine {
             return true
         case .tickRequestParameters: return true
         case .rerouteMarketData(let reroute), .rerouteDepth(let reroute):
+            let cause = OutageCause(.restart, "its data are another contract's")
+            stopped(route, cause, now, &tools, &out)
             guard entries[route.place].slots[route.slot].follow(reroute) else {
                 let reason = "its data are another contract's, and that one's again"
                 fail(
@@ -25,7 +27,7 @@ extension FeedMachine {
                     &tools, &out)
                 return true
             }
-            restart(route, "its data are another contract's", cancels: false, now, &tools, &out)
+            restart(route, cause.text, cancels: false, now, &tools, &out)
             return true
         case .fundamentals(let document):
             took(document, route, now, &tools, &out)

@@ -188,6 +188,8 @@ public struct IBEngine: Sendable {
         let isAlarm = session.lost(reason, isReset: isReset, now.monotonic)
         out.tell(.lost(failures: session.failures, reason: session.reason))
         if isAlarm { out.tell(.alarm(failures: session.failures, reason: session.reason)) }
+        // What was said of the connection went with it.
+        link = LinkState()
     }
 
     /// Any part of the stream.

@@ -36,6 +36,21 @@ import Testing
         #expect(world.engine.status.counters.connections == 1)
     }
 
+    @Test("What the platform said of its vendor is gone with the connection, however long that is")
+    func lostWithoutVendor() {
+        var world = World(seed: 9, feeds: [.trades], canBackfill: false)
+        world.start()
+        for _ in 0..<100 { world.step(100_000_000) }
+        world.server.send(world.server.words.notice(-1, 1100, "Connectivity is lost"), world.now)
+        for _ in 0..<10 { world.step(100_000_000) }
+        world.drop("reset by peer")
+        world.connectFailures = .max
+        for _ in 0..<660 { world.step(second) }
+        world.connectFailures = 0
+        for _ in 0..<120 { world.step(second) }
+        #expect(world.isConnected && world.engine.status.state == .ready)
+    }
+
     @Test(
         "A gap waits while the platform is without its vendor, however long, and is filled behind",
         arguments: [true, false])

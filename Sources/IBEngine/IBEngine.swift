@@ -126,7 +126,7 @@ public struct IBEngine: Sendable {
     }
 
     private mutating func inherit(_ gap: OpenGap, _ now: Moment, _ out: inout Output) {
-        guard feeds.place(of: gap.instrument) != nil else { return }
+        guard let place = feeds.place(of: gap.instrument) else { return }
         guard !gap.to.isDefined else {
             if inherited.count >= ProviderLimits.gapsMax {
                 let why = "more than \(ProviderLimits.gapsMax) gaps wait"
@@ -137,6 +137,10 @@ public struct IBEngine: Sendable {
         feeds.resume(
             gap.instrument, gap.kind, from: gap.from, reason: gap.reason, isTold: true, now,
             &tools, &out)
+        // Of what no feed delivers any more nothing would ever end it.
+        if !feeds.kinds(at: place).contains(gap.kind) {
+            feeds.close(place, gap.kind, to: now.wall, isWanted: false, now, &tools, &out)
+        }
     }
 
     /// Nobody will fill it in: the tape is told, or it would stand open for ever.

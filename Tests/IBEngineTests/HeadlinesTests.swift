@@ -144,6 +144,44 @@ struct HeadlinesTests {
         #expect(world.verdict.details == ["too old"])
     }
 
+    @Test("a gap of before, of what no feed delivers any more, is ended and given up")
+    func undelivered() {
+        var world = World(seed: 5, feeds: [.news], canBackfill: true)
+        world.start()
+        for _ in 0..<100 { world.step(100_000_000) }
+        let from = world.moment.wall.advanced(byNanoseconds: -60 * second)
+        let gap = OpenGap(
+            instrument: 0, kind: .providerBar, from: from, to: .undefined, reason: .disconnected)
+        var output = IBEngine.Output()
+        world.engine.follow(
+            begun: [(0, world.instruments[0], reached: .undefined)], ended: [0], gaps: [gap],
+            world.moment, into: &output)
+        let told = output.records.compactMap { record -> GapRecord? in
+            guard case .gap(let gap) = record, gap.kind == DataKind.providerBar.rawValue else {
+                return nil
+            }
+            return gap
+        }
+        #expect(told.map(\.state) == [GapState.open.rawValue, GapState.abandoned.rawValue])
+        #expect(told.allSatisfy { $0.from == from && $0.to == world.moment.wall })
+        let isOpen = world.engine.tools.outages.open.contains { $0.kind == .providerBar }
+        #expect(!isOpen)
+    }
+
+    @Test("an outage that has just ended is given up with its instrument")
+    func endedBefore() {
+        var world = World(seed: 5, feeds: [.trades], canBackfill: true)
+        world.start()
+        for _ in 0..<100 { world.step(100_000_000) }
+        world.dropAndReturn("reset")
+        #expect(world.engine.feeds.closings.count == 1)
+        var output = IBEngine.Output()
+        world.engine.follow(begun: [], ended: [0], gaps: [], world.moment, into: &output)
+        world.verdict.take(&output, world.now)
+        #expect(world.verdict.abandoned.values.joined().count == 1)
+        #expect(world.verdict.gaps.count == 1)
+    }
+
     @Test("an outage of headlines that nobody wants any more is given up")
     func unwanted() {
         var world = World(seed: 5, feeds: [.news], canBackfill: true)

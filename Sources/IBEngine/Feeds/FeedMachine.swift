@@ -106,6 +106,11 @@ struct FeedMachine: Sendable {
         of place: Int, _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
     ) {
         var cancels: [IBRequest] = []
+        for closing in closings where closing.place == place {
+            let record = closing.gap.record(
+                .abandoned, detail: "the instrument is no longer wanted", now: now.wall)
+            out.records.append(.gap(record))
+        }
         closings.removeAll { $0.place == place }
         tools.backfill.drop(
             instrument: entries[place].number, now: now, into: &cancels, into: &out.records)

@@ -110,11 +110,19 @@ public struct IBEngine: Sendable {
         // Before anything leaves: others that wait would get the lines that have just become free.
         if !known.isEmpty { feeds.scan(now, &tools, &out) }
         for gap in gaps { inherit(gap, now, &out) }
+        let ends = gaps.filter { $0.to.isDefined }.reduce(into: [Told: Timestamp]()) { ends, gap in
+            let told = Told(instrument: gap.instrument, kind: gap.kind)
+            ends[told] = max(ends[told] ?? gap.to, gap.to)
+        }
         for (number, _, reached) in begun where reached.isDefined {
             guard let place = feeds.place(of: number) else { continue }
             for kind in feeds.kinds(at: place) {
+                var from = feeds.outageStart(of: kind, at: place, reached: reached)
+                // What is before the end of another gap is told of there.
+                let end = ends[Told(instrument: number, kind: kind)] ?? from
+                if end <= reached { from = max(from, end) }
                 feeds.resume(
-                    number, kind, from: reached, reason: .gatewayLost, isTold: false, now, &tools,
+                    number, kind, from: from, reason: .gatewayLost, isTold: false, now, &tools,
                     &out)
             }
         }
@@ -123,6 +131,11 @@ public struct IBEngine: Sendable {
             session.begin(now.monotonic)
         }
         work(now, &out)
+    }
+
+    private struct Told: Hashable {
+        let instrument: UInt32
+        let kind: DataKind
     }
 
     private mutating func inherit(_ gap: OpenGap, _ now: Moment, _ out: inout Output) {

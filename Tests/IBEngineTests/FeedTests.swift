@@ -179,12 +179,46 @@ import Testing
             if case .gap(let gap) = record { gap } else { nil }
         }
         #expect(gaps.count == 4)
-        #expect(gaps.allSatisfy { $0.from == reached && !$0.to.isDefined })
+        // What was on its way is stamped with the beginning of its second, or was half a second
+        // behind; what has no stamp of its own cannot have been.
+        let begins = gaps.map {
+            "\($0.header.symbol) \($0.kind) \($0.from.nanoseconds(since: reached))"
+        }
+        let (trade, quote) = (DataKind.trade.rawValue, DataKind.quote.rawValue)
+        #expect(
+            Set(begins) == [
+                "0 \(trade) -1000000000", "1 \(trade) -500000000", "1 \(quote) 0",
+                "1 \(DataKind.indicator.rawValue) 0",
+            ])
+        #expect(gaps.allSatisfy { !$0.to.isDefined })
         #expect(gaps.allSatisfy { $0.reason == GapReason.gatewayLost.rawValue })
         world.verdict.take(&output, world.now)
         for _ in 0..<200 { world.step(100_000_000) }
         #expect(world.engine.status.openOutages == 0)
         #expect(world.verdict.gaps.values.allSatisfy { $0.isDefined })
+    }
+
+    @Test("The outage of the gateway begins where another one had ended")
+    func reachedBehind() {
+        let world = World(seed: 3, feeds: [.trades], canBackfill: false)
+        let reached = Timestamp(nanoseconds: world.now - 60 * second)
+        for (end, from) in [(-400, -400), (-1_200, -1_000), (300, -1_000)] as [(Int64, Int64)] {
+            let gap = OpenGap(
+                instrument: 0, kind: .trade, from: reached.advanced(byNanoseconds: -9 * second),
+                to: reached.advanced(byNanoseconds: end * 1_000_000), reason: .disconnected)
+            var engine = world.engine
+            var output = IBEngine.Output()
+            engine.follow(
+                begun: [(0, world.instruments[0], reached: reached)], ended: [], gaps: [gap],
+                world.moment, into: &output)
+            let begins = output.records.compactMap { record -> Int64? in
+                guard case .gap(let gap) = record, gap.state == GapState.open.rawValue else {
+                    return nil
+                }
+                return gap.from.nanoseconds(since: reached) / 1_000_000
+            }
+            #expect(begins == [from])
+        }
     }
 
     @Test("An outage that an earlier process had begun goes on, and is not told twice")

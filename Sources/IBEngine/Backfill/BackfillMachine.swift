@@ -213,9 +213,12 @@ public struct BackfillMachine: Sendable {
     /// The first second of a gap in which for certain nothing arrived before it, when nobody knows
     /// what did. The gap begins where its feed was behind by what a tick needs to come; another one
     /// that tells of the same (level 1 hands over to tick by tick) may have been ahead of that.
+    /// Where a process was lost, its gap begins before what was on its way, and the last that came
+    /// may be of the second behind that.
     private func firstWithoutArrivals(_ gap: OpenGap) -> Int64 {
         let ahead = gap.from.advanced(byNanoseconds: EngineLimits.transit)
-        return max(WholeSecond.floor(gap.from) + 1, WholeSecond.ceiling(ahead))
+        let first = max(WholeSecond.floor(gap.from) + 1, WholeSecond.ceiling(ahead))
+        return gap.reason == .gatewayLost ? max(first, WholeSecond.floor(gap.from) + 2) : first
     }
 
     /// The seconds of the gap in which nothing arrived, of those that lie wholly in it. What came

@@ -145,6 +145,16 @@ struct FeedMachine: Sendable {
         entries[place].slots.reduce(into: KindSet()) { $0.formUnion($1.kinds) }.kinds
     }
 
+    /// From when on data may be missing of which another process received the last one: what was
+    /// on its way to it is stamped with the beginning of its second.
+    func outageStart(of kind: DataKind, at place: Int, reached: Timestamp) -> Timestamp {
+        let grain = entries[place].slots.filter { $0.kinds.contains(KindSet(kind)) }
+            .reduce(1) { max($0, $1.feed.grain(of: kind)) }
+        guard grain > 1 else { return reached }
+        return reached.advanced(byNanoseconds: -EngineLimits.transit)
+            .floored(toNanoseconds: grain)
+    }
+
     // MARK: time
 
     mutating func scan(

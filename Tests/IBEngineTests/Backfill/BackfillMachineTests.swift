@@ -370,6 +370,20 @@ struct BackfillMachineTests {
         #expect(bench.machine.counters.lagging == 1)
     }
 
+    @Test("of a process that was lost the second behind the gap's first one may have come")
+    func gatewayLost() {
+        for (reason, second) in [(GapReason.disconnected, 11), (.gatewayLost, 12)] {
+            var bench = Bench()
+            let gap = OpenGap(
+                instrument: 0, kind: .trade, from: wallSeconds(10), to: wallSeconds(40),
+                reason: reason)
+            bench.machine.add(
+                gap, contract: Contract(.stock, "A"), feeds: .trades, arrivals: .unknown,
+                now: bench.moment, into: &bench.records)
+            #expect(bench.next().first.flatMap(start) == .at(wallSeconds(Double(second))))
+        }
+    }
+
     @Test("quotes beyond their pages are given up, with how many requests were made for them")
     func manyQuotes() throws {
         var bench = Bench { $0.pageTicks = 2 }

@@ -80,6 +80,13 @@ struct ImageTests {
         }
     }
 
+    @Test("how large streams are is one setting of gateways and workers")
+    func streams() throws {
+        let lines = try Self.lines(of: "docker-compose.yml")
+        #expect(lines.contains("  MDS_STREAM_BYTES: ${MDS_STREAM_BYTES:-1GiB}"))
+        #expect(lines.count { $0.contains("[*environment, *streams]") } == 2)
+    }
+
     @Test("a password is a file in every compose file", arguments: composeFiles)
     func secrets(path: String) throws {
         for (name, value) in try Self.variables(path) where name.contains("PASSWORD") {

@@ -67,6 +67,16 @@ struct SettingsTests {
         }
     }
 
+    @Test("streams of ticks and of bars are made of one size, in gateways and in workers")
+    func streams() throws {
+        for rendered in try Rendered.all() {
+            let sizes = ["provider-gateway", "operator-worker"].map {
+                rendered.configuration($0)?.node["data", "MDS_STREAM_BYTES"]?.text
+            }
+            #expect(sizes[0] != nil && sizes[0] == sizes[1], "\(rendered.overlay): \(sizes)")
+        }
+    }
+
     @Test("every pod's settings are accepted by its program, with the files that it has")
     func accepted() throws {
         // Programs look into it: it has to be one.

@@ -129,6 +129,44 @@ struct GuideTests {
         #expect(Discovery.job(of: second.podLabels) == name)
     }
 
+    @Test("the tool's pod reaches a gateway's spools, on its node, and is the same in all else")
+    func spools() throws {
+        let rendered = try Variant.withSpool()
+        let name = "tapeline"
+        let before = try #require(
+            try Rendered.named("production").manifest("Deployment", name))
+        let tool = try #require(rendered.manifest("Deployment", name))
+        let gateway = try #require(rendered.manifest("StatefulSet", "provider-gateway"))
+        let template = try #require(gateway.node["spec", "volumeClaimTemplates"]?.sequence?.first)
+        let data = try #require(template["metadata", "name"]?.text)
+        let volumes = try #require(tool.pod?["volumes"]?.sequence)
+        let volume = try #require(volumes.first { $0["persistentVolumeClaim"] != nil })
+        #expect(
+            volume["persistentVolumeClaim", "claimName"]?.text == "\(data)-\(gateway.name)-0")
+        #expect(volumes.count == (before.pod?["volumes"]?.sequence?.count ?? 0) + 1)
+        func mount(_ name: String?, in workload: Manifest) -> YAMLNode? {
+            workload.container?["volumeMounts"]?.sequence?.first { $0["name"]?.text == name }
+        }
+        let place = try #require(mount(volume["name"]?.text, in: tool))
+        let path = try #require(place["mountPath"]?.text)
+        #expect(path == mount(data, in: gateway)?["mountPath"]?.text)
+        #expect(place["readOnly"] == nil)
+        let spool = try rendered.environment(of: gateway)["GATEWAY_SPOOL"] ?? ""
+        #expect(spool.hasPrefix(path + "/"))
+        #expect(try Self.guide().components(separatedBy: " --folder \(spool)\n").count == 3)
+        for key in ["runAsNonRoot", "runAsUser", "fsGroup"] {
+            #expect(
+                tool.pod?["securityContext", key]?.text == before.pod?["securityContext", key]?.text
+            )
+        }
+        #expect(tool.container?["image"]?.text == before.container?["image"]?.text)
+        #expect(try rendered.environment(of: tool) == rendered.environment(of: before))
+        let near = tool.pod?["affinity", "podAffinity"]?.mapping?.first?.value.sequence?.first
+        #expect(
+            near?["podAffinityTerm", "labelSelector", "matchLabels"]?.texts
+                == ["statefulset.kubernetes.io/pod-name": "\(gateway.name)-0"])
+    }
+
     @Test("the KEDA that is asked for knows what the triggers use, and uses it rightly")
     func version() throws {
         // The first release that asks the pods of the Service alone (its issue 7641).

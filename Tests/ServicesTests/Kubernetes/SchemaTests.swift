@@ -35,8 +35,7 @@ struct SchemaTests {
 
     @Test("every object of every overlay is as the API wants it, and has no field unknown to it")
     func valid() throws {
-        let token = try Variant.withToken()
-        let all = try Rendered.all() + [token]
+        let all = try Rendered.all() + [try Variant.withToken(), try Variant.withSpool()]
         let texts = Dictionary(
             all.map { ($0.overlay, $0.text) }, uniquingKeysWith: { "\($0)\n---\n\($1)" })
         guard let told = try validate(texts) else { return }

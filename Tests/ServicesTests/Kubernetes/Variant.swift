@@ -45,6 +45,19 @@ struct Variant {
         var description: String { "\(path) does not say: \(piece)" }
     }
 
+    /// With a gateway's claim in the tool's pod, as a person patches it.
+    static func withSpool() throws -> Rendered {
+        let variant = try Variant()
+        try variant.replace(
+            "\npatches:\n", by: "\npatches:\n  - path: spool.yaml\n",
+            in: "\(Rendered.folder)/production/kustomization.yaml")
+        // kustomize reads files of the overlay's own folder alone.
+        let patch = try String(
+            contentsOfFile: variant.folder.file("deploy/kubernetes/spool.yaml"), encoding: .utf8)
+        try variant.write(patch, to: "\(Rendered.folder)/production/spool.yaml")
+        return try variant.render("production")
+    }
+
     /// With the component for a Prometheus that wants a token, as its overlay says.
     static func withToken() throws -> Rendered {
         let variant = try Variant()

@@ -84,7 +84,25 @@ struct ImageTests {
     func streams() throws {
         let lines = try Self.lines(of: "docker-compose.yml")
         #expect(lines.contains("  MDS_STREAM_BYTES: ${MDS_STREAM_BYTES:-1GiB}"))
-        #expect(lines.count { $0.contains("[*environment, *streams]") } == 2)
+        #expect(lines.count { $0.contains("[*environment, *streams") } == 2)
+    }
+
+    @Test("the tool proves the bars that workers are told to make")
+    func bars() throws {
+        let lines = try Self.lines(of: "docker-compose.yml")
+        let start = try #require(lines.firstIndex(of: "x-bars: &bars"))
+        #expect(
+            lines[(start + 1)...(start + 2)] == [
+                "  OPERATOR_SERIES: ${OPERATOR_SERIES:-1s,1m}",
+                "  OPERATOR_GRAPH: ${OPERATOR_GRAPH:-}",
+            ])
+        for service in ["operator-worker", "tapeline"] {
+            let part = lines.drop { $0 != "  \(service):" }.dropFirst().prefix {
+                $0.hasPrefix("    ")
+            }
+            #expect(
+                part.contains { $0.hasPrefix("      <<: ") && $0.contains("*bars") }, "\(service)")
+        }
     }
 
     @Test("a password is a file in every compose file", arguments: composeFiles)

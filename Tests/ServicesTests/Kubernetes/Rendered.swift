@@ -69,7 +69,12 @@ struct Rendered {
             // Of the replica with the number 1.
             let isIndex = variable["valueFrom", "fieldRef", "fieldPath"]?.text?.contains(
                 "pod-index")
-            let value = isIndex == true ? "1" : variable["value"]?.text ?? ""
+            var value = isIndex == true ? "1" : variable["value"]?.text ?? ""
+            if let reference = variable["valueFrom", "configMapKeyRef"] {
+                let map = manifest("ConfigMap", reference["name"]?.text ?? "")
+                let key = try #require(reference["key"]?.text)
+                value = try #require(map?.node["data", key]?.text, "\(workload): \(key)")
+            }
             variables[name] = value.replacing(/\$\((\w+)\)/) { variables[String($0.1)] ?? "" }
         }
         return variables

@@ -77,6 +77,22 @@ struct SettingsTests {
         }
     }
 
+    @Test("the tool proves the bars that workers are told to make")
+    func bars() throws {
+        for rendered in try Rendered.all() {
+            let tool = try rendered.environment(
+                of: try #require(rendered.manifest("Deployment", "tapeline")))
+            let worker = try rendered.environment(
+                of: try #require(rendered.manifest("Deployment", "operator-worker")))
+            for key in ["OPERATOR_GRAPH", "OPERATOR_SERIES"] {
+                #expect(tool[key] == worker[key] && tool[key] != nil, "\(rendered.overlay): \(key)")
+            }
+            // A path in the image, which has the same graphs as the workers'.
+            let graph = tool["OPERATOR_GRAPH"] ?? ""
+            #expect(graph.isEmpty || graph.hasPrefix("services/operator-worker/graphs/"))
+        }
+    }
+
     @Test("every pod's settings are accepted by its program, with the files that it has")
     func accepted() throws {
         // Programs look into it: it has to be one.

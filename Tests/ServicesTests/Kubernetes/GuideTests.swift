@@ -167,6 +167,24 @@ struct GuideTests {
                 == ["statefulset.kubernetes.io/pod-name": "\(gateway.name)-0"])
     }
 
+    @Test("a changed list is waited for in the place where pods have it, byte by byte")
+    func list() throws {
+        let command = try #require(
+            try Self.guide().firstMatch(
+                of: /list=(\S+)\n(?s:.)*?exec "\$pod" -- cat (\S+) \| cmp -s - "\$list"/))
+        let rendered = try Rendered.named("production")
+        let gateway = try #require(rendered.manifest("StatefulSet", "provider-gateway"))
+        let list = try rendered.environment(of: gateway)["GATEWAY_INSTRUMENTS"]
+        #expect(list == String(command.2))
+        let text = try String(
+            contentsOfFile: "\(ServerPrograms.checkout)/\(command.1)", encoding: .utf8)
+        let data = rendered.configuration("instruments")?.node["data"]?.texts ?? [:]
+        #expect(data == ["instruments.yaml": text])
+        // A part of a volume that is mounted by itself never changes.
+        let mounts = gateway.container?["volumeMounts"]?.sequence ?? []
+        #expect(!mounts.contains { $0["subPath"] != nil })
+    }
+
     @Test("the KEDA that is asked for knows what the triggers use, and uses it rightly")
     func version() throws {
         // The first release that asks the pods of the Service alone (its issue 7641).

@@ -105,6 +105,21 @@ struct ImageTests {
         }
     }
 
+    @Test("with a real TWS both gateways take lists from outside, else those of the image")
+    func instruments() throws {
+        let lines = try Self.lines(of: "deploy/compose/tws.yml")
+        let key = "GATEWAY_INSTRUMENTS"
+        let own = try Self.variables("docker-compose.yml").first { $0.name == key }
+        let given = try Self.variables("deploy/compose/tws.yml").filter { $0.name == key }
+        #expect(given.map(\.value) == ["${\(key):-\(own?.value ?? "")}"])
+        let mount = try #require(lines.first { $0.contains("${INSTRUMENTS_FOLDER:-") })
+        #expect(mount.hasSuffix("/instruments}:/etc/tapeline/instruments:ro"))
+        for service in ["provider-gateway", "provider-gateway-standby"] {
+            let place = try #require(lines.firstIndex(of: "  \(service):"))
+            #expect(lines[place + 1] == "    <<: *tws")
+        }
+    }
+
     @Test("a password is a file in every compose file", arguments: composeFiles)
     func secrets(path: String) throws {
         for (name, value) in try Self.variables(path) where name.contains("PASSWORD") {

@@ -72,7 +72,8 @@ struct WriterSettings: Sendable {
                 "Rows of one batch that may be set aside; with more of them nothing is written."),
             ConfigurationKey(
                 "WRITER_DEAD_LETTERS_BYTES", .byteCount(1_048_576...Int.max), default: "64MiB",
-                group: "Writer", "Bytes that the stream of dead letters holds at most."),
+                group: "Writer",
+                "Bytes that the stream of dead letters holds at most, if it is made here."),
             ConfigurationKey(
                 "WRITER_SINKS", .list, default: WriterSettings.sinkNames.joined(separator: ","),
                 group: "Writer",

@@ -67,6 +67,36 @@ struct CertificateScriptTests {
             ])
     }
 
+    @Test("with the authority's key elsewhere nothing is signed, and one line says so")
+    func elsewhere() throws {
+        _ = try make()
+        let key = folder.file("authority/key"), kept = folder.file("kept")
+        try FileManager.default.moveItem(atPath: key, toPath: kept)
+        // Nothing is due.
+        #expect(try make().isEmpty)
+        let certificate = folder.file("secrets/tls-nats-certificate")
+        try FileManager.default.removeItem(atPath: certificate)
+        let before = try content("secrets/tls-nats-key")
+        for isOther in [false, true] {
+            // That of another authority is as good as none.
+            if isOther {
+                try FileManager.default.copyItem(
+                    atPath: folder.file("secrets/tls-nats-key"), toPath: key)
+            }
+            let failure = #expect(throws: ProgramFailure.self) { try make() }
+            let told = failure?.message ?? ""
+            #expect(told.contains("tls-nats-certificate is due, and deploy/compose/authority/key"))
+            #expect(try names(in: "secrets") == Self.given.filter { $0 != "tls-nats-certificate" })
+            #expect(try names(in: "authority") == (isOther ? ["key"] : []))
+            #expect(try content("secrets/tls-nats-key") == before)
+        }
+        try FileManager.default.removeItem(atPath: key)
+        try FileManager.default.moveItem(atPath: kept, toPath: key)
+        #expect(try make() == "made deploy/compose/secrets/tls-nats-certificate, for the name nats")
+        #expect(try names(in: "secrets") == Self.given)
+        #expect(try names(in: "authority") == ["key"])
+    }
+
     @Test("neither folder comes into the repository or into an image")
     func ignored() throws {
         func text(_ name: String) throws -> [Substring] {

@@ -127,7 +127,7 @@ import Testing
     private static let verbs: [String: [String: Int]] = [
         "ps": ["--all": 0], "logs": ["--since": 1], "restart": [:], "config": ["--services": 0],
         "exec": [:], "kill": ["--signal": 1], "start": [:],
-        "run": ["--rm": 0, "--volume": 1, "--no-TTY": 0],
+        "run": ["--rm": 0, "--volume": 1, "--env": 1, "--no-TTY": 0],
         "up": ["--detach": 0, "--no-recreate": 0, "--scale": 1],
     ]
 

@@ -16,10 +16,10 @@ struct GapHandOverTests {
     }
 
     private func handOver(
-        _ missing: [(String, MissingPart)], feeds: Instrument.Feeds = .trades
+        _ missing: [(String, MissingPart)], feeds: Instrument.Feeds = .trades, now: Int64 = 100
     ) throws -> GapHandOver {
         GapHandOver(
-            try missing.map { (try #require(Symbol($0.0)), $0.1) }, now: at(100)
+            try missing.map { (try #require(Symbol($0.0)), $0.1) }, now: at(now)
         ) { $0.text == "SPY" ? (number: 4, feeds: feeds) : nil }
     }
 
@@ -81,6 +81,79 @@ struct GapHandOverTests {
         // Also of what nobody asks for any more.
         let gone = try handOver([("QQQ", begun(20))])
         #expect(gone.gaps.isEmpty && told(gone).last == "abandoned 21-30 \(GapHandOver.notAsked)")
+    }
+
+    /// What a gateway that was killed left on the tape of SPY, and what of it is handed on whole.
+    struct Fetched: CustomTestStringConvertible {
+        let testDescription: String
+        let feeds: Instrument.Feeds
+        let left: @Sendable (inout LedgerTape) -> Void
+        let handed: [String]
+
+        static let day: Int64 = 86_400
+
+        static let all = [
+            Fetched(
+                testDescription: "today's bar, while the gap of bars lasts",
+                feeds: [.bars, .dailyHistory],
+                left: {
+                    $0.gap(1, 10 * day, nil, .open, .providerBar)
+                    $0.day(1, until: 11 * day, fetchedAt: 10 * day + 60)
+                }, handed: ["providerBar 864000-"]),
+            Fetched(
+                testDescription: "daily bars after a weekend's outage, before its trades",
+                feeds: [.trades, .dailyHistory],
+                left: {
+                    $0.gap(1, 10 * day + 7, 13 * day + 9)
+                    for end in 5...14 as ClosedRange<Int64> {
+                        $0.day(1, until: end * day, fetchedAt: 13 * day + 20)
+                    }
+                }, handed: ["trade 864007-1123209"]),
+            Fetched(
+                testDescription: "today's bar, while the gaps of level 1 last",
+                feeds: [.level1, .dailyHistory],
+                left: {
+                    $0.gap(1, 10 * day, nil)
+                    $0.gap(1, 10 * day, nil, .open, .quote)
+                    $0.day(1, until: 11 * day, fetchedAt: 10 * day + 60)
+                }, handed: ["trade 864000-", "quote 864000-"]),
+            Fetched(
+                testDescription: "the gap of bars is filled, that of trades is not yet",
+                feeds: [.trades, .bars],
+                left: {
+                    $0.gap(1, 100, 200)
+                    $0.gap(1, 100, 200, .open, .providerBar)
+                    for close in stride(from: 105, through: 195, by: 5) as StrideThrough<Int64> {
+                        $0.bar(1, close, width: 5)
+                    }
+                    $0.gap(1, 100, 200, .filled, .providerBar)
+                }, handed: ["trade 100-200"]),
+            Fetched(
+                testDescription: "trades come as bars, of quotes nothing came yet",
+                feeds: [.trades, .quotes],
+                left: {
+                    $0.gap(1, 100, 200)
+                    $0.gap(1, 100, 200, .open, .quote)
+                    for close in 101...200 as ClosedRange<Int64> { $0.bar(1, close) }
+                    $0.gap(1, 100, 200, .abandoned)
+                }, handed: ["quote 100-200"]),
+        ]
+    }
+
+    @Test("bars that fill nothing take nothing from what is handed on", arguments: Fetched.all)
+    func otherBars(fetched: Fetched) throws {
+        var tape = try LedgerTape()
+        fetched.left(&tape)
+        tape.seal()
+        let missing = tape.fold().missing.map { ($0.symbol.text, $0.part) }
+        let found = try handOver(missing, feeds: fetched.feeds, now: 20 * Fetched.day)
+        #expect(found.settlements.isEmpty, "\(told(found))")
+        let handed = found.gaps.map { gap in
+            let (from, to) = (gap.from.nanoseconds, gap.to.nanoseconds)
+            return "\(gap.kind) \(from / 1_000_000_000)-"
+                + (gap.to.isDefined ? "\(to / 1_000_000_000)" : "")
+        }
+        #expect(handed == fetched.handed)
     }
 
     @Test("of more gaps than are taken the oldest are given up, and none that lasts")

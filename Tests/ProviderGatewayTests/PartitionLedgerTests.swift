@@ -46,10 +46,24 @@ struct LedgerTape {
         #expect(isIn)
     }
 
-    mutating func bar(_ symbol: Int, _ second: Int64) {
+    /// A fetched one that closes then.
+    mutating func bar(
+        _ symbol: Int, _ second: Int64, width: Int64 = 1, _ kind: ProviderBarKind = .trades
+    ) {
         let bar = ProviderBar(
-            header: header(symbol, second, .backfilled), openTime: Self.at(second - 1),
-            closeTime: Self.at(second), kind: .trades)
+            header: header(symbol, second, .backfilled), openTime: Self.at(second - width),
+            closeTime: Self.at(second), kind: kind)
+        let isIn = builder.append(bar)
+        #expect(isIn)
+    }
+
+    /// The bar of a day, fetched then; one that is in progress has that for its event time.
+    mutating func day(_ symbol: Int, until end: Int64, fetchedAt now: Int64) {
+        var header = header(symbol, min(end, now), .backfilled)
+        header.resolution = TimeResolution.day.rawValue
+        let bar = ProviderBar(
+            header: header, openTime: Self.at(end - 86_400), closeTime: Self.at(end),
+            kind: .trades)
         let isIn = builder.append(bar)
         #expect(isIn)
     }
@@ -193,6 +207,35 @@ struct PartitionLedgerTests {
         tape.seal()
         let bars = try #require(tape.fold().missing.first?.part)
         #expect(bars.begun?.areBars == true && bars.begun?.done == LedgerTape.at(25))
+    }
+
+    @Test("a fetched bar is noted with what it can fill, and with nothing else")
+    func bars() throws {
+        let ticks: [DataKind] = [.trade, .quote]
+        let tables: [(width: Int64, kind: ProviderBarKind, fills: [DataKind])] = [
+            (1, .trades, [.any, .trade]), (1, .unknown, [.any, .trade]),
+            (1, .bidAsk, [.any, .quote]), (5, .trades, [.any, .providerBar]),
+            (5, .midpoint, [.any, .providerBar]), (10, .trades, []), (60, .trades, []),
+            (86_400, .trades, []),
+        ]
+        for (width, kind, fills) in tables {
+            for gap in ticks + [.any, .providerBar, .depth] {
+                var tape = try LedgerTape()
+                tape.gap(0, 10, 30, .open, gap)
+                tape.bar(0, 20, width: width, kind)
+                tape.day(0, until: 25, fetchedAt: 100)
+                tape.day(0, until: 86_400, fetchedAt: 28)
+                tape.seal()
+                let begun = try #require(tape.fold().missing.first?.part).begun
+                let areBars = gap != .providerBar
+                let wanted =
+                    fills.contains(gap)
+                    ? MissingPart.Begun(
+                        done: LedgerTape.at(20), doubtful: LedgerTape.at(21), areBars: areBars)
+                    : nil
+                #expect(begun == wanted, "\(width) s of \(kind) in a gap of \(gap)")
+            }
+        }
     }
 
     @Test("who is asked for is known from subscriptions; after a hole it is taken for true")

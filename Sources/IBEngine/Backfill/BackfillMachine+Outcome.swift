@@ -85,7 +85,7 @@ extension BackfillMachine {
             return
         }
         var job = job
-        job.means = .bars(kind, width: 1)
+        job.means = .bars(kind, width: FetchedBars.standInSeconds)
         job.seconds = start..<end
         job.reason = why
         job.page = HistoryPage()

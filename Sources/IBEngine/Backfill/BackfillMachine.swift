@@ -191,7 +191,7 @@ public struct BackfillMachine: Sendable {
             guard contract.kind.hasQuotes else { return nil }
             return (.ticks(.bidAsk), feeds.contains(.quotes) ? .oneByOne : .none)
         case .providerBar:
-            return (.bars(contract.kind.barKind, width: 5), .none)
+            return (.bars(contract.kind.barKind, width: FetchedBars.liveSeconds), .none)
         case .any, .depth, .optionComputation, .news, .fundamental, .indicator: return nil
         }
     }

@@ -8,8 +8,8 @@ struct FeedRecordReader {
     enum Found {
         case gap(Symbol, GapRecord)
         case subscription(Symbol, SubscriptionRecord)
-        /// A tick that was fetched later.
-        case fetched(Symbol, DataKind, TickHeader)
+        /// A tick that was fetched later, of those that may fill a gap.
+        case fetched(Symbol, FetchedTick)
     }
 
     private var cursor = RecordCursor()
@@ -23,12 +23,12 @@ struct FeedRecordReader {
                 guard trade.header.flags.contains(.backfilled),
                     let symbol = symbol(trade.header.symbol, packet)
                 else { continue }
-                return .fetched(symbol, .trade, trade.header)
+                return .fetched(symbol, FetchedTick(.trade, trade.header))
             case .quote(let quote):
                 guard quote.header.flags.contains(.backfilled),
                     let symbol = symbol(quote.header.symbol, packet)
                 else { continue }
-                return .fetched(symbol, .quote, quote.header)
+                return .fetched(symbol, FetchedTick(.quote, quote.header))
             case .other(let message):
                 guard let found = found(message, packet) else { continue }
                 return found
@@ -51,14 +51,21 @@ struct FeedRecordReader {
             return symbol(record.header.symbol, packet).map { .subscription($0, record) }
         }
         guard let header = message.tickHeader(in: packet), header.flags.contains(.backfilled),
-            let kind = Self.kind(of: message, packet), let symbol = symbol(header.symbol, packet)
+            let tick = Self.fetched(message, header, packet),
+            let symbol = symbol(header.symbol, packet)
         else { return nil }
-        return .fetched(symbol, kind, header)
+        return .fetched(symbol, tick)
     }
 
-    private static func kind(of message: MessageBounds, _ packet: RawSpan) -> DataKind? {
+    private static func fetched(
+        _ message: MessageBounds, _ header: TickHeader, _ packet: RawSpan
+    ) -> FetchedTick? {
+        if let bar = message.providerBar(in: packet) { return FetchedTick(bar) }
+        return kind(of: message).map { FetchedTick($0, header) }
+    }
+
+    private static func kind(of message: MessageBounds) -> DataKind? {
         switch message.template {
-        case WireFormat.Template.providerBar: .providerBar
         case WireFormat.Template.depthUpdate, WireFormat.Template.depthReset: .depth
         case WireFormat.Template.optionComputation: .optionComputation
         case WireFormat.Template.newsHeadline: .news

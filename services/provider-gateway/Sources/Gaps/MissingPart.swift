@@ -28,22 +28,15 @@ struct MissingPart: Hashable, Sendable {
     func overlaps(_ from: Timestamp, _ to: Timestamp) -> Bool { self.from < to && from < self.to }
 
     /// A fetched tick that may be there to fill it.
-    mutating func note(_ tick: DataKind, at time: Timestamp, resolution: UInt8) {
-        guard from <= time, time < to, Self.isFilled(kind, by: tick) else { return }
-        guard begun.map({ time >= $0.done }) ?? true else { return }
+    mutating func note(_ tick: FetchedTick) {
+        guard from <= tick.time, tick.time < to,
+            kind == tick.kind.rawValue || kind == DataKind.any.rawValue
+        else { return }
+        guard begun.map({ tick.time >= $0.done }) ?? true else { return }
         begun = Begun(
-            done: time,
-            doubtful: time.advanced(byNanoseconds: Self.nanoseconds(resolution)),
-            areBars: tick == .providerBar && kind != DataKind.providerBar.rawValue)
-    }
-
-    /// Bars stand in for trades and quotes that are not to be had.
-    private static func isFilled(_ kind: UInt8, by tick: DataKind) -> Bool {
-        switch DataKind(rawValue: kind) {
-        case .any: true
-        case .trade, .quote: kind == tick.rawValue || tick == .providerBar
-        default: kind == tick.rawValue
-        }
+            done: tick.time,
+            doubtful: tick.time.advanced(byNanoseconds: Self.nanoseconds(tick.resolution)),
+            areBars: tick.isBar && kind != DataKind.providerBar.rawValue)
     }
 
     /// How much of time a stamp stands for. What does not say so is taken for a coarse one.
@@ -118,7 +111,7 @@ struct MissingParts: Hashable, Sendable {
         (part.kind == kind || kind == DataKind.any.rawValue) && part.overlaps(from, to)
     }
 
-    mutating func note(_ tick: DataKind, at time: Timestamp, resolution: UInt8) {
-        for index in parts.indices { parts[index].note(tick, at: time, resolution: resolution) }
+    mutating func note(_ tick: FetchedTick) {
+        for index in parts.indices { parts[index].note(tick) }
     }
 }

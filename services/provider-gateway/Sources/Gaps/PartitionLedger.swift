@@ -72,9 +72,7 @@ struct PartitionLedger: Equatable, Sendable {
             switch found {
             case .gap(let symbol, let gap): take(gap, symbol)
             case .subscription(let symbol, let record): take(record, symbol)
-            case .fetched(let symbol, let kind, let header):
-                entries[symbol]?.missing.note(
-                    kind, at: header.eventTime, resolution: header.resolution)
+            case .fetched(let symbol, let tick): entries[symbol]?.missing.note(tick)
             }
         }
         return taken

@@ -220,4 +220,56 @@ struct RoutingTests {
         #expect(try running.stop() == .success)
         #expect(one.stops == 1 && other.stops == 1)
     }
+
+    @Test("an outage ends with its instrument, and is nobody's when the instrument is back")
+    func relisted() throws {
+        let tape = try TestTape(Self.shared.get(), namespace: "routing4")
+        let folder = try TemporaryFolder("routing")
+        func write(_ symbols: String) throws -> String {
+            let defaults = "defaults: {exchange: SMART, currency: USD, feeds: trades}"
+            let list = "version: 1\n\(defaults)\ninstruments: [\(symbols)]\n"
+            return try folder.write(list, to: "a.yaml")
+        }
+        let path = try write("SPY, QQQ")
+        let (one, other) = (ScriptedProvider.Log(), ScriptedProvider.Log())
+        func gateway() throws -> TestGateway {
+            try TestGateway(
+                tape,
+                [
+                    "GATEWAY_PROVIDER": "one,other", "GATEWAY_SOURCE": "feed",
+                    "GATEWAY_INSTRUMENTS": path,
+                ],
+                providers: [
+                    ScriptedProvider.kind("one", one), ScriptedProvider.kind("other", other),
+                ])
+        }
+        let first = try gateway()
+        let running = try first.start()
+        #expect(eventually { one.starts.count == 1 && other.starts.count == 1 })
+        let channel = try #require(one.starts.first).channel
+        let gap = GapRecord(
+            header: header(20), from: at(11), to: .undefined, kind: .trade, reason: .disconnected,
+            state: .open)
+        send(begin("one", 5) + [trade(10, id: 1), .gap(gap)], floor: 20, channel)
+        #expect(try eventually { try found(tape).gaps.count == 1 })
+        _ = try write("QQQ")
+        #expect(first.service.context.shutdown.hangUp())
+        #expect(eventually { one.follows == [.init(begun: [], ended: [0])] })
+        #expect(try eventually { try found(tape).gaps.count == 3 })
+        let states = try found(tape).gaps.map(\.state)
+        #expect(states == [GapState.open, .open, .abandoned].map(\.rawValue))
+        // Back in the list, it delivers: from now on nothing is missing.
+        _ = try write("QQQ, SPY")
+        #expect(first.service.context.shutdown.hangUp())
+        #expect(eventually { one.follows.last == .init(begun: [0], ended: []) })
+        send(begin("one", 30) + [trade(40, id: 2)], floor: 40, channel)
+        #expect(try eventually { try found(tape).trades == ["1 one", "2 one"] })
+        #expect(try running.stop() == .success)
+
+        let second = try gateway()
+        let again = try second.start()
+        #expect(eventually { one.starts.count == 2 })
+        #expect(one.starts.last?.order.gaps == [])
+        #expect(try again.stop() == .success)
+    }
 }

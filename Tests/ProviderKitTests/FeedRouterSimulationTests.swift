@@ -27,9 +27,15 @@ struct FeedRouterSimulationTests {
         var tape: [ProviderRecord] = []
         var now = 100_000
         let start = 100_000
+        /// The list of instruments changes.
+        let isRelisted: Bool
+        var isListed = true
+        /// When the instrument came into the list, or anew, and when that was over.
+        var listings: [(from: Int, to: Int)] = [(100_000, Int.max)]
 
-        init(seed: UInt64) {
+        init(seed: UInt64, isRelisted: Bool) {
             random = SeededRandom(seed: seed)
+            self.isRelisted = isRelisted
             feeds = []
             for _ in 0..<3 { feeds.append(Feed(late: Int.random(in: 0...15, using: &random))) }
             var work = FeedRouter.Work(providers: 3)
@@ -67,27 +73,70 @@ struct FeedRouterSimulationTests {
                     state: state))
         }
 
+        func subscription(_ action: SubscriptionAction) -> ProviderRecord {
+            .subscription(
+                SubscriptionRecord(
+                    header: TickHeader(
+                        symbol: 0, providerTime: .undefined, receiveTime: time, providerID: 0),
+                    action: action, kind: .trade, mode: .live, provider: "p"))
+        }
+
         mutating func carryOut(_ work: FeedRouter.Work) {
             tape += work.records
             for index in 0..<3 {
-                if !work.begun[index].isEmpty {
+                let (isBegun, isEnded) = (!work.begun[index].isEmpty, !work.ended[index].isEmpty)
+                precondition(!isEnded || feeds[index].isAsked)
+                if isBegun, isEnded {
+                    if feeds[index].isSubscribed { lose(index) }
+                } else if isEnded {
+                    end(index)
+                } else if isBegun {
                     precondition(!feeds[index].isAsked)
                     feeds[index].isAsked = true
                 }
-                if !work.ended[index].isEmpty {
-                    precondition(feeds[index].isAsked)
-                    feeds[index].isAsked = false
-                    feeds[index].isSubscribed = false
-                    feeds[index].outSince = nil
-                    feeds[index].lastAt = nil
-                    feeds[index].queue = []
-                }
             }
+        }
+
+        /// It is not asked any more, and says so.
+        mutating func end(_ index: Int) {
+            let from = feeds[index].outSince
+            feeds[index].isAsked = false
+            feeds[index].isSubscribed = false
+            feeds[index].outSince = nil
+            feeds[index].lastAt = nil
+            feeds[index].queue = []
+            guard let from else { return send(index, [subscription(.stop)]) }
+            send(
+                index, [gap(from, time, .open), gap(from, time, .abandoned), subscription(.stop)])
+        }
+
+        mutating func relist() {
+            let what = Int.random(in: 0..<2_000, using: &random)
+            var work = FeedRouter.Work(providers: 3)
+            switch what {
+            case 0 where isListed:
+                router.end(0, moment, into: &work)
+                isListed = false
+                listings[listings.count - 1].to = now
+            case 1 where isListed:
+                let orders = [[], ["b", "a", "c"], ["c", "b"]]
+                let order = orders[Int.random(in: 0..<3, using: &random)]
+                router.restart(0, providers: order, moment, into: &work)
+                listings[listings.count - 1].to = now
+                listings.append((now, Int.max))
+            case 0..<20 where !isListed:
+                router.begin(0, providers: [], moment, into: &work)
+                isListed = true
+                listings.append((now, Int.max))
+            default: return
+            }
+            carryOut(work)
         }
 
         mutating func run(steps: Int) {
             for _ in 0..<steps {
                 now += 1
+                if isRelisted { relist() }
                 for index in 0..<3 { turn(index) }
                 var work = FeedRouter.Work(providers: 3)
                 router.look(moment, into: &work)
@@ -124,12 +173,7 @@ struct FeedRouterSimulationTests {
                     records.append(gap(from, time, .filled))
                 }
             }
-            records.append(
-                .subscription(
-                    SubscriptionRecord(
-                        header: TickHeader(
-                            symbol: 0, providerTime: .undefined, receiveTime: time, providerID: 0),
-                        action: .start, kind: .trade, mode: .live, provider: "p")))
+            records.append(subscription(.start))
             records.append(.feed(FeedState(instrument: 0, state: .live, time: time)))
             feeds[index].outSince = nil
             feeds[index].lastAt = time.advanced(byNanoseconds: -step)
@@ -150,37 +194,60 @@ struct FeedRouterSimulationTests {
         }
     }
 
-    @Test("no tick comes twice, and what is missing lies in a gap", arguments: 1...30)
-    func simulated(seed: Int) {
-        var world = World(seed: UInt64(seed))
-        world.run(steps: 20_000)
+    /// What a tape of one instrument says.
+    private struct Found {
         var counts: [UInt64: Int] = [:]
         var gaps: [(from: Int64, to: Int64)] = []
-        var first: Int64?
-        for record in world.tape {
-            switch record {
-            case .trade(let tick): counts[tick.header.providerID, default: 0] += 1
-            case .gap(let gap):
-                let to = gap.to.isDefined ? gap.to.nanoseconds : Int64.max
-                if let known = gaps.firstIndex(where: { $0.from == gap.from.nanoseconds }) {
-                    gaps[known].to = to
-                } else {
-                    gaps.append((gap.from.nanoseconds, to))
+        var begins: [Int64] = []
+
+        init(_ tape: [ProviderRecord]) {
+            for record in tape {
+                switch record {
+                case .trade(let tick): counts[tick.header.providerID, default: 0] += 1
+                case .gap(let gap): note(gap)
+                case .subscription(let found):
+                    guard found.action != SubscriptionAction.stop.rawValue else { continue }
+                    begins.append(found.header.receiveTime.nanoseconds)
+                default: Issue.record("\(record)")
                 }
-            case .subscription(let found):
-                first = first ?? found.header.receiveTime.nanoseconds
-            default: Issue.record("seed \(seed): \(record)")
             }
         }
-        let doubled = counts.filter { $0.value > 1 }.keys.sorted()
-        #expect(doubled.isEmpty, "seed \(seed): \(doubled.prefix(5))")
-        // The last ones may still be on their way.
-        let missing = (world.start..<world.now - 100).filter { number in
-            let time = Int64(number) * Self.step
-            return time >= first ?? Int64.max && counts[UInt64(number)] == nil
-                && !gaps.contains { $0.from <= time && time < $0.to }
+
+        private mutating func note(_ gap: GapRecord) {
+            let to = gap.to.isDefined ? gap.to.nanoseconds : Int64.max
+            if let known = gaps.firstIndex(where: { $0.from == gap.from.nanoseconds }) {
+                gaps[known].to = to
+            } else {
+                gaps.append((gap.from.nanoseconds, to))
+            }
         }
-        #expect(missing.isEmpty, "seed \(seed): \(missing.prefix(5)) of \(missing.count)")
-        #expect(counts.count > 10_000, "seed \(seed): \(counts.count)")
+    }
+
+    @Test(
+        "no tick comes twice, what is missing lies in a gap, and none lasts behind its end",
+        arguments: 1...30, [false, true])
+    func simulated(seed: Int, isRelisted: Bool) {
+        var world = World(seed: UInt64(seed), isRelisted: isRelisted)
+        world.run(steps: 20_000)
+        let found = Found(world.tape)
+        let doubled = found.counts.filter { $0.value > 1 }.keys.sorted()
+        #expect(doubled.isEmpty, "seed \(seed): \(doubled.prefix(5))")
+        for listing in world.listings {
+            let first = found.begins.first { $0 >= Int64(listing.from) * Self.step } ?? Int64.max
+            // The last ones may still be on their way.
+            let last = min(listing.to, world.now) - 100
+            let missing = (listing.from..<max(listing.from, last)).filter { number in
+                let time = Int64(number) * Self.step
+                return time >= first && found.counts[UInt64(number)] == nil
+                    && !found.gaps.contains { $0.from <= time && time < $0.to }
+            }
+            #expect(missing.isEmpty, "seed \(seed): \(missing.prefix(5)) of \(missing.count)")
+        }
+        // Filled in, it would double what came since.
+        let latest = Int64(found.counts.keys.max() ?? 0) * Self.step
+        let lasting = found.gaps.filter { $0.to == Int64.max && $0.from <= latest }
+        #expect(lasting.isEmpty, "seed \(seed): \(lasting)")
+        #expect(isRelisted == (world.listings.count > 1))
+        #expect(found.counts.count > 10_000, "seed \(seed): \(found.counts.count)")
     }
 }

@@ -6,86 +6,7 @@ import Testing
 
 @Suite("The router of a source's providers")
 struct FeedRouterTests {
-    /// A router of three providers with one instrument, whose time a test moves.
-    private struct Bench {
-        var router = FeedRouter(providers: ["a", "b", "c"])
-        var work = FeedRouter.Work(providers: 3)
-        var kept: [ProviderRecord] = []
-        var now: Int64 = 1_000
-
-        var moment: Moment {
-            .init(wall: Bench.at(now), monotonic: now * 1_000_000_000)
-        }
-
-        static func at(_ seconds: Int64) -> Timestamp {
-            Timestamp(nanoseconds: seconds * 1_000_000_000)
-        }
-
-        init(_ providers: [String] = []) {
-            router.begin(0, providers: providers, moment, into: &work)
-        }
-
-        mutating func say(_ provider: Int, _ state: FeedState.State) {
-            send(provider, .feed(FeedState(instrument: 0, state: state, time: Bench.at(now))))
-        }
-
-        mutating func send(_ provider: Int, _ record: ProviderRecord) {
-            router.pass([record], from: provider, moment, into: &kept)
-        }
-
-        mutating func tick(_ provider: Int, at seconds: Int64, flags: TickFlags = []) {
-            var header = TickHeader(
-                symbol: 0, providerTime: Bench.at(seconds), receiveTime: Bench.at(now),
-                providerID: UInt64(seconds))
-            header.flags = flags
-            send(
-                provider,
-                .trade(Trade(header: header, price: Price(raw: 1), size: Quantity(raw: 1))))
-        }
-
-        mutating func gap(_ provider: Int, from: Int64, to: Int64?) {
-            send(
-                provider,
-                .gap(
-                    GapRecord(
-                        header: TickHeader(
-                            symbol: 0, providerTime: .undefined, receiveTime: Bench.at(now),
-                            providerID: 0), from: Bench.at(from),
-                        to: to.map { Bench.at($0) } ?? .undefined, kind: .trade,
-                        reason: .disconnected, state: .open)))
-        }
-
-        mutating func pass(seconds: Int64) {
-            for _ in 0..<seconds {
-                now += 1
-                router.look(moment, into: &work)
-            }
-            kept += work.records
-            work.records = []
-        }
-
-        var trades: [UInt64] {
-            kept.compactMap {
-                if case .trade(let tick) = $0 { tick.header.providerID } else { nil }
-            }
-        }
-        var switches: [String] {
-            kept.compactMap { record in
-                guard case .subscription(let found) = record,
-                    found.action == SubscriptionAction.switchProvider.rawValue
-                else { return nil }
-                let second = found.header.receiveTime.nanoseconds / 1_000_000_000
-                return "\(found.previousProvider)>\(found.provider)@\(second)"
-            }
-        }
-        var gaps: [String] {
-            kept.compactMap { record in
-                guard case .gap(let gap) = record else { return nil }
-                let to = gap.to.isDefined ? "\(gap.to.nanoseconds / 1_000_000_000)" : ""
-                return "\(gap.from.nanoseconds / 1_000_000_000)-\(to)"
-            }
-        }
-    }
+    private typealias Bench = RouterBench
 
     @Test("an instrument's own priority holds, else the source's; unknown names are passed over")
     func priority() {
@@ -228,18 +149,6 @@ struct FeedRouterTests {
         #expect(waits == [30, 60, 120, 240])
     }
 
-    @Test("what is ended is ended at all that were asked, and feeds nothing any more")
-    func ended() {
-        var bench = Bench()
-        bench.say(0, .refused)
-        bench.pass(seconds: 1)
-        var work = FeedRouter.Work(providers: 3)
-        bench.router.end(0, into: &work)
-        #expect(work.ended == [[0], [0], []] && bench.router.active(0) == nil)
-        bench.tick(1, at: 1_001)
-        #expect(bench.trades.isEmpty && bench.router.leftOut == [0, 1, 0])
-    }
-
     @Test("who takes over many instruments is told so many a second, each once, and none is lost")
     func rate() {
         var settings = FeedRouter.Settings()
@@ -270,7 +179,7 @@ struct FeedRouterTests {
             }
             router.pass(live, from: 1, moment(tenth), into: &kept)
             // Nobody was told of this one, and nobody is told of its end by that provider.
-            if tenth == 10 { router.end(1_999, into: &work) }
+            if tenth == 10 { router.end(1_999, moment(tenth), into: &work) }
         }
         #expect(work.begun[1] == Array(all.dropLast()) && work.begun[2].isEmpty)
         #expect(work.ended == [[1_999], [], []])
@@ -289,8 +198,7 @@ struct FeedRouterTests {
         router.begin(1, providers: [], now, into: &work)
         router.begin(2, providers: [], now, into: &work)
         #expect(work.begun == [[0, 1], []])
-        router.end(0, into: &work)
-        router.begin(0, providers: [], now, into: &work)
+        router.restart(0, providers: [], now, into: &work)
         #expect(work.begun == [[0, 1, 0], []] && work.ended == [[0], []])
         router.look(Moment(wall: now.wall, monotonic: 1_000_000_000), into: &work)
         #expect(work.begun == [[0, 1, 0, 2], []])

@@ -35,6 +35,18 @@ struct FeedRoute: Sendable {
         let kind: UInt8
         let from: Timestamp
         let reason: UInt8
+
+        func isSame(as other: Outage) -> Bool {
+            (rank, kind, from) == (other.rank, other.kind, other.from)
+        }
+
+        func gap(to: Timestamp, _ header: TickHeader, detail: String = "") -> GapRecord {
+            var gap = GapRecord(
+                header: header, from: from, to: to, kind: .any, reason: .unknown, state: .open,
+                detail: detail)
+            (gap.kind, gap.reason) = (kind, reason)
+            return gap
+        }
     }
 
     /// Spans that are remembered; what is older than the oldest is nobody's any more.
@@ -91,6 +103,50 @@ struct FeedRoute: Sendable {
 
     func isFeeder(_ rank: Int, at time: Timestamp) -> Bool {
         span(at: time).map { spans[$0].rank == rank } ?? false
+    }
+
+    /// It is on the tape, and lasts.
+    mutating func note(_ outage: Outage) {
+        let isKnown = outages.contains { $0.isSame(as: outage) }
+        guard !isKnown, outages.count < Self.outagesMax else { return }
+        outages.append(outage)
+    }
+
+    /// Of kinds that this one delivered, and of whose end it has not told: they are missing behind
+    /// the last tick.
+    func untold(of rank: Int) -> [Outage] {
+        (0..<UInt8(UInt16.bitWidth)).filter { kind in
+            kinds & 1 << UInt16(kind) != 0
+                && !outages.contains { outage in
+                    outage.rank == rank
+                        && (outage.kind == kind || outage.kind == DataKind.any.rawValue)
+                }
+        }.map { kind in
+            Outage(
+                rank: rank, kind: kind, from: reached.advanced(byNanoseconds: 1),
+                reason: GapReason.disconnected.rawValue)
+        }
+    }
+
+    /// What is missing and has no end on the tape, told or not.
+    var unfinished: [Outage] {
+        guard let pending, pending.wasLost else { return outages }
+        return untold(of: pending.previous) + outages
+    }
+
+    /// This one follows another of the same instrument: what the first of its providers had to
+    /// deliver before stays its own, and what another one had does not become so.
+    mutating func carryOver(_ former: FeedRoute, _ now: Timestamp) {
+        guard let last = former.spans.last else { return }
+        guard former.providers[last.rank] == providers[0] else {
+            spans = [Span(from: now, rank: 0)]
+            return
+        }
+        spans = [Span(from: min(last.from, now), rank: 0)]
+        (reached, kinds) = (former.reached, former.kinds)
+        outages = former.outages.filter { $0.rank == last.rank }.map { outage in
+            Outage(rank: 0, kind: outage.kind, from: outage.from, reason: outage.reason)
+        }
     }
 
     /// Nobody needs to ask about what has one provider alone.

@@ -101,16 +101,14 @@ extension FeedRouter {
         let to = providers[route.providers[route.active]]
         let header = TickHeader(
             symbol: number, providerTime: .undefined, receiveTime: pending.at, providerID: 0)
-        if pending.wasLost { tellUntold(pending, route, header, to, into: &records) }
-        route.kinds = 0
-        for outage in route.outages where outage.rank == pending.previous {
-            var gap = GapRecord(
-                header: header, from: outage.from, to: pending.at, kind: .any, reason: .unknown,
-                state: .open, detail: "\(to) delivers from here on")
-            gap.kind = outage.kind
-            gap.reason = outage.reason
-            if outage.from < pending.at { records.append(.gap(gap)) }
+        let left =
+            (pending.wasLost ? route.untold(of: pending.previous) : [])
+            + route.outages.filter { $0.rank == pending.previous }
+        for outage in left where outage.from < pending.at {
+            let gap = outage.gap(to: pending.at, header, detail: Self.delivers(to))
+            records.append(.gap(gap))
         }
+        route.kinds = 0
         route.outages.removeAll { $0.rank == pending.previous }
         records.append(
             .subscription(
@@ -121,26 +119,53 @@ extension FeedRouter {
                     reason: "by priority and state of the feeds")))
     }
 
-    /// Of kinds that the former one delivered, and of whose end it has not told: they are missing
-    /// behind the last tick.
-    private func tellUntold(
-        _ pending: FeedRoute.Pending, _ route: FeedRoute, _ header: TickHeader, _ to: String,
+    private static func delivers(_ provider: String) -> String {
+        "\(provider) delivers from here on"
+    }
+
+    /// What the tape has to know of an instrument that nobody asks for any more; what its providers
+    /// say of that comes later, and is left out. Its outages end here and are given up: one that
+    /// lasted would cover what is delivered when the instrument is asked for again, and that would
+    /// be fetched once more.
+    func recordEnd(
+        _ route: FeedRoute, _ number: UInt32, _ now: Timestamp,
         into records: inout [ProviderRecord]
     ) {
-        let from = route.reached.advanced(byNanoseconds: 1)
-        guard from < pending.at else { return }
-        for number in 0..<UInt8(UInt16.bitWidth) where route.kinds & 1 << UInt16(number) != 0 {
-            let isTold = route.outages.contains { outage in
-                outage.rank == pending.previous
-                    && (outage.kind == number || outage.kind == DataKind.any.rawValue)
-            }
-            guard !isTold else { continue }
-            var gap = GapRecord(
-                header: header, from: from, to: pending.at, kind: .any, reason: .disconnected,
-                state: .open, detail: "\(to) delivers from here on")
-            gap.kind = number
+        let header = TickHeader(
+            symbol: number, providerTime: .undefined, receiveTime: now, providerID: 0)
+        let reason = "not followed any more"
+        for outage in route.unfinished {
+            // One that begins at a switch, which lies ahead, is on the tape as well.
+            let to = max(now, outage.from.advanced(byNanoseconds: 1))
+            var gap = outage.gap(to: to, header)
+            records.append(.gap(gap))
+            gap.state = GapState.abandoned.rawValue
+            gap.detail = reason
             records.append(.gap(gap))
         }
+        records.append(
+            .subscription(
+                SubscriptionRecord(
+                    header: header, action: .stop, kind: .any,
+                    mode: FeedMode(rawValue: route.feeds[route.active].mode) ?? .unknown,
+                    provider: providers[route.providers[route.active]], reason: reason)))
+    }
+
+    /// An instrument begins anew. Who had it and has it again goes on, and says itself what it
+    /// leaves out in between; what others have left out ends here.
+    func carryOver(
+        _ former: FeedRoute, to route: inout FeedRoute, _ number: UInt32, _ now: Timestamp,
+        into records: inout [ProviderRecord]
+    ) {
+        let to = route.providers[0]
+        let header = TickHeader(
+            symbol: number, providerTime: .undefined, receiveTime: now, providerID: 0)
+        for outage in former.unfinished where former.providers[outage.rank] != to {
+            let end = max(now, outage.from.advanced(byNanoseconds: 1))
+            let gap = outage.gap(to: end, header, detail: Self.delivers(providers[to]))
+            records.append(.gap(gap))
+        }
+        route.carryOver(former, now)
     }
 
     /// An outage is one as long as its provider was the one to deliver.
@@ -150,17 +175,12 @@ extension FeedRouter {
         guard let part = route.part(of: gap.from, gap.to, by: rank) else { return nil }
         var gap = gap
         (gap.from, gap.to) = part
-        let isSame = { (outage: FeedRoute.Outage) in
-            outage.rank == rank && outage.kind == gap.kind && outage.from == gap.from
-        }
+        let outage = FeedRoute.Outage(
+            rank: rank, kind: gap.kind, from: gap.from, reason: gap.reason)
         if gap.to.isDefined {
-            route.outages.removeAll(where: isSame)
-        } else if !route.outages.contains(where: isSame),
-            route.outages.count < FeedRoute.outagesMax
-        {
-            route.outages.append(
-                FeedRoute.Outage(
-                    rank: rank, kind: gap.kind, from: gap.from, reason: gap.reason))
+            route.outages.removeAll { $0.isSame(as: outage) }
+        } else {
+            route.note(outage)
         }
         return gap
     }

@@ -104,19 +104,49 @@ public struct FeedRouter: Sendable {
         work.begun[first].append(instrument)
     }
 
-    /// The same while the providers run. One that is ended by the same work begins anew, and its
-    /// provider is told both at once.
+    /// The same while the providers run: the first one is told when its turn has come.
     public mutating func begin(
         _ instrument: UInt32, providers names: [String], _ now: Moment, into work: inout Work
     ) {
         guard let first = add(instrument, names, now) else { return }
-        guard !work.ended[first].contains(instrument) else {
-            work.begun[first].append(instrument)
-            return
-        }
+        enqueue(instrument, first, now, into: &work)
+    }
+
+    private mutating func enqueue(
+        _ instrument: UInt32, _ first: Int, _ now: Moment, into work: inout Work
+    ) {
         routes[Int(instrument)]?.feeds[0].isQueued = true
         queues[first].add(instrument)
         release(now, into: &work)
+    }
+
+    /// Other data of it are wanted than before, or of others: it ends and begins anew. Who is asked
+    /// in both cases is told both at once.
+    public mutating func restart(
+        _ instrument: UInt32, providers names: [String], _ now: Moment, into work: inout Work
+    ) {
+        guard let former = leave(instrument, into: &work) else {
+            begin(instrument, providers: names, now, into: &work)
+            return
+        }
+        guard let first = add(instrument, names, now), var route = routes[Int(instrument)] else {
+            return
+        }
+        carryOver(former, to: &route, instrument, now.wall, into: &work.records)
+        routes[Int(instrument)] = route
+        if work.ended[first].contains(instrument) {
+            work.begun[first].append(instrument)
+        } else {
+            enqueue(instrument, first, now, into: &work)
+        }
+    }
+
+    /// What a predecessor left on the tape and lasts: it is as if the first one had said so.
+    public mutating func inherit(_ gap: OpenGap) {
+        guard !gap.to.isDefined, gap.instrument < routes.count else { return }
+        routes[Int(gap.instrument)]?.note(
+            FeedRoute.Outage(
+                rank: 0, kind: gap.kind.rawValue, from: gap.from, reason: gap.reason.rawValue))
     }
 
     /// The first of its providers.
@@ -130,11 +160,18 @@ public struct FeedRouter: Sendable {
         return order[0]
     }
 
-    public mutating func end(_ instrument: UInt32, into work: inout Work) {
-        guard instrument < routes.count, var route = routes[Int(instrument)] else { return }
+    public mutating func end(_ instrument: UInt32, _ now: Moment, into work: inout Work) {
+        guard let route = leave(instrument, into: &work) else { return }
+        recordEnd(route, instrument, now.wall, into: &work.records)
+        count()
+    }
+
+    /// Nobody is asked for it any more.
+    private mutating func leave(_ instrument: UInt32, into work: inout Work) -> FeedRoute? {
+        guard instrument < routes.count, var route = routes[Int(instrument)] else { return nil }
         for rank in 0..<route.asked { leave(rank, &route, instrument, into: &work) }
         routes[Int(instrument)] = nil
-        count()
+        return route
     }
 
     /// The provider is not wanted for the instrument any more. Who was not told of it yet does not

@@ -173,11 +173,19 @@ struct DeliveredTicks {
             return
         }
         var work = FeedRouter.Work(providers: inlets.count)
-        for number in change.ended { router?.end(number, into: &work) }
+        let now = Self.now()
+        let begun = Set(change.begun)
+        let ended = Set(change.ended)
+        for number in change.ended where !begun.contains(number) {
+            router?.end(number, now, into: &work)
+        }
         for number in change.begun {
-            router?.begin(
-                number, providers: book.instrument(number)?.providers ?? [], Self.now(),
-                into: &work)
+            let providers = book.instrument(number)?.providers ?? []
+            if ended.contains(number) {
+                router?.restart(number, providers: providers, now, into: &work)
+            } else {
+                router?.begin(number, providers: providers, now, into: &work)
+            }
         }
         carryOut(work)
     }

@@ -31,14 +31,15 @@ struct Delivery: Sendable {
         }
     }
 
-    /// Who delivers which instrument at first.
-    func router(_ now: Moment) -> (FeedRouter, instruments: [[UInt32]]) {
+    /// Who delivers which instrument at first. `gaps`: what is handed to them.
+    func router(_ now: Moment, gaps: [OpenGap]) -> (FeedRouter, instruments: [[UInt32]]) {
         var router = FeedRouter(providers: kinds.map(\.name), settings: routing)
         var work = FeedRouter.Work(providers: kinds.count)
         for number in book.wanted {
             router.start(
                 number, providers: book.instrument(number)?.providers ?? [], now, into: &work)
         }
+        for gap in gaps { router.inherit(gap) }
         return (router, work.begun)
     }
 

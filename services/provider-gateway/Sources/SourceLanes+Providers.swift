@@ -30,7 +30,8 @@ extension SourceLanes {
         order.gaps = handOver?.gaps ?? []
         let clock = SystemClock()
         let (router, instruments) = delivery.router(
-            Moment(wall: clock.now(), monotonic: clock.monotonic().nanoseconds))
+            Moment(wall: clock.now(), monotonic: clock.monotonic().nanoseconds),
+            gaps: order.gaps)
         let providers = try delivery.start(order, instruments: instruments, context)
         if let desk, let handOver { desk.begin(handOver, wanted: wanted(book)) }
         let supply = TickSupply(DeliveredTicks(providers, book: book, router: router))

@@ -1,0 +1,125 @@
+import MarketModel
+import Primitives
+import ProviderKit
+import ProviderModel
+
+/// A router of three providers with one instrument, whose time a test moves.
+struct RouterBench {
+    var router = FeedRouter(providers: ["a", "b", "c"])
+    var work = FeedRouter.Work(providers: 3)
+    var kept: [ProviderRecord] = []
+    var now: Int64 = 1_000
+
+    var moment: Moment {
+        .init(wall: RouterBench.at(now), monotonic: now * 1_000_000_000)
+    }
+
+    static func at(_ seconds: Int64) -> Timestamp {
+        Timestamp(nanoseconds: seconds * 1_000_000_000)
+    }
+
+    init(_ providers: [String] = []) {
+        router.begin(0, providers: providers, moment, into: &work)
+    }
+
+    mutating func say(_ provider: Int, _ state: FeedState.State) {
+        send(provider, .feed(FeedState(instrument: 0, state: state, time: RouterBench.at(now))))
+    }
+
+    mutating func send(_ provider: Int, _ record: ProviderRecord) {
+        router.pass([record], from: provider, moment, into: &kept)
+    }
+
+    mutating func tick(_ provider: Int, at seconds: Int64, flags: TickFlags = []) {
+        var header = TickHeader(
+            symbol: 0, providerTime: RouterBench.at(seconds), receiveTime: RouterBench.at(now),
+            providerID: UInt64(seconds))
+        header.flags = flags
+        send(
+            provider,
+            .trade(Trade(header: header, price: Price(raw: 1), size: Quantity(raw: 1))))
+    }
+
+    mutating func gap(
+        _ provider: Int, from: Int64, to: Int64?, _ state: GapState = .open
+    ) {
+        send(
+            provider,
+            .gap(
+                GapRecord(
+                    header: TickHeader(
+                        symbol: 0, providerTime: .undefined, receiveTime: RouterBench.at(now),
+                        providerID: 0), from: RouterBench.at(from),
+                    to: to.map { RouterBench.at($0) } ?? .undefined, kind: .trade,
+                    reason: .disconnected, state: state)))
+    }
+
+    mutating func subscription(_ provider: Int, _ action: SubscriptionAction) {
+        send(
+            provider,
+            .subscription(
+                SubscriptionRecord(
+                    header: TickHeader(
+                        symbol: 0, providerTime: .undefined, receiveTime: RouterBench.at(now)),
+                    action: action, kind: .trade, mode: .live, provider: "p")))
+    }
+
+    /// The instrument leaves the list, and what the router has to say of that is on the tape.
+    mutating func end() {
+        router.end(0, moment, into: &work)
+        kept += work.records
+        work.records = []
+    }
+
+    /// It is in the list with other data than before.
+    mutating func restart(_ providers: [String] = []) {
+        work = FeedRouter.Work(providers: 3)
+        router.restart(0, providers: providers, moment, into: &work)
+        kept += work.records
+        work.records = []
+    }
+
+    mutating func pass(seconds: Int64) {
+        for _ in 0..<seconds {
+            now += 1
+            router.look(moment, into: &work)
+        }
+        kept += work.records
+        work.records = []
+    }
+
+    var trades: [UInt64] {
+        kept.compactMap {
+            if case .trade(let tick) = $0 { tick.header.providerID } else { nil }
+        }
+    }
+    var switches: [String] {
+        kept.compactMap { record in
+            guard case .subscription(let found) = record,
+                found.action == SubscriptionAction.switchProvider.rawValue
+            else { return nil }
+            let second = found.header.receiveTime.nanoseconds / 1_000_000_000
+            return "\(found.previousProvider)>\(found.provider)@\(second)"
+        }
+    }
+    /// `1001-1008`, of one that is given up with the reason.
+    var gaps: [String] {
+        kept.compactMap { record in
+            guard case .gap(let gap) = record else { return nil }
+            let to = gap.to.isDefined ? "\(gap.to.nanoseconds / 1_000_000_000)" : ""
+            let isLeft = gap.state == GapState.abandoned.rawValue
+            return "\(gap.from.nanoseconds / 1_000_000_000)-\(to)"
+                + (isLeft ? " \(gap.detail)" : "")
+        }
+    }
+    /// `any of a`
+    var stops: [String] {
+        kept.compactMap { record in
+            guard case .subscription(let found) = record,
+                found.action == SubscriptionAction.stop.rawValue
+            else { return nil }
+            let kind = DataKind(rawValue: found.kind).map { "\($0)" } ?? "?"
+            return "\(kind) of \(found.provider)"
+        }
+    }
+}

@@ -115,8 +115,9 @@ public final class NatsServer: Sendable {
         var lines = ["server_name: test", "listen: \"127.0.0.1:\(port)\""]
         if options.jetStream {
             lines.append(
+                // Streams reserve what they may hold: by default no more than the disk has left.
                 "jetstream { store_dir: \"\(options.store ?? folder.file("store"))\", "
-                    + "sync_interval: \"\(options.syncInterval)\" }")
+                    + "max_file_store: 1TB, sync_interval: \"\(options.syncInterval)\" }")
         }
         if !options.users.isEmpty {
             let users = options.users.map { user in

@@ -63,12 +63,7 @@ struct FeedRouterEndTests {
         }
         // It begins where a return lies ahead, and has no end before.
         var bench = Bench()
-        bench.say(0, .refused)
-        bench.pass(seconds: 1)
-        bench.say(1, .live)
-        bench.tick(1, at: 1_001)
-        bench.say(0, .live)
-        bench.pass(seconds: 30)
+        bench.returns()
         bench.gap(0, from: 1_031, to: nil)
         bench.end()
         #expect(bench.gaps == ["1033-", "1033-1033", "1033-1033 not followed any more"])

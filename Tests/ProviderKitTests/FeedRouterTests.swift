@@ -117,12 +117,7 @@ struct FeedRouterTests {
     @Test("an outage that began before its provider took over begins there")
     func outage() {
         var bench = Bench()
-        bench.say(0, .refused)
-        bench.pass(seconds: 1)
-        bench.say(1, .live)
-        bench.tick(1, at: 1_001)
-        bench.say(0, .live)
-        bench.pass(seconds: 30)
+        bench.returns()
         bench.gap(0, from: 1_031, to: nil)
         bench.gap(0, from: 1_031, to: 1_040)
         #expect(bench.gaps == ["1033-", "1033-1040"])

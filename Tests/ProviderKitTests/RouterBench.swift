@@ -79,6 +79,16 @@ struct RouterBench {
         work.records = []
     }
 
+    /// The second one has delivered for a while, and the preferred one is to follow it at 1033.
+    mutating func returns() {
+        say(0, .refused)
+        pass(seconds: 1)
+        say(1, .live)
+        tick(1, at: 1_001)
+        say(0, .live)
+        pass(seconds: 30)
+    }
+
     mutating func pass(seconds: Int64) {
         for _ in 0..<seconds {
             now += 1

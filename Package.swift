@@ -83,6 +83,9 @@ let package = Package(
         .target(name: "CXXHash", publicHeadersPath: "."),
         clibrary("CNats", apt: "libnats-dev"),
         clibrary("CPostgres", apt: "libpq-dev"),
+        // What the two above bring with them. Nobody calls it: it does its work before `main`.
+        .target(
+            name: "COpenSSL", publicHeadersPath: ".", linkerSettings: [.linkedLibrary("crypto")]),
         clibrary("CHiredis", apt: "libhiredis-dev"),
         clibrary("CMicroHTTP", apt: "libmicrohttpd-dev"),
         clibrary("CYAML", apt: "libyaml-dev"),
@@ -149,8 +152,8 @@ let package = Package(
         library("IBSimulator", uses: ["Primitives"]),
 
         // The edge ring: one module per C library. They know no market and not each other.
-        library("NatsTransport", uses: ["Primitives", "CNats"]),
-        library("PostgresClient", uses: ["Primitives", "CPostgres"]),
+        library("NatsTransport", uses: ["Primitives", "CNats", "COpenSSL"]),
+        library("PostgresClient", uses: ["Primitives", "CPostgres", "COpenSSL"]),
         library("ValkeyClient", uses: ["Primitives", "CHiredis"]),
 
         // The tape's records as rows.
@@ -292,7 +295,7 @@ let package = Package(
         tests(
             of: "ServiceRuntime",
             uses: ["Telemetry", "Primitives", "TestSupport", "ServiceFixture"]),
-        tests(of: "NatsTransport", uses: ["Primitives", "TestSupport"]),
+        tests(of: "NatsTransport", uses: ["Primitives", "TestSupport", "COpenSSL"]),
         tests(of: "PostgresClient", uses: ["Primitives", "ServiceRuntime", "TestSupport"]),
         tests(of: "ValkeyClient", uses: ["TestSupport"]),
         tests(

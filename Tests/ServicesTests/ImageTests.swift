@@ -45,7 +45,7 @@ struct ImageTests {
         let packages =
             try Self.lines(of: "deploy/local/prerequisites.sh")
             .first { $0.contains("libnats-dev") }?.split(separator: " ") ?? []
-        #expect(packages.count == 6)
+        #expect(packages.count == 7)
         for path in Self.dockerfiles {
             let lines = try Self.lines(of: path)
             #expect(lines.contains("USER 10001:10001"), "\(path)")

@@ -4,7 +4,7 @@ FROM swift:6.3-bookworm AS build
 # Packages of the build, the same in every Dockerfile here: one layer serves them all.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends \
-        libhiredis-dev libmicrohttpd-dev libnats-dev libpq-dev libxxhash-dev libyaml-dev rsync \
+        libhiredis-dev libmicrohttpd-dev libnats-dev libpq-dev libssl-dev libxxhash-dev libyaml-dev rsync \
     && rm -rf /var/lib/apt/lists/*
 # How many compilers run at once; empty: one per core.
 ARG BUILD_JOBS=

@@ -10,7 +10,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 swift_needed=6.2
 packages=(
     # The C libraries that the package links (Package.swift) and one header-only library.
-    libnats-dev libpq-dev libhiredis-dev libmicrohttpd-dev libyaml-dev libxxhash-dev
+    libnats-dev libpq-dev libhiredis-dev libmicrohttpd-dev libssl-dev libyaml-dev libxxhash-dev
     # What the Swift toolchain itself links and calls.
     binutils git libc6-dev libcurl4 libncurses6 libsqlite3-0 libstdc++-12-dev libxml2
     # The Makefile, fetching the servers, and the time zones that PostgreSQL reads.

@@ -63,11 +63,17 @@ step() {
     printf '✔ %s: %s s\n' "$title" "$(seconds "$start")"
 }
 
-# What a person needs of a failed step's log: its errors once each, else its end.
+# What a person needs of a failed step's log: its errors once each, else its end. What a test says
+# of its failure goes on until the runner's next line.
 show_failure() {
     local errors
-    errors=$(grep -aE '✘ Test .* recorded|^↳ |error:|Fatal error' "$1" |
-        grep -avE '^↳ (Testing Library|Target Platform|///)' | awk '!seen[$0]++' | head -n 200) || true
+    errors=$(awk -v lines_max=60 '
+        /^(◇|✔)/ { left = 0; next }
+        /✘ Test .* recorded/ { left = lines_max }
+        /^✘/ && !/ recorded / { left = 0; next }
+        /^↳ (Testing Library|Target Platform|\/\/\/)/ { next }
+        left > 0 || /^↳ |error:|Fatal error/ { left--; if (!seen[$0]++) print }
+        ' "$1" | head -n 400) || true
     if [ -n "$errors" ]; then printf '%s\n' "$errors"; else tail -n 40 "$1"; fi
     printf 'The whole log: %s\n' "$1"
 }

@@ -2,7 +2,7 @@
 # The steps that `make test` and `make coverage` share. Sourced; the caller stands in the checkout.
 #
 # Each step writes into a log of its own and shows one line: that it runs, how far it is, how long
-# it took. Of a failing step the log's end is shown.
+# it took. Of a failing step its errors are shown, else the log's end.
 
 # Instrumented code has a build folder of its own: other flags in the same one build all anew.
 scratch=.build/checked

@@ -4,6 +4,7 @@ internal import Glibc
 final class SpoolFile: SegmentBytes {
     let path: String
     private let descriptor: Int32
+    private var isLocked = false
     /// Bytes that belong to whole frames; who appends tells it.
     var byteCount: Int
 
@@ -34,7 +35,12 @@ final class SpoolFile: SegmentBytes {
         byteCount = Int(found.st_size)
     }
 
-    deinit { close(descriptor) }
+    /// A lock is given back by name: a child that was forked meanwhile has the descriptor, and with
+    /// it the lock, until it runs a program of its own.
+    deinit {
+        if isLocked { flock(descriptor, LOCK_UN) }
+        close(descriptor)
+    }
 
     /// Fewer bytes only at the end of the file.
     func read(_ range: Range<Int>, into buffer: inout [UInt8]) throws(SpoolError) {
@@ -95,7 +101,8 @@ final class SpoolFile: SegmentBytes {
 
     /// False: another process has it. The kernel takes it back when its holder ends, however.
     func lock() throws(SpoolError) -> Bool {
-        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return true }
+        isLocked = flock(descriptor, LOCK_EX | LOCK_NB) == 0
+        if isLocked { return true }
         guard errno == EWOULDBLOCK else { throw .failed("lock", path) }
         return false
     }

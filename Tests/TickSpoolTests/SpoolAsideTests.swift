@@ -113,6 +113,19 @@ import Testing
         #expect(try rig.open().isEmpty)
     }
 
+    @Test("a spool that was closed is free, whatever child was being started meanwhile")
+    func forked() throws {
+        let rig = try SpoolRig()
+        let child: ChildsDescriptor
+        do {
+            let spool = try rig.open()
+            child = try ChildsDescriptor(of: "\(rig.root)/synthetic/lock")
+            withExtendedLifetime(spool) {}
+        }
+        #expect(try rig.open().isEmpty)
+        _ = consume child
+    }
+
     @Test("sources share a folder and never each other's packets")
     func sources() throws {
         let rig = try SpoolRig()

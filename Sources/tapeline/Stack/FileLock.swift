@@ -19,5 +19,10 @@ struct FileLock: ~Copyable {
         }
     }
 
-    deinit { close(descriptor) }
+    /// By name: a child that was forked meanwhile has the descriptor, and with it the lock, until
+    /// it runs a program of its own.
+    deinit {
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 }

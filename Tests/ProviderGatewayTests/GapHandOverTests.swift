@@ -137,11 +137,34 @@ struct GapHandOverTests {
                     for close in 101...200 as ClosedRange<Int64> { $0.bar(1, close) }
                     $0.gap(1, 100, 200, .abandoned)
                 }, handed: ["quote 100-200"]),
+            Fetched(
+                testDescription: "headlines come, the latest first, while a gap of news lasts",
+                feeds: [.level1, .news],
+                left: {
+                    $0.gap(1, 100, nil, .open, .news)
+                    $0.headline(1, 135)
+                    $0.headline(1, 120)
+                }, handed: ["news 100-"]),
+            Fetched(
+                testDescription: "headlines come for a gap of news, and not all of them",
+                feeds: [.level1, .news],
+                left: {
+                    $0.gap(1, 100, 200, .open, .news)
+                    $0.gap(1, 100, 200, .filling, .news)
+                    $0.headline(1, 190)
+                }, handed: ["news 100-200"]),
+            Fetched(
+                testDescription: "an instrument's first time is told while its values are missing",
+                feeds: .level1,
+                left: {
+                    $0.gap(1, 100, nil, .open, .indicator)
+                    $0.indicator(1, 160)
+                }, handed: ["indicator 100-"]),
         ]
     }
 
-    @Test("bars that fill nothing take nothing from what is handed on", arguments: Fetched.all)
-    func otherBars(fetched: Fetched) throws {
+    @Test("what fills nothing takes nothing from what is handed on", arguments: Fetched.all)
+    func otherFetched(fetched: Fetched) throws {
         var tape = try LedgerTape()
         fetched.left(&tape)
         tape.seal()

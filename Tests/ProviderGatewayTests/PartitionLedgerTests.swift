@@ -68,6 +68,24 @@ struct LedgerTape {
         #expect(isIn)
     }
 
+    /// Of the past, as it is asked for at a start.
+    mutating func headline(_ symbol: Int, _ second: Int64) {
+        let outcome = builder.append(
+            NewsHeadline(
+                header: header(symbol, second, .backfilled), provider: "BRFG",
+                article: "BRFG$\(second)", headline: "h"))
+        #expect(outcome == .appended)
+    }
+
+    /// What is told of the instrument when it is asked for.
+    mutating func indicator(_ symbol: Int, _ second: Int64) {
+        let outcome = builder.append(
+            IndicatorValue(
+                header: header(symbol, second, .backfilled), name: "first-time", value: 1,
+                periodStart: .undefined, periodEnd: .undefined))
+        #expect(outcome == .appended)
+    }
+
     mutating func gap(
         _ symbol: Int, _ from: Int64, _ to: Int64?, _ state: GapState = .open,
         _ kind: DataKind = .trade, _ reason: GapReason = .disconnected

@@ -317,7 +317,9 @@ struct BrokerTape {
         }
         let best = same.filter { gaps[$0].isEnded }.max { overlap($0) < overlap($1) }
         let border = BrokerMarketAudit.border * 1_000_000_000
-        return best.flatMap { overlap($0) > -border ? $0 : nil }
+        if let best, overlap(best) > -border { return best }
+        // Of one that lasts a part is settled when what was fetched for another reaches into it.
+        return same.last { !gaps[$0].to.isDefined && gaps[$0].from <= record.from }
     }
 
     /// A gap that a gateway which died has left open ends with the next subscription.

@@ -50,29 +50,10 @@ struct FeedRecordReader {
         if let record = message.subscriptionRecord(in: packet) {
             return symbol(record.header.symbol, packet).map { .subscription($0, record) }
         }
-        guard let header = message.tickHeader(in: packet), header.flags.contains(.backfilled),
-            let tick = Self.fetched(message, header, packet),
-            let symbol = symbol(header.symbol, packet)
+        guard let bar = message.providerBar(in: packet), bar.header.flags.contains(.backfilled),
+            let tick = FetchedTick(bar), let symbol = symbol(bar.header.symbol, packet)
         else { return nil }
         return .fetched(symbol, tick)
-    }
-
-    private static func fetched(
-        _ message: MessageBounds, _ header: TickHeader, _ packet: RawSpan
-    ) -> FetchedTick? {
-        if let bar = message.providerBar(in: packet) { return FetchedTick(bar) }
-        return kind(of: message).map { FetchedTick($0, header) }
-    }
-
-    private static func kind(of message: MessageBounds) -> DataKind? {
-        switch message.template {
-        case WireFormat.Template.depthUpdate, WireFormat.Template.depthReset: .depth
-        case WireFormat.Template.optionComputation: .optionComputation
-        case WireFormat.Template.newsHeadline: .news
-        case WireFormat.Template.indicatorValue: .indicator
-        case WireFormat.Template.fundamentalPart: .fundamental
-        default: nil
-        }
     }
 
     /// Nil: of no symbol, or of one that the packet does not define.

@@ -3,6 +3,10 @@ import Primitives
 import ProviderModel
 
 /// A tick that was fetched later, and of what a gap it may be there to fill.
+///
+/// Trades, quotes and bars alone are fetched for a gap, in the order of their times. Headlines are
+/// asked for at every start, come with the latest first, and are known by their articles; an
+/// indicator tells of the instrument as of now. Neither says how far anybody has come.
 struct FetchedTick {
     /// What is missing, which a bar may only stand in for.
     let kind: DataKind

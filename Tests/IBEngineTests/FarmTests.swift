@@ -30,6 +30,11 @@ import Testing
                 -1, 2108,
                 "Market data farm connection is inactive but should be available upon "
                     + "demand.usfarm.nj"), world.now)
+        Self.expectWhole(&world)
+    }
+
+    /// Everything comes again, and what did not come lies in gaps.
+    private static func expectWhole(_ world: inout World) {
         for _ in 0..<100 { world.step(100_000_000) }
         world.isTrading = false
         for _ in 0..<10 { world.step(100_000_000) }
@@ -40,6 +45,43 @@ import Testing
             return world.verdict.problems(in: own, .trade, isFilled: false)
         }
         #expect(found.isEmpty, "\(found.prefix(5))")
+    }
+
+    @Test("What was on its way when a farm broke does not end its gap")
+    func stragglers() {
+        var world = Self.broken("usfarm.nj", isOurs: false)
+        for _ in 0..<12 { world.step(100_000_000) }
+        #expect(world.engine.status.openOutages > 0)
+        world.server.isFarmDown = true
+        for _ in 0..<40 { world.step(100_000_000) }
+        world.server.isFarmDown = false
+        world.server.send(
+            world.server.words.notice(-1, 2104, "Market data farm connection is OK:usfarm.nj"),
+            world.now)
+        Self.expectWhole(&world)
+    }
+
+    @Test("The vendor that comes back brings nothing of a farm that broke meanwhile")
+    func vendor() {
+        var world = Self.broken("euhmds", isOurs: false)
+        world.server.send(
+            world.server.words.notice(-1, 2104, "Market data farm connection is OK:euhmds"),
+            world.now)
+        for _ in 0..<10 { world.step(100_000_000) }
+        #expect(world.engine.status.openOutages == 0)
+        world.server.isVendorLost = true
+        world.server.isFarmDown = true
+        world.server.send(world.server.words.notice(-1, 1100, "Connectivity is lost"), world.now)
+        for _ in 0..<10 { world.step(100_000_000) }
+        world.server.send(
+            world.server.words.notice(
+                -1, 2103, "Market data farm connection is broken:usfarm"), world.now)
+        for _ in 0..<10 { world.step(100_000_000) }
+        world.remedies.append((world.now, .restore(lost: false)))
+        for _ in 0..<40 { world.step(100_000_000) }
+        #expect(world.engine.status.openOutages > 0)
+        world.remedies.append((world.now, .farmUp(isTold: true)))
+        Self.expectWhole(&world)
     }
 
     @Test(

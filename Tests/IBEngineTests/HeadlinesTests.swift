@@ -124,6 +124,17 @@ struct HeadlinesTests {
         #expect(found.isEmpty, "\(found.prefix(5))")
     }
 
+    @Test("an answer that was on its way when an outage ended says nothing of it", arguments: 1...8)
+    func early(_ seed: UInt64) {
+        var world = World(seed: seed, feeds: [[.level1, .news]], canBackfill: true)
+        world.start()
+        for _ in 0..<200 { world.step(100_000_000) }
+        let asked = world.server.requestsSeen.count { $0 == "86" }
+        world.drop("reset")
+        for _ in 0..<300 { world.step(100_000_000) }
+        #expect(world.server.requestsSeen.count { $0 == "86" } == asked + 2)
+    }
+
     @Test("an outage of headlines that ended in an earlier process is filled, or told to be old")
     func inherited() {
         var world = World(seed: 5, feeds: [.news], canBackfill: true)

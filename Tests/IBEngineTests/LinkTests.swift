@@ -80,6 +80,26 @@ import Testing
     }
 
     @Test(
+        "Behind a long absence of the vendor all is asked for again, though it says it kept it",
+        arguments: [(5, false), (30, true)])
+    func vendorLongAway(_ seconds: Int64, _ isAskedAgain: Bool) {
+        var world = World(seed: 9, feeds: [.level1, .trades, .bars], canBackfill: false)
+        world.start()
+        for _ in 0..<100 { world.step(100_000_000) }
+        let subscriptions = ["1", "97", "50"]
+        let asked = subscriptions.map { kind in world.server.requestsSeen.count { $0 == kind } }
+        #expect(asked == [1, 1, 1])
+        world.server.isVendorLost = true
+        world.server.send(world.server.words.notice(-1, 1100, "Connectivity is lost"), world.now)
+        for _ in 0..<seconds { world.step(second) }
+        world.remedies.append((world.now, .restore(lost: false)))
+        for _ in 0..<100 { world.step(100_000_000) }
+        let again = subscriptions.map { kind in world.server.requestsSeen.count { $0 == kind } }
+        #expect(again == (isAskedAgain ? [2, 2, 2] : asked))
+        #expect(world.engine.status.openOutages == 0)
+    }
+
+    @Test(
         "A trade that comes late right behind an outage is not filled in as well",
         arguments: 1...20)
     func lateBehind(_ seed: UInt64) {

@@ -5,73 +5,6 @@ import Primitives
 import ProviderModel
 import Testing
 
-/// A machine with its clock, the requests it made and the records it gave.
-private struct Bench {
-    var machine: BackfillMachine
-    var ids = RequestIDs()
-    var now: Double = 1_000
-    var requests: [IBRequest] = []
-    var records: [ProviderRecord] = []
-
-    init(_ change: (inout BackfillLimits) -> Void = { _ in }) {
-        var limits = BackfillLimits()
-        change(&limits)
-        machine = BackfillMachine(limits)
-    }
-
-    var moment: Moment {
-        Moment(wall: wallSeconds(now), monotonic: Int64(now * 1_000_000_000))
-    }
-
-    /// Without arrivals: it is known that none of the gap arrived.
-    mutating func add(
-        _ kind: DataKind, _ from: Double, _ to: Double, _ arrivals: Arrivals? = nil,
-        feeds: Instrument.Feeds = [.trades, .quotes], instrument: UInt32 = 0,
-        isKnown: Bool = false
-    ) {
-        let gap = OpenGap(
-            instrument: instrument, kind: kind, from: wallSeconds(from), to: wallSeconds(to),
-            reason: .disconnected)
-        var contract = Contract(.stock, "A")
-        if isKnown { contract.id = 7 }
-        machine.add(
-            gap, contract: contract, feeds: feeds,
-            arrivals: arrivals ?? Arrivals([], since: gap.from, until: gap.to), now: moment,
-            into: &records)
-    }
-
-    /// The requests that are made now.
-    mutating func next() -> [IBRequest] {
-        requests = []
-        machine.next(now: moment, ids: &ids, into: &requests, into: &records)
-        return requests
-    }
-
-    mutating func took(_ message: IBMessage) {
-        let isOwn = machine.took(message, now: moment, into: &records)
-        #expect(isOwn)
-    }
-
-    mutating func refused(_ id: Int32, _ code: Int32, _ text: String) {
-        let isOwn = machine.refused(
-            IBNotice(request: id, code: code, text: text), now: moment, into: &records)
-        #expect(isOwn)
-    }
-
-    /// `filled 10.5 - 12.0: detail`, of the records so far, which are forgotten.
-    mutating func gaps() -> [String] {
-        defer { records = [] }
-        return records.compactMap(\.gapRecord).map { record in
-            let state = GapState(rawValue: record.state).map { "\($0)" } ?? "?"
-            let from = Double(record.from.nanoseconds) / 1e9
-            let to = Double(record.to.nanoseconds) / 1e9
-            return "\(state) \(from) - \(to)" + (record.detail.isEmpty ? "" : ": \(record.detail)")
-        }
-    }
-
-    var added: [MarketTick] { records.compactMap { $0.addedTrade ?? $0.addedQuote } }
-}
-
 private func start(_ request: IBRequest) -> RequestTime? {
     switch request {
     case .historyTicks(_, _, let ticks): ticks.start
@@ -84,14 +17,10 @@ private let unknown = "what arrived in this part is not known"
 
 @Suite("Filling outages in from history")
 struct BackfillMachineTests {
-    private let known = Arrivals(
-        [MarketTick(9, 1), MarketTick(10, 1), MarketTick(10, 1), MarketTick(13, 5)]
-            .map { $0.arrived(.trade) }, since: wallSeconds(8.0), until: wallSeconds(20.0))
-
     @Test("what did not arrive is added, as often as it is missing, and flagged")
     func difference() throws {
-        var bench = Bench()
-        bench.add(.trade, 10.5, 12.25, known)
+        var bench = BackfillBench()
+        bench.add(.trade, 10.5, 12.25, BackfillBench.arrivals)
         let requests = bench.next()
         #expect(requests.count == 1 && requests.first.flatMap(start) == .at(wallSeconds(8)))
         var page = [9, 10, 10, 10, 11, 12, 13].map { MarketTick($0, $0 == 13 ? 5 : 1) }
@@ -108,7 +37,7 @@ struct BackfillMachineTests {
 
     @Test("where nobody knows what arrived, only whole seconds are filled in, and the rest told")
     func unknownArrivals() throws {
-        var bench = Bench()
+        var bench = BackfillBench()
         bench.add(.trade, 10.5, 14.25, .unknown)
         #expect(bench.next().first.flatMap(start) == .at(wallSeconds(11)))
         bench.took(
@@ -130,7 +59,7 @@ struct BackfillMachineTests {
 
     @Test("a full page leaves its last second to the next one")
     func pages() throws {
-        var bench = Bench { $0.pageTicks = 3 }
+        var bench = BackfillBench { $0.pageTicks = 3 }
         bench.add(.trade, 10, 14)
         _ = bench.next()
         bench.took(try HistoryAnswers.trades(1, [10, 10, 11].map { MarketTick($0, 1) }))
@@ -157,7 +86,7 @@ struct BackfillMachineTests {
     @Test("a page that is not full ends a gap, unless hours are left behind it")
     func shortPages() throws {
         for (end, isAskedAgain) in [(3_000.0, false), (9_000, true)] {
-            var bench = Bench()
+            var bench = BackfillBench()
             bench.now = 20_000
             bench.add(.trade, 10, end)
             _ = bench.next()
@@ -172,7 +101,7 @@ struct BackfillMachineTests {
     func conflated() throws {
         // With level 1 alone, and with level 1 in place of a feed that waits for a line.
         for feeds in [Instrument.Feeds.level1, [.level1, .trades]] {
-            var bench = Bench()
+            var bench = BackfillBench()
             // Two trades of the last second before the gap as one, and one that came late.
             let ticks = [
                 MarketTick(9, 1).arrived(.trade, isConflated: true, at: wallSeconds(9.5)),
@@ -202,7 +131,7 @@ struct BackfillMachineTests {
             (.index, .trade, "TRADES"), (.index, .quote, nil), (.cfd, .trade, nil),
         ]
         for (security, kind, expected) in table {
-            var bench = Bench()
+            var bench = BackfillBench()
             let gap = OpenGap(
                 instrument: 0, kind: kind, from: wallSeconds(10), to: wallSeconds(40),
                 reason: .disconnected)
@@ -222,7 +151,7 @@ struct BackfillMachineTests {
 
     @Test("gaps that lie close together do not add the same tick")
     func neighbours() throws {
-        var bench = Bench()
+        var bench = BackfillBench()
         let arrivals = Arrivals([], since: wallSeconds(5), until: wallSeconds(30))
         bench.add(.trade, 10.5, 12.5, arrivals)
         bench.add(.trade, 13.5, 14.5, arrivals)
@@ -238,7 +167,7 @@ struct BackfillMachineTests {
 
     @Test("a page that was cut off by the connection leaves nothing, and is asked for again")
     func disconnect() throws {
-        var bench = Bench { $0.pageTicks = 3 }
+        var bench = BackfillBench { $0.pageTicks = 3 }
         bench.add(.trade, 10, 14)
         _ = bench.next()
         bench.took(try HistoryAnswers.trades(1, [10, 10, 11].map { MarketTick($0, 1) }))
@@ -257,8 +186,8 @@ struct BackfillMachineTests {
 
     @Test("where ticks are refused bars of a second stand in, and the gap is abandoned for ticks")
     func bars() throws {
-        var bench = Bench()
-        bench.add(.quote, 10.5, 14.5, known)
+        var bench = BackfillBench()
+        bench.add(.quote, 10.5, 14.5, BackfillBench.arrivals)
         _ = bench.next()
         bench.refused(1, 10_187, "Failed to request historical ticks: No market data permissions")
         let request = try #require(bench.next().first)
@@ -288,7 +217,7 @@ struct BackfillMachineTests {
             (200, "No security definition", "abandoned 10.0 - 12.0: refused: "),
         ])
     func final(code: Int, text: String, expected: String) {
-        var bench = Bench()
+        var bench = BackfillBench()
         bench.add(.trade, 10, 12)
         _ = bench.next()
         bench.refused(1, Int32(code), text)
@@ -296,84 +225,10 @@ struct BackfillMachineTests {
         #expect(bench.machine.waiting == 0)
     }
 
-    @Test("of a gap that has just ended history is asked again when it has nothing, four times")
-    func empty() {
-        var bench = Bench()
-        bench.now = 17
-        bench.add(.trade, 10, 12)
-        var waits: [Double] = []
-        for attempt in Int32(1)...4 {
-            #expect(bench.next().count == 1)
-            bench.refused(attempt, 162, "HMDS query returned no data")
-            guard bench.machine.waiting > 0 else { break }
-            let due = Double(bench.machine.nextDue) / 1e9
-            waits.append(due - bench.now)
-            bench.now = due
-        }
-        #expect(waits == [60, 120, 240] && bench.machine.counters.lagging == 3)
-        #expect(
-            bench.gaps() == [
-                "filling 10.0 - 12.0",
-                "abandoned 10.0 - 12.0: no data: HMDS query returned no data (162)",
-            ])
-    }
-
-    @Test("history that ends before what had arrived is not up to date: it is asked again")
-    func lag() throws {
-        var bench = Bench()
-        bench.now = 17
-        bench.add(.trade, 10.5, 12.25, known)
-        _ = bench.next()
-        bench.took(try HistoryAnswers.trades(1, [9, 10, 10, 10, 11].map { MarketTick($0, 1) }))
-        #expect(bench.added.isEmpty && bench.machine.nextDue == 77_000_000_000)
-        bench.now = 77
-        _ = bench.next()
-        var page = [9, 10, 10, 10, 11, 12].map { MarketTick($0, 1) }
-        page.append(MarketTick(13, 5))
-        bench.took(try HistoryAnswers.trades(2, page))
-        #expect(bench.added.map(\.second) == [10, 11, 12])
-        #expect(bench.machine.counters.filled == 1 && bench.machine.counters.lagging == 1)
-    }
-
-    @Test("an answer that does not prove that it reaches a gap's end is asked for again, thrice")
-    func unproven() throws {
-        var bench = Bench()
-        bench.now = 17
-        bench.add(.trade, 10, 12)
-        for attempt in Int32(1)...4 {
-            #expect(bench.next().count == 1)
-            #expect(bench.added.isEmpty && bench.machine.counters.filled == 0)
-            bench.took(try HistoryAnswers.trades(attempt, [MarketTick(10, 1)]))
-            bench.now = Double(bench.machine.nextDue) / 1e9
-        }
-        #expect(bench.gaps() == ["filling 10.0 - 12.0", "filled 10.0 - 12.0: 1 tick added"])
-        #expect(bench.machine.counters.lagging == 3)
-        bench.now = 600
-        bench.add(.trade, 500, 502)
-        _ = bench.next()
-        bench.took(try HistoryAnswers.trades(5, [MarketTick(500, 1), MarketTick(502, 1)]))
-        #expect(bench.gaps() == ["filling 500.0 - 502.0", "filled 500.0 - 502.0: 1 tick added"])
-    }
-
-    @Test("bars that do not reach a gap's end are asked for again")
-    func unprovenBars() throws {
-        var bench = Bench()
-        bench.now = 30
-        bench.add(.providerBar, 11, 24)
-        _ = bench.next()
-        bench.took(try HistoryAnswers.bars(1, [5, 10]))
-        #expect(bench.gaps() == ["filling 11.0 - 24.0"])
-        bench.now = Double(bench.machine.nextDue) / 1e9
-        #expect(bench.now == 90 && bench.next().count == 1)
-        bench.took(try HistoryAnswers.bars(2, [5, 10, 15, 20]))
-        #expect(bench.gaps().last?.hasPrefix("filled 11.0 - 24.0") == true)
-        #expect(bench.machine.counters.lagging == 1)
-    }
-
     @Test("of a process that was lost the second behind the gap's first one may have come")
     func gatewayLost() {
         for (reason, second) in [(GapReason.disconnected, 11), (.gatewayLost, 12)] {
-            var bench = Bench()
+            var bench = BackfillBench()
             let gap = OpenGap(
                 instrument: 0, kind: .trade, from: wallSeconds(10), to: wallSeconds(40),
                 reason: reason)
@@ -386,7 +241,7 @@ struct BackfillMachineTests {
 
     @Test("quotes beyond their pages are given up, with how many requests were made for them")
     func manyQuotes() throws {
-        var bench = Bench { $0.pageTicks = 2 }
+        var bench = BackfillBench { $0.pageTicks = 2 }
         bench.add(.quote, 10, 100)
         for page in Int32(1)...20 {
             #expect(bench.next().map(\.isOfTicks) == [true])
@@ -403,7 +258,7 @@ struct BackfillMachineTests {
 
     @Test("a complaint about pacing costs no attempt; warnings change nothing")
     func postponed() throws {
-        var bench = Bench()
+        var bench = BackfillBench()
         bench.add(.trade, 10, 12)
         for attempt in Int32(1)...20 {
             #expect(bench.next().count == 1)
@@ -421,7 +276,7 @@ struct BackfillMachineTests {
 
     @Test("one refusal does not prove that a contract is gone that the provider has told of")
     func knownContract() throws {
-        var bench = Bench()
+        var bench = BackfillBench()
         bench.add(.trade, 10, 12, isKnown: true)
         _ = bench.next()
         bench.refused(1, 200, "No security definition")
@@ -441,7 +296,7 @@ struct BackfillMachineTests {
             (10_197, "No market data during competing live session"),
         ])
     func historyDown(code: Int, text: String) throws {
-        var bench = Bench()
+        var bench = BackfillBench()
         bench.add(.trade, 10, 12)
         bench.machine.isHistoryDown = true
         for attempt in 0..<Int32(20) {
@@ -455,7 +310,7 @@ struct BackfillMachineTests {
 
     @Test("without an answer it is asked again, longer each time, then by bars, then given up")
     func unanswered() {
-        var bench = Bench { $0.attemptsMax = 2 }
+        var bench = BackfillBench { $0.attemptsMax = 2 }
         bench.add(.trade, 10, 12)
         var sent: [IBRequest] = []
         for _ in 0..<40 {
@@ -476,7 +331,7 @@ struct BackfillMachineTests {
 
     @Test("more pages than a gap may have: the rest is fetched as bars")
     func manyPages() throws {
-        var bench = Bench {
+        var bench = BackfillBench {
             $0.pageTicks = 2
             $0.tradePagesMax = 2
         }
@@ -494,7 +349,7 @@ struct BackfillMachineTests {
 
     @Test("the bar that ended a gap of another process came, and is not added")
     func lastBarUnknown() throws {
-        var bench = Bench()
+        var bench = BackfillBench()
         bench.add(.providerBar, 8.25, 20.25, .unknown)
         _ = bench.next()
         bench.took(try HistoryAnswers.bars(1, [5, 10, 15]))
@@ -511,7 +366,7 @@ struct BackfillMachineTests {
 
     @Test("bars of five seconds are filled in by bars; depth by nothing; the old is not asked for")
     func kinds() throws {
-        var bench = Bench {
+        var bench = BackfillBench {
             $0.ageMax = .seconds(100)
             $0.lagTriesMax = 0
         }
@@ -545,7 +400,7 @@ struct BackfillMachineTests {
 
     @Test("of too many gaps the oldest is given up; a dropped instrument's are told; one lasts")
     func bounds() {
-        var bench = Bench { $0.gapsMax = 2 }
+        var bench = BackfillBench { $0.gapsMax = 2 }
         for index in 0..<3 { bench.add(.trade, 10 + Double(index), 15, instrument: UInt32(index)) }
         #expect(bench.gaps() == ["abandoned 10.0 - 15.0: more than 2 gaps wait"])
         #expect(bench.next().count == 2)
@@ -566,7 +421,7 @@ struct BackfillMachineTests {
 
     @Test("a request that cannot be queued is made again later; sizes in lots become shares")
     func queue() throws {
-        var bench = Bench()
+        var bench = BackfillBench()
         bench.machine.historySizesAreLots = true
         bench.add(.trade, 10, 12)
         _ = bench.next()
@@ -583,7 +438,7 @@ struct BackfillMachineTests {
         var tick = MarketTick(10, 1)
         tick.isUnreported = true
         for (feeds, count) in [(Instrument.Feeds.trades, 0), (.allTrades, 1), (.level1, 1)] {
-            var bench = Bench()
+            var bench = BackfillBench()
             bench.add(.trade, 9.5, 12, feeds: feeds)
             _ = bench.next()
             bench.took(try HistoryAnswers.trades(1, [tick]))

@@ -1,0 +1,78 @@
+import IBEngine
+import IBProtocol
+import MarketModel
+import Primitives
+import ProviderModel
+import Testing
+
+/// A machine with its clock, the requests it made and the records it gave.
+struct BackfillBench {
+    var machine: BackfillMachine
+    var ids = RequestIDs()
+    var now: Double = 1_000
+    var requests: [IBRequest] = []
+    var records: [ProviderRecord] = []
+
+    /// What came around an outage, when it is known.
+    static let arrivals = Arrivals(
+        [MarketTick(9, 1), MarketTick(10, 1), MarketTick(10, 1), MarketTick(13, 5)]
+            .map { $0.arrived(.trade) }, since: wallSeconds(8.0), until: wallSeconds(20.0))
+
+    init(_ change: (inout BackfillLimits) -> Void = { _ in }) {
+        var limits = BackfillLimits()
+        change(&limits)
+        machine = BackfillMachine(limits)
+    }
+
+    var moment: Moment {
+        Moment(wall: wallSeconds(now), monotonic: Int64(now * 1_000_000_000))
+    }
+
+    /// Without arrivals: it is known that none of the gap arrived.
+    mutating func add(
+        _ kind: DataKind, _ from: Double, _ to: Double, _ arrivals: Arrivals? = nil,
+        feeds: Instrument.Feeds = [.trades, .quotes], instrument: UInt32 = 0,
+        isKnown: Bool = false
+    ) {
+        let gap = OpenGap(
+            instrument: instrument, kind: kind, from: wallSeconds(from), to: wallSeconds(to),
+            reason: .disconnected)
+        var contract = Contract(.stock, "A")
+        if isKnown { contract.id = 7 }
+        machine.add(
+            gap, contract: contract, feeds: feeds,
+            arrivals: arrivals ?? Arrivals([], since: gap.from, until: gap.to), now: moment,
+            into: &records)
+    }
+
+    /// The requests that are made now.
+    mutating func next() -> [IBRequest] {
+        requests = []
+        machine.next(now: moment, ids: &ids, into: &requests, into: &records)
+        return requests
+    }
+
+    mutating func took(_ message: IBMessage) {
+        let isOwn = machine.took(message, now: moment, into: &records)
+        #expect(isOwn)
+    }
+
+    mutating func refused(_ id: Int32, _ code: Int32, _ text: String) {
+        let isOwn = machine.refused(
+            IBNotice(request: id, code: code, text: text), now: moment, into: &records)
+        #expect(isOwn)
+    }
+
+    /// `filled 10.5 - 12.0: detail`, of the records so far, which are forgotten.
+    mutating func gaps() -> [String] {
+        defer { records = [] }
+        return records.compactMap(\.gapRecord).map { record in
+            let state = GapState(rawValue: record.state).map { "\($0)" } ?? "?"
+            let from = Double(record.from.nanoseconds) / 1e9
+            let to = Double(record.to.nanoseconds) / 1e9
+            return "\(state) \(from) - \(to)" + (record.detail.isEmpty ? "" : ": \(record.detail)")
+        }
+    }
+
+    var added: [MarketTick] { records.compactMap { $0.addedTrade ?? $0.addedQuote } }
+}

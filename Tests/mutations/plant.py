@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Plants one fault after another in a copy of the sources and runs the simulations on each.
 
-    Tests/mutations/plant.py [--scratch FOLDER] [--only bars|worker] [NAME...]
+    Tests/mutations/plant.py [--scratch FOLDER] [--only bars|broker|worker] [NAME...]
 
 Every fault must be found: a test fails. The checkout itself is not touched. Ends with 0 when all
 are found, with 1 when one was not, with 2 when a fault no longer fits its source.
@@ -18,6 +18,7 @@ CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__fil
 STREAM = "Sources/StreamCore/"
 GRAPH = "Sources/OperatorGraph/"
 WORKER = "services/operator-worker/Sources/"
+ENGINE = "Sources/IBEngine/"
 
 # Name, file, what stands there (once), what is put there.
 FAULTS = [
@@ -114,10 +115,101 @@ WORKER_FAULTS = [
      "if !repair.isHidden { record(day", "if repair.isHidden { record(day"),
 ]
 
+# The same for the broker's sessions, outages and history.
+BROKER_FAULTS = [
+    ("one arrival stands for all that are like it", ENGINE + "Backfill/ArrivalCounts.swift",
+     "counts[digest] = count > 1 ? count - 1 : nil", "_ = count"),
+    ("of arrivals that are alike one counts", ENGINE + "Backfill/ArrivalCounts.swift",
+     "counts[tick.digest, default: 0] += 1", "counts[tick.digest] = 1"),
+    ("trades that nobody reports are fetched for all",
+     ENGINE + "Backfill/BackfillMachine+Answers.swift",
+     "tick.attributes.contains(.unreported), !job.wantsUnreported", "job.seconds.isEmpty"),
+    ("history that lags is believed", ENGINE + "Backfill/BackfillMachine+Answers.swift",
+     "guard job.lagTries < limits.lagTriesMax,", "guard job.lagTries < 0,"),
+    ("what was added is not known to the gap beside it",
+     ENGINE + "Backfill/BackfillMachine+Answers.swift",
+     "guard job.isExact, !added.shared.isEmpty else", "guard job.seconds.isEmpty else"),
+    ("a refusal while history is down is taken for the gap's",
+     ENGINE + "Backfill/BackfillMachine+Answers.swift",
+     "case _ where isHistoryDown:", "case _ where job.seconds.isEmpty:"),
+    ("a second that an answer cuts is told as filled",
+     ENGINE + "Backfill/BackfillMachine+Outcome.swift",
+     "let cut = WholeSecond.start(extent.upTo - 1)", "let cut = WholeSecond.start(extent.upTo)"),
+    ("bars in the place of ticks are told as filled",
+     ENGINE + "Backfill/BackfillMachine+Outcome.swift",
+     "guard !job.isStandIn else {", "guard !job.isStandIn || job.isExact else {"),
+    ("the last second of a full page is not asked for again",
+     ENGINE + "Backfill/HistoryPage.swift",
+     "return Extent(upTo: last, isCut: false)", "return Extent(upTo: last + 1, isCut: false)"),
+    ("an empty page of a history that lags is its end", ENGINE + "Backfill/HistoryPage.swift",
+     "let last = lastSecond ?? Int64.min", "guard let last = lastSecond else { return false }"),
+    ("a gap begins at the second in which something came",
+     ENGINE + "Backfill/BackfillMachine.swift",
+     "let first = max(WholeSecond.floor(gap.from) + 1, WholeSecond.ceiling(ahead))",
+     "let first = WholeSecond.floor(ahead)"),
+    ("a second outage hides the first", ENGINE + "Outages/OutageBook.swift",
+     "guard places[key] == nil else { return nil }", "_ = places[key]"),
+    ("an outage's place lost when another one ends", ENGINE + "Outages/OutageBook.swift",
+     "places[Key(instrument: last.instrument, kind: last.kind)] = place", "_ = last.kind"),
+    ("quotes of history cost as much as trades", ENGINE + "Pacing/IBRequest+Pacing.swift",
+     "kind == .bidAsk ? 2 : 1", "kind == .bidAsk ? 1 : 1"),
+    ("one request too many for the same contract", ENGINE + "Pacing/HistoryWindow.swift",
+     "if count >= limits.burst {", "if count > limits.burst {"),
+    ("the same question asked again at once", ENGINE + "Pacing/HistoryWindow.swift",
+     "$0.use.question == use.question", "$0.use.question == use.question && now < $0.time"),
+    ("a complaint of the server makes nobody wait", ENGINE + "Pacing/HistoryWindow.swift",
+     "until = now.later(by: step)", "until = now"),
+    ("lines kept over a lost connection", ENGINE + "Pacing/PacingMachine.swift",
+     "lines = LineBook()\n        history.forgetOpen()", "history.forgetOpen()"),
+    ("a line counted twice", ENGINE + "Pacing/LineBook.swift",
+     "guard held.updateValue(limit, forKey: id) == nil else { return }",
+     "held[id] = limit"),
+    ("subscriptions that 1101 ends are not asked for again",
+     ENGINE + "IBEngine+Notices.swift",
+     'feeds.forgetAll("subscriptions lost (1101)", now, &tools, &out)', "_ = cause"),
+    ("what was away for long is believed to go on",
+     ENGINE + "Feeds/FeedMachine+Connection.swift",
+     "if isLong || slot.feed.lines == .depth {",
+     "if isLong, slot.feed.lines == .depth {"),
+    ("the vendor alone brings back what a broken farm fed",
+     ENGINE + "Feeds/FeedMachine+Connection.swift",
+     "where entries[route.place].slots[route.slot].cause?.kind == .server {",
+     "where entries[route.place].slots[route.slot].cause?.kind == .stop {"),
+    ("an outage begins behind what was on its way", ENGINE + "Feeds/FeedSlot.swift",
+     "from = trusted.advanced(byNanoseconds: -EngineLimits.transit)",
+     "from = trusted.advanced(byNanoseconds: EngineLimits.transit)"),
+    ("level 1 and ticks one by one both tell of a trade",
+     ENGINE + "Feeds/FeedMachine+Ticks.swift",
+     "if from.isDefined, trade.header.eventTime < from { return }", "_ = from"),
+    ("a straggler ends an outage", ENGINE + "Feeds/FeedMachine+Ticks.swift",
+     "guard !isStraggler else { return }", "_ = isStraggler"),
+    ("a silent feed is not asked for again", ENGINE + "Feeds/FeedMachine+Details.swift",
+     "guard tools.isHealthy, entries[route.place].slots[route.slot].isOverdue(now) else {",
+     "guard tools.isFarmDown, entries[route.place].slots[route.slot].isOverdue(now) else {"),
+    ("a headline told as often as it comes", ENGINE + "Feeds/Headlines.swift",
+     "guard told.insert(article).inserted else { return false }", "told.insert(article)"),
+    ("an answer from before its end settles an outage of news",
+     ENGINE + "Feeds/FeedMachine+News.swift",
+     "$0.gap.instrument == number && $0.due <= slot.asked",
+     "$0.gap.instrument == number && slot.asked < Int64.max"),
+    ("attempts come faster the more have failed", ENGINE + "Session/SessionMachine.swift",
+     "nextAttempt = now.later(by: backoff.next(using: &random).heldNanoseconds)",
+     "nextAttempt = now"),
+    ("a dead connection is kept", ENGINE + "Session/SessionMachine.swift",
+     "guard now >= heartbeatAt.later(by: EngineLimits.heartbeatWait) else { return .none }",
+     "guard now < heartbeatAt else { return .none }"),
+    ("the floor follows a clock that jumps", ENGINE + "Session/ProviderClock.swift",
+     "guard let since = heldSince else {", "guard let since = heldSince ?? Optional(0) else {"),
+    ("a farm that never says that it is back stays down", ENGINE + "Session/FarmWatch.swift",
+     "down.removeAll { now >= $0.since.monotonic.later(by: EngineLimits.downWaitMax) }",
+     "_ = now"),
+]
+
 # What is planted, the target whose tests run on it, and which of its suites: those that are pure
 # or want no more than a NATS server to publish to.
 PLANS = {
     "bars": (FAULTS, "SimulationTests", "SimulationTests"),
+    "broker": (BROKER_FAULTS, "IBEngineTests", "IBEngineTests"),
     "worker": (WORKER_FAULTS, "OperatorWorkerTests",
                "RecoverySimulationTests|RecoveryDecisionTests|CheckpointStoreTests"
                "|PartitionRepairTests|RefusedRepairTests"),
@@ -150,7 +242,7 @@ def copy(folder, target):
 
 
 def run(folder, suites):
-    """True when the simulations pass; None when it does not compile."""
+    """Empty when the simulations pass, else who found something; None when it does not compile."""
     environment = dict(os.environ, SIMULATION_SEEDS="0")
     build = subprocess.run(["swift", "build", "--build-tests", "--disable-xctest"], cwd=folder,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -169,11 +261,12 @@ def run(folder, suites):
             # The first failure is enough.
             os.killpg(test.pid, signal.SIGKILL)
             test.wait()
-            return False
+            named = re.search(r'Test "?(.*?)"? recorded an issue', line)
+            return named.group(1) if named else line.strip()
         if found := re.search(r"Test run with (\d+) tests?", line):
             count = int(found.group(1))
     # A fault that traps is found, too; a filter that matches nothing is not a pass.
-    return test.wait() == 0 and count > 0
+    return "" if test.wait() == 0 and count > 0 else "it trapped, or no test ran"
 
 
 def plant(folder, suites, path, before, after):
@@ -184,10 +277,12 @@ def plant(folder, suites, path, before, after):
         return f"STALE: {path} holds its place {text.count(before)} times"
     with open(f"{folder}/{path}", "w") as file:
         file.write(text.replace(before, after))
-    passes = run(folder, suites)
+    finder = run(folder, suites)
     with open(f"{folder}/{path}", "w") as file:
         file.write(text)
-    return {None: "STALE: it does not compile", True: "MISSED", False: "found"}[passes]
+    if finder is None:
+        return "STALE: it does not compile"
+    return f"found by: {finder}" if finder else "MISSED"
 
 
 def main():
@@ -204,11 +299,11 @@ def main():
         folder = f"{given.scratch}/{plan}"
         os.makedirs(folder, exist_ok=True)
         copy(folder, target)
-        if run(folder, suites) is not True:
+        if run(folder, suites) != "":
             sys.exit("the simulations do not pass without a fault: nothing was planted")
         for name, path, before, after in chosen:
             became.append(plant(folder, suites, path, before, after))
-            print(f"{became[-1]:7} {name}", flush=True)
+            print(f"{name}: {became[-1]}", flush=True)
     stale = any(word.startswith("STALE") for word in became)
     sys.exit(2 if stale or not became else 1 if "MISSED" in became else 0)
 

@@ -132,7 +132,7 @@ private func isC(_ module: String) -> Bool {
     module.hasPrefix("C") && module.dropFirst().first?.isUppercase == true
 }
 
-let importRules: [Rule] = [moduleRule, pureRule, cLibraryRule]
+let importRules: [Rule] = [moduleRule, pureRule, cLibraryRule, testingRule]
 
 private let moduleRule = Rule(
     name: "imports between modules",
@@ -256,4 +256,23 @@ private let cLibraryRule = Rule(
                     "Sources/\(library)/module.modulemap", 1, "\(library) is imported by \(who)."))
         }
         return violations
+    })
+
+private let testingRule = Rule(
+    name: "the testing library is for tests alone",
+    fix: "throw an error: what tests share is built with the products, also for release",
+    broken: [
+        ["Tests/TestSupport/A.swift": "import Testing\n"],
+        ["Sources/Primitives/A.swift": "internal import Testing\n"],
+    ],
+    kept: [["Tests/ATests/B/A.swift": "import Testing\n"]],
+    check: { repository in
+        repository.swift.filter { file in
+            let folders = file.path.split(separator: "/").prefix(2)
+            return folders.first != "Tests" || folders.last?.hasSuffix("Tests") != true
+        }.flatMap { file in
+            Import.all(in: file).filter { $0.module == "Testing" }.map {
+                Violation(file.path, $0.line, "Testing is imported outside of a suite.")
+            }
+        }
     })

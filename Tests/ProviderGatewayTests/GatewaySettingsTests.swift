@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import ServiceRuntime
 import ServiceTestSupport
 import TapeTransport
 import Testing
@@ -82,6 +83,23 @@ struct GatewaySettingsTests {
             "SYNTHETIC_PACE": "full", "SYNTHETIC_SYMBOLS": "A,B,A", "MDS_NAMESPACE": "9lives",
         ])
         #expect(between.count == 3, "\(between)")
+        let mixed = problems([
+            "OPS_PORT": "99999", "GATEWAY_PROVIDER": "ibrk", "GATEWAY_SOURCE": "operator",
+            "SYNTHETIC_SYMBOLS": "A,A", "SYNTHETIC_PACE": "full", "NATS_URL": "nats//x",
+        ])
+        #expect(mixed.count == 6, "\(mixed)")
+    }
+
+    @Test("beside any one value that makes no sense the others are looked at, and nothing traps")
+    func anyOne() {
+        for key in Main.description.keys {
+            let others = [
+                "GATEWAY_POLICY_QUOTES": "conflate", "SYNTHETIC_PACE": "full",
+                "SYNTHETIC_MISSED": "lost", "SYNTHETIC_AHEAD": "10s", "GATEWAY_PROVIDER": "ibrk",
+            ]
+            let found = problems(others.merging([key.name: "\u{1}?"]) { $1 })
+            #expect(key.name == "GATEWAY_PROVIDER" || found.contains { $0.contains("ibrk") })
+        }
     }
 
     @Test("more symbols than a market holds are refused")

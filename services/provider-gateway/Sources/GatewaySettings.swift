@@ -126,16 +126,21 @@ struct GatewaySettings: Sendable {
     static func rules(_ providers: [ProviderKind]) -> [ConfigurationRule] {
         rules
             + [
-                .of { _ = try named($0, providers) },
+                .of(reads: ["GATEWAY_PROVIDER"]) { _ = try named($0, providers) },
                 .of { try checkInstruments($0, providers) },
             ]
             + providers.flatMap { GatewayProviders.rules(of: $0) }
     }
 
     private static let rules: [ConfigurationRule] = [
-        .of { try checkConflation($0) },
-        .of { _ = try source($0) }, .of { _ = try symbols($0) }, .of { _ = try pace($0) },
-        .of { _ = try missed($0) }, .of { _ = try ahead($0) },
+        .of(reads: ["GATEWAY_POLICY_QUOTES", "GATEWAY_PROVIDER", "SYNTHETIC_MISSED"]) {
+            try checkConflation($0)
+        },
+        .of(reads: ["GATEWAY_SOURCE"]) { _ = try source($0) },
+        .of(reads: ["SYNTHETIC_SYMBOLS"]) { _ = try symbols($0) },
+        .of(reads: ["SYNTHETIC_PACE", "SYNTHETIC_TICKS", "SYNTHETIC_RATE"]) { _ = try pace($0) },
+        .of(reads: ["SYNTHETIC_MISSED", "SYNTHETIC_PACE"]) { _ = try missed($0) },
+        .of { _ = try ahead($0) },
     ]
 
     init(

@@ -102,7 +102,7 @@ struct WriterSettings: Sendable {
     private static let sinkNames = SinkName.allCases.map(\.rawValue)
 
     /// All names of WRITER_SINKS are tables, each once.
-    static let sinksRule = ConfigurationRule { configuration in
+    static let sinksRule = ConfigurationRule(reads: ["WRITER_SINKS"]) { configuration in
         let names = configuration.list("WRITER_SINKS")
         let unknown = names.filter { SinkName(rawValue: $0) == nil }
         guard unknown.isEmpty else {
@@ -117,7 +117,7 @@ struct WriterSettings: Sendable {
     }
 
     /// A host of Valkey that cannot work is refused at the start, with its reason.
-    static let valkeyRule = ConfigurationRule.of {
+    static let valkeyRule = ConfigurationRule.of(reads: ["VALKEY_HOST"]) {
         try ValkeyConfiguration.check(host: $0.text("VALKEY_HOST"), named: "VALKEY_HOST")
     }
 

@@ -1,3 +1,4 @@
+import Glibc
 import MarketModel
 import NatsTransport
 import PostgresClient
@@ -9,6 +10,8 @@ import TapeProtocol
 /// the same, and that each bar is the one that its trades make.
 extension Stack {
     private static let connectTimeout: Duration = .seconds(5)
+    /// A last bar may be on its way to the writer when all seems to be at rest.
+    private static let restTimeout: Duration = .seconds(10)
 
     func audit(asJSON: Bool) throws(ToolError) -> ExitCode {
         let state = try StackState.read(home)
@@ -29,8 +32,7 @@ extension Stack {
             let database = try PostgresConnection(access.postgres, timeout: Self.connectTimeout)
             defer { database.close() }
             if let source {
-                let heads = try TapeHeads.read(access.nats, names: access.names, source: source)
-                try compareHeads(heads, of: source, with: database, &report)
+                try compareHeads(access, of: source, with: database, &report)
             }
             try DatabaseAudit(database).add(
                 try AuditScript.read(checkout), graph: try DatabaseAudit.graph(environment),
@@ -43,21 +45,35 @@ extension Stack {
         return report
     }
 
+    /// Both are read until they are the same, or the time is over.
     private func compareHeads(
-        _ heads: TapeHeads, of source: SourceName, with database: PostgresConnection,
+        _ access: StackAccess, of source: SourceName, with database: PostgresConnection,
         _ report: inout AuditReport
     ) throws {
-        let rows = try database.execute(
-            "SELECT count(*) FROM stored_ordinals WHERE input = 'ticks' AND source = $1",
-            [.text(source.text)], timeout: DatabaseAudit.checkTimeout)
-        report.add(
-            "stored", "records on the tape are rows of their tables",
-            expected: heads.tickCount, found: UInt64(rows.scalar ?? "") ?? 0)
-        let bars = try database.execute(
-            "SELECT coalesce(sum(last_ordinal), 0) FROM sink_source_ordinals WHERE input = 'bars'",
-            timeout: DatabaseAudit.checkTimeout)
-        report.add(
-            "bars", "versions of bars on the tape were taken by the writer",
-            expected: heads.barCount, found: UInt64(bars.scalar ?? "") ?? 0)
+        let clock = SystemClock()
+        let deadline = clock.deadline(after: Self.restTimeout)
+        while true {
+            let heads = try TapeHeads.read(access.nats, names: access.names, source: source)
+            let rows = try database.execute(
+                "SELECT count(*) FROM stored_ordinals WHERE input = 'ticks' AND source = $1",
+                [.text(source.text)], timeout: DatabaseAudit.checkTimeout)
+            let bars = try database.execute(
+                "SELECT coalesce(sum(last_ordinal), 0) FROM sink_source_ordinals "
+                    + "WHERE input = 'bars'", timeout: DatabaseAudit.checkTimeout)
+            let found = (
+                ticks: UInt64(rows.scalar ?? "") ?? 0, bars: UInt64(bars.scalar ?? "") ?? 0
+            )
+            let isSame = found == (heads.tickCount, heads.barCount)
+            guard isSame || clock.monotonic() >= deadline else {
+                poll(nil, 0, 200)
+                continue
+            }
+            report.add(
+                "stored", "records on the tape are rows of their tables",
+                expected: heads.tickCount, found: found.ticks)
+            return report.add(
+                "bars", "versions of bars on the tape were taken by the writer",
+                expected: heads.barCount, found: found.bars)
+        }
     }
 }

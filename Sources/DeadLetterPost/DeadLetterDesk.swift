@@ -12,8 +12,6 @@ internal import Telemetry
 /// empties later. All threads of a service share it.
 public final class DeadLetterDesk: Sendable {
     public static let courierWait = Duration.seconds(30)
-    /// A repeat after a COMMIT of unknown fate comes within an outage of the database.
-    private static let repeatWindow = Duration.seconds(3_600)
 
     private let client: TapeClient
     public let context: ServiceContext
@@ -30,8 +28,8 @@ public final class DeadLetterDesk: Sendable {
         public let description: String
     }
 
-    /// `bytesMax`: of the stream, if it has to be made. `folderKey`: what names the folder, for who
-    /// has named none.
+    /// `bytesMax`: of the stream, if the service makes it (see `ensureStream`). `folderKey`: what
+    /// names the folder, for who has named none.
     public init(
         client: TapeClient, context: ServiceContext, folder: String?, bytesMax: Int64,
         folderKey: String
@@ -54,7 +52,7 @@ public final class DeadLetterDesk: Sendable {
 
     /// Behind it each of them is on a disk; it says nothing of what was refused before its COMMIT.
     public func take(_ letters: [DeadLetter]) throws(Refused) {
-        let (left, reason) = publishMakingStream(letters)
+        let (left, reason) = publishMakingStream(letters, client.jetStream)
         guard !left.isEmpty else { return }
         guard let folder else {
             throw Refused(
@@ -77,19 +75,21 @@ public final class DeadLetterDesk: Sendable {
     private static let noStream = "their stream is not there"
 
     private func publishMakingStream(
-        _ letters: [DeadLetter]
+        _ letters: [DeadLetter], _ jetStream: JetStream
     ) -> (left: [DeadLetter], reason: String) {
-        let first = publish(letters)
+        let first = publish(letters, jetStream)
         guard first.left.count == letters.count, first.reason == Self.noStream,
             ensureStream() == nil
         else { return first }
-        return publish(letters)
+        return publish(letters, jetStream)
     }
 
     /// Those that are not proven to be stored, and why.
-    private func publish(_ letters: [DeadLetter]) -> (left: [DeadLetter], reason: String) {
+    private func publish(
+        _ letters: [DeadLetter], _ jetStream: JetStream
+    ) -> (left: [DeadLetter], reason: String) {
         let messages = letters.map { IdentifiedMessage(payload: $0.json, id: $0.messageID) }
-        let (outcomes, failure) = client.jetStream.publish(
+        let (outcomes, failure) = jetStream.publish(
             messages, to: names.deadLetters(of: service))
         var left: [DeadLetter] = []
         var reason = failure.map { "\($0)" } ?? ""
@@ -100,6 +100,7 @@ public final class DeadLetterDesk: Sendable {
             case .refused(_, _, let description): reason = description
             case .malformed(let problem): reason = problem
             case .wrongLastSequence: reason = "another sequence was expected"
+            case .inProcess: reason = "another write is in process"
             case nil: break
             }
             left.append(letter)
@@ -109,17 +110,17 @@ public final class DeadLetterDesk: Sendable {
 
     // MARK: the stream and the courier
 
-    /// Why there is none; nil: it is there.
+    /// Why there is none; nil: it is there. Made by services only on a server without users.
     public func ensureStream() -> String? {
         let name = names.deadLetterStream
         do throws(JetStreamError) {
             // As somebody has made it, it serves: its limits are a person's to change.
             if try client.jetStream.streamInfo(name) != nil { return nil }
-            var wanted = StreamConfiguration(
-                name: name, subjects: [names.deadLetters], maxBytes: bytesMax,
-                metadata: names.record)
-            wanted.duplicateWindow = Self.repeatWindow
-            _ = try client.jetStream.createStream(wanted)
+            guard !client.connection.demandsAuthorization else {
+                return "\(TapeError.missingStream(name))"
+            }
+            _ = try client.jetStream.createStream(
+                names.deadLetterStreamConfiguration(bytesMax: bytesMax))
             return nil
         } catch .differs {
             // Another process was quicker.
@@ -132,9 +133,12 @@ public final class DeadLetterDesk: Sendable {
     /// Makes the stream, empties the files, and does so again and again until the service ends.
     public func startCourier() throws -> ServiceThread {
         try ServiceThread(name: "dead-letters") { [self] in
+            let beat = context.threads.thread("dead-letters", within: ThreadWatch.callLimit)
+            defer { beat.retire() }
             var told = ""
             repeat {
-                tell(ensureStream() ?? deliverFiles(), &told)
+                tell(ensureStream() ?? deliverFiles(beat), &told)
+                beat.beat(before: Self.courierWait)
             } while !context.shutdown.wait(timeout: Self.courierWait)
         }
     }
@@ -147,8 +151,8 @@ public final class DeadLetterDesk: Sendable {
         told = problem ?? ""
     }
 
-    /// Publishes what lies in files; answers why some of it still does.
-    public func deliverFiles() -> String? {
+    /// Publishes what lies in files; answers why some of it still does. `beat`: of this thread.
+    public func deliverFiles(_ beat: ThreadBeat) -> String? {
         guard let folder else { return nil }
         do throws(DeadLetterFileError) {
             let closed = try files.withLock { _ throws(DeadLetterFileError) in
@@ -156,7 +160,7 @@ public final class DeadLetterDesk: Sendable {
                 return try folder.closedFiles()
             }
             for file in closed {
-                if let problem = try deliver(file, of: folder) { return problem }
+                if let problem = try deliver(file, of: folder, beat) { return problem }
             }
             return nil
         } catch {
@@ -165,10 +169,12 @@ public final class DeadLetterDesk: Sendable {
     }
 
     private func deliver(
-        _ file: DeadLetterFolder.ClosedFile, of folder: DeadLetterFolder
+        _ file: DeadLetterFolder.ClosedFile, of folder: DeadLetterFolder, _ beat: ThreadBeat
     ) throws(DeadLetterFileError) -> String? {
+        // A disk has no deadline of ours.
+        beat.beat(before: ThreadWatch.systemTime)
         let (letters, problems) = try DeadLetterFolder.read(file.path)
-        let (left, reason) = publishMakingStream(letters)
+        let (left, reason) = publishMakingStream(letters, client.calling(beat).jetStream)
         guard left.isEmpty else { return reason }
         try files.withLock { _ throws(DeadLetterFileError) in
             if problems.isEmpty { try folder.remove(file) } else { try folder.setAside(file) }

@@ -52,6 +52,7 @@ public final class HotStateKeeper {
     private let mailbox = TapeMailbox(capacity: 8_192)
     private let readers: TapeReaders
     private let clock = SystemClock()
+    private let beat: ThreadBeat
     private let marker: String
     private let lifeNanoseconds = HotStateKeeper.life.wholeNanoseconds
     private var metrics: HotMetrics
@@ -65,11 +66,15 @@ public final class HotStateKeeper {
     private var markerAt = Int64.min
     private var isTroubled = true
 
-    init(_ settings: Settings, client: TapeClient, context: ServiceContext) throws(TapeError) {
+    init(
+        _ settings: Settings, client: TapeClient, context: ServiceContext, beat: ThreadBeat
+    ) throws(TapeError) {
         var settings = settings
         settings.valkey.connectTimeout = Self.connectTimeout
         settings.valkey.commandTimeout = Self.answerTimeout
         settings.valkey.clientName = "tapeline-hot-state"
+        self.beat = beat
+        let client = client.calling(beat)
         self.settings = settings
         self.client = client
         self.context = context
@@ -90,11 +95,13 @@ public final class HotStateKeeper {
     /// Runs on the calling thread until shutdown is asked for. Trouble is told, never thrown: the
     /// rest of the service goes on.
     public static func run(_ settings: Settings, client: TapeClient, context: ServiceContext) {
+        let beat = context.threads.thread("hot-state")
+        defer { beat.retire() }
         do throws(TapeError) {
-            try HotStateKeeper(settings, client: client, context: context).run()
+            try HotStateKeeper(settings, client: client, context: context, beat: beat).run()
         } catch {
             context.telemetry.emit(HotStateFailed(kind: .unusable, reason: "\(error)"))
-            context.readiness.set(part, "\(error)")
+            context.readiness.degrade(part, "\(error)")
         }
     }
 
@@ -102,8 +109,10 @@ public final class HotStateKeeper {
         for reader in readers.indices { readers.openAtEnd(reader) }
         var events: [TapeEvent] = []
         while !context.shutdown.isRequested {
+            beat.beat()
             _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: wait)
             for event in events {
+                beat.beat()
                 switch event {
                 case .delivery(let message): readers.handle(message, take)
                 case .reconnected: readers.reconnected()
@@ -194,6 +203,7 @@ extension HotStateKeeper {
         let isFirst = !isTroubled
         failed(kind, refusal)
         guard kind == .scripts else { return }
+        beat.beat(before: Self.answerTimeout)
         do {
             try session.reloadScripts(namespace: client.names.namespace)
             if isFirst { retryAt = .min }
@@ -205,6 +215,8 @@ extension HotStateKeeper {
     }
 
     private func connect(_ now: Int64) {
+        // The name of the server is looked up first.
+        beat.beat(before: ThreadWatch.systemTime)
         do {
             session = try HotSession(
                 settings.valkey, namespace: client.names.namespace, marker: marker,
@@ -238,7 +250,7 @@ extension HotStateKeeper {
         let wait = backoff.next(using: &random).wholeNanoseconds
         retryAt = clock.monotonic().nanoseconds + wait
         isTroubled = true
-        context.readiness.set(Self.part, kind.advice(reason))
+        context.readiness.degrade(Self.part, kind.advice(reason))
         context.telemetry.emit(HotStateFailed(kind: kind, reason: kind.advice(reason)))
         metrics.show(table)
     }
@@ -248,7 +260,7 @@ extension HotStateKeeper {
         isTroubled = false
         backoff.reset()
         retryAt = .min
-        context.readiness.set(Self.part, nil)
+        context.readiness.degrade(Self.part, nil)
     }
 }
 

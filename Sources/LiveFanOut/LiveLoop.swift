@@ -23,6 +23,7 @@ final class LiveLoop {
     private let telemetry: TelemetryHub
     private let queue: LiveQueue
     private let metrics: LiveMetrics
+    private let beat: ThreadBeat
     private let clock = SystemClock()
     private var encoder: LiveEncoder
     private var connection: NatsConnection?
@@ -49,8 +50,9 @@ final class LiveLoop {
 
     init(
         _ configuration: NatsConfiguration, names: TapeNames, telemetry: TelemetryHub,
-        _ queue: LiveQueue, _ metrics: LiveMetrics
+        _ queue: LiveQueue, _ metrics: LiveMetrics, _ beat: ThreadBeat
     ) {
+        self.beat = beat
         self.configuration = configuration
         self.telemetry = telemetry
         self.queue = queue
@@ -61,6 +63,7 @@ final class LiveLoop {
     func run() {
         var packets: [LiveQueue.Packet] = []
         while true {
+            beat.beat()
             connectIfDue()
             queue.isLinked.store(connection?.isConnected ?? false, ordering: .relaxed)
             packets.removeAll(keepingCapacity: true)
@@ -86,6 +89,8 @@ final class LiveLoop {
         guard connection == nil, !queue.isClosed, clock.monotonic().nanoseconds >= connectAt else {
             return
         }
+        // The names of the servers are looked up first.
+        beat.beat(before: ThreadWatch.systemTime)
         do throws(NatsError) {
             let (link, telemetry) = (link, telemetry)
             connection = try NatsConnection(configuration) { event in

@@ -23,7 +23,7 @@ public final class LivePublisher: Sendable {
 
     /// Starts the thread; never waits for NATS.
     public init(
-        _ nats: NatsConfiguration, names: TapeNames, telemetry: TelemetryHub
+        _ nats: NatsConfiguration, names: TapeNames, telemetry: TelemetryHub, threads: ThreadWatch
     ) throws(ServiceError) {
         let metrics = LiveMetrics(telemetry.metrics, packetsMax: Self.packetsMax)
         let queue = LiveQueue(packetsMax: Self.packetsMax, bytesMax: Self.bytesMax, metrics)
@@ -33,12 +33,15 @@ public final class LivePublisher: Sendable {
         nats.writesAtOnce = false
         let configuration = nats
         thread = try ServiceThread(name: "live") {
-            LiveLoop(configuration, names: names, telemetry: telemetry, queue, metrics).run()
+            let beat = threads.thread("live", within: ThreadWatch.callLimit)
+            defer { beat.retire() }
+            LiveLoop(configuration, names: names, telemetry: telemetry, queue, metrics, beat).run()
         }
     }
 
     public convenience init(_ tape: TapeSettings, context: ServiceContext) throws(ServiceError) {
-        try self.init(tape.nats, names: tape.names, telemetry: context.telemetry)
+        try self.init(
+            tape.nats, names: tape.names, telemetry: context.telemetry, threads: context.threads)
     }
 
     deinit { queue.close() }

@@ -90,6 +90,9 @@ public struct BarMachine: BarMaker {
         return counters
     }
 
+    /// What is final in it: without those that are in open windows, and without a walk over these.
+    public var settledCounters: BarCounters { account }
+
     // MARK: definitions
 
     public mutating func tapeStarts(at time: Timestamp) {

@@ -65,7 +65,8 @@ struct GraphFileTests {
     @Test("rules of ticks are what their keys say")
     func rules() throws {
         let nodes = try nodes(
-            "d: {operator: deduplicate, input: quotes, key: [bid, ask], ttl: 500ms, entries: 9}",
+            "d: {operator: deduplicate, input: quotes, key: [bid, ask], "
+                + "equal_ticks: drop, ttl: 500ms, entries: 9}",
             "t: {operator: throttle, input: d, rate: 5/500ms, per: partition}",
             "r: {operator: route, input: t, branches: {wide: ask - bid > 1, rest: else}}",
             "a: {operator: bars, input: r.wide, price: middle, series: [1m]}",
@@ -271,6 +272,18 @@ struct GraphFileTests {
                 "key: \"price\" is not known"
             ),
             ("f: {operator: deduplicate, input: trades, key: [id], ttl: 2}", "is no time from"),
+            (
+                "f: {operator: deduplicate, input: trades, key: [time, price], ttl: 2s}",
+                "g.yaml:5:50: node f: key: without id two ticks that are equal by chance count once"
+            ),
+            (
+                "f: {operator: deduplicate, input: quotes, key: [bid], equal_ticks: keep, ttl: 2s}",
+                "equal_ticks: \"keep\" is not known: choose one of drop"
+            ),
+            (
+                "f: {operator: deduplicate, input: trades, key: [id], equal_ticks: drop, ttl: 2s}",
+                "g.yaml:5:69: node f: equal_ticks is for a key without id"
+            ),
             ("f: {operator: throttle, input: trades, rate: fast}", "\"fast\" is no rate"),
             ("f: {operator: throttle, input: trades, rate: 10/d}", "is no rate"),
             ("f: {operator: bars, input: bars.live, series: [1s]}", "may drop ticks"),

@@ -19,10 +19,10 @@ struct KeeperFaultTests {
         try bench.listens(&source, running)
         try bench.publish(&source, [(1, 5), (2, 6), (1, 7)])
         #expect(eventually { bench.failures(running, .connect) >= 1 })
-        #expect(running.reasons.contains { $0.hasPrefix("hot state") }, "\(running.reasons)")
+        #expect(running.degraded.contains { $0.hasPrefix("hot state") }, "\(running.degraded)")
         try server.restart()
         #expect(eventually { bench.price("A") == "7" && bench.price("B") == "6" })
-        #expect(eventually { running.isReady }, "\(running.reasons)")
+        #expect(eventually { running.degraded.isEmpty }, "\(running.degraded)")
         #expect(try running.stop() == .success)
     }
 
@@ -37,14 +37,14 @@ struct KeeperFaultTests {
         #expect(eventually { bench.price("A") == "1" && bench.price("B") == "2" })
         server.kill()
         try bench.publish(&source, [(2, 20), (3, 30)])
-        #expect(eventually { !running.isReady })
+        #expect(eventually { !running.degraded.isEmpty })
         try server.restart()
         // The first one had no news since.
         #expect(
             eventually {
                 bench.price("A") == "1" && bench.price("B") == "20" && bench.price("C") == "30"
             })
-        #expect(eventually { running.isReady }, "\(running.reasons)")
+        #expect(eventually { running.degraded.isEmpty }, "\(running.degraded)")
         #expect((running.service.metric("mds_hot_state_rebuilds_total") ?? 0) >= 2)
     }
 
@@ -66,7 +66,7 @@ struct KeeperFaultTests {
         try server.cli("SCRIPT", "FLUSH")
         try server.cli("FLUSHALL")
         #expect(eventually { bench.price("A") == "3" && bench.price("B") == "2" })
-        #expect(eventually { running.isReady }, "\(running.reasons)")
+        #expect(eventually { running.degraded.isEmpty }, "\(running.degraded)")
     }
 
     @Test("frozen: its session is given up, and everything is there when it goes on")
@@ -85,7 +85,7 @@ struct KeeperFaultTests {
         try bench.publish(&source, [(1, 3), (2, 4)])
         server.resume()
         #expect(eventually { bench.price("A") == "3" && bench.price("B") == "4" })
-        #expect(eventually { running.isReady }, "\(running.reasons)")
+        #expect(eventually { running.degraded.isEmpty }, "\(running.degraded)")
         let renewals = "mds_tape_reader_renewals_total{reason=\"stalled\"}"
         #expect((running.service.metric(renewals) ?? 0) == 0)
     }
@@ -111,7 +111,7 @@ struct KeeperFaultTests {
         }
         server.resume()
         #expect(eventually { bench.price("A") == "4" })
-        #expect(eventually { running.isReady }, "\(running.reasons)")
+        #expect(eventually { running.degraded.isEmpty }, "\(running.degraded)")
     }
 
     @Test("out of memory: told as such, and written as soon as there is room")
@@ -124,11 +124,11 @@ struct KeeperFaultTests {
         try server.cli("CONFIG", "SET", "maxmemory", "1")
         try bench.publish(&source, [(1, 5)])
         #expect(eventually { bench.failures(running, .memory) >= 1 })
-        #expect(running.reasons.contains { $0.contains("maxmemory") }, "\(running.reasons)")
+        #expect(running.degraded.contains { $0.contains("maxmemory") }, "\(running.degraded)")
         #expect(bench.price("A") == "")
         try server.cli("CONFIG", "SET", "maxmemory", "0")
         #expect(eventually { bench.price("A") == "5" })
-        #expect(eventually { running.isReady }, "\(running.reasons)")
+        #expect(eventually { running.degraded.isEmpty }, "\(running.degraded)")
     }
 
     @Test("a key of another type is ours by its name: made anew, counted, the others go on")
@@ -143,7 +143,7 @@ struct KeeperFaultTests {
         #expect(eventually { bench.price("A") == "5" && bench.price("B") == "6" })
         #expect(
             eventually { (running.service.metric("mds_hot_state_replaced_total") ?? 0) == 1 })
-        #expect(running.isReady)
+        #expect(running.degraded.isEmpty)
     }
 
     @Test("a wrong password is told as such; it never shows")
@@ -154,11 +154,11 @@ struct KeeperFaultTests {
         valkey.password = "wrong-secret"
         let running = try bench.start(valkey)
         #expect(eventually { bench.failures(running, .authentication) >= 1 })
-        #expect(running.reasons.contains { $0.contains("check user and password") })
+        #expect(running.degraded.contains { $0.contains("check user and password") })
         #expect(!running.log.contains("wrong-secret"))
         // The rights come back while it runs.
         try server.cli("CONFIG", "SET", "requirepass", "wrong-secret")
-        #expect(eventually { running.isReady }, "\(running.reasons)")
+        #expect(eventually { running.degraded.isEmpty }, "\(running.degraded)")
     }
 
     @Test("rights that are missing are told; what was heard waits")
@@ -172,7 +172,7 @@ struct KeeperFaultTests {
         try bench.listens(&source, running)
         try bench.publish(&source, [(1, 5)])
         #expect(eventually { bench.failures(running, .refused) >= 1 })
-        #expect(running.reasons.contains { $0.contains("rights") }, "\(running.reasons)")
+        #expect(running.degraded.contains { $0.contains("rights") }, "\(running.degraded)")
         try server.cli("ACL", "SETUSER", "w", "+hset")
         #expect(eventually { bench.price("A") == "5" })
     }

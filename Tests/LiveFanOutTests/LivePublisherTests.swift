@@ -2,6 +2,7 @@ import Foundation
 import MarketModel
 import NatsTransport
 import Primitives
+import ServiceRuntime
 import Synchronization
 import TapeCodec
 import TapeProtocol
@@ -27,7 +28,8 @@ struct LivePublisherTests {
 
     private func publisher(_ url: String) throws -> LivePublisher {
         try LivePublisher(
-            NatsConfiguration(urls: [url], clientName: "test"), names: names, telemetry: hub)
+            NatsConfiguration(urls: [url], clientName: "test"), names: names, telemetry: hub,
+            threads: ThreadWatch())
     }
 
     private func metric(_ line: String) -> Double? {
@@ -179,7 +181,9 @@ struct LivePublisherTests {
         var configuration = NatsConfiguration(urls: [server.url], clientName: "test")
         configuration.user = "gateway"
         configuration.password = "secret"
-        let live = try LivePublisher(configuration, names: names, telemetry: hub)
+        let live = try LivePublisher(
+            configuration, names: names, telemetry: hub,
+            threads: ThreadWatch())
         var packets = try LivePackets()
         let packet = try packets.ticks("AAPL")
         #expect(

@@ -53,6 +53,25 @@ struct GraphMachineTests {
         #expect(output.bars.map(\.excluded.total) == [0, 0])
     }
 
+    @Test("equal prints without ids are all in the bars, and counted", arguments: [1, 3])
+    func withoutIDs(packets: Int) throws {
+        var machine = try machine([
+            Nodes.deduplicate("once", .ticks(.trade), key: [.id, .time, .price, .size]),
+            try Nodes.bars("bars", .node(0), ["1s"]),
+        ])
+        var tape = try GraphTape()
+        for number in 0..<3 {
+            try tape.trade(at: 0.5, size: 100)
+            if number < packets - 1 { tape.seal(watermark: 0) }
+        }
+        tape.seal(watermark: 10)
+        let output = machine.run(tape.packets)
+        #expect(output.late.isEmpty)
+        #expect(output.bars.map(\.trades) == [3])
+        #expect(output.bars.map(\.volume) == [300 * 100_000_000])
+        #expect(machine.undecidable == 3)
+    }
+
     @Test("a route sends a tick into the first branch that it meets, and the rest into the last")
     func route() throws {
         let branches = [
@@ -190,6 +209,65 @@ struct GraphMachineTests {
         let counters = machine.counters
         #expect(counters.backfilled == 1)
         #expect(counters.filter == 2)
+    }
+
+    @Test("a source that has opened and told no time yet holds no other one up")
+    func markerAlone() throws {
+        var machine = try machine([try Nodes.bars("bars", .ticks(.trade))])
+        func marker(_ name: String) throws -> SealedPacket {
+            var builder = PacketBuilder(
+                kind: .ticks, partition: Partition(0), source: try #require(SourceName(name)))
+            return builder.seal(
+                PacketBuilder.Seal(
+                    epoch: 1, firstOrdinal: 1, watermark: .undefined,
+                    sendTime: GraphTape.time(0)),
+                marker: EpochMarker(startOrdinal: 1, previousEpoch: 0, previousSequence: 0))
+        }
+        _ = machine.run([try marker("late")])
+        #expect(machine.watermark == SourceTable.noWatermark)
+        var tape = try GraphTape()
+        try tape.trade(at: 0.5)
+        tape.seal(watermark: 10)
+        #expect(machine.run(tape.packets).bars.map(\.trades) == [1])
+        #expect(machine.sources.entries.map(\.name.text) == ["late", "one"])
+        #expect(machine.watermark == GraphTape.time(10))
+        #expect(try machine.restored().watermark == GraphTape.time(10))
+        // From its first time on it counts.
+        var late = try GraphTape("late")
+        late.seal(watermark: 4)
+        _ = machine.run(late.packets)
+        #expect(machine.watermark == GraphTape.time(4))
+    }
+
+    @Test("what series left out is counted by reason, once per series and once per aggregate")
+    func excluded() throws {
+        let numbers = AggregateRule(
+            bars: BarRule(series: try BarSeriesSet(["1s"])), functions: [.mean, .vwap])
+        var machine = try machine([
+            Nodes.filter("dear", .ticks(.trade), [.field(.price), .number(0), .greater]),
+            try Nodes.bars("bars", .node(0), ["1s", "5s"]),
+            GraphNode(
+                name: "numbers", input: .ticks(.trade),
+                operation: .aggregate(numbers, calendar: nil)),
+        ])
+        var tape = try GraphTape()
+        try tape.trade(at: 0.1, id: 1)
+        try tape.trade(at: 0.2, price: -1, id: 2)
+        try tape.trade(at: 0.3, id: 3, flags: .backfilled)
+        try tape.trade(at: 0.4, id: 4, flags: .snapshot)
+        tape.seal(watermark: 10)
+        _ = machine.run(tape.packets)
+        var expected = ExcludedTicks()
+        expected.backfilled = 3
+        // The one below 0 in two series, the snapshot in three.
+        expected.filter = 5
+        #expect(machine.excluded == expected)
+        let before = machine.excluded
+        try tape.trade(at: 11, price: -1, id: 5)
+        tape.seal(watermark: 20)
+        _ = machine.run([try #require(tape.packets.last)])
+        #expect(machine.excluded.since(before).filter == 2)
+        #expect(try machine.restored().excluded == machine.excluded)
     }
 
     @Test("machines of all nodes know the same symbols by the same indexes")

@@ -31,7 +31,7 @@ enum RandomGraphTape {
             try tape.trade(
                 symbol, at: time, price: price,
                 size: Double(Int.random(in: 1...300, using: &random)),
-                id: UInt64.random(in: 1...400, using: &random))
+                id: UInt64.random(in: 0...400, using: &random))
         case 12..<17: try tape.quote(symbol, at: time, bid: price, ask: price + 1)
         case 17: try tape.trade(symbol, at: time, price: price, id: 3, flags: .snapshot)
         case 18: try tape.trade(symbol, at: time, price: price, id: 9, flags: .backfilled)

@@ -124,6 +124,44 @@ struct LateAndIdleTests {
         #expect(try running.stop() == .success)
     }
 
+    @Test("a duplicate is listed, is no late tick in metrics, and without an id there is none")
+    func duplicates() throws {
+        var scene = try scene("li5")
+        let graph = GraphDefinition(
+            name: "once",
+            nodes: [
+                GraphNode(
+                    name: "once", input: .ticks(.trade),
+                    operation: .deduplicate(
+                        DeduplicateRule(key: [.id], timeToLive: 60 * Self.second))),
+                GraphNode(
+                    name: "bars", input: .node(0),
+                    operation: .bars(BarRule(series: try BarSeriesSet(["1s"])), calendar: nil)),
+            ])
+        let worker = try TestWorker(scene.tape, takes: [0], graph: graph)
+        let running = try worker.start()
+        // The last three have no id.
+        for tenth in [3, 3, 3, -1, -1, -1] as [Int64] { scene.trade(tenth) }
+        try scene.source.publish(watermark: RepairScene.time(100))
+        func counted(_ verdict: String) -> Double? {
+            running.service.metric(
+                "mds_operator_duplicate_ticks_total{verdict=\"\(verdict)\"}")
+        }
+        #expect(eventually { counted("dropped") == 2 && counted("undecidable") == 3 })
+        #expect(
+            running.service.metric("mds_operator_late_ticks_total{action=\"listed\"}") ?? 0 == 0)
+        var json = JSONWriter()
+        json.object { worker.report.write(into: &$0) }
+        let told = try JSONValue.parse(json.text)["partitions"]?.array?.first
+        #expect(told?["duplicates"]?.int == 2 && told?["undecidable"]?.int == 3)
+        #expect(told?["late"]?.int == 0)
+        #expect(try running.stop() == .success)
+        let found = try BarsOnTape(scene.tape, 0)
+        #expect(found.problems.isEmpty, "\(found.problems)")
+        #expect(found.all.map(\.trades) == [3, 1])
+        #expect(found.late.map(\.reason) == [2, 2])
+    }
+
     @Test("values of aggregates stand on the tape behind bars and late ticks, and are suppressed")
     func values() throws {
         let rule = BarRule(series: try BarSeriesSet(["1s"]))
@@ -159,6 +197,6 @@ struct LateAndIdleTests {
         let highest = try #require(found.values.last { $0.name == "stats.1s.max" })
         #expect(highest.value == Int128(129 * Self.second))
         #expect(highest.header.providerTime == highest.periodEnd)
-        #expect(second?.core.suppressed == 9)
+        #expect(second?.core.tally.suppressed == 9)
     }
 }

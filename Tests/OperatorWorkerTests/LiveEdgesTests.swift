@@ -111,7 +111,7 @@ struct LiveEdgesTests {
             var nats = try TapeSettings(context.configuration).nats
             if let url { nats.urls = [url] }
             let live = try LivePublisher(
-                nats, names: client.names, telemetry: context.telemetry)
+                nats, names: client.names, telemetry: context.telemetry, threads: context.threads)
             defer { live.close() }
             let loop = try Worker(
                 program, client: client, context: context, report: worker.report, live: live)

@@ -29,8 +29,8 @@ struct PartitionOperatorTests {
         #expect(Set(found.bars) == expected(feed) && found.bars.count == expected(feed).count)
         #expect(found.sources == ["test"])
         #expect(found.all.allSatisfy { $0.generation == 1 && $0.flags == .final })
-        #expect(bench.core.published == UInt64(found.bars.count))
-        #expect(bench.core.suppressed == 0 && bench.core.lateTicks == 0)
+        #expect(bench.core.tally.published == UInt64(found.bars.count))
+        #expect(bench.core.tally.suppressed == 0 && bench.core.tally.late == 0)
         #expect(found.markers.map(\.definition) == [bench.settings.definition])
     }
 
@@ -111,7 +111,7 @@ struct PartitionOperatorTests {
         try second.take(feed)
         #expect(second.drain())
         #expect(second.core.stopped == nil)
-        #expect(second.core.suppressed == UInt64(before))
+        #expect(second.core.tally.suppressed == UInt64(before))
         let found = try second.onTape()
         #expect(found.problems.isEmpty, "\(found.problems)")
         #expect(Set(found.bars) == expected(feed) && found.bars.count == expected(feed).count)

@@ -118,7 +118,7 @@ struct PartitionRepairTests {
         #expect(late.ordinal == 11 && late.source.text == "test")
         #expect(late.reason == LateTickReason.windowClosed.rawValue)
         #expect(late.price.raw == 900_000_000_000 && late.openTime == RepairScene.time(0))
-        #expect(bench.core.lateTicks == 1)
+        #expect(bench.core.tally.late == 1)
         // It is output like bars: met again, it is left out.
         let second = try OperatorBench(bench.tape, series: "1s")
         var again = try RepairScene(bench.tape)

@@ -75,7 +75,7 @@ struct RepairOwnersTests {
         }
         #expect(last.core.stopped == nil && last.core.isCaughtUp, "seed \(seed)")
         let output = found.all.count + found.late.count + found.values.count
-        #expect(last.core.suppressed == UInt64(output), "seed \(seed)")
+        #expect(last.core.tally.suppressed == UInt64(output), "seed \(seed)")
         #expect(try BarsOnTape(tape, 0).all == found.all)
     }
 }

@@ -19,7 +19,7 @@ struct TestWorker {
     /// environment says.
     init(
         _ tape: TestTape, _ environment: [String: String] = [:], takes partitions: [Int]? = nil,
-        graph: GraphDefinition? = nil
+        graph: GraphDefinition? = nil, sourcePatience: Int64 = 60_000_000_000
     ) throws {
         self.tape = tape
         member = TestMember(takes: partitions ?? Array(0..<tape.names.partitions))
@@ -27,6 +27,7 @@ struct TestWorker {
             Main.description, tape.environment.merging(environment) { $1 })
         var settings = try OperatorSettings(service.context.configuration)
         if let graph { settings.program = GraphProgram(graph) }
+        settings.sourcePatienceNanoseconds = sourcePatience
         self.settings = settings
     }
 

@@ -154,7 +154,9 @@ struct CalendarPlan {
                 sessions.append(next)
             }
         }
-        guard !sessions.isEmpty, let calendar = SessionCalendar(name: name, sessions: sessions)
+        let end = zone.time(ofLocal: (Int64(days.upperBound) + 1) * 86_400).nanoseconds
+        guard !sessions.isEmpty,
+            let calendar = SessionCalendar(name: name, sessions: sessions, validUntil: end)
         else {
             problems.add(
                 nil, "there is no session, or one is longer than two days: check 'sessions'")

@@ -11,7 +11,8 @@ extension GraphOperation {
         case .deduplicate(let rule):
             let key = rule.key.map(\.rawValue).joined(separator: ", ")
             return "deduplicate by \(key) for \(duration(rule.timeToLive)), at most "
-                + "\(rule.entriesMax) entries"
+                + "\(rule.entriesMax) entries, ticks "
+                + (rule.asksForID ? "without id pass" : "that are equal are dropped")
         case .throttle(let rule):
             return "throttle to \(rule.count) per \(duration(rule.per)) and \(rule.scope.rawValue)"
         case .filter(let expression): return "filter \(expression.text)"

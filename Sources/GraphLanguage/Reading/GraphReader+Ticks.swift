@@ -29,10 +29,24 @@ extension GraphReader {
     }
 
     private mutating func deduplicate(_ draft: NodeDraft, _ kind: DataKind?) -> DeduplicateRule? {
-        let example = "[id, time, price, size, exchange]"
-        let items = problems.list(
-            draft.fields.required("key", of: draft.owner, as: example, &problems),
-            "\(draft.owner): key", as: example)
+        let key = deduplicationKey(draft, kind)
+        let ttl = problems.duration(
+            draft.fields.required("ttl", of: draft.owner, as: "2s", &problems),
+            "\(draft.owner): ttl", in: 1_000_000...DeduplicateRule.timeToLiveMax)
+        let entries = problems.integer(
+            draft.fields["entries"], "\(draft.owner): entries",
+            in: 1...Int64(DeduplicateRule.entriesLimit))
+        guard let ttl, !key.isEmpty else { return nil }
+        var rule = DeduplicateRule(key: key, timeToLive: ttl)
+        if let entries { rule.entriesMax = Int(entries) }
+        return rule
+    }
+
+    /// Two trades may be equal in all but their ids: who wants equal ones left out says so.
+    private mutating func deduplicationKey(_ draft: NodeDraft, _ kind: DataKind?) -> [TickField] {
+        let example = "[id, time]"
+        let node = draft.fields.required("key", of: draft.owner, as: example, &problems)
+        let items = problems.list(node, "\(draft.owner): key", as: example)
         let allowed = TickField.allCases.filter { field in
             kind.map { $0 == .quote ? field.isOfQuotes : field.isOfTrades } ?? true
         }
@@ -47,16 +61,21 @@ extension GraphReader {
             }
             key.append(field)
         }
-        let ttl = problems.duration(
-            draft.fields.required("ttl", of: draft.owner, as: "2s", &problems),
-            "\(draft.owner): ttl", in: 1_000_000...DeduplicateRule.timeToLiveMax)
-        let entries = problems.integer(
-            draft.fields["entries"], "\(draft.owner): entries",
-            in: 1...Int64(DeduplicateRule.entriesLimit))
-        guard let ttl, !key.isEmpty else { return nil }
-        var rule = DeduplicateRule(key: key, timeToLive: ttl)
-        if let entries { rule.entriesMax = Int(entries) }
-        return rule
+        let equal = draft.fields["equal_ticks"]
+        let drops = problems.choice(equal, "\(draft.owner): equal_ticks", [("drop", true)]) == true
+        if let node, !key.isEmpty, key.count == items?.count, !key.contains(.id), !drops {
+            problems.add(
+                node.position,
+                "\(draft.owner): key: without id two ticks that are equal by chance count once: "
+                    + "name id, or write 'equal_ticks: drop' if that is wanted")
+        }
+        if let equal, key.contains(.id) {
+            problems.add(
+                equal.position,
+                "\(draft.owner): equal_ticks is for a key without id: by id, a tick that has none "
+                    + "is no duplicate")
+        }
+        return key
     }
 
     private mutating func throttle(_ draft: NodeDraft) -> ThrottleRule? {

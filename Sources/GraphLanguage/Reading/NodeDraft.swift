@@ -33,7 +33,7 @@ enum OperatorName: String, CaseIterable {
     /// Beside `operator` and `input`.
     var keys: [String] {
         switch self {
-        case .deduplicate: ["key", "ttl", "entries", "live"]
+        case .deduplicate: ["key", "equal_ticks", "ttl", "entries", "live"]
         case .filter: ["where", "live"]
         case .throttle: ["rate", "per", "live"]
         case .route: ["branches"]

@@ -148,6 +148,16 @@ struct BarLeaves: Sendable {
         }
     }
 
+    /// As `counters`, but for ticks in open windows of time: nothing is walked over.
+    func account(of leaf: Int) -> BarCounters {
+        let slot = plans[leaf].slot
+        return switch plans[leaf].maker {
+        case .time: time[slot].settledCounters
+        case .number: number[slot].counters
+        case .inactivity: inactivity[slot].counters
+        }
+    }
+
     var openWindows: Int {
         time.reduce(0) { $0 + $1.openWindows } + number.reduce(0) { $0 + $1.openWindows }
             + inactivity.reduce(0) { $0 + $1.openWindows }

@@ -82,9 +82,17 @@ public struct GraphMachine: Sendable {
         leaves.plans.indices.map { leaves.counters(of: $0) }
     }
 
-    /// The least of its sources' watermarks; the bars up to it are out.
+    /// Ticks of which no deduplicator could say whether they were there already, because they have
+    /// no id: they passed. Since this value was made.
+    public var undecidable: UInt64 {
+        stages.deduplicators.reduce(0) { $0 &+ $1.undecidable }
+    }
+
+    /// The least of its sources' watermarks; the bars up to it are out. A source that has opened
+    /// and told no time yet has no bars, and is not waited for.
     public var watermark: Timestamp {
-        leaves.sources.entries.map(\.watermark).min() ?? SourceTable.noWatermark
+        leaves.sources.entries.map(\.watermark).filter { $0 != SourceTable.noWatermark }.min()
+            ?? SourceTable.noWatermark
     }
 
     public mutating func tapeStarts(at time: Timestamp) { leaves.tapeStarts(at: time) }

@@ -40,7 +40,9 @@ struct CanonicalText {
     private mutating func add(_ operation: GraphOperation) {
         switch operation {
         case .deduplicate(let rule):
-            add("deduplicate \(rule.timeToLive) \(rule.entriesMax)")
+            // By ids it once took ticks without one for duplicates: those bars were other ones.
+            let kind = rule.asksForID ? "deduplicate by id" : "deduplicate"
+            add("\(kind) \(rule.timeToLive) \(rule.entriesMax)")
             for field in rule.key { add(field.rawValue) }
         case .throttle(let rule): add("throttle \(rule.count) \(rule.per) \(rule.scope.rawValue)")
         case .filter(let condition): add(condition)

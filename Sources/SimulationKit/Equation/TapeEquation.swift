@@ -101,8 +101,9 @@ private struct WindowAccount {
     /// It stood on the tape when the window was computed again.
     mutating func countRepaired(_ entry: TickLedger.Entry) {
         most += 1
-        // What was there already is not listed a second time.
-        let isFirst = ids.insert(entry.tick.header.providerID).inserted
+        // What was there already is not listed a second time; without an id it was not.
+        let id = entry.tick.header.providerID
+        let isFirst = id == 0 || ids.insert(id).inserted
         if isFirst || series.way.deduplicating.isEmpty { least += 1 }
         let part = OracleShare.part(of: entry.mended, series.rule, isRepair: true)
         if case .share = part, !entry.isCancelled { priced += 1 }

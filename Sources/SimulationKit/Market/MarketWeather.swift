@@ -28,6 +28,8 @@ public struct MarketWeather: Sendable {
     public var conditions = 150
     /// Ticks that come twice, with other ordinals.
     public var repeats = 30
+    /// Ticks to which their provider gives no id.
+    public var withoutID = 80
     /// Two ticks in one nanosecond.
     public var ties = 60
 
@@ -68,7 +70,7 @@ public struct MarketWeather: Sendable {
     private static var chances: [WritableKeyPath<MarketWeather, Int>] {
         [
             \.idle, \.pauses, \.late, \.quotes, \.snapshots, \.undefined, \.oddLots, \.conditions,
-            \.repeats, \.ties, \.switches, \.restarts,
+            \.repeats, \.ties, \.switches, \.restarts, \.withoutID,
         ]
     }
 

@@ -152,10 +152,11 @@ struct MarketMaking {
         }
         nextID += 1
         let flags: TickFlags = happens(weather.snapshots, &random) ? .snapshot : []
+        let id = happens(weather.withoutID, &random) ? 0 : nextID
         return TickHeader(
             symbol: 0, flags: flags, resolution: TimeResolution.nanosecond.rawValue,
             providerTime: Timestamp(nanoseconds: time),
-            receiveTime: Timestamp(nanoseconds: now), providerID: nextID)
+            receiveTime: Timestamp(nanoseconds: now), providerID: id)
     }
 
     private func trade(_ header: TickHeader, using random: inout SeededRandom) -> Trade {

@@ -68,6 +68,8 @@ struct OracleStages {
     private mutating func deduplicate(
         _ tick: LoggedTick, _ index: Int, _ rule: DeduplicateRule
     ) -> Verdict {
+        // Only ids tell two trades of one moment, price and size apart.
+        if rule.key.contains(.id), tick.header.providerID == 0 { return .passes(branch: nil) }
         let key = rule.key.map { OracleExpression.value(of: $0, tick) }
         let time = now(index, tick)
         let isThere = (seen[index] ?? []).contains {

@@ -20,12 +20,15 @@ public struct SessionCalendar: Hashable, Sendable {
 
     public let name: String
     public let sessions: [Session]
+    /// When the days end for which the calendar holds: from there on there is no session. Nil:
+    /// nobody said.
+    public let validUntil: Int64?
 
     public static let sessionsMax = 32_768
 
     /// Nil: a session is empty or longer than two days, two overlap or are not in order, or there
     /// are too many.
-    public init?(name: String, sessions: [Session]) {
+    public init?(name: String, sessions: [Session], validUntil: Int64? = nil) {
         guard sessions.count <= Self.sessionsMax,
             sessions.allSatisfy({
                 $0.open < $0.close && $0.open >= -StreamLimits.eventTimeNanosecondsMax
@@ -36,6 +39,7 @@ public struct SessionCalendar: Hashable, Sendable {
         else { return nil }
         self.name = name
         self.sessions = sessions
+        self.validUntil = validUntil
     }
 
     /// The session that holds a time; nil outside of all.

@@ -1,6 +1,10 @@
 public import MarketModel
 
 /// A tick that was there already is left out, and listed.
+///
+/// A key with `id` asks the provider: a tick to which it gave none is nobody's duplicate, because
+/// two trades of one moment, price and size are the same in everything else. Without `id` in the
+/// key equal ticks are left out whatever they are.
 public struct DeduplicateRule: Hashable, Sendable {
     /// Two ticks of one symbol with the same values here are the same tick. Never empty.
     public var key: [TickField]
@@ -18,6 +22,9 @@ public struct DeduplicateRule: Hashable, Sendable {
         self.timeToLive = timeToLive
         self.entriesMax = entriesMax
     }
+
+    /// Only the provider's number tells a duplicate.
+    public var asksForID: Bool { key.contains(.id) }
 }
 
 /// Lets so many ticks through per time, by receive times as they stand on the tape.

@@ -16,9 +16,13 @@ public struct Deduplicator: Sendable {
     public private(set) var duplicates: UInt64 = 0
     /// Forgotten before their time because there was no room: their duplicates were not found.
     public private(set) var forgotten: UInt64 = 0
+    /// Ticks without the id that the key asks for, which passed. Since this value was made: no
+    /// part of the state.
+    public private(set) var undecidable: UInt64 = 0
 
     private var memory: DigestMemory
     private let entriesMax: Int
+    private let asksForID: Bool
     private var clock = TapeClock()
     /// What stands for the trades at hand. No part of the state.
     private var digests: [TickDigest]
@@ -26,6 +30,7 @@ public struct Deduplicator: Sendable {
     public init(_ rule: DeduplicateRule) {
         self.rule = rule
         entriesMax = max(rule.entriesMax, 1)
+        asksForID = rule.asksForID
         memory = DigestMemory(capacity: min(entriesMax, Self.entriesAtFirst))
         digests = [TickDigest](
             repeating: TickDigest(high: 0, low: 0), count: TickPlaces.ticksMax)
@@ -37,11 +42,11 @@ public struct Deduplicator: Sendable {
     /// False when one like it came less than the time to live before. `header.symbol` is the
     /// interned index.
     public mutating func isNew(_ trade: Trade) -> Bool {
-        remember(TickDigest(trade, by: rule.key), at: trade.header)
+        passesUnasked(trade.header) || remember(TickDigest(trade, by: rule.key), at: trade.header)
     }
 
     public mutating func isNew(_ quote: Quote) -> Bool {
-        remember(TickDigest(quote, by: rule.key), at: quote.header)
+        passesUnasked(quote.header) || remember(TickDigest(quote, by: rule.key), at: quote.header)
     }
 
     /// Asks for several trades one after the other, those at `places`. Answers which are new.
@@ -52,10 +57,19 @@ public struct Deduplicator: Sendable {
         for place in 0..<count { digests[place] = TickDigest(trades[place], by: rule.key) }
         memory.touch(digests, count: count)
         var new = TickPlaces()
-        for place in places where remember(digests[place], at: trades[place].header) {
-            new.insert(place)
+        for place in places {
+            let header = trades[place].header
+            if passesUnasked(header) || remember(digests[place], at: header) { new.insert(place) }
         }
         return new
+    }
+
+    /// Nothing tells whether it was there already, so it was not.
+    @inline(__always)
+    private mutating func passesUnasked(_ header: TickHeader) -> Bool {
+        guard asksForID, header.providerID == 0 else { return false }
+        undecidable &+= 1
+        return true
     }
 
     @inline(__always)

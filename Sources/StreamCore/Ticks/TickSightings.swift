@@ -2,7 +2,8 @@ public import MarketModel
 internal import Primitives
 
 /// Which ticks came at their time, for a repair: so that of a tick that was fetched once more, the
-/// one that came at its time is the one that counts, wherever on the tape the two stand.
+/// one that came at its time is the one that counts, wherever on the tape the two stand. Of a tick
+/// without the id that the rule asks for nobody knows.
 ///
 /// A value that one thread owns. It remembers as many as the rule's `entriesMax`; beyond, the
 /// oldest is forgotten, and of two such ticks that one counts which has the earlier place.
@@ -29,7 +30,12 @@ public struct TickSightings: Sendable {
         contains(TickDigest(quote, by: rule.key), quote.header)
     }
 
+    private func canTell(_ header: TickHeader) -> Bool {
+        header.providerID != 0 || !rule.asksForID
+    }
+
     private mutating func note(_ digest: TickDigest, _ header: TickHeader) {
+        guard canTell(header) else { return }
         if memory.count >= max(rule.entriesMax, 1) {
             memory.removeOldest()
         } else if memory.count == memory.capacity {
@@ -39,6 +45,8 @@ public struct TickSightings: Sendable {
     }
 
     private func contains(_ digest: TickDigest, _ header: TickHeader) -> Bool {
-        memory.contains(digest, near: header.stageTime.nanoseconds, reach: rule.timeToLive)
+        canTell(header)
+            && memory.contains(
+                digest, near: header.stageTime.nanoseconds, reach: rule.timeToLive)
     }
 }

@@ -12,8 +12,13 @@ struct DeduplicatorTests {
         var remembered: [(key: [UInt64], time: Int64)] = []
         var now = Int64.min
         var forgotten: UInt64 = 0
+        var undecidable: UInt64 = 0
 
         mutating func isNew(_ trade: Trade) -> Bool {
+            if rule.key.contains(.id), trade.header.providerID == 0 {
+                undecidable += 1
+                return true
+            }
             now = max(now, trade.header.receiveTime.nanoseconds)
             remembered.removeAll { now - $0.time >= rule.timeToLive }
             let key = [UInt64(trade.header.symbol)] + rule.key.map { $0.bits(of: trade) }
@@ -55,6 +60,8 @@ struct DeduplicatorTests {
             }
             #expect(machine.remembered == naive.remembered.count, "seed \(seed)")
             #expect(machine.forgotten == naive.forgotten, "seed \(seed)")
+            #expect(machine.undecidable == naive.undecidable, "seed \(seed)")
+            #expect(machine.undecidable > 0)
         }
     }
 
@@ -79,6 +86,7 @@ struct DeduplicatorTests {
             }
             #expect(one.duplicates > 0)
             #expect(one.duplicates == other.duplicates && one.forgotten == other.forgotten)
+            #expect(one.undecidable > 0 && one.undecidable == other.undecidable)
         }
     }
 
@@ -131,6 +139,23 @@ struct DeduplicatorTests {
         }
         #expect(verdicts == [true, false, true])
         #expect(machine.duplicates == 1)
+    }
+
+    @Test("by id, ticks without one are no duplicates, and none is remembered")
+    func withoutID() {
+        var machine = Deduplicator(DeduplicateRule(key: [.id, .price], timeToLive: 100))
+        var seen = TickSightings(machine.rule)
+        let equal = TickSamples.trade(price: 7, id: 0, received: 1_000)
+        #expect((0..<3).allSatisfy { _ in machine.isNew(equal) })
+        #expect(machine.undecidable == 3 && machine.duplicates == 0 && machine.remembered == 0)
+        let quote = TickSamples.quote(bid: 3, ask: 4)
+        #expect(machine.isNew(quote) && machine.isNew(quote))
+        seen.note(equal)
+        #expect(!seen.contains(equal))
+        // A key without ids takes equal ticks for one, as its graph said.
+        var drops = Deduplicator(DeduplicateRule(key: [.price], timeToLive: 100))
+        #expect((0..<3).map { _ in drops.isNew(equal) } == [true, false, false])
+        #expect(drops.undecidable == 0)
     }
 
     @Test("quotes are told apart by their sides")

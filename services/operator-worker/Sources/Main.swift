@@ -42,6 +42,7 @@ struct Main {
             for stream in 0..<TapeNames.tickStreams {
                 try client.requireStream(tape.names.tickStream(stream))
             }
+            _ = try client.jetStream.openOrMakeBucket(tape.names.operatorBucketConfiguration)
         }
         guard let client else { return .success }
         defer { client.close() }

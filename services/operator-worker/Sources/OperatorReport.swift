@@ -22,9 +22,10 @@ final class OperatorReport: Sendable {
         let symbols: Int
         let openWindows: Int
         let watermark: Timestamp
+        /// With how far each of them has come.
+        let sources: [SourceTable.Entry]
         let outputOrdinal: UInt64
-        let published: UInt64
-        let suppressed: UInt64
+        let tally: PartitionTally
         let counters: BarCounters?
         /// Of values over all partitions: symbols, and days that a provider told of, for which
         /// there was no room.
@@ -35,8 +36,6 @@ final class OperatorReport: Sendable {
         let checkpoint: PartitionSlot.Kept?
         /// In seconds.
         let checkpointAge: Double?
-        let lateTicks: UInt64
-        let revised: UInt64
         /// Something is to be computed again before the next packet is taken.
         let isRepairing: Bool
         /// It is being read.
@@ -62,14 +61,12 @@ final class OperatorReport: Sendable {
             symbols = core?.universe?.symbols ?? core?.machine.symbols.count ?? 0
             openWindows = core?.universe?.openWindows ?? core?.machine.openWindows ?? 0
             watermark = core?.watermark ?? SourceTable.noWatermark
+            sources = core?.machine.sources.entries ?? []
             outputOrdinal = (core?.ledger.nextOrdinal ?? 1) - 1
-            published = core?.published ?? 0
-            suppressed = core?.suppressed ?? 0
+            tally = core?.tally ?? PartitionTally()
             counters = core?.machine.counters
             symbolsRefused = core?.universe?.symbolsRefused ?? 0
             daysRefused = core?.machine.daysRefused ?? 0
-            lateTicks = core?.lateTicks ?? 0
-            revised = core?.revised ?? 0
             isRepairing = core?.isRepairing ?? false
             self.repair = repair
             lastRepair = slot.lastRepair
@@ -77,15 +74,25 @@ final class OperatorReport: Sendable {
         }
     }
 
-    private let lines = Mutex<[Line]>([])
+    private struct Told {
+        var lines: [Line] = []
+        var calendars: CalendarWatch?
+        var sources: SourceWatch?
+    }
 
-    func update(_ present: [Line]) { lines.withLock { $0 = present } }
+    private let told = Mutex(Told())
+
+    func update(_ lines: [Line], _ calendars: CalendarWatch, _ sources: SourceWatch) {
+        told.withLock { $0 = Told(lines: lines, calendars: calendars, sources: sources) }
+    }
 
     func write(into json: inout JSONWriter) {
-        let present = lines.withLock { $0 }
+        let told = told.withLock { $0 }
+        told.calendars?.write(into: &json)
+        told.sources?.write(into: &json)
         json.member(
             "partitions",
-            array: { json in for line in present { write(line, into: &json) } })
+            array: { json in for line in told.lines { write(line, into: &json) } })
     }
 
     private func write(_ line: Line, into json: inout JSONWriter) {
@@ -122,8 +129,8 @@ final class OperatorReport: Sendable {
                 json.null()
             }
             json.member("output_ordinal", line.outputOrdinal)
-            json.member("published", line.published)
-            json.member("suppressed", line.suppressed)
+            json.member("published", line.tally.published)
+            json.member("suppressed", line.tally.suppressed)
             json.member("symbols", line.symbols)
             json.member("open_windows", line.openWindows)
             json.key("watermark")
@@ -133,8 +140,16 @@ final class OperatorReport: Sendable {
                 json.value(line.watermark.description)
             }
             json.member("trades", line.counters?.received ?? 0)
-            json.member("late", line.lateTicks)
-            json.member("revised", line.revised)
+            json.member("late", line.tally.late)
+            json.member("revised", line.tally.revised)
+            json.member("duplicates", line.tally.duplicates)
+            json.member("undecidable", line.tally.undecidable)
+            json.key("excluded")
+            json.object { json in
+                for (reason, count) in ExcludedTicks.reasons {
+                    json.member(reason, line.tally.excluded[keyPath: count])
+                }
+            }
             json.member("symbols_refused", line.symbolsRefused)
             json.member("days_refused", line.daysRefused)
             writeRepair(line, into: &json)

@@ -19,6 +19,9 @@ struct OperatorSettings: Sendable {
     /// bucket may still be under way then.
     var drainNanoseconds: Int64 = 6_500_000_000
 
+    /// A source that says nothing for so long while others go on is told of.
+    var sourcePatienceNanoseconds: Int64 = 60_000_000_000
+
     /// Whoever listens is told of each bar that stands on the tape.
     var isLive: Bool
     /// Which run of definitions the bars belong to.

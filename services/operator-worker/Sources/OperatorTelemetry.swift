@@ -13,6 +13,10 @@ struct OperatorMetrics {
     private let daysRefused: Gauge
     private let listed: Counter
     private let revised: Counter
+    private let duplicates: Counter
+    private let undecidable: Counter
+    /// In the order of `ExcludedTicks.reasons`.
+    private let excluded: [Counter]
     private let repair: Histogram
     private let published: Gauge
     private let suppressed: Gauge
@@ -28,18 +32,11 @@ struct OperatorMetrics {
     private let handover: Histogram
     private let owned: Gauge
     /// Of partitions that ended here: what they counted stays counted.
-    private var past = Past()
-
-    private struct Past {
-        var published: UInt64 = 0
-        var suppressed: UInt64 = 0
-        var listed: UInt64 = 0
-        var revised: UInt64 = 0
-    }
+    private var past = PartitionTally()
     /// What was counted of each edge's; looked up and never walked over.
     private var edgeDrops: [String: UInt64] = [:]
     /// What of these was counted.
-    private var counted = Past()
+    private var counted = PartitionTally()
 
     init(_ metrics: MetricRegistry) {
         self.metrics = metrics
@@ -50,6 +47,9 @@ struct OperatorMetrics {
         daysRefused = Self.refused(metrics, "days")
         listed = Self.late(metrics, "listed")
         revised = Self.late(metrics, "revised")
+        duplicates = Self.duplicates(metrics, "dropped")
+        undecidable = Self.duplicates(metrics, "undecidable")
+        excluded = ExcludedTicks.reasons.map { Self.excluded(metrics, $0.name) }
         repair = metrics.histogram(
             "mds_operator_repair_seconds",
             "Time to read a part of the tape again and compute its bars from it.",
@@ -106,6 +106,21 @@ struct OperatorMetrics {
             labels: [("action", action)])
     }
 
+    private static func duplicates(_ metrics: MetricRegistry, _ verdict: String) -> Counter {
+        metrics.counter(
+            "mds_operator_duplicate_ticks_total",
+            "Ticks that a node of the graph left out and listed because they were there already, "
+                + "and ticks that passed it because they have no id to tell that by.",
+            labels: [("verdict", verdict)])
+    }
+
+    private static func excluded(_ metrics: MetricRegistry, _ reason: String) -> Counter {
+        metrics.counter(
+            "mds_operator_ticks_excluded_total",
+            "Ticks that a series left out, once per series, and per window where windows overlap.",
+            labels: [("reason", reason)])
+    }
+
     private static func refused(_ metrics: MetricRegistry, _ what: String) -> Gauge {
         metrics.gauge(
             "mds_operator_breadth_refused",
@@ -125,10 +140,7 @@ struct OperatorMetrics {
     /// A partition ended here, or begins anew.
     mutating func left(_ core: PartitionOperator?) {
         guard let core else { return }
-        past.published &+= core.published
-        past.suppressed &+= core.suppressed
-        past.listed &+= core.lateTicks
-        past.revised &+= core.revised
+        past.add(core.tally)
     }
 
     func wrote(nanoseconds: Int64) { checkpointWrite.observe(Double(nanoseconds) / 1e9) }
@@ -136,16 +148,17 @@ struct OperatorMetrics {
     func caughtUp(nanoseconds: Int64) { recovery.observe(Double(nanoseconds) / 1e9) }
 
     mutating func update(_ lines: [OperatorReport.Line]) {
-        count(lines)
-        func sum(_ past: UInt64 = 0, _ value: (OperatorReport.Line) -> UInt64) -> Double {
-            Double(lines.reduce(past) { $0 &+ value($1) })
+        let tally = lines.reduce(into: past) { $0.add($1.tally) }
+        count(tally)
+        func sum(_ value: (OperatorReport.Line) -> UInt64) -> Double {
+            Double(lines.reduce(0) { $0 &+ value($1) })
         }
         owned.set(Double(lines.count))
         trades.set(sum { $0.counters?.received ?? 0 })
         symbolsRefused.set(sum { $0.symbolsRefused })
         daysRefused.set(sum { $0.daysRefused })
-        published.set(sum(past.published, \.published))
-        suppressed.set(sum(past.suppressed, \.suppressed))
+        published.set(Double(tally.published))
+        suppressed.set(Double(tally.suppressed))
         openWindows.set(sum { UInt64($0.openWindows) })
         stopped.set(sum { $0.problem == nil ? 0 : 1 })
         checkpointBytes.set(sum { UInt64($0.checkpoint?.byteCount ?? 0) })
@@ -177,12 +190,19 @@ extension OperatorMetrics {
         }
     }
 
-    private mutating func count(_ lines: [OperatorReport.Line]) {
-        let late = lines.reduce(past.listed) { $0 &+ $1.lateTicks }
-        let versions = lines.reduce(past.revised) { $0 &+ $1.revised }
-        listed.add(late - min(late, counted.listed))
-        revised.add(versions - min(versions, counted.revised))
-        (counted.listed, counted.revised) = (late, versions)
+    private mutating func count(_ tally: PartitionTally) {
+        func raise(_ counter: Counter, _ value: KeyPath<PartitionTally, UInt64>) {
+            let now = tally[keyPath: value]
+            counter.add(now - min(now, counted[keyPath: value]))
+        }
+        raise(listed, \.late)
+        raise(revised, \.revised)
+        raise(duplicates, \.duplicates)
+        raise(undecidable, \.undecidable)
+        for (counter, reason) in zip(excluded, ExcludedTicks.reasons) {
+            raise(counter, (\PartitionTally.excluded).appending(path: reason.count))
+        }
+        counted = tally
     }
 }
 

@@ -72,7 +72,13 @@ extension Worker {
         context.readiness.set(ReadinessPart.tape, publisher.trouble)
         metrics.update(lines)
         metrics.update(edgeLevels)
-        report.update(lines)
+        for event in calendars.look(now: clock.now()) { context.telemetry.emit(event) }
+        context.readiness.degrade("calendar", calendars.problem)
+        sources.look(lines.map(\.sources), now: now)
+        if slotOfPartition[client.names.universe] != nil {
+            context.readiness.degrade("values over all partitions", sources.problem)
+        }
+        report.update(lines, calendars, sources)
         let universe = client.names.universe
         positions.tell(now: now) { slots.flatMap { told($0) } }
         heads.tell(now: now) { slots.filter { $0.partition != universe }.compactMap(head) }

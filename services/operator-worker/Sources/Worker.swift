@@ -33,6 +33,8 @@ final class Worker {
     let readers: TapeReaders
     let checkpoints: CheckpointThreads
     var metrics: OperatorMetrics
+    var calendars: CalendarWatch
+    var sources: SourceWatch
     let clock = SystemClock()
     var slots: [PartitionSlot] = []
     /// By number; of partitions that the tape has.
@@ -57,6 +59,8 @@ final class Worker {
     var edges: LiveEdges
     var openBarsAt = Int64.min
     private let mailbox = TapeMailbox(capacity: 16_384)
+    /// Of the loop's thread.
+    let beat: ThreadBeat
     private var answers: [CheckpointAnswer] = []
     private var orders: [OwnershipOrder] = []
     /// The process may act as the owner of what it holds.
@@ -66,6 +70,9 @@ final class Worker {
         _ settings: OperatorSettings, client: TapeClient, context: ServiceContext,
         report: OperatorReport, live: LivePublisher? = nil
     ) throws {
+        let beat = context.threads.thread("operator")
+        self.beat = beat
+        let client = client.calling(beat)
         self.settings = settings
         self.client = client
         self.context = context
@@ -73,6 +80,9 @@ final class Worker {
         self.live = live
         edges = LiveEdges(settings.program.definition)
         metrics = OperatorMetrics(context.telemetry.metrics)
+        calendars = CalendarWatch(settings.program.definition, context.telemetry.metrics)
+        sources = SourceWatch(
+            context.telemetry.metrics, patienceNanoseconds: settings.sourcePatienceNanoseconds)
         positions = try PositionTeller(client, group: "operator")
         universeHeads = HeadTeller(client, source: .universe, input: .bars)
         heads = HeadTeller(client, source: .operator, input: .bars)
@@ -112,10 +122,14 @@ final class Worker {
 
     /// Runs until shutdown is asked for and everything is handed over, or the connection is gone.
     func run(as member: some OwnershipMember) -> ExitCode {
-        defer { checkpoints.stop() }
+        defer {
+            checkpoints.stop()
+            beat.retire()
+        }
         var events: [TapeEvent] = []
         var leavesUntil: Int64?
         while true {
+            beat.beat()
             let now = clock.monotonic().nanoseconds
             if let until = leavesUntil {
                 if member.hasLeft || now >= until { break }
@@ -141,7 +155,10 @@ final class Worker {
         leaveWhatIsFenced()
         let now = clock.monotonic().nanoseconds
         if isSteady {
-            for index in slots.indices where slots[index].isOwned { advance(index, now: now) }
+            for index in slots.indices where slots[index].isOwned {
+                beat.beat()
+                advance(index, now: now)
+            }
             repair(now: now)
             pumpLive()
             pump(now: now)
@@ -180,6 +197,8 @@ final class Worker {
     private func handle(_ events: inout [TapeEvent]) -> ExitCode? {
         defer { events.removeAll(keepingCapacity: true) }
         for event in events {
+            // A packet is up to 1,024 ticks, and code of a user's own may see each of them.
+            beat.beat()
             switch event {
             case .delivery(let message): readers.handle(message, take)
             case .answer(let message): publisher.handle(message)
@@ -198,7 +217,10 @@ final class Worker {
         }
         publisher.acknowledged.removeAll(keepingCapacity: true)
         checkpoints.take(into: &answers)
-        for answer in answers { heard(answer) }
+        for answer in answers {
+            beat.beat()
+            heard(answer)
+        }
         answers.removeAll(keepingCapacity: true)
         return nil
     }
@@ -221,6 +243,7 @@ final class Worker {
 
     private func pump(now: Int64) {
         for index in slots.indices where slots[index].core != nil {
+            beat.beat()
             let lane = lane(index)
             slots[index].core?.pump(lane, now: now)
             if case .releasing = slots[index].stage {

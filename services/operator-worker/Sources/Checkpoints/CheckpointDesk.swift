@@ -16,7 +16,7 @@ struct CheckpointDesk {
     private let telemetry: TelemetryHub
     private let tape: TapeLook
     private let clock = SystemClock()
-    /// nil: it has to be opened, or made.
+    /// nil: it has to be opened.
     private var bucket: KeyValueBucket?
     private var stores: [Int: CheckpointStore<KeyValueBucket>] = [:]
 
@@ -24,7 +24,7 @@ struct CheckpointDesk {
         self.client = client
         self.settings = settings
         self.telemetry = telemetry
-        jetStream = JetStream(client.connection, timeout: CheckpointTimes.callTimeout)
+        jetStream = client.jetStream.within(CheckpointTimes.callTimeout)
         tape = TapeLook(client, jetStream)
     }
 
@@ -60,7 +60,7 @@ struct CheckpointDesk {
         }
     }
 
-    /// Whatever failed may have been the bucket: it is made again if it is not there.
+    /// Whatever failed may have been the bucket: it is looked for again.
     private mutating func forget() { bucket = nil }
 
     /// So that the first partition need not wait for it. When it fails, jobs open it.
@@ -74,13 +74,12 @@ struct CheckpointDesk {
 
     private mutating func open() throws(CheckpointFailure) -> KeyValueBucket {
         if let bucket { return bucket }
-        do throws(JetStreamError) {
-            let configuration = KeyValueConfiguration(bucket: client.names.operatorBucket)
-            let opened = try jetStream.createBucket(configuration)
+        do throws(TapeError) {
+            let opened = try jetStream.openOrMakeBucket(client.names.operatorBucketConfiguration)
             bucket = opened
             return opened
         } catch {
-            throw .bucket(error)
+            throw .noBucket(error)
         }
     }
 

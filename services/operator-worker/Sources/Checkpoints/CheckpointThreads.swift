@@ -38,8 +38,11 @@ final class CheckpointThreads: Sendable {
         }
         for number in jobs.indices {
             let started = try ServiceThread(name: "checkpoints-\(number)") { [self] in
-                var desk = CheckpointDesk(client, settings, telemetry)
-                run(&desk, number, mailbox)
+                let beat = client.threads.thread(
+                    "checkpoints-\(number)", within: ThreadWatch.callLimit)
+                defer { beat.retire() }
+                var desk = CheckpointDesk(client.calling(beat), settings, telemetry)
+                run(&desk, number, mailbox, beat)
             }
             threads.withLock { $0.append(started) }
         }
@@ -68,13 +71,16 @@ final class CheckpointThreads: Sendable {
         }
     }
 
-    private func run(_ desk: inout CheckpointDesk, _ number: Int, _ mailbox: TapeMailbox) {
+    private func run(
+        _ desk: inout CheckpointDesk, _ number: Int, _ mailbox: TapeMailbox, _ beat: ThreadBeat
+    ) {
         let clock = SystemClock()
         desk.prepare()
         // One of them looks for requests.
         var requestsAt = number == 0 ? Int64.min : Int64.max
         var batch: [CheckpointJob] = []
         while !isStopping.load(ordering: .acquiring) {
+            beat.beat()
             let now = clock.monotonic().nanoseconds
             if now >= requestsAt {
                 requestsAt = now + CheckpointTimes.requestsNanoseconds

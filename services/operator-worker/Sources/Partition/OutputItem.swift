@@ -35,7 +35,7 @@ extension PartitionOperator {
             unpublished += 1
             return
         }
-        revised += value.revision > 0 ? 1 : 0
+        counted.revised += value.revision > 0 ? 1 : 0
         keep(.value(value), ledger.record(value, symbol: nil))
     }
 
@@ -46,14 +46,14 @@ extension PartitionOperator {
         }
         var bar = closed
         bar.generation = settings.generation
-        revised += !isRepair && bar.reason == BarReason.late.rawValue ? 1 : 0
+        counted.revised += !isRepair && bar.reason == BarReason.late.rawValue ? 1 : 0
         let verdict = ledger.record(
             bar, symbol: machine.symbols.symbol(at: bar.symbol), series: name(ofSeries: bar.series))
         keep(.bar(bar), verdict)
     }
 
     private mutating func record(_ tick: LateTick) {
-        lateTicks += 1
+        if tick.reason == .duplicate { counted.duplicates += 1 } else { counted.late += 1 }
         let late = tick.record(source: machine.sources.entries[tick.source].name)
         let verdict = ledger.record(
             late, symbol: machine.symbols.symbol(at: late.header.symbol),
@@ -94,7 +94,7 @@ extension PartitionOperator {
         switch verdict {
         case .new(let ordinal):
             outbox.append(Output(item: item, ordinal: ordinal, checksum: ledger.checksum))
-        case .suppressed: suppressed += 1
+        case .suppressed: counted.suppressed += 1
         case .diverged(let ordinal, let expected, let found):
             stopped = RecoverySituation.divergence(
                 at: ordinal, expected: expected, found: found, partition,

@@ -21,7 +21,7 @@ extension PartitionOperator {
         let hasBars = lane.waitingTicks > 0
         guard hasBars || mustTell(complete, now: now) else { return }
         if outbox.isEmpty, !isRepairing { packedWatermark = max(packedWatermark, watermark) }
-        published += UInt64(lane.waitingTicks)
+        counted.published += UInt64(lane.waitingTicks)
         toldPosition = complete.sequence
         toldAt = now
         publish(lane, input: complete)

@@ -89,14 +89,13 @@ struct PartitionOperator {
     var schedule: CheckpointSchedule
     /// Waits until all output that it counts is acknowledged.
     var waiting: CheckpointImage?
-    var suppressed: UInt64 = 0
-    var published: UInt64 = 0
     /// Closed windows of a new line of output that began before it, or before the tape.
     var unpublished: UInt64 = 0
-    /// Ticks that were listed as late, once per series.
-    var lateTicks: UInt64 = 0
-    /// Bars of which late ticks made another version.
-    var revised: UInt64 = 0
+    /// Without what the machine counts.
+    var counted = PartitionTally()
+    /// What the machine had counted before anything of it was output.
+    private(set) var undecidableBefore: UInt64 = 0
+    private(set) var excludedBefore: ExcludedTicks
 
     init(
         partition: Partition, settings: OperatorSettings, beginning: Beginning,
@@ -105,6 +104,7 @@ struct PartitionOperator {
         self.partition = partition
         self.settings = settings
         machine = beginning.machine
+        excludedBefore = machine.excluded
         universe = beginning.universe
         ledger = OutputLedger(after: beginning.output, standing: beginning.standing)
         packedChecksum = beginning.standing?.checksum ?? 0
@@ -215,6 +215,8 @@ struct PartitionOperator {
         packedWatermark = max(packedWatermark, watermark)
         // Older lines may have passed on less.
         machine.tellDaysAgain()
+        undecidableBefore = machine.undecidable
+        excludedBefore = machine.excluded
         phase = base?.next ?? .working
     }
 

@@ -1,0 +1,122 @@
+import MarketModel
+import OperatorGraph
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import StreamCore
+import TapeCodec
+import Telemetry
+import TestSupport
+import Testing
+
+@testable import OperatorWorker
+
+/// What a worker tells of the sources of its partitions.
+@Suite("A worker's sources")
+struct SourceWatchTests {
+    private static let shared = Result { try NatsServer() }
+    private static let second: Int64 = 1_000_000_000
+
+    /// A partition that has heard these sources at these seconds.
+    private func partition(_ marks: [(String, Int64)]) throws -> [SourceTable.Entry] {
+        var machine = GraphMachine(GraphProgram(.simple(try BarSeriesSet(["1s"]))))
+        var output = GraphOutput()
+        for (name, seconds) in marks {
+            var builder = PacketBuilder(
+                kind: .watermark, partition: Partition(0), source: try #require(SourceName(name)))
+            let time = Timestamp(nanoseconds: seconds * Self.second)
+            let packet = builder.seal(
+                PacketBuilder.Seal(epoch: 1, firstOrdinal: 1, watermark: time, sendTime: time))
+            let isTaken = packet.withBytes { machine.take(packet.header, $0, into: &output) }
+            #expect(isTaken)
+        }
+        return machine.sources.entries
+    }
+
+    private func watch() -> SourceWatch {
+        SourceWatch(MetricRegistry(), patienceNanoseconds: 60 * Self.second)
+    }
+
+    @Test("a source that stands still for a minute is told of when another one goes on")
+    func standsStill() throws {
+        var watch = watch()
+        for second in 0...59 as ClosedRange<Int64> {
+            watch.look(
+                [try partition([("a", 1_000 + second), ("b", 990)])], now: second * Self.second)
+            #expect(watch.problem == nil, "\(second)")
+        }
+        watch.look([try partition([("a", 1_060), ("b", 990)])], now: 60 * Self.second)
+        let problem = try #require(watch.problem)
+        #expect(problem.contains("source b, whose time has stood still since 1970-01-01T00:16:30"))
+        // It says something again.
+        watch.look([try partition([("a", 1_061), ("b", 991)])], now: 61 * Self.second)
+        #expect(watch.problem == nil)
+    }
+
+    @Test("a source that is ahead, one alone, and all of them together hold nobody up")
+    func others() throws {
+        for marks in [[("a", 1_000), ("b", 5_000)], [("b", 1_000)]] as [[(String, Int64)]] {
+            var watch = watch()
+            for second in 0...200 as ClosedRange<Int64> {
+                let moved = marks.map { ($0.0, $0.0 == "a" ? $0.1 + second : $0.1) }
+                watch.look([try partition(moved)], now: second * Self.second)
+            }
+            #expect(watch.problem == nil, "\(marks)")
+        }
+        // All of them stand still: their partitions do.
+        var watch = watch()
+        let marks = [("a", 1_000), ("b", 990)] as [(String, Int64)]
+        watch.look([try partition(marks)], now: 0)
+        watch.look([try partition(marks)], now: 500 * Self.second)
+        #expect(watch.problem == nil)
+        // One partition stands still, and another one hears both.
+        let moving = [("a", 1_500), ("b", 1_490)] as [(String, Int64)]
+        watch.look([try partition(marks), try partition(moving)], now: 600 * Self.second)
+        #expect(watch.problem == nil)
+        #expect(watch.entries.values.map(\.least.nanoseconds).min() == 990 * Self.second)
+    }
+
+    @Test("values over all partitions say which source they wait for; bars and readiness go on")
+    func breadth() throws {
+        let tape = try TestTape(Self.shared.get(), namespace: "src1")
+        let worker = try TestWorker(
+            tape, takes: [0, 1, 2, 3, 4], graph: UniverseScene.graph(),
+            sourcePatience: 400_000_000)
+        let running = try worker.start()
+        func source(_ name: String) throws -> TestSource {
+            TestSource(tape, Partition(0), source: try #require(SourceName(name)))
+        }
+        var (stays, leaves) = (try source("stays"), try source("leaves"))
+        try leaves.publish(watermark: Timestamp(nanoseconds: UniverseScene.start))
+        var time = UniverseScene.start
+        func degraded() -> String? {
+            worker.service.context.readiness.health.degraded.first {
+                $0.hasPrefix("values over all partitions: they wait for source leaves, whose time")
+            }
+        }
+        #expect(
+            eventually {
+                time += Self.second
+                guard (try? stays.publish(watermark: Timestamp(nanoseconds: time))) != nil else {
+                    return false
+                }
+                return degraded() != nil
+            })
+        #expect(worker.service.context.readiness.health.ready)
+        let metric = "mds_operator_source_watermark_timestamp_seconds"
+        #expect(
+            running.service.metric("\(metric){source=\"leaves\"}")
+                == Double(UniverseScene.start / Self.second))
+        #expect(
+            running.service.metric("\(metric){source=\"stays\"}") ?? 0
+                > Double(UniverseScene.start / Self.second))
+        var json = JSONWriter()
+        json.object { worker.report.write(into: &$0) }
+        let told = try JSONValue.parse(json.text)["sources"]?.array
+        #expect(told?.compactMap { $0["source"]?.string } == ["leaves", "stays"])
+        #expect(told?.compactMap { $0["stands_still"]?.bool } == [true, false])
+        try leaves.publish(watermark: Timestamp(nanoseconds: time + 3_600 * Self.second))
+        #expect(eventually { degraded() == nil })
+        #expect(try running.stop() == .success)
+    }
+}

@@ -1,0 +1,96 @@
+import OperatorGraph
+import Primitives
+import ServiceRuntime
+import StreamCore
+import Telemetry
+
+/// How long the calendars of the graph go on. Behind its end a calendar has no sessions, so that
+/// windows of sessions end without a word: it is told long before, and then as a problem.
+struct CalendarWatch {
+    static let aheadNanoseconds: Int64 = 90 * 86_400_000_000_000
+    /// It is said again each day.
+    private static let repeatNanoseconds: Int64 = 86_400_000_000_000
+
+    struct Entry: Sendable {
+        let name: String
+        let until: Timestamp
+        var hasEnded = false
+    }
+
+    private(set) var entries: [Entry]
+    /// When it was said last.
+    private var toldAt: Timestamp?
+
+    init(_ definition: GraphDefinition, _ metrics: MetricRegistry) {
+        entries = definition.calendars.compactMap { calendar in
+            calendar.validUntil.map {
+                Entry(name: calendar.name, until: Timestamp(nanoseconds: $0))
+            }
+        }
+        for entry in entries {
+            metrics.gauge(
+                "mds_operator_calendar_valid_until_timestamp_seconds",
+                "When the days end for which a calendar of the graph holds, in seconds since 1970.",
+                labels: [("calendar", entry.name)]
+            ).set(Double(entry.until.nanoseconds) / 1e9)
+        }
+    }
+
+    /// What is to be said now; `now` is the wall clock.
+    mutating func look(now: Timestamp) -> [CalendarEnds] {
+        for place in entries.indices { entries[place].hasEnded = entries[place].until <= now }
+        let soon = entries.filter {
+            $0.until <= now.advanced(byNanoseconds: Self.aheadNanoseconds)
+        }
+        // A clock that was set back says it once more.
+        let isTold =
+            toldAt.map { (0..<Self.repeatNanoseconds).contains(now.nanoseconds(since: $0)) }
+            ?? false
+        guard !soon.isEmpty, !isTold else { return [] }
+        toldAt = now
+        return soon.map { CalendarEnds(calendar: $0.name, until: $0.until, hasEnded: $0.hasEnded) }
+    }
+
+    /// Nil as long as all go on.
+    var problem: String? {
+        let ended = entries.filter(\.hasEnded).map { "\($0.name) ended at \($0.until)" }
+        guard !ended.isEmpty else { return nil }
+        return ended.joined(separator: ", ")
+            + ": its sessions make no bars any more; name a newer calendar in the graph and raise "
+            + "OPERATOR_GENERATION"
+    }
+
+    func write(into json: inout JSONWriter) {
+        json.member(
+            "calendars",
+            array: { json in
+                for entry in entries {
+                    json.object { json in
+                        json.member("calendar", entry.name)
+                        json.member("valid_until", entry.until.description)
+                        json.member("has_ended", entry.hasEnded)
+                    }
+                }
+            })
+    }
+}
+
+/// A calendar of the graph ends within 90 days, or has ended.
+struct CalendarEnds: TelemetryEvent {
+    static let name = "operator.calendar.ends"
+    let calendar: String
+    let until: Timestamp
+    let hasEnded: Bool
+
+    var level: LogLevel { hasEnded ? .error : .warning }
+    var message: String {
+        hasEnded
+            ? "a calendar of the graph has ended: its sessions make no bars any more"
+            : "a calendar of the graph ends soon: behind that its sessions make no bars"
+    }
+    var fields: [(String, LogValue)] {
+        [("calendar", .text(calendar)), ("valid.until", .text(until.description))]
+    }
+
+    func count(in metrics: MetricRegistry) {}
+}

@@ -1,0 +1,99 @@
+import MarketModel
+import Primitives
+import ServiceRuntime
+import StreamCore
+import Telemetry
+
+/// How far each source of the tape has come in this worker's partitions, and which one stands still
+/// while others go on: values over all partitions wait for it.
+struct SourceWatch {
+    struct Entry: Sendable {
+        /// The least and the greatest of the partitions' watermarks.
+        var least: Timestamp
+        var greatest: Timestamp
+        /// Monotonic: when a partition last came farther.
+        var movedAt: Int64
+        var standsStill = false
+    }
+
+    private(set) var entries: [SourceName: Entry] = [:]
+    private var gauges: [SourceName: Gauge] = [:]
+    private let metrics: MetricRegistry
+    /// So long a source may say nothing.
+    private let patienceNanoseconds: Int64
+
+    init(_ metrics: MetricRegistry, patienceNanoseconds: Int64) {
+        self.metrics = metrics
+        self.patienceNanoseconds = patienceNanoseconds
+    }
+
+    /// What each partition knows of its sources; `now` is monotonic.
+    mutating func look(_ partitions: [[SourceTable.Entry]], now: Int64) {
+        var present: [SourceName: Entry] = [:]
+        for sources in partitions {
+            for source in sources where source.watermark != SourceTable.noWatermark {
+                var entry =
+                    present[source.name]
+                    ?? Entry(
+                        least: source.watermark, greatest: source.watermark, movedAt: now)
+                entry.least = min(entry.least, source.watermark)
+                entry.greatest = max(entry.greatest, source.watermark)
+                present[source.name] = entry
+            }
+        }
+        for (name, entry) in present {
+            // A partition that comes or goes says nothing about its sources.
+            guard let before = entries[name], entry.greatest <= before.greatest else { continue }
+            present[name]?.movedAt = before.movedAt
+        }
+        let moving = present.values.filter { now - $0.movedAt < patienceNanoseconds }
+        for (name, entry) in present {
+            present[name]?.standsStill =
+                now - entry.movedAt >= patienceNanoseconds
+                && moving.contains { $0.greatest > entry.greatest }
+        }
+        entries = present
+        show()
+    }
+
+    private mutating func show() {
+        for (name, gauge) in gauges where entries[name] == nil { gauge.remove() }
+        for (name, entry) in entries {
+            let gauge =
+                gauges[name]
+                ?? metrics.gauge(
+                    "mds_operator_source_watermark_timestamp_seconds",
+                    "The oldest watermark of a source in the worker's partitions, in seconds since "
+                        + "1970.", labels: [("source", name.text)])
+            gauge.set(Double(entry.least.nanoseconds) / 1e9)
+            gauges[name] = gauge
+        }
+    }
+
+    private var sorted: [(key: SourceName, value: Entry)] {
+        entries.sorted { $0.key < $1.key }
+    }
+
+    /// For values over all partitions; nil: nobody holds them.
+    var problem: String? {
+        let still = sorted.filter(\.value.standsStill)
+        guard let first = still.first else { return nil }
+        let more = still.count > 1 ? " and \(still.count - 1) more" : ""
+        return "they wait for source \(first.key)\(more), whose time has stood still since "
+            + "\(first.value.greatest) while others go on: start its gateway again"
+    }
+
+    func write(into json: inout JSONWriter) {
+        json.member(
+            "sources",
+            array: { json in
+                for (name, entry) in sorted {
+                    json.object { json in
+                        json.member("source", name.text)
+                        json.member("watermark", entry.least.description)
+                        json.member("stands_still", entry.standsStill)
+                    }
+                }
+            })
+    }
+}

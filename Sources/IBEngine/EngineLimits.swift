@@ -25,6 +25,8 @@ public enum EngineLimits {
 
     /// What the server has to answer within, at each step of opening.
     static let openingWait = 10 * second
+    /// A connection that fails so soon was refused; what does not answer takes longer.
+    static let refusedAtOnce = second
     /// Nothing at all for so long: the server is asked whether it is there.
     static let quietBeforeHeartbeat = 15 * second
     static let heartbeatInterval = 60 * second
@@ -40,8 +42,21 @@ public enum EngineLimits {
     /// more is known; and a bar of five seconds, which is stamped with its end.
     static let stampedLag = second * 3 / 2
     static let barLag = second * 5 / 2
+    /// How late delayed trades are at most, and what they need to come: 15 minutes are usual, some
+    /// exchanges have 20.
+    static let delayedLag = 1_210 * second
+    /// So long the provider may call data delayed that are to be live, before they are refused.
+    static let liveWait = 60 * second
+    /// At most one event in this time tells of numbers that the tape's scale does not hold.
+    static let numbersTold = 10 * second
     /// What a busy session delivers within, before it counts as alive again by its ticks alone.
     static let straggling = 2 * second
+    /// A gap that begins so much earlier than it had to is told as it is: shorter pauses of a feed
+    /// are not asked whether they are usual.
+    static let shortPause = 10 * second
+    /// How long a farm of history that is said to be down keeps requests back; then they are tried
+    /// again, and what fails does not count.
+    static let historyDoubt = 60 * second
     /// A request that is sent on to other contracts more often has none.
     static let reroutesMax = 3
     /// How often what waits is looked at.

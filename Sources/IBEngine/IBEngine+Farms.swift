@@ -16,7 +16,7 @@ extension IBEngine {
             tools.farmDownSince = now.monotonic
             guard tools.isReady else { return }
             tools.isFarmDown = true
-            feeds.interruptAll(cause, trusted: now.wall, now, &tools, &out)
+            feeds.suspectAll(cause, now)
             feeds.deferAll(to: cause)
         case .ok, .inactive:
             link.farms.back(name)
@@ -55,21 +55,49 @@ extension IBEngine {
 
     /// Without its vendor the platform has no history either.
     mutating func holdHistory(_ now: Moment) {
-        let isDown = link.historyFarms.isAnyDown || link.serverLost != nil
-        tools.pacing.holdHistory(isDown, now: now.monotonic)
-        tools.backfill.isHistoryDown = isDown
+        let isServerLost = link.serverLost != nil
+        let isHeld = isServerLost || link.historyFarms.isAnyYoung(now.monotonic)
+        tools.pacing.holdHistory(isHeld, now: now.monotonic)
+        tools.backfill.isHistoryDown = isServerLost || link.historyFarms.isAnyDown
+    }
+
+    /// An answer shows that history comes, whichever farm was said to be down.
+    mutating func historyCame(_ now: Moment) {
+        guard link.historyFarms.isAnyDown else { return }
+        link.historyFarms.clear()
+        holdHistory(now)
     }
 
     /// Not every farm tells that it is back: then the data do, or time.
-    mutating func noticeFarms(_ now: Moment) {
-        if link.historyFarms.expire(now.monotonic) { holdHistory(now) }
+    mutating func noticeFarms(_ now: Moment, _ out: inout Output) {
+        noticeServer(now, &out)
+        if link.historyFarms.isAnyDown {
+            _ = link.historyFarms.expire(now.monotonic)
+            holdHistory(now)
+        }
         if link.definitionFarms.expire(now.monotonic) {
             tools.knowsContracts = !link.definitionFarms.isAnyDown
         }
         guard tools.isFarmDown else { return }
-        if link.farms.expire(now.monotonic) { tools.isFarmDown = link.farms.isAnyDown }
+        if link.farms.expire(now.monotonic) {
+            tools.isFarmDown = link.farms.isAnyDown
+            if !tools.isFarmDown { feeds.settleSuspects(now, &tools, &out) }
+        }
         guard feeds.hasFlown(since: tools.farmDownSince) else { return }
         link.farms.clear()
         tools.isFarmDown = false
+    }
+
+    /// A platform without its vendor has no data: when they come, it has one, though it never said
+    /// that it is back.
+    private mutating func noticeServer(_ now: Moment, _ out: inout Output) {
+        guard let since = link.serverLost, tools.isReady,
+            feeds.hasComeAnywhere(since: since.later(by: EngineLimits.straggling))
+        else { return }
+        link.serverLost = nil
+        askBulletins(now)
+        holdHistory(now)
+        resumeIfHealthy(now, &out)
+        feeds.doubtRefusals(now)
     }
 }

@@ -21,6 +21,9 @@ struct Wire: Sendable {
         }
     }
 
+    @inline(__always)
+    var lostNumbers: UInt64 { decoder?.counters.lostNumbers ?? 0 }
+
     var opening: [UInt8] { handshake?.opening ?? [] }
 
     /// The decoder changes while the frames stand still.
@@ -34,6 +37,9 @@ struct Wire: Sendable {
 /// What notices have said about the connection.
 struct LinkState: Sendable {
     var lastMessage = Timestamp.undefined
+    /// Numbers that the scale did not hold, as far as they were told, and when that was, monotonic.
+    var numbersTold: UInt64 = 0
+    var numbersToldAt = Int64.min
     /// Since when the platform is without the vendor, monotonic.
     var serverLost: Int64?
     /// Farms of market data that are down.
@@ -80,6 +86,7 @@ extension IBEngine {
         _ range: Range<Int>, _ now: Moment, _ out: inout Output
     ) {
         guard let decoded = decode(range) else { return }
+        if wire.lostNumbers != link.numbersTold { tellNumbers(decoded, now, &out) }
         switch decoded {
         case .message(let message):
             tools.counters.messages &+= 1
@@ -90,6 +97,22 @@ extension IBEngine {
             out.tell(.skipped(id: id, fault))
             unreadable(range, now, &out)
         }
+    }
+
+    /// Prices or sizes with more digits than the tape's scale has. An instrument that has one has
+    /// many, so they are told together.
+    private mutating func tellNumbers(
+        _ decoded: Decoded, _ now: Moment, _ out: inout Output
+    ) {
+        let isDue = now.monotonic >= link.numbersToldAt.later(by: EngineLimits.numbersTold)
+        guard link.numbersToldAt == Int64.min || isDue else { return }
+        var instrument: UInt32?
+        if case .message(let message) = decoded, let request = message.request {
+            instrument = feeds.instrument(of: request)
+        }
+        out.tell(
+            .numbers(instrument: instrument, count: wire.lostNumbers &- link.numbersTold))
+        (link.numbersTold, link.numbersToldAt) = (wire.lostNumbers, now.monotonic)
     }
 
     @inline(__always)
@@ -153,6 +176,7 @@ extension IBEngine {
     ) {
         guard let request = message.request else { return }
         if tools.backfill.took(message, now: now, into: &out.records) {
+            historyCame(now)
             if !tools.backfill.isOpen(request) {
                 tools.pacing.answered(id: request, now: now.monotonic)
             }
@@ -185,13 +209,17 @@ extension IBEngine {
         tools.isFarmDown = link.farms.isAnyDown
         holdHistory(now)
         tools.counters.connections &+= 1
-        if settings.isDelayed {
-            _ = tools.pacing.ask(.marketDataType(3), .urgent, now: now.monotonic)
-        }
+        askMode(now)
         _ = tools.pacing.ask(.currentTime, .urgent, now: now.monotonic)
         askBulletins(now)
         feeds.nextScan = now.monotonic
         feeds.scan(now, &tools, &out)
+    }
+
+    /// Before any data are asked for, and again when what waits was forgotten.
+    mutating func askMode(_ now: Moment) {
+        guard settings.isDelayed else { return }
+        _ = tools.pacing.ask(.marketDataType(3), .urgent, now: now.monotonic)
     }
 
     /// What has been decided leaves, as far as it may; and what all sees as one is told.
@@ -252,7 +280,7 @@ extension IBEngine {
             }
             tools.backfill.add(
                 gap, contract: entry.contract, feeds: entry.instrument.feeds, arrivals: .unknown,
-                now: now, into: &out.records)
+                hours: entry.allHours, now: now, into: &out.records)
         }
     }
 
@@ -267,7 +295,8 @@ extension IBEngine {
         }
     }
 
-    /// What cannot be sent is refused like by the server: whoever asked for it is told why.
+    /// A request that cannot be encoded is treated as one that the server refused: its caller gets
+    /// the reason.
     private mutating func send(
         _ request: IBRequest, _ now: Moment, _ out: inout Output
     ) -> Bool {

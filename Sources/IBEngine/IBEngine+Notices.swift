@@ -30,7 +30,7 @@ extension IBEngine {
             close("client id \(settings.clientID) is in use by another program", now, &out)
         case .connectionLost, .platformDisconnected: serverLost(reason, now, &out)
         case .connectionRestored(let subscriptionsLost):
-            restored(subscriptionsLost: subscriptionsLost, now, &out)
+            restored(subscriptionsLost: subscriptionsLost, notice, now, &out)
         case .portChanged: close("the server listens elsewhere: \(reason)", now, &out)
         case .farm(.marketData, let state): farm(notice.text, state, reason, now, &out)
         case .farm(.history, let state): historyFarm(notice.text, state, reason, now)
@@ -52,14 +52,14 @@ extension IBEngine {
         tools.isHealthy = false
         holdHistory(now)
         let cause = OutageCause(.server, reason, isReset: isReset(now))
-        let trusted = link.lastMessage.isDefined ? link.lastMessage : now.wall
-        feeds.interruptAll(cause, trusted: trusted, now, &tools, &out)
+        feeds.suspectAll(cause, now)
     }
 
     private mutating func restored(
-        subscriptionsLost: Bool, _ now: Moment, _ out: inout Output
+        subscriptionsLost: Bool, _ notice: IBNotice, _ now: Moment, _ out: inout Output
     ) {
         link.serverLost = nil
+        noteFarms(named: notice, now, &out)
         guard tools.isReady else { return }
         let trusted = link.lastMessage.isDefined ? link.lastMessage : now.wall
         guard subscriptionsLost else {
@@ -69,6 +69,7 @@ extension IBEngine {
             return feeds.doubtRefusals(now)
         }
         tools.isHealthy = true
+        tools.isFarmDown = link.farms.isAnyDown
         let cause = OutageCause(.server, "the platform lost the subscriptions (1101)")
         feeds.interruptAll(cause, trusted: trusted, now, &tools, &out)
         feeds.forgetAll("subscriptions lost (1101)", now, &tools, &out)
@@ -76,8 +77,27 @@ extension IBEngine {
         feeds.doubtRefusals(now)
         tools.backfill.disconnected(now: now.monotonic)
         tools.pacing.reset()
+        askMode(now)
         holdHistory(now)
         askBulletins(now)
+    }
+
+    /// The platform is back, and says which farms are not: what they feed does not come yet.
+    private mutating func noteFarms(
+        named notice: IBNotice, _ now: Moment, _ out: inout Output
+    ) {
+        let reason = "\(notice.text) (\(notice.code))"
+        for (kind, name) in notice.farmsNotConnected {
+            let cause = OutageCause(.farm, reason, isReset: isReset(now))
+            switch kind {
+            case .marketData:
+                link.farms.broke(name, cause, now)
+                tools.farmDownSince = now.monotonic
+            case .history: link.historyFarms.broke(name, cause, now)
+            case .definitions: link.definitionFarms.broke(name, cause, now)
+            }
+        }
+        tools.knowsContracts = !link.definitionFarms.isAnyDown
     }
 
     /// All of the day: those that are known already are left out.
@@ -91,8 +111,9 @@ extension IBEngine {
         tools.isHealthy = true
         // Behind a farm that is down the vendor alone brings nothing back.
         if let farm = link.farms.down.last { feeds.deferAll(to: farm.cause) }
-        feeds.resumeAll(.server, now, &tools, &out)
         tools.isFarmDown = link.farms.isAnyDown
+        if !tools.isFarmDown { feeds.settleSuspects(now, &tools, &out) }
+        feeds.resumeAll(.server, now, &tools, &out)
         if !tools.isFarmDown { feeds.resumeAll(.farm, now, &tools, &out) }
     }
 
@@ -118,8 +139,9 @@ extension IBEngine {
         out.tell(.state(state, reason: session.reason))
     }
 
-    /// Instruments that should deliver at this time, as far as their hours are known.
-    public func instrumentsInSession(at time: Timestamp) -> Int { feeds.inSession(time) }
+    /// Instruments that should deliver at this time, as far as their hours are known; nil: of none
+    /// they are.
+    public func instrumentsInSession(at time: Timestamp) -> Int? { feeds.inSession(time) }
 
     public var status: IBStatus {
         var counters = tools.counters

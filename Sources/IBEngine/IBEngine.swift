@@ -117,7 +117,7 @@ public struct IBEngine: Sendable {
         for (number, _, reached) in begun where reached.isDefined {
             guard let place = feeds.place(of: number) else { continue }
             for kind in feeds.kinds(at: place) {
-                var from = feeds.outageStart(of: kind, at: place, reached: reached)
+                var from = feeds.outageStart(of: kind, at: place, reached: reached, tools)
                 // What is before the end of another gap is told of there.
                 let end = ends[Told(instrument: number, kind: kind)] ?? from
                 if end <= reached { from = max(from, end) }
@@ -234,14 +234,19 @@ public struct IBEngine: Sendable {
         case .close(let reason): close(reason, now, &out)
         case .heartbeat: sendNow(.currentTime, now, &out)
         }
+        feeds.scan(now, &tools, &out)
+        noticeFarms(now, &out)
         if let since = link.serverLost,
             now.monotonic >= since.later(by: EngineLimits.downWaitMax)
         {
             close("the platform was without the vendor for 600 s", now, &out)
         }
-        feeds.scan(now, &tools, &out)
-        noticeFarms(now)
         work(now, &out)
+    }
+
+    /// The server is asked what time it is; `IBNews.clockDifference` tells what it says.
+    public mutating func askTime(_ now: Moment, into out: inout Output) {
+        if tools.isReady { sendNow(.currentTime, now, &out) }
     }
 
     /// When `tick` has something to do, monotonic; `Int64.max`: nothing.
@@ -270,7 +275,12 @@ public struct IBEngine: Sendable {
     func isReset(_ now: Moment) -> Bool { resets.contains(now.wall, feeds.zones) }
 
     private mutating func moveFloor(_ now: Moment, _ out: inout Output) {
-        if tools.clock.drained(now, delay: feeds.delay) { out.tell(.clockStep) }
+        let isStep = tools.clock.drained(
+            now, delay: feeds.delay, waiting: feeds.earliestWaiting)
+        if isStep {
+            out.tell(.clockStep)
+            askTime(now, into: &out)
+        }
         out.floor = tools.clock.floor
     }
 

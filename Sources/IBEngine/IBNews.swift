@@ -17,6 +17,9 @@ public enum IBNews: Hashable, Sendable {
     case clockStep
     /// A message that is not as its kind should be.
     case skipped(id: Int32, FieldFault)
+    /// So many prices or sizes since this was told last have more digits than the tape's scale:
+    /// they were rounded, or left out when they are too large. The instrument is the latest one's.
+    case numbers(instrument: UInt32?, count: UInt64)
     /// Hours of trading, or of the vendor's reset, are known in a zone that is not:
     /// `IBEngine.know` takes its rules.
     case zoneWanted(String)

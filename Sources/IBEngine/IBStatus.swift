@@ -39,7 +39,7 @@ public struct EngineCounters: Hashable, Sendable {
     public var unknownMessages: UInt64 = 0
     /// By what was wrong with them.
     private var skipped: [FieldFault: UInt64] = [:]
-    /// Numbers that are undefined on the tape because they are too large or too precise for it.
+    /// Numbers that the tape's scale does not hold: rounded, or undefined when they are too large.
     public var lostNumbers: UInt64 = 0
     /// Exchanges, conditions and market makers that were cut to the length a tick holds.
     public var cutTexts: UInt64 = 0

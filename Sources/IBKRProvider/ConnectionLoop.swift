@@ -20,10 +20,16 @@ final class ConnectionLoop {
     /// How often a full channel is tried again.
     private static let fullNanoseconds: Int64 = 2_000_000
     private static let zoneNanoseconds: Int64 = 86_400 * 1_000_000_000
+    /// How often TWS is asked for the time: its clock says whether this host's is right. More often
+    /// while the host's has stepped and the gateway has not followed it.
+    private static let timeNanoseconds: Int64 = 60_000_000_000
+    private static let steppedTimeNanoseconds: Int64 = 10_000_000_000
+    private static let stepNanoseconds: Int64 = 1_000_000_000
     /// Wishes that follow each other without an event between them.
     private static let wishesMax = 4
 
     private let parts: Parts
+    private let beat: ThreadBeat
     private let clock = SystemClock()
     private let link: ServerLink
     private var engine: IBEngine
@@ -36,6 +42,8 @@ final class ConnectionLoop {
     /// Asked for by the engine; their rules reach so far ahead that once a day is enough.
     private var zones: [String] = []
     private var zonesDue = Int64.min
+    /// When TWS was asked for the time, monotonic.
+    private var timeAsked = Int64.min
     private var isStopping = false
     private var isOver = false
 
@@ -48,8 +56,9 @@ final class ConnectionLoop {
         let report: ConnectionReport
     }
 
-    init(_ parts: Parts) {
+    init(_ parts: Parts, _ beat: ThreadBeat) {
         self.parts = parts
+        self.beat = beat
         link = ServerLink(parts.settings.server, wake: parts.inbox.wake)
         engine = IBEngine(parts.settings.engine)
         polls = [
@@ -81,13 +90,12 @@ final class ConnectionLoop {
         return Int(number) < reached.count ? reached[Int(number)] : .undefined
     }
 
-    private func moment() -> Moment {
-        Moment(wall: clock.now(), monotonic: clock.monotonic().nanoseconds)
-    }
+    private func moment() -> Moment { parts.channel.moment() }
 
     // MARK: one turn
 
     private func turn() {
+        beat.beat()
         let ready = wait()
         if ready.isWoken {
             parts.inbox.wake.clear()
@@ -99,9 +107,19 @@ final class ConnectionLoop {
         }
         if fullSince == nil {
             readAll()
+            askTime(now)
             engine.tick(moment(), into: &out)
         }
         settle()
+    }
+
+    private func askTime(_ now: Moment) {
+        let isStepped =
+            clock.now().nanoseconds(since: now.wall).magnitude > UInt64(Self.stepNanoseconds)
+        let wait = isStepped ? Self.steppedTimeNanoseconds : Self.timeNanoseconds
+        guard timeAsked == Int64.min || now.monotonic >= timeAsked.later(by: wait) else { return }
+        timeAsked = now.monotonic
+        engine.askTime(now, into: &out)
     }
 
     private struct Ready {
@@ -133,7 +151,11 @@ final class ConnectionLoop {
             isStopping = true
             engine.stop(now, into: &out)
         }
-        guard !isStopping, !orders.begun.isEmpty || !orders.ended.isEmpty else { return }
+        guard !isStopping else { return }
+        for wish in orders.restarted {
+            engine.restart(wish.instrument, wish.kind, now, into: &out)
+        }
+        guard !orders.begun.isEmpty || !orders.ended.isEmpty else { return }
         let begun = orders.begun.compactMap { number in
             parts.order.book.instrument(number).map { (number, $0, reached: Timestamp.undefined) }
         }
@@ -185,6 +207,7 @@ final class ConnectionLoop {
     private func report(_ now: Moment) {
         for news in out.news {
             if case .zoneWanted(let name) = news { want(zone: name, now) }
+            if case .clockDifference(let ahead) = news { parts.channel.tell(clockAhead: ahead) }
             parts.report.tell(news)
         }
         out.news.removeAll(keepingCapacity: true)

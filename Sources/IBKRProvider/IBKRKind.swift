@@ -26,7 +26,7 @@ extension ProviderKind {
                 default: "5s", group: group, "How long an attempt to connect may take."),
             ConfigurationKey(
                 "IBKR_DELAYED", .flag, default: "\(usual.isDelayed)", group: group,
-                "Whether delayed data are asked for: then this source has nothing else."),
+                "Whether delayed data are taken where the account may not see live ones."),
             ConfigurationKey(
                 "IBKR_LINES", .integer(1...10_000), default: "\(usual.lines)", group: group,
                 "Market data lines of the account; instruments beyond wait for one."),

@@ -1,4 +1,5 @@
 internal import IBEngine
+public import MarketModel
 public import Primitives
 public import ProviderKit
 internal import ProviderModel
@@ -23,6 +24,7 @@ public final class IBKRProvider: ProviderSource {
 
     private let settings: IBKRSettings
     private let telemetry: TelemetryHub
+    private let threads: ThreadWatch
     private let inbox: OrderInbox
     private let running = Mutex<Running?>(nil)
 
@@ -30,6 +32,7 @@ public final class IBKRProvider: ProviderSource {
         // Jitter alone comes of it: any number does.
         settings = IBKRSettings(context.configuration, seed: UInt64.random(in: 0...UInt64.max))
         telemetry = context.telemetry
+        threads = context.threads
         inbox = try OrderInbox()
     }
 
@@ -37,12 +40,21 @@ public final class IBKRProvider: ProviderSource {
         let report = ConnectionReport(order, telemetry, full: FullTime())
         let parts = ConnectionLoop.Parts(
             settings: settings, order: order, channel: channel, inbox: inbox, report: report)
-        let thread = try ServiceThread(name: "ibkr") { ConnectionLoop(parts).run() }
+        let thread = try ServiceThread(name: "ibkr") { [threads] in
+            let beat = threads.thread("ibkr")
+            defer { beat.retire() }
+            ConnectionLoop(parts, beat).run()
+        }
         running.withLock { $0 = Running(thread: thread, report: report) }
     }
 
     public func follow(begun: [UInt32], ended: [UInt32]) {
         inbox.follow(begun: begun, ended: ended)
+    }
+
+    public func restart(_ instrument: UInt32, _ kind: DataKind) -> Bool {
+        inbox.restart(instrument, kind)
+        return true
     }
 
     public func stop(within timeout: Duration) -> Bool {

@@ -1,15 +1,23 @@
+internal import MarketModel
 internal import ProviderModel
 internal import ServiceRuntime
 internal import Synchronization
 
-/// What others want of the connection's thread. Bounded by the number of instruments: a later wish
-/// about one takes the place of an earlier one.
+/// What others want of the connection's thread. Bounded by the number of instruments and kinds of
+/// data: a later wish about one takes the place of an earlier one.
 final class OrderInbox: Sendable {
     struct Orders: Sendable {
         /// Ended first: one that is in both begins anew.
         var ended: [UInt32] = []
         var begun: [UInt32] = []
+        /// Of which kind of data is to begin anew.
+        var restarted: [Restart] = []
         var isStopping = false
+    }
+
+    struct Restart: Hashable, Sendable {
+        var instrument: UInt32
+        var kind: DataKind
     }
 
     let wake: WakeEvent
@@ -26,6 +34,14 @@ final class OrderInbox: Sendable {
             for number in begun where !orders.begun.contains(number) {
                 orders.begun.append(number)
             }
+        }
+        wake.wake()
+    }
+
+    func restart(_ instrument: UInt32, _ kind: DataKind) {
+        let wish = Restart(instrument: instrument, kind: kind)
+        orders.withLock { orders in
+            if !orders.restarted.contains(wish) { orders.restarted.append(wish) }
         }
         wake.wake()
     }

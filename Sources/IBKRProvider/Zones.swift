@@ -2,12 +2,13 @@ internal import Glibc
 internal import GraphLanguage
 internal import IBEngine
 
-/// The rules of time zones, out of the system's files: trading hours are told in local time.
+/// The rules of time zones, out of the system's files: trading hours and daily bars are told in
+/// local time.
 enum Zones {
     private static let folder = "/usr/share/zoneinfo"
-    /// Seconds before and behind now for which changes are told; hours come for some weeks at a
-    /// time, and the rules anew every day.
-    private static let before: Int64 = 30 * 86_400
+    /// Seconds before and behind now for which changes are told. Daily bars are those of a year,
+    /// hours come for some weeks at a time, and the rules anew every day.
+    private static let before: Int64 = 2 * 366 * 86_400
     private static let behind: Int64 = 400 * 86_400
     /// No zone changes its clocks twice within so many seconds.
     private static let step: Int64 = 86_400

@@ -64,7 +64,8 @@ import Testing
     /// How long what has arrived waits at most until the engine is given it.
     static let stepMax: Int64 = 150_000_000
 
-    /// Faults for two minutes and a half, then an hour in which all that is retried is retried.
+    /// Faults for two minutes and a half, then an hour in which all that is retried is retried, a
+    /// minute of trading, and another hour.
     static func lived(
         _ seed: UInt64, canBackfill: Bool, kinds: [Instrument.Feeds]? = nil,
         isDelayed: Bool = false
@@ -111,6 +112,8 @@ import Testing
         for _ in 0..<400 { world.step(150_000_000) }
         world.isTrading = false
         for _ in 0..<20 { world.step(200_000_000) }
+        // What was traded last proves that history is up to date, to whoever asks once more.
+        for _ in 0..<400 { world.step(10 * second) }
         return world
     }
 }
@@ -131,7 +134,8 @@ extension World {
         for index in instruments.indices {
             let mine = server.trades.filter { $0.instrument == index }
             for track in Track.allCases where tracks(index).contains(track) {
-                let isOfHistory = track == .trade || track == .bar
+                let isOfHistory = track == .trade || track == .bar || track == .quote
+                let isStamped = isOfHistory && track != .quote
                 let events =
                     track == .bar
                     ? server.bars.filter { $0.instrument == index }
@@ -139,7 +143,7 @@ extension World {
                 let isFetched = canBackfill && track == .news
                 found += verdict.problems(
                     in: events, track, isFilled: isFilled && isOfHistory || isFetched,
-                    latency: isFilled && isOfHistory
+                    latency: isFilled && isStamped
                         ? 0 : server.latencyMax + EngineSimulationTests.stepMax)
             }
             found += documentProblems(index) + bookProblems(index)

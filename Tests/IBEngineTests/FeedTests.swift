@@ -41,15 +41,15 @@ import Testing
     }
 
     @Test(
-        "Level 1 is asked for with fewer values when the request is refused, thrice in all",
-        arguments: [(1, FeedStatus.State.live), (2, .live), (3, .refused)])
+        "Level 1 is asked for with fewer values when the request is refused, four times in all",
+        arguments: [(1, FeedStatus.State.live), (2, .live), (3, .live), (4, .refused)])
     func fewerValues(_ refusals: Int, _ state: FeedStatus.State) {
         var world = World(seed: 3, feeds: [.level1], canBackfill: false)
         for _ in 0..<refusals { world.server.refusals.append((321, "Invalid generic tick")) }
         world.start()
         for _ in 0..<100 { world.step(100_000_000) }
         #expect(Self.states(world) == [state])
-        #expect(world.server.requestsSeen.count { $0 == "1" } == min(refusals + 1, 3))
+        #expect(world.server.requestsSeen.count { $0 == "1" } == min(refusals + 1, 4))
         let reason = world.engine.status.instruments.first?.feeds.first?.reason
         #expect(reason?.contains("Invalid generic tick (321)") == true)
         // Without `RTVolume` the last prices are the trades.
@@ -58,8 +58,10 @@ import Testing
     }
 
     @Test(
-        "Of what is refused, headlines are left out behind single values and before trades",
-        arguments: [(1, "233,292"), (2, "233"), (3, "")])
+        "Of what is refused, single values are left out first, then headlines, and trades last",
+        arguments: [
+            (1, "233,375,292"), (2, "233,292"), (3, "233,375"), (4, "233"), (5, ""),
+        ])
     func leftOut(_ refusals: Int, _ ticks: String) {
         var world = World(seed: 3, feeds: [[.level1, .news]], canBackfill: false)
         for _ in 0..<refusals { world.server.refusals.append((321, "Invalid generic tick")) }
@@ -76,11 +78,11 @@ import Testing
     @Test("Values that one connection refused are asked for again on the next one")
     func leftOutNoMore() {
         var world = World(seed: 3, feeds: [[.level1, .news]], canBackfill: false)
-        for _ in 0..<2 { world.server.refusals.append((321, "Invalid generic tick")) }
+        for _ in 0..<3 { world.server.refusals.append((321, "Invalid generic tick")) }
         world.start()
         for _ in 0..<300 { world.step(100_000_000) }
         let asked = world.server.genericTicksSeen
-        #expect(asked.count == 3 && asked.last == "233")
+        #expect(asked.count == 4 && asked.last == "233,375")
         world.dropAndReturn("reset")
         #expect(world.server.genericTicksSeen == asked + [asked[0]])
         for _ in 0..<100 { world.step(100_000_000) }
@@ -124,6 +126,24 @@ import Testing
         other.start()
         for _ in 0..<100 { other.step(100_000_000) }
         #expect(Self.states(other) == [.live, .refused, .live])
+    }
+
+    @Test("A book of which not all was kept is asked for anew, and begins with a reset")
+    func restartedBook() throws {
+        var world = Self.world([.level1, .depth])
+        let asked = world.server.requestsSeen.count
+        var output = IBEngine.Output()
+        world.engine.restart(0, .depth, world.moment, into: &output)
+        world.engine.restart(3, .depth, world.moment, into: &output)
+        world.settle(&output)
+        for _ in 0..<100 { world.step(100_000_000) }
+        // The old one is cancelled, the new one asked for; level 1 goes on.
+        #expect(
+            world.server.requestsSeen[asked...].filter { ["10", "11"].contains($0) } == [
+                "11", "10",
+            ])
+        #expect(Self.states(world) == [.live, .live] && world.engine.status.openOutages == 0)
+        #expect(world.engine.status.counters.resubscriptions == 1)
     }
 
     @Test("What cannot be sent is refused, and holds no line")

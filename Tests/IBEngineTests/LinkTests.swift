@@ -36,6 +36,23 @@ import Testing
         #expect(world.engine.status.counters.connections == 1)
     }
 
+    @Test("A TWS that is away for half a minute leaves gaps of half a minute", arguments: 1...5)
+    func shortAbsence(_ seed: UInt64) throws {
+        var world = World(seed: seed, feeds: [.level1, .level1], canBackfill: false)
+        world.start()
+        for _ in 0..<100 { world.step(100_000_000) }
+        world.connectFailures = .max
+        world.drop("closed")
+        for _ in 0..<300 { world.step(100_000_000) }
+        world.connectFailures = 0
+        for _ in 0..<100 { world.step(100_000_000) }
+        #expect(world.engine.status.openOutages == 0 && world.verdict.gapsBegun > 0)
+        let longest = try #require(
+            world.verdict.gaps.map { $1.nanoseconds(since: $0.from) }.max())
+        // The next attempt, what the session begins with, and the next values.
+        #expect(longest < 37 * second, "\(longest)")
+    }
+
     @Test("What the platform said of its vendor is gone with the connection, however long that is")
     func lostWithoutVendor() {
         var world = World(seed: 9, feeds: [.trades], canBackfill: false)

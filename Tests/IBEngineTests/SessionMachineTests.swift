@@ -25,7 +25,8 @@ import Testing
         #expect(session.failures == 0)
     }
 
-    @Test("Attempts go on for ever, at most a minute apart, and the fifth failure is the alarm")
+    @Test(
+        "What does not answer is tried for ever, at most a minute apart, and told as an alarm once")
     func backoff() {
         var session = SessionMachine(seed: 7)
         var now = second
@@ -34,14 +35,35 @@ import Testing
         for attempt in 1...40 {
             let outcome4 = session.tick(now)
             #expect(outcome4 == .connect)
-            if session.lost("refused", isReset: false, now) { alarms.append(attempt) }
+            now += 2 * second
+            if session.lost("no answer", isReset: false, now) { alarms.append(attempt) }
             let wait = session.nextAttempt - now
             #expect(wait >= 5 * second / 2 && wait <= 60 * second)
             let outcome5 = session.tick(session.nextAttempt - 1)
             #expect(outcome5 == .none)
             now = session.nextAttempt
         }
-        #expect(alarms == [5])
+        #expect(alarms.count == 1 && alarms.allSatisfy { $0 >= 5 })
+    }
+
+    @Test(
+        "A port that refuses at once is tried every second or two, and the alarm is a minute later")
+    func refused() {
+        var session = Self.ready(at: second)
+        var now = 100 * second
+        var alarms: [Int64] = []
+        if session.lost("reset by peer", isReset: false, now) { alarms.append(now) }
+        for _ in 0..<200 {
+            let wait = session.nextAttempt - now
+            #expect(wait >= second && wait <= 2 * second)
+            now = session.nextAttempt
+            let outcome = session.tick(now)
+            #expect(outcome == .connect)
+            if session.lost("refused", isReset: false, now + 1_000_000) { alarms.append(now) }
+            now += 1_000_000
+        }
+        #expect(alarms.count == 1)
+        #expect(alarms.allSatisfy { $0 >= 159 * second && $0 <= 163 * second })
     }
 
     @Test("What fails in the vendor's nightly reset is no failure")

@@ -56,4 +56,17 @@ struct IBKRMetricsTests {
         shown.show(engine.status, inSession: 0)
         #expect(Self.values(metrics, "mds_ibkr_lost_numbers_total") == ["": "1"])
     }
+
+    @Test("instruments of open markets are not counted while nobody has told any hours")
+    func hours() {
+        let metrics = MetricRegistry()
+        let shown = IBKRMetrics(metrics, labels: [("source", "ib")], full: FullTime())
+        let engine = IBEngine(IBEngineSettings(seed: 1))
+        shown.show(engine.status, inSession: 7)
+        #expect(Self.values(metrics, "mds_ibkr_instruments_in_session") == ["": "7"])
+        shown.show(engine.status, inSession: nil)
+        #expect(Self.values(metrics, "mds_ibkr_instruments_in_session").isEmpty)
+        shown.show(engine.status, inSession: 0)
+        #expect(Self.values(metrics, "mds_ibkr_instruments_in_session") == ["": "0"])
+    }
 }

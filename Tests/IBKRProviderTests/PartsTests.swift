@@ -1,9 +1,11 @@
-import IBEngine
+import MarketModel
 import Primitives
 import ServiceRuntime
 import Testing
 
+@testable import IBEngine
 @testable import IBKRProvider
+@testable import IBProtocol
 
 @Suite("Parts of the broker's provider")
 struct PartsTests {
@@ -17,6 +19,10 @@ struct PartsTests {
         // 1 was ended and is wanted again: it begins anew.
         #expect(first.begun == [2, 3, 1] && first.ended == [1] && !first.isStopping)
         #expect(inbox.take().begun.isEmpty)
+        for _ in 0..<3 { inbox.restart(1, .depth) }
+        inbox.restart(1, .quote)
+        #expect(inbox.take().restarted.map(\.kind) == [.depth, .quote])
+        #expect(inbox.take().restarted.isEmpty)
         inbox.stop()
         #expect(inbox.take().isStopping && inbox.take().isStopping)
     }
@@ -29,11 +35,36 @@ struct PartsTests {
         #expect(rules.first == -4 * 3_600)
         #expect(
             rules.changes == [
+                ZoneRules.Change(at: 1_730_613_600, offset: -5 * 3_600),
+                ZoneRules.Change(at: 1_741_503_600, offset: -4 * 3_600),
+                ZoneRules.Change(at: 1_762_063_200, offset: -5 * 3_600),
+                ZoneRules.Change(at: 1_772_953_200, offset: -4 * 3_600),
                 ZoneRules.Change(at: 1_793_512_800, offset: -5 * 3_600),
                 ZoneRules.Change(at: 1_805_007_600, offset: -4 * 3_600),
             ])
         let tokyo = try #require(Zones.rules(of: "Asia/Tokyo", now: now))
         #expect(tokyo.first == 9 * 3_600 && tokyo.changes.isEmpty)
+    }
+
+    @Test(
+        "a daily bar of a year ago begins at its own midnight, whatever the clocks show now",
+        arguments: [
+            // Days since 1970 around the changes of 2 November 2025, 8 March and 1 November
+            // 2026, and what New York was behind UTC at their midnights.
+            (20_392, 4), (20_394, 4), (20_395, 5), (20_518, 5), (20_520, 5), (20_521, 4),
+            (20_758, 4), (20_759, 5),
+        ] as [(Int64, Int64)])
+    func dailyBars(day: Int64, behind: Int64) throws {
+        // 22 November 2026: winter time.
+        let now: Int64 = 1_795_305_600
+        let rules = try #require(Zones.rules(of: "America/New_York", now: now))
+        let daily = DailyBars(number: 7, zone: rules, kind: .trades, isInLots: false)
+        let bar = HistoricalBar(
+            time: .day(day), open: Price(raw: 1), high: Price(raw: 4), low: Price(raw: 1),
+            close: Price(raw: 2), vwap: Price(raw: 2), volume: 100, trades: 3)
+        let record = try #require(daily.record(bar, Timestamp(nanoseconds: now * 1_000_000_000)))
+        let midnight = (day * 86_400 + behind * 3_600) * 1_000_000_000
+        #expect(record.openTime.nanoseconds == midnight)
     }
 
     @Test(

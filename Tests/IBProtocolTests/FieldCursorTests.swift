@@ -66,16 +66,28 @@ struct FieldCursorTests {
     }
 
     @Test(
-        "what the scale cannot hold is undefined and counted, never another number",
+        "what is too large for the scale, or would become 0, is undefined and counted",
         arguments: [
-            "9223372036.854775807", "9223372037", "1E10", "-1E200", "1.0000000001",
-            "0.1234567891234567", "123456789012345678901234567890", "1E-10",
+            "9223372036.854775807", "9223372037", "1E10", "-1E200",
+            "123456789012345678901234567890", "1E-10", "-4E-10",
         ])
     func unholdable(_ text: String) {
         let read = read(text) { $0.price() }
         #expect(read.value == .undefined)
         #expect(read.losses.numbers == 1)
         #expect(read.fault == nil)
+    }
+
+    @Test(
+        "what is too precise for the scale is rounded to the nearest, and counted",
+        arguments: [
+            ("1.0000000001", 1_000_000_000), ("1.0000000005", 1_000_000_000),
+            ("1.0000000015", 1_000_000_002), ("-1.0000000006", -1_000_000_001),
+            ("0.1234567891234567", 123_456_789), ("150.123456789012345678", 150_123_456_789),
+        ] as [(String, Int64)])
+    func tooPrecise(_ text: String, _ raw: Int64) {
+        let price = read(text) { $0.price() }
+        #expect(price.value.raw == raw && price.losses.numbers == 1 && price.fault == nil)
     }
 
     @Test(
@@ -110,7 +122,12 @@ struct FieldCursorTests {
         #expect(read("0.00012345") { $0.size() }.value.raw == 12_345)
         #expect(read("100") { $0.size() }.value.raw == 10_000_000_000)
         #expect(read("-1") { $0.size() }.value == .undefined)
-        #expect(read("0.000000001") { $0.size() }.losses.numbers == 1)
+        let tooSmall = read("0.000000001") { $0.size() }
+        #expect(tooSmall.value == .undefined && tooSmall.losses.numbers == 1)
+        let tooPrecise = read("0.123456789") { $0.size() }
+        #expect(tooPrecise.value.raw == 12_345_679 && tooPrecise.losses.numbers == 1)
+        let volume = read("5.000000001") { $0.volume() }
+        #expect(volume.value == 500_000_000 && volume.losses.numbers == 1)
         #expect(read("5E12") { $0.volume() }.value == 500_000_000_000_000_000_000)
         #expect(read("-1") { $0.volume() }.value == ProviderBar.undefinedVolume)
         #expect(read("1E60") { $0.volume() }.losses.numbers == 1)
@@ -142,7 +159,7 @@ struct FieldCursorTests {
             } catch .notANumber {
                 #expect(read.fault == .notANumber || text.isEmpty, "\(text)")
             } catch {
-                #expect(read.value == .undefined && read.losses.numbers == 1, "\(text)")
+                #expect(read.losses.numbers == 1, "\(text)")
             }
         }
     }

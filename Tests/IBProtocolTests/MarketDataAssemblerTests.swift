@@ -10,14 +10,23 @@ struct MarketDataAssemblerTests {
 
     /// Feeds messages, a millisecond apart, and keeps what is something.
     private static func events(
-        _ texts: [String], trades: MarketDataAssembler.TradeSource = .last
+        _ texts: [String], trades: MarketDataAssembler.TradeSource = .last,
+        isIndex: Bool = false
     ) throws -> (events: [MarketDataEvent], assembler: MarketDataAssembler) {
-        var assembler = MarketDataAssembler(symbol: 3, trades: trades, since: start)
+        var assembler = MarketDataAssembler(
+            symbol: 3, trades: trades, since: start, isIndex: isIndex)
         var events: [MarketDataEvent] = []
-        for (index, text) in texts.enumerated() {
-            let time = start.advanced(byNanoseconds: Int64(index) * 1_000_000)
-            let event = assembler.take(try message(text), at: time)
-            if event != .none { events.append(event) }
+        var time = start
+        for text in texts {
+            if text.hasPrefix("wait ") {
+                let milliseconds = Int64(text.dropFirst(5)) ?? 0
+                time = time.advanced(byNanoseconds: milliseconds * 1_000_000)
+            } else {
+                let event = assembler.take(try message(text), at: time)
+                if event != .none { events.append(event) }
+                time = time.advanced(byNanoseconds: 1_000_000)
+            }
+            while let trade = assembler.nextTrade(at: time) { events.append(.trade(trade)) }
         }
         return (events, assembler)
     }
@@ -107,6 +116,187 @@ struct MarketDataAssemblerTests {
         #expect(trades[2].header.resolution == TimeResolution.millisecond.rawValue)
         #expect(assembler.counters.otherTrades == 3)
         #expect(assembler.counters.incomplete == 1)
+    }
+
+    /// A print as both messages tell of it: its second thousandth and size.
+    private static func print(_ type: Int, _ milliseconds: Int, _ size: Int) -> String {
+        "46|6|7|\(type)|150.2;\(size);\(1_767_623_400_000 + milliseconds);9;150;true"
+    }
+
+    @Test(
+        "what RTVolume has and RT trade volume has not is unreported, whichever comes first",
+        arguments: [
+            // 48 first, and one that 77 leaves out; then two of them at once, and one at the end.
+            (
+                [48, 1, 77, 1, 48, 2, 48, 3, 77, 3, 48, 4, 48, 5, 48, 6, 77, 6, 48, 7],
+                [2, 4, 5, 7]
+            ),
+            // 77 first.
+            (
+                [77, 1, 48, 1, 48, 2, 77, 3, 48, 3, 48, 4, 48, 5, 77, 6, 48, 6, 48, 7],
+                [2, 4, 5, 7]
+            ),
+            // All of the one, then all of the other.
+            ([77, 1, 77, 3, 48, 1, 48, 2, 48, 3], [2]),
+            ([77, 0, 48, 1, 48, 2, 48, 3, 77, 1, 77, 3], [2]),
+            // Nobody knows anything before the first 77.
+            ([48, 1, 48, 2, 77, 2, 48, 3], [3]),
+        ])
+    func unreported(_ messages: [Int], _ unreported: [Int]) throws {
+        var texts = stride(from: 0, to: messages.count, by: 2).map { place in
+            Self.print(messages[place], messages[place + 1], messages[place + 1])
+        }
+        texts.append("wait 250")
+        let (events, assembler) = try Self.events(texts, trades: .realTimeVolume)
+        let trades = Self.trades(events)
+        let sizes = stride(from: 0, to: messages.count, by: 2)
+            .filter { messages[$0] == 48 }.map { messages[$0 + 1] }
+        // Each once, and in the order in which they came.
+        #expect(trades.map(\.size) == sizes.map { size("\($0)") })
+        let flagged = trades.filter { $0.header.flags.contains(.unreported) }.map(\.size)
+        #expect(flagged == unreported.map { size("\($0)") })
+        #expect(!assembler.hasWaiting && !assembler.earliestWaiting.isDefined)
+    }
+
+    @Test("equal prints are told as often as they came, with as many reported as were")
+    func equalPrints() throws {
+        let (first, second) = (Self.print(48, 5, 100), Self.print(77, 5, 100))
+        let (events, _) = try Self.events(
+            [Self.print(77, 0, 1), first, first, second, first, second, "wait 250"],
+            trades: .realTimeVolume)
+        let trades = Self.trades(events)
+        #expect(trades.count == 3)
+        #expect(trades.count { $0.header.flags.contains(.unreported) } == 1)
+    }
+
+    @Test("a print waits for its word for a quarter of a second, and no longer at the end")
+    func waiting() throws {
+        let texts = [Self.print(77, 0, 1), Self.print(48, 7, 3)]
+        let (early, assembler) = try Self.events(
+            texts + ["wait 248"], trades: .realTimeVolume)
+        #expect(early.isEmpty && assembler.hasWaiting)
+        #expect(assembler.earliestWaiting == milliseconds(1_767_623_400_007))
+        var ended = assembler
+        // Nothing is known of one whose subscription has ended.
+        let last = ended.nextTradeAtEnd()
+        #expect(last?.size == size("3") && last?.header.flags.contains(.unreported) == false)
+        #expect(ended.nextTradeAtEnd() == nil)
+        let (late, _) = try Self.events(texts + ["wait 250"], trades: .realTimeVolume)
+        #expect(Self.trades(late).map { $0.header.flags.contains(.unreported) } == [true])
+    }
+
+    @Test("of prints without end of which no word comes, the oldest wait no longer")
+    func bounded() throws {
+        let (events, assembler) = try Self.events(
+            [Self.print(77, 0, 1)] + (1...200).map { Self.print(48, $0, $0) },
+            trades: .realTimeVolume)
+        #expect(Self.trades(events).count >= 200 - 64 && assembler.hasWaiting)
+        // And words of which no print comes are forgotten.
+        let (words, _) = try Self.events(
+            (1...200).map { Self.print(77, $0, $0) } + [Self.print(48, 200, 200)],
+            trades: .realTimeVolume)
+        #expect(Self.trades(words).map { $0.header.flags.contains(.unreported) } == [false])
+    }
+
+    @Test(
+        "a last price of -1 or 0 without a size is no trade, but the value of an index around 0",
+        arguments: [
+            (false, ["1|6|7|4|0.0|0|0"], []), (false, ["1|6|7|4|-1|0|0"], []),
+            (false, ["1|6|7|4|-1|5|0"], ["-1"]), (true, ["1|6|7|4|-1|0|0"], ["-1"]),
+            // Always above 0.
+            (true, ["1|6|7|4|5000.5|0|0", "1|6|7|4|-1|0|0", "1|6|7|4|0|0|0"], ["5000.5"]),
+            (true, ["1|6|7|4|0.0|0|0", "2|6|7|5|0"], []),
+            // The low of the day says what it can be.
+            (
+                true,
+                ["1|6|7|4|120|0|0", "1|6|7|7|-640|0|0", "1|6|7|4|-1|0|0", "1|6|7|4|0|0|0"],
+                ["120", "-1", "0"]
+            ),
+        ] as [(Bool, [String], [String])])
+    func aroundZero(_ isIndex: Bool, _ texts: [String], _ prices: [String]) throws {
+        let (events, _) = try Self.events(texts, isIndex: isIndex)
+        #expect(Self.trades(events).map(\.price) == prices.map(price))
+    }
+
+    @Test("no size that a price without a value repeats is a trade of the price before")
+    func noLast() throws {
+        let (events, _) = try Self.events([
+            "1|6|7|4|150.2|100|0", "2|6|7|5|100", "1|6|7|4|0.0|0|0", "2|6|7|5|0",
+        ])
+        #expect(Self.trades(events).map(\.size) == [size("100")])
+    }
+
+    @Test(
+        "a delayed trade has the time that is told with it, before it or behind it",
+        arguments: [
+            (
+                [
+                    "46|6|7|88|1767622500", "1|6|7|68|150.1|1|0", "46|6|7|88|1767622501",
+                    "1|6|7|68|150.2|2|0", "1|6|7|68|150.3|3|0",
+                ], [500, 501, 501]
+            ),
+            (
+                [
+                    "1|6|7|68|150.1|1|0", "46|6|7|88|1767622500", "1|6|7|68|150.2|2|0",
+                    "46|6|7|88|1767622501", "1|6|7|68|150.3|3|0",
+                ], [500, 501, 501]
+            ),
+            (["1|6|7|68|150.1|1|0"], [nil]),
+        ] as [([String], [Int64?])])
+    func delayedTimes(_ texts: [String], _ times: [Int64?]) throws {
+        let (events, _) = try Self.events(["58|1|7|3"] + texts + ["wait 250"])
+        let trades = Self.trades(events)
+        let expected = times.map { $0.map { seconds(1_767_622_000 + $0) } ?? .undefined }
+        #expect(trades.map(\.header.providerTime) == expected)
+        #expect(trades.allSatisfy { $0.header.flags.contains(.delayed) })
+        let resolutions = times.map { ($0 == nil ? TimeResolution.unknown : .second).rawValue }
+        #expect(trades.map(\.header.resolution) == resolutions)
+    }
+
+    @Test("delayed trades come of RTVolume where it comes, each once")
+    func delayedVolume() throws {
+        let (events, _) = try Self.events(
+            [
+                "58|1|7|3", "1|6|7|68|150.1|1|0", "46|6|7|88|1767622500",
+                // Told by the last price, and by the first RTVolume behind it.
+                "1|6|7|68|150.2|2|0", "46|6|7|88|1767622501",
+                "46|6|7|48|150.2;2;1767622501250;9;150;true",
+                "46|6|7|48|150.3;3;1767622502250;9;150;true", "1|6|7|68|150.3|3|0",
+                "46|6|7|88|1767622502", "wait 250",
+            ], trades: .realTimeVolume)
+        let trades = Self.trades(events)
+        #expect(trades.map(\.size) == ["1", "2", "3"].map(size))
+        #expect(trades.last?.header.providerTime == milliseconds(1_767_622_502_250))
+        #expect(trades.allSatisfy { $0.header.flags.contains(.delayed) })
+    }
+
+    @Test(
+        "the state before a request is known for delayed trades, though all of them are older",
+        arguments: [
+            // As RTVolume says it; after an RTVolume without a print; as the last price says it.
+            (["48 1", "48 2"], [true, false]), (["48 ", "48 1", "48 2"], [false, false]),
+            (["68 1", "48 1", "48 2"], [true, false, true]), (["68 1", "68 2"], [true, false]),
+        ])
+    func delayedState(_ texts: [String], _ states: [Bool]) throws {
+        let messages = texts.map { text in
+            let number = text.dropFirst(3)
+            return text.hasPrefix("48")
+                ? "46|6|7|48|\(number);\(number);1767622501250;9;150;true"
+                : "1|6|7|68|\(number)|\(number)|0"
+        }
+        let (events, _) = try Self.events(
+            ["58|1|7|3"] + messages + ["wait 250"], trades: .realTimeVolume)
+        #expect(Self.trades(events).map { $0.header.flags.contains(.snapshot) } == states)
+    }
+
+    @Test("live ticks of a request that may be delayed are not marked")
+    func live() throws {
+        let (events, _) = try Self.events(
+            ["58|1|7|1", "1|6|7|1|150.2|3|0", "46|6|7|48|150.2;2;1767623401250;9;150;true"],
+            trades: .realTimeVolume)
+        #expect(events.count == 2)
+        #expect(Self.quotes(events).allSatisfy { !$0.header.flags.contains(.delayed) })
+        #expect(Self.trades(events).allSatisfy { !$0.header.flags.contains(.delayed) })
     }
 
     @Test("delayed ticks are those of the live kind, and marked")

@@ -28,11 +28,14 @@ struct TickDecodingTests {
                         attributes: [])))
     }
 
-    @Test("a price of -1 is none with the size 0 and one with another size")
+    @Test("a bid or ask of -1 is none with the size 0; others have this price")
     func noQuote() throws {
         for (text, expected) in [
             ("1|6|7|1|-1|0|0", nil), ("1|6|7|2|-1.0|0|0", nil), ("1|6|7|1|-1||0", nil),
-            ("1|6|7|6|-1|0|0", nil), ("1|6|7|1|-1|5|0", price("-1")), ("1|6|7|1||0|0", nil),
+            ("1|6|7|66|-1|0|0", nil), ("1|6|7|67|-1|0|0", nil),
+            ("1|6|7|6|-1|0|0", price("-1")), ("1|6|7|4|-1|0|0", price("-1")),
+            ("1|6|7|68|-1|0|0", price("-1")), ("1|6|7|1|-1|5|0", price("-1")),
+            ("1|6|7|1||0|0", nil),
             ("1|6|7|1|-2|0|0", price("-2")),
         ] as [(String, Price?)] {
             guard case .tickPrice(let tick) = try message(text) else {
@@ -233,7 +236,7 @@ struct TickDecodingTests {
                 == .tickSize(TickSize(request: 7, type: 0, size: size("5"))))
         #expect(
             decoder.decode(fields(of: "2|6|7|0|0.123456789123"))
-                == .message(.tickSize(TickSize(request: 7, type: 0, size: .undefined))))
+                == .message(.tickSize(TickSize(request: 7, type: 0, size: size("0.12345679")))))
         #expect(decoder.counters.lostNumbers == 1)
     }
 }

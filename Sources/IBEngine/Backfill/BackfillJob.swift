@@ -22,8 +22,11 @@ struct BackfillJob: Sendable {
     var arrivedBars: Set<Int64> = []
     /// Trades that do not count for the last price were wanted, too.
     var wantsUnreported = false
-    /// What arrived is compared, and what cannot be is told; else only seconds that lie wholly in
-    /// the gap are asked for, and stand for all of it.
+    /// Of these, in order: seconds in which something arrived that cannot be compared.
+    var leftOut: [Int64] = []
+    /// When the contract trades at all, as far as it is known.
+    var hours: SessionHours?
+    /// What arrived is compared, and what cannot be is told. Bars are known by their times.
     var isExact = false
     /// Bars that end later may have come: nobody knows what arrived right behind the gap.
     var barsUntil: Timestamp
@@ -42,6 +45,8 @@ struct BackfillJob: Sendable {
     var bars = 0
     /// The latest second in which something arrived that history has to tell of, too.
     var latestArrived = Int64.min
+    /// Nothing showed that history has all bars up to the end.
+    var isUnproven = false
     /// How often it was asked again because history lagged.
     var lagTries = 0
     /// Monotonic: not asked for again before; of one that is asked, the answer is due.
@@ -55,6 +60,21 @@ struct BackfillJob: Sendable {
         arrived = ArrivalCounts()
         toldUpTo = gap.from
         barsUntil = gap.to
+    }
+
+    func isWanted(_ likeness: TickLikeness, in seconds: Range<Int64>) -> Bool {
+        seconds.contains(likeness.second) && !leftOut.contains(likeness.second)
+    }
+
+    /// From this second on nothing can have been traded in what is asked for; or nothing since, for
+    /// so long that history is up to date.
+    func isClosed(from second: Int64, _ now: Timestamp, _ limits: BackfillLimits) -> Bool {
+        guard let hours else { return false }
+        let start = WholeSecond.start(max(second, seconds.lowerBound))
+        let end = WholeSecond.start(seconds.upperBound)
+        if start >= end || hours.isClosed(start..<end) { return true }
+        let isLongAgo = now.nanoseconds(since: end) >= limits.lagAge.heldNanoseconds
+        return isLongAgo && second > seconds.lowerBound && hours.isClosed(end..<now)
     }
 
     var isOfBars: Bool { if case .bars = means { true } else { false } }

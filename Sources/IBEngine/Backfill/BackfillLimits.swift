@@ -22,17 +22,17 @@ public struct BackfillLimits: Hashable, Sendable {
     public var quotePagesMax = 20
     /// Requests for the bars of one gap; what is left then is abandoned.
     public var barPagesMax = 50
-    /// A page that is not full is the last one, unless more than this is left behind it.
-    public var restWorthAsking = Duration.seconds(3_600)
     /// Refusals in a row, and requests without an answer, until the rest is given up.
     public var attemptsMax = 5
     public var retryWait = Duration.seconds(20)
     public var retryWaitMax = Duration.seconds(600)
     /// History may lag behind the market. When it does not prove that it has come as far as a gap's
-    /// end, it is asked again so often, after so long and twice as long each time, as long as that
-    /// end is not older than this.
-    public var lagTriesMax = 3
+    /// end, it is asked again so often, after so long and twice as long each time: four hours in
+    /// all.
+    public var lagTriesMax = 9
     public var lagWait = Duration.seconds(60)
+    public var lagWaitMax = Duration.seconds(3_600)
+    /// So long after the end of trading history is up to date.
     public var lagAge = Duration.seconds(900)
     /// How long an answer may take once the request is sent.
     public var answerWait = Duration.seconds(90)

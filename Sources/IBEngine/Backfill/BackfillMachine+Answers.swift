@@ -19,9 +19,12 @@ extension BackfillMachine {
             took(job, answer.request, isLast: answer.isLast, now: now, into: &records)
         case .historicalBars(let answer):
             guard var job = open.removeValue(forKey: answer.request) else { return false }
-            if lags(answer.bars, behind: job), let later = again(job, now: now) {
-                waitingJobs.append(later)
-                break
+            if lags(answer.bars, behind: job, now) {
+                if let later = again(job, now: now) {
+                    waitingJobs.append(later)
+                    break
+                }
+                endBars(of: &job, at: Self.lastSecond(answer.bars))
             }
             add(answer.bars, to: &job, now: now, into: &records)
             turn(job, pagesMax: limits.barPagesMax, now: now, into: &records)
@@ -97,15 +100,11 @@ extension BackfillMachine {
             open[request]?.due = now.monotonic.later(by: limits.answerWait.heldNanoseconds)
             return
         }
-        if job.page.lags(behind: job, asked: Int(limits.pageTicks)),
-            let later = again(job, now: now)
-        {
-            waitingJobs.append(later)
-            return
+        guard job.page.proves(job, limits, now: now.wall) else {
+            return unproven(job, now: now, into: &records)
         }
         var job = job
-        let extent = job.page.extent(
-            of: job.seconds, asked: Int(limits.pageTicks), rest: limits.restWorthAsking)
+        let extent = job.page.extent(of: job.seconds, asked: Int(limits.pageTicks))
         tell(&job, extent, now: now, into: &records)
         job.seconds = extent.upTo..<max(extent.upTo, job.seconds.upperBound)
         job.page = HistoryPage()
@@ -115,26 +114,60 @@ extension BackfillMachine {
             into: &records)
     }
 
+    /// Nothing shows that history has come as far as the gap's end. In the end, what is after the
+    /// last tick of the answer is given up.
+    private mutating func unproven(
+        _ job: BackfillJob, now: Moment, into records: inout [ProviderRecord]
+    ) {
+        if let later = again(job, now: now) {
+            waitingJobs.append(later)
+            return
+        }
+        var job = job
+        if let last = job.page.lastSecond, last > job.seconds.lowerBound {
+            tell(
+                &job, HistoryPage.Extent(upTo: last, isCut: false), now: now, into: &records)
+            job.seconds = last..<max(last, job.seconds.upperBound)
+        }
+        abandon(job, Self.unprovenEnd, now: now, into: &records)
+    }
+
     /// The last bar that was asked for, or a part of it, is not there: it may be none, and history
     /// may not have it yet.
-    private func lags(_ bars: [HistoricalBar], behind job: BackfillJob) -> Bool {
+    private func lags(
+        _ bars: [HistoricalBar], behind job: BackfillJob, _ now: Moment
+    ) -> Bool {
         guard case .bars(_, let width) = job.means, job.part.upperBound == job.seconds.upperBound
         else { return false }
-        let last = bars.compactMap { bar -> Int64? in
+        let last = Self.lastSecond(bars) ?? Int64.min
+        guard last < job.part.upperBound - 2 * width else { return false }
+        let next = last == Int64.min ? last : last + width
+        return !job.isClosed(from: next, now.wall, limits)
+    }
+
+    private static func lastSecond(_ bars: [HistoricalBar]) -> Int64? {
+        bars.compactMap { bar -> Int64? in
             guard case .instant(let time) = bar.time else { return nil }
             return WholeSecond.floor(time)
         }.max()
-        return (last ?? Int64.min) < job.part.upperBound - 2 * width
     }
 
-    /// The same once more, when history may only be late; nil: it will not know more.
+    /// After the last bar that there is nothing is known to be complete.
+    private func endBars(of job: inout BackfillJob, at last: Int64?) {
+        guard case .bars(_, let width) = job.means else { return }
+        let end = last.map { WholeSecond.start($0 + width) } ?? job.toldUpTo
+        job.barsUntil = min(job.barsUntil, max(end, job.gap.from))
+        job.isUnproven = true
+    }
+
+    /// The same once more, when history may only be late, for some hours; nil: it is given up. Bars
+    /// that stand in for ticks prove nothing anyway, so they are asked for while a gap is young.
     private mutating func again(_ job: BackfillJob, now: Moment) -> BackfillJob? {
-        guard job.lagTries < limits.lagTriesMax,
-            now.wall.nanoseconds(since: job.gap.to) < limits.lagAge.heldNanoseconds
-        else { return nil }
+        let isYoung = now.wall.nanoseconds(since: job.gap.to) < limits.lagAge.heldNanoseconds
+        guard job.lagTries < limits.lagTriesMax, isYoung || !job.isStandIn else { return nil }
         var job = job
         let wait = (0..<job.lagTries).reduce(limits.lagWait.heldNanoseconds) { wait, _ in
-            wait.later(by: wait)
+            min(wait.later(by: wait), limits.lagWaitMax.heldNanoseconds)
         }
         counters.lagging += 1
         job.lagTries += 1
@@ -174,7 +207,7 @@ extension BackfillMachine {
                 symbol: job.gap.instrument, receivedAt: now.wall, flags: .backfilled)
             trade.size = inUnits(trade.size, of: job.contract)
             let likeness = TickLikeness(trade)
-            guard seconds.contains(likeness.second), !job.arrived.take(likeness) else { continue }
+            guard job.isWanted(likeness, in: seconds), !job.arrived.take(likeness) else { continue }
             records.append(.trade(trade))
             added.note(likeness, isShared: job.isShared(likeness.second, limits))
         }
@@ -184,7 +217,7 @@ extension BackfillMachine {
             quote.bidSize = inUnits(quote.bidSize, of: job.contract)
             quote.askSize = inUnits(quote.askSize, of: job.contract)
             let likeness = TickLikeness(quote)
-            guard seconds.contains(likeness.second), !job.arrived.take(likeness) else { continue }
+            guard job.isWanted(likeness, in: seconds), !job.arrived.take(likeness) else { continue }
             records.append(.quote(quote))
             added.note(likeness, isShared: job.isShared(likeness.second, limits))
         }

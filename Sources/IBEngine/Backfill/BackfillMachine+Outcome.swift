@@ -19,6 +19,8 @@ extension BackfillMachine {
     }
 
     static let unknownArrivals = "what arrived in this part is not known"
+    static let unprovenEnd = "history does not show that it has come so far"
+    static let leftOut = "something arrived in this second, and cannot be compared"
 
     /// How far the gap is filled with a page. Without new ticks the record is left to a later page.
     func tell(
@@ -56,7 +58,8 @@ extension BackfillMachine {
         counters.filled += 1
         let end = job.isExact ? WholeSecond.start(job.seconds.upperBound) : job.barsUntil
         fill(&job, min(end, job.gap.to), job.lastAdded, now: now, into: &records)
-        abandon(&job, job.gap.to, Self.unknownArrivals, now: now, into: &records)
+        let why = job.isUnproven ? Self.unprovenEnd : Self.unknownArrivals
+        abandon(&job, job.gap.to, why, now: now, into: &records)
     }
 
     /// The rest of it will not come.
@@ -130,7 +133,16 @@ extension BackfillMachine {
         if let last = added.last { to = max(to, WholeSecond.start(last + 1)) }
         guard from < to else { return }
         let detail = job.added == 1 ? "1 tick added" : "\(job.added) ticks added"
-        records.append(job.record(.filled, from, to, detail, at: now.wall))
+        for second in job.leftOut {
+            let (start, next) = (WholeSecond.start(second), WholeSecond.start(second + 1))
+            guard start >= from, next <= to else { continue }
+            if from < start {
+                records.append(job.record(.filled, from, start, detail, at: now.wall))
+            }
+            records.append(job.record(.abandoned, start, next, Self.leftOut, at: now.wall))
+            from = next
+        }
+        if from < to { records.append(job.record(.filled, from, to, detail, at: now.wall)) }
         job.toldUpTo = max(job.toldUpTo, to)
     }
 

@@ -36,7 +36,7 @@ public struct BackfillMachine: Sendable {
     /// all that came around it. One that lasts, or is empty, is nothing to fill.
     public mutating func add(
         _ gap: OpenGap, contract: Contract, feeds: Instrument.Feeds, arrivals: Arrivals,
-        now: Moment, into records: inout [ProviderRecord]
+        hours: SessionHours? = nil, now: Moment, into records: inout [ProviderRecord]
     ) {
         guard gap.to.isDefined, gap.from < gap.to else { return }
         defer { updateDue() }
@@ -52,9 +52,10 @@ public struct BackfillMachine: Sendable {
         let inside = WholeSecond.ceiling(gap.from)
         let behind = WholeSecond.floor(gap.to)
         var seconds = inside..<max(inside, behind)
+        var leftOut: [Int64] = []
         switch comparison {
         case .oneByOne where arrivals.areConflated, .conflated:
-            seconds = secondsBetween(arrivals, gap)
+            (seconds, leftOut) = secondsBetween(arrivals, gap, comparison)
         case .oneByOne: seconds = exactSeconds(gap, arrivals)
         case .none: break
         }
@@ -68,6 +69,8 @@ public struct BackfillMachine: Sendable {
         }
         var job = BackfillJob(gap, contract, means, seconds)
         job.barsUntil = max(gap.from, barsUntil)
+        job.leftOut = leftOut
+        job.hours = hours
         job.wantsUnreported = feeds.contains(.allTrades) || !feeds.contains(.trades)
         job.isExact = comparison != .none
         let oldest = WholeSecond.floor(
@@ -171,10 +174,10 @@ public struct BackfillMachine: Sendable {
     /// How what history tells is compared with what arrived.
     private enum Comparison {
         case oneByOne
-        /// The feed puts several trades together, and its counts are not those of history: only
-        /// seconds without an arrival are filled in.
+        /// The feed puts several trades together, or tells of quotes value by value, and its counts
+        /// are not those of history: only seconds without an arrival are filled in.
         case conflated
-        /// Whole seconds of the gap stand for all of it.
+        /// Of bars, which have numbers: their times.
         case none
     }
 
@@ -189,7 +192,7 @@ public struct BackfillMachine: Sendable {
             return (.ticks(ticks), isTickByTick ? .oneByOne : .conflated)
         case .quote:
             guard contract.kind.hasQuotes else { return nil }
-            return (.ticks(.bidAsk), feeds.contains(.quotes) ? .oneByOne : .none)
+            return (.ticks(.bidAsk), feeds.contains(.quotes) ? .oneByOne : .conflated)
         case .providerBar:
             return (.bars(contract.kind.barKind, width: FetchedBars.liveSeconds), .none)
         case .any, .depth, .optionComputation, .news, .fundamental, .indicator: return nil
@@ -221,25 +224,37 @@ public struct BackfillMachine: Sendable {
         return gap.reason == .gatewayLost ? max(first, WholeSecond.floor(gap.from) + 2) : first
     }
 
-    /// The seconds of the gap in which nothing arrived, of those that lie wholly in it. What came
-    /// before it may be stamped in its first one; further ones came late, behind it.
-    private func secondsBetween(_ arrivals: Arrivals, _ gap: OpenGap) -> Range<Int64> {
+    /// The seconds of the gap, of those that lie wholly in it, and those among them in which
+    /// something arrived, which are left out. What came before it may be stamped in its first one;
+    /// further ones came late, behind it, or in the middle. Where all came one by one before it,
+    /// the beginning is compared.
+    private func secondsBetween(
+        _ arrivals: Arrivals, _ gap: OpenGap, _ comparison: Comparison
+    ) -> (Range<Int64>, leftOut: [Int64]) {
         let first = WholeSecond.floor(gap.from) + 1
+        let isExactBefore =
+            comparison == .oneByOne && arrivals.since.isDefined
+            && !arrivals.ticks.contains { $0.isConflated && Int64($0.second) <= first }
         var start = max(
             arrivals.since.isDefined ? first : firstWithoutArrivals(gap),
             borders.known(BackfillBorders.Key(gap)))
-        var end = WholeSecond.floor(gap.to)
+        if isExactBefore { start = exactSeconds(gap, arrivals).lowerBound }
+        // Quotes of level 1 have the time at which they came: history has them before that.
+        let isStamped = gap.kind != .quote
+        let back = isStamped ? 0 : EngineLimits.transit
+        var end = WholeSecond.floor(gap.to.advanced(byNanoseconds: -back))
         end =
             arrivals.until.isDefined
             ? min(end, WholeSecond.floor(arrivals.until)) : end - limits.borderSeconds
-        for tick in arrivals.ticks where tick.second >= first {
-            if tick.second == first {
-                start = max(start, first + 1)
-            } else {
-                end = min(end, Int64(tick.second))
-            }
+        var leftOut: Set<Int64> = []
+        for tick in arrivals.ticks where tick.isConflated || !isExactBefore {
+            leftOut.insert(Int64(tick.second))
+            if !isStamped { leftOut.insert(Int64(tick.second) - 1) }
         }
-        return start..<max(start, end)
+        while start < end, leftOut.contains(start) { start += 1 }
+        while start < end, leftOut.contains(end - 1) { end -= 1 }
+        let seconds = start..<max(start, end)
+        return (seconds, leftOut.filter(seconds.contains).sorted())
     }
 
     private mutating func count(_ arrivals: Arrivals, into job: inout BackfillJob) {

@@ -36,28 +36,31 @@ struct HistoryPage: Sendable {
         return seconds.contains(second)
     }
 
-    /// It does not prove that the server's history has come as far as the gap's end: by what is
-    /// behind it, as a request for ticks has no end, or by what had arrived there by itself.
-    func lags(behind job: BackfillJob, asked: Int) -> Bool {
-        guard count < asked else { return false }
+    /// It shows that the server's history has come as far as the gap's end: by what comes after
+    /// that, as a request for ticks has no end, by what had arrived there by itself, or because
+    /// nothing was traded any more.
+    func proves(
+        _ job: BackfillJob, _ limits: BackfillLimits, now: Timestamp
+    ) -> Bool {
+        guard count < Int(limits.pageTicks) else { return true }
         let last = lastSecond ?? Int64.min
-        guard last < job.seconds.upperBound else { return false }
-        return job.latestArrived < WholeSecond.floor(job.gap.to) || last < job.latestArrived
+        if last >= job.seconds.upperBound { return true }
+        if job.latestArrived >= WholeSecond.floor(job.gap.to), last >= job.latestArrived {
+            return true
+        }
+        return job.isClosed(from: last &+ 1, now, limits)
     }
 
     /// Which seconds of `wanted` are complete with this page. The last second of a full page may
     /// go on in the next one, so it is left to that.
-    func extent(of wanted: Range<Int64>, asked: Int, rest: Duration) -> Extent {
+    func extent(of wanted: Range<Int64>, asked: Int) -> Extent {
         guard let last = lastSecond, last >= wanted.lowerBound else {
             let isStuck = count >= asked
             return Extent(
                 upTo: isStuck ? wanted.lowerBound + 1 : wanted.upperBound, isCut: isStuck)
         }
         if last >= wanted.upperBound { return Extent(upTo: wanted.upperBound, isCut: false) }
-        guard count >= asked else {
-            let isFar = wanted.upperBound - last - 1 > rest.components.seconds
-            return Extent(upTo: isFar ? last + 1 : wanted.upperBound, isCut: false)
-        }
+        guard count >= asked else { return Extent(upTo: wanted.upperBound, isCut: false) }
         if last > wanted.lowerBound { return Extent(upTo: last, isCut: false) }
         // One second alone. What exceeds the number asked for is said to complete it.
         return Extent(upTo: last + 1, isCut: count == asked)

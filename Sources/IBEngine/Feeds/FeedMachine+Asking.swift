@@ -52,12 +52,19 @@ extension FeedMachine {
         entries[route.place].slots[route.slot].isSent = true
         entries[route.place].slots[route.slot].asked = now.monotonic
         entries[route.place].slots[route.slot].lastTick = now.monotonic
-        entries[route.place].slots[route.slot].mode = isDelayed ? .delayed : .live
-        guard case .marketData(_, _, let wanted) = request else { return }
-        let hasVolume = wanted.genericTicks.contains(GenericTicks.realTimeVolume) && !isDelayed
+        guard case .marketData(_, _, let wanted) = request else {
+            // Nothing else is ever told later than it was.
+            entries[route.place].slots[route.slot].mode = .live
+            return
+        }
+        // The provider says for each instrument which it is; of an earlier subscription it is
+        // known already.
+        if !isDelayed { entries[route.place].slots[route.slot].mode = .live }
+        let hasVolume = wanted.genericTicks.contains(GenericTicks.realTimeVolume)
         let source: MarketDataAssembler.TradeSource = hasVolume ? .realTimeVolume : .last
         entries[route.place].slots[route.slot].assembler = MarketDataAssembler(
-            symbol: entry.number, trades: source, since: now.wall)
+            symbol: entry.number, trades: source, since: now.wall,
+            isIndex: entry.contract.kind == .index)
     }
 
     /// nil: it needs more than its contract.
@@ -123,6 +130,7 @@ extension FeedMachine {
         _ route: FeedRoute, cancels: Bool, _ reason: String, _ now: Moment,
         _ tools: inout EngineTools, _ out: inout IBEngine.Output
     ) {
+        deliverWaiting(route, now, &tools, &out)
         let slot = entries[route.place].slots[route.slot]
         if slot.request != 0 {
             routes[slot.request] = nil

@@ -13,6 +13,8 @@ extension FeedMachine {
         for route in allRoutes {
             interrupt(route, cause, trusted: trusted, now, &tools, &out)
         }
+        suspicion = nil
+        for group in lives.indices { lives[group].rest() }
     }
 
     /// All that was asked is gone: with the connection, or because the server says so.
@@ -31,6 +33,8 @@ extension FeedMachine {
             entries[route.place].slots[route.slot].due = now.monotonic
             entries[route.place].slots[route.slot].since = .undefined
             set(route, .waiting, reason, now, &out)
+            // It waits for its turn: what level 1 tells meanwhile is not thrown away.
+            giveBack(route, reason, now, &tools, &out)
         }
         nextScan = min(nextScan, now.monotonic)
     }
@@ -67,38 +71,43 @@ extension FeedMachine {
 
     /// What the vendor's loss had interrupted does not come back with the vendor alone.
     mutating func deferAll(to cause: OutageCause) {
+        if suspicion?.cause.kind == .server { suspicion?.cause = cause }
         for route in allRoutes
         where entries[route.place].slots[route.slot].cause?.kind == .server {
             set(cause, route)
         }
     }
 
-    /// A farm was broken, and what it feeds comes again without a word of it: those that have not
-    /// come back by themselves are asked for anew.
+    /// A farm was broken, or the vendor away, and what they feed comes again without a word of it:
+    /// those that have not come back by themselves are asked for anew.
     func isLeftBehind(_ route: FeedRoute, _ now: Moment, _ tools: EngineTools) -> Bool {
         let slot = entries[route.place].slots[route.slot]
-        return slot.cause?.kind == .farm && tools.isHealthy
+        return (slot.cause?.kind == .farm || slot.cause?.kind == .server) && tools.isHealthy
             && now.monotonic >= slot.interrupted.later(by: tools.silentAfter)
             && hasCome(since: slot.interrupted, of: entries[route.place].group)
     }
 
     /// Data have come that were not on their way already.
     func hasCome(since time: Int64, of group: Int) -> Bool {
-        lastAlive[group] > time.later(by: EngineLimits.straggling)
+        lives[group].last > time.later(by: EngineLimits.straggling)
     }
 
     /// Nothing waits for a farm any more that was broken at that time, though it never told that
     /// it is back.
     func hasFlown(since time: Int64) -> Bool {
-        guard lastAlive.indices.contains(where: { hasCome(since: time, of: $0) }) else {
-            return false
-        }
+        guard hasComeAnywhere(since: time) else { return false }
         return !entries.contains { entry in
             entry.isActive
                 && entry.slots.contains {
-                    !$0.feed.isDocument && ($0.state == .asked || $0.state == .interrupted)
+                    !$0.feed.isDocument
+                        && ($0.state == .asked || $0.state == .interrupted
+                            || $0.isSuspected && $0.isDelivering)
                 }
         }
+    }
+
+    func hasComeAnywhere(since time: Int64) -> Bool {
+        lives.indices.contains { hasCome(since: time, of: $0) }
     }
 
     mutating func cancelAll(
@@ -118,9 +127,12 @@ extension FeedMachine {
     }
 
     /// Instruments of which something should come at this time: it is busy in their place, and
-    /// they have a feed that is never quiet for long and was not refused.
-    func inSession(_ time: Timestamp) -> Int {
-        entries.count { entry in
+    /// they have a feed that is never quiet for long and was not refused. Nil: nobody has told any
+    /// hours of that time.
+    func inSession(_ time: Timestamp) -> Int? {
+        let isTold = entries.contains { $0.isActive && $0.busyHours?.covers(time) == true }
+        guard isTold else { return nil }
+        return entries.count { entry in
             entry.isActive && entry.busyHours?.opened(at: time) != nil
                 && entry.slots.contains { $0.isWatched && $0.state != .refused }
         }
@@ -143,8 +155,10 @@ extension FeedMachine {
                     let until =
                         state == .refused && entry.details == .refused
                         ? entry.detailsDue : slot.due
+                    // What waits for nothing but its turn has no time at which it is tried.
                     return FeedStatus(
-                        feed: slot.feed, state: state, reason: reason, until: until)
+                        feed: slot.feed, state: state, reason: reason,
+                        until: until == Int64.min ? Int64.max : until)
                 })
         }
     }

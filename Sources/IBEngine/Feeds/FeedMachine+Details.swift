@@ -97,7 +97,7 @@ extension FeedMachine {
         entries[place].detailsReason = reason.asReason
         entries[place].detailsDue = now.monotonic.later(by: EngineLimits.refusedWait)
         for slot in entries[place].slots.indices {
-            entries[place].slots[slot].due = 0
+            entries[place].slots[slot].due = Int64.min
             set(FeedRoute(place: place, slot: slot), .refused, reason, now, &out)
         }
         tellState(place, now, &out)
@@ -133,10 +133,10 @@ extension FeedMachine {
         }
         // What had come before a farm broke says nothing of what comes since.
         guard !tools.isFarmDown else {
-            return lastAlive[entry.group] > slot.asked
+            return lives[entry.group].last > slot.asked
                 && hasCome(since: tools.farmDownSince, of: entry.group)
         }
-        return lastAlive[entry.group] > slot.asked
+        return lives[entry.group].last > slot.asked
             || now.monotonic >= slot.asked.later(by: EngineLimits.settlingAlone)
     }
 
@@ -155,9 +155,9 @@ extension FeedMachine {
             guard now.wall >= opened.advanced(byNanoseconds: slot.patience) else { return }
         } else {
             // Its hours are not known: it should trade when others there do.
-            let alive = lastAlive[entry.group]
+            let alive = lives[entry.group].last
             guard alive.later(by: tools.silentAfter / 2) > now.monotonic,
-                now.monotonic >= aliveSince[entry.group].later(by: slot.patience)
+                now.monotonic >= lives[entry.group].since.later(by: slot.patience)
             else { return }
         }
         guard !entry.isQuiet(slot), isServerThere(slot, now, &tools) else { return }

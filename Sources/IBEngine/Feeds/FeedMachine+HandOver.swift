@@ -12,6 +12,8 @@ extension FeedMachine {
         guard let level1 = entries[route.place].level1 else { return }
         let other = entries[route.place].slots[level1]
         if kinds.contains(.trade) {
+            let began = entries[route.place].level1TradesFrom
+            if began.isDefined { entries[route.place].level1TradesBegan = began }
             entries[route.place].tradesFrom = .undefined
             entries[route.place].level1TradesFrom = .undefined
         }
@@ -35,7 +37,9 @@ extension FeedMachine {
             tools.clock.aligned(now.wall) >= from.advanced(byNanoseconds: EngineLimits.straggling)
         else { return }
         guard entry.slots[level1].isDelivering else {
-            return endTakeOver(place, now, &tools, &out)
+            // What comes while both have stopped is the other feed's, as it was to be.
+            if entry.hasTradesOneByOne { endTakeOver(place, now, &tools, &out) }
+            return
         }
         let proof = from.advanced(byNanoseconds: EngineLimits.transit)
         guard tools.clock.aligned(entry.slots[level1].lastTickWall) >= proof else { return }
@@ -44,7 +48,8 @@ extension FeedMachine {
     }
 
     /// Level 1 stopped while it handed trades over: its outage ends where the other feed begins.
-    /// If that one has stopped as well, the first to come back has them.
+    /// If that one has stopped as well, the first to come back has them: level 1 from the next
+    /// whole second on, because stragglers of the other feed have been told.
     mutating func endTakeOver(
         _ place: Int, _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
     ) {
@@ -53,12 +58,33 @@ extension FeedMachine {
         guard from.isDefined, !entry.level1TradesFrom.isDefined, let level1 = entry.level1 else {
             return
         }
-        if entry.slots.contains(where: { $0.feed == .trades && $0.isDelivering }) {
+        if entry.hasTradesOneByOne {
             close(place, .trade, to: from, isWanted: true, now, &tools, &out)
             entries[place].slots[level1].kinds.remove(.trade)
         } else if !entry.slots[level1].isDelivering {
             entries[place].tradesFrom = .undefined
+            guard tools.outages.isOpen(entry.number, .trade) else { return }
+            entries[place].level1TradesFrom = nextSecond(now, tools)
         }
+    }
+
+    /// The next whole second by the provider's clock.
+    func nextSecond(_ now: Moment, _ tools: EngineTools) -> Timestamp {
+        tools.clock.aligned(now.wall)
+            .advanced(byNanoseconds: EngineLimits.second)
+            .floored(toNanoseconds: EngineLimits.second)
+    }
+
+    /// Level 1 delivers again, and tells of trades in place of another feed: from the next whole
+    /// second on, so that history can have all of those before.
+    mutating func beginTrades(_ route: FeedRoute, _ now: Moment, _ tools: EngineTools) {
+        let number = entries[route.place].number
+        guard entries[route.place].level1TradesFrom.isDefined,
+            tools.outages.isOpen(number, .trade)
+        else { return }
+        let second = nextSecond(now, tools)
+        entries[route.place].level1TradesFrom = second
+        entries[route.place].slots[route.slot].regained.tradesSince = second
     }
 
     /// What does not come one by one for a while comes by level 1 again, until it does. Its trades
@@ -78,9 +104,7 @@ extension FeedMachine {
         guard !kinds.isSubset(of: slot.kinds) || isHandingOver && kinds.contains(.trade) else {
             return
         }
-        let second = tools.clock.aligned(now.wall)
-            .advanced(byNanoseconds: EngineLimits.second)
-            .floored(toNanoseconds: EngineLimits.second)
+        let second = nextSecond(now, tools)
         if kinds.contains(.trade) { entries[route.place].level1TradesFrom = second }
         entries[route.place].slots[level1].kinds.formUnion(kinds)
         entries[route.place].slots[level1].regained = Regained(
@@ -99,9 +123,19 @@ extension FeedMachine {
 extension InstrumentEntry {
     var level1: Int? { slots.firstIndex { $0.feed == .marketData } }
 
+    var hasTradesOneByOne: Bool { slots.contains { $0.feed == .trades && $0.isDelivering } }
+
+    /// Whether the feed that has trades one by one leaves one of this time to level 1.
+    @inline(__always)
+    func isLevel1Alone(tradeAt time: Timestamp) -> Bool {
+        tradesFrom.isDefined && time < tradesFrom
+            || level1TradesFrom.isDefined && time >= level1TradesFrom
+    }
+
     /// Whether level 1 tells of a trade of this time, and not the feed that has them one by one.
     @inline(__always)
     func isLevel1(tradeAt time: Timestamp) -> Bool {
+        guard time >= level1TradesBegan else { return false }
         guard level1TradesFrom.isDefined else { return time < tradesFrom }
         return time >= level1TradesFrom || tradesFrom.isDefined && time < tradesFrom
     }

@@ -26,7 +26,9 @@ extension FeedMachine {
         case .tooManyLines(let limit):
             tools.pacing.refusedLine(id: notice.request, limit, now: now.monotonic)
             stopped(route, OutageCause(.refusal, reason), now, &tools, &out)
-            fail(route, .waitingForLines, reason, now, &tools, &out)
+            // It goes back into the queue for lines soon: there, their number is watched.
+            fail(
+                route, .waitingForLines, reason, wait: EngineLimits.downWait, now, &tools, &out)
         case .competingSession: competing(route, reason, now, &tools, &out)
         case .realTimeBarsEnded, .duplicateRequest:
             stopped(route, OutageCause(.restart, reason), now, &tools, &out)
@@ -168,7 +170,23 @@ extension FeedMachine {
             &tools, &out)
     }
 
-    private mutating func refuseDelayed(
+    /// A moment of delayed data is no refusal: the provider may go back to live ones by itself.
+    private mutating func awaitLive(
+        _ route: FeedRoute, _ mode: FeedMode, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        guard !entries[route.place].slots[route.slot].awaitsLive(tools) else { return }
+        let reason = "delayed data come, and this source wants live ones: waiting for them"
+        let cause = OutageCause(.refusal, reason)
+        interrupt(route, cause, trusted: now.wall, now, &tools, &out)
+        // Whatever else comes back, this feed does not come back with it.
+        if entries[route.place].slots[route.slot].cause != nil { set(cause, route) }
+        entries[route.place].slots[route.slot].mode = mode
+        entries[route.place].slots[route.slot].due = now.monotonic.later(by: EngineLimits.liveWait)
+        set(route, entries[route.place].slots[route.slot].state, reason, now, &out)
+    }
+
+    mutating func refuseDelayed(
         _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
         _ out: inout IBEngine.Output
     ) {
@@ -185,16 +203,23 @@ extension FeedMachine {
     ) {
         let isDelayed = mode == .delayed || mode == .delayedFrozen
         if isDelayed, !tools.settings.isDelayed {
-            return refuseDelayed(route, now, &tools, &out)
+            return awaitLive(route, mode, now, &tools, &out)
         }
         let slot = entries[route.place].slots[route.slot]
+        _ = entries[route.place].slots[route.slot].assembler?.take(
+            .marketDataType(request: slot.request, mode), at: now.wall)
         guard slot.mode != mode else { return }
+        if slot.awaitsLive(tools) {
+            entries[route.place].slots[route.slot].mode = mode
+            entries[route.place].slots[route.slot].due = Int64.max
+            if slot.state == .interrupted { resume(route, now, &tools, &out) }
+            return
+        }
         if slot.isStarted {
             tellSubscription(route, .stop, "the provider changes the mode", now, tools, &out)
         }
         entries[route.place].slots[route.slot].mode = mode
-        _ = entries[route.place].slots[route.slot].assembler?.take(
-            .marketDataType(request: slot.request, mode), at: now.wall)
+        if isDelayed { mayBeDelayed = true }
         if slot.isStarted {
             tellSubscription(route, .start, "the provider changes the mode", now, tools, &out)
         }

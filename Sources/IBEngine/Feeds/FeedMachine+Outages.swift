@@ -16,6 +16,7 @@ extension FeedMachine {
         entries[route.place].slots[route.slot].started = now.wall
         entries[route.place].slots[route.slot].lastTick = now.monotonic
         entries[route.place].slots[route.slot].lastTickWall = now.wall
+        entries[route.place].slots[route.slot].rhythm.rest()
         entries[route.place].slots[route.slot].failures = 0
         tellSubscription(route, .start, slot.reason, now, tools, &out)
         if slot.feed.lines == .depth { tellBookEmpty(route.place, now, &out) }
@@ -38,13 +39,20 @@ extension FeedMachine {
         if feed.lines == .tickByTick { takeOver(route, now, tools) }
         if feed == .marketData { endTakeOver(route.place, now, &tools, &out) }
         set(nil, route)
+        // What may be broken is not known to be back yet.
+        entries[route.place].slots[route.slot].isSuspected =
+            suspicion.map { !$0.isSettled && now.monotonic < $0.isOver } ?? false
         entries[route.place].slots[route.slot].due = Int64.max
         entries[route.place].slots[route.slot].lastTick = now.monotonic
         entries[route.place].slots[route.slot].lastTickWall = now.wall
+        if feed == .marketData { beginTrades(route, now, tools) }
         let slot = entries[route.place].slots[route.slot]
         for kind in slot.kinds.kinds {
             let grain = slot.feed.grain(of: kind)
-            let end = grain > 1 ? tools.clock.aligned(now.wall) : now.wall
+            var end = grain > 1 ? tools.clock.aligned(now.wall) : now.wall
+            let second = entries[route.place].level1TradesFrom
+            if feed == .marketData, kind == .trade, second.isDefined { end = max(end, second) }
+            if kind == .trade { end = slot.delayedEnd(end) }
             close(route.place, kind, to: end, isWanted: true, now, &tools, &out)
         }
         if wasOut {
@@ -58,8 +66,12 @@ extension FeedMachine {
         _ route: FeedRoute, _ cause: OutageCause, trusted: Timestamp, wait: Int64? = nil,
         _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
     ) {
+        guard entries[route.place].slots[route.slot].isDelivering else { return }
+        deliverWaiting(route, now, &tools, &out)
         let slot = entries[route.place].slots[route.slot]
-        guard slot.isDelivering else { return }
+        let trusted = slot.isSuspected ? min(trusted, lifeSign(route)) : trusted
+        entries[route.place].slots[route.slot].isSuspected = false
+        entries[route.place].slots[route.slot].rhythm.rest()
         let sure = max(entries[route.place].proven(slot, upTo: trusted), slot.started)
         let number = entries[route.place].number
         flushClosings(now, of: route.place, until: sure, &tools, &out)
@@ -67,9 +79,12 @@ extension FeedMachine {
             let grain = slot.feed.grain(of: kind)
             let known = grain > 1 ? tools.clock.aligned(sure) : sure
             // Not before the subscription began: what is before that is told of already.
-            let from = max(
-                slot.outageStart(of: kind, trusted: known),
-                slot.began(kind).floored(toNanoseconds: grain))
+            let delayed = kind == .trade ? slot.delayedStart(trusted: known) : nil
+            let from =
+                delayed
+                ?? max(
+                    slot.outageStart(of: kind, trusted: known),
+                    slot.began(kind).floored(toNanoseconds: grain))
             let record = tools.outages.begin(
                 number, kind, from: from, reason: cause.reason, detail: cause.text, now: now.wall)
             if let record { out.records.append(.gap(record)) }
@@ -103,7 +118,7 @@ extension FeedMachine {
         guard let border = InstrumentEntry.border(of: kind) else {
             return tools.backfill.add(
                 gap, contract: entries[place].contract, feeds: entries[place].instrument.feeds,
-                arrivals: .unknown, now: now, into: &out.records)
+                arrivals: .unknown, hours: entries[place].allHours, now: now, into: &out.records)
         }
         if closings.count >= EngineLimits.closingMax {
             let oldest = closings.removeFirst()
@@ -153,7 +168,7 @@ extension FeedMachine {
                 until: isKnown ? after.until : .undefined)
             tools.backfill.add(
                 closing.gap, contract: entry.contract, feeds: entry.instrument.feeds,
-                arrivals: arrivals, now: now, into: &out.records)
+                arrivals: arrivals, hours: entry.allHours, now: now, into: &out.records)
         }
     }
 }

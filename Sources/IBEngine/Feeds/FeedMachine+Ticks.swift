@@ -45,6 +45,7 @@ extension FeedMachine {
             took(head, route, now, &tools, &out)
             return true
         default:
+            guard !entries[route.place].slots[route.slot].awaitsLive(tools) else { return true }
             arrived(route, now, &tools, &out)
             convert(message, route, now, &tools, &out)
             return true
@@ -57,16 +58,15 @@ extension FeedMachine {
         _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
         _ out: inout IBEngine.Output
     ) {
+        if suspicion != nil { examine(route, now, &tools, &out) }
         if entries[route.place].slots[route.slot].state != .live {
             revive(route, now, &tools, &out)
         }
         entries[route.place].slots[route.slot].lastTick = now.monotonic
         entries[route.place].slots[route.slot].lastTickWall = now.wall
         entries[route.place].slots[route.slot].countTick(tools.silentAfter)
-        let group = entries[route.place].group
-        let quiet = lastAlive[group].later(by: tools.silentAfter / 2)
-        if now.monotonic >= quiet { aliveSince[group] = now.monotonic }
-        lastAlive[group] = now.monotonic
+        entries[route.place].slots[route.slot].rhythm.came(now.monotonic)
+        lives[entries[route.place].group].came(now, silentAfter: tools.silentAfter)
     }
 
     private mutating func revive(
@@ -92,27 +92,26 @@ extension FeedMachine {
         _ out: inout IBEngine.Output
     ) {
         let number = entries[route.place].number
-        let flags: TickFlags = tools.settings.isDelayed ? .delayed : []
         switch message {
         case .tickByTickTrade(_, _, let tick):
-            let trade = tick.trade(symbol: number, receivedAt: now.wall, flags: flags)
-            let from = entries[route.place].tradesFrom
-            if from.isDefined, trade.header.eventTime < from { return }
+            let trade = tick.trade(symbol: number, receivedAt: now.wall)
+            guard !entries[route.place].isLevel1Alone(tradeAt: trade.header.eventTime) else {
+                return
+            }
             deliver(.trade(trade), route, now, &tools, &out)
         case .tickByTickQuote(_, let tick):
-            let quote = tick.quote(symbol: number, receivedAt: now.wall, flags: flags)
+            let quote = tick.quote(symbol: number, receivedAt: now.wall)
             deliver(.quote(quote), route, now, &tools, &out)
         case .tickByTickMidpoint(_, let tick):
-            let value = tick.indicator(symbol: number, receivedAt: now.wall, flags: flags)
+            let value = tick.indicator(symbol: number, receivedAt: now.wall)
             if let value { deliver(.indicator(value), route, now, &tools, &out) }
         case .realTimeBar(let bar):
             let isTrades = entries[route.place].contract.kind.barKind == .trades
             let record = bar.bar(
-                symbol: number, receivedAt: now.wall, kind: isTrades ? .trades : .midpoint,
-                flags: flags)
+                symbol: number, receivedAt: now.wall, kind: isTrades ? .trades : .midpoint)
             deliver(.bar(record), route, now, &tools, &out)
         case .depth(let row):
-            if let update = row.update(symbol: number, receivedAt: now.wall, flags: flags) {
+            if let update = row.update(symbol: number, receivedAt: now.wall) {
                 deliver(.depth(update), route, now, &tools, &out)
             }
         case .news(let news):
@@ -134,29 +133,78 @@ extension FeedMachine {
         let event = entries[route.place].slots[route.slot].assembler?.take(message, at: now.wall)
         guard let event else { return }
         let kinds = entries[route.place].slots[route.slot].kinds
-        let isDelayed = tools.settings.isDelayed
         switch event {
         case .none: break
-        case .quote(var quote):
+        case .quote(let quote):
             guard kinds.contains(.quote) else { return }
-            if isDelayed { quote.header.flags.insert(.delayed) }
             deliver(.quote(quote), route, now, &tools, &out)
-        case .trade(var trade):
-            guard kinds.contains(.trade),
-                entries[route.place].isLevel1(tradeAt: trade.header.eventTime)
-            else { return }
-            if isDelayed { trade.header.flags.insert(.delayed) }
-            deliver(.trade(trade.held(above: tools.clock.floor)), route, now, &tools, &out)
-        case .option(var option):
+        case .trade(let trade): deliver(level1: trade, route, now, &tools, &out)
+        case .option(let option):
             let feeds = entries[route.place].instrument.feeds
             guard !feeds.isDisjoint(with: [.computations, .level1]) else { return }
-            if isDelayed { option.header.flags.insert(.delayed) }
             deliver(.option(option), route, now, &tools, &out)
         case .indicator(var value):
             guard kinds.contains(.indicator) else { return }
-            if isDelayed { value.header.flags.insert(.delayed) }
             if isInLots(message, route, tools) { value.value = value.value.inLots }
             deliver(.indicator(value), route, now, &tools, &out)
+        }
+        if entries[route.place].slots[route.slot].assembler?.hasWaiting == true {
+            deliverWaited(route, now, &tools, &out)
+        }
+    }
+
+    @inline(__always)
+    private mutating func deliver(
+        level1 trade: Trade, _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        guard entries[route.place].slots[route.slot].kinds.contains(.trade),
+            entries[route.place].isLevel1(tradeAt: trade.header.eventTime)
+        else { return }
+        deliver(.trade(trade.held(above: tools.clock.floor)), route, now, &tools, &out)
+    }
+
+    // MARK: trades that wait for a word about them
+
+    /// Those about which nothing more is waited for.
+    private mutating func deliverWaited(
+        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        while let trade = entries[route.place].slots[route.slot].assembler?.nextTrade(at: now.wall)
+        {
+            deliver(level1: trade, route, now, &tools, &out)
+        }
+        guard entries[route.place].slots[route.slot].assembler?.hasWaiting == true else {
+            return withWaiting.removeAll { $0 == route }
+        }
+        if !withWaiting.contains(route) { withWaiting.append(route) }
+    }
+
+    mutating func deliverWaited(
+        _ now: Moment, _ tools: inout EngineTools, _ out: inout IBEngine.Output
+    ) {
+        for index in withWaiting.indices.reversed() where index < withWaiting.count {
+            deliverWaited(withWaiting[index], now, &tools, &out)
+        }
+    }
+
+    /// The subscription stops: no word about them comes any more.
+    mutating func deliverWaiting(
+        _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
+        _ out: inout IBEngine.Output
+    ) {
+        while let trade = entries[route.place].slots[route.slot].assembler?.nextTradeAtEnd() {
+            deliver(level1: trade, route, now, &tools, &out)
+        }
+        if !withWaiting.isEmpty { withWaiting.removeAll { $0 == route } }
+    }
+
+    /// The event time of the earliest trade that waits; undefined: none does.
+    var earliestWaiting: Timestamp {
+        withWaiting.reduce(.undefined) { earliest, route in
+            let waiting = entries[route.place].slots[route.slot].assembler?.earliestWaiting
+            return min(earliest, waiting ?? .undefined)
         }
     }
 
@@ -190,11 +238,7 @@ extension FeedMachine {
             }
         case .quote(let tick):
             note(tick.header, &tools)
-            // Level 1 is told by values that have changed, history by whole quotes: only those
-            // that came one by one are compared with it.
-            if !tick.header.flags.contains(.snapshot),
-                entries[route.place].instrument.feeds.contains(.quotes)
-            {
+            if !tick.header.flags.contains(.snapshot) {
                 entries[route.place].quotes.add(.quote(tick), now)
             }
         case .bar(let tick):

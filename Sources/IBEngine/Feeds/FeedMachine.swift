@@ -21,6 +21,10 @@ struct FeedMachine: Sendable {
     var routes: [Int32: FeedRoute] = [:]
     var detailsRoutes: [Int32: Int] = [:]
     var closings: [Closing] = []
+    /// Subscriptions of which trades wait for a word about them; few, and for a part of a second.
+    var withWaiting: [FeedRoute] = []
+    /// A source of delayed data, and not everything that it records is known to be live.
+    var mayBeDelayed = false
     var zones: [String: ZoneRules] = [:]
     var headlines = Headlines()
     /// What trades in the same place: contracts of a kind, exchange and currency.
@@ -31,9 +35,10 @@ struct FeedMachine: Sendable {
     }
 
     private var groups: [Group: Int] = [:]
-    /// When anything came of an instrument of the group, and since when it has come.
-    var lastAlive: [Int64] = []
-    var aliveSince: [Int64] = []
+    /// By the numbers of groups.
+    var lives: [GroupLife] = []
+    /// nil: nothing says that data may be missing of what delivers.
+    var suspicion: Suspicion?
     /// When something is looked at, monotonic.
     var nextScan: Int64 = 0
     /// Feeds that are out, by the kind of reason; and those whose clocks tell whole seconds. Both
@@ -43,6 +48,11 @@ struct FeedMachine: Sendable {
     private var barFeeds = 0
 
     func place(of number: UInt32) -> Int? { places[number] }
+
+    /// Of a request of its feeds.
+    func instrument(of request: Int32) -> UInt32? {
+        routes[request].map { entries[$0.place].number }
+    }
 
     // MARK: what is wanted
 
@@ -66,6 +76,7 @@ struct FeedMachine: Sendable {
         places[number] = place
         stampedFeeds += entry.feeds(of: .stamped)
         barFeeds += entry.feeds(of: .bars)
+        mayBeDelayed = tools.settings.isDelayed && (mayBeDelayed || entry.mayBeDelayed)
         nextScan = min(nextScan, now.monotonic)
         tellState(place, now, &out)
     }
@@ -121,10 +132,9 @@ struct FeedMachine: Sendable {
         let group = Group(
             kind: contract.kind, exchange: contract.exchange, currency: contract.currency)
         if let known = groups[group] { return known }
-        groups[group] = lastAlive.count
-        lastAlive.append(Int64.min)
-        aliveSince.append(Int64.min)
-        return lastAlive.count - 1
+        groups[group] = lives.count
+        lives.append(GroupLife())
+        return lives.count - 1
     }
 
     // MARK: outages from before
@@ -147,7 +157,13 @@ struct FeedMachine: Sendable {
 
     /// From when on data may be missing of which another process received the last one: what was
     /// on its way to it is stamped with the beginning of its second.
-    func outageStart(of kind: DataKind, at place: Int, reached: Timestamp) -> Timestamp {
+    func outageStart(
+        of kind: DataKind, at place: Int, reached: Timestamp, _ tools: EngineTools
+    ) -> Timestamp {
+        // Delayed trades that were told last are older than everything else that was.
+        if tools.settings.isDelayed, kind == .trade, entries[place].mayBeDelayed {
+            return reached.advanced(byNanoseconds: -EngineLimits.delayedLag)
+        }
         let grain = entries[place].slots.filter { $0.kinds.contains(KindSet(kind)) }
             .reduce(1) { max($0, $1.feed.grain(of: kind)) }
         guard grain > 1 else { return reached }
@@ -162,8 +178,11 @@ struct FeedMachine: Sendable {
     ) {
         guard now.monotonic >= nextScan else { return }
         nextScan = now.monotonic.later(by: EngineLimits.scanInterval)
+        deliverWaited(now, &tools, &out)
+        mayBeDelayed = tools.settings.isDelayed && entries.contains(where: \.mayBeDelayed)
         flushClosings(now, of: nil, until: .undefined, &tools, &out)
         guard tools.isReady else { return }
+        scanSuspects(now, &tools, &out)
         for place in entries.indices where entries[place].isActive {
             scanDetails(place, now, &tools, &out)
             finishTakeOver(place, now, &tools, &out)
@@ -187,6 +206,9 @@ struct FeedMachine: Sendable {
             if now.monotonic >= due {
                 fail(route, .down, "no answer in time", now, &tools, &out)
             }
+        case .asked where entries[route.place].slots[route.slot].awaitsLive(tools),
+            .interrupted where entries[route.place].slots[route.slot].awaitsLive(tools):
+            if now.monotonic >= due { refuseDelayed(route, now, &tools, &out) }
         case .asked:
             let slot = entries[route.place].slots[route.slot]
             if tools.isHealthy, isSettled(route, tools, now) {
@@ -227,6 +249,7 @@ struct FeedMachine: Sendable {
 
     /// Of all feeds, how long what they deliver may be on its way: as long as with the slowest one.
     var delay: Int64 {
+        if mayBeDelayed { return EngineLimits.delayedLag }
         if barFeeds > 0 { return EngineLimits.barLag }
         return stampedFeeds > 0 ? EngineLimits.stampedLag : EngineLimits.transit
     }

@@ -47,8 +47,8 @@ struct FeedSlot: Sendable {
     var request: Int32 = 0
     /// Whether the request has left; until then it can be withdrawn.
     var isSent = false
-    /// When it is asked, asked again or looked at, monotonic.
-    var due: Int64 = 0
+    /// When it is asked, asked again or looked at, monotonic; `Int64.min`: as soon as it can be.
+    var due = Int64.min
     var failures = 0
     /// It has failed because the provider knew no such contract, and was not asked for again.
     var hasNoContract = false
@@ -64,10 +64,17 @@ struct FeedSlot: Sendable {
     var lastOther = Timestamp.undefined
     var cause: OutageCause?
     var interrupted: Int64 = 0
+    /// A notice says that its data may be missing, and nothing has shown yet whether they are.
+    var isSuspected = false
+    var rhythm = Rhythm()
     /// For how long nothing may come; grows while nothing does.
     var patience: Int64
     var ticksSinceSilence = 0
     var mode = FeedMode.unknown
+    /// Of the latest delayed trade that came with its own time: when it was, and how much later it
+    /// came.
+    var lastDelayed = Timestamp.undefined
+    var tradeLag: Int64 = 0
     var assembler: MarketDataAssembler?
     /// Of level 1: how often further values were refused, and it is asked for with fewer.
     var valuesLeftOut = 0
@@ -104,6 +111,13 @@ struct FeedSlot: Sendable {
     /// As far as is known: a feed that says nothing may be dead already.
     var isDelivering: Bool { state == .live && isStarted }
 
+    /// Its trades are told long after they were.
+    var isDelayed: Bool { mode == .delayed || mode == .delayedFrozen }
+
+    /// The provider calls its data delayed, and this source wants live ones: what comes is left
+    /// out until they are.
+    func awaitsLive(_ tools: EngineTools) -> Bool { isDelayed && !tools.settings.isDelayed }
+
     /// Since when it is the one that delivers this kind.
     func began(_ kind: DataKind) -> Timestamp {
         guard regained.kinds.contains(KindSet(kind)) else { return started }
@@ -115,15 +129,40 @@ struct FeedSlot: Sendable {
     @inline(__always)
     mutating func delivered(_ record: ProviderRecord) {
         switch record {
-        case .trade(let tick): lastTrade = Self.later(lastTrade, tick.header.eventTime)
+        case .trade(let tick):
+            lastTrade = Self.later(lastTrade, tick.header.eventTime)
+            if tick.header.flags.contains(.delayed) { delivered(delayed: tick.header) }
         case .quote(let tick): lastOther = Self.later(lastOther, tick.header.eventTime)
         case .bar(let tick): lastOther = Self.later(lastOther, tick.header.eventTime)
         default: break
         }
     }
 
+    private mutating func delivered(delayed header: TickHeader) {
+        guard header.providerTime.isDefined, !header.flags.contains(.snapshot) else { return }
+        lastDelayed = Self.later(lastDelayed, header.providerTime)
+        tradeLag = max(0, header.receiveTime.nanoseconds(since: header.providerTime))
+    }
+
     private static func later(_ left: Timestamp, _ right: Timestamp) -> Timestamp {
         left.isDefined ? max(left, right) : right
+    }
+
+    /// From when on delayed trades are missing that are told with their own times: behind the last
+    /// one that was. Nil: they are told as of their arrival.
+    func delayedStart(trusted: Timestamp) -> Timestamp? {
+        guard isDelayed, lastDelayed.isDefined || !lastTrade.isDefined else { return nil }
+        return lastDelayed.isDefined
+            ? lastDelayed : trusted.advanced(byNanoseconds: -EngineLimits.delayedLag)
+    }
+
+    /// Up to when delayed trades are missing that are told again from `time` on. Their times are in
+    /// whole seconds.
+    func delayedEnd(_ time: Timestamp) -> Timestamp {
+        guard isDelayed, lastDelayed.isDefined else { return time }
+        return max(
+            lastDelayed.advanced(byNanoseconds: 1),
+            time.advanced(byNanoseconds: 2 * EngineLimits.second - tradeLag))
     }
 
     /// From when on data of this kind may be missing, if they could be trusted up to `trusted`.
@@ -188,6 +227,8 @@ struct InstrumentEntry: Sendable {
     var tradesFrom = Timestamp.undefined
     /// While they are told one by one no more: from when on level 1 tells of them again.
     var level1TradesFrom = Timestamp.undefined
+    /// When level 1 last began to tell of them: of earlier ones none comes by it, however late.
+    var level1TradesBegan = Timestamp(nanoseconds: Int64.min)
     var told: FeedState.State?
 
     init(_ number: UInt32, _ instrument: Instrument, group: Int, patience: Int64) {
@@ -198,6 +239,15 @@ struct InstrumentEntry: Sendable {
         slots = FeedKind.needed(instrument.feeds).map {
             FeedSlot($0, kinds: $0.kinds(of: instrument), patience: patience)
         }
+    }
+
+    /// In a source of delayed data: not all that it records is known to be live.
+    var mayBeDelayed: Bool {
+        isActive
+            && slots.contains {
+                $0.feed == .marketData && $0.kinds.contains(.trade) && $0.mode != .live
+                    && $0.state != .refused
+            }
     }
 
     func feeds(of lag: FeedKind.Lag) -> Int { slots.count { $0.feed.lag == lag } }
@@ -234,11 +284,14 @@ struct InstrumentEntry: Sendable {
     }
 
     /// Up to when all that was sent has come for certain, at most up to `trusted`. A feed that says
-    /// nothing may be dead already: only its last value proves that it was not, and that it could
-    /// not have had any since.
+    /// nothing may be dead already: only its last value proves that it was not, or that it is quiet
+    /// for so long at times, or that it could not have had any since.
     func proven(_ slot: FeedSlot, upTo trusted: Timestamp) -> Timestamp {
         let last = slot.lastTickWall
         guard slot.isWatched, last < trusted else { return max(last, trusted) }
+        // It has been quiet for as long before, and was there.
+        let pause = trusted.nanoseconds(since: last)
+        if pause > EngineLimits.shortPause, pause <= slot.rhythm.longest { return trusted }
         guard let open = allHours?.firstOpen(from: last) else { return last }
         return min(open, trusted)
     }

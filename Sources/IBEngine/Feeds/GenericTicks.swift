@@ -5,6 +5,8 @@ internal import ProviderModel
 /// where the provider refuses the request because of one of them.
 struct GenericTicks: Sendable {
     static let realTimeVolume = "233"
+    /// The same without the unreportable prints: it tells which those are.
+    static let realTimeTradeVolume = "375"
     static let news = "292"
 
     private let steps: [[String]]
@@ -21,12 +23,17 @@ struct GenericTicks: Sendable {
             steps = [all]
             return
         }
-        // Single values first; then headlines, which an account may not have; trades last.
-        let fewer = [
-            all, all.filter { $0 == Self.realTimeVolume || $0 == Self.news },
-            all.filter { $0 == Self.realTimeVolume }, [],
+        // Single values first; then what tells of unreported prints, or headlines, which an account
+        // may not have; trades last.
+        let fewer: [Set<String>] = [
+            [Self.realTimeVolume, Self.realTimeTradeVolume, Self.news],
+            [Self.realTimeVolume, Self.news], [Self.realTimeVolume, Self.realTimeTradeVolume],
+            [Self.realTimeVolume], [],
         ]
-        steps = fewer.reduce(into: []) { if $0.last != $1 { $0.append($1) } }
+        steps = fewer.reduce(into: [all]) { steps, left in
+            let next = all.filter { left.contains($0) }
+            if !steps.contains(next) { steps.append(next) }
+        }
     }
 
     /// How often the request can be made with fewer.

@@ -39,6 +39,12 @@ public struct SessionHours: Hashable, Sendable {
     /// it does not trade are told of as well, and the hours before a session are closed ones.
     public func covers(_ time: Timestamp) -> Bool { covered?.contains(time) ?? false }
 
+    /// It is known not to trade in any part of it.
+    func isClosed(_ range: Range<Timestamp>) -> Bool {
+        covers(range.lowerBound) && covers(range.upperBound.advanced(byNanoseconds: -1))
+            && !sessions.contains { $0.overlaps(range) }
+    }
+
     private mutating func cover(_ start: Timestamp?, _ end: Timestamp?) {
         guard let start, let end, start < end else { return }
         let old = covered ?? start..<end

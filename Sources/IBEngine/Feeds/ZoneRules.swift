@@ -1,4 +1,5 @@
-/// When a zone's clocks were what ahead of UTC, in seconds: as much of it as trading hours need.
+/// When a zone's clocks were what ahead of UTC, in seconds: as much of it as trading hours and
+/// a year of daily bars need.
 public struct ZoneRules: Hashable, Sendable {
     public struct Change: Hashable, Sendable {
         /// Seconds since 1970 UTC.

@@ -1,12 +1,23 @@
 internal import IBProtocol
+internal import ProviderModel
 
 /// Who holds which line.
 struct LineBook: Sendable {
     private var held: [Int32: LineLimit] = [:]
     private var counts: [LineLimit: Int] = [:]
-    /// Of kinds of which the server has refused one: how many it took, and when one more is tried,
-    /// monotonic.
-    private var bounds: [LineLimit: (most: Int, probe: Int64)] = [:]
+    /// Of kinds of which the server has refused one.
+    private var bounds: [LineLimit: Bound] = [:]
+
+    private struct Bound {
+        /// How many it took.
+        var most: Int
+        /// When one more is tried, monotonic, and how long after it the next one.
+        var probe: Int64
+        var interval: Int64
+        /// When it refused one last, and whether one was tried since.
+        var refused: Int64
+        var hasTried = false
+    }
 
     func count(_ limit: LineLimit) -> Int { counts[limit] ?? 0 }
 
@@ -27,15 +38,38 @@ struct LineBook: Sendable {
         return bound.probe
     }
 
-    /// The server has no line for this one.
-    mutating func refused(_ limit: LineLimit, probe: Int64) {
-        bounds[limit] = (count(limit), probe)
+    /// The server has no line for this one: the next tries come half as often. Refusals of what was
+    /// on its way by then say nothing new.
+    mutating func refused(_ limit: LineLimit, _ limits: PacingLimits, now: Int64) {
+        let first = limits.lineInterval.heldNanoseconds
+        guard let old = bounds[limit] else {
+            bounds[limit] = Bound(
+                most: count(limit), probe: now.later(by: first), interval: first, refused: now)
+            return
+        }
+        var bound = old
+        if now >= old.refused.later(by: first) {
+            bound.interval = min(
+                old.interval.later(by: old.interval), limits.lineIntervalMax.heldNanoseconds)
+            bound.refused = now
+        }
+        bound.most = count(limit)
+        bound.probe = now.later(by: bound.interval)
+        bound.hasTried = false
+        bounds[limit] = bound
     }
 
-    /// One more than was taken is tried: the next one a while later.
-    mutating func sent(_ limit: LineLimit, probe: Int64) {
-        guard let bound = bounds[limit], count(limit) > bound.most else { return }
-        bounds[limit] = (count(limit), probe)
+    /// One more than was taken is tried. When the one before was not refused, the next ones come
+    /// twice as often.
+    mutating func sent(_ limit: LineLimit, _ limits: PacingLimits, now: Int64) {
+        guard var bound = bounds[limit], count(limit) > bound.most else { return }
+        if bound.hasTried {
+            bound.interval = max(bound.interval / 2, limits.lineIntervalMin.heldNanoseconds)
+        }
+        bound.most = count(limit)
+        bound.hasTried = true
+        bound.probe = now.later(by: bound.interval)
+        bounds[limit] = bound
     }
 
     /// The line of the one is the other's from now on, and nobody else gets it in between.

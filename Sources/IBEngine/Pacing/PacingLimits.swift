@@ -28,8 +28,11 @@ public struct PacingLimits: Hashable, Sendable {
     public var depthLines = 3
     /// How long no second request tick by tick leaves for a contract. The server wants 15 s.
     public var tickByTickWait = Duration.seconds(16)
-    /// After a refusal for want of lines, how often one more than the server took is tried.
-    public var lineProbe = Duration.seconds(60)
+    /// After a refusal for want of lines, how long after it one more than the server took is tried.
+    /// Each one that it takes halves the wait for the next, each refusal doubles it.
+    public var lineInterval = Duration.seconds(1)
+    public var lineIntervalMin = Duration.milliseconds(250)
+    public var lineIntervalMax = Duration.seconds(60)
     /// How long requests of a kind wait when the server complains; twice as long each time, until
     /// it has not complained for `violationMemory`.
     public var violationWait = Duration.seconds(15)

@@ -142,7 +142,7 @@ public struct PacingMachine: Sendable {
     /// else has them.
     public mutating func refusedLine(id: Int32, _ limit: LineLimit, now: Int64) {
         answered(id: id, now: now)
-        lines.refused(limit, probe: now.later(by: limits.lineProbe.heldNanoseconds))
+        lines.refused(limit, limits, now: now)
     }
 
     /// The server says that we went too fast: everything of that kind waits.
@@ -224,7 +224,7 @@ public struct PacingMachine: Sendable {
 
     private mutating func hold(_ id: Int32, _ limit: LineLimit, now: Int64) {
         lines.hold(id, limit)
-        lines.sent(limit, probe: now.later(by: limits.lineProbe.heldNanoseconds))
+        lines.sent(limit, limits, now: now)
     }
 
     /// The next one to leave, out of its lane; nil: nothing can, and `nextDue` says when.

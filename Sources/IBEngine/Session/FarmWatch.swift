@@ -13,6 +13,11 @@ struct FarmWatch: Sendable {
 
     var isAnyDown: Bool { !down.isEmpty }
 
+    /// It was said of one not long ago.
+    func isAnyYoung(_ now: Int64) -> Bool {
+        down.contains { now < $0.since.monotonic.later(by: EngineLimits.historyDoubt) }
+    }
+
     /// Of too many the further ones are not told apart: their data say when they are back.
     mutating func broke(_ name: String, _ cause: OutageCause, _ now: Moment) {
         back(name)

@@ -42,8 +42,11 @@ struct ProviderClock: Sendable {
 
     func aligned(_ time: Timestamp) -> Timestamp { time.advanced(byNanoseconds: offset) }
 
-    /// True: the clock has made a step just now.
-    mutating func drained(_ now: Moment, delay: Int64) -> Bool {
+    /// `waiting`: a record that is still to be told has this time; undefined: there is none. True:
+    /// the clock has made a step just now.
+    mutating func drained(
+        _ now: Moment, delay: Int64, waiting: Timestamp = .undefined
+    ) -> Bool {
         let (difference, isPast) = now.wall.nanoseconds.subtractingReportingOverflow(now.monotonic)
         guard !isPast else { return false }
         let anchor = anchor ?? difference
@@ -58,7 +61,7 @@ struct ProviderClock: Sendable {
         }
         heldSince = nil
         self.anchor = difference
-        let reached = aligned(now.wall).advanced(byNanoseconds: -delay)
+        let reached = min(aligned(now.wall).advanced(byNanoseconds: -delay), waiting)
         floor = floor.isDefined ? max(floor, reached) : reached
         return false
     }

@@ -17,8 +17,9 @@ struct SessionMachine: Sendable {
         case closing
     }
 
-    /// So many attempts in a row that failed are an alarm. They go on.
+    /// So many attempts in a row that failed, for so long, are an alarm. They go on.
     static let alarmAttempts = 5
+    static let alarmAfter = 60 * EngineLimits.second
 
     private(set) var phase = Phase.idle
     private(set) var reason = ""
@@ -32,7 +33,13 @@ struct SessionMachine: Sendable {
     private var isHeartbeatOpen = false
     private var hasID = false
     private var hasAccounts = false
+    /// Since when they fail, monotonic; and whether that was told.
+    private var failingSince: Int64?
+    private var hasAlarmed = false
+    /// After something that did not answer; and after a port that refused at once, or a connection
+    /// that had been of use: a TWS that starts again is met as soon as it listens.
     private var backoff = Backoff(first: .seconds(5), limit: .seconds(60))
+    private var prompt = Backoff(first: .seconds(2), limit: .seconds(2))
     private var random: SeededRandom
 
     init(seed: UInt64) { random = SeededRandom(seed: seed) }
@@ -65,6 +72,8 @@ struct SessionMachine: Sendable {
         guard phase == .starting, hasID, hasAccounts else { return false }
         backoff.reset()
         failures = 0
+        failingSince = nil
+        hasAlarmed = false
         reason = ""
         heartbeatAt = now
         enter(.ready, now)
@@ -87,10 +96,25 @@ struct SessionMachine: Sendable {
         guard phase != .idle else { return false }
         // What asked for the close says more than how the socket ended.
         if phase != .closing || self.reason.isEmpty { self.reason = reason.asReason }
-        if !isReset { failures = min(failures + 1, 1_000_000) }
-        nextAttempt = now.later(by: backoff.next(using: &random).heldNanoseconds)
+        let wait =
+            wasAnswered(now) ? prompt.next(using: &random) : backoff.next(using: &random)
+        nextAttempt = now.later(by: wait.heldNanoseconds)
         enter(.waiting, now)
-        return !isReset && failures == Self.alarmAttempts
+        guard !isReset else { return false }
+        failures = min(failures + 1, 1_000_000)
+        let since = failingSince ?? now
+        failingSince = since
+        guard !hasAlarmed, failures >= Self.alarmAttempts,
+            now >= since.later(by: Self.alarmAfter)
+        else { return false }
+        hasAlarmed = true
+        return true
+    }
+
+    /// Somebody is there: the port was refused at once, or the connection was of use.
+    private func wasAnswered(_ now: Int64) -> Bool {
+        phase == .ready
+            || phase == .connecting && now < since.later(by: EngineLimits.refusedAtOnce)
     }
 
     mutating func tick(_ now: Int64) -> SessionAction {

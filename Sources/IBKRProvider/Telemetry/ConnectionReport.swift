@@ -45,7 +45,7 @@ final class ConnectionReport: Sendable {
         return last == Int64.min || now.monotonic - last >= Self.interval
     }
 
-    func show(_ status: IBStatus, inSession: Int, now: Moment) {
+    func show(_ status: IBStatus, inSession: Int?, now: Moment) {
         shownAt.store(now.monotonic, ordering: .relaxed)
         metrics.show(status, inSession: inSession)
         seen.withLock { $0 = Seen(status: status, at: now) }
@@ -77,6 +77,8 @@ final class ConnectionReport: Sendable {
         case .outageEnded(let instrument, let feed):
             telemetry.emit(IBKROutage(symbol: symbol(instrument), feed: feed.rawValue, reason: nil))
         case .skipped(let id, let fault): telemetry.emit(IBKRSkipped(id: id, fault: fault))
+        case .numbers(let instrument, let count):
+            telemetry.emit(IBKRNumbers(symbol: instrument.map(symbol), count: count))
         case .clockStep:
             telemetry.emit(
                 IBKRTrouble(message: "this host's clock made a step; the watermark is held"))

@@ -141,6 +141,24 @@ struct IBKRSkipped: TelemetryEvent {
     var fields: [(String, LogValue)] { [("message", LogValue(id)), ("fault", .text("\(fault)"))] }
 }
 
+/// Told together, every ten seconds at most.
+struct IBKRNumbers: TelemetryEvent {
+    static let name = "ibkr.numbers"
+    /// Of the latest; nil: no feed's.
+    let symbol: String?
+    let count: UInt64
+
+    var level: LogLevel { .warning }
+    var message: String {
+        "\(symbol ?? "an answer of TWS"): prices or sizes have more digits than the tape's scale; "
+            + "they are rounded, and left out when they are too large"
+    }
+    var fields: [(String, LogValue)] {
+        let named = symbol.map { [("symbol", LogValue.text($0))] } ?? []
+        return named + [("reason", .text("scale")), ("numbers", .unsigned(count))]
+    }
+}
+
 /// What is not as it should be, and is in no counter.
 struct IBKRTrouble: TelemetryEvent {
     static let name = "ibkr.trouble"

@@ -51,7 +51,7 @@ struct IBKRMetrics: Sendable {
         ) { full.seconds }
     }
 
-    func show(_ status: IBStatus, inSession count: Int) {
+    func show(_ status: IBStatus, inSession count: Int?) {
         for (state, gauge) in states { gauge.set(state == status.state ? 1 : 0) }
         for (state, gauge) in feeds {
             let count = status.instruments.reduce(0) { sum, instrument in
@@ -64,7 +64,8 @@ struct IBKRMetrics: Sendable {
         backfills.set(Double(status.waitingBackfills))
         pacing.set(Double(status.pacing.count))
         lines.set(Double(status.linesUsed))
-        inSession.set(Double(count))
+        // None is not "no instrument": who never was connected knows no hours.
+        if let count { inSession.set(Double(count)) } else { inSession.remove() }
         clock.set(Double(status.clockDifference) / 1e9)
         counts.show(status.counters)
     }

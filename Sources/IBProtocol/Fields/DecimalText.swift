@@ -12,8 +12,8 @@ struct DecimalText {
 
     /// What to do with digits behind the last that the scale holds.
     enum Excess {
-        /// The number is none of ours. Except for one of more than 15 digits: that is a binary
-        /// number that was printed, of which only 15 are sure; the others go first.
+        /// The scale does not hold the number. Except for one of more than 15 digits: that is a
+        /// binary number that was printed, of which only 15 are sure; the others go first.
         case refuse
         /// To the nearest, half to even: averages and greeks, which are quotients anyway.
         case round

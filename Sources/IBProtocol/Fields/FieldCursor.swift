@@ -15,7 +15,8 @@ public enum FieldFault: UInt8, Hashable, Sendable, CaseIterable {
 
 /// What was read, but not as it came.
 struct FieldLosses {
-    /// Numbers that are undefined here because they are too large or too precise for their scale.
+    /// Numbers that their scale cannot hold: rounded when they are too precise, undefined when
+    /// they are too large.
     var numbers: UInt64 = 0
     /// Texts that were cut to the length that a tick holds.
     var texts: UInt64 = 0
@@ -154,7 +155,8 @@ extension FieldCursor {
 
 // Decimals.
 extension FieldCursor {
-    /// Exact; undefined for "no value", and (counted) for what 1e-9 in 64 bits cannot hold.
+    /// Undefined for "no value". What 1e-9 in 64 bits cannot hold is counted: rounded when it is
+    /// too precise, undefined when it is too large.
     @inline(__always)
     @_lifetime(self: copy self)
     mutating func price() -> Price { Price(raw: decimal(next(), Price.decimals, .refuse)) }
@@ -167,7 +169,7 @@ extension FieldCursor {
     @_lifetime(self: copy self)
     mutating func ratio() -> Ratio { Ratio(raw: decimal(next(), Ratio.decimals, .round)) }
 
-    /// Exact; a negative size is none.
+    /// In 1e-8, like a price; a negative size is none.
     @inline(__always)
     @_lifetime(self: copy self)
     mutating func size() -> Quantity { size(next()) }
@@ -192,6 +194,9 @@ extension FieldCursor {
                 return value < 0 ? ProviderBar.undefinedVolume : value
             }
             losses.numbers &+= 1
+            if let value = number.scaledWide(to: Quantity.decimals, .round), value > 0 {
+                return value
+            }
         }
         return ProviderBar.undefinedVolume
     }
@@ -216,6 +221,8 @@ extension FieldCursor {
         case .number(let number):
             if let value = number.scaled(to: decimals, excess) { return value }
             losses.numbers &+= 1
+            // A trade without its price would be in no bar. What would become 0 is no number.
+            if let value = number.scaled(to: decimals, .round), value != 0 { return value }
         case .unset: break
         case .malformed: fail(.notANumber)
         }

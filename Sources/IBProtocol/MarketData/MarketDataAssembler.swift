@@ -15,16 +15,25 @@ public enum MarketDataEvent: Hashable, Sendable {
 /// and some of them twice.
 ///
 /// Everything here is conflated by the provider, and marked so. Prices and sizes have no time;
-/// only `RTVolume` has one.
+/// `RTVolume` has one, and delayed trades are told with theirs.
+///
+/// After each message `nextTrade` gives the trades that had to wait for a word about them.
 public struct MarketDataAssembler: Sendable {
     /// Which of the messages that tell of trades make trades; the others would count them twice.
     public enum TradeSource: Hashable, Sendable {
         /// Last price and size.
         case last
-        /// `RTVolume` (generic tick 233): all prints.
+        /// `RTVolume` (generic tick 233): all prints. What `RT trade volume` (375) leaves out of
+        /// them is marked as unreported. Delayed data may be without it: last price and size tell
+        /// of trades there until it comes.
         case realTimeVolume
-        /// `RT trade volume` (375): without the unreportable ones.
-        case realTimeTradeVolume
+    }
+
+    /// Where the time of a delayed trade stands: the provider sends it when it has changed.
+    private enum TimeOrder {
+        case unknown
+        case beforeTrade
+        case behindTrade
     }
 
     public struct Counters: Hashable, Sendable {
@@ -64,6 +73,8 @@ public struct MarketDataAssembler: Sendable {
 
     public let symbol: UInt32
     public let trades: TradeSource
+    /// It is computed and may be 0 or -1, and has no sizes.
+    public let isIndex: Bool
     /// When the request was made. What is older is the state then, not an event.
     public let since: Timestamp
     public private(set) var mode = FeedMode.unknown
@@ -79,11 +90,23 @@ public struct MarketDataAssembler: Sendable {
     private var bidExchange = ShortText.empty
     private var askExchange = ShortText.empty
     private var lastExchange = ShortText.empty
+    private var prints = PrintQueue()
+    private var timeOrder = TimeOrder.unknown
+    /// `RTVolume` comes, though the data are delayed.
+    private var hasVolume = false
+    /// The delayed trade that last price and size told of last.
+    private var toldLast: Trade?
+    /// What an index has been: one that is always above 0 has no value when it is said to be -1.
+    private var wasAbove0 = false
+    private var wasBelow0 = false
 
-    public init(symbol: UInt32, trades: TradeSource, since: Timestamp) {
+    public init(
+        symbol: UInt32, trades: TradeSource, since: Timestamp, isIndex: Bool = false
+    ) {
         self.symbol = symbol
         self.trades = trades
         self.since = since
+        self.isIndex = isIndex
     }
 
     /// Takes one message of this request; others are nothing to it.
@@ -95,11 +118,41 @@ public struct MarketDataAssembler: Sendable {
         case .tickGeneric(let tick): return generic(tick, time)
         case .tickOption(let tick): return .option(option(tick, time))
         case .tickExchange(let tick): return exchange(tick, time)
-        case .tickTime(let tick): lastTradeTime = tick.time
-        case .marketDataType(_, let mode): self.mode = mode
+        case .tickTime(let tick): took(tick)
+        case .marketDataType(_, let mode): took(mode)
         default: break
         }
         return .none
+    }
+
+    // MARK: trades that wait
+
+    /// The next trade about which nothing more is waited for.
+    @inline(__always)
+    public mutating func nextTrade(at time: Timestamp) -> Trade? {
+        prints.isEmpty ? nil : prints.next(at: time)
+    }
+
+    /// The next trade that still waits: for a subscription that ends.
+    public mutating func nextTradeAtEnd() -> Trade? { prints.nextAtEnd() }
+
+    @inline(__always)
+    public var hasWaiting: Bool { !prints.isEmpty }
+
+    /// The event time of the earliest trade that waits; undefined: none does.
+    public var earliestWaiting: Timestamp { prints.earliest }
+
+    private var isDelayed: Bool { mode == .delayed || mode == .delayedFrozen }
+
+    private mutating func took(_ tick: TickTime) {
+        lastTradeTime = tick.time
+        if prints.heard(time: tick.time) { timeOrder = .behindTrade }
+    }
+
+    private mutating func took(_ mode: FeedMode) {
+        guard mode != self.mode else { return }
+        self.mode = mode
+        (timeOrder, lastTradeTime, hasVolume, toldLast) = (.unknown, .undefined, false, nil)
     }
 }
 
@@ -116,13 +169,27 @@ extension MarketDataAssembler {
         case TickType.last, TickType.delayedLast:
             let isFirst = !last.isKnown
             last = Side(
-                price: tick.price, size: tick.size, isKnown: true,
+                price: isNone(tick) ? .undefined : tick.price, size: tick.size, isKnown: true,
                 expectsRepeat: tick.size.isDefined)
             return trade(tick.type, isFirst, time)
         default:
-            guard tick.price.isDefined else { return .none }
+            guard tick.price.isDefined, !isNone(tick) else { return .none }
             return indicator(tick.type, Int128(tick.price.raw), time)
         }
+    }
+
+    /// Without a size -1 stands for nothing, and so does 0 as the last price. An index goes through
+    /// both (one of advances less declines): it has such a value unless it is always above 0.
+    private mutating func isNone(_ tick: TickPrice) -> Bool {
+        guard !tick.size.isDefined || tick.size.raw == 0 else { return false }
+        let isMinus1 = tick.price.raw == -1_000_000_000
+        let is0 = tick.price.raw == 0
+        if tick.price.isDefined, !isMinus1, !is0 {
+            if tick.price.raw < 0 { wasBelow0 = true } else { wasAbove0 = true }
+        }
+        guard isIndex else { return isMinus1 || is0 && TickType.isLast(tick.type) }
+        if isMinus1 { return wasAbove0 && !wasBelow0 }
+        return is0 && TickType.isLast(tick.type) && !wasBelow0
     }
 
     /// nil when nothing changed; else whether the side was not known before.
@@ -176,7 +243,8 @@ extension MarketDataAssembler {
         _ type: Int32, _ isFirst: Bool, _ time: Timestamp
     ) -> MarketDataEvent {
         // The first one is the last trade before the request, whoever else tells of trades.
-        guard trades == .last || isFirst else {
+        let isDelayed = isDelayed || TickType.isDelayed(type)
+        guard trades == .last || isFirst || isDelayed && !hasVolume else {
             counters.otherTrades &+= 1
             return .none
         }
@@ -184,32 +252,70 @@ extension MarketDataAssembler {
             counters.incomplete &+= 1
             return .none
         }
-        return .trade(
-            Trade(
-                header: header(type, isFirst ? .snapshot : [], time), price: last.price,
-                size: last.size, exchange: lastExchange))
+        let trade = Trade(
+            header: header(type, isFirst ? .snapshot : [], time), price: last.price,
+            size: last.size, exchange: lastExchange)
+        return isDelayed ? delayed(trade) : .trade(trade)
+    }
+
+    /// A delayed trade is told with the second in which it was: before it, or behind it.
+    private mutating func delayed(_ trade: Trade) -> MarketDataEvent {
+        toldLast = trade
+        if timeOrder == .unknown, lastTradeTime.isDefined { timeOrder = .beforeTrade }
+        guard timeOrder == .beforeTrade, !hasWaiting else {
+            prints.awaitTime(trade, known: lastTradeTime)
+            return .none
+        }
+        var trade = trade
+        trade.stamp(lastTradeTime)
+        return .trade(trade)
     }
 
     private mutating func realTimeVolume(
         _ tick: RealTimeVolume, _ time: Timestamp
     ) -> MarketDataEvent {
-        let isSource =
-            tick.type == TickType.realTimeVolume && trades == .realTimeVolume
-            || tick.type == TickType.realTimeTradeVolume && trades == .realTimeTradeVolume
-        guard isSource else {
+        guard trades == .realTimeVolume else {
             counters.otherTrades &+= 1
+            return .none
+        }
+        if tick.type == TickType.realTimeTradeVolume {
+            counters.otherTrades &+= 1
+            prints.heard(tick)
             return .none
         }
         guard tick.price.isDefined, tick.size.isDefined else {
             counters.incomplete &+= 1
+            hasVolume = true
             return .none
         }
-        var header = header(tick.type, tick.time < since ? .snapshot : [], time)
+        var header = header(tick.type, isState(tick) ? .snapshot : [], time)
         header.providerTime = tick.time
         header.resolution =
             (tick.time.isDefined ? TimeResolution.millisecond : .unknown).rawValue
         // Without an exchange: the letter that was told last belongs to another trade.
-        return .trade(Trade(header: header, price: tick.price, size: tick.size))
+        let trade = Trade(header: header, price: tick.price, size: tick.size)
+        if wasTold(trade) {
+            counters.otherTrades &+= 1
+            return .none
+        }
+        return prints.takesReport(trade) ? .trade(trade) : .none
+    }
+
+    /// The last trade before the request: it is older than that. Delayed ones all are; of these the
+    /// first one is.
+    private func isState(_ tick: RealTimeVolume) -> Bool {
+        guard isDelayed else { return tick.time < since }
+        return !hasVolume && toldLast?.header.flags.contains(.snapshot) ?? true
+    }
+
+    /// Delayed last price and size tell of trades until `RTVolume` comes: the first one may be
+    /// theirs.
+    private mutating func wasTold(_ trade: Trade) -> Bool {
+        defer { (hasVolume, toldLast) = (true, nil) }
+        guard !hasVolume, let told = toldLast, told.price == trade.price, told.size == trade.size,
+            !told.header.flags.contains(.snapshot)
+        else { return false }
+        return !prints.withdraw(like: told)
     }
 
     private mutating func exchange(_ tick: TickExchange, _ time: Timestamp) -> MarketDataEvent {
@@ -274,8 +380,7 @@ extension MarketDataAssembler {
 
     private func header(_ type: Int32, _ flags: TickFlags, _ time: Timestamp) -> TickHeader {
         var flags = flags.union(.conflated)
-        let isDelayed = mode == .delayed || mode == .delayedFrozen || TickType.isDelayed(type)
-        if isDelayed { flags.insert(.delayed) }
+        if isDelayed || TickType.isDelayed(type) { flags.insert(.delayed) }
         return TickHeader(
             symbol: symbol, flags: flags, providerTime: .undefined, receiveTime: time)
     }

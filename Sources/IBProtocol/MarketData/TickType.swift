@@ -31,6 +31,15 @@ public enum TickType {
         type == bid || type == ask || type == last || (delayedBid...delayedLast).contains(type)
     }
 
+    @inline(__always)
+    static func isLast(_ type: Int32) -> Bool { type == last || type == delayedLast }
+
+    /// Of a bid or an ask -1 with the size 0 says that there is none.
+    @inline(__always)
+    static func isQuote(_ type: Int32) -> Bool {
+        type == bid || type == ask || type == delayedBid || type == delayedAsk
+    }
+
     public static func isDelayed(_ type: Int32) -> Bool {
         switch type {
         case 66...76, 80...83, 88, 90: true

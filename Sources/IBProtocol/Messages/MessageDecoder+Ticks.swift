@@ -10,8 +10,8 @@ extension MessageDecoder {
             request: fields.number(), type: fields.number(), price: fields.price(),
             size: fields.size(), attributes: TickAttributes(rawValue: fields.mask()))
         // A spread may cost -1 and a book may be empty: only both together say that there is none.
-        // The types without a size always have 0 in its place; there, -1 is none.
-        if isNone(tick.price, tick.size) {
+        // What -1 is elsewhere depends on the contract: an index may have this value.
+        if TickType.isQuote(tick.type), isNone(tick.price, tick.size) {
             tick.price = .undefined
             tick.size = .undefined
         }

@@ -10,7 +10,8 @@ public struct DecodeCounters: Hashable, Sendable {
     public internal(set) var skippedByID = [UInt64](repeating: 0, count: idLimit)
     /// Messages without a number that could be an id.
     public internal(set) var skippedWithoutID: UInt64 = 0
-    /// Numbers that are undefined here because they are too large or too precise for their scale.
+    /// Numbers that their scale cannot hold: rounded when they are too precise, undefined when they
+    /// are too large.
     public internal(set) var lostNumbers: UInt64 = 0
     /// Exchanges, conditions and market makers that were cut to the length a tick holds.
     public internal(set) var cutTexts: UInt64 = 0

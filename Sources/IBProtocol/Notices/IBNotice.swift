@@ -18,4 +18,36 @@ public struct IBNotice: Hashable, Sendable {
     public var isAboutConnection: Bool { request == Self.wholeConnection }
 
     public var meaning: NoticeMeaning { NoticeMeaning(code: code, text: text) }
+
+    /// The farms of which a notice that the connection is restored says that they are still down:
+    /// `... The following farms are not connected: usfuture; ushmds.`
+    public var farmsNotConnected: [(DataFarm, String)] {
+        guard case .connectionRestored = meaning,
+            let names = Self.text(behind: "not connected:", in: text)
+        else { return [] }
+        return names.split(whereSeparator: { $0 == ";" || $0 == "," }).compactMap { part in
+            let name = part.split(separator: " ").joined(separator: " ")
+            return name.isEmpty ? nil : (DataFarm(name: name), name)
+        }
+    }
+
+    /// Up to the end of the sentence; names may have dots in them.
+    private static func text(behind words: String, in text: String) -> Substring? {
+        let lowered = Array(text.utf8).map { $0 | 0x20 }
+        let wanted = Array(words.utf8).map { $0 | 0x20 }
+        let starts = 0...max(0, lowered.count - wanted.count)
+        guard let start = starts.first(where: { lowered[$0...].starts(with: wanted) }) else {
+            return nil
+        }
+        var names = text.utf8.dropFirst(start + wanted.count)
+        var end = names.startIndex
+        while end < names.endIndex {
+            let next = names.index(after: end)
+            let isStop = names[end] == UInt8(ascii: ".")
+            if isStop, next == names.endIndex || names[next] == UInt8(ascii: " ") { break }
+            end = next
+        }
+        names = names[..<end]
+        return Substring(names)
+    }
 }

@@ -3,6 +3,14 @@ public enum DataFarm: Hashable, Sendable {
     case marketData
     case history
     case definitions
+
+    /// By the vendor's names: `usfarm`, `ushmds`, `secdefil`.
+    init(name: String) {
+        let lowered = name.lowercased()
+        self =
+            lowered.contains("hmds")
+            ? .history : lowered.contains("secdef") ? .definitions : .marketData
+    }
 }
 
 public enum FarmState: Hashable, Sendable {

@@ -66,6 +66,9 @@ struct Level1Feed: Sendable {
                     request, type: type, price: quoted.priceText(price), size: "0"))
         }
         messages.append(writer.tickGeneric(request, type: types.halted, value: "0"))
+        // The volume so far, and no print.
+        let line = ";0;\(past.nanoseconds / 1_000_000);0;0;false"
+        volumes(line, isReported: true, writer, into: &messages)
         for number in genericTicks { generic(number, level, quoted, writer, into: &messages) }
         return messages
     }
@@ -164,13 +167,8 @@ struct Level1Feed: Sendable {
             texts.price, texts.size, String(milliseconds), total,
             quoted.averageText(turnover, volume), trade.exchange == 0 ? "true" : "false",
         ].joined(separator: ";")
-        if genericTicks.contains("233") {
-            messages.append(writer.tickString(request, type: 48, text: line))
-        }
+        volumes(line, isReported: !trade.isUnreported, writer, into: &messages)
         guard !trade.isUnreported else { return }
-        if genericTicks.contains("375") {
-            messages.append(writer.tickString(request, type: 77, text: line))
-        }
         messages.append(
             writer.tickString(
                 request, type: types.time, text: String(milliseconds / 1_000)))
@@ -183,6 +181,19 @@ struct Level1Feed: Sendable {
                 request, type: 84,
                 text: SimulatedInstrument.exchanges[trade.exchange].letter))
         extremes(trade.price, texts.price, writer, into: &messages)
+    }
+
+    /// All prints, and those that are reported.
+    private func volumes(
+        _ line: String, isReported: Bool, _ writer: MessageWriter,
+        into messages: inout [ServerMessage]
+    ) {
+        if genericTicks.contains("233") {
+            messages.append(writer.tickString(request, type: 48, text: line))
+        }
+        if isReported, genericTicks.contains("375") {
+            messages.append(writer.tickString(request, type: 77, text: line))
+        }
     }
 
     private mutating func extremes(

@@ -2,17 +2,18 @@ import IBEngine
 import IBProtocol
 import MarketModel
 import Primitives
+import ProviderModel
 import Testing
 
 @Suite("History that lags behind the market")
 struct BackfillLagTests {
-    @Test("of a gap that has just ended history is asked again when it has nothing, four times")
+    @Test("history that has nothing is asked again for four hours")
     func empty() {
         var bench = BackfillBench()
         bench.now = 17
         bench.add(.trade, 10, 12)
         var waits: [Double] = []
-        for attempt in Int32(1)...4 {
+        for attempt in Int32(1)...10 {
             #expect(bench.next().count == 1)
             bench.refused(attempt, 162, "HMDS query returned no data")
             guard bench.machine.waiting > 0 else { break }
@@ -20,7 +21,8 @@ struct BackfillLagTests {
             waits.append(due - bench.now)
             bench.now = due
         }
-        #expect(waits == [60, 120, 240] && bench.machine.counters.lagging == 3)
+        #expect(waits == [60, 120, 240, 480, 960, 1_920, 3_600, 3_600, 3_600])
+        #expect(bench.machine.counters.lagging == 9)
         #expect(
             bench.gaps() == [
                 "filling 10.0 - 12.0",
@@ -45,24 +47,52 @@ struct BackfillLagTests {
         #expect(bench.machine.counters.filled == 1 && bench.machine.counters.lagging == 1)
     }
 
-    @Test("an answer that does not prove that it reaches a gap's end is asked for again, thrice")
+    @Test("an answer that does not prove that it reaches a gap's end is given up behind its ticks")
     func unproven() throws {
         var bench = BackfillBench()
         bench.now = 17
-        bench.add(.trade, 10, 12)
-        for attempt in Int32(1)...4 {
+        bench.add(.trade, 10, 13)
+        for attempt in Int32(1)...10 {
             #expect(bench.next().count == 1)
             #expect(bench.added.isEmpty && bench.machine.counters.filled == 0)
-            bench.took(try HistoryAnswers.trades(attempt, [MarketTick(10, 1)]))
+            let page = [MarketTick(10, 1), MarketTick(11, 1)]
+            bench.took(try HistoryAnswers.trades(attempt, page))
             bench.now = Double(bench.machine.nextDue) / 1e9
         }
-        #expect(bench.gaps() == ["filling 10.0 - 12.0", "filled 10.0 - 12.0: 1 tick added"])
-        #expect(bench.machine.counters.lagging == 3)
-        bench.now = 600
-        bench.add(.trade, 500, 502)
-        _ = bench.next()
-        bench.took(try HistoryAnswers.trades(5, [MarketTick(500, 1), MarketTick(502, 1)]))
-        #expect(bench.gaps() == ["filling 500.0 - 502.0", "filled 500.0 - 502.0: 1 tick added"])
+        #expect(bench.added == [MarketTick(10, 1)])
+        #expect(
+            bench.gaps() == [
+                "filling 10.0 - 13.0", "filled 10.0 - 11.0: 1 tick added",
+                "abandoned 11.0 - 13.0: history does not show that it has come so far",
+            ])
+        #expect(bench.machine.counters.lagging == 9 && bench.machine.waiting == 0)
+    }
+
+    @Test("where the market was closed an answer with nothing in it is complete; else it is none")
+    func closed() throws {
+        let utc = ZoneRules(first: 0, changes: [])
+        let table: [(String, [Int64], Bool)] = [
+            ("19700101:CLOSED", [], true), ("19700101:0000-19700101:0001", [], false),
+            ("19700101:1000-19700101:1001", [], true), ("", [], false),
+            // Nothing was traded since the end; what it has stands for all, once that is long ago.
+            ("19700101:0000-19700101:0001;19700102:CLOSED", [55], true),
+        ]
+        for (text, seconds, isComplete) in table {
+            var bench = BackfillBench()
+            bench.now = 2_000
+            let isAtEnd = !seconds.isEmpty
+            let gap = OpenGap(
+                instrument: 0, kind: .trade, from: wallSeconds(isAtEnd ? 50 : 30),
+                to: wallSeconds(isAtEnd ? 70 : 40), reason: .disconnected)
+            bench.machine.add(
+                gap, contract: Contract(.stock, "A"), feeds: .trades,
+                arrivals: Arrivals([], since: gap.from, until: gap.to),
+                hours: text.isEmpty ? nil : SessionHours(text, utc), now: bench.moment,
+                into: &bench.records)
+            _ = bench.next()
+            bench.took(try HistoryAnswers.trades(1, seconds.map { MarketTick($0, 1) }))
+            #expect(bench.machine.counters.filled == (isComplete ? 1 : 0), "\(text)")
+        }
     }
 
     @Test("an answer with nothing in it proves nothing of a gap that has just ended")
@@ -92,5 +122,19 @@ struct BackfillLagTests {
         bench.took(try HistoryAnswers.bars(2, [5, 10, 15, 20]))
         #expect(bench.gaps().last?.hasPrefix("filled 11.0 - 24.0") == true)
         #expect(bench.machine.counters.lagging == 1)
+    }
+
+    @Test("bars that never reach a gap's end are told as far as they go")
+    func shortBars() throws {
+        var bench = BackfillBench { $0.lagTriesMax = 0 }
+        bench.now = 2_000
+        bench.add(.providerBar, 11, 34)
+        _ = bench.next()
+        bench.took(try HistoryAnswers.bars(1, [5, 10, 15]))
+        #expect(
+            bench.gaps() == [
+                "filling 11.0 - 34.0", "filled 11.0 - 20.0: 0 ticks added",
+                "abandoned 20.0 - 34.0: history does not show that it has come so far",
+            ])
     }
 }

@@ -56,6 +56,10 @@ struct BackfillWorld {
                 market.append(tick)
             }
         }
+        // It goes on: what comes later proves that history is up to date.
+        var last = MarketTick((market.last?.second ?? 1_000) + 40, 1)
+        if kind == .quote { last.exchange = "" }
+        market.append(last)
     }
 
     /// Ticks come late, and those in an outage do not come. Of a feed that cannot be compared it is
@@ -74,7 +78,7 @@ struct BackfillWorld {
         }
         arrivals.sort { $0.time < $1.time }
         var time = 1_003 + Double.random(in: 0...10, using: &random)
-        let end = Double(market.last?.second ?? 1_000) - 3
+        let end = Double(market.last?.second ?? 1_000) - 43
         var lost: [ClosedRange<Double>] = []
         while time < end {
             let back = time + Double.random(in: 0.1...12, using: &random)

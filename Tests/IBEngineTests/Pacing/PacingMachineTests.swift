@@ -163,24 +163,59 @@ struct PacingMachineTests {
         #expect(machine.taken(32) == [ticks(2, "A", .bidAsk)])
     }
 
-    @Test("with fewer lines than thought no more are asked for, but for one in a minute")
+    @Test("with fewer lines than thought one more is tried a second later, then ever less often")
     func refusedLines() {
         var machine = PacingMachine(PacingLimits())
         machine.ask((1...50).map(line), .live)
         #expect(machine.taken(0).count == 45)
         // The server has three; the rest was on its way.
         for id in 4...45 { machine.refusedLine(id: Int32(id), .marketData, now: at(0.5)) }
-        #expect(machine.linesInUse(.marketData) == 3 && machine.taken(2).isEmpty)
-        #expect(machine.nextDue == at(60.5))
-        #expect(machine.taken(60.5) == [line(46)])
-        machine.refusedLine(id: 46, .marketData, now: at(61))
-        #expect(machine.taken(120).isEmpty)
+        #expect(machine.linesInUse(.marketData) == 3 && machine.taken(1.4).isEmpty)
+        #expect(machine.nextDue == at(1.5))
+        #expect(machine.taken(1.5) == [line(46)])
+        machine.refusedLine(id: 46, .marketData, now: at(2))
+        #expect(machine.taken(3.9).isEmpty)
         // Now there are more again.
-        #expect(machine.taken(121) == [line(47)] && machine.taken(180).isEmpty)
-        #expect(machine.taken(181) == [line(48)] && machine.linesInUse(.marketData) == 5)
+        #expect(machine.taken(4) == [line(47)] && machine.taken(5.9).isEmpty)
+        #expect(machine.taken(6) == [line(48)] && machine.linesInUse(.marketData) == 5)
         // One that ends makes room at once, for as many as were taken.
         machine.ask([.cancelMarketData(id: 1)], .urgent)
-        #expect(machine.taken(182) == [.cancelMarketData(id: 1), line(49)])
+        #expect(machine.taken(6.1) == [.cancelMarketData(id: 1), line(49)])
+    }
+
+    @Test(
+        "lines come back one, two, then four a second; the account's limit is tried once a minute")
+    func linesComeBack() {
+        var machine = PacingMachine(PacingLimits())
+        machine.ask((1...40).map(line), .live)
+        _ = machine.taken(0)
+        machine.ask((41...140).map(line), .live)
+        for id in 11...40 { machine.refusedLine(id: Int32(id), .marketData, now: at(0.5)) }
+        #expect(machine.linesInUse(.marketData) == 10)
+        var sent: [Double] = []
+        for quarter in 4...120 {
+            let now = Double(quarter) / 4 + 0.5
+            sent += machine.taken(now).map { _ in now }
+        }
+        #expect(sent.prefix(6) == [1.5, 2.5, 3, 3.25, 3.5, 3.75])
+        #expect(machine.linesInUse(.marketData) == 100)
+        // An account that has no more lines: what is tried is refused each time.
+        machine = PacingMachine(PacingLimits())
+        machine.ask((1...40).map(line), .live)
+        _ = machine.taken(0)
+        machine.refusedLine(id: 40, .marketData, now: at(0.5))
+        machine.ask((41...140).map(line), .live)
+        #expect(machine.taken(0.5).isEmpty)
+        var waits: [Double] = []
+        for id in Int32(41)...49 {
+            let due = Double(machine.nextDue) / 1e9
+            waits.append(due)
+            #expect(machine.taken(due) == [line(id)])
+            machine.refusedLine(id: id, .marketData, now: at(due + 0.1))
+            #expect(machine.taken(due + 0.1).isEmpty)
+        }
+        let steps = zip(waits.dropFirst(), waits).map { ($0 - $1).rounded() }
+        #expect(steps == [2, 4, 8, 16, 32, 60, 60, 60])
     }
 
     @Test("while the vendor's history is down nothing is asked of it, and everything else is")

@@ -51,11 +51,22 @@ struct ServerMessages {
         ])
     }
 
-    func volume(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
+    /// `isReported`: as the volume that has reported prints alone.
+    func volume(
+        _ request: Int32, _ trade: MarketTrade, isReported: Bool = false
+    ) -> [UInt8] {
         let time = trade.time / 1_000_000
         return Self.frame([
-            "46", "6", "\(request)", "48", "\(trade.priceText);\(hundred);\(time);5000;10.5;true",
+            "46", "6", "\(request)", isReported ? "77" : "48",
+            "\(trade.priceText);\(hundred);\(time);5000;10.5;true",
         ])
+    }
+
+    /// Both of them, in one order or the other.
+    func volumes(_ request: Int32, _ trade: MarketTrade) -> [UInt8] {
+        let isFirst = trade.number % 2 == 0
+        return volume(request, trade, isReported: isFirst)
+            + volume(request, trade, isReported: !isFirst)
     }
 
     /// With the size that a server tells a second time.
@@ -124,7 +135,9 @@ struct ServerMessages {
 
     // MARK: answers
 
-    func mode(_ request: Int32) -> [UInt8] {
+    func mode(_ request: Int32) -> [UInt8] { mode(request, isDelayed: isDelayed) }
+
+    func mode(_ request: Int32, isDelayed: Bool) -> [UInt8] {
         Self.frame(["58", "1", "\(request)", isDelayed ? "3" : "1"])
     }
 
@@ -157,6 +170,19 @@ struct ServerMessages {
                 + trades.flatMap {
                     [
                         "\($0.time / second)", "0", $0.priceText, hundredOfHistory, "ARCA", "T",
+                    ]
+                } + ["1"])
+    }
+
+    /// The same as told one by one.
+    func quoteHistory(_ request: Int32, _ trades: [MarketTrade]) -> [UInt8] {
+        let hundreds = version < 159 || version >= 175 ? "00" : ""
+        return Self.frame(
+            ["97", "\(request)", "\(trades.count)"]
+                + trades.flatMap {
+                    [
+                        "\($0.time / second)", "0", "\($0.number + 1)", "\($0.number + 2)",
+                        "3\(hundreds)", "4\(hundreds)",
                     ]
                 } + ["1"])
     }

@@ -127,6 +127,7 @@ extension SimulatedServer {
             let ticks = fields[16].split(separator: ",")
             subscription.wantsNews = ticks.contains("292")
             subscription.wantsVolume = ticks.contains("233")
+            subscription.wantsReports = subscription.wantsVolume && ticks.contains("375")
             subscription.wantsData = !ticks.contains("mdoff")
             if words.isDelayed, !wantsDelayed {
                 return send(words.notice(id, 354, "Not subscribed"), now)
@@ -159,7 +160,10 @@ extension SimulatedServer {
             let last = trades.last(where: { $0.instrument == instrument })
         else { return }
         let hasVolume = !words.isDelayed && subscriptions[id]?.wantsVolume == true
-        guard !hasVolume else { return send(words.volume(id, last), now) }
+        guard !hasVolume else {
+            let hasReports = subscriptions[id]?.wantsReports == true
+            return send(hasReports ? words.volumes(id, last) : words.volume(id, last), now)
+        }
         send(words.bid(id, last), now)
         send(words.last(id, last), now)
     }
@@ -177,11 +181,11 @@ extension SimulatedServer {
 
     // MARK: history
 
-    /// Trades from a second on, a thousand, and the rest of the last second.
+    /// Trades or quotes from a second on, a thousand, and the rest of the last second.
     private mutating func ticks(_ fields: [String], _ now: Int64) {
         let id = Self.id(fields[1])
         guard !refuseHistory(id, now) else { return }
-        guard fields.count > 18, fields[18] == "TRADES",
+        guard fields.count > 18, ["TRADES", "BID_ASK"].contains(fields[18]),
             let instrument = symbols.firstIndex(of: fields[3]),
             let start = Self.seconds(fields[15])
         else { return send(words.notice(id, 10_187, "No data of this kind"), now) }
@@ -193,7 +197,8 @@ extension SimulatedServer {
         if let last = page.last {
             page += behind.dropFirst(page.count).prefix { $0.time / second == last.time / second }
         }
-        send(words.history(id, page), now)
+        let isOfQuotes = fields[18] == "BID_ASK"
+        send(isOfQuotes ? words.quoteHistory(id, page) : words.history(id, page), now)
     }
 
     /// Bars of five seconds that end in the part, or the days before today.

@@ -10,6 +10,8 @@ struct SimulatedServer {
         var wantsData = true
         /// Trades as `RTVolume`.
         var wantsVolume = false
+        /// And which of them are reported.
+        var wantsReports = false
         /// The book was not told yet.
         var needsBook = false
         /// Nothing comes of it, and nobody says so.
@@ -161,7 +163,10 @@ struct SimulatedServer {
         guard subscription.wantsData else { return }
         send(words.bid(id, trade), now)
         if words.isDelayed { return send(words.last(id, trade), now) }
-        send(subscription.wantsVolume ? words.volume(id, trade) : words.last(id, trade), now)
+        send(
+            subscription.wantsReports
+                ? words.volumes(id, trade)
+                : subscription.wantsVolume ? words.volume(id, trade) : words.last(id, trade), now)
         send(words.dayVolume(id, trade), now)
         send(words.computation(id, trade), now)
     }

@@ -60,6 +60,12 @@ struct Verdict {
     var headlines: [NewsHeadline] = []
     var indicators: [IndicatorValue] = []
     var sessionStates: Set<SessionState> = []
+    /// Numbers of trades that are marked as unreported.
+    var unreported: [Int] = []
+    /// Of the latest trade.
+    var latest: TickHeader?
+    /// What was told of numbers that the scale does not hold: of which instrument, and how many.
+    var numbers: [[UInt64?]] = []
 
     mutating func take(_ output: inout IBEngine.Output, _ now: Int64) {
         for record in output.records { take(record) }
@@ -67,6 +73,9 @@ struct Verdict {
         for news in output.news {
             if case .state(let state, _) = news { sessionStates.insert(state) }
             if case .unsendable(let what) = news { problems.append("unsendable: \(what)") }
+            if case .numbers(let instrument, let count) = news {
+                numbers.append([instrument.map { UInt64($0) }, count])
+            }
         }
         if output.newsLost > 0 { problems.append("news were lost") }
         output.news = []
@@ -84,7 +93,10 @@ struct Verdict {
             if trade.size != Quantity(raw: 100 * 100_000_000) {
                 problems.append("a trade's size is \(trade.size)")
             }
-            note(.trade, MarketTrade.number(ofPrice: trade.price.raw), trade.header)
+            let number = MarketTrade.number(ofPrice: trade.price.raw)
+            if trade.header.flags.contains(.unreported) { unreported.append(number) }
+            latest = trade.header
+            note(.trade, number, trade.header)
         case .quote(let quote):
             live(quote.header)
             guard quote.bidPrice.isDefined else { return }
@@ -107,6 +119,7 @@ struct Verdict {
         case .indicator(let value):
             let number = Int(clamping: value.value / 1_000_000_000)
             switch value.name {
+            case "ib.mark-price": break
             case "ib.midpoint": note(.midpoint, number - 1, value.header)
             case "ib.volume": note(.volume, number / lot - 1, value.header)
             default: problems.append("what is \(value.name)?")

@@ -41,16 +41,21 @@ extension World {
 
     private mutating func breakFarm() {
         guard server.isIntroduced, !server.isFarmDown else { return }
-        server.isFarmDown = Bool.random(using: &random)
-        server.send(
-            server.words.notice(-1, 2103, "Market data farm connection is broken:usfarm"), now)
-        guard server.isFarmDown else {
-            // Another farm: data go on, and the notice that it is back comes as well.
-            return server.send(
-                server.words.notice(-1, 2104, "Market data farm connection is OK:usfarm"), now)
-        }
-        let wait = Int64.random(in: 100_000_000...40 * second, using: &random)
+        guard Bool.random(using: &random) else { return breakOtherFarm() }
+        server.isFarmDown = true
+        tell(2103, "Market data farm connection is broken:usfarm")
+        // A shorter break that nobody tells of is not known from another farm's.
+        let wait = Int64.random(in: 7 * second / 2...40 * second, using: &random)
         remedies.append((now + wait, .farmUp(isTold: Bool.random(using: &random))))
+    }
+
+    /// Data go on; the notice that it is back comes at once, later, or never.
+    private mutating func breakOtherFarm() {
+        tell(2103, "Market data farm connection is broken:jfarm")
+        guard Bool.random(using: &random) else { return }
+        let isAtOnce = Bool.random(using: &random)
+        let wait = isAtOnce ? 0 : Int64.random(in: 0...20 * second, using: &random)
+        remedies.append((now + wait, .otherFarmUp))
     }
 
     private var anySubscription: Int32? {
@@ -119,9 +124,12 @@ extension World {
         drop("to be asked anew")
     }
 
-    /// All faults end.
+    /// All faults end; a farm's break lasts as long as was planned, or it would not be seen.
     mutating func calm() {
-        remedies = remedies.map { (now, $0.1) }
+        remedies = remedies.map { at, remedy in
+            if case .farmUp = remedy { return (at, remedy) }
+            return (now, remedy)
+        }
         server.refusals = []
         server.refusedConnections = 0
         server.muteConnections = 0

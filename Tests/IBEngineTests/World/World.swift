@@ -30,15 +30,17 @@ struct World {
     /// What the server has in the pipe beside its own words.
     var garbage: [[UInt8]] = []
 
-    enum Remedy { case restore(lost: Bool), farmUp(isTold: Bool) }
+    enum Remedy { case restore(lost: Bool), farmUp(isTold: Bool), otherFarmUp }
 
     init(
         seed: UInt64, feeds: [Instrument.Feeds], canBackfill: Bool, version: Int = 176,
-        isDelayed: Bool = false, rerouted: Set<Int> = []
+        isDelayed: Bool = false, isEntitled: Bool = false, rerouted: Set<Int> = []
     ) {
         random = SeededRandom(seed: seed)
+        // Delayed data are asked for: what the account may see live comes live all the same.
+        let comesDelayed = isDelayed && !isEntitled
         server = SimulatedServer(
-            seed: seed ^ 0x5eed, ServerMessages(version: version, isDelayed: isDelayed))
+            seed: seed ^ 0x5eed, ServerMessages(version: version, isDelayed: comesDelayed))
         let areFast = feeds.allSatisfy { $0.isDisjoint(with: Self.slow) }
         server.latencyMax = areFast ? 90_000_000 : 300_000_000
         var settings = IBEngineSettings(seed: seed)
@@ -48,9 +50,9 @@ struct World {
         self.canBackfill = canBackfill
         settings.isDelayed = isDelayed
         engine = IBEngine(settings)
-        verdict.isDelayed = isDelayed
+        verdict.isDelayed = comesDelayed
         verdict.lot = version < 159 ? 100 : 1
-        let names = ["XLK", "XLF", "XLEE", "XLVVV", "XLIIII"]
+        let names = (0..<max(5, feeds.count)).map { Self.name($0) }
         instruments = zip(names, feeds).enumerated().compactMap { index, pair in
             Symbol(pair.0).map {
                 let security: Instrument.Security = rerouted.contains(index) ? .cfd : .stock
@@ -66,6 +68,13 @@ struct World {
         nextTrade = instruments.map { _ in 0 }
         nextBar = (now / (5 * second) + 1) * 5 * second
         began = now
+    }
+
+    private static func name(_ index: Int) -> String {
+        let few = ["XLK", "XLF", "XLEE", "XLVVV", "XLIIII"]
+        guard index >= few.count else { return few[index] }
+        let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+        return "Q\(letters[index / 26 % 26])\(letters[index % 26])"
     }
 
     /// Feeds whose values have whole seconds as their times: the floor waits for them.
@@ -146,7 +155,7 @@ struct World {
     }
 
     /// Does what the engine wants, until it wants nothing more.
-    private mutating func settle(_ output: inout IBEngine.Output) {
+    mutating func settle(_ output: inout IBEngine.Output) {
         while true {
             verdict.take(&output, now)
             if isConnected { server.received(output.bytes, now) }
@@ -189,6 +198,11 @@ struct World {
         while engine.status.openOutages > 0 || !isConnected { step(100_000_000) }
     }
 
+    /// A notice about the whole connection.
+    mutating func tell(_ code: Int, _ text: String) {
+        server.send(server.words.notice(-1, code, text), now)
+    }
+
     private mutating func remedy() {
         while let index = remedies.firstIndex(where: { $0.at <= now }) {
             let (_, remedy) = remedies.remove(at: index)
@@ -204,6 +218,7 @@ struct World {
                 server.send(
                     server.words.notice(
                         -1, lost ? 1101 : 1102, "Connectivity has been restored"), now)
+            case .otherFarmUp: tell(2104, "Market data farm connection is OK:jfarm")
             case .farmUp(let isTold):
                 guard server.isFarmDown else { continue }
                 server.isFarmDown = false

@@ -1,0 +1,80 @@
+import MarketModel
+import Primitives
+import ProviderModel
+import Testing
+
+@testable import IBEngine
+
+/// Trades that two feeds tell of, one after the other.
+@Suite("From one feed to another") struct FeedHandOverTests {
+    private static let noon = Timestamp(nanoseconds: (World.dayStart + 43_200) * second)
+
+    private static func moment(_ seconds: Int64) -> Moment {
+        Moment(wall: noon.advanced(byNanoseconds: seconds * second), monotonic: seconds * second)
+    }
+
+    @Test("What came one by one does not come late by level 1, also after the next hand-over")
+    func straggler() throws {
+        var machine = FeedMachine()
+        var tools = EngineTools(IBEngineSettings(seed: 1))
+        var output = IBEngine.Output()
+        let instrument = Instrument(
+            symbol: try #require(Symbol("DIA")), contract: Instrument.Contract(.stock),
+            feeds: [.level1, .trades])
+        machine.begin(1, instrument, Self.moment(0), &tools, &output)
+        let level1 = try #require(machine.entries[0].level1)
+        let trades = try #require(machine.entries[0].slots.firstIndex { $0.feed == .trades })
+        for slot in [level1, trades] {
+            machine.entries[0].slots[slot].state = .live
+            machine.entries[0].slots[slot].started = Self.noon
+        }
+        func isTold(_ milliseconds: Int64) -> Bool {
+            let time = Self.noon.advanced(byNanoseconds: milliseconds * 1_000_000)
+            return machine.entries[0].isLevel1(tradeAt: time)
+        }
+        let route = FeedRoute(place: 0, slot: trades)
+        machine.takeOver(route, Self.moment(0), tools)
+        #expect(isTold(-500) && isTold(1_999) && !isTold(2_000))
+        // One by one until 10 s, then by level 1 from the next whole second on.
+        machine.entries[0].slots[level1].kinds.remove(.trade)
+        machine.giveBack(route, "a test", Self.moment(10), &tools, &output)
+        #expect(!isTold(10_900) && isTold(11_000))
+        // And one by one again. The print of 10.9 s was told then, and comes by level 1 only now.
+        machine.takeOver(route, Self.moment(12), tools)
+        #expect(!isTold(10_900) && isTold(11_000) && isTold(13_999) && !isTold(14_000))
+        machine.takeOver(route, Self.moment(12), tools)
+        #expect(!isTold(10_900) && isTold(11_000))
+    }
+
+    private static func feeds(_ world: World) -> [FeedStatus] {
+        world.engine.status.instruments.prefix(1).flatMap(\.feeds)
+    }
+
+    /// Both feeds are told to stop while one hands over to the other, and go on within the time in
+    /// which what comes may be a straggler.
+    @Test("Feeds that stop in the middle of a hand-over tell each trade once", arguments: 0..<40)
+    func interrupted(_ seed: UInt64) throws {
+        var world = World(seed: seed, feeds: [[.level1, .trades]], canBackfill: seed % 2 == 0)
+        world.start()
+        while Self.feeds(world).count != 2
+            || Self.feeds(world).contains(where: { $0.state != .live })
+        {
+            world.step(10_000_000)
+            try #require(world.now - world.began < 60 * second)
+        }
+        // In its first half, later, and when it is over.
+        for _ in 0..<Int(seed % 8) * 60 { world.step(10_000_000) }
+        for (index, id) in world.server.subscriptions.keys.sorted().enumerated() {
+            let pause = Int64(seed % 5 + 1) * 400_000_000
+            world.server.subscriptions[id]?.pausedUntil = world.now + pause
+            world.server.send(world.server.words.notice(id, 10_197, "competing"), world.now)
+            if index == 0, seed % 3 == 0 { for _ in 0..<60 { world.step(10_000_000) } }
+        }
+        for _ in 0..<1_500 { world.step(10_000_000) }
+        let twice = world.verdict.values.filter { $0.key.track == .trade && $0.value > 1 }
+        #expect(twice.isEmpty, "\(twice)")
+        #expect(world.verdict.problems.isEmpty, "\(world.verdict.problems)")
+        let live = Self.feeds(world).map(\.state)
+        #expect(live == [.live, .live], "\(live)")
+    }
+}

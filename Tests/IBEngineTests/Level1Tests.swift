@@ -1,0 +1,131 @@
+import IBEngine
+import MarketModel
+import Primitives
+import ProviderModel
+import Testing
+
+@Suite("What level 1 tells, and how it is marked") struct Level1Tests {
+    private static func world(
+        isDelayed: Bool = false, isEntitled: Bool = false
+    ) throws -> (world: World, request: Int32) {
+        var world = World(
+            seed: 3, feeds: [.level1], canBackfill: false, isDelayed: isDelayed,
+            isEntitled: isEntitled)
+        world.start()
+        for _ in 0..<100 { world.step(100_000_000) }
+        return (world, try #require(world.server.subscriptions.keys.first))
+    }
+
+    private static func feed(_ world: World) -> FeedStatus? {
+        world.engine.status.instruments.first?.feeds.first
+    }
+
+    @Test("A print that RT trade volume leaves out is unreported, and the floor waits for it")
+    func unreported() throws {
+        var (world, request) = try Self.world()
+        #expect(world.verdict.unreported.isEmpty && !world.verdict.values.isEmpty)
+        world.isTrading = false
+        // So late that the floor would pass it while it waits.
+        let print = MarketTrade(instrument: 0, number: 9_000, time: world.now - 1_350_000_000)
+        world.garbage.append(world.server.words.volume(request, print))
+        for _ in 0..<10 { world.step(100_000_000) }
+        #expect(world.verdict.unreported == [9_000])
+        #expect(world.verdict.problems.isEmpty, "\(world.verdict.problems)")
+        // And the floor goes on.
+        #expect(world.verdict.floor.nanoseconds == world.now - 3 * second / 2)
+    }
+
+    @Test("A print that waits for its word when the connection ends is on the tape as it is")
+    func unreportedAtEnd() throws {
+        var (world, request) = try Self.world()
+        world.isTrading = false
+        let print = MarketTrade(instrument: 0, number: 9_000, time: world.now)
+        world.garbage.append(world.server.words.volume(request, print))
+        world.step(10_000_000)
+        world.drop("reset")
+        let seen = Verdict.Seen(instrument: 0, track: .trade, number: 9_000)
+        #expect(world.verdict.values[seen] == 1 && world.verdict.unreported.isEmpty)
+    }
+
+    @Test("A moment of delayed data is an outage, and a refusal when it lasts", arguments: [5, 70])
+    func delayedMoment(_ seconds: Int) throws {
+        var (world, request) = try Self.world()
+        world.garbage.append(world.server.words.mode(request, isDelayed: true))
+        world.step(100_000_000)
+        #expect(Self.feed(world)?.state == .interrupted)
+        let before = world.verdict.values
+        for _ in 0..<10 * seconds - 2 { world.step(100_000_000) }
+        // Nothing of it comes onto the tape.
+        #expect(world.verdict.values == before)
+        world.garbage.append(world.server.words.mode(request, isDelayed: false))
+        for _ in 0..<30 { world.step(100_000_000) }
+        #expect(Self.feed(world)?.state == (seconds == 5 ? .live : .refused))
+        guard seconds == 5 else { return }
+        #expect(world.verdict.values.count > before.count)
+        let gaps = world.verdict.gaps.map { $0.value.nanoseconds(since: $0.key.from) / second }
+        #expect(gaps.count == 3 && gaps.allSatisfy { $0 < 7 }, "\(gaps)")
+        // Asked for once, and not anew.
+        #expect(world.server.requestsSeen.count { $0 == "1" } == 1)
+    }
+
+    @Test("In a source of delayed data live ticks are not marked, and wait for nothing")
+    func entitled() throws {
+        let (world, _) = try Self.world(isDelayed: true, isEntitled: true)
+        // The verdict would say that they are marked.
+        #expect(world.verdict.problems.isEmpty, "\(world.verdict.problems)")
+        let tracks = Set(world.verdict.values.keys.map(\.track))
+        #expect(tracks.isSuperset(of: [.trade, .quote]))
+        #expect(world.verdict.floor.nanoseconds == world.now - 3 * second / 2)
+        // Trades by RTVolume, as everywhere.
+        #expect(world.server.genericTicksSeen.first?.contains("233,") == true)
+    }
+
+    @Test("Delayed trades are of the time that is told with them, and the floor waits for them")
+    func delayed() throws {
+        var (world, request) = try Self.world(isDelayed: true)
+        #expect(world.verdict.floor.nanoseconds == world.now - 1_210 * second)
+        world.isTrading = false
+        for _ in 0..<10 { world.step(100_000_000) }
+        let told = world.now / second - 901
+        let trade = MarketTrade(instrument: 0, number: 9_000, time: told * second)
+        world.garbage.append(
+            world.server.words.last(request, trade)
+                + ServerMessages.frame(["46", "6", "\(request)", "88", "\(told)"]))
+        world.step(100_000_000)
+        #expect(world.verdict.latest?.eventTime.nanoseconds == told * second)
+        #expect(world.verdict.latest?.flags.contains(.delayed) == true)
+        // What is missing from here on was 15 minutes ago.
+        let lost = world.now
+        world.drop("reset")
+        let gap = world.verdict.gaps.keys.first { $0.kind == DataKind.trade.rawValue }
+        #expect(gap?.from.nanoseconds == told * second)
+        world.isTrading = true
+        for _ in 0..<200 { world.step(100_000_000) }
+        let ends = world.verdict.gaps.filter { $0.key == gap }.values
+        #expect(ends.allSatisfy { $0.isDefined && $0.nanoseconds < lost - 800 * second })
+        #expect(ends.count == 1)
+    }
+
+    @Test("Numbers with more digits than the scale are told together, with their instrument")
+    func numbers() throws {
+        var (world, request) = try Self.world()
+        world.isTrading = false
+        world.step(second)
+        for _ in 0..<4 {
+            let price = ["1", "6", "\(request)", "37", "150.123456789012345678", "0", "0"]
+            world.garbage += [ServerMessages.frame(price), ServerMessages.frame(price)]
+            world.step(4 * second)
+        }
+        #expect(world.verdict.numbers == [[0, 1], [0, 6]])
+        #expect(world.engine.status.counters.lostNumbers == 8)
+    }
+
+    @Test("A feed that waits has no time at which it is tried again")
+    func waiting() {
+        var world = World(seed: 3, feeds: [.level1], canBackfill: false)
+        world.connectFailures = .max
+        world.start()
+        world.step(second)
+        #expect(Self.feed(world)?.state == .waiting && Self.feed(world)?.until == Int64.max)
+    }
+}

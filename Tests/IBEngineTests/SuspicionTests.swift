@@ -1,0 +1,240 @@
+import IBEngine
+import MarketModel
+import Primitives
+import ProviderModel
+import Testing
+
+@Suite("Notices that data may be missing") struct SuspicionTests {
+    private static func world(
+        _ count: Int, _ feeds: Instrument.Feeds = .level1, canBackfill: Bool = true,
+        seed: UInt64 = 4
+    ) -> World {
+        var world = World(
+            seed: seed, feeds: [Instrument.Feeds](repeating: feeds, count: count),
+            canBackfill: canBackfill)
+        world.start()
+        for _ in 0..<300 { world.step(100_000_000) }
+        return world
+    }
+
+    private static func quotes(_ world: World) -> [String] {
+        world.instruments.indices.flatMap { index in
+            world.verdict.problems(
+                in: world.server.trades.filter { $0.instrument == index }, .quote, isFilled: false,
+                latency: world.server.latencyMax + 100_000_000)
+        }
+    }
+
+    private static func historyRequests(_ world: World) -> Int {
+        world.server.requestsSeen.count { $0 == "96" || $0 == "20" }
+    }
+
+    @Test(
+        "Another place's farm that is down for a minute or a moment costs 100 feeds nothing",
+        arguments: [0, 1, 15, 600])
+    func otherFarm(_ tenths: Int) {
+        var world = Self.world(100)
+        world.tell(2103, "Market data farm connection is broken:jfarm")
+        for _ in 0..<tenths { world.step(100_000_000) }
+        if tenths < 600 { world.tell(2104, "Market data farm connection is OK:jfarm") }
+        for _ in 0..<100 { world.step(100_000_000) }
+        world.isTrading = false
+        for _ in 0..<10 { world.step(100_000_000) }
+        #expect(world.verdict.gapsBegun == 0 && Self.historyRequests(world) == 0)
+        #expect(world.engine.status.state == .ready)
+        let found = Self.quotes(world)
+        #expect(found.isEmpty, "\(found.prefix(5))")
+    }
+
+    @Test(
+        "A farm of ours whose data stop a moment after the notice is one gap, from the last tick",
+        arguments: [true, false])
+    func ownFarm(isTold: Bool) throws {
+        var world = Self.world(100)
+        world.tell(2103, "Market data farm connection is broken:usfarm")
+        for _ in 0..<3 { world.step(100_000_000) }
+        world.server.isFarmDown = true
+        let broke = world.now
+        for _ in 0..<200 { world.step(100_000_000) }
+        #expect(world.engine.status.openOutages == 300)
+        world.server.isFarmDown = false
+        if isTold { world.tell(2104, "Market data farm connection is OK:usfarm") }
+        for _ in 0..<200 { world.step(100_000_000) }
+        world.isTrading = false
+        for _ in 0..<10 { world.step(100_000_000) }
+        #expect(world.engine.status.openOutages == 0 && world.verdict.gapsBegun == 300)
+        // Each begins where the data of its instrument stopped, and not at the notice before.
+        for (gap, _) in world.verdict.gaps where gap.kind == DataKind.quote.rawValue {
+            let last = try #require(
+                world.server.trades.last {
+                    $0.instrument == Int(gap.instrument) && $0.time <= broke
+                })
+            let early = gap.from.nanoseconds - last.time
+            #expect(early >= 0 && early <= world.server.latencyMax + 100_000_000)
+        }
+        let found = Self.quotes(world)
+        #expect(found.isEmpty, "\(found.prefix(5))")
+    }
+
+    @Test("Of a farm that feeds a part of what trades in a place, that part is missing")
+    func partOfAPlace() {
+        var world = Self.world(40, canBackfill: false)
+        world.tell(2103, "Market data farm connection is broken:usfarm.nj")
+        for id in world.server.subscriptions.keys.sorted().prefix(10) {
+            world.server.subscriptions[id]?.pausedUntil = world.now + 15 * second
+        }
+        for _ in 0..<300 { world.step(100_000_000) }
+        world.isTrading = false
+        for _ in 0..<10 { world.step(100_000_000) }
+        #expect(world.engine.status.openOutages == 0)
+        #expect(Set(world.verdict.gaps.keys.map(\.instrument)).count == 10)
+        let found = Self.quotes(world)
+        #expect(found.isEmpty, "\(found.prefix(5))")
+    }
+
+    /// A busy instrument, and one of which something comes every 15 s.
+    private static func quietBesideBusy() -> World {
+        var world = Self.world(20, canBackfill: false)
+        for _ in 0..<3 {
+            world.nextTrade[1] = world.now + 15 * second
+            for _ in 0..<152 { world.step(100_000_000) }
+        }
+        world.nextTrade[1] = world.now + 18 * second
+        for _ in 0..<120 { world.step(100_000_000) }
+        return world
+    }
+
+    @Test("The silence of a quiet instrument is none while what trades beside it goes on")
+    func quiet() {
+        var world = Self.quietBesideBusy()
+        let begun = world.verdict.gapsBegun
+        world.tell(2103, "Market data farm connection is broken:jfarm")
+        for _ in 0..<100 { world.step(100_000_000) }
+        #expect(world.verdict.gapsBegun == begun && world.engine.status.openOutages == 0)
+    }
+
+    @Test("A quiet instrument of a farm that is down is missing since the farm's last sign of life")
+    func quietAndDown() throws {
+        var world = Self.quietBesideBusy()
+        let begun = world.now
+        world.server.isFarmDown = true
+        world.tell(2103, "Market data farm connection is broken:usfarm")
+        for _ in 0..<80 { world.step(100_000_000) }
+        world.server.isFarmDown = false
+        world.tell(2104, "Market data farm connection is OK:usfarm")
+        for _ in 0..<20 { world.step(100_000_000) }
+        let gap = try #require(
+            world.verdict.gaps.first {
+                $0.key.instrument == 1 && $0.key.kind == DataKind.quote.rawValue
+                    && $0.key.from.nanoseconds > begun - 5 * second
+            })
+        #expect(abs(gap.key.from.nanoseconds - begun) < second)
+        #expect(gap.value.isDefined && gap.value.nanoseconds - begun >= 8 * second)
+        #expect(world.engine.status.openOutages == 0)
+    }
+
+    @Test(
+        "Where nothing else trades, a quiet instrument is missing up to the notice of its farm",
+        arguments: [5, 60])
+    func alone(_ tenths: Int) {
+        var world = Self.world(1, canBackfill: false)
+        world.isTrading = false
+        for _ in 0..<50 { world.step(100_000_000) }
+        world.tell(2103, "Market data farm connection is broken:usfarm")
+        for _ in 0..<tenths { world.step(100_000_000) }
+        #expect(world.engine.status.openOutages == (tenths < 20 ? 0 : 3))
+        world.tell(2104, "Market data farm connection is OK:usfarm")
+        for _ in 0..<100 { world.step(100_000_000) }
+        #expect(world.engine.status.openOutages == 0 && world.verdict.gapsBegun == 3)
+    }
+
+    @Test("A platform that never says that it has its vendor again is believed by its data")
+    func restoredUntold() {
+        var world = Self.world(3)
+        world.tell(1100, "Connectivity between IB and Trader Workstation has been lost")
+        for _ in 0..<10 { world.step(100_000_000) }
+        #expect(world.engine.status.state == .serverLost)
+        for _ in 0..<70 { world.step(100_000_000) }
+        #expect(world.engine.status.state == .ready && world.verdict.gapsBegun == 0)
+        for _ in 0..<700 { world.step(second) }
+        #expect(world.engine.status.counters.connections == 1)
+        #expect(world.engine.status.counters.resubscriptions == 0)
+    }
+
+    @Test("A farm of which the platform says that it is not back with it keeps the gaps open")
+    func farmsNamed() {
+        var world = Self.world(3, canBackfill: false)
+        world.server.isVendorLost = true
+        world.tell(1100, "Connectivity between IB and Trader Workstation has been lost")
+        for _ in 0..<30 { world.step(100_000_000) }
+        world.server.isVendorLost = false
+        world.server.isFarmDown = true
+        world.tell(
+            1102,
+            "Connectivity between IB and Trader Workstation has been restored - data maintained. "
+                + "The following farms are connected: ushmds. The following farms are not "
+                + "connected: usfarm.nj; secdefil.")
+        for _ in 0..<50 { world.step(100_000_000) }
+        #expect(world.engine.status.openOutages == 9 && world.engine.status.state == .farmDown)
+        world.server.isFarmDown = false
+        world.tell(2104, "Market data farm connection is OK:usfarm.nj")
+        for _ in 0..<30 { world.step(100_000_000) }
+        #expect(world.engine.status.openOutages == 0 && world.verdict.gapsBegun == 9)
+        world.isTrading = false
+        for _ in 0..<10 { world.step(100_000_000) }
+        let found = Self.quotes(world)
+        #expect(found.isEmpty, "\(found.prefix(5))")
+    }
+
+    @Test("A farm of history that is said to be down is asked a minute later all the same")
+    func historyFarm() {
+        var world = Self.world(1)
+        world.tell(2105, "HMDS data farm connection is broken:euhmds")
+        for _ in 0..<10 { world.step(100_000_000) }
+        world.dropAndReturn("reset by peer")
+        world.tell(2105, "HMDS data farm connection is broken:euhmds")
+        for _ in 0..<400 { world.step(100_000_000) }
+        #expect(Self.historyRequests(world) == 0)
+        for _ in 0..<300 { world.step(100_000_000) }
+        #expect(Self.historyRequests(world) > 0 && world.engine.status.waitingBackfills == 0)
+    }
+
+    @Test("What was on its way when another session took over does not end the outage")
+    func competing() throws {
+        var world = Self.world(1, canBackfill: false)
+        let id = try #require(world.server.subscriptions.keys.first)
+        world.server.send(world.server.words.notice(id, 10_197, "No market data"), world.now)
+        for _ in 0..<15 { world.step(100_000_000) }
+        world.server.subscriptions[id]?.pausedUntil = world.now + 10 * second
+        for _ in 0..<20 { world.step(100_000_000) }
+        #expect(world.engine.status.openOutages == 3)
+        for _ in 0..<120 { world.step(100_000_000) }
+        #expect(world.engine.status.openOutages == 0)
+    }
+
+    @Test("After a reconnect level 1 tells of what comes one by one again only later")
+    func level1Meanwhile() throws {
+        var world = Self.world(1, [.level1, .trades, .quotes])
+        for _ in 0..<300 { world.step(100_000_000) }
+        let begun = world.now
+        world.drop("reset by peer")
+        for _ in 0..<400 { world.step(100_000_000) }
+        #expect(world.engine.status.openOutages == 0)
+        let feeds = world.engine.status.instruments[0].feeds
+        #expect(feeds.allSatisfy { $0.state == .live })
+        let gaps = world.verdict.gaps.filter { $0.key.from.nanoseconds > begun - 5 * second }
+        #expect(gaps.count >= 3)
+        for (gap, end) in gaps { #expect(end.nanoseconds(since: gap.from) < 8 * second) }
+        for _ in 0..<200 { world.step(100_000_000) }
+        world.isTrading = false
+        for _ in 0..<20 { world.step(100_000_000) }
+        let trades = world.verdict.problems(in: world.server.trades, .trade, isFilled: true)
+        #expect(trades.isEmpty, "\(trades.prefix(5))")
+        // A quote that both tell of when one hands over to the other is there by both.
+        let quotes = Self.quotes(world).filter { !$0.hasSuffix("is there 2 times") }
+        #expect(quotes.isEmpty, "\(quotes.prefix(5))")
+        // Of trades nothing is left that nobody knows.
+        let left = world.verdict.abandoned.filter { $0.key.kind == DataKind.trade.rawValue }
+        #expect(left.isEmpty, "\(left)")
+    }
+}

@@ -21,6 +21,10 @@ public final class ProviderChannel: BoundedQueue {
     /// Looked at without the lock by a receiver that finds nothing most of the time.
     private let waiting = Atomic(0)
     private let stirred = Atomic(false)
+    /// The gateway's time less the monotonic clock; `Int64.min`: not known yet.
+    private let clockOffset = Atomic(Int64.min)
+    /// What the provider said last of its own clock; `Int64.min`: it was taken, or nothing was.
+    private let clockAhead = Atomic(Int64.min)
 
     public init(recordsMax: Int = ProviderLimits.channelRecordsMax) {
         precondition(recordsMax > 0)
@@ -68,6 +72,24 @@ public final class ProviderChannel: BoundedQueue {
         stirred.store(true, ordering: .releasing)
     }
 
+    /// Now, as the gateway takes it: what a provider stamps receive times with. A step of this
+    /// host's wall clock changes it only when the gateway has found the new time to be right.
+    public func moment() -> Moment {
+        let clock = SystemClock()
+        let monotonic = clock.monotonic().nanoseconds
+        let offset = clockOffset.load(ordering: .relaxed)
+        return Moment(
+            wall: offset == Int64.min
+                ? clock.now() : Timestamp(nanoseconds: monotonic &+ offset),
+            monotonic: monotonic)
+    }
+
+    /// The provider has said what time it is: so far ahead of `moment` (negative: behind) its clock
+    /// is for certain.
+    public func tell(clockAhead nanoseconds: Int64) {
+        clockAhead.store(max(nanoseconds, Int64.min + 1), ordering: .relaxed)
+    }
+
     /// Records that were sent and not received.
     public var count: Int { waiting.load(ordering: .acquiring) }
 
@@ -94,6 +116,18 @@ public final class ProviderChannel: BoundedQueue {
         }
         if !records.isEmpty { waiting.subtract(records.count, ordering: .relaxed) }
         return floor
+    }
+
+    /// The gateway's time, as its distance from the monotonic clock.
+    public func follow(clockOffset nanoseconds: Int64) {
+        clockOffset.store(nanoseconds, ordering: .relaxed)
+    }
+
+    /// What the provider has said of its clock since this was asked last.
+    public func takeClockAhead() -> Int64? {
+        guard clockAhead.load(ordering: .relaxed) != Int64.min else { return nil }
+        let ahead = clockAhead.exchange(Int64.min, ordering: .relaxed)
+        return ahead == Int64.min ? nil : ahead
     }
 
     /// Nothing more is let in; what was sent can still be received.

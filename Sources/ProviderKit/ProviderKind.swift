@@ -9,10 +9,15 @@ public struct ProviderKind: Sendable {
     public struct Context: Sendable {
         public var configuration: Configuration
         public var telemetry: TelemetryHub
+        /// Where a provider's threads give their signs of life.
+        public var threads: ThreadWatch
 
-        public init(configuration: Configuration, telemetry: TelemetryHub) {
+        public init(
+            configuration: Configuration, telemetry: TelemetryHub, threads: ThreadWatch
+        ) {
             self.configuration = configuration
             self.telemetry = telemetry
+            self.threads = threads
         }
     }
 

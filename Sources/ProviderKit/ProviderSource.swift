@@ -29,6 +29,11 @@ public protocol ProviderSource: AnyObject, Sendable {
     /// begins anew, and what it does not deliver in between the provider puts on record as a gap.
     func follow(begun: [UInt32], ended: [UInt32])
 
+    /// What was delivered of one kind of an instrument's data was not all kept, and later records
+    /// of it mean nothing without the rest: it is to begin anew, as a book does with a reset. Never
+    /// blocks. False: that cannot be had.
+    func restart(_ instrument: UInt32, _ kind: DataKind) -> Bool
+
     /// Ends subscriptions and connections. What it has to say of that still goes onto the tape, if
     /// it is sent before this returns: first a gap without an end for each kind of data that it was
     /// delivering, then the end of the subscription. Called once, on another thread than the rest;
@@ -42,6 +47,8 @@ public protocol ProviderSource: AnyObject, Sendable {
 
 extension ProviderSource {
     public var isRecorded: Bool { false }
+
+    public func restart(_ instrument: UInt32, _ kind: DataKind) -> Bool { false }
 }
 
 /// What a provider is to deliver.

@@ -82,7 +82,9 @@ extension ProviderRecord {
         }
     }
 
-    /// What policies and gaps call it; nil: a record that no policy leaves out.
+    /// What policies and gaps call it; nil: a record that no policy leaves out. Nor is a reset of a
+    /// book: it may come later than it did, and with those of the same book that followed it as
+    /// one.
     public var kind: DataKind? {
         switch self {
         case .trade: .trade

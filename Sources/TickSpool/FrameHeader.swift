@@ -7,12 +7,11 @@ internal import TapeCodec
 ///
 ///     0  magic         4  frame bytes   8  number        16 epoch        24 first ordinal
 ///     32 watermark     40 oldest time   48 packet bytes  52 tick count   56 partition
-///     58 purpose       60 zero          64 XXH3 of 0..<64
+///     58 one           60 zero          64 XXH3 of 0..<64
 ///     72 the packet    then XXH3 of everything in front of it
 public struct FrameHeader: Hashable, Sendable {
     /// Rises by one from frame to frame of a spool, for ever.
     public let number: UInt64
-    public let purpose: SpoolPurpose
     public let partition: Partition
     public let epoch: UInt64
     public let firstOrdinal: UInt64
@@ -27,12 +26,13 @@ public struct FrameHeader: Hashable, Sendable {
     static let byteCount = 72
     static let trailerBytes = 8
     private static let checkedBytes = 64
+    /// A packet of ticks: nothing else is spooled.
+    private static let content: UInt16 = 1
     /// Only damage looks like more.
     static let numberMax = UInt64.max >> 2
 
-    init(number: UInt64, purpose: SpoolPurpose, of packet: SealedPacket) {
+    init(number: UInt64, of packet: SealedPacket) {
         self.number = number
-        self.purpose = purpose
         partition = packet.header.partition
         epoch = packet.header.epoch
         firstOrdinal = packet.header.firstOrdinal
@@ -71,7 +71,7 @@ public struct FrameHeader: Hashable, Sendable {
         buffer.append(UInt32(packetBytes))
         buffer.append(tickCount)
         buffer.append(UInt16(partition.number))
-        buffer.append(UInt16(purpose.rawValue))
+        buffer.append(Self.content)
         buffer.append(UInt32(0))
         buffer.append(buffer.withRawSpan { Checksum.of($0) })
         packet.withBytes { buffer.append($0) }
@@ -83,7 +83,7 @@ public struct FrameHeader: Hashable, Sendable {
         guard bytes.byteCount >= Self.byteCount, bytes.uint32(at: 0) == Self.magic,
             bytes.uint64(at: Self.checkedBytes)
                 == Checksum.of(bytes.extracting(0..<Self.checkedBytes)),
-            let purpose = SpoolPurpose(rawValue: bytes.uint16(at: 58)),
+            bytes.uint16(at: 58) == Self.content,
             Int(bytes.uint16(at: 56)) < Partition.countRange.upperBound
         else { return nil }
         packetBytes = Int(bytes.uint32(at: 48))
@@ -92,7 +92,6 @@ public struct FrameHeader: Hashable, Sendable {
         else { return nil }
         number = bytes.uint64(at: 8)
         guard number <= Self.numberMax else { return nil }
-        self.purpose = purpose
         partition = Partition(Int(bytes.uint16(at: 56)))
         epoch = bytes.uint64(at: 16)
         firstOrdinal = bytes.uint64(at: 24)
@@ -107,13 +106,6 @@ public struct FrameHeader: Hashable, Sendable {
         guard end >= byteCount else { return false }
         return frame.uint64(at: end) == Checksum.of(frame.extracting(0..<end))
     }
-}
-
-/// What a packet is spooled for.
-public enum SpoolPurpose: UInt16, Hashable, Sendable {
-    case ticks = 1
-    /// Records of what was left out: they have a reserve, because they come when there is no room.
-    case gapRecords = 2
 }
 
 extension [UInt8] {

@@ -1,7 +1,7 @@
 internal import Primitives
 internal import TapeCodec
 
-/// The segments of a spool in order, and a place in them from which frames are read one at a time.
+/// The segments of a spool in order.
 struct SegmentChain {
     struct Segment {
         /// The number of its first frame; its name says it.
@@ -11,120 +11,13 @@ struct SegmentChain {
         var bytes: Int
     }
 
-    enum Item {
-        case frame(FrameHeader, SealedPacket)
-        case damaged(SpoolDamage)
-    }
-
     static let suffix = ".frames"
 
     var segments: [Segment]
     /// The number behind the last frame.
     var end: UInt64
-    /// The next frame to be read.
-    private(set) var number: UInt64
-    private var reader: SpoolFile?
-    private var readerFirst: UInt64 = 0
-    private var walk = SegmentWalk(number: 0)
-
-    init(segments: [Segment], number: UInt64, end: UInt64) {
-        self.segments = segments
-        self.number = number
-        self.end = end
-    }
 
     var bytes: Int { segments.reduce(0) { $0 + $1.bytes } }
-
-    /// Reads again, or on, from this frame.
-    mutating func seek(to number: UInt64) {
-        self.number = number
-        reader = nil
-    }
-
-    /// Closes what is open for reading.
-    mutating func close() { reader = nil }
-
-    /// Nil: there is nothing behind what was read.
-    mutating func next() throws(SpoolError) -> Item? {
-        while number < end {
-            guard let index = segments.lastIndex(where: { $0.first <= number }) ?? startOver()
-            else {
-                return .damaged(missing(until: end))
-            }
-            let segment = segments[index]
-            let file = try opened(segment)
-            let item = try walk.next(in: file, checking: walk.number >= number)
-            switch item {
-            case .frame(let header)?:
-                if let found = frame(header, in: segment) { return found }
-            case .damaged(let numbers, let bytes, let header)?:
-                number = max(number, walk.number)
-                return .damaged(
-                    SpoolDamage(
-                        segment: segment.path, bytes: bytes, frames: numbers, header: header))
-            case nil:
-                if let damage = leave(segment, index: index) { return .damaged(damage) }
-            }
-        }
-        return nil
-    }
-
-    // MARK: parts
-
-    /// The frames in front of the first segment are gone.
-    private mutating func startOver() -> Int? {
-        guard let first = segments.first else { return nil }
-        number = max(number, first.first)
-        return segments.startIndex
-    }
-
-    private mutating func missing(until next: UInt64) -> SpoolDamage {
-        defer { number = next }
-        return SpoolDamage(segment: "", bytes: 0..<0, frames: number..<next, header: nil)
-    }
-
-    private mutating func opened(_ segment: Segment) throws(SpoolError) -> SpoolFile {
-        if let reader, readerFirst == segment.first {
-            reader.byteCount = segment.bytes
-            return reader
-        }
-        let file = try SpoolFile(segment.path, .reading)
-        file.byteCount = min(file.byteCount, segment.bytes)
-        reader = file
-        readerFirst = segment.first
-        walk = SegmentWalk(number: segment.first)
-        return file
-    }
-
-    private mutating func frame(_ header: FrameHeader, in segment: Segment) -> Item? {
-        // One in front of the place to read from was passed over unproven.
-        guard header.number >= number else { return nil }
-        number = header.number + 1
-        do throws(PacketError) {
-            let packet = try SealedPacket(
-                sealed: walk.packet(of: header), oldestEventTime: header.oldestEventTime)
-            return .frame(header, packet)
-        } catch {
-            let end = walk.offset
-            return .damaged(
-                SpoolDamage(
-                    segment: segment.path, bytes: (end - header.frameBytes)..<end,
-                    frames: header.number..<number, header: header))
-        }
-    }
-
-    /// Goes on to the next segment; what frames should have stood here and do not are told.
-    private mutating func leave(_ segment: Segment, index: Int) -> SpoolDamage? {
-        let next = index + 1 < segments.endIndex ? segments[index + 1].first : end
-        let rest = walk.giveUp(at: segment.bytes, number: max(next, walk.number))
-        let from = number
-        number = max(number, next)
-        guard case .damaged(let numbers, let bytes, _) = rest, number > from else { return nil }
-        return SpoolDamage(
-            segment: segment.path, bytes: bytes,
-            frames: max(numbers.lowerBound, from)..<max(number, numbers.lowerBound, from),
-            header: nil)
-    }
 }
 
 /// Frames that cannot be read: their ticks are lost, unless they stand on the tape already.

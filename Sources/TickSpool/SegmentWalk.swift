@@ -35,16 +35,22 @@ struct SegmentWalk {
         self.number = number
     }
 
-    /// The next frame; nil: what is behind `offset`, if anything, is no frame, and none follows.
-    /// With `checking` its packet is proven, else only its header.
     mutating func next(
         in source: some SegmentBytes, checking: Bool
+    ) throws(SpoolError) -> Item? {
+        try next(in: source) { _ in checking }
+    }
+
+    /// The next frame; nil: what is behind `offset`, if anything, is no frame, and none follows.
+    /// The packets of those that `checks` names are proven, of others only the header.
+    mutating func next(
+        in source: some SegmentBytes, checks: (FrameHeader) -> Bool
     ) throws(SpoolError) -> Item? {
         guard let header = try header(at: offset, in: source), header.number == number,
             offset + header.frameBytes <= source.byteCount
         else { return try resynchronise(in: source) }
         let bytes = offset..<(offset + header.frameBytes)
-        if checking {
+        if checks(header) {
             try fill(bytes, from: source)
             let isWhole = window.withRawSpan { span in
                 span.byteCount >= bytes.upperBound - windowStart

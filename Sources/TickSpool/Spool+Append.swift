@@ -19,23 +19,18 @@ extension Spool {
     /// Puts a packet behind all others. It outlives the process when this returns, and a power cut
     /// when `sync` has returned. A packet must carry its final ordinals. Whatever is thrown, what
     /// was appended before stays readable.
-    public func append(
-        _ packet: SealedPacket, for purpose: SpoolPurpose = .ticks
-    ) throws(SpoolError) -> SpoolAppend {
+    public func append(_ packet: SealedPacket) throws(SpoolError) -> SpoolAppend {
         guard packet.byteCount <= PacketLimits.bytesMax else {
             throw .tooLarge(packetBytes: packet.byteCount, bytesMax: PacketLimits.bytesMax)
         }
-        let header = FrameHeader(number: chain.end, purpose: purpose, of: packet)
-        let after = bytes + header.frameBytes
-        switch purpose {
-        case .ticks: guard after <= ticksBytesMax else { return .full(.bytes) }
-        case .gapRecords:
-            guard after <= settings.bytesMax else { return .full(.bytes) }
-            // From here on they take what was reserved for them.
-            if after > ticksBytesMax { try releaseReserve() }
-        }
+        let header = FrameHeader(number: chain.end, of: packet)
+        guard bytes + header.frameBytes <= settings.bytesMax else { return .full(.bytes) }
         header.write(packet, into: &buffer)
-        guard try hasWritten(for: purpose) else { return .full(.disk) }
+        do throws(SpoolError) {
+            try write()
+        } catch .system(_, _, let code) where code.isFull {
+            return .full(.disk)
+        }
         chain.end += 1
         unsyncedFrames += 1
         tails[header.partition, default: SpoolTail()].add(header)
@@ -61,23 +56,6 @@ extension Spool {
     }
 
     // MARK: parts
-
-    /// False: the disk is full. Gap records then take their reserve.
-    private func hasWritten(for purpose: SpoolPurpose) throws(SpoolError) -> Bool {
-        do throws(SpoolError) {
-            try write()
-            return true
-        } catch .system(_, _, let code) where code.isFull {
-            guard purpose == .gapRecords, hasReserve else { return false }
-        }
-        try releaseReserve()
-        do throws(SpoolError) {
-            try write()
-            return true
-        } catch .system(_, _, let code) where code.isFull {
-            return false
-        }
-    }
 
     /// Writes the frame in the buffer behind the last one, or leaves everything as it was.
     private func write() throws(SpoolError) {
@@ -120,36 +98,5 @@ extension Spool {
         }
         writer = file
         return file
-    }
-
-    // MARK: the reserve
-
-    /// Takes the room on disk that gap records may need. Without it they have what the disk has.
-    func reserve() {
-        guard !hasReserve, settings.reserveBytes > 0, bytes <= ticksBytesMax else { return }
-        do throws(SpoolError) {
-            let file = try SpoolFile(folder.reserve, .writing)
-            try file.allocate(settings.reserveBytes)
-            hasReserve = true
-        } catch {
-            dropReserve()
-        }
-    }
-
-    private func releaseReserve() throws(SpoolError) {
-        guard hasReserve else { return }
-        hasReserve = false
-        try SpoolFiles.remove(folder.reserve)
-    }
-
-    /// A part of it is of no use to anybody.
-    private func dropReserve() {
-        hasReserve = false
-        do throws(SpoolError) {
-            try SpoolFiles.remove(folder.reserve)
-        } catch {
-            // It stays as it is, and is taken again with the next segment that is removed.
-            return
-        }
     }
 }

@@ -38,17 +38,15 @@ extension Spool {
         mark = nil
         unsyncedFrames = 0
         isFolderUnsynced = false
-        head = nil
-        taken.removeAll()
         tails.removeAll()
         holder = SpoolHolder(source: settings.source)
-        chain = SegmentChain(segments: [], number: chain.end, end: chain.end)
+        chain.segments = []
         consumedBelow = chain.end
+        for index in queues.indices { queues[index] = Queue(at: chain.end) }
         try SpoolFiles.makeFolder(folder.active)
         try writeHolder()
         mark = try SpoolFile("\(folder.active)/\(SpoolMark.fileName)", .writing)
         try writeMark()
-        reserve()
     }
 
     static func moveAside(_ folder: SpoolFolder, time: Timestamp) throws(SpoolError) -> String {

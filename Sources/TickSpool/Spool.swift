@@ -5,29 +5,32 @@ public import TapeCodec
 
 /// Packets of one source that wait on disk until the tape takes them again.
 ///
-/// One order over all partitions: what was appended first is read first. One thread owns it; every
-/// call that touches the disk blocks. Memory does not depend on how much is spooled.
+/// One order over all partitions on disk. It is read by queues, each of which has every so many-th
+/// partition and a place of its own: what one of them cannot take yet holds no other one up. Within
+/// a queue, what was appended first is read first. One thread owns it; every call that touches the
+/// disk blocks. Memory does not depend on how much is spooled.
 public final class Spool {
     public struct Settings: Sendable {
         /// Shared by all sources; each has a folder of its own in it.
         public var folder: String
         public var source: SourceName
-        /// All that it may take on disk, the reserve included.
+        /// All that it may take on disk.
         public var bytesMax: Int
-        /// Of `bytesMax`: for gap records only.
-        public var reserveBytes: Int
         /// A segment is removed when all of it is consumed.
         public var segmentBytes: Int
         /// Spools of this source that are kept after they were set aside, and their bytes together.
         /// Beyond either the oldest are removed, those that were replayed first; one always stays.
         public var asideMax = 16
         public var asideBytesMax: Int
+        /// Partition p is read by queue p mod this.
+        public var queues: Int
 
-        public init(folder: String, source: SourceName, bytesMax: Int) {
+        public init(folder: String, source: SourceName, bytesMax: Int, queues: Int = 1) {
+            precondition(queues > 0, "a spool has a queue")
             self.folder = folder
             self.source = source
             self.bytesMax = bytesMax
-            reserveBytes = min(Spool.reserveBytesMax, bytesMax / 8)
+            self.queues = queues
             segmentBytes = min(Spool.segmentBytesMax, max(1, bytesMax / 8))
             asideBytesMax =
                 bytesMax.multipliedReportingOverflow(by: 4).overflow
@@ -50,8 +53,7 @@ public final class Spool {
     }
 
     public static let segmentBytesMax = 16 << 20
-    public static let reserveBytesMax = 16 << 20
-    /// Frames that are taken and not consumed yet; then `peek` waits for `consume`.
+    /// Frames of a queue that are taken and not consumed yet; then `peek` waits for `consume`.
     public static let takenMax = 1_024
     /// Damage that waits to be looked at; of more the oldest is forgotten.
     public static let damagesMax = 1_024
@@ -64,7 +66,7 @@ public final class Spool {
     let folder: SpoolFolder
     private let lock: SpoolFile
     var holder: SpoolHolder
-    var chain = SegmentChain(segments: [], number: 1, end: 1)
+    var chain = SegmentChain(segments: [], end: 1)
     var tails: [Partition: SpoolTail] = [:]
 
     // Writing.
@@ -72,23 +74,36 @@ public final class Spool {
     var buffer: [UInt8] = []
     var unsyncedFrames = 0
     var isFolderUnsynced = false
-    var hasReserve = false
 
     // Reading.
-    var head: (header: FrameHeader, packet: SpooledPacket)?
-    var taken: [Taken] = []
+    var queues: [Queue]
     var mark: SpoolFile?
     /// All below stand on the tape.
     var consumedBelow: UInt64 = 1
+    /// Damage that hides whose frames it took is told once: all queues come by.
+    var damageToldBelow: UInt64 = 0
 
     struct Taken {
         let header: FrameHeader
         var isConsumed = false
     }
 
+    /// What is on its way out of one queue.
+    struct Queue {
+        var cursor: SegmentCursor
+        var head: (header: FrameHeader, packet: SpooledPacket)?
+        var taken: [Taken] = []
+
+        init(at number: UInt64) { cursor = SegmentCursor(at: number) }
+
+        /// All of its frames below stand on the tape.
+        var doneBelow: UInt64 { taken.first?.header.number ?? head?.header.number ?? cursor.number }
+    }
+
     /// Opens what an earlier process left, or makes it.
     public init(_ settings: Settings) throws(SpoolError) {
         self.settings = settings
+        queues = (0..<settings.queues).map { _ in Queue(at: 1) }
         folder = SpoolFolder(root: settings.folder, source: settings.source)
         try SpoolFiles.makeFolder(folder.path)
         lock = try Self.lock(folder)
@@ -101,22 +116,24 @@ public final class Spool {
         holder = SpoolHolder(source: settings.source)
         try readHolder()
         try readSegments()
-        reserve()
+        try SpoolFiles.remove(folder.reserve)
     }
 
     // MARK: what the owner asks
 
     public var isEmpty: Bool { frames == 0 }
-    /// Not consumed; those that cannot be read are among them until reading comes to them.
+    /// From the first that is not consumed on; those that cannot be read are among them until
+    /// reading comes to them.
     public var frames: UInt64 { chain.end - consumedBelow }
+    public func queue(of partition: Partition) -> Int { partition.number % queues.count }
+    /// Everything that was in the queue is consumed, as far as `peek` has looked.
+    public func isEmpty(queue: Int) -> Bool { queues[queue].doneBelow >= chain.end }
     /// Not consumed.
     public var ticks: Int { tails.values.reduce(0) { $0 + $1.ticks } }
     /// On disk, consumed frames of a segment that is not removed yet included.
     public var bytes: Int { chain.bytes }
-    /// What ticks may still take.
-    public var bytesFree: Int { max(0, ticksBytesMax - bytes) }
-
-    var ticksBytesMax: Int { max(0, settings.bytesMax - settings.reserveBytes) }
+    /// What may still be taken.
+    public var bytesFree: Int { max(0, settings.bytesMax - bytes) }
 
     /// Nil when nothing of the partition is spooled.
     public func tail(_ partition: Partition) -> SpoolTail? { tails[partition] }
@@ -191,8 +208,8 @@ public final class Spool {
             try file.sync()
         }
         chain = SegmentChain(
-            segments: survey.segments, number: consumedBelow,
-            end: max(consumedBelow, survey.end))
+            segments: survey.segments, end: max(consumedBelow, survey.end))
+        for index in queues.indices { queues[index] = Queue(at: consumedBelow) }
         // Without frames there is nothing that somebody could have been the owner of.
         if survey.segments.isEmpty { opening.isHolderUnknown = false }
         try removeConsumed()
@@ -201,17 +218,17 @@ public final class Spool {
 
     /// A folder that was copied or renamed by hand.
     private func proveSource() throws(SpoolError) {
-        guard let packet = try peek()?.packet, packet.header.source != settings.source else {
-            return
+        for queue in queues.indices {
+            guard let packet = try peek(queue)?.packet, packet.header.source != settings.source
+            else { continue }
+            throw .otherSource(
+                path: folder.path, found: packet.header.source.text, wanted: settings.source)
         }
-        throw .otherSource(
-            path: folder.path, found: packet.header.source.text, wanted: settings.source)
     }
 }
 
 /// A packet that waits to be put on the tape.
 public struct SpooledPacket: Sendable {
     public let number: UInt64
-    public let purpose: SpoolPurpose
     public let packet: SealedPacket
 }

@@ -91,14 +91,6 @@ final class SpoolFile: SegmentBytes {
         guard fdatasync(descriptor) == 0 else { throw .failed("sync", path) }
     }
 
-    /// Takes the room on disk now, or throws that there is none.
-    func allocate(_ bytes: Int) throws(SpoolError) {
-        let code = posix_fallocate(descriptor, 0, off_t(bytes))
-        guard code == 0 else {
-            throw .system(operation: "make room for", path: path, code: .init(rawValue: code))
-        }
-    }
-
     /// False: another process has it. The kernel takes it back when its holder ends, however.
     func lock() throws(SpoolError) -> Bool {
         isLocked = flock(descriptor, LOCK_EX | LOCK_NB) == 0

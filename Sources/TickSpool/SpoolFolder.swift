@@ -13,7 +13,7 @@ struct SpoolFolder {
     /// The source's own.
     var path: String { "\(root)/\(source)" }
     var lock: String { "\(path)/lock" }
-    /// Room that is kept for gap records on a full disk.
+    /// Earlier versions kept room there; it is given back.
     var reserve: String { "\(path)/reserve" }
     /// Segments, holder and mark; renamed as a whole when it is set aside.
     var active: String { "\(path)/\(Self.activeName)" }

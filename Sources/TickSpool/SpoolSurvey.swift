@@ -143,7 +143,8 @@ public final class SpoolReader {
         case damaged(SpoolDamage)
     }
 
-    private var chain: SegmentChain
+    private let chain: SegmentChain
+    private var cursor: SegmentCursor
     private let path: String
 
     public init(_ survey: SpoolSurvey) throws(SpoolError) {
@@ -151,15 +152,16 @@ public final class SpoolReader {
         let mark = SpoolMark.number(
             try SpoolFiles.contents("\(survey.path)/\(SpoolMark.fileName)"))
         let found = try SegmentChain.survey(survey.path, from: mark ?? 1) { _ in }
-        chain = SegmentChain(segments: found.segments, number: mark ?? 1, end: found.end)
+        chain = SegmentChain(segments: found.segments, end: found.end)
+        cursor = SegmentCursor(at: mark ?? 1)
     }
 
     /// Nil at the end.
     public func next() throws(SpoolError) -> Item? {
-        switch try chain.next() {
+        switch try cursor.next(in: chain) {
         case .frame(let header, let packet)?:
             return .packet(
-                SpooledPacket(number: header.number, purpose: header.purpose, packet: packet))
+                SpooledPacket(number: header.number, packet: packet))
         case .damaged(let damage)?: return .damaged(damage)
         case nil: return nil
         }

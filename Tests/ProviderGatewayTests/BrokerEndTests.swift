@@ -24,7 +24,8 @@ struct BrokerEndTests {
             ])
         let provider = try ProviderKind.interactiveBrokers.make(
             ProviderKind.Context(
-                configuration: service.context.configuration, telemetry: service.context.telemetry))
+                configuration: service.context.configuration,
+                telemetry: service.context.telemetry, threads: service.context.threads))
         let channel = ProviderChannel(recordsMax: 1)
         let now = SystemClock().now()
         var records: [ProviderRecord] = [

@@ -93,7 +93,7 @@ struct FutureTickTests {
         let running = try gateway.start()
         let source = gateway.settings.source
         #expect(
-            try eventually { try tape.tickCount(source: source) == right.count })
+            try eventually { try SourceOnTape(tape).count == right.count })
         #expect(eventually { LettersOnTape.count(tape) == ahead.count })
         let end = SystemClock().now()
         #expect(
@@ -151,7 +151,7 @@ struct FutureTickTests {
         let before = try TapeAudit.watermark(tape, source)
         let count = LettersOnTape.count(tape)
         #expect(eventually { LettersOnTape.count(tape) > count + 200 })
-        #expect(try tape.tickCount(source: source) == 0)
+        #expect(try SourceOnTape(tape).count == 0)
         #expect(try TapeAudit.watermark(tape, source) <= max(before, SystemClock().now()))
         #expect(try running.stop() == .success)
         let now = SystemClock().now()

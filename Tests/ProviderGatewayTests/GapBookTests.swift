@@ -81,6 +81,61 @@ struct GapBookTests {
         #expect(!book.hold(lane: 0).isDefined)
     }
 
+    private func takeDue(_ book: inout GapBook, lane: Int) -> [GapBook.Gap] {
+        var due: [GapBook.Gap] = []
+        while let gap = book.due(lane: lane) {
+            due.append(gap)
+            book.written(lane: lane)
+        }
+        return due
+    }
+
+    @Test("what cannot be written becomes longer, not more, and covers the same time")
+    func unwritten() {
+        var book = book()
+        let rounds: Int64 = 10_000
+        for round in 0..<rounds {
+            for symbol in 0..<2 {
+                book.leftOut(symbol: symbol, kind: .quote, time: time(90_000 + 5 * round), now: 1)
+                book.leftOut(symbol: symbol, kind: .quote, time: time(90_004 + 5 * round), now: 1)
+                book.leftOut(
+                    symbol: symbol, kind: .quote, time: time(round), isFetched: true, now: 1)
+            }
+            book.missed(gap(0, round, round + 2, .any, .dropped))
+            book.close()
+        }
+        book.missed(gap(0, 0, 7))
+        let end = 90_000 + 5 * rounds
+        #expect(book.hold(lane: 0) == time(0))
+        #expect(
+            Set(takeDue(&book, lane: 0)) == [
+                gap(0, 90_000, end, .quote, .dropped), gap(0, 0, rounds, .quote, .dropped),
+                gap(1, 90_000, end, .quote, .dropped), gap(1, 0, rounds, .quote, .dropped),
+                gap(0, 0, rounds + 1, .any, .dropped), gap(0, 0, 7),
+            ])
+        #expect(book.isEmpty && !book.hold(lane: 0).isDefined)
+    }
+
+    @Test("a gap that is in its packet does not grow any more")
+    func writtenIsDone() {
+        var book = book()
+        book.leftOut(symbol: 0, kind: .trade, time: time(10), now: 1)
+        book.leftOut(symbol: 1, kind: .trade, time: time(11), now: 1)
+        book.close()
+        #expect(book.due(lane: 0) == gap(0, 10, 11, .trade, .dropped))
+        book.written(lane: 0)
+        book.leftOut(symbol: 0, kind: .trade, time: time(20), now: 2)
+        book.leftOut(symbol: 1, kind: .trade, time: time(21), now: 2)
+        book.close()
+        #expect(
+            takeDue(&book, lane: 0) == [
+                gap(1, 11, 22, .trade, .dropped), gap(0, 20, 21, .trade, .dropped),
+            ])
+        book.leftOut(symbol: 0, kind: .trade, time: time(30), now: 3)
+        book.close()
+        #expect(takeDue(&book, lane: 0) == [gap(0, 30, 31, .trade, .dropped)])
+    }
+
     @Test(
         "no tick that was left out is ever outside of a written gap and before the hold",
         arguments: 0..<60)

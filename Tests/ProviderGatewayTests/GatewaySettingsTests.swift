@@ -1,8 +1,10 @@
 import MarketModel
 import Primitives
+import ProviderKit
 import ServiceRuntime
 import ServiceTestSupport
 import TapeTransport
+import TestSupport
 import Testing
 
 @testable import ProviderGateway
@@ -24,6 +26,51 @@ struct GatewaySettingsTests {
         #expect(settings.synthetic.backlogNanoseconds == 0)
         #expect(settings.packetsPerSecond == 400)
         #expect(settings.streamBytesMax == 1 << 30)
+    }
+
+    @Test(
+        "a source is called like its first provider, unless somebody says another name",
+        arguments: [
+            ("synthetic", nil, "synthetic", false), ("feed-a", nil, "feed-a", false),
+            ("feed-b,feed-a", nil, "feed-b", false), ("feed-a", "main", "main", false),
+            ("feed-a,feed-b", "feed-b", "feed-b", false),
+            ("feed-a", "synthetic", "synthetic", true), ("feed-a", "feed-b", "feed-b", true),
+            ("synthetic", "feed-a", "feed-a", true), ("synthetic", "main", "main", false),
+            ("tape", nil, "tape", false), ("tape", "synthetic", "synthetic", false),
+        ] as [(String, String?, String, Bool)])
+    func sourceNames(provider: String, given: String?, source: String, isWarned: Bool) throws {
+        let log = ScriptedProvider.Log()
+        let kinds =
+            ["feed-a", "feed-b"].map { ScriptedProvider.kind($0, log) } + [
+                ProviderKind(name: "tape", needsInstruments: false, isRecorded: true) { _ in
+                    ScriptedProvider("tape", log)
+                }
+            ]
+        var environment = [
+            "GATEWAY_PROVIDER": provider,
+            "GATEWAY_INSTRUMENTS":
+                "\(ServerPrograms.checkout)/services/provider-gateway/instruments/benchmarks.yaml",
+        ]
+        environment["GATEWAY_SOURCE"] = given
+        #expect(TestService.problems(Main.description(of: kinds), environment) == [])
+        let settings = try GatewaySettings(
+            TestService.configuration(Main.description(of: kinds), environment), providers: kinds)
+        #expect(settings.source.text == source)
+        let warning = settings.foreignName(kinds)
+        #expect((warning != nil) == isWarned)
+        #expect(warning?.message.contains("source \(source)") ?? true)
+    }
+
+    @Test("a provider whose name is no source's needs one")
+    func sourceUnnamed() {
+        let kind = ScriptedProvider.kind("Feed_A", ScriptedProvider.Log())
+        let list =
+            "\(ServerPrograms.checkout)/services/provider-gateway/instruments/benchmarks.yaml"
+        let environment = ["GATEWAY_PROVIDER": "Feed_A", "GATEWAY_INSTRUMENTS": list]
+        let found = TestService.problems(Main.description(of: [kind]), environment)
+        #expect(found.count == 1 && found[0].hasPrefix("GATEWAY_SOURCE: Feed_A"), "\(found)")
+        let named = environment.merging(["GATEWAY_SOURCE": "feed"]) { $1 }
+        #expect(TestService.problems(Main.description(of: [kind]), named) == [])
     }
 
     @Test("every setting arrives")

@@ -9,7 +9,8 @@ import Testing
 /// A source's partition of which a test says what its packets hold.
 struct LedgerTape {
     struct Packet {
-        let sealed: SealedPacket
+        let header: PacketHeader
+        let bytes: [UInt8]
         let sequence: UInt64
     }
 
@@ -17,14 +18,15 @@ struct LedgerTape {
 
     private(set) var packets: [Packet] = []
     private var builder: PacketBuilder
+    private var spare: SealedPacket?
     private var numbers: [UInt32] = []
     private var nextOrdinal: UInt64 = 1
     private var sequence: UInt64 = 0
 
-    init() throws {
+    init(partition: Partition = Partition(0), symbols: [Symbol] = Self.symbols) throws {
         builder = PacketBuilder(
-            kind: .ticks, partition: Partition(0), source: try #require(SourceName("feed")))
-        numbers = Self.symbols.map {
+            kind: .ticks, partition: partition, source: try #require(SourceName("feed")))
+        numbers = symbols.map {
             builder.register(SymbolDefinition(symbol: $0, provider: "p", since: .undefined))
         }
     }
@@ -112,9 +114,13 @@ struct LedgerTape {
         sequence += 3
         let packet = builder.seal(
             PacketBuilder.Seal(
-                epoch: 1, firstOrdinal: nextOrdinal, watermark: Self.at(0), sendTime: Self.at(0)))
+                epoch: 1, firstOrdinal: nextOrdinal, watermark: Self.at(0), sendTime: Self.at(0)),
+            recycling: spare.take())
         nextOrdinal = packet.header.nextOrdinal
-        packets.append(Packet(sealed: packet, sequence: sequence))
+        packets.append(
+            Packet(
+                header: packet.header, bytes: packet.withBytes { $0.array }, sequence: sequence))
+        spare = packet
     }
 
     /// What a reader of all packets behind the ledger's position makes of them.
@@ -124,8 +130,8 @@ struct LedgerTape {
         var ledger = ledger
         for (index, packet) in packets.enumerated()
         where packet.sequence > ledger.position.sequence && lost?.contains(index) != true {
-            packet.sealed.withBytes {
-                _ = ledger.take($0, packet.sealed.header, sequence: packet.sequence)
+            packet.bytes.withRawSpan {
+                _ = ledger.take($0, packet.header, sequence: packet.sequence)
             }
         }
         return ledger

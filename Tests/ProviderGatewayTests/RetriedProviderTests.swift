@@ -24,7 +24,7 @@ struct RetriedProviderTests {
             ScriptedProvider.kind("one", log),
             ProviderKind.Context(
                 configuration: service.context.configuration,
-                telemetry: service.context.telemetry),
+                telemetry: service.context.telemetry, threads: service.context.threads),
             RetriedProvider.Waits(first: .milliseconds(20), longest: .milliseconds(20)))
     }
 

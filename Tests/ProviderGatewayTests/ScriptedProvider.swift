@@ -17,12 +17,19 @@ final class ScriptedProvider: ProviderSource {
         let ended: [UInt32]
     }
 
+    struct Restarted: Hashable, Sendable {
+        let instrument: UInt32
+        let kind: DataKind
+    }
+
     /// All that a gateway made of one kind, in order.
     final class Log: Sendable {
         private let began = Mutex<[Began]>([])
         private let stopped = Mutex(0)
         private let followed = Mutex<[Followed]>([])
+        private let restarted = Mutex<[Restarted]>([])
         let isRefusing = Mutex(false)
+        let canRestart = Mutex(false)
         /// What each says when it is asked to end.
         let lastWords = Mutex<[ProviderRecord]>([])
         /// None ends when it is asked to.
@@ -33,6 +40,8 @@ final class ScriptedProvider: ProviderSource {
         func began(_ one: Began) { began.withLock { $0.append(one) } }
         var follows: [Followed] { followed.withLock { $0 } }
         func followed(_ one: Followed) { followed.withLock { $0.append(one) } }
+        var restarts: [Restarted] { restarted.withLock { $0 } }
+        func restarted(_ one: Restarted) { restarted.withLock { $0.append(one) } }
         func ended() { stopped.withLock { $0 += 1 } }
     }
 
@@ -62,6 +71,11 @@ final class ScriptedProvider: ProviderSource {
 
     func follow(begun: [UInt32], ended: [UInt32]) {
         log.followed(Followed(begun: begun, ended: ended))
+    }
+
+    func restart(_ instrument: UInt32, _ kind: DataKind) -> Bool {
+        log.restarted(Restarted(instrument: instrument, kind: kind))
+        return log.canRestart.withLock { $0 }
     }
 
     func stop(within timeout: Duration) -> Bool {

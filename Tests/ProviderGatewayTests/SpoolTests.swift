@@ -95,6 +95,40 @@ struct SpoolTests {
         #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
     }
 
+    @Test("not sure of its source, it keeps what it takes in the spool, not in memory alone")
+    func paused() throws {
+        let tape = try TestTape(try NatsServer(), namespace: "spool6")
+        let (folder, copy) = (try TemporaryFolder(), try TemporaryFolder())
+        // So few that no packet is full for minutes.
+        let gateway = try TestGateway(tape, environment(folder, rate: 200))
+        let running = try gateway.start()
+        #expect(try eventually { try count(tape) >= 100 })
+        gateway.group.pause()
+        #expect(eventually { running.log.count(of: "gateway.paused") == 1 })
+        #expect(eventually { running.log.count(of: "gateway.spool.begun") == 1 })
+        func received() -> Double {
+            running.service.metric("mds_gateway_ticks_received_total{source=\"synthetic\"}") ?? 0
+        }
+        let standing = Double(try count(tape))
+        let taken = received()
+        #expect(eventually { received() >= taken + 1_000 })
+        let before = received()
+        // All of them but the youngest.
+        #expect(eventually { standing + spooled(running) >= before })
+        // What a kill at this moment leaves.
+        try FileManager.default.copyItem(
+            atPath: folder.file("spool"), toPath: copy.file("spool"))
+        let left = try Spool(
+            Spool.Settings(
+                folder: copy.file("spool"), source: source(), bytesMax: 1 << 30))
+        #expect(standing + Double(left.opening.ticks) >= before)
+        gateway.group.goOn()
+        #expect(eventually { running.log.count(of: "gateway.spool.drained") == 1 })
+        #expect(try running.stop() == .success)
+        let report = try TapeAudit.report(tape, gateway.settings)
+        #expect(report.isRight && report.gaps == 0, "\(report)")
+    }
+
     @Test("fenced, it sets its spool aside; the successor's gap covers what is in it")
     func fenced() throws {
         let tape = try TestTape(try NatsServer(), namespace: "spool3")

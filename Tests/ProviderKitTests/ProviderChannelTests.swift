@@ -103,4 +103,21 @@ struct ProviderChannelTests {
         _ = channel.receive(into: &records)
         #expect(channel.isFinished)
     }
+
+    @Test("a provider's times are the host's until the gateway says which they are")
+    func moments() {
+        let channel = ProviderChannel()
+        let hour: Int64 = 3_600_000_000_000
+        // A host's clock shows a year after 2015; the monotonic one counts from its start.
+        #expect(channel.moment().wall.nanoseconds > 400_000 * hour)
+        channel.follow(clockOffset: hour)
+        let moment = channel.moment()
+        #expect(moment.wall.nanoseconds == moment.monotonic + hour)
+        // What a provider says of its clock is taken once.
+        #expect(channel.takeClockAhead() == nil)
+        channel.tell(clockAhead: 5)
+        channel.tell(clockAhead: Int64.min)
+        #expect(channel.takeClockAhead() == Int64.min + 1)
+        #expect(channel.takeClockAhead() == nil)
+    }
 }

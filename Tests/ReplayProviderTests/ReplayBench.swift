@@ -26,7 +26,8 @@ struct ReplayBench {
     }
 
     func gateway(_ tape: TestTape, _ environment: [String: String]) throws -> ServerProcess {
-        try program("provider-gateway", tape, environment)
+        let named = ["GATEWAY_SOURCE": source.text]
+        return try program("provider-gateway", tape, named.merging(environment) { $1 })
     }
 
     func program(

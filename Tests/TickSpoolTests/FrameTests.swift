@@ -25,7 +25,7 @@ private struct Bytes: SegmentBytes {
         var ends: [Int] = []
         var buffer: [UInt8] = []
         for (index, packet) in packets.enumerated() {
-            FrameHeader(number: first + UInt64(index), purpose: .ticks, of: packet)
+            FrameHeader(number: first + UInt64(index), of: packet)
                 .write(packet, into: &buffer)
             bytes += buffer
             ends.append(bytes.count)
@@ -52,7 +52,7 @@ private struct Bytes: SegmentBytes {
     @Test("a header comes back as it was written, and is as long as it says")
     func header() throws {
         let packet = try Self.packets(4)[3]
-        let header = FrameHeader(number: 77, purpose: .gapRecords, of: packet)
+        let header = FrameHeader(number: 77, of: packet)
         var buffer: [UInt8] = []
         header.write(packet, into: &buffer)
         #expect(buffer.count == header.frameBytes)
@@ -164,7 +164,7 @@ private struct Bytes: SegmentBytes {
     func senseless() throws {
         let packet = try Self.packets(1)[0]
         var buffer: [UInt8] = []
-        FrameHeader(number: 1, purpose: .ticks, of: packet).write(packet, into: &buffer)
+        FrameHeader(number: 1, of: packet).write(packet, into: &buffer)
         let changes: [(offset: Int, value: [UInt8])] = [
             (0, [1]), (4, [0xff, 0xff]), (8, [UInt8](repeating: 0xff, count: 8)),
             (48, [0xff, 0xff, 0xff, 0xff]), (56, [0xff, 0xff]), (58, [9]),

@@ -38,67 +38,60 @@ private final class SmallDisk {
 }
 
 @Suite struct SpoolLimitTests {
-    @Test("bytes are bounded; gap records have a reserve; what is consumed makes room")
+    @Test("bytes are bounded; what is consumed makes room")
     func bytes() throws {
         var rig = try SpoolRig()
         rig.bytesMax = 4_000
-        rig.reserveBytes = 1_000
         rig.segmentBytes = 700
         let maker = try PacketMaker()
         let spool = try rig.open()
         var count = 0
         while try spool.append(try maker.packet()) != .full(.bytes) { count += 1 }
-        #expect(spool.bytes <= 3_000)
+        #expect(spool.bytes <= 4_000)
         #expect(spool.bytesFree < 500)
         #expect(spool.frames == UInt64(count))
-        var records = 0
-        while try spool.append(try maker.packet(), for: .gapRecords) != .full(.bytes) {
-            records += 1
-        }
-        #expect(records > 0)
-        #expect(spool.bytes <= 4_000)
-        #expect(try spool.append(try maker.packet()) == .full(.bytes))
-        var purposes: [SpoolPurpose] = []
+        var taken = 0
         while let spooled = try spool.take() {
-            purposes.append(spooled.purpose)
+            taken += 1
             try spool.consume(spooled.number)
         }
-        #expect(purposes.filter { $0 == .ticks }.count == count)
-        #expect(purposes.suffix(records) == Array(repeating: .gapRecords, count: records)[...])
-        #expect(spool.bytesFree == 3_000)
+        #expect(taken == count)
+        #expect(spool.bytesFree == 4_000)
         #expect(try spool.append(try maker.packet()) != .full(.bytes))
     }
 
-    @Test("defaults: a reserve and segments that fit into the bytes, also into very few and many")
+    @Test("defaults: segments that fit into the bytes, also into very few and many")
     func defaults() throws {
         let source = try #require(SourceName("a"))
         let usual = Spool.Settings(folder: "/x", source: source, bytesMax: 1 << 30)
         #expect(usual.segmentBytes == 16 << 20)
-        #expect(usual.reserveBytes == 16 << 20)
         #expect(usual.asideBytesMax == 4 << 30)
         let small = Spool.Settings(folder: "/x", source: source, bytesMax: 8 << 20)
         #expect(small.segmentBytes == 1 << 20)
-        #expect(small.reserveBytes == 1 << 20)
         #expect(Spool.Settings(folder: "/x", source: source, bytesMax: .max).asideBytesMax == .max)
         let none = Spool.Settings(folder: "/x", source: source, bytesMax: 0)
         #expect(none.segmentBytes == 1)
     }
 
     @Test(
-        "on a full disk ticks are refused, gap records take their reserve, and room is used again",
+        "a full disk refuses ticks; room is used again, and what was kept free is given back",
         .enabled(if: SmallDisk.obstacle == nil, "\(SmallDisk.obstacle ?? "")"))
     func fullDisk() throws {
         let disk = try SmallDisk(kilobytes: 256)
         var settings = try SpoolRig().settings
         settings.folder = "\(disk.path)/spool"
-        settings.reserveBytes = 32 << 10
+        // As versions before this one did.
+        try FileManager.default.createDirectory(
+            atPath: "\(settings.folder)/\(settings.source)", withIntermediateDirectories: true)
+        let kept = SpoolFolder(root: settings.folder, source: settings.source).reserve
+        try Data(count: 128 << 10).write(to: URL(fileURLWithPath: kept))
         settings.segmentBytes = 16 << 10
         let maker = try PacketMaker()
         var expected: [SealedPacket] = []
         var consumed = 0
-        func append(_ spool: Spool, _ purpose: SpoolPurpose) throws -> Bool {
+        func append(_ spool: Spool) throws -> Bool {
             let packet = try maker.packet(ticks: 40)
-            switch try spool.append(packet, for: purpose) {
+            switch try spool.append(packet) {
             case .appended:
                 expected.append(packet)
                 return true
@@ -109,21 +102,17 @@ private final class SmallDisk {
         }
         do {
             let spool = try Spool(settings)
-            #expect(spool.hasReserve)
-            while try append(spool, .ticks) {}
+            #expect(!FileManager.default.fileExists(atPath: kept))
+            while try append(spool) {}
             #expect(expected.count > 20)
-            let before = expected.count
-            while try append(spool, .gapRecords) {}
-            #expect(expected.count - before >= 8)
-            #expect(!spool.hasReserve)
-            #expect(try !append(spool, .ticks))
+            #expect(try !append(spool))
             try spool.sync()
-            // As soon as a segment is gone; the reserve when there is room for all of it.
+            // As soon as a segment is gone.
             repeat {
                 let spooled = try #require(try spool.take())
                 try spool.consume(spooled.number)
                 consumed += 1
-            } while try !append(spool, .ticks)
+            } while try !append(spool)
         }
         let spool = try Spool(settings)
         #expect(spool.opening.tornBytes == 0)
@@ -132,8 +121,6 @@ private final class SmallDisk {
         #expect(found.bytes == expected.suffix(found.count).map(\.array))
         #expect(found.count == expected.count - consumed)
         #expect(spool.damages.isEmpty)
-        spool.reserve()
-        #expect(spool.hasReserve)
     }
 
     @Test(
@@ -143,11 +130,7 @@ private final class SmallDisk {
         let disk = try SmallDisk(kilobytes: 64)
         var settings = try SpoolRig().settings
         settings.folder = "\(disk.path)/spool"
-        settings.reserveBytes = 1 << 20
-        do {
-            let spool = try Spool(settings)
-            #expect(!spool.hasReserve)
-        }
+        _ = try Spool(settings)
         let filler = try SpoolFile("\(disk.path)/filler", .writing)
         #expect(throws: SpoolError.self) {
             try filler.write([UInt8](repeating: 1, count: 64 << 10), at: 0)

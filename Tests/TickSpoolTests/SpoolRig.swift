@@ -59,7 +59,6 @@ struct SpoolRig {
     let root: String
     var bytesMax = 64 << 20
     var segmentBytes: Int?
-    var reserveBytes: Int? = 0
     let source: SourceName
 
     init(_ source: String = "synthetic") throws {
@@ -71,7 +70,6 @@ struct SpoolRig {
     var settings: Spool.Settings {
         var settings = Spool.Settings(folder: root, source: source, bytesMax: bytesMax)
         if let segmentBytes { settings.segmentBytes = segmentBytes }
-        if let reserveBytes { settings.reserveBytes = reserveBytes }
         return settings
     }
 

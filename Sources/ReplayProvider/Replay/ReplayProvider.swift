@@ -39,14 +39,18 @@ public final class ReplayProvider: ProviderSource {
 
     private let settings: ReplaySettings
     private let telemetry: TelemetryHub
+    private let threads: ThreadWatch
     private let clock = SystemClock()
     private let state = Mutex(State())
+    /// Of the thread that replays.
+    private let beat = Mutex<ThreadBeat?>(nil)
     private let shutdown = ShutdownSignal()
     private let thread = Mutex<ServiceThread?>(nil)
 
     public init(_ context: ProviderKind.Context) throws {
         settings = try ReplaySettings(context.configuration)
         telemetry = context.telemetry
+        threads = context.threads
     }
 
     /// What is wrong with the settings of this provider.
@@ -95,7 +99,10 @@ public final class ReplayProvider: ProviderSource {
 
     private func run(_ order: ProviderOrder, _ channel: ProviderChannel) {
         var course: Course?
-        while !shutdown.isRequested {
+        let beat = threads.thread("replay", within: ThreadWatch.callLimit)
+        self.beat.withLock { $0 = beat }
+        defer { beat.retire() }
+        while goesOn {
             do {
                 try work(order, channel, &course)
                 return
@@ -109,6 +116,12 @@ public final class ReplayProvider: ProviderSource {
                 if isFinal || shutdown.wait(timeout: Self.retryWait) { return }
             }
         }
+    }
+
+    /// Nobody has asked for the end; asked in each turn, which gives the sign of life.
+    private var goesOn: Bool {
+        beat.withLock { $0 }?.beat()
+        return !shutdown.isRequested
     }
 
     private func fail(_ problem: String, isFinal: Bool) {
@@ -152,6 +165,7 @@ public final class ReplayProvider: ProviderSource {
                 try send(&batch, reached, channel)
             }
             note(packet, pass)
+            guard goesOn else { throw ReadingStopped() }
             next = try tape.next()
         }
         state.withLock { $0.missing = tape.missing }
@@ -177,7 +191,7 @@ public final class ReplayProvider: ProviderSource {
         begin(.checking, tape.about)
         var proof = ReplayProof(standing, routes(order, tape.about), shift: shift)
         while !proof.isDone, let packet = try tape.next() {
-            if shutdown.isRequested { throw ReadingStopped() }
+            guard goesOn else { throw ReadingStopped() }
             try proof.take(packet)
         }
         if let problem = proof.missing() { throw problem }
@@ -185,8 +199,8 @@ public final class ReplayProvider: ProviderSource {
     }
 
     private func check(_ path: String) throws {
-        _ = try RecordingFile.check(path) { shutdown.isRequested }
-        if shutdown.isRequested { throw ReadingStopped() }
+        _ = try RecordingFile.check(path) { !goesOn }
+        guard goesOn else { throw ReadingStopped() }
     }
 
     private func open() throws -> any RecordedTape {
@@ -200,7 +214,7 @@ public final class ReplayProvider: ProviderSource {
                     "REPLAY_TO is \(range.to): its tape is complete 5 s later", isRetryable: true)
             }
             return try TapeRangeReader(range, telemetry: telemetry, created: now) {
-                self.shutdown.isRequested
+                !self.goesOn
             }
         }
     }
@@ -241,6 +255,7 @@ public final class ReplayProvider: ProviderSource {
             ? sent.moved(byNanoseconds: shift).nanoseconds(since: clock.now())
             : pace.wait(sent: sent, monotonic: clock.monotonic().nanoseconds)
         guard wait > 0 else { return }
+        beat.withLock { $0 }?.beat(before: .nanoseconds(wait))
         if shutdown.wait(timeout: .nanoseconds(wait)) { throw ReadingStopped() }
     }
 
@@ -252,6 +267,7 @@ public final class ReplayProvider: ProviderSource {
             case .sent: return
             case .closed: throw ReadingStopped()
             case .full:
+                guard goesOn else { throw ReadingStopped() }
                 if shutdown.wait(timeout: Self.fullWait) { throw ReadingStopped() }
             }
         }

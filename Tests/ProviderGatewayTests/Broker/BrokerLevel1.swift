@@ -116,6 +116,8 @@ struct BrokerLevel1 {
         case "48" where isWithVolume:
             let parts = text.split(separator: ";", omittingEmptySubsequences: false).map(
                 String.init)
+            // The volume of the day, and no print.
+            guard !parts[0].isEmpty else { return [] }
             let milliseconds = BrokerTruth.whole(parts[2])
             let time = milliseconds * 1_000_000
             let (price, size) = (BrokerTruth.price(parts[0]), BrokerTruth.size(parts[1]))

@@ -104,7 +104,7 @@ struct BrokerStateTests {
                 state: "competing", begin: "competing IWM on", end: ["competing IWM off"],
                 detail: "(10197)"),
             Outage(
-                state: "closed", begin: "nightly-reset 2", end: [], detail: "(1100)",
+                state: "closed", begin: "nightly-reset 2", end: [], detail: "connection lost",
                 reconnects: true, resubscribes: true),
         ]
         var tape = BrokerTape()

@@ -33,7 +33,7 @@ struct BackpressureMachine: Sendable {
             switch self {
             case .headroom: "the tape is nearly full"
             case .noRoom: "neither the tape nor the spool takes anything"
-            case []: "there is room again"
+            case []: "there is room"
             default: "the tape is nearly full, and neither it nor the spool takes anything"
             }
         }

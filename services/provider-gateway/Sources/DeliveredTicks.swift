@@ -87,13 +87,26 @@ struct DeliveredTicks {
         guard router != nil else { return channel.receive(into: &batch) }
         sent.removeAll(keepingCapacity: true)
         let floor = channel.receive(into: &sent)
-        router?.pass(sent, from: index, Self.now(), into: &batch)
+        let present = now()
+        router?.pass(sent, from: index, present, into: &batch)
         return floor
     }
 
-    private static func now() -> Moment {
-        let clock = SystemClock()
-        return Moment(wall: clock.now(), monotonic: clock.monotonic().nanoseconds)
+    private func now() -> Moment { inlets[present].channel.moment() }
+
+    // MARK: clocks
+
+    /// What providers stamp receive times with.
+    func follow(clockOffset: Int64) {
+        for inlet in inlets { inlet.channel.follow(clockOffset: clockOffset) }
+    }
+
+    /// What one of them has said of its clock since it was asked last.
+    func takeClockAhead() -> Int64? {
+        for inlet in inlets {
+            if let ahead = inlet.channel.takeClockAhead() { return ahead }
+        }
+        return nil
     }
 
     @inline(__always)
@@ -115,6 +128,10 @@ struct DeliveredTicks {
     }
     var isNextFetched: Bool {
         position < batch.count && batch[position].header?.flags.contains(.backfilled) == true
+    }
+    var isNextReset: Bool {
+        guard position < batch.count, case .depthReset = batch[position] else { return false }
+        return true
     }
     var presentProvider: String { inlets[present].provider.name }
 
@@ -173,7 +190,7 @@ struct DeliveredTicks {
             return
         }
         var work = FeedRouter.Work(providers: inlets.count)
-        let now = Self.now()
+        let now = now()
         let begun = Set(change.begun)
         let ended = Set(change.ended)
         for number in change.ended where !begun.contains(number) {
@@ -193,7 +210,7 @@ struct DeliveredTicks {
     /// Has the router decide; answers its switches.
     mutating func look() -> [FeedRouter.Switch] {
         guard router != nil else { return [] }
-        let now = Self.now()
+        let now = now()
         told = max(told, watermark(now: now.wall))
         var work = FeedRouter.Work(providers: inlets.count)
         router?.look(now, into: &work)
@@ -211,6 +228,11 @@ struct DeliveredTicks {
     private func tell(_ index: Int, begun: [UInt32], ended: [UInt32]) {
         guard !begun.isEmpty || !ended.isEmpty else { return }
         inlets[index].provider.follow(begun: begun, ended: ended)
+    }
+
+    func restart(_ instrument: UInt32, _ kind: DataKind) -> Bool {
+        let provider = router == nil ? 0 : router?.active(instrument)
+        return provider.map { inlets[$0].provider.restart(instrument, kind) } ?? false
     }
 
     /// Of an instrument: who delivers it now. Empty: nobody is asked for it.

@@ -5,6 +5,9 @@ import Primitives
 struct FutureGate {
     /// A burst is over when nothing was refused for so long.
     static let quietNanoseconds: Int64 = 5_000_000_000
+    /// As far as this a provider's clock that says to be ahead is believed: it is the host's that
+    /// is behind. Beyond, somebody has to look.
+    static let differenceMax: Int64 = 60_000_000_000
     /// A provider that stamps nothing else for so long has a clock that stepped.
     static let steppedNanoseconds: Int64 = 1_000_000_000
 
@@ -16,6 +19,8 @@ struct FutureGate {
     }
 
     let maxNanoseconds: Int64
+    /// What the provider's clock is ahead for certain; never negative.
+    private(set) var providerAhead: Int64 = 0
     /// In the present burst.
     private(set) var refused: UInt64 = 0
     private var refusedAt = Int64.min
@@ -25,9 +30,15 @@ struct FutureGate {
 
     init(maxNanoseconds: Int64) { self.maxNanoseconds = maxNanoseconds }
 
+    mutating func know(providerAhead ahead: Int64) {
+        providerAhead = (1...Self.differenceMax).contains(ahead) ? ahead : 0
+    }
+
     /// True: the tick is not for the tape.
     mutating func refuses(_ stamp: Timestamp, now: Timestamp, monotonic: Int64) -> Bool {
-        guard stamp > now.advanced(byNanoseconds: maxNanoseconds) else {
+        let latest = now.advanced(byNanoseconds: providerAhead)
+            .advanced(byNanoseconds: maxNanoseconds)
+        guard stamp > latest else {
             onlyAheadSince = nil
             return false
         }

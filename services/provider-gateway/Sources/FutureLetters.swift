@@ -93,17 +93,21 @@ final class FutureLetters: Sendable {
 
     private func work() {
         let clock = SystemClock()
+        let beat = context.threads.thread("letters", within: ThreadWatch.callLimit)
+        defer { beat.retire() }
         var courierAt = Int64.min
         var told = ""
         var batch: [Refused] = []
         while queue.receive(into: &batch, max: Self.batchMax, timeout: Self.pause) > 0
             || !queue.isClosed
         {
+            beat.beat(before: ThreadWatch.systemTime)
             keep(batch)
+            beat.beat()
             batch.removeAll(keepingCapacity: true)
             let now = clock.monotonic().nanoseconds
             guard now >= courierAt, !queue.isClosed else { continue }
-            desk.tell(desk.deliverFiles(), &told)
+            desk.tell(desk.deliverFiles(beat), &told)
             courierAt = clock.deadline(after: DeadLetterDesk.courierWait).nanoseconds
         }
     }

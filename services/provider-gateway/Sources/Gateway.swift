@@ -28,6 +28,8 @@ final class Gateway {
         report: GatewayReport, membership: SourceMembership, live: LivePublisher? = nil,
         headroom: @escaping @Sendable () -> HeadroomLevel.Level = { .ample }
     ) throws -> ExitCode {
+        let beat = context.threads.thread("gateway")
+        defer { beat.retire() }
         client.notify(membership.control)
         let listener = try PositionListener(client, source: settings.source)
         let letters = try FutureLetters(settings, client: client, context: context)
@@ -38,7 +40,8 @@ final class Gateway {
         if let instruments { context.shutdown.onHangup { instruments.ask() } }
         let gateway = Gateway(
             GatewayParts(
-                settings: settings, client: client, context: context, report: report,
+                settings: settings, beat: beat, client: client.calling(beat), context: context,
+                report: report,
                 seat: SourceSeat(membership, shutdown: context.shutdown),
                 readers: ReaderEar(listener),
                 metrics: GatewayMetrics(context.telemetry.metrics, source: settings.source),
@@ -54,6 +57,7 @@ final class Gateway {
         let seat = parts.seat
         standsBy()
         while true {
+            parts.beat.beat()
             askReaders()
             _ = parts.newInstruments()
             seat.standBy(timeout: Self.waitMax)
@@ -79,11 +83,13 @@ final class Gateway {
             parts.seat.end(.released)
         case .dropped:
             parts.context.telemetry.emit(SourceDropped(source: parts.settings.source))
+            parts.beat.beat(before: ThreadWatch.systemTime)
             parts.spool?.setAside(reason: "the group gave the source to another gateway")
             parts.seat.end(.dropped)
         case .fenced(let epoch):
             parts.context.telemetry.emit(
                 SourceTakenOver(source: parts.settings.source, epoch: epoch))
+            parts.beat.beat(before: ThreadWatch.systemTime)
             parts.spool?.setAside(reason: "another gateway followed epoch \(epoch)")
             parts.seat.end(.lost(reason: "its epoch \(epoch) was followed by another one"))
         case .failed:

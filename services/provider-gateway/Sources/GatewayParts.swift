@@ -5,6 +5,9 @@ import TapeTransport
 /// What all tenures of one gateway share.
 struct GatewayParts {
     let settings: GatewaySettings
+    /// Of the gateway's thread.
+    let beat: ThreadBeat
+    /// For calls on the gateway's thread alone: its beat hears of them.
     let client: TapeClient
     let context: ServiceContext
     let report: GatewayReport

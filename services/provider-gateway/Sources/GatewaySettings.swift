@@ -41,8 +41,9 @@ struct GatewaySettings: Sendable {
         + [
             ConfigurationKey(
                 "GATEWAY_SOURCE", .name(bytesMax: SourceName.utf8CountMax, also: "-"),
-                default: "synthetic", group: "Gateway",
-                "Name of the source: the last token of its subjects on the tape."),
+                group: "Gateway",
+                "Source: the last token of its subjects on the tape; empty: the provider's name."
+            ),
             ConfigurationKey(
                 "GATEWAY_PROVIDER", .list, default: "synthetic", group: "Gateway",
                 "Where the ticks come from: synthetic, or providers in order of priority."),
@@ -136,7 +137,7 @@ struct GatewaySettings: Sendable {
         .of(reads: ["GATEWAY_POLICY_QUOTES", "GATEWAY_PROVIDER", "SYNTHETIC_MISSED"]) {
             try checkConflation($0)
         },
-        .of(reads: ["GATEWAY_SOURCE"]) { _ = try source($0) },
+        .of(reads: ["GATEWAY_SOURCE", "GATEWAY_PROVIDER"]) { _ = try source($0) },
         .of(reads: ["SYNTHETIC_SYMBOLS"]) { _ = try symbols($0) },
         .of(reads: ["SYNTHETIC_PACE", "SYNTHETIC_TICKS", "SYNTHETIC_RATE"]) { _ = try pace($0) },
         .of(reads: ["SYNTHETIC_MISSED", "SYNTHETIC_PACE"]) { _ = try missed($0) },
@@ -184,9 +185,15 @@ struct GatewaySettings: Sendable {
     }
 
     private static func source(_ configuration: Configuration) throws(SettingsError) -> SourceName {
-        let name = configuration.text("GATEWAY_SOURCE")
+        // Of several providers the first one's name: it delivers what it can.
+        let provider = configuration.list("GATEWAY_PROVIDER").first ?? "synthetic"
+        let name = configuration.optionalText("GATEWAY_SOURCE") ?? provider
         guard let source = SourceName(name) else {
-            throw SettingsError("GATEWAY_SOURCE: \(name) has other characters than a-z 0-9 -")
+            throw SettingsError(
+                configuration.optionalText("GATEWAY_SOURCE") == nil
+                    ? "GATEWAY_SOURCE: \(name), as GATEWAY_PROVIDER has it, is no name of a source "
+                        + "(at most \(SourceName.utf8CountMax) of a-z 0-9 -): set one"
+                    : "GATEWAY_SOURCE: \(name) has other characters than a-z 0-9 -")
         }
         guard ![.operator, .universe, .manual].contains(source) else {
             throw SettingsError(

@@ -13,6 +13,8 @@ struct GatewayMetrics {
     private let packetBytes: Gauge
     let refused: Counter
     let unrouted: Counter
+    let booksVoided: Counter
+    let booksVoid: Gauge
     /// By the raw kind.
     private let leftOut: [Counter]
     private let takeOverGaps: Counter
@@ -41,6 +43,11 @@ struct GatewayMetrics {
         unrouted = metrics.counter(
             "mds_gateway_unrouted_records_total",
             "Records of a provider that did not feed the instrument.", labels: labels)
+        booksVoided = metrics.counter(
+            "mds_gateway_books_voided_total", "Times that a book lost a row and became void.",
+            labels: labels)
+        booksVoid = metrics.gauge(
+            "mds_gateway_books_void", "Books that are void until they begin anew.", labels: labels)
         func gaps(_ reason: String) -> Counter {
             metrics.counter(
                 "mds_gateway_gap_records_total", "Gap records that were written.",

@@ -39,14 +39,18 @@ struct Main {
 
     static func run(_ context: ServiceContext) throws -> ExitCode {
         let settings = try GatewaySettings(context.configuration)
+        if let warning = settings.foreignName(GatewayProviders.ofThisProgram) {
+            context.telemetry.emit(warning)
+        }
         let tape = try TapeSettings(context.configuration)
         let report = GatewayReport(settings)
         context.operations.addStatusSection("gateway") { report.write(into: &$0) }
         context.readiness.set(ReadinessPart.tape, "the tape is not open yet")
         let client = try TapeClient.open(tape, context: context) { client throws(TapeError) in
             try client.ensureTickStreams(bytesMax: settings.streamBytesMax)
-            // Groups register themselves there, and some may not make it.
+            // Groups register themselves there.
             _ = try GroupRegistry.make(client)
+            _ = try client.jetStream.openOrMakeBucket(tape.names.sourceBucketConfiguration)
         }
         guard let client else { return .success }
         defer { client.close() }

@@ -86,6 +86,11 @@ final class RetriedProvider: ProviderSource {
         provider.follow(begun: begun, ended: ended)
     }
 
+    /// One that is not there yet begins anew when it is.
+    func restart(_ instrument: UInt32, _ kind: DataKind) -> Bool {
+        provider?.restart(instrument, kind) ?? true
+    }
+
     func stop(within timeout: Duration) -> Bool {
         let deadline = clock.deadline(after: timeout)
         let thread = state.withLock { state in
@@ -157,11 +162,14 @@ final class RetriedProvider: ProviderSource {
     }
 
     private func tryAgain(_ channel: ProviderChannel) {
+        let beat = context.threads.thread("provider-retry", within: ThreadWatch.callLimit)
+        defer { beat.retire() }
         var backoff = Backoff(first: waits.first, limit: waits.longest)
         var random = SystemRandomNumberGenerator()
         var due = clock.deadline(after: backoff.next(using: &random))
         var woken: [Bool] = []
         while true {
+            beat.beat()
             let wait = min(Self.step, clock.remaining(until: due))
             _ = wake.receive(into: &woken, max: 1, timeout: wait)
             woken.removeAll(keepingCapacity: true)

@@ -3,11 +3,14 @@ import Primitives
 /// The time that watermarks follow: the host's monotonic clock, set once by its wall clock.
 ///
 /// A small difference between the two is followed: clocks are slewed all the time. A step is not:
-/// the time runs on as it did and the watermark is held, until the provider's stamps have said
-/// whose time is right. A watermark that went ahead by mistake closes windows for good.
+/// the time runs on as it did and the watermark is held, until the provider has said whose time is
+/// right: by the stamps of its ticks, or by its answer to what time it is. A time that was made
+/// here says nothing. A watermark that went ahead by mistake closes windows for good.
 struct SourceClock {
     /// What differs by more is a step.
     static let stepNanoseconds: Int64 = 1_000_000_000
+    /// What an answer of the provider is about, to a second and its way.
+    static let answerNanoseconds: Int64 = 2_000_000_000
     /// How long stamps are counted before they decide.
     static let voteNanoseconds: Int64 = 1_000_000_000
 
@@ -35,6 +38,9 @@ struct SourceClock {
     private(set) var wallAheadNanoseconds: Int64 = 0
     /// Of the last reading.
     private(set) var now = Timestamp(nanoseconds: Int64.min)
+
+    /// This time less the monotonic clock; nil before the first reading.
+    var offsetNanoseconds: Int64? { offset }
 
     var isStepped: Bool { step != nil }
     /// Nobody knows what time it is.
@@ -68,7 +74,27 @@ struct SourceClock {
         return .kept
     }
 
-    /// A tick's stamp says which of the two times its provider lives in.
+    /// Whether a stamp is of the time that the wall clock shows since its step.
+    func isOfStep(_ stamp: Timestamp) -> Bool {
+        guard step != nil else { return false }
+        return now.advanced(byNanoseconds: wallAheadNanoseconds).nanoseconds(since: stamp).magnitude
+            <= UInt64(Self.stepNanoseconds)
+    }
+
+    /// The provider's clock is so far ahead of this time, to a second.
+    mutating func heard(aheadNanoseconds ahead: Int64) {
+        guard step != nil else { return }
+        let (beside, isOut) = ahead.subtractingReportingOverflow(wallAheadNanoseconds)
+        guard !isOut, min(ahead.magnitude, beside.magnitude) <= UInt64(Self.answerNanoseconds)
+        else { return }
+        if ahead.magnitude <= beside.magnitude {
+            step?.forOld &+= 1
+        } else {
+            step?.forNew &+= 1
+        }
+    }
+
+    /// A tick's stamp, made by its provider, says which of the two times that one lives in.
     mutating func heard(stamp: Timestamp) {
         guard step != nil else { return }
         let behind = now.nanoseconds(since: stamp).magnitude

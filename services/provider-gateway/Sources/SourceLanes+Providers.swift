@@ -11,7 +11,7 @@ import TapeTransport
 extension SourceLanes {
     /// Starts the providers behind what stands.
     mutating func resume(
-        _ delivery: Delivery, client: TapeClient, now: Timestamp, desk: GapDesk?,
+        _ delivery: Delivery, client: TapeClient, now: Timestamp, desk: GapDesk?, beat: ThreadBeat,
         context: ProviderKind.Context
     ) throws -> Resumption {
         let reached = try reached(client: client)
@@ -32,6 +32,8 @@ extension SourceLanes {
         let (router, instruments) = delivery.router(
             Moment(wall: clock.now(), monotonic: clock.monotonic().nanoseconds),
             gaps: order.gaps)
+        // A provider may open connections when it starts, and knows nothing of this thread's beat.
+        beat.beat(before: ThreadWatch.callLimit)
         let providers = try delivery.start(order, instruments: instruments, context)
         if let desk, let handOver { desk.begin(handOver, wanted: wanted(book)) }
         let supply = TickSupply(DeliveredTicks(providers, book: book, router: router))

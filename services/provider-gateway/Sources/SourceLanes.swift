@@ -2,6 +2,7 @@ import MarketModel
 import Primitives
 import ProviderKit
 import ProviderModel
+import ServiceRuntime
 import TapeCodec
 import TapeProtocol
 import TapeTransport
@@ -124,6 +125,8 @@ struct SourceLanes {
         var epochs: [Partition: [UInt64]] = [:]
         /// Per partition: the ordinal behind its last tick.
         var nextOrdinal: [Partition: UInt64] = [:]
+        /// Per partition: what its last packet that is no marker holds.
+        var content: [Partition: PacketContent] = [:]
     }
 
     /// Blocks while it reads. To be called when the epochs are open.
@@ -136,6 +139,9 @@ struct SourceLanes {
             let own = publisher.epoch(lane: lane)
             found.epochs[partition] = packets.map(\.header.epoch).filter { $0 != own }
             found.nextOrdinal[partition] = packets.last?.header.nextOrdinal ?? 1
+            if let last = packets.last, last.marker == nil {
+                found.content[partition] = last.content
+            }
         }
         return found
     }
@@ -153,10 +159,12 @@ struct SourceLanes {
     /// Makes what goes on behind what stands on the tape. Blocks while it reads. To be called when
     /// the epochs are open: until then a predecessor may still add ticks.
     mutating func resume(
-        client: TapeClient, now: Timestamp, gaps: GapDesk?, context: ProviderKind.Context
+        client: TapeClient, now: Timestamp, gaps: GapDesk?, beat: ThreadBeat,
+        context: ProviderKind.Context
     ) throws -> Resumption {
         if let delivery = settings.delivery {
-            return try resume(delivery, client: client, now: now, desk: gaps, context: context)
+            return try resume(
+                delivery, client: client, now: now, desk: gaps, beat: beat, context: context)
         }
         return try resumeMarket(client: client, now: now)
     }

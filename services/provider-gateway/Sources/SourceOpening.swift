@@ -35,6 +35,9 @@ struct SourceOpening {
     private static let waitMax = Duration.milliseconds(5)
     /// Between two tries to read where the source left off.
     private static let retryNanoseconds: Int64 = 500_000_000
+    /// How long the tape is read for gaps before it is looked whether the source is to be opened
+    /// still.
+    private static let recoveryNanoseconds: Int64 = 100_000_000
     /// How long the thread of a record that is not needed may take to end.
     private static let recordTimeout = Duration.seconds(2)
 
@@ -72,6 +75,7 @@ struct SourceOpening {
         parts.context.readiness.set(ReadinessPart.tape, "the tape is being opened")
         parts.report.update(GatewayReport.Progress(role: .opening))
         while true {
+            parts.beat.beat()
             if let ending = ending() {
                 recorder?.stop(within: Self.recordTimeout)
                 gapRecorder?.stop(within: Self.recordTimeout)
@@ -115,6 +119,7 @@ struct SourceOpening {
             return false
         }
         guard traffic.isActive else { return true }
+        parts.beat.beat(before: ThreadWatch.systemTime)
         traffic.flow()
         return traffic.leaveIfDrained()
     }
@@ -124,19 +129,22 @@ struct SourceOpening {
         guard now >= retryAt else { return }
         do {
             let predecessor = try lanes.predecessor(client: parts.client)
+            // From here on it is the disk that answers.
+            parts.beat.beat(before: ThreadWatch.systemTime)
             let decision = spool.decide(predecessor.epochs)
             if case .setAside(let reason) = decision { spool.setAside(reason: reason) }
             try spool.hold(lanes.openEpochs)
             let made = SpoolTraffic(spool, publisher, lanes: lanes.tickLanes.count)
-            made.replay(standing: predecessor.nextOrdinal)
+            try made.replay(behind: predecessor)
             traffic = made
         } catch {
             notRead(error, now)
         }
     }
 
-    /// Whether all is known that is missing of the source, or nobody wants to know. A step at a
-    /// time: there may be much to read.
+    /// Whether all is known that is missing of the source, or nobody wants to know. A part at a
+    /// time: there may be much to read. Providers wait for all of it: what is missing decides what
+    /// they are asked for, and a gap that they told of before could be filled in twice.
     private mutating func hasRecovered() -> Bool {
         guard desk == nil, parts.settings.delivery?.fillsGaps == true else { return true }
         let now = clock.monotonic().nanoseconds
@@ -148,8 +156,10 @@ struct SourceOpening {
                 try recovery
                 ?? GapRecovery(
                     recorder.found.ledgers, client: parts.client, source: parts.settings.source)
+            // There is one copy: a second one would be made of all ledgers at the next packet.
+            self.recovery = nil
             defer { self.recovery = recovery }
-            guard try recovery.step() else {
+            guard try isThrough(&recovery, until: now + Self.recoveryNanoseconds) else {
                 parts.context.readiness.set(
                     ReadinessPart.tape,
                     "the tape is read for gaps: \(recovery.packets) packets so far")
@@ -161,6 +171,13 @@ struct SourceOpening {
             notRead(error, now)
             return false
         }
+    }
+
+    private func isThrough(_ recovery: inout GapRecovery, until deadline: Int64) throws -> Bool {
+        while try !recovery.step() {
+            guard clock.monotonic().nanoseconds < deadline else { return false }
+        }
+        return true
     }
 
     private func openGaps() throws -> GapRecorder {
@@ -224,10 +241,10 @@ struct SourceOpening {
         guard now >= retryAt else { return nil }
         do {
             return try lanes.resume(
-                client: parts.client, now: clock.now(), gaps: desk,
+                client: parts.client, now: clock.now(), gaps: desk, beat: parts.beat,
                 context: ProviderKind.Context(
                     configuration: parts.context.configuration,
-                    telemetry: parts.context.telemetry))
+                    telemetry: parts.context.telemetry, threads: parts.context.threads))
         } catch {
             notRead(error, now)
             return nil

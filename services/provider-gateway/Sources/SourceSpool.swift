@@ -2,6 +2,7 @@ import MarketModel
 import Primitives
 import ServiceRuntime
 import TapeCodec
+import TapeProtocol
 import Telemetry
 import TickSpool
 
@@ -21,7 +22,9 @@ final class SourceSpool {
         guard let folder = settings.spoolFolder else { return nil }
         let spool = try Spool(
             Spool.Settings(
-                folder: folder, source: settings.source, bytesMax: settings.spoolBytesMax))
+                folder: folder, source: settings.source, bytesMax: settings.spoolBytesMax,
+                // Its partitions share a stream: streams fail one by one.
+                queues: TapeNames.tickStreams))
         return SourceSpool(
             spool, source: settings.source, bytesMax: settings.spoolBytesMax, telemetry)
     }

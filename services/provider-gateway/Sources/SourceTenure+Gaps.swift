@@ -22,6 +22,7 @@ extension SourceTenure {
             gaps.missed(
                 GapBook.Gap(symbol: symbol, kind: .any, from: from, to: now, reason: .dropped))
         }
+        for lane in since.keys { lostBooks(inLane: lane, to: now) }
         writeGaps()
     }
 
@@ -46,7 +47,7 @@ extension SourceTenure {
         return GapRecord(
             header: TickHeader(
                 symbol: lanes.places[gap.symbol].symbol, providerTime: passed?.time ?? .undefined,
-                receiveTime: clock.now(), providerID: passed?.id ?? 0),
+                receiveTime: time.now(), providerID: passed?.id ?? 0),
             from: gap.from, to: gap.to, kind: gap.kind, reason: gap.reason, state: .open)
     }
 
@@ -75,7 +76,7 @@ extension SourceTenure {
     private func record(_ settlement: GapHandOver.Settlement, symbol: UInt32) -> GapRecord {
         let part = settlement.part
         var record = GapRecord(
-            header: TickHeader(symbol: symbol, providerTime: .undefined, receiveTime: clock.now()),
+            header: TickHeader(symbol: symbol, providerTime: .undefined, receiveTime: time.now()),
             from: part.from, to: part.to, kind: .any, reason: .unknown, state: settlement.state,
             detail: settlement.detail)
         (record.kind, record.reason) = (part.kind, part.reason)

@@ -15,6 +15,7 @@ extension SourceTenure {
     /// Takes what is due; true when a full lane holds the provider up.
     func takeTicks() -> Bool {
         let now = time.now()
+        time.agree(with: supply)
         for _ in 0..<Self.ticksPerTurn {
             guard let symbol = supply.dueSymbol(now: now) else { return false }
             switch choose(symbol) {
@@ -124,6 +125,7 @@ extension SourceTenure {
 
     /// The kinds that are fewer. A long one may need a packet that is still empty.
     private func takeOther(_ record: ProviderRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
+        if record.kind == .depth { return takeOfBook(record, symbol, now) }
         if case .subscription(let subscription) = record {
             // A recording says itself who feeds what.
             if !isRecorded { begin(subscription, symbol) }
@@ -137,24 +139,41 @@ extension SourceTenure {
             return true
         }
         let place = place(of: symbol)
+        guard append(record, place) == .full else { return true }
+        supply.putBack()
+        return makeRoom(lane: place.lane)
+    }
+
+    enum Appended {
+        case appended
+        case full
+        /// Counted, and told.
+        case refused
+    }
+
+    func append(_ record: ProviderRecord, _ place: SourceLanes.Place) -> Appended {
         let renamed = record.changed { $0.symbol = place.symbol }
         switch publisher.append(renamed, lane: place.lane) {
-        case .appended: if record.kind != nil { parts.metrics.received.add() }
-        case .full:
-            supply.putBack()
-            return makeRoom(lane: place.lane)
+        case .appended:
+            if record.kind != nil { parts.metrics.received.add() }
+            return .appended
+        case .full: return .full
         case .refused(let error):
             parts.metrics.refused.add()
             parts.context.telemetry.emit(
                 RecordRefused(source: parts.settings.source, reason: "\(error)"))
+            return .refused
         }
-        return true
     }
 
     /// From the first subscription of a tenure on, and from each change of provider, the symbol's
     /// definition says who feeds it and since when.
     private func begin(_ subscription: SubscriptionRecord, _ symbol: Int) {
         let action = SubscriptionAction(rawValue: subscription.action)
+        // The new one's rows may begin in the middle of its book.
+        if action == .switchProvider, books.isKnown(symbol) {
+            lost(symbol, to: subscription.header.eventTime)
+        }
         guard symbol < lanes.places.count,
             subscription.provider.utf8.count <= SymbolDefinition.providerBytesMax,
             action == .switchProvider || action == .start && !lanes.places[symbol].isSubscribed
@@ -171,7 +190,7 @@ extension SourceTenure {
     }
 
     /// A record of an instrument that is in no list, or one without that has to have one.
-    private func refuseUnknown(_ symbol: Int) {
+    func refuseUnknown(_ symbol: Int) {
         parts.metrics.refused.add()
         parts.context.telemetry.emit(
             RecordRefused(
@@ -186,6 +205,7 @@ extension SourceTenure {
     }
 
     /// It is for nobody who reads the tape: its time has not come, and nobody knows its right one.
+    /// So it is missing there.
     func refuse(_ record: ProviderRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
         parts.metrics.future.add()
         guard let header = record.header else { return true }
@@ -194,6 +214,11 @@ extension SourceTenure {
             return true
         }
         let lane = place(of: symbol).lane
+        if let kind = record.kind {
+            gaps.leftOut(
+                symbol: symbol, kind: kind, time: time.likelyTime(of: header),
+                isFetched: header.flags.contains(.backfilled), now: clock.monotonic().nanoseconds)
+        }
         parts.letters.refuse(
             FutureLetters.Refused(
                 record: record, symbol: name, provider: supply.provider,
@@ -205,7 +230,13 @@ extension SourceTenure {
     private func leaveOut(_ symbol: Int, _ now: Timestamp) {
         _ = place(of: symbol)
         let (time, kind, isFetched) = (supply.nextTime, supply.nextKind, supply.isNextFetched)
+        let isReset = supply.isNextReset
         guard supply.take(received: now) != nil, let kind else { return }
+        if kind == .depth, symbol < lanes.places.count {
+            leftOutOfBook(symbol, isReset: isReset, time)
+            // It comes later.
+            if isReset { return }
+        }
         parts.metrics.leftOut(kind).add()
         guard symbol < lanes.places.count else { return }
         gaps.leftOut(

@@ -60,6 +60,7 @@ final class SourceTenure {
     /// Ticks are taken whatever their times are.
     let isRecorded: Bool
     var gaps: GapBook
+    var books: DepthBooks
     /// Nil: nobody fills gaps of this source in.
     let desk: GapDesk?
     /// Of symbols in no list, of which there is something to settle: their numbers in their lanes.
@@ -84,6 +85,7 @@ final class SourceTenure {
     private var events: [TapeEvent] = []
     /// It did not hear itself for a lease: others may own the source.
     private var isPaused = false
+    private var pausedSince: Int64?
 
     init(_ parts: GatewayParts, _ source: OpenedSource) {
         self.parts = parts
@@ -95,6 +97,7 @@ final class SourceTenure {
         supply = source.resumption.supply
         isRecorded = source.resumption.supply.isRecorded
         gaps = source.resumption.gaps
+        books = DepthBooks(isRecorded: source.resumption.supply.isRecorded)
         desk = source.gaps
         watermarks = IdleWatermarks(source.lanes)
         recorder = source.recorder
@@ -112,6 +115,8 @@ final class SourceTenure {
         parts.report.show(supply.providers)
         parts.report.show(feeders: supply.feeders)
         let end = work()
+        // Each of these has a deadline; the spool's disk has none.
+        parts.beat.beat(before: ThreadWatch.systemTime)
         parts.report.show([])
         parts.report.show(feeders: [])
         if providerStop == nil { supply.stop(within: ProviderStop.timeout) }
@@ -126,12 +131,14 @@ final class SourceTenure {
 
     private func work() -> TenureEnd {
         while true {
+            parts.beat.beat()
             switch parts.seat.wish() {
             case .release?: return drain()
             case .drop?: return .dropped
             case nil: break
             }
             writeGaps()
+            writeResets()
             releaseQuotes(all: !backpressure.isPressed)
             let blocked = takeTicks()
             if hasFailed {
@@ -151,6 +158,7 @@ final class SourceTenure {
         let isSteady = parts.seat.isSteady(now: clock.monotonic().nanoseconds)
         if isSteady == isPaused {
             isPaused = !isSteady
+            pausedSince = isPaused ? clock.monotonic().nanoseconds : nil
             parts.context.telemetry.emit(
                 SourcePaused(source: parts.settings.source, isPaused: isPaused))
         }
@@ -158,11 +166,8 @@ final class SourceTenure {
     }
 
     private func publish(isSteady: Bool) {
-        if let traffic, traffic.isActive {
-            spool(traffic, isSteady: isSteady)
-        } else if isSteady {
-            publishTicks()
-        }
+        if let traffic, traffic.isActive { spool(traffic, isSteady: isSteady) }
+        if isSteady { publishTicks() }
         // Also those of packets that came out while the source was being opened.
         if let traffic, !traffic.losses.isEmpty { note(lossesOf: traffic) }
         guard isSteady else { return }
@@ -201,13 +206,12 @@ final class SourceTenure {
         changed(backpressure.set(.headroom, parts.headroom() == .low))
         if backpressure.causes.contains(.noRoom) {
             let hasRoom =
-                if let traffic, traffic.isActive { traffic.hasRoom } else {
-                    !lanes.tickLanes.contains { publisher.isFull(lane: $0) }
-                }
+                (traffic.map { !$0.isActive || $0.hasRoom } ?? true)
+                && !lanes.tickLanes.contains { !isSpooled(lane: $0) && publisher.isFull(lane: $0) }
             if hasRoom { changed(backpressure.set(.noRoom, false)) }
         }
         let isDue = gaps.openSince < Int64.max && now >= gaps.openSince + Self.gapNanoseconds
-        if isDue || !backpressure.isPressed { gaps.close() }
+        if isDue || !backpressure.isPressed && !time.isRefusing { gaps.close() }
     }
 
     // MARK: packets
@@ -215,9 +219,11 @@ final class SourceTenure {
     /// A provider that cannot wait goes into the spool.
     func makeRoom(lane: Int) -> Bool {
         guard let traffic else { return false }
-        traffic.enter()
+        traffic.enter(lane: lane)
         return traffic.put(lane: lane, watermark: min(packetWatermark(), hold(lane: lane)))
     }
+
+    private func isSpooled(lane: Int) -> Bool { traffic?.isActive(lane: lane) ?? false }
 
     /// No tick that comes behind the present packets is earlier, what is missing left aside.
     private func packetWatermark() -> Timestamp { time.watermark(of: supply) }
@@ -225,23 +231,31 @@ final class SourceTenure {
     /// What the lanes hold goes into the spool, and what the tape takes comes out of it.
     private func spool(_ traffic: SpoolTraffic, isSteady: Bool) {
         let now = clock.monotonic().nanoseconds
+        // A disk has no deadline of ours.
+        parts.beat.beat(before: ThreadWatch.systemTime)
         if spooledAt == Int64.min || now >= spooledAt + Self.spoolNanoseconds {
             spooledAt = now
-            for lane in lanes.tickLanes { _ = makeRoom(lane: lane) }
+            for lane in lanes.tickLanes where traffic.isActive(lane: lane) {
+                _ = makeRoom(lane: lane)
+            }
         }
         if isSteady { traffic.flow() }
         traffic.sync()
         _ = traffic.leaveIfDrained()
     }
 
-    /// When the tape has not taken some packet for too long, everything goes into the spool.
+    /// Ticks of a lane that takes no packet for too long go into the spool, and with them those of
+    /// its stream; so do all of a gateway that may not publish for as long.
     private func enterSpoolIfStuck(_ now: Int64) {
-        guard let traffic, !traffic.isActive else { return }
-        let isStuck = lanes.tickLanes.contains { lane in
-            publisher.unacknowledgedSince(lane: lane).map { now - $0 >= Self.stuckNanoseconds }
-                ?? false
+        guard let traffic else { return }
+        for lane in lanes.tickLanes {
+            let busySince = publisher.busySince(lane: lane) ?? now
+            let since = min(busySince, pausedSince ?? now)
+            guard now - since >= Self.stuckNanoseconds,
+                publisher.unacknowledgedTicks(lane: lane) > 0
+            else { continue }
+            traffic.enter(lane: lane)
         }
-        if isStuck { traffic.enter() }
     }
 
     /// Sends the packets that may leave, beginning with another lane each time, so that a spent
@@ -252,9 +266,9 @@ final class SourceTenure {
         let tickLanes = lanes.tickLanes
         for offset in tickLanes.indices {
             let lane = tickLanes[(firstLane + offset) % tickLanes.count]
-            guard publisher.isReady(lane: lane), publisher.waitingTicks(lane: lane) > 0 else {
-                continue
-            }
+            guard publisher.isReady(lane: lane), publisher.waitingTicks(lane: lane) > 0,
+                !isSpooled(lane: lane)
+            else { continue }
             guard budget.take(now: now) else {
                 firstLane = (firstLane + offset) % tickLanes.count
                 return
@@ -296,8 +310,10 @@ final class SourceTenure {
         gaps.close()
         var hasSaidWatermark = false
         while clock.monotonic().nanoseconds < deadline {
+            parts.beat.beat()
             if case .drop? = parts.seat.wish() { return .dropped }
             writeGaps()
+            writeResets()
             if isTaking { isTaking = takeLast() }
             releaseQuotes(all: true)
             if hasFailed { return .failed }
@@ -305,9 +321,13 @@ final class SourceTenure {
             if let traffic, traffic.isActive {
                 spooledAt = Int64.min
                 spool(traffic, isSteady: isSteady)
-            } else if isSteady {
+            }
+            if isSteady {
                 publishTicks()
-                if !hasSaidWatermark, !isTaking, publisher.isIdle, !hasGapsDue, held.isEmpty {
+                let isSpooled = traffic?.isActive ?? false
+                if !hasSaidWatermark, !isTaking, !isSpooled, publisher.isIdle, !hasGapsDue,
+                    held.isEmpty
+                {
                     hasSaidWatermark = true
                     watermarks.publish(packetWatermark(), idleHold, publisher, isLast: true)
                 }
@@ -332,6 +352,7 @@ final class SourceTenure {
     }
 
     private func drained() -> TenureEnd {
+        parts.beat.beat(before: ThreadWatch.systemTime)
         supply.close()
         for name in providerStop?.late ?? [] {
             parts.context.telemetry.emit(
@@ -362,6 +383,7 @@ final class SourceTenure {
         route()
         enterSpoolIfStuck(now)
         lookAtRoom(now)
+        askForBooks(now: now)
         // A reader that holds more than was given out: the tape was put back before this gateway
         // came, or behind its back.
         if let heard = parts.readers.news() {

@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import ProviderModel
 import ServiceRuntime
 import Telemetry
 
@@ -8,14 +9,21 @@ import Telemetry
 struct SourceTime {
     private let source: SourceName
     private let telemetry: TelemetryHub
-    private let system = SystemClock()
+    private let clocks: @Sendable () -> Moment
     private var clock = SourceClock()
+    /// When the clocks were read last.
+    private var monotonic = Int64.min
     private var gate: FutureGate
     /// The last watermark of a time in which it was not held.
     private var standing = Timestamp(nanoseconds: Int64.min)
     private let gauge: Gauge
 
-    init(_ settings: GatewaySettings, _ telemetry: TelemetryHub) {
+    /// `clocks`: the host's.
+    init(
+        _ settings: GatewaySettings, _ telemetry: TelemetryHub,
+        clocks: @escaping @Sendable () -> Moment = { SystemClock().moment() }
+    ) {
+        self.clocks = clocks
         source = settings.source
         self.telemetry = telemetry
         gate = FutureGate(maxNanoseconds: settings.futureNanosecondsMax)
@@ -29,14 +37,30 @@ struct SourceTime {
     var isHeld: Bool { clock.holdsWatermark || gate.isProviderAhead }
 
     mutating func now() -> Timestamp {
-        let change = clock.read(wall: system.now(), monotonic: system.monotonic().nanoseconds)
+        let present = clocks()
+        monotonic = present.monotonic
+        let change = clock.read(wall: present.wall, monotonic: present.monotonic)
         if let change {
+            // What was known of the provider's clock was its distance from the time before.
+            if case .followed = change { gate.know(providerAhead: 0) }
             telemetry.emit(
                 HostClockChanged(
                     source: source, change: change,
                     aheadNanoseconds: clock.wallAheadNanoseconds))
         }
         return clock.now
+    }
+
+    /// Providers stamp with this time, and may know what time it is.
+    mutating func agree(with supply: TickSupply) {
+        if let offset = clock.offsetNanoseconds { supply.follow(clockOffset: offset) }
+        if let ahead = supply.takeClockAhead() { heard(aheadNanoseconds: ahead) }
+    }
+
+    /// A provider has said what time it is.
+    mutating func heard(aheadNanoseconds ahead: Int64) {
+        clock.heard(aheadNanoseconds: ahead)
+        gate.know(providerAhead: ahead)
     }
 
     /// No later tick is earlier, and no clock that is in doubt has moved it.
@@ -51,11 +75,13 @@ struct SourceTime {
     /// True: the tick is for no tape.
     mutating func refuses(_ header: TickHeader) -> Bool {
         let stamp = header.eventTime
-        // What was fetched later says nothing about the present.
-        if !header.flags.contains(.backfilled) { clock.heard(stamp: stamp) }
+        // A time that was made here says nothing about this clock, and what is not of now nothing
+        // about the present.
+        if header.providerTime.isDefined, header.flags.isDisjoint(with: Self.ofThePast) {
+            clock.heard(stamp: stamp)
+        }
         let wasQuiet = gate.refused == 0
-        let isRefused = gate.refuses(
-            stamp, now: clock.now, monotonic: system.monotonic().nanoseconds)
+        let isRefused = gate.refuses(stamp, now: clock.now, monotonic: monotonic)
         if isRefused, wasQuiet {
             telemetry.emit(
                 FutureTicks(
@@ -65,12 +91,27 @@ struct SourceTime {
         return isRefused
     }
 
+    private static let ofThePast: TickFlags = [.backfilled, .delayed, .snapshot]
+
+    /// When a tick was that is refused: as stamped where the host's clock agrees, else when it
+    /// came.
+    func likelyTime(of header: TickHeader) -> Timestamp {
+        clock.isOfStep(header.eventTime) ? header.eventTime : clock.now
+    }
+
+    /// Ticks are refused at the moment.
+    var isRefusing: Bool { gate.refused > 0 }
+
     mutating func tell() {
-        if let news = gate.news(monotonic: system.monotonic().nanoseconds) {
+        if let news = gate.news(monotonic: monotonic) {
             telemetry.emit(FutureTicks(source: source, news: news, aheadNanoseconds: 0))
         }
         gauge.set(isHeld ? 1 : 0)
     }
+}
+
+extension SystemClock {
+    func moment() -> Moment { Moment(wall: now(), monotonic: monotonic().nanoseconds) }
 }
 
 /// Once at the beginning of a burst and once at its end, however many ticks it has.
@@ -126,7 +167,8 @@ struct HostClockChanged: TelemetryEvent {
     var message: String {
         switch change {
         case .stepped:
-            "the host's clock has stepped: the watermark is held until ticks say what time it is"
+            "the host's clock has stepped: the watermark is held until the provider's own times "
+                + "say what time it is"
         case .kept:
             "ticks go on as before the step of the host's clock, so it is not followed: set it "
                 + "right, or start the gateway anew if it is right"

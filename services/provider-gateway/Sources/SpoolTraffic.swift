@@ -10,8 +10,10 @@ import TickSpool
 ///
 ///     lane of the provider -> spool, in order -> publisher -> acknowledged -> consumed
 ///
-/// While it is active every packet takes this way, also those that the publisher had in hand when
-/// it began: what a process that is killed has handed over is in the spool. One thread owns it.
+/// Each stream of the tape takes this way by itself, because each can fail by itself: while it
+/// does, every packet of its lanes goes through the spool, also those that the publisher had in
+/// hand when it began. What a process that is killed has handed over is in the spool. One thread
+/// owns it.
 final class SpoolTraffic {
     private struct Lane {
         let partition: Partition
@@ -22,17 +24,42 @@ final class SpoolTraffic {
         var waiting: SpooledPacket?
         /// Of the next tick that goes into the spool.
         var nextOrdinal: UInt64 = 1
-        /// What stood on the tape when the tenure began ends before this one.
-        var standing: UInt64 = 1
+        /// What stood on the tape when the tenure began.
+        var standing = Standing.below(ordinal: 1)
         /// Sealed, and the spool had no room for it.
         var stuck: SealedPacket?
+    }
+
+    /// Which frames of an earlier process are on the tape.
+    private enum Standing {
+        /// Up to this one, which is the lane's last packet there; 0: none of them.
+        case through(number: UInt64)
+        /// The lane's last packet was not found among them, and some frames cannot be read: they
+        /// are taken at the ordinals that they were sealed with.
+        case below(ordinal: UInt64)
+
+        func includes(number: UInt64, nextOrdinal: UInt64) -> Bool {
+            switch self {
+            case .through(let last): number <= last
+            case .below(let ordinal): nextOrdinal <= ordinal
+            }
+        }
+    }
+
+    /// The lanes of one stream.
+    private struct Queue {
+        var lanes: [Int] = []
+        var isActive = false
+        /// All of its frames below this were taken out of the spool.
+        var takenBelow: UInt64 = 0
     }
 
     private static let syncNanoseconds: Int64 = 100_000_000
     /// The disk is left alone for so long after it failed.
     private static let pauseNanoseconds: Int64 = 1_000_000_000
 
-    private(set) var isActive = false
+    /// Some stream's packets take this way.
+    var isActive: Bool { queues.contains { $0.isActive } }
     /// The spool takes nothing more.
     private(set) var isFull = false
     /// Lanes of which packets could not be read any more, and from when on their ticks are missing.
@@ -43,10 +70,9 @@ final class SpoolTraffic {
     private let clock = SystemClock()
     private var lanes: [Lane]
     private var laneOf: [Partition: Int] = [:]
-    /// Frames of an earlier process are being published: those below `standing` are on the tape.
+    private var queues: [Queue]
+    /// Frames of an earlier process are being published: those that are standing are on the tape.
     private var isReplaying = false
-    /// All frames below this were taken out of the spool.
-    private var takenBelow: UInt64 = 0
     /// Acknowledged before they were taken.
     private var early: [UInt64] = []
     private var isUnsynced = false
@@ -59,27 +85,50 @@ final class SpoolTraffic {
         self.publisher = publisher
         spool = owner.spool
         lanes = (0..<count).map { Lane(partition: publisher.partition(lane: $0)) }
-        for lane in lanes.indices { laneOf[lanes[lane].partition] = lane }
+        queues = Array(repeating: Queue(), count: owner.spool.settings.queues)
+        for lane in lanes.indices {
+            laneOf[lanes[lane].partition] = lane
+            queues[spool.queue(of: lanes[lane].partition)].lanes.append(lane)
+        }
         spool.rewind()
     }
 
     // MARK: what an earlier tenure left
 
-    /// To be called when the epochs are open. `standing`: the ordinal behind what the tape holds.
-    func replay(standing: [Partition: UInt64]) {
+    /// To be called when the epochs are open. A packet is known by what it holds: its ordinals
+    /// become others when the lane's are raised, or when frames before it are left out.
+    func replay(behind predecessor: SourceLanes.Predecessor) throws(SpoolError) {
         guard !spool.isEmpty else { return }
-        (isActive, isReplaying) = (true, true)
-        for lane in lanes.indices { lanes[lane].standing = standing[lanes[lane].partition] ?? 1 }
+        let found = try spool.find(predecessor.content)
+        isReplaying = true
+        for queue in queues.indices { queues[queue].isActive = true }
+        for lane in lanes.indices {
+            let partition = lanes[lane].partition
+            let ordinal = predecessor.nextOrdinal[partition] ?? 1
+            if let number = found.numbers[partition] {
+                lanes[lane].standing = .through(number: number)
+            } else if predecessor.content[partition] != nil, !found.hasDamage {
+                lanes[lane].standing = .through(number: 0)
+            } else {
+                lanes[lane].standing = .below(ordinal: ordinal)
+            }
+        }
     }
 
     // MARK: in
 
-    /// From now on packets go into the spool, first of all those that the publisher has in hand.
-    func enter() {
-        guard !isActive else { return }
-        isActive = true
-        owner.begun()
-        for lane in lanes.indices {
+    func isActive(lane: Int) -> Bool { queues[queue(of: lane)].isActive }
+
+    private func queue(of lane: Int) -> Int { spool.queue(of: lanes[lane].partition) }
+
+    /// From now on packets of this lane's stream go into the spool, first of all those that the
+    /// publisher has in hand.
+    func enter(lane: Int) {
+        let queue = queue(of: lane)
+        guard !queues[queue].isActive else { return }
+        if !isActive { owner.begun() }
+        queues[queue].isActive = true
+        for lane in queues[queue].lanes {
             lanes[lane].nextOrdinal = publisher.nextUnusedOrdinal(lane: lane)
             for packet in publisher.unacknowledgedPackets(lane: lane) {
                 lanes[lane].sent.append(append(packet) ?? 0)
@@ -153,13 +202,7 @@ final class SpoolTraffic {
         }
         guard !isPaused else { return }
         do throws(SpoolError) {
-            while let head = try spool.peek(),
-                let lane = laneOf[head.packet.header.partition], lanes[lane].waiting == nil,
-                let packet = try spool.take()
-            {
-                takenBelow = packet.number + 1
-                try arrive(packet, lane)
-            }
+            for queue in queues.indices { try flow(queue) }
         } catch {
             failed(error)
         }
@@ -168,6 +211,16 @@ final class SpoolTraffic {
             lose(damage)
         }
         spool.damages.removeAll()
+    }
+
+    private func flow(_ queue: Int) throws(SpoolError) {
+        while let head = try spool.peek(queue),
+            let lane = laneOf[head.packet.header.partition], lanes[lane].waiting == nil,
+            let packet = try spool.take(queue)
+        {
+            queues[queue].takenBelow = packet.number + 1
+            try arrive(packet, lane)
+        }
     }
 
     /// What is said of losses is on its way onto the tape.
@@ -184,7 +237,10 @@ final class SpoolTraffic {
             return
         }
         guard let lane = laneOf[header.partition], header.tickCount > 0 else { return }
-        let stands = isReplaying && header.nextOrdinal <= lanes[lane].standing
+        let stands =
+            isReplaying
+            && lanes[lane].standing.includes(
+                number: header.number, nextOrdinal: header.nextOrdinal)
         // The publisher may have had it since before it was spooled.
         guard !stands, !lanes[lane].sent.contains(header.number) else { return }
         losses.append((lane, header.oldestEventTime))
@@ -197,7 +253,10 @@ final class SpoolTraffic {
         } else if lanes[lane].sent.contains(packet.number) {
             // The publisher has had it since before it was spooled.
             return
-        } else if isReplaying, packet.packet.header.nextOrdinal <= lanes[lane].standing {
+        } else if isReplaying,
+            lanes[lane].standing.includes(
+                number: packet.number, nextOrdinal: packet.packet.header.nextOrdinal)
+        {
             try spool.consume(packet.number)
         } else if publisher.isReady(lane: lane) {
             send(packet, lane)
@@ -213,12 +272,12 @@ final class SpoolTraffic {
 
     /// A packet stands on the tape.
     func acknowledged(_ packet: TapePublisher.Acknowledged) {
-        guard isActive, packet.header.kind == .ticks, packet.header.tickCount > 0,
+        guard packet.header.kind == .ticks, packet.header.tickCount > 0,
             !packet.header.flags.contains(.epochMarker), !lanes[packet.lane].sent.isEmpty
         else { return }
         let number = lanes[packet.lane].sent.removeFirst()
         guard number > 0 else { return }
-        guard number < takenBelow else {
+        guard number < queues[queue(of: packet.lane)].takenBelow else {
             early.append(number)
             return
         }
@@ -231,29 +290,34 @@ final class SpoolTraffic {
 
     /// No earlier tick of the lane is in here: no watermark may pass it.
     func hold(lane: Int) -> Timestamp {
-        guard isActive else { return .undefined }
+        guard isActive(lane: lane) else { return .undefined }
         let spooled = spool.tail(lanes[lane].partition)?.oldestEventTime ?? .undefined
         return min(spooled, lanes[lane].stuck?.oldestEventTime ?? .undefined)
     }
 
-    /// True when it has just become empty: packets take the direct way again.
+    /// Packets of streams of which nothing is left here take the direct way again. True: those of
+    /// all streams do, and of some did not before.
     func leaveIfDrained() -> Bool {
-        guard isActive, isDrained else { return false }
-        (isActive, isReplaying) = (false, false)
+        guard isActive else { return false }
+        for queue in queues.indices where isDrained(queue) { queues[queue].isActive = false }
+        guard !isActive else { return false }
+        isReplaying = false
         owner.drained()
         owner.show()
         return true
+    }
+
+    private func isDrained(_ queue: Int) -> Bool {
+        spool.isEmpty(queue: queue)
+            && queues[queue].lanes.allSatisfy {
+                lanes[$0].sent.isEmpty && lanes[$0].waiting == nil && lanes[$0].stuck == nil
+            }
     }
 
     /// A fifth of it is free: below that it may soon be full again.
     var hasRoom: Bool {
         spool.bytesFree >= spool.settings.bytesMax / 5
             && lanes.allSatisfy { $0.stuck == nil } && !isPaused
-    }
-
-    var isDrained: Bool {
-        spool.isEmpty
-            && lanes.allSatisfy { $0.sent.isEmpty && $0.waiting == nil && $0.stuck == nil }
     }
 
     // MARK: the end of a tenure
@@ -263,7 +327,7 @@ final class SpoolTraffic {
     func keep(watermark: (Int) -> Timestamp) -> Int {
         let left = lanes.indices.reduce(0) { $0 + publisher.unacknowledgedTicks(lane: $1) }
         guard isActive || left > 0 else { return 0 }
-        enter()
+        for lane in lanes.indices { enter(lane: lane) }
         var lost = 0
         for lane in lanes.indices where !put(lane: lane, watermark: watermark(lane)) {
             lost += publisher.waitingTicks(lane: lane)

@@ -42,6 +42,9 @@ struct TickSupply {
     /// It was fetched to fill a gap.
     var isNextFetched: Bool { delivered?.isNextFetched ?? false }
 
+    /// It empties a book.
+    var isNextReset: Bool { delivered?.isNextReset ?? false }
+
     var nextTime: Timestamp { made?.nextTime ?? delivered?.nextTime ?? .undefined }
 
     /// The next record; nil when there is nothing of it for the tape. Moves on either way.
@@ -57,6 +60,14 @@ struct TickSupply {
 
     /// The record that was taken last is taken again. Only for delivered ones.
     mutating func putBack() { delivered?.putBack() }
+
+    // MARK: clocks
+
+    /// The time that providers stamp receive times with, as its distance from the monotonic clock.
+    func follow(clockOffset: Int64) { delivered?.follow(clockOffset: clockOffset) }
+
+    /// So far ahead of that time a provider's clock is for certain, if one has said so just now.
+    func takeClockAhead() -> Int64? { delivered?.takeClockAhead() }
 
     // MARK: how far it is
 
@@ -120,6 +131,11 @@ struct TickSupply {
             else { return nil }
             return (symbol, delivered.name(of: change.from), delivered.name(of: change.to))
         }
+    }
+
+    /// Whoever delivers the symbol is to begin anew with one kind of its data. False: it cannot.
+    func restart(_ number: Int, _ kind: DataKind) -> Bool {
+        UInt32(exactly: number).flatMap { delivered?.restart($0, kind) } ?? false
     }
 
     var unrouted: UInt64 { delivered?.unrouted ?? 0 }

@@ -6,8 +6,12 @@ import Primitives
 /// Pure. A gap is *open* while ticks of its symbol and kind are being left out, *due* when it is to
 /// be written, and gone from here when it is in its lane's packet. Until then no watermark of the
 /// lane may pass its beginning: a successor that finds nothing of it begins its own gap there.
+///
+/// While its lane takes nothing, a due gap grows with what is left out behind it: there is one per
+/// symbol, kind and reason, and one of what was fetched, however long that lasts. What lies between
+/// is missing as well, as the lane took nothing meanwhile.
 struct GapBook {
-    struct Gap: Equatable {
+    struct Gap: Hashable {
         /// The number of the symbol in the source's list.
         var symbol: Int
         var kind: DataKind
@@ -27,9 +31,18 @@ struct GapBook {
     /// Lanes in the order of their numbers: those of ticks.
     private struct Lane {
         var due: [Gap] = []
+        /// The last place of each in `due`; below `written` it grows no more.
+        var growing: [Growing: Int] = [:]
         var written = 0
         /// The earliest time that is left out and in no packet yet; undefined: nothing is.
         var hold = Timestamp.undefined
+    }
+
+    private struct Growing: Hashable {
+        let symbol: Int
+        let kind: DataKind
+        let reason: GapReason
+        let isFetched: Bool
     }
 
     private static let kinds: [DataKind] = [
@@ -59,12 +72,27 @@ struct GapBook {
 
     // MARK: what is missing
 
-    /// All of the symbol was missed in between: to be written at once.
-    mutating func missed(_ gap: Gap) {
+    /// All of the symbol was missed in between: to be written at once. `holds`: watermarks have not
+    /// passed it.
+    mutating func missed(_ gap: Gap, holds: Bool = true) {
         guard gap.from < gap.to else { return }
+        add(gap, isFetched: false)
+        guard holds else { return }
         let lane = laneOf[gap.symbol]
-        lanes[lane].due.append(gap)
         lanes[lane].hold = min(lanes[lane].hold, gap.from)
+    }
+
+    private mutating func add(_ gap: Gap, isFetched: Bool) {
+        let lane = laneOf[gap.symbol]
+        let key = Growing(
+            symbol: gap.symbol, kind: gap.kind, reason: gap.reason, isFetched: isFetched)
+        guard let place = lanes[lane].growing[key], place >= lanes[lane].written else {
+            lanes[lane].growing[key] = lanes[lane].due.count
+            lanes[lane].due.append(gap)
+            return
+        }
+        lanes[lane].due[place].from = min(lanes[lane].due[place].from, gap.from)
+        lanes[lane].due[place].to = max(lanes[lane].due[place].to, gap.to)
     }
 
     /// A tick was left out. Allocates nothing. `now` is monotonic. One that was fetched holds no
@@ -91,11 +119,12 @@ struct GapBook {
         guard openCount > 0 else { return }
         for place in open.indices where open[place].isOpen {
             let symbol = place / Self.places
-            lanes[laneOf[symbol]].due.append(
+            add(
                 Gap(
                     symbol: symbol, kind: Self.kinds[place % Self.places / 2],
                     from: open[place].from, to: open[place].last.advanced(byNanoseconds: 1),
-                    reason: .dropped))
+                    reason: .dropped),
+                isFetched: !place.isMultiple(of: 2))
             open[place] = Open()
         }
         openCount = 0
@@ -121,6 +150,7 @@ struct GapBook {
         lanes[lane].written += 1
         guard lanes[lane].written == lanes[lane].due.count else { return }
         lanes[lane].due.removeAll(keepingCapacity: true)
+        lanes[lane].growing.removeAll(keepingCapacity: true)
         lanes[lane].written = 0
         lanes[lane].hold = openHold(lane: lane)
     }

@@ -45,7 +45,10 @@ final class GapRecorder: Sendable {
         let (shared, telemetry) = (shared, client.telemetry)
         telemetry.metrics.watch(shared.waiting, as: "gap-records")
         thread = try ServiceThread(name: "source-gaps") { [store] in
-            Self.run(store, source, shared, telemetry)
+            let beat = client.threads.thread("source-gaps", within: ThreadWatch.callLimit)
+            defer { beat.retire() }
+            let jetStream = client.calling(beat).jetStream.within(Self.callTimeout)
+            Self.run(store.asked(by: jetStream), source, shared, telemetry, beat)
         }
     }
 
@@ -66,13 +69,15 @@ final class GapRecorder: Sendable {
     // MARK: the thread
 
     private static func run(
-        _ start: GapStore, _ source: SourceName, _ shared: Shared, _ telemetry: TelemetryHub
+        _ start: GapStore, _ source: SourceName, _ shared: Shared, _ telemetry: TelemetryHub,
+        _ beat: ThreadBeat
     ) {
         var store = start
         let clock = SystemClock()
         var buffer: [[Partition: PartitionLedger]] = []
         var pending: [Partition: PartitionLedger] = [:]
         while true {
+            beat.beat()
             let count = shared.waiting.receive(
                 into: &buffer, max: waitingMax, timeout: retryInterval)
             if count == 0, shared.waiting.isClosed { return }

@@ -5,26 +5,28 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// Brings stored ledgers up to what stands on the tape: packet by packet, in small steps, so that
+/// Brings stored ledgers up to what stands on the tape: a window of packets at a time, so that
 /// whoever opens the source can be called off meanwhile. To be begun when the epochs are open:
 /// until then a predecessor may add packets.
 struct GapRecovery {
-    private struct Lane {
+    /// What of a partition is not in its ledger: packets from one sequence to the subject's last.
+    private struct Rest {
         let partition: Partition
-        var next: UInt64
-        /// The subject's last packet.
-        let last: UInt64
+        let sequences: ClosedRange<UInt64>
     }
 
-    /// Packets read in one step.
-    static let packetsPerStep = 64
+    /// Partitions of one stream that are read together, in the stream's order.
+    private struct Lane {
+        var walk: MessageWalk
+        /// By subject.
+        var rests: [String: Rest]
+    }
 
     private(set) var ledgers: [Partition: PartitionLedger]
     /// Partitions whose packets are not all there any more.
     private(set) var holes: [Partition] = []
     private(set) var packets = 0
     private let client: TapeClient
-    private let source: SourceName
     private var lanes: [Lane] = []
 
     init(
@@ -32,7 +34,7 @@ struct GapRecovery {
     ) throws {
         ledgers = stored
         self.client = client
-        self.source = source
+        var rests: [Rest] = []
         for number in 0..<client.names.partitions {
             let partition = Partition(number)
             var ledger = stored[partition] ?? PartitionLedger()
@@ -40,13 +42,13 @@ struct GapRecovery {
                 stream: client.names.tickStream(of: partition),
                 subject: client.names.ticks(partition, source))
             if let last, ledger.position.sequence < last.last.sequence {
-                lanes.append(
-                    Lane(
-                        partition: partition, next: ledger.position.sequence + 1,
-                        last: last.last.sequence))
+                rests.append(
+                    Rest(
+                        partition: partition,
+                        sequences: ledger.position.sequence + 1...last.last.sequence))
             } else if let last, ledger.position.lastOrdinal != last.header.nextOrdinal &- 1 {
                 // It was made anew, or put back: all of it is looked through for what is news.
-                lanes.append(Lane(partition: partition, next: 1, last: last.last.sequence))
+                rests.append(Rest(partition: partition, sequences: 1...last.last.sequence))
             } else if last == nil, ledger.position.lastOrdinal > 0 {
                 _ = ledger.lose()
                 ledger.position.sequence = 0
@@ -54,24 +56,44 @@ struct GapRecovery {
             }
             ledgers[partition] = ledger
         }
+        lanes = Self.lanes(rests, client.names, source)
     }
 
-    /// True when all is read. Blocks for some packets; what fails can be tried again.
-    mutating func step() throws -> Bool {
-        var left = Self.packetsPerStep
-        while let lane = lanes.last, left > 0 {
-            left -= 1
-            let message = try client.jetStream.firstMessage(
-                stream: client.names.tickStream(of: lane.partition), from: lane.next,
-                subject: client.names.ticks(lane.partition, source))
-            guard let message, message.sequence <= lane.last else {
-                lanes.removeLast()
-                continue
+    /// One for each stream, and one beside it for partitions that are read from the tape's
+    /// beginning while others lack their last packets only.
+    private static func lanes(_ rests: [Rest], _ names: TapeNames, _ source: SourceName) -> [Lane] {
+        var lanes: [Lane] = []
+        for stream in 0..<TapeNames.tickStreams {
+            let own = rests.filter { names.streamIndex(of: $0.partition) == stream }
+            for isWhole in [false, true] {
+                let together = own.filter { ($0.sequences.lowerBound == 1) == isWhole }
+                guard let first = together.map(\.sequences.lowerBound).min(),
+                    let last = together.map(\.sequences.upperBound).max()
+                else { continue }
+                let subjects = together.map { (names.ticks($0.partition, source), $0) }
+                let filter = subjects.count == 1 ? subjects[0].0 : names.ticks(source)
+                lanes.append(
+                    Lane(
+                        walk: MessageWalk(
+                            stream: names.tickStream(stream), subject: filter, from: first,
+                            through: last),
+                        rests: Dictionary(uniqueKeysWithValues: subjects)))
             }
-            take(message, lane.partition)
-            lanes[lanes.count - 1].next = message.sequence + 1
-            if message.sequence == lane.last { lanes.removeLast() }
         }
+        return lanes
+    }
+
+    /// True when all is read. Blocks for a window of packets; what fails can be tried again.
+    mutating func step() throws -> Bool {
+        guard let index = lanes.indices.last else { return true }
+        for message in try lanes[index].walk.step(client.jetStream) {
+            // Another partition's, or in its ledger already.
+            guard let rest = lanes[index].rests[message.subject],
+                rest.sequences.contains(message.sequence)
+            else { continue }
+            take(message, rest.partition)
+        }
+        if lanes[index].walk.isOver { lanes.removeLast() }
         return lanes.isEmpty
     }
 

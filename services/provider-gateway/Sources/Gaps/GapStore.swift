@@ -21,7 +21,7 @@ struct GapStore {
     /// Writes that are under way at once.
     private static let putsMax = 128
 
-    private let bucket: KeyValueBucket
+    private var bucket: KeyValueBucket
     private let source: SourceName
     /// The write that the next one follows; absent: it has to be read first.
     private var revisions: [Partition: UInt64] = [:]
@@ -31,7 +31,7 @@ struct GapStore {
         let name = client.names.sourceBucket
         do throws(JetStreamError) {
             guard
-                let bucket = try JetStream(client.connection, timeout: timeout).bucketAsFound(name)
+                let bucket = try client.jetStream.within(timeout).bucketAsFound(name)
             else {
                 throw JetStreamError.refused(
                     operation: "look up bucket \(name)", code: 404, errorCode: 0,
@@ -42,6 +42,13 @@ struct GapStore {
             throw TapeError.jetStream(error)
         }
         self.source = source
+    }
+
+    /// The same for another thread, which it is handed to.
+    func asked(by jetStream: JetStream) -> GapStore {
+        var other = self
+        other.bucket = bucket.asked(by: jetStream)
+        return other
     }
 
     private func key(_ partition: Partition) -> String {

@@ -1,0 +1,239 @@
+import MarketModel
+import Primitives
+import ProviderKit
+import ProviderModel
+import ServiceRuntime
+import ServiceTestSupport
+import Synchronization
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+import TestSupport
+import Testing
+
+@testable import ProviderGateway
+
+/// A host's two clocks in the hands of a test, and a source's time that reads them.
+private final class TimeUnderTest {
+    private final class Clocks: Sendable {
+        let moment = Mutex(
+            Moment(wall: Timestamp(nanoseconds: 1_700_000_000_000_000_000), monotonic: second))
+    }
+
+    static let second: Int64 = 1_000_000_000
+    private let clocks = Clocks()
+    private let service: TestService
+    private(set) var time: SourceTime
+
+    init() throws {
+        service = try TestService(Main.description, [:])
+        let clocks = clocks
+        time = SourceTime(
+            try GatewaySettings(service.context.configuration), service.context.telemetry
+        ) { clocks.moment.withLock { $0 } }
+        _ = time.now()
+    }
+
+    /// What the host's clock shows.
+    var wall: Timestamp { clocks.moment.withLock { $0.wall } }
+    var now: Timestamp { time.now() }
+    var isHeld: Bool { time.isHeld }
+
+    func step(_ nanoseconds: Int64) {
+        clocks.moment.withLock { $0.wall = $0.wall.advanced(byNanoseconds: nanoseconds) }
+        _ = time.now()
+    }
+
+    func go(_ nanoseconds: Int64) {
+        clocks.moment.withLock {
+            $0.wall = $0.wall.advanced(byNanoseconds: nanoseconds)
+            $0.monotonic += nanoseconds
+        }
+        _ = time.now()
+    }
+
+    /// A tick that its provider stamped; true: it is refused.
+    func stamped(_ stamp: Timestamp, _ flags: TickFlags = []) -> Bool {
+        time.refuses(
+            TickHeader(symbol: 0, flags: flags, providerTime: stamp, receiveTime: now))
+    }
+
+    func received(_ stamp: Timestamp) -> Bool {
+        time.refuses(TickHeader(symbol: 0, providerTime: .undefined, receiveTime: stamp))
+    }
+
+    func heard(ahead: Int64) { time.heard(aheadNanoseconds: ahead) }
+
+    func likelyTime(_ stamp: Timestamp) -> Timestamp {
+        time.likelyTime(
+            of: TickHeader(symbol: 0, providerTime: stamp, receiveTime: now))
+    }
+}
+
+@Suite("The time of a source")
+struct SourceTimeTests {
+    private static let second = TimeUnderTest.second
+    private static let hour = 3_600 * second
+
+    @Test("ticks that have no time of their own say nothing about a step of the host's clock")
+    func receiveStamped() throws {
+        for sign in [1, -1] as [Int64] {
+            let time = try TimeUnderTest()
+            let before = time.now
+            time.step(sign * Self.hour)
+            for _ in 0..<100 {
+                time.go(Self.second / 10)
+                for _ in 0..<100 { _ = time.received(time.wall) }
+            }
+            #expect(time.isHeld)
+            #expect(time.now == before.advanced(byNanoseconds: 10 * Self.second))
+        }
+    }
+
+    @Test("nor do those of the past, nor those that are told late")
+    func past() throws {
+        let time = try TimeUnderTest()
+        time.step(Self.hour)
+        for _ in 0..<30 {
+            time.go(Self.second / 10)
+            for flags in [.snapshot, .backfilled, .delayed] as [TickFlags] {
+                _ = time.stamped(time.now, flags)
+            }
+        }
+        #expect(time.isHeld)
+    }
+
+    @Test(
+        "one tick a second that its provider stamped outvotes a thousand that were stamped here",
+        arguments: [true, false])
+    func vote(isRight: Bool) throws {
+        let time = try TimeUnderTest()
+        let before = time.now
+        time.step(Self.hour)
+        for _ in 0..<2 {
+            _ = time.stamped(isRight ? time.wall : time.now)
+            for _ in 0..<1_000 { _ = time.received(isRight ? time.now : time.wall) }
+            time.go(Self.second)
+        }
+        #expect(!time.isHeld)
+        let ahead = (isRight ? Self.hour : 0) + 2 * Self.second
+        #expect(time.now == before.advanced(byNanoseconds: ahead))
+    }
+
+    @Test(
+        "what the provider answers to what time it is decides, too",
+        arguments: [(3_600, 0, false), (3_600, 3_599, true), (-3_600, -3_600, true), (2, 0, false)]
+            as [(Int64, Int64, Bool)])
+    func answer(step: Int64, ahead: Int64, isFollowed: Bool) throws {
+        let time = try TimeUnderTest()
+        let before = time.now
+        time.step(step * Self.second)
+        time.heard(ahead: ahead * Self.second)
+        time.go(Self.second)
+        #expect(!time.isHeld)
+        let moved = (isFollowed ? step : 0) + 1
+        #expect(time.now == before.advanced(byNanoseconds: moved * Self.second))
+    }
+
+    @Test("an answer that fits neither time decides nothing")
+    func otherAnswer() throws {
+        let time = try TimeUnderTest()
+        time.step(Self.hour)
+        for ahead in [Self.hour / 2, Int64.max, Int64.min + 1] { time.heard(ahead: ahead) }
+        time.go(2 * Self.second)
+        #expect(time.isHeld)
+    }
+
+    @Test("a host that is known to be slow refuses no tick of its provider; not by an hour")
+    func slowHost() throws {
+        let time = try TimeUnderTest()
+        let stamp = time.now.advanced(byNanoseconds: 5 * Self.second)
+        #expect(time.stamped(stamp))
+        time.heard(ahead: 4 * Self.second)
+        #expect(!time.stamped(stamp))
+        #expect(time.stamped(stamp.advanced(byNanoseconds: 2 * Self.second)))
+        time.heard(ahead: Self.hour)
+        #expect(time.stamped(stamp))
+    }
+
+    @Test("a tick that is refused is missing when it came, or at its stamp while that may be right")
+    func likelyTime() throws {
+        let time = try TimeUnderTest()
+        let ahead = time.now.advanced(byNanoseconds: 5 * Self.second)
+        #expect(time.likelyTime(ahead) == time.now)
+        time.step(5 * Self.second)
+        #expect(time.likelyTime(ahead) == ahead)
+        #expect(time.likelyTime(ahead.advanced(byNanoseconds: Self.hour)) == time.now)
+    }
+}
+
+@Suite("Ticks that are refused for their time")
+struct RefusedTickTests {
+    private static let shared = Result { try NatsServer() }
+
+    private func trade(_ time: Timestamp, id: UInt64) -> ProviderRecord {
+        .trade(
+            Trade(
+                header: TickHeader(
+                    symbol: 0, providerTime: time, receiveTime: time, providerID: id),
+                price: Price(raw: 1_000_000_000), size: Quantity(raw: 100_000_000)))
+    }
+
+    private func found(
+        _ tape: TestTape, _ symbol: Symbol
+    ) throws -> (trades: [UInt64], gaps: [GapRecord]) {
+        var found: (trades: [UInt64], gaps: [GapRecord]) = ([], [])
+        for packet in try tape.tickPackets(tape.names.partition(of: symbol)) {
+            packet.payload.withRawSpan { bytes in
+                var cursor = RecordCursor()
+                while let record = cursor.next(in: bytes) {
+                    switch record {
+                    case .trade(let trade): found.trades.append(trade.header.providerID)
+                    case .other(let message):
+                        if let gap = message.gapRecord(in: bytes) { found.gaps.append(gap) }
+                    default: continue
+                    }
+                }
+            }
+        }
+        return found
+    }
+
+    @Test("each tick is on the tape or in a gap, and the gap is where the tick came")
+    func gap() throws {
+        let tape = try TestTape(Self.shared.get(), namespace: "refused")
+        let symbol = try #require(Symbol("SPY"))
+        let spy = Instrument(
+            symbol: symbol, contract: Instrument.Contract(.stock), feeds: .trades)
+        let log = ScriptedProvider.Log()
+        let running = try TestGateway(
+            tape, ["GATEWAY_PROVIDER": "one", "GATEWAY_SOURCE": "feed"],
+            providers: [ScriptedProvider.kind("one", log)], instruments: [spy]
+        ).start()
+        #expect(eventually { log.starts.count == 1 })
+        let channel = try #require(log.starts.first?.channel)
+        let began = SystemClock().now()
+        let header = TickHeader(symbol: 0, providerTime: .undefined, receiveTime: began)
+        var batch: [ProviderRecord] = [
+            .subscription(
+                SubscriptionRecord(
+                    header: header, action: .start, kind: .trade, mode: .live, provider: "one")),
+            trade(began, id: 1),
+            trade(began.advanced(byNanoseconds: 3_600_000_000_000), id: 2), trade(began, id: 3),
+        ]
+        guard case .sent = channel.send(&batch, floor: began) else {
+            Issue.record("the channel takes nothing")
+            return
+        }
+        #expect(try eventually { try !found(tape, symbol).gaps.isEmpty })
+        #expect(try running.stop() == .success)
+        let onTape = try found(tape, symbol)
+        #expect(onTape.trades == [1, 3])
+        let gap = try #require(onTape.gaps.first)
+        #expect(gap.reason == GapReason.dropped.rawValue && gap.kind == DataKind.trade.rawValue)
+        #expect(gap.from >= began && gap.to > gap.from && gap.to <= SystemClock().now())
+        // The gateway's time is what providers stamp with.
+        let moment = channel.moment()
+        #expect(abs(moment.wall.nanoseconds(since: SystemClock().now())) < 60_000_000_000)
+    }
+}

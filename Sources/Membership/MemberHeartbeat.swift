@@ -7,6 +7,8 @@ public struct MemberHeartbeat: Equatable, Sendable {
     public static let bytesMax = 32 * 1024
     /// Of the text that says which release it is.
     public static let releaseBytesMax = 64
+    /// A longer lease counts as this one: so long a dead member keeps what it held at most.
+    public static let leaseNanosecondsMax: Int64 = 60_000_000_000
 
     public var member: MemberName
     /// Chosen at random by each process: tells two of one name apart.
@@ -24,10 +26,14 @@ public struct MemberHeartbeat: Equatable, Sendable {
     public var held: [Partition]
     /// Of the service.
     public var release: String
+    /// How long it goes on as an owner without hearing itself. Nil: an older version, which does
+    /// not say so.
+    public var leaseNanoseconds: Int64?
 
     public init(
         member: MemberName, instance: UInt64, state: MemberState, rank: UInt64, since: Timestamp,
-        sequence: UInt64, records: UInt64, held: [Partition], release: String
+        sequence: UInt64, records: UInt64, held: [Partition], release: String,
+        leaseNanoseconds: Int64? = nil
     ) {
         self.member = member
         self.instance = instance
@@ -38,6 +44,7 @@ public struct MemberHeartbeat: Equatable, Sendable {
         self.records = records
         self.held = held
         self.release = release
+        self.leaseNanoseconds = leaseNanoseconds
     }
 
     public var json: [UInt8] {
@@ -52,6 +59,7 @@ public struct MemberHeartbeat: Equatable, Sendable {
             json.member("records", records)
             json.member("held", array: { json in for each in held { json.value(each.number) } })
             json.member("version", release)
+            if let leaseNanoseconds { json.member("lease_ns", leaseNanoseconds) }
         }
         return json.bytes
     }
@@ -73,10 +81,12 @@ public struct MemberHeartbeat: Equatable, Sendable {
         }
         let release = json["version"]?.string ?? ""
         guard release.utf8.count <= Self.releaseBytesMax else { return nil }
+        let lease = json["lease_ns"]?.int.map { min(Int64($0), Self.leaseNanosecondsMax) }
+        guard lease ?? 1 > 0 else { return nil }
         self.init(
             member: member, instance: instance, state: MemberState(rawValue: state) ?? .joining,
             rank: rank, since: Timestamp(nanoseconds: Int64(since)), sequence: sequence,
-            records: records, held: held, release: release)
+            records: records, held: held, release: release, leaseNanoseconds: lease)
     }
 }
 

@@ -5,7 +5,8 @@ public enum MemberState: String, Sendable, CaseIterable {
     case joining
     /// It takes partitions.
     case ready
-    /// It did not hear itself for a lease: it does nothing as an owner, and counts as silent.
+    /// It did not hear itself for a lease, or one of its threads hangs: it does nothing as an
+    /// owner, and counts as silent.
     case paused
     /// It hears itself again and looks which partitions are still its own; they wait for it.
     case resuming

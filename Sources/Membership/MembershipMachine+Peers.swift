@@ -33,9 +33,9 @@ extension MembershipMachine {
         effects.append(.ask)
     }
 
-    /// Who was stopped, or hears nothing, is no owner from the first moment on.
+    /// Who was stopped, hears nothing, or hangs, is no owner from the first moment on.
     mutating func lapse(_ now: Int64, _ effects: inout [Effect]) {
-        guard isHearing, now >= echoSent + lease else { return }
+        guard isHearing, isHung || now >= echoSent + lease else { return }
         isHearing = false
         guard phase == .active || phase == .resuming else { return }
         phase = .paused
@@ -60,6 +60,10 @@ extension MembershipMachine {
                 heartbeat: heartbeat, heardAt: now)
         if known == nil || peer.isNotedDead {
             effects.append(.note(.came(key.name, instance: key.instance)))
+            if let other = heartbeat.leaseNanoseconds, other != lease {
+                effects.append(
+                    .note(.leaseDiffers(key.name, instance: key.instance, nanoseconds: other)))
+            }
         }
         isNews =
             known == nil || peer.isNotedDead || peer.state != heartbeat.state
@@ -83,7 +87,7 @@ extension MembershipMachine {
         guard let time = sent.removeValue(forKey: sequence), time > echoSent else { return }
         echoSent = time
         isNews = false
-        guard now < time + lease, !isHearing else { return }
+        guard now < time + lease, !isHearing, !isHung else { return }
         isNews = true
         isHearing = true
         hearingSince = now
@@ -101,8 +105,22 @@ extension MembershipMachine {
     /// When a heartbeat that came back was sent at this time or later, the member is dead.
     func silenceEnds(_ key: PeerKey) -> Int64 { silenceEnds(key, peers[key]) }
 
+    /// How long it is silent before it is dead. The longer lease of the two counts: it speaks, and
+    /// acts as an owner, by its own.
+    private func silence(of peer: Peer?) -> Int64 {
+        let lease = max(lease, peer?.heartbeat.leaseNanoseconds ?? 0)
+        // Clocks may differ by one part in 64 before somebody is taken for dead too early.
+        return lease + lease / 64
+    }
+
+    /// Of the others that are alive: how many have another lease.
+    public var otherLeases: Int {
+        others.count { $0.leaseNanoseconds.map { $0 != lease } ?? false }
+    }
+
     func silenceEnds(_ key: PeerKey, _ peer: Peer?) -> Int64 {
         guard isHearing else { return Int64.max }
+        let silence = silence(of: peer)
         if let peer, peer.state == .gone { return Int64.min }
         let start = max(peer?.activeAt ?? Int64.min, hearingSince)
         if let peer, peer.activeLink == links { return start + silence }
@@ -123,7 +141,8 @@ extension MembershipMachine {
         let key = PeerKey(name: record.owner, instance: record.instance)
         let peer = peers[key]
         guard echoSent >= silenceEnds(key, peer) else { return false }
-        return peer?.state == .gone || slot.seenAt == Int64.min || echoSent >= slot.seenAt + silence
+        return peer?.state == .gone || slot.seenAt == Int64.min
+            || echoSent >= slot.seenAt + silence(of: peer)
     }
 
     /// A new write of an owner is as good as a word of it: the two come on different ways, and a
@@ -188,7 +207,8 @@ extension MembershipMachine {
         MemberHeartbeat(
             member: settings.member, instance: settings.instance, state: state,
             rank: settings.rank, since: settings.since, sequence: sequence,
-            records: recordsToSay, held: held, release: settings.release)
+            records: recordsToSay, held: held, release: settings.release,
+            leaseNanoseconds: lease)
     }
 
     private var recordsToSay: UInt64 { hasToSayReplaced ? 0 : max(lastRead, lastWritten) }

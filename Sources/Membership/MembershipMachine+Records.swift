@@ -31,11 +31,13 @@ extension MembershipMachine {
         // What an older link told may be older than what this one has told already.
         guard readLink == links else {
             wish = .whole
+            doubtedSince = nil
             return
         }
+        let isReplaced = contradicts(read)
+        guard !isReplaced || isBelieved(read, now) else { return }
+        doubtedSince = nil
         readsDone = read.number
-        let before = slots.map { ($0.revision, $0.record) }
-        let isBack = read.isWhole && (!readWasWhole || read.last < lastRead)
         if read.isWhole {
             for index in slots.indices {
                 slots[index].record = nil
@@ -47,19 +49,40 @@ extension MembershipMachine {
         }
         for change in read.changes { note(change, now, &effects) }
         lastRead = max(lastRead, read.last)
-        if isBack || read.isWhole && isOther(than: before) {
+        if isReplaced {
             hasToSayReplaced = true
             effects.append(.note(.bucketReplaced))
         }
         for index in slots.indices { reconcile(index, &effects) }
     }
 
-    /// The bucket's writes do not continue those that were known.
-    private func isOther(than before: [(revision: UInt64, record: OwnershipRecord?)]) -> Bool {
-        zip(slots, before).contains { slot, before in
-            slot.revision < before.revision
-                || slot.revision == before.revision && slot.record != before.record
+    /// The bucket ends before what was read, or its writes do not continue those that were known.
+    private func contradicts(_ read: RecordsRead) -> Bool {
+        guard read.isWhole else { return false }
+        if !readWasWhole || read.last < lastRead { return true }
+        var found = [RecordsRead.Change?](repeating: nil, count: slots.count)
+        for change in read.changes where slots.indices.contains(change.partition.number) {
+            found[change.partition.number] = change
         }
+        return zip(slots, found).contains { slot, change in
+            guard slot.revision == change?.revision else {
+                return change?.revision ?? 0 < slot.revision
+            }
+            guard case .record(let record)? = change?.content else { return slot.record != nil }
+            return slot.record != record
+        }
+    }
+
+    /// It is read again first: twice where there is one copy. Until then nothing of it is taken in.
+    private mutating func isBelieved(_ read: RecordsRead, _ now: Int64) -> Bool {
+        let since = doubtedSince ?? now
+        let isNews = doubtedSince == nil
+        doubtedSince = since
+        let isLong = now - since >= Self.doubtNanoseconds
+        guard isNews || read.isReplicated && !isLong else { return true }
+        wish = .whole
+        if !isNews { readNotBefore = now + min(Self.doubtSpacingNanoseconds, lease / 4) }
+        return false
     }
 
     private mutating func note(

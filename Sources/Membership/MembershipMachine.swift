@@ -8,10 +8,11 @@ public import Primitives
 /// as a message that one member hears is heard by all:
 /// - Time is counted by own heartbeats that came back. Somebody is silent for a lease when a
 ///   heartbeat came back that was sent a lease after that one's last: on a link that stands still
-///   nobody falls silent.
+///   nobody falls silent. Of two leases that differ the longer one counts.
 /// - Whoever did not hear itself for a lease is no owner, and says `paused`. When it hears itself
 ///   again it writes each of its records once more before it goes on (`resuming`): a claim that
 ///   somebody has decided meanwhile then fails.
+/// - Whoever has a thread that hangs is as one who does not hear itself.
 /// - Records are changed by compare-and-set only. What is not known is read, never guessed.
 public struct MembershipMachine: Sendable {
     public struct Settings: Sendable {
@@ -63,6 +64,8 @@ public struct MembershipMachine: Sendable {
         case readFailed(number: UInt64, reason: String)
         case written(Partition, id: UInt64, WriteOutcome)
         case news(OwnershipNews)
+        /// A thread of this process gives no sign of life, or all do again.
+        case hangs(Bool)
         /// Hand over everything, and go.
         case leave
         /// Nothing but the time.
@@ -98,6 +101,11 @@ public struct MembershipMachine: Sendable {
     /// When nothing else is to be read, the whole bucket is read so often: one that was put back,
     /// and has as many writes again as before, looks like the one of before.
     static let wholeIntervalNanoseconds: Int64 = 8_000_000_000
+    /// A bucket with several copies that contradicts what is known of it is another one when it
+    /// does so for as long: a new leader may answer before it has applied all of its log.
+    static let doubtNanoseconds: Int64 = 10_000_000_000
+    /// Between two reads in doubt.
+    static let doubtSpacingNanoseconds: Int64 = 100_000_000
     /// Partitions that are on their way to others at once, so that each of them stands shortly.
     static let handOversMax = 2
     /// A hand-over that takes longer holds up no other one.
@@ -122,7 +130,6 @@ public struct MembershipMachine: Sendable {
 
     public let settings: Settings
     let lease: Int64
-    let silence: Int64
     var phase = Phase.joining
     var wantsLeave = false
     var isAside = false
@@ -136,6 +143,8 @@ public struct MembershipMachine: Sendable {
     var links = 0
     var linkedAt = Int64.min
     var isHearing = false
+    /// A thread of this process hangs: what comes back of its heartbeats proves nothing.
+    public internal(set) var isHung = false
     var hearingSince = Int64.min
     /// When the newest own heartbeat that came back was sent.
     var echoSent = Int64.min
@@ -175,6 +184,8 @@ public struct MembershipMachine: Sendable {
     var lastWritten: UInt64 = 0
     /// The bucket went back, and that was not said yet.
     var hasToSayReplaced = false
+    /// Since when what is read contradicts what is known; nil: it does not.
+    var doubtedSince: Int64?
     var writes: UInt64 = 0
 
     var slots: [Slot]
@@ -187,8 +198,6 @@ public struct MembershipMachine: Sendable {
     public init(_ settings: Settings) {
         self.settings = settings
         lease = settings.leaseNanoseconds
-        // Clocks may differ by one part in 64 before somebody is taken for dead too early.
-        silence = lease + lease / 64
         slots = [Slot](repeating: Slot(), count: settings.partitions)
         assignment = Assignment(partitions: settings.partitions, members: [])
     }
@@ -207,11 +216,15 @@ public struct MembershipMachine: Sendable {
         case .records(let read): learn(read, now.monotonic, &effects)
         case .readFailed(let number, let reason):
             readEnded(number, now.monotonic)
+            doubtedSince = nil
             effects.append(.note(.readFailed(reason)))
             readNotBefore = now.monotonic + Self.writeWaitFirst * 10
         case .written(let partition, let id, let outcome):
             written(partition, id, outcome, now.monotonic, &effects)
         case .news(let news): hear(news, now.monotonic, &effects)
+        case .hangs(let isHung):
+            self.isHung = isHung
+            lapse(now.monotonic, &effects)
         case .leave: wantsLeave = true
         case .time: break
         }

@@ -21,4 +21,6 @@ public enum MembershipNote: Equatable, Sendable {
     case came(MemberName, instance: UInt64)
     case went(MemberName, instance: UInt64)
     case tooManyMembers(MemberName)
+    /// A member that came has another lease than this one.
+    case leaseDiffers(MemberName, instance: UInt64, nanoseconds: Int64)
 }

@@ -29,12 +29,17 @@ public struct RecordsRead: Equatable, Sendable {
     public var last: UInt64
     /// In the order of their revisions.
     public var changes: [Change]
+    /// There is more than one copy of the bucket.
+    public var isReplicated: Bool
 
-    public init(number: UInt64, isWhole: Bool, last: UInt64, changes: [Change]) {
+    public init(
+        number: UInt64, isWhole: Bool, last: UInt64, changes: [Change], isReplicated: Bool
+    ) {
         self.number = number
         self.isWhole = isWhole
         self.last = last
         self.changes = changes
+        self.isReplicated = isReplicated
     }
 }
 

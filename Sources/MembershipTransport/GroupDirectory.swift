@@ -1,9 +1,9 @@
 public import MarketModel
 public import Membership
-internal import NatsTransport
+public import NatsTransport
 public import Primitives
 internal import ServiceRuntime
-internal import TapeProtocol
+public import TapeProtocol
 public import TapeTransport
 
 /// Who is there and who owns what, in all groups of a namespace: for tools.
@@ -102,6 +102,11 @@ public struct GroupDirectory: Sendable {
             ($0.group.text, $0.heartbeat.member.text, $0.heartbeat.instance)
                 < ($1.group.text, $1.heartbeat.member.text, $1.heartbeat.instance)
         }
+    }
+
+    /// Where the records of owners stand.
+    public static func bucket(_ names: TapeNames) -> KeyValueConfiguration {
+        OwnerRecords.configuration(names)
     }
 
     private static func records(_ client: TapeClient) throws(TapeError) -> [Owner] {

@@ -26,11 +26,13 @@ struct MemberLoop {
     private let subject: String
     private var link = 0
     private var isLeaving = false
+    private let beat: ThreadBeat
     private var shownAt = Int64.min
     private var effects: [MembershipMachine.Effect] = []
     private var answers: [MembershipMachine.Event] = []
     private let heldGauge: Gauge
     private let othersGauge: Gauge
+    private let leasesGauge: Gauge
     /// Of what is held, as it is shown.
     private var shownEpochs: [Partition: Gauge] = [:]
 
@@ -42,6 +44,7 @@ struct MemberLoop {
         portOf = (0..<shared.settings.partitions).map { number in
             ports.firstIndex { $0.partitions.contains(Partition(number)) } ?? 0
         }
+        beat = shared.context.threads.thread("group-\(shared.settings.group)")
         subject = shared.tape.names.heartbeat(
             group: shared.settings.group.text, member: shared.settings.member.text)
         let labels = [("group", shared.settings.group.text)]
@@ -49,6 +52,9 @@ struct MemberLoop {
             "mds_member_partitions", "Partitions that this member holds.", labels: labels)
         othersGauge = shared.telemetry.metrics.gauge(
             "mds_member_others", "Other members of the group that are alive.", labels: labels)
+        leasesGauge = shared.telemetry.metrics.gauge(
+            "mds_member_other_leases",
+            "Living members of the group whose MDS_LEASE differs from this one's.", labels: labels)
         shared.telemetry.metrics.gauge(
             "mds_member_group_partitions", "Partitions that the group shares out.", labels: labels
         ).set(Double(shared.settings.partitions))
@@ -62,9 +68,12 @@ struct MemberLoop {
             .count(in: shared.telemetry.metrics)
         var words: [MemberShared.Word] = []
         var news: [OwnershipNews] = []
+        defer { beat.retire() }
         while shared.isOpen {
+            beat.beat()
             words.removeAll(keepingCapacity: true)
             _ = shared.words.receive(into: &words, max: Self.wordsAtOnce, timeout: wait)
+            lookAtThreads()
             hearLinks()
             for word in words { hear(word) }
             for port in ports { port.hear(into: &news) }
@@ -86,6 +95,12 @@ struct MemberLoop {
         let left = machine.nextDeadline == Int64.max ? Int64.max : machine.nextDeadline - now
         let wait = min(Self.waitMax, .nanoseconds(max(0, left)))
         return outboxes.allSatisfy(\.isEmpty) ? wait : min(wait, Self.retryWait)
+    }
+
+    /// A process in which a thread hangs gives its partitions away: this thread goes on turning.
+    private mutating func lookAtThreads() {
+        let isHung = shared.context.threads.isHung
+        if isHung != machine.isHung { handle(.hangs(isHung)) }
     }
 
     private mutating func hearLinks() {
@@ -174,6 +189,7 @@ struct MemberLoop {
         shared.show(machine)
         heldGauge.set(Double(machine.held.count))
         othersGauge.set(Double(machine.others.count))
+        leasesGauge.set(Double(machine.otherLeases))
         showEpochs()
     }
 
@@ -205,7 +221,7 @@ struct MemberLoop {
         shownAt = Int64.min
         switch note {
         case .state(let state, let before):
-            shared.context.readiness.set(part, state.problem)
+            shared.context.readiness.set(part, state.problem(isHung: machine.isHung))
             telemetry.emit(MemberStateChanged(group: group, state: state, before: before))
         case .claimed(let partition, let claim):
             telemetry.emit(PartitionClaimed(group: group, partition: partition, claim: claim))
@@ -237,16 +253,22 @@ struct MemberLoop {
         case .tooManyMembers(let member):
             telemetry.emit(
                 MemberSeen(group: group, member: member, instance: 0, change: .tooMany))
+        case .leaseDiffers(let member, let instance, let nanoseconds):
+            telemetry.emit(
+                MemberLeaseDiffers(
+                    group: group, member: member, instance: instance,
+                    own: machine.settings.leaseNanoseconds, other: nanoseconds))
         }
     }
 }
 
 extension MemberState {
     /// Why the service is not ready, in one sentence; nil: it is.
-    var problem: String? {
+    func problem(isHung: Bool) -> String? {
         switch self {
         case .ready: nil
         case .joining: "joining"
+        case .paused where isHung: "paused: a thread of this process hangs"
         case .paused: "paused: it does not hear its own heartbeats from NATS"
         case .resuming: "resuming: it looks which partitions are still its own"
         case .aside: "stands aside: another process has the same MDS_MEMBER"

@@ -31,7 +31,8 @@ struct MemberStateChanged: TelemetryEvent {
         ).set(Double(state.number))
         guard state == .paused else { return }
         metrics.counter(
-            "mds_member_pauses_total", "Times that the member did not hear itself for a lease.",
+            "mds_member_pauses_total",
+            "Times that the member did not hear itself for a lease, or hung.",
             labels: labels
         ).add()
     }
@@ -231,6 +232,29 @@ struct MemberSeen: TelemetryEvent {
         [
             ("group", .text(group.text)), ("member", .text(member.text)),
             ("instance", .text(InstanceText.of(instance))),
+        ]
+    }
+}
+
+struct MemberLeaseDiffers: TelemetryEvent {
+    static let name = "member.lease.differs"
+    let group: GroupName
+    let member: MemberName
+    let instance: UInt64
+    let own: Int64
+    let other: Int64
+
+    var level: LogLevel { .warning }
+    var message: String {
+        "a member has another lease; the longer one counts between the two: give all members of "
+            + "the group the same MDS_LEASE"
+    }
+    var fields: [(String, LogValue)] {
+        [
+            ("group", .text(group.text)), ("member", .text(member.text)),
+            ("instance", .text(InstanceText.of(instance))),
+            ("own_seconds", .real(Double(own) / 1e9)),
+            ("other_seconds", .real(Double(other) / 1e9)),
         ]
     }
 }

@@ -15,17 +15,17 @@ struct OwnerRecords {
     private let jetStream: JetStream
     private let names: TapeNames
     private let group: GroupName
-    private let mayMake: Bool
     private var bucket: KeyValueBucket?
     /// When the bucket that was read was made.
     private var created: Timestamp?
 
-    init(_ connection: NatsConnection, _ names: TapeNames, _ group: GroupName) {
-        jetStream = JetStream(connection, timeout: Self.callTimeout)
+    init(
+        _ connection: NatsConnection, _ names: TapeNames, _ group: GroupName,
+        onCall: @escaping @Sendable (Duration) -> Void
+    ) {
+        jetStream = JetStream(connection, timeout: Self.callTimeout, onCall: onCall)
         self.names = names
         self.group = group
-        // The writers' user makes nothing.
-        mayMake = group != .writers
     }
 
     static func configuration(_ names: TapeNames) -> KeyValueConfiguration {
@@ -36,18 +36,7 @@ struct OwnerRecords {
 
     private mutating func opened() throws(TapeError) -> KeyValueBucket {
         if let bucket { return bucket }
-        let configuration = Self.configuration(names)
-        let found: KeyValueBucket?
-        do throws(JetStreamError) {
-            if let there = try jetStream.openBucket(configuration) {
-                found = there
-            } else {
-                found = mayMake ? try jetStream.createBucket(configuration) : nil
-            }
-        } catch {
-            throw TapeError(making: error)
-        }
-        guard let found else { throw .missingStream(configuration.stream.name) }
+        let found = try jetStream.openOrMakeBucket(Self.configuration(names))
         bucket = found
         return found
     }
@@ -63,7 +52,8 @@ struct OwnerRecords {
             let isWhole = after == 0 || info.created != created || info.lastSequence < after
             created = info.created
             var read = RecordsRead(
-                number: number, isWhole: isWhole, last: info.lastSequence, changes: [])
+                number: number, isWhole: isWhole, last: info.lastSequence, changes: [],
+                isReplicated: info.configuration.replicas > 1)
             guard isWhole || info.lastSequence > after else { return read }
             var next = isWhole ? 1 : after + 1
             while let change = try bucket.firstChange(from: next, matching: "\(group).*") {

@@ -20,13 +20,20 @@ struct RecordLoop {
     private static let answerTimeout = Duration.milliseconds(200)
 
     private let shared: MemberShared
+    private let beat: ThreadBeat
     private var backoff = Backoff(first: retryFirst, limit: retryMax)
     private var random = SystemRandomNumberGenerator()
 
-    init(_ shared: MemberShared) { self.shared = shared }
+    init(_ shared: MemberShared) {
+        self.shared = shared
+        beat = shared.context.threads.thread(
+            "owners-\(shared.settings.group)", within: ThreadWatch.callLimit)
+    }
 
     mutating func run() {
+        defer { beat.retire() }
         while shared.isOpen {
+            beat.beat()
             do {
                 let link = try connect()
                 backoff.reset()
@@ -65,6 +72,8 @@ struct RecordLoop {
         let (shared, gone) = (shared, GoneFlag())
         var configuration = shared.tape.nats
         configuration.clientName += " member of \(shared.settings.group)"
+        // The names of the servers are looked up first.
+        beat.beat(before: ThreadWatch.systemTime)
         let connection = try NatsConnection(configuration) { event in
             switch event {
             case .reconnected:
@@ -109,9 +118,10 @@ struct RecordLoop {
 
     private func serve(_ link: Link) {
         var records = OwnerRecords(
-            link.connection, shared.tape.names, shared.settings.group)
+            link.connection, shared.tape.names, shared.settings.group, onCall: beat.onCall)
         var calls: [MemberShared.Call] = []
         while shared.isOpen, !link.isGone.value.load(ordering: .acquiring) {
+            beat.beat()
             calls.removeAll(keepingCapacity: true)
             _ = shared.calls.receive(into: &calls, max: Self.batchMax, timeout: .seconds(1))
             var writes: [RecordWrite] = []
@@ -148,8 +158,9 @@ struct RecordLoop {
 
     /// The machine waits for each answer: it gets there.
     private func answer(_ event: MembershipMachine.Event) {
-        while shared.isOpen,
-            !shared.words.sendWaiting(.event(event), timeout: Self.answerTimeout)
-        {}
+        repeat {
+            beat.beat()
+        } while shared.isOpen
+            && !shared.words.sendWaiting(.event(event), timeout: Self.answerTimeout)
     }
 }

@@ -33,6 +33,7 @@ extension JetStream {
             }
             let window = messages[outcomes.count...].prefix(Self.publishWindow)
             var numbers: [UInt64] = []
+            onCall(timeout)
             do throws(NatsError) {
                 for message in window {
                     numbers.append(

@@ -4,11 +4,26 @@ import Primitives
 /// several filter subjects). Every call but `pull` blocks the calling thread up to `timeout`.
 public struct JetStream: Sendable {
     public let connection: NatsConnection
-    public let timeout: Duration
+    public private(set) var timeout: Duration
+    /// Told before each call that blocks for how long it may do so.
+    let onCall: @Sendable (Duration) -> Void
 
-    public init(_ connection: NatsConnection, timeout: Duration = .seconds(5)) {
+    /// `onCall` is called on the calling thread before each call that blocks, with the longest time
+    /// that it may take.
+    public init(
+        _ connection: NatsConnection, timeout: Duration = .seconds(5),
+        onCall: @escaping @Sendable (Duration) -> Void = { _ in }
+    ) {
         self.connection = connection
         self.timeout = timeout
+        self.onCall = onCall
+    }
+
+    /// The same with another time-out.
+    public func within(_ timeout: Duration) -> JetStream {
+        var other = self
+        other.timeout = timeout
+        return other
     }
 
     // MARK: streams
@@ -47,6 +62,15 @@ public struct JetStream: Sendable {
             let answer = try call(path, [], operation, absentCode: JetStreamCode.streamNotFound)
         else { return nil }
         return try parsed(StreamInfo(answer), operation)
+    }
+
+    /// Names of streams that take subjects which match; the server's first page (1,024 names).
+    public func streamNames(taking subject: String) throws(JetStreamError) -> [String] {
+        var body = JSONWriter()
+        body.object { $0.member("subject", subject) }
+        let answer = try call(
+            "STREAM.NAMES", body.bytes, "list the streams that take \(subject)")
+        return answer["streams"]?.array?.compactMap(\.string) ?? []
     }
 
     // MARK: messages
@@ -122,13 +146,6 @@ public struct JetStream: Sendable {
         return answer != nil
     }
 
-    /// As `deleteConsumer`, but nobody waits for the answer, or gets one.
-    public func abandonConsumer(stream: String, name: String) throws(NatsError) {
-        try [UInt8]().withRawSpan { span throws(NatsError) in
-            try connection.publish(span, to: "$JS.API.CONSUMER.DELETE.\(stream).\(name)")
-        }
-    }
-
     /// Asks for up to `batch` messages within `expires`. They, and the messages that carry a
     /// status instead of a payload, come to `replyTo`:
     /// 100 heartbeat, 404 nothing there, 408 expired, 409 the consumer or its leader is gone, 503
@@ -183,15 +200,31 @@ public struct JetStream: Sendable {
     func call(
         _ path: String, _ body: [UInt8], _ operation: String, absentCode: Int
     ) throws(JetStreamError) -> JSONValue? {
+        let reply: NatsMessage
+        do throws(NatsError) {
+            onCall(timeout)
+            reply = try connection.request(body, to: "$JS.API.\(path)", timeout: timeout)
+        } catch {
+            throw failure(error, operation)
+        }
+        return try answer(in: reply, operation, absentCode: absentCode)
+    }
+
+    /// Why a request has no answer.
+    func failure(_ error: NatsError, _ operation: String) -> JetStreamError {
+        if case .noResponders = error {
+            return .unavailable(operation: operation, peer: connection.peer)
+        }
+        return .transport(error)
+    }
+
+    /// nil: the server refused it with `absentCode`.
+    func answer(
+        in reply: NatsMessage, _ operation: String, absentCode: Int
+    ) throws(JetStreamError) -> JSONValue? {
         let answer: JSONValue
-        do {
-            let reply = try connection.request(body, to: "$JS.API.\(path)", timeout: timeout)
+        do throws(JSONError) {
             answer = try JSONValue.parse(reply.payload)
-        } catch let error as NatsError {
-            if case .noResponders = error {
-                throw .unavailable(operation: operation, peer: connection.peer)
-            }
-            throw .transport(error)
         } catch {
             throw .malformed(operation: operation, detail: "\(error)")
         }

@@ -50,6 +50,7 @@ extension KeyValueBucket {
     public func put(
         all puts: [KeyValuePut]
     ) -> [Result<KeyValueOutcome, JetStreamError>] {
+        jetStream.onCall(jetStream.timeout)
         let deadline = ContinuousClock.now + jetStream.timeout
         let begun = puts.map { put -> Result<UInt64, JetStreamError> in
             do throws(JetStreamError) { return .success(try begin(put)) } catch {

@@ -20,6 +20,11 @@ public struct KeyValueBucket: Sendable {
         stream = configuration.stream.name
     }
 
+    /// The same bucket, asked by another thread or with another time-out.
+    public func asked(by jetStream: JetStream) -> KeyValueBucket {
+        KeyValueBucket(jetStream, configuration)
+    }
+
     // MARK: reading
 
     /// nil: there is no value (any more).
@@ -138,6 +143,7 @@ public struct KeyValueBucket: Sendable {
         let operation = operation(verb, key)
         try requireWritable(key, value, operation)
         let answer: NatsMessage
+        jetStream.onCall(jetStream.timeout)
         do throws(NatsError) {
             answer = try jetStream.connection.request(
                 value, to: subject(key), headers: headers, timeout: jetStream.timeout)
@@ -171,6 +177,9 @@ extension KeyValueBucket {
         switch JetStream.publishOutcome(of: answer) {
         case .stored(let sequence, _): return .stored(revision: sequence)
         case .wrongLastSequence(let present): return .conflict(present: present)
+        // Nobody's write stands behind the expected one yet, and an earlier copy of this one may
+        // be what is under way.
+        case .inProcess: return .unknown("\(operation): another write is in process")
         case .malformed(let detail): return .unknown("\(operation): \(detail)")
         case .noResponders:
             throw .unavailable(operation: operation, peer: jetStream.connection.peer)

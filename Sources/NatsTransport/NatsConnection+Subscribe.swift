@@ -43,9 +43,9 @@ extension NatsConnection {
         return NatsSubscription(owned, subject: subject, retired: retired)
     }
 
-    /// Blocks the calling thread up to `timeout`: never call it on Swift's cooperative pool, nor
-    /// on a thread of libnats (in a callback). Throws `.noResponders` at once when nobody serves
-    /// the subject, `.disconnected` at once when the link breaks meanwhile.
+    /// Blocks the calling thread up to `timeout`: never call it on a thread of libnats (in a
+    /// callback). Throws `.noResponders` at once when nobody serves the subject, `.disconnected` at
+    /// once when the link breaks meanwhile.
     public func request(
         _ payload: [UInt8], to subject: String,
         headers: [(name: String, value: String)] = [], timeout: Duration

@@ -21,15 +21,17 @@ public final class NatsConnection: Sendable {
     private let knownVersion = Monitor<(generation: Int, version: String)?>(nil)
 
     /// Connects; blocks up to `NatsLimits.connectTimeout` per server of the list (and as long as
-    /// the system takes to resolve a name).
+    /// the system takes to resolve a name). `vetsServers`: behind each reconnect every call throws
+    /// `.disconnected` until the owner has looked at the server and said `useServer`.
     public init(
-        _ configuration: NatsConfiguration,
+        _ configuration: NatsConfiguration, vetsServers: Bool = false,
         onEvent: @escaping @Sendable (NatsConnectionEvent) -> Void
     ) throws(NatsError) {
         peer = configuration.peer
         inboxPrefix = configuration.inboxPrefix
         answerPrefix = Self.randomInbox(below: inboxPrefix)
-        events = ConnectionEvents(peer: peer, requests: requests, onEvent: onEvent)
+        events = ConnectionEvents(
+            peer: peer, requests: requests, vetsServers: vetsServers, onEvent: onEvent)
         let number = EventRegistry.add(events)
         do throws(NatsError) {
             unsafe handle = try unsafe Self.connect(configuration, events: number)
@@ -46,6 +48,7 @@ public final class NatsConnection: Sendable {
 
     public var isConnected: Bool {
         unsafe events.isLinkUp.load(ordering: .acquiring)
+            && !events.isHeld
             && natsConnection_Status(handle) == NATS_CONN_STATUS_CONNECTED
     }
 
@@ -149,6 +152,11 @@ public final class NatsConnection: Sendable {
         guard events.isLinkUp.load(ordering: .acquiring) else {
             throw error(NATS_CONNECTION_DISCONNECTED, operation())
         }
+        guard !events.isHeld else {
+            throw error(
+                NATS_CONNECTION_DISCONNECTED, operation(),
+                detail: "the server of this link is not used: it is too old, or not looked at yet")
+        }
         switch unsafe natsConnection_Status(handle) {
         case NATS_CONN_STATUS_CONNECTED: return
         case NATS_CONN_STATUS_CLOSED: throw error(NATS_CONNECTION_CLOSED, operation())
@@ -160,12 +168,31 @@ public final class NatsConnection: Sendable {
 // MARK: the server
 
 extension NatsConnection {
-    /// The version of the server of the present link, "2.12.8"; empty while there is none or it
-    /// does not say. Asks the server once per link (blocks up to the connect timeout).
-    public var serverVersion: String {
-        if case .told(let version) = askedVersion { return version }
-        return ""
+    /// The version of the server of the present link, "2.12.8"; empty: it does not say; nil: it
+    /// gave no greeting in time, or there is no link. Asks the server until it has said it, once
+    /// per link (blocks up to the connect timeout).
+    public var serverVersion: String? {
+        switch askedVersion {
+        case .told(let version): version
+        case .hidden: ""
+        case .unknown: nil
+        }
     }
+
+    /// Whether the server of the present link knows users. Asks it (blocks up to the connect
+    /// timeout); one that does not answer counts as one that does.
+    public var demandsAuthorization: Bool {
+        ServerGreeting.demandsAuthorization(at: connectedAddress) ?? true
+    }
+
+    /// Counts the links.
+    public var link: Int { events.generation.load(ordering: .relaxed) }
+
+    /// The server of the link with this number is good. Of another link nothing is known by that.
+    public func useServer(link: Int) { events.goodLink.store(link, ordering: .releasing) }
+
+    /// Nobody uses the server of the present link from now on.
+    public func holdServer() { events.goodLink.store(-1, ordering: .releasing) }
 
     private var askedVersion: ServerGreeting.Version {
         let generation = events.generation.load(ordering: .relaxed)

@@ -9,7 +9,8 @@ public enum NatsConnectionEvent: Equatable, Sendable {
     /// A server is there again, and there is no link: TLS fails. libnats tries again, for ever; a
     /// reason is told once.
     case refused(String)
-    /// The link and all subscriptions are restored. What was published meanwhile was refused.
+    /// The link and all subscriptions are restored. What was published meanwhile was refused. A
+    /// connection that vets its servers waits for `useServer`.
     case reconnected
     /// The last event, exactly once: after `close()`, or when libnats gave up for good.
     case closed(String)
@@ -40,13 +41,17 @@ final class ConnectionEvents: Sendable {
     /// libnats holds the connection's lock during every try to reconnect, for seconds when a host
     /// does not answer. So who only wants to know that there is no link looks here first.
     let isLinkUp = Atomic<Bool>(true)
+    /// The link whose server is known to be good; all are where nobody looks at servers.
+    let goodLink = Atomic<Int>(0)
+    private let vetsServers: Bool
     /// Counts the links: what was learnt from the server holds for one of them.
     let generation = Atomic<Int>(0)
 
     init(
-        peer: String, requests: RequestTable,
+        peer: String, requests: RequestTable, vetsServers: Bool,
         onEvent: @escaping @Sendable (NatsConnectionEvent) -> Void
     ) {
+        self.vetsServers = vetsServers
         self.peer = peer
         self.requests = requests
         self.onEvent = onEvent
@@ -77,9 +82,16 @@ final class ConnectionEvents: Sendable {
 
     func reconnected() {
         state.withLock { $0.refusal = nil }
+        // Before the link can be seen: it is another one than the one that was looked at.
+        generation.add(1, ordering: .releasing)
         isLinkUp.store(true, ordering: .releasing)
-        generation.add(1, ordering: .relaxed)
         onEvent(.reconnected)
+    }
+
+    /// The link is up, and nobody may use it: its server has not been looked at, or is not good.
+    var isHeld: Bool {
+        vetsServers
+            && goodLink.load(ordering: .acquiring) != generation.load(ordering: .acquiring)
     }
 
     func closed(_ reason: String) {

@@ -7,6 +7,8 @@ public enum PublishOutcome: Equatable, Sendable {
     /// Not stored: the last message of the subject is another one than was expected, the one at
     /// `present` (nil: the server did not say; 0: there is none).
     case wrongLastSequence(present: UInt64?)
+    /// Not stored: another write to the subject is under way. No other message is the last one yet.
+    case inProcess
     /// Not stored: no stream takes the subject at this moment (or its leader is being elected).
     case noResponders
     /// Not stored: `errorCode` is JetStream's number of the reason (10077: the stream is full).
@@ -14,9 +16,10 @@ public enum PublishOutcome: Equatable, Sendable {
     /// The answer makes no sense: whether it is stored is unknown.
     case malformed(String)
 
-    /// JetStream's numbers for "not the expected last sequence"; the second one says it while
-    /// another write to the subject is still under way, and without the present sequence.
-    private static let wrongLastSequenceCodes = [10_071, 10_164]
+    /// JetStream's numbers for "not the expected last sequence", and for "a write to this subject
+    /// is in process": a leader marks the subject when it proposes a message to its replicas.
+    private static let wrongLastSequenceCode = 10_071
+    private static let inProcessCode = 10_164
 
     /// Bytes of `{"stream":"` and what stands between the stream's name and the number.
     private static let usualStart = Array(#"{"stream":""#.utf8)
@@ -57,11 +60,15 @@ public enum PublishOutcome: Equatable, Sendable {
             return .malformed("the answer to a publish is not JSON: \(error)")
         }
         if let problem = APIProblem(answer["error"]) {
-            if wrongLastSequenceCodes.contains(problem.errorCode) {
+            switch problem.errorCode {
+            case wrongLastSequenceCode:
                 return .wrongLastSequence(present: trailingNumber(problem.description))
+            case inProcessCode: return .inProcess
+            default:
+                return .refused(
+                    code: problem.code, errorCode: problem.errorCode,
+                    description: problem.description)
             }
-            return .refused(
-                code: problem.code, errorCode: problem.errorCode, description: problem.description)
         }
         guard let sequence = answer["seq"]?.uint64, sequence > 0, answer["stream"]?.string != nil
         else { return .malformed("the answer to a publish has no stream and sequence") }

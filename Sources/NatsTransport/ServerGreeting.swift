@@ -23,6 +23,12 @@ enum ServerGreeting {
         firstLine(at: address).flatMap(parse)?["tls_verify"]?.bool == true
     }
 
+    /// Whether the server knows users, and a client has to say which it is; nil: it cannot be
+    /// reached at this moment.
+    static func demandsAuthorization(at address: String) -> Bool? {
+        firstLine(at: address).flatMap(parse).map { $0["auth_required"]?.bool == true }
+    }
+
     private static func parse(_ line: String) -> JSONValue? {
         guard line.hasPrefix("INFO ") else { return nil }
         do {

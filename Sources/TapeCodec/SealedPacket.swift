@@ -29,6 +29,7 @@ public struct SealedPacket: Sendable {
 
     public var byteCount: Int { Int(header.byteCount) }
     public var identity: PacketIdentity { header.identity }
+    public var content: PacketContent { withBytes { PacketContent(of: $0, header) } }
 
     public func withBytes<Result, Failure: Error>(
         _ body: (RawSpan) throws(Failure) -> Result

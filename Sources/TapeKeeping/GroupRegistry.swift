@@ -1,8 +1,8 @@
 public import Membership
-internal import NatsTransport
+public import NatsTransport
 internal import Primitives
 internal import ServiceRuntime
-internal import TapeProtocol
+public import TapeProtocol
 public import TapeTransport
 
 /// The groups that the tape is kept for, in the namespace's bucket of groups.
@@ -23,14 +23,9 @@ public struct GroupRegistry: Sendable {
 
     // MARK: opening
 
-    /// Makes the bucket if it is not there.
+    /// Makes the bucket if it is not there and the server has no users.
     public static func make(_ client: TapeClient) throws(TapeError) -> GroupRegistry {
-        do throws(JetStreamError) {
-            return GroupRegistry(
-                try jetStream(client).createBucket(configuration(client.names)))
-        } catch {
-            throw TapeError(making: error)
-        }
+        GroupRegistry(try jetStream(client).openOrMakeBucket(configuration(client.names)))
     }
 
     /// For those who may not make one: `.missingStream` while there is none.
@@ -47,10 +42,10 @@ public struct GroupRegistry: Sendable {
     }
 
     private static func jetStream(_ client: TapeClient) -> JetStream {
-        JetStream(client.connection, timeout: callTimeout)
+        client.jetStream.within(callTimeout)
     }
 
-    private static func configuration(_ names: TapeNames) -> KeyValueConfiguration {
+    public static func configuration(_ names: TapeNames) -> KeyValueConfiguration {
         KeyValueConfiguration(
             bucket: names.groupBucket, bytesMax: bytesMax, metadata: names.record)
     }

@@ -30,6 +30,7 @@ final class KeeperLoop {
     private let heard: PositionsHeard
     private let shared: TapeKeeper.Shared
     private let keep: Duration
+    private let beat: ThreadBeat
     private let clock = SystemClock()
     private var registry: GroupRegistry?
     private var groups: [RegisteredGroup] = []
@@ -47,10 +48,11 @@ final class KeeperLoop {
 
     init(
         _ client: TapeClient, port: OwnershipPort, mailbox: TapeMailbox, heard: PositionsHeard,
-        shared: TapeKeeper.Shared, keep: Duration
+        shared: TapeKeeper.Shared, keep: Duration, beat: ThreadBeat
     ) {
+        self.beat = beat
         self.client = client
-        jetStream = JetStream(client.connection, timeout: Self.callTimeout)
+        jetStream = client.jetStream.within(Self.callTimeout)
         self.port = port
         self.mailbox = mailbox
         self.heard = heard
@@ -61,6 +63,7 @@ final class KeeperLoop {
     func run() {
         var lookAt = Int64.min
         while !mailbox.isClosed {
+            beat.beat()
             guard isKeeper else {
                 wait(.nanoseconds(Self.lookNanoseconds))
                 continue

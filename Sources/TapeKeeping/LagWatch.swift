@@ -26,9 +26,12 @@ public final class LagWatch: Sendable {
         let (positions, heads) = (try PositionsHeard(client), try HeadListener(client))
         let (shared, mailbox) = (shared, mailbox)
         thread = try ServiceThread(name: "group-lag") {
-            var loop = LagLoop(client, positions: positions, heads: heads)
+            let beat = client.threads.thread("group-lag", within: ThreadWatch.callLimit)
+            defer { beat.retire() }
+            var loop = LagLoop(client.calling(beat), positions: positions, heads: heads)
             var events: [TapeEvent] = []
             while !mailbox.isClosed {
+                beat.beat()
                 let lags = loop.turn()
                 shared.lags.withLock { $0 = lags }
                 _ = mailbox.receive(
@@ -85,7 +88,7 @@ struct LagLoop {
 
     init(_ client: TapeClient, positions: PositionsHeard, heads: HeadListener) {
         self.client = client
-        jetStream = JetStream(client.connection, timeout: Self.callTimeout)
+        jetStream = client.jetStream.within(Self.callTimeout)
         self.positions = positions
         self.heads = heads
     }

@@ -31,8 +31,11 @@ public final class TapeKeeper: Sendable {
         let shared = shared
         let heard = try PositionsHeard(client)
         thread = try ServiceThread(name: "tape-keeper") {
+            let beat = client.threads.thread("tape-keeper", within: ThreadWatch.callLimit)
+            defer { beat.retire() }
             KeeperLoop(
-                client, port: port, mailbox: mailbox, heard: heard, shared: shared, keep: keep
+                client.calling(beat), port: port, mailbox: mailbox, heard: heard, shared: shared,
+                keep: keep, beat: beat
             ).run()
         }
     }

@@ -12,6 +12,8 @@ public struct PublisherLane: Sendable {
     /// Waits between attempts: from, and at most.
     static let retryNanosecondsFirst: Int64 = 10_000_000
     static let retryNanosecondsMax: Int64 = 1_000_000_000
+    /// The first wait behind "a write is in process": a write takes its replicas as long as that.
+    static let inProcessNanosecondsFirst: Int64 = 50_000_000
     /// What may be raised to at most: only damage looks like more.
     public static let floorMax: UInt64 = 1 << 62
 
@@ -32,6 +34,7 @@ public struct PublisherLane: Sendable {
     /// Raised with every publish, so that an answer to an older attempt is told apart.
     public private(set) var attempt: UInt64 = 0
     private var failures: Int64 = 0
+    private var endDoubt = EndDoubt()
 
     public enum State: Sendable {
         /// Not asked to open yet.
@@ -66,15 +69,21 @@ public struct PublisherLane: Sendable {
 
     public enum Event: Sendable {
         case open
-        /// The subject's last packet, as the leader has it; nil when there is none.
-        case lastRead(LastPacket?)
+        /// The subject's last packet, as the leader has it; nil when there is none. `isReplicated`:
+        /// the stream has more than one copy, or nobody knows how many.
+        case lastRead(LastPacket?, isReplicated: Bool = true)
         case readFailed
         /// `sequence` is where it stands.
         case acknowledged(attempt: UInt64, sequence: UInt64)
+        /// No answer came, and perhaps none will: nobody served some subject.
+        case unanswered(attempt: UInt64)
         /// The subject's last message is not the one that was expected.
         case outOfSequence(attempt: UInt64)
         /// The server says that it did not store the packet (503, 429, …).
         case notStored(attempt: UInt64)
+        /// It did not store it because a write to the subject is under way: an earlier copy of the
+        /// packet, or the one before it, whose mark the leader has not cleared yet.
+        case inProcess(attempt: UInt64)
         /// Time has passed.
         case tick
     }
@@ -110,6 +119,9 @@ public struct PublisherLane: Sendable {
         if case .ready = state { return true }
         return false
     }
+
+    /// The subject was read, and seems to end before what is known of it: see `EndDoubt`.
+    public var isInDoubt: Bool { endDoubt.isThere }
 
     public var isFenced: Bool {
         if case .fenced = state { return true }
@@ -235,7 +247,7 @@ public struct PublisherLane: Sendable {
     ) {
         guard case .closed = state else { return }
         state = .opening(retryAt: nil, carrying: nil)
-        read(last, now: now, into: &effects)
+        read(last, isReplicated: true, now: now, into: &effects)
     }
 
     // MARK: events
@@ -245,13 +257,20 @@ public struct PublisherLane: Sendable {
         case .open:
             guard case .closed = state else { return }
             readAgain(carrying: nil, into: &effects)
-        case .lastRead(let last): read(last, now: now, into: &effects)
-        case .readFailed: readFailed(now: now)
+        case .lastRead(let last, let isReplicated):
+            read(last, isReplicated: isReplicated, now: now, into: &effects)
+        case .readFailed:
+            endDoubt.end()
+            readLater(now: now)
         case .acknowledged(let attempt, let sequence):
-            guard attempt == self.attempt, case .inFlight(let packet, _, let waiting) = state
-            else { return }
-            landed(packet, sequence: sequence, waiting: waiting, now: now, into: &effects)
-        case .outOfSequence(let attempt):
+            guard attempt == self.attempt else { return }
+            switch state {
+            // While its fate is being read, the answer itself may come.
+            case .inFlight(let packet, _, let waiting), .resolving(let packet, _, let waiting):
+                landed(packet, sequence: sequence, waiting: waiting, now: now, into: &effects)
+            case .closed, .opening, .marking, .ready, .waiting, .fenced: return
+            }
+        case .unanswered(let attempt), .outOfSequence(let attempt):
             guard attempt == self.attempt, case .inFlight(let packet, _, let waiting) = state
             else { return }
             resolve(packet, waiting: waiting, into: &effects)
@@ -259,6 +278,12 @@ public struct PublisherLane: Sendable {
             guard attempt == self.attempt, case .inFlight(let packet, _, let waiting) = state
             else { return }
             state = .waiting(packet, retryAt: now + retryWait(), waiting: waiting)
+        case .inProcess(let attempt):
+            guard attempt == self.attempt, case .inFlight(let packet, _, let waiting) = state
+            else { return }
+            // There is nothing to be read: what is under way stands nowhere yet.
+            let wait = retryWait(first: Self.inProcessNanosecondsFirst)
+            state = .waiting(packet, retryAt: now + wait, waiting: waiting)
         case .tick: tick(now: now, into: &effects)
         }
     }
@@ -285,7 +310,7 @@ public struct PublisherLane: Sendable {
         effects.append(.readLast)
     }
 
-    private mutating func readFailed(now: Int64) {
+    private mutating func readLater(now: Int64) {
         switch state {
         case .opening(_, let packet):
             state = .opening(retryAt: now + retryWait(), carrying: packet)
@@ -295,9 +320,9 @@ public struct PublisherLane: Sendable {
         }
     }
 
-    private mutating func retryWait() -> Int64 {
+    private mutating func retryWait(first: Int64 = retryNanosecondsFirst) -> Int64 {
         failures = min(failures + 1, 16)
-        return min(Self.retryNanosecondsMax, Self.retryNanosecondsFirst << (failures - 1))
+        return min(Self.retryNanosecondsMax, first << (failures - 1))
     }
 
     // MARK: outcomes
@@ -307,6 +332,7 @@ public struct PublisherLane: Sendable {
         into effects: inout [Effect]
     ) {
         failures = 0
+        endDoubt.end()
         lastSequence = sequence
         lastIdentity = packet.identity
         nextOrdinal = packet.header.nextOrdinal
@@ -322,29 +348,37 @@ public struct PublisherLane: Sendable {
     }
 
     private mutating func read(
-        _ last: LastPacket?, now: Int64, into effects: inout [Effect]
+        _ last: LastPacket?, isReplicated: Bool, now: Int64, into effects: inout [Effect]
     ) {
+        let read = Read(last: last, isReplicated: isReplicated, now: now)
         switch state {
-        case .opening(_, let packet): open(behind: last, carrying: packet, into: &effects)
+        case .opening(_, let packet): open(behind: read, carrying: packet, into: &effects)
         case .resolving(let packet, _, let waiting):
-            settle(packet, waiting: waiting, last: last, now: now, into: &effects)
+            settle(packet, waiting: waiting, read, into: &effects)
         case .closed, .marking, .ready, .inFlight, .waiting, .fenced: return
         }
     }
 
+    private struct Read {
+        let last: LastPacket?
+        let isReplicated: Bool
+        let now: Int64
+    }
+
     /// The four outcomes of a packet whose fate is unknown.
     private mutating func settle(
-        _ packet: SealedPacket, waiting: SealedPacket?, last: LastPacket?, now: Int64,
+        _ packet: SealedPacket, waiting: SealedPacket?, _ read: Read,
         into effects: inout [Effect]
     ) {
-        if let last, last.identity == packet.identity, last.sequence > lastSequence {
+        if let last = read.last, last.identity == packet.identity, last.sequence > lastSequence {
             landed(
-                packet, sequence: last.sequence, waiting: waiting, now: now, into: &effects)
-        } else if isAsKnown(last) {
-            send(packet, waiting: waiting, now: now, into: &effects)
+                packet, sequence: last.sequence, waiting: waiting, now: read.now, into: &effects)
+        } else if isAsKnown(read.last) {
+            endDoubt.end()
+            send(packet, waiting: waiting, now: read.now, into: &effects)
         } else {
             let carried = packet.header.flags.contains(.epochMarker) ? waiting : packet
-            open(behind: last, carrying: carried, into: &effects)
+            open(behind: read, carrying: carried, into: &effects)
         }
     }
 
@@ -354,18 +388,17 @@ public struct PublisherLane: Sendable {
 
     /// Opens an epoch behind whatever stands there, unless it is a successor's. Ordinals never go
     /// back: what lies between those that stand and those that are known to have been given out
-    /// was acknowledged once, and is lost.
+    /// was acknowledged once, and is lost; believed as `EndDoubt` says.
     private mutating func open(
-        behind last: LastPacket?, carrying packet: SealedPacket?, into effects: inout [Effect]
+        behind read: Read, carrying packet: SealedPacket?, into effects: inout [Effect]
     ) {
-        failures = 0
+        let last = read.last
         // Before the first epoch, whoever stands there is a predecessor.
         if epoch > 0, let last, last.epoch > epoch {
             state = .fenced(epoch: last.epoch)
             effects.append(.fenced(ours: epoch, theirs: last.epoch))
             return
         }
-        let isPutBack = !isAsKnown(last) && (last?.sequence ?? 0) <= lastSequence
         let previous = max(epoch, last?.epoch ?? 0, epochFloor)
         guard previous < UInt64.max else {
             // Nobody can follow the last epoch that there is: only damage looks like this.
@@ -373,14 +406,22 @@ public struct PublisherLane: Sendable {
             effects.append(.fenced(ours: epoch, theirs: previous))
             return
         }
+        let isPutBack = !isAsKnown(last) && (last?.sequence ?? 0) <= lastSequence
+        let standing = last?.nextOrdinal ?? 1
+        let next = max(nextOrdinal, standing, ordinalFloor)
+        let lost = standing < next ? standing...(next - 1) : nil
+        if isPutBack || lost != nil {
+            guard endDoubt.isBelieved(isReplicated: read.isReplicated, now: read.now) else {
+                readLater(now: read.now)
+                return
+            }
+            effects.append(.rolledBack(lost: lost, sequence: last?.sequence ?? 0))
+        }
+        endDoubt.end()
+        failures = 0
         lastSequence = last?.sequence ?? 0
         lastIdentity = last?.identity
-        let standing = last?.nextOrdinal ?? 1
-        nextOrdinal = max(nextOrdinal, standing, ordinalFloor)
-        let lost = standing < nextOrdinal ? standing...(nextOrdinal - 1) : nil
-        if isPutBack || lost != nil {
-            effects.append(.rolledBack(lost: lost, sequence: lastSequence))
-        }
+        nextOrdinal = next
         epoch = previous + 1
         state = .marking(waiting: packet)
         effects.append(

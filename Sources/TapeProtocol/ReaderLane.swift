@@ -45,6 +45,7 @@ public struct ReaderLane: Sendable {
     /// Doubts since anything was heard that was right: a server that refuses every pull must not
     /// be asked without a pause.
     private var doubtsInARow: Int64 = 0
+    private var endDoubt = EndDoubt()
     /// A packet in front of which ordinals were missing: met again after a new consumer was made
     /// at the position, the hole is on the tape itself.
     private var suspect: UInt64?
@@ -70,7 +71,6 @@ public struct ReaderLane: Sendable {
     public enum Effect: Hashable, Sendable {
         case readStream
         case createConsumer(tenure: UInt64, start: Start)
-        case deleteConsumer(tenure: UInt64)
         case pull(tenure: UInt64, number: UInt64)
         case doubted(ReaderDoubt)
         case hole(source: SourceName, ordinals: ClosedRange<UInt64>)
@@ -146,13 +146,10 @@ public struct ReaderLane: Sendable {
     }
 
     /// Stops reading; what is delivered from now on is ignored. `open` may follow.
-    public mutating func close(into effects: inout [Effect]) {
-        switch state {
-        case .creating, .verifying, .reading: effects.append(.deleteConsumer(tenure: tenure))
-        case .closed, .opening, .stopped: break
-        }
+    public mutating func close() {
         tenure += 1
         suspect = nil
+        endDoubt.end()
         state = .closed
     }
 
@@ -163,15 +160,31 @@ public struct ReaderLane: Sendable {
         guard case .opening = state else { return }
         streamCreated = stream.created
         if let problem = problem(with: stream) {
-            stop(problem, into: &effects)
+            judge(problem, stream, now: now, into: &effects)
             return
         }
+        endDoubt.end()
         tenure += 1
         pulls = []
         nextConsumerSequence = 1
         lastHeard = now
         state = .creating
         effects.append(.createConsumer(tenure: tenure, start: start))
+    }
+
+    /// The end may be that of a leader which has not applied all of its log yet.
+    private mutating func judge(
+        _ problem: ReaderProblem, _ stream: StreamBounds, now: Int64, into effects: inout [Effect]
+    ) {
+        guard case .positionAboveEnd(let sequence, let last) = problem else {
+            return stop(problem, into: &effects)
+        }
+        let isNews = !endDoubt.isThere
+        guard !endDoubt.isBelieved(isReplicated: stream.isReplicated, now: now) else {
+            return stop(problem, into: &effects)
+        }
+        if isNews { effects.append(.doubted(.endsEarly(position: sequence, last: last))) }
+        retry(now: now)
     }
 
     private var start: Start {
@@ -184,11 +197,16 @@ public struct ReaderLane: Sendable {
         public var created: Timestamp
         public var firstSequence: UInt64
         public var lastSequence: UInt64
+        /// There is more than one copy of it.
+        public var isReplicated: Bool
 
-        public init(created: Timestamp, firstSequence: UInt64, lastSequence: UInt64) {
+        public init(
+            created: Timestamp, firstSequence: UInt64, lastSequence: UInt64, isReplicated: Bool
+        ) {
             self.created = created
             self.firstSequence = firstSequence
             self.lastSequence = lastSequence
+            self.isReplicated = isReplicated
         }
     }
 
@@ -212,10 +230,15 @@ public struct ReaderLane: Sendable {
     public mutating func openFailed(now: Int64) {
         switch state {
         case .opening, .creating:
-            failures = min(failures + 1, 16)
-            state = .opening(retryAt: now + Self.wait(failures))
+            endDoubt.end()
+            retry(now: now)
         case .closed, .verifying, .reading, .stopped: return
         }
+    }
+
+    private mutating func retry(now: Int64) {
+        failures = min(failures + 1, 16)
+        state = .opening(retryAt: now + Self.wait(failures))
     }
 
     private static func wait(_ failures: Int64) -> Int64 {
@@ -396,6 +419,7 @@ public struct ReaderLane: Sendable {
         case .creating, .verifying, .reading:
             doubt(.reconnected, now: now, into: &effects)
         case .opening:
+            endDoubt.end()
             state = .opening(retryAt: nil)
             effects.append(.readStream)
         case .closed, .stopped: return
@@ -419,11 +443,10 @@ public struct ReaderLane: Sendable {
         _ doubt: ReaderDoubt, now: Int64, into effects: inout [Effect]
     ) {
         effects.append(.doubted(doubt))
-        effects.append(.deleteConsumer(tenure: tenure))
         tenure += 1
         lastHeard = now
         switch doubt {
-        case .reconnected, .stalled: break
+        case .reconnected, .stalled, .endsEarly: break
         case .missedDelivery, .missingOrdinals, .refusedPull:
             doubtsInARow = min(doubtsInARow + 1, 16)
             if doubtsInARow > 1 {
@@ -436,7 +459,6 @@ public struct ReaderLane: Sendable {
     }
 
     private mutating func stop(_ problem: ReaderProblem, into effects: inout [Effect]) {
-        effects.append(.deleteConsumer(tenure: tenure))
         state = .stopped(problem)
         effects.append(.stopped(problem))
     }

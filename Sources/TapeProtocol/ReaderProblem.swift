@@ -8,6 +8,8 @@ public enum ReaderDoubt: Hashable, Sendable, CustomStringConvertible {
     case missedDelivery(expected: UInt64, found: UInt64)
     case missingOrdinals(expected: UInt64, found: UInt64)
     case refusedPull(code: Int, String)
+    /// The stream seems to end before the position: it is read again before that is believed.
+    case endsEarly(position: UInt64, last: UInt64)
 
     public var description: String {
         switch self {
@@ -18,6 +20,8 @@ public enum ReaderDoubt: Hashable, Sendable, CustomStringConvertible {
         case .missingOrdinals(let expected, let found):
             "ordinal \(found) came where \(expected) was due"
         case .refusedPull(let code, let text): "the server answered \(code) \(text)"
+        case .endsEarly(let position, let last):
+            "the stream is said to end at \(last), before the position \(position)"
         }
     }
 
@@ -29,6 +33,7 @@ public enum ReaderDoubt: Hashable, Sendable, CustomStringConvertible {
         case .missedDelivery: "missed_delivery"
         case .missingOrdinals: "missing_ordinals"
         case .refusedPull: "refused_pull"
+        case .endsEarly: "ends_early"
         }
     }
 }

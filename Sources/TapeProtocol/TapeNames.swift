@@ -38,6 +38,9 @@ public struct TapeNames: Hashable, Sendable {
 
     public func ticks(_ partition: Partition) -> String { "\(namespace).ticks.\(partition).*" }
 
+    /// Those of all partitions; a filter of readers.
+    public func ticks(_ source: SourceName) -> String { "\(namespace).ticks.*.\(source)" }
+
     public func bars(_ partition: Partition) -> String { "\(namespace).bars.\(partition)" }
 
     /// Those of all partitions; a filter of readers.

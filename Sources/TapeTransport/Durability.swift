@@ -2,7 +2,7 @@ internal import Primitives
 
 /// What an acknowledgement of the tape promises. No client is told: it depends on the server's
 /// configuration, which only its monitoring port shows.
-enum Durability: Equatable, Sendable {
+public enum Durability: Equatable, Sendable {
     /// An acknowledgement comes behind the disk write.
     case onDisk
     /// The write may be this old when the power goes.
@@ -46,7 +46,7 @@ enum Durability: Equatable, Sendable {
     }
 
     /// One sentence for a person.
-    func sentence(replicas: Int) -> String {
+    public func sentence(replicas: Int) -> String {
         switch self {
         case .onDisk where replicas <= 1: return "on disk"
         case .onDisk: return "on the disks of a majority of \(replicas) replicas"
@@ -57,6 +57,15 @@ enum Durability: Equatable, Sendable {
                 : "in the memory of a majority of \(replicas) replicas, on their disks "
                     + "within \(time)"
         case .unknown(let reason): return "unknown: \(reason)"
+        }
+    }
+
+    /// For programs.
+    public var name: String {
+        switch self {
+        case .onDisk: "always"
+        case .onDiskWithin: "interval"
+        case .unknown: "unknown"
         }
     }
 

@@ -18,7 +18,6 @@ public final class SourceRecorder: Sendable {
     private static let retryInterval = Duration.seconds(1)
     /// Records that wait behind a write; of them only the last one is written.
     private static let waitingMax = 4
-    private static let bytesMax: Int64 = 16 << 20
 
     /// As `/status` shows it.
     public struct Status: Sendable {
@@ -41,7 +40,7 @@ public final class SourceRecorder: Sendable {
         let status = Mutex(Status())
     }
 
-    /// Makes the bucket if it is not there. Throws `TapeError`, or that there is no thread.
+    /// Throws `TapeError`, or that there is no thread.
     public init(_ client: TapeClient, source: SourceName) throws {
         var stored = try Self.open(client, source)
         do throws(JetStreamError) {
@@ -56,7 +55,10 @@ public final class SourceRecorder: Sendable {
         let (shared, telemetry) = (shared, client.telemetry)
         telemetry.metrics.watch(shared.waiting, as: "source-records")
         thread = try ServiceThread(name: "source-record") { [stored] in
-            Self.run(stored, source, shared, telemetry)
+            let beat = client.threads.thread("source-record", within: ThreadWatch.callLimit)
+            defer { beat.retire() }
+            let jetStream = client.calling(beat).jetStream.within(Self.callTimeout)
+            Self.run(stored.asked(by: jetStream), source, shared, telemetry, beat)
         }
     }
 
@@ -65,15 +67,9 @@ public final class SourceRecorder: Sendable {
     private static func open(
         _ client: TapeClient, _ source: SourceName
     ) throws(TapeError) -> StoredSourceRecord {
-        do throws(JetStreamError) {
-            let bucket = try JetStream(client.connection, timeout: callTimeout).createBucket(
-                KeyValueConfiguration(
-                    bucket: client.names.sourceBucket, bytesMax: bytesMax,
-                    metadata: client.names.record))
-            return StoredSourceRecord(bucket, source: source)
-        } catch {
-            throw TapeError(making: error)
-        }
+        let jetStream = client.jetStream.within(callTimeout)
+        return StoredSourceRecord(
+            try jetStream.openOrMakeBucket(client.names.sourceBucketConfiguration), source: source)
     }
 
     // MARK: what the owner does
@@ -95,12 +91,13 @@ public final class SourceRecorder: Sendable {
 
     private static func run(
         _ start: StoredSourceRecord, _ source: SourceName, _ shared: Shared,
-        _ telemetry: TelemetryHub
+        _ telemetry: TelemetryHub, _ beat: ThreadBeat
     ) {
         var stored = start
         var buffer: [SourceRecord] = []
         var pending: SourceRecord?
         while true {
+            beat.beat()
             let count = shared.waiting.receive(
                 into: &buffer, max: waitingMax, timeout: retryInterval)
             if count == 0, shared.waiting.isClosed { return }

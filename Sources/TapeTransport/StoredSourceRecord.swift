@@ -6,7 +6,7 @@ internal import TapeProtocol
 /// A source's record in its bucket: read once, then written by compare-and-set. One thread at a
 /// time; every call blocks up to the timeout of the bucket.
 struct StoredSourceRecord {
-    private let bucket: KeyValueBucket
+    private var bucket: KeyValueBucket
     private let key: String
     /// What stands there, with what this owner has written.
     private(set) var record = SourceRecord()
@@ -24,6 +24,13 @@ struct StoredSourceRecord {
     init(_ bucket: KeyValueBucket, source: SourceName) {
         self.bucket = bucket
         key = "gateway.\(source).record"
+    }
+
+    /// The same for another thread, which it is handed to.
+    func asked(by jetStream: JetStream) -> StoredSourceRecord {
+        var other = self
+        other.bucket = bucket.asked(by: jetStream)
+        return other
     }
 
     /// What stands there is believed from now on; what is damaged is not, and is written over.

@@ -17,7 +17,11 @@ extension TapeClient {
     ) throws(TapeError) -> TapeClient? {
         var backoff = Backoff(first: retryFirst, limit: retryMax)
         var random = SystemRandomNumberGenerator()
-        context.readiness.set(ReadinessPart.nats, "not connected yet")
+        let readiness = context.readiness
+        readiness.set(ReadinessPart.nats, "not connected yet")
+        context.telemetry.metrics.reading(
+            "mds_nats_connected", "1 while NATS is there and can be used, else 0."
+        ) { readiness.works(ReadinessPart.nats) ? 1 : 0 }
         let announcement = announcement(settings, context)
         while !context.shutdown.isRequested {
             var connected: TapeClient?
@@ -27,13 +31,14 @@ extension TapeClient {
                     readiness: context.readiness)
                 connected = client
                 try prepare(client)
+                try client.admitServer()
                 try client.announce(announcement)
-                context.readiness.set(ReadinessPart.nats, nil)
+                readiness.set(ReadinessPart.nats, nil)
                 return client
             } catch {
                 connected?.close()
                 guard error.isRetryable else { throw error }
-                context.readiness.set(ReadinessPart.nats, "\(error)")
+                readiness.set(ReadinessPart.nats, "\(error)")
                 context.telemetry.emit(TapeNotThere(reason: "\(error)"))
             }
             if context.shutdown.wait(timeout: backoff.next(using: &random)) { return nil }

@@ -6,14 +6,15 @@ public import Telemetry
 
 /// The connection of a service to the tape. Any thread may use it; it ends with `close`.
 public final class TapeClient: Sendable {
-    /// 2.10.25 stored one packet twice, under the same expected sequence, after the newest message
-    /// of its subject had been deleted.
+    /// Of any server; see `ServerFloor`.
     public static let serverVersionMin = (major: 2, minor: 10, patch: 26)
 
     public let connection: NatsConnection
     public let jetStream: JetStream
     public let names: TapeNames
     public let telemetry: TelemetryHub
+    /// Where threads that work on the tape give their signs of life.
+    public let threads: ThreadWatch
     private let listeners: ConnectionListeners
     private let responder = Mutex<ServiceResponder?>(nil)
 
@@ -23,9 +24,13 @@ public final class TapeClient: Sendable {
         _ configuration: NatsConfiguration, names: TapeNames, telemetry: TelemetryHub,
         readiness: Readiness
     ) throws(TapeError) {
-        let listeners = ConnectionListeners(telemetry: telemetry, readiness: readiness)
+        let listeners = ConnectionListeners(
+            vetting: ServerVetting(names, telemetry), telemetry: telemetry, readiness: readiness)
         do throws(NatsError) {
-            connection = try NatsConnection(configuration) { listeners.handle($0) }
+            connection = try NatsConnection(configuration, vetsServers: true) {
+                listeners.handle($0)
+            }
+            listeners.follow(connection)
             try connection.requireServer(atLeast: Self.serverVersionMin)
         } catch {
             listeners.willClose()
@@ -34,8 +39,27 @@ public final class TapeClient: Sendable {
         self.listeners = listeners
         self.names = names
         self.telemetry = telemetry
+        threads = readiness.threads
         jetStream = JetStream(connection)
     }
+
+    private init(_ client: TapeClient, _ jetStream: JetStream) {
+        connection = client.connection
+        self.jetStream = jetStream
+        names = client.names
+        telemetry = client.telemetry
+        threads = client.threads
+        listeners = client.listeners
+    }
+
+    /// The same client for one thread, whose beat hears of each call that blocks.
+    public func calling(_ beat: ThreadBeat) -> TapeClient {
+        TapeClient(
+            self, JetStream(connection, timeout: jetStream.timeout, onCall: beat.onCall))
+    }
+
+    /// Throws when the server is too old for what the streams have of copies. Asks for them.
+    func admitServer() throws(TapeError) { try listeners.vetting.admit(connection) }
 
     /// Tells the mailbox of reconnects and of the connection's end, from now on.
     public func notify(_ mailbox: TapeMailbox) { listeners.add(mailbox) }
@@ -64,49 +88,73 @@ public final class TapeClient: Sendable {
 
     // MARK: streams
 
-    /// Makes the stream, or checks that the one that is there was made the same way. One of an
-    /// earlier version may lack subjects, and gets them; one that is smaller is made larger. None
-    /// is made smaller, and one that may not be made larger serves as it is: both are told.
+    /// Sees to it that the stream is there as it is wanted. On a server without users it is made,
+    /// and gets what it lacks of subjects and room; on one with users `tapeline setup` does that,
+    /// and a stream that is missing or lacks subjects is worth waiting for. One that holds less, or
+    /// more, serves as it is: both are told.
     public func ensureStream(
         _ name: String, subjects: [String], bytesMax: Int64
     ) throws(TapeError) {
-        var wanted = StreamConfiguration(
-            name: name, subjects: subjects, maxBytes: bytesMax, metadata: names.record)
-        // Message ids are not used: order and doubles are settled by compare-and-set.
-        wanted.duplicateWindow = .seconds(1)
-        let found: StreamInfo
+        try ensureStream(names.tapeStream(name, subjects: subjects, bytesMax: bytesMax))
+    }
+
+    private func ensureStream(_ wanted: StreamConfiguration) throws(TapeError) {
+        let existing: StreamConfiguration?
         do throws(JetStreamError) {
-            // A size that the server has no room for is refused, also for a stream that is there.
-            if let existing = try jetStream.streamInfo(name) {
-                wanted.maxBytes = existing.configuration.maxBytes
+            existing = try jetStream.streamInfo(wanted.name)?.configuration
+            if let existing, wanted.differences(from: existing).isEmpty { return }
+            guard connection.demandsAuthorization else {
+                tell(try jetStream.setUpStream(wanted), before: existing)
+                return
             }
-            found = try jetStream.createOrExtendStream(wanted)
         } catch {
             throw TapeError(making: error)
         }
-        let room = found.configuration.maxBytes
-        guard room != bytesMax else { return }
-        var refusal: JetStreamError?
-        do throws(JetStreamError) {
-            _ = try jetStream.growStream(found, to: bytesMax)
-        } catch {
-            refusal = error
+        guard let existing else { throw .missingStream(wanted.name) }
+        try requireUse(of: existing, as: wanted)
+    }
+
+    /// A stream that this service may not change.
+    private func requireUse(
+        of existing: StreamConfiguration, as wanted: StreamConfiguration
+    ) throws(TapeError) {
+        let lacking = Set(wanted.subjects).subtracting(existing.subjects)
+        var same = wanted
+        same.maxBytes = existing.maxBytes
+        if Set(existing.subjects).isSubset(of: wanted.subjects) {
+            same.subjects = existing.subjects
+        }
+        guard same.differences(from: existing).isEmpty else {
+            throw .otherNamespace(
+                stream: wanted.name, differences: wanted.differences(from: existing))
+        }
+        guard lacking.isEmpty else {
+            throw .olderStream(wanted.name, lacks: lacking.sorted())
         }
         telemetry.emit(
-            TapeStreamSize(stream: name, before: room, wanted: bytesMax, refusal: refusal))
+            TapeStreamSize(
+                stream: wanted.name, before: existing.maxBytes, wanted: wanted.maxBytes,
+                refusal: "'tapeline setup' does that"))
+    }
+
+    private func tell(_ setup: StreamSetup, before: StreamConfiguration?) {
+        guard let before, before.maxBytes != setup.wanted else { return }
+        var refusal: String?
+        if case .refused(let error) = setup.outcome { refusal = "\(error)" }
+        telemetry.emit(
+            TapeStreamSize(
+                stream: setup.stream, before: before.maxBytes, wanted: setup.wanted,
+                refusal: refusal))
     }
 
     public func ensureTickStreams(bytesMax: Int64) throws(TapeError) {
-        for index in 0..<TapeNames.tickStreams {
-            try ensureStream(
-                names.tickStream(index), subjects: names.tickStreamSubjects(index),
-                bytesMax: bytesMax)
+        for stream in names.tickStreamConfigurations(bytesMax: bytesMax) {
+            try ensureStream(stream)
         }
     }
 
     public func ensureBarStream(bytesMax: Int64) throws(TapeError) {
-        try ensureStream(
-            names.barStream, subjects: names.barStreamSubjects, bytesMax: bytesMax)
+        try ensureStream(names.barStreamConfiguration(bytesMax: bytesMax))
     }
 
     /// Checks, without making anything, that a stream exists and is of this namespace.
@@ -143,16 +191,31 @@ private final class ConnectionListeners: Sendable {
     private let mailboxes = Mutex<[TapeMailbox]>([])
     private let isClosing = Atomic<Bool>(false)
     private let refused = Mutex<String?>(nil)
+    let vetting: ServerVetting
     private let telemetry: TelemetryHub
     private let readiness: Readiness
+    private let connection = Mutex<WeakConnection>(WeakConnection())
 
-    init(telemetry: TelemetryHub, readiness: Readiness) {
+    /// Events come from the connection, which holds these listeners.
+    private struct WeakConnection {
+        weak var value: NatsConnection?
+    }
+
+    init(vetting: ServerVetting, telemetry: TelemetryHub, readiness: Readiness) {
+        self.vetting = vetting
         self.telemetry = telemetry
         self.readiness = readiness
     }
 
     /// The last event comes on another thread, and could come behind the reason the owner gave.
-    func willClose() { isClosing.store(true, ordering: .releasing) }
+    func willClose() {
+        isClosing.store(true, ordering: .releasing)
+        vetting.close()
+    }
+
+    func follow(_ connection: NatsConnection) {
+        self.connection.withLock { $0.value = connection }
+    }
 
     var complaint: String? { refused.withLock { $0 } }
 
@@ -167,9 +230,11 @@ private final class ConnectionListeners: Sendable {
             readiness.set(ReadinessPart.nats, reason)
             telemetry.emit(ConnectionRefused(reason: reason))
         case .reconnected:
-            readiness.set(ReadinessPart.nats, nil)
-            telemetry.emit(ConnectionRestored())
-            send(.reconnected)
+            guard let connection = connection.withLock({ $0.value }) else { return }
+            vetting.reconnected(connection, restored: { self.restored() }) { reason in
+                self.readiness.set(ReadinessPart.nats, reason)
+                self.telemetry.emit(ServerRefused(reason: reason))
+            }
         case .closed(let reason):
             if !isClosing.load(ordering: .acquiring) { readiness.set(ReadinessPart.nats, reason) }
             send(.closed(reason))
@@ -178,6 +243,12 @@ private final class ConnectionListeners: Sendable {
             refused.withLock { $0 = text }
             telemetry.emit(ConnectionComplaint(text: text))
         }
+    }
+
+    private func restored() {
+        readiness.set(ReadinessPart.nats, nil)
+        telemetry.emit(ConnectionRestored())
+        send(.reconnected)
     }
 
     private func send(_ event: TapeEvent) {

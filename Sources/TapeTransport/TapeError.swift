@@ -6,6 +6,10 @@ public enum TapeError: Error, Sendable, CustomStringConvertible {
     /// The namespace was made with other numbers.
     case otherNamespace(stream: String, differences: [String])
     case missingStream(String)
+    /// Made by an earlier release, which knew fewer subjects.
+    case olderStream(String, lacks: [String])
+    /// It must not be used; another server of the cluster may be newer.
+    case oldServer(String)
 
     /// Of a stream or bucket that was to be made.
     public init(making error: JetStreamError) {
@@ -21,7 +25,7 @@ public enum TapeError: Error, Sendable, CustomStringConvertible {
         case .nats(let error): error.isRetryable
         case .jetStream(let error): error.isRetryable
         case .otherNamespace: false
-        case .missingStream: true
+        case .missingStream, .olderStream, .oldServer: true
         }
     }
 
@@ -33,8 +37,12 @@ public enum TapeError: Error, Sendable, CustomStringConvertible {
             "stream \(stream) was made with other settings "
                 + "(\(differences.joined(separator: "; "))): "
                 + "set MDS_PARTITIONS as it was, or MDS_NAMESPACE anew"
+        case .oldServer(let reason): "this nats-server is not used: \(reason)"
         case .missingStream(let stream):
-            "stream \(stream) does not exist yet: start the service that makes it"
+            "stream \(stream) does not exist yet: 'tapeline setup' makes it"
+        case .olderStream(let stream, let subjects):
+            "stream \(stream) was made by an earlier release and lacks "
+                + "\(subjects.joined(separator: " ")): 'tapeline setup' adds that"
         }
     }
 }

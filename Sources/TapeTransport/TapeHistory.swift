@@ -24,6 +24,8 @@ public struct StoredPacket: Sendable {
         last = LastPacket(sequence: message.sequence, header: header)
     }
 
+    public var content: PacketContent { payload.withRawSpan { PacketContent(of: $0, header) } }
+
     /// Nil: it opens no epoch.
     public var marker: EpochMarker? {
         payload.withRawSpan { packet in

@@ -9,14 +9,15 @@ internal import Telemetry
 /// Publishes on many subjects of the tape: carries out what each subject's `PublisherLane`
 /// decides.
 ///
-/// One thread owns it; answers come to that thread's mailbox and are handed to `handle`. Reading a
-/// subject's last packet, which happens at the start and after trouble only, blocks: for a second
-/// at most, and then not again for any subject within the next one.
+/// One thread owns it; answers come to that thread's mailbox and are handed to `handle`. Nothing
+/// blocks: a subject's last packet, which is read at the start and after trouble only, is asked for
+/// and comes the same way. What one stream does not answer holds no other one up.
 public final class TapePublisher {
     /// What a subject needs beside its machine.
     struct Lane {
         let subject: String
-        let stream: String
+        /// Its place among the streams.
+        let stream: Int
         /// Made with the first packet.
         var route: PublishRoute?
         var machine: PublisherLane
@@ -24,10 +25,19 @@ public final class TapePublisher {
         /// The buffer of the packet before, used again for the next one.
         var spare: SealedPacket?
         var publishedAt: Int64 = 0
+        /// Since when it takes no packet; nil: it does.
+        var busySince: Int64?
+        /// Nobody served some subject while this attempt was in flight: when it is not answered by
+        /// then, it is the one.
+        var suspected: (attempt: UInt64, until: Int64)?
+        var question = Question.none
         /// The watermark of the last packet that stands, if it says one.
         var watermark = Timestamp.undefined
         /// Why the packet at hand is not acknowledged; nil when the last one was.
         var trouble: String?
+        /// Since when the server has said of this packet that a write is in process; nil: it has
+        /// not.
+        var inProcessSince: Int64?
         var silence = ServerSilence()
     }
 
@@ -45,11 +55,16 @@ public final class TapePublisher {
     public var onAcknowledged: ((_ packet: SealedPacket, _ sequence: UInt64) -> Void)?
 
     private static let tickNanoseconds: Int64 = 1_000_000
+    /// Within so long a stream that has a leader answers, as a rule.
+    private static let suspicionNanoseconds: Int64 = 250_000_000
+    /// A leader that lost its quorum steps down after as long, and its marks go with it.
+    private static let inProcessNanosecondsMax: Int64 = 10_000_000_000
     /// A stream is made at a service's start only: in the middle of its work an absent one is a
     /// leader that is being elected, or lost data that a person should know of.
     private static let noStream =
         "no stream takes it at the moment; if the stream was deleted, restart this service: it "
         + "makes it anew, without what it held"
+    private static let inProcess = "a write to the subject is in process"
     /// The tape was found put back on one subject.
     public struct RolledBack: Sendable {
         public let lane: Int
@@ -65,28 +80,22 @@ public final class TapePublisher {
     public var rolledBack: [RolledBack] = []
 
     let client: TapeClient
-    private let inbox: String
+    let inbox: String
     private let mailbox: TapeMailbox
     private var noRespondersSeen = 0
     private var tickAt = Int64.min
-    private let clock = SystemClock()
+    let clock = SystemClock()
     private let metrics: PublisherMetrics
     var lanes: [Lane] = []
-    private var effects: [PublisherLane.Effect] = []
-    /// For reading a subject's last packet.
-    private static let readTimeout = Duration.seconds(1)
-    private let reading: JetStream
-    /// A read that failed and took this long stands for those of all lanes for a while: a server
-    /// that is frozen would otherwise hold the thread up once per lane.
-    private static let readNanosecondsMax: Int64 = 500_000_000
-    private static let readPauseNanoseconds: Int64 = 1_000_000_000
-    private var readsFrom = Int64.min
+    var effects: [PublisherLane.Effect] = []
+    var streams: [Stream] = []
+    /// Of the last question about a lane.
+    var questions: UInt64 = 0
     /// Each turn begins with another lane, so that none takes the reads of all.
     private var firstLane: UInt = 0
 
     public init(_ client: TapeClient, mailbox: TapeMailbox) throws(TapeError) {
         self.client = client
-        reading = JetStream(client.connection, timeout: Self.readTimeout)
         metrics = PublisherMetrics(client.telemetry.metrics)
         self.mailbox = mailbox
         inbox = try mailbox.attach(client, .publisher)
@@ -97,9 +106,15 @@ public final class TapePublisher {
         subject: String, stream: String, builder: PacketBuilder,
         marking: PublisherLane.Marking = PublisherLane.Marking()
     ) -> Int {
+        let place =
+            streams.firstIndex { $0.name == stream }
+            ?? {
+                streams.append(Stream(name: stream))
+                return streams.endIndex - 1
+            }()
         lanes.append(
             Lane(
-                subject: subject, stream: stream, machine: PublisherLane(marking: marking),
+                subject: subject, stream: place, machine: PublisherLane(marking: marking),
                 builder: builder))
         return lanes.count - 1
     }
@@ -130,6 +145,9 @@ public final class TapePublisher {
         lanes[lane].spare = nil
         lanes[lane].watermark = .undefined
         lanes[lane].trouble = nil
+        lanes[lane].inProcessSince = nil
+        lanes[lane].busySince = nil
+        become(.none, lane)
         acknowledged.removeAll { $0.lane == lane }
         rolledBack.removeAll { $0.lane == lane }
     }
@@ -251,22 +269,22 @@ public final class TapePublisher {
         lanes[lane].machine.unacknowledged
     }
 
-    /// Since when, monotonic, the lane's oldest packet waits for its acknowledgement.
-    public func unacknowledgedSince(lane: Int) -> Int64? {
-        lanes[lane].machine.unacknowledgedTicks > 0 ? lanes[lane].publishedAt : nil
-    }
+    /// Since when, monotonic, the lane has taken no packet; nil: it takes one.
+    public func busySince(lane: Int) -> Int64? { lanes[lane].busySince }
 
     // MARK: events
 
     /// An answer to a publish.
     public func handle(_ answer: NatsMessage) {
-        guard let (lane, attempt) = address(of: answer) else { return }
+        guard let (lane, attempt) = address(of: answer) else { return answered(answer) }
+        streams[lanes[lane].stream].isSilent = false
         switch JetStream.publishOutcome(of: answer) {
         case .stored(let sequence, _):
             feed(lane, .acknowledged(attempt: attempt, sequence: sequence))
         case .wrongLastSequence:
             unsettled(lane, "another message is the last of the subject", "out_of_sequence")
             feed(lane, .outOfSequence(attempt: attempt))
+        case .inProcess: inProcess(lane, attempt)
         case .noResponders:
             unsettled(lane, Self.noStream, "no_responders")
             feed(lane, .notStored(attempt: attempt))
@@ -279,54 +297,86 @@ public final class TapePublisher {
         }
     }
 
+    /// The usual mark of a write that has not reached all replicas is no news. One that stays for
+    /// longer than an election is.
+    private func inProcess(_ lane: Int, _ attempt: UInt64) {
+        let now = clock.monotonic().nanoseconds
+        let since = lanes[lane].inProcessSince ?? now
+        lanes[lane].inProcessSince = since
+        let isLong = now - since >= Self.inProcessNanosecondsMax
+        unsettled(lane, Self.inProcess, "in_process", isNews: isLong)
+        feed(lane, .inProcess(attempt: attempt))
+    }
+
     /// Time-outs and retries that are due. It may be called as often as one likes: deadlines are
     /// looked at once a millisecond. To be called when all that was received is handled.
     public func tick() {
         let now = clock.monotonic().nanoseconds
         guard now >= tickAt else { return }
         tickAt = now + Self.tickNanoseconds
-        noticeNoResponders()
+        noticeNoResponders(now)
         firstLane &+= 1
         for offset in lanes.indices {
             let lane = Int((firstLane &+ UInt(offset)) % UInt(lanes.count))
+            lookAtQuestion(lane, now)
+            lookAtSuspicion(lane, now)
             guard let deadline = lanes[lane].machine.deadline, now >= deadline else { continue }
             if case .inFlight = lanes[lane].machine.state {
                 guard isSilent(lane, since: deadline, now: now) else { continue }
                 unsettled(lane, "no answer came in time", "timeout")
+                streams[lanes[lane].stream].isSilent = true
             }
             feed(lane, .tick)
         }
     }
 
-    private func isSilent(_ lane: Int, since deadline: Int64, now: Int64) -> Bool {
+    func isSilent(_ lane: Int, since deadline: Int64, now: Int64) -> Bool {
         let traffic = mailbox.traffic
         return lanes[lane].silence.counts(
             deadline: deadline, now: now, arrived: traffic.arrived, handled: traffic.received)
     }
 
-    /// Nothing serves some subject that something was published to. Which one is not known; a
-    /// packet that was stored all the same is recognised when it comes again.
-    private func noticeNoResponders() {
+    /// Nothing serves some subject that something was published to; which one is not known. Who is
+    /// answered was not meant. The fate of the others is read: a packet that was stored all the
+    /// same is not sent again.
+    private func noticeNoResponders(_ now: Int64) {
         let present = mailbox.noResponders
         guard present != noRespondersSeen else { return }
         noRespondersSeen = present
+        let until = now + Self.suspicionNanoseconds
         for lane in lanes.indices {
-            guard case .inFlight = lanes[lane].machine.state else { continue }
-            unsettled(lane, Self.noStream, "no_responders")
-            feed(lane, .notStored(attempt: lanes[lane].machine.attempt))
+            suspectQuestion(lane, until)
+            guard case .inFlight = lanes[lane].machine.state,
+                lanes[lane].suspected?.attempt != lanes[lane].machine.attempt
+            else { continue }
+            lanes[lane].suspected = (lanes[lane].machine.attempt, until)
         }
     }
 
-    private func feed(_ lane: Int, _ event: PublisherLane.Event) {
+    private func lookAtSuspicion(_ lane: Int, _ now: Int64) {
+        guard let suspected = lanes[lane].suspected, now >= suspected.until else { return }
+        lanes[lane].suspected = nil
+        guard suspected.attempt == lanes[lane].machine.attempt,
+            case .inFlight = lanes[lane].machine.state
+        else { return }
+        unsettled(lane, Self.noStream, "no_responders")
+        feed(lane, .unanswered(attempt: suspected.attempt))
+    }
+
+    func feed(_ lane: Int, _ event: PublisherLane.Event) {
         lanes[lane].machine.handle(
             event, now: clock.monotonic().nanoseconds, into: &effects)
         carryOut(lane)
     }
 
-    private func unsettled(_ lane: Int, _ reason: String, _ label: String) {
-        lanes[lane].trouble = reason
+    private func unsettled(
+        _ lane: Int, _ reason: String, _ label: String, isNews: Bool = true
+    ) {
+        if isNews { lanes[lane].trouble = reason }
         client.telemetry.emit(
-            PublishUnsettled(subject: lanes[lane].subject, reason: reason, label: label))
+            PublishUnsettled(
+                subject: lanes[lane].subject, reason: reason, label: label,
+                level: isNews ? .warning : .debug))
     }
 
     /// `<inbox>.<lane>.<attempt>`.
@@ -344,7 +394,7 @@ public final class TapePublisher {
     // MARK: effects
 
     /// In order; carrying one out may bring forth the next ones.
-    private func carryOut(_ lane: Int) {
+    func carryOut(_ lane: Int) {
         guard !effects.isEmpty else { return }
         var index = 0
         while index < effects.count {
@@ -352,13 +402,21 @@ public final class TapePublisher {
             index += 1
         }
         effects.removeAll(keepingCapacity: true)
+        let isTaking = lanes[lane].machine.isReady || lanes[lane].machine.isFenced
+        if isTaking {
+            lanes[lane].busySince = nil
+        } else if lanes[lane].busySince == nil {
+            lanes[lane].busySince = clock.monotonic().nanoseconds
+        }
     }
 
     private func carryOut(_ effect: PublisherLane.Effect, _ lane: Int) {
         switch effect {
         case .publish(let packet, let expected, let attempt):
             send(packet, expected: expected, attempt: attempt, lane)
-        case .readLast: readLast(lane)
+        case .readLast:
+            become(.wanted, lane)
+            ask(lane)
         case .makeMarker(let marker, let lost): publishMarker(marker, lost: lost, lane)
         case .acknowledged(let packet, let sequence):
             let now = clock.monotonic().nanoseconds
@@ -369,6 +427,7 @@ public final class TapePublisher {
             lanes[lane].watermark = packet.header.watermark
             lanes[lane].spare = packet
             lanes[lane].trouble = nil
+            lanes[lane].inProcessSince = nil
         case .fenced(let ours, let theirs):
             client.telemetry.emit(
                 PublisherFenced(subject: lanes[lane].subject, ours: ours, theirs: theirs))
@@ -435,30 +494,5 @@ public final class TapePublisher {
             from: watermark.nanoseconds == Int64.min ? .undefined : watermark, to: now,
             kind: .any, reason: .tapeLost, state: .open, firstOrdinal: lost.lowerBound,
             lastOrdinal: lost.upperBound)
-    }
-
-    private struct ReadsPaused: Error {}
-
-    private func readLast(_ lane: Int) {
-        let event: PublisherLane.Event
-        let started = clock.monotonic().nanoseconds
-        do {
-            guard started >= readsFrom else { throw ReadsPaused() }
-            let last = try reading.lastPacket(
-                stream: lanes[lane].stream, subject: lanes[lane].subject)
-            lanes[lane].watermark = last?.header.watermark ?? .undefined
-            event = .lastRead(last?.last)
-        } catch is ReadsPaused {
-            event = .readFailed
-        } catch {
-            let failed = clock.monotonic().nanoseconds
-            if failed >= started + Self.readNanosecondsMax {
-                readsFrom = failed + Self.readPauseNanoseconds
-            }
-            client.telemetry.emit(TapeCallFailed(reason: "\(error)"))
-            event = .readFailed
-        }
-        lanes[lane].machine.handle(
-            event, now: clock.monotonic().nanoseconds, into: &effects)
     }
 }

@@ -60,7 +60,7 @@ public final class TapeReaders {
     private let group: String
     private let takesDamaged: Bool
     private let inbox: String
-    /// The inbox is this process's own, so two processes never share a consumer.
+    /// 64 random bits: nobody else can name its consumers, so nobody else can take from them.
     private let consumerPrefix: String
     private let pullBytes: Int
     private let clock = SystemClock()
@@ -84,7 +84,10 @@ public final class TapeReaders {
         self.takesDamaged = takesDamaged
         self.pullBytes = pullBytes
         inbox = try mailbox.attach(client, .readers)
-        consumerPrefix = "\(group)-\(inbox.split(separator: ".").suffix(2).joined(separator: "-"))"
+        var random = SystemRandomNumberGenerator()
+        let digits = String(random.next() as UInt64, radix: 16)
+        consumerPrefix =
+            "\(group)-\(String(repeating: "0", count: 16 - digits.count))\(digits)"
         let metrics = client.telemetry.metrics
         packets = metrics.counter("mds_tape_packets_read_total", "Packets taken from the tape.")
         problems = metrics.gauge(
@@ -119,8 +122,7 @@ public final class TapeReaders {
         if problem(reader) != nil { problems.add(-1) }
         readers[reader].isHeld = false
         readers[reader].waiting.removeAll()
-        readers[reader].machine.close(into: &effects)
-        carryOut(reader)
+        readers[reader].machine.close()
     }
 
     /// When the reader's stream was made.
@@ -142,7 +144,7 @@ public final class TapeReaders {
 
     public var indices: Range<Int> { readers.indices }
 
-    /// Removes the consumers, so that the server need not wait for them to be forgotten.
+    /// The server forgets the consumers by itself, when nobody has pulled for a while.
     public func close() {
         for reader in readers.indices { close(reader) }
     }
@@ -318,7 +320,6 @@ public final class TapeReaders {
         switch effect {
         case .readStream: readStream(reader)
         case .createConsumer(let tenure, let start): createConsumer(reader, tenure, start)
-        case .deleteConsumer(let tenure): deleteConsumer(reader, tenure)
         case .pull(let tenure, let number): pull(reader, tenure, number)
         case .doubted(let doubt):
             client.telemetry.emit(ReaderDoubted(reader: name(reader), doubt: doubt))
@@ -344,7 +345,8 @@ public final class TapeReaders {
             }
             let bounds = ReaderLane.StreamBounds(
                 created: info.created, firstSequence: info.firstSequence,
-                lastSequence: info.lastSequence)
+                lastSequence: info.lastSequence,
+                isReplicated: info.configuration.replicas > 1)
             readers[reader].machine.streamRead(
                 bounds, now: clock.monotonic().nanoseconds, into: &effects)
         } catch {
@@ -370,18 +372,6 @@ public final class TapeReaders {
     private func failed(_ reader: Int, _ reason: String) {
         client.telemetry.emit(TapeCallFailed(reason: reason))
         readers[reader].machine.openFailed(now: clock.monotonic().nanoseconds)
-    }
-
-    /// Best effort: what is not deleted is forgotten by the server after its inactivity. A
-    /// partition that is handed over waits behind this, so this waits for nothing.
-    private func deleteConsumer(_ reader: Int, _ tenure: UInt64) {
-        guard tenure > 0, client.connection.isConnected else { return }
-        do throws(NatsError) {
-            try client.jetStream.abandonConsumer(
-                stream: readers[reader].input.stream, name: consumer(reader, tenure))
-        } catch {
-            client.telemetry.emit(TapeCallFailed(reason: "\(error)"))
-        }
     }
 
     private func pull(_ reader: Int, _ tenure: UInt64, _ number: UInt64) {

@@ -1,4 +1,3 @@
-internal import NatsTransport
 internal import Telemetry
 
 /// A stream holds more or less than this process's settings say: told once, when it is opened.
@@ -7,15 +6,15 @@ struct TapeStreamSize: TelemetryEvent {
     let stream: String
     let before: Int64
     let wanted: Int64
-    /// Why it was not made larger.
-    let refusal: JetStreamError?
+    /// Why it was not made larger; of one that is larger already it says nothing.
+    let refusal: String?
 
     private var isSmaller: Bool { before >= 0 && before < wanted }
 
-    var level: LogLevel { refusal == nil ? .info : .warning }
+    var level: LogLevel { isSmaller && refusal != nil ? .warning : .info }
     var message: String {
-        if let refusal {
-            return "stream \(stream) holds less than MDS_STREAM_BYTES says and cannot be made "
+        if isSmaller, let refusal {
+            return "stream \(stream) holds less than MDS_STREAM_BYTES says and was not made "
                 + "larger (\(refusal)); it is used as it is"
         }
         return isSmaller

@@ -75,8 +75,8 @@ struct PublishUnsettled: TelemetryEvent {
     let subject: String
     let reason: String
     let label: String
+    let level: LogLevel
 
-    var level: LogLevel { .warning }
     var message: String { "a packet was not acknowledged; it will be settled and sent again" }
     var fields: [(String, LogValue)] {
         [("subject", .text(subject)), ("reason", .text(reason))]

@@ -19,6 +19,11 @@ public final class TapeWatch: Sendable {
         public let host: String
         public let port: UInt16
 
+        public init(host: String, port: UInt16) {
+            self.host = host
+            self.port = port
+        }
+
         /// `http://host:port`; nil when it is none.
         public init?(url: String) {
             guard url.hasPrefix("http://") else { return nil }
@@ -81,7 +86,9 @@ public final class TapeWatch: Sendable {
         }
         let shared = shared
         thread = try ServiceThread(name: "tape-watch") {
-            Self.run(client, monitors, streams, metrics, shared)
+            let beat = client.threads.thread("tape-watch", within: ThreadWatch.callLimit)
+            defer { beat.retire() }
+            Self.run(client.calling(beat), monitors, streams, metrics, shared, beat)
         }
     }
 
@@ -96,13 +103,15 @@ public final class TapeWatch: Sendable {
 
     private static func run(
         _ client: TapeClient, _ monitors: [Monitor], _ names: [String], _ metrics: Bool,
-        _ shared: Shared
+        _ shared: Shared, _ beat: ThreadBeat
     ) {
-        let jetStream = JetStream(client.connection, timeout: callTimeout)
+        let jetStream = client.jetStream.within(callTimeout)
         var events: [TapeEvent] = []
         var isAsked = false
         while !shared.mailbox.isClosed {
             if !monitors.isEmpty {
+                // A name of a monitor has to be found first.
+                beat.beat(before: ThreadWatch.systemTime)
                 let (durability, disk) = ask(monitors, client)
                 // What the present server said holds, also when it does not answer just now.
                 let isNews = !durability.isUnknown || !isAsked
@@ -114,6 +123,7 @@ public final class TapeWatch: Sendable {
             }
             look(names, jetStream, shared)
             let wait = judge(shared, client.telemetry, metrics)
+            beat.beat()
             _ = shared.mailbox.receive(into: &events, max: eventsMax, timeout: wait)
             // It may be another server now, or the same one with another configuration.
             for case .reconnected in events { isAsked = false }
@@ -169,6 +179,11 @@ public final class TapeWatch: Sendable {
         } catch {
             return (.unknown("the server's monitor does not answer: \(error)"), nil)
         }
+    }
+
+    /// What an acknowledgement of the client's server means, asked once.
+    public static func durability(_ monitors: [Monitor], _ client: TapeClient) -> Durability {
+        ask(monitors, client).0
     }
 
     private static func disk(_ answer: JSONValue) -> HeadroomLevel.Room? {

@@ -73,12 +73,12 @@ struct MembershipMachineTests {
         }
 
         func other(
-            _ state: MemberState, _ sequence: UInt64, records: UInt64 = 1
+            _ state: MemberState, _ sequence: UInt64, records: UInt64 = 1, lease: Int64? = nil
         ) throws -> MemberHeartbeat {
             MemberHeartbeat(
                 member: try #require(MemberName("b")), instance: 9, state: state, rank: 0,
                 since: Timestamp(nanoseconds: 1), sequence: sequence, records: records,
-                held: [Partition(0)], release: "1")
+                held: [Partition(0)], release: "1", leaseNanoseconds: lease)
         }
 
         /// A record of the other member, claimed in its own right.
@@ -128,6 +128,39 @@ struct MembershipMachineTests {
         rig.pass(40)
         #expect(rig.machine.state == .ready && rig.steadyUntil > rig.now)
         #expect(rig.bucket.last == revision + 1 && rig.orders.count == 1)
+    }
+
+    @Test("while a thread hangs it is as one that does not hear itself, whatever comes back to it")
+    func hangs() throws {
+        var rig = try Rig()
+        rig.begin()
+        let revision = rig.bucket.last
+        rig.handle(.hangs(true))
+        #expect(rig.machine.state == .paused && rig.steadyUntil == Int64.min)
+        rig.pass(2_000)
+        #expect(rig.machine.state == .paused && rig.steadyUntil == Int64.min)
+        #expect(rig.said.last?.state == .paused && rig.bucket.last == revision)
+        // Nobody else wanted it: it goes on after its record was written once more.
+        rig.handle(.hangs(false))
+        rig.pass(300)
+        #expect(rig.machine.state == .ready && rig.steadyUntil > rig.now)
+        #expect(rig.machine.held == [Partition(0)] && rig.orders.count == 1)
+        #expect(rig.bucket.last == revision + 1)
+    }
+
+    @Test("who hangs judges nobody: it takes no partition, also of a member that fell silent")
+    func hangsBesideSilentOne() throws {
+        var rig = try Rig()
+        try rig.giveToOther()
+        rig.handle(.connected)
+        rig.handle(.heartbeat(try rig.other(.ready, 1)))
+        rig.pass(300)
+        rig.handle(.hangs(true))
+        rig.pass(5_000)
+        #expect(rig.machine.held.isEmpty && rig.orders.isEmpty)
+        rig.handle(.hangs(false))
+        rig.pass(2_000)
+        #expect(rig.machine.held == [Partition(0)])
     }
 
     @Test("who finds another one's record after a pause drops the partition, before it is steady")
@@ -207,6 +240,8 @@ struct MembershipMachineTests {
         #expect(rig.machine.records.first?.record.epoch == 4)
         rig.handle(.heartbeat(try rig.other(.ready, 2, records: 0)))
         rig.handle(.heartbeat(try rig.other(.ready, 3, records: last)))
+        // Read twice.
+        rig.pass(20)
         #expect(rig.machine.records.first?.record.epoch == 6)
         // It passes that on, once.
         let words = rig.said.filter { $0.records == 0 && $0.state == .ready }
@@ -229,6 +264,28 @@ struct MembershipMachineTests {
         rig.pass(9_000)
         #expect(rig.notes.count { $0 == .bucketReplaced } == 1)
         #expect(rig.machine.held.count == 2 && rig.bucket.entries[1]?.record?.epoch == 2)
+    }
+
+    @Test("a bucket whose new leader lags is no other one; one that stays behind is")
+    func laggingBucket() throws {
+        for isLasting in [false, true] {
+            var rig = try Rig(partitions: 2)
+            rig.bucket.isReplicated = true
+            rig.bucket.keepCopy()
+            rig.begin()
+            rig.pass(2_000)
+            #expect(rig.machine.held.count == 2)
+            let present = rig.bucket
+            rig.bucket.putBack()
+            rig.pass(9_000)
+            #expect(rig.machine.held.count == 2 && !rig.notes.contains(.bucketReplaced))
+            if !isLasting { rig.bucket = present }
+            rig.pass(20_000)
+            #expect(rig.notes.contains(.bucketReplaced) == isLasting)
+            #expect(rig.machine.held.count == 2, "held still, or claimed anew")
+            let drops = rig.orders.count { if case .drop = $0 { true } else { false } }
+            #expect(drops == (isLasting ? 2 : 0))
+        }
     }
 
     @Test("an owner that was never heard keeps its partition for the settling time, and no longer")

@@ -35,8 +35,36 @@ import Testing
         guard !Seeds.isOneAlone else { return }
         let met = [
             counts.claims, counts.releases, counts.drops, counts.losses, counts.pauses,
-            counts.doubles, counts.unsettled, counts.replaced,
+            counts.doubles, counts.unsettled, counts.replaced, counts.leaseDifferences,
         ]
         #expect(met.allSatisfy { $0 > 0 }, "\(counts)")
+    }
+
+    @Test(
+        "members whose leases differ do not take each other for dead",
+        arguments: 1...20 as ClosedRange<UInt64>)
+    func leasesDiffer(seed: UInt64) {
+        var world = MembershipWorld(
+            seed: seed, leases: [500 * millisecond, 4 * second, 500 * millisecond])
+        world.pass(60 * second)
+        #expect(world.violations.isEmpty, "\(world.violations)")
+        // Of each partition: the first owner, and one more for each of those who come later.
+        #expect(
+            world.counts.claims <= 3 * world.weather.partitions, "seed \(seed): \(world.counts)")
+        #expect(
+            world.counts.drops == 0 && world.counts.pauses == 0, "seed \(seed): \(world.counts)")
+        // Both short ones tell of the long one, and it of them.
+        #expect(world.counts.leaseDifferences == 4, "seed \(seed): \(world.counts)")
+    }
+
+    @Test("one partition changes its owner once when a member with a longer lease comes")
+    func oneChange() {
+        for seed in 1...50 as ClosedRange<UInt64> {
+            var world = MembershipWorld(seed: seed, leases: [500 * millisecond, 4 * second])
+            world.pass(60 * second)
+            let changes = world.counts.claims - world.weather.partitions
+            #expect(changes <= world.weather.partitions, "seed \(seed): \(world.counts)")
+            #expect(world.violations.isEmpty, "seed \(seed): \(world.violations)")
+        }
     }
 }

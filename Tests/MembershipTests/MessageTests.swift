@@ -32,6 +32,22 @@ struct MessageTests {
         #expect(read.state == .joining)
     }
 
+    @Test("a heartbeat says its lease; one of an older version says none, and a long one is held")
+    func heartbeatLease() throws {
+        var heartbeat = try Self.heartbeat()
+        heartbeat.leaseNanoseconds = 500_000_000
+        let text = String(decoding: heartbeat.json, as: UTF8.self)
+        #expect(text.hasSuffix(#""version":"0.1.0","lease_ns":500000000}"#))
+        #expect(MemberHeartbeat(json: heartbeat.json, member: heartbeat.member) == heartbeat)
+        func lease(_ number: String) -> Int64?? {
+            let bytes = Array(text.replacing("500000000", with: number).utf8)
+            return MemberHeartbeat(json: bytes, member: heartbeat.member).map(\.leaseNanoseconds)
+        }
+        #expect(lease("86400000000000") == MemberHeartbeat.leaseNanosecondsMax)
+        #expect(lease("0") == nil && lease("-1") == nil)
+        #expect(try Self.heartbeat().leaseNanoseconds == nil)
+    }
+
     @Test(
         "a heartbeat that makes no sense is none",
         arguments: [

@@ -3,12 +3,13 @@ import Membership
 import MembershipTransport
 import NatsTransport
 import Primitives
-import ServiceRuntime
 import ServiceTestSupport
 import Synchronization
 import TapeTransport
 import TestSupport
 import Testing
+
+@testable import ServiceRuntime
 
 @Suite("Members of a group and what happens to their NATS")
 struct MemberFaultTests {
@@ -46,6 +47,23 @@ struct MemberFaultTests {
         proxy.calm()
         #expect(eventually { rig.isSharedOut([near, far]) }, "\(far.service.log.text)")
         #expect(far.service.log.count(of: "member.partition.lost") == 4)
+    }
+
+    @Test(
+        "a member with a thread that hangs gives all away, and takes its part again when it turns")
+    func hangs() throws {
+        let rig = MemberRig(try NatsServer())
+        let (near, far) = (try rig.member("a"), try rig.member("b"))
+        #expect(eventually { rig.isSharedOut([near, far]) })
+        let threads = far.service.context.threads
+        let beat = threads.thread("stuck", within: .zero)
+        _ = threads.turn()
+        #expect(eventually { far.member.state == .paused && !far.isSteady })
+        #expect(far.service.context.readiness.health.reasons.contains { $0.contains("hangs") })
+        #expect(eventually { near.member.held.count == rig.partitions })
+        beat.retire()
+        _ = threads.turn()
+        #expect(eventually { rig.isSharedOut([near, far]) }, "\(far.service.log.text)")
     }
 
     @Test("of two of one name the later one stands aside, and follows when the first is gone")

@@ -1,4 +1,5 @@
 import Primitives
+import Synchronization
 import TestSupport
 import Testing
 
@@ -34,6 +35,29 @@ import Testing
     }
 
     private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
+
+    @Test("before each call that blocks it is told how long that may take")
+    func toldOfCalls() throws {
+        let fixture = try Fixture()
+        defer { withExtendedLifetime(fixture) {} }
+        let told = Mutex<[Duration]>([])
+        let jetStream = JetStream(fixture.connection, timeout: .seconds(9)) { limit in
+            told.withLock { $0.append(limit) }
+        }
+        func calls(_ body: () throws -> Void) rethrows -> [Duration] {
+            told.withLock { $0 = [] }
+            try body()
+            return told.withLock { $0 }
+        }
+        let bucket = fixture.bucket.asked(by: jetStream.within(.seconds(4)))
+        #expect(try calls { _ = try jetStream.streamInfo("KV_md_b") } == [.seconds(9)])
+        #expect(try calls { _ = try bucket.create("a", bytes("one")) } == [.seconds(4)])
+        #expect(try calls { _ = try bucket.get("a") } == [.seconds(4)])
+        let puts = [KeyValuePut(key: "b", value: bytes("two"), expected: 0)]
+        #expect(calls { _ = bucket.put(all: puts) } == [.seconds(4)])
+        let messages = [IdentifiedMessage(payload: bytes("x"), id: "1")]
+        #expect(calls { _ = jetStream.publish(messages, to: "nobody") } == [.seconds(9)])
+    }
 
     @Test("a value is created, read, updated and deleted, each against the revision before")
     func lifeOfAValue() throws {

@@ -118,7 +118,7 @@ import Testing
             ),
             (
                 #"{"error":{"code":400,"err_code":10164,"description":"wrong last sequence"}}"#,
-                .wrongLastSequence(present: nil)
+                .inProcess
             ),
             (
                 #"{"error":{"code":503,"err_code":10077,"description":"maximum bytes exceeded"}}"#,

@@ -45,7 +45,7 @@ import Testing
             log.all.first.map { JetStream.publishOutcome(of: $0) }
                 == .stored(sequence: 2, duplicate: false))
         #expect(try jetStream.streamInfo("S")?.created == created)
-        #expect(connection.serverVersion.hasPrefix("2."))
+        #expect(connection.serverVersion?.hasPrefix("2.") == true)
         connection.close()
         #expect(eventually { events.closedCount == 1 })
         withExtendedLifetime(subscription) {}

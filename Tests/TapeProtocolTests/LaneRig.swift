@@ -32,7 +32,17 @@ final class LaneRig {
         _ = handle(.acknowledged(attempt: sent.attempt, sequence: sequence))
     }
 
+    /// Of a stream with one copy. What a read says that is doubted, the next one says again.
     func handle(_ event: PublisherLane.Event) -> [PublisherLane.Effect] {
+        guard case .lastRead(let last, _) = event else { return handleOnce(event) }
+        let wasInDoubt = lane.isInDoubt
+        let effects = handleOnce(.lastRead(last, isReplicated: false))
+        guard lane.isInDoubt, !wasInDoubt, let deadline = lane.deadline else { return effects }
+        now = max(now, deadline)
+        return handleOnce(.tick) + handleOnce(.lastRead(last, isReplicated: false))
+    }
+
+    func handleOnce(_ event: PublisherLane.Event) -> [PublisherLane.Effect] {
         var effects: [PublisherLane.Effect] = []
         lane.handle(event, now: now, into: &effects)
         return effects

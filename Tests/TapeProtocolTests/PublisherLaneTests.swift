@@ -79,7 +79,7 @@ import Testing
         for event in [
             PublisherLane.Event.acknowledged(attempt: sent.attempt - 1, sequence: 99),
             .outOfSequence(attempt: sent.attempt - 1), .notStored(attempt: sent.attempt - 1),
-            .lastRead(nil), .readFailed,
+            .inProcess(attempt: sent.attempt - 1), .lastRead(nil), .readFailed,
         ] {
             #expect(rig.handle(event).isEmpty)
             #expect(rig.lane.lastSequence == 10 && !rig.lane.isReady)
@@ -102,6 +102,65 @@ import Testing
         #expect(again.packet.withBytes { $0.array } == sent.packet.withBytes { $0.array })
         // The answer to the first attempt comes late: it is not this one's.
         #expect(rig.handle(.acknowledged(attempt: sent.attempt, sequence: 11)).isEmpty)
+    }
+
+    @Test("a write that is in process is waited for from 50 ms on, and nothing is read")
+    func inProcess() throws {
+        let rig = try LaneRig(openAt: 10)
+        var sent = try #require(rig.publish(ticks: 2))
+        let first = sent
+        let end = rig.now + 10_000_000_000
+        var waits: [Int64] = []
+        var sends = 1
+        while rig.now < end {
+            let stale = PublisherLane.Event.inProcess(attempt: sent.attempt - 1)
+            #expect(rig.handle(stale).isEmpty, "an answer to an older attempt")
+            #expect(rig.handle(.inProcess(attempt: sent.attempt)).isEmpty)
+            let deadline = try #require(rig.lane.deadline)
+            waits.append((deadline - rig.now) / 1_000_000)
+            rig.now = deadline - 1
+            #expect(rig.handle(.tick).isEmpty)
+            rig.now = deadline
+            let effects = rig.handle(.tick)
+            #expect(effects.readsLast == 0 && effects.fence == nil)
+            sent = try #require(effects.published)
+            sends += 1
+            #expect(sent.expected == 10 && sent.packet.identity == first.packet.identity)
+        }
+        #expect(waits.prefix(6) == [50, 100, 200, 400, 800, 1_000])
+        #expect(sends <= 50, "\(sends) copies in 10 s")
+        #expect(
+            rig.handle(.acknowledged(attempt: sent.attempt, sequence: 12)).acknowledged == [12])
+        // The next trouble begins with short waits again.
+        let next = try #require(rig.publish(ticks: 1))
+        _ = rig.handle(.inProcess(attempt: next.attempt))
+        #expect(rig.lane.deadline == rig.now + 50_000_000)
+    }
+
+    @Test("an earlier copy that lands behind \"in process\" is found, and not sent again")
+    func inProcessLanded() throws {
+        let rig = try LaneRig(openAt: 10)
+        let sent = try #require(rig.publish(ticks: 2))
+        _ = rig.handle(.inProcess(attempt: sent.attempt))
+        rig.now = try #require(rig.lane.deadline)
+        let again = try #require(rig.handle(.tick).published)
+        #expect(rig.handle(.outOfSequence(attempt: again.attempt)).readsLast == 1)
+        let last = LastPacket(sequence: 13, header: sent.packet.header)
+        #expect(rig.handle(.lastRead(last)).acknowledged == [13])
+    }
+
+    @Test("when nobody served some subject, its fate is read; an answer that comes counts")
+    func unanswered() throws {
+        let rig = try LaneRig(openAt: 10)
+        let sent = try #require(rig.publish(ticks: 2))
+        #expect(rig.handle(.unanswered(attempt: sent.attempt - 1)).isEmpty)
+        #expect(rig.handle(.unanswered(attempt: sent.attempt)).readsLast == 1)
+        #expect(rig.handle(.acknowledged(attempt: sent.attempt - 1, sequence: 12)).isEmpty)
+        #expect(
+            rig.handle(.acknowledged(attempt: sent.attempt, sequence: 12)).acknowledged == [12])
+        #expect(rig.lane.isReady && rig.lane.nextOrdinal == 3)
+        // What was read of it comes late.
+        #expect(rig.handle(.lastRead(rig.standing)).isEmpty && rig.lane.isReady)
     }
 
     @Test("no answer in two seconds: its fate is read from the tape", arguments: [true, false])

@@ -43,6 +43,22 @@ import Testing
         }
     }
 
+    @Test("a new leader that has not applied all of its log is no tape that was put back")
+    func laggingLeader() throws {
+        for seed in Seeds.fixed(200, fresh: 50) {
+            var world = try PublisherWorld(seed: seed)
+            world.isReplicated = true
+            try world.run(steps: 100, faults: false, offering: true)
+            world.subject.unapplied = Int.random(
+                in: 1...min(3, world.subject.messages.count), using: &world.random)
+            try world.run(steps: 10, faults: false, offering: true)
+            world.subject.unapplied = 0
+            try world.run(steps: 50, faults: false, offering: true)
+            try world.run(steps: 3_000, faults: false)
+            try world.auditComplete()
+        }
+    }
+
     @Test("a tape that was put back and written up to the same sequence is not written on blindly")
     func rewritten() throws {
         for seed in Seeds.fixed(200, fresh: 50) {
@@ -115,9 +131,12 @@ private struct PublisherWorld {
     var rumours = false
     /// The older owner hears how far readers have read what its successor published.
     var successorIsHeard = false
+    /// The stream has several copies.
+    var isReplicated: Bool
 
     init(seed: UInt64) throws {
         self.seed = seed
+        isReplicated = seed % 2 == 0
         random = SeededRandom(seed: seed)
         publisher = try SimulatedPublisher()
         publisher.lane.handle(.open, now: 0, into: &publisher.effects)
@@ -175,6 +194,15 @@ private struct PublisherWorld {
                 publisher.answers.append((.notStored(attempt: message.attempt), step + 1))
                 continue
             }
+            if faults, chance(10, &random) {
+                publisher.answers.append((.inProcess(attempt: message.attempt), step + 1))
+                // What is in process may be an earlier copy of these bytes, and land later.
+                if chance(50, &random) {
+                    publisher.wire.append(
+                        (message.packet, message.expected, 0, step + delay(faults)))
+                }
+                continue
+            }
             let skip = UInt64.random(in: 0...2, using: &random)
             let event: PublisherLane.Event
             switch subject.publish(message.packet, expected: message.expected, skip: skip) {
@@ -213,7 +241,8 @@ private struct PublisherWorld {
             publisher.wire.append((packet, expected, attempt, step + delay(faults)))
         case .readLast:
             let failed = faults && chance(20, &random)
-            let event: PublisherLane.Event = failed ? .readFailed : .lastRead(subject.last)
+            let event: PublisherLane.Event =
+                failed ? .readFailed : .lastRead(subject.last, isReplicated: isReplicated)
             publisher.answers.append((event, step + 1))
         case .makeMarker(let marker, _):
             // What was acknowledged once keeps its ordinals, whatever becomes of the tape.

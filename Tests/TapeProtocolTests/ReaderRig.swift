@@ -9,7 +9,8 @@ final class ReaderRig {
     var lane = ReaderLane()
     var now: Int64 = 1_000_000_000
     var bounds = ReaderLane.StreamBounds(
-        created: Timestamp(nanoseconds: 7), firstSequence: 1, lastSequence: 100)
+        created: Timestamp(nanoseconds: 7), firstSequence: 1, lastSequence: 100,
+        isReplicated: false)
     let source: SourceName
     /// Of the last call.
     private(set) var effects: [ReaderLane.Effect] = []
@@ -37,12 +38,23 @@ final class ReaderRig {
     }
 
     func openAtEnd() -> [ReaderLane.Effect] { call { $0.openAtEnd(into: &$1) } }
-    func close() -> [ReaderLane.Effect] { call { $0.close(into: &$1) } }
+    func close() { lane.close() }
     func openFailed() { lane.openFailed(now: now) }
     func tick() -> [ReaderLane.Effect] { call { $0.tick(now: now, into: &$1) } }
     func reconnected() -> [ReaderLane.Effect] { call { $0.reconnected(now: now, into: &$1) } }
 
+    /// What is doubted, the next reading says again.
     func streamRead() -> [ReaderLane.Effect] {
+        let effects = streamReadOnce()
+        guard case .doubted(.endsEarly)? = effects.first, let deadline = lane.deadline else {
+            return effects
+        }
+        now = max(now, deadline)
+        _ = tick()
+        return streamReadOnce()
+    }
+
+    func streamReadOnce() -> [ReaderLane.Effect] {
         call { $0.streamRead(bounds, now: now, into: &$1) }
     }
 

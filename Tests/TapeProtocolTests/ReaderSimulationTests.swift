@@ -54,6 +54,46 @@ import Testing
         #expect(Seeds.isOneAlone || problems.count == 4, "\(problems)")
     }
 
+    @Test("a new leader that has not applied all of its log stops no reader")
+    func laggingLeader() {
+        var doubts = 0
+        for seed in Seeds.fixed(100, fresh: 50) {
+            var world = ReaderWorld(seed: seed)
+            world.stream.isReplicated = true
+            world.run(steps: 50, writing: true)
+            world.settle()
+            let behind = UInt64.random(in: 1...20, using: &world.random)
+            let last = world.stream.lastSequence
+            world.stream.applied = last - min(behind, last)
+            world.reader.cut(for: 1)
+            world.run(steps: 6, writing: false)
+            world.stream.applied = nil
+            world.run(steps: 50, writing: true)
+            world.settle()
+            #expect(world.reader.problem == nil && world.reader.holes.isEmpty, "seed \(seed)")
+            doubts += world.reader.doubts["ends_early"] ?? 0
+            world.auditDelivered()
+        }
+        // Its position may be among what was applied, or no call come through meanwhile.
+        #expect(Seeds.isOneAlone || doubts > 50, "\(doubts)")
+    }
+
+    @Test("a stream with several copies that stays put back stops its reader, ten seconds later")
+    func putBackWithCopies() {
+        for seed in Seeds.fixed(50, fresh: 20) {
+            var world = ReaderWorld(seed: seed)
+            world.stream.isReplicated = true
+            world.run(steps: 50, writing: true)
+            world.settle()
+            world.stream.putBack(to: world.stream.lastSequence - 1)
+            let expected = world.expectedProblem
+            world.settle()
+            #expect(world.reader.problem == nil, "seed \(seed)")
+            world.settle(steps: 150)
+            #expect(expected != nil && world.reader.problem == expected, "seed \(seed)")
+        }
+    }
+
     @Test("ordinals that the tape lost under a reader are named as a hole, and reading goes on")
     func holes() {
         for seed in Seeds.fixed(100, fresh: 50) {
@@ -173,9 +213,9 @@ private struct ReaderWorld {
     }
 
     /// All faults end; a last new link brings out every doubt.
-    mutating func settle() {
+    mutating func settle(steps: Int = 80) {
         reader.cut(for: 1)
-        for _ in 0..<80 {
+        for _ in 0..<steps {
             reader.turn(stream, .none, using: &random)
             auditPosition()
         }

@@ -226,10 +226,6 @@ struct SimulatedReader {
                 }
             case .createConsumer(let tenure, let start):
                 create(tenure, start, stream, faults, using: &random)
-            case .deleteConsumer(let tenure):
-                if linkUp == nil, !chance(faults.callFails, &random) {
-                    consumers.removeAll { $0.tenure == tenure }
-                }
             case .pull(let tenure, let number):
                 guard linkUp == nil, !chance(faults.lost, &random),
                     let consumer = consumers.firstIndex(where: { $0.tenure == tenure })

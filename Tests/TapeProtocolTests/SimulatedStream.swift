@@ -26,6 +26,9 @@ struct SimulatedStream {
     private(set) var firstSequence: UInt64 = 1
     private(set) var lastSequence: UInt64 = 0
     var sources: [Source]
+    var isReplicated = false
+    /// How far its new leader has applied the log; nil: all of it. Nothing behind is seen.
+    var applied: UInt64?
     private var packetNumber: UInt64 = 0
 
     init(sources: Int) {
@@ -36,7 +39,8 @@ struct SimulatedStream {
 
     var bounds: ReaderLane.StreamBounds {
         ReaderLane.StreamBounds(
-            created: created, firstSequence: firstSequence, lastSequence: lastSequence)
+            created: created, firstSequence: firstSequence,
+            lastSequence: min(lastSequence, applied ?? lastSequence), isReplicated: isReplicated)
     }
 
     /// The first message at or behind `sequence`.
@@ -47,7 +51,10 @@ struct SimulatedStream {
             let middle = (low + high) / 2
             if messages[middle].sequence < sequence { low = middle + 1 } else { high = middle }
         }
-        return low < messages.count ? messages[low] : nil
+        guard low < messages.count, messages[low].sequence <= applied ?? lastSequence else {
+            return nil
+        }
+        return messages[low]
     }
 
     // MARK: writing

@@ -23,7 +23,7 @@ struct SimulatedSubject {
     }
 
     mutating func publish(_ packet: SealedPacket, expected: UInt64, skip: UInt64) -> Outcome {
-        guard expected == (messages.last?.sequence ?? 0) else { return .wrongLastSequence }
+        guard expected == (last?.sequence ?? 0) else { return .wrongLastSequence }
         sequence += 1 + skip
         messages.append(
             Stored(
@@ -32,8 +32,13 @@ struct SimulatedSubject {
         return .stored(sequence)
     }
 
+    /// So many of the last messages has the stream's new leader not applied yet.
+    var unapplied = 0
+
     var last: LastPacket? {
-        messages.last.map { LastPacket(sequence: $0.sequence, header: $0.header) }
+        messages.dropLast(unapplied).last.map {
+            LastPacket(sequence: $0.sequence, header: $0.header)
+        }
     }
 
     /// Puts the store back to an older state, as a power cut without fsync does.

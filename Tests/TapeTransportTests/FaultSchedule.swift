@@ -53,6 +53,9 @@ struct FaultSchedule: CustomStringConvertible, Sendable {
 
     static let ingestQueueFull = NatsProxy.Refusal.error(
         code: 429, errorCode: 10_167, description: "too many requests")
+    /// A leader's word while a write to the subject is on its way to its replicas.
+    static let inProcess = NatsProxy.Refusal.error(
+        code: 400, errorCode: 10_164, description: "wrong last sequence")
 
     init(seed: UInt64, lanes: Int, steps count: Int) {
         self.seed = seed

@@ -95,7 +95,7 @@ import Testing
         #expect(error.isRetryable)
         #expect(
             error.description
-                == "stream MD_BARS does not exist yet: start the service that makes it")
+                == "stream MD_BARS does not exist yet: 'tapeline setup' makes it")
         let bad = try required { () throws(TapeError) in
             try rig.client.requireStream("no such.name")
         }
@@ -104,6 +104,54 @@ import Testing
             try rig.client.ensureStream("BAD NAME", subjects: ["a"], bytesMax: -1)
         }
         #expect(!unmade.isRetryable)
+    }
+
+    @Test("on a server with users nothing is made or changed: it is waited for, or used as it is")
+    func withUsers() throws {
+        var options = NatsServer.Options()
+        options.extra = "authorization { user: u, password: p }"
+        let server = try NatsServer(options)
+        let url = "nats://u:p@\(server.address)"
+        let names = try #require(TapeNames(namespace: "md", partitions: 8))
+        let rig = try TapeRig(server, names: names, url: url)
+        let missing = try required { () throws(TapeError) in
+            try rig.client.ensureTickStreams(bytesMax: 1 << 20)
+        }
+        #expect(missing.isRetryable && missing.description.contains("'tapeline setup'"))
+        let bucket = try required { () throws(TapeError) in
+            _ = try rig.client.jetStream.openOrMakeBucket(names.sourceBucketConfiguration)
+        }
+        #expect(bucket.isRetryable && bucket.description.contains("KV_md_sources"))
+        #expect(try rig.client.jetStream.streamInfo("MD_TICKS_0") == nil)
+
+        var bars = names.barStreamConfiguration(bytesMax: 1 << 20)
+        bars.subjects.removeAll { $0 == names.universeValues }
+        #expect(try rig.client.jetStream.setUpStream(bars).outcome == .made)
+        let older = try required { () throws(TapeError) in
+            try rig.client.ensureBarStream(bytesMax: 1 << 20)
+        }
+        #expect(older.isRetryable)
+        #expect(
+            older.description
+                == "stream MD_BARS was made by an earlier release and lacks md.all.universe: "
+                + "'tapeline setup' adds that")
+        let wanted = names.barStreamConfiguration(bytesMax: 2 << 20)
+        #expect(
+            try rig.client.jetStream.setUpStream(wanted).outcome
+                == .enlarged(from: 1 << 20, subjects: 1))
+        #expect(try rig.client.jetStream.setUpStream(wanted).outcome == .left)
+        try rig.client.ensureBarStream(bytesMax: 2 << 20)
+        #expect(rig.log.count("tape.stream.size") == 0)
+        try rig.client.ensureBarStream(bytesMax: 4 << 20)
+        #expect(rig.log.count("'tapeline setup' does that") == 1)
+        #expect(
+            try rig.client.jetStream.streamInfo("MD_BARS")?.configuration.maxBytes == 2 << 20)
+        let other = try #require(TapeNames(namespace: "md", partitions: 4))
+        let otherRig = try TapeRig(server, names: other, url: url)
+        let different = try required { () throws(TapeError) in
+            try otherRig.client.ensureBarStream(bytesMax: 2 << 20)
+        }
+        #expect(!different.isRetryable)
     }
 
     @Test("a server that is not there is worth another try")

@@ -17,7 +17,12 @@ extension MembershipWorld {
         switch weather.kind {
         case .calm: moveMembers(kill: false)
         case .restarts: restartServer()
-        case .pauses: Bool.random(using: &random) ? stopOne() : moveMembers(kill: true)
+        case .pauses:
+            switch Int.random(in: 0..<4, using: &random) {
+            case 0: stopOne()
+            case 1: hangOne()
+            default: moveMembers(kill: true)
+            }
         case .links: Bool.random(using: &random) ? breakLink() : stallLink()
         case .slowRecords: Bool.random(using: &random) ? stopOne() : moveMembers(kill: true)
         case .doubles:
@@ -31,7 +36,8 @@ extension MembershipWorld {
         case .everything:
             switch Int.random(in: 0..<8, using: &random) {
             case 0: restartServer()
-            case 1, 2: stopOne()
+            case 1: stopOne()
+            case 2: hangOne()
             case 3: breakLink()
             case 4: stallLink()
             case 5: double()
@@ -81,6 +87,15 @@ extension MembershipWorld {
         let time = time(20...5_000)
         members[index].stoppedUntil = now + time
         queue.add(.wakes(index), at: now + time)
+    }
+
+    /// A thread of its data plane stands still; its membership goes on turning.
+    private mutating func hangOne() {
+        guard let index = anybody(), members[index].hungUntil <= now else { return }
+        let time = time(20...5_000)
+        members[index].hungUntil = now + time
+        handle(index, .hangs(true))
+        queue.add(.turnsAgain(index), at: now + time)
     }
 
     private mutating func restartServer() {

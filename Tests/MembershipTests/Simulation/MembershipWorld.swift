@@ -20,6 +20,7 @@ struct MembershipWorld {
         case flows(Int, link: Int)
         case connects(Int)
         case wakes(Int)
+        case turnsAgain(Int)
         case serverComesUp
         case storm
         case comes(String)
@@ -30,6 +31,8 @@ struct MembershipWorld {
     let seed: UInt64
     var random: SeededRandom
     let weather: Weather
+    /// Of the members, in turn.
+    let leases: [Int64]
     var now: Int64 = 0
     var queue = EventQueue()
     var bucket = SimulatedBucket()
@@ -48,11 +51,37 @@ struct MembershipWorld {
         self.seed = seed
         random = SeededRandom(seed: seed)
         weather = Weather(seed: seed / 2, using: &random)
+        leases = Self.leases(seed)
         for number in 0..<weather.members {
             let time = number == 0 ? 0 : Int64.random(in: 0...300, using: &random) * millisecond
             queue.add(.comes("m\(number)"), at: time)
         }
         queue.add(.storm, at: weather.kind == .restarts ? 2 * second : 100 * millisecond)
+    }
+
+    /// Members of these leases, and nothing that goes wrong.
+    init(seed: UInt64, leases: [Int64]) {
+        self.seed = seed
+        self.leases = leases
+        random = SeededRandom(seed: seed)
+        weather = Weather(seed: 0, using: &random)
+        for number in leases.indices {
+            let time = number == 0 ? 0 : Int64.random(in: 0...5_000, using: &random) * millisecond
+            queue.add(.comes("m\(number)"), at: time)
+        }
+    }
+
+    /// In some worlds they differ.
+    private static func leases(_ seed: UInt64) -> [Int64] {
+        SeededRandom.mixed(seed) % 4 == 1 ? [Weather.lease, 2 * Weather.lease] : [Weather.lease]
+    }
+
+    /// Lets so much time pass.
+    mutating func pass(_ time: Int64) {
+        while queue.nextTime <= time, let next = queue.removeFirst() {
+            now = next.time
+            happen(next.event)
+        }
     }
 
     /// What went wrong, in sentences; empty: nothing.
@@ -115,6 +144,7 @@ struct MembershipWorld {
         case .flows(let index, let link): flow(index, link)
         case .connects(let index): connect(index)
         case .wakes(let index): wake(index)
+        case .turnsAgain(let index): handle(index, .hangs(false))
         case .serverComesUp: serverComesUp()
         case .storm: storm()
         case .comes(let name): come(name)
@@ -130,7 +160,8 @@ struct MembershipWorld {
             SimulatedMember(
                 name: name, instance: random.next() | 1,
                 rank: rank ?? UInt64.random(in: 0...highest, using: &random),
-                partitions: weather.partitions, now: now, using: &random))
+                partitions: weather.partitions, lease: leases[members.count % leases.count],
+                now: now, using: &random))
         connect(members.count - 1)
     }
 
@@ -181,6 +212,9 @@ struct MembershipWorld {
             let was = members[index].isSteady(now)
             members[index].steadyUntil = until
             if !was, members[index].isSteady(now) { checkOverlap(index) }
+            if members[index].machine.isHung, members[index].isSteady(now) {
+                fail("\(index) hangs, and acts as an owner")
+            }
         case .note(let note): counts.count(note)
         case .left:
             if !members[index].plane.open.isEmpty { fail("\(index) left and holds something") }
@@ -216,6 +250,10 @@ struct MembershipWorld {
             queue.add(.planeSays(index, news), at: members[index].stoppedUntil + 1)
             return
         }
+        guard members[index].hungUntil <= now else {
+            queue.add(.planeSays(index, news), at: members[index].hungUntil + 1)
+            return
+        }
         if case .released(let partition, let tenure) = news {
             guard members[index].plane.finishRelease(partition.number, tenure) else { return }
             // A word that is said twice is one.
@@ -246,6 +284,7 @@ struct WorldCounts {
     var doubles = 0
     var unsettled = 0
     var replaced = 0
+    var leaseDifferences = 0
 
     mutating func count(_ note: MembershipNote) {
         switch note {
@@ -257,6 +296,7 @@ struct WorldCounts {
         case .doubled: doubles += 1
         case .writeFailed: unsettled += 1
         case .bucketReplaced: replaced += 1
+        case .leaseDiffers: leaseDifferences += 1
         case .state, .readFailed, .damagedRecord, .came, .went, .tooManyMembers: break
         }
     }
@@ -270,5 +310,6 @@ struct WorldCounts {
         doubles += other.doubles
         unsettled += other.unsettled
         replaced += other.replaced
+        leaseDifferences += other.leaseDifferences
     }
 }

@@ -11,6 +11,7 @@ struct SimulatedBucket {
     private(set) var entries: [Int: Entry] = [:]
     private(set) var last: UInt64 = 0
     private(set) var made = 1
+    var isReplicated = false
     private var copy: (entries: [Int: Entry], last: UInt64)?
 
     /// nil: another revision stands there.
@@ -33,7 +34,9 @@ struct SimulatedBucket {
                     partition: Partition(partition), revision: entry.revision,
                     content: entry.record.map { .record($0) } ?? .deleted)
             }
-        return RecordsRead(number: number, isWhole: isWhole, last: last, changes: changes)
+        return RecordsRead(
+            number: number, isWhole: isWhole, last: last, changes: changes,
+            isReplicated: isReplicated)
     }
 
     mutating func keepCopy() { copy = (entries, last) }

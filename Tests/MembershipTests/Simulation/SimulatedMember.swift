@@ -16,6 +16,8 @@ final class SimulatedMember {
     var isAlive = true
     /// True time; it is stopped until then.
     var stoppedUntil = Int64.min
+    /// True time; its data plane hangs until then, and its watch has seen that.
+    var hungUntil = Int64.min
     /// Its link's number; 0: none.
     var link = 0
     var links = 0
@@ -46,8 +48,8 @@ final class SimulatedMember {
     var waiting: [MembershipMachine.Event] = []
 
     init(
-        name: MemberName, instance: UInt64, rank: UInt64, partitions: Int, now: Int64,
-        using random: inout SeededRandom
+        name: MemberName, instance: UInt64, rank: UInt64, partitions: Int, lease: Int64,
+        now: Int64, using random: inout SeededRandom
     ) {
         self.name = name
         self.instance = instance
@@ -55,7 +57,7 @@ final class SimulatedMember {
         offset = Int64.random(in: 0...1_000, using: &random) * second
         machine = MembershipMachine(
             MembershipMachine.Settings(
-                member: name, instance: instance, leaseNanoseconds: Weather.lease,
+                member: name, instance: instance, leaseNanoseconds: lease,
                 partitions: partitions, rank: rank,
                 // Wall clocks may differ by seconds.
                 since: Timestamp(

@@ -10,7 +10,7 @@ struct Weather {
         case calm
         /// NATS restarts, and is killed; nobody dies.
         case restarts
-        /// Processes are stopped and woken up, killed and started again.
+        /// Processes are stopped and woken up, hang, are killed and started again.
         case pauses
         /// Links are cut, and stand still.
         case links

@@ -1,0 +1,47 @@
+import Primitives
+
+// Questions that nobody waits for: their answers come to `replyTo`, or never.
+extension JetStream {
+    /// Answered by a message for `lastMessage(in:)`.
+    public func askLastMessage(
+        stream: String, subject: String, replyTo: String
+    ) throws(NatsError) {
+        var body = JSONWriter(capacity: 96)
+        body.object { $0.member("last_by_subj", subject) }
+        try ask("STREAM.MSG.GET.\(stream)", body.bytes, replyTo)
+    }
+
+    /// nil: there is none.
+    public func lastMessage(in reply: NatsMessage) throws(JetStreamError) -> StoredMessage? {
+        try storedMessage(in: reply, "read the last message of a subject")
+    }
+
+    /// nil: there is none.
+    func storedMessage(
+        in reply: NatsMessage, _ operation: String
+    ) throws(JetStreamError) -> StoredMessage? {
+        guard
+            let answer = try answer(in: reply, operation, absentCode: JetStreamCode.noMessageFound)
+        else { return nil }
+        return try parsed(StoredMessage(answer["message"]), operation)
+    }
+
+    /// Answered by a message for `streamInfo(in:)`.
+    public func askStreamInfo(_ stream: String, replyTo: String) throws(NatsError) {
+        try ask("STREAM.INFO.\(stream)", [], replyTo)
+    }
+
+    public func streamInfo(in reply: NatsMessage) throws(JetStreamError) -> StreamInfo {
+        let operation = "look up a stream"
+        return try parsed(
+            StreamInfo(parsed(answer(in: reply, operation, absentCode: 0), operation)), operation)
+    }
+
+    private func ask(
+        _ path: String, _ body: [UInt8], _ replyTo: String
+    ) throws(NatsError) {
+        try body.withRawSpan { span throws(NatsError) in
+            try connection.publish(span, to: "$JS.API.\(path)", replyTo: replyTo)
+        }
+    }
+}

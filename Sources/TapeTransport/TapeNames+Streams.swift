@@ -1,0 +1,41 @@
+public import NatsTransport
+public import TapeProtocol
+
+// How the streams and buckets of a namespace are made: by `tapeline setup`, or, on a server without
+// users, by the service that needs them.
+extension TapeNames {
+    public func tickStreamConfigurations(bytesMax: Int64) -> [StreamConfiguration] {
+        (0..<Self.tickStreams).map { index in
+            tapeStream(
+                tickStream(index), subjects: tickStreamSubjects(index), bytesMax: bytesMax)
+        }
+    }
+
+    public func barStreamConfiguration(bytesMax: Int64) -> StreamConfiguration {
+        tapeStream(barStream, subjects: barStreamSubjects, bytesMax: bytesMax)
+    }
+
+    func tapeStream(_ name: String, subjects: [String], bytesMax: Int64) -> StreamConfiguration {
+        var stream = StreamConfiguration(
+            name: name, subjects: subjects, maxBytes: bytesMax, metadata: record)
+        // Message ids are not used: order and doubles are settled by compare-and-set.
+        stream.duplicateWindow = .seconds(1)
+        return stream
+    }
+
+    public func deadLetterStreamConfiguration(bytesMax: Int64) -> StreamConfiguration {
+        var stream = StreamConfiguration(
+            name: deadLetterStream, subjects: [deadLetters], maxBytes: bytesMax, metadata: record)
+        // A repeat after a COMMIT of unknown fate comes within an outage of the database.
+        stream.duplicateWindow = .seconds(3_600)
+        return stream
+    }
+
+    public var sourceBucketConfiguration: KeyValueConfiguration {
+        KeyValueConfiguration(bucket: sourceBucket, bytesMax: 16 << 20, metadata: record)
+    }
+
+    public var operatorBucketConfiguration: KeyValueConfiguration {
+        KeyValueConfiguration(bucket: operatorBucket)
+    }
+}

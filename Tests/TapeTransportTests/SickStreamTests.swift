@@ -1,0 +1,80 @@
+import MarketModel
+import NatsTransport
+import Primitives
+import TapeProtocol
+import TapeTransport
+import TestSupport
+import Testing
+
+/// One stream of several has no leader.
+@Suite struct SickStreamTests {
+    /// The stream of partitions 1 and 5 answers nothing, or that nobody is there.
+    private static func sicken(_ proxy: NatsProxy, _ refusal: NatsProxy.Refusal?) {
+        proxy.sicken(
+            [
+                "md.ticks.1.", "md.ticks.5.", "$JS.API.STREAM.MSG.GET.MD_TICKS_1",
+                "$JS.API.STREAM.INFO.MD_TICKS_1",
+            ], refusal)
+    }
+
+    @Test("a stream that answers 503, then nothing: the others publish on and read nothing")
+    func oneOfFour() throws {
+        let tape = try TapeServer(partitions: 8)
+        let proxy = try NatsProxy(to: tape.server.port)
+        let rig = try TapeRig(tape.server, names: tape.names, url: proxy.url)
+        for partition in 0..<8 {
+            try rig.addLane(partition)
+            rig.addReader(partition)
+            rig.readers.open(partition, at: nil)
+        }
+        rig.publisher.open()
+        #expect(rig.run { rig.publisher.hasOpened && rig.publisher.isIdle })
+        var packets = [Int](repeating: 0, count: 8)
+        rig.onAcknowledge = { packets[$0.lane] += 1 }
+        let sick = [1, 5]
+        let healthy = [0, 2, 3, 4, 6, 7]
+
+        func work(until condition: () -> Bool) -> Bool {
+            rig.run {
+                for lane in 0..<8 where rig.publisher.waitingTicks(lane: lane) < 100 {
+                    rig.offer(lane)
+                }
+                return condition()
+            }
+        }
+        func unsettled(_ lanes: [Int]) -> Int {
+            lanes.reduce(0) { sum, lane in
+                let subject = tape.names.ticks(Partition(lane), rig.source)
+                return sum
+                    + rig.log.lines(with: "tape.publish.unsettled").count {
+                        $0.contains("\"\(subject)\"")
+                    }
+            }
+        }
+        #expect(work { packets.allSatisfy { $0 > 20 } })
+        for refusal in [NatsProxy.Refusal.noResponders, nil] {
+            Self.sicken(proxy, refusal)
+            let before = packets
+            let reads = proxy.sent(to: "$JS.API.STREAM.MSG.GET.MD_TICKS_1")
+            // Until the sick one was asked several times, however long that takes, and then some.
+            #expect(
+                work {
+                    healthy.allSatisfy { packets[$0] > before[$0] + 300 }
+                        && proxy.sent(to: "$JS.API.STREAM.MSG.GET.MD_TICKS_1") >= reads + 4
+                })
+            #expect(sick.allSatisfy { packets[$0] <= before[$0] + 1 }, "\(packets), \(before)")
+        }
+        // A machine that stands still for a moment makes doubts of its own, and few.
+        let reads = [0, 2, 3].reduce(0) {
+            $0 + proxy.sent(to: "$JS.API.STREAM.MSG.GET.MD_TICKS_\($1)")
+        }
+        #expect(unsettled(healthy) < 10 && reads < 10, "\(unsettled(healthy)), \(reads)")
+        #expect(unsettled(sick) > 0 && rig.publisher.trouble != nil)
+        proxy.calm()
+        let before = packets
+        #expect(work { packets.indices.allSatisfy { packets[$0] > before[$0] + 5 } })
+        #expect(rig.run { rig.publisher.isIdle && (0..<8).allSatisfy { rig.hasTakenAll($0) } })
+        for lane in 0..<8 { rig.auditOnce(lane) }
+        #expect(rig.publisher.trouble == nil && rig.log.count("tape.rolled_back") == 0)
+    }
+}

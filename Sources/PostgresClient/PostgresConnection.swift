@@ -10,13 +10,15 @@ public final class PostgresConnection {
     let session: Session
 
     /// Blocks until connected, at most `timeout`. A name is resolved by the C library first, whose
-    /// own time-outs apply there. `onNotice` is called inside of the calls on this connection.
+    /// own time-outs apply there. `onNotice` is called inside of the calls on this connection,
+    /// `onWait` before each second that a call waits for the server.
     public init(
         _ configuration: PostgresConfiguration, timeout: Duration,
-        onNotice: @escaping (String) -> Void = { _ in }
+        onNotice: @escaping (String) -> Void = { _ in },
+        onWait: @escaping () -> Void = {}
     ) throws(PostgresError) {
         session = try Session(
-            configuration, onNotice: onNotice, deadline: Deadline(after: timeout))
+            configuration, onWait: onWait, onNotice: onNotice, deadline: Deadline(after: timeout))
     }
 
     public var isUsable: Bool { session.isOpen }

@@ -61,6 +61,16 @@ extension PostgresError {
 
     public var isRetryable: Bool { category == .retryable }
 
+    /// The same work in smaller pieces may succeed where all of it at once did not: a time ran out,
+    /// or a limit of one transaction (its locks, the rows that it unpacks).
+    public var mayBeTooMuchAtOnce: Bool {
+        if case .timeout = self { return true }
+        return switch sqlState {
+        case .queryCanceled, .lockNotAvailable, .outOfMemory, .configurationLimitExceeded: true
+        default: false
+        }
+    }
+
     /// True when a COMMIT in the operation may have taken effect although it failed: only reading
     /// the position tells.
     public var outcomeIsUnknown: Bool {

@@ -11,8 +11,6 @@ public enum PostgresLimits {
     /// A pipeline takes no more than this; appending to it is refused.
     public static let pipelineStatementsMax = 10_000
     public static let pipelineBytesMax = 16 * 1_024 * 1_024
-    /// Sessions of one pool.
-    public static let poolSessionsMax = 64
     /// How long an aborted COPY may take to be answered, beyond the operation's own deadline.
     public static let abortWait = Duration.seconds(2)
 }

@@ -15,6 +15,9 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
     public static let adminShutdown = SQLState(rawValue: "57P01")
     public static let databaseDropped = SQLState(rawValue: "57P04")
     public static let lockNotAvailable = SQLState(rawValue: "55P03")
+    /// The lock table is full, too.
+    public static let outOfMemory = SQLState(rawValue: "53200")
+    public static let configurationLimitExceeded = SQLState(rawValue: "53400")
     public static let readOnlyTransaction = SQLState(rawValue: "25006")
     public static let idleInTransaction = SQLState(rawValue: "25P03")
     public static let duplicateTable = SQLState(rawValue: "42P07")

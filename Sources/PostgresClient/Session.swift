@@ -17,11 +17,15 @@ final class Session {
     let identity = Identity()
     /// libpq calls back into it until the handle is finished.
     private let notices: NoticeBox
+    /// Told before each slice of a wait.
+    private let onWait: () -> Void
+    private static let sliceMilliseconds: Int32 = 1_000
 
     init(
-        _ configuration: PostgresConfiguration, onNotice: @escaping (String) -> Void,
-        deadline: Deadline
+        _ configuration: PostgresConfiguration, onWait: @escaping () -> Void,
+        onNotice: @escaping (String) -> Void, deadline: Deadline
     ) throws(PostgresError) {
+        self.onWait = onWait
         peer = configuration.peer
         notices = NoticeBox(onNotice)
         unsafe handle = try start(configuration)
@@ -147,7 +151,8 @@ extension Session {
             let descriptor = unsafe PQsocket(handle)
             guard descriptor >= 0 else { throw lost(operation) }
             var entry = pollfd(fd: descriptor, events: events, revents: 0)
-            let ready = unsafe poll(&entry, 1, milliseconds)
+            onWait()
+            let ready = unsafe poll(&entry, 1, min(milliseconds, Self.sliceMilliseconds))
             if ready > 0 { return entry.revents }
             if ready < 0, errno != EINTR {
                 close()

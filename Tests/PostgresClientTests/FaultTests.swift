@@ -153,6 +153,19 @@ struct FaultTests {
         #expect(!connection.isUsable)
     }
 
+    @Test("who waits for a server is told again and again that it waits")
+    func toldOfWaits() throws {
+        var waits = 0
+        let connection = try PostgresConnection(
+            try TestDatabase("fault_waits").configuration, timeout: patience, onWait: { waits += 1 }
+        )
+        #expect(waits > 0)
+        waits = 0
+        try connection.execute("SELECT pg_sleep(3)", timeout: patience)
+        // A slice is a second; without slices there is one wait for the answer.
+        #expect(waits >= 3)
+    }
+
     @Test("a frozen server runs into our deadline, in statements, scripts and COPY")
     func frozen() throws {
         let server = try PostgresServer()

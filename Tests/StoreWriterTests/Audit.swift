@@ -1,6 +1,12 @@
 import Foundation
 import TestSupport
 
+/// Without a range.
+func wholeTime(_ sql: String) -> String {
+    [("from", "-infinity"), ("before", "-infinity"), ("to", "infinity"), ("after", "infinity")]
+        .reduce(sql) { $0.replacing(":'\($1.0)'", with: "'\($1.1)'") }
+}
+
 /// The checks of `deploy/postgres/audit.sql`, by their names.
 enum Audit {
     struct Unknown: Error {
@@ -9,13 +15,14 @@ enum Audit {
 
     /// expected|found|ok|detail
     static func check(_ name: String, in database: TestDatabase) throws -> String {
-        let text = try String(
-            contentsOfFile: "\(TestDatabase.deployed)/audit.sql", encoding: .utf8)
+        let text = try ["audit.sql", "audit-bars.sql"].map { file in
+            try String(contentsOfFile: "\(TestDatabase.deployed)/\(file)", encoding: .utf8)
+        }.joined(separator: "\n")
         let checks = text.components(separatedBy: "\n-- check: ").dropFirst()
         guard let check = checks.first(where: { $0.hasPrefix("\(name):") }) else {
             throw Unknown(name: name)
         }
         let sql = check.split(separator: "\n").dropFirst().filter { !$0.hasPrefix("\\") }
-        return try database.psql(sql.joined(separator: "\n"))
+        return try database.psql(wholeTime(sql.joined(separator: "\n")))
     }
 }

@@ -94,7 +94,10 @@ struct MaintenanceTests {
         let service: RunningService
         let report: DatabaseReport
 
-        init(_ bench: WriterBench, _ changes: [String: String] = [:]) throws {
+        init(
+            _ bench: WriterBench, _ changes: [String: String] = [:],
+            dropRetryFirst: Duration = Maintenance.dropRetryFirst
+        ) throws {
             let service = try TestService(
                 Main.description, bench.environment().merging(changes) { $1 })
             let settings = WriterSettings(service.context.configuration)
@@ -102,7 +105,8 @@ struct MaintenanceTests {
             self.report = report
             self.service = try service.start { context in
                 Maintenance(
-                    settings, context: context, report: report, lookEvery: .milliseconds(20)
+                    settings, context: context, report: report, lookEvery: .milliseconds(20),
+                    dropRetryFirst: dropRetryFirst
                 ).run()
                 return .success
             }
@@ -159,7 +163,10 @@ struct MaintenanceTests {
                 """)
             try database.psql("DROP TABLE \(tomorrow)")
         }
-        let settings = ["WRITER_RETENTION": "trades=30d,quotes=2d", "MDS_NAMESPACE": "wkeeps"]
+        let settings = [
+            "WRITER_RETENTION": "trades=30d,quotes=2d", "MDS_NAMESPACE": "wkeeps",
+            "WRITER_DATABASE_BYTES": "1GiB",
+        ]
         let first = try Upkeep(bench, settings)
         let second = try Upkeep(bench, settings)
         #expect(
@@ -169,6 +176,7 @@ struct MaintenanceTests {
             #expect(
                 try eventually { try status(upkeep.report)["kept_at"]?.string != nil },
                 "\(upkeep.service.log.text)")
+            try expectSizes(upkeep, database)
             #expect(try upkeep.service.stop() == .success)
         }
         func sum(_ name: String) -> Double {
@@ -179,6 +187,87 @@ struct MaintenanceTests {
         #expect(sum("mds_store_dropped_days_total{table=\"trades\"}") >= 2)
         #expect(sum("mds_store_partitions_made_total") == (mode == .plain ? 1 : 0))
         #expect(try database.psql("SELECT sum(rows) FROM retired_rows") == "8")
+    }
+
+    /// The days of a table count, whatever they are: partitions or chunks.
+    private func expectSizes(_ upkeep: Upkeep, _ database: TestDatabase) throws {
+        let alone = try Double(database.psql("SELECT pg_total_relation_size('trades')")) ?? 0
+        func bytes(_ table: String) -> Double {
+            upkeep.metric("mds_store_bytes{table=\"\(table)\"}") ?? 0
+        }
+        #expect(eventually { bytes("other") > 0 }, "\(upkeep.service.log.text)")
+        #expect(bytes("trades") > alone && bytes("bars") >= 0)
+        #expect(upkeep.metric("mds_store_capacity_bytes") == 1_073_741_824)
+        let told = try status(upkeep.report)["bytes"]
+        #expect(told?["trades"]?.double == bytes("trades"))
+        #expect(told?["other"]?.double == bytes("other"))
+    }
+
+    /// A database whose days of trades 40 to 38 days ago are too old, and a reader of the table.
+    private func read(_ name: String) throws -> (bench: WriterBench, reader: PostgresConnection) {
+        let bench = try WriterBench(
+            try TestTape(Peers.nats.get(), namespace: name),
+            try TestDatabase("writer_\(name)", schema: name, mode: .plain),
+            retention: ["trades": 30])
+        for days in 38...40 {
+            let start = "date_trunc('day', now(), 'UTC') - interval '\(days) days'"
+            try bench.database.psql("SELECT make_time_partition('trades', \(start))")
+            try bench.database.insertTrades(4, from: "(\(start))", ordinal: days * 10)
+        }
+        let reader = try bench.database.connectWriter()
+        try reader.script(
+            "SET idle_in_transaction_session_timeout = 0; BEGIN; SELECT count(*) FROM trades",
+            timeout: patience)
+        return (bench, reader)
+    }
+
+    private static let oldScans = """
+        SELECT sum(seq_scan) FROM pg_stat_user_tables
+        WHERE relname LIKE 'trades_p%'
+            AND relname < 'trades_p' || to_char(now() - interval '30 days', 'YYYYMMDD')
+            AND relname <> 'trades_p19700101'
+        """
+
+    @Test("a table that is being read is not counted, and tried again in minutes, not in seconds")
+    func readForLong() throws {
+        let (bench, reader) = try read("wread")
+        defer { reader.close() }
+        let upkeep = try Upkeep(bench, ["WRITER_RETENTION": "trades=30d"])
+        let failures = "mds_store_maintenance_failures_total"
+        #expect(eventually { upkeep.metric(failures) == 1 }, "\(upkeep.service.log.text)")
+        let scans = try bench.database.psql(Self.oldScans)
+        // Two further looks at the database, at least.
+        let role = "ALTER ROLE \(bench.database.writer) SET synchronous_commit"
+        for (value, word) in [("off", "synchronous_commit"), ("on", "fsync")] {
+            try bench.database.psql("\(role) = \(value)")
+            #expect(
+                try eventually {
+                    let profile = try status(upkeep.report)["profile"]
+                    let problems = profile?["problems"]?.array?.compactMap(\.string) ?? []
+                    return problems.contains { $0.hasPrefix("synchronous_commit") }
+                        == (word == "synchronous_commit")
+                })
+        }
+        #expect(upkeep.metric(failures) == 1)
+        #expect(try status(upkeep.report)["problem"]?.string?.contains("55P03") == true)
+        #expect(try upkeep.service.stop() == .success)
+        #expect(try bench.database.psql(Self.oldScans) == scans)
+        #expect(try bench.database.psql("SELECT count(*) FROM trades") == "12")
+    }
+
+    @Test("when the reader has gone the days go, and the problem with them")
+    func readNoMore() throws {
+        let (bench, reader) = try read("wread2")
+        let upkeep = try Upkeep(
+            bench, ["WRITER_RETENTION": "trades=30d"], dropRetryFirst: .milliseconds(20))
+        #expect(eventually { (upkeep.metric("mds_store_maintenance_failures_total") ?? 0) > 1 })
+        reader.close()
+        #expect(
+            try eventually { try bench.database.psql("SELECT count(*) FROM trades") == "0" },
+            "\(upkeep.service.log.text)")
+        #expect(try eventually { try status(upkeep.report)["problem"] == .null })
+        #expect(try upkeep.service.stop() == .success)
+        #expect(try bench.database.psql("SELECT sum(rows) FROM retired_rows") == "12")
     }
 
     @Test("what fails is told and tried again, and the writing goes on")

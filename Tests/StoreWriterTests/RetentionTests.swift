@@ -112,6 +112,69 @@ struct RetentionTests {
         #expect(try database.psql("SELECT count(*) FROM retention_least") == "0")
     }
 
+    /// Derived indicators of 40 days ago and of today, booked as the writers do.
+    private func insertIndicators(_ database: TestDatabase) throws {
+        let old = "date_trunc('day', now(), 'UTC') - interval '40 days' + interval '12 hours'"
+        try database.psql("SELECT make_time_partition('indicators', \(old))")
+        try database.psql(
+            """
+            INSERT INTO indicators (ts, event_time_ns, symbol, name, value, receive_time,
+                receive_time_ns, source, partition, epoch, ordinal)
+            SELECT CASE WHEN n <= 3 THEN \(old) ELSE now() END, n, 'A', 'rsi', 1, now(), 1,
+                'operator', 0, 1, n
+            FROM generate_series(1, 5) AS n;
+            INSERT INTO sink_positions (sink, input, partition, owner_epoch)
+            VALUES ('store', 'bars', 0, 1);
+            INSERT INTO sink_source_ordinals (sink, input, partition, source, first_ordinal,
+                last_ordinal, written) VALUES ('store', 'bars', 0, 'operator', 1, 5, 5)
+            """)
+    }
+
+    private func audit(_ database: TestDatabase) throws -> [Substring] {
+        try database.server.psql(
+            file: "\(TestDatabase.deployed)/audit.sql", variables: ["schema=\(database.schema)"],
+            database: database.name
+        ).split(separator: "\n").filter { $0.contains("|") }
+    }
+
+    @Test("derived indicators are retired from the stream that they are of, and the audit is green")
+    func derived() throws {
+        let database = try TestDatabase("retention_derived", mode: .plain)
+        try database.migrate(wishes: Migrator.Wishes(retention: ["indicators": 30]))
+        try insertIndicators(database)
+        for line in try audit(database) { #expect(line.contains("|t|"), "\(line)") }
+        #expect(try apply(database, "'indicators', '30 days'").contains("3"))
+        #expect(
+            try database.psql("SELECT input, rows FROM retired_rows WHERE rows > 0") == "bars|3")
+        for line in try audit(database) { #expect(line.contains("|t|"), "\(line)") }
+    }
+
+    @Test("a book that had them under ticks is put right by the migration")
+    func wrongBook() throws {
+        let database = try TestDatabase("retention_wrong_book", mode: .plain)
+        try database.migrate(wishes: Migrator.Wishes(retention: ["indicators": 30]))
+        try insertIndicators(database)
+        _ = try apply(database, "'indicators', '30 days'")
+        // As it was booked before, some of it by a writer that knows better already.
+        try database.psql(
+            """
+            UPDATE retired_rows SET rows = 1;
+            INSERT INTO retired_rows (table_name, input, source, partition, rows, last_ordinal,
+                until)
+            SELECT table_name, 'ticks', source, partition, 2, 2, until FROM retired_rows;
+            INSERT INTO retired_rows (table_name, input, source, partition, rows, last_ordinal,
+                until) VALUES ('news', 'ticks', 'desk', 0, 7, 7, now() - interval '40 days');
+            DELETE FROM schema_migrations WHERE version >= 11
+            """)
+        #expect(try audit(database).contains { $0.contains("|f|") })
+        try database.migrate()
+        #expect(
+            try database.psql(
+                "SELECT table_name, input, rows, last_ordinal FROM retired_rows "
+                    + "ORDER BY 1") == "indicators|bars|3|3\nnews|ticks|7|7")
+        for line in try audit(database) { #expect(line.contains("|t|"), "\(line)") }
+    }
+
     @Test("a table that is being read is left for later, and holds nobody up for long")
     func locked() throws {
         let database = try prepared("retention_locked", .plain)

@@ -49,6 +49,22 @@ struct RowLaneTests {
         return taken
     }
 
+    @Test("what is left stays in its order, and is counted")
+    func leaving() {
+        var lane = Lane(Lane.Limits(rows: 10, bytes: 1_000))
+        for (input, numbers) in [(0, 0..<2), (1, 0..<1), (0, 2..<4), (2, 0..<1), (1, 1..<3)] {
+            #expect(lane.offer(TestPacket(input, numbers), drops: false, now: 5) == .taken)
+        }
+        var taken: [TestPacket] = []
+        let two = Lane.Portion(rows: 10, bytes: .max, items: 2)
+        lane.take(two, leaving: { $0.input == 0 }, into: &taken)
+        #expect(taken == [TestPacket(1, 0..<1), TestPacket(2, 0..<1)])
+        #expect(lane.rows == 6 && lane.bytes == 60 && lane.count == 3)
+        #expect(
+            take(&lane) == [TestPacket(0, 0..<2), TestPacket(0, 2..<4), TestPacket(1, 1..<3)])
+        #expect(lane.isEmpty && lane.rows == 0)
+    }
+
     @Test("up to the bound in rows or in bytes it is taken, in order")
     func bounds() {
         var lane = Lane(Lane.Limits(rows: 10, bytes: 1_000))

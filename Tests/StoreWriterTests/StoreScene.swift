@@ -23,6 +23,7 @@ final class StoreScene {
     let desk: DeadLetterDesk
     let store: Store
     let place: SinkPlace
+    let beat: ThreadBeat
     private var stored: SinkPosition
     private var sequence: UInt64 = 0
     private var builder: PacketBuilder
@@ -41,7 +42,8 @@ final class StoreScene {
         let settings = WriterSettings(service.context.configuration)
         desk = settings.desk(client, service.context)
         #expect(desk.ensureStream() == nil)
-        store = Store(settings, thread: 0, letters: desk)
+        beat = service.context.threads.thread("test")
+        store = Store(settings, thread: 0, letters: desk, beat: beat)
         place = SinkPlace(input: input, partition: Partition(1))
         stored = SinkPosition(input: input, partition: Partition(1), ownerEpoch: 0)
         let source = input == .bars ? SourceName.operator : try #require(SourceName("test"))

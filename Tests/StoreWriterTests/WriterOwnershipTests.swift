@@ -320,7 +320,7 @@ struct WriterOwnershipTests {
     @Test("writers share the partitions out by themselves, and one that stops hands its own over")
     func group() throws {
         let bench = try WriterBench("writer_o12", nats: NatsServer())
-        // As the first gateway or operator makes it: the writers' user makes nothing.
+        // As 'tapeline setup' makes it.
         _ = try bench.tape.client.jetStream.createBucket(
             OwnerRecords.configuration(bench.tape.names))
         var sources = try sources(bench)

@@ -54,8 +54,11 @@ struct WriterSettingsTests {
         #expect(settings.postgres.password == "secret" && settings.postgres.sslMode == .require)
         #expect(settings.postgres.rootCertificate == authority)
         #expect(
-            settings.postgres.settings.map(\.0) == ["search_path", "work_mem", "temp_buffers"])
-        #expect(settings.postgres.settings.map(\.1) == ["desk", "32MB", "16MB"])
+            settings.postgres.settings.map(\.0) == [
+                "search_path", "work_mem", "temp_buffers",
+                "timescaledb.max_tuples_decompressed_per_dml_transaction",
+            ])
+        #expect(settings.postgres.settings.map(\.1) == ["desk", "32MB", "16MB", "0"])
         let valkey = settings.hotState?.valkey
         #expect(valkey?.user == "u" && valkey?.password == "p")
         #expect(settings.hotState?.symbolsMax == 99)

@@ -8,13 +8,22 @@
 -- `tapeline audit` takes them from OPERATOR_GRAPH. Series of which nothing is known are not
 -- computed here once duplicates were left out; `bars_equal_sql` names them.
 --
+-- Of a part of it: -v from=2026-11-20 -v to=2026-11-21 (UTC where no zone is given). Then the checks
+-- that need all rows are left out, and those of rows look at ticks and at windows of bars within
+-- [from, to) alone.
+--
 -- Run it when everything is written: the gateway stopped or finished, the writers without lag. Each
 -- check is one row: what is expected, what was found, whether that is right, and where it is not.
 --
--- For programs: a check is the one statement behind a line "-- check: <name>: <sentence>" and has
--- the columns expected, found (numeric), ok (boolean), detail (text). Lines that begin with a
--- backslash are psql's own and mean nothing elsewhere; no statement needs what precedes the first
--- check but the namespace in search_path, and the graph in tapeline.graph if it has such nodes.
+-- For programs: a check is the one statement after a line "-- check: <name>: <sentence>" and has
+-- the columns expected, found (numeric), ok (boolean), detail (text). The next line says what it
+-- reads: "-- reads: books" (milliseconds), "all" (every row), "rows" (those of a range, or all) or
+-- "range" (those of a range: for ranges alone). A line "\ir <file>" stands for that file beside this
+-- one; other lines that begin with a backslash are psql's own and mean nothing elsewhere. :'from' and
+-- :'to' stand for the borders, :'before' and :'after' for a day before and after them; '-infinity' and
+-- 'infinity' without a range. No statement needs what precedes the first check but the namespace in
+-- search_path, and the graph in tapeline.graph if it has such nodes; without the planner settings below
+-- it may take hours.
 
 \set ON_ERROR_STOP on
 \set QUIET on
@@ -28,12 +37,40 @@ SET search_path TO :"schema", pg_temp;
 \set graph ''
 \endif
 SET tapeline.graph = :'graph';
+SET timezone = 'UTC';
+-- All is read once. The planner does not know how many rows there are behind a CTE: left to itself it
+-- looks tens of thousands up one by one, or sorts millions by text. Hashing is right for all of it.
+SET enable_nestloop = off;
+SET enable_mergejoin = off;
+SET enable_sort = off;
+\set is_range 1
+\if :{?from}
+\elif :{?to}
+\else
+\set is_range 0
+\endif
+\if :{?from}
+\else
+\set from -infinity
+\endif
+\if :{?to}
+\else
+\set to infinity
+\endif
+SELECT CASE WHEN isfinite(:'from'::timestamptz) THEN :'from'::timestamptz - interval '1 day'
+        ELSE '-infinity' END AS before,
+    CASE WHEN isfinite(:'to'::timestamptz) THEN :'to'::timestamptz + interval '1 day'
+        ELSE 'infinity' END AS after
+\gset
 \pset footer off
 
 -- Without a row are only ordinals that the books name: skipped, set aside and not replayed, or lost
 -- with the tape.
+\if :is_range
+\else
 \echo ticks_stored_once: each ordinal from 1 to the last of its source and partition is one row
 -- check: ticks_stored_once: each ordinal from 1 to the last of its source and partition is one row
+-- reads: all
 WITH stored AS (
     SELECT source, partition, count(*) AS rows, count(DISTINCT ordinal) AS ordinals,
         min(ordinal) AS first_ordinal, max(ordinal) AS last_ordinal
@@ -77,9 +114,13 @@ SELECT coalesce(sum(expected), 0)::numeric AS expected, coalesce(sum(rows), 0)::
     NOT EXISTS (SELECT FROM faults) AS ok,
     coalesce((SELECT string_agg(fault, '; ') FROM faults), '') AS detail
 FROM compared;
+\endif
 
+\if :is_range
+\else
 \echo rows_as_booked: the rows are those that the books name, which were kept in the same transactions
 -- check: rows_as_booked: the rows are those that the books name, which were kept in the same transactions
+-- reads: all
 WITH stored AS (
     SELECT 'ticks' AS input, source, partition, count(*) AS rows, max(ordinal) AS last_ordinal
     FROM stored_ordinals
@@ -113,9 +154,11 @@ SELECT coalesce(sum(written), 0)::numeric AS expected, coalesce(sum(rows), 0)::n
     NOT EXISTS (SELECT FROM faults) AS ok,
     coalesce((SELECT string_agg(fault, '; ') FROM faults), '') AS detail
 FROM compared;
+\endif
 
 \echo books_balanced: of each range of ordinals every one was written, set aside, skipped or is a gap
 -- check: books_balanced: of each range of ordinals every one was written, set aside, skipped or is a gap
+-- reads: books
 WITH faults AS (
     SELECT format('%s %s/%s: %s', input, source, partition, missing) AS fault
     FROM sink_audit
@@ -129,8 +172,11 @@ SELECT coalesce(sum(last_ordinal - first_ordinal + 1), 0)::numeric AS expected,
     coalesce((SELECT string_agg(fault, '; ') FROM faults), '') AS detail
 FROM sink_audit;
 
+\if :is_range
+\else
 \echo bars_stored: every bar that the writers took from the tape is a row, or a later version of it is
 -- check: bars_stored: every bar that the writers took from the tape is a row, or a later version of it is
+-- reads: all
 WITH stored AS (
     SELECT partition, count(*) AS rows, count(DISTINCT ordinal) AS ordinals,
         sum(replaced) AS replaced
@@ -176,273 +222,115 @@ SELECT coalesce(sum(written), 0)::numeric AS expected,
     NOT EXISTS (SELECT FROM faults) AS ok,
     coalesce((SELECT string_agg(fault, '; ') FROM faults), '') AS detail
 FROM compared;
+\endif
 
--- Order within a window is (event time, source, ordinal). A trade counts when it is a new one with
--- a price and a size, and no snapshot (1). In whole units of 1e-9 and 1e-8 price times size is
--- exact, and div() cuts towards zero: twice the dividend plus the divisor, by twice the divisor, is
--- half away from zero. The join is a full one on purpose: tables that were never analyzed lead the
--- planner into nested loops, which a full join cannot be.
---
--- A bar that was never repaired has no backfilled trades (4) and none that are listed as late, but
--- those that were taken back later. One that was repaired is mended: without those that were taken
--- back, with the corrected values, the backfilled ones, and the late ones that were listed before.
--- A repair gives its reason; a window that was open then closes as usual, mended all the same. Only
--- series of trades whose windows stand side by side are computed here: the others, and those with
--- rules for conditions, are for `tapeline prove`, and so are those behind nodes that keep ticks back.
-\echo bars_equal_sql: each stored bar equals the bar that SQL computes from the stored trades
--- check: bars_equal_sql: each stored bar equals the bar that SQL computes from the stored trades
-WITH graph AS (
-    SELECT key AS series, value AS nodes
-    FROM jsonb_each(nullif(current_setting('tapeline.graph', true), '')::jsonb)
-), left_out AS (
-    SELECT DISTINCT l.of_source AS source, l.partition, l.of_ordinal AS ordinal, g.series
-    FROM late_ticks l JOIN graph g ON g.nodes ? l.series
-    WHERE l.reason = 'duplicate'
-), plain_series AS (
-    SELECT series
-    FROM bars
-    WHERE number = 0 AND close_time_ns > open_time_ns
-    GROUP BY series
-    HAVING bool_and(open_time_ns % (close_time_ns - open_time_ns) = 0)
-        AND count(DISTINCT close_time_ns - open_time_ns) <= count(DISTINCT generation)
-        AND (sum(volume) > 0 OR sum(trades) = 0)
-        AND sum(excluded_condition + excluded_odd_lot) = 0
-        -- A node that keeps trades back counts more than what is no new trade or was taken back.
-        AND sum(excluded_filter) <= (
-            SELECT count(*) + count(*) FILTER (WHERE action <> 0) FROM trades
-            WHERE action <> 0 OR flags & 1 = 1)
-        AND series NOT IN (SELECT series FROM graph WHERE nodes = 'null')
-        AND (series IN (SELECT series FROM graph)
-            OR NOT EXISTS (SELECT FROM late_ticks WHERE reason = 'duplicate'))
-), series AS (
-    SELECT DISTINCT series, close_time_ns - open_time_ns AS width
-    FROM bars JOIN plain_series USING (series)
-    WHERE number = 0
-), taken_back AS (
-    SELECT DISTINCT symbol, source, provider_id FROM trades
-    WHERE action = 2 AND provider_id IS NOT NULL
-), corrected AS (
-    SELECT DISTINCT ON (symbol, source, provider_id) symbol, source, provider_id, price, size
-    FROM trades
-    WHERE action = 1 AND provider_id IS NOT NULL
-    ORDER BY symbol, source, provider_id, partition, ordinal DESC
-), late AS (
-    SELECT of_source AS source, partition, of_ordinal AS ordinal, series, min(ordinal) AS listed
-    FROM late_ticks
-    WHERE kind = 'trade'
-    GROUP BY 1, 2, 3, 4
-), judged AS (
-    SELECT t.symbol, t.event_time_ns, t.source, t.ordinal, s.series, s.width,
-        t.event_time_ns - (t.event_time_ns % s.width + s.width) % s.width AS open_time_ns,
-        t.price, t.size, coalesce(c.price, t.price) AS mended_price,
-        coalesce(c.size, t.size) AS mended_size, l.listed,
-        t.flags & 4 = 0 AND l.listed IS NULL AS is_plain, x.provider_id IS NULL AS is_mended
-    FROM trades t CROSS JOIN series s
-    LEFT JOIN taken_back x USING (symbol, source, provider_id)
-    LEFT JOIN corrected c USING (symbol, source, provider_id)
-    LEFT JOIN late l ON (l.source, l.partition, l.ordinal, l.series)
-        = (t.source, t.partition, t.ordinal, s.series)
-    LEFT JOIN left_out d ON (d.source, d.partition, d.ordinal, d.series)
-        = (t.source, t.partition, t.ordinal, s.series)
-    WHERE t.action = 0 AND t.flags & 1 = 0 AND t.price IS NOT NULL AND t.size >= 0
-        AND d.ordinal IS NULL
-), touched AS MATERIALIZED (
-    SELECT DISTINCT j.series, j.width, j.symbol, j.open_time_ns, b.revision
-    FROM judged j LEFT JOIN bars b ON (b.symbol, b.series, b.open_time_ns, b.number)
-        = (j.symbol, j.series, j.open_time_ns, 0)
-    WHERE NOT j.is_plain OR NOT j.is_mended OR j.mended_price <> j.price
-        OR j.mended_size <> j.size
-), counted AS (
-    SELECT false AS is_repaired, series, width, symbol, open_time_ns, event_time_ns, source,
-        ordinal, price, size, price * 1e9 * (size * 1e8) AS notional
-    FROM judged
-    WHERE is_plain
-    UNION ALL
-    SELECT true, series, width, symbol, open_time_ns, event_time_ns, source, ordinal,
-        mended_price, mended_size, mended_price * 1e9 * (mended_size * 1e8)
-    FROM judged JOIN touched USING (series, width, symbol, open_time_ns)
-    WHERE is_mended AND (listed IS NULL OR listed < revision)
-), computed AS MATERIALIZED (
-    SELECT is_repaired, series, width, symbol, open_time_ns,
-        (array_agg(price ORDER BY event_time_ns, source COLLATE "C", ordinal))[1] AS open,
-        max(price) AS high, min(price) AS low,
-        (array_agg(price ORDER BY event_time_ns DESC, source COLLATE "C" DESC, ordinal DESC))[1]
-            AS close,
-        sum(size) AS volume, count(*) AS trades, sum(notional) AS notional
-    FROM counted
-    GROUP BY 1, 2, 3, 4, 5
-), expected AS (
-    SELECT is_repaired, series, symbol, open_time_ns, width, open, high, low, close, volume,
-        trades, notional * 1e-17 AS notional,
-        CASE WHEN volume > 0 THEN
-            1e-9
-                * div(2 * notional + sign(notional) * volume * 1e8, 2 * volume * 1e8)
-        END AS vwap
-    FROM computed
-), stored AS (
-    -- Of windows whose trades retention has dropped nothing can be computed any more; of one that
-    -- has no trades (it was withdrawn, or filled in) there is nothing to compute.
-    SELECT b.*, t.symbol IS NOT NULL AS is_touched
-    FROM bars b JOIN plain_series USING (series)
-    LEFT JOIN touched t ON (t.symbol, t.series, t.open_time_ns, t.width)
-        = (b.symbol, b.series, b.open_time_ns, b.close_time_ns - b.open_time_ns)
-    WHERE number = 0 AND b.trades > 0 AND ts >= coalesce(
-        (SELECT max(until) FROM retired_rows WHERE table_name = 'trades'), '-infinity')
-), versions AS (
-    -- Repaired for certain, or perhaps: then it may equal either.
-    SELECT *, false AS is_repaired FROM stored
-    WHERE NOT is_touched OR reason IN ('closed', 'late')
-    UNION ALL
-    SELECT *, true FROM stored WHERE is_touched
-), compared AS MATERIALIZED (
-    SELECT b.symbol, b.series, b.ts, e.trades IS NOT NULL AS is_computed,
-        concat_ws(', ',
-            CASE WHEN b.open IS DISTINCT FROM e.open
-                THEN format('open %s not %s', b.open, e.open) END,
-            CASE WHEN b.high IS DISTINCT FROM e.high
-                THEN format('high %s not %s', b.high, e.high) END,
-            CASE WHEN b.low IS DISTINCT FROM e.low
-                THEN format('low %s not %s', b.low, e.low) END,
-            CASE WHEN b.close IS DISTINCT FROM e.close
-                THEN format('close %s not %s', b.close, e.close) END,
-            CASE WHEN b.volume IS DISTINCT FROM e.volume
-                THEN format('volume %s not %s', b.volume, e.volume) END,
-            CASE WHEN b.vwap IS DISTINCT FROM e.vwap
-                THEN format('vwap %s not %s', b.vwap, e.vwap) END,
-            CASE WHEN b.notional IS DISTINCT FROM e.notional
-                THEN format('notional %s not %s', b.notional, e.notional) END,
-            CASE WHEN b.trades IS DISTINCT FROM e.trades
-                THEN format('trades %s not %s', b.trades, e.trades) END,
-            CASE WHEN extract(epoch FROM b.ts) * 1000000000 <> b.open_time_ns
-                    OR extract(epoch FROM b.close_time) * 1000000000 <> b.close_time_ns
-                THEN 'rounded times that are not the exact ones' END) AS difference
-    FROM versions b
-    FULL JOIN expected e ON (e.symbol, e.series, e.open_time_ns, e.width, e.is_repaired)
-        = (b.symbol, b.series, b.open_time_ns, b.close_time_ns - b.open_time_ns, b.is_repaired)
-), judgement AS (
-    SELECT DISTINCT ON (symbol, series, ts) *
-    FROM compared
-    WHERE symbol IS NOT NULL
-    ORDER BY symbol, series, ts, (is_computed AND difference = '') DESC, is_computed DESC
-), faults AS (
-    SELECT format('%s %s %s: %s', symbol, series, ts,
-        CASE WHEN is_computed THEN difference ELSE 'no trades' END) AS fault
-    FROM judgement
-    WHERE difference <> ''
-    ORDER BY ts, symbol, series
-    LIMIT 5
-)
-SELECT count(*)::numeric AS expected, (count(*) FILTER (WHERE difference = ''))::numeric AS found,
-    NOT EXISTS (SELECT FROM faults) AS ok,
-    concat_ws('; ', (SELECT string_agg(fault, '; ') FROM faults),
-        (SELECT 'not computed here but by tapeline prove: '
-                || string_agg(series, ', ' ORDER BY series)
-            FROM (SELECT DISTINCT series FROM bars) AS stored_series
-            WHERE series NOT IN (SELECT series FROM plain_series))) AS detail
-FROM judgement;
-
--- Late ticks that are listed are outside of it, until a repair counts them; those that were taken
--- back or filled in may be in a bar or not, as `bars_equal_sql` says.
--- Closed: the window ends no later than the latest bar of its source and partition. A series that
--- only a part of the generations has counts from its first bar on, or up to its last one.
-\echo trades_counted_once: each trade of a closed window is counted in exactly one bar of each series
--- check: trades_counted_once: each trade of a closed window is counted in exactly one bar of each series
-WITH kept AS (
-    -- Before it retention has dropped trades, or bars.
-    SELECT coalesce(max(extract(epoch FROM until) * 1000000000)::bigint, -9223372036854775808) AS ns
+-- Ticks are placed by their event time, and ordinals follow each other in the order of receipt. So
+-- between the lowest and the highest ordinal that was received within the range each one has to be a
+-- row somewhere: in the range, on the days beside it or on the first of 1970 (no time), and only if
+-- some are missing even so, anywhere. Skipped and dead letters have no ordinals in the books: so many
+-- may be missing. Rows that retention has dropped are allowed for in the same way.
+\if :is_range
+\echo ticks_of_range: of the ticks received within the range each ordinal is one row
+-- check: ticks_of_range: of the ticks received within the range each ordinal is one row
+-- reads: range
+WITH inside AS MATERIALIZED (
+    SELECT source, partition, ordinal, receive_time
+    FROM stored_ordinals
+    WHERE input = 'ticks' AND ts >= :'from'::timestamptz AND ts < :'to'::timestamptz
+), lanes AS MATERIALIZED (
+    SELECT source, partition, count(*) AS rows, count(DISTINCT ordinal) AS ordinals,
+        max(ordinal) AS last_ordinal, min(ordinal) FILTER (WHERE is_received) AS lowest,
+        max(ordinal) FILTER (WHERE is_received) AS highest
+    FROM (SELECT *, receive_time >= :'from'::timestamptz AND receive_time < :'to'::timestamptz
+            AS is_received FROM inside) AS inside
+    GROUP BY source, partition
+), present AS (
+    SELECT source, partition, count(DISTINCT ordinal) AS ordinals
+    FROM inside JOIN lanes USING (source, partition)
+    WHERE ordinal BETWEEN lowest AND highest
+    GROUP BY source, partition
+), lost AS (
+    SELECT source, partition,
+        sum(least(g.last_ordinal, highest) - greatest(first_ordinal, lowest) + 1) AS ordinals
+    FROM gaps g JOIN lanes USING (source, partition)
+    WHERE input = 'ticks' AND reason IN ('tape_lost', 'hole') AND g.ordinal IS NULL
+        AND first_ordinal <= highest AND g.last_ordinal >= lowest
+    GROUP BY source, partition
+), excused AS (
+    SELECT source, partition, sum(skipped + dead_lettered - replayed) AS ordinals,
+        max(last_ordinal) AS booked
+    FROM sink_source_ordinals
+    WHERE input = 'ticks'
+    GROUP BY source, partition
+), retired AS (
+    SELECT source, partition, sum(rows) AS ordinals
     FROM retired_rows
-    WHERE table_name IN ('trades', 'bars')
-), graph AS (
-    SELECT key AS series, value AS nodes
-    FROM jsonb_each(nullif(current_setting('tapeline.graph', true), '')::jsonb)
-), left_out AS (
-    SELECT DISTINCT l.of_source AS source, l.partition, l.of_ordinal AS ordinal, g.series
-    FROM late_ticks l JOIN graph g ON g.nodes ? l.series
-    WHERE l.reason = 'duplicate'
-), plain_series AS (
-    SELECT series
-    FROM bars
-    WHERE number = 0 AND close_time_ns > open_time_ns
-    GROUP BY series
-    HAVING bool_and(open_time_ns % (close_time_ns - open_time_ns) = 0)
-        AND count(DISTINCT close_time_ns - open_time_ns) <= count(DISTINCT generation)
-        AND (sum(volume) > 0 OR sum(trades) = 0)
-        AND sum(excluded_condition + excluded_odd_lot) = 0
-        -- A node that keeps trades back counts more than what is no new trade or was taken back.
-        AND sum(excluded_filter) <= (
-            SELECT count(*) + count(*) FILTER (WHERE action <> 0) FROM trades
-            WHERE action <> 0 OR flags & 1 = 1)
-        AND series NOT IN (SELECT series FROM graph WHERE nodes = 'null')
-        AND (series IN (SELECT series FROM graph)
-            OR NOT EXISTS (SELECT FROM late_ticks WHERE reason = 'duplicate'))
-), made AS (
-    SELECT source, partition, series, close_time_ns - open_time_ns AS width,
-        min(generation) AS first_generation, max(generation) AS last_generation,
-        min(open_time_ns) AS first_ns, max(close_time_ns) AS last_ns
-    FROM bars JOIN plain_series USING (series)
-    WHERE number = 0
-    GROUP BY 1, 2, 3, 4
-), closed AS MATERIALIZED (
-    SELECT source, partition, series, width,
-        CASE WHEN first_generation > min(first_generation) OVER whole THEN first_ns END AS from_ns,
-        CASE WHEN last_generation < max(last_generation) OVER whole THEN last_ns
-            ELSE max(last_ns) OVER whole END AS until_ns
-    FROM made
-    WINDOW whole AS (PARTITION BY source, partition)
-), taken_back AS (
-    SELECT DISTINCT symbol, source, provider_id FROM trades
-    WHERE action = 2 AND provider_id IS NOT NULL
-), late AS (
-    SELECT of_source AS source, partition, of_ordinal AS ordinal, series, min(ordinal) AS listed
-    FROM late_ticks
-    WHERE kind = 'trade'
-    GROUP BY 1, 2, 3, 4
-), stored AS (
-    SELECT series, symbol, open_time_ns, sum(trades) AS trades, max(revision) AS revision,
-        bool_or(reason NOT IN ('closed', 'late')) AS is_repaired
-    FROM bars JOIN plain_series USING (series)
-    WHERE number = 0 AND open_time_ns >= (SELECT ns FROM kept)
-    GROUP BY 1, 2, 3
-), windows AS (
-    SELECT t.series, t.symbol, t.open_time_ns,
-        count(*) FILTER (WHERE is_plain) AS trades,
-        count(*) FILTER (WHERE is_mended AND (listed IS NULL OR listed < b.revision)) AS mended
-    FROM (
-        SELECT series, t.symbol, t.event_time_ns - (t.event_time_ns % width + width) % width
-                AS open_time_ns,
-            l.listed, t.flags & 4 = 0 AND l.listed IS NULL AS is_plain,
-            x.provider_id IS NULL AS is_mended
-        FROM trades t JOIN closed USING (source, partition)
-        LEFT JOIN taken_back x USING (symbol, source, provider_id)
-        LEFT JOIN late l USING (source, partition, ordinal, series)
-        LEFT JOIN left_out d USING (source, partition, ordinal, series)
-        WHERE action = 0 AND flags & 1 = 0 AND price IS NOT NULL AND size >= 0
-            AND d.ordinal IS NULL
-            AND t.event_time_ns - (t.event_time_ns % width + width) % width + width <= until_ns
-            AND (from_ns IS NULL
-                OR t.event_time_ns - (t.event_time_ns % width + width) % width >= from_ns)
-            AND t.event_time_ns - (t.event_time_ns % width + width) % width
-                >= (SELECT ns FROM kept)
-    ) AS t
-    LEFT JOIN stored b USING (series, symbol, open_time_ns)
-    GROUP BY 1, 2, 3
+    WHERE input = 'ticks'
+    GROUP BY source, partition
+), open AS MATERIALIZED (
+    SELECT source, partition, lanes.rows, lanes.ordinals, lanes.last_ordinal, lowest, highest,
+        coalesce(highest - lowest + 1 - present.ordinals - coalesce(lost.ordinals, 0), 0) AS missing,
+        coalesce(excused.ordinals, 0) + coalesce(retired.ordinals, 0) AS excused,
+        coalesce(booked, 0) AS booked
+    FROM lanes LEFT JOIN present USING (source, partition) LEFT JOIN lost USING (source, partition)
+    LEFT JOIN excused USING (source, partition) LEFT JOIN retired USING (source, partition)
+), beside AS (
+    SELECT source, partition, ordinal FROM stored_ordinals
+    WHERE input = 'ticks' AND ts >= :'before'::timestamptz
+        AND ts < :'from'::timestamptz
+    UNION ALL
+    SELECT source, partition, ordinal FROM stored_ordinals
+    WHERE input = 'ticks' AND ts >= :'to'::timestamptz
+        AND ts < :'after'::timestamptz
+    UNION ALL
+    SELECT source, partition, ordinal FROM stored_ordinals
+    WHERE input = 'ticks' AND ts >= '1970-01-01 00:00+00' AND ts < '1970-01-02 00:00+00'
+        AND NOT (ts >= :'before'::timestamptz
+            AND ts < :'after'::timestamptz)
+), near AS MATERIALIZED (
+    SELECT source, partition, count(DISTINCT ordinal) AS ordinals
+    FROM beside JOIN (SELECT * FROM open WHERE missing > 0) AS open USING (source, partition)
+    WHERE ordinal BETWEEN lowest AND highest
+    GROUP BY source, partition
+), still_open AS MATERIALIZED (
+    SELECT source, partition, lowest, highest
+    FROM open LEFT JOIN near USING (source, partition)
+    WHERE missing - coalesce(near.ordinals, 0) > excused
+), far AS (
+    SELECT source, partition, count(DISTINCT ordinal) AS ordinals
+    FROM stored_ordinals JOIN still_open USING (source, partition)
+    WHERE input = 'ticks' AND ordinal BETWEEN lowest AND highest
+        AND (SELECT count(*) FROM still_open) > 0
+        AND NOT (ts >= '1970-01-01 00:00+00' AND ts < '1970-01-02 00:00+00')
+        AND NOT (ts >= :'before'::timestamptz
+            AND ts < :'after'::timestamptz)
+    GROUP BY source, partition
 ), compared AS (
-    SELECT series, symbol, open_time_ns,
-        -- A window whose trades were all taken back while it was open makes no bar.
-        CASE WHEN coalesce(is_repaired, false) OR coalesce(stored.trades, 0) = mended
-            THEN coalesce(mended, 0)
-            ELSE coalesce(windows.trades, 0) END AS expected,
-        coalesce(stored.trades, 0) AS found
-    FROM windows FULL JOIN stored USING (series, symbol, open_time_ns)
+    SELECT source, partition, rows, open.ordinals, last_ordinal, booked, lowest, highest,
+        missing - coalesce(near.ordinals, 0) - coalesce(far.ordinals, 0) AS missing, excused
+    FROM open LEFT JOIN near USING (source, partition) LEFT JOIN far USING (source, partition)
 ), faults AS (
-    SELECT format('%s %s %s: %s of %s trades', symbol, series,
-        to_timestamp(open_time_ns / 1000000000), found, expected) AS fault
+    SELECT format('%s/%s: %s rows of %s ordinals; of %s to %s %s are no row', source, partition,
+        rows, ordinals, lowest, highest, missing) AS fault
     FROM compared
-    WHERE expected <> found
-    ORDER BY open_time_ns, symbol, series
+    WHERE rows <> ordinals OR missing > excused OR missing < 0
+    UNION ALL
+    SELECT format('%s/%s: a row for ordinal %s, the books end at %s', source, partition,
+        last_ordinal, booked)
+    FROM compared
+    WHERE last_ordinal > booked
+    UNION ALL
+    SELECT format('%s/%s: a row for ordinal %s, which was lost', source, partition, inside.ordinal)
+    FROM inside JOIN gaps USING (source, partition)
+    WHERE input = 'ticks' AND reason IN ('tape_lost', 'hole') AND gaps.ordinal IS NULL
+        AND inside.ordinal BETWEEN gaps.first_ordinal AND gaps.last_ordinal
     LIMIT 5
 )
-SELECT coalesce(sum(expected), 0)::numeric AS expected, coalesce(sum(found), 0)::numeric AS found,
-    NOT EXISTS (SELECT FROM faults) AS ok,
+SELECT coalesce(sum(ordinals + greatest(missing - excused, 0)), 0)::numeric AS expected,
+    coalesce(sum(rows), 0)::numeric AS found, NOT EXISTS (SELECT FROM faults) AS ok,
     coalesce((SELECT string_agg(fault, '; ') FROM faults), '') AS detail
 FROM compared;
+\endif
+
+-- Whether the bars are those of the trades.
+\ir audit-bars.sql

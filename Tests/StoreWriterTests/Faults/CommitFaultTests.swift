@@ -10,9 +10,12 @@ struct CommitFaultTests {
     @Test("FAULTS 3: killed inside of a COPY")
     func killedInCopy() throws {
         var faults = try FaultBench("kill_copy")
+        let killed = try WriterProcess(faults.bench)
+        // The day of the rows is made before their COPY, so the first ones have to be stored.
+        try faults.publish()
+        try #require(faults.isComplete())
         let rival = try faults.rival()
         try rival.script("BEGIN; LOCK TABLE quotes", timeout: patience)
-        let killed = try WriterProcess(faults.bench)
         try faults.publish()
         try #require(try faults.waits("wait_event_type = 'Lock' AND query LIKE '%COPY quotes%'"))
         killed.kill()

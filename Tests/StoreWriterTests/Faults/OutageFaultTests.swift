@@ -19,6 +19,13 @@ struct OutageFaultTests {
         eventually { writer.count("writer.database.failed") > before }
     }
 
+    /// The days of the rows are made before the rows come, and wait for a lock as well: what is to
+    /// wait inside of a COPY needs them made.
+    private func makeDays(_ faults: inout FaultBench) throws {
+        try faults.publish()
+        try #require(faults.isComplete())
+    }
+
     /// The time that an outage is to last is part of the fault itself.
     private func last() { poll(nil, 0, Int32(Self.seconds * 1_000)) }
 
@@ -103,6 +110,7 @@ struct OutageFaultTests {
     func cancelled() throws {
         var faults = try FaultBench("cancelled")
         let writer = try WriterProcess(faults.bench)
+        try makeDays(&faults)
         let rival = try faults.rival()
         try rival.script("BEGIN; LOCK TABLE trades", timeout: patience)
         try faults.publish()
@@ -141,6 +149,7 @@ struct OutageFaultTests {
         try faults.server.psql(
             "ALTER ROLE \(faults.bench.database.writer) SET deadlock_timeout = '3s'")
         let writer = try WriterProcess(faults.bench, ["WRITER_THREADS": "1"])
+        try makeDays(&faults)
         let rival = try faults.rival()
         try rival.script("SET deadlock_timeout = '1h'", timeout: patience)
         try rival.script("BEGIN; LOCK TABLE quotes", timeout: patience)

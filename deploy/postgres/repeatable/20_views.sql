@@ -1,3 +1,11 @@
+-- Of which stream the ordinals of an indicator are: operators derive some, with ordinals of the bars'
+-- stream, and providers give others. The view below and the retention both ask here.
+CREATE OR REPLACE FUNCTION indicator_input(p_source text) RETURNS text
+LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT CASE WHEN p_source IN ('operator', 'universe') THEN 'bars' ELSE 'ticks' END
+$$;
+
 -- The promise as an equation, from the sinks' own books: `missing` is 0 in every row. Ordinals that
 -- were lost with the tape are accounted for by rows of `gaps` that the books noted; those that came
 -- twice are outside of the equation, because their first coming is in it. `replayed` are those of the
@@ -21,30 +29,29 @@ CROSS JOIN LATERAL (
 -- tables whose rows are only ever added. Bars are not among them: of a bar only the last version is
 -- a row.
 CREATE OR REPLACE VIEW stored_ordinals AS
-SELECT 'ticks' AS input, source, partition, ordinal FROM trades
+SELECT 'ticks' AS input, source, partition, ordinal, ts, receive_time FROM trades
 UNION ALL
-SELECT 'ticks', source, partition, ordinal FROM quotes
+SELECT 'ticks', source, partition, ordinal, ts, receive_time FROM quotes
 UNION ALL
-SELECT 'ticks', source, partition, ordinal FROM depth
+SELECT 'ticks', source, partition, ordinal, ts, receive_time FROM depth
 UNION ALL
-SELECT 'ticks', source, partition, ordinal FROM options
+SELECT 'ticks', source, partition, ordinal, ts, receive_time FROM options
 UNION ALL
-SELECT 'ticks', source, partition, ordinal FROM news
+SELECT 'ticks', source, partition, ordinal, ts, receive_time FROM news
 UNION ALL
-SELECT 'ticks', source, partition, ordinal FROM fundamentals
+SELECT 'ticks', source, partition, ordinal, ts, receive_time FROM fundamentals
 UNION ALL
--- Providers give some, and operators compute others.
-SELECT CASE WHEN source IN ('operator', 'universe') THEN 'bars' ELSE 'ticks' END, source, partition,
-    ordinal
-FROM indicators
+SELECT indicator_input(source), source, partition, ordinal, ts, receive_time FROM indicators
 UNION ALL
-SELECT 'ticks', source, partition, ordinal FROM provider_bars
+SELECT 'ticks', source, partition, ordinal, ts, receive_time FROM provider_bars
 UNION ALL
-SELECT 'ticks', source, partition, ordinal FROM gaps WHERE ordinal IS NOT NULL
+-- Not cut by time: it stands where it was received.
+SELECT 'ticks', source, partition, ordinal, coalesce(receive_time, noted_at), receive_time
+FROM gaps WHERE ordinal IS NOT NULL
 UNION ALL
-SELECT input, source, partition, ordinal FROM events
+SELECT input, source, partition, ordinal, ts, receive_time FROM events
 UNION ALL
-SELECT 'bars', source, partition, ordinal FROM late_ticks;
+SELECT 'bars', source, partition, ordinal, ts, receive_time FROM late_ticks;
 
 -- The same from the rows themselves: every ordinal once, none missing in between. Reads the tables
 -- as a whole: for an auditor, not for a dashboard.

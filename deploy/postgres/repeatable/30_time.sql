@@ -72,19 +72,70 @@ AS $$
         OR (p_ts >= '1990-01-01 00:00+00' AND p_ts < now() + interval '2 years'), false)
 $$;
 
--- Which of these days (of UTC, counted from 1970-01-01) a native table has no partition for and may
+-- The chunks of a hypertable with their borders; none of any other table.
+CREATE OR REPLACE FUNCTION time_chunks(p_table text)
+RETURNS TABLE (relation regclass, from_ts timestamptz, to_ts timestamptz)
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+AS $$
+BEGIN
+    IF to_regclass('timescaledb_information.chunks') IS NOT NULL THEN
+        RETURN QUERY EXECUTE
+            'SELECT format(''%I.%I'', chunk_schema, chunk_name)::regclass, range_start, range_end
+            FROM timescaledb_information.chunks
+            WHERE hypertable_schema = current_schema() AND hypertable_name = $1' USING p_table;
+    END IF;
+END
+$$;
+
+-- The bytes of each table of time on the disk, with its indexes; `other` is what else the database
+-- holds. A table that somebody changes now is waited for, and not for long.
+CREATE OR REPLACE FUNCTION store_sizes() RETURNS TABLE (table_name text, bytes bigint)
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET lock_timeout = '2s'
+AS $$
+DECLARE
+    place regclass;
+    shape text;
+    total bigint := 0;
+BEGIN
+    FOR table_name, shape IN SELECT t.table_name, t.shape FROM time_tables() t ORDER BY 1 LOOP
+        place := to_regclass(format('%I.%I', current_schema(), table_name));
+        IF shape = 'hypertable' THEN
+            EXECUTE format('SELECT %I.hypertable_size($1)', timescale_schema()) INTO bytes
+                USING place;
+        ELSIF shape = 'native' THEN
+            SELECT sum(pg_total_relation_size(p.relid)) INTO bytes
+            FROM pg_partition_tree(place) p;
+        ELSE
+            bytes := pg_total_relation_size(place);
+        END IF;
+        bytes := coalesce(bytes, 0);
+        total := total + bytes;
+        RETURN NEXT;
+    END LOOP;
+    table_name := 'other';
+    bytes := greatest(pg_database_size(current_database()) - total, 0);
+    RETURN NEXT;
+END
+$$;
+
+-- Which of these days (of UTC, counted from 1970-01-01) a table has no partition or chunk for and may
 -- have one, oldest first.
 CREATE OR REPLACE FUNCTION missing_partitions(p_table text, p_days bigint[])
 RETURNS SETOF timestamptz
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
 AS $$
+DECLARE
+    shape_found text;
 BEGIN
-    IF NOT EXISTS (SELECT FROM time_tables() t
-        WHERE t.table_name = p_table AND t.shape = 'native') THEN
+    SELECT t.shape INTO shape_found FROM time_tables() t WHERE t.table_name = p_table;
+    IF coalesce(shape_found, 'whole') = 'whole' THEN
         RETURN;
     END IF;
     RETURN QUERY
-    WITH present AS MATERIALIZED (SELECT p.from_ts, p.to_ts FROM time_partitions(p_table) p),
+    WITH present AS MATERIALIZED (
+        SELECT p.from_ts, p.to_ts FROM time_partitions(p_table) p WHERE shape_found = 'native'
+        UNION ALL
+        SELECT c.from_ts, c.to_ts FROM time_chunks(p_table) c WHERE shape_found = 'hypertable'),
     wanted AS MATERIALIZED (
         SELECT DISTINCT '1970-01-01 00:00+00'::timestamptz + n * interval '24 hours' AS day
         FROM unnest(p_days) AS n)
@@ -95,13 +146,44 @@ BEGIN
 END
 $$;
 
+-- Makes the chunk of a hypertable for p_ts by the one way that both editions of TimescaleDB have: a row
+-- comes and goes again, which nobody sees. Where something refuses that row, nothing is made: the first
+-- real one makes the chunk then.
+CREATE OR REPLACE FUNCTION make_chunk(p_table text, p_ts timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT
+AS $$
+DECLARE
+    columns text;
+    fillers text;
+    chunk   regclass;
+    place   tid;
+BEGIN
+    IF EXISTS (SELECT FROM time_chunks(p_table) c WHERE c.from_ts <= p_ts AND c.to_ts > p_ts) THEN
+        RETURN;
+    END IF;
+    SELECT string_agg(quote_ident(a.attname), ', '), string_agg(
+        CASE t.typcategory WHEN 'D' THEN quote_literal(p_ts) WHEN 'N' THEN '0'
+            WHEN 'B' THEN 'false' ELSE quote_literal('') END, ', ')
+    INTO columns, fillers
+    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+    WHERE a.attrelid = p_table::regclass AND a.attnum > 0 AND NOT a.attisdropped
+        AND a.attnotnull AND NOT a.atthasdef AND a.attidentity = '';
+    EXECUTE format('INSERT INTO %I (%s) VALUES (%s) RETURNING tableoid::regclass, ctid', p_table,
+        columns, fillers) INTO chunk, place;
+    EXECUTE format('DELETE FROM %s WHERE ctid = %L', chunk, place);
+EXCEPTION WHEN integrity_constraint_violation OR data_exception OR raise_exception THEN
+    NULL;
+END
+$$;
+
 -- Makes the day of p_ts, if it is not there. Any number of writers may ask at once, while others
 -- write: it takes turns under a lock of its own, and of the table only one that no reader and no
 -- writer waits for. In a transaction of its own, so that nobody waits for longer than it takes.
 --
 -- Raises TL010 for a time that gets no partition: beyond two years from now, or before 1990, but for
 -- the first day of 1970, where the ticks without a time are; TL011 for a table that is none of ours,
--- TL012 when a table has too many partitions. A hypertable makes its chunks by itself.
+-- TL012 when a table has too many partitions. A hypertable makes its chunks by itself, too, with the
+-- first row: then they are in the transaction of the rows, with the locks of each of them.
 CREATE OR REPLACE FUNCTION make_time_partition(p_table text, p_ts timestamptz) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
@@ -120,6 +202,9 @@ BEGIN
         RAISE EXCEPTION 'no partition of % is made for the time %', p_table, p_ts
             USING ERRCODE = 'TL010',
                 HINT = 'From 1990 to two years from now; without a time: the first day of 1970.';
+    END IF;
+    IF shape_found = 'hypertable' THEN
+        PERFORM make_chunk(p_table, p_ts);
     END IF;
     IF shape_found <> 'native' THEN
         RETURN;
@@ -209,12 +294,29 @@ BEGIN
 END
 $$;
 
+-- Whether a partition of a table, or a chunk (then p_parent is NULL), could be dropped now: 55P03 when
+-- somebody is at work there and stays. Holds no lock afterwards: those of a block that failed are gone.
+CREATE OR REPLACE FUNCTION try_to_drop(p_parent regclass, p_day regclass) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout = '500ms'
+AS $$
+BEGIN
+    IF p_parent IS NOT NULL THEN
+        EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', p_parent);
+    END IF;
+    EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', p_day);
+    RAISE EXCEPTION 'it can be dropped' USING ERRCODE = 'TL013';
+EXCEPTION WHEN SQLSTATE 'TL013' THEN
+    NULL;
+END
+$$;
+
 -- Drops the days of a table that ended at least p_keep ago, oldest first and at most p_most of them,
 -- and answers which, with the number of their rows. No less is kept than the migrator has written to
 -- retention_least, and a table without a line there is left alone (42501). The first day of 1970 holds ticks without a time: of those the rows go that were received so long ago.
 --
--- A day is counted before it is dropped. Dropping needs the table for a moment: who does not get it
--- within half a second (55P03) leaves it to the next time, so that no writer waits long.
+-- A day is counted before it is dropped, and dropping needs the table for a moment: who does not get
+-- it within half a second (55P03) leaves it to the next time, so that no writer waits long. Whether
+-- it can be had is tried before the counting, which may take minutes, and nothing is kept of that try.
 CREATE OR REPLACE FUNCTION apply_retention(
     p_table text, p_keep interval, p_most integer DEFAULT 1000
 ) RETURNS TABLE (dropped text, from_ts timestamptz, to_ts timestamptz, row_count bigint)
@@ -230,6 +332,7 @@ DECLARE
         WHEN 'bars' THEN '''bars'' AS input, replaced'
         WHEN 'late_ticks' THEN '''bars'' AS input, 0 AS replaced'
         WHEN 'events' THEN 'input, 0 AS replaced'
+        WHEN 'indicators' THEN 'indicator_input(source) AS input, 0 AS replaced'
         ELSE '''ticks'' AS input, 0 AS replaced' END;
 BEGIN
     SELECT t.shape INTO shape_found FROM time_tables() t WHERE t.table_name = p_table;
@@ -257,6 +360,7 @@ BEGIN
         WHERE d.to_ts <= before AND d.from_ts >= '1970-01-02 00:00+00'
         ORDER BY d.from_ts LIMIT p_most
     LOOP
+        PERFORM try_to_drop(CASE shape_found WHEN 'native' THEN p_table::regclass END, day.relation);
         -- Rows that come now would be dropped without having been counted.
         EXECUTE format('LOCK TABLE %s IN SHARE MODE', day.relation);
         dropped := day.relation::text;
@@ -308,17 +412,11 @@ $$;
 -- The partitions or chunks of a table of time.
 CREATE OR REPLACE FUNCTION retention_days(p_table text, p_shape text)
 RETURNS TABLE (relation regclass, from_ts timestamptz, to_ts timestamptz)
-LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+LANGUAGE sql STABLE SET search_path FROM CURRENT
 AS $$
-BEGIN
-    IF p_shape = 'native' THEN
-        RETURN QUERY SELECT format('%I.%I', current_schema(), p.name)::regclass, p.from_ts, p.to_ts
-            FROM time_partitions(p_table) p;
-    ELSIF p_shape = 'hypertable' THEN
-        RETURN QUERY EXECUTE
-            'SELECT format(''%I.%I'', chunk_schema, chunk_name)::regclass, range_start, range_end
-            FROM timescaledb_information.chunks
-            WHERE hypertable_schema = current_schema() AND hypertable_name = $1' USING p_table;
-    END IF;
-END
+    SELECT format('%I.%I', current_schema(), p.name)::regclass, p.from_ts, p.to_ts
+    FROM time_partitions(p_table) p
+    WHERE p_shape = 'native'
+    UNION ALL
+    SELECT c.relation, c.from_ts, c.to_ts FROM time_chunks(p_table) c WHERE p_shape = 'hypertable'
 $$;

@@ -13,7 +13,8 @@ BEGIN
         accept_position(text, text, integer, jsonb, jsonb, jsonb),
         note_gaps(text, text, integer, jsonb),
         begin_replay(text, text, integer, text, bigint),
-        note_replayed(text, text, integer, text) FROM PUBLIC;
+        note_replayed(text, text, integer, text),
+        indicator_input(text) FROM PUBLIC;
     IF runtime_role IS NULL THEN
         RETURN;
     END IF;
@@ -29,7 +30,8 @@ BEGIN
             receive_time, epoch, ordinal) ON gaps TO %I', runtime_role);
     EXECUTE format('GRANT INSERT, UPDATE ON bars TO %I', runtime_role);
     EXECUTE format(
-        'GRANT EXECUTE ON FUNCTION claim_position(text, text, integer, bigint, text),
+        'GRANT EXECUTE ON FUNCTION indicator_input(text),
+            claim_position(text, text, integer, bigint, text),
             claim_positions(text, jsonb, text),
             advance_positions(text, jsonb),
             accept_position(text, text, integer, jsonb, jsonb, jsonb),

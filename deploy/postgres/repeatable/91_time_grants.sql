@@ -4,18 +4,19 @@ DO $$
 DECLARE
     runtime_role text := nullif(current_setting('tapeline.runtime_role', true), '');
 BEGIN
-    REVOKE ALL ON FUNCTION time_tables(), timescale_schema(), store_mode(), time_partitions(text),
-        may_have_partition(timestamptz), missing_partitions(text, bigint[]),
+    REVOKE ALL ON FUNCTION time_tables(), timescale_schema(), store_mode(), store_sizes(),
+        time_partitions(text), may_have_partition(timestamptz), missing_partitions(text, bigint[]),
         is_retired(text, timestamptz, timestamptz), make_time_partition(text, timestamptz), make_coming_partitions(integer),
         note_retired(text, text, timestamptz), retention_days(text, text),
+        try_to_drop(regclass, regclass), time_chunks(text), make_chunk(text, timestamptz),
         apply_retention(text, interval, integer) FROM PUBLIC;
     IF runtime_role IS NULL THEN
         RETURN;
     END IF;
     EXECUTE format(
-        'GRANT EXECUTE ON FUNCTION time_tables(), timescale_schema(), store_mode(),
+        'GRANT EXECUTE ON FUNCTION time_tables(), timescale_schema(), store_mode(), store_sizes(),
             time_partitions(text), may_have_partition(timestamptz),
-            missing_partitions(text, bigint[]),
+            missing_partitions(text, bigint[]), time_chunks(text),
             is_retired(text, timestamptz, timestamptz), make_time_partition(text, timestamptz),
             make_coming_partitions(integer), apply_retention(text, interval, integer) TO %I',
         runtime_role);

@@ -11,7 +11,7 @@ BEGIN
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', schema_name, reader_role);
     EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I', schema_name, reader_role);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION time_tables(), timescale_schema(), store_mode()
-        TO %I', reader_role);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION time_tables(), timescale_schema(), store_mode(),
+        indicator_input(text) TO %I', reader_role);
 END
 $$;

@@ -27,6 +27,7 @@ final class Intake {
 
     let client: TapeClient
     let context: ServiceContext
+    private let beat: ThreadBeat
     let queue: RowQueue
     let mailbox: TapeMailbox
     let port: OwnershipPort
@@ -56,6 +57,9 @@ final class Intake {
         _ queue: RowQueue, mailbox: TapeMailbox, port: OwnershipPort, gate: SteadyGate,
         client: TapeClient, context: ServiceContext, report: WriterReport
     ) throws {
+        let beat = context.threads.thread("intake")
+        self.beat = beat
+        let client = client.calling(beat)
         self.queue = queue
         self.mailbox = mailbox
         self.port = port
@@ -99,7 +103,9 @@ final class Intake {
     /// Runs until `isOver`. An exit code that is not success says that the service has to end.
     func run(until isOver: () -> Bool) -> ExitCode {
         var events: [TapeEvent] = []
+        defer { beat.retire() }
         while !isOver() {
+            beat.beat()
             attend()
             hear()
             _ = mailbox.receive(into: &events, max: Self.eventsPerTurn, timeout: wait)

@@ -132,12 +132,21 @@ struct RowLane<Item: LaneItem> {
 
     // MARK: taking out
 
-    /// Appends what waits, in order, up to the portion; at least one if there is any.
-    mutating func take(_ portion: Portion, into items: inout [Item]) {
-        var taken = 0
-        var (takenRows, takenBytes) = (0, 0)
-        while taken < entries.count, taken < portion.items {
-            let item = entries[taken].item
+    /// Appends what waits, in order, up to the portion; at least one if there is any. `leaving`:
+    /// those that stay where they are.
+    mutating func take(
+        _ portion: Portion, leaving isLeft: (Item) -> Bool = { _ in false },
+        into items: inout [Item]
+    ) {
+        var (seen, taken, takenRows, takenBytes) = (0, 0, 0, 0)
+        var left: [Entry] = []
+        while seen < entries.count, taken < portion.items {
+            let item = entries[seen].item
+            if isLeft(item) {
+                left.append(entries[seen])
+                seen += 1
+                continue
+            }
             if taken > 0,
                 item.rows > portion.rows - takenRows || item.bytes > portion.bytes - takenBytes
             {
@@ -145,11 +154,12 @@ struct RowLane<Item: LaneItem> {
             }
             takenRows += item.rows
             takenBytes += item.bytes
+            if entries[seen].isDropped { droppedEntries -= 1 }
             items.append(item)
             taken += 1
+            seen += 1
         }
-        droppedEntries -= entries[..<taken].count { $0.isDropped }
-        entries.removeFirst(taken)
+        entries.replaceSubrange(..<seen, with: left)
         rows -= takenRows
         bytes -= takenBytes
         fall()

@@ -25,11 +25,17 @@ final class Store {
     /// Of no other thread or process: by it a row says that a position was not taken over.
     let owner: String
     let letters: DeadLetterDesk
+    private let beat: ThreadBeat
     /// By table: rows that were set aside since one of its rows was last taken.
     private var refusedInARow: [SinkName: Int] = [:]
     private var session: PostgresConnection?
+    /// Days for which this session knows a partition or chunk, or that they can have none.
+    var knownDays: Set<TableDay> = []
 
-    init(_ settings: WriterSettings, thread: Int, letters: DeadLetterDesk) {
+    init(
+        _ settings: WriterSettings, thread: Int, letters: DeadLetterDesk, beat: ThreadBeat
+    ) {
+        self.beat = beat
         self.settings = settings
         self.letters = letters
         let instance = String(UInt32.random(in: .min ... .max), radix: 36)
@@ -46,13 +52,17 @@ final class Store {
     func close() {
         session?.close()
         session = nil
+        knownDays.removeAll()
     }
 
     /// Connects if it is not connected.
     func connect() throws {
         if isConnected { return }
         close()
-        let opened = try PostgresConnection(settings.postgres, timeout: Self.connectTimeout)
+        // The name of the database is looked up first.
+        beat.beat(before: ThreadWatch.systemTime)
+        let opened = try PostgresConnection(
+            settings.postgres, timeout: Self.connectTimeout, onWait: { [beat] in beat.beat() })
         try SchemaCheck(opened, timeout: Self.statementTimeout).run(settings.sinks.sinks)
         for case let merge? in settings.sinks.sinks.map(\.merge) {
             try opened.execute(merge.makeStaging, timeout: Self.statementTimeout)
@@ -60,7 +70,7 @@ final class Store {
         session = opened
     }
 
-    private func required() throws(PostgresError) -> PostgresConnection {
+    func required() throws(PostgresError) -> PostgresConnection {
         guard let session else {
             throw .closed(operation: "write", peer: settings.postgres.peer)
         }
@@ -94,7 +104,7 @@ final class Store {
                 rollBack(database)
                 switch (error.category, error.serverError?.table) {
                 case (.missingPartition, let table?) where madeTables.insert(table).inserted:
-                    try makePartitions(of: table, for: batch, on: database)
+                    try makeAgain(table, for: batch)
                 case (.data, _) where !isSalvaging, (.missingPartition, _) where !isSalvaging:
                     isSalvaging = true
                 case (.data, _), (.missingPartition, _):
@@ -175,6 +185,8 @@ final class Store {
     }
 
     private func keep(_ made: [DeadLetter], _ peer: String) throws(PostgresError) {
+        // Published, or written to a disk.
+        beat.beat(before: ThreadWatch.systemTime)
         do throws(DeadLetterDesk.Refused) {
             try letters.take(made)
         } catch {

@@ -63,6 +63,8 @@ extension StoreWorker {
             guard let index = slot(partition, tenure: tenure) else { continue }
             inputs.formUnion(assignment.slots[index].inputs)
         }
+        // What waits for its days is the next owner's.
+        inputs.subtract(waiting.inputs)
         guard !inputs.isEmpty else { return }
         // Nothing more of them is read: this ends. A write that fails gives the session up; one
         // that may not be tried now leaves the rest to the tape.
@@ -71,8 +73,11 @@ extension StoreWorker {
         {
             let before = lane.waiting.packets
             let hadBatch = !batch.isEmpty
-            write()
-            if !batch.isEmpty, hadBatch || lane.waiting.packets >= before { return }
+            let isTried = write()
+            inputs.subtract(waiting.inputs)
+            let isStuck = lane.waiting.packets >= before
+            if isStuck, !isTried || !batch.isEmpty { return }
+            if hadBatch, !batch.isEmpty { return }
         }
     }
 
@@ -94,7 +99,7 @@ extension StoreWorker {
 
     /// Its rows are somebody else's from here on.
     private func forget(_ index: Int) {
-        batch.remove(inputs: Set(assignment.slots[index].inputs))
+        removeFromBatches(Set(assignment.slots[index].inputs))
         assignment.slots[index].forget()
     }
 
@@ -198,7 +203,7 @@ extension StoreWorker {
 
     /// What was read and not written is of the tape as it was.
     private func accepted(_ index: Int, _ input: Int) {
-        batch.remove(inputs: Set(assignment.slots[index].inputs))
+        removeFromBatches(Set(assignment.slots[index].inputs))
         assignment.slots[index].sessionLost()
         show(index)
         claimTaken()

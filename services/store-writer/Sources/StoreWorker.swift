@@ -27,6 +27,9 @@ final class StoreWorker {
         var reading: UInt64 = 0
         /// The last failure was a write's: a claim that succeeds proves nothing.
         var isWriteInDoubt = false
+        /// Rows of a batch, halved when a transaction was too much for the database, and an eighth
+        /// more when one succeeded. A packet is written as a whole.
+        var batchRowsMax = WriterSettings.batchRowsMax
 
         init(_ partitions: [Partition]) { slots = partitions.map { PartitionSlot($0) } }
     }
@@ -57,16 +60,18 @@ final class StoreWorker {
     private static let idle = Duration.milliseconds(250)
     private static let lookNanoseconds: Int64 = 1_000_000_000
     private static let soon = Duration.milliseconds(20)
-    private static let portion = WorkerLane.Lane.Portion(
-        rows: WriterSettings.batchRowsMax, bytes: WriterSettings.batchBytesMax,
-        items: WriterSettings.batchPacketsMax)
 
     let lane: WorkerLane
     let surroundings: Surroundings
+    private let beat: ThreadBeat
     let clock = SystemClock()
     let store: Store
     var assignment: Assignment
     var batch = WriteBatch()
+    /// Waits until its days are made, and what comes after it of the same inputs.
+    var waiting = WriteBatch()
+    /// The days that are still to be made for it.
+    var daysToMake: [TableDay] = []
     var orders: [OwnershipOrder] = []
     var death: Death?
     var random = SystemRandomNumberGenerator()
@@ -86,14 +91,16 @@ final class StoreWorker {
 
     /// `begin`: not before, in monotonic nanoseconds.
     init(
-        _ lane: WorkerLane, _ assignment: Assignment, _ surroundings: Surroundings, begin: Int64
+        _ lane: WorkerLane, _ assignment: Assignment, _ surroundings: Surroundings,
+        _ beat: ThreadBeat, begin: Int64
     ) {
+        self.beat = beat
         self.lane = lane
         self.assignment = assignment
         self.surroundings = surroundings
         connectAt = begin
         store = Store(
-            surroundings.settings, thread: lane.number, letters: surroundings.letters)
+            surroundings.settings, thread: lane.number, letters: surroundings.letters, beat: beat)
     }
 
     var number: Int { lane.number }
@@ -109,6 +116,7 @@ final class StoreWorker {
     func run(until isOver: () -> Bool) throws(Death) {
         say(.connecting)
         while !isOver() {
+            beat.beat()
             attend()
             lookIfDue()
             connectIfDue()
@@ -140,7 +148,7 @@ final class StoreWorker {
         if !store.isConnected { return until(max(connectAt, waitUntil)) }
         guard isSteady else { return Self.idle }
         if waitUntil > now { return until(waitUntil) }
-        if !batch.isEmpty { return .zero }
+        if !batch.isEmpty || !waiting.isEmpty { return .zero }
         let waiting = lane.waiting
         guard let oldest = waiting.oldest else { return Self.idle }
         if isDue(waiting) { return .zero }
@@ -151,7 +159,7 @@ final class StoreWorker {
         guard store.isConnected, isSteady, clock.monotonic().nanoseconds >= waitUntil else {
             return false
         }
-        return !batch.isEmpty || isDue(lane.waiting)
+        return !batch.isEmpty || !waiting.isEmpty || isDue(lane.waiting)
     }
 
     private func isDue(_ waiting: WorkerLane.Waiting) -> Bool {
@@ -227,7 +235,8 @@ final class StoreWorker {
     /// A session that came about, and nothing to do with it any more: its partitions were given
     /// away meanwhile. The others wait for the word.
     private func returnPermission() {
-        guard holdsPermission, store.isConnected, !hasTaken, batch.isEmpty, proveUntil == nil
+        guard holdsPermission, store.isConnected, !hasTaken, batch.isEmpty, waiting.isEmpty,
+            proveUntil == nil
         else { return }
         succeeded(isWrite: false)
     }
@@ -251,7 +260,12 @@ final class StoreWorker {
 
     /// Takes from the lane what is to be written next.
     private func fill() {
-        lane.take(Self.portion, into: &packets)
+        let portion = WorkerLane.Lane.Portion(
+            rows: assignment.batchRowsMax, bytes: WriterSettings.batchBytesMax,
+            items: WriterSettings.batchPacketsMax)
+        // What comes after what waits waits with it, up to a bound; then it stays in the lane.
+        let held = waiting.inputs
+        lane.take(portion, leaving: waiting.isFull ? held : [], into: &packets)
         let now = clock.monotonic().nanoseconds
         for packet in packets {
             guard let slot = slot(ofInput: packet.input),
@@ -261,49 +275,80 @@ final class StoreWorker {
             case .packet(let header, let message):
                 let stored = assignment.slots[slot].stored(packet.input)?
                     .account(header.source)?.lastOrdinal
-                batch.add(
-                    WriteBatch.Item(
-                        input: packet.input, header: header, message: message,
-                        position: packet.position, storedOrdinal: stored ?? 0),
-                    now: now)
+                let item = WriteBatch.Item(
+                    input: packet.input, header: header, message: message,
+                    position: packet.position, storedOrdinal: stored ?? 0)
+                if held.contains(packet.input) {
+                    waiting.add(item, now: now)
+                } else {
+                    batch.add(item, now: now)
+                }
             case .dropped(let run):
-                batch.add(run, input: packet.input, position: packet.position)
+                if held.contains(packet.input) {
+                    waiting.add(run, input: packet.input, position: packet.position)
+                } else {
+                    batch.add(run, input: packet.input, position: packet.position)
+                }
             }
         }
         packets.removeAll(keepingCapacity: true)
     }
 
-    /// Writes the batch; afterwards it is empty, unless some of it has another owner by now.
-    func write() {
-        if batch.isEmpty { fill() }
-        guard !batch.isEmpty, mayTry() else { return }
+    /// Writes the batch; afterwards it is empty, unless some of it has another owner by now. What
+    /// has many days that are not made yet waits beside it, and a few of them are made at each
+    /// call. False: nothing could be tried.
+    @discardableResult
+    func write() -> Bool {
+        if batch.isEmpty { takeNext() }
+        guard !batch.isEmpty || !waiting.isEmpty, mayTry() else { return false }
         say(.writing)
         defer { if store.isConnected { say(.idle) } }
-        let started = clock.monotonic().nanoseconds
         let isRetry = assignment.isWriteInDoubt
-        var settled: [Int: SinkPosition] = [:]
         do throws(PostgresError) {
-            let outcome = try store.write(batch) { outcome in
-                settled = batch.advanced(by: outcome) { stored($0) }
-                return settled.sorted { $0.key < $1.key }.map(\.value)
-            }
+            try makeSomeDays()
+            try prepareDays()
+            if !batch.isEmpty { try writeBatch() }
             succeeded(isWrite: true)
             if isRetry { metrics.retries.succeeded.add() }
-            keep(settled)
-            metrics.written(
-                batch, outcome, seconds: Double(clock.monotonic().nanoseconds - started) / 1e9,
-                now: clock.now())
-            batch.removeAll()
         } catch {
             metrics.errors.add()
             guard error.category == .fenced else {
                 if isRetry { metrics.retries.failed.add() }
+                if error.mayBeTooMuchAtOnce, !batch.isEmpty {
+                    assignment.batchRowsMax = max(1, min(assignment.batchRowsMax, batch.rows) / 2)
+                }
                 assignment.isWriteInDoubt = true
-                return failed(error)
+                failed(error)
+                return true
             }
             concluded(isWell: true)
             dropFenced(error)
         }
+        return true
+    }
+
+    private func takeNext() {
+        if !waiting.isEmpty, daysToMake.isEmpty {
+            swap(&batch, &waiting)
+        } else {
+            fill()
+        }
+    }
+
+    private func writeBatch() throws(PostgresError) {
+        let started = clock.monotonic().nanoseconds
+        var settled: [Int: SinkPosition] = [:]
+        let outcome = try store.write(batch) { outcome in
+            settled = batch.advanced(by: outcome) { stored($0) }
+            return settled.sorted { $0.key < $1.key }.map(\.value)
+        }
+        keep(settled)
+        metrics.written(
+            batch, outcome, seconds: Double(clock.monotonic().nanoseconds - started) / 1e9,
+            now: clock.now())
+        batch.removeAll()
+        assignment.batchRowsMax = min(
+            assignment.batchRowsMax + assignment.batchRowsMax / 8 + 1, WriterSettings.batchRowsMax)
     }
 
     private func stored(_ input: Int) -> SinkPosition? {
@@ -360,6 +405,8 @@ final class StoreWorker {
     private func abandonSession() {
         store.close()
         batch.removeAll()
+        waiting.removeAll()
+        daysToMake = []
         for index in assignment.slots.indices {
             assignment.slots[index].sessionLost()
             show(index)

@@ -151,10 +151,13 @@ final class WorkerLane: Sendable {
         }
     }
 
-    func take(_ portion: Lane.Portion, into packets: inout [QueuedPacket]) {
+    /// What is of the inputs `left` stays.
+    func take(
+        _ portion: Lane.Portion, leaving left: Set<Int>, into packets: inout [QueuedPacket]
+    ) {
         let taken = change { state in
             var taken: [QueuedPacket] = []
-            state.lane.take(portion, into: &taken)
+            state.lane.take(portion, leaving: { left.contains($0.input) }, into: &taken)
             return taken
         }
         packets.append(contentsOf: taken.result)

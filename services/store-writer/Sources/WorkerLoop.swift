@@ -19,12 +19,15 @@ struct WorkerLoop: Sendable {
     /// Runs until `isOver`.
     func run(until isOver: () -> Bool) {
         let clock = SystemClock()
+        let beat = surroundings.context.threads.thread(
+            "writer-\(lane.number)", within: ThreadWatch.callLimit)
+        defer { beat.retire() }
         var random = SystemRandomNumberGenerator()
         var backoff = Backoff(first: Self.restartFirst, limit: Self.restartMax)
         var assignment = StoreWorker.Assignment(partitions)
         var begin = clock.monotonic().nanoseconds
         while true {
-            let worker = StoreWorker(lane, assignment, surroundings, begin: begin)
+            let worker = StoreWorker(lane, assignment, surroundings, beat, begin: begin)
             let bornAt = clock.monotonic().nanoseconds
             do throws(StoreWorker.Death) {
                 try worker.run(until: isOver)

@@ -70,21 +70,34 @@ struct WriteBatch {
 
     /// A partition that another writer has taken over: its packets are that one's.
     mutating func remove(inputs: Set<Int>) {
-        let (items, dropped) = (items, dropped)
+        let all = self
         removeAll()
-        var left = dropped[...]
-        func keepDropped(before count: Int) {
+        append(all) { !inputs.contains($0) }
+    }
+
+    /// Takes what is of these inputs out of the batch.
+    mutating func split(off inputs: Set<Int>) -> WriteBatch {
+        var taken = WriteBatch()
+        taken.append(self) { inputs.contains($0) }
+        remove(inputs: inputs)
+        return taken
+    }
+
+    /// Of each input in the same order.
+    mutating func append(_ later: WriteBatch, where isWanted: (Int) -> Bool = { _ in true }) {
+        var left = later.dropped[...]
+        func addDropped(before count: Int) {
             while let next = left.first, next.itemsBefore <= count {
                 left.removeFirst()
-                guard !inputs.contains(next.input) else { continue }
+                guard isWanted(next.input) else { continue }
                 add(next.run, input: next.input, position: next.position)
             }
         }
-        for (index, item) in items.enumerated() {
-            keepDropped(before: index)
-            if !inputs.contains(item.input) { add(item, now: since) }
+        for (index, item) in later.items.enumerated() {
+            addDropped(before: index)
+            if isWanted(item.input) { add(item, now: later.since) }
         }
-        keepDropped(before: items.count)
+        addDropped(before: later.items.count)
     }
 
     /// The positions behind the batch, from those before it.

@@ -190,7 +190,7 @@ struct Writer: Sendable {
     }
 
     private func startHotState(_ settings: HotStateKeeper.Settings) throws -> ServiceThread {
-        context.readiness.set(HotStateKeeper.part, "Valkey is not connected yet")
+        context.readiness.degrade(HotStateKeeper.part, "Valkey is not connected yet")
         return try ServiceThread(name: "hot-state") {
             HotStateKeeper.run(settings, client: client, context: context)
         }

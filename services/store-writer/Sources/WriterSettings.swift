@@ -27,6 +27,8 @@ struct WriterSettings: Sendable {
     var deadLetterBytes: Int64
     /// How long rows are kept.
     var retention: RetentionPlan
+    /// What the database may take on its disk; nil: nobody has said.
+    var databaseBytes: Int?
     /// The tables that are written.
     var sinks = SinkCatalogue()
 
@@ -89,6 +91,9 @@ struct WriterSettings: Sendable {
                 default: "7d", group: "Writer",
                 "Age of rows that 'store-writer migrate' has TimescaleDB (Community) compress."),
             ConfigurationKey(
+                "WRITER_DATABASE_BYTES", .byteCount(0...Int.max), default: "0", group: "Writer",
+                "Bytes that the database may take on its disk: alerts tell before. 0: unknown."),
+            ConfigurationKey(
                 "WRITER_DAILY_BARS", .flag, default: "false", group: "Writer",
                 "Whether 'store-writer migrate' makes the view bars_daily (Community)."),
             ConfigurationKey(
@@ -144,10 +149,15 @@ struct WriterSettings: Sendable {
         sinks = SinkCatalogue(
             Set(configuration.list("WRITER_SINKS").compactMap { SinkName(rawValue: $0) }))
         retention = RetentionPlan.configured(configuration)
+        let databaseRoom = configuration.integer("WRITER_DATABASE_BYTES")
+        databaseBytes = databaseRoom > 0 ? databaseRoom : nil
         postgres = Self.database(configuration)
         // Bars that are merged are sorted and staged in memory: a batch of them is up to 8 MB.
+        // What comes late for a compressed day unpacks the rows around it, however many they are;
+        // without TimescaleDB the last one is a name that nobody asks for.
         postgres.settings = [
             ("search_path", namespace), ("work_mem", "32MB"), ("temp_buffers", "16MB"),
+            ("timescaledb.max_tuples_decompressed_per_dml_transaction", "0"),
         ]
         if configuration.flag("WRITER_HOT_STATE") {
             hotState = HotStateKeeper.Settings(

@@ -6,6 +6,7 @@ final class DatabaseReport: Sendable {
     private struct State {
         var profile: DatabaseProfile?
         var keptAt = Timestamp.undefined
+        var sizes: [(table: String, bytes: Int64)] = []
         var problem: String?
     }
 
@@ -27,6 +28,10 @@ final class DatabaseReport: Sendable {
 
     func kept(at time: Timestamp) { state.withLock { $0.keptAt = time } }
 
+    func measured(_ sizes: [(table: String, bytes: Int64)]) {
+        state.withLock { $0.sizes = sizes }
+    }
+
     func failed(_ reason: String) { state.withLock { $0.problem = reason } }
 
     func write(into json: inout JSONWriter) {
@@ -43,6 +48,11 @@ final class DatabaseReport: Sendable {
             "retention_days",
             object: { json in
                 for rule in retention.rules { json.member(rule.table, rule.days) }
+            })
+        json.member(
+            "bytes",
+            object: { json in
+                for (table, bytes) in state.sizes { json.member(table, bytes) }
             })
         if state.keptAt.isDefined {
             json.member("kept_at", time: state.keptAt)

@@ -12,8 +12,13 @@ final class Maintenance {
     /// Between two looks at the database.
     static let lookEvery = Duration.seconds(30)
     static let keepEvery = Duration.seconds(3_600)
+    /// Between two looks at how large the tables are: each chunk is asked.
+    static let measureEvery = Duration.seconds(300)
     /// After a failure, growing up to `lookEvery`.
     private static let retryFirst = Duration.seconds(1)
+    /// After a failure to drop a table's days, growing up to `keepEvery`: who reads them may do so
+    /// for hours.
+    static let dropRetryFirst = Duration.seconds(120)
     private static let connectTimeout = Duration.seconds(5)
     /// Of one table in one turn: what is more waits for the next one.
     static let dropsMax = 1_000
@@ -27,19 +32,37 @@ final class Maintenance {
     private var random = SystemRandomNumberGenerator()
     /// Monotonic; nil: at once.
     private var keepAt: Timestamp?
+    private var measureAt: Timestamp?
+    /// By table.
+    private var drops: [String: DropTurn] = [:]
+    private let dropRetryFirst: Duration
+
+    /// When the retention of a table has its turn again.
+    private struct DropTurn {
+        var at: Timestamp
+        var backoff: Backoff
+        var problem: String?
+    }
 
     init(
         _ settings: WriterSettings, context: ServiceContext, report: DatabaseReport,
-        lookEvery: Duration = Maintenance.lookEvery
+        lookEvery: Duration = Maintenance.lookEvery,
+        dropRetryFirst: Duration = Maintenance.dropRetryFirst
     ) {
         var postgres = settings.postgres
         postgres.applicationName += " maintenance"
         postgres.statementTimeout = StoreKeeping.dropTimeout
         self.postgres = postgres
         retention = settings.retention
+        if let room = settings.databaseBytes {
+            context.telemetry.metrics.gauge(
+                "mds_store_capacity_bytes", "Bytes that the database may take, as configured."
+            ).set(Double(room))
+        }
         self.context = context
         self.report = report
         self.lookEvery = lookEvery
+        self.dropRetryFirst = dropRetryFirst
         backoff = Backoff(first: min(Self.retryFirst, lookEvery), limit: lookEvery)
     }
 
@@ -58,9 +81,11 @@ final class Maintenance {
     /// Until the service is to end.
     func run() {
         var wait = Duration.zero
+        let beat = context.threads.thread("maintenance", within: ThreadWatch.callLimit)
+        defer { beat.retire() }
         while !context.shutdown.wait(timeout: wait) {
             do throws(PostgresError) {
-                try turn()
+                try turn(beat)
                 backoff.reset()
                 wait = lookEvery
             } catch {
@@ -68,17 +93,22 @@ final class Maintenance {
                 context.telemetry.emit(MaintenanceFailed(reason: "\(error)"))
                 wait = backoff.next(using: &random)
             }
+            beat.beat(before: wait)
         }
     }
 
-    private func turn() throws(PostgresError) {
-        let database = try PostgresConnection(postgres, timeout: Self.connectTimeout)
+    private func turn(_ beat: ThreadBeat) throws(PostgresError) {
+        beat.beat(before: ThreadWatch.systemTime)
+        let database = try PostgresConnection(
+            postgres, timeout: Self.connectTimeout, onWait: { beat.beat() })
         defer { database.close() }
         look(try DatabaseProfile.read(on: database, timeout: StoreKeeping.timeout))
-        if let keepAt, context.clock.monotonic() < keepAt { return }
-        try keep(StoreKeeping(database: database))
-        keepAt = context.clock.deadline(after: Self.keepEvery)
-        report.kept(at: context.clock.now())
+        let keeping = StoreKeeping(database: database)
+        try keep(keeping)
+        try applyRetention(keeping)
+        try measure(keeping)
+        // A look that went well is no news of what waits for its next try.
+        if let problem = drops.values.compactMap(\.problem).min() { report.failed(problem) }
     }
 
     private func look(_ profile: DatabaseProfile) {
@@ -92,20 +122,50 @@ final class Maintenance {
     }
 
     private func keep(_ keeping: StoreKeeping) throws(PostgresError) {
+        if let keepAt, context.clock.monotonic() < keepAt { return }
         let made = try keeping.makePartitions()
         if made > 0 { context.telemetry.emit(PartitionsMade(count: made)) }
-        guard !retention.rules.isEmpty, try keeping.takeTurn() else { return }
-        var failure: PostgresError?
-        for rule in retention.rules {
-            do throws(PostgresError) {
-                try drop(rule, keeping)
-            } catch {
-                // A table that is locked now holds none of the others back.
-                guard keeping.database.isUsable else { throw error }
-                failure = failure ?? error
-            }
+        keepAt = context.clock.deadline(after: Self.keepEvery)
+        report.kept(at: context.clock.now())
+    }
+
+    private func measure(_ keeping: StoreKeeping) throws(PostgresError) {
+        if let measureAt, context.clock.monotonic() < measureAt { return }
+        let sizes = try keeping.sizes()
+        for (table, bytes) in sizes {
+            context.telemetry.metrics.gauge(
+                "mds_store_bytes", "Bytes of a table on the disk, with its indexes.",
+                labels: [("table", table)]
+            ).set(Double(bytes))
         }
-        if let failure { throw failure }
+        report.measured(sizes)
+        measureAt = context.clock.deadline(after: Self.measureEvery)
+    }
+
+    /// A table that is locked now holds none of the others back, and has its next turn in minutes.
+    private func applyRetention(_ keeping: StoreKeeping) throws(PostgresError) {
+        let now = context.clock.monotonic()
+        let due = retention.rules.filter { rule in drops[rule.table].map { now >= $0.at } ?? true }
+        guard !due.isEmpty else { return }
+        let isOurs = try keeping.takeTurn()
+        for rule in due {
+            var turn =
+                drops[rule.table]
+                ?? DropTurn(
+                    at: now, backoff: Backoff(first: dropRetryFirst, limit: Self.keepEvery))
+            turn.problem = nil
+            turn.at = context.clock.deadline(after: Self.keepEvery)
+            do throws(PostgresError) {
+                if isOurs { try drop(rule, keeping) }
+                turn.backoff.reset()
+            } catch {
+                guard keeping.database.isUsable else { throw error }
+                turn.problem = "\(error)"
+                turn.at = context.clock.deadline(after: turn.backoff.next(using: &random))
+                context.telemetry.emit(MaintenanceFailed(reason: "\(error)"))
+            }
+            drops[rule.table] = turn
+        }
     }
 
     private func drop(_ rule: RetentionPlan.Rule, _ keeping: StoreKeeping) throws(PostgresError) {

@@ -26,6 +26,16 @@ struct StoreKeeping {
         return Int(made.integer(0, 0) ?? 0)
     }
 
+    /// The bytes of each table of time, and of all else that the database holds, by name.
+    func sizes() throws(PostgresError) -> [(table: String, bytes: Int64)] {
+        let found = try database.execute(
+            "SELECT table_name, bytes FROM store_sizes()", timeout: Self.timeout)
+        return (0..<found.rowCount).compactMap { row in
+            guard let table = found[row, 0], let bytes = found.integer(row, 1) else { return nil }
+            return (table, bytes)
+        }
+    }
+
     /// Whether this session is the one that drops: another one does it already otherwise. Kept
     /// until the session ends.
     func takeTurn() throws(PostgresError) -> Bool {

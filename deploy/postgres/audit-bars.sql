@@ -1,0 +1,346 @@
+-- The part of audit.sql that is about bars: that file includes it, and says how checks are written.
+
+-- Order within a window is (event time, source, ordinal). A trade counts when it is a new one with
+-- a price and a size, and no snapshot (1). In whole units of 1e-9 and 1e-8 price times size is
+-- exact, and div() cuts towards zero: twice the dividend plus the divisor, by twice the divisor, is
+-- half away from zero. The join is a full one on purpose: tables that were never analyzed lead the
+-- planner into nested loops, which a full join cannot be.
+--
+-- A bar that was never repaired has no backfilled trades (4) and none that are listed as late, but
+-- those that were taken back later. One that was repaired is mended: without those that were taken
+-- back, with the corrected values, the backfilled ones, and the late ones that were listed before.
+-- A repair gives its reason; a window that was open then closes as usual, mended all the same. Only
+-- series of trades whose windows stand side by side are computed here: the others, and those with
+-- rules for conditions, are for `tapeline prove`, and so are those behind nodes that keep ticks back.
+\echo bars_equal_sql: each stored bar equals the bar that SQL computes from the stored trades
+-- check: bars_equal_sql: each stored bar equals the bar that SQL computes from the stored trades
+-- reads: rows
+WITH bounds AS (
+    -- What has no end is cut at the ends of the numbers.
+    SELECT CASE WHEN isfinite(:'from'::timestamptz)
+            THEN (extract(epoch FROM :'from'::timestamptz) * 1000000000)::bigint
+            ELSE -9223372036854775808 END AS from_ns,
+        CASE WHEN isfinite(:'to'::timestamptz)
+            THEN (extract(epoch FROM :'to'::timestamptz) * 1000000000)::bigint
+            ELSE 9223372036854775807 END AS to_ns
+), late_rows AS MATERIALIZED (
+    SELECT of_source AS source, partition, of_ordinal AS ordinal, series, kind, reason,
+        late_ticks.ordinal AS listed
+    FROM late_ticks
+    WHERE ts >= :'from'::timestamptz AND ts < :'to'::timestamptz
+), bar_rows AS MATERIALIZED (
+    SELECT b.* FROM bars b, bounds
+    WHERE number = 0 AND ts >= :'from'::timestamptz AND ts < :'to'::timestamptz
+        AND close_time_ns <= to_ns
+), corrections AS MATERIALIZED (
+    -- One that came more than a day after the range is of interest only where a bar was mended.
+    SELECT symbol, source, provider_id, action, price, size, partition, ordinal
+    FROM trades
+    WHERE ts >= :'from'::timestamptz AND ts < :'after'::timestamptz
+        AND action <> 0 AND provider_id IS NOT NULL
+    UNION ALL
+    SELECT symbol, source, provider_id, action, price, size, partition, ordinal
+    FROM trades
+    WHERE NOT (ts >= :'from'::timestamptz AND ts < :'after'::timestamptz)
+        AND action <> 0 AND provider_id IS NOT NULL
+        AND EXISTS (SELECT FROM bar_rows WHERE reason NOT IN ('closed', 'late'))
+), graph AS (
+    SELECT key AS series, value AS nodes
+    FROM jsonb_each(nullif(current_setting('tapeline.graph', true), '')::jsonb)
+), left_out AS (
+    SELECT DISTINCT l.source, l.partition, l.ordinal, g.series
+    FROM (SELECT * FROM late_rows WHERE reason = 'duplicate') AS l JOIN graph g
+        ON g.nodes ? l.series
+), plain_series AS (
+    SELECT series
+    FROM bar_rows
+    WHERE close_time_ns > open_time_ns
+    GROUP BY series
+    HAVING bool_and(open_time_ns % (close_time_ns - open_time_ns) = 0)
+        AND count(DISTINCT close_time_ns - open_time_ns) <= count(DISTINCT generation)
+        AND (sum(volume) > 0 OR sum(trades) = 0)
+        AND sum(excluded_condition + excluded_odd_lot) = 0
+        -- A node that keeps trades back counts more than what is no new trade or was taken back.
+        AND sum(excluded_filter) <= (
+            SELECT count(*) + count(*) FILTER (WHERE action <> 0) FROM trades
+            WHERE (action <> 0 OR flags & 1 = 1)
+                AND ts >= :'from'::timestamptz AND ts < :'to'::timestamptz)
+        AND series NOT IN (SELECT series FROM graph WHERE nodes = 'null')
+        AND (series IN (SELECT series FROM graph)
+            OR NOT EXISTS (SELECT FROM late_rows WHERE reason = 'duplicate'))
+), series AS (
+    SELECT DISTINCT series, close_time_ns - open_time_ns AS width
+    FROM bar_rows JOIN plain_series USING (series)
+), taken_back AS (
+    SELECT DISTINCT symbol, source, provider_id FROM corrections WHERE action = 2
+), corrected AS (
+    SELECT DISTINCT ON (symbol, source, provider_id) symbol, source, provider_id, price, size
+    FROM corrections
+    WHERE action = 1
+    ORDER BY symbol, source, provider_id, partition, ordinal DESC
+), late AS (
+    SELECT source, partition, ordinal, series, min(listed) AS listed
+    FROM late_rows
+    WHERE kind = 'trade'
+    GROUP BY 1, 2, 3, 4
+), told AS MATERIALIZED (
+    -- Each once, before it counts for several series. place: its turn among all of them.
+    SELECT t.symbol, t.event_time_ns, t.source, t.partition, t.ordinal, t.price, t.size,
+        coalesce(c.price, t.price) AS mended_price, coalesce(c.size, t.size) AS mended_size,
+        t.price * 1e9 * (t.size * 1e8) AS notional,
+        coalesce(c.price, t.price) * 1e9 * (coalesce(c.size, t.size) * 1e8) AS mended_notional,
+        t.flags & 4 = 0 AS is_live, x.provider_id IS NULL AS is_mended,
+        row_number() OVER (ORDER BY t.event_time_ns, t.source COLLATE "C", t.ordinal) AS place
+    FROM trades t
+    LEFT JOIN taken_back x USING (symbol, source, provider_id)
+    LEFT JOIN corrected c USING (symbol, source, provider_id)
+    WHERE t.action = 0 AND t.flags & 1 = 0 AND t.price IS NOT NULL AND t.size >= 0
+        AND t.ts >= :'from'::timestamptz AND t.ts < :'to'::timestamptz
+), judged AS (
+    SELECT t.symbol, t.place, s.series, s.width,
+        t.event_time_ns - (t.event_time_ns % s.width + s.width) % s.width AS open_time_ns,
+        t.price, t.size, t.mended_price, t.mended_size, t.notional, t.mended_notional, l.listed,
+        t.is_live AND l.listed IS NULL AS is_plain, t.is_mended
+    FROM told t CROSS JOIN series s CROSS JOIN bounds
+    LEFT JOIN late l ON (l.source, l.partition, l.ordinal, l.series)
+        = (t.source, t.partition, t.ordinal, s.series)
+    LEFT JOIN left_out d ON (d.source, d.partition, d.ordinal, d.series)
+        = (t.source, t.partition, t.ordinal, s.series)
+    WHERE d.ordinal IS NULL
+        -- Whole windows alone.
+        AND t.event_time_ns - (t.event_time_ns % s.width + s.width) % s.width >= from_ns
+        AND t.event_time_ns - (t.event_time_ns % s.width + s.width) % s.width <= to_ns - s.width
+), touched AS MATERIALIZED (
+    SELECT DISTINCT j.series, j.width, j.symbol, j.open_time_ns, b.revision
+    FROM judged j LEFT JOIN bar_rows b
+        ON (b.symbol, b.series, b.open_time_ns) = (j.symbol, j.series, j.open_time_ns)
+    WHERE NOT j.is_plain OR NOT j.is_mended OR j.mended_price <> j.price
+        OR j.mended_size <> j.size
+), counted AS (
+    SELECT false AS is_repaired, series, width, symbol, open_time_ns, place, price, size, notional
+    FROM judged
+    WHERE is_plain
+    UNION ALL
+    SELECT true, series, width, symbol, open_time_ns, place, mended_price, mended_size,
+        mended_notional
+    FROM judged JOIN touched USING (series, width, symbol, open_time_ns)
+    WHERE is_mended AND (listed IS NULL OR listed < revision)
+), computed AS MATERIALIZED (
+    SELECT is_repaired, series, width, symbol, open_time_ns, min(place) AS first_place,
+        max(price) AS high, min(price) AS low, max(place) AS last_place, sum(size) AS volume,
+        count(*) AS trades, sum(notional) AS notional
+    FROM counted
+    GROUP BY 1, 2, 3, 4, 5
+), expected AS (
+    SELECT is_repaired, c.series, c.symbol, c.open_time_ns, c.width, high, low, volume, trades,
+        CASE WHEN is_repaired THEN f.mended_price ELSE f.price END AS open,
+        CASE WHEN is_repaired THEN l.mended_price ELSE l.price END AS close,
+        c.notional * 1e-17 AS notional,
+        CASE WHEN volume > 0 THEN
+            1e-9
+                * div(2 * c.notional + sign(c.notional) * volume * 1e8, 2 * volume * 1e8)
+        END AS vwap
+    FROM computed c JOIN told f ON f.place = first_place JOIN told l ON l.place = last_place
+), stored AS (
+    -- Of windows whose trades retention has dropped nothing can be computed any more; of one that
+    -- has no trades (it was withdrawn, or filled in) there is nothing to compute.
+    SELECT b.*, t.symbol IS NOT NULL AS is_touched
+    FROM bar_rows b JOIN plain_series USING (series)
+    LEFT JOIN touched t ON (t.symbol, t.series, t.open_time_ns, t.width)
+        = (b.symbol, b.series, b.open_time_ns, b.close_time_ns - b.open_time_ns)
+    WHERE b.trades > 0 AND ts >= coalesce(
+        (SELECT max(until) FROM retired_rows WHERE table_name = 'trades'), '-infinity')
+), versions AS (
+    -- Repaired for certain, or perhaps: then it may equal either.
+    SELECT *, false AS is_repaired FROM stored
+    WHERE NOT is_touched OR reason IN ('closed', 'late')
+    UNION ALL
+    SELECT *, true FROM stored WHERE is_touched
+), compared AS MATERIALIZED (
+    SELECT b.symbol, b.series, b.ts, e.trades IS NOT NULL AS is_computed,
+        concat_ws(', ',
+            CASE WHEN b.open IS DISTINCT FROM e.open
+                THEN format('open %s not %s', b.open, e.open) END,
+            CASE WHEN b.high IS DISTINCT FROM e.high
+                THEN format('high %s not %s', b.high, e.high) END,
+            CASE WHEN b.low IS DISTINCT FROM e.low
+                THEN format('low %s not %s', b.low, e.low) END,
+            CASE WHEN b.close IS DISTINCT FROM e.close
+                THEN format('close %s not %s', b.close, e.close) END,
+            CASE WHEN b.volume IS DISTINCT FROM e.volume
+                THEN format('volume %s not %s', b.volume, e.volume) END,
+            CASE WHEN b.vwap IS DISTINCT FROM e.vwap
+                THEN format('vwap %s not %s', b.vwap, e.vwap) END,
+            CASE WHEN b.notional IS DISTINCT FROM e.notional
+                THEN format('notional %s not %s', b.notional, e.notional) END,
+            CASE WHEN b.trades IS DISTINCT FROM e.trades
+                THEN format('trades %s not %s', b.trades, e.trades) END,
+            CASE WHEN extract(epoch FROM b.ts) * 1000000000 <> b.open_time_ns
+                    OR extract(epoch FROM b.close_time) * 1000000000 <> b.close_time_ns
+                THEN 'rounded times that are not the exact ones' END) AS difference
+    FROM versions b
+    FULL JOIN expected e ON (e.symbol, e.series, e.open_time_ns, e.width, e.is_repaired)
+        = (b.symbol, b.series, b.open_time_ns, b.close_time_ns - b.open_time_ns, b.is_repaired)
+), judgement AS (
+    SELECT DISTINCT ON (symbol, series, ts) *
+    FROM compared
+    WHERE symbol IS NOT NULL
+    ORDER BY symbol, series, ts, (is_computed AND difference = '') DESC, is_computed DESC
+), faults AS (
+    SELECT format('%s %s %s: %s', symbol, series, ts,
+        CASE WHEN is_computed THEN difference ELSE 'no trades' END) AS fault
+    FROM judgement
+    WHERE difference <> ''
+    ORDER BY ts, symbol, series
+    LIMIT 5
+)
+SELECT count(*)::numeric AS expected, (count(*) FILTER (WHERE difference = ''))::numeric AS found,
+    NOT EXISTS (SELECT FROM faults) AS ok,
+    concat_ws('; ', (SELECT string_agg(fault, '; ') FROM faults),
+        (SELECT 'not computed here but by tapeline prove: '
+                || string_agg(series, ', ' ORDER BY series)
+            FROM (SELECT DISTINCT series FROM bars
+                WHERE ts >= :'from'::timestamptz AND ts < :'to'::timestamptz) AS stored_series
+            WHERE series NOT IN (SELECT series FROM plain_series))) AS detail
+FROM judgement;
+
+-- Late ticks that are listed are outside of it, until a repair counts them; those that were taken
+-- back or filled in may be in a bar or not, as `bars_equal_sql` says.
+-- Closed: the window ends no later than the latest bar of its source and partition. A series that
+-- only a part of the generations has counts from its first bar on, or up to its last one.
+\echo trades_counted_once: each trade of a closed window is counted in exactly one bar of each series
+-- check: trades_counted_once: each trade of a closed window is counted in exactly one bar of each series
+-- reads: rows
+WITH bounds AS (
+    -- What has no end is cut at the ends of the numbers.
+    SELECT CASE WHEN isfinite(:'from'::timestamptz)
+            THEN (extract(epoch FROM :'from'::timestamptz) * 1000000000)::bigint
+            ELSE -9223372036854775808 END AS from_ns,
+        CASE WHEN isfinite(:'to'::timestamptz)
+            THEN (extract(epoch FROM :'to'::timestamptz) * 1000000000)::bigint
+            ELSE 9223372036854775807 END AS to_ns
+), late_rows AS MATERIALIZED (
+    SELECT of_source AS source, partition, of_ordinal AS ordinal, series, kind, reason,
+        late_ticks.ordinal AS listed
+    FROM late_ticks
+    WHERE ts >= :'from'::timestamptz AND ts < :'to'::timestamptz
+), bar_rows AS MATERIALIZED (
+    SELECT b.* FROM bars b, bounds
+    WHERE number = 0 AND ts >= :'from'::timestamptz AND ts < :'to'::timestamptz
+        AND close_time_ns <= to_ns
+), corrections AS MATERIALIZED (
+    -- One that came more than a day after the range is of interest only where a bar was mended.
+    SELECT symbol, source, provider_id, action, price, size, partition, ordinal
+    FROM trades
+    WHERE ts >= :'from'::timestamptz AND ts < :'after'::timestamptz
+        AND action <> 0 AND provider_id IS NOT NULL
+    UNION ALL
+    SELECT symbol, source, provider_id, action, price, size, partition, ordinal
+    FROM trades
+    WHERE NOT (ts >= :'from'::timestamptz AND ts < :'after'::timestamptz)
+        AND action <> 0 AND provider_id IS NOT NULL
+        AND EXISTS (SELECT FROM bar_rows WHERE reason NOT IN ('closed', 'late'))
+), kept AS (
+    -- Before it retention has dropped trades, or bars.
+    SELECT coalesce(max(extract(epoch FROM until) * 1000000000)::bigint, -9223372036854775808) AS ns
+    FROM retired_rows
+    WHERE table_name IN ('trades', 'bars')
+), graph AS (
+    SELECT key AS series, value AS nodes
+    FROM jsonb_each(nullif(current_setting('tapeline.graph', true), '')::jsonb)
+), left_out AS (
+    SELECT DISTINCT l.source, l.partition, l.ordinal, g.series
+    FROM (SELECT * FROM late_rows WHERE reason = 'duplicate') AS l JOIN graph g
+        ON g.nodes ? l.series
+), plain_series AS (
+    SELECT series
+    FROM bar_rows
+    WHERE close_time_ns > open_time_ns
+    GROUP BY series
+    HAVING bool_and(open_time_ns % (close_time_ns - open_time_ns) = 0)
+        AND count(DISTINCT close_time_ns - open_time_ns) <= count(DISTINCT generation)
+        AND (sum(volume) > 0 OR sum(trades) = 0)
+        AND sum(excluded_condition + excluded_odd_lot) = 0
+        -- A node that keeps trades back counts more than what is no new trade or was taken back.
+        AND sum(excluded_filter) <= (
+            SELECT count(*) + count(*) FILTER (WHERE action <> 0) FROM trades
+            WHERE (action <> 0 OR flags & 1 = 1)
+                AND ts >= :'from'::timestamptz AND ts < :'to'::timestamptz)
+        AND series NOT IN (SELECT series FROM graph WHERE nodes = 'null')
+        AND (series IN (SELECT series FROM graph)
+            OR NOT EXISTS (SELECT FROM late_rows WHERE reason = 'duplicate'))
+), made AS (
+    SELECT source, partition, series, close_time_ns - open_time_ns AS width,
+        min(generation) AS first_generation, max(generation) AS last_generation,
+        min(open_time_ns) AS first_ns, max(close_time_ns) AS last_ns
+    -- A bar of the day after says that the windows before it are closed.
+    FROM bars JOIN plain_series USING (series)
+    WHERE number = 0 AND ts >= :'from'::timestamptz
+        AND ts < :'after'::timestamptz
+    GROUP BY 1, 2, 3, 4
+), closed AS MATERIALIZED (
+    SELECT source, partition, series, width,
+        CASE WHEN first_generation > min(first_generation) OVER whole THEN first_ns END AS begun_ns,
+        CASE WHEN last_generation < max(last_generation) OVER whole THEN last_ns
+            ELSE max(last_ns) OVER whole END AS until_ns
+    FROM made
+    WINDOW whole AS (PARTITION BY source, partition)
+), taken_back AS (
+    SELECT DISTINCT symbol, source, provider_id FROM corrections WHERE action = 2
+), late AS (
+    SELECT source, partition, ordinal, series, min(listed) AS listed
+    FROM late_rows
+    WHERE kind = 'trade'
+    GROUP BY 1, 2, 3, 4
+), stored AS (
+    SELECT series, symbol, open_time_ns, sum(trades) AS trades, max(revision) AS revision,
+        bool_or(reason NOT IN ('closed', 'late')) AS is_repaired
+    FROM bar_rows JOIN plain_series USING (series)
+    WHERE open_time_ns >= (SELECT ns FROM kept)
+    GROUP BY 1, 2, 3
+), windows AS (
+    SELECT t.series, t.symbol, t.open_time_ns,
+        count(*) FILTER (WHERE is_plain) AS trades,
+        count(*) FILTER (WHERE is_mended AND (listed IS NULL OR listed < b.revision)) AS mended
+    FROM (
+        SELECT series, t.symbol, t.event_time_ns - (t.event_time_ns % width + width) % width
+                AS open_time_ns,
+            l.listed, t.flags & 4 = 0 AND l.listed IS NULL AS is_plain,
+            x.provider_id IS NULL AS is_mended
+        FROM trades t JOIN closed USING (source, partition) CROSS JOIN bounds
+        LEFT JOIN taken_back x USING (symbol, source, provider_id)
+        LEFT JOIN late l USING (source, partition, ordinal, series)
+        LEFT JOIN left_out d USING (source, partition, ordinal, series)
+        WHERE action = 0 AND flags & 1 = 0 AND price IS NOT NULL AND size >= 0
+            AND d.ordinal IS NULL
+            AND t.ts >= :'from'::timestamptz AND t.ts < :'to'::timestamptz
+            AND t.event_time_ns - (t.event_time_ns % width + width) % width >= from_ns
+            AND t.event_time_ns - (t.event_time_ns % width + width) % width + width
+                <= least(until_ns, to_ns)
+            AND (begun_ns IS NULL
+                OR t.event_time_ns - (t.event_time_ns % width + width) % width >= begun_ns)
+            AND t.event_time_ns - (t.event_time_ns % width + width) % width
+                >= (SELECT ns FROM kept)
+    ) AS t
+    LEFT JOIN stored b USING (series, symbol, open_time_ns)
+    GROUP BY 1, 2, 3
+), compared AS (
+    SELECT series, symbol, open_time_ns,
+        -- A window whose trades were all taken back while it was open makes no bar.
+        CASE WHEN coalesce(is_repaired, false) OR coalesce(stored.trades, 0) = mended
+            THEN coalesce(mended, 0)
+            ELSE coalesce(windows.trades, 0) END AS expected,
+        coalesce(stored.trades, 0) AS found
+    FROM windows FULL JOIN stored USING (series, symbol, open_time_ns)
+), faults AS (
+    SELECT format('%s %s %s: %s of %s trades', symbol, series,
+        to_timestamp(open_time_ns / 1000000000), found, expected) AS fault
+    FROM compared
+    WHERE expected <> found
+    ORDER BY open_time_ns, symbol, series
+    LIMIT 5
+)
+SELECT coalesce(sum(expected), 0)::numeric AS expected, coalesce(sum(found), 0)::numeric AS found,
+    NOT EXISTS (SELECT FROM faults) AS ok,
+    coalesce((SELECT string_agg(fault, '; ') FROM faults), '') AS detail
+FROM compared;

@@ -1,0 +1,58 @@
+import Primitives
+import StoreSinks
+import TapeCodec
+
+/// A day of UTC of one table.
+struct TableDay: Hashable, Comparable, Sendable {
+    static let nanoseconds: Int64 = 86_400_000_000_000
+
+    /// Its place in the catalogue.
+    let sink: Int
+    /// Days since 1970.
+    let number: Int64
+
+    static func < (left: TableDay, right: TableDay) -> Bool {
+        (left.sink, left.number) < (right.sink, right.number)
+    }
+}
+
+extension WriteBatch {
+    /// The days that the batch's rows fall on. Most rows fall on the day of the one before, which
+    /// costs two comparisons.
+    func days(_ catalogue: SinkCatalogue) -> Set<TableDay> {
+        var found: Set<TableDay> = []
+        visitDays(catalogue) { _, day in found.insert(day) }
+        return found
+    }
+
+    /// The inputs that have rows on one of these days.
+    func inputs(on days: Set<TableDay>, _ catalogue: SinkCatalogue) -> Set<Int> {
+        var found: Set<Int> = []
+        visitDays(catalogue) { item, day in
+            if days.contains(day) { found.insert(items[item].input) }
+        }
+        return found
+    }
+
+    /// Each day of each item at least once.
+    private func visitDays(
+        _ catalogue: SinkCatalogue, _ visit: (_ item: Int, TableDay) -> Void
+    ) {
+        var last = [Range<Int64>](repeating: 0..<0, count: catalogue.sinks.count)
+        var lastItem = -1
+        walk { item, context, record, _, packet in
+            if item != lastItem {
+                for sink in last.indices { last[sink] = 0..<0 }
+                lastItem = item
+            }
+            guard let sink = catalogue.index(of: record),
+                let time = catalogue.sinks[sink].time(record, context, packet)?.storable,
+                !last[sink].contains(time.nanoseconds)
+            else { return }
+            let start = time.floored(toNanoseconds: TableDay.nanoseconds).nanoseconds
+            let (end, isTooLate) = start.addingReportingOverflow(TableDay.nanoseconds)
+            last[sink] = start..<(isTooLate ? .max : end)
+            visit(item, TableDay(sink: sink, number: start / TableDay.nanoseconds))
+        }
+    }
+}

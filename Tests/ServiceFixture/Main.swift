@@ -15,7 +15,10 @@ enum ServiceFixture {
         keys: [
             ConfigurationKey(
                 "FIXTURE_MODE",
-                .choice(["wait", "hang", "stuck", "hang-callback", "fail", "temporary", "reload"]),
+                .choice([
+                    "wait", "hang", "stuck", "hang-callback", "fail", "temporary", "reload", "hung",
+                    "beats",
+                ]),
                 default: "wait", group: "Fixture", "What to do.")
         ] + ConfigurationKey.operations(port: 0) + ConfigurationKey.logging,
         subcommands: [.init("once", "Does its work and ends.")])
@@ -24,7 +27,9 @@ enum ServiceFixture {
         // Long where a test sends a second signal, short where it waits for the end.
         let isStuck = CommandLine.arguments.contains("stuck")
         let stopTimeMax = isStuck ? Duration.milliseconds(300) : .seconds(120)
-        ServiceApplication.run(description, stopTimeMax: stopTimeMax) { context in
+        ServiceApplication.run(
+            description, stopTimeMax: stopTimeMax, hungTimeMax: .seconds(2)
+        ) { context in
             if context.configuration.subcommand == "once" { return .success }
             context.operations.addStatusSection("fixture") { $0.member("answer", 42) }
             let mode = context.configuration.text("FIXTURE_MODE")
@@ -37,6 +42,15 @@ enum ServiceFixture {
                 context.readiness.set("fixture", nil)
                 while !context.shutdown.wait(timeout: .seconds(60)) {}
                 return .success
+            case "beats":
+                let beat = context.threads.thread("work", within: .seconds(2))
+                defer { beat.retire() }
+                while !context.shutdown.wait(timeout: .milliseconds(50)) { beat.beat() }
+                return .success
+            case "hung":
+                let beat = context.threads.thread("work", within: .zero)
+                defer { beat.retire() }
+                while true { poll(nil, 0, 1_000) }
             case "hang", "stuck":
                 while true { poll(nil, 0, 1_000) }
             case "hang-callback":

@@ -48,14 +48,38 @@ import Testing
         #expect(try get(server, "/readyz").0 == 200)
     }
 
+    @Test("What is degraded is ready, with the reason in the body and on the page of status")
+    func degraded() throws {
+        let server = try start()
+        readiness.degrade("cache", "connection refused")
+        #expect(
+            try get(server, "/readyz") == (200, "ready\ndegraded: cache: connection refused\n"))
+        let status = try JSONValue.parse(try get(server, "/status").1)
+        #expect(status["ready"]?.bool == true)
+        #expect(status["degraded"]?.array?.map(\.string) == ["cache: connection refused"])
+        #expect(status["reasons"]?.array?.isEmpty == true)
+    }
+
+    @Test("More problems than the bound are answered, too")
+    func manyProblems() throws {
+        let server = try start()
+        for part in 0...Readiness.partsMax { readiness.set("partition \(part)", "it stands") }
+        let (status, text) = try get(server, "/readyz")
+        #expect(status == 503)
+        #expect(text.hasSuffix("\nand 1 more\n"))
+        #expect(try get(server, "/healthz").0 == 200)
+    }
+
     @Test("A thread without a sign of life makes the service not alive")
     func notAlive() throws {
         let server = try start()
-        let heartbeat = readiness.heartbeat("writer", within: .nanoseconds(-1))
+        let beat = readiness.threads.thread("writer", within: .zero)
+        _ = readiness.threads.turn()
         let (status, text) = try get(server, "/healthz")
         #expect(status == 503)
-        #expect(text == "not alive\nwriter: no sign of life for 0 s\n")
-        heartbeat.retire()
+        #expect(text == "not alive\nthread writer: no sign of life for 0 s\n")
+        beat.retire()
+        _ = readiness.threads.turn()
         #expect(try get(server, "/healthz").0 == 200)
     }
 

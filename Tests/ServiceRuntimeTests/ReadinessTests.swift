@@ -1,16 +1,8 @@
-import Primitives
-import Synchronization
 import Testing
 
 @testable import ServiceRuntime
 
 @Suite struct ReadinessTests {
-    private final class TestClock: Sendable {
-        private let time = Atomic<Int64>(0)
-        func advance(_ seconds: Int64) { time.add(seconds * 1_000_000_000, ordering: .relaxed) }
-        var now: Timestamp { Timestamp(nanoseconds: time.load(ordering: .relaxed)) }
-    }
-
     @Test("Without a problem it is ready; each part has one reason, the last one")
     func parts() {
         let readiness = Readiness()
@@ -27,6 +19,19 @@ import Testing
         #expect(readiness.health.ready)
     }
 
+    @Test("A part works without a problem, once the service has said its first word")
+    func works() {
+        let readiness = Readiness()
+        readiness.expectFirstWord()
+        #expect(!readiness.works("a"))
+        readiness.set("b", "down")
+        #expect(readiness.works("a") && !readiness.works("b"))
+        readiness.set("b", nil)
+        #expect(readiness.works("b"))
+        for number in 0...Readiness.partsMax { readiness.set("p\(number)", "down") }
+        #expect((0...Readiness.partsMax).allSatisfy { !readiness.works("p\($0)") })
+    }
+
     @Test("A long problem of many lines becomes a short one of one line")
     func longProblem() throws {
         let readiness = Readiness()
@@ -36,33 +41,59 @@ import Testing
         #expect(reason.utf8.count <= Readiness.problemBytesMax + 3)
     }
 
-    @Test("A heartbeat that stops makes it dead, one that beats or retires does not")
-    func heartbeats() {
-        let clock = TestClock()
-        let readiness = Readiness(now: { clock.now })
-        let beats = readiness.heartbeat("beats", within: .seconds(10))
-        let stops = readiness.heartbeat("stops", within: .seconds(10))
-        let retires = readiness.heartbeat("retires", within: .seconds(10))
-        clock.advance(10)
-        #expect(readiness.health.live)
-        beats.beat()
-        retires.retire()
-        clock.advance(5)
+    @Test("A thread that hangs makes it dead, before all that is only not ready")
+    func hungThread() {
+        let readiness = Readiness()
+        let beat = readiness.threads.thread("tape", within: .zero)
         readiness.set("bus", "down")
+        _ = readiness.threads.turn()
         #expect(
             readiness.health
                 == Health(
                     live: false, ready: false,
-                    reasons: ["stops: no sign of life for 15 s", "bus: down"]))
-        stops.beat()
-        #expect(readiness.health.live)
+                    reasons: ["thread tape: no sign of life for 0 s", "bus: down"]))
+        beat.retire()
+        _ = readiness.threads.turn()
+        #expect(readiness.health == Health(live: true, ready: false, reasons: ["bus: down"]))
     }
 
-    @Test("More parts than a program can name are a bug")
-    func trapsTooMany() async {
-        await #expect(processExitsWith: .failure) {
-            let readiness = Readiness()
-            for n in 0...Readiness.partsMax { readiness.set("part-\(n)", "down") }
+    @Test("Beyond the bound problems are counted, and it is ready when the last one has gone")
+    func tooMany() throws {
+        let readiness = Readiness()
+        for n in 0...Readiness.partsMax { readiness.set("part \(n)", "down") }
+        readiness.set("part \(Readiness.partsMax)", "still down")
+        readiness.set("part 0", "down again")
+        let health = readiness.health
+        #expect(!health.ready)
+        #expect(health.reasons.count == Readiness.partsMax + 1)
+        #expect(health.reasons.first == "part 0: down again")
+        #expect(health.reasons.last == "and 1 more")
+        // One that was counted is told as soon as there is room for it.
+        readiness.set("part 0", nil)
+        readiness.set("part \(Readiness.partsMax)", "still down")
+        #expect(readiness.health.reasons.count == Readiness.partsMax)
+        for n in 0...Readiness.partsMax {
+            #expect(!readiness.health.ready)
+            readiness.set("part \(n)", nil)
         }
+        #expect(readiness.health == Health(live: true, ready: true, reasons: []))
+    }
+
+    @Test("A part that no promise rests on makes it degraded, not unready")
+    func degraded() {
+        let readiness = Readiness()
+        readiness.degrade("cache", "away")
+        #expect(
+            readiness.health
+                == Health(live: true, ready: true, reasons: [], degraded: ["cache: away"]))
+        readiness.set("database", "down")
+        #expect(
+            readiness.health
+                == Health(
+                    live: true, ready: false, reasons: ["database: down"],
+                    degraded: ["cache: away"]))
+        readiness.set("database", nil)
+        readiness.degrade("cache", nil)
+        #expect(readiness.health == Health(live: true, ready: true, reasons: []))
     }
 }

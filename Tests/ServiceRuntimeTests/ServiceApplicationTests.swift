@@ -116,6 +116,41 @@ import Testing
         #expect(try line("service.stuck")["exit.code"]?.int == 1)
     }
 
+    @Test(
+        "A service with a thread that hangs is not alive, says whose, and ends by a code of its own"
+    )
+    func hung() throws {
+        let (child, port) = try running("hung")
+        #expect(try eventually { try get(port, "/healthz").0 == 503 })
+        #expect(try get(port, "/healthz").1.hasPrefix("not alive\nthread work: no sign of life"))
+        #expect(try get(port, "/metrics").1.contains("mds_threads_hung 1\n"))
+        #expect(try get(port, "/status").1.contains(#""thread":"work","silentSeconds":"#))
+        #expect(child.wait(timeout: .seconds(60)) == .exited(80))
+        #expect(try line("service.thread.hung")["thread"]?.string == "work")
+        #expect(try line("service.hung")["exit.code"]?.int == 80)
+    }
+
+    @Test("A process that is stopped for longer than its threads' limit accuses none of them")
+    func stopped() throws {
+        let (child, port) = try running("beats")
+        #expect(child.signal(SIGSTOP))
+        // Its threads may answer once more before they are all stopped; then one question goes
+        // unanswered for longer than the limit.
+        #expect(
+            eventually {
+                do throws(ServiceError) {
+                    _ = try HTTPProbe.get(
+                        host: "127.0.0.1", port: port, path: "/healthz", timeout: .seconds(4))
+                    return false
+                } catch {
+                    return true
+                }
+            })
+        #expect(child.signal(SIGCONT))
+        #expect(try get(port, "/healthz") == (200, "alive\n"))
+        #expect(try !log.contains("service.thread"))
+    }
+
     @Test("A process without descriptors still answers: slow connections go for it")
     func descriptorShortage() throws {
         let child = try ChildProcess(

@@ -14,6 +14,7 @@ public enum ServiceApplication {
     /// To be called first of all on the main thread: other threads would take signals.
     public static func run(
         _ description: ServiceDescription, stopTimeMax: Duration = ServiceApplication.stopTimeMax,
+        hungTimeMax: Duration = ThreadWatch.hungTimeMax,
         _ body: (ServiceContext) throws -> ExitCode
     ) -> Never {
         let decision = ServiceCommandLine(description).decide(
@@ -28,7 +29,9 @@ public enum ServiceApplication {
             let (text, code) = probe.ask()
             exit((write(text, to: 1) ? code : .ioError).rawValue)
         case .run(let configuration):
-            ServiceRun(description, configuration, stopTimeMax: stopTimeMax).run(body)
+            ServiceRun(
+                description, configuration, stopTimeMax: stopTimeMax, hungTimeMax: hungTimeMax
+            ).run(body)
         }
     }
 

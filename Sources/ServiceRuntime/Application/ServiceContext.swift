@@ -12,7 +12,7 @@ public struct ServiceContext: Sendable {
     public let operations: OperationsServer
     public let shutdown: ShutdownSignal
     public let clock: SystemClock
-    private let threads = ThreadsLeftBehind()
+    private let leftBehind = ThreadsLeftBehind()
 
     /// The frame makes one per process; a test makes as many as it runs services.
     public init(
@@ -29,12 +29,15 @@ public struct ServiceContext: Sendable {
         self.clock = clock
     }
 
+    /// Where the service's threads give their signs of life.
+    public var threads: ThreadWatch { readiness.threads }
+
     /// To be said when the body returns although a thread of its is still at something that cannot
     /// be waited for. The process then ends without what libraries clear up at an end: OpenSSL
     /// would free what that thread is using.
-    public func leaveThreadBehind() { threads.exist.store(true, ordering: .relaxed) }
+    public func leaveThreadBehind() { leftBehind.exist.store(true, ordering: .relaxed) }
 
-    var hasLeftThreadBehind: Bool { threads.exist.load(ordering: .relaxed) }
+    var hasLeftThreadBehind: Bool { leftBehind.exist.load(ordering: .relaxed) }
 }
 
 private final class ThreadsLeftBehind: Sendable {

@@ -7,12 +7,14 @@ struct ServiceRun {
     private let configuration: Configuration
     private let stopTimeMax: Duration
     private let telemetry: TelemetryHub
-    private let readiness = Readiness()
+    private let readiness: Readiness
     private let notice: StopNotice
 
     init(
-        _ description: ServiceDescription, _ configuration: Configuration, stopTimeMax: Duration
+        _ description: ServiceDescription, _ configuration: Configuration, stopTimeMax: Duration,
+        hungTimeMax: Duration
     ) {
+        readiness = Readiness(threads: ThreadWatch(hungTimeMax: hungTimeMax))
         self.description = description
         self.configuration = configuration
         self.stopTimeMax = stopTimeMax
@@ -55,6 +57,7 @@ struct ServiceRun {
         metrics.addProcessMetrics()
         metrics.addBuildInformation(service: description.name, version: description.version)
         metrics.addLogMetrics(of: telemetry.logger)
+        readiness.threads.show(in: metrics)
         readiness.expectFirstWord()
         let context = ServiceContext(
             service: description, configuration: configuration, telemetry: telemetry,
@@ -65,6 +68,11 @@ struct ServiceRun {
         }
         telemetry.emit(ServiceStarted(description, context, process: getpid()))
         shutdown.onRequest { [notice] in notice.give(shutdown) }
+        context.operations.addStatusSection("threads") { [threads = readiness.threads] in
+            threads.write(into: &$0)
+        }
+        try ThreadWatchman(watch: readiness.threads, shutdown: shutdown, telemetry: telemetry)
+            .start()
         return context
     }
 

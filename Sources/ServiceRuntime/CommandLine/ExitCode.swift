@@ -1,4 +1,4 @@
-/// How a process of ours ends. Numbers from 64 on are those of `sysexits.h`.
+/// How a process of ours ends. Numbers from 64 to 78 are those of `sysexits.h`.
 public enum ExitCode: Int32, CaseIterable, Sendable {
     case success = 0
     case failure = 1
@@ -12,6 +12,7 @@ public enum ExitCode: Int32, CaseIterable, Sendable {
     case ioError = 74
     case temporary = 75
     case noPermission = 77
+    case hung = 80
     case interrupted = 130
     case terminated = 143
 
@@ -30,6 +31,7 @@ public enum ExitCode: Int32, CaseIterable, Sendable {
         case .ioError: "reading or writing failed"
         case .temporary: "failed for now; trying again later may help"
         case .noPermission: "a right is missing"
+        case .hung: "a thread hung; to be started again"
         case .interrupted: "stopped at once by a second SIGINT"
         case .terminated: "stopped at once by a second SIGTERM"
         }
@@ -37,7 +39,7 @@ public enum ExitCode: Int32, CaseIterable, Sendable {
 
     /// What every service may end with.
     public static let ofServices: [ExitCode] = [
-        .success, .failure, .usage, .unavailable, .software, .ioError, .temporary, .interrupted,
-        .terminated,
+        .success, .failure, .usage, .unavailable, .software, .ioError, .temporary, .hung,
+        .interrupted, .terminated,
     ]
 }

@@ -27,7 +27,7 @@ extension ConfigurationKey {
             "NATS_TLS_KEY", .text, group: "NATS", "Path of that certificate's key (PEM)."),
         ConfigurationKey(
             "NATS_MONITOR_URL", .urls(["http"]), group: "NATS",
-            "http://address:port of the servers' monitors, by commas: say when an ack is on disk."
+            "NATS monitors (http://address:port), comma-separated: say when an ack is on disk."
         ),
     ]
 

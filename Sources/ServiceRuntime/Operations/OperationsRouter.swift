@@ -45,9 +45,10 @@ final class OperationsRouter: Sendable {
         }
         add("/readyz") { _ in
             let health = readiness.health
-            return health.ready
-                ? .text("ready")
-                : .text("not ready\n" + health.reasons.joined(separator: "\n"), status: 503)
+            guard health.ready else {
+                return .text("not ready\n" + health.reasons.joined(separator: "\n"), status: 503)
+            }
+            return .text((["ready"] + health.degraded).joined(separator: "\ndegraded: "))
         }
     }
 }

@@ -1,39 +1,78 @@
-internal import Primitives
-internal import Synchronization
-
 /// How a service is at one moment.
 public struct Health: Equatable, Sendable {
     /// False when a thread gave no sign of life in time: a restart may help.
     public let live: Bool
     /// False when a part cannot work now: a restart would not help.
     public let ready: Bool
-    /// "part: problem", sorted by part; those of liveness first.
+    /// "part: problem", sorted by part; those of liveness first. Beyond `Readiness.partsMax` the
+    /// last one counts the rest.
     public let reasons: [String]
+    /// The same of parts without which the service keeps its promise all the same.
+    public let degraded: [String]
+
+    init(live: Bool, ready: Bool, reasons: [String], degraded: [String] = []) {
+        self.live = live
+        self.ready = ready
+        self.reasons = reasons
+        self.degraded = degraded
+    }
+}
+
+/// What is wrong with which part, up to a bound; beyond it only which parts they are.
+private struct Problems {
+    private var texts: [String: String] = [:]
+    /// Parts whose problem found no room.
+    private var others: Set<String> = []
+
+    mutating func set(_ part: String, _ text: String?) {
+        guard let text else {
+            texts[part] = nil
+            others.remove(part)
+            return
+        }
+        if texts[part] != nil || texts.count < Readiness.partsMax {
+            others.remove(part)
+            texts[part] = text
+        } else if others.count < Readiness.othersMax {
+            others.insert(part)
+        }
+    }
+
+    func has(_ part: String) -> Bool { texts[part] != nil || others.contains(part) }
+
+    var lines: [String] {
+        let lines = texts.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
+        return others.isEmpty ? lines : lines + ["and \(others.count) more"]
+    }
 }
 
 /// Collects from all threads which part of a service cannot work, and why.
 ///
 /// A peer that is down makes a service not ready, never dead: a restart does not bring it back.
-/// Only threads that stopped turning make it dead.
+/// Only threads that stopped turning make it dead. A peer that no promise rests on makes it
+/// degraded: it stays ready, and says what is missing.
 public final class Readiness: Sendable {
-    /// More parts than this are a bug: parts are named in code.
+    /// The problems of so many parts are told; those of more are counted.
     public static let partsMax = 1_024
+    /// The names of so many further parts are kept, to count them. Those beyond are left out: the
+    /// service is not ready all the same.
+    static let othersMax = 65_536
     /// A longer problem is cut off.
     public static let problemBytesMax = 300
 
+    /// The threads on which the service's life depends.
+    public let threads: ThreadWatch
+
     private struct State {
-        var problems: [String: String] = [:]
-        var heartbeats: [String: Heartbeat] = [:]
+        var problems = Problems()
+        var shortcomings = Problems()
         /// The service runs, and no part of it has said anything yet.
         var isStarting = false
     }
 
     private let state = ConditionLock(State())
-    private let now: @Sendable () -> Timestamp
 
-    public convenience init() { self.init(now: { SystemClock().monotonic() }) }
-
-    init(now: @escaping @Sendable () -> Timestamp) { self.now = now }
+    public init(threads: ThreadWatch = ThreadWatch()) { self.threads = threads }
 
     /// Not ready until the first `set`: between the opening of the operations port and the first
     /// word of the service nobody knows.
@@ -43,69 +82,31 @@ public final class Readiness: Sendable {
     public func set(_ part: String, _ problem: String?) {
         let text = problem.map { shortened($0, toBytes: Readiness.problemBytesMax) }
         state.withLock { state in
-            precondition(
-                state.problems[part] != nil || state.problems.count < Readiness.partsMax,
-                "more than \(Readiness.partsMax) parts are not ready")
-            state.problems[part] = text
+            state.problems.set(part, text)
             state.isStarting = false
         }
     }
 
-    /// From now on `part` has to `beat` within `limit` for the service to count as alive.
-    public func heartbeat(_ part: String, within limit: Duration) -> Heartbeat {
-        let heartbeat = Heartbeat(limit: limit, now: now)
-        state.withLock { state in
-            precondition(
-                state.heartbeats.count < Readiness.partsMax,
-                "more than \(Readiness.partsMax) parts give signs of life")
-            state.heartbeats[part] = heartbeat
-        }
-        return heartbeat
+    /// Says what is missing while `part` does not work; nil when it does. The service stays ready:
+    /// what it promises does not rest on this part.
+    public func degrade(_ part: String, _ problem: String?) {
+        let text = problem.map { shortened($0, toBytes: Readiness.problemBytesMax) }
+        state.withLock { $0.shortcomings.set(part, text) }
+    }
+
+    /// False while `part` has a problem, and before the service's first word.
+    public func works(_ part: String) -> Bool {
+        state.withLock { !$0.isStarting && !$0.problems.has(part) }
     }
 
     public var health: Health {
-        let time = now()
-        let (problems, heartbeats, isStarting) = state.withLock {
-            ($0.problems, $0.heartbeats, $0.isStarting)
-        }
-        var silent: [String] = []
-        for (part, heartbeat) in heartbeats.sorted(by: { $0.key < $1.key }) {
-            guard let seconds = heartbeat.overdueSeconds(at: time) else { continue }
-            silent.append("\(part): no sign of life for \(seconds) s")
-        }
-        var reasons = problems.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
-        if isStarting { reasons.append("service: it starts") }
+        let state = state.withLock { $0 }
+        let hung = threads.problems
+        var reasons = state.problems.lines
+        if state.isStarting { reasons.append("service: it starts") }
         return Health(
-            live: silent.isEmpty, ready: silent.isEmpty && reasons.isEmpty,
-            reasons: silent + reasons)
-    }
-}
-
-/// The sign of life of one thread. It costs a clock reading and an atomic store.
-public final class Heartbeat: Sendable {
-    private static let retired = Int64.max
-
-    private let limit: Int64
-    private let now: @Sendable () -> Timestamp
-    private let last: Atomic<Int64>
-
-    init(limit: Duration, now: @escaping @Sendable () -> Timestamp) {
-        self.limit = limit.clampedNanoseconds
-        self.now = now
-        last = Atomic(now().nanoseconds)
-    }
-
-    public func beat() { last.store(now().nanoseconds, ordering: .relaxed) }
-
-    /// The thread ends on purpose: nothing is expected from it any more.
-    public func retire() { last.store(Heartbeat.retired, ordering: .relaxed) }
-
-    /// Nil as long as everything is well.
-    func overdueSeconds(at time: Timestamp) -> Int64? {
-        let last = last.load(ordering: .relaxed)
-        guard last != Heartbeat.retired else { return nil }
-        let silence = time.nanoseconds(since: Timestamp(nanoseconds: last))
-        return silence > limit ? silence / 1_000_000_000 : nil
+            live: hung.isEmpty, ready: hung.isEmpty && reasons.isEmpty, reasons: hung + reasons,
+            degraded: state.shortcomings.lines)
     }
 }
 

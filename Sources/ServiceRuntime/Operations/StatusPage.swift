@@ -46,6 +46,11 @@ final class StatusPage: Sendable {
                 array: { reasons in
                     for reason in health.reasons { reasons.value(reason) }
                 })
+            json.member(
+                "degraded",
+                array: { reasons in
+                    for reason in health.degraded { reasons.value(reason) }
+                })
             for section in sections { write(section.name, section.write, into: &json) }
         }
     }

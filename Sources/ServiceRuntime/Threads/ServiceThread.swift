@@ -2,7 +2,7 @@ internal import CLinux
 internal import Glibc
 import Primitives
 
-/// A thread of our own, for work that blocks: such work never runs on the cooperative pool.
+/// A thread of our own, for work that blocks.
 ///
 /// A thread that is not joined goes on when its handle is gone. It inherits the signal mask of its
 /// creator: `ShutdownSignal.install` comes first.

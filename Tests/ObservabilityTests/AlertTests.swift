@@ -43,8 +43,8 @@ import YAMLFile
         }
         let names = Set(rules.alerts.map(\.name))
         #expect(names.count == rules.alerts.count, "a name stands there twice")
-        #expect(fires == names && quiet == names)
-        #expect(names.count >= 50)
+        #expect(fires == names && quiet == names.subtracting(["Watchdog"]))
+        #expect(names.count >= 60)
     }
 
     @Test("alerts and recorded series look at metrics, labels and values that are exported")
@@ -61,11 +61,11 @@ import YAMLFile
     @Test("every alert says how bad it is, what is the matter, and where to read on")
     func annotations() {
         for alert in rules.alerts {
-            #expect(["critical", "warning"].contains(alert.severity), "\(alert.name)")
+            let isSevere = ["critical", "warning"].contains(alert.severity)
+            #expect(isSevere || alert.name == "Watchdog", "\(alert.name)")
             #expect(alert.annotations["summary"]?.isEmpty == false, "\(alert.name)")
-            #expect(
-                alert.annotations["runbook"] == "\(Runbook.folder)/\(alert.name).md",
-                "\(alert.name)")
+            let page = "{{ $externalLabels.runbooks }}/\(alert.name).md"
+            #expect(alert.annotations["runbook_url"] == page, "\(alert.name)")
         }
     }
 

@@ -32,8 +32,13 @@ import YAMLFile
             let fieldConfig: Field?
             let targets: [Target]?
         }
+        struct Variables: Decodable {
+            struct Variable: Decodable { let name: String, type: String }
+            let list: [Variable]
+        }
         let uid: String
         let title: String
+        let templating: Variables
         let schemaVersion: Int
         let editable: Bool
         let tags: [String]
@@ -105,16 +110,18 @@ import YAMLFile
         }
     }
 
-    @Test("all of them ask the data source that is provisioned")
+    @Test("all of them ask the data source that a person chooses, at first the one provisioned")
     func source() throws {
         let root = try Checkout.yaml("\(Self.folder)/provisioning/datasources/prometheus.yaml")
         let source = try #require(root["datasources"]?.sequence?.first)
-        let uid = try #require(source["uid"]?.text)
+        #expect(source["isDefault"]?.text == "true")
         for dashboard in dashboards {
+            let choice = dashboard.templating.list.first
+            #expect(choice?.name == "datasource" && choice?.type == "datasource")
             for panel in dashboard.panels where panel.type != "row" {
                 let asked = [panel.datasource] + (panel.targets ?? []).map(\.datasource)
                 #expect(
-                    asked.allSatisfy { $0?.uid == uid && $0?.type == "prometheus" },
+                    asked.allSatisfy { $0?.uid == "${datasource}" && $0?.type == "prometheus" },
                     "\(dashboard.uid), \(panel.title)")
             }
         }

@@ -57,7 +57,7 @@ struct QueryNames {
 
     /// One with its grouping before the parenthesis: `sum by (a) (…)`.
     private static func isAggregation(_ word: String) -> Bool {
-        ["sum", "min", "max", "avg", "count", "topk", "bottomk", "quantile"].contains(word)
+        ["sum", "min", "max", "avg", "count", "group", "topk", "bottomk", "quantile"].contains(word)
     }
 
     private static func matchers(_ tokens: [Token], _ index: inout Int) -> [Matcher] {

@@ -44,6 +44,7 @@ EVENTS = {
     "mds_operator_repair_seconds_bucket",
     "mds_operator_repairs_refused_total",
     "mds_operator_repairs_total",
+    "mds_store_capacity_bytes",
     "mds_store_maintenance_failures_total",
     "mds_store_partitions_made_total",
     "mds_tape_call_failures_total",
@@ -54,6 +55,7 @@ EVENTS = {
     "mds_tape_reader_renewals_total",
     "mds_writer_database_failures_total",
     "mds_writer_gap_ticks_total",
+    "namespace:mds_store_full_seconds:deriv6h",
 }
 METRIC = re.compile(r"\b(?:(?:mds|sink|process)_\w+|\w+:\w+:\w+|up|ALERTS)\b(?!\s*\()")
 

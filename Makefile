@@ -2,7 +2,7 @@
 # they make lies under .build/ and .local/.
 .DEFAULT_GOAL := help
 .PHONY: help setup servers build demo up down status test bench coverage format lint clean
-.PHONY: cluster-up cluster-down cluster-test autoscale-test sbom
+.PHONY: images cluster-up cluster-down cluster-test autoscale-test sbom
 SHELL := /bin/bash
 
 # One build for every verb: other flags would build everything anew.
@@ -48,6 +48,9 @@ cluster-test: ## Scale a compose cluster under load, kill and stop its parts, au
 
 autoscale-test: ## Have a compose cluster scale its workers by the lag under ten times the ticks, audit every row
 	@deploy/compose/autoscale-test.py
+
+images: ## Pin the images of others to the digests of their versions (asks their registries; deploy/images.env)
+	@deploy/images.py --digests
 
 sbom: ## Write what each image consists of (CycloneDX) into .build/sbom
 	@deploy/docker/sbom.py

@@ -66,10 +66,10 @@ struct ImageTests {
         }
     }
 
-    /// Of `deploy/nats/server.conf` and `tls.conf`.
+    /// Of `deploy/nats/server.conf`, `tls.conf` and `deploy/compose/nats.sh`.
     private static let serverVariables: Set = [
-        "NATS_SERVER_NAME", "NATS_HOST", "NATS_PORT", "NATS_MONITOR_PORT", "NATS_STORE_DIR",
-        "NATS_STORE_BYTES_MAX", "NATS_SERVER_CERTIFICATE", "NATS_SERVER_KEY",
+        "NATS_SERVER_NAME", "NATS_HOST", "NATS_PORT", "NATS_MONITOR_PORT", "NATS_MONITOR_HOST",
+        "NATS_STORE_DIR", "NATS_STORE_BYTES_MAX", "NATS_SERVER_CERTIFICATE", "NATS_SERVER_KEY",
     ]
 
     @Test("how many members there are is a setting, so that an up does not take back a --scale")
@@ -80,11 +80,59 @@ struct ImageTests {
         }
     }
 
-    @Test("how large streams are is one setting of gateways and workers")
+    @Test("how large streams are is one setting of those who make and who use them")
     func streams() throws {
         let lines = try Self.lines(of: "docker-compose.yml")
         #expect(lines.contains("  MDS_STREAM_BYTES: ${MDS_STREAM_BYTES:-1GiB}"))
-        #expect(lines.count { $0.contains("[*environment, *streams") } == 2)
+        #expect(lines.count { $0.contains("<<: ") && $0.contains("*streams") } == 4)
+    }
+
+    @Test("what a person may choose stands in .env.example, with the defaults of the compose files")
+    func choices() throws {
+        var wanted: [String: String] = [:]
+        for path in Self.composeFiles {
+            let text = try Self.lines(of: path).joined(separator: "\n")
+            for found in text.matches(of: /\$\{([A-Z_]+):?-([^}]*)\}/) {
+                wanted[String(found.1)] = String(found.2)
+            }
+        }
+        let told = try Self.lines(of: ".env.example").filter { !$0.hasPrefix("#") }.map { line in
+            let parts = line.split(
+                separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            return (String(parts[0]), String(parts.last ?? ""))
+        }
+        #expect(Dictionary(told) { $1 } == wanted)
+        #expect(told.count == wanted.count && wanted.count > 25)
+    }
+
+    @Test("what is kept is one setting of who migrates and who writes")
+    func keeping() throws {
+        let lines = try Self.lines(of: "docker-compose.yml")
+        #expect(lines.contains("  WRITER_RETENTION: ${WRITER_RETENTION:-}"))
+        #expect(lines.count { $0.contains("<<: ") && $0.contains("*keeping") } == 2)
+    }
+
+    @Test("nobody on the data's way has a quota of the processor")
+    func quotas() throws {
+        var service = ""
+        var limited: Set<String> = []
+        for line in try Self.lines(of: "docker-compose.yml") {
+            if let name = line.wholeMatch(of: /(?:  |x-)([a-z-]+):(?: &[a-z-]+)?/)?.1 {
+                service = String(name)
+            }
+            if line.contains("cpus:") { limited.insert(service) }
+        }
+        #expect(limited == ["ibkr-simulator", "prometheus", "grafana"])
+    }
+
+    @Test("NATS' monitor, which shows names, is on a network of NATS, gateways and the tool alone")
+    func monitor() throws {
+        let text = try Self.lines(of: "docker-compose.yml").joined(separator: "\n")
+        #expect(text.components(separatedBy: "http://nats-monitor:8222").count == 4)
+        #expect(!text.contains("//nats:8222"))
+        let members = text.matches(of: /networks: \[([a-z, ]+)\]/).map { String($0.1) }
+            .filter { $0.contains("monitor") }
+        #expect(members == ["broker, tape, monitor, observe", "tape, monitor, store"])
     }
 
     @Test("the tool proves the bars that workers are told to make")

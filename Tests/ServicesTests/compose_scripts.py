@@ -1,15 +1,19 @@
-"""Tests of the pure parts of deploy/compose/autoscale.py and chart.py; ComposeScriptTests runs it."""
+"""Tests of deploy/images.py and of the pure parts of deploy/compose/autoscale.py and chart.py; ComposeScriptTests
+runs it."""
 
 import pathlib
 import random
 import sys
+import tempfile
 import unittest
 import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "deploy/compose"))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "deploy/compose"), str(ROOT / "deploy")]
 import autoscale  # noqa: E402
 import chart  # noqa: E402
+import images  # noqa: E402
 from autoscale import Autoscaler, Rules  # noqa: E402
 
 EACH = 1_000
@@ -154,6 +158,52 @@ class Chart(unittest.TestCase):
     def test_numbers_are_short(self):
         self.assertEqual([chart.short(value) for value in (0, 5, 0.5, 1_500, 20_000, 3_000_000)],
                          ["0", "5", "0.5", "1.5k", "20k", "3M"])
+
+
+class Images(unittest.TestCase):
+    DIGEST = "sha256:" + "0" * 64
+
+    def run_in(self, listed, compose, *arguments):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            (root / "deploy/kubernetes").mkdir(parents=True)
+            (root / "deploy/images.env").write_text(listed)
+            (root / "docker-compose.yml").write_text(compose)
+            code = images.main(arguments, root)
+            return code, (root / "docker-compose.yml").read_text()
+
+    def test_everything_names_the_images_of_the_one_file(self):
+        self.assertEqual(images.main(["--check"]), 0)
+        others = {
+            image for path in images.users(ROOT) for _, image in images.USE.findall(path.read_text())
+            if not image.startswith("tapeline/")}
+        self.assertEqual(others, set(images.read((ROOT / "deploy/images.env").read_text()).values()))
+
+    def test_a_version_and_a_digest_are_replaced_and_other_images_stay(self):
+        compose = f"  image: nats:2\n  - image: a.example:5000/b@{self.DIGEST}\n  image: other:1\n"
+        listed = f"# Why.\nN=nats:2.12.8-alpine\nB=a.example:5000/b:1.0@{self.DIGEST}\n"
+        self.assertEqual(self.run_in(listed, compose, "--check"), (1, compose))
+        wanted = (f"  image: nats:2.12.8-alpine\n  - image: a.example:5000/b:1.0@{self.DIGEST}\n"
+                  "  image: other:1\n")
+        self.assertEqual(self.run_in(listed, compose), (0, wanted))
+        self.assertEqual(self.run_in(listed, wanted, "--check"), (0, wanted))
+
+    def test_an_image_without_a_version_is_refused(self):
+        for reference in ("nats", "nats:latest", "timescale/timescaledb:latest-pg17", "nats:2@sha256:1"):
+            self.assertEqual(self.run_in(f"N={reference}\n", "", "--check")[0], 1, reference)
+
+    def test_each_image_has_its_registry(self):
+        for name, expected in (
+                ("nats", ("https://registry-1.docker.io", "library/nats")),
+                ("valkey/valkey", ("https://registry-1.docker.io", "valkey/valkey")),
+                ("ghcr.io/a/b", ("https://ghcr.io", "a/b")),
+                ("127.0.0.1:5000/nats", ("http://127.0.0.1:5000", "nats"))):
+            self.assertEqual(images.place(name), expected)
+
+    def test_a_token_is_taken_over_https_alone(self):
+        for challenge in ("", "Basic realm=\"x\"", "Bearer realm=\"http://a.example/token\""):
+            with self.assertRaises(images.Problem):
+                images.token(challenge)
 
 
 if __name__ == "__main__":

@@ -86,11 +86,11 @@ def encrypted(cluster):
     """What speaks with NATS and the database does so by TLS, and neither takes anything else."""
     report.step("TLS")
     server = json.loads(cluster.compose(
-        "exec", "-T", "nats", "wget", "-q", "-O", "-", "http://127.0.0.1:8222/varz").stdout)
+        "exec", "-T", "nats", "wget", "-q", "-O", "-", "http://nats-monitor:8222/varz").stdout)
     if not server["tls_required"]:
         raise Failure("NATS speaks without TLS")
     links = json.loads(cluster.compose(
-        "exec", "-T", "nats", "wget", "-q", "-O", "-", "http://127.0.0.1:8222/connz").stdout)
+        "exec", "-T", "nats", "wget", "-q", "-O", "-", "http://nats-monitor:8222/connz").stdout)
     versions = {each.get("tls_version", "none") for each in links["connections"]}
     if not versions or "none" in versions:
         raise Failure(f"connections of NATS speak TLS {versions or 'not at all'}")

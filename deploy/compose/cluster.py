@@ -207,7 +207,7 @@ def audit(cluster, *sources):
     def is_taken():
         # Its exit code says whether all checks hold; here only whether the writers are done.
         nonlocal answer
-        answer = json.loads(cluster.tool("audit", "--json", check=False).stdout)
+        answer = json.loads(cluster.tool("audit", "--all", "--json", check=False).stdout)
         return all(check["ok"] for check in answer["checks"] if check["name"].endswith("_taken"))
 
     eventually("the writers have taken all that is on the tape", is_taken, CATCH_UP_SECONDS, 3)

@@ -3,7 +3,8 @@
 # changes a secret has only to run this again. Passwords reach psql by files and its input alone.
 set -eu
 umask 077
-password() { cat "/run/secrets/$1"; }
+# Compose puts them there. Kubernetes keeps files of its own below /run/secrets.
+password() { cat "${SECRETS_FOLDER:-/run/secrets}/$1"; }
 
 # host:port:database:user:password
 printf 'timescaledb:5432:*:postgres:%s\n' "$(password postgres-owner)" >/tmp/passfile

@@ -14,7 +14,7 @@ umask 077
 mkdir -p "$folder"
 chmod 700 "$folder"
 for name in nats-gateway nats-operator nats-writer nats-tool \
-    postgres-owner postgres-migrator postgres-writer valkey grafana-admin; do
+    postgres-owner postgres-migrator postgres-writer valkey valkey-reader grafana-admin; do
     file=$folder/$name
     if [ ! -s "$file" ]; then
         # 192 bits. The letter in front keeps NATS from reading a number.

@@ -1,13 +1,15 @@
 -- Roles, database and extension of a local stack; harmless when they are there.
 --
 -- The migrator owns the schema and everything in it; the writer may do what the migrations grant. The
--- reader logs in nowhere: people and dashboards become members of it, each with a password of their
--- own: CREATE ROLE ada LOGIN PASSWORD '...' IN ROLE tapeline_reader
+-- reader logs in itself only where it is given a password, as in a local stack. Elsewhere people and
+-- dashboards become members of it, each with a password of their own:
+-- CREATE ROLE ada LOGIN PASSWORD '...' IN ROLE tapeline_reader
 -- The passwords come from the environment: a command line is everybody's to read.
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 \getenv migrator_password TAPELINE_MIGRATOR_PASSWORD
 \getenv writer_password TAPELINE_WRITER_PASSWORD
+\getenv reader_password TAPELINE_READER_PASSWORD
 
 SELECT format('CREATE ROLE %I LOGIN', name)
 FROM unnest(ARRAY['tapeline_migrator', 'tapeline_writer']) AS name
@@ -18,6 +20,12 @@ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tapeline_reader')
 \gexec
 ALTER ROLE tapeline_migrator PASSWORD :'migrator_password';
 ALTER ROLE tapeline_writer PASSWORD :'writer_password';
+\if :{?reader_password}
+ALTER ROLE tapeline_reader LOGIN PASSWORD :'reader_password';
+\endif
+-- A statement or a transaction that somebody forgot holds up the days that are dropped, and migrations.
+ALTER ROLE tapeline_reader SET statement_timeout = '5min';
+ALTER ROLE tapeline_reader SET idle_in_transaction_session_timeout = '5min';
 
 SELECT 'CREATE DATABASE tapeline OWNER tapeline_migrator'
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'tapeline')

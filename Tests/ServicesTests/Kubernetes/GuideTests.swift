@@ -23,7 +23,7 @@ struct GuideTests {
         let steps = section.matches(of: /step ([a-z-]+)/).map { String($0.1) }
         #expect(
             steps == [
-                "settings", "network", "migration", "store-writer", "operator-worker",
+                "settings", "network", "migration", "setup", "store-writer", "operator-worker",
                 "provider-gateway",
             ])
         for rendered in try Rendered.all() {
@@ -41,7 +41,8 @@ struct GuideTests {
             }
             #expect(
                 started == [
-                    "store-writer-migrate", "store-writer", "operator-worker", "provider-gateway",
+                    "store-writer-migrate", "tapeline-setup", "store-writer", "operator-worker",
+                    "provider-gateway",
                 ])
             // A policy that comes behind the pods that it lets out comes too late.
             #expect(

@@ -66,7 +66,7 @@ struct NetworkTests {
         }
     }
 
-    @Test("every server of NATS has its monitor named, so that a tape that forgets can be told")
+    @Test("gateways and the tool know the monitor of every server of NATS, and nobody else does")
     func monitors() throws {
         func hosts(_ urls: String?) -> [String] {
             (urls ?? "").split(separator: ",").compactMap {
@@ -74,10 +74,16 @@ struct NetworkTests {
             }
         }
         for rendered in try Rendered.all() {
-            for workload in rendered.workloads where workload.name != "store-writer-migrate" {
+            for workload in rendered.workloads {
                 let environment = try rendered.environment(of: workload)
                 guard let servers = environment["NATS_URL"] else { continue }
-                #expect(hosts(environment["NATS_MONITOR_URL"]) == hosts(servers), "\(workload)")
+                let mayLook = ["provider-gateway", "tapeline"].contains(workload.name)
+                #expect(
+                    hosts(environment["NATS_MONITOR_URL"]) == (mayLook ? hosts(servers) : []),
+                    "\(workload)")
+                let isOpen = rules("egress", for: workload, in: rendered)
+                    .contains { hasPort($0, 8_222, of: nil) }
+                #expect(isOpen == mayLook, "\(workload)")
             }
         }
     }

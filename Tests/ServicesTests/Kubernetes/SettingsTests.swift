@@ -9,6 +9,8 @@ import YAMLFile
 struct SettingsTests {
     /// The only one, made by a person from the files of `deploy/compose/secrets.sh`.
     private static let secret = "tapeline-passwords"
+    /// Not below /run/secrets, where meshes and identities of a cloud put files of their own.
+    private static let passwords = "/etc/tapeline/passwords/"
 
     /// A program and the settings that a container gives it.
     private struct Run: CustomStringConvertible {
@@ -67,13 +69,20 @@ struct SettingsTests {
         }
     }
 
-    @Test("streams of ticks and of bars are made of one size, in gateways and in workers")
+    @Test("streams are made for the namespace and of the size that gateways and workers expect")
     func streams() throws {
         for rendered in try Rendered.all() {
-            let sizes = ["provider-gateway", "operator-worker"].map {
-                rendered.configuration($0)?.node["data", "MDS_STREAM_BYTES"]?.text
+            let setup = try rendered.environment(
+                of: try #require(rendered.manifest("Job", "tapeline-setup")))
+            for service in ["provider-gateway", "operator-worker"] {
+                let data = try #require(rendered.configuration(service)?.node["data"])
+                for key in ["NATS_URL", "NATS_TLS_CA", "MDS_NAMESPACE", "MDS_PARTITIONS"] + [
+                    "MDS_STREAM_BYTES"
+                ] {
+                    #expect(setup[key] == data[key]?.text, "\(rendered.overlay): \(key)")
+                }
             }
-            #expect(sizes[0] != nil && sizes[0] == sizes[1], "\(rendered.overlay): \(sizes)")
+            #expect(setup["MDS_STREAM_BYTES"] != nil && setup["NATS_USER"] == "tool")
         }
     }
 
@@ -165,7 +174,7 @@ struct SettingsTests {
             for workload in rendered.workloads {
                 for (name, value) in try rendered.environment(of: workload)
                 where name.contains("PASSWORD") {
-                    let isFile = name.hasSuffix("_FILE") && value.hasPrefix("/run/secrets/")
+                    let isFile = name.hasSuffix("_FILE") && value.hasPrefix(Self.passwords)
                     #expect(isFile || value.isEmpty, "\(workload): \(name)")
                 }
                 for variable in workload.containers.flatMap({ $0["env"]?.sequence ?? [] }) {
@@ -204,12 +213,14 @@ struct SettingsTests {
                     continue
                 }
                 read.formUnion(
-                    text.matches(of: /\$\(password ([a-z-]+)\)|\/run\/secrets\/([a-z-]+)\)/)
-                        .compactMap { $0.1 ?? $0.2 }.map { "/run/secrets/\($0)" })
+                    text.matches(of: /\$\(password ([a-z-]+)\)/).map { Self.passwords + $0.1 })
                 if script == "nats.sh" {
-                    read.remove("/run/secrets/nats-")
-                    read.formUnion(users.split(separator: " ").map { "/run/secrets/nats-\($0)" })
+                    read.formUnion(
+                        users.split(separator: " ").map { Self.passwords + "nats-\($0)" })
                 }
+                #expect(
+                    try rendered.environment(of: workload)["SECRETS_FOLDER"]
+                        == String(Self.passwords.dropLast()), "\(workload)")
             }
             #expect(Set(try Self.files(of: workload).secrets) == read, "\(workload)")
         }
@@ -217,7 +228,7 @@ struct SettingsTests {
 
     @Test("files that settings name are in the image, in a ConfigMap, or below the data")
     func files() throws {
-        let roots = ["/run/secrets", "/var/lib/tapeline"]
+        let roots = [String(Self.passwords.dropLast()), "/var/lib/tapeline"]
         for run in try Rendered.all().flatMap(Run.all) {
             let folders = try Self.files(of: run.workload).folders + roots
             for (name, value) in run.environment

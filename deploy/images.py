@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""Writes the images of deploy/images.env into docker-compose.yml and the manifests of deploy/kubernetes.
+
+  images.py             write them; says which files changed
+  images.py --check     change nothing; exit code 1 and a line for each place that differs
+  images.py --digests   first ask each image's registry for the digest of its version, and pin it in images.env
+
+A registry on this machine (127.0.0.1 or localhost) is asked by HTTP, every other one by HTTPS. Nothing is
+logged in: the images are public.
+"""
+
+import argparse
+import hashlib
+import json
+import pathlib
+import re
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+TIMEOUT_SECONDS = 30
+# A list of manifests is some kilobytes.
+MANIFEST_BYTES_MAX = 4 << 20
+KINDS = ", ".join([
+    "application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"])
+REFERENCE = re.compile(r"(?P<name>[a-z0-9./_:-]+?):(?P<tag>[\w][\w.-]{0,127})(?:@(?P<digest>sha256:[0-9a-f]{64}))?")
+USE = re.compile(r"(?m)^(\s*(?:- )?image: )(\S+)$")
+
+
+class Problem(Exception):
+    """One line for the person."""
+
+
+def parse(reference):
+    """Name, tag and digest (or None) of an image with a version."""
+    found = REFERENCE.fullmatch(reference)
+    if not found or found["tag"].startswith("latest"):
+        raise Problem(f"{reference}: an image has a name and an exact version (name:1.2.3)")
+    return found["name"], found["tag"], found["digest"]
+
+
+def read(text):
+    """The references of images.env, by their keys."""
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    images = dict(line.split("=", 1) for line in lines)
+    for reference in images.values():
+        parse(reference)
+    return images
+
+
+def used(text, images):
+    """The text with each of these images in the version that it should have."""
+    wanted = {parse(reference)[0]: reference for reference in images.values()}
+
+    def replace(found):
+        name = re.sub(r"(:[\w.-]+)?(@sha256:[0-9a-f]+)?$", "", found[2])
+        return found[1] + wanted.get(name, found[2])
+
+    return USE.sub(replace, text)
+
+
+def users(root):
+    """The files in which images are named."""
+    return [root / "docker-compose.yml"] + sorted((root / "deploy/kubernetes").rglob("*.yaml"))
+
+
+def place(name):
+    """Of an image's name: the registry's address, and what the image is called there."""
+    first, _, rest = name.partition("/")
+    if rest and ("." in first or ":" in first or first == "localhost"):
+        scheme = "http" if first.split(":")[0] in ("127.0.0.1", "localhost") else "https"
+        return f"{scheme}://{first}", rest
+    return "https://registry-1.docker.io", name if "/" in name else f"library/{name}"
+
+
+def fetch(url, headers):
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_SECONDS) as answer:
+        return answer.headers, answer.read(MANIFEST_BYTES_MAX)
+
+
+def token(challenge):
+    """What a registry that wants one gives to everybody."""
+    parts = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
+    realm = parts.pop("realm", "")
+    if not challenge.startswith("Bearer ") or not realm.startswith("https://"):
+        raise Problem(f"the registry asks for something else than a token ({challenge})")
+    _, body = fetch(f"{realm}?{urllib.parse.urlencode(parts)}", {})
+    answer = json.loads(body)
+    return answer.get("token") or answer["access_token"]
+
+
+def digest(reference):
+    """The digest of what the registry has under the reference's version, computed from the bytes."""
+    name, tag, _ = parse(reference)
+    registry, path = place(name)
+    url = f"{registry}/v2/{path}/manifests/{tag}"
+    try:
+        try:
+            headers, body = fetch(url, {"Accept": KINDS})
+        except urllib.error.HTTPError as error:
+            if error.code != 401:
+                raise
+            bearer = token(error.headers.get("WWW-Authenticate", ""))
+            headers, body = fetch(url, {"Accept": KINDS, "Authorization": f"Bearer {bearer}"})
+    except (OSError, ValueError, KeyError) as error:
+        raise Problem(f"{reference}: {registry} does not say what it is ({error})") from error
+    found = f"sha256:{hashlib.sha256(body).hexdigest()}"
+    told = headers.get("Docker-Content-Digest", found)
+    if told != found:
+        raise Problem(f"{reference}: {registry} says {told}, its bytes are {found}")
+    return found
+
+
+def pinned(text):
+    """The text of images.env with the digest behind each version."""
+    for reference in read(text).values():
+        name, tag, _ = parse(reference)
+        text = text.replace(f"={reference}\n", f"={name}:{tag}@{digest(reference)}\n")
+    return text
+
+
+def main(arguments, root=ROOT):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--check", action="store_true", help="change nothing")
+    choice.add_argument("--digests", action="store_true", help="pin digests first")
+    options = parser.parse_args(arguments)
+    listed = root / "deploy/images.env"
+    differ = False
+    try:
+        changes = [(listed, pinned(listed.read_text()) if options.digests else listed.read_text())]
+        images = read(changes[0][1])
+        changes += [(path, used(path.read_text(), images)) for path in users(root)]
+    except Problem as problem:
+        print(f"images.py: {problem}", file=sys.stderr)
+        return 1
+    for path, text in changes:
+        if text == path.read_text():
+            continue
+        differ = True
+        print(f"{path.relative_to(root)} {'differs' if options.check else 'is changed'}")
+        if not options.check:
+            path.write_text(text)
+    return 1 if differ and options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -8,33 +8,66 @@ enum FileSystem {
 
     /// Nil when there is no such file.
     static func read(_ path: String) throws(ToolError) -> [UInt8]? {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        if descriptor < 0, errno == ENOENT { return nil }
-        guard descriptor >= 0 else { throw failure("read", path) }
-        defer { close(descriptor) }
         var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 64 << 10)
-        while true {
-            let count = unsafe Glibc.read(descriptor, &chunk, chunk.count)
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw failure("read", path) }
-            if count == 0 { return bytes }
-            bytes.append(contentsOf: chunk[..<count])
+        let isThere = try eachPiece(of: path) { piece throws(ToolError) in
+            bytes += piece
             guard bytes.count <= bytesMax else {
                 throw .damaged(path: path, problem: "larger than \(bytesMax >> 20) MiB")
             }
+        }
+        return isThere ? bytes : nil
+    }
+
+    /// Each whole line of a file of any length, without its end; a last one that is not ended yet
+    /// is left out. A line longer than a file that is read whole is refused. False: no such file.
+    static func eachLine(
+        of path: String, _ body: (ArraySlice<UInt8>) -> Void
+    ) throws(ToolError) -> Bool {
+        var rest: [UInt8] = []
+        return try eachPiece(of: path) { piece throws(ToolError) in
+            rest += piece
+            var start = 0
+            while let end = rest[start...].firstIndex(of: UInt8(ascii: "\n")) {
+                body(rest[start..<end])
+                start = end + 1
+            }
+            rest.removeFirst(start)
+            guard rest.count <= bytesMax else {
+                throw .damaged(path: path, problem: "a line is larger than \(bytesMax >> 20) MiB")
+            }
+        }
+    }
+
+    /// A file from its beginning, piece by piece. False: no such file.
+    private static func eachPiece(
+        of path: String, _ body: (ArraySlice<UInt8>) throws(ToolError) -> Void
+    ) throws(ToolError) -> Bool {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        if descriptor < 0, errno == ENOENT { return false }
+        guard descriptor >= 0 else { throw failure("read", path) }
+        defer { close(descriptor) }
+        var piece = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let count = unsafe Glibc.read(descriptor, &piece, piece.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw failure("read", path) }
+            if count == 0 { return true }
+            try body(piece[..<count])
         }
     }
 
     /// The last bytes of a file, at most `bytesMax` of them; none when it cannot be read.
     static func tail(of path: String, bytesMax: Int) -> [UInt8] {
+        piece(of: path, from: max(0, (byteCount(of: path) ?? 0) - bytesMax), bytesMax: bytesMax)
+    }
+
+    /// The bytes behind `offset`, at most `bytesMax`; none when it cannot be read.
+    static func piece(of path: String, from offset: Int, bytesMax: Int) -> [UInt8] {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return [] }
         defer { close(descriptor) }
-        let size = lseek(descriptor, 0, SEEK_END)
-        lseek(descriptor, max(0, size - bytesMax), SEEK_SET)
         var bytes = [UInt8](repeating: 0, count: bytesMax)
-        let count = unsafe Glibc.read(descriptor, &bytes, bytesMax)
+        let count = unsafe pread(descriptor, &bytes, bytesMax, off_t(offset))
         return Array(bytes[..<max(0, count)])
     }
 

@@ -6,12 +6,24 @@ enum Main {
     static func main() {
         let terminal = Terminal()
         do {
-            let code = try run(
-                ToolCommand.parse(Array(CommandLine.arguments.dropFirst())), terminal)
-            exit(code.rawValue)
+            exit(try run(parsed(Array(CommandLine.arguments.dropFirst())), terminal).rawValue)
         } catch {
             terminal.problem("\(error)")
             exit(error.exitCode.rawValue)
+        }
+    }
+
+    /// A mistake in the arguments names the help of its command.
+    private static func parsed(_ arguments: [String]) throws(ToolError) -> ToolCommand {
+        do {
+            return try ToolCommand.parse(arguments)
+        } catch .usage(let problem) {
+            let word = arguments.first.flatMap { HelpPage.text(of: $0) == nil ? nil : $0 }
+            let help = word.map { "tapeline \($0) --help" } ?? "tapeline help"
+            // A question ends a sentence.
+            throw .usage(problem + (problem.hasSuffix("?") ? " See '\(help)'" : ": see '\(help)'"))
+        } catch {
+            throw error
         }
     }
 
@@ -24,16 +36,16 @@ enum Main {
         _ command: ToolCommand, _ terminal: Terminal
     ) throws(ToolError) -> ExitCode {
         switch command {
-        case .help: return say(HelpPage.text, terminal)
-        case .recordingHelp: return say(ReplayHelp.text, terminal)
+        case .help(let word):
+            return say(word.flatMap(HelpPage.text(of:)) ?? HelpPage.text, terminal)
         case .version: return say("tapeline \(HelpPage.version)", terminal)
         case .up(let target, let options):
             let stack = try stack(target, terminal)
             return try stack.up(options, shutdown: signals())
         case .down(let target): return try stack(target, terminal).down()
         case .status(let target, let asJSON):
-            return try stack(target, terminal).status(asJSON: asJSON)
-        case .audit(let target, let asJSON): return try audit(target, asJSON, terminal)
+            return try stackThatIsUp(target, terminal).status(asJSON: asJSON)
+        case .audit(let command): return try audit(command, terminal)
         case .demo(let target, let options):
             let stack = try stack(target, terminal, default: ToolCommand.Target.demoName)
             return try stack.demo(options, shutdown: signals())
@@ -68,6 +80,10 @@ enum Main {
         case .deadLetters(let command): return try deadLetters(command, terminal)
         case .prove(let command): return try prove(command, terminal)
         case .record, .replay: return try recording(command, terminal)
+        case .database, .logs: return try reading(command, terminal)
+        case .setup(let command):
+            return try command.run(
+                deployment(command.target), ConfigurationFiles.environment(), terminal)
         case .supervise(let target, let options):
             let stack = try stack(target, terminal)
             return try stack.supervise(options, shutdown: signals())
@@ -76,16 +92,17 @@ enum Main {
 
     /// Of the local stack, unless the environment names servers.
     private static func audit(
-        _ target: ToolCommand.Target, _ asJSON: Bool, _ terminal: Terminal
+        _ command: AuditCommand, _ terminal: Terminal
     ) throws(ToolError) -> ExitCode {
+        let target = command.target
         let environment = ConfigurationFiles.environment()
         let namesServers = environment["NATS_URL"]?.isEmpty == false
         guard target.name == nil, target.home == nil, namesServers else {
-            return try stack(target, terminal).audit(asJSON: asJSON)
+            return try stackThatIsUp(target, terminal).audit(command)
         }
         let script = try AuditScript.find(executable: Checkout.ownExecutable())
-        return try deployment(TapeTarget()).audit(script, environment)
-            .tell(terminal, asJSON: asJSON)
+        return try deployment(TapeTarget()).audit(script, environment, command, terminal)
+            .tell(terminal, asJSON: command.asJSON)
     }
 
     private static func prove(
@@ -94,6 +111,19 @@ enum Main {
         try ProveRun(command: command, terminal: terminal).run(
             deployment(command.target), ProofGraph.find(ConfigurationFiles.environment()),
             shutdown: signals())
+    }
+
+    /// What a person reads of a local stack.
+    private static func reading(
+        _ command: ToolCommand, _ terminal: Terminal
+    ) throws(ToolError) -> ExitCode {
+        switch command {
+        case .database(let command):
+            return try command.run(stackThatIsUp(command.target, terminal), terminal)
+        case .logs(let command):
+            return try command.run(stackThatIsUp(command.target, terminal), shutdown: signals)
+        default: throw .usage("this is no command about a local stack")
+        }
     }
 
     private static func recording(
@@ -146,6 +176,15 @@ enum Main {
         let executable = try Checkout.ownExecutable()
         let checkout = try Checkout.find(home: target.home, executable: executable)
         return try Stack(checkout: checkout, name: target.name ?? name, terminal: terminal)
+    }
+
+    /// For commands that look at a stack: without a name, the one that is up.
+    private static func stackThatIsUp(
+        _ target: ToolCommand.Target, _ terminal: Terminal
+    ) throws(ToolError) -> Stack {
+        let named = try stack(target, terminal)
+        if target.name != nil { return named }
+        return try Stack.up(in: named.checkout, terminal) ?? named
     }
 
     private static func signals() throws(ToolError) -> ShutdownSignal {

@@ -3,12 +3,13 @@ import ServiceRuntime
 
 /// What the arguments ask for.
 enum ToolCommand: Equatable, Sendable {
-    case help
+    /// Of one command; nil: the whole page.
+    case help(String?)
     case version
     case up(Target, Stack.UpOptions)
     case down(Target)
     case status(Target, asJSON: Bool)
-    case audit(Target, asJSON: Bool)
+    case audit(AuditCommand)
     case demo(Target, Stack.DemoOptions)
     case tail(TailCommand)
     case tape(TapeCommand)
@@ -23,7 +24,9 @@ enum ToolCommand: Equatable, Sendable {
     case prove(ProveCommand)
     case record(RecordCommand)
     case replay(ReplayCommand)
-    case recordingHelp
+    case setup(SetupCommand)
+    case database(DatabaseCommand)
+    case logs(LogsCommand)
     /// The process behind `up`; nobody types it.
     case supervise(Target, Stack.UpOptions)
 
@@ -36,20 +39,19 @@ enum ToolCommand: Equatable, Sendable {
         var name: String?
     }
 
-    static let words = [
-        "demo", "up", "down", "status", "audit", "supervise", "version", "help", "tail",
-        "tape", "partition", "position", "groups", "members", "watch", "spool",
-        "repair", "dlq", "prove", "record", "replay",
-    ]
+    /// `supervise` is for the tool itself, so no page names it.
+    static let words = HelpPage.topics.map(\.word) + ["supervise"]
 
     /// `arguments` without the program's name.
     static func parse(
         _ arguments: [String], now: Timestamp = SystemClock().now()
     ) throws(ToolError) -> ToolCommand {
-        let wantsHelp = arguments.contains("--help") || arguments.contains("-h")
-        if wantsHelp, ["record", "replay"].contains(arguments.first) { return .recordingHelp }
-        guard let word = arguments.first, !wantsHelp else { return .help }
+        guard let word = arguments.first else { return .help(nil) }
         let rest = Array(arguments.dropFirst())
+        if word == "help" { return try help(rest) }
+        if arguments.contains("--help") || arguments.contains("-h") {
+            return word.hasPrefix("-") ? .help(nil) : try help([word])
+        }
         switch word {
         case "tail": return .tail(try TailCommand.parse(rest, now: now))
         case "tape": return .tape(try TapeCommand.parse(rest))
@@ -59,13 +61,31 @@ enum ToolCommand: Equatable, Sendable {
         case "members": return .members(try MembersCommand.parse(rest))
         case "watch": return .watch(try WatchCommand.parse(rest))
         case "spool": return .spool(try SpoolCommand.parse(rest))
+        case "audit": return .audit(try AuditCommand.parse(rest, now: now))
         case "prove": return .prove(try ProveCommand.parse(rest, now: now))
         case "repair": return .repair(try RepairCommand.parse(rest, now: now))
         case "record": return .record(try RecordCommand.parse(rest, now: now))
         case "replay": return .replay(try ReplayCommand.parse(rest, now: now))
+        case "setup": return .setup(try SetupCommand.parse(rest))
+        case "logs": return .logs(try LogsCommand.parse(rest))
+        case "psql", "url", "env": return .database(try DatabaseCommand.parse(word, rest))
         case "dlq": return .deadLetters(try DlqCommand.parse(rest, now: now))
         default: return try parseStack(word, rest)
         }
+    }
+
+    private static func help(_ words: [String]) throws(ToolError) -> ToolCommand {
+        guard words.count <= 1 else { throw .usage("'tapeline help' takes one command") }
+        guard let word = words.first, !word.hasPrefix("-") else { return .help(nil) }
+        guard HelpPage.text(of: word) != nil else { throw unknown(word) }
+        return .help(word)
+    }
+
+    private static func unknown(_ word: String) -> ToolError {
+        let near = NearestName.of(word, in: HelpPage.topics.map(\.word))
+        return .usage(
+            "'\(word.prefix(64))' is no command"
+                + (near.map { ": did you mean '\($0)'?" } ?? ""))
     }
 
     /// The commands about a local stack.
@@ -78,18 +98,16 @@ enum ToolCommand: Equatable, Sendable {
             settings: options.settings, withServices: options.withServices,
             withSimulator: options.withSimulator)
         switch word {
-        case "help": return .help
         case "version", "--version": return .version
         case "up": return .up(options.target, up)
         case "down": return .down(options.target)
         case "status": return .status(options.target, asJSON: options.asJSON)
-        case "audit": return .audit(options.target, asJSON: options.asJSON)
         case "demo":
             var demo = options.demo
             demo.settings = options.settings
             return .demo(options.target, demo)
         case "supervise": return .supervise(options.target, up)
-        default: throw .usage("'\(word.prefix(64))' is no command")
+        default: throw unknown(word)
         }
     }
 }
@@ -113,12 +131,12 @@ private struct ToolOptions {
 
     /// Which commands take which option.
     private static let takers: [String: Set<String>] = [
-        "--home": ["demo", "up", "down", "status", "audit", "supervise"],
-        "--name": ["demo", "up", "down", "status", "audit", "supervise"],
+        "--home": ["demo", "up", "down", "status", "supervise"],
+        "--name": ["demo", "up", "down", "status", "supervise"],
         "--set": ["demo", "up", "supervise"],
         "--servers-only": ["up", "supervise"],
         "--simulator": ["up", "supervise"],
-        "--json": ["status", "audit"],
+        "--json": ["status"],
         "--seconds": ["demo"],
         "--keep": ["demo"],
     ]
@@ -129,7 +147,8 @@ private struct ToolOptions {
             let option = equals.map { String(argument[..<$0]) } ?? argument
             guard ToolOptions.takers[option]?.contains(word) == true else {
                 guard ToolCommand.words.contains(word) || word == "--version" else { return }
-                throw .usage("'tapeline \(word)' does not take '\(option.prefix(64))'")
+                let own = ToolOptions.takers.filter { $0.value.contains(word) }.keys
+                throw CommandArguments.notTaken(option, by: word, own)
             }
             let attached = equals.map { String(argument[argument.index(after: $0)...]) }
             try set(option, attached)

@@ -42,7 +42,6 @@ enum ToolError: Error, Equatable {
 extension ToolError: CustomStringConvertible {
     var description: String {
         switch self {
-        case .usage(let problem): "\(problem): see 'tapeline help'"
         case .noCheckout(let folder):
             "no checkout of Tapeline around \(folder): name it with --home FOLDER"
         case .missing(let path, let verb): "\(path) is missing: run 'make \(verb)'"
@@ -60,8 +59,8 @@ extension ToolError: CustomStringConvertible {
             "still running after SIGKILL: \(processes.joined(separator: ", "))"
         case .runtime(let error): error.description
         case .spool(let error): error.description
-        case .audit(let problem), .unreachable(let problem), .refused(let problem),
-            .unreadable(let problem):
+        case .usage(let problem), .audit(let problem), .unreachable(let problem),
+            .refused(let problem), .unreadable(let problem):
             problem
         case .configuration(let problems): problems.joined(separator: "; ")
         }

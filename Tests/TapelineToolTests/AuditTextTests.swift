@@ -15,6 +15,7 @@ struct AuditTextTests {
             SET search_path TO md;
             \\echo first
             -- check: first: the first: with a colon
+            -- reads: books
             SELECT 1 AS expected
             \\gset
             FROM nowhere;
@@ -25,11 +26,89 @@ struct AuditTextTests {
         #expect(
             script.checks == [
                 AuditScript.Check(
-                    name: "first", sentence: "the first: with a colon",
+                    name: "first", sentence: "the first: with a colon", reads: .books,
                     sql: "SELECT 1 AS expected\nFROM nowhere"),
                 AuditScript.Check(name: "second", sentence: "", sql: "SELECT 2"),
             ])
         #expect(AuditScript.parse("SELECT 1;").checks.isEmpty)
+    }
+
+    private let now = Timestamp(nanoseconds: 1_800_000_000_000_000_000)
+
+    private func parse(_ arguments: String...) throws -> AuditScope {
+        try AuditCommand.parse(arguments, now: now).scope
+    }
+
+    @Test("without a range it reads the books; a day, a range or all when asked")
+    func scopes() throws {
+        let day = try #require(ISOTime.parse("2026-11-20T00:00:00Z"))
+        let next = day.advanced(byNanoseconds: AuditScope.day)
+        #expect(try parse("--json") == .books)
+        #expect(try parse("--all") == .all)
+        #expect(try parse("--day", "2026-11-20") == .range(from: day, to: next))
+        #expect(try parse("--from", "\(day)", "--to", "\(next)") == .range(from: day, to: next))
+        #expect(try parse("--from", "\(day)") == .range(from: day, to: now))
+        for wrong in [
+            ["--all", "--day", "2026-11-20"], ["--to", "\(day)"], ["--day", "20 November"],
+            ["--from", "\(next)", "--to", "\(day)"], ["--day", "2026-13-01"], ["everything"],
+        ] {
+            #expect(throws: ToolError.self, "\(wrong)") {
+                try AuditCommand.parse(wrong, now: now)
+            }
+        }
+    }
+
+    @Test("a long range is read day by day, partitions as they are cut")
+    func slices() throws {
+        let noon = try #require(ISOTime.parse("2026-11-20T12:00:00Z"))
+        func hours(_ count: Int64) -> Timestamp {
+            noon.advanced(byNanoseconds: count * 3_600_000_000_000)
+        }
+        func slice(_ from: Int64, _ to: Int64) -> AuditSlice {
+            AuditSlice(from: hours(from), to: hours(to))
+        }
+        #expect(AuditSlice.cut(from: noon, to: hours(48)) == [slice(0, 48)])
+        #expect(
+            AuditSlice.cut(from: noon, to: hours(49)) == [
+                slice(0, 12), slice(12, 36), slice(36, 49),
+            ])
+        #expect(AuditSlice.merged([slice(0, 24), slice(24, 48)]) == [.whole])
+        #expect(
+            AuditSlice.merged([
+                slice(24, 48), slice(0, 24), slice(48, 72), slice(0, 24), slice(60, 90),
+            ]) == [slice(0, 24), slice(24, 48), slice(48, 90)])
+        // A partition without an end.
+        #expect(
+            AuditSlice.merged([slice(0, 24), AuditSlice(from: nil, to: noon), slice(48, 72)])
+                == [.whole])
+        #expect(
+            slice(0, 24).fill("ts >= :'from' AND ts < :'to' OR ts > :'before' OR ts < :'after'")
+                == "ts >= '\(noon)' AND ts < '\(hours(24))' OR ts > '\(hours(-24))' "
+                + "OR ts < '\(hours(48))'")
+        #expect(AuditSlice.whole.fill(":'from' :'after'") == "'-infinity' 'infinity'")
+    }
+
+    @Test("what was made piece by piece is one line, and what was not checked is named")
+    func joined() {
+        func line(_ found: String, _ isRight: Bool, _ detail: String) -> AuditReport.Line {
+            AuditReport.Line(
+                name: "n", sentence: "s", expected: "5", found: found, isRight: isRight,
+                detail: detail)
+        }
+        let all = AuditReport.Line.joined([
+            line("5", true, "said"), line("4", false, "wrong"), line("5", true, "said"),
+        ])
+        #expect(all.expected == "15" && all.found == "14" && !all.isRight)
+        #expect(all.detail == "wrong; said")
+        var report = AuditReport()
+        report.add(line("5", true, ""))
+        #expect(report.verdict == "the audit is clean: 1 checks")
+        report.scope = .books
+        report.notChecked = ["rows_as_booked"]
+        #expect(report.verdict.hasPrefix("the audit is clean: 1 checks of the books alone\n"))
+        #expect(report.verdict.contains("not checked: rows_as_booked; --day"))
+        #expect(report.json().contains(#""scope":"books""#))
+        #expect(report.json().contains(#""not_checked":["rows_as_booked"]"#))
     }
 
     @Test("each lane of the tape is compared with the books, in both directions")
@@ -59,10 +138,16 @@ struct AuditTextTests {
         let folder = try TemporaryFolder("image")
         let deploy = URL(fileURLWithPath: folder.file("deploy/postgres"))
         try FileManager.default.createDirectory(at: deploy, withIntermediateDirectories: true)
-        try "-- check: a: b\nSELECT 1;".write(
-            to: deploy.appendingPathComponent("audit.sql"), atomically: true, encoding: .utf8)
+        for (name, text) in [
+            ("audit.sql", "-- check: a: b\nSELECT 1;\n\\ir more.sql\n"),
+            ("more.sql", "-- check: c: d\nSELECT 2;\n"),
+        ] {
+            try text.write(
+                to: deploy.appendingPathComponent(name), atomically: true, encoding: .utf8)
+        }
         let script = try AuditScript.find(executable: folder.file("bin/tapeline"))
-        #expect(script.checks.map(\.name) == ["a"])
+        #expect(script.checks.map(\.name) == ["a", "c"])
+        #expect(script.checks.map(\.sql) == ["SELECT 1", "SELECT 2"])
         let nowhere = #expect(throws: ToolError.self) {
             try AuditScript.find(executable: "/proc/bin/tapeline")
         }
@@ -72,8 +157,12 @@ struct AuditTextTests {
     @Test("the shipped script has its checks")
     func shipped() throws {
         let path = "\(ServerPrograms.checkout)/deploy/\(AuditScript.path)"
-        let script = AuditScript.parse(try String(contentsOfFile: path, encoding: .utf8))
-        #expect(script.checks.count >= 6)
+        let script = try AuditScript.read(path)
+        #expect(
+            script.checks.map(\.name) == [
+                "ticks_stored_once", "rows_as_booked", "books_balanced", "bars_stored",
+                "ticks_of_range", "bars_equal_sql", "trades_counted_once",
+            ])
         #expect(script.checks.allSatisfy { !$0.sentence.isEmpty && $0.sql.contains("SELECT") })
     }
 

@@ -95,11 +95,11 @@ struct DemoTests {
         #expect(isStill)
         #expect(
             try eventually {
-                let clean = try run(["audit", "--json", "--name", "demo"], in: folder)
+                let clean = try run(["audit", "--all", "--json", "--name", "demo"], in: folder)
                 return try clean.0 == 0 && JSONValue.parse(clean.1)["clean"]?.bool == true
             })
         try spoilBar(folder)
-        let failed = try run(["audit", "--name", "demo"], in: folder)
+        let failed = try run(["audit", "--all", "--name", "demo"], in: folder)
         #expect(failed.0 == 1)
         #expect(failed.1.contains("THE AUDIT FAILED"))
         #expect(failed.1.contains("FAIL"))

@@ -3,6 +3,7 @@ import NatsTransport
 import PostgresClient
 import ServiceRuntime
 import TapeProtocol
+import TapeTransport
 import TestSupport
 import Testing
 
@@ -65,7 +66,17 @@ struct DeploymentTests {
         #expect(!said(["NATS_PASWORD": "s3cret"]).contains("s3cret"))
         #expect(said(["MDS_NAMESPACE": "9"]).contains("MDS_NAMESPACE"))
         #expect(said(["NATS_PASSWORD_FILE": "/nowhere"]).contains("/nowhere"))
-        #expect(problem(TapeTarget(natsURL: "http://a"), [:]).contains("nats-url"))
+        #expect(problem(TapeTarget(natsURL: "http://a"), [:]).contains("--nats is"))
+    }
+
+    @Test("where a namespace is not on the server, those that are there are named")
+    func namespaces() throws {
+        let bench = try TailBench(try TailPeers.nats.get(), namespace: "present")
+        var deployment = try bench.deployment
+        deployment.names = try #require(TapeNames(namespace: "zz", partitions: 8))
+        let error = #expect(throws: ToolError.self) { try deployment.openTape().close() }
+        let text = error?.description ?? ""
+        #expect(text.contains("ZZ_TICKS_0 does not exist yet") && text.contains("present"))
     }
 
     @Test("without an environment it is a local stack, and one that is up")

@@ -1,4 +1,3 @@
-import LiveFanOut
 import MarketModel
 import NatsTransport
 import Primitives
@@ -11,6 +10,7 @@ import Telemetry
 import TestSupport
 import Testing
 
+@testable import LiveFanOut
 @testable import TapelineTool
 
 @Suite("tapeline tail --live")
@@ -71,6 +71,54 @@ struct LiveTailTests {
         }
     }
 
+    @Test("a bar of an open window is taken without a place on the tape, and shown as that")
+    func barsInProgress() throws {
+        var builder = PacketBuilder(
+            kind: .bars, partition: Partition(1), source: .operator)
+        let symbol = builder.register(
+            SymbolDefinition(
+                symbol: try #require(Symbol("AAPL")), provider: "", since: .undefined,
+                source: SourceName("synthetic")))
+        let series = builder.register(
+            SeriesDefinition(
+                name: try #require(SeriesName("1m")), widthNanoseconds: 60_000_000_000))
+        var bar = Bar(
+            symbol: symbol, series: series, openTime: Timestamp(nanoseconds: 0),
+            closeTime: Timestamp(nanoseconds: 60_000_000_000))
+        bar.open = Price(raw: 1_500_000_000)
+        bar.trades = 7
+        let isIn = builder.append(bar)
+        try #require(isIn)
+        let packet = builder.seal(
+            PacketBuilder.Seal(
+                epoch: 1, firstOrdinal: 1, watermark: .undefined, sendTime: .undefined))
+        let names = try #require(TapeNames(namespace: "md", partitions: 4))
+        var encoder = LiveEncoder(names)
+        var messages: [String] = []
+        try packet.withBytes { bytes throws(PacketError) in
+            try encoder.encode(bytes) { _, _, json in
+                messages.append(String(decoding: json, as: UTF8.self))
+            }
+        }
+        let text = try #require(messages.first)
+        #expect(text.contains("in_progress"))
+        var tick = TailTick()
+        #expect(LiveMessage.read(text, into: &tick), "\(text)")
+        #expect(tick.kind == .bar && tick.symbol == "AAPL" && !tick.isOnTape)
+        #expect(line(of: tick, .table).hasSuffix("  in progress\n"))
+        #expect(line(of: tick, .csv).contains(",,,,,\"{") && line(of: tick, .csv).contains("true"))
+        #expect(!line(of: tick, .json).contains("ordinal"))
+        // Only bars have open windows, and a tick of the tape after it has its place again.
+        #expect(!LiveMessage.read(text.replacing("\"bar\"", with: "\"trade\""), into: &tick))
+        #expect(!LiveMessage.read(text.replacing("true", with: "false"), into: &tick))
+    }
+
+    private func line(of tick: TailTick, _ format: TailCommand.Format) -> String {
+        var output = OutputBuffer(descriptor: -1, capacity: 1_024)
+        TailPrinter(format: format).line(tick, &output)
+        return String(decoding: output.bytes, as: UTF8.self)
+    }
+
     @Test("what a publisher offers is shown as JSON, CSV and a table, digit by digit")
     func shows() throws {
         let bench = try TailBench(try TailPeers.nats.get(), namespace: "tlive")
@@ -84,7 +132,7 @@ struct LiveTailTests {
             telemetry: TelemetryHub(
                 logger: Logger(
                     service: "test", level: .error, format: .json, sink: CapturedLog().sink),
-                metrics: MetricRegistry()))
+                metrics: MetricRegistry()), threads: ThreadWatch())
         defer { live.close() }
         func tail(_ arguments: [String]) throws -> TailBench.Outcome {
             // Until it has heard enough, somebody goes on talking.

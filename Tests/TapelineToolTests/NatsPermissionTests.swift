@@ -1,4 +1,5 @@
 import Foundation
+import ServiceRuntime
 import TestSupport
 import Testing
 
@@ -14,19 +15,22 @@ struct NatsPermissionTests {
     /// User, subject, payload, whether it may publish that.
     private static let attempts: [(String, String, String, Bool)] = [
         (
-            "gateway", "$JS.API.STREAM.CREATE.MD_TICKS_0",
+            "tool", "$JS.API.STREAM.CREATE.MD_TICKS_0",
             createStream("MD_TICKS_0", "md.ticks.0.*"), true
         ),
+        ("tool", "$JS.API.STREAM.CREATE.MD_BARS", createStream("MD_BARS", "md.bars.*"), true),
+        ("tool", "$JS.API.STREAM.CREATE.MD_DLQ", createStream("MD_DLQ", "md.dlq.>"), true),
+        (
+            "tool", "$JS.API.STREAM.CREATE.KV_md_owners",
+            createStream("KV_md_owners", "$KV.md_owners.>"), true
+        ),
+        ("tool", "$JS.API.STREAM.UPDATE.MD_BARS", createStream("MD_BARS", "md.bars.*"), true),
         ("gateway", "md.ticks.0.synthetic", "x", true),
         ("gateway", "acme.ticks.31.ib", "x", true),
         ("gateway", "md.wm.0.synthetic", "x", true),
         ("gateway", "md.dlq.provider-gateway", "x", true),
         ("gateway", "md.dlq.store-writer", "x", false),
         ("gateway", "$JS.API.STREAM.MSG.GET.MD_TICKS_0", "{\"seq\":1}", true),
-        (
-            "gateway", "$JS.API.STREAM.CREATE.KV_md_owners",
-            createStream("KV_md_owners", "$KV.md_owners.>"), true
-        ),
         ("gateway", "$KV.md_owners.gateway.synthetic", "x", true),
         ("gateway", "$KV.md_owners.operator.7", "x", false),
         ("gateway", "$KV.md_owners.gateway", "x", false),
@@ -57,6 +61,7 @@ struct NatsPermissionTests {
         ("gateway", "md.bars.0", "x", false),
         ("gateway", "md.ticks.0", "x", false),
         ("gateway", "$JS.API.STREAM.PURGE.MD_TICKS_0", "{\"seq\":1,\"filter\":\"x\"}", true),
+        ("gateway", "$JS.API.STREAM.PURGE.KV_md_owners", "", false),
         ("operator", "$JS.API.STREAM.PURGE.MD_TICKS_0", "", false),
         ("writer", "$JS.API.STREAM.PURGE.MD_TICKS_0", "", false),
         ("operator", "md.wm.0.synthetic", "x", false),
@@ -67,33 +72,27 @@ struct NatsPermissionTests {
         ("writer", "$JS.API.STREAM.DELETE.MD_TICKS_0", "", false),
         ("gateway", "md.head.synthetic", "{}", true),
         ("operator", "md.head.synthetic", "{}", false),
-        (
-            "gateway", "$JS.API.STREAM.UPDATE.MD_TICKS_0",
-            createStream("MD_TICKS_0", "md.ticks.0.*"), true
-        ),
         ("gateway", "$JS.API.STREAM.UPDATE.MD_BARS", "{}", false),
         ("gateway", "$JS.API.CONSUMER.CREATE.MD_TICKS_0.c", "{}", false),
-        ("operator", "$JS.API.STREAM.CREATE.MD_BARS", createStream("MD_BARS", "md.bars.*"), true),
         ("operator", "md.bars.0", "x", true),
         ("operator", "md.all.universe", "x", true),
         ("operator", "md.head.universe", "{}", true),
         ("operator", "md.live.value.market.advance_decline", "{}", true),
         ("operator", "md.live.node.big.AAPL", "{}", true),
-        ("operator", "$JS.API.STREAM.UPDATE.MD_BARS", createStream("MD_BARS", "md.bars.*"), true),
         ("operator", "$JS.API.STREAM.UPDATE.MD_TICKS_0", "{}", false),
         ("gateway", "md.all.universe", "x", false),
         ("writer", "md.all.universe", "x", false),
         (
-            "operator", "$JS.API.CONSUMER.CREATE.MD_TICKS_0.c",
+            "operator", "$JS.API.CONSUMER.CREATE.MD_TICKS_0.operator-0",
             """
-            {"stream_name":"MD_TICKS_0","config":{"name":"c","ack_policy":"none",\
+            {"stream_name":"MD_TICKS_0","config":{"name":"operator-0","ack_policy":"none",\
             "mem_storage":true,"inactive_threshold":60000000000,\
             "filter_subjects":["md.ticks.0.*","md.wm.0.*"]}}
             """, true
         ),
         (
-            "operator", "$JS.API.CONSUMER.MSG.NEXT.MD_TICKS_0.c", "{\"batch\":1,\"no_wait\":true}",
-            true
+            "operator", "$JS.API.CONSUMER.MSG.NEXT.MD_TICKS_0.operator-0",
+            "{\"batch\":1,\"no_wait\":true}", true
         ),
         ("operator", "$KV.md_owners.operator.7", "x", true),
         ("operator", "$KV.acme_owners.operator.7.part.1", "x", true),
@@ -110,15 +109,8 @@ struct NatsPermissionTests {
         ("operator", "md.ticks.0.synthetic", "x", false),
         ("operator", "$JS.API.STREAM.DELETE.MD_BARS", "", false),
         ("writer", "$JS.API.STREAM.INFO.MD_BARS", "", true),
-        ("writer", "$JS.API.CONSUMER.DELETE.MD_TICKS_0.c", "", true),
         ("writer", "$KV.md_owners.writer.7", "x", true),
         ("writer", "$KV.md_owners.operator.7", "x", false),
-        ("writer", "$JS.API.STREAM.CREATE.MD_DLQ", createStream("MD_DLQ", "md.dlq.>"), true),
-        ("writer", "$JS.API.STREAM.CREATE.MD_BARS", createStream("MD_BARS", "md.bars.*"), false),
-        (
-            "writer", "$JS.API.STREAM.CREATE.KV_md_groups",
-            createStream("KV_md_groups", "$KV.md_groups.>"), false
-        ),
         ("writer", "md.dlq.store-writer", "x", true),
         ("writer", "acme.dlq.store-writer", "x", true),
         ("writer", "md.dlq.operator-worker", "x", false),
@@ -143,56 +135,184 @@ struct NatsPermissionTests {
         ("tool", "$JS.API.STREAM.DELETE.MD_BARS", "", true),
     ]
 
+    /// What each service must never be let do, whatever it names. The server carries `republish`
+    /// and `sources` out with rights of its own: who may make or change one stream may write all.
+    private static func forbidden(_ user: String) -> [(String, String)] {
+        let stream = createStream("MD_TICKS_0", "md.ticks.0.*").dropLast()
+        let republish = "\(stream),\"republish\":{\"src\":\">\",\"dest\":\"md.bars.1\"}}"
+        let sources = "\(stream),\"sources\":[{\"name\":\"MD_DLQ\"}]}"
+        let shipped = ["MD_TICKS_0", "MD_BARS", "MD_DLQ", "KV_md_owners"]
+        let made = [
+            "EVIL", "MD_DLQ", "MD_BARS", "MD_TICKS_0", "KV_md_groups", "KV_md_sources",
+            "KV_md_operator", "KV_md_owners", "ACME_BARS",
+        ]
+        let push =
+            "{\"stream_name\":\"KV_md_owners\",\"config\":{\"name\":\"p\","
+            + "\"deliver_subject\":\"md.pos.operator\",\"ack_policy\":\"none\"}}"
+        return made.map { ("$JS.API.STREAM.CREATE.\($0)", createStream($0, "zz.\(user).>")) }
+            + shipped.flatMap { name in
+                [
+                    ("$JS.API.STREAM.UPDATE.\(name)", republish),
+                    ("$JS.API.STREAM.UPDATE.\(name)", sources),
+                    ("$JS.API.STREAM.DELETE.\(name)", ""),
+                    ("$JS.API.STREAM.MSG.DELETE.\(name)", "{\"seq\":1}"),
+                    ("$JS.API.CONSUMER.NAMES.\(name)", ""),
+                    ("$JS.API.CONSUMER.LIST.\(name)", ""),
+                    ("$JS.API.CONSUMER.INFO.\(name).operator-0", ""),
+                    ("$JS.API.CONSUMER.DELETE.\(name).operator-0", ""),
+                    ("$JS.API.CONSUMER.DURABLE.CREATE.\(name).operator-0", push),
+                    ("$JS.API.CONSUMER.CREATE.\(name)", push),
+                    ("$JS.API.CONSUMER.CREATE.\(name).p.md", push),
+                ]
+            } + [
+                ("$JS.API.CONSUMER.CREATE.KV_md_owners.p", push),
+                ("$JS.API.CONSUMER.CREATE.MD_DLQ.p", push),
+                ("$JS.API.CONSUMER.MSG.NEXT.MD_DLQ.x", "{\"batch\":1,\"no_wait\":true}"),
+                ("$JS.API.STREAM.NAMES", ""), ("$JS.API.STREAM.LIST", ""),
+                ("$JS.API.SERVER.REMOVE", ""), ("$JS.API.STREAM.SNAPSHOT.MD_BARS", "{}"),
+                ("$JS.API.STREAM.RESTORE.MD_BARS", "{}"), ("$JS.ACK.MD_BARS.c.1.1.1.1.0", ""),
+                ("$JS.API.CONSUMER.PAUSE.MD_TICKS_0.operator-0", "{}"),
+            ]
+    }
+
+    /// Where others' answers, pulls and consumers' names are to be seen.
+    private static let elsewhere = [
+        ">", "_INBOX", "_INBOX_gateway", "_INBOX_operator", "_INBOX_writer", "_INBOX_tool",
+        "$JS.API.CONSUMER.CREATE", "$JS.API.CONSUMER.MSG.NEXT", "$JS.EVENT.ADVISORY", "$JS.ACK",
+        "$KV", "md.ticks", "md.dlq",
+    ]
+
+    /// The shipped configuration, as the local stack runs it.
+    private final class Shipped {
+        let plan: StackPlan
+        private let server: ServerProcess
+
+        init(_ folder: TemporaryFolder) throws {
+            plan = try testPlan(folder)
+            let unit = try #require(plan.units.first { $0.name == "nats-server" })
+            server = try ServerProcess(
+                unit.executable, unit.arguments, environment: unit.environment,
+                logPath: folder.file("nats.log"))
+            let log = server.log
+            #expect(eventually { unit.problem == nil }, "\(log)")
+        }
+
+        func client(_ user: String, inbox: String? = nil) throws -> NatsLineClient {
+            let secret = try #require(StackSecrets.Name(rawValue: "nats-\(user)"))
+            return try NatsLineClient(
+                port: plan.ports[.nats], user: user, password: plan.secrets[secret], inbox: inbox)
+        }
+    }
+
     @Test("each user may do what its service does, and nothing more")
     func permissions() throws {
         let folder = try TemporaryFolder()
-        let plan = try testPlan(folder)
-        let unit = try #require(plan.units.first { $0.name == "nats-server" })
-        let server = try ServerProcess(
-            unit.executable, unit.arguments, environment: unit.environment,
-            logPath: folder.file("nats.log"))
-        #expect(eventually { unit.problem == nil }, "\(server.log)")
-        let secrets: [String: StackSecrets.Name] = [
-            "gateway": .natsGateway, "operator": .natsOperator, "writer": .natsWriter,
-            "tool": .natsTool,
-        ]
+        let shipped = try Shipped(folder)
         for (user, subject, payload, isAllowed) in NatsPermissionTests.attempts {
-            let secret = plan.secrets[try #require(secrets[user])]
-            let client = try NatsLineClient(port: plan.ports[.nats], user: user, password: secret)
-            let answer = try client.request(subject, payload)
+            let answer = try shipped.client(user).request(subject, payload)
             let isDenied = answer.contains("Permissions Violation")
             #expect(isDenied != isAllowed, "\(user) at \(subject): \(answer)")
             #expect(isDenied || answer.contains("MSG"), "\(user) at \(subject): \(answer)")
             #expect(!answer.contains("\"error\""), "\(user) at \(subject): \(answer)")
         }
-        // Nobody but the tool can listen to the answers of others.
-        for user in ["gateway", "operator", "writer", "tool"] {
-            let secret = plan.secrets[try #require(secrets[user])]
-            for inbox in ["_INBOX", "_INBOX_gateway", "_INBOX_operator", "_INBOX_writer"] {
-                let client = try NatsLineClient(
-                    port: plan.ports[.nats], user: user, password: secret, inbox: inbox)
-                let answer = try client.request("$JS.API.INFO", "")
-                let mayListen = user == "tool" || inbox == "_INBOX_\(user)"
-                #expect(
-                    answer.contains("Permissions Violation for Subscription") != mayListen,
-                    "\(user) at \(inbox): \(answer)")
-            }
-        }
         let stranger = try NatsLineClient(
-            port: plan.ports[.nats], user: "gateway", password: "wrong")
+            port: shipped.plan.ports[.nats], user: "gateway", password: "wrong")
         #expect(try stranger.request("md.ticks.0.a", "x").contains("Authorization Violation"))
+    }
+
+    @Test(
+        "no service makes or changes a stream, touches another's consumer, or sees its names",
+        arguments: ["gateway", "operator", "writer"])
+    func forbidden(user: String) throws {
+        let folder = try TemporaryFolder()
+        let shipped = try Shipped(folder)
+        for name in ["MD_TICKS_0", "MD_BARS", "MD_DLQ", "KV_md_owners"] {
+            let subject = "x.\(name)"
+            let made = try shipped.client("tool").request(
+                "$JS.API.STREAM.CREATE.\(name)", Self.createStream(name, subject))
+            #expect(!made.contains("error"), "\(made)")
+        }
+        for (subject, payload) in Self.forbidden(user) {
+            let answer = try shipped.client(user).request(subject, payload)
+            #expect(answer.contains("Permissions Violation"), "\(user) at \(subject): \(answer)")
+        }
+        if user == "gateway" {
+            let answer = try shipped.client(user).request(
+                "$JS.API.CONSUMER.CREATE.MD_TICKS_0.operator-0", "{}")
+            #expect(answer.contains("Permissions Violation"), "\(answer)")
+        }
+        for place in Self.elsewhere where place != "_INBOX_\(user)" {
+            let client = try shipped.client(user, inbox: place)
+            let answer = try client.request("$JS.API.STREAM.INFO.MD_BARS", "")
+            #expect(
+                answer.contains("Permissions Violation for Subscription"),
+                "\(user) at \(place): \(answer)")
+        }
+        let own = try shipped.client(user).request("$JS.API.STREAM.INFO.MD_BARS", "")
+        #expect(own.contains("\"config\"") && !own.contains("Violation"), "\(own)")
+    }
+
+    @Test("a command that the user may not carry out says so, and whom to name")
+    func toldByTheTool() throws {
+        let folder = try TemporaryFolder()
+        let shipped = try Shipped(folder)
+        let errors = try OpenFile(folder.file("errors"))
+        let terminal = Terminal(output: errors.descriptor, errors: errors.descriptor)
+        func settings(_ user: String) throws -> [String: String] {
+            let secret = try #require(StackSecrets.Name(rawValue: "nats-\(user)"))
+            return [
+                "NATS_URL": "nats://127.0.0.1:\(shipped.plan.ports[.nats])", "NATS_USER": user,
+                "NATS_PASSWORD": shipped.plan.secrets[secret],
+            ]
+        }
+        func deployment(_ user: String) throws -> Deployment {
+            try Deployment.find(
+                TapeTarget(), environment: settings(user), executable: "/nowhere/tapeline")
+        }
+        let setup = try SetupCommand.parse([])
+        #expect(try setup.run(deployment("tool"), settings("tool"), terminal) == .success)
+        let groups = GroupsRun(
+            command: try GroupsCommand.parse(["register", "archive"]), terminal: terminal)
+        let error = #expect(throws: ToolError.self) { try groups.run(deployment("operator")) }
+        let text = error?.description ?? ""
+        #expect(text.contains("Permissions Violation") && text.contains("'tool'"), "\(text)")
+    }
+
+    @Test("a stack of another namespace has the same rights there")
+    func otherNamespace() throws {
+        let folder = try TemporaryFolder()
+        let plan = try testPlan(folder, settings: ["MDS_NAMESPACE=acme"])
+        let shipped = try String(
+            contentsOfFile: plan.checkout.deploy("nats/server.conf"), encoding: .utf8)
+        #expect(plan.natsConfiguration(shipped: shipped).contains("PURGE.ACME_TICKS_3"))
+        try plan.natsConfiguration(shipped: shipped)
+            .write(toFile: plan.home.natsConfiguration, atomically: true, encoding: .utf8)
+        let unit = try #require(plan.units.first { $0.name == "nats-server" })
+        #expect(unit.arguments == ["--config", plan.home.natsConfiguration])
+        let server = try ServerProcess(
+            unit.executable, unit.arguments, environment: unit.environment,
+            logPath: folder.file("nats.log"))
+        #expect(eventually { unit.problem == nil }, "\(server.log)")
+        let client = try NatsLineClient(
+            port: plan.ports[.nats], user: "writer", password: plan.secrets[.natsWriter])
+        for (name, isAllowed) in [("ACME_BARS", true), ("MD_BARS", true), ("OTHER_BARS", false)] {
+            let answer = try client.request("$JS.API.CONSUMER.MSG.NEXT.\(name).x", "{}")
+            #expect(answer.contains("Violation") != isAllowed, "\(name): \(answer)")
+        }
     }
 }
 
 /// The text protocol of NATS, just enough to see what a user may do.
 final class NatsLineClient {
     private let input: FileHandle
-    private let inbox: String
+    private let replyTo: String
     private static let answerBytesMax = 1 << 20
 
     /// `inbox`: below which its answers come; nil: where nobody else may listen.
     init(port: UInt16, user: String, password: String, inbox: String? = nil) throws {
-        self.inbox = inbox ?? "_INBOX_\(user)"
+        let inbox = inbox ?? "_INBOX_\(user)"
+        let topic = inbox == ">" ? inbox : "\(inbox).>"
+        replyTo = inbox == ">" ? "_INBOX.t" : "\(inbox).t"
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -211,13 +331,13 @@ final class NatsLineClient {
         try send(
             """
             CONNECT {"user":"\(user)","pass":"\(password)","verbose":false,"pedantic":false,\
-            "headers":true,"no_responders":true}\r\nSUB \(self.inbox).t 1\r\n
+            "headers":true,"no_responders":true}\r\nSUB \(topic) 1\r\n
             """)
     }
 
     /// Publishes with a reply subject and returns what comes back: an answer, or a refusal.
     func request(_ subject: String, _ payload: String) throws -> String {
-        try send("PUB \(subject) \(inbox).t \(payload.utf8.count)\r\n\(payload)\r\n")
+        try send("PUB \(subject) \(replyTo) \(payload.utf8.count)\r\n\(payload)\r\n")
         var answer = Data()
         var chunk = [UInt8](repeating: 0, count: 4_096)
         while answer.count < NatsLineClient.answerBytesMax {

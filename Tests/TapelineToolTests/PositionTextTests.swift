@@ -30,7 +30,8 @@ struct PositionTextTests {
         found: PacketIdentity? = nil, of position: GroupPosition? = nil
     ) throws -> PositionState {
         let bounds = ReaderLane.StreamBounds(
-            created: Timestamp(nanoseconds: created), firstSequence: first, lastSequence: last)
+            created: Timestamp(nanoseconds: created), firstSequence: first, lastSequence: last,
+            isReplicated: false)
         return PositionState.of(try position ?? self.position, in: bounds) { found }
     }
 

@@ -121,7 +121,7 @@ import Testing
     @Test("what makes no sense is refused with a line that says why")
     func refused() throws {
         for arguments in [
-            [], ["--from", "-1h"], ["--from", "-1m", "--to", "-1h"],
+            [], ["--to", "now"], ["--from", "-1m", "--to", "-1h"],
             ["--from", "seq:3", "--to", "now"],
             ["--from", "-1h", "--to", "now", "--series", "a b"],
         ] {

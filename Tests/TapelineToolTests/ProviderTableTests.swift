@@ -33,6 +33,7 @@ struct ProviderTableTests {
                     + "3 attempts failed; it tries again at 2026-11-21T03:48:34Z; feeds: 1 live, "
                     + "1 refused, 1 waiting-for-lines; 2 lines in use; 1 open gap; "
                     + "2 gaps to be filled in",
+                "  delivers: SPY (level1)",
                 "  SYMBOL   FEED          STATE             TRIED AGAIN          WHY",
                 "  NOPE     level1        refused           2026-11-21T04:00:00Z "
                     + "no such contract (200)",
@@ -41,6 +42,7 @@ struct ProviderTableTests {
                 "  history SPY                backfill  2026-11-21T03:50:00Z history window",
             ])
         #expect(!table.providers[0].isConnected && !table.providers[0].isWhole)
+        #expect(table.providers[0].delivers)
     }
 
     @Test("a table has an end, and says how much it leaves out")
@@ -64,6 +66,7 @@ struct ProviderTableTests {
         #expect(provider["name"]?.string == "ibkr" && provider["failedAttempts"]?.int == 3)
         #expect(provider["nextAttempt"]?.string == "2026-11-21T03:48:34.196355227Z")
         #expect(provider.at("feeds", "refused")?.int == 1)
+        #expect(provider["live"]?.array?.first?["symbol"]?.string == "SPY")
         #expect(provider["notLive"]?.array?.count == 2)
         #expect(provider["notLive"]?.array?.first?["until"]?.string?.hasPrefix("2026") == true)
         #expect(provider["waiting"]?.array?.first?["request"]?.string == "history SPY")

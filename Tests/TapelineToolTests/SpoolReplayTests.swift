@@ -112,9 +112,8 @@ struct SpoolReplayTests {
             folder = try TemporaryFolder("spool")
             let source = try #require(SourceName("ib"))
             var old = try bench.source(1, ["AAPL", "MSFT"], name: "ib")
-            var settings = Spool.Settings(
+            let settings = Spool.Settings(
                 folder: folder.path, source: source, bytesMax: 1 << 20)
-            settings.reserveBytes = 0
             let spool = try Spool(settings)
             for first in stride(from: 1, to: 11, by: 2) as StrideTo<Int64> {
                 old.append(TailBench.trade(0, first))

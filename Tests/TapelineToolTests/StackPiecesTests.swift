@@ -140,8 +140,8 @@ struct StackArgumentTests {
     @Test("arguments become commands")
     func commands() throws {
         var options = Stack.UpOptions()
-        #expect(try ToolCommand.parse([]) == .help)
-        #expect(try ToolCommand.parse(["up", "--help"]) == .help)
+        #expect(try ToolCommand.parse([]) == .help(nil))
+        #expect(try ToolCommand.parse(["up", "--help"]) == .help("up"))
         #expect(try ToolCommand.parse(["version"]) == .version)
         #expect(try ToolCommand.parse(["--version"]) == .version)
         #expect(try ToolCommand.parse(["up"]) == .up(.init(), options))
@@ -177,7 +177,7 @@ struct StackArgumentTests {
         ])
     func wrong(_ arguments: [String], _ problem: String) {
         let error = #expect(throws: ToolError.self) { try ToolCommand.parse(arguments) }
-        #expect(error?.description == "\(problem): see 'tapeline help'")
+        #expect(error?.description == problem)
         #expect(error?.exitCode == .usage)
     }
 

@@ -29,11 +29,12 @@ struct StackPlanTests {
         let units = try testPlan(folder).units
         #expect(
             units.map(\.name) == [
-                "nats-server", "valkey", "postgres-files", "postgres", "database", "migrate",
-                "provider-gateway", "operator-worker-a", "operator-worker-b", "store-writer",
+                "nats-server", "valkey", "postgres-files", "postgres", "setup", "database",
+                "migrate", "provider-gateway", "operator-worker-a", "operator-worker-b",
+                "store-writer",
             ])
         #expect(units.map(\.stage) == units.map(\.stage).sorted())
-        #expect(try testPlan(folder, withServices: false).units.count == 5)
+        #expect(try testPlan(folder, withServices: false).units.count == 6)
     }
 
     @Test("no secret stands on a command line")
@@ -100,6 +101,7 @@ struct StackPlanTests {
         #expect(migrate["POSTGRES_MIGRATOR_USER"] == "tapeline_migrator")
         #expect(migrate["POSTGRES_READER"] == "tapeline_reader")
         #expect(try environment("operator-worker-a")["NATS_USER"] == "operator")
+        #expect(try environment("setup")["NATS_USER"] == "tool")
     }
 
     @Test("a simulated broker is a process of its own, and the gateway is led to it")
@@ -154,7 +156,7 @@ struct StackPlanTests {
         let server = try ServerProcess(
             nats.executable, ["-t"] + nats.arguments, environment: nats.environment, logPath: log)
         #expect(server.waitUntilExit() == 0, "\(server.log)")
-        #expect(plan.valkeyConfiguration.contains("dir \"") && plan.hints.count == 3)
+        #expect(plan.valkeyConfiguration(users: "").contains("dir \"") && plan.hints.count == 4)
     }
 }
 

@@ -38,6 +38,12 @@ private final class StackUnderTest {
     private static let standIn = """
         #!/usr/bin/python3
         import http.server, os, signal, sys
+        if sys.argv[1:] == ["--check-config"]:
+            if os.environ.get("SYNTHETIC_RATE") == "wrong":
+                print("provider-gateway: SYNTHETIC_RATE: 'wrong' is no number", file=sys.stderr)
+                print("x: 1 problem: nothing was started, see x --help", file=sys.stderr)
+                sys.exit(64)
+            sys.exit(0)
         if sys.argv[1:] == ["migrate"]:
             open(os.environ["POSTGRES_MIGRATOR_PASSWORD_FILE"]).read()
             sys.exit(0)
@@ -99,13 +105,24 @@ struct StackTests {
         #expect(try test.stack.up(.init(), shutdown: ShutdownSignal()) == .success)
         let up = try test.printed()
         #expect(up.contains("the stack default is up"), "\(up)")
-        #expect(up.contains("PGPASSFILE="))
+        #expect(up.contains("postgresql://tapeline_reader@127.0.0.1:"), "\(up)")
+        try expectReader(test)
         let state = try test.state()
         #expect(state.phase == .running)
         #expect(state.alive.count == 7)
 
         #expect(try test.stack.up(.init(), shutdown: ShutdownSignal()) == .success)
         #expect(try test.printed().hasPrefix("the stack default is already up\n"))
+        var other = Stack.UpOptions()
+        try other.settings.add("OPERATOR_SERIES=7s")
+        let refusal = #expect(throws: ToolError.self) {
+            try test.stack.up(other, shutdown: ShutdownSignal())
+        }
+        #expect(
+            refusal?.description
+                == "the stack default is already up without OPERATOR_SERIES=7s: nothing was "
+                + "changed; run 'tapeline down' first, then this again")
+        _ = try test.printed()
         #expect(try test.process("nats-server") == state.units[0].process)
 
         try kill(test, "store-writer")
@@ -124,6 +141,31 @@ struct StackTests {
         #expect(try test.stack.down() == .success)
     }
 
+    /// By the program, as a person calls it.
+    private func expectReader(_ test: StackUnderTest) throws {
+        let tool = test.checkout.program("tapeline")
+        let question = "SELECT current_user, current_setting('search_path'), 1 + 1"
+        let answer = "tapeline_reader|md|2"
+        let place = ["--home", test.folder.path, "--name", "default"]
+        #expect(try run(tool, ["psql"] + place + ["-Atc", question]) == answer)
+        let psql = test.checkout.databaseProgram("psql")
+        for flags in [[], ["--with-password"]] {
+            let url = try run(tool, ["url"] + place + flags)
+            let secret = try StackSecrets.open(test.home)[.postgresReader]
+            #expect(url.contains(secret) == !flags.isEmpty)
+            #expect(try run(psql, [url, "-Atc", question]) == answer)
+            let exports = try run(tool, ["env"] + place + flags)
+            let script = "\(exports)\n'\(psql)' -Atc \"\(question)\""
+            #expect(try run("/bin/sh", ["-c", script]) == answer)
+        }
+        for forbidden in ["CREATE TABLE public.mine (i integer)", "CREATE SCHEMA mine"] {
+            let failure = #expect(throws: ProgramFailure.self) {
+                try run(tool, ["psql"] + place + ["-c", forbidden])
+            }
+            #expect(failure?.message.contains("permission denied") == true, "\(forbidden)")
+        }
+    }
+
     private func kill(_ test: StackUnderTest, _ name: String) throws {
         let before = try test.process(name)
         #expect(before.signal(SIGKILL))
@@ -132,6 +174,38 @@ struct StackTests {
             return unit?.state == "works" && unit?.process != before
         }
         #expect(isBack, "\(name) did not come back")
+    }
+
+    @Test("what a service would refuse is said in its words before anything is started")
+    func wrongConfiguration() throws {
+        let test = try StackUnderTest()
+        var options = Stack.UpOptions()
+        try options.settings.add("SYNTHETIC_RATE=wrong")
+        let error = #expect(throws: ToolError.self) {
+            try test.stack.up(options, shutdown: ShutdownSignal())
+        }
+        #expect(error?.exitCode == .usage)
+        #expect(error?.description == "1 problem in the configuration: nothing was started")
+        #expect(
+            try test.printed()
+                == "tapeline: provider-gateway: SYNTHETIC_RATE: 'wrong' is no number\n")
+        #expect(try StackState.read(test.home) == nil)
+    }
+
+    @Test("a database that does not answer is seen by status, and named in its verdict")
+    func silentDatabase() throws {
+        let test = try StackUnderTest()
+        _ = try test.stack.up(.init(), shutdown: ShutdownSignal())
+        _ = try test.printed()
+        let postgres = try test.process("postgres")
+        #expect(postgres.signal(SIGSTOP))
+        #expect(try test.stack.status(asJSON: false) == .failure)
+        let said = try test.printed()
+        #expect(said.contains("it does not answer"), "\(said)")
+        #expect(said.hasSuffix("not everything works: postgres is silent\n"), "\(said)")
+        #expect(postgres.signal(SIGCONT))
+        #expect(try test.stack.status(asJSON: false) == .success)
+        #expect(try test.printed().hasSuffix("everything works\n"))
     }
 
     @Test("a service that is not ready shows, with its reason")
@@ -145,7 +219,7 @@ struct StackTests {
         let paused = try test.process("provider-gateway")
         #expect(paused.signal(SIGSTOP))
         #expect(try test.stack.status(asJSON: false) == .failure)
-        #expect(try test.printed().contains("no answer"))
+        #expect(try test.printed().contains("provider-gateway is silent"))
         #expect(paused.signal(SIGCONT))
     }
 
@@ -178,7 +252,13 @@ struct StackTests {
     func failedStart() throws {
         let test = try StackUnderTest()
         try test.folder.write(
-            "#!/bin/sh\necho 'permission denied for schema' >&2\nexit 1\n", to: "bin/store-writer")
+            """
+            #!/bin/sh
+            [ "$1" = --check-config ] && exit 0
+            echo 'permission denied for schema' >&2
+            exit 1
+
+            """, to: "bin/store-writer")
         try FileManager.default.setAttributes(
             [.posixPermissions: 0o755], ofItemAtPath: test.folder.file("bin/store-writer"))
         let error = #expect(throws: ToolError.self) {

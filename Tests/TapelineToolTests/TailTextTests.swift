@@ -27,6 +27,9 @@ struct TailTextTests {
                 .time(.init(nanoseconds: 1_709_251_199_999_999_999))
             ),
             ("1969-12-31T23:59:59Z", .time(.init(nanoseconds: -1_000_000_000))),
+            ("2025-06-15", .time(.init(nanoseconds: 1_749_945_600_000_000_000))),
+            ("today", .time(.init(nanoseconds: 1_749_945_600_000_000_000))),
+            ("yesterday", .time(.init(nanoseconds: 1_749_859_200_000_000_000))),
         ] as [(String, TailPlace)])
     func places(text: String, place: TailPlace) throws {
         #expect(try TailPlace.parse(text, "--from", now: now) == place)
@@ -36,7 +39,8 @@ struct TailTextTests {
         "what is no place is refused, never guessed",
         arguments: [
             "", "later", "seq:0", "seq:", "seq:-1", "seq:1x", "-10", "-m", "10m", "--5m",
-            "2025-06-15T15:06:40", "2025-06-15", "2025-02-29T00:00:00Z", "2025-13-01T00:00:00Z",
+            "2025-06-15T15:06:40", "2025-02-29", "2025-06-15 ", "tomorrow", "2025-02-29T00:00:00Z",
+            "2025-13-01T00:00:00Z",
             "2025-06-31T00:00:00Z", "2025-06-15T24:00:00Z", "2025-06-15T15:60:00Z",
             "2025-06-15T15:06:40.Z", "2025-06-15T15:06:40.1234567890Z",
             "2025-06-15T15:06:40+99:00", "2025-06-15T15:06:40Zulu", "9999-01-01T00:00:00Z",
@@ -52,6 +56,19 @@ struct TailTextTests {
         for _ in 0..<2_000 {
             let time = Timestamp(nanoseconds: Int64(bitPattern: random.next() >> 1))
             #expect(ISOTime.parse(time.description) == time)
+        }
+    }
+
+    @Test("a time that ends before it begins, and flags that contradict, are refused")
+    func contradictions() {
+        for arguments in [
+            ["--from", "now", "--until", "-1m"], ["--from", "-1m", "--until", "-1m"],
+            ["--bars", "--kind", "trade"],
+        ] {
+            #expect(throws: ToolError.self) { try TailCommand.parse(arguments, now: now) }
+        }
+        #expect(throws: Never.self) {
+            try TailCommand.parse(["--bars", "--kind", "bar", "--from", "-2m"], now: now)
         }
     }
 

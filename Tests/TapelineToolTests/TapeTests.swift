@@ -139,33 +139,31 @@ struct TapeTests {
 
     @Test("what holds of the disk is asked from the server itself")
     func durability() throws {
-        func parsed(_ text: String) -> Durability { Durability.parse(Array(text.utf8)) }
-        #expect(parsed(#"{"config":{"sync_always":true,"sync_interval":120000000000}}"#) == .always)
-        #expect(
-            parsed(#"{"config":{"sync_interval":120000000000}}"#)
-                == .within(nanoseconds: 120_000_000_000))
-        for text in ["", "{}", #"{"config":{}}"#, #"{"config":[]}"#] {
-            #expect(parsed(text).name == "unknown")
-        }
-        for interval in ["always", "3s"] {
+        for (interval, expected) in [
+            ("always", "on disk"),
+            ("3s", "on disk within 3 s: a power cut can take what is younger"),
+        ] {
             let monitor = freePort()
             var options = NatsServer.Options()
             options.syncInterval = interval
             options.extra = "http: \"127.0.0.1:\(monitor)\""
-            let server = try NatsServer(options)
+            let tape = try TestTape(NatsServer(options), namespace: "dur")
+            let client = try tape.connect()
+            defer { client.close() }
             // A server of the same cluster that is down does not hide it.
-            let addresses = [freePort(), monitor].map {
-                MonitorAddress(host: "127.0.0.1", port: $0)
+            let monitors = [freePort(), monitor].map {
+                TapeWatch.Monitor(host: "127.0.0.1", port: $0)
             }
-            let expected: Durability =
-                interval == "always" ? .always : .within(nanoseconds: 3_000_000_000)
+            var report = TapeReport()
             #expect(
-                eventually { Durability.ask(addresses) == expected },
-                "\(Durability.ask(addresses))")
-            withExtendedLifetime(server) {}
+                eventually {
+                    report.durability = TapeWatch.durability(monitors, client)
+                    return report.lines.last == "durability: \(expected)"
+                }, "\(report.lines.last ?? "")")
+            let json = try JSONValue.parse(report.json())
+            #expect(json["acknowledged_means"]?.string == expected)
+            #expect(json["durability"]?.string == (interval == "always" ? "always" : "interval"))
         }
-        let nobody = Durability.ask([MonitorAddress(host: "127.0.0.1", port: freePort())])
-        #expect(nobody.name == "unknown" && nobody.sentence.hasPrefix("unknown: "))
     }
 
     @Test("where the monitoring is")

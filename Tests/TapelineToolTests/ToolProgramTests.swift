@@ -18,15 +18,47 @@ struct ToolProgramTests {
 
     @Test("help names every command and every exit code")
     func help() throws {
-        for arguments in [[], ["help"], ["up", "--help"], ["-h"]] {
+        for arguments in [[], ["help"], ["--help"], ["-h"]] {
             let (status, output) = try run(arguments)
             #expect(status == 0)
-            for word in ["up", "down", "status", "--json", "--set KEY=VALUE", "64", "130"] {
-                #expect(output.contains(word))
+            for word in HelpPage.topics.map(\.word) + ["--name NAME", "64", "130"] {
+                #expect(output.contains("\n  \(word)"), "\(word)")
             }
             #expect(output.split(separator: "\n").allSatisfy { $0.count <= 100 })
         }
         #expect(try run(["version"]).output == "tapeline \(HelpPage.version)\n")
+    }
+
+    @Test("each command has a page with its options, by either way of asking")
+    func pages() throws {
+        for word in HelpPage.topics.map(\.word) {
+            let page = try #require(HelpPage.text(of: word))
+            #expect(page.contains("tapeline \(word)"), "\(word)")
+            #expect(page.split(separator: "\n").allSatisfy { $0.count <= 100 }, "\(word)")
+            #expect(try ToolCommand.parse(["help", word]) == .help(word))
+            let asked = try ToolCommand.parse([word, "--help"])
+            #expect(asked == .help(word == "help" ? nil : word))
+        }
+        #expect(try run(["tail", "--help"]).output == HelpPage.text(of: "tail").map { $0 + "\n" })
+        #expect(
+            Set(ToolCommand.words).subtracting(["supervise"]) == Set(HelpPage.topics.map(\.word)))
+    }
+
+    @Test("a mistyped command or option names the one that was meant")
+    func didYouMean() throws {
+        #expect(
+            try run(["staus"]).output
+                == "tapeline: 'staus' is no command: did you mean 'status'? See 'tapeline help'\n")
+        #expect(
+            try run(["up", "--nmae", "x"]).output
+                == "tapeline: 'tapeline up' does not take '--nmae': did you mean --name? "
+                + "See 'tapeline up --help'\n")
+        #expect(try run(["tail", "--form", "now"]).output.contains("did you mean --from?"))
+        #expect(try run(["help", "tial"]).output.contains("did you mean 'tail'?"))
+        #expect(
+            try run(["tail", "--limit", "0"]).output
+                == "tapeline: --limit wants a number of at least 1, not '0': "
+                + "see 'tapeline tail --help'\n")
     }
 
     @Test("a mistake is one line and a documented exit code")

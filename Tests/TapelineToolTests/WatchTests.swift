@@ -112,7 +112,7 @@ struct WatchTests {
         #expect(view.lines.allSatisfy { $0.count <= 80 })
         #expect(view.lines.contains("  nothing stands on the tape yet"))
         #expect(view.lines.contains("  nobody was heard"))
-        #expect(view.lines.last == "gaps: unknown: no database is named (POSTGRES_HOST)")
+        #expect(view.lines.last == "gaps are unknown: no database is named (POSTGRES_HOST)")
         let first = WatchView(title: "t", try Self.sample(), before: nil)
         #expect(first.sources.allSatisfy { $0.perSecond == nil })
         #expect(WatchView.rate(3.14159) == "3.1" && WatchView.rate(1234.5) == "1235")
@@ -212,6 +212,28 @@ struct WatchTests {
             terminal: Terminal(output: output.descriptor, errors: output.descriptor))
         let code = try run.run(bench.deployment, shutdown: shutdown)
         return (code, output.text)
+    }
+
+    @Test("a database that does not answer makes no age older, and the screen says why")
+    func silentDatabase() throws {
+        let silent = try SilentListener()
+        let bench = try TailBench(try TailPeers.nats.get(), namespace: "watch_b")
+        var environment = bench.tape.environment
+        environment["POSTGRES_HOST"] = "127.0.0.1"
+        environment["POSTGRES_PORT"] = "\(silent.port)"
+        environment["POSTGRES_PASSWORD"] = "x"
+        let feed = try WatchFeed(
+            try Deployment.find(TapeTarget(), environment: environment, executable: "/x"))
+        defer { feed.close() }
+        var sample = try feed.look()
+        #expect(sample.gaps == nil)
+        // The question stays open longer than any look takes.
+        #expect(
+            eventually {
+                sample = (try? feed.look()) ?? sample
+                return sample.gapsAbsence.hasPrefix("the database has not answered for ")
+            }, "\(sample.gapsAbsence)")
+        #expect(sample.now.isDefined && sample.readAt > 0)
     }
 
     @Test("a real tape with a reader that tells how far it is")

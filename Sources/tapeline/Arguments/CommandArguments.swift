@@ -1,3 +1,5 @@
+import Primitives
+
 /// The arguments behind the words of one command, told apart: what stands alone, options with a
 /// value, and flags. What means something to the command is the command's own affair.
 struct CommandArguments {
@@ -37,9 +39,16 @@ struct CommandArguments {
             } else if taken.values.contains(option) {
                 try add(option, attached ?? rest.popFirst())
             } else {
-                throw .usage("'tapeline \(command)' does not take '\(option.prefix(64))'")
+                throw Self.notTaken(option, by: command, taken.values.union(taken.flags))
             }
         }
+    }
+
+    static func notTaken(
+        _ option: String, by command: String, _ taken: some Sequence<String>
+    ) -> ToolError {
+        let near = NearestName.of(option, in: taken).map { ": did you mean \($0)?" } ?? ""
+        return .usage("'tapeline \(command)' does not take '\(option.prefix(64))'\(near)")
     }
 
     private mutating func add(_ option: String, _ value: String?) throws(ToolError) {
@@ -74,9 +83,11 @@ struct CommandArguments {
         guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(text),
             range.contains(number)
         else {
-            throw .usage(
-                "\(what) wants a number from \(range.lowerBound) to \(range.upperBound), "
-                    + "not '\(text.prefix(20))'")
+            let bounds =
+                range.upperBound == Int.max
+                ? "of at least \(range.lowerBound)"
+                : "from \(range.lowerBound) to \(range.upperBound)"
+            throw .usage("\(what) wants a number \(bounds), not '\(text.prefix(20))'")
         }
         return number
     }

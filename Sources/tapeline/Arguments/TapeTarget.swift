@@ -1,3 +1,11 @@
+extension ToolCommand.Target {
+    static let options: Set<String> = ["--home", "--name"]
+
+    init(_ arguments: CommandArguments) throws(ToolError) {
+        self.init(home: try arguments.one("--home"), name: try arguments.one("--name"))
+    }
+}
+
 /// Which tape a command works on: that of a local stack, or of any deployment.
 struct TapeTarget: Equatable, Sendable {
     var home: String?

@@ -12,13 +12,21 @@ struct AuditReport: Equatable, Sendable {
     }
 
     private(set) var lines: [Line] = []
+    /// nil: no check of the database was made.
+    var scope: AuditScope?
+    /// Checks that this scope leaves out.
+    var notChecked: [String] = []
 
     var isClean: Bool { !lines.isEmpty && lines.allSatisfy(\.isRight) }
     var failures: Int { lines.count { !$0.isRight } }
 
     mutating func add(_ line: Line) { lines.append(line) }
 
-    mutating func add(_ other: AuditReport) { lines += other.lines }
+    mutating func add(_ other: AuditReport) {
+        lines += other.lines
+        scope = other.scope ?? scope
+        notChecked += other.notChecked
+    }
 
     mutating func add(
         _ name: String, _ sentence: String, expected: UInt64, found: UInt64, detail: String = ""
@@ -49,6 +57,15 @@ struct AuditReport: Equatable, Sendable {
         var writer = JSONWriter(capacity: 2_048)
         writer.object { writer in
             writer.member("clean", isClean)
+            if let scope {
+                writer.member("scope", scope.name)
+                if case .range(let from, let to) = scope {
+                    writer.member("from", time: from)
+                    writer.member("to", time: to)
+                }
+            }
+            writer.member(
+                "not_checked", array: { writer in for name in notChecked { writer.value(name) } })
             writer.member(
                 "checks",
                 array: { writer in
@@ -65,6 +82,32 @@ struct AuditReport: Equatable, Sendable {
                 })
         }
         return writer.text
+    }
+}
+
+extension AuditReport.Line {
+    static let detailsShown = 5
+
+    /// One check that was made piece by piece.
+    static func joined(_ lines: [AuditReport.Line]) -> AuditReport.Line {
+        guard let first = lines.first, lines.count > 1 else {
+            return lines.first
+                ?? AuditReport.Line(
+                    name: "", sentence: "", expected: "0", found: "0", isRight: true, detail: "")
+        }
+        func sum(_ number: (AuditReport.Line) -> String) -> String {
+            "\(lines.reduce(Int64(0)) { $0 &+ (Int64(number($1)) ?? 0) })"
+        }
+        // What is wrong comes first; what is only said is said once.
+        var details: [String] = []
+        for line in lines.filter({ !$0.isRight }) + lines.filter(\.isRight)
+        where !line.detail.isEmpty && !details.contains(line.detail) {
+            details.append(line.detail)
+        }
+        return AuditReport.Line(
+            name: first.name, sentence: first.sentence, expected: sum(\.expected),
+            found: sum(\.found), isRight: lines.allSatisfy(\.isRight),
+            detail: details.prefix(detailsShown).joined(separator: "; "))
     }
 }
 

@@ -1,16 +1,31 @@
 /// The checks of `deploy/postgres/audit.sql`, which a person can run in psql as well.
 ///
-/// Each begins with a line `-- check: <name>: <sentence>` and is one statement that answers rows of
-/// (expected, found, ok, detail).
+/// Each begins with a line `-- check: <name>: <sentence>`, then `-- reads: <what>`, and is one
+/// statement that answers rows of (expected, found, ok, detail).
 struct AuditScript: Equatable, Sendable {
+    /// What a check looks at.
+    enum Reads: String, Sendable {
+        case books
+        /// Every row, or it says nothing.
+        case all
+        /// The rows of a range, or all.
+        case rows
+        /// The rows of a range alone.
+        case range
+    }
+
     struct Check: Equatable, Sendable {
         let name: String
         let sentence: String
+        var reads = Reads.all
         let sql: String
     }
 
     static let path = "postgres/audit.sql"
     private static let mark = "-- check: "
+    private static let readsMark = "-- reads: "
+    /// Of a file that lies beside the script; it includes no further one.
+    private static let includeMark = "\\ir "
 
     let checks: [Check]
 
@@ -29,24 +44,40 @@ struct AuditScript: Equatable, Sendable {
         throw .audit("there is no deploy/\(Self.path) around \(executable)")
     }
 
-    private static func read(_ path: String) throws(ToolError) -> AuditScript {
+    static func read(_ path: String) throws(ToolError) -> AuditScript {
+        var lines: [Substring] = []
+        let script = try content(path)
+        for line in script.split(separator: "\n", omittingEmptySubsequences: false) {
+            if line.hasPrefix(includeMark) {
+                let file = line.dropFirst(includeMark.count)
+                let part = try content("\(FileSystem.folder(of: path))/\(file)")
+                lines += part.split(separator: "\n", omittingEmptySubsequences: false)
+            } else {
+                lines.append(line)
+            }
+        }
+        let parsed = parse(lines.joined(separator: "\n"))
+        guard !parsed.checks.isEmpty else { throw .damaged(path: path, problem: "no checks") }
+        return parsed
+    }
+
+    private static func content(_ path: String) throws(ToolError) -> String {
         guard let bytes = try FileSystem.read(path) else {
             throw .damaged(path: path, problem: "it is not there")
         }
-        let script = parse(String(decoding: bytes, as: UTF8.self))
-        guard !script.checks.isEmpty else { throw .damaged(path: path, problem: "no checks") }
-        return script
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     static func parse(_ text: String) -> AuditScript {
         var checks: [Check] = []
         var heading: (name: String, sentence: String)?
+        var reads = Reads.all
         var lines: [Substring] = []
         func finish() {
             guard let heading else { return }
             checks.append(
                 Check(
-                    name: heading.name, sentence: heading.sentence,
+                    name: heading.name, sentence: heading.sentence, reads: reads,
                     sql: lines.joined(separator: "\n").trimmedStatement))
         }
         for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
@@ -58,6 +89,9 @@ struct AuditScript: Equatable, Sendable {
                     String((parts.count > 1 ? parts[1] : "").drop { $0 == " " })
                 )
                 lines = []
+                reads = .all
+            } else if line.hasPrefix(readsMark) {
+                reads = Reads(rawValue: String(line.dropFirst(readsMark.count))) ?? .all
             } else if !line.hasPrefix("\\") {
                 // psql's own commands are for people.
                 lines.append(line)

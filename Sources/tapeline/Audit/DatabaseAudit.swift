@@ -1,15 +1,36 @@
 import OperatorGraph
 import PostgresClient
+import Primitives
+import ServiceRuntime
 
 /// The checks of the script on one database.
 struct DatabaseAudit {
-    /// For one check: bars of a day of many symbols take a while.
-    static let checkTimeout: Duration = .seconds(600)
+    /// For one statement: the bars of a day of many symbols take a while.
+    static let checkTimeout: Duration = .seconds(3_600)
     private static let settingTimeout: Duration = .seconds(5)
 
     private let connection: PostgresConnection
+    private let terminal: Terminal
+    private let asJSON: Bool
 
-    init(_ connection: PostgresConnection) { self.connection = connection }
+    init(_ connection: PostgresConnection, _ terminal: Terminal, asJSON: Bool) {
+        self.connection = connection
+        self.terminal = terminal
+        self.asJSON = asJSON
+    }
+
+    /// A session of the audit's own: the server's limit is the check's, and it reads all that it
+    /// reads once, for which hashing is right: see the script.
+    static func configuration(_ base: PostgresConfiguration) -> PostgresConfiguration {
+        var own = base
+        own.applicationName = "tapeline audit"
+        own.statementTimeout = checkTimeout
+        own.settings += [
+            ("enable_nestloop", "off"), ("enable_mergejoin", "off"), ("enable_sort", "off"),
+            ("jit", "off"), ("work_mem", "256MB"),
+        ]
+        return own
+    }
 
     /// What nodes stand before the series; nil: that there are none, or nobody says.
     static func graph(_ environment: [String: String]) throws(ToolError) -> String? {
@@ -17,39 +38,126 @@ struct DatabaseAudit {
         return try ProofGraph.find(environment).definition.auditSetting
     }
 
-    func add(_ script: AuditScript, graph: String?, to report: inout AuditReport) throws {
+    func add(
+        _ script: AuditScript, graph: String?, _ scope: AuditScope, to report: inout AuditReport
+    ) throws {
+        report.scope = scope
+        report.notChecked += script.checks.filter {
+            $0.reads != .range && !scope.includes($0.reads)
+        }
+        .map(\.name)
         if let graph {
             // It has no place for parameters of its own.
             _ = try connection.execute(
                 "SET tapeline.graph = '\(graph.replacing("'", with: "''"))'",
                 timeout: Self.settingTimeout)
         }
-        for check in script.checks {
-            let result = try connection.execute(check.sql, timeout: Self.checkTimeout)
-            add(check, result, to: &report)
+        let checks = script.checks.filter { scope.includes($0.reads) }
+        let slices = try slices(scope)
+        func parts(_ check: AuditScript.Check) -> [AuditSlice] {
+            [.rows, .range].contains(check.reads) ? slices : [.whole]
+        }
+        var progress = AuditProgress(
+            terminal, asJSON: asJSON, steps: checks.reduce(0) { $0 + parts($1).count })
+        for check in checks {
+            var lines: [AuditReport.Line] = []
+            for slice in parts(check) {
+                progress.begin(check.name, slice)
+                lines += try run(check, slice)
+            }
+            report.add(AuditReport.Line.joined(lines))
+        }
+        progress.end()
+    }
+
+    private func run(
+        _ check: AuditScript.Check, _ slice: AuditSlice
+    ) throws -> [AuditReport.Line] {
+        do throws(PostgresError) {
+            return lines(
+                of: check,
+                try connection.execute(
+                    slice.fill(check.sql), timeout: Self.checkTimeout + Self.settingTimeout))
+        } catch {
+            guard error.sqlState == .queryCanceled else { throw error }
+            throw ToolError.audit(
+                "\(check.name) was canceled, after \(Self.checkTimeout) at most: read less at once "
+                    + "(--day, --from and --to)")
+        }
+    }
+
+    /// All rows are read partition by partition, so that no statement takes longer than a day's.
+    private func slices(_ scope: AuditScope) throws -> [AuditSlice] {
+        switch scope {
+        case .books: return [.whole]
+        case .range(let from, let to): return AuditSlice.cut(from: from, to: to)
+        case .all:
+            let found = try connection.execute(
+                """
+                SELECT (extract(epoch FROM from_ts) * 1000000)::bigint,
+                    (extract(epoch FROM to_ts) * 1000000)::bigint
+                FROM time_tables() AS t
+                CROSS JOIN LATERAL (SELECT from_ts, to_ts FROM time_partitions(t.table_name)
+                    UNION ALL SELECT from_ts, to_ts FROM time_chunks(t.table_name)) AS part
+                WHERE t.table_name IN ('trades', 'bars')
+                """, timeout: Self.checkTimeout)
+            func time(_ row: Int, _ column: Int) -> Timestamp? {
+                found.integer(row, column).flatMap { micros in
+                    let (nanoseconds, isTooMuch) = micros.multipliedReportingOverflow(by: 1_000)
+                    return isTooMuch ? nil : Timestamp(nanoseconds: nanoseconds)
+                }
+            }
+            return AuditSlice.merged(
+                (0..<found.rowCount).map { AuditSlice(from: time($0, 0), to: time($0, 1)) })
         }
     }
 
     /// A check that answers no row has found nothing to complain about.
-    private func add(
-        _ check: AuditScript.Check, _ result: PostgresResult, to report: inout AuditReport
-    ) {
+    private func lines(
+        of check: AuditScript.Check, _ result: PostgresResult
+    ) -> [AuditReport.Line] {
         func column(_ name: String) -> Int? { result.columns.firstIndex(of: name) }
         func value(_ row: Int, _ name: String) -> String {
             column(name).flatMap { result[row, $0] } ?? ""
         }
         if result.rowCount == 0 {
-            report.add(
+            return [
                 AuditReport.Line(
                     name: check.name, sentence: check.sentence, expected: "0", found: "0",
-                    isRight: true, detail: ""))
+                    isRight: true, detail: "")
+            ]
         }
-        for row in 0..<result.rowCount {
-            report.add(
-                AuditReport.Line(
-                    name: check.name, sentence: check.sentence, expected: value(row, "expected"),
-                    found: value(row, "found"), isRight: value(row, "ok") == "t",
-                    detail: value(row, "detail")))
+        return (0..<result.rowCount).map { row in
+            AuditReport.Line(
+                name: check.name, sentence: check.sentence, expected: value(row, "expected"),
+                found: value(row, "found"), isRight: value(row, "ok") == "t",
+                detail: value(row, "detail"))
         }
     }
+}
+
+/// What a person sees of it meanwhile: which check of how many, and how long it may still take.
+private struct AuditProgress {
+    private var line: ProgressLine
+    private let steps: Int
+    private var begun = 0
+    private let clock = SystemClock()
+    private let started: Timestamp
+
+    init(_ terminal: Terminal, asJSON: Bool, steps: Int) {
+        line = ProgressLine(terminal, asJSON: asJSON)
+        self.steps = steps
+        started = clock.monotonic()
+    }
+
+    mutating func begin(_ name: String, _ slice: AuditSlice) {
+        let done = begun
+        begun += 1
+        let seconds = clock.monotonic().nanoseconds(since: started) / 1_000_000_000
+        let left = done > 0 ? ", about \(seconds * Int64(steps - done) / Int64(done)) s left" : ""
+        let day = slice.from.map { " of \($0.description.prefix(10))" } ?? ""
+        line.show { "\(done + 1) of \(steps): \(name)\(day), \(seconds) s\(left)" }
+    }
+
+    mutating func end() { line.end() }
 }

@@ -18,17 +18,18 @@ extension Deployment {
     private static let faultsShown = 5
 
     func audit(
-        _ script: AuditScript, _ environment: [String: String]
+        _ script: AuditScript, _ environment: [String: String], _ command: AuditCommand,
+        _ terminal: Terminal
     ) throws(ToolError) -> AuditReport {
         let client = try openTape()
         defer { client.close() }
-        let database = try openDatabase()
+        let database = try openDatabase(DatabaseAudit.configuration)
         defer { database.close() }
         do {
             var report = AuditReport()
             Self.compare(try heads(client), with: try books(database), &report)
-            try DatabaseAudit(database).add(
-                script, graph: try DatabaseAudit.graph(environment), to: &report)
+            try DatabaseAudit(database, terminal, asJSON: command.asJSON).add(
+                script, graph: try DatabaseAudit.graph(environment), command.scope, to: &report)
             return report
         } catch let error as ToolError {
             throw error
@@ -116,10 +117,18 @@ extension Deployment {
 
 extension AuditReport {
     var verdict: String {
-        isClean
+        let verdict =
+            isClean
             ? "the audit is clean: \(lines.count) checks"
             : "THE AUDIT FAILED: \(failures) of \(lines.count) checks"
+        guard !notChecked.isEmpty else { return verdict }
+        return verdict + " of \(isOfBooks ? "the books alone" : "the range and the books")\n"
+            + "not checked: \(notChecked.joined(separator: ", ")); "
+            + (isOfBooks
+                ? "--day, --from with --to, or --all read the rows" : "--all reads every row")
     }
+
+    private var isOfBooks: Bool { scope == .books }
 
     func tell(_ terminal: Terminal, asJSON: Bool) -> ExitCode {
         if asJSON {

@@ -13,30 +13,31 @@ extension Stack {
     /// A last bar may be on its way to the writer when all seems to be at rest.
     private static let restTimeout: Duration = .seconds(10)
 
-    func audit(asJSON: Bool) throws(ToolError) -> ExitCode {
+    func audit(_ command: AuditCommand) throws(ToolError) -> ExitCode {
         let state = try StackState.read(home)
         guard let state, !state.alive.isEmpty else {
             throw .usage("the stack \(home.name) is not up: start it with 'tapeline up'")
         }
-        let report = try auditReport(atRest: nil, ConfigurationFiles.environment())
-        return report.tell(terminal, asJSON: asJSON)
+        let report = try auditReport(atRest: nil, ConfigurationFiles.environment(), command)
+        return report.tell(terminal, asJSON: command.asJSON)
     }
 
     /// `atRest`: the source of a run that has ended; only then tape and rows can be compared.
     func auditReport(
-        atRest source: SourceName?, _ environment: [String: String]
+        atRest source: SourceName?, _ environment: [String: String], _ command: AuditCommand
     ) throws(ToolError) -> AuditReport {
         let access = try StackAccess(self)
         var report = AuditReport()
         do {
-            let database = try PostgresConnection(access.postgres, timeout: Self.connectTimeout)
+            let database = try PostgresConnection(
+                DatabaseAudit.configuration(access.postgres), timeout: Self.connectTimeout)
             defer { database.close() }
             if let source {
                 try compareHeads(access, of: source, with: database, &report)
             }
-            try DatabaseAudit(database).add(
+            try DatabaseAudit(database, terminal, asJSON: command.asJSON).add(
                 try AuditScript.read(checkout), graph: try DatabaseAudit.graph(environment),
-                to: &report)
+                command.scope, to: &report)
         } catch let error as ToolError {
             throw error
         } catch {

@@ -101,10 +101,7 @@ struct LetterSelection: Equatable, Sendable {
         _ arguments: CommandArguments, _ option: String, _ now: Timestamp
     ) throws(ToolError) -> Timestamp? {
         guard let text = try arguments.one(option) else { return nil }
-        guard case .time(let time) = try TailPlace.parse(text, option, now: now) else {
-            throw .usage("\(option) wants a time, such as 2026-11-20T14:30:00Z or -10m")
-        }
-        return time
+        return try TailPlace.time(text, option, now: now)
     }
 
     /// A person has said which ones.

@@ -34,25 +34,19 @@ struct BrokerPrint: Hashable, Sendable {
     private static let mark = Array("\"kind\":\"tickString\"".utf8)
     private static let tradeType = "48"
 
-    /// The trades of a truth log that were sent while they happened. A last line that is not
-    /// ended yet is left out.
-    static func sent(_ log: [UInt8]) -> Counts {
-        var counts: Counts = [:]
-        guard let end = log.lastIndex(of: UInt8(ascii: "\n")) else { return counts }
-        for line in log[..<end].split(separator: UInt8(ascii: "\n"))
-        where line.contains(mark) {
-            guard let document = parsedJSON(Array(line)), let symbol = document["symbol"]?.string,
-                let fields = document["fields"]?.array, fields.first?.string == tradeType,
-                let parts = fields.last?.string?.split(
-                    separator: ";", omittingEmptySubsequences: false), parts.count >= 3,
-                let milliseconds = Int64(parts[2])
-            else { continue }
-            let print = BrokerPrint(
-                symbol: symbol, second: milliseconds / 1_000, price: String(parts[0]),
-                size: String(parts[1]))
-            counts[print, default: 0] += 1
-        }
-        return counts
+    /// The trade of a line of a truth log, if it tells of one that was sent while it happened.
+    static func sent(_ line: ArraySlice<UInt8>) -> BrokerPrint? {
+        guard line.contains(mark), let document = parsedJSON(Array(line)),
+            let symbol = document["symbol"]?.string,
+            let fields = document["fields"]?.array, fields.first?.string == tradeType,
+            let parts = fields.last?.string?.split(
+                separator: ";", omittingEmptySubsequences: false), parts.count >= 3,
+            // Without a price it tells of the day's volume, and of no trade.
+            !parts[0].isEmpty, let milliseconds = Int64(parts[2])
+        else { return nil }
+        return BrokerPrint(
+            symbol: symbol, second: milliseconds / 1_000, price: String(parts[0]),
+            size: String(parts[1]))
     }
 
     // MARK: what happened

@@ -1,6 +1,6 @@
 /// What a demo does when: a market that is made up, and a broker that goes away in the middle.
 struct DemoPlan: Equatable, Sendable {
-    /// The shipped list that has them, `benchmarks.yaml`, is the gateway's default.
+    /// The shipped list `benchmarks.yaml` has them; a local stack gives it to the gateway.
     static let symbols = ["SPY", "QQQ", "IWM", "DIA"]
     static let source = "ibkr"
     static let secondsRange = 10...3_600

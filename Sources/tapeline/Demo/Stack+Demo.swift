@@ -84,7 +84,8 @@ extension Stack {
         terminal.line("Audit:")
         report.add(
             try auditReport(
-                atRest: source(DemoPlan.source), plan.settings.environment(for: .operators)))
+                atRest: source(DemoPlan.source), plan.settings.environment(for: .operators),
+                AuditCommand(scope: .all)))
         for line in report.text { terminal.line(line) }
         terminal.line(report.verdict)
         return report.isClean ? .success : .failure
@@ -99,16 +100,18 @@ extension Stack {
     private func auditBroker(
         _ plan: DemoPlan, until heldAt: Int64, _ access: StackAccess, _ report: inout AuditReport
     ) throws(ToolError) -> BrokerRows.Mended {
-        guard let log = try FileSystem.read(home.truth) else {
-            throw .damaged(path: home.truth, problem: "it is not there")
+        var sent: BrokerPrint.Counts = [:]
+        let isThere = try FileSystem.eachLine(of: home.truth) { line in
+            if let print = BrokerPrint.sent(line) { sent[print, default: 0] += 1 }
         }
+        guard isThere else { throw .damaged(path: home.truth, problem: "it is not there") }
         let rows = try BrokerRows.read(access.postgres, symbols: DemoPlan.symbols)
         guard let first = rows.firstWholeSecond, first < heldAt else {
             throw .audit("not every symbol has a trade: see the gateway's log in \(home.logs)")
         }
         let seconds = first..<heldAt
         BrokerAudit(
-            seconds: seconds, sent: BrokerPrint.sent(log),
+            seconds: seconds, sent: sent,
             market: BrokerPrint.market(plan, in: seconds), stored: rows.trades,
             snapshots: rows.snapshots, gaps: rows.gaps
         ).add(to: &report)

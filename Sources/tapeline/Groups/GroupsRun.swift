@@ -21,7 +21,13 @@ struct GroupsRun {
         } catch let error as ToolError {
             throw error
         } catch {
-            throw .unreachable("the groups cannot be looked at: \(error)")
+            // What the user may not do looks like a server that does not answer.
+            guard let complaint = client.complaint else {
+                throw .unreachable("the groups cannot be looked at: \(error)")
+            }
+            throw .refused(
+                "NATS does not let this user see or change groups (\(complaint)): name the user "
+                    + "'tool' by NATS_USER and NATS_PASSWORD or NATS_PASSWORD_FILE")
         }
     }
 

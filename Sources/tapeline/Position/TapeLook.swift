@@ -29,7 +29,8 @@ struct TapeLook {
         let info = try info(position)
         let bounds = ReaderLane.StreamBounds(
             created: info.created, firstSequence: info.firstSequence,
-            lastSequence: info.lastSequence)
+            lastSequence: info.lastSequence,
+            isReplicated: info.configuration.replicas > 1)
         do {
             return try PositionState.of(position, in: bounds) {
                 try identity(info.configuration.name, position.packet?.sequence ?? 0)

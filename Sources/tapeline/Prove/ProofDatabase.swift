@@ -5,7 +5,8 @@ import Primitives
 /// What the database keeps of bars and their ticks. One session, one thread.
 struct ProofDatabase {
     let connection: PostgresConnection
-    private static let timeout = Deployment.statementTimeout
+    /// For one statement: a scan of a day's bars is the longest.
+    static let timeout = Duration.seconds(600)
     /// Rows of one round trip.
     private static let page = 20_000
     static let symbolsMax = 100_000
@@ -92,8 +93,16 @@ struct ProofDatabase {
             .map { Price(raw: $0) } ?? .undefined
     }
 
+    /// A session of the proof's own: the server's limit is the statement's.
+    static func configuration(_ base: PostgresConfiguration) -> PostgresConfiguration {
+        var own = base
+        own.applicationName = "tapeline prove"
+        own.statementTimeout = timeout
+        return own
+    }
+
     /// What feeds symbols on one partition.
-    struct Feed {
+    struct Feed: Hashable {
         let source: SourceName
         let partition: Partition
 

@@ -30,6 +30,7 @@ struct ProofSlice {
     /// By the tape: bars of these symbols that close no later have to be there.
     private var reached: [Symbol: Int64] = [:]
     private(set) var ticks = 0
+    private var closedByFeed: [ProofDatabase.Feed: Int64] = [:]
 
     init(
         _ program: GraphProgram, series: [SeriesName], symbols: [Symbol],
@@ -130,8 +131,12 @@ struct ProofSlice {
             let computed = try recount.finish()
             ticks += recount.ticks
             // What is not told by any bar behind it may still be open.
+            // No index has a bar's source: it is asked once, not for each symbol.
             let closed = try feed.map { feed throws(ToolError) in
-                try database.closed(feed, from, until)
+                if let known = closedByFeed[feed] { return known }
+                let found = try database.closed(feed, from, until)
+                closedByFeed[feed] = found
+                return found
             }
             let reached = max(closed ?? Int64.max, reached[symbol] ?? Int64.min)
             comparison.compare(

@@ -21,9 +21,11 @@ struct ProveCommand: Equatable, Sendable {
 
     static func parse(_ arguments: [String], now: Timestamp) throws(ToolError) -> ProveCommand {
         let given = try CommandArguments("prove", arguments, taken)
+        guard let from = try time("--from", given, now) else {
+            throw .usage("'tapeline prove' wants --from: a time, or a distance such as -1h")
+        }
         var command = ProveCommand(
-            target: try TapeTarget(given), from: try time("--from", given, now),
-            to: try time("--to", given, now))
+            target: try TapeTarget(given), from: from, to: try time("--to", given, now) ?? now)
         guard command.from < command.to else {
             throw .usage("--from \(command.from) is not before --to \(command.to)")
         }
@@ -46,13 +48,8 @@ struct ProveCommand: Equatable, Sendable {
 
     private static func time(
         _ option: String, _ given: CommandArguments, _ now: Timestamp
-    ) throws(ToolError) -> Timestamp {
-        guard let text = try given.one(option) else {
-            throw .usage("'tapeline prove' wants \(option): a time, or a distance such as -1h")
-        }
-        guard case .time(let time) = try TailPlace.parse(text, option, now: now) else {
-            throw .usage("\(option) wants a time with its zone or a distance such as -1h")
-        }
-        return time
+    ) throws(ToolError) -> Timestamp? {
+        guard let text = try given.one(option) else { return nil }
+        return try TailPlace.time(text, option, now: now)
     }
 }

@@ -19,7 +19,8 @@ struct ProveRun {
         _ deployment: Deployment, _ program: GraphProgram, shutdown: ShutdownSignal
     ) throws(ToolError) -> ExitCode {
         let series = try wanted(program.definition)
-        let database = ProofDatabase(connection: try deployment.openDatabase())
+        let database = ProofDatabase(
+            connection: try deployment.openDatabase(ProofDatabase.configuration))
         defer { database.connection.close() }
         let client = command.skipsTape ? nil : try deployment.openTape()
         defer { client?.close() }

@@ -9,7 +9,9 @@ struct ProviderTable {
 
     let providers: [ProviderView]
 
-    var lines: [String] { providers.flatMap { [Self.sentence($0)] + feeds($0) + paced($0) } }
+    var lines: [String] {
+        providers.flatMap { [Self.sentence($0)] + live($0) + feeds($0) + paced($0) }
+    }
 
     // MARK: one line
 
@@ -58,6 +60,18 @@ struct ProviderTable {
     }
 
     // MARK: tables
+
+    /// The feeds that deliver, symbol by symbol.
+    private func live(_ provider: ProviderView) -> [String] {
+        let feeds = Dictionary(grouping: provider.feeds.filter(\.isLive), by: \.symbol)
+        guard !feeds.isEmpty else { return [] }
+        let symbols = feeds.keys.sorted()
+        let shown = symbols.prefix(Self.feedsMax).map { symbol in
+            "\(symbol) (\((feeds[symbol] ?? []).map(\.feed).joined(separator: ", ")))"
+        }
+        let rest = symbols.count > shown.count ? ", and \(symbols.count - shown.count) more" : ""
+        return ["  delivers: \(shown.joined(separator: ", "))\(rest)"]
+    }
 
     private func feeds(_ provider: ProviderView) -> [String] {
         let rows = provider.feeds.filter { !$0.isLive }
@@ -116,6 +130,16 @@ struct ProviderTable {
             "feeds",
             object: { json in
                 for (state, count) in provider.feedCounts { json.member(state, count) }
+            })
+        json.member(
+            "live",
+            array: { json in
+                for feed in provider.feeds where feed.isLive {
+                    json.object { json in
+                        json.member("symbol", feed.symbol)
+                        json.member("feed", feed.feed)
+                    }
+                }
             })
         json.member(
             "notLive",

@@ -94,6 +94,9 @@ struct ProviderView: Equatable, Sendable {
     /// Those without a connection always are.
     var isConnected: Bool { state == nil || state == "ready" }
 
+    /// At least one feed does, if there are feeds.
+    var delivers: Bool { feeds.isEmpty || feeds.contains(where: \.isLive) }
+
     /// Connected, every feed delivers, and nothing is left to be filled in.
     var isWhole: Bool {
         guard let state else { return true }

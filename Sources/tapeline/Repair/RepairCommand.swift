@@ -66,10 +66,7 @@ struct RepairCommand: Equatable, Sendable {
         guard let text = try arguments.one(option) else {
             throw .usage("'tapeline repair' wants \(option) TIME")
         }
-        guard case .time(let time) = try TailPlace.parse(text, option, now: now) else {
-            throw .usage("\(option) wants a time of the ticks, not a place on the tape")
-        }
-        return time
+        return try TailPlace.time(text, option, now: now)
     }
 
     private static func reason(_ arguments: CommandArguments) throws(ToolError) -> BarReason {

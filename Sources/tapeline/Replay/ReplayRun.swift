@@ -5,6 +5,7 @@ import Primitives
 import ReplayProvider
 import ServiceRuntime
 import TapeProtocol
+import TapeTransport
 
 /// Carries out `tapeline replay`: a gateway of its own that ends when the recording is on the tape.
 struct ReplayRun {
@@ -50,6 +51,7 @@ struct ReplayRun {
         guard FileSystem.isExecutable(program) else {
             throw .missing(path: program, verb: "build")
         }
+        if target.isNew { try setUp(target, deployment) }
         let port = try freePort()
         let log = try gateway.makeLog()
         settings["OPS_PORT"] = "\(port)"
@@ -99,6 +101,21 @@ struct ReplayRun {
         return Target(
             partitions: partitions,
             streamBytes: given.isEmpty ? "\(room?.bytesMax ?? needed)" : given, isNew: room == nil)
+    }
+
+    /// By who runs this command: the gateway's user may make no streams.
+    private func setUp(_ target: Target, _ deployment: Deployment) throws(ToolError) {
+        let names = TapeNames(namespace: command.namespace, partitions: target.partitions)
+        guard let names else { throw .usage("\(command.namespace) cannot be a namespace") }
+        let environment = ConfigurationFiles.environment()
+        var maker = deployment
+        maker.names = names
+        let sizes = try SetupCommand(given: [SetupCommand.streamBytes: target.streamBytes])
+            .sizes(environment)
+        let client = try maker.connect()
+        defer { client.close() }
+        let problems = try SetupRun(names: names, sizes: sizes).run(client).problems
+        guard problems.isEmpty else { throw .refused(problems.joined(separator: "; ")) }
     }
 
     private func room(

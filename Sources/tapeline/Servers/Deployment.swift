@@ -9,7 +9,7 @@ import Telemetry
 /// The servers that a command looks at: those of a local stack, or those that the services'
 /// environment names.
 struct Deployment: Sendable {
-    let names: TapeNames
+    var names: TapeNames
     let nats: NatsConfiguration
     let postgres: PostgresConfiguration?
     let monitors: [MonitorAddress]
@@ -21,6 +21,8 @@ struct Deployment: Sendable {
     private static let connectTimeout: Duration = .seconds(5)
     /// For one statement: a position or a book of some thousand rows.
     static let statementTimeout: Duration = .seconds(60)
+    /// That are shown of those on a server.
+    private static let namespacesMax = 8
 
     /// `--nats` and `--name` decide; else NATS_URL; else the local stack that is up.
     static func find(
@@ -74,55 +76,62 @@ struct Deployment: Sendable {
         let terminal = Terminal()
         if let name {
             let stack = try Stack(checkout: checkout, name: name, terminal: terminal)
-            guard try isUp(stack) else {
-                throw .usage("the stack \(name) is not up: start it with 'tapeline up'")
+            guard try stack.isUp() else {
+                throw .usage(
+                    "the stack \(name) is not up: start it with '\(stack.home.command("up"))'")
             }
             return stack
         }
-        let folder = FileSystem.folder(
-            of: try StackHome(checkout: checkout, name: StackHome.defaultName).path)
-        var found: [Stack] = []
-        for name in FileSystem.names(in: folder).sorted() where StackHome.isName(name) {
-            let stack = try Stack(checkout: checkout, name: name, terminal: terminal)
-            if try isUp(stack) { found.append(stack) }
-        }
-        if let chosen = found.first(where: { $0.home.name == StackHome.defaultName })
-            ?? (found.count == 1 ? found[0] : nil)
-        {
-            return chosen
-        }
-        if found.isEmpty {
+        guard let chosen = try Stack.up(in: checkout, terminal) else {
             throw .usage(
                 "no local stack is up and NATS_URL is not set: 'tapeline up' starts one, "
                     + "--nats URL names a server")
         }
-        let names = found.map(\.home.name).joined(separator: ", ")
-        throw .usage("several stacks are up (\(names)): name one with --name")
-    }
-
-    private static func isUp(_ stack: Stack) throws(ToolError) -> Bool {
-        guard let state = try StackState.read(stack.home) else { return false }
-        return !state.alive.isEmpty
+        return chosen
     }
 
     // MARK: sessions
 
     /// Connected, and proven to be the tape of this namespace with so many partitions.
     func openTape() throws(ToolError) -> TapeClient {
+        let client = try connect()
+        do throws(TapeError) {
+            for stream in allStreams { try client.requireStream(stream) }
+            return client
+        } catch {
+            defer { client.close() }
+            guard case .missingStream = error, let present = otherNamespaces(client) else {
+                throw Self.failure(error)
+            }
+            throw .refused("\(error); \(present)")
+        }
+    }
+
+    /// A namespace that nobody has set up is more often a wrong MDS_NAMESPACE than a new one; nil:
+    /// the server has no other, or does not say.
+    private func otherNamespaces(_ client: TapeClient) -> String? {
+        let end = "_TICKS_0"
+        do throws(JetStreamError) {
+            let present = try client.jetStream.streamNames(taking: "*.ticks.0.*")
+                .filter { $0.hasSuffix(end) }.map { $0.dropLast(end.count).lowercased() }
+            guard !present.isEmpty else { return nil }
+            let shown = present.sorted().prefix(Self.namespacesMax).joined(separator: ", ")
+            return "MDS_NAMESPACE is \(names.namespace), and this server has \(shown)"
+        } catch {
+            // What is missing has been said; this would have been a hint.
+            return nil
+        }
+    }
+
+    /// Connected to a server on which the tape may not be yet.
+    func connect() throws(ToolError) -> TapeClient {
         let logger = Logger(
             service: "tapeline", level: .error, format: .text(color: false), sink: .standardError)
         do throws(TapeError) {
-            let client = try TapeClient(
+            return try TapeClient(
                 nats, names: names,
                 telemetry: TelemetryHub(logger: logger, metrics: MetricRegistry()),
                 readiness: Readiness())
-            do throws(TapeError) {
-                for stream in allStreams { try client.requireStream(stream) }
-                return client
-            } catch {
-                client.close()
-                throw error
-            }
         } catch {
             throw Self.failure(error)
         }
@@ -135,19 +144,22 @@ struct Deployment: Sendable {
     private static func failure(_ error: TapeError) -> ToolError {
         switch error {
         case .otherNamespace: .configuration([error.description])
-        case .missingStream: .refused(error.description)
+        case .missingStream, .olderStream, .oldServer: .refused(error.description)
         case .nats, .jetStream: .unreachable(error.description)
         }
     }
 
-    func openDatabase() throws(ToolError) -> PostgresConnection {
+    /// `changed` makes the session that the command needs.
+    func openDatabase(
+        _ changed: (PostgresConfiguration) -> PostgresConfiguration = { $0 }
+    ) throws(ToolError) -> PostgresConnection {
         guard let postgres else {
             throw .usage(
                 "no database is named: set POSTGRES_HOST, POSTGRES_DB, POSTGRES_USER and "
                     + "POSTGRES_PASSWORD (or POSTGRES_PASSWORD_FILE)")
         }
         do throws(PostgresError) {
-            return try PostgresConnection(postgres, timeout: Self.connectTimeout)
+            return try PostgresConnection(changed(postgres), timeout: Self.connectTimeout)
         } catch {
             throw .unreachable("\(error)")
         }

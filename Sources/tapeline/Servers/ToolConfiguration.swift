@@ -7,6 +7,7 @@ import TapeTransport
 /// The settings by which the tool reaches servers: the services' own keys.
 struct ToolConfiguration: Sendable {
     static let monitorKey = "NATS_MONITOR_URL"
+    private static let natsFlag = "--nats-url"
 
     let tape: TapeSettings
     /// nil: nothing in the environment names a database.
@@ -18,17 +19,10 @@ struct ToolConfiguration: Sendable {
         keys: ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.postgres,
         rules: [.tape, .postgresTLS])
 
-    /// From the environment; `natsURL` is stronger.
+    /// From the environment; `natsURL`, which `--nats` gives, is stronger.
     init(_ environment: [String: String], natsURL: String?) throws(ToolError) {
-        let arguments = natsURL.map { ["--nats-url=\($0)"] } ?? []
-        let decision = ServiceCommandLine(Self.description).decide(
-            arguments: arguments, environment: environment)
-        guard case .run(let configuration) = decision else {
-            guard case .refuse(let text) = decision else { throw .configuration([]) }
-            // The last line counts them.
-            let problems = text.split(separator: "\n").dropLast()
-            throw .configuration(problems.map { String($0.dropFirst("tapeline: ".count)) })
-        }
+        let configuration = try Self.read(
+            Self.description, natsURL.map { ["\(Self.natsFlag)=\($0)"] } ?? [], environment)
         do throws(SettingsError) {
             tape = try TapeSettings(configuration)
         } catch {
@@ -39,6 +33,25 @@ struct ToolConfiguration: Sendable {
         }
         postgres = namesDatabase ? Self.database(configuration) : nil
         monitors = configuration.list(Self.monitorKey).compactMap { MonitorAddress($0) }
+    }
+
+    /// What `environment` says of the keys of `description`, or all that is wrong with it.
+    static func read(
+        _ description: ServiceDescription, _ arguments: [String], _ environment: [String: String]
+    ) throws(ToolError) -> Configuration {
+        let decision = ServiceCommandLine(description).decide(
+            arguments: arguments, environment: environment)
+        guard case .run(let configuration) = decision else {
+            guard case .refuse(let text) = decision else { throw .configuration([]) }
+            // The last line counts them.
+            let problems = text.split(separator: "\n").dropLast()
+            throw .configuration(
+                problems.map {
+                    // The tool calls the flag otherwise than the services do.
+                    String($0.dropFirst("tapeline: ".count)).replacing(natsFlag, with: "--nats")
+                })
+        }
+        return configuration
     }
 
     private static func database(_ configuration: Configuration) -> PostgresConfiguration {

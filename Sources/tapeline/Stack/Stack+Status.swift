@@ -3,8 +3,6 @@ import ServiceRuntime
 
 /// `tapeline status`: what runs where.
 extension Stack {
-    private static let probeTimeout: Duration = .seconds(1)
-
     /// Success only when everything works.
     func status(asJSON: Bool) throws(ToolError) -> ExitCode {
         let state = try StackState.read(home)
@@ -13,45 +11,30 @@ extension Stack {
             terminal.line(
                 asJSON
                     ? "{\"stack\":\"\(home.name)\",\"up\":false,\"works\":false}"
-                    : "the stack \(home.name) is not up: start it with 'tapeline up'")
+                    : "the stack \(home.name) is not up: start it with '\(home.command("up"))'")
             return .failure
         }
-        let table = StatusTable(
-            state: state, readiness: probe(state), providers: providers(state))
+        let table = try table(state)
         if asJSON {
             terminal.line(table.json(stack: home.name))
         } else {
-            for line in table.lines { terminal.line(line) }
-            let told = ProviderTable(providers: table.providers).lines
-            if !told.isEmpty { terminal.line() }
-            for line in told { terminal.line(line) }
+            show(table)
             if !state.isSupervised {
                 terminal.line()
-                terminal.line("the supervisor has died: nothing is restarted; run 'tapeline up'")
+                terminal.line(
+                    "the supervisor has died: nothing is restarted; run '\(home.command("up"))'")
             }
+            terminal.line()
+            terminal.line(table.verdict)
         }
         return table.works ? .success : .failure
     }
 
-    /// What each service says about itself: nil = ready.
-    func probe(_ state: StackState) -> [String: String?] {
-        var readiness: [String: String?] = [:]
-        for unit in state.alive {
-            guard let port = unit.operationsPort else { continue }
-            readiness[unit.name] = .some(
-                UnitPlan.problem(at: port, path: "/readyz", timeout: Stack.probeTimeout))
-        }
-        return readiness
-    }
-}
-
-extension Stack {
-    /// What its gateways say of where their ticks come from; nothing of one that does not answer.
-    func providers(_ state: StackState) -> [ProviderView] {
-        let gateways = state.alive.filter { $0.name == "provider-gateway" }
-        return gateways.compactMap(\.operationsPort).flatMap { port in
-            OperationsPage.status(port, timeout: Stack.probeTimeout).map(ProviderView.all) ?? []
-        }
+    func show(_ table: StatusTable) {
+        for line in table.lines { terminal.line(line) }
+        let feeds = ProviderTable(providers: table.providers).lines
+        if !feeds.isEmpty { terminal.line() }
+        for line in feeds { terminal.line(line) }
     }
 }
 
@@ -69,9 +52,28 @@ struct StatusTable {
         let works: Bool
     }
 
-    var works: Bool {
-        state.isSupervised && state.phase == .running && rows.allSatisfy(\.works)
-            && providers.allSatisfy(\.isConnected)
+    var works: Bool { problems.isEmpty }
+
+    /// One line: whether everything works, and if not, what does not.
+    var verdict: String {
+        works ? "everything works" : "not everything works: \(problems.joined(separator: "; "))"
+    }
+
+    private var problems: [String] {
+        var problems: [String] = []
+        if !state.isSupervised { problems.append("the supervisor has died") }
+        if state.isSupervised, state.phase != .running {
+            problems.append("the stack is \(state.phase.rawValue)")
+        }
+        problems += rows.filter { !$0.works }.map { "\($0.unit.name) is \($0.state)" }
+        for provider in providers {
+            if !provider.isConnected {
+                problems.append("\(provider.name) is not connected")
+            } else if !provider.delivers {
+                problems.append("no feed of \(provider.name) delivers")
+            }
+        }
+        return problems
     }
 
     private var rows: [Row] {
@@ -83,7 +85,10 @@ struct StatusTable {
                 )
             }
             if case .some(.some(let problem)) = readiness[unit.name] {
-                return Row(unit: unit, state: unit.state, detail: problem, works: false)
+                let isSilent = problem == UnitPlan.noAnswer
+                return Row(
+                    unit: unit, state: isSilent ? "silent" : "not ready",
+                    detail: isSilent ? "it does not answer" : problem, works: false)
             }
             return Row(
                 unit: unit, state: unit.state, detail: unit.address, works: unit.state == "works")
@@ -108,6 +113,7 @@ struct StatusTable {
             writer.member("stack", stack)
             writer.member("up", true)
             writer.member("works", works)
+            writer.member("verdict", verdict)
             writer.member("supervised", state.isSupervised)
             writer.member("phase", state.phase.rawValue)
             writer.member("started", state.started.description)

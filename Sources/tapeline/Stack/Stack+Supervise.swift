@@ -24,8 +24,8 @@ extension Stack {
             withSimulator: options.withSimulator)
         let logger = Logger(service: "tapeline", level: .info, format: .text(color: false))
         let supervisor = Supervisor(
-            plan.units, home: home, identity: identity, logger: logger,
-            shutdown: shutdown)
+            plan.units, home: home, arguments: options.arguments, identity: identity,
+            logger: logger, shutdown: shutdown)
         return supervisor.run() == nil ? .success : .failure
     }
 }

@@ -27,12 +27,20 @@ extension Stack {
         try home.makeFolders()
         return try locked { () throws(ToolError) in
             let known = try StackState.read(home)
-            if let known, known.isSupervised {
-                terminal.line("the stack \(home.name) is already up")
-                terminal.line()
-                return try status(asJSON: false)
+            guard let known, known.isSupervised else {
+                return try start(options, after: known, shutdown)
             }
-            return try start(options, after: known, shutdown)
+            let missing = options.arguments(missingFrom: known.arguments)
+            guard missing.isEmpty else {
+                throw .refused(
+                    "the stack \(home.name) is already up without "
+                        + "\(missing.joined(separator: " ")): nothing was changed; run "
+                        + "'\(home.command("down"))' first, then this again"
+                )
+            }
+            terminal.line("the stack \(home.name) is already up")
+            terminal.line()
+            return try status(asJSON: false)
         }
     }
 
@@ -50,6 +58,7 @@ extension Stack {
                 path: home.path, freeMegabytes: free, neededMegabytes: Stack.freeMegabytesMin)
         }
         let plan = try plan(options)
+        try checkConfigurations(of: plan)
         try writeFiles(of: plan)
         terminal.line("starting the stack \(home.name)")
         let begin = SystemClock().monotonic()
@@ -62,32 +71,43 @@ extension Stack {
         let passed = SystemClock().monotonic().nanoseconds(since: begin)
         terminal.line("the stack \(home.name) is up (\(Duration.nanoseconds(passed).shown))")
         terminal.line()
-        let readiness = settledReadiness(state, shutdown)
-        for line in StatusTable(state: state, readiness: readiness).lines { terminal.line(line) }
+        let table = try settled(state, shutdown)
+        show(table)
         terminal.line()
         for line in plan.hints { terminal.line(line) }
-        let unready = readiness.filter { $0.value != nil }.keys.sorted()
-        guard !unready.isEmpty else { return .success }
-        terminal.problem(
-            "not ready: \(unready.joined(separator: ", ")); the table says why; everything runs, "
-                + "so that it can be mended")
-        return .failure
+        if !table.works {
+            terminal.problem("\(table.verdict); everything runs, so that it can be mended")
+        }
+        return table.works ? .success : .failure
     }
 
-    /// Who was ready once may find at its first look at the tape that it cannot go on; others come
-    /// to rest within a moment.
-    private func settledReadiness(
+    /// What the services would refuse is said before anything is started, in their own words.
+    private func checkConfigurations(of plan: StackPlan) throws(ToolError) {
+        var problems: [String] = []
+        var checked: Set<String> = []
+        for unit in plan.units where unit.kind == .service {
+            guard checked.insert(unit.executable).inserted else { continue }
+            problems += try ConfigurationCheck(unit, logPath: home.log("configuration")).problems()
+        }
+        guard !problems.isEmpty else { return }
+        for problem in problems { terminal.problem(problem) }
+        let count = "\(problems.count) problem\(problems.count == 1 ? "" : "s")"
+        throw .usage("\(count) in the configuration: nothing was started")
+    }
+
+    /// A service that was ready once may find at its first look at the tape that it cannot go on;
+    /// others become ready, and feeds deliver, within a moment.
+    private func settled(
         _ state: StackState, _ shutdown: ShutdownSignal
-    ) -> [String: String?] {
+    ) throws(ToolError) -> StatusTable {
         let deadline = SystemClock().deadline(after: Stack.settleTimeout)
-        var readiness = probe(state)
-        while readiness.contains(where: { $0.value != nil }),
-            SystemClock().remaining(until: deadline) > .zero,
+        var table = try table(state)
+        while !table.works, SystemClock().remaining(until: deadline) > .zero,
             !shutdown.wait(timeout: Stack.settleEvery)
         {
-            readiness = probe(state)
+            table = try self.table(state)
         }
-        return readiness
+        return table
     }
 
     private func plan(_ options: UpOptions) throws(ToolError) -> StackPlan {
@@ -98,20 +118,31 @@ extension Stack {
     }
 
     private func writeFiles(of plan: StackPlan) throws(ToolError) {
-        try FileSystem.write(Array(plan.valkeyConfiguration.utf8), to: home.valkeyConfiguration)
+        let valkey = plan.valkeyConfiguration(users: try shipped("valkey/users.conf"))
+        try FileSystem.write(Array(valkey.utf8), to: home.valkeyConfiguration)
+        if !plan.isOfShippedNamespace {
+            let nats = plan.natsConfiguration(shipped: try shipped("nats/server.conf"))
+            try FileSystem.write(Array(nats.utf8), to: home.natsConfiguration)
+        }
         try FileSystem.write(Array(plan.passwordFile.utf8), to: home.passwordFile)
+    }
+
+    private func shipped(_ name: String) throws(ToolError) -> String {
+        let path = checkout.deploy(name)
+        guard let bytes = try FileSystem.read(path) else {
+            throw .damaged(path: path, problem: "it is not there")
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     private func startSupervisor(_ options: UpOptions) throws(ToolError) -> ChildProcess {
         let log = LogFile(path: home.log("supervisor"))
         try log.keepBounded()
-        var arguments = ["supervise", "--home", checkout.root, "--name", home.name]
-        if !options.withServices { arguments.append("--servers-only") }
-        if options.withSimulator { arguments.append("--simulator") }
+        let arguments = ["supervise", "--home", checkout.root, "--name", home.name]
         do {
             return try ChildProcess(
                 executable: checkout.program("tapeline"),
-                arguments: arguments + options.settings.arguments,
+                arguments: arguments + options.arguments,
                 environment: FileSystem.ownEnvironment(), logPath: log.path)
         } catch let error as ServiceError {
             throw .runtime(error)
@@ -152,6 +183,18 @@ extension Stack {
 }
 
 extension Stack.UpOptions {
+    /// As the supervisor is called, and as the stack's state remembers it.
+    var arguments: [String] {
+        (withServices ? [] : ["--servers-only"]) + (withSimulator ? ["--simulator"] : [])
+            + settings.arguments
+    }
+
+    /// The arguments of now that a stack which was started with `known` lacks. A stack that has
+    /// more is as it was asked to be.
+    func arguments(missingFrom known: [String]) -> [String] {
+        arguments.filter { $0 != "--set" && !known.contains($0) }
+    }
+
     /// What contradicts itself would only be seen by what does not come.
     func check() throws(ToolError) {
         let simulated = settings.values.first { $0.key.hasPrefix("SIMULATOR_") }
@@ -186,10 +229,12 @@ struct UpProgress {
 extension StackPlan {
     /// What a person does next.
     var hints: [String] {
-        let psql = checkout.databaseProgram("psql")
+        let access = ReaderAccess(
+            port: ports[.postgres], namespace: settings.namespace,
+            passwordFile: home.passwordFile, password: secrets[.postgresReader])
         return [
-            "psql:  PGPASSFILE=\(home.passwordFile) \(psql) -h \(StackPlan.loopback)"
-                + " -p \(ports[.postgres]) -U \(StackPlan.migrator) \(StackPlan.database)",
+            "read:  \(access.url(withPassword: false))",
+            "psql:  \(home.command("psql"))",
             "logs:  \(home.logs)",
             "stop:  \(stopCommand)",
         ]

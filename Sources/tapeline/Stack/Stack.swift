@@ -18,6 +18,29 @@ struct Stack: Sendable {
         self.terminal = terminal
     }
 
+    /// The stack of a checkout that a person means without naming one: `default` if it is up, or
+    /// the only one that is. Nil: none is up.
+    static func up(in checkout: Checkout, _ terminal: Terminal) throws(ToolError) -> Stack? {
+        let folder = FileSystem.folder(
+            of: try StackHome(checkout: checkout, name: StackHome.defaultName).path)
+        var found: [Stack] = []
+        for name in FileSystem.names(in: folder).sorted() where StackHome.isName(name) {
+            let stack = try Stack(checkout: checkout, name: name, terminal: terminal)
+            if try stack.isUp() { found.append(stack) }
+        }
+        if let usual = found.first(where: { $0.home.name == StackHome.defaultName }) {
+            return usual
+        }
+        guard found.count > 1 else { return found.first }
+        let names = found.map(\.home.name).joined(separator: ", ")
+        throw .usage("several stacks are up (\(names)): name one with --name")
+    }
+
+    /// At least one of its processes runs.
+    func isUp() throws(ToolError) -> Bool {
+        try StackState.read(home)?.alive.isEmpty == false
+    }
+
     /// One command at a time changes a stack.
     func locked<Result>(
         _ body: () throws(ToolError) -> Result

@@ -36,7 +36,8 @@ struct StackAccess: Sendable {
         postgres.applicationName = "tapeline"
         self.postgres = postgres
         valkey = ValkeyConfiguration(
-            host: StackPlan.loopback, port: ports[.valkey], password: secrets[.valkey])
+            host: StackPlan.loopback, port: ports[.valkey], user: StackPlan.valkeyReader,
+            password: secrets[.valkeyReader])
     }
 
     /// The command with which a person audits the database.

@@ -26,6 +26,11 @@ struct StackHome: Equatable, Sendable {
             }
     }
 
+    /// How a person calls a command of the tool for this stack.
+    func command(_ word: String) -> String {
+        "tapeline \(word)" + (name == StackHome.defaultName ? "" : " --name \(name)")
+    }
+
     var secrets: String { "\(path)/secrets" }
     var logs: String { "\(path)/logs" }
     var ports: String { "\(path)/ports.json" }
@@ -35,6 +40,8 @@ struct StackHome: Equatable, Sendable {
     /// Held by the supervisor as long as it lives.
     var supervisorLock: String { "\(path)/supervisor.lock" }
     var postgresData: String { "\(path)/postgres" }
+    /// Of a stack whose namespace is another than that of the shipped one.
+    var natsConfiguration: String { "\(path)/nats.conf" }
     var natsStore: String { "\(path)/nats" }
     var valkeyFolder: String { "\(path)/valkey" }
     /// What gateways could not put on the tape.

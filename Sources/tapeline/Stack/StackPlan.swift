@@ -1,3 +1,5 @@
+import TapeProtocol
+
 /// Which processes a local stack consists of, in which order, with which arguments and environment.
 /// Pure: the same inputs give the same plan.
 struct StackPlan: Equatable, Sendable {
@@ -10,6 +12,8 @@ struct StackPlan: Equatable, Sendable {
     static let migrator = "tapeline_migrator"
     static let writer = "tapeline_writer"
     static let reader = "tapeline_reader"
+    static let valkeyWriter = "writer"
+    static let valkeyReader = "reader"
     /// In the environment of every process of a stack: the stack's folder. By it what a killed
     /// supervisor left behind is found.
     static let marker = "TAPELINE_STACK"
@@ -41,14 +45,14 @@ struct StackPlan: Equatable, Sendable {
         let simulator = SimulatorPlan(ports: ports, settings: settings)
         return [nats, valkey]
             + (withSimulator ? [simulator.unit(checkout: checkout, home: home)] : [])
-            + [clusterJob, postgres, databaseJob]
+            + [clusterJob, postgres, setupJob, databaseJob]
     }
 
     private var nats: UnitPlan {
         let monitor = ports[.natsMonitor]
         return UnitPlan(
             name: "nats-server", kind: .server, stage: 0, executable: checkout.natsServer,
-            arguments: ["--config", checkout.deploy("nats/server.conf")],
+            arguments: ["--config", natsConfigurationPath],
             environment: [
                 "NATS_SERVER_NAME": quoted("tapeline-\(home.name)"),
                 "NATS_HOST": StackPlan.loopback,
@@ -65,27 +69,57 @@ struct StackPlan: Equatable, Sendable {
             logPath: home.log("nats-server"), address: address(.nats))
     }
 
+    /// The shipped configuration has the rights of the namespace `md`.
+    var isOfShippedNamespace: Bool { settings.namespace == TapeNames.defaultNamespace }
+
+    private var natsConfigurationPath: String {
+        isOfShippedNamespace ? checkout.deploy("nats/server.conf") : home.natsConfiguration
+    }
+
+    /// With the same rights for the streams of this stack's namespace, as the file tells to add
+    /// them.
+    func natsConfiguration(shipped: String) -> String {
+        let own = "\(settings.namespace.uppercased())_"
+        return shipped.split(separator: "\n", omittingEmptySubsequences: false)
+            .map { $0.contains("MD_") ? "\($0)\n\($0.replacing("MD_", with: own))" : "\($0)" }
+            .joined(separator: "\n")
+    }
+
+    /// The services' users may make no streams.
+    private var setupJob: UnitPlan {
+        UnitPlan(
+            name: "setup", kind: .job, stage: 1, executable: checkout.program("tapeline"),
+            arguments: ["setup"],
+            environment: nats("tool", .natsTool)
+                .merging(settings.environment(for: .writer)) { $1 },
+            logPath: home.log("setup"))
+    }
+
     private var valkey: UnitPlan {
         UnitPlan(
             name: "valkey", kind: .server, stage: 0,
             executable: checkout.databaseProgram("valkey-server"),
             arguments: [home.valkeyConfiguration],
-            environment: ["REDISCLI_AUTH": secrets[.valkey]],
+            environment: ["REDISCLI_AUTH": secrets[.valkeyReader]],
             check: .command(
                 checkout.databaseProgram("valkey-cli"),
-                ["-e", "-h", StackPlan.loopback, "-p", "\(ports[.valkey])", "ping"]),
+                [
+                    "-e", "-h", StackPlan.loopback, "-p", "\(ports[.valkey])",
+                    "--user", StackPlan.valkeyReader, "ping",
+                ]),
             logPath: home.log("valkey"), address: address(.valkey))
     }
 
-    /// Valkey takes its password from a file only: a command line is everybody's to read.
-    var valkeyConfiguration: String {
+    /// Valkey takes its passwords from a file only: a command line is everybody's to read.
+    /// `users`: the shipped file of them.
+    func valkeyConfiguration(users: String) -> String {
         """
         include \(quoted(checkout.deploy("valkey/valkey.conf")))
         bind \(StackPlan.loopback)
         port \(ports[.valkey])
         dir \(quoted(home.valkeyFolder))
-        requirepass \(secrets[.valkey])
-
+        \(users.replacing("$VALKEY_WRITER_PASSWORD", with: secrets[.valkey])
+            .replacing("$VALKEY_READER_PASSWORD", with: secrets[.valkeyReader]))
         """
     }
 
@@ -129,6 +163,7 @@ struct StackPlan: Equatable, Sendable {
                 "PGPASSFILE": home.passwordFile,
                 "TAPELINE_MIGRATOR_PASSWORD": secrets[.postgresMigrator],
                 "TAPELINE_WRITER_PASSWORD": secrets[.postgresWriter],
+                "TAPELINE_READER_PASSWORD": secrets[.postgresReader],
             ],
             logPath: home.log("database"))
     }
@@ -137,7 +172,7 @@ struct StackPlan: Equatable, Sendable {
     var passwordFile: String {
         let users: [(name: String, secret: StackSecrets.Name)] = [
             ("postgres", .postgresOwner), (StackPlan.migrator, .postgresMigrator),
-            (StackPlan.writer, .postgresWriter),
+            (StackPlan.writer, .postgresWriter), (StackPlan.reader, .postgresReader),
         ]
         return users.map {
             "\(StackPlan.loopback):\(ports[.postgres]):*:\($0.name):\(secrets[$0.secret])\n"
@@ -225,6 +260,7 @@ struct StackPlan: Equatable, Sendable {
             "POSTGRES_PASSWORD_FILE": home.secret(StackSecrets.Name.postgresWriter.rawValue),
             "POSTGRES_SSLMODE": "disable",
             "VALKEY_HOST": StackPlan.loopback, "VALKEY_PORT": "\(ports[.valkey])",
+            "VALKEY_USER": StackPlan.valkeyWriter,
             "VALKEY_PASSWORD_FILE": home.secret(StackSecrets.Name.valkey.rawValue),
             "WRITER_DEAD_LETTERS": home.deadLetters,
         ]) { $1 }

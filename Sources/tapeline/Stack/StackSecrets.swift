@@ -11,7 +11,10 @@ struct StackSecrets: Equatable, Sendable {
         case postgresOwner = "postgres-owner"
         case postgresMigrator = "postgres-migrator"
         case postgresWriter = "postgres-writer"
+        case postgresReader = "postgres-reader"
+        /// Of the writer's user there.
         case valkey = "valkey"
+        case valkeyReader = "valkey-reader"
     }
 
     /// 192 bits each.

@@ -27,6 +27,8 @@ struct StackState: Equatable, Sendable {
     var problem: String?
     var supervisor: ProcessIdentity
     var started: Timestamp
+    /// The arguments of `up`. Empty also for a stack that an older tool started.
+    var arguments: [String] = []
     var units: [Unit]
 
     /// Nil: no such file, or not ours: then there is nothing to believe.
@@ -51,6 +53,8 @@ struct StackState: Equatable, Sendable {
             writer.key("supervisor")
             StackState.write(supervisor, &writer)
             writer.member("started", started.nanoseconds)
+            writer.member(
+                "arguments", array: { writer in for text in arguments { writer.value(text) } })
             writer.member("units", array: { writer in for unit in units { unit.write(&writer) } })
         }
         return writer.bytes + Array("\n".utf8)
@@ -73,7 +77,8 @@ struct StackState: Equatable, Sendable {
         guard units.count == elements.count else { return nil }
         return StackState(
             phase: phase, problem: document["problem"]?.string, supervisor: supervisor,
-            started: Timestamp(nanoseconds: Int64(started)), units: units)
+            started: Timestamp(nanoseconds: Int64(started)),
+            arguments: (document["arguments"]?.array ?? []).compactMap(\.string), units: units)
     }
 
     static func process(_ value: JSONValue) -> ProcessIdentity? {

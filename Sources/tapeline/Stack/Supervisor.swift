@@ -14,6 +14,7 @@ final class Supervisor {
 
     private let plans: [UnitPlan]
     private let home: StackHome
+    private let arguments: [String]
     private let identity: ProcessIdentity
     private let started: Timestamp
     private let logger: Logger
@@ -28,11 +29,13 @@ final class Supervisor {
     private var nextLogs = Timestamp(nanoseconds: Int64.min)
 
     init(
-        _ plans: [UnitPlan], home: StackHome, identity: ProcessIdentity, logger: Logger,
-        shutdown: ShutdownSignal, limits: SupervisionMachine.Limits = .init()
+        _ plans: [UnitPlan], home: StackHome, arguments: [String] = [],
+        identity: ProcessIdentity, logger: Logger, shutdown: ShutdownSignal,
+        limits: SupervisionMachine.Limits = .init()
     ) {
         self.plans = plans
         self.home = home
+        self.arguments = arguments
         self.identity = identity
         self.logger = logger
         self.shutdown = shutdown
@@ -142,7 +145,7 @@ final class Supervisor {
     private func writeState() {
         let state = StackState(
             phase: machine.phase, problem: machine.problem, supervisor: identity, started: started,
-            units: machine.units.enumerated().map(shown))
+            arguments: arguments, units: machine.units.enumerated().map(shown))
         let now = clock.monotonic()
         if let nextStateTry, now < nextStateTry { return }
         guard state != written else { return }

@@ -56,7 +56,7 @@ extension UnitPlan {
             UnitPlan.problem(at: port, path: path, timeout: UnitProcess.checkTimeout)
         case .line(let port, let question): UnitPlan.problem(at: port, asked: question)
         case .command(let program, let arguments):
-            succeeds(program, arguments) ? nil : "no answer"
+            succeeds(program, arguments) ? nil : Self.noAnswer
         }
     }
 
@@ -71,7 +71,7 @@ extension UnitPlan {
             let reasons = lines.filter { $0 != notReady }.prefix(3).joined(separator: "; ")
             return "\(notReady): \(reasons.prefix(reasonBytesMax))"
         } catch {
-            return "no answer"
+            return noAnswer
         }
     }
 
@@ -82,11 +82,12 @@ extension UnitPlan {
                 timeout: UnitProcess.checkTimeout)
             return answer.hasPrefix("ok") ? nil : "\(notReady): \(answer.prefix(reasonBytesMax))"
         } catch {
-            return "no answer"
+            return noAnswer
         }
     }
 
     static let notReady = "not ready"
+    static let noAnswer = "no answer"
     private static let reasonBytesMax = 300
 
     private func succeeds(_ program: String, _ arguments: [String]) -> Bool {

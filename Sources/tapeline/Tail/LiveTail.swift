@@ -154,22 +154,36 @@ enum LiveMessage {
     static func read(_ text: String, into tick: inout TailTick) -> Bool {
         guard !text.utf8.contains(where: { $0 < 0x20 }), let json = parsed(text),
             let kind = json["kind"]?.string.flatMap({ TickKind(rawValue: $0) }),
-            let symbol = symbol(of: json, kind),
-            let source = json["source"]?.string.flatMap({ SourceName($0) }),
-            let partition = json["partition"]?.int,
-            (0..<Partition.countRange.upperBound).contains(partition),
-            let ordinal = json["ordinal"]?.uint64, let epoch = json["epoch"]?.uint64
+            let symbol = symbol(of: json, kind), readPlace(json, kind, into: &tick)
         else { return false }
         tick.kind = kind
         tick.symbol = symbol
-        tick.source = source
-        tick.partition = Partition(partition)
-        tick.ordinal = ordinal
-        tick.epoch = epoch
         tick.sequence = 0
         tick.time = time("time", of: json)
         tick.fields.removeAll(keepingCapacity: true)
         for member in json.members ?? [] { add(member, of: json, to: &tick) }
+        return true
+    }
+
+    /// A bar of an open window is not on the tape yet, so it has no place there. False: the message
+    /// has to have a place, and has none.
+    private static func readPlace(
+        _ json: JSONValue, _ kind: TickKind, into tick: inout TailTick
+    ) -> Bool {
+        if kind == .bar, json["in_progress"] == .bool(true) {
+            tick.isOnTape = false
+            return true
+        }
+        guard let source = json["source"]?.string.flatMap({ SourceName($0) }),
+            let partition = json["partition"]?.int,
+            (0..<Partition.countRange.upperBound).contains(partition),
+            let ordinal = json["ordinal"]?.uint64, let epoch = json["epoch"]?.uint64
+        else { return false }
+        tick.isOnTape = true
+        tick.source = source
+        tick.partition = Partition(partition)
+        tick.ordinal = ordinal
+        tick.epoch = epoch
         return true
     }
 
@@ -203,7 +217,8 @@ enum LiveMessage {
         case .string(let text): tick.add(name, .text(text))
         case .number(let digits): tick.add(name, .text(digits))
         case .array(let values): tick.add(name, .flags(values.compactMap(\.string)))
-        case .null, .bool, .object: return
+        case .bool(let isSo): tick.add(name, .truth(isSo))
+        case .null, .object: return
         }
     }
 }

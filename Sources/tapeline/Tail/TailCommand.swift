@@ -63,6 +63,9 @@ struct TailCommand: Equatable, Sendable {
         }
         if command.source == .universe { command.wantsUniverse = true }
         command.wantsBars = arguments.has("--bars")
+        if command.wantsBars, let kind = command.kinds.first(where: { !$0.isDerived }) {
+            throw .usage("--bars is what is derived, and --kind \(kind.rawValue) is not: give one")
+        }
         command.wantsControl =
             arguments.has("--control") || command.kinds.contains { $0.isControl }
         try command.readPlaces(arguments, now: now)
@@ -102,6 +105,9 @@ struct TailCommand: Equatable, Sendable {
         if let text = try arguments.one("--until") {
             until = try TailPlace.parse(text, "--until", now: now)
             if until == .beginning { throw .usage("nothing stands before the beginning") }
+        }
+        if case .time(let first) = from, case .time(let end) = until, first >= end {
+            throw .usage("--until is not after --from: nothing can be in that time")
         }
         limit = try arguments.integer("--limit", in: 1...Int.max)
         follows = arguments.has("--follow") || (until == nil && limit == nil)

@@ -1,15 +1,16 @@
 import Primitives
 
-/// A place on the tape as a person names it: `beginning`, `-10m`, `2026-11-20T14:30:00Z`,
-/// `seq:123`. Times are those at which the tape stored a packet.
+/// A place on the tape as a person names it: `beginning`, `-10m`, `2026-11-20T14:30:00Z`, `today`,
+/// `seq:123`. Times are those at which the tape stored a packet; a day begins at midnight UTC.
 enum TailPlace: Equatable, Sendable {
     case beginning
     case time(Timestamp)
     case sequence(UInt64)
 
-    static let expected =
-        "'beginning', a time with its zone (2026-11-20T14:30:00Z, …+01:00), a distance from now "
-        + "(-90s, -10m, -2h, -1d) or seq:NUMBER"
+    static let expectedTime =
+        "a time with its zone (2026-11-20T14:30:00Z, …+01:00), a day in UTC (2026-11-20, today, "
+        + "yesterday), now, or a distance from now (-90s, -10m, -2h, -1d)"
+    static let expected = "'beginning', seq:NUMBER, \(expectedTime)"
 
     /// `now` decides what a distance means.
     static func parse(
@@ -19,6 +20,16 @@ enum TailPlace: Equatable, Sendable {
             throw .usage("\(option) wants \(expected), not '\(text.prefix(40))'")
         }
         return place
+    }
+
+    /// Only a time, for commands that do not count by sequence.
+    static func time(
+        _ text: String, _ option: String, now: Timestamp
+    ) throws(ToolError) -> Timestamp {
+        guard case .time(let time) = parsed(text, now: now) else {
+            throw .usage("\(option) wants \(expectedTime), not '\(text.prefix(40))'")
+        }
+        return time
     }
 
     private static func parsed(_ text: String, now: Timestamp) -> TailPlace? {
@@ -31,7 +42,18 @@ enum TailPlace: Equatable, Sendable {
             guard let distance = distance(text.dropFirst()) else { return nil }
             return .time(now.advanced(byNanoseconds: -distance))
         }
-        return ISOTime.parse(text).map { .time($0) }
+        return (day(text, now: now) ?? ISOTime.parse(text)).map { .time($0) }
+    }
+
+    /// The begin of a day in UTC.
+    static func day(_ text: String, now: Timestamp) -> Timestamp? {
+        let dayNanoseconds: Int64 = 86_400_000_000_000
+        let today = now.advanced(byNanoseconds: -(now.nanoseconds % dayNanoseconds))
+        switch text {
+        case "today": return today
+        case "yesterday": return today.advanced(byNanoseconds: -dayNanoseconds)
+        default: return text.contains("T") ? nil : ISOTime.parse("\(text)T00:00:00Z")
+        }
     }
 
     private static let units: [(suffix: String, nanoseconds: Int64)] = [

@@ -59,6 +59,11 @@ struct TailPrinter {
             output.text("\":")
             jsonValue(field.value, &output)
         }
+        if tick.isOnTape { jsonPlace(tick, &output) }
+        output.text("}\n")
+    }
+
+    private func jsonPlace(_ tick: borrowing TailTick, _ output: inout OutputBuffer) {
         output.text(",\"source\":\"")
         output.text(tick.sourceText)
         output.text("\",\"partition\":")
@@ -71,7 +76,6 @@ struct TailPrinter {
         output.unsigned(tick.epoch)
         output.text(",\"sequence\":")
         output.unsigned(tick.sequence)
-        output.text("}\n")
     }
 
     private func jsonTime(_ name: String, _ time: Timestamp, _ output: inout OutputBuffer) {
@@ -101,6 +105,7 @@ struct TailPrinter {
             output.text("[\"")
             output.text(names.joined(separator: "\",\""))
             output.text("\"]")
+        case .truth: plain(value, &output)
         }
     }
 
@@ -115,6 +120,7 @@ struct TailPrinter {
         case .integer(let number): output.integer(number)
         case .unsigned(let number): output.unsigned(number)
         case .flags(let names): output.text(names.joined(separator: " "))
+        case .truth(let isSo): output.text(isSo ? "true" : "false")
         }
     }
 
@@ -135,6 +141,16 @@ struct TailPrinter {
             }
         }
         output.text(",")
+        csvPlace(tick, &output)
+        csvRest(tick, &output)
+        output.text("\r\n")
+    }
+
+    private func csvPlace(_ tick: borrowing TailTick, _ output: inout OutputBuffer) {
+        guard tick.isOnTape else {
+            output.text(",,,,,")
+            return
+        }
         output.text(tick.sourceText)
         output.text(",")
         output.integer(Int64(tick.partition.number))
@@ -145,15 +161,13 @@ struct TailPrinter {
         output.text(",")
         output.unsigned(tick.sequence)
         output.text(",")
-        csvRest(tick, &output)
-        output.text("\r\n")
     }
 
     private func csvValue(_ value: TailTick.Value, _ output: inout OutputBuffer) {
         switch value {
         case .text(let text): output.csvField(text)
         case .short(let text): output.csvField(text.text)
-        case .flags, .decimal, .wide, .time, .integer, .unsigned: plain(value, &output)
+        case .flags, .decimal, .wide, .time, .integer, .unsigned, .truth: plain(value, &output)
         }
     }
 
@@ -190,6 +204,15 @@ struct TailPrinter {
         }
         output.blanks(upTo: Self.placeColumn, from: start)
         output.text("  ")
+        tablePlace(tick, &output)
+        output.text("\n")
+    }
+
+    private func tablePlace(_ tick: borrowing TailTick, _ output: inout OutputBuffer) {
+        guard tick.isOnTape else {
+            output.text("in progress")
+            return
+        }
         output.text(tick.sourceText)
         output.text("/")
         output.integer(Int64(tick.partition.number))
@@ -197,7 +220,6 @@ struct TailPrinter {
             output.text("/")
             output.unsigned(ordinal)
         }
-        output.text("\n")
     }
 
     private func value(

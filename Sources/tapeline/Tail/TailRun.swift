@@ -145,6 +145,17 @@ final class TailRun {
 
     // MARK: the end
 
+    private var symbolsAsked: String {
+        command.symbols.map(\.text).joined(separator: " or ")
+    }
+
+    /// Many a symbol is asked for in small letters.
+    private var caseHint: String {
+        guard let symbol = command.symbols.first(where: { $0.text != $0.text.uppercased() })
+        else { return "" }
+        return " (symbols are case-sensitive: did you mean \(symbol.text.uppercased())?)"
+    }
+
     private func ending(_ shutdown: ShutdownSignal) -> ExitCode {
         if problems > 0 {
             terminal.problem(
@@ -154,6 +165,8 @@ final class TailRun {
         }
         if shutdown.isRequested {
             terminal.problem("\(ticks) ticks of \(packets) packets")
+        } else if ticks == 0, !command.symbols.isEmpty {
+            terminal.problem("no tick of \(symbolsAsked) was found there\(caseHint)")
         }
         if let failure = output.failure, failure != EPIPE {
             terminal.problem("cannot write: \(SystemErrorCode(rawValue: failure))")

@@ -21,6 +21,7 @@ struct TailTick {
         case integer(Int64)
         case unsigned(UInt64)
         case flags([String])
+        case truth(Bool)
     }
 
     var kind = TickKind.trade
@@ -32,6 +33,9 @@ struct TailTick {
         didSet { if source != oldValue { sourceText = source.text } }
     }
     private(set) var sourceText = SourceName.operator.text
+    /// False: the message is not on the tape, so source, partition, ordinal, epoch and sequence
+    /// mean nothing. Bars of open windows are like that.
+    var isOnTape = true
     var partition = Partition(0)
     /// Nil for what has no ordinal.
     var ordinal: UInt64?

@@ -1,12 +1,13 @@
 import MarketModel
 import NatsTransport
 import Primitives
+import TapeTransport
 
 extension TapeReport {
     var lines: [String] {
         streamLines + [""] + partitionLines + [""]
             + (writerAbsence.map { ["writer: unknown: \($0)"] } ?? [])
-            + ["durability: \(durability.sentence)"]
+            + ["durability: \(durability.sentence(replicas: replicas))"]
     }
 
     private var streamLines: [String] {
@@ -98,7 +99,8 @@ extension TapeReport {
                 write(universe, &writer)
             }
             writer.member("durability", durability.name)
-            if case .within(let nanoseconds) = durability {
+            writer.member("acknowledged_means", durability.sentence(replicas: replicas))
+            if case .onDiskWithin(let nanoseconds) = durability {
                 writer.member("sync_interval_ns", nanoseconds)
             }
             if case .unknown(let reason) = durability {

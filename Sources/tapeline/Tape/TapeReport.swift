@@ -1,6 +1,7 @@
 import MarketModel
 import NatsTransport
 import Primitives
+import TapeTransport
 
 /// What `tapeline tape` found.
 struct TapeReport {
@@ -47,7 +48,9 @@ struct TapeReport {
     var checkpoints: [Partition: Timestamp] = [:]
     /// Why there is nothing of the writer.
     var writerAbsence: String?
-    var durability = Durability.unknown(reason: "not asked")
+    var durability = Durability.unknown("not asked")
+    /// Copies of each packet: the fewest of all streams.
+    var replicas: Int { streams.map(\.info.configuration.replicas).min() ?? 1 }
     var now = Timestamp.undefined
 
     /// How many ordinals of the heads a group has not taken; nil: nothing is known of it.

@@ -1,6 +1,5 @@
 import MembershipTransport
 import NatsTransport
-import PostgresClient
 import Primitives
 import ServiceRuntime
 import Synchronization
@@ -12,7 +11,6 @@ final class WatchFeed {
     /// How long members are listened to; all answer at once.
     private static let window: Duration = .milliseconds(250)
     private static let pendingMax = 4_096
-    private static let gapsTimeout: Duration = .seconds(2)
 
     /// Written by the subscription's thread.
     private final class Ear: Sendable {
@@ -24,13 +22,15 @@ final class WatchFeed {
     private let ear = Ear()
     private let subscription: NatsSubscription
     private let clock = SystemClock()
-    private var database: PostgresConnection?
+    /// Nil: no database is named.
+    private let gaps: WatchGaps?
 
     init(_ deployment: Deployment) throws(ToolError) {
         self.deployment = deployment
-        client = try deployment.openTape()
+        let client = try deployment.openTape()
+        self.client = client
         let ear = ear
-        do throws(NatsError) {
+        do {
             subscription = try client.connection.subscribe(
                 client.names.positions, pendingMessagesMax: Self.pendingMax
             ) { message in
@@ -40,6 +40,7 @@ final class WatchFeed {
             try [UInt8]().withRawSpan { bytes throws(NatsError) in
                 try client.connection.publish(bytes, to: client.names.positionsQuestion)
             }
+            gaps = deployment.postgres == nil ? nil : try WatchGaps(deployment)
         } catch {
             client.close()
             throw .unreachable("the readers cannot be asked: \(error)")
@@ -48,7 +49,7 @@ final class WatchFeed {
 
     func close() {
         subscription.unsubscribe()
-        database?.close()
+        gaps?.stop()
         client.close()
     }
 
@@ -74,6 +75,8 @@ final class WatchFeed {
             sample.universe = try client.head(
                 stream: client.names.barStream, subject: client.names.universeValues)
             sample.readAt = clock.monotonic().nanoseconds
+            // Ages are those of what was just read, however long the rest takes.
+            sample.now = clock.now()
             let directory = try GroupDirectory(client, listeningFor: Self.window)
             sample.members = directory.members
             sample.owners = directory.owners
@@ -83,32 +86,9 @@ final class WatchFeed {
             throw .unreachable("\(error)")
         }
         sample.positions = ear.positions.withLock { $0 }
-        readGaps(into: &sample)
-        sample.now = clock.now()
+        let known = gaps?.latest() ?? .init(absence: "no database is named (POSTGRES_HOST)")
+        sample.gaps = known.gaps
+        sample.gapsAbsence = known.absence
         return sample
-    }
-
-    /// The tape can be watched while the database is away.
-    private func readGaps(into sample: inout WatchSample) {
-        guard deployment.postgres != nil else {
-            sample.gapsAbsence = "no database is named (POSTGRES_HOST)"
-            return
-        }
-        do {
-            let database = try self.database ?? deployment.openDatabase()
-            self.database = database
-            let rows = try database.execute(
-                "SELECT source, count(*) FROM gaps GROUP BY source", timeout: Self.gapsTimeout)
-            var gaps: [String: UInt64] = [:]
-            for row in 0..<rows.rowCount {
-                guard let source = rows[row, 0], let count = rows.integer(row, 1) else { continue }
-                gaps[source] = UInt64(clamping: count)
-            }
-            sample.gaps = gaps
-        } catch {
-            database?.close()
-            database = nil
-            sample.gapsAbsence = "\(error)"
-        }
     }
 }

@@ -204,6 +204,6 @@ struct WatchView: Sendable {
 
     private var notes: [String] {
         sample.gapsAbsence.isEmpty
-            ? [] : ["", "gaps: unknown: \(sample.gapsAbsence)".prefix(80).description]
+            ? [] : ["", "gaps are unknown: \(sample.gapsAbsence)".prefix(80).description]
     }
 }

@@ -1,0 +1,69 @@
+import TapeProtocol
+
+/// The session of whoever only reads the database of a stack, as libpq takes it: `tapeline_reader`
+/// sees every table and changes nothing.
+struct ReaderAccess: Equatable, Sendable {
+    let port: UInt16
+    let namespace: String
+    /// libpq's, of mode 0600.
+    let passwordFile: String
+    let password: String
+
+    init(port: UInt16, namespace: String, passwordFile: String, password: String) {
+        self.port = port
+        self.namespace = namespace
+        self.passwordFile = passwordFile
+        self.password = password
+    }
+
+    init(_ stack: Stack) throws(ToolError) {
+        guard let ports = try StackPorts.read(stack.home) else {
+            throw .damaged(path: stack.home.ports, problem: "no ports of a stack")
+        }
+        let prefix = "MDS_NAMESPACE="
+        let named = try StackState.read(stack.home)?.arguments.last { $0.hasPrefix(prefix) }
+        self.init(
+            port: ports[.postgres],
+            namespace: named.map { String($0.dropFirst(prefix.count)) }
+                ?? TapeNames.defaultNamespace,
+            passwordFile: stack.home.passwordFile,
+            password: try StackSecrets.open(stack.home)[.postgresReader])
+    }
+
+    private var options: String { "-csearch_path=\(namespace)" }
+
+    /// Without the password it names the file that has it.
+    func url(withPassword: Bool) -> String {
+        let user = withPassword ? "\(StackPlan.reader):\(password)" : StackPlan.reader
+        let file = withPassword ? "" : "passfile=\(Self.escaped(passwordFile))&"
+        return "postgresql://\(user)@\(StackPlan.loopback):\(port)/\(StackPlan.database)"
+            + "?\(file)options=\(Self.escaped(options))"
+    }
+
+    func environment(withPassword: Bool) -> [String: String] {
+        [
+            "PGHOST": StackPlan.loopback, "PGPORT": "\(port)", "PGDATABASE": StackPlan.database,
+            "PGUSER": StackPlan.reader, "PGOPTIONS": options,
+            withPassword ? "PGPASSWORD" : "PGPASSFILE": withPassword ? password : passwordFile,
+        ]
+    }
+
+    /// For a shell: `eval "$(tapeline env)"`.
+    func exports(withPassword: Bool) -> [String] {
+        environment(withPassword: withPassword).sorted { $0.key < $1.key }.map {
+            "export \($0.key)='\($0.value.replacing("'", with: #"'\''"#))'"
+        }
+    }
+
+    /// For the query of a URL.
+    private static func escaped(_ text: String) -> String {
+        let digits = Array("0123456789ABCDEF")
+        return text.utf8.map { byte in
+            let scalar = Unicode.Scalar(byte)
+            let isPlain =
+                scalar.isASCII && (scalar.properties.isAlphabetic || (48...57).contains(byte))
+            if isPlain || "-._~/".unicodeScalars.contains(scalar) { return String(scalar) }
+            return "%\(digits[Int(byte >> 4)])\(digits[Int(byte & 15)])"
+        }.joined()
+    }
+}

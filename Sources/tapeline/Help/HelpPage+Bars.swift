@@ -1,0 +1,109 @@
+/// The commands about bars, rows and recordings, and those about the tool itself.
+extension HelpPage {
+    static let barTopics = [
+        HelpTopic(
+            "prove", .bars,
+            [
+                (
+                    "prove [SYMBOL...] --from TIME [--to TIME]",
+                    [
+                        "compute the bars of that time (without --to: up to now) again, from the",
+                        "tape and from the stored ticks, by the operators' OPERATOR_GRAPH or",
+                        "OPERATOR_SERIES, and compare them with the stored ones: 0 equal, 1 not, 2",
+                        "equal as far as the tape still reaches, or no bar at all in that time",
+                    ]
+                )
+            ]
+        ).with(
+            [
+                HelpTopic.Option("--series S,...", "only these"),
+                HelpTopic.Option("--table-only", "from the stored ticks alone"),
+                json,
+            ] + place,
+            examples: ["tapeline prove AAPL --from -2h --to -1h"]),
+        HelpTopic(
+            "repair", .bars,
+            [
+                (
+                    "repair SYMBOL --from TIME --to TIME",
+                    [
+                        "have the bars of that time computed again from the tape, with what came",
+                        "late, was taken back, corrected or filled in; they get new versions.",
+                        "It is also the way to accept late ticks that are listed (late_ticks)",
+                    ]
+                )
+            ]
+        ).with(
+            [
+                HelpTopic.Option(
+                    "--reason repair|bust|gap|backfill, --note TEXT",
+                    "what the new versions say about why"),
+                HelpTopic.Option(
+                    "--wait", "until the new versions are stored, --timeout seconds at most:",
+                    "0 done, 1 refused with the reason, 2 in part, 75 not yet"),
+                HelpTopic.Option("--dry-run", "say what would be asked for"),
+                yes, json,
+            ] + place,
+            examples: ["tapeline repair AAPL --from -2h --to -1h --note \"late feed\" --wait"]),
+        HelpTopic(
+            "dlq", .bars,
+            [
+                (
+                    "dlq list | show ID... | export FILE|-",
+                    ["rows that the database refused: by reason and table, in full, as NDJSON"]
+                ),
+                (
+                    "dlq replay ID...|--all | drop ID...|--all",
+                    ["store them where they are not stored; take them off their stream"]
+                ),
+            ]
+        ).with(
+            [
+                HelpTopic.Option(
+                    "--reason data|undecodable|out_of_range|future, --sink TABLE", "only these"),
+                HelpTopic.Option(
+                    "--since TIME, --until TIME",
+                    "only those that were noted then: 2026-11-20T14:30:00Z, today, -10m"),
+                HelpTopic.Option("--all", "list: one by one; replay, drop: all of them"),
+                HelpTopic.Option(
+                    "--file FILE",
+                    "letters of a file (an export, or what a writer kept that could not",
+                    "reach NATS) instead of the stream"),
+                HelpTopic.Option("--dry-run", "replay: say what would be stored; store nothing"),
+                yes, json,
+            ] + place,
+            examples: [
+                "tapeline dlq list --since -1d --sink trades --all",
+                "tapeline dlq replay ticks/3/synthetic/1041/1 --dry-run",
+            ]),
+    ]
+
+    static let recordingTopics = [
+        HelpTopic(
+            "record", .recordings,
+            [
+                (
+                    "record -o FILE [--source S] [--from TIME] [--to TIME] [--symbols A,B]",
+                    ["write what a source put on the tape into a file"]
+                )
+            ]),
+        HelpTopic(
+            "replay", .recordings,
+            [
+                ("replay FILE --to-namespace NAME", []),
+                (
+                    "replay --from-namespace NAME --to-namespace NAME [--from TIME] [--to TIME]",
+                    [
+                        "put it on the tape of another namespace, also one with other partitions;",
+                        "after a stop or a kill the same command goes on where it was",
+                    ]
+                ),
+            ]),
+    ]
+
+    static let toolTopics = [
+        HelpTopic("version", .tool, [("version", ["the version of this tool"])]),
+        HelpTopic(
+            "help", .tool, [("help [COMMAND]", ["this page, or the page of one command"])]),
+    ]
+}

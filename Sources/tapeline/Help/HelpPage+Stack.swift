@@ -1,0 +1,166 @@
+/// The commands about a local stack.
+extension HelpPage {
+    private static let name = HelpTopic.Option(
+        "--name NAME", "the stack, 'default' if not given; several run side by side")
+    private static let home = HelpTopic.Option(
+        "--home FOLDER", "the checkout, if the tool is not in one")
+    private static let set = HelpTopic.Option(
+        "--set KEY=VALUE",
+        "a configuration key of the services, such as SYNTHETIC_RATE=5000,",
+        "GATEWAY_PROVIDER=ibkr or IBKR_PORT=7496. The simulated TWS has",
+        "SIMULATOR_RATE, _SEED, _SYMBOLS and _TRUTH (a file)")
+
+    static let stackTopics = [
+        HelpTopic(
+            "demo", .stack,
+            [
+                (
+                    "demo",
+                    [
+                        "run the whole product on real servers for about 30 s, with a simulated",
+                        "broker that goes away in the middle; then audit every row against what",
+                        "the broker sent. Each run starts from nothing and stops what it started",
+                    ]
+                )
+            ]
+        ).with(
+            [
+                HelpTopic.Option(
+                    "--seconds N", "how long the live part takes, 30 if not given (10 to 3600)"),
+                HelpTopic.Option("--keep", "leave everything running"),
+                set, name, home,
+            ],
+            examples: ["tapeline demo --seconds 60 --keep"]),
+        HelpTopic(
+            "up", .stack,
+            [
+                (
+                    "up",
+                    [
+                        "check the configuration of all services; start NATS, PostgreSQL with",
+                        "TimescaleDB, Valkey and the services; wait until all of them work, and",
+                        "leave them running",
+                    ]
+                )
+            ]
+        ).with(
+            [
+                set,
+                HelpTopic.Option(
+                    "--simulator",
+                    "with a simulated TWS of Interactive Brokers. Without a list of",
+                    "instruments it has the 15 ETFs of the shipped list; other symbols",
+                    "are named by --set SIMULATOR_SYMBOLS=AAPL,MSFT"),
+                HelpTopic.Option(
+                    "--servers-only", "without the services, to run one of them by hand"),
+                name, home,
+            ],
+            examples: [
+                "tapeline up --set SYNTHETIC_RATE=5000",
+                "tapeline up --name tws --set GATEWAY_PROVIDER=ibkr --set IBKR_HOST=192.0.2.7",
+            ]),
+        HelpTopic(
+            "down", .stack, [("down", ["stop exactly what 'up' started; the data stay"])]
+        ).with([name, home], examples: ["tapeline down --name tws"]),
+        HelpTopic(
+            "status", .stack,
+            [
+                (
+                    "status",
+                    [
+                        "what runs where, whether the servers answer, and how the broker's",
+                        "connection and feeds are. It fails unless everything works and, where",
+                        "there is a broker, at least one feed delivers",
+                    ]
+                )
+            ]
+        ).with([json, name, home], examples: ["tapeline status --json"]),
+        HelpTopic(
+            "audit", .stack,
+            [
+                (
+                    "audit [--day DAY | --from TIME [--to TIME] | --all]",
+                    [
+                        "prove that tape and database hold the same. Without options, by the",
+                        "books of the writers, in seconds. With a day or a range: each of its",
+                        "ticks once, and each bar from its trades. It says what it did not check.",
+                        "OPERATOR_GRAPH says what comes before a series, if anything does. Where",
+                        "NATS_URL names servers: theirs, after all gateways have stopped",
+                    ]
+                )
+            ]
+        ).with(
+            [
+                HelpTopic.Option(
+                    "--day DAY", "the rows of a day in UTC: 2026-11-20, today, yesterday"),
+                HelpTopic.Option(
+                    "--from TIME, --to TIME", "the rows of this time; up to now without --to"),
+                HelpTopic.Option("--all", "every row"),
+                json, name, home,
+            ], examples: ["tapeline audit", "tapeline audit --day yesterday"]),
+        HelpTopic(
+            "logs", .stack,
+            [
+                (
+                    "logs [PROCESS]...",
+                    [
+                        "what the processes say, in the order of time: all of them, or those whose",
+                        "names begin so (operator-worker). Without --follow the last lines of each",
+                    ]
+                )
+            ]
+        ).with(
+            [
+                HelpTopic.Option("-f, --follow", "go on with what they say next"),
+                HelpTopic.Option("--last N", "lines of each process, 20 if not given"),
+                HelpTopic.Option(
+                    "--level LEVEL", "only lines of our programs of at least this level: debug,",
+                    "info, warning, error"),
+                name, home,
+            ],
+            examples: [
+                "tapeline logs -f store-writer", "tapeline logs --level warning --last 100",
+            ]),
+        HelpTopic(
+            "psql", .stack,
+            [
+                (
+                    "psql [ARGUMENT]...",
+                    [
+                        "read the tables with psql, as a user that can change nothing. --name and",
+                        "--home come first; what follows goes to psql",
+                    ]
+                )
+            ]
+        ).with(
+            [name, home],
+            examples: [
+                "tapeline psql",
+                "tapeline psql -c \"SELECT * FROM bars ORDER BY ts DESC LIMIT 5\"",
+            ]),
+        HelpTopic(
+            "url", .stack,
+            [
+                (
+                    "url [--with-password]",
+                    [
+                        "the URL by which programs read the tables, for pandas.read_sql and such.",
+                        "The password stays in a file that the URL names, unless you ask for it",
+                    ]
+                )
+            ]
+        ).with([withPassword, name, home], examples: ["psql \"$(tapeline url)\""]),
+        HelpTopic(
+            "env", .stack,
+            [
+                (
+                    "env [--with-password]",
+                    ["the same as variables of libpq, for a shell: PGHOST, PGPORT, PGUSER ..."]
+                )
+            ]
+        ).with([withPassword, name, home], examples: ["eval \"$(tapeline env)\" && psql"]),
+    ]
+
+    private static let withPassword = HelpTopic.Option(
+        "--with-password", "print the password itself, not the file that has it")
+}

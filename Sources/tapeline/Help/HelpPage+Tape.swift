@@ -1,0 +1,192 @@
+/// The commands about a tape.
+extension HelpPage {
+    static let place = [
+        HelpTopic.Option("--name NAME", "a local stack; without it, the one that is up"),
+        HelpTopic.Option("--nats URL", "any server; NATS_URL does the same"),
+    ]
+    static let json = HelpTopic.Option(
+        "--json", "for programs: one object. Decimals are texts with all their digits;",
+        "times are given as ISO text and as nanoseconds")
+    static let yes = HelpTopic.Option("--yes", "do not ask")
+
+    static let tapeTopics = [
+        setup,
+        HelpTopic(
+            "watch", .tape,
+            [("watch", ["rates, lag, owners, watermarks and headroom on one screen, redrawn"])]
+        ).with(
+            [
+                HelpTopic.Option("--interval N", "seconds from look to look, 1 if not given"),
+                HelpTopic.Option("--once", "one look (two, for the rates), then it ends"),
+                json,
+            ] + place,
+            examples: ["tapeline watch", "tapeline watch --once --json"]),
+        HelpTopic(
+            "members", .tape,
+            [("members", ["groups, their members, and who owns which partition since when"])]
+        ).with([json] + place, examples: ["tapeline members"]),
+        tail,
+        HelpTopic(
+            "tape", .tape,
+            [
+                (
+                    "tape",
+                    [
+                        "streams, partitions, rates, readers and their lag, and whether an",
+                        "acknowledgement means 'on disk'",
+                    ]
+                )
+            ]
+        ).with(
+            [
+                HelpTopic.Option("--no-rate", "one look, not two with a second between"),
+                json,
+            ] + place,
+            examples: ["tapeline tape", "NATS_URL=nats://nats.example:4222 tapeline tape"]),
+        HelpTopic(
+            "partition", .tape,
+            [
+                (
+                    "partition of SYMBOL",
+                    ["the number of the symbol's partition, alone; needs no server"]
+                ),
+                (
+                    "partition rebuild PARTITION...",
+                    ["have its operator compute state and bars again from the tape"]
+                ),
+            ]
+        ).with(
+            [
+                HelpTopic.Option("--partitions N", "of: how many there are, 32 if not given"),
+                HelpTopic.Option("--timeout N", "rebuild: seconds to wait, 60 if not given"),
+                yes,
+            ] + place,
+            examples: ["tapeline partition of \"SPY   261218C00500000\" --partitions 32"]),
+        HelpTopic(
+            "position", .tape,
+            [
+                (
+                    "position show | verify | accept",
+                    [
+                        "where writer and operators have read to; whether the packets there are",
+                        "still the same; go on after tape data were destroyed, saying exactly what",
+                        "is lost",
+                    ]
+                )
+            ]
+        ).with(
+            [
+                HelpTopic.Option(
+                    "--input ticks|bars, --group writer|operator, --partition P", "only these"),
+                yes, json,
+            ] + place,
+            examples: ["tapeline position verify || tapeline position accept"]),
+        HelpTopic(
+            "groups", .tape,
+            [
+                (
+                    "groups list | register GROUP | remove GROUP",
+                    [
+                        "which groups the tape is kept for: what a registered group has not read",
+                        "is not purged, whether any of its members runs or not",
+                    ]
+                )
+            ]
+        ).with(
+            [
+                HelpTopic.Option(
+                    "--reads ticks|bars",
+                    "register: what it reads, ticks if not given; may be repeated"),
+                yes, json,
+            ] + place,
+            examples: ["tapeline groups remove old-archive"]),
+        HelpTopic(
+            "spool", .tape,
+            [
+                (
+                    "spool list",
+                    ["what gateways could not put on the tape, in use and set aside"]
+                ),
+                (
+                    "spool replay NAME",
+                    ["put on the tape what a spool that was set aside has of the gaps there"]
+                ),
+            ]
+        ).with(
+            [
+                HelpTopic.Option(
+                    "--folder FOLDER",
+                    "where the spools are; if not given, GATEWAY_SPOOL, or the local stack's"),
+                yes, json,
+            ] + place,
+            examples: ["tapeline spool list"]),
+    ]
+
+    private static let setup = HelpTopic(
+        "setup", .tape,
+        [
+            (
+                "setup",
+                [
+                    "make the streams and buckets of a namespace on NATS, or enlarge them; to run",
+                    "it again does no harm, and nothing is made smaller. MDS_NAMESPACE and",
+                    "MDS_PARTITIONS say what is made. 'up' does it. On a server with users the",
+                    "services wait, not ready, until the user 'tool' has run it",
+                ]
+            )
+        ]
+    ).with(
+        [
+            HelpTopic.Option(
+                "--stream-bytes N",
+                "what each of the tape's five streams may hold; MDS_STREAM_BYTES if not",
+                "given, else 1GiB"),
+            HelpTopic.Option(
+                "--dead-letter-bytes N",
+                "what the stream of dead letters may hold; WRITER_DEAD_LETTERS_BYTES if not",
+                "given, else 64MiB"),
+            json,
+        ] + place,
+        examples: [
+            "NATS_URL=nats://nats.example:4222 NATS_USER=tool NATS_PASSWORD_FILE=secret "
+                + "tapeline setup",
+            "tapeline setup --stream-bytes 20GiB",
+            "MDS_NAMESPACE=history MDS_PARTITIONS=64 tapeline setup",
+        ])
+
+    private static let tail = HelpTopic(
+        "tail", .tape,
+        [("tail", ["what is on the tape: from now on, or from a time or sequence"])]
+    ).with(
+        [
+            HelpTopic.Option("--symbol S", "only this symbol; may be repeated"),
+            HelpTopic.Option(
+                "--partition P", "only this partition; may be repeated. 'all' is what is derived",
+                "over all partitions"),
+            HelpTopic.Option(
+                "--kind K", "only this kind (trade, quote, bar, ...); may be repeated"),
+            HelpTopic.Option("--source NAME", "only this source"),
+            HelpTopic.Option(
+                "--bars", "what is derived (bars, late ticks, values) instead of ticks"),
+            HelpTopic.Option(
+                "--control", "also the packets without ticks (markers, watermarks)"),
+            HelpTopic.Option(
+                "--from PLACE", "beginning, now, today, yesterday, 2026-11-20,",
+                "2026-11-20T14:30:00Z, -10m, or seq:N in one stream. Times are those at",
+                "which the tape stored a packet; a day begins at midnight UTC. Without",
+                "it, tail begins now if it follows, else at the start"),
+            HelpTopic.Option("--until PLACE", "the end, likewise"),
+            HelpTopic.Option("--limit N", "so many ticks"),
+            HelpTopic.Option(
+                "--follow", "wait for more; tail does so without --until and --limit"),
+            HelpTopic.Option(
+                "--live", "trades, quotes and bars as the services publish them, bars of open",
+                "windows among them; best effort"),
+            HelpTopic.Option("--json, --csv", "one object per tick; with a header (RFC 4180)"),
+        ] + place,
+        examples: [
+            "tapeline tail --symbol BRK.B --from -10m",
+            "tapeline tail --bars --json --from beginning --until now > bars.ndjson",
+            "tapeline tail --live --bars --symbol AAPL",
+        ])
+}

@@ -1,0 +1,66 @@
+import Primitives
+import ServiceRuntime
+
+/// What `tapeline help` and `tapeline help COMMAND` print.
+enum HelpPage {
+    static let version = "0.1.0"
+
+    static let topics = stackTopics + tapeTopics + barTopics + recordingTopics + toolTopics
+
+    static let text = """
+        tapeline \(version): runs Tapeline on this machine, and looks at any tape
+
+        Usage: tapeline COMMAND [OPTION]...
+               tapeline COMMAND --help
+
+        \(groups)
+
+        Which tape
+        \(places)
+
+        Exit codes
+        \(codes)
+
+        'tapeline COMMAND --help' lists the options of a command, with examples.
+        """
+
+    /// The page of one command. Nil: there is no such command.
+    static func text(of word: String) -> String? {
+        if ["record", "replay"].contains(word) { return ReplayHelp.text }
+        return topics.first { $0.word == word }?.page
+    }
+
+    private static let groups = HelpTopic.Group.allCases.map { group in
+        group.rawValue + "\n"
+            + topics.filter { $0.group == group }.map(\.summary).joined(separator: "\n")
+    }.joined(separator: "\n\n")
+
+    private static let places = """
+          --name NAME       a local stack; without it, the one that is up
+          --nats URL        any server. NATS_URL does the same. The other settings come from the
+                            environment of the services: NATS_USER, NATS_PASSWORD(_FILE),
+                            NATS_TLS_*, MDS_NAMESPACE, MDS_PARTITIONS, POSTGRES_* and
+                            NATS_MONITOR_URL
+        """
+
+    private static let codes =
+        [
+            ExitCode.success, .failure, .incomplete, .usage, .dataError, .unavailable, .ioError,
+            .temporary, .interrupted,
+        ]
+        .map { "  \("\($0.rawValue)".padded(to: 5)) \(meaning($0))" }
+        .joined(separator: "\n")
+
+    private static func meaning(_ code: ExitCode) -> String {
+        switch code {
+        case .success: "it is done; status: everything works; verify: all positions hold"
+        case .failure: "it failed, or was not agreed to; status, verify: something is wrong"
+        case .usage: "the arguments are wrong; nothing was done"
+        case .dataError: "a file of the stack is damaged; tail: holes or unreadable packets"
+        case .unavailable: "a program is missing, or a server does not answer"
+        case .ioError: "reading or writing failed, or the disk is full"
+        case .temporary: "another command is at work, no port is free, or it is not done yet"
+        default: code.meaning
+        }
+    }
+}

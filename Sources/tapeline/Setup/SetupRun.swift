@@ -1,0 +1,163 @@
+import MembershipTransport
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import TapeKeeping
+import TapeProtocol
+import TapeTransport
+
+/// Makes what a namespace consists of on NATS, and gives what is there what it lacks.
+struct SetupRun {
+    /// What became of each stream, and why some are not as they should be.
+    struct Report: Sendable {
+        var streams: [StreamSetup] = []
+        var problems: [String] = []
+    }
+
+    let names: TapeNames
+    let sizes: SetupCommand.Sizes
+
+    /// The streams of the tape come last: services wait for those, and then everything is there.
+    private var wanted: [StreamConfiguration] {
+        [
+            GroupDirectory.bucket(names).stream, GroupRegistry.configuration(names).stream,
+            names.sourceBucketConfiguration.stream, names.operatorBucketConfiguration.stream,
+        ] + names.tickStreamConfigurations(bytesMax: sizes.stream) + [
+            names.barStreamConfiguration(bytesMax: sizes.stream)
+        ]
+    }
+
+    /// `client`: of a user that may make streams.
+    func run(_ client: TapeClient) throws(ToolError) -> Report {
+        var report = Report()
+        try add(letters(client), client, &report)
+        for stream in wanted { try add(stream, client, &report) }
+        return report
+    }
+
+    /// Who has made the stream of dead letters otherwise keeps it so, but for its room.
+    private func letters(_ client: TapeClient) throws(ToolError) -> StreamConfiguration {
+        var wanted = names.deadLetterStreamConfiguration(bytesMax: sizes.deadLetters)
+        do throws(JetStreamError) {
+            guard let found = try client.jetStream.streamInfo(wanted.name) else { return wanted }
+            let room = wanted.maxBytes
+            wanted = found.configuration
+            wanted.maxBytes = room
+            return wanted
+        } catch {
+            throw failure(error, wanted.name, client)
+        }
+    }
+
+    private func add(
+        _ stream: StreamConfiguration, _ client: TapeClient, _ report: inout Report
+    ) throws(ToolError) {
+        do throws(JetStreamError) {
+            let setup = try client.jetStream.setUpStream(stream)
+            report.streams.append(setup)
+            guard case .refused(let reason) = setup.outcome else { return }
+            report.problems.append(
+                "stream \(setup.stream) holds \(Self.size(setup.bytesMax)) and was not made "
+                    + "larger (\(reason)): give the server more room (NATS_STORE_BYTES_MAX), or "
+                    + "set \(SetupCommand.streamBytes) lower")
+        } catch {
+            guard case .differs = error else { throw failure(error, stream.name, client) }
+            report.problems.append("\(TapeError(making: error))")
+        }
+    }
+
+    private func failure(
+        _ error: JetStreamError, _ stream: String, _ client: TapeClient
+    ) -> ToolError {
+        guard let complaint = client.complaint else {
+            return .unreachable("stream \(stream) cannot be made: \(error)")
+        }
+        return .refused(
+            "NATS does not let this user make stream \(stream) (\(complaint)): name the user "
+                + "'tool' by NATS_USER and NATS_PASSWORD or NATS_PASSWORD_FILE")
+    }
+
+    static func size(_ bytes: Int64) -> String {
+        bytes < 0 ? "no limit" : TapeReport.bytes(UInt64(bytes))
+    }
+}
+
+extension SetupRun.Report {
+    var lines: [String] {
+        streams.map { setup in
+            "\(setup.stream.padded(to: 24)) \(setup.word.padded(to: 9)) "
+                + setup.sentence
+        }
+    }
+
+    func json(_ names: TapeNames) -> String {
+        var json = JSONWriter()
+        json.object { json in
+            json.member("namespace", names.namespace)
+            json.member("partitions", names.partitions)
+            json.key("streams")
+            json.array { json in
+                for setup in streams { json.object { setup.write(into: &$0) } }
+            }
+            json.key("problems")
+            json.array { json in for problem in problems { json.value(problem) } }
+        }
+        return json.text
+    }
+}
+
+extension StreamSetup {
+    fileprivate var word: String {
+        switch outcome {
+        case .made: "made"
+        case .enlarged: "enlarged"
+        case .left: "left"
+        case .refused: "refused"
+        }
+    }
+
+    fileprivate var sentence: String {
+        let size = SetupRun.size(bytesMax)
+        switch outcome {
+        case .made: return size
+        case .enlarged(let before, let subjects):
+            let added = subjects > 0 ? ", \(subjects) further subjects" : ""
+            return "\(SetupRun.size(before)) before, \(size) now\(added)"
+        case .left:
+            let isLarger = wanted >= 0 && (bytesMax < 0 || bytesMax > wanted)
+            return isLarger
+                ? "\(size), more than the \(SetupRun.size(wanted)) wanted: none is made smaller"
+                : size
+        case .refused: return "\(size), \(SetupRun.size(wanted)) wanted"
+        }
+    }
+
+    fileprivate func write(into json: inout JSONWriter) {
+        json.member("stream", stream)
+        json.member("outcome", word)
+        json.member("bytes_max", bytesMax)
+        json.member("bytes_wanted", wanted)
+        if case .enlarged(let before, let subjects) = outcome {
+            json.member("bytes_before", before)
+            json.member("subjects_added", subjects)
+        }
+    }
+}
+
+extension SetupCommand {
+    func run(
+        _ deployment: Deployment, _ environment: [String: String], _ terminal: Terminal
+    ) throws(ToolError) -> ExitCode {
+        let sizes = try sizes(environment)
+        let client = try deployment.connect()
+        defer { client.close() }
+        let report = try SetupRun(names: deployment.names, sizes: sizes).run(client)
+        if asJSON {
+            terminal.line(report.json(deployment.names))
+        } else {
+            for line in report.lines { terminal.line(line) }
+        }
+        for problem in report.problems { terminal.problem(problem) }
+        return report.problems.isEmpty ? .success : .failure
+    }
+}

@@ -1,0 +1,47 @@
+internal import Glibc
+import Primitives
+import ServiceRuntime
+
+/// Asks a service whether it would accept its configuration, without starting it.
+struct ConfigurationCheck {
+    private static let timeout: Duration = .seconds(10)
+    private static let outputBytesMax = 65_536
+
+    private let unit: UnitPlan
+    private let logPath: String
+
+    /// What the service says is written to `logPath`.
+    init(_ unit: UnitPlan, logPath: String) {
+        self.unit = unit
+        self.logPath = logPath
+    }
+
+    /// One line per problem, as the service says it.
+    func problems() throws(ToolError) -> [String] {
+        try FileSystem.write([], to: logPath)
+        let status: ChildProcess.ExitStatus?
+        do throws(ServiceError) {
+            let process = try ChildProcess(
+                executable: unit.executable, arguments: ["--check-config"],
+                environment: unit.environment, logPath: logPath)
+            status = process.wait(timeout: Self.timeout)
+            if status == nil { process.stop(SIGKILL, grace: Self.timeout) }
+        } catch {
+            throw .runtime(error)
+        }
+        guard let status else {
+            return ["\(unit.name): --check-config had no end within \(Self.timeout.shown)"]
+        }
+        if status.isSuccess { return [] }
+        let said = FileSystem.tail(of: logPath, bytesMax: Self.outputBytesMax)
+        return Self.problems(in: String(decoding: said, as: UTF8.self))
+            ?? ["\(unit.name): --check-config ended with \(status)"]
+    }
+
+    /// The lines about single problems. Nil: there are none.
+    static func problems(in said: String) -> [String]? {
+        let lines = said.split(whereSeparator: \.isNewline).map(String.init)
+        let problems = lines.filter { !$0.contains(": nothing was started, see ") }
+        return problems.isEmpty ? nil : problems
+    }
+}

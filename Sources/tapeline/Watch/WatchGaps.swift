@@ -1,0 +1,88 @@
+import PostgresClient
+import Primitives
+import ServiceRuntime
+import Synchronization
+
+/// Counts the gaps in the database on a thread of its own: a database that does not answer holds
+/// nothing else up.
+final class WatchGaps: Sendable {
+    private static let every: Duration = .seconds(1)
+    private static let timeout: Duration = .seconds(2)
+    /// An answer that takes longer is told as missing.
+    private static let patienceNanoseconds: Int64 = 1_500_000_000
+
+    /// Per source. Nil: `absence` says why they are not known.
+    struct Look: Equatable, Sendable {
+        var gaps: [String: UInt64]?
+        var absence = ""
+    }
+
+    private struct State {
+        var look = Look()
+        /// Monotonic; since when no answer came. Nil: the last question was answered.
+        var askedAt: Int64?
+    }
+
+    private let deployment: Deployment
+    private let state = Mutex(State())
+    private let stopped = ShutdownSignal()
+    /// Requested when the first question has its answer, or its error.
+    private let first = ShutdownSignal()
+
+    init(_ deployment: Deployment) throws(ToolError) {
+        self.deployment = deployment
+        do throws(ServiceError) {
+            _ = try ServiceThread(name: "watch-gaps") { [self] in run() }
+        } catch {
+            throw .runtime(error)
+        }
+    }
+
+    /// The thread ends after the question that is open; nobody waits for it.
+    func stop() { stopped.request("the watch ends") }
+
+    /// What is known now. Only the first look waits, for a moment.
+    func latest() -> Look {
+        _ = first.wait(timeout: .nanoseconds(Self.patienceNanoseconds))
+        return state.withLock { state in
+            let waited = state.askedAt.map { Self.now - $0 } ?? 0
+            guard waited > Self.patienceNanoseconds else { return state.look }
+            let seconds = waited / 1_000_000_000
+            let reason = state.look.absence.isEmpty ? "" : " (\(state.look.absence))"
+            return Look(
+                absence: "the database has not answered for \(seconds) s\(reason)")
+        }
+    }
+
+    private static var now: Int64 { SystemClock().monotonic().nanoseconds }
+
+    private func run() {
+        var database: PostgresConnection?
+        repeat {
+            state.withLock { if $0.askedAt == nil { $0.askedAt = Self.now } }
+            do {
+                let session = try database ?? deployment.openDatabase()
+                database = session
+                let gaps = try Self.read(session)
+                state.withLock { $0 = State(look: Look(gaps: gaps)) }
+            } catch {
+                database?.close()
+                database = nil
+                state.withLock { $0.look = Look(absence: "\(error)") }
+            }
+            first.request("asked")
+        } while !stopped.wait(timeout: Self.every)
+        database?.close()
+    }
+
+    private static func read(_ database: PostgresConnection) throws -> [String: UInt64] {
+        let rows = try database.execute(
+            "SELECT source, count(*) FROM gaps GROUP BY source", timeout: timeout)
+        var gaps: [String: UInt64] = [:]
+        for row in 0..<rows.rowCount {
+            guard let source = rows[row, 0], let count = rows.integer(row, 1) else { continue }
+            gaps[source] = UInt64(clamping: count)
+        }
+        return gaps
+    }
+}

@@ -1,0 +1,61 @@
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+@Suite("How a person gets at the tables") struct DatabaseCommandTests {
+    private func parse(_ words: String...) throws -> DatabaseCommand? {
+        guard case .database(let command) = try ToolCommand.parse(words) else { return nil }
+        return command
+    }
+
+    @Test("our own options come first, the rest is psql's")
+    func words() throws {
+        #expect(try parse("psql") == DatabaseCommand(form: .psql([])))
+        #expect(
+            try parse("psql", "--name", "a", "--home", "/b", "-c", "SELECT 1", "--name")
+                == DatabaseCommand(
+                    target: .init(home: "/b", name: "a"), form: .psql(["-c", "SELECT 1", "--name"]))
+        )
+        #expect(
+            try parse("psql", "--", "--name", "x")
+                == DatabaseCommand(form: .psql(["--name", "x"])))
+        #expect(
+            try parse("url", "--name", "a")
+                == DatabaseCommand(
+                    target: .init(name: "a"), form: .url(withPassword: false)))
+        #expect(
+            try parse("env", "--with-password")
+                == DatabaseCommand(form: .environment(withPassword: true)))
+        for wrong in [["psql", "--name"], ["url", "--json"], ["env", "more"]] {
+            #expect(throws: ToolError.self) { try ToolCommand.parse(wrong) }
+        }
+    }
+
+    private let access = ReaderAccess(
+        port: 5_555, namespace: "md", passwordFile: "/a b/it's/pgpass", password: "secret")
+
+    @Test("the URL has the password only when it is asked for")
+    func url() {
+        let start = "postgresql://tapeline_reader"
+        #expect(
+            access.url(withPassword: false)
+                == "\(start)@127.0.0.1:5555/tapeline?passfile=/a%20b/it%27s/pgpass"
+                + "&options=-csearch_path%3Dmd")
+        #expect(
+            access.url(withPassword: true)
+                == "\(start):secret@127.0.0.1:5555/tapeline?options=-csearch_path%3Dmd")
+    }
+
+    @Test("a shell reads the variables as they are")
+    func exports() throws {
+        for withPassword in [false, true] {
+            let script = access.exports(withPassword: withPassword).joined(separator: "\n")
+            #expect(script.contains("secret") == withPassword)
+            for (name, value) in access.environment(withPassword: withPassword) {
+                #expect(
+                    try run("/bin/sh", ["-c", "\(script)\nprintf %s \"$\(name)\""]) == value)
+            }
+        }
+    }
+}

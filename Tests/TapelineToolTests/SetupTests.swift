@@ -1,0 +1,153 @@
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import TapeProtocol
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+@Suite("tapeline setup")
+struct SetupTests {
+    private struct Said {
+        let code: ExitCode
+        let output: String
+        let errors: String
+
+        var rows: [[Substring]] {
+            output.split(separator: "\n").map { $0.split(separator: " ") }
+        }
+    }
+
+    private func said(
+        _ server: NatsServer, _ arguments: [String], environment: [String: String] = [:]
+    ) throws -> Said {
+        let folder = try TemporaryFolder("said")
+        let output = try OpenFile(folder.file("out"))
+        let errors = try OpenFile(folder.file("err"))
+        let terminal = Terminal(output: output.descriptor, errors: errors.descriptor)
+        let settings = environment.merging(["NATS_URL": server.url]) { $1 }
+        let command = try SetupCommand.parse(arguments)
+        let deployment = try Deployment.find(
+            command.target, environment: settings, executable: "/nowhere/tapeline")
+        let code = try command.run(deployment, settings, terminal)
+        return Said(code: code, output: output.text, errors: errors.text)
+    }
+
+    private static let streams = [
+        "MD_DLQ", "KV_md_owners", "KV_md_groups", "KV_md_sources", "KV_md_operator", "MD_TICKS_0",
+        "MD_TICKS_1", "MD_TICKS_2", "MD_TICKS_3", "MD_BARS",
+    ]
+
+    @Test("it makes all streams and buckets, leaves those that are there, and makes them larger")
+    func all() throws {
+        let server = try NatsServer()
+        let first = try said(server, ["--stream-bytes", "2MiB"])
+        #expect(first.code == .success && first.errors.isEmpty, "\(first.errors)")
+        #expect(first.rows.map { String($0[0]) } == Self.streams)
+        #expect(first.rows.allSatisfy { $0[1] == "made" }, "\(first.output)")
+        let second = try said(server, [], environment: ["MDS_STREAM_BYTES": "2MiB"])
+        #expect(second.rows.allSatisfy { $0[1] == "left" }, "\(second.output)")
+        let larger = try said(
+            server, ["--stream-bytes=4MiB"], environment: ["MDS_STREAM_BYTES": "2MiB"])
+        #expect(larger.rows.filter { $0[1] == "enlarged" }.count == 5, "\(larger.output)")
+        #expect(larger.output.contains("MD_BARS                  enlarged  2.0 MiB before, 4.0"))
+        let smaller = try said(server, ["--stream-bytes", "1MiB", "--json"])
+        let json = try JSONValue.parse(smaller.output)
+        #expect(json["namespace"]?.string == "md" && json["partitions"]?.int == 32)
+        let bars = try #require(json["streams"]?.array?.last)
+        #expect(bars["stream"]?.string == "MD_BARS" && bars["outcome"]?.string == "left")
+        #expect(bars["bytes_max"]?.int == 4 << 20 && bars["bytes_wanted"]?.int == 1 << 20)
+        #expect(
+            try said(server, ["--stream-bytes", "1MiB"]).output.contains("none is made smaller"))
+    }
+
+    @Test("what is there with other fixed settings is a line each, and stays as it is")
+    func others() throws {
+        let server = try NatsServer()
+        _ = try said(server, ["--stream-bytes", "2MiB"])
+        let other = try said(
+            server, ["--stream-bytes", "2MiB"], environment: ["MDS_PARTITIONS": "16"])
+        #expect(other.code == .failure)
+        let lines = other.errors.split(separator: "\n")
+        #expect(lines.count == 8, "\(other.errors)")
+        #expect(
+            lines.allSatisfy {
+                $0.contains("was made with other settings") && $0.contains("set MDS_PARTITIONS")
+            })
+        #expect(try said(server, ["--stream-bytes", "2MiB"]).code == .success)
+        // A size that no disk has.
+        let huge = try said(server, ["--stream-bytes", "1000000GiB", "--json"])
+        #expect(huge.code == .failure)
+        #expect(huge.errors.contains("stream MD_TICKS_0 holds 2.0 MiB and was not made larger"))
+        #expect(try JSONValue.parse(huge.output)["problems"]?.array?.count == 5)
+    }
+
+    @Test("a stream that an administrator has given something more stays so, and gets room")
+    func compressed() throws {
+        let server = try NatsServer()
+        _ = try said(server, ["--stream-bytes", "2MiB"])
+        let connection = try NatsConnection(
+            NatsConfiguration(urls: [server.url], clientName: "administrator")
+        ) { _ in }
+        func ask(_ call: String, _ body: String) throws -> JSONValue {
+            try JSONValue.parse(
+                try connection.request(
+                    Array(body.utf8), to: "$JS.API.STREAM.\(call)", timeout: .seconds(5)
+                ).payload)
+        }
+        let found = try #require(try ask("INFO.MD_BARS", "")["config"])
+        var body = JSONWriter()
+        body.object { json in
+            for member in found.members ?? [] where member.key != "compression" {
+                json.key(member.key)
+                json.value(member.value)
+            }
+            json.member("compression", "s2")
+        }
+        #expect(try ask("UPDATE.MD_BARS", body.text)["error"] == nil)
+        let larger = try said(server, ["--stream-bytes", "4MiB"])
+        #expect(larger.code == .success, "\(larger.errors)")
+        let now = try #require(try ask("INFO.MD_BARS", "")["config"])
+        #expect(now["compression"]?.string == "s2" && now["max_bytes"]?.int == 4 << 20)
+    }
+
+    @Test("a user who may not make streams is told who may")
+    func refused() throws {
+        var options = NatsServer.Options()
+        options.extra = """
+            authorization { users: [{
+                user: gateway, password: secret
+                permissions { publish: ["$JS.API.STREAM.INFO.*"], subscribe: ["_INBOX_gateway.>"] }
+            }] }
+            """
+        let server = try NatsServer(options)
+        let error = #expect(throws: ToolError.self) {
+            try said(
+                server, [],
+                environment: ["NATS_USER": "gateway", "NATS_PASSWORD": "secret"])
+        }
+        #expect(error?.description.contains("name the user 'tool' by NATS_USER") == true)
+        #expect(error?.exitCode == .failure)
+    }
+
+    @Test("what makes no sense is refused, and a wrong size is named by its key")
+    func wrong() throws {
+        for arguments in [["all"], ["--stream-bytes"], ["--yes"], ["--json=1"]] {
+            #expect(throws: ToolError.self) { try SetupCommand.parse(arguments) }
+        }
+        let command = try SetupCommand.parse(["--stream-bytes", "1KiB"])
+        let error = #expect(throws: ToolError.self) { try command.sizes([:]) }
+        #expect(error?.description.contains("MDS_STREAM_BYTES") == true)
+        #expect(error?.exitCode == .usage)
+        let usual = try SetupCommand.parse([]).sizes([:])
+        #expect(usual == SetupCommand.Sizes(stream: 1 << 30, deadLetters: 64 << 20))
+    }
+
+    @Test("it has a page of help, and the general one names it")
+    func help() throws {
+        #expect(try ToolCommand.parse(["setup", "--help"]) == .help("setup"))
+        #expect(try ToolCommand.parse(["setup"]) == .setup(SetupCommand()))
+        #expect(HelpPage.text.contains("setup     make the streams"))
+    }
+}

@@ -11,7 +11,8 @@ coverage_json=$scratch/coverage.json
 coverage_lcov=$scratch/coverage.lcov
 build_flags=(--scratch-path "$scratch" --enable-code-coverage)
 # A hung test must not hang the run. Far above what the slowest machine needs.
-test_seconds_max=2400
+# By an interrupt: with any other signal the runner leaves its tests and their servers running.
+test_seconds_max=4200
 # After a crash in a test, swift-backtrace may hold the output for minutes.
 export SWIFT_BACKTRACE=${SWIFT_BACKTRACE:-enable=no}
 
@@ -105,12 +106,12 @@ need_tests() { # need_tests LOG LEAST
 # one again and again while somebody else's child has ended and is not waited for yet, and misses
 # its own: beside tests that start servers it may hang.
 run_trap_tests() {
-    timeout -k 20 "$test_seconds_max" \
+    timeout -s INT -k 20 "$test_seconds_max" \
         swift test --skip-build --disable-xctest "${build_flags[@]}" --filter '/traps[A-Z]'
 }
 
 run_tests() {
-    timeout -k 20 "$test_seconds_max" \
+    timeout -s INT -k 20 "$test_seconds_max" \
         swift test --skip-build --disable-xctest "${build_flags[@]}" \
         --skip TidyTests --skip '/traps[A-Z]'
 }

@@ -20,7 +20,7 @@ step 'Coverage' coverage export_coverage
 # House rules last: one of them reads the coverage of the tests above.
 status=0
 TAPELINE_COVERAGE_JSON=$PWD/$coverage_json LLVM_PROFILE_FILE=/dev/null \
-    timeout -k 20 "$test_seconds_max" \
+    timeout -s INT -k 20 "$test_seconds_max" \
     swift test --skip-build --disable-xctest --scratch-path "$scratch" --filter TidyTests \
     >"$logs/house-rules.log" 2>&1 </dev/null || status=$?
 if [ "$status" != 0 ]; then

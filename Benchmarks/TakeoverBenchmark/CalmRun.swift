@@ -4,14 +4,14 @@ import ServiceRuntime
 import Synchronization
 import TestSupport
 
-/// Eight busy loops and a disk that is busy with fsyncs: nobody may be taken for dead.
+/// Busy loops and a disk that is busy with fsyncs: nobody may be taken for dead, and no thread for
+/// one that hangs.
 enum CalmRun {
     private static let workers = 3
     private static let ticksPerSecond = 2_000
-    private static let loops = 8
     private static let lookSeconds: UInt32 = 5
 
-    static func run(seconds: Int) throws -> Bool {
+    static func run(seconds: Int, loops: Int) throws -> Bool {
         print("calm: \(seconds) s with \(loops) busy loops and fsyncs, \(workers) workers")
         let cluster = try Cluster(workers: workers, ticksPerSecond: ticksPerSecond)
         let before = try cluster.owners()
@@ -19,8 +19,10 @@ enum CalmRun {
         defer { noise.stop() }
         let end = SystemClock().monotonic().nanoseconds + Int64(seconds) * 1_000_000_000
         var changed: [Int: Cluster.Owner] = [:]
+        var silence = 0.0
         while SystemClock().monotonic().nanoseconds < end {
             sleep(lookSeconds)
+            silence = max(silence, try cluster.longestSilence())
             for (partition, owner) in try cluster.owners() where owner != before[partition] {
                 if changed[partition] == nil {
                     let old = before[partition]?.member ?? "nobody"
@@ -36,7 +38,14 @@ enum CalmRun {
         }
         print("taken over: \(changed.count) of \(before.count); short pauses: \(pauses)")
         print("mark: none is taken over: \(changed.isEmpty ? "met" : "MISSED")")
-        return changed.isEmpty && before.count == Cluster.partitions
+        let hung = try cluster.names.reduce(0) {
+            try $0
+                + cluster.log($1).split(separator: "\n")
+                .count { $0.contains("service.thread.hung") }
+        }
+        print("longest silence of a thread, at the looks: \(silence) s; hung: \(hung)")
+        print("mark: none hangs: \(hung == 0 ? "met" : "MISSED")")
+        return changed.isEmpty && hung == 0 && before.count == Cluster.partitions
     }
 }
 

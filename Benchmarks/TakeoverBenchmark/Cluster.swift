@@ -96,14 +96,31 @@ final class Cluster {
             .map { try String(contentsOfFile: $0, encoding: .utf8) }.joined()
     }
 
+    /// Of all processes that were started.
+    var names: [String] { ports.keys.sorted() }
+
+    private func metrics(of name: String) throws -> [Substring] {
+        guard let port = ports[name] else { return [] }
+        let answer = try HTTPProbe.get(
+            host: "127.0.0.1", port: port, path: "/metrics", timeout: .seconds(10))
+        return String(decoding: answer.body, as: UTF8.self).split(separator: "\n")
+    }
+
+    /// Of any watched thread of the living processes, in seconds.
+    func longestSilence() throws -> Double {
+        var longest = 0.0
+        for name in ["gateway-0"] + workers.keys.sorted() {
+            for line in try metrics(of: name) where line.hasPrefix("mds_thread_silence_seconds{") {
+                longest = max(longest, line.split(separator: " ").last.flatMap { Double($0) } ?? 0)
+            }
+        }
+        return longest
+    }
+
     /// A histogram's buckets, by their upper bounds.
     func buckets(of name: String, at worker: String) throws -> [Double: Double] {
-        guard let port = ports[worker] else { return [:] }
-        let answer = try HTTPProbe.get(
-            host: "127.0.0.1", port: port, path: "/metrics", timeout: .seconds(2))
         var buckets: [Double: Double] = [:]
-        for line in String(decoding: answer.body, as: UTF8.self).split(separator: "\n")
-        where line.hasPrefix("\(name)_bucket") {
+        for line in try metrics(of: worker) where line.hasPrefix("\(name)_bucket") {
             let parts = line.split(separator: "\"")
             guard parts.count >= 3, let count = Double(parts[parts.count - 1].dropFirst(2)) else {
                 continue

@@ -3,11 +3,12 @@ internal import Glibc
 /// How long partitions stand still when their owner changes, on the shipped services and a real
 /// nats-server that syncs every write. Fails when a mark is missed.
 ///
-///     TakeoverBenchmark [kills [COUNT]] [handovers [COUNT]] [calm [SECONDS]]
+///     TakeoverBenchmark [kills [COUNT]] [handovers [COUNT]] [[loops N] calm [SECONDS]]
 ///
 /// - kills: a worker is killed; until markers of new epochs are acknowledged for all it owned.
 /// - handovers: a worker is asked to end; how long each of its partitions paused.
-/// - calm: every core kept busy eight times over and the disk by fsyncs; nobody may be taken over.
+/// - calm: N busy loops (8) and a disk that is busy with fsyncs; nobody may be taken over, and no
+///   thread may be taken for one that hangs.
 @main
 struct TakeoverBenchmark {
     static let lease = 0.5
@@ -19,15 +20,19 @@ struct TakeoverBenchmark {
         var words = Array(CommandLine.arguments.dropFirst())
         if words.isEmpty { words = ["kills", "handovers"] }
         var isClean = true
+        var loops = 8
         var index = 0
         while index < words.count {
             let count = index + 1 < words.count ? Int(words[index + 1]) : nil
             switch words[index] {
             case "kills": isClean = try KillRun.run(count: count ?? 20) && isClean
             case "handovers": isClean = try HandoverRun.run(count: count ?? 10) && isClean
-            case "calm": isClean = try CalmRun.run(seconds: count ?? 60) && isClean
+            case "loops": loops = max(1, count ?? loops)
+            case "calm": isClean = try CalmRun.run(seconds: count ?? 60, loops: loops) && isClean
             default:
-                print("there is no \(words[index]): kills, handovers, calm, each with a number")
+                print(
+                    "there is no \(words[index]): kills, handovers, loops, calm, each with a number"
+                )
                 exit(64)
             }
             index += count == nil ? 1 : 2

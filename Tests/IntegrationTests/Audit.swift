@@ -6,6 +6,8 @@ struct Audit {
     struct Check {
         let name: String
         let sentence: String
+        /// `range`: it is made of a range alone.
+        var reads = ""
         let sql: String
     }
 
@@ -30,29 +32,40 @@ struct Audit {
     let checks: [Check]
 
     init() throws {
-        let text = try String(contentsOfFile: Self.path, encoding: .utf8)
+        let bars = Self.path.replacing("audit.sql", with: "audit-bars.sql")
+        let text = try [Self.path, bars].map { path in
+            try String(contentsOfFile: path, encoding: .utf8)
+        }.joined(separator: "\n")
         var checks: [Check] = []
         var lines: [Substring] = []
         var title: [Substring] = []
+        var reads = ""
         func finish() {
-            guard title.count == 2 else { return }
+            guard title.count == 2, reads != "range" else { return }
             checks.append(
                 Check(
                     name: String(title[0]),
-                    sentence: title[1].trimmingCharacters(in: .whitespaces),
-                    sql: lines.joined(separator: "\n")))
+                    sentence: title[1].trimmingCharacters(in: .whitespaces), reads: reads,
+                    sql: Self.wholeTime(lines.joined(separator: "\n"))))
         }
         for line in text.split(separator: "\n") where !line.hasPrefix("\\") {
             if let heading = line.firstMatch(of: /^-- check: (.*)$/)?.output.1 {
                 finish()
                 title = heading.split(separator: ":", maxSplits: 1)
                 lines = []
+            } else if line.hasPrefix("-- reads: ") {
+                reads = String(line.dropFirst("-- reads: ".count))
             } else {
                 lines.append(line)
             }
         }
         finish()
         self.checks = checks
+    }
+
+    private static func wholeTime(_ sql: String) -> String {
+        [("from", "-infinity"), ("before", "-infinity"), ("to", "infinity"), ("after", "infinity")]
+            .reduce(sql) { $0.replacing(":'\($1.0)'", with: "'\($1.1)'") }
     }
 
     /// Runs each check; `spoil` is done first and undone afterwards.

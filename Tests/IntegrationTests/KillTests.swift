@@ -181,7 +181,7 @@ extension IntegrationTests {
             try pipeline.startAll()
             #expect(try pipeline.service(.writer).becomesReady())
             pipeline.valkey.kill()
-            #expect(try pipeline.service(.writer).waits(because: "Valkey"))
+            #expect(try pipeline.service(.writer).isDegraded(because: "Valkey"))
             let rows = try pipeline.number("SELECT count(*) FROM trades")
             #expect(try eventually { try pipeline.number("SELECT count(*) FROM trades") > rows })
             try pipeline.valkey.restart()

@@ -59,6 +59,8 @@ final class Pipeline {
     private var starts = 0
     private let writerPassword = "writer-secret-9d1"
 
+    private static let valkeyPassword = "hot-secret-2c7"
+
     static let namespace = "md"
     /// The users of the shipped configuration, with passwords of ours.
     static let natsPasswords = [
@@ -68,15 +70,16 @@ final class Pipeline {
 
     var secrets: [String] {
         Array(Self.natsPasswords.values)
-            + [writerPassword, PostgresServer.password, ValkeyServer.password]
+            + [writerPassword, PostgresServer.password, Self.valkeyPassword]
     }
 
-    /// Starts the servers and migrates a fresh database, but starts no service. `store`: where the
-    /// tape lies, if not in the server's own folder; `syncInterval`: another one than we ship.
+    /// Starts the servers, migrates a fresh database and makes the streams, but starts no service.
+    /// `store`: where the tape lies, if not in the server's own folder; `syncInterval`: another one
+    /// than we ship.
     init(
         _ load: Load = Load(), timescale: Bool = true, postgres: PostgresServer? = nil,
         store: String? = nil, syncInterval: String? = nil, throughProxy: Bool = false,
-        certificates: Certificates? = nil
+        certificates: Certificates? = nil, withStreams: Bool = true
     ) throws {
         self.load = load
         self.certificates = certificates
@@ -85,12 +88,13 @@ final class Pipeline {
             store: store, syncInterval: syncInterval, certificates: certificates)
         proxy = throughProxy ? try NatsProxy(to: nats.port) : nil
         self.postgres = try postgres ?? Self.postgres(certificates, folder)
-        valkey = try ValkeyServer()
+        valkey = try ValkeyServer(users: try Self.valkeyUsersAsShipped())
         database = "pipeline_\(UUID().uuidString.prefix(8).lowercased())"
         try self.postgres.createDatabase(database, timescale: timescale)
         try self.postgres.psql(
             "CREATE ROLE \(database) LOGIN PASSWORD '\(writerPassword)'", database: database)
         try migrate()
+        if withStreams { try setUp() }
     }
 
     deinit { for service in running.values { service.kill() } }
@@ -113,6 +117,16 @@ final class Pipeline {
         options.syncInterval = syncInterval ?? String(always)
         options.store = store
         return try NatsServer(options)
+    }
+
+    /// Those of `deploy/valkey/users.conf`. Who looks from outside is the one that it shuts out.
+    private static func valkeyUsersAsShipped() throws -> String {
+        try String(
+            contentsOfFile: "\(ServerPrograms.checkout)/deploy/valkey/users.conf", encoding: .utf8
+        )
+        .replacing("user default off\n", with: "")
+        .replacing("$VALKEY_WRITER_PASSWORD", with: valkeyPassword)
+        .replacing("$VALKEY_READER_PASSWORD", with: "reader-secret-77d")
     }
 
     /// The file of the servers' certificate.
@@ -142,15 +156,30 @@ final class Pipeline {
     }
 
     func migrate() throws {
-        let migration = try ServiceProcess(
-            "store-writer", ["migrate"], environment: migratorEnvironment, folder: folder,
-            label: "migrate")
-        let code = migration.exitCode()
-        guard code == 0 else {
+        try finish("store-writer", ["migrate"], migratorEnvironment)
+    }
+
+    /// As the person's tool: makes the streams, or those larger that are there.
+    func setUp(streamBytes: String? = nil) throws {
+        var tool = environment(.gateway)
+        tool["NATS_USER"] = "tool"
+        tool["NATS_PASSWORD"] = Self.natsPasswords["tool"]
+        tool["MDS_STREAM_BYTES"] = streamBytes ?? load.streamBytes
+        try finish("tapeline", ["setup"], tool)
+    }
+
+    private func finish(
+        _ product: String, _ arguments: [String], _ environment: [String: String]
+    ) throws {
+        starts += 1
+        let run = try ServiceProcess(
+            product, arguments, environment: environment, folder: folder,
+            label: "\(arguments.joined())-\(starts)")
+        guard run.exitCode() == 0 else {
             throw ServiceProcess.NotStarted(
-                description: "the migration failed:\n\(migration.output)")
+                description: "\(product) \(arguments) failed:\n\(run.output)")
         }
-        migration.expectCleanOutput(secrets: secrets)
+        run.expectCleanOutput(secrets: secrets)
     }
 
     // MARK: services
@@ -189,7 +218,8 @@ final class Pipeline {
             keys["POSTGRES_USER"] = database
             keys["POSTGRES_PASSWORD"] = writerPassword
             keys["VALKEY_PORT"] = "\(valkey.port)"
-            keys["VALKEY_PASSWORD"] = ValkeyServer.password
+            keys["VALKEY_USER"] = "writer"
+            keys["VALKEY_PASSWORD"] = Self.valkeyPassword
         }
         keys["NATS_USER"] = user
         keys["NATS_PASSWORD"] = Self.natsPasswords[user]
@@ -283,6 +313,13 @@ final class Pipeline {
     }
 
     func number(_ sql: String) throws -> Int { Int(try query(sql)) ?? -1 }
+
+    /// Ticks get onto the tape and into the database.
+    func expectFlow(_ location: SourceLocation = #_sourceLocation) throws {
+        let rows = try number("SELECT count(*) FROM trades")
+        let flows = try eventually { try number("SELECT count(*) FROM trades") > rows }
+        #expect(flows, "no row after \(rows)", sourceLocation: location)
+    }
 
     // MARK: the end of a run
 

@@ -101,6 +101,21 @@ final class ServiceProcess: Sendable {
         return try isRight && get("/healthz").status == 200
     }
 
+    /// Waits until the service is ready, and /readyz and /status say without what.
+    func isDegraded(because reason: String) throws -> Bool {
+        var last = ""
+        let isRight = try eventually {
+            let readiness = try get("/readyz")
+            let status = try status()
+            last = readiness.body
+            let reasons = status["degraded"]?.array?.compactMap(\.string) ?? []
+            return readiness.status == 200 && readiness.body.contains(reason)
+                && reasons.contains { $0.contains(reason) } && status["ready"]?.bool == true
+        }
+        if !isRight { Issue.record("\(product) does not name '\(reason)': \(last)\n\(output)") }
+        return isRight
+    }
+
     // MARK: the log
 
     var events: [JSONValue] {

@@ -94,6 +94,7 @@ public final class RunningService: Sendable {
     public var log: CapturedLog { service.log }
     public var isReady: Bool { service.context.readiness.health.ready }
     public var reasons: [String] { service.context.readiness.health.reasons }
+    public var degraded: [String] { service.context.readiness.health.degraded }
 
     /// Waits until it has ended by itself.
     public func exitCode() throws -> ExitCode {

@@ -11,8 +11,8 @@ public struct MetricCatalogue {
 
     public let metrics: [String: Metric]
 
-    /// What Prometheus gives to every series.
-    public static let targetLabels: Set<String> = ["job", "instance"]
+    /// What Prometheus gives to every series: where there are several stacks, which one it is, too.
+    public static let targetLabels: Set<String> = ["job", "instance", "namespace", "cluster"]
     /// Of every process, and of Prometheus itself.
     private static let general = [
         "up": Metric(kind: "gauge", labels: [:]),

@@ -88,10 +88,20 @@ public final class NatsProxy: Sendable {
         order(.refuse(refusal, stored: stored), count, .publish)
     }
 
+    /// From the next link on the server says that it is of this version; nil: of its own.
+    public func pretend(version: String?) { controls.change { $0.version = version } }
+
+    /// Until `calm`, what is sent to subjects that begin so never arrives; the client is told this,
+    /// or nothing.
+    public func sicken(_ subjects: [String], _ refusal: Refusal?) {
+        controls.change { $0.sick = (subjects, refusal) }
+    }
+
     /// Nothing more happens to what comes; what is held is released.
     public func calm() {
         controls.change { state in
             state.orders = [:]
+            state.sick = ([], nil)
             state.frozen = []
             state.releases += 1
         }
@@ -107,6 +117,10 @@ public final class NatsProxy: Sendable {
     public func struck(_ traffic: Traffic) -> Int { controls.look { $0.struck[traffic] ?? 0 } }
     /// How many of this kind came by at all.
     public func seen(_ traffic: Traffic) -> Int { controls.look { $0.seen[traffic] ?? 0 } }
+    /// How often something was sent to a subject that begins so, since `sicken`.
+    public func sent(to prefix: String) -> Int {
+        controls.look { $0.sent.filter { $0.key.hasPrefix(prefix) }.values.reduce(0, +) }
+    }
     public var heldNow: Int { controls.look { $0.held } }
     public var links: Int { controls.look { $0.links } }
 }
@@ -131,6 +145,10 @@ final class ProxyControls: Sendable {
         var cutsDone = 0
         var releases = 0
         var isEnding = false
+        var sick: (subjects: [String], refusal: NatsProxy.Refusal?) = ([], nil)
+        var version: String?
+        /// By subject, while something is sick.
+        var sent: [String: Int] = [:]
         var seen: [NatsProxy.Traffic: Int] = [:]
         var struck: [NatsProxy.Traffic: Int] = [:]
         var held = 0
@@ -170,6 +188,16 @@ final class ProxyControls: Sendable {
 
     /// For the proxy's own thread, which needs no waking.
     func note(_ body: (inout State) -> Void) { state.withLock { body(&$0) } }
+
+    /// Whether a message to this subject is lost, and what is said of it.
+    func sickness(of subject: String) -> (isSick: Bool, refusal: NatsProxy.Refusal?) {
+        state.withLock { state in
+            guard !state.sick.subjects.isEmpty else { return (false, nil) }
+            state.sent[subject, default: 0] += 1
+            let isSick = state.sick.subjects.contains { subject.hasPrefix($0) }
+            return (isSick, state.sick.refusal)
+        }
+    }
 
     /// What happens to a message of this kind, if anything.
     func action(for traffic: NatsProxy.Traffic) -> ProxyAction? {

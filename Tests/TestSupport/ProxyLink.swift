@@ -144,6 +144,13 @@ final class ProxyLink {
                 subscriptions.append((subject, number))
             }
         case "PUB", "HPUB":
+            let sickness = controls.sickness(of: message.words.first ?? "")
+            if sickness.isSick {
+                if let reply = message.reply, let refusal = sickness.refusal {
+                    answer(reply, refusal)
+                }
+                return
+            }
             guard let traffic = traffic(of: message) else { break }
             if traffic == .publish, let reply = message.reply { awaited[reply] = .some(nil) }
             switch controls.action(for: traffic) {
@@ -175,6 +182,10 @@ final class ProxyLink {
     }
 
     private func fromServer(_ message: ProtocolMessage) {
+        if message.verb == "INFO", let version = controls.look({ $0.version }) {
+            forward((.toClient, Self.pretending(version, message.bytes)))
+            return
+        }
         let bytes: Message = (.toClient, message.bytes)
         guard message.verb == "MSG" || message.verb == "HMSG", let subject = message.words.first
         else {
@@ -196,6 +207,15 @@ final class ProxyLink {
         case .hold: hold(bytes)
         case nil, .refuse: forward(bytes)
         }
+    }
+
+    private static func pretending(_ version: String, _ info: [UInt8]) -> [UInt8] {
+        let text = String(decoding: info, as: UTF8.self)
+        let key = "\"version\":\""
+        guard let start = text.firstRange(of: key)?.upperBound,
+            let end = text[start...].firstIndex(of: "\"")
+        else { return info }
+        return Array((text[..<start] + version + text[end...]).utf8)
     }
 
     private func hold(_ message: Message) {

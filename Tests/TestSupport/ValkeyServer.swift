@@ -11,13 +11,14 @@ public final class ValkeyServer: Sendable {
     private let process: Mutex<ServerProcess>
     private let arguments: [String]
 
-    public init(arguments: [String] = []) throws {
+    /// `users`: lines of its configuration file, beside the user of `cli`.
+    public init(arguments: [String] = [], users: String = "") throws {
         folder = try TemporaryFolder("valkey")
-        self.arguments = arguments
+        self.arguments = [try folder.write(users, to: "users.conf")] + arguments
         var attempt = 1
         while true {
             let candidate = freePort()
-            let started = try Self.start(folder, candidate, arguments)
+            let started = try Self.start(folder, candidate, self.arguments)
             do {
                 try Self.waitUntilReady(started)
                 port = candidate
@@ -65,8 +66,10 @@ public final class ValkeyServer: Sendable {
     ) throws -> ServerProcess {
         try ServerProcess(
             ServerPrograms.database("valkey-server"),
-            ["--bind", "127.0.0.1", "--port", "\(port)", "--save", "", "--appendonly", "no"]
-                + ["--dir", folder.path, "--requirepass", password] + arguments,
+            // The file comes first.
+            arguments.prefix(1)
+                + ["--bind", "127.0.0.1", "--port", "\(port)", "--save", "", "--appendonly", "no"]
+                + ["--dir", folder.path, "--requirepass", password] + arguments.dropFirst(),
             logPath: folder.file("server-\(port).log"))
     }
 

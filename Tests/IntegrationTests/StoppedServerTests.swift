@@ -1,0 +1,80 @@
+import Foundation
+import Primitives
+import TestSupport
+import Testing
+
+extension IntegrationTests {
+    /// Waiting for a server is no standing still: who waits stays alive, and keeps what it owns.
+    @Suite struct StoppedServerTests {
+        enum Server: CaseIterable { case postgres, nats, valkey }
+
+        /// Longer than any loop may be silent, or as `TEST_STOPPED_SECONDS` says.
+        private static let seconds =
+            ProcessInfo.processInfo.environment["TEST_STOPPED_SECONDS"].flatMap { Int($0) } ?? 8
+        private static let lookMilliseconds: Int32 = 500
+
+        private func stop(_ server: Server, of pipeline: Pipeline, isStopped: Bool) {
+            switch server {
+            case .postgres: isStopped ? pipeline.postgres.pause() : pipeline.postgres.resume()
+            case .nats: isStopped ? pipeline.nats.pause() : pipeline.nats.resume()
+            case .valkey: isStopped ? pipeline.valkey.pause() : pipeline.valkey.resume()
+            }
+        }
+
+        /// What members said of themselves.
+        private func words(of pipeline: Pipeline) -> String {
+            pipeline.running.values.flatMap { service in
+                service.output.split(separator: "\n").filter {
+                    $0.contains("\"member.") || $0.contains("\"owner") || $0.contains("\"nats.")
+                }.suffix(20)
+            }.joined(separator: "\n")
+        }
+
+        @Test(
+            "A server that is stopped: everybody stays alive, and nobody changes owner",
+            arguments: Server.allCases)
+        func stopped(server: Server) throws {
+            let seconds = Self.seconds
+            let pipeline = try Pipeline(
+                // More than the longest run takes: the source is never at its end.
+                Pipeline.Load(ticks: 250 * (seconds + 900), rate: 250, seed: 87),
+                postgres: try PostgresServer())
+            let roles: [Pipeline.Role] = [
+                .gateway(0), .gateway(1), .worker(0), .worker(1), .writer(0), .writer(1),
+            ]
+            for role in roles {
+                // So long that a busy machine makes no member miss its own heartbeats.
+                pipeline.replace(role, by: try pipeline.make(role, ["MDS_LEASE": "3s"]))
+            }
+            try pipeline.expectShared(.worker(0), among: 2)
+            try pipeline.expectShared(.writer(0), among: 2)
+            try pipeline.expectFlow()
+            // A writer that has lost its session shuts it out by a higher epoch of its own.
+            let before = try pipeline.owners().mapValues(\.member)
+
+            stop(server, of: pipeline, isStopped: true)
+            let end = ContinuousClock.now + .seconds(seconds)
+            while ContinuousClock.now < end {
+                for role in roles {
+                    let health = try pipeline.service(role).get("/healthz")
+                    #expect(health.status == 200, "\(server), \(role): \(health.body)")
+                }
+                // How long the fault lasts, not a wait for anything.
+                poll(nil, 0, Self.lookMilliseconds)
+            }
+            stop(server, of: pipeline, isStopped: false)
+
+            try pipeline.expectFlow()
+            let after = try pipeline.owners().mapValues(\.member)
+            let moved = before.filter { after[$0.key] != $0.value }
+            #expect(
+                after == before,
+                "\(moved) are \(after.filter { moved[$0.key] != nil })\n\(words(of: pipeline))")
+            for role in roles {
+                let service = try pipeline.service(role)
+                #expect(service.event("service.thread.hung") == nil, "\(service.output)")
+                #expect(try service.metric("mds_threads_hung") == 0)
+            }
+        }
+    }
+}

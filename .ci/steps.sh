@@ -12,7 +12,11 @@ coverage_lcov=$scratch/coverage.lcov
 build_flags=(--scratch-path "$scratch" --enable-code-coverage)
 # A hung test must not hang the run. Far above what the slowest machine needs.
 # By an interrupt: with any other signal the runner leaves its tests and their servers running.
-test_seconds_max=4200
+test_seconds_max=3600
+again_seconds_max=600
+# How many tests may fail beside others and pass alone.
+unsteady_max=5
+test_events=$logs/test-events.json
 # After a crash in a test, swift-backtrace may hold the output for minutes.
 export SWIFT_BACKTRACE=${SWIFT_BACKTRACE:-enable=no}
 
@@ -42,8 +46,11 @@ watch_step() { # watch_step PROCESS TITLE LOG START
     [ ! -t 1 ] || printf '\r\033[K'
 }
 
-# step TITLE LOG COMMAND...: runs COMMAND; its status is the step's.
-step() {
+# step TITLE LOG COMMAND...: runs COMMAND; where it fails, all ends with its status.
+step() { try_step "$@" || exit; }
+
+# The same, and goes on: its status is COMMAND's.
+try_step() {
     local title=$1 log=$logs/$2.log start=$SECONDS status=0 process
     shift 2
     mkdir -p "$logs"
@@ -59,7 +66,7 @@ step() {
     if [ "$status" != 0 ]; then
         printf '✘ %s failed after %s s (status %s)\n' "$title" "$(seconds "$start")" "$status"
         show_failure "$log"
-        exit "$status"
+        return "$status"
     fi
     printf '✔ %s: %s s\n' "$title" "$(seconds "$start")"
 }
@@ -92,7 +99,9 @@ build_tests() {
 no_warnings() { ! grep -E 'warning:' "$logs/build.log"; }
 
 # test_count LOG: how many tests the runner ran; a filter that matches nothing succeeds.
-test_count() { sed -n 's/^.*Test run with \([0-9]*\) tests\{0,1\} .*passed.*$/\1/p' "$1" | tail -n 1; }
+test_count() {
+    sed -n 's/^.*Test run with \([0-9]*\) tests\{0,1\} .*\(passed\|failed\).*$/\1/p' "$1" | tail -n 1
+}
 
 closing_line() { grep -a 'Test run with' "$1" | tail -n 1; }
 
@@ -113,20 +122,57 @@ run_trap_tests() {
 run_tests() {
     timeout -s INT -k 20 "$test_seconds_max" \
         swift test --skip-build --disable-xctest "${build_flags[@]}" \
+        --event-stream-output-path "$test_events" --event-stream-version 0 \
         --skip TidyTests --skip '/traps[A-Z]'
+}
+
+# failed_tests EVENTS: of a run that came to its end the tests that failed, as the runner names them;
+# nothing of one that did not (a crash, the time limit).
+failed_tests() {
+    grep -q '"kind":"runEnded"' "$1" || return 0
+    grep '"kind":"testEnded"' "$1" | grep '"symbol":"fail"' | sed 's#\\/#/#g' |
+        sed -n 's#.*"testID":"\(.*\)/[^/"]*\.swift:[0-9]*:[0-9]*".*#\1#p' | sort -u
+}
+
+# run_again TEST...: these tests, one behind the other. A name that begins one of others runs them, too.
+run_again() {
+    local name filters=()
+    for name in "$@"; do
+        filters+=(--filter "^$(printf '%s' "$name" | sed 's#[][().*+?^${}|\\]#\\&#g')")
+    done
+    # Without a profile: the coverage is that of the first run.
+    LLVM_PROFILE_FILE=/dev/null timeout -s INT -k 20 "$again_seconds_max" \
+        swift test --skip-build --disable-xctest --no-parallel --scratch-path "$scratch" \
+        "${filters[@]}"
+}
+
+# The tests beside one another. One that fails there runs again by itself: when it passes then, it is
+# named as unsteady, with all that it said, and the run goes on. What fails twice, or more tests than
+# a busy machine explains, fail the run.
+check_tests() {
+    local failed=()
+    ! try_step 'Tests' tests run_tests || return 0
+    mapfile -t failed < <(failed_tests "$test_events")
+    if [ "${#failed[@]}" = 0 ] || [ "${#failed[@]}" -gt "$unsteady_max" ]; then return 1; fi
+    try_step "Again, alone: ${failed[*]}" tests-again run_again "${failed[@]}" || return 1
+    need_tests "$logs/tests-again.log" "${#failed[@]}"
+    printf '⚠ unsteady, look at what it said above: %s\n' "${failed[@]}"
+    closing_line "$logs/tests-again.log"
 }
 
 # The folder of the toolchain's own programs: another llvm-cov does not read its profiles.
 toolchain() { dirname "$(readlink -f "$(command -v swift)")"; }
 
-# The package manager exports what the test bundle holds. Services that tests start as processes
-# write profiles, too (they inherit LLVM_PROFILE_FILE, one file per process), and count here.
+# The package manager puts profiles together behind a run that passed alone, and exports what the test
+# bundle holds: both is done here. Services that tests start as processes write profiles, too (they
+# inherit LLVM_PROFILE_FILE, one file per process), and count here.
 export_coverage() {
     local tools bin profile program objects=()
     tools=$(toolchain)
     bin=$(swift build "${build_flags[@]}" --show-bin-path)
     profile=$bin/codecov/default.profdata
-    [ -f "$profile" ] || die "the tests wrote no profile: $profile is missing"
+    # A program that was killed while it wrote its profile does not spoil the others'.
+    "$tools/llvm-profdata" merge -sparse --failure-mode=all "$bin"/codecov/*.profraw -o "$profile"
     for program in $(executables); do
         [ ! -x "$bin/$program" ] || objects+=(-object "$bin/$program")
     done

@@ -12,7 +12,7 @@ step 'Build' build build_tests
 no_warnings || die "the build has warnings"
 step 'Traps' traps run_trap_tests
 need_tests "$logs/traps.log" 20
-step 'Tests' tests run_tests
+check_tests || exit 1
 need_tests "$logs/tests.log" 50
 closing_line "$logs/tests.log"
 step 'Coverage' coverage export_coverage

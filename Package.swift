@@ -334,7 +334,8 @@ let package = Package(
             of: "StoreWriter",
             uses: frame + tape
                 + ["DeadLetterPost", "DeadLetters", "HotState", "PostgresClient", "StoreSinks"]
-                + ["ValkeyClient", "ServiceTestSupport", "TestSupport"]),
+                + ["ValkeyClient", "ServiceTestSupport", "TestSupport"],
+            beside: ["data_page.py", "data_page.sql"]),
         tests(
             of: "TapelineTool",
             uses: frame + tape

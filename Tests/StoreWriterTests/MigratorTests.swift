@@ -76,6 +76,11 @@ struct TestDatabase {
         try server.psql("SET search_path TO \(schema.quoted), public; \(sql)", database: name)
     }
 
+    /// A table on which a view stands takes no other columns.
+    static let withoutMarket = """
+        DO $$ BEGIN EXECUTE format('DROP SCHEMA %I CASCADE', current_schema() || '_market'); END $$
+        """
+
     static let deployed = "\(ServerPrograms.checkout)/deploy/postgres"
     static func shipped() throws -> MigrationFolder { try MigrationFolder(path: deployed) }
 

@@ -21,7 +21,11 @@ struct PoisonTests {
         var sql: String {
             switch self {
             case .constraint: "ALTER TABLE trades ADD CONSTRAINT no_poison CHECK (price <> 666)"
-            case .outOfRange: "ALTER TABLE trades ALTER COLUMN price TYPE numeric(11, 9)"
+            case .outOfRange:
+                """
+                \(TestDatabase.withoutMarket);
+                ALTER TABLE trades ALTER COLUMN price TYPE numeric(11, 9)
+                """
             case .trigger:
                 """
                 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -212,7 +216,8 @@ struct PoisonTests {
     func schema(change: String, code: String) throws {
         let scene = try StoreScene("writer_ps\(code.lowercased())\(change.count)")
         _ = try scene.psql(
-            change.replacing("{writer}", with: scene.bench.database.writer)
+            "\(TestDatabase.withoutMarket); "
+                + change.replacing("{writer}", with: scene.bench.database.writer)
                 .replacing("DROP TABLE trades", with: "DROP TABLE trades CASCADE"))
         let error = try #require(
             scene.failure(try scene.batch(scene.packets(prices(50, poison: [])))))

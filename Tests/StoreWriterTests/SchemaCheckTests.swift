@@ -63,7 +63,10 @@ struct SchemaCheckTests {
         let number = change.sql.utf8.reduce(0) { ($0 &* 31 &+ Int($1)) & 0xffffff }
         let database = try TestDatabase("check_\(number)", mode: .plain)
         try database.migrate()
-        try database.psql("DROP VIEW IF EXISTS stored_ticks CASCADE; \(change.sql)")
+        try database.psql(
+            """
+            DROP VIEW IF EXISTS stored_ticks CASCADE; \(TestDatabase.withoutMarket); \(change.sql)
+            """)
         let writer = try database.connectWriter()
         let error = #expect(throws: PostgresError.self) {
             try SchemaCheck(writer, timeout: patience).run(SinkCatalogue.all)
@@ -94,7 +97,8 @@ struct SchemaCheckTests {
         var source = try bench.source(0)
         WriterBench.fill(&source, ticks: 20)
         try source.publish(watermark: .undefined)
-        try bench.database.psql("ALTER TABLE trades ALTER price TYPE numeric(10,2)")
+        try bench.database.psql(
+            "\(TestDatabase.withoutMarket); ALTER TABLE trades ALTER price TYPE numeric(10,2)")
         let running = try bench.start()
         #expect(
             eventually {

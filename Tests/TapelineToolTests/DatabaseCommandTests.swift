@@ -38,13 +38,13 @@ import Testing
     @Test("the URL has the password only when it is asked for")
     func url() {
         let start = "postgresql://tapeline_reader"
+        let options = "options=-csearch_path%3Dmd_market%20-cTimeZone%3DUTC"
         #expect(
             access.url(withPassword: false)
-                == "\(start)@127.0.0.1:5555/tapeline?passfile=/a%20b/it%27s/pgpass"
-                + "&options=-csearch_path%3Dmd")
+                == "\(start)@127.0.0.1:5555/tapeline?passfile=/a%20b/it%27s/pgpass&\(options)")
         #expect(
             access.url(withPassword: true)
-                == "\(start):secret@127.0.0.1:5555/tapeline?options=-csearch_path%3Dmd")
+                == "\(start):secret@127.0.0.1:5555/tapeline?\(options)")
     }
 
     @Test("a shell reads the variables as they are")

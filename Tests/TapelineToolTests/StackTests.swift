@@ -145,7 +145,7 @@ struct StackTests {
     private func expectReader(_ test: StackUnderTest) throws {
         let tool = test.checkout.program("tapeline")
         let question = "SELECT current_user, current_setting('search_path'), 1 + 1"
-        let answer = "tapeline_reader|md|2"
+        let answer = "tapeline_reader|md_market|2"
         let place = ["--home", test.folder.path, "--name", "default"]
         #expect(try run(tool, ["psql"] + place + ["-Atc", question]) == answer)
         let psql = test.checkout.databaseProgram("psql")

@@ -1,7 +1,7 @@
 import TapeProtocol
 
 /// The session of whoever only reads the database of a stack, as libpq takes it: `tapeline_reader`
-/// sees every table and changes nothing.
+/// changes nothing, and sees the schema for people unless it asks for another one.
 struct ReaderAccess: Equatable, Sendable {
     let port: UInt16
     let namespace: String
@@ -30,7 +30,8 @@ struct ReaderAccess: Equatable, Sendable {
             password: try StackSecrets.open(stack.home)[.postgresReader])
     }
 
-    private var options: String { "-csearch_path=\(namespace)" }
+    /// The schema is that of `70_market.sql`.
+    private var options: String { "-csearch_path=\(namespace)_market -cTimeZone=UTC" }
 
     /// Without the password it names the file that has it.
     func url(withPassword: Bool) -> String {

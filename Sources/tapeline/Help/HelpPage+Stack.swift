@@ -127,8 +127,8 @@ extension HelpPage {
                 (
                     "psql [ARGUMENT]...",
                     [
-                        "read the tables with psql, as a user that can change nothing. --name and",
-                        "--home come first; what follows goes to psql",
+                        "read the views with psql (\\dv+ lists them), as a user that can change",
+                        "nothing. --name and --home come first; what follows goes to psql",
                     ]
                 )
             ]
@@ -136,7 +136,7 @@ extension HelpPage {
             [name, home],
             examples: [
                 "tapeline psql",
-                "tapeline psql -c \"SELECT * FROM bars ORDER BY ts DESC LIMIT 5\"",
+                "tapeline psql -c \"SELECT * FROM latest_trades\"",
             ]),
         HelpTopic(
             "url", .stack,

@@ -14,12 +14,17 @@ BEGIN
         note_gaps(text, text, integer, jsonb),
         begin_replay(text, text, integer, text, bigint),
         note_replayed(text, text, integer, text),
-        indicator_input(text) FROM PUBLIC;
+        indicator_input(text), missing_step(tstzmultirange, tstzrange, boolean),
+        missing_stretches(tstzrange, boolean) FROM PUBLIC;
     IF runtime_role IS NULL THEN
         RETURN;
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', schema_name, runtime_role);
     EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I', schema_name, runtime_role);
+    -- For commands of the tool, which has this role outside of a local stack.
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', schema_name || '_market', runtime_role);
+    EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I', schema_name || '_market',
+        runtime_role);
     EXECUTE format(
         'GRANT INSERT ON trades, quotes, depth, options, news, fundamentals, indicators,
             provider_bars, events, late_ticks TO %I', runtime_role);
@@ -31,6 +36,8 @@ BEGIN
     EXECUTE format('GRANT INSERT, UPDATE ON bars TO %I', runtime_role);
     EXECUTE format(
         'GRANT EXECUTE ON FUNCTION indicator_input(text),
+            missing_step(tstzmultirange, tstzrange, boolean),
+            missing_stretches(tstzrange, boolean),
             claim_position(text, text, integer, bigint, text),
             claim_positions(text, jsonb, text),
             advance_positions(text, jsonb),

@@ -12,6 +12,10 @@ BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', schema_name, reader_role);
     EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I', schema_name, reader_role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION time_tables(), timescale_schema(), store_mode(),
-        indicator_input(text) TO %I', reader_role);
+        indicator_input(text), missing_step(tstzmultirange, tstzrange, boolean),
+        missing_stretches(tstzrange, boolean) TO %I', reader_role);
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', schema_name || '_market', reader_role);
+    EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I', schema_name || '_market',
+        reader_role);
 END
 $$;

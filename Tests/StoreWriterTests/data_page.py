@@ -1,0 +1,86 @@
+"""Runs the questions of docs/data.md against a database: data_page.py PAGE URL
+
+Each question's three answers must be the same rows in the same order. Prints a line per question."""
+
+import datetime
+import decimal
+import math
+import re
+import sys
+
+import pandas as pd
+import polars as pl
+import sqlalchemy
+
+
+def questions(page):
+    """Titles, and the code of each language."""
+    parts = re.split(r"^### (?=\d)", page, flags=re.MULTILINE)[1:]
+    for part in parts:
+        blocks = dict(re.findall(r"^```(sql|pandas|polars)\n(.*?)^```", part, re.MULTILINE | re.DOTALL))
+        yield part.split("\n", 1)[0], blocks, "The trap: " in part
+
+
+def plain(value):
+    """What all three mean by a value."""
+    if value is None or value is pd.NaT:
+        return None
+    if isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, datetime.datetime):
+        return ("time", round(value.timestamp() * 1_000_000))
+    if isinstance(value, (int, float, decimal.Decimal)) or hasattr(value, "__float__"):
+        number = float(value)
+        return None if math.isnan(number) else number
+    if hasattr(value, "item"):
+        return plain(value.item())
+    raise TypeError(f"{type(value)}: {value!r}")
+
+
+def same(one, other):
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-8)
+    return one == other
+
+
+def rows(answer):
+    if isinstance(answer, pd.DataFrame):
+        answer = answer.astype(object).itertuples(index=False)
+    elif isinstance(answer, pl.DataFrame):
+        answer = answer.rows()
+    return [tuple(plain(value) for value in row) for row in answer]
+
+
+def difference(one, other):
+    """In words; None where there is none."""
+    if len(one) != len(other):
+        return f"{len(one)} rows and {len(other)}"
+    for place, (left, right) in enumerate(zip(one, other)):
+        if len(left) != len(right) or not all(map(same, left, right)):
+            return f"row {place}: {left} and {right}"
+    return None
+
+
+def main(page, url):
+    db = sqlalchemy.create_engine(url).connect()
+    failed = 0
+    for title, blocks, has_trap in questions(open(page, encoding="utf-8").read()):
+        problems = [] if has_trap else ["names no trap"]
+        answers = {"sql": rows(db.exec_driver_sql(blocks["sql"]))}
+        for language in ("pandas", "polars"):
+            names = {"pd": pd, "pl": pl, "db": db}
+            exec(compile(blocks[language], f"{title} {language}", "exec"), names)
+            answers[language] = rows(names["answer"])
+            told = difference(answers["sql"], answers[language])
+            if told:
+                problems.append(f"SQL and {language} differ: {told}")
+        if not answers["sql"]:
+            problems.append("no rows")
+        failed += bool(problems)
+        shown = answers["sql"] if len(answers["sql"]) == 1 else f"{len(answers['sql'])} rows"
+        print("differs" if problems else "equal", shown, title, *problems, sep=": ")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(min(main(*sys.argv[1:]), 1))

@@ -1,0 +1,251 @@
+-- What people read: a schema of its own beside the namespace's, `md_market` for `md`, of views and functions
+-- alone. The tables stay what the writers and the audits need; a view may get columns at its end.
+-- `docs/data.md` has an example of each.
+--
+-- Views run with the rights of their owner, the migrator; only they stand here, so a person whose
+-- search_path is this schema sees by `\dv` what is for people, and nothing else.
+
+-- The record's word on one stretch, as the operators understand it: what is missing then, or no more.
+CREATE OR REPLACE FUNCTION missing_step(
+    missing tstzmultirange, stretch tstzrange, is_missing boolean
+) RETURNS tstzmultirange
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT CASE WHEN is_missing THEN missing + tstzmultirange(stretch)
+        ELSE missing - tstzmultirange(stretch) END
+$$;
+
+-- Ordered as the tape is: the last word on each moment holds.
+CREATE OR REPLACE AGGREGATE missing_stretches(tstzrange, boolean) (
+    SFUNC = missing_step, STYPE = tstzmultirange, INITCOND = '{}'
+);
+
+DO $market$
+DECLARE
+    market  name := current_schema() || '_market';
+    comment text[];
+BEGIN
+    IF to_regnamespace(quote_ident(market)) IS NULL THEN
+        IF NOT has_database_privilege(current_database(), 'CREATE') THEN
+            RAISE EXCEPTION 'the schema % is missing, and % may not make it: a superuser makes it by '
+                'CREATE SCHEMA % AUTHORIZATION %', market, current_user, market, current_user
+                USING ERRCODE = '42501';
+        END IF;
+        EXECUTE format('CREATE SCHEMA %I', market);
+    END IF;
+
+    -- A bar without prices whose trades count for the volume alone (odd lots) stays; a withdrawn bar,
+    -- whose trades are all gone, does not.
+    EXECUTE format($sql$
+CREATE OR REPLACE VIEW %I.candles AS
+SELECT symbol, series, ts, close_time, open, high, low, close, volume, vwap, trades,
+    NOT partial AS is_whole, mixed_providers AS is_mixed, replaced + 1 AS version, reason, notional,
+    excluded, number, source
+FROM bars
+WHERE NOT (open IS NULL AND volume = 0)
+$sql$, market);
+    EXECUTE format($sql$
+CREATE OR REPLACE VIEW %I.candles_float AS
+SELECT symbol, series, ts, close_time, open::float8, high::float8, low::float8, close::float8,
+    volume::float8, vwap::float8, trades, NOT partial AS is_whole, mixed_providers AS is_mixed,
+    replaced + 1 AS version, reason, notional::float8, excluded, number, source
+FROM bars
+WHERE NOT (open IS NULL AND volume = 0)
+$sql$, market);
+
+    EXECUTE format($sql$
+CREATE OR REPLACE VIEW %I.trades AS
+SELECT ts, symbol, price, size, exchange, conditions,
+    CASE action WHEN 0 THEN 'new' WHEN 1 THEN 'correction' ELSE 'cancel' END AS action,
+    flags & 64 = 0 AS is_reported, flags & 4 <> 0 AS is_backfilled, flags & 8 <> 0 AS is_delayed,
+    flags & 16 <> 0 AS is_out_of_session, provider, provider_id, source, receive_time, event_time_ns
+FROM trades
+$sql$, market);
+    EXECUTE format($sql$
+CREATE OR REPLACE VIEW %I.quotes AS
+SELECT ts, symbol, bid_price, bid_size, ask_price, ask_size, bid_exchange, ask_exchange,
+    flags & 4 <> 0 AS is_backfilled, flags & 8 <> 0 AS is_delayed, provider, source, receive_time,
+    event_time_ns
+FROM quotes
+$sql$, market);
+
+    -- One symbol after the other by the index, then the newest row of each: a scan would read a week.
+    EXECUTE format($sql$
+CREATE OR REPLACE VIEW %1$I.latest_trades AS
+WITH RECURSIVE known AS (
+    (SELECT symbol FROM trades WHERE ts >= now() - interval '7 days' ORDER BY symbol LIMIT 1)
+    UNION ALL
+    SELECT (SELECT t.symbol FROM trades t
+        WHERE t.symbol > known.symbol AND t.ts >= now() - interval '7 days'
+        ORDER BY t.symbol LIMIT 1)
+    FROM known WHERE known.symbol IS NOT NULL
+)
+SELECT known.symbol, t.ts, t.price, t.size, t.exchange, t.conditions, t.provider, t.source
+FROM known
+CROSS JOIN LATERAL (
+    SELECT * FROM trades t
+    WHERE t.symbol = known.symbol AND t.ts >= now() - interval '7 days' AND t.action = 0
+        AND t.price IS NOT NULL
+    ORDER BY t.ts DESC LIMIT 1
+) AS t
+$sql$, market);
+    EXECUTE format($sql$
+CREATE OR REPLACE VIEW %1$I.latest_quotes AS
+WITH RECURSIVE known AS (
+    (SELECT symbol FROM quotes WHERE ts >= now() - interval '7 days' ORDER BY symbol LIMIT 1)
+    UNION ALL
+    SELECT (SELECT q.symbol FROM quotes q
+        WHERE q.symbol > known.symbol AND q.ts >= now() - interval '7 days'
+        ORDER BY q.symbol LIMIT 1)
+    FROM known WHERE known.symbol IS NOT NULL
+)
+SELECT known.symbol, q.ts, q.bid_price, q.bid_size, q.ask_price, q.ask_size, q.provider, q.source
+FROM known
+CROSS JOIN LATERAL (
+    SELECT * FROM quotes q
+    WHERE q.symbol = known.symbol AND q.ts >= now() - interval '7 days'
+    ORDER BY q.ts DESC LIMIT 1
+) AS q
+$sql$, market);
+    EXECUTE format($sql$
+CREATE OR REPLACE VIEW %1$I.symbols AS
+SELECT coalesce(t.symbol, q.symbol) AS symbol, coalesce(t.source, q.source) AS source,
+    coalesce(t.provider, q.provider) AS provider, t.ts AS last_trade, t.price AS last_price,
+    q.ts AS last_quote
+FROM %1$I.latest_trades t FULL JOIN %1$I.latest_quotes q USING (symbol)
+$sql$, market);
+
+    -- The log of gaps says a stretch again with each of its states. A record without an end reaches up to
+    -- itself; `any` is about trades, quotes and all `other` kinds.
+    EXECUTE format($sql$
+CREATE OR REPLACE VIEW %I.open_gaps AS
+SELECT said.source, said.symbol, said.kind, lower(piece.stretch) AS from_time,
+    CASE WHEN NOT last.lasts THEN upper(piece.stretch) END AS to_time,
+    upper(piece.stretch) - lower(piece.stretch) AS missing, now_is.state, last.reason, last.detail, last.noted_at
+FROM (
+    SELECT g.source, g.partition, g.symbol, about.kind,
+        missing_stretches(g.stretch, g.state = 'open' ORDER BY g.epoch, g.ordinal) AS open,
+        missing_stretches(g.stretch, g.state = 'filling' ORDER BY g.epoch, g.ordinal) AS filling,
+        missing_stretches(g.stretch, g.state = 'abandoned' ORDER BY g.epoch, g.ordinal) AS abandoned,
+        array_agg(g.stretch ORDER BY g.epoch, g.ordinal) AS stretches,
+        array_agg(g.reason ORDER BY g.epoch, g.ordinal) AS reasons,
+        array_agg(g.detail ORDER BY g.epoch, g.ordinal) AS details,
+        array_agg(g.receive_time ORDER BY g.epoch, g.ordinal) AS times,
+        array_agg(g.to_time IS NULL ORDER BY g.epoch, g.ordinal) AS lasting
+    FROM (
+        SELECT *, tstzrange(from_time,
+            greatest(from_time, coalesce(to_time, receive_time))) AS stretch
+        FROM gaps WHERE ordinal IS NOT NULL AND from_time IS NOT NULL
+    ) AS g
+    CROSS JOIN LATERAL unnest(CASE g.kind WHEN 'any' THEN ARRAY['trade', 'quote', 'other']
+        ELSE ARRAY[g.kind] END) AS about (kind)
+    GROUP BY g.source, g.partition, g.symbol, about.kind
+) AS said
+CROSS JOIN LATERAL (VALUES ('open', said.open), ('filling', said.filling),
+    ('abandoned', said.abandoned)) AS now_is (state, stretches)
+CROSS JOIN LATERAL unnest(now_is.stretches) AS piece (stretch)
+CROSS JOIN LATERAL (
+    SELECT r.reason, r.detail, r.noted_at, r.lasts
+    FROM unnest(said.stretches, said.reasons, said.details, said.times, said.lasting)
+        WITH ORDINALITY AS r (stretch, reason, detail, noted_at, lasts, place)
+    WHERE r.stretch && piece.stretch
+    ORDER BY r.place DESC LIMIT 1
+) AS last
+$sql$, market);
+
+    -- Only of bars that are not whole the gaps are looked up.
+    EXECUTE format($sql$
+CREATE OR REPLACE VIEW %1$I.bar_trust AS
+SELECT b.symbol, b.series, b.ts, b.number, b.close_time, NOT b.partial AS is_whole,
+    b.mixed_providers AS is_mixed, b.replaced + 1 AS version, b.reason, b.missing, b.gaps,
+    (SELECT min(e.ts) FROM events e WHERE b.partial AND e.name = 'subscription'
+        AND e.symbol = b.symbol AND e.ts >= b.ts AND e.ts < b.close_time) AS subscribed_at,
+    (SELECT count(*) FROM late_ticks l WHERE l.symbol = b.symbol AND l.series = b.series
+        AND l.ts >= b.ts AND l.ts < b.close_time AND l.reason <> 'duplicate') AS late_ticks,
+    b.excluded
+FROM (
+    SELECT b.*, coalesce(sum(least(coalesce(g.to_time, b.close_time), b.close_time)
+            - greatest(g.from_time, b.ts)) FILTER (WHERE g.from_time IS NOT NULL),
+            interval '0') AS missing,
+        array_agg(DISTINCT g.kind || ' ' || g.state || ': ' || g.reason)
+            FILTER (WHERE g.reason IS NOT NULL) AS gaps
+    FROM bars b
+    LEFT JOIN %1$I.open_gaps g ON b.partial AND g.symbol = b.symbol AND g.kind = 'trade'
+        AND g.from_time < b.close_time AND (g.to_time IS NULL OR g.to_time > b.ts)
+    GROUP BY b.symbol, b.series, b.ts, b.number
+) AS b
+$sql$, market);
+
+    -- A function, because the days of a view would all be counted before one is taken out.
+    EXECUTE format($sql$
+CREATE OR REPLACE FUNCTION %1$I.quality(day date, wanted_series text DEFAULT '1m')
+RETURNS TABLE (symbol text, bars bigint, whole bigint, partial bigint, mixed bigint, revised bigint,
+    withdrawn bigint, trades numeric, excluded numeric, late_ticks bigint, missing interval)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT b.symbol, count(*), count(*) FILTER (WHERE NOT b.partial),
+        count(*) FILTER (WHERE b.partial), count(*) FILTER (WHERE b.mixed_providers),
+        count(*) FILTER (WHERE b.replaced > 0),
+        count(*) FILTER (WHERE b.open IS NULL AND b.volume = 0), sum(b.trades), sum(b.excluded),
+        (SELECT count(*) FROM late_ticks l
+            WHERE l.symbol = b.symbol AND l.series = wanted_series AND l.reason <> 'duplicate'
+                AND l.ts >= day::timestamp AT TIME ZONE 'UTC'
+                AND l.ts < (day + 1)::timestamp AT TIME ZONE 'UTC'),
+        (SELECT coalesce(sum(
+                least(coalesce(g.to_time, now()), (day + 1)::timestamp AT TIME ZONE 'UTC')
+                    - greatest(g.from_time, day::timestamp AT TIME ZONE 'UTC')), interval '0')
+            FROM %1$I.open_gaps g
+            WHERE g.symbol = b.symbol AND g.kind = 'trade'
+                AND g.from_time < (day + 1)::timestamp AT TIME ZONE 'UTC'
+                AND (g.to_time IS NULL OR g.to_time > day::timestamp AT TIME ZONE 'UTC'))
+    FROM bars b
+    WHERE b.series = wanted_series AND b.ts >= day::timestamp AT TIME ZONE 'UTC'
+        AND b.ts < (day + 1)::timestamp AT TIME ZONE 'UTC'
+    GROUP BY b.symbol ORDER BY b.symbol;
+END
+$sql$, market);
+
+    FOREACH comment SLICE 1 IN ARRAY ARRAY[
+        ['VIEW candles', $$bars as they stand, without withdrawn ones; decimals as they are.
+SELECT * FROM candles WHERE symbol = 'AAPL' AND series = '1m' AND ts >= now() - interval '1 hour' ORDER BY ts$$],
+        ['VIEW candles_float', $$candles with numbers for data frames, rounded to 15 digits.
+SELECT ts, close FROM candles_float WHERE symbol = 'AAPL' AND series = '1m' ORDER BY ts$$],
+        ['VIEW trades', $$every trade, correction and cancel as it came.
+SELECT * FROM trades WHERE symbol = 'AAPL' AND ts >= now() - interval '1 minute' ORDER BY ts$$],
+        ['VIEW quotes', $$every change of the best bid and offer as it came.
+SELECT * FROM quotes WHERE symbol = 'AAPL' AND ts >= now() - interval '1 minute' ORDER BY ts$$],
+        ['VIEW latest_trades', $$the last trade of each symbol of the last seven days.
+SELECT symbol, price, now() - ts AS age FROM latest_trades$$],
+        ['VIEW latest_quotes', $$the last quote of each symbol of the last seven days.
+SELECT symbol, ask_price - bid_price AS spread FROM latest_quotes$$],
+        ['VIEW symbols', $$symbols of the last seven days: who gives them, and when last.
+SELECT * FROM symbols ORDER BY symbol$$],
+        ['VIEW open_gaps', $$what is missing now, one row per stretch; without to_time it lasts.
+SELECT * FROM open_gaps WHERE symbol = 'AAPL'$$],
+        ['VIEW bar_trust', $$why a bar is not whole, and what else is to be known of it.
+SELECT * FROM bar_trust WHERE symbol = 'AAPL' AND series = '1m' AND NOT is_whole$$],
+        ['FUNCTION quality(date, text)', $$a day (of UTC) of one series, a row per symbol.
+SELECT * FROM quality(current_date)$$],
+        ['COLUMN candles.ts', 'open time: the window is [ts, close_time)'],
+        ['COLUMN candles.open', 'NULL: all its trades count for the volume alone'],
+        ['COLUMN candles.is_whole', 'false: it overlaps a gap or the start of a subscription; see bar_trust'],
+        ['COLUMN candles.is_mixed', 'true: two providers fed it'],
+        ['COLUMN candles.version', '1: as it was closed; every later version counts one more'],
+        ['COLUMN candles.reason', 'of this version: closed, late, bust, gap, backfill or repair'],
+        ['COLUMN candles.notional', 'sum of price times size: divide sums of it for a vwap of many bars'],
+        ['COLUMN candles.number', '0 for time bars; counts for the others'],
+        ['COLUMN trades.action', 'new, correction or cancel; these two name a trade by event time and provider_id'],
+        ['COLUMN trades.is_reported', 'false: it makes no last price by the rules of the market'],
+        ['COLUMN open_gaps.symbol', 'NULL: all symbols of the source in one partition'],
+        ['COLUMN open_gaps.kind', 'trade, quote, depth, ...; other: kinds besides trades and quotes'],
+        ['COLUMN open_gaps.state', 'open, filling (history is being fetched) or abandoned (nobody will fill it)'],
+        ['COLUMN bar_trust.missing', 'how much of its time lies in gaps of trades'],
+        ['COLUMN bar_trust.gaps', 'kind, state and reason of these'],
+        ['COLUMN bar_trust.subscribed_at', 'a subscription began within the bar'],
+        ['COLUMN bar_trust.late_ticks', 'came behind the lateness: listed, and not in the bar']
+    ] LOOP
+        EXECUTE format('COMMENT ON %s %I.%s IS %L', split_part(comment[1], ' ', 1), market,
+            substr(comment[1], strpos(comment[1], ' ') + 1), comment[2]);
+    END LOOP;
+END
+$market$;

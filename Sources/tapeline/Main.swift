@@ -80,7 +80,7 @@ enum Main {
         case .deadLetters(let command): return try deadLetters(command, terminal)
         case .prove(let command): return try prove(command, terminal)
         case .record, .replay: return try recording(command, terminal)
-        case .database, .logs: return try reading(command, terminal)
+        case .bars, .gaps, .database, .logs: return try reading(command, terminal)
         case .setup(let command):
             return try command.run(
                 deployment(command.target), ConfigurationFiles.environment(), terminal)
@@ -113,16 +113,20 @@ enum Main {
             shutdown: signals())
     }
 
-    /// What a person reads of a local stack.
+    /// What a person reads: of any database, or of a local stack.
     private static func reading(
         _ command: ToolCommand, _ terminal: Terminal
     ) throws(ToolError) -> ExitCode {
         switch command {
+        case .bars(let command):
+            return try command.run(deployment(command.target), terminal)
+        case .gaps(let command):
+            return try command.run(deployment(command.target), terminal)
         case .database(let command):
             return try command.run(stackThatIsUp(command.target, terminal), terminal)
         case .logs(let command):
             return try command.run(stackThatIsUp(command.target, terminal), shutdown: signals)
-        default: throw .usage("this is no command about a local stack")
+        default: throw .usage("this is no command that reads")
         }
     }
 

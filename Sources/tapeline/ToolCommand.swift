@@ -27,6 +27,8 @@ enum ToolCommand: Equatable, Sendable {
     case setup(SetupCommand)
     case database(DatabaseCommand)
     case logs(LogsCommand)
+    case bars(BarsCommand)
+    case gaps(GapsCommand)
     /// The process behind `up`; nobody types it.
     case supervise(Target, Stack.UpOptions)
 
@@ -68,6 +70,8 @@ enum ToolCommand: Equatable, Sendable {
         case "replay": return .replay(try ReplayCommand.parse(rest, now: now))
         case "setup": return .setup(try SetupCommand.parse(rest))
         case "logs": return .logs(try LogsCommand.parse(rest))
+        case "bars": return .bars(try BarsCommand.parse(rest))
+        case "gaps": return .gaps(try GapsCommand.parse(rest))
         case "psql", "url", "env": return .database(try DatabaseCommand.parse(word, rest))
         case "dlq": return .deadLetters(try DlqCommand.parse(rest, now: now))
         default: return try parseStack(word, rest)

@@ -61,7 +61,7 @@ struct LetterTable {
                 "\(group.letters)", "\(group.ticks)", group.first.short, group.last.short,
             ])
         }
-        return Self.aligned(rows)
+        return TextTable.lines(rows)
     }
 
     var lines: [String] {
@@ -73,7 +73,7 @@ struct LetterTable {
                 Self.named(Self.printable(letter.symbol)), Self.named(Self.cause(letter)),
             ])
         }
-        return Self.aligned(rows)
+        return TextTable.lines(rows)
     }
 
     /// All that one letter says, but for its bytes.
@@ -103,18 +103,6 @@ struct LetterTable {
     private static func printable(_ text: String) -> String {
         String(
             text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7f ? "?" : Character($0) })
-    }
-
-    private static func aligned(_ rows: [[String]]) -> [String] {
-        let widths = (rows.first ?? []).indices.map { column in
-            rows.map { $0[column].count }.max() ?? 0
-        }
-        return rows.map { row in
-            let cells = row.enumerated().map { index, cell in
-                index == row.count - 1 ? cell : cell.padded(to: widths[index])
-            }
-            return cells.joined(separator: "  ")
-        }
     }
 
     // MARK: JSON

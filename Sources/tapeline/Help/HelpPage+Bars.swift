@@ -2,6 +2,41 @@
 extension HelpPage {
     static let barTopics = [
         HelpTopic(
+            "bars", .bars,
+            [
+                (
+                    "bars SYMBOL SERIES",
+                    [
+                        "the newest stored bars in their last versions, with what is to be known",
+                        "of each: partial, of two providers, changed since it was closed",
+                    ]
+                )
+            ]
+        ).with(
+            [
+                HelpTopic.Option("--last N", "so many (30)"),
+                HelpTopic.Option("--chart", "draw candles"),
+                HelpTopic.Option("--json", "an object per line, numbers exact"),
+            ] + place,
+            examples: ["tapeline bars AAPL 1m --last 60 --chart"]),
+        HelpTopic(
+            "gaps", .bars,
+            [
+                (
+                    "gaps [SYMBOL...]",
+                    [
+                        "what is missing now, a line per stretch of time: open, being filled from",
+                        "the provider's history, or abandoned",
+                    ]
+                )
+            ]
+        ).with(
+            [
+                HelpTopic.Option("--last N", "the newest ones (100)"),
+                HelpTopic.Option("--json", "an object per line"),
+            ] + place,
+            examples: ["tapeline gaps", "tapeline gaps AAPL --json"]),
+        HelpTopic(
             "prove", .bars,
             [
                 (

@@ -1,0 +1,57 @@
+/// A stored bar as it is shown: numbers as the database writes them.
+struct Candle: Equatable, Sendable {
+    var time = ""
+    var open: String?
+    var high: String?
+    var low: String?
+    var close: String?
+    var volume = ""
+    var vwap: String?
+    var trades = ""
+    var version = ""
+    var reason = ""
+    var isWhole = true
+    var isMixed = false
+
+    init() {}
+
+    /// In the order of the columns that `BarsCommand` asks for.
+    init(_ row: [String?]) {
+        time = row[0] ?? "-"
+        (open, high, low, close) = (row[1], row[2], row[3], row[4])
+        volume = row[5] ?? "-"
+        vwap = row[6]
+        trades = row[7] ?? "-"
+        version = row[8] ?? "-"
+        reason = row[9] ?? "-"
+        isWhole = row[10] == "t"
+        isMixed = row[11] == "t"
+    }
+
+    /// What is to be known before the numbers are believed.
+    var note: String {
+        var notes: [String] = []
+        if !isWhole { notes.append("partial") }
+        if isMixed { notes.append("two providers") }
+        if version != "1" { notes.append("version \(version): \(reason)") }
+        return notes.joined(separator: ", ")
+    }
+
+    static func table(_ candles: [Candle]) -> [String] {
+        let head = ["TIME", "OPEN", "HIGH", "LOW", "CLOSE", "VOLUME", "VWAP", "TRADES", "NOTE"]
+        let rows = candles.map { candle in
+            [
+                candle.time, candle.open ?? "-", candle.high ?? "-", candle.low ?? "-",
+                candle.close ?? "-", candle.volume, candle.vwap ?? "-", candle.trades, candle.note,
+            ]
+        }
+        return TextTable.lines([head] + rows, numbers: Set(1...7)).map(\.trimmed)
+    }
+}
+
+extension String {
+    /// Without blanks at the end.
+    fileprivate var trimmed: String {
+        String(self[..<(lastIndex { $0 != " " }.map { index(after: $0) } ?? startIndex)])
+    }
+}

@@ -1,0 +1,89 @@
+/// Candles in a terminal, one column each: the wick from the lowest to the highest price, the body
+/// from the first to the last. Without colour a body that rises is light, one that falls dark.
+struct CandleChart {
+    private struct Column {
+        var candle: Candle
+        /// nil: a bar without prices.
+        var prices: (open: Double, high: Double, low: Double, close: Double)?
+    }
+
+    private let shown: [Column]
+    private let height: Int
+    private let isColored: Bool
+    private let labelWidth: Int
+
+    static let heightRange = 5...30
+    private static let marks = (wick: "│", rising: "░", falling: "█")
+
+    /// Those that have room are shown, the newest ones.
+    init(_ candles: [Candle], columns: Int, rows: Int, isColored: Bool) {
+        let widest = candles.flatMap { [$0.high, $0.low] }.compactMap { $0?.count }.max() ?? 1
+        labelWidth = widest
+        // A price, a blank, the axis; and the title, the line of notes and the times below.
+        let room = max(1, columns - widest - 2)
+        shown = candles.suffix(room).map { candle in
+            let numbers = [candle.open, candle.high, candle.low, candle.close]
+                .compactMap { $0.flatMap(Double.init) }.filter(\.isFinite)
+            guard numbers.count == 4 else { return Column(candle: candle, prices: nil) }
+            return Column(
+                candle: candle, prices: (numbers[0], numbers[1], numbers[2], numbers[3]))
+        }
+        height = min(max(rows - 5, Self.heightRange.lowerBound), Self.heightRange.upperBound)
+        self.isColored = isColored
+    }
+
+    var lines: [String] {
+        guard let top = shown.compactMap({ $0.prices?.high }).max(),
+            let bottom = shown.compactMap({ $0.prices?.low }).min()
+        else { return ["none of these bars has a price"] }
+        let drawnColumns = shown.map { cells(of: $0, bottom, top) }
+        let drawn = (0..<height).map { row in
+            let line = drawnColumns.map { $0[row] }.joined()
+            return "\(label(row, bottom, top).leftPadded(to: labelWidth)) ┤\(line)"
+        }
+        let indent = String(repeating: " ", count: labelWidth + 2)
+        let marks = shown.map { $0.candle.isWhole ? " " : "?" }.joined()
+        let hasMarks = marks.contains("?")
+        return drawn + (hasMarks ? [indent + marks] : []) + [indent + times]
+            + (hasMarks ? ["?: partial, it overlaps a gap or the start of a subscription"] : [])
+    }
+
+    /// Of the highest and the lowest price, as the database writes them.
+    private func label(_ row: Int, _ bottom: Double, _ top: Double) -> String {
+        if row == 0 { return shown.first { $0.prices?.high == top }?.candle.high ?? "" }
+        guard row == height - 1 else { return "" }
+        return shown.first { $0.prices?.low == bottom }?.candle.low ?? ""
+    }
+
+    private var times: String {
+        guard let first = shown.first?.candle.time, let last = shown.last?.candle.time else {
+            return ""
+        }
+        let room = shown.count - first.count - last.count
+        guard room > 0 else { return "\(first) … \(last)" }
+        return first + String(repeating: " ", count: room) + last
+    }
+
+    /// From the top to the bottom.
+    private func cells(of column: Column, _ bottom: Double, _ top: Double) -> [String] {
+        guard let prices = column.prices else {
+            return Array(repeating: " ", count: height)
+        }
+        let row = { (price: Double) -> Int in
+            guard top > bottom else { return height / 2 }
+            let part = (top - price) / (top - bottom)
+            return min(max(Int((part * Double(height - 1)).rounded()), 0), height - 1)
+        }
+        let isRising = prices.close >= prices.open
+        let body = row(max(prices.open, prices.close))...row(min(prices.open, prices.close))
+        let wick = row(prices.high)...row(prices.low)
+        return (0..<height).map { place in
+            guard wick.contains(place) else { return " " }
+            let mark =
+                body.contains(place)
+                ? (isRising && !isColored ? Self.marks.rising : Self.marks.falling)
+                : Self.marks.wick
+            return isColored ? "\u{1B}[\(isRising ? 32 : 31)m\(mark)\u{1B}[0m" : mark
+        }
+    }
+}

@@ -1,0 +1,16 @@
+/// Rows of cells in columns that are as wide as their widest cell.
+enum TextTable {
+    /// The first row is the head. `numbers` are set to the right; the last cell is not filled up.
+    static func lines(_ rows: [[String]], numbers: Set<Int> = []) -> [String] {
+        let widths = (rows.first ?? []).indices.map { column in
+            rows.map { $0[column].count }.max() ?? 0
+        }
+        return rows.map { row in
+            let cells = row.enumerated().map { index, cell in
+                if numbers.contains(index) { return cell.leftPadded(to: widths[index]) }
+                return index == row.count - 1 ? cell : cell.padded(to: widths[index])
+            }
+            return cells.joined(separator: "  ")
+        }
+    }
+}

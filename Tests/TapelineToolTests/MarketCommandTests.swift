@@ -1,0 +1,198 @@
+import Foundation
+import MarketModel
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+@Suite("Bars and gaps for a person") struct MarketCommandTests {
+    @Test("words")
+    func words() throws {
+        guard case .bars(let bars) = try ToolCommand.parse(["bars", "AAPL", "1m"]) else {
+            Issue.record("bars is a command")
+            return
+        }
+        #expect((bars.last, bars.asChart, bars.asJSON) == (30, false, false))
+        guard
+            case .bars(let chart) = try ToolCommand.parse(
+                ["bars", "AAPL", "1m", "--last", "7", "--chart"])
+        else {
+            Issue.record("bars is a command")
+            return
+        }
+        #expect((chart.last, chart.asChart) == (7, true))
+        guard case .gaps(let gaps) = try ToolCommand.parse(["gaps", "AAPL", "SPY"]) else {
+            Issue.record("gaps is a command")
+            return
+        }
+        #expect(gaps.symbols.map(\.text) == ["AAPL", "SPY"])
+        let long = String(repeating: "A", count: 1_000)
+        for wrong in [
+            ["bars"], ["bars", "AAPL"], ["bars", "AAPL", "1m", "5m"], ["bars", long, "1m"],
+            ["bars", "AAPL", "1m", "--last", "0"], ["bars", "AAPL", "1m", "--chart", "--json"],
+            ["gaps", long], ["gaps", "--last", "many"],
+        ] {
+            #expect(throws: ToolError.self, "\(wrong)") { try ToolCommand.parse(wrong) }
+        }
+    }
+
+    private static func candle(_ prices: String, _ minute: Int, isWhole: Bool = true) -> Candle {
+        let words = prices.split(separator: " ").map(String.init)
+        var candle = Candle()
+        candle.time = "2026-03-02T14:\(30 + minute):00Z"
+        if words.count == 4 {
+            (candle.open, candle.high, candle.low, candle.close) =
+                (words[0], words[1], words[2], words[3])
+        }
+        (candle.version, candle.isWhole) = ("1", isWhole)
+        return candle
+    }
+
+    @Test("a chart: wicks, rising and falling bodies, what is partial, and a bar without prices")
+    func chart() {
+        let candles = [
+            Self.candle("2.5 4 1.00 3.5", 0, isWhole: false), Self.candle("3 5.25 2 2", 1),
+            Self.candle("", 2), Self.candle("2 2 2 2", 3),
+        ]
+        let chart = CandleChart(candles, columns: 80, rows: 10, isColored: false)
+        #expect(
+            chart.lines == [
+                "5.25 ┤ │  ",
+                "     ┤││  ",
+                "     ┤░█  ",
+                "     ┤░█ ░",
+                "1.00 ┤│   ",
+                "      ?   ",
+                "      2026-03-02T14:30:00Z … 2026-03-02T14:33:00Z",
+                "?: partial, it overlaps a gap or the start of a subscription",
+            ])
+        let colored = CandleChart([candles[1]], columns: 80, rows: 10, isColored: true).lines
+        #expect(colored[0] == "5.25 ┤\u{1B}[31m│\u{1B}[0m")
+    }
+
+    @Test("a chart shows as many of the newest bars as there is room for")
+    func room() {
+        let candles = (0..<30).map { Self.candle("1 2 1 2", $0) }
+        let lines = CandleChart(candles, columns: 13, rows: 50, isColored: false).lines
+        #expect(lines.count == CandleChart.heightRange.upperBound + 1)
+        #expect(lines[0] == "2 ┤" + String(repeating: "░", count: 10))
+        #expect(lines.last?.hasPrefix("   2026-03-02T14:50:00Z … ") == true)
+        // Neither a terminal without room nor bars without prices end the command.
+        #expect(CandleChart(candles, columns: 0, rows: 0, isColored: false).lines.count == 6)
+        #expect(
+            CandleChart([Self.candle("", 1)], columns: 80, rows: 24, isColored: false).lines
+                == ["none of these bars has a price"])
+        // One price alone has no height.
+        #expect(
+            CandleChart([Self.candle("1 1 1 1", 1)], columns: 80, rows: 10, isColored: false)
+                .lines[2] == "  ┤░")
+    }
+
+    /// A database as the migration makes it; the tool has the writer's rights.
+    private struct Scene {
+        let postgres: PostgresServer
+        let database: String
+        let environment: [String: String]
+
+        init(migrated: Bool = true) throws {
+            postgres = try PostgresServer.shared()
+            database = "market_\(UUID().uuidString.prefix(8).lowercased())"
+            try postgres.createDatabase(database, timescale: true)
+            let writer = "\(database)_writer"
+            try postgres.psql("CREATE ROLE \(writer) LOGIN PASSWORD '\(PostgresServer.password)'")
+            environment = [
+                // Nobody listens there: these commands need no NATS.
+                "NATS_URL": "nats://127.0.0.1:1", "POSTGRES_HOST": "127.0.0.1",
+                "POSTGRES_PORT": "\(postgres.port)", "POSTGRES_DB": database,
+                "POSTGRES_USER": writer, "POSTGRES_PASSWORD": PostgresServer.password,
+            ]
+            guard migrated else { return }
+            try run(
+                ProductPrograms.path("store-writer"), ["migrate"],
+                environment: environment.merging([
+                    "POSTGRES_MIGRATOR_USER": PostgresServer.user,
+                    "POSTGRES_MIGRATOR_PASSWORD": PostgresServer.password,
+                    "WRITER_MIGRATIONS": "\(ServerPrograms.checkout)/deploy/postgres",
+                ]) { $1 })
+        }
+
+        func tell(_ words: String...) throws -> String {
+            try run(ProductPrograms.path("tapeline"), words, environment: environment)
+        }
+    }
+
+    @Test("stored bars and gaps are told, and what there is instead of them")
+    func stored() throws {
+        let scene = try Scene()
+        #expect(try scene.tell("gaps") == "nothing is missing")
+        try scene.postgres.psql(
+            """
+            SET search_path = md;
+            SELECT make_time_partition('bars', '2026-03-02'), make_time_partition('bars', now());
+            INSERT INTO bars (symbol, series, ts, open, high, low, close, volume, vwap, notional,
+                trades, open_time_ns, close_time, close_time_ns, revision, reason, partial, source,
+                partition, ordinal, replaced)
+            SELECT 'AAPL', '1m', start + n * interval '1 min', 180, 181.5, 179.25, 180.75, 1200,
+                180.123456789, 1, 31, 0, start, 0, n, 'late', n = 0, 's', 0, n, n
+            FROM generate_series(0, 2) AS n,
+                (SELECT '2026-03-02 14:30+00'::timestamptz) AS day (start)
+            UNION ALL SELECT 'AAPL', '5m', now(), 1, 1, 1, 1, 1, 1, 1, 1, 0, now(), 0, 9, 'closed',
+                false, 's', 0, 9, 0;
+            INSERT INTO gaps (sink, input, partition, source, reason, symbol, kind, from_time,
+                to_time, state, receive_time, epoch, ordinal)
+            VALUES ('store', 'ticks', 0, 's', 'disconnected', 'AAPL', 'trade',
+                '2026-03-02 14:30:00+00', '2026-03-02 14:30:12.5+00', 'abandoned', now(), 1, 1)
+            """, database: scene.database)
+        let table = try scene.tell("bars", "AAPL", "1m", "--last", "2").split(separator: "\n")
+        #expect(table[0].hasPrefix("AAPL 1m, 2 bars of 127.0.0.1"), "\(table)")
+        let head = "OPEN   HIGH     LOW   CLOSE  VOLUME           VWAP  TRADES"
+        let numbers = "180  181.5  179.25  180.75    1200  180.123456789      31"
+        let wanted: [Substring] = [
+            "TIME                  \(head)  NOTE",
+            "2026-03-02T14:31:00Z   \(numbers)  version 2: late",
+            "2026-03-02T14:32:00Z   \(numbers)  version 3: late",
+        ]
+        #expect(Array(table.dropFirst()) == wanted)
+        let all = try scene.tell("bars", "AAPL", "1m", "--chart")
+        #expect(all.contains("181.5 ┤"))
+        #expect(all.contains("?: partial"))
+        let json = try scene.tell("bars", "AAPL", "1m", "--json").split(separator: "\n")
+        #expect(json.count == 3)
+        #expect(json[0].contains(#""vwap":180.123456789"#), "\(json)")
+        #expect(json[0].contains(#""is_whole":false"#), "\(json)")
+
+        let gaps = try scene.tell("gaps", "AAPL").split(separator: "\n").map {
+            $0.split(separator: " ").joined(separator: " ")
+        }
+        let missing =
+            "AAPL trade 2026-03-02T14:30:00Z 2026-03-02T14:30:12.5Z 12.5 abandoned disconnected s"
+        #expect(gaps == ["SYMBOL KIND FROM TO SECONDS STATE REASON SOURCE", missing])
+        #expect(try scene.tell("gaps", "SPY") == "nothing is missing")
+        #expect(try scene.tell("gaps", "--json").contains(#""state":"abandoned""#))
+
+        for (words, told) in [
+            (["bars", "AAPL", "1h"], "no bar of AAPL 1h is stored: its series are 5m"),
+            (["bars", "NONE", "1m"], "no bar of NONE 1m is stored: of that symbol none"),
+        ] {
+            let failure = #expect(throws: ProgramFailure.self) {
+                try run(
+                    ProductPrograms.path("tapeline"), words, environment: scene.environment)
+            }
+            #expect(failure?.message.contains(told) == true, "\(failure as Any)")
+        }
+    }
+
+    @Test("a database that was not migrated says so")
+    func notMigrated() throws {
+        let scene = try Scene(migrated: false)
+        for words in [["bars", "AAPL", "1m"], ["gaps"]] {
+            let failure = #expect(throws: ProgramFailure.self) {
+                try run(
+                    ProductPrograms.path("tapeline"), words, environment: scene.environment)
+            }
+            #expect(
+                failure?.message.contains("'store-writer migrate' makes it") == true,
+                "\(failure as Any)")
+        }
+    }
+}

@@ -80,7 +80,7 @@ enum Main {
         case .deadLetters(let command): return try deadLetters(command, terminal)
         case .prove(let command): return try prove(command, terminal)
         case .record, .replay: return try recording(command, terminal)
-        case .bars, .gaps, .database, .logs: return try reading(command, terminal)
+        case .bars, .gaps, .export, .database, .logs: return try reading(command, terminal)
         case .setup(let command):
             return try command.run(
                 deployment(command.target), ConfigurationFiles.environment(), terminal)
@@ -122,6 +122,9 @@ enum Main {
             return try command.run(deployment(command.target), terminal)
         case .gaps(let command):
             return try command.run(deployment(command.target), terminal)
+        case .export(let command):
+            return try ExportRun(command: command, terminal: terminal)
+                .run(deployment(command.target), shutdown: signals())
         case .database(let command):
             return try command.run(stackThatIsUp(command.target, terminal), terminal)
         case .logs(let command):

@@ -29,6 +29,7 @@ enum ToolCommand: Equatable, Sendable {
     case logs(LogsCommand)
     case bars(BarsCommand)
     case gaps(GapsCommand)
+    case export(ExportCommand)
     /// The process behind `up`; nobody types it.
     case supervise(Target, Stack.UpOptions)
 
@@ -71,6 +72,7 @@ enum ToolCommand: Equatable, Sendable {
         case "setup": return .setup(try SetupCommand.parse(rest))
         case "logs": return .logs(try LogsCommand.parse(rest))
         case "bars": return .bars(try BarsCommand.parse(rest))
+        case "export": return .export(try ExportCommand.parse(rest, now: now))
         case "gaps": return .gaps(try GapsCommand.parse(rest))
         case "psql", "url", "env": return .database(try DatabaseCommand.parse(word, rest))
         case "dlq": return .deadLetters(try DlqCommand.parse(rest, now: now))

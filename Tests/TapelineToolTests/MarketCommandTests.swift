@@ -30,7 +30,11 @@ import Testing
         for wrong in [
             ["bars"], ["bars", "AAPL"], ["bars", "AAPL", "1m", "5m"], ["bars", long, "1m"],
             ["bars", "AAPL", "1m", "--last", "0"], ["bars", "AAPL", "1m", "--chart", "--json"],
-            ["gaps", long], ["gaps", "--last", "many"],
+            ["gaps", long], ["gaps", "--last", "many"], ["export", "--from", "-1h"],
+            ["export", "depth", "--from", "-1h"], ["export", "bars"],
+            ["export", "bars", long, "--from", "-1h"], ["export", "bars", "--from", "sometime"],
+            ["export", "bars", "--from", "today", "--to", "yesterday"],
+            ["export", "trades", "--series", "1m", "--from", "-1h"],
         ] {
             #expect(throws: ToolError.self, "\(wrong)") { try ToolCommand.parse(wrong) }
         }
@@ -170,6 +174,11 @@ import Testing
         #expect(try scene.tell("gaps", "SPY") == "nothing is missing")
         #expect(try scene.tell("gaps", "--json").contains(#""state":"abandoned""#))
 
+        try export(scene)
+        try absent(scene)
+    }
+
+    private func absent(_ scene: Scene) throws {
         for (words, told) in [
             (["bars", "AAPL", "1h"], "no bar of AAPL 1h is stored: its series are 5m"),
             (["bars", "NONE", "1m"], "no bar of NONE 1m is stored: of that symbol none"),
@@ -182,10 +191,45 @@ import Testing
         }
     }
 
+    /// To standard output and into a file, which is there as a whole or not at all.
+    private func export(_ scene: Scene) throws {
+        let rest = ["AAPL", "--series", "1m,5m", "--from", "2026-03-02", "--to", "2026-03-03"]
+        let told = try run(
+            ProductPrograms.path("tapeline"), ["export", "bars"] + rest,
+            environment: scene.environment
+        ).split(separator: "\r\n")
+        #expect(told.count == 4, "\(told)")
+        #expect(told[0].hasPrefix("symbol,series,ts,close_time,open,high,low,close,volume,vwap,"))
+        let first = "AAPL,1m,2026-03-02 14:30:00+00,2026-03-02 14:30:00+00,180,181.5,179.25,"
+        #expect(told[1].hasPrefix(first), "\(told)")
+
+        let folder = try TemporaryFolder("export")
+        let file = folder.file("bars.csv")
+        let words = ["export", "bars", "--from", "2026-03-02", "-o", file]
+        let program = try ProductPrograms.path("tapeline")
+        #expect(
+            try run(program, words, environment: scene.environment) == "\(file): 4 rows")
+        #expect(
+            try String(contentsOfFile: file, encoding: .utf8).split(separator: "\r\n").count == 5)
+        for (words, told) in [
+            (words, "is there already"),
+            (
+                ["export", "trades", "--from", "-1h", "-o", folder.file("none/x")],
+                "No such file or directory"
+            ),
+        ] {
+            let failure = #expect(throws: ProgramFailure.self) {
+                try run(program, words, environment: scene.environment)
+            }
+            #expect(failure?.message.contains(told) == true, "\(failure as Any)")
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["bars.csv"])
+    }
+
     @Test("a database that was not migrated says so")
     func notMigrated() throws {
         let scene = try Scene(migrated: false)
-        for words in [["bars", "AAPL", "1m"], ["gaps"]] {
+        for words in [["bars", "AAPL", "1m"], ["gaps"], ["export", "trades", "--from", "-1h"]] {
             let failure = #expect(throws: ProgramFailure.self) {
                 try run(
                     ProductPrograms.path("tapeline"), words, environment: scene.environment)

@@ -37,6 +37,28 @@ extension HelpPage {
             ] + place,
             examples: ["tapeline gaps", "tapeline gaps AAPL --json"]),
         HelpTopic(
+            "export", .bars,
+            [
+                (
+                    "export bars|trades|quotes [SYMBOL...] --from TIME",
+                    [
+                        "rows of that time as CSV, numbers exact, in the order of time: what the",
+                        "views of the database say (docs/data.md)",
+                    ]
+                )
+            ]
+        ).with(
+            [
+                HelpTopic.Option("--to TIME", "not longer than that (now)"),
+                HelpTopic.Option("--series S,...", "bars: only these"),
+                HelpTopic.Option(
+                    "-o FILE", "a file that is not there yet; none or -: standard output"),
+            ] + place,
+            examples: [
+                "tapeline export bars AAPL SPY --series 1m --from today -o bars.csv",
+                "tapeline export trades AAPL --from -10m | head",
+            ]),
+        HelpTopic(
             "prove", .bars,
             [
                 (

@@ -5,14 +5,17 @@ import TapeProtocol
 struct MarketSession: ~Copyable {
     private let connection: PostgresConnection
     private let namespace: String
-    private static let timeout = Duration.seconds(60)
+    private let timeout: Duration
 
-    init(_ deployment: Deployment) throws(ToolError) {
+    init(
+        _ deployment: Deployment, timeout: Duration = Deployment.statementTimeout
+    ) throws(ToolError) {
+        self.timeout = timeout
         namespace = deployment.names.namespace
         let schema = "\(namespace)_market"
         connection = try deployment.openDatabase { base in
             var own = base
-            own.statementTimeout = Self.timeout
+            own.statementTimeout = timeout
             own.settings = [("search_path", schema), ("timezone", "UTC")]
             return own
         }
@@ -20,14 +23,37 @@ struct MarketSession: ~Copyable {
 
     deinit { connection.close() }
 
+    struct Page {
+        let columns: [String]
+        let rows: [[String?]]
+    }
+
     func rows(
         _ query: String, _ parameters: [PostgresValue] = []
     ) throws(ToolError) -> [[String?]] {
+        try page(query, parameters).rows
+    }
+
+    /// One snapshot for all that `fetch` reads; it ends with the session.
+    func open(_ query: String, _ parameters: [PostgresValue]) throws(ToolError) {
+        _ = try page("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        _ = try page("DECLARE pages NO SCROLL CURSOR FOR \(query)", parameters)
+    }
+
+    /// The next ones: fewer than `count` are the last.
+    func fetch(_ count: Int) throws(ToolError) -> Page {
+        try page("FETCH FORWARD \(count) FROM pages")
+    }
+
+    private func page(
+        _ query: String, _ parameters: [PostgresValue] = []
+    ) throws(ToolError) -> Page {
         do throws(PostgresError) {
-            let result = try connection.execute(query, parameters, timeout: Self.timeout)
-            return (0..<result.rowCount).map { row in
+            let result = try connection.execute(query, parameters, timeout: timeout)
+            let rows = (0..<result.rowCount).map { row in
                 result.columns.indices.map { result[row, $0] }
             }
+            return Page(columns: result.columns, rows: rows)
         } catch {
             guard error.category == .schema else {
                 throw .unreachable("the database did not answer: \(error)")

@@ -1,0 +1,102 @@
+internal import Glibc
+import MarketModel
+import PostgresClient
+import Primitives
+import ServiceRuntime
+
+/// Carries out `tapeline export`: one snapshot of the database, read in pieces. A file is there as
+/// a whole or not at all.
+struct ExportRun {
+    let command: ExportCommand
+    let terminal: Terminal
+
+    private static let timeout = Duration.seconds(3_600)
+    /// Rows of one round trip.
+    private static let page = 5_000
+
+    func run(_ deployment: Deployment, shutdown: ShutdownSignal) throws(ToolError) -> ExitCode {
+        guard let path = command.output else {
+            var output = OutputBuffer()
+            let rows = try write(&output, deployment, shutdown)
+            return rows == nil ? .temporary : .success
+        }
+        guard !FileSystem.exists(path) else {
+            throw .refused("\(path) is there already: remove it, or name another file")
+        }
+        let temporary = "\(path).\(getpid()).new"
+        let descriptor = unsafe open(
+            temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode_t(0o644))
+        guard descriptor >= 0 else { throw FileSystem.failure("write", path) }
+        var isKept = false
+        defer {
+            close(descriptor)
+            if !isKept { unsafe unlink(temporary) }
+        }
+        var output = OutputBuffer(descriptor: descriptor)
+        guard let rows = try write(&output, deployment, shutdown) else { return .temporary }
+        guard fsync(descriptor) == 0, unsafe rename(temporary, path) == 0 else {
+            throw FileSystem.failure("write", path)
+        }
+        isKept = true
+        terminal.line("\(path): \(rows) rows")
+        return .success
+    }
+
+    /// How many rows; nil: interrupted, or nobody reads any more.
+    private func write(
+        _ output: inout OutputBuffer, _ deployment: Deployment, _ shutdown: ShutdownSignal
+    ) throws(ToolError) -> Int? {
+        let market = try MarketSession(deployment, timeout: Self.timeout)
+        var progress = ProgressLine(terminal, asJSON: command.output == nil)
+        defer { progress.end() }
+        progress.show { "looking for the rows" }
+        try market.open(query, parameters)
+        var rows = 0
+        while true {
+            let page = try market.fetch(Self.page)
+            if rows == 0 { line(page.columns, &output) }
+            for row in page.rows { line(row.map { $0 ?? "" }, &output) }
+            rows += page.rows.count
+            output.flush()
+            if let failure = output.failure, failure != EPIPE {
+                throw .file(
+                    operation: "write", path: command.output ?? "standard output",
+                    SystemErrorCode(rawValue: failure))
+            }
+            if output.isGone { return nil }
+            if shutdown.isRequested {
+                terminal.problem("interrupted; nothing was kept")
+                return nil
+            }
+            if page.rows.count < Self.page { return rows }
+            let time = page.columns.firstIndex(of: "ts").flatMap { page.rows.last?[$0] }
+            progress.show { "\(rows) rows, up to \(time ?? "-")" }
+        }
+    }
+
+    /// RFC 4180.
+    private func line(_ fields: [String], _ output: inout OutputBuffer) {
+        for (place, field) in fields.enumerated() {
+            if place > 0 { output.byte(UInt8(ascii: ",")) }
+            output.csvField(field)
+        }
+        output.text("\r\n")
+        output.flushIfLarge()
+    }
+
+    private var query: String {
+        let symbols = command.symbols.isEmpty ? "" : " AND symbol = ANY ($3)"
+        let series = command.series.isEmpty ? "" : " AND series = ANY ($\(parameters.count))"
+        return """
+            SELECT * FROM \(command.kind.view) WHERE ts >= $1 AND ts < $2\(symbols)\(series)
+            ORDER BY ts, symbol, \(command.kind.order)
+            """
+    }
+
+    private var parameters: [PostgresValue] {
+        var values: [PostgresValue] = [.timestamp(command.from), .timestamp(command.to)]
+        if !command.symbols.isEmpty { values.append(.textArray(command.symbols.map(\.text))) }
+        if !command.series.isEmpty { values.append(.textArray(command.series.map(\.text))) }
+        return values
+    }
+}

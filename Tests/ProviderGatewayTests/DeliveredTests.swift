@@ -7,6 +7,7 @@ import ServiceTestSupport
 import TapeCodec
 import TapeProtocol
 import TapeTransport
+import Telemetry
 import TestSupport
 import Testing
 
@@ -274,6 +275,14 @@ struct DeliveredTests {
         #expect(try eventually { try TapeAudit.watermark(tape, source) == at(10) })
         first.finish()
         #expect(try eventually { try TapeAudit.watermark(tape, source) == at(40) })
+        let metrics = running.service.context.telemetry.metrics
+        let ended = {
+            String(decoding: metrics.render(), as: UTF8.self).split(separator: "\n")
+                .first { $0.hasPrefix("mds_gateway_source_ended{") }?.last
+        }
+        #expect(ended() == "0")
+        second.finish()
+        #expect(eventually { ended() == "1" })
         #expect(try running.stop() == .success)
         #expect(one.stops == 1 && other.stops == 1)
     }

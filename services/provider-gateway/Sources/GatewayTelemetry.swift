@@ -10,6 +10,7 @@ struct GatewayMetrics {
     let blocked: Counter
     let future: Counter
     private let watermark: Gauge
+    private let ended: Gauge
     private let packetBytes: Gauge
     let refused: Counter
     let unrouted: Counter
@@ -65,6 +66,10 @@ struct GatewayMetrics {
         watermark = metrics.gauge(
             "mds_gateway_watermark_timestamp_seconds",
             "The newest watermark on the tape, in seconds since 1970.", labels: labels)
+        ended = metrics.gauge(
+            "mds_gateway_source_ended",
+            "1 when all of its providers have told all they have: its watermark stands for good.",
+            labels: labels)
         ageAtAcknowledgement = metrics.histogram(
             "mds_gateway_packet_age_seconds",
             "From the sealing of a packet to the tape's acknowledgement, retries included.",
@@ -72,6 +77,8 @@ struct GatewayMetrics {
     }
 
     func waiting(longestPacketBytes bytes: Int) { packetBytes.set(Double(bytes)) }
+
+    func source(hasEnded: Bool) { ended.set(hasEnded ? 1 : 0) }
 
     func acknowledged(_ packet: TapePublisher.Acknowledged, now: Timestamp) {
         let age = now.nanoseconds(since: packet.header.sendTime)

@@ -394,6 +394,7 @@ final class SourceTenure {
         desk?.tell(now: now)
         parts.metrics.waiting(
             longestPacketBytes: lanes.tickLanes.map { publisher.waitingBytes(lane: $0) }.max() ?? 0)
+        parts.metrics.source(hasEnded: supply.hasEnded)
         parts.context.readiness.set(ReadinessPart.tape, publisher.trouble)
         parts.report.update(
             GatewayReport.Progress(

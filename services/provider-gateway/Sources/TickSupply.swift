@@ -86,6 +86,9 @@ struct TickSupply {
 
     var isFinished: Bool { made?.isFinished ?? delivered?.isFinished ?? true }
 
+    /// Nothing comes any more, and its watermark goes no further. That of a made market does.
+    var hasEnded: Bool { delivered?.isFinished ?? false }
+
     /// It cannot wait: what is not taken in time is lost, so there is a spool for it.
     var isUrgent: Bool { delivered?.isUrgent ?? true }
 

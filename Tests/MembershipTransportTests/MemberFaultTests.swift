@@ -46,7 +46,7 @@ struct MemberFaultTests {
         #expect(eventually { near.member.held.count == rig.partitions })
         proxy.calm()
         #expect(eventually { rig.isSharedOut([near, far]) }, "\(far.service.log.text)")
-        #expect(far.service.log.count(of: "member.partition.lost") == 4)
+        #expect(eventually { far.service.log.count(of: "member.partition.lost") == 4 })
     }
 
     @Test(
@@ -73,7 +73,7 @@ struct MemberFaultTests {
         #expect(eventually { rig.isSharedOut([first]) })
         let second = try rig.member("a")
         #expect(eventually { second.member.state == .aside }, "\(second.service.log.text)")
-        #expect(second.service.log.count(of: "member.doubled") == 1)
+        #expect(eventually { second.service.log.count(of: "member.doubled") == 1 })
         #expect(!second.service.context.readiness.health.ready)
         #expect(second.member.held.isEmpty && rig.isSharedOut([first]))
         first.kill()

@@ -88,7 +88,7 @@ struct CalendarWatchTests {
         #expect(
             metric(#"mds_operator_calendar_valid_until_timestamp_seconds{calendar="short"}"#)
                 == Double(RepairScene.start) / 1e9)
-        #expect(running.log.count(of: "operator.calendar.ends") == 1)
+        #expect(eventually { running.log.count(of: "operator.calendar.ends") == 1 })
         let health = worker.service.context.readiness.health
         #expect(health.ready, "\(health.reasons)")
         #expect(health.degraded.contains { $0.hasPrefix("calendar: short ended at ") })

@@ -259,7 +259,7 @@ struct RecoveryOnTapeTests {
         try run.publish(0..<100, to: worker)
         try request(run)
         #expect(try isRebuilt(run, worker), "\(worker.reasons)")
-        #expect(worker.log.count(of: "operator.rebuild.begun") == 1)
+        #expect(eventually { worker.log.count(of: "operator.rebuild.begun") == 1 })
         try run.publish(100..<200, to: worker, closing: true)
         #expect(try worker.stop() == .success)
         try run.expectBars()

@@ -90,7 +90,7 @@ struct RepairOnTapeTests {
         #expect(newest[start + 2 * Self.second]?.high.raw == 900 * Self.second)
         #expect(newest[start + 2 * Self.second]?.reason == BarReason.repair.rawValue)
         #expect(found.late.map(\.ordinal) == [35])
-        #expect(worker.log.count(of: "operator.repair.done") == 4)
+        #expect(eventually { worker.log.count(of: "operator.repair.done") == 4 })
         let listed = #"mds_operator_late_ticks_total{action="listed"}"#
         #expect(eventually { worker.service.metric(listed) == 1 })
         #expect(try worker.stop() == .success)
@@ -109,7 +109,7 @@ struct RepairOnTapeTests {
         try scene.people.publish(watermark: RepairScene.noWatermark)
         let last = try close(&scene, 210)
         #expect(eventually { reached(scene) >= last })
-        #expect(running.log.count(of: "operator.repair.refused") == 1)
+        #expect(eventually { running.log.count(of: "operator.repair.refused") == 1 })
         #expect(running.log.text.contains("the tape of test begins at"))
         let counted = #"mds_operator_repairs_refused_total{reason="retention"}"#
         #expect(running.service.metric(counted) == 1)
@@ -156,7 +156,7 @@ struct RepairOnTapeTests {
         scene.request(-900_000_000, 0)
         let again = try scene.people.publish(watermark: RepairScene.noWatermark)
         #expect(eventually { reached(scene) >= again })
-        #expect(running.log.count(of: "operator.repair.refused") == 2)
+        #expect(eventually { running.log.count(of: "operator.repair.refused") == 2 })
         for reason in ["future", "long"] {
             let counted = "mds_operator_repairs_refused_total{reason=\"\(reason)\"}"
             #expect(running.service.metric(counted) == 1)
@@ -187,7 +187,7 @@ struct RepairOnTapeTests {
         let third = try start(scene)
         let last = try close(&scene, 210)
         #expect(eventually { reached(scene) >= last })
-        #expect(third.log.count(of: "operator.checkpoint.damaged") == 1)
+        #expect(eventually { third.log.count(of: "operator.checkpoint.damaged") == 1 })
         #expect(third.log.count(of: "operator.repair.refused") == 0)
         #expect(eventually { third.service.metric("mds_operator_bars_suppressed") == 1 })
         #expect(try third.stop() == .success)
@@ -250,7 +250,7 @@ struct RepairOnTapeTests {
         try scene.people.publish(watermark: RepairScene.noWatermark)
         let last = try close(&scene, 210)
         #expect(eventually { reached(scene) >= last })
-        #expect(running.log.count(of: "operator.repair.refused") == 1)
+        #expect(eventually { running.log.count(of: "operator.repair.refused") == 1 })
         #expect(running.log.text.contains("does not hold ordinals 11 to 20 of test"))
         #expect(try running.stop() == .success)
         _ = try found(scene)

@@ -116,7 +116,7 @@ struct StandingBarsTests {
         let asked = try scene.source.publish(
             watermark: RepairScene.time(2 * Self.nextDay))
         #expect(eventually { reached(scene) >= asked })
-        #expect(worker.log.count(of: "operator.repair.refused") == 1)
+        #expect(eventually { worker.log.count(of: "operator.repair.refused") == 1 })
         #expect(worker.log.text.contains("have to be read back"))
         #expect(try worker.stop() == .success)
     }

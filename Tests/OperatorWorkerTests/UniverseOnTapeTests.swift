@@ -126,7 +126,7 @@ struct UniverseOnTapeTests {
             let key = CheckpointKeys(partition: 4).request
             _ = try bucket.create(key, Array("{\"requested_ns\":1}".utf8))
             #expect(try eventually { try bucket.get(key) == nil })
-            #expect(first.log.count(of: "operator.rebuild.begun") == 1)
+            #expect(eventually { first.log.count(of: "operator.rebuild.begun") == 1 })
             #expect(try first.stop() == .success)
             running = try TestWorker(
                 tape, ["OPERATOR_GENERATION": "2"], takes: Self.everything,

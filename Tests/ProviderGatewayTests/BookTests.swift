@@ -171,7 +171,7 @@ struct BookTests {
         try scene.press(rows: 30)
         try scene.relieve()
         #expect(scene.isAsked(times: 1))
-        #expect(scene.running.log.count(of: "gateway.books_void") == 1)
+        #expect(eventually { scene.running.log.count(of: "gateway.books_void") == 1 })
         let before = scene.leftOut
         scene.send(scene.script.rows(20))
         #expect(scene.hasLeftOut(before + 20))

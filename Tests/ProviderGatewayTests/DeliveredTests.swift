@@ -252,7 +252,7 @@ struct DeliveredTests {
             ], floor: 12, try #require(log.starts.first).channel)
         #expect(try eventually { try found(tape).trades.count == 1 })
         #expect(try found(tape).trades.map(\.id) == [3])
-        #expect(running.log.count(of: "gateway.record_refused") == 3)
+        #expect(eventually { running.log.count(of: "gateway.record_refused") == 3 })
         #expect(try running.stop() == .success)
     }
 

@@ -50,7 +50,7 @@ struct GatewayTests {
         let running = try gateway.start()
         #expect(try isOnTape(tape, 20_000))
         #expect(eventually { running.isReady }, "\(running.reasons)")
-        #expect(running.log.count(of: "gateway.started") == 1)
+        #expect(eventually { running.log.count(of: "gateway.started") == 1 })
         #expect(try running.stop() == .success)
         let found = try SourceOnTape(tape)
         #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")

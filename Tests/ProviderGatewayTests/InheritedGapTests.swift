@@ -94,7 +94,7 @@ struct InheritedGapTests {
         }
         let third = try script.open(["AAPL", "SPY"])
         #expect(script.shown(third.began.order.gaps) == wanted)
-        #expect(third.running.log.count(of: "gateway.gaps_damaged") == 1)
+        #expect(eventually { third.running.log.count(of: "gateway.gaps_damaged") == 1 })
         #expect(third.running.log.count(of: "gateway.gaps_unknown") == 0)
         try third.kill()
         for key in try bucket.keys(matching: "gateway.feed.gaps.*").keys {
@@ -176,7 +176,7 @@ struct InheritedGapTests {
             })
         let oldest = [0, 2, 4, 6, 8].map { "AAPL abandoned \($0)-\($0 + 1)" }
         #expect(try script.found().gaps.suffix(5) == oldest[...])
-        #expect(first.running.log.count(of: "gateway.gaps_given_up") == 1)
+        #expect(eventually { first.running.log.count(of: "gateway.gaps_given_up") == 1 })
         let gauge = #"mds_gateway_gaps{source="feed"}"#
         let all = Double(ProviderLimits.gapsMax)
         #expect(eventually { first.gateway.service.metric(gauge) == all })

@@ -220,7 +220,7 @@ struct PolicyTests {
             try eventually { try tape.tickCount(source: source()) >= 1_000 })
         gateway.group.pause()
         #expect(eventually { leftOut(running, "quote") > 3_000 })
-        #expect(running.log.count(of: "gateway.spool.begun") == 1)
+        #expect(eventually { running.log.count(of: "gateway.spool.begun") == 1 })
         #expect((try gateway.status["spool"]?["bytes"]?.int ?? 0) < 1_048_576)
         gateway.group.goOn()
         #expect(

@@ -197,7 +197,7 @@ struct TenureTests {
         let standing = try count(tape)
         gateway.group.goOn()
         #expect(try eventually { try count(tape) > standing + 4_000 })
-        #expect(running.log.count(of: "gateway.paused") == 2)
+        #expect(eventually { running.log.count(of: "gateway.paused") == 2 })
         #expect(try running.stop() == .success)
         let found = try SourceOnTape(tape)
         #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")

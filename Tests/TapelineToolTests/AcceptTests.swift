@@ -194,7 +194,7 @@ struct AcceptTests {
         try AcceptBench.publish(&scene.zero, packets: 1)
         try scene.expectRows(0, "1-50 58-62")
         #expect(try scene.bench.gaps == "test/0 51-57 hole")
-        #expect(scene.writer.log.count(of: "writer.gap.stored") == 1)
+        #expect(eventually { scene.writer.log.count(of: "writer.gap.stored") == 1 })
         #expect(
             scene.writer.service.metric("mds_writer_gap_ticks_total{reason=\"hole\"}") == 7)
         try scene.expectEnd()

@@ -47,7 +47,8 @@ struct BarsCommand: Equatable, Sendable {
         ]
         let candles = try newest(columns.joined(separator: ", "), market).map(Candle.init)
         guard !candles.isEmpty else { throw try nothing(market) }
-        let title = "\(symbol) \(series), \(candles.count) bars of \(deployment.title)"
+        let count = candles.count == 1 ? "1 bar" : "\(candles.count) bars"
+        let title = "\(symbol) \(series), \(count) of \(deployment.title)"
         let lines =
             asChart
             ? CandleChart(

@@ -162,7 +162,10 @@ SELECT b.symbol, b.series, b.ts, b.number, b.close_time, NOT b.partial AS is_who
         AND e.symbol = b.symbol AND e.ts >= b.ts AND e.ts < b.close_time) AS subscribed_at,
     (SELECT count(*) FROM late_ticks l WHERE l.symbol = b.symbol AND l.series = b.series
         AND l.ts >= b.ts AND l.ts < b.close_time AND l.reason <> 'duplicate') AS late_ticks,
-    b.excluded
+    b.excluded, b.partial
+        AND NOT EXISTS (SELECT FROM trades t WHERE t.symbol = b.symbol AND t.ts < b.ts)
+        AND NOT EXISTS (SELECT FROM quotes q WHERE q.symbol = b.symbol AND q.ts < b.ts)
+        AS is_beginning
 FROM (
     SELECT b.*, coalesce(sum(least(coalesce(g.to_time, b.close_time), b.close_time)
             - greatest(g.from_time, b.ts)) FILTER (WHERE g.from_time IS NOT NULL),
@@ -242,6 +245,7 @@ SELECT * FROM quality(current_date)$$],
         ['COLUMN bar_trust.missing', 'how much of its time lies in gaps of trades'],
         ['COLUMN bar_trust.gaps', 'kind, state and reason of these'],
         ['COLUMN bar_trust.subscribed_at', 'a subscription began within the bar'],
+        ['COLUMN bar_trust.is_beginning', 'no tick of the symbol from before it is stored'],
         ['COLUMN bar_trust.late_ticks', 'came behind the lateness: listed, and not in the bar']
     ] LOOP
         EXECUTE format('COMMENT ON %s %I.%s IS %L', split_part(comment[1], ' ', 1), market,

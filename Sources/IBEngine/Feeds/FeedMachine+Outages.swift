@@ -131,7 +131,7 @@ extension FeedMachine {
         let before = entries[place][keyPath: border].arrivals(until: gap.to)
         closings.append(
             Closing(
-                gap: gap, place: place, before: before,
+                gap: gap, place: place, before: before, behind: now.wall,
                 due: now.monotonic.later(by: EngineLimits.borderWait)))
         entries[place][keyPath: border].begin(now)
     }
@@ -160,7 +160,9 @@ extension FeedMachine {
                     byNanoseconds: -(EngineLimits.stampedLag + EngineLimits.lateness))
             let border = InstrumentEntry.border(of: closing.gap.kind) ?? \.trades
             let after = entry[keyPath: border].arrivals(until: max(end, closing.gap.to))
-            let isKnown = closing.before.since.isDefined && after.since.isDefined
+            // A process that stood still looks late: what came right behind the outage may have
+            // fallen out meanwhile.
+            let isKnown = closing.before.since.isDefined && after.since == closing.behind
             // What another process received is not known; what came behind the outage is.
             let arrivals = Arrivals(
                 closing.before.ticks + after.ticks,

@@ -10,6 +10,8 @@ struct FeedMachine: Sendable {
         var gap: OpenGap
         var place: Int
         var before: Arrivals
+        /// From when on what came behind it was kept.
+        var behind: Timestamp
         var due: Int64
     }
 

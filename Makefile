@@ -13,19 +13,24 @@ SWIFT_FOLDERS := Package.swift $(wildcard Sources services Tests)
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# Quick to say that nothing changed, and quiet: what the compiler says is in a log.
+.PHONY: programs
+programs: setup
+	@deploy/local/build.sh
+
 setup: ## Install what the build needs (as root, or by sudo)
 	@deploy/local/prerequisites.sh
 
 servers: setup ## Fetch nats-server, PostgreSQL with TimescaleDB, Valkey, Prometheus and kustomize into .local/servers
 	@deploy/local/servers.sh
 
-build: setup ## Build the services and the tool (release)
+build: setup ## Build everything: services, tool, benchmarks (release)
 	@$(BUILD)
 
-demo: build servers ## Ticks of a made-up broker become bars, 30 s, then an audit of every row (KEEP=1: leave it)
+demo: programs servers ## Ticks of a made-up broker become bars, 30 s, then an audit of every row (KEEP=1: leave it)
 	@$(TOOL) demo $(if $(KEEP),--keep)
 
-up: build servers ## Start the servers and the services and leave them running
+up: programs servers ## Start the servers and the services and leave them running
 	@$(TOOL) up
 
 down: ## Stop what 'make up' started

@@ -47,8 +47,8 @@ least_covered() {
 
 step 'Servers' servers deploy/local/servers.sh
 step 'Build' build build_tests
-step 'Tests' tests run_tests
-need_tests "$logs/tests.log" 50
+echo 'Tests …'
+profiled_tests
 step 'Coverage' coverage export_coverage
 table
 least_covered

@@ -283,7 +283,7 @@ struct MaintenanceTests {
         WriterBench.fill(&source, ticks: 40)
         try source.publish(watermark: .undefined)
         #expect(bench.isComplete([40]), "\(bench.shown)")
-        #expect(running.isReady)
+        #expect(eventually { running.isReady })
         #expect(
             eventually {
                 (running.service.metric("mds_store_maintenance_failures_total") ?? 0) > 0

@@ -1,0 +1,375 @@
+#!/usr/bin/env python3
+"""Runs the tests of a built bundle side by side: each suite in a process of its own.
+
+  run-tests.py BUNDLE --logs FOLDER [--only MODULE | --skip MODULE] [--lanes N]
+
+The testing library runs as many tests at once as the machine has processors, and a test that waits for a
+server keeps its place. So most of the time nothing would run. Here several processes wait at once, and each
+runs its tests one after the other, so that the time of each test is its own.
+
+A test that fails beside others runs again alone. If it passes then, it is named as unsteady with all that it
+said, and the run goes on. A second failure, more failures than a busy machine explains, a crash, and a test
+that never ran fail the run.
+
+A suite that shows no progress for too long is ended, with everything that it started. The limit grows with
+the load of the machine. What did not run is named.
+"""
+
+import argparse
+import ctypes
+import json
+import os
+import pathlib
+import re
+import signal
+import sys
+import time
+
+# Tests wait more than they compute: processes per processor, and their number at most.
+LANES_PER_PROCESSOR = 3
+LANES_MAX = 32
+# One test, and all of them, on a machine whose load is at most twice its processors.
+TEST_SECONDS_MAX = 600
+RUN_SECONDS_MAX = 3600
+# After an interrupt, a process may stop its servers for so long.
+ENDING_SECONDS_MAX = 20
+# How many tests may fail beside others and pass alone.
+UNSTEADY_MAX = 5
+PROGRESS_SECONDS = 60
+SLOWEST_SHOWN = 10
+ISSUES_SHOWN_MAX = 40
+NAMES_SHOWN_MAX = 20
+# These last longest, so they begin first. A suite that is missing here is only begun later.
+SLOW_SUITES = pathlib.Path(__file__).with_name("slow-suites")
+# A test of a trap starts the bundle again and waits for any child of its process, so it must not share a
+# process with tests that start servers.
+TRAP = re.compile(r"/traps[A-Z]")
+PLACE = re.compile(r"/[^/]*\.swift:\d+:\d+$")
+PR_SET_CHILD_SUBREAPER = 36
+
+
+class Shard:
+    """Tests that share a process: a suite's, or the tests of traps of one module."""
+
+    def __init__(self, name, filters, tests, skip=None):
+        self.name, self.filters, self.skip = name, filters, skip
+        self.waiting = set(tests)
+        self.seconds = {}
+        self.failed = []
+        self.issues = []
+        self.running = None
+        self.pid = None
+        self.status = None
+        self.ended_for = None
+        self.interrupted_at = None
+
+    def start(self, bundle, folder, environment):
+        stem = re.sub(r"[^\w.-]+", "-", self.name)
+        self.log, self.events = folder / f"{stem}.log", folder / f"{stem}.json"
+        self.events.write_bytes(b"")
+        self.offset, self.rest = 0, b""
+        arguments = [bundle, "--testing-library", "swift-testing", "--no-parallel",
+                     "--event-stream-version", "0", "--event-stream-output-path", str(self.events)]
+        for one in self.filters:
+            arguments += ["--filter", one]
+        if self.skip:
+            arguments += ["--skip", self.skip]
+        self.pid = os.posix_spawn(bundle, arguments, environment, setpgroup=0, setsigmask=[], file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(self.log), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2)])
+        self.began = self.moved = time.monotonic()
+
+    def read(self):
+        """Takes in what the bundle reported since the last call."""
+        with open(self.events, "rb") as file:
+            file.seek(self.offset)
+            read = file.read()
+        self.offset += len(read)
+        *lines, self.rest = (self.rest + read).split(b"\n")
+        for line in lines:
+            event = json.loads(line)
+            if event["kind"] == "event":
+                self.take(event["payload"])
+
+    def take(self, event):
+        # The list names the place in the source only where two tests have one name.
+        kind, test = event["kind"], event.get("testID", "")
+        name = test if test in self.waiting else PLACE.sub("", test)
+        self.moved = time.monotonic()
+        moment = event["instant"]["absolute"]
+        if kind == "issueRecorded":
+            place = event["issue"].get("sourceLocation") or {}
+            said = "\n".join(message["text"] for message in event["messages"])
+            if not event["issue"].get("isKnown"):
+                self.issues.append((name, place.get("fileID", ""), place.get("line", 0), said))
+        elif name not in self.waiting:
+            return
+        elif kind == "testStarted":
+            self.running, self.started = name, moment
+        elif kind in ("testEnded", "testSkipped"):
+            self.waiting.discard(name)
+            self.seconds[name] = moment - self.started if self.running == name else 0
+            self.running = None
+            if kind == "testEnded" and any(message["symbol"] == "fail" for message in event["messages"]):
+                self.failed.append(name)
+
+    def interrupt(self, why):
+        now = time.monotonic()
+        if self.interrupted_at is None:
+            self.interrupted_at, self.ended_for = now, why
+            os.killpg(self.pid, signal.SIGINT)
+        elif now - self.interrupted_at > ENDING_SECONDS_MAX:
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def trouble(self):
+        """Why its tests cannot be judged by their results, or None."""
+        if self.ended_for:
+            return self.ended_for
+        if os.WIFSIGNALED(self.status):
+            return f"ended by signal {os.WTERMSIG(self.status)}"
+        if self.waiting:
+            return f"ended with status {os.WEXITSTATUS(self.status)} before its last test"
+        if os.WEXITSTATUS(self.status) != 0 and not self.failed:
+            return f"ended with status {os.WEXITSTATUS(self.status)}, although no test failed"
+        return None
+
+
+class Run:
+    def __init__(self, bundle, folder, shards, lanes):
+        self.bundle, self.folder, self.lanes = bundle, folder, lanes
+        self.queue, self.running, self.done = list(reversed(shards)), {}, []
+        self.total = sum(len(shard.waiting) for shard in shards)
+        self.stopped = None
+        # A crash must not hold a shard up for minutes.
+        self.environment = {"SWIFT_BACKTRACE": "enable=no", **os.environ}
+
+    def all(self):
+        """Runs all shards, and ends what they left running."""
+        self.began = self.shown = time.monotonic()
+        while self.queue or self.running:
+            while self.queue and len(self.running) < self.lanes and not self.stopped:
+                shard = self.queue.pop()
+                shard.start(self.bundle, self.folder, self.environment)
+                self.running[shard.pid] = shard
+            signal.sigtimedwait([signal.SIGCHLD], 0.2)
+            self.reap()
+            for shard in self.running.values():
+                shard.read()
+            self.limit()
+            self.show()
+            if self.stopped and not self.running:
+                break
+        if sys.stdout.isatty():
+            print("\r\033[K", end="")
+        return end_orphans()
+
+    def reap(self):
+        """Waits for what has ended: also for processes that tests started and did not wait for, as the
+        first process of a machine would."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            shard = self.running.pop(pid, None)
+            if shard:
+                shard.status = status
+                shard.read()
+                self.done.append(shard)
+
+    def limit(self):
+        stretch = max(1, os.getloadavg()[0] / (2 * os.cpu_count()))
+        now = time.monotonic()
+        if not self.stopped and now - self.began > RUN_SECONDS_MAX * stretch:
+            self.stopped = f"the run took longer than {RUN_SECONDS_MAX * stretch:.0f} s"
+        for shard in self.running.values():
+            if self.stopped:
+                shard.interrupt(self.stopped)
+            elif shard.interrupted_at or now - shard.moved > TEST_SECONDS_MAX * stretch:
+                shard.interrupt(f"no progress for {TEST_SECONDS_MAX * stretch:.0f} s")
+
+    def show(self):
+        now = time.monotonic()
+        if now - self.shown < (1 if sys.stdout.isatty() else PROGRESS_SECONDS):
+            return
+        self.shown = now
+        shards = [*self.done, *self.running.values()]
+        ended = sum(len(shard.seconds) for shard in shards)
+        failed = sum(len(shard.failed) for shard in shards)
+        line = f"{now - self.began:.0f} s: {ended} of {self.total} tests, {failed} failed"
+        if self.running:
+            oldest = min(self.running.values(), key=lambda shard: shard.began)
+            line += f"; longest at work: {oldest.running or oldest.name}, {now - oldest.began:.0f} s"
+        if sys.stdout.isatty():
+            print(f"\r\033[K{line[:100]}", end="", flush=True)
+        else:
+            print(f"    … {line}", flush=True)
+
+
+def end_orphans():
+    """Ends the processes that tests left behind: they are children of this process by now."""
+    ended = set()
+    deadline = time.monotonic() + ENDING_SECONDS_MAX
+    while True:
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0] != 0:
+                pass
+        except ChildProcessError:
+            return len(ended)
+        children = pathlib.Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        late = time.monotonic() > deadline
+        for child in children:
+            if late or child not in ended:
+                os.kill(int(child), signal.SIGKILL if late else signal.SIGTERM)
+                ended.add(child)
+        time.sleep(0.05)
+
+
+def module_of(name):
+    return name.split(".", 1)[0]
+
+
+def shards_of(tests):
+    """A shard for each suite, those that last longest first; and one for each module's tests of traps."""
+    suites, traps = {}, {}
+    for test in tests:
+        if TRAP.search(test):
+            traps.setdefault(module_of(test), []).append(test)
+        else:
+            suites.setdefault(PLACE.sub("", test).rsplit("/", 1)[0], []).append(test)
+    # Not the tests of suites inside of it. The place in the source follows a test's name.
+    shards = [Shard(suite, [rf"^{re.escape(suite)}/[^/]*(/[^/]*\.swift:\d+:\d+)?$"], names, skip=TRAP.pattern)
+              for suite, names in suites.items()]
+    shards += [Shard(f"{module}.traps", [rf"^{module}\..*{TRAP.pattern}"], names)
+               for module, names in traps.items()]
+    slow = SLOW_SUITES.read_text().split("\n") if SLOW_SUITES.exists() else []
+    ranks = {suite: rank for rank, suite in enumerate(slow)}
+    return sorted(shards, key=lambda shard: (ranks.get(shard.name, len(ranks)), -len(shard.waiting)))
+
+
+def list_tests(bundle):
+    read, write = os.pipe()
+    pid = os.posix_spawn(
+        bundle, [bundle, "--testing-library", "swift-testing", "--list-tests"],
+        {**os.environ, "LLVM_PROFILE_FILE": "/dev/null"},
+        file_actions=[(os.POSIX_SPAWN_DUP2, write, 1), (os.POSIX_SPAWN_CLOSE, read)])
+    os.close(write)
+    with os.fdopen(read) as output:
+        tests = [line.strip() for line in output if "/" in line]
+    _, status = os.waitpid(pid, 0)
+    if status != 0:
+        sys.exit(f"error: {bundle} does not list its tests")
+    return tests
+
+
+def show_issues(shards):
+    issues = [issue for shard in shards for issue in shard.issues]
+    for test, file, line, said in issues[:ISSUES_SHOWN_MAX]:
+        print(f"✘ {test} at {file}:{line}: {said}")
+    if len(issues) > ISSUES_SHOWN_MAX:
+        print(f"… and {len(issues) - ISSUES_SHOWN_MAX} more")
+
+
+def show_troubles(shards):
+    for shard in shards:
+        if shard.trouble():
+            print(f"✘ {shard.name}: {shard.trouble()}; at work: {shard.running or 'no test'}; "
+                  f"did not end: {listed(sorted(shard.waiting))}. The whole log: {shard.log}")
+
+
+def listed(names):
+    more = len(names) - NAMES_SHOWN_MAX
+    return ", ".join(names[:NAMES_SHOWN_MAX]) + (f" and {more} more" if more > 0 else "")
+
+
+def show_summary(shards):
+    """A line for each module, and the slowest suites."""
+    modules = {}
+    for shard in shards:
+        row = modules.setdefault(module_of(shard.name), [0, 0, 0.0])
+        row[0] += len(shard.seconds)
+        row[1] += 1
+        row[2] += sum(shard.seconds.values())
+    print(f"{'seconds':>9} {'tests':>6} {'suites':>7}  module")
+    for name, (tests, suites, seconds) in sorted(modules.items(), key=lambda item: -item[1][2]):
+        print(f"{seconds:9.1f} {tests:6} {suites:7}  {name}")
+    print(f"{'seconds':>9} {'tests':>6}          slowest suites")
+    slowest = sorted(shards, key=lambda shard: -sum(shard.seconds.values()))
+    for shard in slowest[:SLOWEST_SHOWN]:
+        print(f"{sum(shard.seconds.values()):9.1f} {len(shard.seconds):6}          {shard.name}")
+
+
+def write_seconds(path, shards):
+    """By suite and by test, the slowest first: what to look at when the run gets slow."""
+    with open(path, "w") as file:
+        for shard in sorted(shards, key=lambda shard: -sum(shard.seconds.values())):
+            file.write(f"{sum(shard.seconds.values()):.2f} {shard.name}\n")
+            for test, seconds in sorted(shard.seconds.items(), key=lambda item: -item[1]):
+                file.write(f"    {seconds:.2f} {test}\n")
+
+
+def again(run, failed, folder):
+    """Runs tests that failed once more, one after the other. True when all pass."""
+    print(f"Again, alone: {', '.join(failed)}", flush=True)
+    shards = [Shard(f"again-{test}", [f"^{re.escape(test)}"], [test]) for test in failed]
+    # The coverage is that of the first run.
+    second = Run(run.bundle, folder, shards, lanes=1)
+    second.environment["LLVM_PROFILE_FILE"] = "/dev/null"
+    second.all()
+    show_issues(shards)
+    show_troubles(shards)
+    if any(shard.failed or shard.trouble() for shard in shards):
+        return False
+    for test in failed:
+        print(f"⚠ unsteady, look at what it said above: {test}")
+    return True
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle")
+    parser.add_argument("--logs", type=pathlib.Path, required=True, help="a folder for logs and events")
+    parser.add_argument("--only", help="the module whose tests run")
+    parser.add_argument("--skip", help="a module whose tests do not run")
+    parser.add_argument("--lanes", type=int, default=min(LANES_MAX, LANES_PER_PROCESSOR * os.cpu_count()))
+    options = parser.parse_args()
+    options.logs.mkdir(parents=True, exist_ok=True)
+    for old in options.logs.iterdir():
+        old.unlink()
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+
+    tests = [test for test in list_tests(options.bundle)
+             if options.only in (None, module_of(test)) and module_of(test) != options.skip]
+    if not tests:
+        sys.exit("error: no test to run")
+    shards = shards_of(tests)
+    run = Run(options.bundle, options.logs, shards, options.lanes)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: setattr(run, "stopped", "interrupted"))
+    left = run.all()
+
+    show_issues(run.done)
+    show_troubles(run.done)
+    if run.queue:
+        print(f"✘ {run.stopped}; did not begin: {listed([shard.name for shard in run.queue])}")
+    if not options.only:
+        show_summary(run.done)
+    write_seconds(options.logs / "seconds.txt", run.done)
+    if left:
+        print(f"⚠ tests left {left} processes running; they were ended")
+    failed = sorted(test for shard in run.done for test in shard.failed)
+    passed = not run.queue and not any(shard.trouble() for shard in run.done)
+    if passed and failed:
+        passed = len(failed) <= UNSTEADY_MAX and again(run, failed, options.logs)
+    ended = sum(len(shard.seconds) for shard in run.done)
+    print(f"{'✔' if passed else '✘'} {ended} of {run.total} tests in {len(run.done)} suites "
+          f"{'passed' if passed else 'failed'} after {time.monotonic() - run.began:.0f} s")
+    sys.exit(0 if passed else 1)
+
+
+main()

@@ -54,7 +54,7 @@ public final class HotStateKeeper {
     private let clock = SystemClock()
     private let beat: ThreadBeat
     private let marker: String
-    private let lifeNanoseconds = HotStateKeeper.life.wholeNanoseconds
+    private let lifeNanoseconds = HotStateKeeper.life.clampedNanoseconds
     private var metrics: HotMetrics
     private var table: HotTable
     private var session: HotSession?
@@ -247,7 +247,7 @@ extension HotStateKeeper {
     }
 
     private func failed(_ kind: HotFailure, _ reason: String) {
-        let wait = backoff.next(using: &random).wholeNanoseconds
+        let wait = backoff.next(using: &random).clampedNanoseconds
         retryAt = clock.monotonic().nanoseconds + wait
         isTroubled = true
         context.readiness.degrade(Self.part, kind.advice(reason))

@@ -31,7 +31,7 @@ struct EngineTools: Sendable {
 
     init(_ settings: IBEngineSettings) {
         self.settings = settings
-        silentAfter = max(EngineLimits.second, settings.silentAfter.heldNanoseconds)
+        silentAfter = max(EngineLimits.second, settings.silentAfter.clampedNanoseconds)
         var limits = PacingLimits()
         limits.lines = max(1, settings.lines)
         limits.tickByTickLines = max(0, settings.tickByTickLines)

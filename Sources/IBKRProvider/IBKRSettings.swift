@@ -1,5 +1,5 @@
 internal import IBEngine
-internal import ProviderModel
+internal import Primitives
 internal import ServiceRuntime
 
 /// Where TWS is and what may be asked of it.
@@ -28,7 +28,7 @@ struct IBKRSettings: Sendable {
         server = Server(
             host: configuration.text("IBKR_HOST"),
             port: UInt16(clamping: configuration.integer("IBKR_PORT")),
-            connectTimeout: configuration.duration("IBKR_CONNECT_TIMEOUT").heldNanoseconds)
+            connectTimeout: configuration.duration("IBKR_CONNECT_TIMEOUT").clampedNanoseconds)
         engine = IBEngineSettings(
             provider: IBKRProvider.providerName,
             clientID: Int32(clamping: configuration.integer("IBKR_CLIENT_ID")), seed: seed)

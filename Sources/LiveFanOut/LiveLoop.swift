@@ -110,7 +110,7 @@ final class LiveLoop {
 
     private func retryLater() {
         connectAt =
-            clock.monotonic().nanoseconds + backoff.next(using: &random).wholeNanoseconds
+            clock.monotonic().nanoseconds + backoff.next(using: &random).clampedNanoseconds
     }
 
     private func close() {

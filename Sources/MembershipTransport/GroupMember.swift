@@ -66,7 +66,7 @@ public final class GroupMember: Sendable {
         let machine = MembershipMachine(
             MembershipMachine.Settings(
                 member: settings.member, instance: UInt64.random(in: 1...UInt64.max),
-                leaseNanoseconds: settings.lease.wholeNanoseconds,
+                leaseNanoseconds: settings.lease.clampedNanoseconds,
                 partitions: settings.partitions, rank: settings.rank, since: context.clock.now(),
                 release: context.service.version))
         let shared = MemberShared(settings, tape, context, machine)
@@ -126,7 +126,7 @@ public final class GroupMember: Sendable {
         json.member("instance", InstanceText.of(view.instance))
         json.member("state", view.state.rawValue)
         json.member("rank", settings.rank)
-        json.member("leaseSeconds", Double(settings.lease.wholeNanoseconds) / 1e9)
+        json.member("leaseSeconds", Double(settings.lease.clampedNanoseconds) / 1e9)
         json.member("connected", shared.isConnected)
         json.member("held", array: { json in for each in view.held { json.value(each.number) } })
         json.member(

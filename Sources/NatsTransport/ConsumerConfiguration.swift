@@ -51,7 +51,7 @@ public struct ConsumerConfiguration: Equatable, Sendable {
                     "filter_subjects",
                     array: { json in for subject in filterSubjects { json.value(subject) } })
             }
-            json.member("inactive_threshold", inactiveThreshold.natsNanoseconds)
+            json.member("inactive_threshold", inactiveThreshold.clampedNanoseconds)
             json.member("num_replicas", 1)
             json.member("mem_storage", true)
         }

@@ -159,9 +159,9 @@ public struct JetStream: Sendable {
             json.member("batch", max(1, batch))
             if let bytesMax { json.member("max_bytes", bytesMax) }
             // Without "expires" the server answers 404 at once instead of waiting.
-            if expires > .zero { json.member("expires", expires.natsNanoseconds) }
+            if expires > .zero { json.member("expires", expires.clampedNanoseconds) }
             if idleHeartbeat > .zero {
-                json.member("idle_heartbeat", idleHeartbeat.natsNanoseconds)
+                json.member("idle_heartbeat", idleHeartbeat.clampedNanoseconds)
             }
             if expires <= .zero { json.member("no_wait", true) }
         }

@@ -116,12 +116,4 @@ extension Duration {
         return max(1, held * 1_000 + max(0, attoseconds) / 1_000_000_000_000_000)
     }
 
-    /// For the JetStream API; durations beyond 292 years do not exist.
-    var natsNanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        guard !overflow else { return seconds < 0 ? Int64.min : Int64.max }
-        let (sum, carry) = whole.addingReportingOverflow(attoseconds / 1_000_000_000)
-        return carry ? Int64.max : sum
-    }
 }

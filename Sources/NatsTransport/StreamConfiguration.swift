@@ -114,11 +114,11 @@ public struct StreamConfiguration: Equatable, Sendable {
             json.member("max_msgs_per_subject", maxMessagesPerSubject)
             json.member("max_bytes", maxBytes)
             json.member("max_msg_size", maxMessageBytes)
-            json.member("max_age", maxAge.natsNanoseconds)
+            json.member("max_age", maxAge.clampedNanoseconds)
             json.member("storage", storage.rawValue)
             json.member("discard", discard.rawValue)
             json.member("num_replicas", replicas)
-            json.member("duplicate_window", duplicateWindow.natsNanoseconds)
+            json.member("duplicate_window", duplicateWindow.clampedNanoseconds)
             // What is off is not sent: 2.10 does not know the persistence, for one.
             if persistence != .standard { json.member("persist_mode", persistence.rawValue) }
             for flag in Flag.allCases where flags.contains(flag) {

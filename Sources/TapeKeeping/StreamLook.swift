@@ -44,7 +44,7 @@ struct StreamLook {
         return PurgeFacts(
             firstSequence: info.firstSequence, lastSequence: info.lastSequence,
             agedBelow: keep > .zero
-                ? try agedBelow(now.nanoseconds &- keep.wholeNanoseconds) : info.lastSequence + 1,
+                ? try agedBelow(now.nanoseconds &- keep.clampedNanoseconds) : info.lastSequence + 1,
             subjects: try subjects(readers), floors: floors)
     }
 

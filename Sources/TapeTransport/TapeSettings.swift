@@ -2,13 +2,6 @@ public import NatsTransport
 public import ServiceRuntime
 public import TapeProtocol
 
-/// A setting that is valid by itself and makes no sense here. One line, for the person.
-public struct SettingsError: Error, Sendable, CustomStringConvertible {
-    public let description: String
-
-    public init(_ description: String) { self.description = description }
-}
-
 /// Where the tape is, from a service's configuration.
 public struct TapeSettings: Sendable {
     public let names: TapeNames
@@ -134,15 +127,4 @@ extension ConfigurationKey {
                 group: "Market data",
                 "Bytes that each stream of the tape holds at most; then publishing waits.")
         ]
-}
-
-extension Duration {
-    /// Held at the ends of the range.
-    public var wholeNanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (nanoseconds, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        guard !overflow else { return seconds < 0 ? Int64.min : Int64.max }
-        let (sum, carry) = nanoseconds.addingReportingOverflow(attoseconds / 1_000_000_000)
-        return carry ? (seconds < 0 ? Int64.min : Int64.max) : sum
-    }
 }

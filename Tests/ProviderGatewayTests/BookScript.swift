@@ -94,7 +94,7 @@ struct BookScript {
     ) -> ProviderRecord {
         last += 1
         var header = header(id: last)
-        header.receiveTime = header.receiveTime.advanced(byNanoseconds: ahead.heldNanoseconds)
+        header.receiveTime = header.receiveTime.advanced(byNanoseconds: ahead.clampedNanoseconds)
         let row = DepthUpdate(
             header: header, position: UInt32(place), side: side, operation: operation,
             price: Price(raw: level.price), size: Quantity(raw: level.size))

@@ -38,14 +38,4 @@ import Testing
     func pollMilliseconds(duration: Duration, milliseconds: Int32) {
         #expect(duration.pollMilliseconds == milliseconds)
     }
-
-    @Test(
-        "Nanoseconds are clamped on both sides",
-        arguments: [
-            (Duration.seconds(Int64.max), Int64.max), (.seconds(Int64.min), Int64.min),
-            (.nanoseconds(7), 7), (.seconds(-2), -2_000_000_000),
-        ])
-    func clamped(duration: Duration, nanoseconds: Int64) {
-        #expect(duration.clampedNanoseconds == nanoseconds)
-    }
 }

@@ -73,7 +73,7 @@ struct BackfillJob: Sendable {
         let start = WholeSecond.start(max(second, seconds.lowerBound))
         let end = WholeSecond.start(seconds.upperBound)
         if start >= end || hours.isClosed(start..<end) { return true }
-        let isLongAgo = now.nanoseconds(since: end) >= limits.lagAge.heldNanoseconds
+        let isLongAgo = now.nanoseconds(since: end) >= limits.lagAge.clampedNanoseconds
         return isLongAgo && second > seconds.lowerBound && hours.isClosed(end..<now)
     }
 

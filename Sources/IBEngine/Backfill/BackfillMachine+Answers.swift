@@ -58,10 +58,10 @@ extension BackfillMachine {
         case _ where isHistoryDown:
             // Whatever it says, it does not say it of the gap.
             open[notice.request] = nil
-            postpone(job, limits.retryWait.heldNanoseconds, now: now)
+            postpone(job, limits.retryWait.clampedNanoseconds, now: now)
         case .pacingViolation, .competingSession:
             open[notice.request] = nil
-            postpone(job, limits.retryWait.heldNanoseconds, now: now)
+            postpone(job, limits.retryWait.clampedNanoseconds, now: now)
         case .historyEmpty:
             open[notice.request] = nil
             if let later = again(job, now: now) {
@@ -97,7 +97,7 @@ extension BackfillMachine {
         }
         guard isLast else {
             open[request] = job
-            open[request]?.due = now.monotonic.later(by: limits.answerWait.heldNanoseconds)
+            open[request]?.due = now.monotonic.later(by: limits.answerWait.clampedNanoseconds)
             return
         }
         guard job.page.proves(job, limits, now: now.wall) else {
@@ -163,11 +163,11 @@ extension BackfillMachine {
     /// The same once more, when history may only be late, for some hours; nil: it is given up. Bars
     /// that stand in for ticks prove nothing anyway, so they are asked for while a gap is young.
     private mutating func again(_ job: BackfillJob, now: Moment) -> BackfillJob? {
-        let isYoung = now.wall.nanoseconds(since: job.gap.to) < limits.lagAge.heldNanoseconds
+        let isYoung = now.wall.nanoseconds(since: job.gap.to) < limits.lagAge.clampedNanoseconds
         guard job.lagTries < limits.lagTriesMax, isYoung || !job.isStandIn else { return nil }
         var job = job
-        let wait = (0..<job.lagTries).reduce(limits.lagWait.heldNanoseconds) { wait, _ in
-            min(wait.later(by: wait), limits.lagWaitMax.heldNanoseconds)
+        let wait = (0..<job.lagTries).reduce(limits.lagWait.clampedNanoseconds) { wait, _ in
+            min(wait.later(by: wait), limits.lagWaitMax.clampedNanoseconds)
         }
         counters.lagging += 1
         job.lagTries += 1

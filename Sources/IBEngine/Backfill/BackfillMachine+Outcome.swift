@@ -102,7 +102,7 @@ extension BackfillMachine {
         _ job: BackfillJob, _ why: String, now: Moment, into records: inout [ProviderRecord]
     ) {
         guard !isHistoryDown else {
-            return postpone(job, limits.retryWait.heldNanoseconds, now: now)
+            return postpone(job, limits.retryWait.clampedNanoseconds, now: now)
         }
         var job = job
         job.failures += 1
@@ -110,9 +110,9 @@ extension BackfillMachine {
             giveUp(job, "\(why), \(job.failures) times", now: now, into: &records)
             return
         }
-        let first = limits.retryWait.heldNanoseconds
+        let first = limits.retryWait.clampedNanoseconds
         let wait = (1..<job.failures).reduce(first) { wait, _ in wait.later(by: wait) }
-        postpone(job, min(wait, limits.retryWaitMax.heldNanoseconds), now: now)
+        postpone(job, min(wait, limits.retryWaitMax.clampedNanoseconds), now: now)
     }
 
     mutating func postpone(_ job: BackfillJob, _ wait: Int64, now: Moment) {

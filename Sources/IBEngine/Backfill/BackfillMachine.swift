@@ -74,7 +74,7 @@ public struct BackfillMachine: Sendable {
         job.wantsUnreported = feeds.contains(.allTrades) || !feeds.contains(.trades)
         job.isExact = comparison != .none
         let oldest = WholeSecond.floor(
-            now.wall.advanced(byNanoseconds: -limits.ageMax.heldNanoseconds))
+            now.wall.advanced(byNanoseconds: -limits.ageMax.clampedNanoseconds))
         if seconds.lowerBound < oldest {
             job.seconds = oldest..<max(oldest, seconds.upperBound)
             job.isTooOld = true
@@ -107,7 +107,7 @@ public struct BackfillMachine: Sendable {
             var job = waitingJobs.remove(at: index)
             begin(&job, now: now, into: &records)
             let id = ids.next()
-            job.due = now.monotonic.later(by: limits.sendWait.heldNanoseconds)
+            job.due = now.monotonic.later(by: limits.sendWait.clampedNanoseconds)
             requests.append(job.request(id: id, count: limits.pageTicks))
             open[id] = job
         }
@@ -117,14 +117,14 @@ public struct BackfillMachine: Sendable {
     /// The request has left: the answer is expected from now on.
     public mutating func sent(_ request: Int32, now: Int64) {
         guard open[request] != nil else { return }
-        open[request]?.due = now.later(by: limits.answerWait.heldNanoseconds)
+        open[request]?.due = now.later(by: limits.answerWait.clampedNanoseconds)
         updateDue()
     }
 
     /// The request could not be queued: its gap is asked for again later.
     public mutating func notSent(_ request: Int32, now: Int64) {
         guard var job = open.removeValue(forKey: request) else { return }
-        job.due = now.later(by: limits.retryWait.heldNanoseconds)
+        job.due = now.later(by: limits.retryWait.clampedNanoseconds)
         waitingJobs.append(job)
         updateDue()
     }

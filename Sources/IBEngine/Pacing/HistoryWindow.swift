@@ -1,4 +1,5 @@
 internal import IBProtocol
+internal import Primitives
 internal import ProviderModel
 
 /// The requests for history of the last ten minutes, and those without an answer.
@@ -23,7 +24,8 @@ struct HistoryWindow: Sendable {
     func barsDue(now: Int64) -> Int64 {
         let most = max(1, limits.barSubscriptions)
         guard subscribed.count >= most else { return now }
-        return subscribed[subscribed.count - most].later(by: limits.historyWindow.heldNanoseconds)
+        return subscribed[subscribed.count - most].later(
+            by: limits.historyWindow.clampedNanoseconds)
     }
 
     mutating func noteBars(now: Int64) {
@@ -45,7 +47,7 @@ struct HistoryWindow: Sendable {
             raise(unitsDue(units, now: now), .historyWindow)
             raise(burstDue(use, now: now), .sameContract)
             if let last = sent.last(where: { $0.use.question == use.question }) {
-                raise(last.time.later(by: limits.identicalWait.heldNanoseconds), .identical)
+                raise(last.time.later(by: limits.identicalWait.clampedNanoseconds), .identical)
             }
         }
         raise(openDue(now: now), .openRequests)
@@ -61,9 +63,9 @@ struct HistoryWindow: Sendable {
     }
 
     mutating func note(_ use: HistoryUse, id: Int32, now: Int64) {
-        let window = limits.historyWindow.heldNanoseconds
+        let window = limits.historyWindow.clampedNanoseconds
         sent.removeAll { $0.time.later(by: window) <= now }
-        let forgotten = limits.openForgottenAfter.heldNanoseconds
+        let forgotten = limits.openForgottenAfter.clampedNanoseconds
         if open.count >= limits.historyOpenMax {
             open = open.filter { $0.value.later(by: forgotten) > now }
         }
@@ -82,7 +84,7 @@ struct HistoryWindow: Sendable {
     }
 
     private func unitsDue(_ units: Int, now: Int64) -> Int64 {
-        let window = limits.historyWindow.heldNanoseconds
+        let window = limits.historyWindow.clampedNanoseconds
         var used = 0
         for entry in sent.reversed() where entry.time.later(by: window) > now {
             used += entry.use.units
@@ -92,7 +94,7 @@ struct HistoryWindow: Sendable {
     }
 
     private func burstDue(_ use: HistoryUse, now: Int64) -> Int64 {
-        let window = limits.burstWindow.heldNanoseconds
+        let window = limits.burstWindow.clampedNanoseconds
         var count = 0
         for entry in sent.reversed() {
             guard entry.time.later(by: window) > now else { break }
@@ -105,7 +107,7 @@ struct HistoryWindow: Sendable {
 
     private func openDue(now: Int64) -> Int64 {
         guard open.count >= limits.historyOpenMax else { return now }
-        let forgotten = limits.openForgottenAfter.heldNanoseconds
+        let forgotten = limits.openForgottenAfter.clampedNanoseconds
         let ends = open.values.map { $0.later(by: forgotten) }.sorted()
         let index = open.count - limits.historyOpenMax
         return index < ends.count ? ends[index] : now
@@ -125,13 +127,13 @@ struct ViolationWait: Sendable {
     mutating func add(_ limits: PacingLimits, now: Int64) {
         // Complaints about what was sent before the first one say nothing new.
         guard now >= until else { return }
-        let isNew = last.later(by: limits.violationMemory.heldNanoseconds) <= now
+        let isNew = last.later(by: limits.violationMemory.clampedNanoseconds) <= now
         step =
             isNew || step == 0
-            ? limits.violationWait.heldNanoseconds
-            : min(step.later(by: step), limits.violationWaitMax.heldNanoseconds)
+            ? limits.violationWait.clampedNanoseconds
+            : min(step.later(by: step), limits.violationWaitMax.clampedNanoseconds)
         last = now
-        remembered = now.later(by: limits.violationMemory.heldNanoseconds)
+        remembered = now.later(by: limits.violationMemory.clampedNanoseconds)
         until = now.later(by: step)
     }
 }

@@ -1,4 +1,5 @@
 internal import IBProtocol
+internal import Primitives
 internal import ProviderModel
 
 /// Who holds which line.
@@ -41,7 +42,7 @@ struct LineBook: Sendable {
     /// The server has no line for this one: the next tries come half as often. Refusals of what was
     /// on its way by then say nothing new.
     mutating func refused(_ limit: LineLimit, _ limits: PacingLimits, now: Int64) {
-        let first = limits.lineInterval.heldNanoseconds
+        let first = limits.lineInterval.clampedNanoseconds
         guard let old = bounds[limit] else {
             bounds[limit] = Bound(
                 most: count(limit), probe: now.later(by: first), interval: first, refused: now)
@@ -50,7 +51,7 @@ struct LineBook: Sendable {
         var bound = old
         if now >= old.refused.later(by: first) {
             bound.interval = min(
-                old.interval.later(by: old.interval), limits.lineIntervalMax.heldNanoseconds)
+                old.interval.later(by: old.interval), limits.lineIntervalMax.clampedNanoseconds)
             bound.refused = now
         }
         bound.most = count(limit)
@@ -64,7 +65,7 @@ struct LineBook: Sendable {
     mutating func sent(_ limit: LineLimit, _ limits: PacingLimits, now: Int64) {
         guard var bound = bounds[limit], count(limit) > bound.most else { return }
         if bound.hasTried {
-            bound.interval = max(bound.interval / 2, limits.lineIntervalMin.heldNanoseconds)
+            bound.interval = max(bound.interval / 2, limits.lineIntervalMin.clampedNanoseconds)
         }
         bound.most = count(limit)
         bound.hasTried = true

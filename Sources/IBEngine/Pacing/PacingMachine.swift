@@ -1,4 +1,5 @@
 public import IBProtocol
+internal import Primitives
 internal import ProviderModel
 
 /// Holds requests back until the server takes them without punishment.
@@ -214,7 +215,7 @@ public struct PacingMachine: Sendable {
         if let use = entry.use { history.note(use, id: id, now: now) }
         if let contract = entry.request.tickByTickContract { noteTicks(of: contract, now: now) }
         switch entry.request.resource {
-        case .line(let limit): if !entry.request.isSnapshot { hold(id, limit, now: now) }
+        case .line(let limit): hold(id, limit, now: now)
         case .bars:
             hold(id, .marketData, now: now)
             history.noteBars(now: now)
@@ -305,11 +306,11 @@ public struct PacingMachine: Sendable {
     }
 
     func tickByTickDue(_ contract: Contract) -> Int64 {
-        tickByTickSent[contract]?.later(by: limits.tickByTickWait.heldNanoseconds) ?? Int64.min
+        tickByTickSent[contract]?.later(by: limits.tickByTickWait.clampedNanoseconds) ?? Int64.min
     }
 
     private mutating func noteTicks(of contract: Contract, now: Int64) {
-        let wait = limits.tickByTickWait.heldNanoseconds
+        let wait = limits.tickByTickWait.clampedNanoseconds
         if tickByTickSent.count >= 256 {
             tickByTickSent = tickByTickSent.filter { $0.value.later(by: wait) > now }
         }

@@ -98,7 +98,7 @@ struct SessionMachine: Sendable {
         if phase != .closing || self.reason.isEmpty { self.reason = reason.asReason }
         let wait =
             wasAnswered(now) ? prompt.next(using: &random) : backoff.next(using: &random)
-        nextAttempt = now.later(by: wait.heldNanoseconds)
+        nextAttempt = now.later(by: wait.clampedNanoseconds)
         enter(.waiting, now)
         guard !isReset else { return false }
         failures = min(failures + 1, 1_000_000)

@@ -31,16 +31,6 @@ public struct SystemClock: Sendable {
 }
 
 extension Duration {
-    /// Whole nanoseconds, held at the ends of 64 bits (292 years).
-    var clampedNanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        if overflow { return seconds < 0 ? Int64.min : Int64.max }
-        let (sum, carried) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000)
-        if carried { return seconds < 0 ? Int64.min : Int64.max }
-        return sum
-    }
-
     /// For `poll`: rounded up, so that a wait never ends before its deadline and never spins at it.
     var pollMilliseconds: Int32 {
         let nanoseconds = clampedNanoseconds

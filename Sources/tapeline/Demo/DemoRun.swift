@@ -38,7 +38,7 @@ struct DemoRun {
     mutating func watch(_ shutdown: ShutdownSignal) throws(ToolError) -> Bool {
         let end = clock.deadline(after: .seconds(plan.seconds))
         let fault = clock.deadline(after: .seconds(plan.faultSecond))
-        let limit = end.advanced(byNanoseconds: Self.mendingTimeout.wholeNanoseconds)
+        let limit = end.advanced(byNanoseconds: Self.mendingTimeout.clampedNanoseconds)
         while !shutdown.isRequested {
             let now = clock.monotonic()
             if !isFaultMade, now >= fault { try makeFault() }

@@ -144,7 +144,7 @@ struct SupervisionMachine: Sendable {
         _ index: Int, _ ending: Ending, at now: Timestamp, _ actions: inout [Action]
     ) {
         let ran = now.nanoseconds(since: units[index].lastStart)
-        if ran >= limits.steadyAfter.wholeNanoseconds { units[index].forgetDeaths() }
+        if ran >= limits.steadyAfter.clampedNanoseconds { units[index].forgetDeaths() }
         units[index].deathsInARow += 1
         if units[index].state == .works { units[index].comingUpSince = now }
         var why = "it ended by itself"
@@ -166,7 +166,7 @@ struct SupervisionMachine: Sendable {
         }
         let wait = units[index].backoff.next(using: &random)
         units[index].state = .backingOff(
-            until: now.advanced(byNanoseconds: wait.wholeNanoseconds), why)
+            until: now.advanced(byNanoseconds: wait.clampedNanoseconds), why)
     }
 
     private mutating func fail(
@@ -186,7 +186,7 @@ struct SupervisionMachine: Sendable {
                 start(index, at: now, &actions)
             case .ending(let deadline) where deadline <= now:
                 units[index].state = .killed(
-                    deadline: now.advanced(byNanoseconds: limits.killGrace.wholeNanoseconds))
+                    deadline: now.advanced(byNanoseconds: limits.killGrace.clampedNanoseconds))
                 actions.append(.kill(index))
             case .killed(let deadline) where deadline <= now:
                 problem = "\(units[index].plan.name) does not end, not even by SIGKILL"
@@ -202,7 +202,7 @@ struct SupervisionMachine: Sendable {
         bearWithThoseWhoSayWhy(at: now, &actions)
         for unit in units where unit.isComingUp {
             let passed = now.nanoseconds(since: unit.comingUpSince)
-            if passed < unit.plan.startLimit.wholeNanoseconds { continue }
+            if passed < unit.plan.startLimit.clampedNanoseconds { continue }
             let limit = unit.plan.startLimit.shown
             let what = unit.plan.kind == .job ? "is not done" : "does not work"
             var why = "\(unit.plan.name) \(what) after \(limit)"
@@ -221,7 +221,7 @@ struct SupervisionMachine: Sendable {
         var isNews = false
         for index in units.indices where units[index].state == .starting && units[index].saysWhy {
             let passed = now.nanoseconds(since: units[index].comingUpSince)
-            guard passed >= units[index].plan.startLimit.wholeNanoseconds else { continue }
+            guard passed >= units[index].plan.startLimit.clampedNanoseconds else { continue }
             units[index].state = .works
             isNews = true
         }
@@ -252,18 +252,11 @@ struct SupervisionMachine: Sendable {
         for index in units.indices where units[index].plan.stage == stage {
             switch units[index].state {
             case .starting, .works:
-                let grace = units[index].plan.stopGrace.wholeNanoseconds
+                let grace = units[index].plan.stopGrace.clampedNanoseconds
                 units[index].state = .ending(deadline: now.advanced(byNanoseconds: grace))
                 actions.append(.askToEnd(index))
             default: break
             }
         }
-    }
-}
-
-extension Duration {
-    /// Of the limits here, all far below 292 years.
-    var wholeNanoseconds: Int64 {
-        components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000
     }
 }

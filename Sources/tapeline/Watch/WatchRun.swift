@@ -36,7 +36,7 @@ struct WatchRun {
                 screen.show(["\(error)", ""] + shown)
             }
             let passed = SystemClock().monotonic().nanoseconds - started
-            let left = command.interval.wholeNanoseconds - passed
+            let left = command.interval.clampedNanoseconds - passed
             _ = shutdown.wait(timeout: .nanoseconds(max(0, left)))
         }
         return .success

@@ -164,9 +164,9 @@ struct GatewaySettings: Sendable {
                 symbols: try Self.symbols(configuration),
                 rate: configuration.integer("SYNTHETIC_RATE")),
             pace: try Self.pace(configuration), total: total == 0 ? nil : UInt64(total),
-            backlogNanoseconds: configuration.duration("SYNTHETIC_BACKLOG").wholeNanoseconds,
+            backlogNanoseconds: configuration.duration("SYNTHETIC_BACKLOG").clampedNanoseconds,
             missed: try Self.missed(configuration), ahead: try Self.ahead(configuration))
-        futureNanosecondsMax = configuration.duration("GATEWAY_FUTURE_MAX").wholeNanoseconds
+        futureNanosecondsMax = configuration.duration("GATEWAY_FUTURE_MAX").clampedNanoseconds
         let letters = configuration.optionalText("GATEWAY_DEAD_LETTERS") ?? ""
         deadLetterFolder = letters.isEmpty ? nil : letters
         deadLetterBytes = Int64(configuration.integer("GATEWAY_DEAD_LETTERS_BYTES"))
@@ -277,9 +277,9 @@ struct GatewaySettings: Sendable {
     private static func ahead(
         _ configuration: Configuration
     ) throws(SettingsError) -> SyntheticProvider.Ahead? {
-        let ahead = configuration.duration("SYNTHETIC_AHEAD").wholeNanoseconds
+        let ahead = configuration.duration("SYNTHETIC_AHEAD").clampedNanoseconds
         guard ahead > 0 else { return nil }
-        let futureMax = configuration.duration("GATEWAY_FUTURE_MAX").wholeNanoseconds
+        let futureMax = configuration.duration("GATEWAY_FUTURE_MAX").clampedNanoseconds
         guard configuration.text("SYNTHETIC_PACE") == "realtime", ahead > 2 * futureMax else {
             throw SettingsError(
                 "SYNTHETIC_AHEAD: it needs SYNTHETIC_PACE realtime, and more than twice "

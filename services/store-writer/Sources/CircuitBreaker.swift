@@ -72,7 +72,7 @@ struct CircuitBreaker: Sendable {
         case .closed where failures < Self.failuresMax: return
         case .closed, .halfOpen:
             let wait = backoff.next(using: &random)
-            state = .open(until: Self.time(now, plus: wait.wholeNanoseconds))
+            state = .open(until: Self.time(now, plus: wait.clampedNanoseconds))
         }
     }
 

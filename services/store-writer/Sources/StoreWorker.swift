@@ -1,4 +1,4 @@
-import DeadLetterPost
+import DeadLetters
 import MarketModel
 import Membership
 import MembershipTransport
@@ -388,13 +388,13 @@ final class StoreWorker {
             // The server answers: the others may have work that it takes.
             concluded(isWell: true)
             say(.waitingForSchema)
-            connectAt = now + schemaBackoff.next(using: &random).wholeNanoseconds
+            connectAt = now + schemaBackoff.next(using: &random).clampedNanoseconds
         case .retryable, .authentication, .fenced, .data, .missingPartition:
             // What is withheld by ourselves, for want of a place for dead letters, is no fault of
             // the database, and the others may have work that it takes.
             concluded(isWell: isWithheld(error))
             say(.connecting)
-            connectAt = now + backoff.next(using: &random).wholeNanoseconds
+            connectAt = now + backoff.next(using: &random).clampedNanoseconds
         }
     }
 

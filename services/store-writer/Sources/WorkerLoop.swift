@@ -38,7 +38,7 @@ struct WorkerLoop: Sendable {
                 let now = clock.monotonic().nanoseconds
                 if now - bornAt > Self.lifeNanoseconds { backoff.reset() }
                 let wait = backoff.next(using: &random)
-                begin = now + wait.wholeNanoseconds
+                begin = now + wait.clampedNanoseconds
                 surroundings.report.died(thread: lane.number)
                 surroundings.metrics.restarts.add()
                 surroundings.context.telemetry.emit(

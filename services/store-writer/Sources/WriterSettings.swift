@@ -135,7 +135,7 @@ struct WriterSettings: Sendable {
         partitions = configuration.integer("MDS_PARTITIONS")
         threads = min(configuration.integer("WRITER_THREADS"), partitions)
         batchRows = configuration.integer("WRITER_BATCH_ROWS")
-        batchWaitNanoseconds = configuration.duration("WRITER_BATCH_WAIT").wholeNanoseconds
+        batchWaitNanoseconds = configuration.duration("WRITER_BATCH_WAIT").clampedNanoseconds
         queue = RowQueue.Settings(
             rows: configuration.integer("WRITER_QUEUE_ROWS"),
             bytes: configuration.integer("WRITER_QUEUE_BYTES"),

@@ -1,0 +1,11 @@
+extension Duration {
+    /// Whole nanoseconds, held at the ends of 64 bits (292 years).
+    public var clampedNanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        if overflow { return seconds < 0 ? Int64.min : Int64.max }
+        let (sum, carried) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000)
+        if carried { return seconds < 0 ? Int64.min : Int64.max }
+        return sum
+    }
+}

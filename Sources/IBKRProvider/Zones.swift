@@ -1,6 +1,6 @@
 internal import Glibc
-internal import GraphLanguage
 internal import IBEngine
+internal import Primitives
 
 /// The rules of time zones, out of the system's files: trading hours and daily bars are told in
 /// local time.

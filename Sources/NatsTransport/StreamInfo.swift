@@ -13,7 +13,7 @@ public struct StreamInfo: Equatable, Sendable {
 
     init?(_ answer: JSONValue) {
         guard let configuration = StreamConfiguration(answer["config"]),
-            let created = answer["created"]?.string.flatMap(APITime.parse),
+            let created = answer["created"]?.string.flatMap(ISOTime.parse),
             let state = answer["state"], let firstSequence = state["first_seq"]?.uint64,
             let lastSequence = state["last_seq"]?.uint64,
             let messages = state["messages"]?.uint64, let bytes = state["bytes"]?.uint64
@@ -40,7 +40,7 @@ public struct StoredMessage: Equatable, Sendable {
     init?(_ message: JSONValue?) {
         guard let message, let subject = message["subject"]?.string,
             let sequence = message["seq"]?.uint64,
-            let time = message["time"]?.string.flatMap(APITime.parse),
+            let time = message["time"]?.string.flatMap(ISOTime.parse),
             let payload = Base64.decode(message["data"]?.string ?? "")
         else { return nil }
         self.subject = subject

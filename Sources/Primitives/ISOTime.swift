@@ -8,25 +8,13 @@ public enum ISOTime {
             let hour = scanner.digits(2), scanner.skip(":"), let minute = scanner.digits(2),
             let second = scanner.optionalSeconds(), let fraction = scanner.fraction(),
             let offset = scanner.zone(), scanner.isAtEnd,
-            let days = days(year, month, day), hour < 24, minute < 60, second < 60
+            let date = CivilDate(year: year, month: month, day: day), hour < 24, minute < 60,
+            second < 60
         else { return nil }
-        let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - offset
+        let seconds = date.daysSinceEpoch * 86_400 + hour * 3_600 + minute * 60 + second - offset
         let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         let (sum, carry) = whole.addingReportingOverflow(fraction)
         return overflow || carry || sum == Int64.max ? nil : Timestamp(nanoseconds: sum)
-    }
-
-    /// Days since 1970; nil when the calendar has no such day.
-    private static func days(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64? {
-        guard (1...12).contains(month), (1...31).contains(day) else { return nil }
-        let shifted = month > 2 ? year : year - 1
-        let era = shifted / 400
-        let yearOfEra = shifted - era * 400
-        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
-        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
-        let days = era * 146_097 + dayOfEra - 719_468
-        let found = CivilDate(daysSinceEpoch: days)
-        return found.month == month && found.day == day ? days : nil
     }
 
     private struct Scanner {

@@ -68,33 +68,8 @@ extension Timestamp: CustomStringConvertible {
     private static let nanosecondsPerDay: Int64 = 86_400_000_000_000
 }
 
-/// A day of the proleptic Gregorian calendar.
-public struct CivilDate: Equatable, Sendable, CustomStringConvertible {
-    public let year: Int64
-    public let month: Int64
-    public let day: Int64
-
-    /// The calendar repeats every 400 years (146,097 days); counting from a 1st of March puts the
-    /// leap day last in its year, so that no month table is needed.
-    public init(daysSinceEpoch: Int64) {
-        let shifted = daysSinceEpoch + 719_468
-        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra =
-            (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let marchMonth = (5 * dayOfYear + 2) / 153
-        day = dayOfYear - (153 * marchMonth + 2) / 5 + 1
-        month = marchMonth < 10 ? marchMonth + 3 : marchMonth - 9
-        year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-    }
-
-    public var description: String {
-        "\(padded(year, to: 4))-\(padded(month, to: 2))-\(padded(day, to: 2))"
-    }
-}
-
-private func padded(_ number: Int64, to width: Int) -> String {
+/// With zeros in front.
+func padded(_ number: Int64, to width: Int) -> String {
     let digits = String(number.magnitude)
     let zeros = String(repeating: "0", count: max(0, width - digits.count))
     return (number < 0 ? "-" : "") + zeros + digits

@@ -1,10 +1,11 @@
+internal import Primitives
 public import StreamCore
 public import YAMLFile
 
 /// Reads a calendar: local times, holidays and special days of one zone, as sessions in UTC.
 public enum CalendarFile {
     /// Years that one calendar may cover.
-    static let yearsMax = 100
+    static let yearsMax: Int64 = 100
 
     public static func read(
         _ path: String, name: String, _ files: GraphFiles
@@ -68,7 +69,7 @@ public enum CalendarFile {
 
     private static func validity(
         _ fields: Fields, _ problems: inout ProblemList
-    ) -> ClosedRange<Int>? {
+    ) -> ClosedRange<Int64>? {
         let example = "{from: 2015-01-01, to: 2027-12-31}"
         guard let node = fields.required("valid", of: "the calendar", as: example, &problems),
             let range = Fields(node, of: "valid", known: ["from", "to"], &problems)
@@ -77,14 +78,14 @@ public enum CalendarFile {
             range.required("from", of: "valid", as: "2015-01-01", &problems), "from")
         let to = problems.date(range.required("to", of: "valid", as: "2027-12-31", &problems), "to")
         guard let from, let to else { return nil }
-        guard from <= to, to.days - from.days <= yearsMax * 366 else {
+        guard from <= to, to.daysSinceEpoch - from.daysSinceEpoch <= yearsMax * 366 else {
             problems.add(
                 node.position,
                 "valid: \(from) to \(to) are no days in order, or more than "
                     + "\(yearsMax) years")
             return nil
         }
-        return from.days...to.days
+        return from.daysSinceEpoch...to.daysSinceEpoch
     }
 }
 
@@ -101,11 +102,11 @@ extension ProblemList {
         guard let node, let text = text(node, what) else { return nil }
         let bytes = Array(text.utf8)
         if bytes.count == 5, bytes[2] == UInt8(ascii: ":"),
-            let hours = CivilDate.number(bytes[0..<2]),
-            let minutes = CivilDate.number(bytes[3..<5]),
+            bytes.allSatisfy({ (0x30...0x3a).contains($0) }),
+            let hours = Int64(text.prefix(2)), let minutes = Int64(text.suffix(2)),
             minutes < 60, hours < 24 || (hours == 24 && minutes == 0)
         {
-            return Int64(hours * 3_600 + minutes * 60)
+            return hours * 3_600 + minutes * 60
         }
         add(node.position, "\(what): \(Shown.text(text)) is no time of a day: write it like 09:30")
         return nil

@@ -1,3 +1,4 @@
+internal import Primitives
 internal import StreamCore
 internal import YAMLFile
 
@@ -12,15 +13,15 @@ struct LocalSession {
 /// What a calendar says of its days, before they are turned into times.
 struct CalendarPlan {
     /// Days since 1970 for which it holds.
-    let days: ClosedRange<Int>
-    private var week: [(weekdays: Set<Int>, days: ClosedRange<Int>, session: LocalSession)] = []
-    private var holidays: [Int: YAMLPosition] = [:]
-    private var special: [Int: [LocalSession]] = [:]
+    let days: ClosedRange<Int64>
+    private var week: [(weekdays: Set<Int64>, days: ClosedRange<Int64>, session: LocalSession)] = []
+    private var holidays: [Int64: YAMLPosition] = [:]
+    private var special: [Int64: [LocalSession]] = [:]
 
     private static let weekdays = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
     private static let sessionKeys = ["open", "open_day", "close", "close_day"]
 
-    init(days: ClosedRange<Int>) { self.days = days }
+    init(days: ClosedRange<Int64>) { self.days = days }
 
     // MARK: reading
 
@@ -37,10 +38,10 @@ struct CalendarPlan {
                 as: "[mon, fri]")
             let weekdays = (days ?? []).compactMap {
                 problems.choice(
-                    $0, "days", Self.weekdays.enumerated().map { ($0.element, $0.offset) })
+                    $0, "days", Self.weekdays.enumerated().map { ($0.element, Int64($0.offset)) })
             }
-            let from = problems.date(fields["from"], "from")?.days ?? self.days.lowerBound
-            let to = problems.date(fields["to"], "to")?.days ?? self.days.upperBound
+            let from = problems.date(fields["from"], "from")?.daysSinceEpoch ?? self.days.lowerBound
+            let to = problems.date(fields["to"], "to")?.daysSinceEpoch ?? self.days.upperBound
             guard from <= to else {
                 problems.add(fields.position, "a session: from lies behind to")
                 continue
@@ -63,11 +64,11 @@ struct CalendarPlan {
             let dates = problems.list(entry.value, Shown.text(entry.key), as: "[2025-12-25]")
             for item in dates ?? [] {
                 guard let date = day(item, &problems) else { continue }
-                if week(of: date.days).isEmpty {
+                if week(of: date.daysSinceEpoch).isEmpty {
                     problems.add(
                         item.position, "\(date) has no session anyway: is the date right?")
                 }
-                if holidays.updateValue(item.position, forKey: date.days) != nil {
+                if holidays.updateValue(item.position, forKey: date.daysSinceEpoch) != nil {
                     problems.add(item.position, "\(date) is a holiday already: remove one")
                 }
             }
@@ -86,17 +87,17 @@ struct CalendarPlan {
                 "dates", of: "a special session", as: "[2025-07-03]", &problems)
             for item in problems.list(dates, "dates", as: "[2025-07-03]") ?? [] {
                 guard let date = day(item, &problems) else { continue }
-                if holidays[date.days] != nil {
+                if holidays[date.daysSinceEpoch] != nil {
                     problems.add(item.position, "\(date) is a holiday, too: remove one of them")
                 }
-                special[date.days, default: []].append(session)
+                special[date.daysSinceEpoch, default: []].append(session)
             }
         }
     }
 
     private func day(_ node: YAMLNode, _ problems: inout ProblemList) -> CivilDate? {
         guard let date = problems.date(node, "date") else { return nil }
-        if days.contains(date.days) { return date }
+        if days.contains(date.daysSinceEpoch) { return date }
         problems.add(
             node.position, "\(date) is outside of the days for which this calendar is valid")
         return nil
@@ -126,8 +127,8 @@ struct CalendarPlan {
 
     // MARK: times
 
-    private func week(of day: Int) -> [LocalSession] {
-        let weekday = CivilDate(days: day).weekday
+    private func week(of day: Int64) -> [LocalSession] {
+        let weekday = CivilDate(daysSinceEpoch: day).weekday
         return week.filter { $0.weekdays.contains(weekday) && $0.days.contains(day) }.map(\.session)
     }
 
@@ -147,14 +148,14 @@ struct CalendarPlan {
                 if let last = sessions.last, last.close > next.open {
                     problems.add(
                         session.position,
-                        "the session of \(CivilDate(days: day)) opens before the one before it has "
-                            + "closed: change one of them")
+                        "the session of \(CivilDate(daysSinceEpoch: day)) opens before the one "
+                            + "before it has closed: change one of them")
                     return nil
                 }
                 sessions.append(next)
             }
         }
-        let end = zone.time(ofLocal: (Int64(days.upperBound) + 1) * 86_400).nanoseconds
+        let end = zone.time(ofLocal: (days.upperBound + 1) * 86_400).nanoseconds
         guard !sessions.isEmpty,
             let calendar = SessionCalendar(name: name, sessions: sessions, validUntil: end)
         else {
@@ -166,13 +167,13 @@ struct CalendarPlan {
     }
 
     private func times(
-        of session: LocalSession, on day: Int, _ zone: ZoneFile
+        of session: LocalSession, on day: Int64, _ zone: ZoneFile
     ) -> SessionCalendar.Session {
-        let midnight = Int64(day) * 86_400
+        let midnight = day * 86_400
         return SessionCalendar.Session(
             open: zone.time(ofLocal: midnight + session.open).nanoseconds,
             close: zone.time(ofLocal: midnight + session.close).nanoseconds,
-            day: CivilDate(days: day).number)
+            day: CivilDate(daysSinceEpoch: day).number)
     }
 }
 

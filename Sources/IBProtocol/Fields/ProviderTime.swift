@@ -28,26 +28,13 @@ public struct WallTime: Hashable, Comparable, Sendable, BitwiseCopyable {
         year: Int64, month: Int64, day: Int64, hour: Int64 = 0, minute: Int64 = 0,
         second: Int64 = 0
     ) {
-        guard (1...9_999).contains(year), (1...12).contains(month), day >= 1,
+        guard let date = CivilDate(year: year, month: month, day: day),
             (0..<24).contains(hour), (0..<60).contains(minute), (0..<60).contains(second)
         else { return nil }
-        let days = Self.days(year: year, month: month, day: day)
-        guard CivilDate(daysSinceEpoch: days).day == day else { return nil }
-        seconds = days * 86_400 + hour * 3_600 + minute * 60 + second
+        seconds = date.daysSinceEpoch * 86_400 + hour * 3_600 + minute * 60 + second
     }
 
     public static func < (left: WallTime, right: WallTime) -> Bool { left.seconds < right.seconds }
-
-    /// `CivilDate` the other way round: years are counted from March, so that the leap day is last.
-    private static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
-        let marchYear = month <= 2 ? year - 1 : year
-        let era = (marchYear >= 0 ? marchYear : marchYear - 399) / 400
-        let yearOfEra = marchYear - era * 400
-        let marchMonth = month > 2 ? month - 3 : month + 9
-        let dayOfYear = (153 * marchMonth + 2) / 5 + day - 1
-        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
-        return era * 146_097 + dayOfEra - 719_468
-    }
 }
 
 extension ProviderTime {

@@ -15,8 +15,7 @@ struct BreadthDays: Sendable {
         if let calendar { return calendar.session(at: time)?.day }
         let start = Timestamp(nanoseconds: time).floored(
             toNanoseconds: StreamLimits.dayNanoseconds)
-        let date = CivilDate(daysSinceEpoch: start.nanoseconds / StreamLimits.dayNanoseconds)
-        return Int32(truncatingIfNeeded: date.year * 10_000 + date.month * 100 + date.day)
+        return CivilDate(daysSinceEpoch: start.nanoseconds / StreamLimits.dayNanoseconds).number
     }
 
     /// The day that a window covers; nil: it is no day, but a part of one or several.

@@ -1,12 +1,11 @@
 import Foundation
-import GraphLanguage
 import Primitives
 import Testing
 
 @Suite("Time zones")
 struct ZoneFileTests {
     private func bytes(_ name: String) throws -> [UInt8] {
-        let path = "\(GraphFiles.systemZones)/\(name)"
+        let path = "/usr/share/zoneinfo/\(name)"
         return [UInt8](try #require(FileManager.default.contents(atPath: path), "\(path)"))
     }
 

@@ -5,22 +5,23 @@ struct ZoneRule: Sendable {
     struct Change: Sendable {
         enum Day: Sendable {
             /// 1 to 365, where February 29 has no number.
-            case withoutLeap(Int)
+            case withoutLeap(Int64)
             /// 0 to 365.
-            case ofYear(Int)
+            case ofYear(Int64)
             /// The `week`-th `weekday` (0 is Sunday) of a month; 5: the last.
-            case ofMonth(month: Int, week: Int, weekday: Int)
+            case ofMonth(month: Int64, week: Int64, weekday: Int64)
         }
 
         var day: Day
         var seconds: Int64
 
         /// Local seconds since 1970.
-        func time(inYear year: Int) -> Int64 {
-            Int64(date(inYear: year)) * 86_400 + seconds
+        func time(inYear year: Int64) -> Int64 {
+            date(inYear: year) * 86_400 + seconds
         }
 
-        private func date(inYear year: Int) -> Int {
+        /// Days since 1970.
+        private func date(inYear year: Int64) -> Int64 {
             let begin = CivilDate.daysBefore(year: year, month: 1)
             switch day {
             case .ofYear(let number): return begin + number
@@ -30,7 +31,7 @@ struct ZoneRule: Sendable {
                 let first = CivilDate.daysBefore(year: year, month: month)
                 // Monday is 0 in CivilDate.
                 let wanted = (weekday + 6) % 7
-                let offset = (wanted - CivilDate(days: first).weekday + 7) % 7
+                let offset = (wanted - CivilDate(daysSinceEpoch: first).weekday + 7) % 7
                 var day = offset + (week - 1) * 7
                 while day >= CivilDate.days(in: month, of: year) { day -= 7 }
                 return first + day
@@ -69,7 +70,7 @@ struct ZoneRule: Sendable {
         guard (-limit...limit).contains(time) else { return standard }
         let local = time + standard
         let day = local / 86_400 - (local % 86_400 < 0 ? 1 : 0)
-        let year = CivilDate.year(ofDays: Int(day))
+        let year = CivilDate(daysSinceEpoch: day).year
         let begin = summer.begins.time(inYear: year) - standard
         let end = summer.ends.time(inYear: year) - summer.offset
         let isSummer = begin < end ? (begin..<end).contains(time) : !(end..<begin).contains(time)
@@ -106,14 +107,14 @@ private struct ZoneRuleScanner {
         return index > start
     }
 
-    private mutating func number(max: Int) -> Int? {
+    private mutating func number(max: Int64) -> Int64? {
         let start = index
+        var number: Int64 = 0
         while index < bytes.count, index - start < 4, (0x30...0x39).contains(bytes[index]) {
+            number = number * 10 + Int64(bytes[index]) - 0x30
             index += 1
         }
-        guard index > start, let number = CivilDate.number(bytes[start..<index]), number <= max
-        else { return nil }
-        return number
+        return index > start && number <= max ? number : nil
     }
 
     /// `[+-]hh[:mm[:ss]]` as seconds.
@@ -121,11 +122,11 @@ private struct ZoneRuleScanner {
         let isNegative = isAt("-")
         if isNegative || isAt("+") { index += 1 }
         guard let hours = number(max: 167) else { return nil }
-        var seconds = Int64(hours) * 3_600
+        var seconds = hours * 3_600
         for unit in [Int64(60), 1] {
             guard skip(":") else { break }
             guard let part = number(max: 59) else { return nil }
-            seconds += Int64(part) * unit
+            seconds += part * unit
         }
         return isNegative ? -seconds : seconds
     }

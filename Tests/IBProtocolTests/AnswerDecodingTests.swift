@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Messages that answer one question")
 struct AnswerDecodingTests {
-    @Test("historical bars; their update has another order of fields")
+    @Test("historical bars")
     func bars() throws {
         let bar = HistoricalBar(
             time: .day(20_458), open: price("1"), high: price("4"), low: price("0.5"),
@@ -26,9 +26,6 @@ struct AnswerDecodingTests {
                                 vwap: .undefined, volume: ProviderBar.undefinedVolume,
                                 trades: ProviderBar.undefinedCount),
                         ])))
-        #expect(
-            try message("90|7|12|20260105|1|2|4|0.5|1.75|10000")
-                == .historicalBarUpdate(HistoricalBarUpdate(request: 7, bar: bar)))
         guard case .historicalBars(let none) = try message("17|7|||0") else { throw Unreadable() }
         #expect(none.bars.isEmpty)
     }
@@ -65,7 +62,7 @@ struct AnswerDecodingTests {
             ])
     }
 
-    @Test("head time stamps, histograms and schedules")
+    @Test("head time stamps")
     func otherHistory() throws {
         #expect(
             try message("88|7|20040123-14:30:00")
@@ -75,22 +72,6 @@ struct AnswerDecodingTests {
             try message("88|7|1074868200")
                 == .headTimestamp(
                     HeadTimestamp(request: 7, time: .instant(seconds(1_074_868_200)))))
-        #expect(
-            try message("89|7|1|150.5|300")
-                == .histogram(
-                    HistogramData(
-                        request: 7,
-                        entries: [.init(price: price("150.5"), size: size("300"))])))
-        guard
-            case .historicalSchedule(let schedule) = try message(
-                "106|7|20260105-09:30:00|20260105-16:00:00|US/Eastern|1"
-                    + "|20260105-09:30:00|20260105-16:00:00|20260105")
-        else { throw Unreadable() }
-        #expect(schedule.zone == "US/Eastern")
-        #expect(
-            schedule.sessions.first?.start
-                == .wall(WallTime(seconds: 20_458 * 86_400 + 34_200), zone: ""))
-        #expect(schedule.sessions.first?.day == .day(20_458))
     }
 
     @Test("notices with and without the field of 166; escapes are resolved")
@@ -138,10 +119,6 @@ struct AnswerDecodingTests {
             try message("85|1|BRFG|Briefing.com")
                 == .newsProviders([NewsProvider(code: "BRFG", name: "Briefing.com")]))
         #expect(
-            try message("83|7|1|JVBERi0=")
-                == .newsArticle(
-                    NewsArticle(request: 7, isBinary: true, content: Array("JVBERi0=".utf8))))
-        #expect(
             try message("86|7|2026-01-05 09:30:00.0|BRFG|BRFG$1|Apple up")
                 == .historicalNews(
                     HistoricalHeadline(
@@ -153,47 +130,6 @@ struct AnswerDecodingTests {
             try message("51|1|7|<xml/>")
                 == .fundamentals(
                     FundamentalDocument(request: 7, content: Array("<xml/>".utf8))))
-    }
-
-    @Test("what is asked for once: rules, components, exchanges, symbols, options")
-    func reference() throws {
-        #expect(
-            try message("93|26|2|0|0.01|1|0.05")
-                == .marketRule(
-                    MarketRule(
-                        id: 26,
-                        increments: [
-                            .init(from: price("0"), increment: price("0.01")),
-                            .init(from: price("1"), increment: price("0.05")),
-                        ])))
-        #expect(
-            try message("82|7|1|3|ISLAND|Q")
-                == .smartComponents(
-                    SmartComponents(
-                        request: 7, components: [.init(bit: 3, exchange: "ISLAND", letter: "Q")])))
-        #expect(
-            try message("80|1|ISLAND|STK|NASDAQ|Deep|2147483647")
-                == .depthExchanges([
-                    DepthExchange(
-                        exchange: "ISLAND", kind: .stock, listingExchange: "NASDAQ",
-                        serviceDataType: "Deep", aggregationGroup: nil)
-                ]))
-        #expect(
-            try message("75|7|CBOE|265598|AAPL|100|2|20260116|20260220|2|145|147.5")
-                == .optionParameters(
-                    OptionParameters(
-                        request: 7, exchange: "CBOE", underlying: 265_598, tradingClass: "AAPL",
-                        multiplier: "100", expirations: ["20260116", "20260220"],
-                        strikes: [price("145"), price("147.5")])))
-        #expect(try message("76|7") == .optionParametersEnd(request: 7))
-        let old = "79|7|1|265598|AAPL|STK|NASDAQ|USD|2|CFD|OPT"
-        guard case .symbolSamples(let before) = try message(old, version: 175),
-            case .symbolSamples(let since) = try message("\(old)|APPLE INC|e1", version: 176)
-        else { throw Unreadable() }
-        #expect(before.samples.first?.derivatives == [.cfd, .option])
-        #expect(before.samples.first?.contract.id == 265_598)
-        #expect(since.samples.first?.description == "APPLE INC")
-        #expect(since.samples.first?.issuer == "e1")
     }
 }
 

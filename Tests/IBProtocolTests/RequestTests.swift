@@ -93,13 +93,12 @@ struct RequestTests {
             .history(id: 7, Self.apple, bars),
             "20|7|\(Self.appleFields)|0|20260105-09:30:00|1 min|1 D|0|TRADES|2|0|")
         bars.end = .open
-        bars.keepUpToDate = true
         bars.kind = .midpoint
         bars.dates = .text
         bars.regularHoursOnly = true
         try check(
             .history(id: 7, Self.spread, bars),
-            "20|7|\(Self.spreadFields)|0||1 min|1 D|1|MIDPOINT|1|2|1|1|BUY|SMART|2|3|SELL|CBOE|1|")
+            "20|7|\(Self.spreadFields)|0||1 min|1 D|1|MIDPOINT|1|2|1|1|BUY|SMART|2|3|SELL|CBOE|0|")
         try check(.cancelHistory(id: 7), "25|1|7")
         var ticks = HistoryTicksRequest()
         ticks.start = .text("20260105 09:30:00 US/Eastern")
@@ -112,10 +111,6 @@ struct RequestTests {
             .headTimestamp(id: 7, Self.apple, .trades, regularHoursOnly: true),
             "87|7|\(Self.appleFields)|0|1|TRADES|2")
         try check(.cancelHeadTimestamp(id: 7), "90|7")
-        try check(
-            .histogram(id: 7, Self.apple, period: "3 days", regularHoursOnly: true),
-            "88|7|\(Self.appleFields)|0|1|3 days")
-        try check(.cancelHistogram(id: 7), "89|7")
     }
 
     @Test("contracts and what belongs to them, by version")
@@ -127,13 +122,6 @@ struct RequestTests {
         try check(
             .contractDetails(id: 7, Self.apple, includeExpired: true, issuer: "e1"),
             "9|8|7|\(Self.appleFields)|1|||e1")
-        try check(
-            .optionParameters(id: 7, symbol: "AAPL", kind: .stock, contract: 265_598),
-            "78|7|AAPL||STK|265598")
-        try check(.matchingSymbols(id: 7, pattern: "AA"), "81|7|AA")
-        try check(.depthExchanges, "82")
-        try check(.smartComponents(id: 7, bboExchange: "9c0001"), "83|7|9c0001")
-        try check(.marketRule(26), "91|26")
     }
 
     @Test("news and documents")
@@ -141,8 +129,6 @@ struct RequestTests {
         try check(.bulletins(all: true), "12|1|1")
         try check(.cancelBulletins, "13|1")
         try check(.newsProviders, "85")
-        try check(
-            .newsArticle(id: 7, provider: "BRFG", article: "BRFG$1"), "84|7|BRFG|BRFG$1|")
         var news = HistoricalNewsRequest(contract: 265_598, providers: ["BRFG", "DJNL"], count: 10)
         news.end = .text("2026-01-05 09:30:00.0")
         try check(
@@ -161,21 +147,10 @@ struct RequestTests {
                     .encoded(version: 176)
             }
         }
+        var optional = MarketDataRequest()
+        optional.options = [TagValue("a", "1;b=2")]
         #expect(throws: RequestError.option("a")) {
-            try IBRequest.newsArticle(
-                id: 7, provider: "B", article: "C", options: [TagValue("a", "1;b=2")]
-            ).encoded(version: 176)
-        }
-        var bars = HistoryRequest(duration: "1 D", barSize: "1 min")
-        bars.end = .at(seconds(1))
-        bars.keepUpToDate = true
-        #expect(throws: RequestError.keepUpToDateWithEnd) {
-            try IBRequest.history(id: 7, Self.apple, bars).encoded(version: 176)
-        }
-        var schedule = HistoryRequest(duration: "1 D", barSize: "1 day")
-        schedule.kind = .schedule
-        #expect(throws: RequestError.needsVersion(165, for: "a schedule of sessions")) {
-            try IBRequest.history(id: 7, Self.apple, schedule).encoded(version: 164)
+            try IBRequest.marketData(id: 7, Self.apple, optional).encoded(version: 176)
         }
         #expect(throws: RequestError.needsVersion(176, for: "a search by issuer")) {
             try IBRequest.contractDetails(id: 7, Self.apple, issuer: "e1").encoded(version: 175)
@@ -185,9 +160,9 @@ struct RequestTests {
         #expect(throws: RequestError.number(field: "time")) {
             try IBRequest.historyTicks(id: 7, Self.apple, forever).encoded(version: 176)
         }
+        let endless = Contract(.stock, String(repeating: "A", count: 70_000))
         #expect(throws: RequestError.tooLong) {
-            try IBRequest.matchingSymbols(id: 7, pattern: String(repeating: "A", count: 70_000))
-                .encoded(version: 176)
+            try IBRequest.marketData(id: 7, endless, MarketDataRequest()).encoded(version: 176)
         }
     }
 

@@ -194,7 +194,6 @@ struct TickDecodingTests {
 
     @Test("what is said about a subscription")
     func aboutSubscriptions() throws {
-        #expect(try message("57|1|7") == .snapshotEnd(request: 7))
         #expect(try message("58|1|7|3") == .marketDataType(request: 7, .delayed))
         #expect(try message("58|1|7|5") == .marketDataType(request: 7, .unknown))
         #expect(
@@ -210,13 +209,6 @@ struct TickDecodingTests {
                     TickRequestParameters(
                         request: 7, minTick: price("0.01"), bboExchange: "9c0001",
                         snapshotPermissions: 3)))
-        guard
-            case .tickExchangeForPhysical(let efp) = try message(
-                "47|6|7|38|12.5|12.50 bp|101.25|30|20260320|0.1|0.2")
-        else { throw Unreadable() }
-        #expect(efp.impliedFuturesPrice == price("101.25") && efp.holdDays == 30)
-        #expect(efp.futureLastTradeDate == "20260320" && efp.basisPoints == ratio("12.5"))
-        #expect(efp.dividendsToLastTradeDate == ratio("0.2"))
     }
 
     @Test("unknown messages and extra fields are let pass; those that end too soon are skipped")

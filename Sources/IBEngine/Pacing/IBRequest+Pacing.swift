@@ -28,7 +28,7 @@ extension IBRequest {
         case .realTimeBars: .bars
         case .tickByTick: .line(.tickByTick)
         case .depth: .line(.depth)
-        case .history, .historyTicks, .headTimestamp, .histogram: .history
+        case .history, .historyTicks, .headTimestamp: .history
         default: .none
         }
     }
@@ -42,11 +42,6 @@ extension IBRequest {
         }
     }
 
-    /// It ends by itself, and so soon that its line is not counted.
-    var isSnapshot: Bool {
-        if case .marketData(_, _, let request) = self { request.isSnapshot } else { false }
-    }
-
     /// Of which contract it wants ticks one by one.
     var tickByTickContract: Contract? {
         if case .tickByTick(_, let contract, _, _, _) = self { contract } else { nil }
@@ -57,7 +52,7 @@ extension IBRequest {
         switch self {
         case .cancelMarketData(let id), .cancelDepth(let id, _), .cancelTickByTick(let id),
             .cancelRealTimeBars(let id), .cancelHistory(let id), .cancelHeadTimestamp(let id),
-            .cancelHistogram(let id), .cancelFundamentals(let id):
+            .cancelFundamentals(let id):
             id
         default: nil
         }
@@ -69,10 +64,8 @@ extension IBRequest {
         case .marketData(let id, _, _), .depth(let id, _, _, _, _),
             .tickByTick(let id, _, _, _, _), .realTimeBars(let id, _, _, _, _),
             .history(let id, _, _), .historyTicks(let id, _, _),
-            .headTimestamp(let id, _, _, _, _, _), .histogram(let id, _, _, _, _),
-            .contractDetails(let id, _, _, _, _), .optionParameters(let id, _, _, _, _),
-            .matchingSymbols(let id, _), .smartComponents(let id, _),
-            .newsArticle(let id, _, _, _), .historicalNews(let id, _),
+            .headTimestamp(let id, _, _, _, _, _), .contractDetails(let id, _, _, _, _),
+            .historicalNews(let id, _),
             .fundamentals(let id, _, _, _):
             id
         default: nil
@@ -96,12 +89,6 @@ extension IBRequest {
                 question: .headTimestamp(
                     id: 0, contract, kind, regularHoursOnly: hours, includeExpired: expired,
                     dates: dates))
-        case .histogram(_, let contract, let period, let hours, let expired):
-            return HistoryUse(
-                contract: contract, kind: nil, units: 1,
-                question: .histogram(
-                    id: 0, contract, period: period, regularHoursOnly: hours,
-                    includeExpired: expired))
         default: return nil
         }
     }

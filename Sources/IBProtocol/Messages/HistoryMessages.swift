@@ -23,12 +23,6 @@ public struct HistoricalBars: Hashable, Sendable {
     public var bars: [HistoricalBar]
 }
 
-/// The bar in progress of a history that is kept up to date.
-public struct HistoricalBarUpdate: Hashable, Sendable {
-    public var request: Int32
-    public var bar: HistoricalBar
-}
-
 /// A part of an answer with historical ticks.
 public struct HistoricalTicks<Tick: Hashable & Sendable>: Hashable, Sendable {
     public var request: Int32
@@ -41,30 +35,4 @@ public struct HeadTimestamp: Hashable, Sendable {
     public var request: Int32
     /// The first time of which there are data.
     public var time: ProviderTime
-}
-
-public struct HistogramData: Hashable, Sendable {
-    public struct Entry: Hashable, Sendable {
-        public var price: Price
-        public var size: Quantity
-    }
-
-    public var request: Int32
-    public var entries: [Entry]
-}
-
-public struct HistoricalSchedule: Hashable, Sendable {
-    public struct Session: Hashable, Sendable {
-        /// In the schedule's zone.
-        public var start: ProviderTime
-        public var end: ProviderTime
-        /// The trading day to which the session belongs.
-        public var day: ProviderTime
-    }
-
-    public var request: Int32
-    public var startText: String
-    public var endText: String
-    public var zone: String
-    public var sessions: [Session]
 }

@@ -22,25 +22,6 @@ extension MessageDecoder {
         return .historicalBars(answer)
     }
 
-    /// Not in the order of the message above.
-    static func historicalBarUpdate(_ fields: inout FieldCursor) -> IBMessage {
-        let request = fields.number()
-        let trades = fields.tradeCount()
-        let time = fields.providerTime()
-        let open = fields.price()
-        let close = fields.price()
-        let high = fields.price()
-        let low = fields.price()
-        let vwap = fields.average()
-        let volume = fields.volume()
-        return .historicalBarUpdate(
-            HistoricalBarUpdate(
-                request: request,
-                bar: HistoricalBar(
-                    time: time, open: open, high: high, low: low, close: close,
-                    vwap: positive(vwap, volume), volume: volume, trades: trades)))
-    }
-
     static func historicalMidpoints(_ fields: inout FieldCursor) -> IBMessage {
         let request = fields.number()
         let count = fields.count(fields: 4)
@@ -96,31 +77,5 @@ extension MessageDecoder {
     static func headTimestamp(_ fields: inout FieldCursor) -> IBMessage {
         .headTimestamp(
             HeadTimestamp(request: fields.number(), time: fields.providerTime(.universal)))
-    }
-
-    static func histogram(_ fields: inout FieldCursor) -> IBMessage {
-        let request = fields.number()
-        let count = fields.count(fields: 2)
-        var entries: [HistogramData.Entry] = []
-        entries.reserveCapacity(count)
-        for _ in 0..<count {
-            entries.append(HistogramData.Entry(price: fields.price(), size: fields.size()))
-        }
-        return .histogram(HistogramData(request: request, entries: entries))
-    }
-
-    static func historicalSchedule(_ fields: inout FieldCursor) -> IBMessage {
-        var schedule = HistoricalSchedule(
-            request: fields.number(), startText: fields.text(), endText: fields.text(),
-            zone: fields.text(), sessions: [])
-        let count = fields.count(fields: 3)
-        schedule.sessions.reserveCapacity(count)
-        for _ in 0..<count {
-            schedule.sessions.append(
-                HistoricalSchedule.Session(
-                    start: fields.providerTime(), end: fields.providerTime(),
-                    day: fields.providerTime()))
-        }
-        return .historicalSchedule(schedule)
     }
 }

@@ -115,7 +115,7 @@ extension MessageDecoder {
     }
 
     @inline(__always)
-    static func depth(_ fields: inout FieldCursor, hasMarketMaker: Bool) -> IBMessage {
+    static func depth(_ fields: inout FieldCursor, hasMarketMaker: Bool) -> IBMessage? {
         fields.skip()
         let request = fields.number()
         let position = fields.number()
@@ -128,7 +128,7 @@ extension MessageDecoder {
         if hasMarketMaker, fields.flag() { flags.insert(.smart) }
         guard let operation, let side else {
             fields.fail(.outOfRange)
-            return .snapshotEnd(request: request)
+            return nil
         }
         let isDelete = operation == .delete
         return .depth(
@@ -139,7 +139,7 @@ extension MessageDecoder {
     }
 
     @inline(__always)
-    static func tickByTick(_ fields: inout FieldCursor) -> IBMessage {
+    static func tickByTick(_ fields: inout FieldCursor) -> IBMessage? {
         let request = fields.number()
         let kind = fields.number()
         let time = fields.seconds()
@@ -161,7 +161,7 @@ extension MessageDecoder {
                 request: request, MidpointTick(time: time, price: fields.price()))
         default:
             fields.fail(.outOfRange)
-            return .snapshotEnd(request: request)
+            return nil
         }
     }
 

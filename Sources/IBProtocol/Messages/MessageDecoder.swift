@@ -54,81 +54,45 @@ public struct MessageDecoder: Sendable {
         return .message(message)
     }
 
-    /// The kinds that come by the thousand first. nil: an id that is not known.
-    @inline(__always)
+    /// Nil: the number names no kind that this client reads, or a field of the message is faulty.
     private func read(_ id: Int32, _ fields: inout FieldCursor) -> IBMessage? {
-        switch id {
-        case 1: Self.tickPrice(&fields)
-        case 2: Self.tickSize(&fields)
-        case 12: Self.depth(&fields, hasMarketMaker: false)
-        case 13: Self.depth(&fields, hasMarketMaker: true)
-        case 21: Self.tickOption(&fields)
-        case 45: Self.tickGeneric(&fields)
-        case 46: Self.tickString(&fields)
-        case 50: Self.realTimeBar(&fields)
-        case 99: Self.tickByTick(&fields)
-        default: readRare(id, &fields)
-        }
-    }
+        guard let id = MessageID(rawValue: id) else { return nil }
+        return switch id {
+        case .tickPrice: Self.tickPrice(&fields)
+        case .tickSize: Self.tickSize(&fields)
+        case .tickGeneric: Self.tickGeneric(&fields)
+        case .tickString: Self.tickString(&fields)
+        case .tickOption: Self.tickOption(&fields)
+        case .tickByTick: Self.tickByTick(&fields)
+        case .depth: Self.depth(&fields, hasMarketMaker: false)
+        case .depthOfMarketMakers: Self.depth(&fields, hasMarketMaker: true)
+        case .realTimeBar: Self.realTimeBar(&fields)
 
-    private func readRare(_ id: Int32, _ fields: inout FieldCursor) -> IBMessage? {
-        switch id {
-        case 4: Self.notice(&fields, version: version)
-        case 9: Self.nextValidID(&fields)
-        case 15: Self.managedAccounts(&fields)
-        case 47: Self.tickExchangeForPhysical(&fields)
-        case 49: Self.currentTime(&fields)
-        case 57: Self.snapshotEnd(&fields)
-        case 58: Self.marketDataType(&fields)
-        case 81: Self.tickRequestParameters(&fields)
-        case 91: .rerouteMarketData(Self.reroute(&fields))
-        case 92: .rerouteDepth(Self.reroute(&fields))
-        case 10, 18, 52, 75, 76, 79, 80, 82, 93: readReference(id, &fields)
-        case 14, 51, 83, 84, 85, 86, 87: readNews(id, &fields)
-        case 17, 88, 89, 90, 96, 97, 98, 106: readHistory(id, &fields)
-        default: nil
-        }
-    }
+        case .notice: Self.notice(&fields, version: version)
+        case .nextValidID: Self.nextValidID(&fields)
+        case .managedAccounts: Self.managedAccounts(&fields)
+        case .currentTime: Self.currentTime(&fields)
+        case .marketDataType: Self.marketDataType(&fields)
+        case .tickRequestParameters: Self.tickRequestParameters(&fields)
+        case .rerouteMarketData: .rerouteMarketData(Self.reroute(&fields))
+        case .rerouteDepth: .rerouteDepth(Self.reroute(&fields))
+        case .contractDetails: Self.contractDetails(&fields, version: version)
+        case .bondDetails: Self.bondDetails(&fields, version: version)
+        case .contractDetailsEnd: Self.contractDetailsEnd(&fields)
 
-    private func readReference(_ id: Int32, _ fields: inout FieldCursor) -> IBMessage? {
-        switch id {
-        case 10: Self.contractDetails(&fields, version: version)
-        case 18: Self.bondDetails(&fields, version: version)
-        case 52: Self.contractDetailsEnd(&fields)
-        case 75: Self.optionParameters(&fields)
-        case 76: .optionParametersEnd(request: fields.number())
-        case 79: Self.symbolSamples(&fields, version: version)
-        case 80: Self.depthExchanges(&fields)
-        case 82: Self.smartComponents(&fields)
-        case 93: Self.marketRule(&fields)
-        default: nil
-        }
-    }
+        case .bulletin: Self.bulletin(&fields)
+        case .fundamentals: Self.fundamentals(&fields)
+        case .news: Self.news(&fields)
+        case .newsProviders: Self.newsProviders(&fields)
+        case .historicalNews: Self.historicalNews(&fields)
+        case .historicalNewsEnd:
+            .historicalNewsEnd(request: fields.number(), hasMore: fields.flag())
 
-    private func readNews(_ id: Int32, _ fields: inout FieldCursor) -> IBMessage? {
-        switch id {
-        case 14: Self.bulletin(&fields)
-        case 51: Self.fundamentals(&fields)
-        case 83: Self.newsArticle(&fields)
-        case 84: Self.news(&fields)
-        case 85: Self.newsProviders(&fields)
-        case 86: Self.historicalNews(&fields)
-        case 87: .historicalNewsEnd(request: fields.number(), hasMore: fields.flag())
-        default: nil
-        }
-    }
-
-    private func readHistory(_ id: Int32, _ fields: inout FieldCursor) -> IBMessage? {
-        switch id {
-        case 17: Self.historicalBars(&fields)
-        case 88: Self.headTimestamp(&fields)
-        case 89: Self.histogram(&fields)
-        case 90: Self.historicalBarUpdate(&fields)
-        case 96: Self.historicalMidpoints(&fields)
-        case 97: Self.historicalQuotes(&fields)
-        case 98: Self.historicalTrades(&fields)
-        case 106: Self.historicalSchedule(&fields)
-        default: nil
+        case .historicalBars: Self.historicalBars(&fields)
+        case .headTimestamp: Self.headTimestamp(&fields)
+        case .historicalMidpoints: Self.historicalMidpoints(&fields)
+        case .historicalQuotes: Self.historicalQuotes(&fields)
+        case .historicalTrades: Self.historicalTrades(&fields)
         }
     }
 }

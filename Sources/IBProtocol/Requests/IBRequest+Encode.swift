@@ -9,13 +9,11 @@ extension IBRequest {
         case .marketData, .cancelMarketData, .depth, .cancelDepth, .tickByTick, .cancelTickByTick,
             .realTimeBars, .cancelRealTimeBars:
             writeStream(&writer)
-        case .history, .cancelHistory, .historyTicks, .headTimestamp, .cancelHeadTimestamp,
-            .histogram, .cancelHistogram:
-            writeHistory(&writer, version: version)
-        case .contractDetails, .optionParameters, .matchingSymbols, .depthExchanges,
-            .smartComponents, .marketRule:
+        case .history, .cancelHistory, .historyTicks, .headTimestamp, .cancelHeadTimestamp:
+            writeHistory(&writer)
+        case .contractDetails:
             writeReference(&writer, version: version)
-        case .bulletins, .cancelBulletins, .newsProviders, .newsArticle, .historicalNews,
+        case .bulletins, .cancelBulletins, .newsProviders, .historicalNews,
             .fundamentals, .cancelFundamentals:
             writeNews(&writer)
         case .startAPI(let client, let capabilities):
@@ -35,8 +33,9 @@ extension IBRequest {
             writer.legs(of: contract)
             writer.flag(false)
             writer.text(request.genericTicks.joined(separator: ","), "generic ticks")
-            writer.flag(request.isSnapshot)
-            writer.flag(request.isRegulatorySnapshot)
+            // No snapshot, and none of the regulators.
+            writer.flag(false)
+            writer.flag(false)
             writer.options(request.options)
         case .cancelMarketData(let id): writer.integers(2, 2, id)
         case .depth(let id, let contract, let rows, let isSmart, let options):
@@ -67,10 +66,10 @@ extension IBRequest {
         }
     }
 
-    private func writeHistory(_ writer: inout RequestWriter, version: Int) {
+    private func writeHistory(_ writer: inout RequestWriter) {
         switch self {
         case .history(let id, let contract, let request):
-            Self.write(id, contract, request, &writer, version: version)
+            Self.write(id, contract, request, &writer)
         case .cancelHistory(let id): writer.integers(25, 1, id)
         case .historyTicks(let id, let contract, let request):
             writer.integers(96, id)
@@ -92,25 +91,14 @@ extension IBRequest {
             writer.text(kind.rawValue, "kind")
             writer.integer(Int64(dates.rawValue))
         case .cancelHeadTimestamp(let id): writer.integers(90, id)
-        case .histogram(let id, let contract, let period, let regularHoursOnly, let expired):
-            writer.integers(88, id)
-            writer.contract(contract)
-            writer.flag(expired)
-            writer.flag(regularHoursOnly)
-            writer.text(period, "period")
-        case .cancelHistogram(let id): writer.integers(89, id)
         default: break
         }
     }
 
     private static func write(
         _ id: Int32, _ contract: Contract, _ request: HistoryRequest,
-        _ writer: inout RequestWriter, version: Int
+        _ writer: inout RequestWriter
     ) {
-        if request.keepUpToDate, request.end != .open { writer.fail(.keepUpToDateWithEnd) }
-        if request.kind == .schedule, version < 165 {
-            writer.fail(.needsVersion(165, for: "a schedule of sessions"))
-        }
         writer.integers(20, id)
         writer.contract(contract)
         writer.flag(request.includeExpired)
@@ -121,7 +109,8 @@ extension IBRequest {
         writer.text(request.kind.rawValue, "kind")
         writer.integer(Int64(request.dates.rawValue))
         writer.legs(of: contract)
-        writer.flag(request.keepUpToDate)
+        // Not kept up to date.
+        writer.flag(false)
         writer.options(request.options)
     }
 
@@ -138,20 +127,6 @@ extension IBRequest {
             } else if !issuer.isEmpty {
                 writer.fail(.needsVersion(176, for: "a search by issuer"))
             }
-        case .optionParameters(let id, let symbol, let exchange, let kind, let contract):
-            writer.integers(78, id)
-            writer.text(symbol, "symbol")
-            writer.text(exchange, "exchange")
-            writer.text(kind.text, "security type")
-            writer.integers(contract)
-        case .matchingSymbols(let id, let pattern):
-            writer.integers(81, id)
-            writer.text(pattern, "pattern")
-        case .depthExchanges: writer.integers(82)
-        case .smartComponents(let id, let exchange):
-            writer.integers(83, id)
-            writer.text(exchange, "exchange")
-        case .marketRule(let rule): writer.integers(91, rule)
         default: break
         }
     }
@@ -163,11 +138,6 @@ extension IBRequest {
             writer.flag(all)
         case .cancelBulletins: writer.integers(13, 1)
         case .newsProviders: writer.integers(85)
-        case .newsArticle(let id, let provider, let article, let options):
-            writer.integers(84, id)
-            writer.text(provider, "provider")
-            writer.text(article, "article")
-            writer.options(options)
         case .historicalNews(let id, let request):
             writer.integers(86, id, request.contract)
             writer.text(request.providers.joined(separator: "+"), "providers")

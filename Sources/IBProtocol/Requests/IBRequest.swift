@@ -9,10 +9,8 @@ public enum HistoryKind: String, Hashable, Sendable {
     case bidAsk = "BID_ASK"
     /// Of crypto currencies, whose single trades are not told.
     case aggregatedTrades = "AGGTRADES"
-    case adjustedLast = "ADJUSTED_LAST"
     case historicalVolatility = "HISTORICAL_VOLATILITY"
     case impliedVolatility = "OPTION_IMPLIED_VOLATILITY"
-    case schedule = "SCHEDULE"
 }
 
 public enum TickByTickKind: String, Hashable, Sendable {
@@ -47,8 +45,6 @@ public struct HistoryRequest: Hashable, Sendable {
     public var regularHoursOnly = false
     public var includeExpired = false
     public var dates = DateFormat.epoch
-    /// Go on with the bar in progress; only with an open end.
-    public var keepUpToDate = false
     public var options: [TagValue] = []
 
     public init(duration: String, barSize: String) {
@@ -74,8 +70,6 @@ public struct HistoryTicksRequest: Hashable, Sendable {
 public struct MarketDataRequest: Hashable, Sendable {
     /// Such as `233`, `292:BRFG`.
     public var genericTicks: [String] = []
-    public var isSnapshot = false
-    public var isRegulatorySnapshot = false
     public var options: [TagValue] = []
 
     public init(genericTicks: [String] = []) { self.genericTicks = genericTicks }
@@ -121,25 +115,14 @@ public enum IBRequest: Hashable, Sendable {
         id: Int32, Contract, HistoryKind, regularHoursOnly: Bool, includeExpired: Bool = false,
         dates: DateFormat = .epoch)
     case cancelHeadTimestamp(id: Int32)
-    case histogram(
-        id: Int32, Contract, period: String, regularHoursOnly: Bool, includeExpired: Bool = false)
-    case cancelHistogram(id: Int32)
 
     case contractDetails(
         id: Int32, Contract, includeExpired: Bool = false, secondaryID: TagValue? = nil,
         issuer: String = "")
-    case optionParameters(
-        id: Int32, symbol: String, futuresExchange: String = "", kind: SecurityKind,
-        contract: Int32)
-    case matchingSymbols(id: Int32, pattern: String)
-    case depthExchanges
-    case smartComponents(id: Int32, bboExchange: String)
-    case marketRule(Int32)
 
     case bulletins(all: Bool)
     case cancelBulletins
     case newsProviders
-    case newsArticle(id: Int32, provider: String, article: String, options: [TagValue] = [])
     case historicalNews(id: Int32, HistoricalNewsRequest)
     case fundamentals(id: Int32, Contract, report: String, options: [TagValue] = [])
     case cancelFundamentals(id: Int32)
@@ -151,7 +134,6 @@ public enum RequestError: Error, Hashable, Sendable, CustomStringConvertible {
     case notASCII(field: String)
     /// A `;` or `=` in an option would begin another one.
     case option(String)
-    case keepUpToDateWithEnd
     /// The server's version does not know this.
     case needsVersion(Int, for: String)
     case number(field: String)
@@ -163,8 +145,6 @@ public enum RequestError: Error, Hashable, Sendable, CustomStringConvertible {
             "the field '\(field)' of a request is not printable ASCII: TWS does not read it"
         case .option(let tag):
             "the option '\(tag)' of a request holds a ';' or '=': write it without"
-        case .keepUpToDateWithEnd:
-            "a history that is kept up to date has no end: leave the end open"
         case .needsVersion(let version, let thing):
             "\(thing) needs server version \(version): update TWS or IB Gateway"
         case .number(let field):

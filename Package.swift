@@ -137,7 +137,7 @@ let package = Package(
         library(
             "IBKRProvider",
             uses: [
-                "IBEngine", "IBProtocol", "GraphLanguage", "ProviderKit", "ProviderModel",
+                "IBEngine", "IBProtocol", "ProviderKit", "ProviderModel",
                 "ServiceRuntime", "Telemetry", "MarketModel", "Primitives",
             ]),
 
@@ -159,16 +159,14 @@ let package = Package(
         // The tape's records as rows.
         library("StoreSinks", uses: ["PostgresClient", "TapeCodec", "MarketModel", "Primitives"]),
 
-        // What the database refused, for a person.
-        library("DeadLetters", uses: ["TapeCodec", "MarketModel", "Primitives"]),
-        library(
-            "DeadLetterPost",
-            uses: [
-                "DeadLetters", "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry",
-            ] + tape),
-
         // Where the rings meet: the tape's machines, carried out on NATS.
         library("TapeTransport", uses: ["NatsTransport", "ServiceRuntime", "Telemetry"] + tape),
+
+        // What the database or a gateway refused, for a person.
+        library(
+            "DeadLetters",
+            uses: ["TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry"] + tape),
+
         library(
             "LiveFanOut",
             uses: ["TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry"] + tape),
@@ -194,7 +192,7 @@ let package = Package(
         service(
             "ProviderGateway", in: "provider-gateway",
             uses: [
-                "DeadLetterPost", "DeadLetters", "IBKRProvider", "InstrumentFile", "Membership",
+                "DeadLetters", "IBKRProvider", "InstrumentFile", "Membership",
                 "MembershipTransport", "LiveFanOut", "NatsTransport", "ProviderKit",
                 "ProviderModel", "ReplayProvider", "TapeKeeping", "TapeTransport", "TickSpool",
                 "ServiceRuntime", "Telemetry", "YAMLFile",
@@ -209,7 +207,7 @@ let package = Package(
         service(
             "StoreWriter", in: "store-writer",
             uses: [
-                "DeadLetterPost", "DeadLetters", "HotState", "Membership", "MembershipTransport",
+                "DeadLetters", "HotState", "Membership", "MembershipTransport",
                 "PostgresClient", "StoreSinks",
                 "TapeKeeping", "TapeTransport", "NatsTransport", "ServiceRuntime", "Telemetry",
                 "ValkeyClient",
@@ -316,7 +314,7 @@ let package = Package(
             of: "ProviderGateway",
             uses: frame + tape
                 + [
-                    "DeadLetterPost", "DeadLetters", "IBKRProvider", "IBKRSimulator", "IBSimulator",
+                    "DeadLetters", "IBKRProvider", "IBKRSimulator", "IBSimulator",
                     "LiveFanOut", "OperatorGraph", "ProviderKit", "ProviderModel", "StreamCore",
                     "TickSpool", "ServiceTestSupport", "TestSupport",
                 ]),
@@ -333,7 +331,7 @@ let package = Package(
         tests(
             of: "StoreWriter",
             uses: frame + tape
-                + ["DeadLetterPost", "DeadLetters", "HotState", "PostgresClient", "StoreSinks"]
+                + ["DeadLetters", "HotState", "PostgresClient", "StoreSinks"]
                 + ["ValkeyClient", "ServiceTestSupport", "TestSupport"],
             beside: ["data_page.py", "data_page.sql"]),
         tests(

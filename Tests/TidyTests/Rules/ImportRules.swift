@@ -1,98 +1,72 @@
-/// Which module may import which of ours. Whoever adds a module adds its line: the dependencies in
-/// Package.swift follow it.
-private let modules: [String: Set<String>] = {
-    let pure = ["Primitives", "MarketModel", "TapeCodec"]
-    let edges = ["Primitives"]
-    let services: Set<String> = [
-        "Primitives", "MarketModel", "TapeCodec", "TapeProtocol", "StreamCore", "Telemetry",
-        "ServiceRuntime", "NatsTransport", "PostgresClient", "ValkeyClient", "TapeTransport",
-        "Membership", "MembershipTransport", "LiveFanOut", "TickSpool", "TapeKeeping",
-        "StoreSinks", "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
-        "YAMLFile", "Operators", "ProviderKit", "ProviderModel", "ReplayProvider",
-        "IBKRProvider", "InstrumentFile",
-    ]
-    return [
-        "Primitives": ["CXXHash"],
-        "MarketModel": ["Primitives"],
-        "TapeCodec": ["Primitives", "MarketModel"],
-        "TapeProtocol": Set(pure),
-        "StreamCore": ["Primitives", "MarketModel"],
-        "OperatorGraph": Set(pure + ["StreamCore"]),
-        "YAMLFile": ["CYAML", "Primitives"],
-        "InstrumentFile": ["Primitives", "MarketModel", "ProviderModel", "YAMLFile"],
-        "GraphLanguage": [
-            "Primitives", "MarketModel", "StreamCore", "OperatorGraph", "YAMLFile",
-        ],
-        "Operators": ["Primitives", "MarketModel", "StreamCore", "OperatorGraph"],
-        "SimulationKit": Set(pure + ["StreamCore", "OperatorGraph"]),
-        "Membership": ["Primitives", "MarketModel"],
-        "IBProtocol": ["Primitives", "MarketModel"],
-        "TickSpool": Set(pure),
-        "DeadLetters": Set(pure),
-        "DeadLetterPost": services.subtracting([
-            "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
-            "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks", "DeadLetterPost", "HotState",
-            "OperatorGraph", "GraphLanguage", "YAMLFile", "ReplayProvider",
-        ]),
-        "Telemetry": ["Primitives"],
-        "ServiceRuntime": ["Telemetry", "Primitives", "CMicroHTTP", "CLinux"],
-        "ProviderModel": ["Primitives", "MarketModel"],
-        "IBEngine": ["Primitives", "MarketModel", "ProviderModel", "IBProtocol"],
-        "IBSimulator": ["Primitives"],
-        "ibkr-simulator": ["Primitives", "IBSimulator", "ServiceRuntime"],
-        "ProviderKit": [
-            "Primitives", "MarketModel", "ProviderModel", "Telemetry", "ServiceRuntime",
-        ],
-        "ReplayProvider": Set(
-            pure + [
-                "TapeProtocol", "ProviderModel", "ProviderKit", "Telemetry", "ServiceRuntime",
-                "NatsTransport", "TapeTransport",
-            ]),
-        "IBKRProvider": [
-            "Primitives", "MarketModel", "ProviderModel", "ProviderKit", "Telemetry",
-            "ServiceRuntime", "IBProtocol", "IBEngine", "GraphLanguage",
-        ],
-        "NatsTransport": Set(edges + ["CNats"]),
-        "PostgresClient": Set(edges + ["CPostgres"]),
-        "ValkeyClient": Set(edges + ["CHiredis"]),
-        "StoreSinks": Set(pure + ["PostgresClient"]),
-        "TapeTransport": services.subtracting([
-            "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
-            "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
-            "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
-            "YAMLFile", "Operators", "ProviderKit", "ProviderModel", "ReplayProvider",
-            "IBKRProvider", "InstrumentFile",
-        ]),
-        "LiveFanOut": services.subtracting([
-            "PostgresClient", "ValkeyClient", "StreamCore", "Membership", "MembershipTransport",
-            "LiveFanOut", "TickSpool", "TapeKeeping", "StoreSinks",
-            "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
-            "YAMLFile", "Operators", "ProviderKit", "ProviderModel", "ReplayProvider",
-            "IBKRProvider", "InstrumentFile",
-        ]),
-        "MembershipTransport": services.subtracting([
-            "PostgresClient", "ValkeyClient", "StreamCore", "LiveFanOut", "TickSpool",
-            "TapeKeeping", "StoreSinks",
-            "DeadLetters", "DeadLetterPost", "HotState", "OperatorGraph", "GraphLanguage",
-            "YAMLFile", "Operators", "ProviderKit", "ProviderModel", "ReplayProvider",
-            "IBKRProvider", "InstrumentFile",
-        ]),
-        "TapeKeeping": services.subtracting([
-            "PostgresClient", "ValkeyClient", "StreamCore", "StoreSinks", "DeadLetters",
-            "DeadLetterPost",
-            "HotState", "OperatorGraph", "GraphLanguage", "YAMLFile", "Operators", "ProviderKit",
-            "ProviderModel", "ReplayProvider", "IBKRProvider", "InstrumentFile",
-        ]),
-        "HotState": services.subtracting([
-            "PostgresClient", "StreamCore", "Membership", "MembershipTransport", "LiveFanOut",
-            "TickSpool", "TapeKeeping", "StoreSinks", "HotState", "DeadLetters", "DeadLetterPost",
-        ]),
-        "provider-gateway": services,
-        "operator-worker": services,
-        "store-writer": services,
-        "tapeline": services.union(["IBSimulator"]),
-    ]
-}()
+/// The floors of the house, from the ground: a module imports modules of lower floors alone. Every
+/// module stands here once; docs/ARCHITECTURE.md shows the same table.
+private let floors: [[String]] = [
+    ["Primitives"],
+    ["MarketModel", "NatsTransport", "PostgresClient", "Telemetry", "ValkeyClient", "YAMLFile"],
+    ["IBProtocol", "Membership", "ProviderModel", "ServiceRuntime", "StreamCore", "TapeCodec"],
+    [
+        "IBEngine", "IBSimulator", "InstrumentFile", "OperatorGraph", "ProviderKit", "StoreSinks",
+        "TapeProtocol", "TickSpool",
+    ],
+    ["GraphLanguage", "IBKRProvider", "Operators", "SimulationKit", "TapeTransport"],
+    ["DeadLetters", "HotState", "LiveFanOut", "MembershipTransport", "ReplayProvider"],
+    ["TapeKeeping"],
+    ["ibkr-simulator", "operator-worker", "provider-gateway", "store-writer", "tapeline"],
+]
+
+/// The sides of the house, and which other sides each of them sees. All see the model.
+private let sides: [(modules: Set<String>, seen: Set<String>)] = [
+    (model, []),
+    (runtime, []),
+    (["YAMLFile"], []),
+    (tape, runtime),
+    (stores, runtime.union(tape)),
+    (
+        ["GraphLanguage", "OperatorGraph", "Operators", "SimulationKit", "StreamCore"],
+        ["YAMLFile"]
+    ),
+    (
+        [
+            "IBEngine", "IBKRProvider", "IBProtocol", "InstrumentFile", "ProviderKit",
+            "ReplayProvider",
+        ], runtime.union(tape).union(["YAMLFile"])
+    ),
+    (["IBSimulator"], []),
+    (["ibkr-simulator"], runtime.union(["IBSimulator"])),
+    (
+        ["operator-worker", "provider-gateway", "store-writer"],
+        everything.subtracting(["IBSimulator"])
+    ),
+    (["tapeline"], everything),
+]
+
+private let model: Set<String> = [
+    "MarketModel", "Membership", "Primitives", "ProviderModel", "TapeCodec", "TapeProtocol",
+]
+private let runtime: Set<String> = ["ServiceRuntime", "Telemetry"]
+private let tape: Set<String> = [
+    "DeadLetters", "LiveFanOut", "MembershipTransport", "NatsTransport", "TapeKeeping",
+    "TapeTransport", "TickSpool",
+]
+private let stores: Set<String> = ["HotState", "PostgresClient", "StoreSinks", "ValkeyClient"]
+private let everything = Set(floors.joined())
+
+/// The C libraries, each with the one module that wraps it.
+private let wrappers = [
+    "CHiredis": "ValkeyClient", "CLinux": "ServiceRuntime", "CMicroHTTP": "ServiceRuntime",
+    "CNats": "NatsTransport", "CPostgres": "PostgresClient", "CXXHash": "Primitives",
+    "CYAML": "YAMLFile",
+]
+
+/// What a module may import of ours; nil: it has no place in the house.
+private func allowedImports(of module: String) -> Set<String>? {
+    guard let floor = floors.firstIndex(where: { $0.contains(module) }),
+        let side = sides.first(where: { $0.modules.contains(module) })
+    else { return nil }
+    let seen = model.union(side.modules).union(side.seen)
+    return Set(floors[..<floor].joined()).intersection(seen)
+        .union(wrappers.filter { $0.value == module }.keys)
+}
 
 /// Values, codecs and machines: the same input gives the same bytes, on any machine, at any time.
 private let pureModules: Set<String> = [
@@ -132,11 +106,11 @@ private func isC(_ module: String) -> Bool {
     module.hasPrefix("C") && module.dropFirst().first?.isUppercase == true
 }
 
-let importRules: [Rule] = [moduleRule, pureRule, cLibraryRule, testingRule]
+let importRules: [Rule] = [moduleRule, floorsRule, pureRule, cLibraryRule, testingRule]
 
 private let moduleRule = Rule(
     name: "imports between modules",
-    fix: "move the code to the ring where it belongs, or change the table in ImportRules.swift",
+    fix: "move the code to the floor where it belongs, or change the table in ImportRules.swift",
     broken: [
         ["Sources/Primitives/A.swift": "internal import MarketModel\n"],
         ["Sources/MarketModel/A.swift": "import Glibc\n"],
@@ -159,14 +133,33 @@ private let moduleRule = Rule(
     check: { repository in
         repository.swift.flatMap { file -> [Violation] in
             guard let module = file.module else { return [] }
-            guard let ours = modules[module] else {
-                return [Violation(file.path, 1, "module \(module) is in no ring.")]
+            guard let ours = allowedImports(of: module) else {
+                return [Violation(file.path, 1, "module \(module) is on no floor.")]
             }
             let allowed = pureModules.contains(module) ? ours : ours.union(systemModules)
             return Import.all(in: file).compactMap {
                 guard !allowed.contains($0.module) else { return nil }
                 return Violation(file.path, $0.line, "\(module) must not import \($0.module).")
             }
+        }
+    })
+
+/// From the top, as a house is drawn.
+private let drawnFloors = floors.enumerated().reversed().map { number, modules in
+    "| \(number) | \(modules.map { "`\($0)`" }.joined(separator: " ")) |"
+}
+
+private let architecture = "docs/ARCHITECTURE.md"
+
+private let floorsRule = Rule(
+    name: "the floors are drawn",
+    fix: "write the line into the table of \(architecture)",
+    broken: [[architecture: drawnFloors.dropLast().joined(separator: "\n")]],
+    kept: [[architecture: drawnFloors.joined(separator: "\n")], ["docs/a.md": "text\n"]],
+    check: { repository in
+        guard let page = repository.file(architecture) else { return [] }
+        return drawnFloors.filter { !page.lines.contains($0) }.map {
+            Violation(architecture, 1, "the line '\($0)' is missing.")
         }
     })
 

@@ -1,4 +1,3 @@
-import DeadLetterPost
 import DeadLetters
 import ServiceRuntime
 import StoreSinks

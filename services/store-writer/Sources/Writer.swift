@@ -1,4 +1,4 @@
-import DeadLetterPost
+import DeadLetters
 import HotState
 import MarketModel
 import MembershipTransport

@@ -1,4 +1,3 @@
-public import DeadLetters
 internal import MarketModel
 internal import NatsTransport
 public import Primitives

@@ -163,11 +163,11 @@ struct PartsRun {
         var ticks = 0
         for record in batch {
             switch record {
-            case .trade(var trade):
+            case .tape(.trade(var trade)):
                 let place = places[Int(trade.header.symbol)]
                 trade.header.symbol = place.symbol
                 if lanes[place.lane].builder.append(trade) { ticks += 1 }
-            case .quote(var quote):
+            case .tape(.quote(var quote)):
                 let place = places[Int(quote.header.symbol)]
                 quote.header.symbol = place.symbol
                 if lanes[place.lane].builder.append(quote) { ticks += 1 }

@@ -151,11 +151,12 @@ final class RepairRun {
         let from = tape.start + FilledTape.hours / 2 * FilledTape.hourNanoseconds
         let now = clock.now()
         let outcome = publisher.append(
-            RepairRequest(
-                header: TickHeader(symbol: symbol, providerTime: now, receiveTime: now),
-                from: Timestamp(nanoseconds: from),
-                to: Timestamp(nanoseconds: from + FilledTape.hourNanoseconds), reason: .repair,
-                requester: "benchmark"), lane: lane)
+            .repair(
+                RepairRequest(
+                    header: TickHeader(symbol: symbol, providerTime: now, receiveTime: now),
+                    from: Timestamp(nanoseconds: from),
+                    to: Timestamp(nanoseconds: from + FilledTape.hourNanoseconds), reason: .repair,
+                    requester: "benchmark")), lane: lane)
         guard case .appended = outcome else {
             throw RepairBenchmark.Unusable("the request does not fit: \(outcome)")
         }

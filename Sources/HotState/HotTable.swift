@@ -18,13 +18,13 @@ package struct HotTable {
     private(set) var bars = HotShelf<Bar>()
 
     /// What the packet at hand defines, by index.
-    private var defined: [Defined] = []
-    private var series: [Range<Int>] = []
+    private var defined = PacketTable<Defined>()
+    private var series = PacketTable<Range<Int>>()
     private var barName: [UInt8] = []
 
     private struct Defined {
         var name: Range<Int>
-        var message: MessageBounds?
+        var message: MessageBounds
         var source: SourceName?
         /// Known from the first tick on that needs it.
         var place = HotNames.Place.none
@@ -39,8 +39,8 @@ package struct HotTable {
     var pendingCount: Int { trades.pendingCount + quotes.pendingCount + bars.pendingCount }
 
     package mutating func add(_ packet: RawSpan, _ origin: HotOrigin) {
-        defined.removeAll(keepingCapacity: true)
-        series.removeAll(keepingCapacity: true)
+        defined.removeAll()
+        series.removeAll()
         var cursor = RecordCursor()
         while let record = cursor.next(in: packet) {
             switch record {
@@ -61,12 +61,11 @@ package struct HotTable {
     }
 
     private mutating func add(_ bar: Bar, _ packet: RawSpan, _ origin: HotOrigin) {
-        guard Int(bar.symbol) < defined.count, Int(bar.series) < series.count,
-            !series[Int(bar.series)].isEmpty, symbol(bar.symbol, packet) != nil,
-            let place = barPlace(bar, packet)
+        guard let name = series[UInt32(bar.series)], !name.isEmpty,
+            let symbol = symbol(bar.symbol, packet), let place = barPlace(symbol, name, packet)
         else { return }
         var origin = origin
-        origin.source = defined[Int(bar.symbol)].source ?? origin.source
+        origin.source = defined[bar.symbol]?.source ?? origin.source
         origin.order.window = bar.openTime.nanoseconds
         origin.order.number = bar.number
         // A bar was received by nobody: its age is counted from the tape.
@@ -76,36 +75,30 @@ package struct HotTable {
     // MARK: names
 
     private mutating func define(_ message: MessageBounds, _ packet: RawSpan) {
-        if let place = message.symbolPlace(in: packet), place.index < PacketLimits.definitionsMax {
-            while defined.count <= place.index { defined.append(Defined(name: 0..<0)) }
-            defined[Int(place.index)] = Defined(
+        if let place = message.symbolPlace(in: packet) {
+            defined[place.index] = Defined(
                 name: place.name, message: message, source: place.source)
-        } else if let place = message.seriesPlace(in: packet),
-            place.index < PacketLimits.definitionsMax
-        {
-            while series.count <= place.index { series.append(0..<0) }
-            series[Int(place.index)] = place.name
+        } else if let place = message.seriesPlace(in: packet) {
+            series[place.index] = place.name
         }
     }
 
     /// nil: the packet does not define it, or its name is none.
     private mutating func symbol(_ index: UInt32, _ packet: RawSpan) -> HotNames.Place? {
-        guard index < defined.count else { return nil }
-        let known = defined[Int(index)]
+        guard let known = defined[index] else { return nil }
         // Another symbol of this very packet may have taken its number.
         if symbols.isCurrent(known.place) {
             symbols.use(known.place)
             return known.place
         }
-        guard let message = known.message else { return nil }
         let bytes = packet.extracting(known.name)
         let hash = Checksum.of(bytes)
         guard
             let place = symbols.find(bytes, hash: hash)
-                ?? newSymbol(message, bytes, hash: hash, packet)
+                ?? newSymbol(known.message, bytes, hash: hash, packet)
         else { return nil }
         symbols.use(place)
-        defined[Int(index)].place = place
+        defined[index]?.place = place
         return place
     }
 
@@ -121,19 +114,20 @@ package struct HotTable {
         return known ?? symbols.insert(name, hash: nameHash)
     }
 
-    private mutating func barPlace(_ bar: Bar, _ packet: RawSpan) -> HotNames.Place? {
-        let symbol = defined[Int(bar.symbol)].place
+    private mutating func barPlace(
+        _ symbol: HotNames.Place, _ series: Range<Int>, _ packet: RawSpan
+    ) -> HotNames.Place? {
         barName.removeAll(keepingCapacity: true)
         barName.append(contentsOf: symbols.name(Int(symbol.index)))
         barName.append(UInt8(ascii: ":"))
-        for offset in series[Int(bar.series)] { barName.append(packet.uint8(at: offset)) }
+        for offset in series { barName.append(packet.uint8(at: offset)) }
         let hash = barName.withRawSpan { Checksum.of($0) }
         if let place = barName.withRawSpan({ barNames.find($0, hash: hash) }) {
             barNames.use(place)
             return place
         }
         // A series' name has no character that could end a name or make two names alike.
-        guard SeriesName(packet.extracting(series[Int(bar.series)]).text) != nil else { return nil }
+        guard SeriesName(packet.extracting(series).text) != nil else { return nil }
         return barNames.insert(barName, hash: hash)
     }
 

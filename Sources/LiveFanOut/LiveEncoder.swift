@@ -29,8 +29,7 @@ struct LiveEncoder {
     let names: TapeNames
     private var known: [Symbol: (trades: String, quotes: String)] = [:]
     /// What the packet at hand defines, by index.
-    private var symbols: [Entry?] = []
-    private var series: [SeriesDefinition?] = []
+    private var symbols = PacketTable<Entry>()
     var json = JSONWriter(capacity: 1_024)
 
     init(_ names: TapeNames) { self.names = names }
@@ -41,69 +40,50 @@ struct LiveEncoder {
         _ packet: RawSpan, _ publish: (Kind, _ subject: String, _ json: [UInt8]) -> Void
     ) throws(PacketError) {
         let header = try PacketReader.header(of: packet)
-        symbols.removeAll(keepingCapacity: true)
-        series.removeAll(keepingCapacity: true)
-        var ordinal = header.firstOrdinal
-        var cursor = RecordCursor()
-        while let record = cursor.next(in: packet) {
+        symbols.removeAll()
+        var walk = PacketWalk(header)
+        while let item = walk.next(in: packet) {
             json.removeAll()
-            switch record {
+            switch item {
             case .trade(let trade):
-                if let entry = entry(trade.header.symbol) {
-                    write(trade, entry.definition, header, ordinal)
+                if let entry = symbols[trade.header.symbol] {
+                    write(trade, entry.definition, header, walk.ordinal)
                     publish(.trade, entry.trades, json.bytes)
                 }
             case .quote(let quote):
-                if let entry = entry(quote.header.symbol) {
-                    write(quote, entry.definition, header, ordinal)
+                if let entry = symbols[quote.header.symbol] {
+                    write(quote, entry.definition, header, walk.ordinal)
                     publish(.quote, entry.quotes, json.bytes)
                 }
             case .bar(let bar):
-                if let entry = entry(bar.symbol), let series = series(bar.series) {
-                    write(bar, entry.definition, series, header, ordinal)
+                if let entry = symbols[bar.symbol],
+                    let series = walk.series(bar.series, in: packet)
+                {
+                    write(bar, entry.definition, series, header, walk.ordinal)
                     let subject = names.liveBars(series.name, entry.definition.symbol)
                     publish(.bar, subject, json.bytes)
                 }
             case .other(let message):
-                define(message, in: packet)
-                guard WireFormat.Template.isTick(message.template) else { continue }
                 if let value = message.indicatorValue(in: packet) {
-                    let symbol = entry(value.header.symbol)?.definition
-                    if write(value, symbol, header, ordinal) {
+                    let symbol = symbols[value.header.symbol]?.definition
+                    if write(value, symbol, header, walk.ordinal) {
                         let subject = names.liveValues(value.name, symbol?.symbol)
                         publish(.indicator, subject, json.bytes)
                     }
                 }
-            case .malformed(let error): throw error
+            case .control(let message): define(message, in: packet)
             }
-            ordinal &+= 1
         }
+        if let damage = walk.damage { throw damage }
     }
 
     // MARK: definitions
 
-    private func entry(_ index: UInt32) -> Entry? {
-        index < symbols.count ? symbols[Int(index)] : nil
-    }
-
-    private func series(_ index: UInt16) -> SeriesDefinition? {
-        index < series.count ? series[Int(index)] : nil
-    }
-
     private mutating func define(_ message: MessageBounds, in packet: RawSpan) {
-        if let (index, definition) = message.symbolDefinition(in: packet),
-            index < PacketLimits.definitionsMax
-        {
-            while symbols.count <= index { symbols.append(nil) }
-            let subjects = subjects(definition.symbol)
-            symbols[Int(index)] = Entry(
-                definition: definition, trades: subjects.trades, quotes: subjects.quotes)
-        } else if let (index, definition) = message.seriesDefinition(in: packet),
-            index < PacketLimits.definitionsMax
-        {
-            while series.count <= index { series.append(nil) }
-            series[Int(index)] = definition
-        }
+        guard let (index, definition) = message.symbolDefinition(in: packet) else { return }
+        let subjects = subjects(definition.symbol)
+        symbols[index] = Entry(
+            definition: definition, trades: subjects.trades, quotes: subjects.quotes)
     }
 
     private mutating func subjects(_ symbol: Symbol) -> (trades: String, quotes: String) {

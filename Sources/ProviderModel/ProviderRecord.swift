@@ -4,20 +4,9 @@ public import Primitives
 /// What a provider has to say, in the order in which it says it.
 ///
 /// `header.symbol` is the number of the instrument in the source's `InstrumentBook`, or
-/// `TickHeader.noSymbol`. Ticks with their fields in place are copied without the heap.
+/// `TickHeader.noSymbol`.
 public enum ProviderRecord: Hashable, Sendable {
-    case trade(Trade)
-    case quote(Quote)
-    case depth(DepthUpdate)
-    case depthReset(DepthReset)
-    case bar(ProviderBar)
-    case option(OptionComputation)
-    case indicator(IndicatorValue)
-    case news(NewsHeadline)
-    case bulletin(NewsBulletin)
-    case fundamental(FundamentalPart)
-    case subscription(SubscriptionRecord)
-    case gap(GapRecord)
+    case tape(TapeRecord)
     /// Not for the tape: what the router decides by.
     case feed(FeedState)
     /// No record of its own: what the symbol's definition on the tape says from here on.
@@ -63,82 +52,16 @@ public struct FeedState: Hashable, Sendable {
 }
 
 extension ProviderRecord {
-    /// Nil: it is no tick and no record for the tape.
     public var header: TickHeader? {
-        switch self {
-        case .trade(let tick): tick.header
-        case .quote(let tick): tick.header
-        case .depth(let tick): tick.header
-        case .depthReset(let tick): tick.header
-        case .bar(let tick): tick.header
-        case .option(let tick): tick.header
-        case .indicator(let value): value.header
-        case .news(let news): news.header
-        case .bulletin(let bulletin): bulletin.header
-        case .fundamental(let part): part.header
-        case .subscription(let record): record.header
-        case .gap(let record): record.header
-        case .feed, .definition: nil
-        }
+        if case .tape(let record) = self { record.header } else { nil }
     }
 
-    /// What policies and gaps call it; nil: a record that no policy leaves out. Nor is a reset of a
-    /// book: it may come later than it did, and with those of the same book that followed it as
-    /// one.
     public var kind: DataKind? {
-        switch self {
-        case .trade: .trade
-        case .quote: .quote
-        case .depth, .depthReset: .depth
-        case .bar: .providerBar
-        case .option: .optionComputation
-        case .indicator: .indicator
-        case .news, .bulletin: .news
-        case .fundamental: .fundamental
-        case .subscription, .gap, .feed, .definition: nil
-        }
+        if case .tape(let record) = self { record.kind } else { nil }
     }
+}
 
-    /// The same for another symbol, or at another time.
-    public func changed(_ change: (inout TickHeader) -> Void) -> Self {
-        switch self {
-        case .trade(var tick):
-            change(&tick.header)
-            return .trade(tick)
-        case .quote(var tick):
-            change(&tick.header)
-            return .quote(tick)
-        case .depth(var tick):
-            change(&tick.header)
-            return .depth(tick)
-        case .depthReset(var tick):
-            change(&tick.header)
-            return .depthReset(tick)
-        case .bar(var tick):
-            change(&tick.header)
-            return .bar(tick)
-        case .option(var tick):
-            change(&tick.header)
-            return .option(tick)
-        case .indicator(var value):
-            change(&value.header)
-            return .indicator(value)
-        case .news(var news):
-            change(&news.header)
-            return .news(news)
-        case .bulletin(var bulletin):
-            change(&bulletin.header)
-            return .bulletin(bulletin)
-        case .fundamental(var part):
-            change(&part.header)
-            return .fundamental(part)
-        case .subscription(var record):
-            change(&record.header)
-            return .subscription(record)
-        case .gap(var record):
-            change(&record.header)
-            return .gap(record)
-        case .feed, .definition: return self
-        }
-    }
+extension [ProviderRecord] {
+    @inlinable
+    public mutating func append(_ record: TapeRecord) { append(.tape(record)) }
 }

@@ -16,8 +16,8 @@ public struct PacketContext {
     private(set) var origin: CopyFields.Place
     /// Of a tick without a symbol.
     private(set) var nobody: Definition
-    private var symbols: [Definition?] = []
-    private var names: [Series?] = []
+    private var symbols = PacketTable<Definition>()
+    private var names = PacketTable<Series>()
 
     /// A symbol as columns.
     struct Definition: Sendable, BitwiseCopyable {
@@ -48,8 +48,8 @@ public struct PacketContext {
     public mutating func begin(_ header: PacketHeader) {
         self.header = header
         fields.removeAll()
-        symbols.removeAll(keepingCapacity: true)
-        names.removeAll(keepingCapacity: true)
+        symbols.removeAll()
+        names.removeAll()
         let empty = fields.text("")
         nobody = Definition(symbol: nil, provider: empty, source: empty)
         origin = fields.text(header.source)
@@ -61,9 +61,7 @@ public struct PacketContext {
 
     /// Nil: the packet does not define it.
     @inline(__always)
-    func definition(_ index: UInt32) -> Definition? {
-        index < symbols.count ? symbols[Int(index)] : nil
-    }
+    func definition(_ index: UInt32) -> Definition? { symbols[index] }
 
     /// Of a tick that need not be of a symbol.
     func reference(_ index: UInt32) -> Definition? {
@@ -72,11 +70,11 @@ public struct PacketContext {
 
     @inline(__always)
     func seriesName(_ index: UInt16) -> CopyFields.Place? {
-        index < names.count ? names[Int(index)]?.name : nil
+        names[UInt32(index)]?.name
     }
 
     func seriesHash(_ index: UInt16) -> UInt64 {
-        index < names.count ? names[Int(index)]?.hash ?? 0 : 0
+        names[UInt32(index)]?.hash ?? 0
     }
 
     /// For whoever needs it as a value, which is made anew here: nil when it is not defined.
@@ -90,7 +88,7 @@ public struct PacketContext {
     }
 
     public func series(_ index: UInt16) -> SeriesDefinition? {
-        guard index < names.count, let known = names[Int(index)],
+        guard let known = names[UInt32(index)],
             let name = SeriesName(fields.string(known.name))
         else { return nil }
         return SeriesDefinition(name: name, widthNanoseconds: known.widthNanoseconds)
@@ -102,21 +100,13 @@ public struct PacketContext {
     mutating func define(_ message: MessageBounds, in packet: RawSpan) {
         if let parts = message.symbolParts(in: packet) {
             guard let definition = encode(parts, packet) else { return }
-            Self.put(definition, at: parts.index, in: &symbols)
+            symbols[parts.index] = definition
         } else if let parts = message.seriesParts(in: packet) {
             guard let name = SeriesName(packet.extracting(parts.name).text) else { return }
-            Self.put(
-                Series(
-                    name: fields.text(name.text), widthNanoseconds: parts.widthNanoseconds,
-                    hash: Checksum.of(packet.extracting(parts.name))),
-                at: parts.index, in: &names)
+            names[parts.index] = Series(
+                name: fields.text(name.text), widthNanoseconds: parts.widthNanoseconds,
+                hash: Checksum.of(packet.extracting(parts.name)))
         }
-    }
-
-    private static func put<Value>(_ value: Value, at index: UInt32, in list: inout [Value?]) {
-        guard index < PacketLimits.definitionsMax else { return }
-        while list.count <= index { list.append(nil) }
-        list[Int(index)] = value
     }
 
     /// Nil where the codec finds no symbol either.

@@ -115,6 +115,17 @@ public struct SeriesParts: Sendable {
 }
 
 extension PacketReader {
+    /// Nil: the packet opens no epoch.
+    public static func epochMarker(of packet: RawSpan) -> EpochMarker? {
+        var cursor = RecordCursor()
+        while let record = cursor.next(in: packet) {
+            if case .other(let message) = record, let marker = message.epochMarker(in: packet) {
+                return marker
+            }
+        }
+        return nil
+    }
+
     /// The output state of a packet of bars, with the ordinals of its sources.
     public static func outputState(of packet: RawSpan) -> OutputState? {
         var found: OutputState?

@@ -57,6 +57,11 @@ public enum WireFormat {
         public static func isTick(_ template: UInt16) -> Bool { template & 0x8000 != 0 }
 
         @inlinable @inline(__always)
+        static func isDefinition(_ template: UInt16) -> Bool {
+            template == symbolDefinition || template == seriesDefinition
+        }
+
+        @inlinable @inline(__always)
         public static func variableFields(_ template: UInt16) -> Int { Int(template >> 8 & 0xf) }
     }
 

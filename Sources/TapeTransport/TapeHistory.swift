@@ -28,15 +28,7 @@ public struct StoredPacket: Sendable {
 
     /// Nil: it opens no epoch.
     public var marker: EpochMarker? {
-        payload.withRawSpan { packet in
-            var cursor = RecordCursor()
-            while let record = cursor.next(in: packet) {
-                if case .other(let message) = record, let marker = message.epochMarker(in: packet) {
-                    return marker
-                }
-            }
-            return nil
-        }
+        payload.withRawSpan { PacketReader.epochMarker(of: $0) }
     }
 }
 

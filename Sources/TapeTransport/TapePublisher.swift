@@ -221,10 +221,6 @@ public final class TapePublisher {
         lanes[lane].builder.register(definition)
     }
 
-    public func append(_ trade: Trade, lane: Int) -> Bool { lanes[lane].builder.append(trade) }
-    public func append(_ quote: Quote, lane: Int) -> Bool { lanes[lane].builder.append(quote) }
-    public func append(_ bar: Bar, lane: Int) -> Bool { lanes[lane].builder.append(bar) }
-
     /// Sends what the subject's builder holds, also when that is nothing. Only when it is ready.
     public func publish(lane: Int, watermark: Timestamp, output: OutputState? = nil) {
         let now = clock.now()

@@ -196,7 +196,7 @@ import Testing
         world.engine.follow(
             begun: begun, ended: [], gaps: [], world.moment, into: &output)
         let gaps = output.records.compactMap { record in
-            if case .gap(let gap) = record { gap } else { nil }
+            if case .tape(.gap(let gap)) = record { gap } else { nil }
         }
         #expect(gaps.count == 4)
         // What was on its way is stamped with the beginning of its second, or was half a second
@@ -232,7 +232,7 @@ import Testing
                 begun: [(0, world.instruments[0], reached: reached)], ended: [], gaps: [gap],
                 world.moment, into: &output)
             let begins = output.records.compactMap { record -> Int64? in
-                guard case .gap(let gap) = record, gap.state == GapState.open.rawValue else {
+                guard case .tape(.gap(let gap)) = record, gap.state == GapState.open.rawValue else {
                     return nil
                 }
                 return gap.from.nanoseconds(since: reached) / 1_000_000
@@ -252,7 +252,7 @@ import Testing
         world.engine.follow(
             begun: [(0, world.instruments[0], reached: reached)], ended: [], gaps: [gap],
             world.moment, into: &output)
-        let isTold = output.records.contains { if case .gap = $0 { true } else { false } }
+        let isTold = output.records.contains { if case .tape(.gap) = $0 { true } else { false } }
         #expect(!isTold)
         #expect(world.engine.status.openOutages == 1)
         for _ in 0..<200 { world.step(100_000_000) }
@@ -318,7 +318,7 @@ import Testing
         var world = Self.world(.level1, .trades)
         var output = IBEngine.Output()
         world.engine.stop(world.moment, into: &output)
-        let gaps = output.records.filter { if case .gap = $0 { true } else { false } }
+        let gaps = output.records.filter { if case .tape(.gap) = $0 { true } else { false } }
         #expect(gaps.count == 4)
         #expect(output.wish != nil)
         world.server.received(output.bytes, world.now)

@@ -168,7 +168,8 @@ struct HeadlinesTests {
             begun: [(0, world.instruments[0], reached: .undefined)], ended: [0], gaps: [gap],
             world.moment, into: &output)
         let told = output.records.compactMap { record -> GapRecord? in
-            guard case .gap(let gap) = record, gap.kind == DataKind.providerBar.rawValue else {
+            guard case .tape(.gap(let gap)) = record, gap.kind == DataKind.providerBar.rawValue
+            else {
                 return nil
             }
             return gap

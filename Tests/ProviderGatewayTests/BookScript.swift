@@ -66,7 +66,7 @@ struct BookScript {
 
     mutating func reset() -> ProviderRecord {
         book = RowBook()
-        return .depthReset(DepthReset(header: header(), reason: .reset))
+        return .tape(.depthReset(DepthReset(header: header(), reason: .reset)))
     }
 
     /// So many edits; `ahead`: how far their stamps are ahead of the time.
@@ -101,7 +101,7 @@ struct BookScript {
         precondition(book.apply(row), "the script edits a row that there is")
         after[last] = book
         times[last] = header.eventTime
-        return .depth(row)
+        return .tape(.depth(row))
     }
 
     private mutating func header(id: UInt64 = 0) -> TickHeader {

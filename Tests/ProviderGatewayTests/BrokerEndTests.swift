@@ -29,11 +29,12 @@ struct BrokerEndTests {
         let channel = ProviderChannel(recordsMax: 1)
         let now = SystemClock().now()
         var records: [ProviderRecord] = [
-            .bulletin(
-                NewsBulletin(
-                    header: TickHeader(
-                        symbol: TickHeader.noSymbol, providerTime: now, receiveTime: now),
-                    kind: .regular, text: "in the way"))
+            .tape(
+                .bulletin(
+                    NewsBulletin(
+                        header: TickHeader(
+                            symbol: TickHeader.noSymbol, providerTime: now, receiveTime: now),
+                        kind: .regular, text: "in the way")))
         ]
         _ = channel.send(&records, floor: .undefined)
         let spy = Instrument(
@@ -49,7 +50,7 @@ struct BrokerEndTests {
         #expect(
             eventually {
                 _ = channel.receive(into: &records)
-                for case .gap(let gap) in records { gaps.append(gap) }
+                for case .tape(.gap(let gap)) in records { gaps.append(gap) }
                 records.removeAll()
                 return !gaps.isEmpty
             })

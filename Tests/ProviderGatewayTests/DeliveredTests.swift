@@ -52,19 +52,21 @@ struct DeliveredTests {
     }
 
     private func trade(_ symbol: UInt32, _ milliseconds: Int64, id: UInt64) -> ProviderRecord {
-        .trade(
-            Trade(
-                header: header(symbol, milliseconds, id: id), price: Price(raw: 1_000_000_000),
-                size: Quantity(raw: 100_000_000)))
+        .tape(
+            .trade(
+                Trade(
+                    header: header(symbol, milliseconds, id: id), price: Price(raw: 1_000_000_000),
+                    size: Quantity(raw: 100_000_000))))
     }
 
     private func subscription(
         _ symbol: UInt32, _ milliseconds: Int64, _ action: SubscriptionAction = .start
     ) -> ProviderRecord {
-        .subscription(
-            SubscriptionRecord(
-                header: header(symbol, milliseconds), action: action, kind: .trade, mode: .live,
-                provider: "scripted"))
+        .tape(
+            .subscription(
+                SubscriptionRecord(
+                    header: header(symbol, milliseconds), action: action, kind: .trade, mode: .live,
+                    provider: "scripted")))
     }
 
     private func send(
@@ -145,16 +147,20 @@ struct DeliveredTests {
             header: header(1, 30), openTime: at(0), closeTime: at(30), kind: .trades)
         send(
             [
-                subscription(0, 5), trade(0, 10, id: 1), subscription(1, 12), .bar(bar),
+                subscription(0, 5), trade(0, 10, id: 1), subscription(1, 12),
+                .tape(.providerBar(bar)),
                 trade(1, 20, id: 2), trade(0, 25, id: 3),
                 .feed(FeedState(instrument: 0, state: .live, time: at(5))),
-                .bulletin(
-                    NewsBulletin(
-                        header: header(TickHeader.noSymbol, 26), kind: .regular, text: "all well")),
-                .gap(
-                    GapRecord(
-                        header: header(1, 28), from: at(21), to: at(27), kind: .any,
-                        reason: .disconnected, state: .open)),
+                .tape(
+                    .bulletin(
+                        NewsBulletin(
+                            header: header(TickHeader.noSymbol, 26), kind: .regular,
+                            text: "all well"))),
+                .tape(
+                    .gap(
+                        GapRecord(
+                            header: header(1, 28), from: at(21), to: at(27), kind: .any,
+                            reason: .disconnected, state: .open))),
             ], floor: 30, began.channel)
         #expect(try eventually { try found(tape).trades.count == 3 })
         #expect(try eventually { try found(tape).gaps.count == 1 })
@@ -247,7 +253,8 @@ struct DeliveredTests {
             provider: String(repeating: "x", count: 65))
         send(
             [
-                trade(7, 10, id: 1), trade(TickHeader.noSymbol, 11, id: 2), .subscription(long),
+                trade(7, 10, id: 1), trade(TickHeader.noSymbol, 11, id: 2),
+                .tape(.subscription(long)),
                 trade(0, 12, id: 3),
             ], floor: 12, try #require(log.starts.first).channel)
         #expect(try eventually { try found(tape).trades.count == 1 })

@@ -71,29 +71,32 @@ struct GapScript {
     }
 
     func trade(_ symbol: UInt32, _ second: Int64, _ flags: TickFlags = []) -> ProviderRecord {
-        .trade(
-            Trade(
-                header: header(symbol, second, flags), price: Price(raw: 1_000_000_000),
-                size: Quantity(raw: 100_000_000)))
+        .tape(
+            .trade(
+                Trade(
+                    header: header(symbol, second, flags), price: Price(raw: 1_000_000_000),
+                    size: Quantity(raw: 100_000_000))))
     }
 
     func subscription(
         _ symbol: UInt32, _ second: Int64, _ action: SubscriptionAction = .start
     ) -> ProviderRecord {
-        .subscription(
-            SubscriptionRecord(
-                header: header(symbol, second), action: action, kind: .trade, mode: .live,
-                provider: "scripted"))
+        .tape(
+            .subscription(
+                SubscriptionRecord(
+                    header: header(symbol, second), action: action, kind: .trade, mode: .live,
+                    provider: "scripted")))
     }
 
     func gap(
         _ symbol: UInt32, _ from: Int64, _ to: Int64?, _ state: GapState = .open,
         _ kind: DataKind = .trade
     ) -> ProviderRecord {
-        .gap(
-            GapRecord(
-                header: header(symbol, from), from: at(from), to: to.map(at) ?? .undefined,
-                kind: kind, reason: .disconnected, state: state))
+        .tape(
+            .gap(
+                GapRecord(
+                    header: header(symbol, from), from: at(from), to: to.map(at) ?? .undefined,
+                    kind: kind, reason: .disconnected, state: state)))
     }
 
     func send(_ records: [ProviderRecord], _ tenure: Tenure, floor second: Int64) {

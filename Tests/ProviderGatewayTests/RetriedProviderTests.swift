@@ -52,7 +52,7 @@ struct RetriedProviderTests {
 
     private func gaps(_ records: [ProviderRecord]) -> [OpenGap] {
         records.compactMap { record in
-            guard case .gap(let gap) = record, let kind = DataKind(rawValue: gap.kind),
+            guard case .tape(.gap(let gap)) = record, let kind = DataKind(rawValue: gap.kind),
                 let reason = GapReason(rawValue: gap.reason)
             else { return nil }
             return OpenGap(

@@ -29,18 +29,20 @@ struct RoutingTests {
     }
 
     private func trade(_ milliseconds: Int64, id: UInt64) -> ProviderRecord {
-        .trade(
-            Trade(
-                header: header(milliseconds, id: id), price: Price(raw: 1_000_000_000),
-                size: Quantity(raw: 100_000_000)))
+        .tape(
+            .trade(
+                Trade(
+                    header: header(milliseconds, id: id), price: Price(raw: 1_000_000_000),
+                    size: Quantity(raw: 100_000_000))))
     }
 
     private func begin(_ provider: String, _ milliseconds: Int64) -> [ProviderRecord] {
         [
-            .subscription(
-                SubscriptionRecord(
-                    header: header(milliseconds), action: .start, kind: .trade, mode: .live,
-                    provider: provider)),
+            .tape(
+                .subscription(
+                    SubscriptionRecord(
+                        header: header(milliseconds), action: .start, kind: .trade, mode: .live,
+                        provider: provider))),
             .feed(FeedState(instrument: 0, state: .live, time: at(milliseconds))),
         ]
     }
@@ -123,7 +125,8 @@ struct RoutingTests {
             header: header(20), from: at(11), to: .undefined, kind: .trade, reason: .disconnected,
             state: .open)
         send(
-            [.gap(gap), .feed(FeedState(instrument: 0, state: .refused, time: at(20)))], floor: 20,
+            [.tape(.gap(gap)), .feed(FeedState(instrument: 0, state: .refused, time: at(20)))],
+            floor: 20,
             first.channel)
         #expect(eventually { other.follows == [.init(begun: [0], ended: [])] })
         send(begin("other", 30) + [trade(40, id: 2)], floor: 40, second.channel)
@@ -145,11 +148,12 @@ struct RoutingTests {
     }
 
     private func tick(_ time: Timestamp, id: UInt64) -> ProviderRecord {
-        .trade(
-            Trade(
-                header: TickHeader(
-                    symbol: 0, providerTime: time, receiveTime: time, providerID: id),
-                price: Price(raw: 1_000_000_000), size: Quantity(raw: 100_000_000)))
+        .tape(
+            .trade(
+                Trade(
+                    header: TickHeader(
+                        symbol: 0, providerTime: time, receiveTime: time, providerID: id),
+                    price: Price(raw: 1_000_000_000), size: Quantity(raw: 100_000_000))))
     }
 
     @Test("the preferred one delivers again once it is back: no tick twice, and none is missing")
@@ -250,7 +254,7 @@ struct RoutingTests {
         let gap = GapRecord(
             header: header(20), from: at(11), to: .undefined, kind: .trade, reason: .disconnected,
             state: .open)
-        send(begin("one", 5) + [trade(10, id: 1), .gap(gap)], floor: 20, channel)
+        send(begin("one", 5) + [trade(10, id: 1), .tape(.gap(gap))], floor: 20, channel)
         #expect(try eventually { try found(tape).gaps.count == 1 })
         _ = try write("QQQ")
         #expect(first.service.context.shutdown.hangUp())

@@ -172,11 +172,12 @@ struct RefusedTickTests {
     private static let shared = Result { try NatsServer() }
 
     private func trade(_ time: Timestamp, id: UInt64) -> ProviderRecord {
-        .trade(
-            Trade(
-                header: TickHeader(
-                    symbol: 0, providerTime: time, receiveTime: time, providerID: id),
-                price: Price(raw: 1_000_000_000), size: Quantity(raw: 100_000_000)))
+        .tape(
+            .trade(
+                Trade(
+                    header: TickHeader(
+                        symbol: 0, providerTime: time, receiveTime: time, providerID: id),
+                    price: Price(raw: 1_000_000_000), size: Quantity(raw: 100_000_000))))
     }
 
     private func found(
@@ -215,9 +216,11 @@ struct RefusedTickTests {
         let began = SystemClock().now()
         let header = TickHeader(symbol: 0, providerTime: .undefined, receiveTime: began)
         var batch: [ProviderRecord] = [
-            .subscription(
-                SubscriptionRecord(
-                    header: header, action: .start, kind: .trade, mode: .live, provider: "one")),
+            .tape(
+                .subscription(
+                    SubscriptionRecord(
+                        header: header, action: .start, kind: .trade, mode: .live, provider: "one"))
+            ),
             trade(began, id: 1),
             trade(began.advanced(byNanoseconds: 3_600_000_000_000), id: 2), trade(began, id: 3),
         ]

@@ -61,24 +61,29 @@ struct FeedRouterSimulationTests {
         }
 
         func trade(_ number: Int, _ flags: TickFlags = []) -> ProviderRecord {
-            .trade(
-                Trade(
-                    header: header(number, flags), price: Price(raw: 1), size: Quantity(raw: 1)))
+            .tape(
+                .trade(
+                    Trade(
+                        header: header(number, flags), price: Price(raw: 1), size: Quantity(raw: 1))
+                ))
         }
 
         func gap(_ from: Timestamp, _ to: Timestamp, _ state: GapState) -> ProviderRecord {
-            .gap(
-                GapRecord(
-                    header: header(now), from: from, to: to, kind: .trade, reason: .disconnected,
-                    state: state))
+            .tape(
+                .gap(
+                    GapRecord(
+                        header: header(now), from: from, to: to, kind: .trade,
+                        reason: .disconnected,
+                        state: state)))
         }
 
         func subscription(_ action: SubscriptionAction) -> ProviderRecord {
-            .subscription(
-                SubscriptionRecord(
-                    header: TickHeader(
-                        symbol: 0, providerTime: .undefined, receiveTime: time, providerID: 0),
-                    action: action, kind: .trade, mode: .live, provider: "p"))
+            .tape(
+                .subscription(
+                    SubscriptionRecord(
+                        header: TickHeader(
+                            symbol: 0, providerTime: .undefined, receiveTime: time, providerID: 0),
+                        action: action, kind: .trade, mode: .live, provider: "p")))
         }
 
         mutating func carryOut(_ work: FeedRouter.Work) {
@@ -203,9 +208,9 @@ struct FeedRouterSimulationTests {
         init(_ tape: [ProviderRecord]) {
             for record in tape {
                 switch record {
-                case .trade(let tick): counts[tick.header.providerID, default: 0] += 1
-                case .gap(let gap): note(gap)
-                case .subscription(let found):
+                case .tape(.trade(let tick)): counts[tick.header.providerID, default: 0] += 1
+                case .tape(.gap(let gap)): note(gap)
+                case .tape(.subscription(let found)):
                     guard found.action != SubscriptionAction.stop.rawValue else { continue }
                     begins.append(found.header.receiveTime.nanoseconds)
                 default: Issue.record("\(record)")

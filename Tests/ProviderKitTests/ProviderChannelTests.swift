@@ -7,12 +7,13 @@ import Testing
 @Suite("The channel of a provider")
 struct ProviderChannelTests {
     private func trade(_ number: UInt64) -> ProviderRecord {
-        .trade(
-            Trade(
-                header: TickHeader(
-                    symbol: 0, providerTime: Timestamp(nanoseconds: Int64(number)),
-                    receiveTime: Timestamp(nanoseconds: Int64(number)), providerID: number),
-                price: Price(raw: 1), size: Quantity(raw: 1)))
+        .tape(
+            .trade(
+                Trade(
+                    header: TickHeader(
+                        symbol: 0, providerTime: Timestamp(nanoseconds: Int64(number)),
+                        receiveTime: Timestamp(nanoseconds: Int64(number)), providerID: number),
+                    price: Price(raw: 1), size: Quantity(raw: 1))))
     }
 
     private func numbers(_ records: [ProviderRecord]) -> [UInt64] {

@@ -37,7 +37,7 @@ struct RouterBench {
         header.flags = flags
         send(
             provider,
-            .trade(Trade(header: header, price: Price(raw: 1), size: Quantity(raw: 1))))
+            .tape(.trade(Trade(header: header, price: Price(raw: 1), size: Quantity(raw: 1)))))
     }
 
     mutating func gap(
@@ -45,23 +45,25 @@ struct RouterBench {
     ) {
         send(
             provider,
-            .gap(
-                GapRecord(
-                    header: TickHeader(
-                        symbol: 0, providerTime: .undefined, receiveTime: RouterBench.at(now),
-                        providerID: 0), from: RouterBench.at(from),
-                    to: to.map { RouterBench.at($0) } ?? .undefined, kind: .trade,
-                    reason: .disconnected, state: state)))
+            .tape(
+                .gap(
+                    GapRecord(
+                        header: TickHeader(
+                            symbol: 0, providerTime: .undefined, receiveTime: RouterBench.at(now),
+                            providerID: 0), from: RouterBench.at(from),
+                        to: to.map { RouterBench.at($0) } ?? .undefined, kind: .trade,
+                        reason: .disconnected, state: state))))
     }
 
     mutating func subscription(_ provider: Int, _ action: SubscriptionAction) {
         send(
             provider,
-            .subscription(
-                SubscriptionRecord(
-                    header: TickHeader(
-                        symbol: 0, providerTime: .undefined, receiveTime: RouterBench.at(now)),
-                    action: action, kind: .trade, mode: .live, provider: "p")))
+            .tape(
+                .subscription(
+                    SubscriptionRecord(
+                        header: TickHeader(
+                            symbol: 0, providerTime: .undefined, receiveTime: RouterBench.at(now)),
+                        action: action, kind: .trade, mode: .live, provider: "p"))))
     }
 
     /// The instrument leaves the list, and what the router has to say of that is on the tape.
@@ -100,12 +102,12 @@ struct RouterBench {
 
     var trades: [UInt64] {
         kept.compactMap {
-            if case .trade(let tick) = $0 { tick.header.providerID } else { nil }
+            if case .tape(.trade(let tick)) = $0 { tick.header.providerID } else { nil }
         }
     }
     var switches: [String] {
         kept.compactMap { record in
-            guard case .subscription(let found) = record,
+            guard case .tape(.subscription(let found)) = record,
                 found.action == SubscriptionAction.switchProvider.rawValue
             else { return nil }
             let second = found.header.receiveTime.nanoseconds / 1_000_000_000
@@ -115,7 +117,7 @@ struct RouterBench {
     /// `1001-1008`, of one that is given up with the reason.
     var gaps: [String] {
         kept.compactMap { record in
-            guard case .gap(let gap) = record else { return nil }
+            guard case .tape(.gap(let gap)) = record else { return nil }
             let to = gap.to.isDefined ? "\(gap.to.nanoseconds / 1_000_000_000)" : ""
             let isLeft = gap.state == GapState.abandoned.rawValue
             return "\(gap.from.nanoseconds / 1_000_000_000)-\(to)"
@@ -125,7 +127,7 @@ struct RouterBench {
     /// `any of a`
     var stops: [String] {
         kept.compactMap { record in
-            guard case .subscription(let found) = record,
+            guard case .tape(.subscription(let found)) = record,
                 found.action == SubscriptionAction.stop.rawValue
             else { return nil }
             let kind = DataKind(rawValue: found.kind).map { "\($0)" } ?? "?"

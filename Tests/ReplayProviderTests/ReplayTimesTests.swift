@@ -25,8 +25,8 @@ struct ReplayTimesTests {
     /// Each record of a tape with the time at which its packet was sent there.
     private func sent(
         _ tape: TestTape, _ source: SourceName
-    ) throws -> [(sent: Timestamp, record: ProviderRecord)] {
-        var found: [(Timestamp, ProviderRecord)] = []
+    ) throws -> [(sent: Timestamp, record: TapeRecord)] {
+        var found: [(Timestamp, TapeRecord)] = []
         for number in 0..<tape.names.partitions {
             for packet in try tape.tickPackets(Partition(number)) {
                 PacketRecords.walk(try RecordedPacket(packet.payload)) { item in

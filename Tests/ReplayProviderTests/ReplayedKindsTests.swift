@@ -17,7 +17,7 @@ struct ReplayedKindsTests {
         try TestTape(Self.shared.get(), namespace: namespace, partitions: partitions)
     }
 
-    private func name(_ record: ProviderRecord) -> String {
+    private func name(_ record: TapeRecord) -> String {
         "\(record)".prefix { $0 != "(" }.description
     }
 

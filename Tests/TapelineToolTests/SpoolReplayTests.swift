@@ -176,9 +176,8 @@ struct SpoolReplayTests {
         #expect(packets.first?.header.flags == .epochMarker)
         var items: [ReplayTick] = []
         for packet in packets {
-            var walker = ReplayPacket()
             packet.payload.withRawSpan { bytes in
-                walker.walk(bytes, from: packet.header.firstOrdinal) {
+                ReplayPacket.walk(bytes, from: packet.header.firstOrdinal) {
                     if case .tick(let tick) = $0 { items.append(tick) }
                 }
             }
@@ -213,10 +212,9 @@ struct SpoolReplayTests {
         try publisher.open()
         while case .packet(let spooled)? = try reader.next() {
             guard spooled.packet.header.firstOrdinal == 5 else { continue }
-            var walker = ReplayPacket()
             var ticks: [ReplayTick] = []
             spooled.packet.withBytes { bytes in
-                walker.walk(bytes, from: 5) {
+                ReplayPacket.walk(bytes, from: 5) {
                     if case .tick(let tick) = $0 { ticks.append(tick) }
                 }
             }

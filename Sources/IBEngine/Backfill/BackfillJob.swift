@@ -135,7 +135,7 @@ struct BackfillJob: Sendable {
 
     func record(
         _ state: GapState, _ from: Timestamp, _ to: Timestamp, _ detail: String, at time: Timestamp
-    ) -> ProviderRecord {
+    ) -> TapeRecord {
         let header = TickHeader(
             symbol: gap.instrument, providerTime: .undefined, receiveTime: time)
         return .gap(

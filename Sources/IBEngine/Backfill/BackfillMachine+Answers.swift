@@ -257,7 +257,7 @@ extension BackfillMachine {
             if historySizesAreLots, job.contract.isStockInLots {
                 record.volume = record.volume.inLots
             }
-            records.append(.bar(record))
+            records.append(.providerBar(record))
             job.bars += 1
         }
         job.seconds = part.upperBound..<max(part.upperBound, job.seconds.upperBound)

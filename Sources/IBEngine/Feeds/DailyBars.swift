@@ -1,7 +1,6 @@
 internal import IBProtocol
 internal import MarketModel
 internal import Primitives
-internal import ProviderModel
 
 /// Bars of a day from history, as records. A day begins at midnight where the contract trades, or
 /// in UTC when nobody knows that zone.
@@ -57,9 +56,9 @@ struct DailyBars: Sendable {
     }
 }
 
-extension ProviderRecord {
+extension TapeRecord {
     /// Of a record whose sizes are in lots of 100.
-    var inShares: ProviderRecord {
+    var inShares: TapeRecord {
         switch self {
         case .trade(var tick):
             tick.size = tick.size.inLots
@@ -71,9 +70,9 @@ extension ProviderRecord {
         case .depth(var tick):
             tick.size = tick.size.inLots
             return .depth(tick)
-        case .bar(var tick):
+        case .providerBar(var tick):
             tick.volume = tick.volume.inLots
-            return .bar(tick)
+            return .providerBar(tick)
         default: return self
         }
     }

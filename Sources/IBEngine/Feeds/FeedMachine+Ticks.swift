@@ -109,7 +109,7 @@ extension FeedMachine {
             let isTrades = entries[route.place].contract.kind.barKind == .trades
             let record = bar.bar(
                 symbol: number, receivedAt: now.wall, kind: isTrades ? .trades : .midpoint)
-            deliver(.bar(record), route, now, &tools, &out)
+            deliver(.providerBar(record), route, now, &tools, &out)
         case .depth(let row):
             if let update = row.update(symbol: number, receivedAt: now.wall) {
                 deliver(.depth(update), route, now, &tools, &out)
@@ -220,7 +220,7 @@ extension FeedMachine {
 
     @inline(__always)
     private mutating func deliver(
-        _ record: ProviderRecord, _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
+        _ record: TapeRecord, _ route: FeedRoute, _ now: Moment, _ tools: inout EngineTools,
         _ out: inout IBEngine.Output
     ) {
         var record = record
@@ -241,7 +241,7 @@ extension FeedMachine {
             if !tick.header.flags.contains(.snapshot) {
                 entries[route.place].quotes.add(.quote(tick), now)
             }
-        case .bar(let tick):
+        case .providerBar(let tick):
             note(tick.header, &tools)
             entries[route.place].bars.add(.bar(open: tick.openTime), now)
         default: break
@@ -275,7 +275,7 @@ extension FeedMachine {
             return fail(
                 route, .refused, reason, wait: EngineLimits.refusedWait, now, &tools, &out)
         }
-        out.records.append(contentsOf: parts.map { .fundamental($0) })
+        out.records.append(contentsOf: parts.map { .tape(.fundamental($0)) })
         finish(route, now, &tools, &out)
     }
 
@@ -289,7 +289,7 @@ extension FeedMachine {
             isInLots: entry.contract.isStockInLots
                 && !ServerVersion.hasHistoricalShares(tools.version))
         for bar in bars.bars {
-            if let record = daily.record(bar, now.wall) { out.records.append(.bar(record)) }
+            if let record = daily.record(bar, now.wall) { out.records.append(.providerBar(record)) }
         }
         finish(route, now, &tools, &out)
     }

@@ -127,13 +127,13 @@ struct FeedSlot: Sendable {
     func lastEvent(of kind: DataKind) -> Timestamp { kind == .trade ? lastTrade : lastOther }
 
     @inline(__always)
-    mutating func delivered(_ record: ProviderRecord) {
+    mutating func delivered(_ record: TapeRecord) {
         switch record {
         case .trade(let tick):
             lastTrade = Self.later(lastTrade, tick.header.eventTime)
             if tick.header.flags.contains(.delayed) { delivered(delayed: tick.header) }
         case .quote(let tick): lastOther = Self.later(lastOther, tick.header.eventTime)
-        case .bar(let tick): lastOther = Self.later(lastOther, tick.header.eventTime)
+        case .providerBar(let tick): lastOther = Self.later(lastOther, tick.header.eventTime)
         default: break
         }
     }

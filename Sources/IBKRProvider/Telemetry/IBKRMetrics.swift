@@ -1,5 +1,6 @@
 internal import IBEngine
 internal import IBProtocol
+internal import MarketModel
 internal import ProviderModel
 internal import Synchronization
 internal import Telemetry
@@ -170,20 +171,26 @@ struct RecordTally {
     init(_ records: [ProviderRecord]) {
         for record in records {
             let place: Int? =
-                switch record {
+                switch record.kind {
                 case .trade: 0
                 case .quote: 1
-                case .depth, .depthReset: 2
-                case .bar: 3
-                case .option: 4
-                case .news, .bulletin: 5
+                case .depth: 2
+                case .providerBar: 3
+                case .optionComputation: 4
+                case .news: 5
                 case .fundamental: 6
                 case .indicator: 7
-                case .subscription: 8
-                case .gap: 9
-                case .feed, .definition: nil
+                case .any, nil: Self.placeOfOther(record)
                 }
             if let place { counts[place] += 1 }
+        }
+    }
+
+    private static func placeOfOther(_ record: ProviderRecord) -> Int? {
+        switch record {
+        case .tape(.subscription): 8
+        case .tape(.gap): 9
+        case .tape, .feed, .definition: nil
         }
     }
 

@@ -15,8 +15,6 @@ struct DirtyMarks {
     let hasQuotes: Bool
     /// What gap records say, in their order.
     private(set) var missing: [MissingChange] = []
-    /// What the indexes of the packet mean; by name, so that nothing is taken from anybody.
-    private var packetSymbols: [UInt32] = []
 
     init(symbols: SymbolTable, source: Int?, plan: GraphPlan) {
         self.symbols = symbols
@@ -31,47 +29,44 @@ struct DirtyMarks {
     }
 
     mutating func find(in packet: RawSpan, into dirty: inout [DirtyRange]) {
-        var cursor = RecordCursor()
-        while let record = cursor.next(in: packet) {
-            switch record {
-            case .trade(let trade) where trade.header.action != 0: mark(trade, into: &dirty)
-            case .other(let message): mark(message, packet, into: &dirty)
-            case .malformed: return
-            case .trade, .quote, .bar: continue
+        var walk = PacketWalk()
+        while let item = walk.next(in: packet) {
+            switch item {
+            case .trade(let trade) where trade.header.action != 0:
+                mark(trade, symbol(trade.header, &walk, packet), into: &dirty)
+            case .other(let message):
+                if let gap = message.gapRecord(in: packet) {
+                    mark(gap, concerned(gap.header, &walk, packet), into: &dirty)
+                } else if let request = message.repairRequest(in: packet) {
+                    mark(request, concerned(request.header, &walk, packet), into: &dirty)
+                }
+            case .trade, .quote, .bar, .control: continue
             }
         }
     }
 
-    private func mark(_ trade: Trade, into dirty: inout [DirtyRange]) {
-        guard hasTrades, let symbol = interned(trade.header.symbol) else { return }
+    private func mark(_ trade: Trade, _ symbol: UInt32?, into dirty: inout [DirtyRange]) {
+        guard hasTrades, let symbol else { return }
         let time = trade.header.eventTime.nanoseconds
         let (end, overflow) = time.addingReportingOverflow(1)
         guard !overflow else { return }
         mark(symbol, time, end, .bust, .trade, into: &dirty)
     }
 
-    private mutating func mark(
-        _ message: MessageBounds, _ packet: RawSpan, into dirty: inout [DirtyRange]
+    private func mark(
+        _ request: RepairRequest, _ symbols: [UInt32], into dirty: inout [DirtyRange]
     ) {
-        if let (index, definition) = message.symbolDefinition(in: packet) {
-            guard index < PacketLimits.definitionsMax else { return }
-            while packetSymbols.count <= index { packetSymbols.append(BarMachine.noSymbol) }
-            packetSymbols[Int(index)] =
-                symbols.index(of: definition.symbol) ?? BarMachine.noSymbol
-        } else if let gap = message.gapRecord(in: packet) {
-            mark(gap, into: &dirty)
-        } else if let request = message.repairRequest(in: packet) {
-            let reason = BarReason(rawValue: request.reason)
-            let isRepair = reason.map { $0 != .closed && $0 != .late } ?? false
-            let (from, to) = (request.from.nanoseconds, request.to.nanoseconds)
-            for symbol in concerned(request.header) {
-                mark(
-                    symbol, from, to, isRepair ? reason ?? .repair : .repair, .any, into: &dirty)
-            }
+        let reason = BarReason(rawValue: request.reason)
+        let isRepair = reason.map { $0 != .closed && $0 != .late } ?? false
+        let (from, to) = (request.from.nanoseconds, request.to.nanoseconds)
+        for symbol in symbols {
+            mark(symbol, from, to, isRepair ? reason ?? .repair : .repair, .any, into: &dirty)
         }
     }
 
-    private mutating func mark(_ gap: GapRecord, into dirty: inout [DirtyRange]) {
+    private mutating func mark(
+        _ gap: GapRecord, _ symbols: [UInt32], into dirty: inout [DirtyRange]
+    ) {
         guard let meaning = GapMeaning(gap) else { return }
         let isUsed =
             switch meaning.kind {
@@ -80,7 +75,7 @@ struct DirtyMarks {
             default: hasTrades || hasQuotes
             }
         guard isUsed else { return }
-        for symbol in concerned(gap.header) {
+        for symbol in symbols {
             missing.append(meaning.change(of: symbol))
             mark(
                 symbol, meaning.from, meaning.to, meaning.reason, meaning.kind, into: &dirty)
@@ -88,9 +83,11 @@ struct DirtyMarks {
     }
 
     /// Without a symbol: all of them.
-    private func concerned(_ header: TickHeader) -> [UInt32] {
+    private func concerned(
+        _ header: TickHeader, _ walk: inout PacketWalk, _ packet: RawSpan
+    ) -> [UInt32] {
         guard header.symbol == TickHeader.noSymbol else {
-            return interned(header.symbol).map { [$0] } ?? []
+            return symbol(header, &walk, packet).map { [$0] } ?? []
         }
         return (0..<UInt32(symbols.count)).filter {
             source == nil || symbols.source(of: $0) == source
@@ -109,11 +106,11 @@ struct DirtyMarks {
             DirtyRange(symbol: symbol, from: from, to: to, reason: reason.rawValue, kind: kind))
     }
 
-    private func interned(_ index: UInt32) -> UInt32? {
-        guard index < packetSymbols.count, packetSymbols[Int(index)] != BarMachine.noSymbol else {
-            return nil
-        }
-        return packetSymbols[Int(index)]
+    /// By name, so that nothing is taken from anybody.
+    private func symbol(
+        _ header: TickHeader, _ walk: inout PacketWalk, _ packet: RawSpan
+    ) -> UInt32? {
+        walk.symbol(header.symbol, in: packet).flatMap { symbols.index(of: $0.symbol) }
     }
 }
 

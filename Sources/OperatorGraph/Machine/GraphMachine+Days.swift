@@ -11,28 +11,14 @@ extension GraphMachine {
     /// By name, so that nothing is taken from anybody: it does not matter who asked the provider.
     mutating func takeDays(in packet: RawSpan) {
         let symbols = leaves.symbols
-        var known: [UInt32] = []
-        var cursor = RecordCursor()
-        while let record = cursor.next(in: packet) {
-            switch record {
-            case .other(let message):
-                if let (index, definition) = message.symbolDefinition(in: packet) {
-                    guard index < PacketLimits.definitionsMax else { continue }
-                    while known.count <= index { known.append(BarMachine.noSymbol) }
-                    known[Int(index)] =
-                        symbols.index(of: definition.symbol) ?? BarMachine.noSymbol
-                } else if let bar = message.providerBar(in: packet),
-                    bar.header.symbol < known.count,
-                    known[Int(bar.header.symbol)] != BarMachine.noSymbol
-                {
-                    let symbol = known[Int(bar.header.symbol)]
-                    for index in histories.indices {
-                        histories[index].take(
-                            bar, symbol: symbol, named: symbols.symbol(at: symbol))
-                    }
-                }
-            case .trade, .quote, .bar: continue
-            case .malformed: return
+        var walk = PacketWalk()
+        while let item = walk.next(in: packet) {
+            guard case .other(let message) = item, let bar = message.providerBar(in: packet),
+                let name = walk.symbol(bar.header.symbol, in: packet)?.symbol,
+                let symbol = symbols.index(of: name)
+            else { continue }
+            for index in histories.indices {
+                histories[index].take(bar, symbol: symbol, named: name)
             }
         }
     }

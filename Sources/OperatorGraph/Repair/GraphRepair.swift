@@ -68,10 +68,9 @@ public struct GraphRepair: Sendable {
         guard header.kind == .ticks else { return }
         let (source, isTaken) = source(of: header)
         packetSymbols.removeAll(keepingCapacity: true)
-        var ordinal = header.firstOrdinal
-        var cursor = RecordCursor()
-        while let record = cursor.next(in: packet) {
-            switch record {
+        var walk = PacketWalk(header)
+        while let item = walk.next(in: packet) {
+            switch item {
             case .trade(var trade):
                 own(&trade.header, source)
                 if isTaken, trade.header.action != 0, !changes.note(trade, source: source) {
@@ -79,27 +78,22 @@ public struct GraphRepair: Sendable {
                 }
                 if isTaken { stages.note(.trade(trade), source: source) }
                 if isTaken, isWanted(trade.header) {
-                    kept.keep(.trade(trade), ordinal, source: source)
+                    kept.keep(.trade(trade), walk.ordinal, source: source)
                 }
-                ordinal &+= 1
             case .quote(var quote):
                 own(&quote.header, source)
                 if isTaken { stages.note(.quote(quote), source: source) }
                 if isTaken, isWanted(quote.header) {
-                    kept.keep(.quote(quote), ordinal, source: source)
+                    kept.keep(.quote(quote), walk.ordinal, source: source)
                 }
-                ordinal &+= 1
-            case .bar: ordinal &+= 1
             case .other(let message):
-                if WireFormat.Template.isTick(message.template) {
-                    ordinal &+= 1
-                    if isTaken { note(message, packet, source) }
-                } else if let move = define(message, packet, source) {
-                    missing.define(move)
-                    stages.feed(move.symbol, from: move.source)
-                    kept.keep(move)
-                }
-            case .malformed: return
+                if isTaken { note(message, packet, source) }
+            case .control(let message):
+                guard let move = define(message, packet, source) else { continue }
+                missing.define(move)
+                stages.feed(move.symbol, from: move.source)
+                kept.keep(move)
+            case .bar: continue
             }
         }
     }
@@ -133,12 +127,12 @@ public struct GraphRepair: Sendable {
         guard !kept.isTooMuch else { return true }
         let all = kept
         kept = KeptTicks(max: 0)
-        var walk = Walk(program.plan, source: nil)
+        var pass = Pass(program.plan, source: nil)
         for one in all.steps {
-            walk.source = one.source
+            pass.source = one.source
             switch one.step {
-            case .trade(let trade): take(trade, one.ordinal, walk)
-            case .quote(let quote): take(quote, one.ordinal, walk)
+            case .trade(let trade): take(trade, one.ordinal, pass)
+            case .quote(let quote): take(quote, one.ordinal, pass)
             case .move(let place): apply(all.moves[place])
             }
         }
@@ -206,27 +200,19 @@ public struct GraphRepair: Sendable {
         let (source, isTaken) = source(of: header)
         guard isTaken else { return }
         packetSymbols.removeAll(keepingCapacity: true)
-        let walk = Walk(program.plan, source: source)
-        var ordinal = header.firstOrdinal
-        var cursor = RecordCursor()
-        while let record = cursor.next(in: packet) {
-            switch record {
+        let pass = Pass(program.plan, source: source)
+        var walk = PacketWalk(header)
+        while let item = walk.next(in: packet) {
+            switch item {
             case .trade(var trade):
                 own(&trade.header, source)
-                take(trade, ordinal, walk)
-                ordinal &+= 1
+                take(trade, walk.ordinal, pass)
             case .quote(var quote):
                 own(&quote.header, source)
-                take(quote, ordinal, walk)
-                ordinal &+= 1
-            case .bar: ordinal &+= 1
-            case .other(let message):
-                if WireFormat.Template.isTick(message.template) {
-                    ordinal &+= 1
-                } else if let move = define(message, packet, source) {
-                    apply(move)
-                }
-            case .malformed: return
+                take(quote, walk.ordinal, pass)
+            case .control(let message):
+                if let move = define(message, packet, source) { apply(move) }
+            case .bar, .other: continue
             }
         }
     }
@@ -239,7 +225,7 @@ public struct GraphRepair: Sendable {
     }
 
     /// What is the same for all ticks of a packet.
-    private struct Walk {
+    private struct Pass {
         let trades: TickPlan
         let quotes: TickPlan
         /// Nil: what people put there is taken for ticks of the source that feeds the symbol.
@@ -252,16 +238,16 @@ public struct GraphRepair: Sendable {
         }
     }
 
-    private mutating func take(_ found: Trade, _ ordinal: UInt64, _ walk: Walk) {
-        guard walk.trades.isUsed, found.header.symbol < feedOf.count else { return }
+    private mutating func take(_ found: Trade, _ ordinal: UInt64, _ pass: Pass) {
+        guard pass.trades.isUsed, found.header.symbol < feedOf.count else { return }
         let feed = feedOf[Int(found.header.symbol)]
-        let source = walk.source ?? feed
+        let source = pass.source ?? feed
         guard source == feed else { return }
-        let change = found.header.action == 0 ? changes.change(of: found, source: walk.source) : nil
+        let change = found.header.action == 0 ? changes.change(of: found, source: pass.source) : nil
         var trade = found
         if case .corrected(let values) = change { trade.take(values) }
         let way = stages.way(of: .trade(trade))
-        for leaf in walk.trades.leaves where holds(leaf.leaf, trade.header) {
+        for leaf in pass.trades.leaves where holds(leaf.leaf, trade.header) {
             if way.passed & leaf.input != 0, change != .cancelled {
                 leaves.trade(leaf, trade, source: source, ordinal: ordinal)
                 taken &+= 1
@@ -274,13 +260,13 @@ public struct GraphRepair: Sendable {
         }
     }
 
-    private mutating func take(_ quote: Quote, _ ordinal: UInt64, _ walk: Walk) {
-        guard walk.quotes.isUsed, quote.header.symbol < feedOf.count else { return }
+    private mutating func take(_ quote: Quote, _ ordinal: UInt64, _ pass: Pass) {
+        guard pass.quotes.isUsed, quote.header.symbol < feedOf.count else { return }
         let feed = feedOf[Int(quote.header.symbol)]
-        let source = walk.source ?? feed
+        let source = pass.source ?? feed
         guard source == feed else { return }
         let way = stages.way(of: .quote(quote))
-        for leaf in walk.quotes.leaves where holds(leaf.leaf, quote.header) {
+        for leaf in pass.quotes.leaves where holds(leaf.leaf, quote.header) {
             if way.passed & leaf.input != 0 {
                 leaves.quote(leaf, quote, source: source, ordinal: ordinal)
                 taken &+= 1

@@ -92,16 +92,13 @@ public struct UniverseMachine: Sendable {
     private mutating func takeBars(_ packet: RawSpan, of partition: Int) {
         packetSymbols.removeAll(keepingCapacity: true)
         packetSeries.removeAll(keepingCapacity: true)
-        var cursor = RecordCursor()
-        while let record = cursor.next(in: packet) {
-            switch record {
+        var walk = PacketWalk()
+        while let item = walk.next(in: packet) {
+            switch item {
             case .bar(let bar): take(bar)
-            case .other(let message)
-            where message.template == WireFormat.Template.indicatorValue:
-                takeDay(message, packet, of: partition)
-            case .other(let message): define(message, packet)
+            case .other(let message): takeDay(message, packet, of: partition)
+            case .control(let message): define(message, packet)
             case .trade, .quote: continue
-            case .malformed: return
             }
         }
     }

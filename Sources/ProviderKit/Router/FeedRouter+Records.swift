@@ -58,8 +58,9 @@ extension FeedRouter {
         into kept: inout [ProviderRecord]
     ) -> ProviderRecord? {
         switch record {
-        case .gap(let gap): return clipped(gap, rank, &route).map { .gap($0) }
-        case .subscription(let subscription):
+        case .tape(.gap(let gap)):
+            return clipped(gap, rank, &route).map { .tape(.gap($0)) }
+        case .tape(.subscription(let subscription)):
             let isStart = subscription.action == SubscriptionAction.start.rawValue
             if isStart { route.feeds[rank].mode = subscription.mode }
             guard rank == route.active else { return nil }

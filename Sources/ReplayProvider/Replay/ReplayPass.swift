@@ -67,7 +67,7 @@ struct ReplayPass {
         origins[header.partition] = header.firstOrdinal
     }
 
-    private mutating func add(_ record: ProviderRecord, _ batch: inout [ProviderRecord]) {
+    private mutating func add(_ record: TapeRecord, _ batch: inout [ProviderRecord]) {
         guard let route = routes.route(of: record) else { return }
         met[route.partition] += 1
         guard met[route.partition] > sent[route.partition] else { return }

@@ -1,6 +1,5 @@
 internal import MarketModel
 internal import Primitives
-internal import ProviderModel
 internal import TapeCodec
 
 /// To which partition of the tape that is replayed into each record of a packet goes.
@@ -39,7 +38,7 @@ struct ReplayRoutes {
 
     /// Nil: it is of a symbol that is not meant, or that nobody defined. What is of no symbol goes
     /// where a gateway puts it.
-    func route(of record: ProviderRecord) -> Route? {
+    func route(of record: TapeRecord) -> Route? {
         guard let header = record.header else { return nil }
         if header.symbol == TickHeader.noSymbol {
             // A gateway takes no market data of nobody.
@@ -53,7 +52,7 @@ struct ReplayRoutes {
 
     func definition(_ index: UInt32) -> SymbolDefinition? { known[index]?.definition }
 
-    func symbol(of record: ProviderRecord) -> Symbol? {
+    func symbol(of record: TapeRecord) -> Symbol? {
         record.header.flatMap { known[$0.symbol]?.definition.symbol }
     }
 }

@@ -1,15 +1,14 @@
 internal import MarketModel
 internal import Primitives
 internal import ProviderKit
-internal import ProviderModel
 internal import TapeCodec
 
 /// A record apart from the numbers that a process or packet gave its symbol.
 struct PlainRecord: Hashable {
     let symbol: Symbol?
-    let record: ProviderRecord
+    let record: TapeRecord
 
-    init(_ record: ProviderRecord, of symbol: Symbol?) {
+    init(_ record: TapeRecord, of symbol: Symbol?) {
         self.symbol = symbol
         self.record = record.changed { $0.symbol = 0 }
     }
@@ -114,7 +113,7 @@ struct ReplayProof {
         if let problem { throw problem }
     }
 
-    private mutating func compare(_ record: ProviderRecord, _ route: ReplayRoutes.Route) {
+    private mutating func compare(_ record: TapeRecord, _ route: ReplayRoutes.Route) {
         passed[route.partition] += 1
         let tail = standing.tails[route.partition]
         guard passed[route.partition] == tail.count else { return }
@@ -133,9 +132,7 @@ struct ReplayProof {
     }
 
     /// Nil: a record without any time says nothing of it.
-    private func distance(
-        from record: ProviderRecord, to standing: ProviderRecord
-    ) -> Int64? {
+    private func distance(from record: TapeRecord, to standing: TapeRecord) -> Int64? {
         guard let old = record.header, let new = standing.header else { return nil }
         for time in [\TickHeader.receiveTime, \.providerTime]
         where old[keyPath: time].isDefined && new[keyPath: time].isDefined {

@@ -17,50 +17,41 @@ public struct PublishedOutput: Sendable {
     public private(set) var late: [SeriesName: [Listed]] = [:]
     /// Records that nothing in their packet explains.
     public private(set) var unreadable = 0
-    private var symbols: [UInt32: Symbol] = [:]
-    private var series: [UInt32: SeriesName] = [:]
 
     public init() {}
 
     public mutating func take(_ header: PacketHeader, _ packet: RawSpan) {
         guard header.kind == .bars else { return }
-        (symbols, series) = ([:], [:])
-        var cursor = RecordCursor()
-        while let record = cursor.next(in: packet) {
-            switch record {
-            case .bar(let bar): add(bar)
-            case .other(let message):
-                if let (index, definition) = message.symbolDefinition(in: packet) {
-                    symbols[index] = definition.symbol
-                } else if let (index, definition) = message.seriesDefinition(in: packet) {
-                    series[UInt32(index)] = definition.name
-                } else if let late = message.lateTick(in: packet) {
-                    add(late)
+        var walk = PacketWalk(header)
+        while let item = walk.next(in: packet) {
+            switch item {
+            case .bar(let bar):
+                guard let symbol = walk.symbol(bar.symbol, in: packet),
+                    let series = walk.series(bar.series, in: packet)
+                else {
+                    unreadable += 1
+                    continue
                 }
-            case .trade, .quote, .malformed: unreadable += 1
+                let key = BarKey(
+                    symbol: symbol.symbol, series: series.name, openTime: bar.openTime,
+                    number: bar.number)
+                bars[key] = bar.plain
+            case .other(let message):
+                guard let tick = message.lateTick(in: packet) else { continue }
+                guard let symbol = walk.symbol(tick.header.symbol, in: packet),
+                    let series = walk.series(tick.series, in: packet)
+                else {
+                    unreadable += 1
+                    continue
+                }
+                late[series.name, default: []].append(
+                    Listed(
+                        id: LoggedTick.ID(source: tick.source, ordinal: tick.ordinal),
+                        symbol: symbol.symbol, openTime: tick.openTime))
+            case .trade, .quote: unreadable += 1
+            case .control: continue
             }
         }
-    }
-
-    private mutating func add(_ bar: Bar) {
-        guard let symbol = symbols[bar.symbol], let series = series[UInt32(bar.series)] else {
-            unreadable += 1
-            return
-        }
-        let key = BarKey(
-            symbol: symbol, series: series, openTime: bar.openTime, number: bar.number)
-        bars[key] = bar.plain
-    }
-
-    private mutating func add(_ tick: LateTickRecord) {
-        guard let symbol = symbols[tick.header.symbol], let series = series[UInt32(tick.series)]
-        else {
-            unreadable += 1
-            return
-        }
-        late[series, default: []].append(
-            Listed(
-                id: LoggedTick.ID(source: tick.source, ordinal: tick.ordinal), symbol: symbol,
-                openTime: tick.openTime))
+        if walk.damage != nil { unreadable += 1 }
     }
 }

@@ -47,7 +47,6 @@ enum LoggedEvent {
 /// the packet at hand.
 public struct LoggedTape {
     private(set) var events: [LoggedEvent] = []
-    private var definitions: [UInt32: SymbolDefinition] = [:]
 
     init(_ packets: [StoredPacket]) {
         for packet in packets { packet.bytes.withRawSpan { read(packet.header, $0) } }
@@ -62,41 +61,41 @@ public struct LoggedTape {
 
     private mutating func read(_ header: PacketHeader, _ packet: RawSpan) {
         events.append(.packet(header.source, sendTime: header.sendTime))
-        definitions = [:]
-        var cursor = RecordCursor()
-        while true {
-            let ordinal = header.firstOrdinal &+ UInt64(cursor.tickCount)
-            guard let record = cursor.next(in: packet) else { break }
-            let id = LoggedTick.ID(source: header.source, ordinal: ordinal)
-            switch record {
-            case .trade(let trade): add(id, trade.header, trade: trade)
-            case .quote(let quote): add(id, quote.header, quote: quote)
-            case .other(let message): add(message, packet, header.source)
-            case .bar, .malformed: break
+        var walk = PacketWalk(header)
+        while let item = walk.next(in: packet) {
+            let id = LoggedTick.ID(source: header.source, ordinal: walk.ordinal)
+            switch item {
+            case .trade(let trade):
+                add(id, walk.symbol(trade.header.symbol, in: packet), trade.header, trade: trade)
+            case .quote(let quote):
+                add(id, walk.symbol(quote.header.symbol, in: packet), quote.header, quote: quote)
+            case .other(let message):
+                if let gap = message.gapRecord(in: packet) {
+                    events.append(.gap(gap, walk.symbol(gap.header.symbol, in: packet)?.symbol))
+                } else if let request = message.repairRequest(in: packet) {
+                    let symbol = walk.symbol(request.header.symbol, in: packet)?.symbol
+                    events.append(.repair(request, symbol))
+                }
+            case .control(let message):
+                guard let definition = message.symbolDefinition(in: packet)?.definition else {
+                    continue
+                }
+                events.append(.definition(definition, header.source))
+            case .bar: continue
             }
         }
         events.append(.watermark(header.watermark, header.source))
     }
 
     private mutating func add(
-        _ id: LoggedTick.ID, _ header: TickHeader, trade: Trade? = nil, quote: Quote? = nil
+        _ id: LoggedTick.ID, _ definition: SymbolDefinition?, _ header: TickHeader,
+        trade: Trade? = nil, quote: Quote? = nil
     ) {
-        guard let definition = definitions[header.symbol] else { return }
+        guard let definition else { return }
         events.append(
             .tick(
                 LoggedTick(
                     id: id, symbol: definition.symbol, provider: definition.provider,
                     header: header, trade: trade, quote: quote)))
-    }
-
-    private mutating func add(_ message: MessageBounds, _ packet: RawSpan, _ source: SourceName) {
-        if let (index, definition) = message.symbolDefinition(in: packet) {
-            definitions[index] = definition
-            events.append(.definition(definition, source))
-        } else if let gap = message.gapRecord(in: packet) {
-            events.append(.gap(gap, definitions[gap.header.symbol]?.symbol))
-        } else if let request = message.repairRequest(in: packet) {
-            events.append(.repair(request, definitions[request.header.symbol]?.symbol))
-        }
     }
 }

@@ -251,12 +251,12 @@ extension SinkCatalogue {
                 header.firstOrdinal == letter.place.ordinal,
                 header.source == letter.place.source, header.partition == letter.place.partition
             else { return false }
-            var cursor = RecordCursor()
-            while let record = cursor.next(in: packet) {
-                if case .malformed = record { return false }
-                if index(of: record) == sink { return true }
+            var isThere = false
+            var context = PacketContext(header)
+            context.walk(packet) { _, record, _ in
+                isThere = isThere || index(of: record) == sink
             }
-            return false
+            return isThere
         }
     }
 

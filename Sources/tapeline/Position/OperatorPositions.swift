@@ -63,16 +63,8 @@ struct OperatorPositions {
 
     /// A marker says where its predecessor stands.
     private func previous(_ message: StoredMessage, _ stream: String) throws -> StoredMessage? {
-        let sequence = message.payload.withRawSpan { packet -> UInt64? in
-            var cursor = RecordCursor()
-            while let record = cursor.next(in: packet) {
-                if case .other(let message) = record, let marker = message.epochMarker(in: packet) {
-                    return marker.previousSequence
-                }
-            }
-            return nil
-        }
-        guard let sequence, sequence > 0 else { return nil }
+        let marker = message.payload.withRawSpan { PacketReader.epochMarker(of: $0) }
+        guard let sequence = marker?.previousSequence, sequence > 0 else { return nil }
         return try client.jetStream.message(stream: stream, sequence: sequence)
     }
 }

@@ -87,33 +87,30 @@ struct ProofTape {
         _ header: PacketHeader, _ packet: RawSpan,
         _ take: (ProofTick) throws(ToolError) -> Void
     ) throws(ToolError) {
-        var definitions: [UInt32: SymbolDefinition] = [:]
-        var cursor = RecordCursor()
-        while true {
-            let ordinal = header.firstOrdinal &+ UInt64(cursor.tickCount)
-            guard let record = cursor.next(in: packet) else { return }
-            func tick(_ index: UInt32) -> ProofTick? {
-                definitions[index].map {
-                    ProofTick(
-                        symbol: $0.symbol, provider: $0.provider, source: header.source,
-                        ordinal: ordinal)
-                }
-            }
-            switch record {
+        var walk = PacketWalk(header)
+        while let item = walk.next(in: packet) {
+            switch item {
             case .trade(let trade):
-                guard var found = tick(trade.header.symbol) else { continue }
+                let symbol = walk.symbol(trade.header.symbol, in: packet)
+                guard var found = tick(symbol, header, walk.ordinal) else { continue }
                 found.trade = trade
                 try take(found)
             case .quote(let quote):
-                guard var found = tick(quote.header.symbol) else { continue }
+                let symbol = walk.symbol(quote.header.symbol, in: packet)
+                guard var found = tick(symbol, header, walk.ordinal) else { continue }
                 found.quote = quote
                 try take(found)
-            case .other(let message):
-                if let (index, definition) = message.symbolDefinition(in: packet) {
-                    definitions[index] = definition
-                }
-            case .bar, .malformed: continue
+            case .bar, .other, .control: continue
             }
+        }
+    }
+
+    private static func tick(
+        _ symbol: SymbolDefinition?, _ header: PacketHeader, _ ordinal: UInt64
+    ) -> ProofTick? {
+        symbol.map {
+            ProofTick(
+                symbol: $0.symbol, provider: $0.provider, source: header.source, ordinal: ordinal)
         }
     }
 }

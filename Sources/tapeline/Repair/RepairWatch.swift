@@ -53,25 +53,21 @@ final class RepairWatch {
     }
 
     private func take(_ packet: RawSpan) {
-        var symbols: [UInt32: Symbol] = [:]
-        var cursor = RecordCursor()
-        while let record = cursor.next(in: packet) {
-            switch record {
+        var walk = PacketWalk()
+        while let item = walk.next(in: packet) {
+            switch item {
             case .bar(let bar):
-                guard symbols[bar.symbol] == command.symbol,
+                guard walk.symbol(bar.symbol, in: packet)?.symbol == command.symbol,
                     bar.reason == command.reason.rawValue, bar.openTime < command.to,
                     bar.closeTime > command.from
                 else { continue }
                 bars += 1
             case .other(let message):
-                if let (index, definition) = message.symbolDefinition(in: packet) {
-                    symbols[index] = definition.symbol
-                } else if let value = message.indicatorValue(in: packet),
+                guard let value = message.indicatorValue(in: packet),
                     let refusal = RefusedRepair(value)
-                {
-                    take(refusal)
-                }
-            case .trade, .quote, .malformed: continue
+                else { continue }
+                take(refusal)
+            case .trade, .quote, .control: continue
             }
         }
         if let state = PacketReader.outputState(of: packet) {

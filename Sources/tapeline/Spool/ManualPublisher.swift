@@ -63,12 +63,11 @@ final class ManualPublisher {
     func append(_ tick: ReplayTick, _ partition: Partition) throws {
         guard let lane = lanes[partition] else { return }
         let index = symbol(tick.symbol, partition, lane)
-        var content = tick.content
-        content.change {
-            $0.symbol = index
-            $0.flags.insert(.backfilled)
-        }
-        try append { append(content, lane.lane) }
+        try append(
+            tick.content.changed {
+                $0.symbol = index
+                $0.flags.insert(.backfilled)
+            }, lane)
     }
 
     /// What a person asks the operators for.
@@ -77,13 +76,13 @@ final class ManualPublisher {
         var request = request
         request.header.symbol = self.symbol(
             SymbolDefinition(symbol: symbol, provider: "", since: .undefined), partition, lane)
-        try append { publisher.append(request, lane: lane.lane) }
+        try append(.repair(request), lane)
     }
 
-    private func append(_ tick: () -> AppendOutcome) throws {
+    private func append(_ record: TapeRecord, _ lane: Lane) throws {
         var mark = (ticks: ticks, deadline: clock.deadline(after: Self.stallTimeout))
         while true {
-            switch tick() {
+            switch publisher.append(record, lane: lane.lane) {
             case .appended: return
             case .refused(let reason): throw ToolError.unreadable("\(reason)")
             case .full:
@@ -127,22 +126,6 @@ final class ManualPublisher {
         let index = publisher.register(definition, lane: lane.lane)
         lanes[partition]?.symbols[definition.symbol] = index
         return index
-    }
-
-    private func append(_ content: ReplayTick.Content, _ lane: Int) -> AppendOutcome {
-        func outcome(_ isIn: Bool) -> AppendOutcome { isIn ? .appended : .full }
-        return switch content {
-        case .trade(let tick): outcome(publisher.append(tick, lane: lane))
-        case .quote(let tick): outcome(publisher.append(tick, lane: lane))
-        case .depth(let tick): outcome(publisher.append(tick, lane: lane))
-        case .depthReset(let tick): outcome(publisher.append(tick, lane: lane))
-        case .providerBar(let tick): outcome(publisher.append(tick, lane: lane))
-        case .option(let tick): outcome(publisher.append(tick, lane: lane))
-        case .news(let tick): publisher.append(tick, lane: lane)
-        case .bulletin(let tick): publisher.append(tick, lane: lane)
-        case .fundamental(let tick): publisher.append(tick, lane: lane)
-        case .indicator(let tick): publisher.append(tick, lane: lane)
-        }
     }
 
     private func pump() throws {

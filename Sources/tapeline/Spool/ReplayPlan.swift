@@ -38,9 +38,8 @@ struct ReplayPlan {
 
     /// Takes a packet of the tape, in its order there.
     mutating func take(_ header: PacketHeader, _ bytes: RawSpan) {
-        var packet = ReplayPacket()
         if header.source == .manual {
-            packet.walk(bytes, from: header.firstOrdinal) { item in
+            ReplayPacket.walk(bytes, from: header.firstOrdinal) { item in
                 if case .tick(let tick) = item, tick.isBackfilled {
                     replayed[tick.fingerprint, default: 0] += 1
                 }
@@ -50,7 +49,7 @@ struct ReplayPlan {
         guard header.source == source else { return }
         let tenure = Tenure(partition: header.partition, epoch: header.epoch)
         standing[tenure] = max(standing[tenure] ?? 0, header.nextOrdinal)
-        packet.walk(bytes, from: header.firstOrdinal) { item in
+        ReplayPacket.walk(bytes, from: header.firstOrdinal) { item in
             if case .gap(let gap, let symbol) = item { gaps.add(gap, symbol: symbol?.symbol) }
         }
     }
@@ -64,9 +63,8 @@ struct ReplayPlan {
         let header = spooled.header
         let tenure = Tenure(partition: header.partition, epoch: header.epoch)
         let stands = standing[tenure] ?? 0
-        var packet = ReplayPacket()
         try spooled.withBytes { bytes in
-            try packet.walk(bytes, from: header.firstOrdinal) { item in
+            try ReplayPacket.walk(bytes, from: header.firstOrdinal) { item in
                 guard case .tick(let tick) = item else {
                     try visit(.other, nil)
                     return

@@ -9,17 +9,15 @@ struct TailPacket {
         kind: .ticks, partition: Partition(0), source: .operator, epoch: 0, firstOrdinal: 0,
         watermark: .undefined, sendTime: .undefined)
     private var sequence: UInt64 = 0
-    private var symbols: [SymbolDefinition?] = []
-    private var series: [SeriesDefinition?] = []
+    private var walk = PacketWalk()
     /// Whether the symbol of this index is wanted.
-    private var isWanted: [Bool] = []
+    private var isWanted = PacketTable<Bool>()
 
     mutating func begin(_ header: PacketHeader, sequence: UInt64) {
         self.header = header
         self.sequence = sequence
-        symbols.removeAll(keepingCapacity: true)
-        series.removeAll(keepingCapacity: true)
-        isWanted.removeAll(keepingCapacity: true)
+        walk = PacketWalk(header)
+        isWanted.removeAll()
     }
 
     /// Calls `visit` with each tick that the command asks for. `wanted`: empty for all symbols.
@@ -27,49 +25,42 @@ struct TailPacket {
         _ bytes: RawSpan, wanted: Set<Symbol>, _ command: borrowing TailCommand,
         _ tick: inout TailTick, _ visit: (borrowing TailTick) -> Void
     ) {
-        var ordinal = header.firstOrdinal
-        var cursor = RecordCursor()
         if header.tickCount == 0, command.wantsControl {
             visitControl(bytes, command, &tick, visit)
             return
         }
-        while let record = cursor.next(in: bytes) {
-            switch record {
+        while let item = walk.next(in: bytes) {
+            switch item {
             case .trade(let trade):
-                if shows(.trade, trade.header.symbol, wanted, command) {
-                    start(&tick, ordinal)
-                    tick.set(trade, symbol(trade.header.symbol))
-                    visit(tick)
-                }
-                ordinal &+= 1
+                guard shows(.trade, trade.header.symbol, wanted, command) else { continue }
+                start(&tick, .trade, walk.ordinal)
+                set(&tick, .trade(trade), trade.header.symbol, bytes)
             case .quote(let quote):
-                if shows(.quote, quote.header.symbol, wanted, command) {
-                    start(&tick, ordinal)
-                    tick.set(quote, symbol(quote.header.symbol))
-                    visit(tick)
-                }
-                ordinal &+= 1
+                guard shows(.quote, quote.header.symbol, wanted, command) else { continue }
+                start(&tick, .quote, walk.ordinal)
+                set(&tick, .quote(quote), quote.header.symbol, bytes)
             case .bar(let bar):
-                if shows(.bar, bar.symbol, wanted, command) {
-                    start(&tick, ordinal)
-                    tick.set(bar, symbol(bar.symbol), series(bar.series))
-                    visit(tick)
-                }
-                ordinal &+= 1
+                guard shows(.bar, bar.symbol, wanted, command) else { continue }
+                start(&tick, .bar, walk.ordinal)
+                set(&tick, .bar(bar), bar.symbol, bytes)
             case .other(let message):
-                if WireFormat.Template.isTick(message.template) {
-                    visitOther(message, bytes, ordinal, wanted, command, &tick, visit)
-                    ordinal &+= 1
-                } else {
-                    define(message, in: bytes, wanted)
+                let kind = TickKind(template: message.template)
+                let index = message.tickHeader(in: bytes)?.symbol ?? TickHeader.noSymbol
+                guard shows(kind, index, wanted, command) else { continue }
+                start(&tick, kind, walk.ordinal)
+                set(&tick, message, kind, index, bytes)
+            case .control(let message):
+                if !wanted.isEmpty, let (index, symbol) = message.symbolDefinition(in: bytes) {
+                    isWanted[index] = wanted.contains(symbol.symbol)
                 }
-            // A packet that was validated has none.
-            case .malformed: return
+                continue
             }
+            visit(tick)
         }
     }
 
-    private func start(_ tick: inout TailTick, _ ordinal: UInt64?) {
+    private func start(_ tick: inout TailTick, _ kind: TickKind, _ ordinal: UInt64?) {
+        tick.kind = kind
         tick.fields.removeAll(keepingCapacity: true)
         tick.symbol = ""
         tick.source = header.source
@@ -86,66 +77,39 @@ struct TailPacket {
     ) -> Bool {
         guard command.kinds.isEmpty || command.kinds.contains(kind) else { return false }
         if wanted.isEmpty { return true }
-        return symbol < isWanted.count && isWanted[Int(symbol)]
+        return isWanted[symbol] ?? false
     }
 
-    private func visitOther(
-        _ message: MessageBounds, _ bytes: RawSpan, _ ordinal: UInt64, _ wanted: Set<Symbol>,
-        _ command: borrowing TailCommand, _ tick: inout TailTick,
-        _ visit: (borrowing TailTick) -> Void
+    private mutating func set(
+        _ tick: inout TailTick, _ record: TapeRecord, _ index: UInt32, _ bytes: RawSpan
     ) {
-        let kind = TickKind(template: message.template)
-        let index = message.tickHeader(in: bytes)?.symbol ?? TickHeader.noSymbol
-        guard shows(kind, index, wanted, command) else { return }
-        start(&tick, ordinal)
-        let isRight = tick.set(message, in: bytes, { symbol($0) }, { series($0) })
-        if !isRight { tick.add("damaged", "its fields do not hold what its template says") }
-        visit(tick)
+        tick.set(record, walk.symbol(index, in: bytes)) { walk.series($0, in: bytes) }
+    }
+
+    private mutating func set(
+        _ tick: inout TailTick, _ message: MessageBounds, _ kind: TickKind, _ index: UInt32,
+        _ bytes: RawSpan
+    ) {
+        if let record = TapeRecord(message, in: bytes) {
+            set(&tick, record, index, bytes)
+        } else if kind == .unknown {
+            let symbol = walk.symbol(index, in: bytes)
+            tick.set(message.template, message.tickHeader(in: bytes), symbol)
+        } else {
+            tick.add("damaged", "its fields do not hold what its template says")
+        }
     }
 
     private func visitControl(
         _ bytes: RawSpan, _ command: borrowing TailCommand, _ tick: inout TailTick,
         _ visit: (borrowing TailTick) -> Void
     ) {
-        start(&tick, nil)
-        var cursor = RecordCursor()
-        var marker: EpochMarker?
-        while let record = cursor.next(in: bytes) {
-            if case .other(let message) = record, let found = message.epochMarker(in: bytes) {
-                marker = found
-            }
+        start(&tick, .watermark, nil)
+        if let marker = PacketReader.epochMarker(of: bytes) {
+            tick.set(marker, header)
+        } else {
+            tick.setWatermark(header)
         }
-        if let marker { tick.set(marker, header) } else { tick.setWatermark(header) }
         if command.kinds.isEmpty || command.kinds.contains(tick.kind) { visit(tick) }
-    }
-
-    // MARK: definitions
-
-    private func symbol(_ index: UInt32) -> SymbolDefinition? {
-        index < symbols.count ? symbols[Int(index)] : nil
-    }
-
-    private func series(_ index: UInt16) -> SeriesDefinition? {
-        index < series.count ? series[Int(index)] : nil
-    }
-
-    private mutating func define(
-        _ message: MessageBounds, in bytes: RawSpan, _ wanted: Set<Symbol>
-    ) {
-        if let (index, definition) = message.symbolDefinition(in: bytes),
-            index < PacketLimits.definitionsMax
-        {
-            while symbols.count <= index {
-                symbols.append(nil)
-                isWanted.append(false)
-            }
-            symbols[Int(index)] = definition
-            isWanted[Int(index)] = wanted.contains(definition.symbol)
-        } else if let (index, definition) = message.seriesDefinition(in: bytes),
-            index < PacketLimits.definitionsMax
-        {
-            while series.count <= index { series.append(nil) }
-            series[Int(index)] = definition
-        }
     }
 }

@@ -4,39 +4,29 @@ import TapeCodec
 
 // Messages of text, and those about the feed itself.
 extension TailTick {
-    mutating func set(_ news: NewsHeadline?, _ names: (UInt32) -> SymbolDefinition?) -> Bool {
-        guard let news else { return false }
+    mutating func set(_ news: NewsHeadline) {
         add("headline", news.headline)
         add("by", news.provider)
         add("article", news.article)
         add("extra", news.extra)
-        addTail(news.header, names(news.header.symbol))
-        return true
     }
 
-    mutating func set(_ news: NewsBulletin?, _ names: (UInt32) -> SymbolDefinition?) -> Bool {
-        guard let news else { return false }
+    mutating func set(_ news: NewsBulletin) {
         add("what", Self.name(BulletinKind.self, news.kind))
         add("text", news.text)
         add("exchange", news.exchange)
-        addTail(news.header, names(news.header.symbol))
-        return true
     }
 
     /// Without the document: it is no line.
-    mutating func set(_ part: FundamentalPart?, _ names: (UInt32) -> SymbolDefinition?) -> Bool {
-        guard let part else { return false }
+    mutating func set(_ part: FundamentalPart) {
         add("report", part.report)
         add("part", .unsigned(UInt64(part.part) + 1))
         add("parts", .unsigned(UInt64(part.parts)))
         add("part_bytes", .unsigned(UInt64(part.content.count)))
         add("document_bytes", .unsigned(part.documentBytes))
-        addTail(part.header, names(part.header.symbol))
-        return true
     }
 
-    mutating func set(_ value: IndicatorValue?, _ names: (UInt32) -> SymbolDefinition?) -> Bool {
-        guard let value else { return false }
+    mutating func set(_ value: IndicatorValue) {
         add("name", value.name)
         if value.value != IndicatorValue.undefined {
             add("value", .wide(value.value, decimals: Price.decimals))
@@ -45,26 +35,18 @@ extension TailTick {
         add("period_start", value.periodStart)
         add("period_end", value.periodEnd)
         add("revision", .unsigned(UInt64(value.revision)))
-        addTail(value.header, names(value.header.symbol))
-        return true
     }
 
-    mutating func set(
-        _ record: SubscriptionRecord?, _ names: (UInt32) -> SymbolDefinition?
-    ) -> Bool {
-        guard let record else { return false }
+    mutating func set(_ record: SubscriptionRecord) {
         add("action", Self.name(SubscriptionAction.self, record.action))
         add("of", Self.name(DataKind.self, record.kind))
         add("mode", Self.name(FeedMode.self, record.mode))
         add("of_provider", record.provider)
         add("previous_provider", record.previousProvider)
         add("reason", record.reason)
-        addTail(record.header, names(record.header.symbol))
-        return true
     }
 
-    mutating func set(_ gap: GapRecord?, _ names: (UInt32) -> SymbolDefinition?) -> Bool {
-        guard let gap else { return false }
+    mutating func set(_ gap: GapRecord) {
         add("reason", Self.name(GapReason.self, gap.reason))
         add("state", Self.name(GapState.self, gap.state))
         add("of", Self.name(DataKind.self, gap.kind))
@@ -75,19 +57,14 @@ extension TailTick {
             add("last_ordinal", .unsigned(gap.lastOrdinal))
         }
         add("detail", gap.detail)
-        addTail(gap.header, names(gap.header.symbol))
-        return true
     }
 
-    mutating func set(_ request: RepairRequest?, _ names: (UInt32) -> SymbolDefinition?) -> Bool {
-        guard let request else { return false }
+    mutating func set(_ request: RepairRequest) {
         add("reason", Self.name(BarReason.self, request.reason))
         add("from", request.from)
         add("to", request.to)
         add("requester", request.requester)
         add("note", request.note)
-        addTail(request.header, names(request.header.symbol))
-        return true
     }
 
     mutating func set(_ marker: EpochMarker, _ header: PacketHeader) {
@@ -104,7 +81,6 @@ extension TailTick {
 
     /// A packet without ticks: it says only how far the source is.
     mutating func setWatermark(_ header: PacketHeader) {
-        kind = .watermark
         time = header.sendTime
         add("watermark", header.watermark)
         if header.kind == .watermark { add("counter", .unsigned(header.firstOrdinal)) }

@@ -2,10 +2,42 @@ import MarketModel
 import Primitives
 import TapeCodec
 
-// What each kind of message shows.
+// What each kind of record shows.
 extension TailTick {
-    mutating func set(_ trade: Trade, _ symbol: SymbolDefinition?) {
-        kind = .trade
+    mutating func set(
+        _ record: TapeRecord, _ symbol: SymbolDefinition?, _ series: (UInt16) -> SeriesDefinition?
+    ) {
+        switch record {
+        case .trade(let trade): set(trade)
+        case .quote(let quote): set(quote)
+        case .depth(let depth): set(depth)
+        case .depthReset(let reset):
+            add("reason", Self.name(DepthResetReason.self, reset.reason))
+        case .providerBar(let bar): set(bar)
+        case .option(let option): set(option)
+        case .news(let news): set(news)
+        case .bulletin(let bulletin): set(bulletin)
+        case .fundamental(let part): set(part)
+        case .indicator(let value): set(value)
+        case .subscription(let record): set(record)
+        case .gap(let gap): set(gap)
+        case .repair(let request): set(request)
+        case .bar(let bar): set(bar, symbol, series(bar.series))
+        case .lateTick(let late): set(late, series(late.series))
+        }
+        if let header = record.header { addTail(header, symbol) }
+        if case .providerBar(let bar) = record { time = bar.closeTime }
+    }
+
+    /// A tick of a template that this version does not know; all begin alike.
+    mutating func set(
+        _ template: UInt16, _ header: TickHeader?, _ symbol: SymbolDefinition?
+    ) {
+        add("template", "0x\(String(template, radix: 16))")
+        if let header { addTail(header, symbol) }
+    }
+
+    private mutating func set(_ trade: Trade) {
         add("price", trade.price)
         add("size", trade.size)
         add("exchange", trade.exchange)
@@ -13,22 +45,20 @@ extension TailTick {
         if trade.header.action != 0 {
             add("action", Self.name(TradeAction.self, trade.header.action))
         }
-        addTail(trade.header, symbol)
     }
 
-    mutating func set(_ quote: Quote, _ symbol: SymbolDefinition?) {
-        kind = .quote
+    private mutating func set(_ quote: Quote) {
         add("bid", quote.bidPrice)
         add("bid_size", quote.bidSize)
         add("bid_exchange", quote.bidExchange)
         add("ask", quote.askPrice)
         add("ask_size", quote.askSize)
         add("ask_exchange", quote.askExchange)
-        addTail(quote.header, symbol)
     }
 
-    mutating func set(_ bar: Bar, _ symbol: SymbolDefinition?, _ series: SeriesDefinition?) {
-        kind = .bar
+    private mutating func set(
+        _ bar: Bar, _ symbol: SymbolDefinition?, _ series: SeriesDefinition?
+    ) {
         self.symbol = symbol?.symbol.text ?? ""
         time = bar.openTime
         add("series", series?.name.text ?? "")
@@ -51,59 +81,16 @@ extension TailTick {
         if let source = symbol?.source { add("of_source", source.text) }
     }
 
-    /// Everything else; false when the message is not what its template says.
-    mutating func set(
-        _ message: MessageBounds, in packet: RawSpan, _ names: (UInt32) -> SymbolDefinition?,
-        _ series: (UInt16) -> SeriesDefinition?
-    ) -> Bool {
-        kind = TickKind(template: message.template)
-        switch kind {
-        case .depth: return set(message.depthUpdate(in: packet), names)
-        case .depthReset: return set(message.depthReset(in: packet), names)
-        case .providerBar: return set(message.providerBar(in: packet), names)
-        case .option: return set(message.optionComputation(in: packet), names)
-        case .news: return set(message.newsHeadline(in: packet), names)
-        case .bulletin: return set(message.newsBulletin(in: packet), names)
-        case .fundamental: return set(message.fundamentalPart(in: packet), names)
-        case .indicator: return set(message.indicatorValue(in: packet), names)
-        case .subscription: return set(message.subscriptionRecord(in: packet), names)
-        case .gap: return set(message.gapRecord(in: packet), names)
-        case .repair: return set(message.repairRequest(in: packet), names)
-        case .lateTick: return set(message.lateTick(in: packet), names, series)
-        case .unknown, .trade, .quote, .bar, .marker, .watermark:
-            add("template", "0x\(String(message.template, radix: 16))")
-            if let header = message.tickHeader(in: packet) { addTail(header, names(header.symbol)) }
-            return true
-        }
-    }
-
-    private mutating func set(
-        _ depth: DepthUpdate?, _ names: (UInt32) -> SymbolDefinition?
-    ) -> Bool {
-        guard let depth else { return false }
+    private mutating func set(_ depth: DepthUpdate) {
         add("side", Self.name(BookSide.self, depth.side))
         add("operation", Self.name(DepthOperation.self, depth.operation))
         add("position", .unsigned(UInt64(depth.position)))
         add("price", depth.price)
         add("size", depth.size)
         add("market_maker", depth.marketMaker.text)
-        addTail(depth.header, names(depth.header.symbol))
-        return true
     }
 
-    private mutating func set(
-        _ reset: DepthReset?, _ names: (UInt32) -> SymbolDefinition?
-    ) -> Bool {
-        guard let reset else { return false }
-        add("reason", Self.name(DepthResetReason.self, reset.reason))
-        addTail(reset.header, names(reset.header.symbol))
-        return true
-    }
-
-    private mutating func set(
-        _ bar: ProviderBar?, _ names: (UInt32) -> SymbolDefinition?
-    ) -> Bool {
-        guard let bar else { return false }
+    private mutating func set(_ bar: ProviderBar) {
         add("what", Self.name(ProviderBarKind.self, bar.kind))
         add("open_time", bar.openTime)
         add("close_time", bar.closeTime)
@@ -116,15 +103,9 @@ extension TailTick {
         }
         add("vwap", bar.vwap)
         if bar.trades != ProviderBar.undefinedCount { add("trades", .integer(bar.trades)) }
-        addTail(bar.header, names(bar.header.symbol))
-        time = bar.closeTime
-        return true
     }
 
-    private mutating func set(
-        _ option: OptionComputation?, _ names: (UInt32) -> SymbolDefinition?
-    ) -> Bool {
-        guard let option else { return false }
+    private mutating func set(_ option: OptionComputation) {
         add("of", Self.name(OptionComputationKind.self, option.kind))
         add("implied_volatility", option.impliedVolatility)
         add("delta", option.delta)
@@ -134,17 +115,11 @@ extension TailTick {
         add("price", option.optionPrice)
         add("dividends", option.dividends)
         add("underlying_price", option.underlyingPrice)
-        addTail(option.header, names(option.header.symbol))
-        return true
     }
 
-    private mutating func set(
-        _ late: LateTickRecord?, _ names: (UInt32) -> SymbolDefinition?,
-        _ series: (UInt16) -> SeriesDefinition?
-    ) -> Bool {
-        guard let late else { return false }
+    private mutating func set(_ late: LateTickRecord, _ series: SeriesDefinition?) {
         add("of", Self.name(DataKind.self, late.kind))
-        add("series", series(late.series)?.name.text ?? "")
+        add("series", series?.name.text ?? "")
         add("reason", Self.name(LateTickReason.self, late.reason))
         add("price", late.price)
         add("size", late.size)
@@ -156,7 +131,5 @@ extension TailTick {
         add("close_time", late.closeTime)
         add("of_source", late.source.text)
         add("of_ordinal", .unsigned(late.ordinal))
-        addTail(late.header, names(late.header.symbol))
-        return true
     }
 }

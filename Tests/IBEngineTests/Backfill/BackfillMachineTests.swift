@@ -237,7 +237,7 @@ struct BackfillMachineTests {
         #expect(bars.end == .at(wallSeconds(14)))
         bench.took(try HistoryAnswers.bars(2, [9, 10, 11, 13, 14]))
         let found = bench.records.compactMap { record -> ProviderBar? in
-            if case .bar(let bar) = record { bar } else { nil }
+            if case .tape(.providerBar(let bar)) = record { bar } else { nil }
         }
         #expect(found.map(\.openTime) == [wallSeconds(11), wallSeconds(13)])
         #expect(found.allSatisfy { $0.kind == ProviderBarKind.bidAsk.rawValue })
@@ -391,7 +391,7 @@ struct BackfillMachineTests {
         _ = bench.next()
         bench.took(try HistoryAnswers.bars(1, [5, 10, 15]))
         let found = bench.records.compactMap { record -> Timestamp? in
-            if case .bar(let bar) = record { bar.openTime } else { nil }
+            if case .tape(.providerBar(let bar)) = record { bar.openTime } else { nil }
         }
         #expect(found == [wallSeconds(5), wallSeconds(10)])
         #expect(
@@ -413,7 +413,7 @@ struct BackfillMachineTests {
         #expect(start(request) == .at(wallSeconds(24)))
         bench.took(try HistoryAnswers.bars(1, [5, 10, 15, 20]))
         let found = bench.records.compactMap { record -> Timestamp? in
-            if case .bar(let bar) = record { bar.openTime } else { nil }
+            if case .tape(.providerBar(let bar)) = record { bar.openTime } else { nil }
         }
         #expect(found == [wallSeconds(10), wallSeconds(15)])
         #expect(bench.gaps().last?.hasPrefix("filled 11.0 - 24.0") == true)

@@ -127,11 +127,11 @@ func wallSeconds(_ value: Double) -> Timestamp {
 }
 
 extension ProviderRecord {
-    var gapRecord: GapRecord? { if case .gap(let record) = self { record } else { nil } }
+    var gapRecord: GapRecord? { if case .tape(.gap(let record)) = self { record } else { nil } }
     var addedTrade: MarketTick? {
-        if case .trade(let trade) = self { MarketTick(trade) } else { nil }
+        if case .tape(.trade(let trade)) = self { MarketTick(trade) } else { nil }
     }
     var addedQuote: MarketTick? {
-        if case .quote(let quote) = self { MarketTick(quote) } else { nil }
+        if case .tape(.quote(let quote)) = self { MarketTick(quote) } else { nil }
     }
 }

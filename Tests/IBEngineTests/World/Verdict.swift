@@ -85,8 +85,9 @@ struct Verdict {
         floor = output.floor
     }
 
-    private mutating func take(_ record: ProviderRecord) {
+    private mutating func take(_ told: ProviderRecord) {
         records += 1
+        guard case .tape(let record) = told else { return }
         switch record {
         case .trade(let trade):
             live(trade.header)
@@ -112,7 +113,7 @@ struct Verdict {
         }
     }
 
-    private mutating func takeOther(_ record: ProviderRecord) {
+    private mutating func takeOther(_ record: TapeRecord) {
         switch record {
         case .indicator(let value) where value.header.flags.contains(.backfilled):
             indicators.append(value)
@@ -130,7 +131,7 @@ struct Verdict {
         case .news(let news) where !news.article.hasPrefix("N"):
             headlines.append(news)
         case .news(let news): note(.news, Int(news.article.dropFirst()) ?? -1, news.header)
-        case .bar(let bar): take(bar)
+        case .providerBar(let bar): take(bar)
         case .depth(let update):
             let number = Int(update.size.raw / 100_000_000) / lot - 1
             if update.operation == DepthOperation.update.rawValue {

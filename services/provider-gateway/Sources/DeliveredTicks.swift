@@ -113,11 +113,11 @@ struct DeliveredTicks {
     private static func symbol(of record: ProviderRecord) -> Int {
         let number: UInt32 =
             switch record {
-            case .trade(let tick): tick.header.symbol
-            case .quote(let tick): tick.header.symbol
+            case .tape(.trade(let tick)): tick.header.symbol
+            case .tape(.quote(let tick)): tick.header.symbol
+            case .tape(let other): other.header?.symbol ?? TickHeader.noSymbol
             case .feed(let state): state.instrument
             case .definition(let definition): definition.instrument
-            default: record.header?.symbol ?? TickHeader.noSymbol
             }
         return number == TickHeader.noSymbol ? TickSupply.noSymbol : Int(number)
     }
@@ -130,7 +130,9 @@ struct DeliveredTicks {
         position < batch.count && batch[position].header?.flags.contains(.backfilled) == true
     }
     var isNextReset: Bool {
-        guard position < batch.count, case .depthReset = batch[position] else { return false }
+        guard position < batch.count, case .tape(.depthReset) = batch[position] else {
+            return false
+        }
         return true
     }
     var presentProvider: String { inlets[present].provider.name }

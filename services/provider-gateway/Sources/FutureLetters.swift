@@ -2,7 +2,6 @@ import DeadLetters
 import MarketModel
 import Primitives
 import ProviderKit
-import ProviderModel
 import ServiceRuntime
 import Synchronization
 import TapeCodec
@@ -17,7 +16,7 @@ import Telemetry
 final class FutureLetters: Sendable {
     /// One that was refused, and of what it is.
     struct Refused: Sendable {
-        let record: ProviderRecord
+        let record: TapeRecord
         let symbol: Symbol
         let provider: String
         let partition: Partition
@@ -164,7 +163,7 @@ final class FutureLetters: Sendable {
     }
 
     private static func seal(
-        _ record: ProviderRecord, _ builder: inout PacketBuilder, firstOrdinal: UInt64
+        _ record: TapeRecord, _ builder: inout PacketBuilder, firstOrdinal: UInt64
     ) -> [UInt8] {
         // One whose text is too long for the tape is refused before its time is looked at.
         _ = builder.append(record)
@@ -175,19 +174,19 @@ final class FutureLetters: Sendable {
     }
 }
 
-extension ProviderRecord {
+extension TapeRecord {
     /// The table that it would be a row of.
     var sink: String {
-        switch self {
+        switch kind {
         case .trade: "trades"
         case .quote: "quotes"
-        case .depth, .depthReset: "depth"
-        case .bar: "provider_bars"
-        case .option: "options"
+        case .depth: "depth"
+        case .providerBar: "provider_bars"
+        case .optionComputation: "options"
         case .indicator: "indicators"
-        case .news, .bulletin: "news"
+        case .news: "news"
         case .fundamental: "fundamentals"
-        case .subscription, .gap, .feed, .definition: "events"
+        case .any, nil: "events"
         }
     }
 }

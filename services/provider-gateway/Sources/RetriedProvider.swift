@@ -189,13 +189,15 @@ final class RetriedProvider: ProviderSource {
         let now = clock.now()
         let (gaps, next) = order.withoutProvider()
         var records: [ProviderRecord] = gaps.map { gap in
-            .gap(
-                GapRecord(
-                    header: TickHeader(
-                        symbol: gap.instrument, providerTime: .undefined, receiveTime: now,
-                        providerID: 0),
-                    from: gap.from, to: gap.to, kind: gap.kind, reason: gap.reason, state: .open,
-                    detail: "\(name) cannot be started"))
+            .tape(
+                .gap(
+                    GapRecord(
+                        header: TickHeader(
+                            symbol: gap.instrument, providerTime: .undefined, receiveTime: now,
+                            providerID: 0),
+                        from: gap.from, to: gap.to, kind: gap.kind, reason: gap.reason,
+                        state: .open,
+                        detail: "\(name) cannot be started")))
         }
         records += order.instruments.map {
             .feed(FeedState(instrument: $0, state: .refused, time: now))

@@ -103,14 +103,14 @@ extension SourceLanes {
             guard header.flags.isDisjoint(with: [.backfilled, .delayed]) else { return }
             latest = max(latest, header.eventTime.advanced(byNanoseconds: 1))
         }
-        var cursor = RecordCursor()
-        while let record = cursor.next(in: packet) {
-            switch record {
+        var walk = PacketWalk()
+        while let item = walk.next(in: packet) {
+            switch item {
             case .trade(let trade): note(trade.header)
             case .quote(let quote): note(quote.header)
             case .other(let message):
                 if let header = message.tickHeader(in: packet) { note(header) }
-            case .bar, .malformed: continue
+            case .bar, .control: continue
             }
         }
         return latest

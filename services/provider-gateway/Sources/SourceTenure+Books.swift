@@ -1,7 +1,7 @@
 import MarketModel
 import Primitives
-import ProviderModel
 import ServiceRuntime
+import TapeCodec
 import TapeTransport
 import Telemetry
 
@@ -9,7 +9,7 @@ import Telemetry
 /// thing when there is some.
 extension SourceTenure {
     /// A row, or what empties a book. False: it has to wait for the next packet.
-    func takeOfBook(_ record: ProviderRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
+    func takeOfBook(_ record: TapeRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
         let place = place(of: symbol)
         guard let header = record.header, symbol < lanes.places.count else {
             refuseUnknown(symbol)
@@ -98,7 +98,9 @@ extension SourceTenure {
             symbol: place.symbol, providerTime: .undefined, receiveTime: time.now())
         // The provider has not stopped it; but it has to be asked for again.
         let reset = DepthReset(header: header, reason: .halted)
-        guard publisher.append(reset, lane: place.lane) else { return false }
+        guard publisher.append(.depthReset(reset), lane: place.lane) == .appended else {
+            return false
+        }
         books.wroteReset(symbol)
         return true
     }

@@ -35,7 +35,7 @@ extension SourceTenure {
     private func writeOwn() {
         for lane in lanes.tickLanes {
             while let gap = gaps.due(lane: lane), !publisher.isFull(lane: lane) {
-                guard publisher.append(record(gap), lane: lane) == .appended else { break }
+                guard publisher.append(.gap(record(gap)), lane: lane) == .appended else { break }
                 gaps.written(lane: lane)
                 parts.metrics.wrote(gap)
             }
@@ -57,7 +57,7 @@ extension SourceTenure {
             let partition = publisher.partition(lane: lane)
             while let next = desk.due(partition), !publisher.isFull(lane: lane) {
                 let record = record(next, symbol: number(of: next.symbol, lane))
-                guard publisher.append(record, lane: lane) == .appended else { break }
+                guard publisher.append(.gap(record), lane: lane) == .appended else { break }
                 desk.written(partition)
             }
         }

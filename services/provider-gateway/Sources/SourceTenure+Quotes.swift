@@ -35,11 +35,11 @@ extension SourceTenure {
     func hold(_ symbol: Int, _ now: Timestamp) {
         _ = place(of: symbol)
         guard let record = supply.take(received: now) else { return }
-        guard case .quote(var quote) = record, symbol < lanes.places.count else {
+        guard case .tape(.quote(var quote)) = record, symbol < lanes.places.count else {
             preconditionFailure("only a quote of a known symbol is held")
         }
         if !isRecorded, time.refuses(quote.header) {
-            _ = refuse(record, symbol, now)
+            _ = refuse(.quote(quote), symbol, now)
             return
         }
         if held.quote(symbol) != nil { quote.header.flags.insert(.conflated) }

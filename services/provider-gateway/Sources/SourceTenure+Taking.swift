@@ -106,25 +106,31 @@ extension SourceTenure {
         let place = place(of: symbol)
         guard let record = supply.take(received: now) else { return true }
         switch record {
-        case .trade where place.symbol == TickHeader.noSymbol,
-            .quote where place.symbol == TickHeader.noSymbol:
+        case .tape(.trade) where place.symbol == TickHeader.noSymbol,
+            .tape(.quote) where place.symbol == TickHeader.noSymbol:
             refuseUnknown(symbol)
-        case .trade(var trade):
-            if !isRecorded, time.refuses(trade.header) { return refuse(record, symbol, now) }
+        case .tape(.trade(var trade)):
+            if !isRecorded, time.refuses(trade.header) {
+                return refuse(.trade(trade), symbol, now)
+            }
             trade.header.symbol = place.symbol
             append(publisher.append(trade, lane: place.lane))
-        case .quote(var quote):
-            if !isRecorded, time.refuses(quote.header) { return refuse(record, symbol, now) }
+        case .tape(.quote(var quote)):
+            if !isRecorded, time.refuses(quote.header) {
+                return refuse(.quote(quote), symbol, now)
+            }
             leaveOutHeld(before: &quote, symbol)
             quote.header.symbol = place.symbol
             append(publisher.append(quote, lane: place.lane))
-        default: return takeOther(record, symbol, now)
+        case .tape(let other): return takeOther(other, symbol, now)
+        case .definition(let definition): define(definition, symbol)
+        case .feed: break
         }
         return true
     }
 
     /// The kinds that are fewer. A long one may need a packet that is still empty.
-    private func takeOther(_ record: ProviderRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
+    private func takeOther(_ record: TapeRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
         if record.kind == .depth { return takeOfBook(record, symbol, now) }
         if case .subscription(let subscription) = record {
             // A recording says itself who feeds what.
@@ -133,10 +139,6 @@ extension SourceTenure {
             time.refuses(header)
         {
             return refuse(record, symbol, now)
-        }
-        if case .definition(let definition) = record {
-            define(definition, symbol)
-            return true
         }
         let place = place(of: symbol)
         guard append(record, place) == .full else { return true }
@@ -151,7 +153,7 @@ extension SourceTenure {
         case refused
     }
 
-    func append(_ record: ProviderRecord, _ place: SourceLanes.Place) -> Appended {
+    func append(_ record: TapeRecord, _ place: SourceLanes.Place) -> Appended {
         let renamed = record.changed { $0.symbol = place.symbol }
         switch publisher.append(renamed, lane: place.lane) {
         case .appended:
@@ -206,7 +208,7 @@ extension SourceTenure {
 
     /// It is for nobody who reads the tape: its time has not come, and nobody knows its right one.
     /// So it is missing there.
-    func refuse(_ record: ProviderRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
+    func refuse(_ record: TapeRecord, _ symbol: Int, _ now: Timestamp) -> Bool {
         parts.metrics.future.add()
         guard let header = record.header else { return true }
         guard let name = supply.symbol(symbol) else {

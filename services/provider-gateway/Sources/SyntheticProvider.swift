@@ -205,9 +205,9 @@ extension SyntheticProvider {
         of packet: borrowing RawSpan, market: SyntheticMarket
     ) -> (mark: Mark?, time: Timestamp)? {
         var found: TickHeader?
-        var cursor = RecordCursor()
-        while let record = cursor.next(in: packet) {
-            switch record {
+        var walk = PacketWalk()
+        while let item = walk.next(in: packet) {
+            switch item {
             case .trade(let trade): found = trade.header
             case .quote(let quote): found = quote.header
             case .other(let message):
@@ -215,7 +215,7 @@ extension SyntheticProvider {
                 if let gap = message.gapRecord(in: packet), gap.header.providerID != 0 {
                     found = gap.header
                 }
-            case .bar, .malformed: continue
+            case .bar, .control: continue
             }
         }
         guard let found else { return nil }

@@ -52,8 +52,8 @@ struct TickSupply {
     mutating func take(received: Timestamp) -> ProviderRecord? {
         guard made != nil else { return delivered?.take() }
         switch made?.take(received: received) {
-        case .trade(let trade): return .trade(trade)
-        case .quote(let quote): return .quote(quote)
+        case .trade(let trade): return .tape(.trade(trade))
+        case .quote(let quote): return .tape(.quote(quote))
         case nil: return nil
         }
     }

@@ -39,8 +39,14 @@ struct TapeLane: OutputLane {
     }
 
     func append(_ bar: Bar) -> Bool { publisher.append(bar, lane: lane) }
-    func append(_ late: LateTickRecord) -> Bool { publisher.append(late, lane: lane) }
-    func append(_ value: IndicatorValue) -> AppendOutcome { publisher.append(value, lane: lane) }
+
+    func append(_ late: LateTickRecord) -> Bool {
+        publisher.append(.lateTick(late), lane: lane) == .appended
+    }
+
+    func append(_ value: IndicatorValue) -> AppendOutcome {
+        publisher.append(.indicator(value), lane: lane)
+    }
 
     func publish(watermark: Timestamp, output: OutputState) {
         publisher.publish(lane: lane, watermark: watermark, output: output)

@@ -228,12 +228,12 @@ struct PartitionOperator {
             return
         }
         var first = Timestamp.undefined
-        var cursor = RecordCursor()
-        while let record = cursor.next(in: packet) {
-            switch record {
+        var walk = PacketWalk(header)
+        while let item = walk.next(in: packet) {
+            switch item {
             case .trade(let trade): first = min(first, trade.header.eventTime)
             case .quote(let quote): first = min(first, quote.header.eventTime)
-            case .bar, .other, .malformed: continue
+            case .bar, .other, .control: continue
             }
         }
         guard first.isDefined else { return }

@@ -52,21 +52,12 @@ extension RefusedRepair {
 
     /// What stands at an ordinal of a packet of bars; nil: it is something else.
     init?(at ordinal: UInt64, of header: PacketHeader, in packet: borrowing RawSpan) {
-        var next = header.firstOrdinal
-        var cursor = RecordCursor()
-        while let record = cursor.next(in: packet) {
-            switch record {
-            case .bar, .trade, .quote: next &+= 1
-            case .other(let message):
-                guard WireFormat.Template.isTick(message.template) else { continue }
-                if next == ordinal {
-                    guard let value = message.indicatorValue(in: packet) else { return nil }
-                    self.init(value)
-                    return
-                }
-                next &+= 1
-            case .malformed: return nil
-            }
+        var walk = PacketWalk(header)
+        while let item = walk.next(in: packet) {
+            guard case .other(let message) = item, walk.ordinal == ordinal else { continue }
+            guard let value = message.indicatorValue(in: packet) else { return nil }
+            self.init(value)
+            return
         }
         return nil
     }

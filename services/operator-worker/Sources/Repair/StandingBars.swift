@@ -55,28 +55,23 @@ struct StandingBars: Sendable {
 
     /// The next packet of the partition's bars.
     mutating func take(_ header: PacketHeader, _ packet: RawSpan) {
-        var symbolOf: [UInt32: UInt32] = [:]
-        var seriesOf: [UInt32: UInt16] = [:]
-        var ordinal = header.firstOrdinal
-        var cursor = RecordCursor()
-        while let record = cursor.next(in: packet) {
-            switch record {
+        var symbolOf = PacketTable<UInt32>()
+        var seriesOf = PacketTable<UInt16>()
+        var walk = PacketWalk(header)
+        while let item = walk.next(in: packet) {
+            switch item {
             case .bar(let bar):
-                if ordinal <= lastOrdinal, let symbol = symbolOf[bar.symbol],
+                guard walk.ordinal <= lastOrdinal, let symbol = symbolOf[bar.symbol],
                     let series = seriesOf[UInt32(bar.series)]
-                {
-                    keep(bar, symbol, series)
-                }
-                ordinal &+= 1
-            case .other(let message):
+                else { continue }
+                keep(bar, symbol, series)
+            case .control(let message):
                 if let (index, definition) = message.symbolDefinition(in: packet) {
                     symbolOf[index] = symbols.index(of: definition.symbol)
                 } else if let (index, definition) = message.seriesDefinition(in: packet) {
                     seriesOf[index] = series(definition.name)
                 }
-                if WireFormat.Template.isTick(message.template) { ordinal &+= 1 }
-            case .trade, .quote: ordinal &+= 1
-            case .malformed: return
+            case .trade, .quote, .other: continue
             }
         }
     }

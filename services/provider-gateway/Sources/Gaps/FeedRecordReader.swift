@@ -12,58 +12,45 @@ struct FeedRecordReader {
         case fetched(Symbol, FetchedTick)
     }
 
-    private var cursor = RecordCursor()
-    private var definitions: [MessageBounds] = []
-    private var names: [UInt32: Symbol] = [:]
+    private var walk = PacketWalk()
 
     mutating func next(in packet: RawSpan) -> Found? {
-        while let record = cursor.next(in: packet) {
-            switch record {
+        while let item = walk.next(in: packet) {
+            switch item {
             case .trade(let trade):
                 guard trade.header.flags.contains(.backfilled),
-                    let symbol = symbol(trade.header.symbol, packet)
+                    let symbol = symbol(trade.header, packet)
                 else { continue }
                 return .fetched(symbol, FetchedTick(.trade, trade.header))
             case .quote(let quote):
                 guard quote.header.flags.contains(.backfilled),
-                    let symbol = symbol(quote.header.symbol, packet)
+                    let symbol = symbol(quote.header, packet)
                 else { continue }
                 return .fetched(symbol, FetchedTick(.quote, quote.header))
             case .other(let message):
                 guard let found = found(message, packet) else { continue }
                 return found
-            case .bar: continue
-            case .malformed: return nil
+            case .bar, .control: continue
             }
         }
         return nil
     }
 
     private mutating func found(_ message: MessageBounds, _ packet: RawSpan) -> Found? {
-        if message.template == WireFormat.Template.symbolDefinition {
-            definitions.append(message)
-            return nil
-        }
         if let gap = message.gapRecord(in: packet) {
-            return symbol(gap.header.symbol, packet).map { .gap($0, gap) }
+            return symbol(gap.header, packet).map { .gap($0, gap) }
         }
         if let record = message.subscriptionRecord(in: packet) {
-            return symbol(record.header.symbol, packet).map { .subscription($0, record) }
+            return symbol(record.header, packet).map { .subscription($0, record) }
         }
         guard let bar = message.providerBar(in: packet), bar.header.flags.contains(.backfilled),
-            let tick = FetchedTick(bar), let symbol = symbol(bar.header.symbol, packet)
+            let tick = FetchedTick(bar), let symbol = symbol(bar.header, packet)
         else { return nil }
         return .fetched(symbol, tick)
     }
 
     /// Nil: of no symbol, or of one that the packet does not define.
-    private mutating func symbol(_ index: UInt32, _ packet: RawSpan) -> Symbol? {
-        if index == TickHeader.noSymbol { return nil }
-        for definition in definitions {
-            guard let (number, found) = definition.symbolDefinition(in: packet) else { continue }
-            names[number] = found.symbol
-        }
-        definitions.removeAll(keepingCapacity: true)
-        return names[index]
+    private mutating func symbol(_ header: TickHeader, _ packet: RawSpan) -> Symbol? {
+        walk.symbol(header.symbol, in: packet)?.symbol
     }
 }

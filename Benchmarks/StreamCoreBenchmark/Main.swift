@@ -120,6 +120,7 @@ struct StreamCoreBenchmark {
 /// A machine, and what a shell would do around it.
 struct Run {
     private var machine: BarMachine
+    private var tables = PartitionTables()
     private var closed: [Bar] = []
     private var ordinal: UInt64 = 0
     private(set) var bars = 0
@@ -127,16 +128,7 @@ struct Run {
 
     init(_ texts: [String], symbols: Int) throws {
         machine = BarMachine(series: try BarSeriesSet(texts))
-        guard let name = SourceName("synthetic"),
-            let source = machine.source(name, firstSeen: .undefined)
-        else { throw StreamCoreBenchmark.Unusable() }
-        self.source = source
-        for index in 0..<symbols {
-            guard let symbol = Symbol("SYM\(index)") else { continue }
-            _ = machine.symbol(
-                Subscription(symbol: symbol, provider: "synthetic", since: .undefined),
-                source: source)
-        }
+        source = try machine.define(symbols, in: &tables)
         closed.reserveCapacity(4_096)
     }
 
@@ -145,7 +137,7 @@ struct Run {
             var last: Int64 = 0
             var index = 0
             var ordinal = ordinal
-            machine.trades(source: source) {
+            machine.trades(source: source, tables) {
                 guard index < packet.count else { return nil }
                 var trade = packet[index]
                 index &+= 1
@@ -156,9 +148,28 @@ struct Run {
             }
             self.ordinal = ordinal
             closed.removeAll(keepingCapacity: true)
-            machine.advance(
-                source: source, watermark: Timestamp(nanoseconds: last), into: &closed)
+            tables.advance(source, to: Timestamp(nanoseconds: last))
+            machine.advance(source: source, tables, into: &closed)
             bars += closed.count
         }
+    }
+}
+
+extension BarMachine {
+    /// One source that feeds so many symbols, whose index it answers.
+    mutating func define(_ symbols: Int, in tables: inout PartitionTables) throws -> Int {
+        guard let name = SourceName("synthetic"),
+            let source = tables.source(name, firstSeen: .undefined)
+        else { throw StreamCoreBenchmark.Unusable() }
+        addSource()
+        for number in 0..<symbols {
+            guard let symbol = Symbol("SYM\(number)"),
+                let change = tables.define(
+                    Subscription(symbol: symbol, provider: "synthetic", since: .undefined),
+                    source: source)
+            else { throw StreamCoreBenchmark.Unusable() }
+            apply(change, tables)
+        }
+        return source
     }
 }

@@ -11,17 +11,18 @@ struct SnapshotRun {
 
     static func run() throws {
         let series = try BarSeriesSet(Self.series)
-        let machine = try filled(series)
+        let (machine, tables) = try filled(series)
         var encode = Duration.seconds(60)
         var restore = Duration.seconds(60)
         var bytes: [UInt8] = []
         for _ in 0..<repetitions {
             bytes.removeAll(keepingCapacity: true)
             let start = StreamCoreBenchmark.processorTime()
-            machine.encode(into: &bytes)
+            machine.encode(tables, into: &bytes)
             let encoded = StreamCoreBenchmark.processorTime()
             let restored = try bytes.withRawSpan { span throws(CheckpointError) in
-                try BarMachine(series: series, restoring: span)
+                try BarMachine(
+                    rule: machine.rule, calendar: nil, restoring: span, tables)
             }
             restore = min(restore, StreamCoreBenchmark.processorTime() - encoded)
             encode = min(encode, encoded - start)
@@ -39,24 +40,21 @@ struct SnapshotRun {
         return "\(hundredths / 100).\(hundredths / 10 % 10)\(hundredths % 10)"
     }
 
-    private static func filled(_ series: BarSeriesSet) throws -> BarMachine {
+    private static func filled(
+        _ series: BarSeriesSet
+    ) throws -> (machine: BarMachine, tables: PartitionTables) {
         var machine = BarMachine(series: series)
-        guard let name = SourceName("synthetic"),
-            let source = machine.source(name, firstSeen: .undefined)
-        else { throw StreamCoreBenchmark.Unusable() }
+        var tables = PartitionTables()
+        let source = try machine.define(symbolCount, in: &tables)
         for number in 0..<symbolCount {
-            guard let symbol = Symbol("SYM\(number)"),
-                let index = machine.symbol(
-                    Subscription(symbol: symbol, provider: "synthetic", since: .undefined),
-                    source: source)
-            else { throw StreamCoreBenchmark.Unusable() }
             let time = Timestamp(nanoseconds: 1_700_000_000_000_000_000 + Int64(number))
             machine.trade(
                 Trade(
-                    header: TickHeader(symbol: index, providerTime: time, receiveTime: time),
+                    header: TickHeader(
+                        symbol: UInt32(number), providerTime: time, receiveTime: time),
                     price: Price(raw: 100_000_000_000), size: Quantity(raw: 100_000_000)),
-                source: source, ordinal: UInt64(number + 1))
+                source: source, ordinal: UInt64(number + 1), tables)
         }
-        return machine
+        return (machine, tables)
     }
 }

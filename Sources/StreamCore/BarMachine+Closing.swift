@@ -1,30 +1,31 @@
 public import MarketModel
-public import Primitives
+internal import Primitives
 
 extension BarMachine {
     /// Closes every window whose end is at or before the watermark of the source that feeds its
     /// symbol, publishes closed ones again that late ticks changed, and fills what has to be
     /// filled. Appends in order of end, series from the finest, and symbol index.
     ///
-    /// A watermark below the last one is counted and changes nothing. In a repair nothing closes.
+    /// In a repair nothing closes.
     public mutating func advance(
-        source: Int, watermark: Timestamp, into closed: inout [Bar]
+        source: Int, _ tables: PartitionTables, into closed: inout [Bar]
     ) {
-        guard repair == nil, sources.entries.indices.contains(source) else { return }
-        _ = sources.advance(source, to: watermark)
-        let reached = sources.entries[source].watermark.nanoseconds
+        guard repair == nil, tables.sources.entries.indices.contains(source) else { return }
+        let reached = tables.sources.entries[source].watermark.nanoseconds
         let start = closed.count
-        if windows.hasTouched { publishTouched(source: source, into: &closed) }
+        if windows.hasTouched { publishTouched(source: source, tables, into: &closed) }
         // Windows that close come in order by themselves.
         let isMixed = closed.count > start || fills.isUsed
         if windows.isAnythingDue(source: source, watermark: reached) {
-            publishDue(source: source, watermark: reached, into: &closed)
+            publishDue(source: source, watermark: reached, tables, into: &closed)
         }
         if isMixed { closed.sortOutput(from: start) }
     }
 
-    private mutating func publishTouched(source: Int, into closed: inout [Bar]) {
-        let feeds = table.feeds
+    private mutating func publishTouched(
+        source: Int, _ tables: PartitionTables, into closed: inout [Bar]
+    ) {
+        let feeds = tables.symbols.feeds
         var index = 0
         while let slot = windows.takeTouched(
             from: &index, { feeds[Int($0.symbol)].source == source })
@@ -43,15 +44,15 @@ extension BarMachine {
     }
 
     private mutating func publishDue(
-        source: Int, watermark: Int64, into closed: inout [Bar]
+        source: Int, watermark: Int64, _ tables: PartitionTables, into closed: inout [Bar]
     ) {
-        let symbols = table.symbolsBySource[source]
+        let symbols = tables.symbols(of: source)
         windows.collectDue(source: source, symbols: symbols, watermark: watermark)
         for index in windows.due.items.indices {
             close(Int(windows.due.items[index].slot), into: &closed)
         }
         for slot in windows.expired { account.forget(windows.slots[Int(slot)]) }
-        if fills.isUsed { fill(symbols, until: watermark, into: &closed) }
+        if fills.isUsed { fill(symbols, until: watermark, tables, into: &closed) }
         windows.release()
     }
 
@@ -75,7 +76,8 @@ extension BarMachine {
     /// watermark has passed its end and the lateness. So what fills it does not depend on the order
     /// in which ticks came.
     private mutating func fill(
-        _ symbols: [UInt32], until watermark: Int64, into closed: inout [Bar]
+        _ symbols: [UInt32], until watermark: Int64, _ tables: PartitionTables,
+        into closed: inout [Bar]
     ) {
         // Of each key the newest comes first.
         for slot in windows.expired.reversed() { settle(windows.slots[Int(slot)], into: &closed) }
@@ -83,7 +85,7 @@ extension BarMachine {
             let settled = watermark - rule.series.all[series].lateness
             for symbol in symbols {
                 fill(Int(symbol) * seriesCount + series, until: settled, into: &closed)
-                expectFill(symbol: Int(symbol), series: series)
+                expectFill(symbol: Int(symbol), series: series, tables)
             }
         }
     }
@@ -134,18 +136,18 @@ extension BarMachine {
     }
 
     /// A repair made a window that takes no ticks any more: it may be filled on from there.
-    mutating func noteFill(_ window: WindowState) {
+    mutating func noteFill(_ window: WindowState, _ tables: PartitionTables) {
         let symbol = Int(window.symbol)
         let series = Int(window.series)
         guard fills.maxima[series] > 0 else { return }
         fills.note(window, key: symbol * seriesCount + series)
-        expectFill(symbol: symbol, series: series)
+        expectFill(symbol: symbol, series: series, tables)
     }
 
-    mutating func expectFill(symbol: Int, series: Int) {
+    mutating func expectFill(symbol: Int, series: Int, _ tables: PartitionTables) {
         guard let next = fills.next(symbol * seriesCount + series) else { return }
         let settled = next.end + rule.series.all[series].lateness
-        windows.expect(settled, table.feeds[symbol].source, series: series)
+        windows.expect(settled, tables.symbols.feeds[symbol].source, series: series)
     }
 
     // MARK: open windows

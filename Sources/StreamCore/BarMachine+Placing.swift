@@ -25,11 +25,11 @@ extension BarMachine {
     }
 
     /// Into its windows of the series from this one on.
-    mutating func place(_ tick: Placed, from first: Int) {
-        for series in first..<seriesCount { place(tick, series: series) }
+    mutating func place(_ tick: Placed, from first: Int, _ tables: PartitionTables) {
+        for series in first..<seriesCount { place(tick, series: series, tables) }
     }
 
-    private mutating func place(_ tick: Placed, series: Int) {
+    private mutating func place(_ tick: Placed, series: Int, _ tables: PartitionTables) {
         let time = tick.input.time
         let symbol = Int(tick.trade.header.symbol)
         guard var bounds = shapes[series].newest(holding: time) else {
@@ -38,8 +38,8 @@ extension BarMachine {
         }
         var newer = 0
         while true {
-            let found = window(bounds, symbol: symbol, series: series, behind: &newer)
-            put(tick, bounds, found, series: series)
+            let found = window(bounds, symbol: symbol, series: series, behind: &newer, tables)
+            put(tick, bounds, found, series: series, tables)
             guard let older = shapes[series].older(than: bounds, holding: time) else { break }
             bounds = older
         }
@@ -47,12 +47,13 @@ extension BarMachine {
     }
 
     private mutating func put(
-        _ tick: Placed, _ bounds: WindowShape.Bounds, _ found: Found, series: Int
+        _ tick: Placed, _ bounds: WindowShape.Bounds, _ found: Found, series: Int,
+        _ tables: PartitionTables
     ) {
         switch found {
         case .open(let slot):
             if windows.slots[slot].offer(tick.input, effect: tick.effect) == .tied {
-                settleTie(tick.input, slot: slot)
+                windows.slots[slot].settleTie(tick.input, sources: tables.sources)
             }
             if !tick.effect.setsPrice {
                 windows.slots[slot].excluded.count(tick.exclusion)
@@ -75,13 +76,10 @@ extension BarMachine {
         }
     }
 
-    mutating func settleTie(_ input: WindowState.Input, slot: Int) {
-        windows.slots[slot].settleTie(input, sources: sources)
-    }
-
     /// `newer` is where the search begins, and where it ended: the next older window is behind.
     mutating func window(
-        _ bounds: WindowShape.Bounds, symbol: Int, series: Int, behind newer: inout Int
+        _ bounds: WindowShape.Bounds, symbol: Int, series: Int, behind newer: inout Int,
+        _ tables: PartitionTables
     ) -> Found {
         let key = symbol * seriesCount + series
         switch windows.place(startingAt: bounds.start, key: key, behind: newer) {
@@ -92,14 +90,14 @@ extension BarMachine {
         }
         if let repair, repair.reason(UInt32(symbol), bounds) == nil { return .notWanted }
         var window = WindowState(bounds, symbol: symbol, series: series)
-        let closedThrough = closedThrough(symbol)
+        let closedThrough = closedThrough(symbol, tables)
         if bounds.end <= closedThrough {
             let lateness = rule.series.all[series].lateness
             guard bounds.end + lateness > closedThrough else { return .closed }
             window.phase = .closed
         }
-        if isPartial(window) { window.flags.insert(.partial) }
-        let source = table.feeds[symbol].source
+        if isPartial(window, tables) { window.flags.insert(.partial) }
+        let source = tables.symbols.feeds[symbol].source
         guard let slot = windows.open(window, behind: newer, source: source) else {
             if repair != nil { repairRefused.insert(UInt32(symbol)) }
             return .full
@@ -109,25 +107,22 @@ extension BarMachine {
     }
 
     /// Windows of the symbol that end here or before are closed. In a repair none is.
-    func closedThrough(_ symbol: Int) -> Int64 {
-        guard repair == nil else { return SourceTable.noWatermark.nanoseconds }
-        return max(
-            table.records[symbol].closedThrough,
-            sources.entries[table.feeds[symbol].source].watermark
-        ).nanoseconds
+    func closedThrough(_ symbol: Int, _ tables: PartitionTables) -> Int64 {
+        repair == nil ? tables.closedThrough(symbol) : SourceTable.noWatermark.nanoseconds
     }
 
-    func isPartial(_ window: WindowState) -> Bool {
-        let start = Timestamp(nanoseconds: window.start)
-        return start < tapeStart || start < table.records[Int(window.symbol)].firstSince
-            || missing.touches(
+    func isPartial(_ window: WindowState, _ tables: PartitionTables) -> Bool {
+        window.start < tables.seenFrom(Int(window.symbol))
+            || tables.missing.touches(
                 window.symbol, rule.field.kind, from: window.start, to: window.end)
     }
 
     // MARK: what is not counted
 
     /// A tick that is left out. Where its time has a window, it is counted there, too.
-    mutating func setAside(_ header: TickHeader, _ reason: ExclusionReason) {
+    mutating func setAside(
+        _ header: TickHeader, _ reason: ExclusionReason, _ tables: PartitionTables
+    ) {
         if reason == .undefined { account.undefined += 1 } else { account.filter += 1 }
         guard header.eventTime.isUsable else { return }
         let time = header.eventTime.nanoseconds
@@ -137,7 +132,7 @@ extension BarMachine {
             var bounds = shapes[series].newest(holding: time)
             while let one = bounds {
                 if case .open(let slot) = window(
-                    one, symbol: symbol, series: series, behind: &newer)
+                    one, symbol: symbol, series: series, behind: &newer, tables)
                 {
                     windows.slots[slot].excluded.count(reason)
                     windows.touch(slot)

@@ -23,11 +23,11 @@ extension BarMachine {
     /// any more, or is a bar of a window in which nothing sets a price.
     mutating func refill(
         _ key: Int, _ found: BarMachine, _ ranges: [DirtyRange], _ known: StandingWindows,
-        into closed: inout [Bar]
+        _ tables: PartitionTables, into closed: inout [Bar]
     ) {
         let (symbol, series) = (UInt32(key / seriesCount), key % seriesCount)
         let dirty = RepairRanges(ranges.filter { $0.symbol == symbol })
-        let settled = settledThrough(key)
+        let settled = settledThrough(key, tables)
         var repaired: [Int64: WindowState] = [:]
         var slot = key < found.windows.heads.count ? Int(found.windows.heads[key]) : 0
         while slot != 0 {
@@ -37,7 +37,7 @@ extension BarMachine {
             }
             slot = Int(window.older)
         }
-        for stretch in fillStretches(key, ranges) {
+        for stretch in fillStretches(key, ranges, tables) {
             let standing = known.bars(symbol, series).filter {
                 let start = $0.openTime.nanoseconds
                 return start >= stretch.bounds.start && start < stretch.bounds.end
@@ -51,15 +51,15 @@ extension BarMachine {
             publish(refill, dirty, into: &closed)
             takeOver(refill)
         }
-        expectFill(symbol: Int(symbol), series: series)
+        expectFill(symbol: Int(symbol), series: series, tables)
     }
 
     /// Where nothing can change any more. A source that took the symbol over has not told its time
     /// yet when older windows are still there.
-    private func settledThrough(_ key: Int) -> Int64 {
+    private func settledThrough(_ key: Int, _ tables: PartitionTables) -> Int64 {
         let lateness = rule.series.all[key % seriesCount].lateness
-        let (time, overflow) = closedThrough(key / seriesCount).subtractingReportingOverflow(
-            lateness)
+        let (time, overflow) = closedThrough(key / seriesCount, tables)
+            .subtractingReportingOverflow(lateness)
         var settled = overflow ? Int64.min : time
         var slot = Int(windows.heads[key])
         while slot != 0 {

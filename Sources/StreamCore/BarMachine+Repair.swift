@@ -12,16 +12,14 @@ extension BarMachine {
         return extent
     }
 
-    /// The same rule, tables and indexes, and no windows. Definitions have to be handed to it as
-    /// they stand on the tape, as to every machine: they say whose the ticks behind them are.
+    /// The same rule and indexes, and no windows. Its calls are handed tables of its own: those of
+    /// the partition, in which definitions are entered again as they stand on the tape.
     public func repairMachine(for ranges: [DirtyRange]) -> BarMachine {
         var machine = self
         var limits = limits
         limits.openWindowsPerKey = limits.openWindows
         machine.windows = WindowStore(rule.series.all, shapes: shapes, limits: limits)
-        machine.windows.prepare(symbols: table.count)
-        for _ in 0..<table.count { machine.windows.addSymbol() }
-        for _ in sources.entries { machine.windows.addSource() }
+        machine.windows.prepare(sources: windows.sourceCount, symbols: windows.symbolCount)
         machine.account = BarCounters(seriesCount: seriesCount)
         machine.receivedTrades = 0
         machine.lateTicks = []
@@ -33,44 +31,39 @@ extension BarMachine {
     /// Takes over the windows of the dirty ranges from a repair machine that was given every tick
     /// of their extents. Closed ones are published with the greatest of their ranges' reasons, in
     /// order of end, series and symbol; a window without a trade is withdrawn if it had a bar, and
-    /// left alone otherwise. Open ones are replaced. They are partial as the repair machine's
-    /// `missing` says.
+    /// left alone otherwise. Open ones are replaced. They are partial as `its` tables say, those
+    /// of the repair machine.
     ///
     /// A window for which the repair machine had no room is not in it: what stands, stays.
-    public mutating func absorb(
-        _ repaired: BarMachine, _ ranges: [DirtyRange], into closed: inout [Bar]
-    ) {
-        absorb(repaired, ranges, standing: nil, into: &closed)
-    }
-
+    ///
     /// `standing`: the bars of `standingNeeds` as they stand, by the machine's own series indexes.
     /// What fills windows follows from them, and of the windows that are gone only those are
     /// withdrawn that had a bar. Nil: nobody knows them. Then filled bars stay as they are, and a
     /// window that is gone counts as one that had a bar if a trade of it was taken back.
     public mutating func absorb(
-        _ repaired: BarMachine, _ ranges: [DirtyRange], standing: [Bar]?,
-        into closed: inout [Bar]
+        _ repaired: BarMachine, by its: PartitionTables, _ ranges: [DirtyRange],
+        standing: [Bar]? = nil, _ tables: PartitionTables, into closed: inout [Bar]
     ) {
         let known = standing.map { StandingWindows($0) }
         let all = ranges
         let ranges = RepairRanges(ranges)
         let start = closed.count
-        for symbol in ranges.symbols where Int(symbol) < table.count {
+        for symbol in ranges.symbols where Int(symbol) < tables.symbols.count {
             for series in 0..<seriesCount {
                 let key = Int(symbol) * seriesCount + series
                 guard key < repaired.windows.heads.count else { continue }
-                markMissing(key, ranges, repaired)
+                markMissing(key, ranges, its)
                 var slot = Int(repaired.windows.heads[key])
                 while slot != 0 {
                     let window = repaired.windows.slots[slot]
                     if let reason = ranges.reason(symbol, window.bounds) {
-                        absorb(window, reason, known, key: key, into: &closed)
+                        absorb(window, reason, known, key: key, tables, into: &closed)
                     }
                     slot = Int(window.older)
                 }
                 windows.refresh(key)
                 if let known, fills.maxima[series] > 0 {
-                    refill(key, repaired, all, known, into: &closed)
+                    refill(key, repaired, all, known, tables, into: &closed)
                 }
             }
         }
@@ -83,13 +76,13 @@ extension BarMachine {
 
     /// Of windows that are here without a tick on the tape.
     private mutating func markMissing(
-        _ key: Int, _ ranges: RepairRanges, _ repaired: BarMachine
+        _ key: Int, _ ranges: RepairRanges, _ its: PartitionTables
     ) {
         var slot = Int(windows.heads[key])
         while slot != 0 {
             let window = windows.slots[slot]
             if ranges.reason(window.symbol, window.bounds) != nil {
-                if repaired.isPartial(window) {
+                if isPartial(window, its) {
                     windows.slots[slot].flags.insert(.partial)
                 } else {
                     windows.slots[slot].flags.remove(.partial)
@@ -101,12 +94,12 @@ extension BarMachine {
 
     private mutating func absorb(
         _ repaired: WindowState, _ reason: UInt8, _ stands: StandingWindows?, key: Int,
-        into closed: inout [Bar]
+        _ tables: PartitionTables, into closed: inout [Bar]
     ) {
         var window = repaired
         window.phase.formIntersection(.rangeOnly)
-        window.openFeed = known(window.openFeed)
-        window.closeFeed = known(window.closeFeed)
+        window.openFeed = known(window.openFeed, tables)
+        window.closeFeed = known(window.closeFeed, tables)
         switch windows.place(startingAt: window.start, key: key) {
         case .open(let slot):
             let before = windows.slots[slot]
@@ -117,16 +110,18 @@ extension BarMachine {
             account.repair(window, from: before.trades)
             windows.replace(slot, by: window)
         case .missing(let newer):
-            let hadBar = hadBar(repaired, stands)
-            absorbMissing(window, reason, hadBar: hadBar, newer: newer, into: &closed)
+            let hadBar = hadBar(repaired, stands, tables)
+            absorbMissing(window, reason, hadBar: hadBar, newer: newer, tables, into: &closed)
         }
     }
 
     /// Of a window that is not kept here. Where windows are filled, `refill` deals with it.
-    private func hadBar(_ window: WindowState, _ known: StandingWindows?) -> Bool {
+    private func hadBar(
+        _ window: WindowState, _ known: StandingWindows?, _ tables: PartitionTables
+    ) -> Bool {
         let series = Int(window.series)
         let key = Int(window.symbol) * seriesCount + series
-        guard isGone(window.bounds, key: key) else { return false }
+        guard isGone(window.bounds, key: key, tables) else { return false }
         guard let known else { return window.phase.contains(.changed) }
         return fills.maxima[series] == 0
             && known.bar(window.symbol, series, startingAt: window.start) != nil
@@ -135,21 +130,21 @@ extension BarMachine {
     /// A window that is gone, or that no tick has opened so far.
     private mutating func absorbMissing(
         _ repaired: WindowState, _ reason: UInt8, hadBar: Bool, newer: Int,
-        into closed: inout [Bar]
+        _ tables: PartitionTables, into closed: inout [Bar]
     ) {
         var window = repaired
         let symbol = Int(window.symbol)
         let series = Int(window.series)
-        let closedThrough = closedThrough(symbol)
+        let closedThrough = closedThrough(symbol, tables)
         if window.end <= closedThrough {
             window.phase.insert(.closed)
             publish(&window, reason, hadBar: hadBar, into: &closed)
             // While late ticks are taken they must find what stands.
             guard window.end + rule.series.all[series].lateness > closedThrough else {
-                return noteFill(window)
+                return noteFill(window, tables)
             }
         }
-        let source = table.feeds[symbol].source
+        let source = tables.symbols.feeds[symbol].source
         if windows.open(window, behind: newer, source: source) == nil {
             account.series[series].repairsRefused += 1
         } else {
@@ -176,10 +171,10 @@ extension BarMachine {
     }
 
     /// The repair may have met sources and providers that this machine has no number for.
-    private func known(_ feed: SymbolTable.Feed) -> SymbolTable.Feed {
-        let isKnown =
-            feed == .none || table.isKnown(feed, sourceCount: sources.entries.count)
-        return isKnown ? feed : .foreign
+    private func known(
+        _ feed: SymbolTable.Feed, _ tables: PartitionTables
+    ) -> SymbolTable.Feed {
+        feed == .none || tables.isKnown(feed) ? feed : .foreign
     }
 }
 

@@ -7,18 +7,18 @@ extension BarMachine {
     /// the stretch around what is dirty, or decide what fills it. Else those of windows in which
     /// nothing sets a price any more, to withdraw them.
     public func standingNeeds(
-        _ repaired: BarMachine, _ ranges: [DirtyRange]
+        _ repaired: BarMachine, _ ranges: [DirtyRange], _ tables: PartitionTables
     ) -> [StandingNeed] {
         let dirty = RepairRanges(ranges)
         var needs: [StandingNeed] = []
-        for symbol in dirty.symbols where Int(symbol) < table.count {
+        for symbol in dirty.symbols where Int(symbol) < tables.symbols.count {
             for series in 0..<seriesCount {
                 let key = Int(symbol) * seriesCount + series
                 let stretches: [WindowShape.Bounds]
                 if fills.maxima[series] > 0 {
-                    stretches = fillStretches(key, ranges).map(\.bounds)
+                    stretches = fillStretches(key, ranges, tables).map(\.bounds)
                 } else if key < repaired.windows.heads.count {
-                    stretches = doubtful(key, repaired, dirty)
+                    stretches = doubtful(key, repaired, dirty, tables)
                 } else {
                     stretches = []
                 }
@@ -34,13 +34,13 @@ extension BarMachine {
 
     /// Dirty windows without a price that are gone: only the tape knows whether they had a bar.
     private func doubtful(
-        _ key: Int, _ repaired: BarMachine, _ dirty: RepairRanges
+        _ key: Int, _ repaired: BarMachine, _ dirty: RepairRanges, _ tables: PartitionTables
     ) -> [WindowShape.Bounds] {
         var found: [WindowShape.Bounds] = []
         var slot = Int(repaired.windows.heads[key])
         while slot != 0 {
             let window = repaired.windows.slots[slot]
-            if window.trades == 0, isGone(window.bounds, key: key),
+            if window.trades == 0, isGone(window.bounds, key: key, tables),
                 dirty.reason(window.symbol, window.bounds) != nil,
                 case .missing = windows.place(startingAt: window.start, key: key)
             {
@@ -52,10 +52,10 @@ extension BarMachine {
     }
 
     /// No tick may come into the window any more.
-    func isGone(_ bounds: WindowShape.Bounds, key: Int) -> Bool {
+    func isGone(_ bounds: WindowShape.Bounds, key: Int, _ tables: PartitionTables) -> Bool {
         let (end, overflow) = bounds.end.addingReportingOverflow(
             rule.series.all[key % seriesCount].lateness)
-        return !overflow && end <= closedThrough(key / seriesCount)
+        return !overflow && end <= closedThrough(key / seriesCount, tables)
     }
 
     struct FillStretch: Sendable {
@@ -68,7 +68,9 @@ extension BarMachine {
     /// The dirty ranges of a key, made so wide that nothing outside fills or is filled by what is
     /// inside; those that are about windows that may still change are left out. In order, and
     /// disjoint.
-    func fillStretches(_ key: Int, _ ranges: [DirtyRange]) -> [FillStretch] {
+    func fillStretches(
+        _ key: Int, _ ranges: [DirtyRange], _ tables: PartitionTables
+    ) -> [FillStretch] {
         let series = key % seriesCount
         let symbol = UInt32(key / seriesCount)
         var all: [FillStretch] = []
@@ -78,7 +80,7 @@ extension BarMachine {
             let first =
                 shapes[series].newest(holding: dirty.start)
                 ?? WindowShape.Bounds(start: dirty.start, end: dirty.start + 1)
-            guard isGone(first, key: key) else { continue }
+            guard isGone(first, key: key, tables) else { continue }
             all.append(
                 FillStretch(
                     bounds: shapes[series].widened(dirty, by: fills.maxima[series]),
@@ -105,7 +107,7 @@ extension BarMachine {
     /// may have been made of it.
     public mutating func noteChange(of header: TickHeader) {
         let symbol = Int(header.symbol)
-        guard symbol < table.count, header.eventTime.isUsable else { return }
+        guard symbol < windows.symbolCount, header.eventTime.isUsable else { return }
         let time = header.eventTime.nanoseconds
         for series in 0..<seriesCount {
             var bounds = shapes[series].newest(holding: time)

@@ -4,9 +4,11 @@ internal import Primitives
 extension BarMachine {
     /// Adds one trade to its windows of every series. `trade.header.symbol` is the interned index.
     @inlinable @inline(__always)
-    public mutating func trade(_ trade: Trade, source: Int, ordinal: UInt64) {
+    public mutating func trade(
+        _ trade: Trade, source: Int, ordinal: UInt64, _ tables: PartitionTables
+    ) {
         var isGiven = false
-        trades(source: source) {
+        trades(source: source, tables) {
             defer { isGiven = true }
             return isGiven ? nil : (trade, ordinal)
         }
@@ -14,9 +16,11 @@ extension BarMachine {
 
     /// Adds one quote, as `trade` does.
     @inlinable @inline(__always)
-    public mutating func quote(_ quote: Quote, source: Int, ordinal: UInt64) {
+    public mutating func quote(
+        _ quote: Quote, source: Int, ordinal: UInt64, _ tables: PartitionTables
+    ) {
         var isGiven = false
-        quotes(source: source) {
+        quotes(source: source, tables) {
             defer { isGiven = true }
             return isGiven ? nil : (quote, ordinal)
         }
@@ -29,10 +33,12 @@ extension BarMachine {
     /// for every trade there, and the loop holds no call. `next` must not touch the machine; it
     /// answers nil where a definition stands in the packet, and is handed in again behind it.
     @inlinable @inline(__always)
-    public mutating func trades(source: Int, next: () -> (trade: Trade, ordinal: UInt64)?) {
+    public mutating func trades(
+        source: Int, _ tables: PartitionTables, next: () -> (trade: Trade, ordinal: UInt64)?
+    ) {
         // One place where `next` is called: with two it is not inlined, which costs a half more.
-        while let rest = plainTicks(source: source, ofTrades: true, next: next) {
-            finish(rest, quote: nil, source: source)
+        while let rest = plainTicks(source: source, ofTrades: true, tables, next: next) {
+            finish(rest, quote: nil, source: source, tables)
         }
     }
 
@@ -40,45 +46,48 @@ extension BarMachine {
     /// large: what a reader answers is not passed through memory.
     @inlinable @inline(__always)
     public mutating func trades<Reader: TradeReader>(
-        source: Int, in packet: RawSpan, from reader: inout Reader
+        source: Int, _ tables: PartitionTables, in packet: RawSpan, from reader: inout Reader
     ) {
         var local = reader
-        while let rest = plainTrades(source: source, in: packet, from: &local) {
-            finish(rest, quote: nil, source: source)
+        while let rest = plainTrades(source: source, tables, in: packet, from: &local) {
+            finish(rest, quote: nil, source: source, tables)
         }
         reader = local
     }
 
     /// Adds quotes, as `trades` does. A machine of trades passes over them.
     @inlinable @inline(__always)
-    public mutating func quotes(source: Int, next: () -> (quote: Quote, ordinal: UInt64)?) {
+    public mutating func quotes(
+        source: Int, _ tables: PartitionTables, next: () -> (quote: Quote, ordinal: UInt64)?
+    ) {
         let field = rule.field
         var last: Quote?
         while let rest = plainTicks(
-            source: source, ofTrades: false,
+            source: source, ofTrades: false, tables,
             next: {
                 guard let (quote, ordinal) = next() else { return nil }
                 last = quote
                 return (quote.trade(of: field), ordinal)
             })
         {
-            finish(rest, quote: last, source: source)
+            finish(rest, quote: last, source: source, tables)
         }
     }
 
     /// A tick that a node before kept back: it is counted in its windows as `excluded.filter`.
-    public mutating func exclude(_ header: TickHeader, source: Int) {
+    public mutating func exclude(_ header: TickHeader, source: Int, _ tables: PartitionTables) {
         receivedTrades &+= 1
-        guard isTaken(header, source: source) else { return }
-        setAside(header, .filter)
+        guard isTaken(header, source: source, tables) else { return }
+        setAside(header, .filter, tables)
     }
 
     /// Adds ticks as long as they are plain and meet the newest window of their key.
     @inlinable @inline(__always)
     mutating func plainTicks(
-        source: Int, ofTrades: Bool, next: () -> (trade: Trade, ordinal: UInt64)?
+        source: Int, ofTrades: Bool, _ tables: PartitionTables,
+        next: () -> (trade: Trade, ordinal: UInt64)?
     ) -> Rest? {
-        let path = PlainPath(self, source: source, ofTrades: ofTrades)
+        let path = PlainPath(self, source: source, ofTrades: ofTrades, tables)
         var received = receivedTrades
         defer { receivedTrades = received }
         var slots = windows.slots.mutableSpan
@@ -92,9 +101,10 @@ extension BarMachine {
     /// The same for a reader.
     @inlinable @inline(__always)
     mutating func plainTrades(
-        source: Int, in packet: RawSpan, from reader: inout some TradeReader
+        source: Int, _ tables: PartitionTables, in packet: RawSpan,
+        from reader: inout some TradeReader
     ) -> Rest? {
-        let path = PlainPath(self, source: source, ofTrades: true)
+        let path = PlainPath(self, source: source, ofTrades: true, tables)
         var received = receivedTrades
         defer { receivedTrades = received }
         var slots = windows.slots.mutableSpan
@@ -106,22 +116,24 @@ extension BarMachine {
     }
 
     @usableFromInline @inline(never)
-    mutating func finish(_ rest: Rest, quote: Quote?, source: Int) {
+    mutating func finish(_ rest: Rest, quote: Quote?, source: Int, _ tables: PartitionTables) {
         var first = rest.series
         guard isOfTrades == (quote == nil) else {
             receivedTrades &-= 1
             return
         }
         if rest.outcome == nil {
-            guard isTaken(rest.trade.header, source: source) else { return }
-            guard rest.trade.header.isNew else { return setAside(rest.trade.header, .filter) }
-            guard rest.trade.isComplete else { return setAside(rest.trade.header, .undefined) }
+            let header = rest.trade.header
+            guard isTaken(header, source: source, tables) else { return }
+            guard header.isNew else { return setAside(header, .filter, tables) }
+            guard rest.trade.isComplete else { return setAside(header, .undefined, tables) }
         }
         let symbol = Int(rest.trade.header.symbol)
         let input = WindowState.Input(
-            rest.trade, ordinal: rest.ordinal, feed: table.feeds[symbol])
+            rest.trade, ordinal: rest.ordinal, feed: tables.symbols.feeds[symbol])
         if rest.outcome == .tied {
-            settleTie(input, slot: Int(windows.newest[symbol * seriesCount + first]))
+            let slot = Int(windows.newest[symbol * seriesCount + first])
+            windows.slots[slot].settleTie(input, sources: tables.sources)
             first += 1
         }
         let (effect, exclusion) = quote == nil ? rule.effect(of: rest.trade) : (.all, .condition)
@@ -129,13 +141,15 @@ extension BarMachine {
             Placed(
                 input: input, trade: rest.trade, quote: quote, effect: effect,
                 exclusion: exclusion),
-            from: first)
+            from: first, tables)
     }
 
     /// Of a symbol that this source feeds, and not for repairs alone; counted if it is not.
-    private mutating func isTaken(_ header: TickHeader, source: Int) -> Bool {
+    private mutating func isTaken(
+        _ header: TickHeader, source: Int, _ tables: PartitionTables
+    ) -> Bool {
         let symbol = Int(header.symbol)
-        guard symbol < table.feeds.count, table.feeds[symbol].source == source else {
+        guard symbol < tables.symbols.count, tables.symbols.feeds[symbol].source == source else {
             account.unknownSymbol += 1
             return false
         }

@@ -43,14 +43,17 @@ extension BarMachine {
         @usableFromInline let newest: [UInt32]
 
         @inlinable @inline(__always)
-        init(_ machine: borrowing BarMachine, source: Int, ofTrades: Bool) {
+        init(
+            _ machine: borrowing BarMachine, source: Int, ofTrades: Bool,
+            _ tables: borrowing PartitionTables
+        ) {
             self.source = source
             seriesCount = machine.seriesCount
             // No tick of the other kind is large enough.
             roundLot = machine.isOfTrades == ofTrades ? machine.roundLot : Int64.max
             conditionsMask = machine.conditionsMask
             isOpen = roundLot == 0 && conditionsMask == 0
-            feeds = machine.table.feeds
+            feeds = tables.symbols.feeds
             newest = machine.windows.newest
         }
 

@@ -33,15 +33,11 @@ public struct SourceTable: Sendable {
         return entries.count - 1
     }
 
-    /// True when the watermark moved. An undefined one says nothing and changes nothing.
-    mutating func advance(_ source: Int, to watermark: Timestamp) -> Bool {
-        guard entries.indices.contains(source), watermark.isDefined else { return false }
-        if watermark > entries[source].watermark {
-            entries[source].watermark = watermark
-            return true
-        }
+    /// An undefined watermark says nothing and changes nothing.
+    mutating func advance(_ source: Int, to watermark: Timestamp) {
+        guard entries.indices.contains(source), watermark.isDefined else { return }
         if watermark < entries[source].watermark { entries[source].regressions += 1 }
-        return false
+        entries[source].watermark = max(entries[source].watermark, watermark)
     }
 
     /// The order of sources inside one nanosecond: that of their names, which does not depend on

@@ -95,4 +95,10 @@ public enum StreamLimits {
 
     @usableFromInline
     static let dayNanoseconds: Int64 = 86_400_000_000_000
+
+    /// The least and greatest of the times that there are windows for, so that what a person asks
+    /// for cannot leave them.
+    static func usable(_ time: Int64) -> Int64 {
+        min(max(time, -eventTimeNanosecondsMax), eventTimeNanosecondsMax)
+    }
 }

@@ -73,6 +73,15 @@ public struct SymbolTable: Sendable {
     /// The source that feeds the symbol now.
     public func source(of index: UInt32) -> Int { feeds[Int(index)].source }
 
+    /// By symbol, the source that feeds it now.
+    public var sources: [Int] { feeds.map(\.source) }
+
+    /// The symbol is known, and this source feeds it.
+    @inlinable @inline(__always)
+    public func isFed(_ index: UInt32, by source: Int) -> Bool {
+        index < feeds.count && feeds[Int(index)].source == source
+    }
+
     /// When the present provider began to feed the symbol; undefined when nobody said.
     public func since(of index: UInt32) -> Timestamp {
         let since = records[Int(index)].since

@@ -57,11 +57,15 @@ struct WindowStore: Sendable {
     }
 
     /// For a store that is about to be filled.
-    mutating func prepare(symbols: Int) {
-        newest.reserveCapacity(symbols * seriesCount)
-        heads.reserveCapacity(symbols * seriesCount)
-        windowsPerKey.reserveCapacity(symbols * seriesCount)
+    mutating func prepare(sources: Int, symbols: Int) {
+        newest = Array(repeating: 0, count: symbols * seriesCount)
+        heads = newest
+        windowsPerKey = newest
+        earliest = Array(repeating: Int64.max, count: sources * seriesCount)
     }
+
+    var symbolCount: Int { heads.count / seriesCount }
+    var sourceCount: Int { earliest.count / seriesCount }
 
     mutating func prepare(windows: Int) {
         slots.reserveCapacity(slots.count + windows)

@@ -270,7 +270,7 @@ struct GraphMachineTests {
         #expect(try machine.restored().excluded == machine.excluded)
     }
 
-    @Test("machines of all nodes know the same symbols by the same indexes")
+    @Test("machines of all nodes take symbols by the indexes of one table")
     func tables() throws {
         var machine = try machine([
             try Nodes.bars("a", .ticks(.trade), ["1s"]),
@@ -293,9 +293,20 @@ struct GraphMachineTests {
         }
         _ = machine.run(tape.packets)
         #expect(machine.leaves.plans.count == 4)
-        for leaf in machine.leaves.plans.indices {
-            let symbols = machine.leaves.symbols(of: leaf)
-            #expect((0..<3).map { symbols.symbol(at: $0).text } == ["C", "A", "B"])
+        #expect((0..<3).map { machine.symbols.symbol(at: $0).text } == ["C", "A", "B"])
+        #expect(machine.machineCounters.map(\.unknownSymbol) == [0, 0, 0, 0])
+        #expect(machine.machineCounters.map(\.received) == [4, 0, 4, 4])
+    }
+
+    @Test("a state in which each machine had tables of its own is refused by its version")
+    func stateBefore() throws {
+        let machine = try machine([try Nodes.bars("a", .ticks(.trade), ["1s"])])
+        var bytes = machine.bytes
+        bytes[4] = 1
+        #expect(throws: CheckpointError.version(found: 1, known: 2)) {
+            try bytes.withRawSpan { span throws(CheckpointError) in
+                _ = try GraphMachine(machine.program, restoring: span)
+            }
         }
     }
 

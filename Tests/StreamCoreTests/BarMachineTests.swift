@@ -8,7 +8,7 @@ import Testing
 struct SmallRun {
     static let unit: Int64 = 100_000_000
 
-    var machine: BarMachine
+    var machine: Alone<BarMachine>
     var closed: [Bar] = []
     var late: [LateTick] = []
     let source: Int
@@ -29,7 +29,7 @@ struct SmallRun {
         rule: BarRule, calendar: SessionCalendar? = nil, since: Timestamp = .undefined,
         limits: MachineLimits = MachineLimits()
     ) throws {
-        machine = BarMachine(rule: rule, calendar: calendar, limits: limits)
+        machine = Alone<BarMachine>(rule: rule, calendar: calendar, limits: limits)
         source = try machine.newSource("test")
         symbol = try machine.newSymbol(try subscription(since: since), source: source)
     }

@@ -86,7 +86,7 @@ import Testing
             guard Int.random(in: 0..<20, using: &choice) == 0 else { continue }
             let bytes = crashed.machine.snapshot
             crashed.machine = try bytes.withRawSpan { span throws(CheckpointError) in
-                try BarMachine(rule: random.rule, calendar: random.calendar, restoring: span)
+                try Alone<BarMachine>(rule: random.rule, calendar: random.calendar, restoring: span)
             }
             let isSame = crashed.machine.snapshot == bytes
             #expect(isSame, "seed \(seed)")
@@ -109,7 +109,7 @@ import Testing
         for _ in 0..<Fuzzing.mutationsPerSeed {
             let bytes = Fuzzing.mutated(good, using: &choice)
             let machine = try? bytes.withRawSpan { span throws(CheckpointError) in
-                try BarMachine(rule: random.rule, calendar: random.calendar, restoring: span)
+                try Alone<BarMachine>(rule: random.rule, calendar: random.calendar, restoring: span)
             }
             guard let machine else { continue }
             let isSame = machine.snapshot == bytes

@@ -28,7 +28,7 @@ extension [Bar] {
 
     /// One symbol; trades by the second in which they are, with a price.
     private struct World {
-        var machine: BarMachine
+        var machine: Alone<BarMachine>
         var closed: [Bar] = []
         let rule: BarRule
         let calendar: SessionCalendar?
@@ -36,7 +36,7 @@ extension [Bar] {
         init(_ rule: BarRule, _ calendar: SessionCalendar?) throws {
             self.rule = rule
             self.calendar = calendar
-            machine = BarMachine(rule: rule, calendar: calendar)
+            machine = Alone<BarMachine>(rule: rule, calendar: calendar)
             _ = try machine.newSource("test")
             _ = try machine.newSymbol(try subscription(), source: 0)
         }
@@ -61,7 +61,7 @@ extension [Bar] {
                 second.give(time, price)
             }
             for time in gone.sorted() {
-                second.exclude(BarMachine.header(time), source: 0)
+                second.exclude(Alone<BarMachine>.header(time), source: 0)
             }
             let needs = machine.standingNeeds(second, dirty)
             let standing = closed.lastVersions.filter { bar in
@@ -77,7 +77,7 @@ extension [Bar] {
             let bytes = machine.snapshot
             let (rule, calendar) = (rule, calendar)
             machine = try bytes.withRawSpan { span throws(CheckpointError) in
-                try BarMachine(rule: rule, calendar: calendar, restoring: span)
+                try Alone<BarMachine>(rule: rule, calendar: calendar, restoring: span)
             }
             #expect(machine.snapshot == bytes)
         }
@@ -147,7 +147,7 @@ extension [Bar] {
     func neverWas() throws {
         var world = try World(BarRule(series: try barSeries(["1s"])), nil)
         world.machine.give(2, 10)
-        world.machine.exclude(BarMachine.header(1), source: 0)
+        world.machine.exclude(Alone<BarMachine>.header(1), source: 0)
         world.advance(to: 10)
         let before = world.closed.count
         world.repair([2: 10], gone: [1], [0..<4])
@@ -167,8 +167,8 @@ extension [Bar] {
             world.advance(to: 10)
             let ranges = [DirtyRange(symbol: 0, from: 0, to: 4 * Self.second, reason: 2)]
             var second = world.machine.repairMachine(for: ranges)
-            second.exclude(BarMachine.header(2), source: 0)
-            if isChanged { second.noteChange(of: BarMachine.header(2)) }
+            second.exclude(Alone<BarMachine>.header(2), source: 0)
+            if isChanged { second.noteChange(of: Alone<BarMachine>.header(2)) }
             var versions: [Bar] = []
             world.machine.absorb(second, ranges, into: &versions)
             #expect(Self.text(versions) == (isChanged ? ["2w"] : []))
@@ -181,8 +181,8 @@ extension [Bar] {
             var world = try World(BarRule(series: try BarSeriesSet([Self.series()])), nil)
             world.machine.tellsEmptyWindows = true
             world.machine.give(0, 10)
-            if lateTicks { world.machine.exclude(BarMachine.header(2), source: 0) }
-            world.machine.exclude(BarMachine.header(1), source: 0)
+            if lateTicks { world.machine.exclude(Alone<BarMachine>.header(2), source: 0) }
+            world.machine.exclude(Alone<BarMachine>.header(1), source: 0)
             world.advance(to: 10)
             let flags = world.closed.filter { $0.openTime.nanoseconds == Self.second }.map(\.flags)
             #expect(flags == [[.final, .filled], .final])
@@ -260,7 +260,7 @@ extension [Bar] {
     }
 }
 
-extension BarMachine {
+extension Alone<BarMachine> {
     /// In the middle of a second.
     fileprivate static func header(_ time: Int64) -> TickHeader {
         let at = Timestamp(nanoseconds: time * 1_000_000_000 + 500_000_000)

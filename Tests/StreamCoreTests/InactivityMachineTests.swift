@@ -131,7 +131,7 @@ enum InactivitySamples {
             cut.feed(tape[done..<end])
             let bytes = cut.machine.snapshot
             cut.machine = try bytes.withRawSpan { span throws(CheckpointError) in
-                try InactivityMachine(rule: rule, calendar: nil, restoring: span)
+                try Alone<InactivityMachine>(rule: rule, calendar: nil, restoring: span)
             }
             #expect(cut.machine.snapshot == bytes, "seed \(seed)")
             done = end
@@ -156,7 +156,7 @@ enum InactivitySamples {
             difference(last.map { $0.without(.partial) }, naive.bars) == "", "seed \(seed)")
         let bytes = run.machine.snapshot
         let restored = try bytes.withRawSpan { span throws(CheckpointError) in
-            try InactivityMachine(rule: rule, calendar: nil, restoring: span)
+            try Alone<InactivityMachine>(rule: rule, calendar: nil, restoring: span)
         }
         #expect(restored.snapshot == bytes, "seed \(seed)")
     }

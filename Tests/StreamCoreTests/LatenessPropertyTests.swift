@@ -184,7 +184,7 @@ import Testing
         #expect(run.machine.counters.isBalanced, "seed \(seed)")
         // The state is one that a checkpoint can carry.
         let bytes = run.machine.snapshot
-        let restored = try BarMachine.restored(bytes, rule.series)
+        let restored = try Alone<BarMachine>.restored(bytes, rule.series)
         #expect(restored.snapshot == bytes, "seed \(seed)")
         run.append(versions)
         run.feed(Self.end)

@@ -5,7 +5,7 @@ import Primitives
 
 /// A machine that is fed a tape of names, as a shell would do it.
 struct MachineRun {
-    var machine: BarMachine
+    var machine: Alone<BarMachine>
     private(set) var closed: [Bar] = []
     /// How many bars each event of the tape closed.
     private(set) var closedPerEvent: [Int] = []
@@ -18,7 +18,7 @@ struct MachineRun {
     init(_ texts: [String]) throws { self.init(try barSeries(texts)) }
 
     init(rule: BarRule, calendar: SessionCalendar? = nil) {
-        machine = BarMachine(rule: rule, calendar: calendar)
+        machine = Alone<BarMachine>(rule: rule, calendar: calendar)
     }
 
     mutating func feed(_ tape: [TapeEvent]) {
@@ -33,13 +33,13 @@ struct MachineRun {
         case .definition(let subscription, let source):
             _ = machine.symbol(subscription, source: index(of: source))
         case .trade(var trade, let symbol, let source, let ordinal):
-            trade.header.symbol = machine.table.index(of: symbol) ?? BarMachine.noSymbol
+            trade.header.symbol = machine.symbols.index(of: symbol) ?? BarMachine.noSymbol
             machine.trade(trade, source: index(of: source), ordinal: ordinal)
         case .quote(var quote, let symbol, let source, let ordinal):
-            quote.header.symbol = machine.table.index(of: symbol) ?? BarMachine.noSymbol
+            quote.header.symbol = machine.symbols.index(of: symbol) ?? BarMachine.noSymbol
             machine.quote(quote, source: index(of: source), ordinal: ordinal)
         case .excluded(var header, let symbol, let source):
-            header.symbol = machine.table.index(of: symbol) ?? BarMachine.noSymbol
+            header.symbol = machine.symbols.index(of: symbol) ?? BarMachine.noSymbol
             machine.exclude(header, source: index(of: source))
         case .watermark(let source, let time):
             machine.advance(source: index(of: source), watermark: time, into: &closed)

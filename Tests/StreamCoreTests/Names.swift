@@ -22,15 +22,3 @@ func barSeries(_ texts: [String], lateness: Int64 = 0) throws -> BarSeriesSet {
             return try BarSeries(name: series.name, window: series.window, lateness: lateness)
         })
 }
-
-extension BarMachine {
-    mutating func newSource(_ text: String) throws -> Int {
-        let index = source(try sourceName(text), firstSeen: .undefined)
-        return try #require(index)
-    }
-
-    mutating func newSymbol(_ subscription: Subscription, source: Int) throws -> UInt32 {
-        let index = symbol(subscription, source: source)
-        return try #require(index)
-    }
-}

@@ -116,7 +116,7 @@ enum NumberSamples {
             cut.feed(tape[done..<end])
             let bytes = cut.machine.snapshot
             cut.machine = try bytes.withRawSpan { span throws(CheckpointError) in
-                try NumberMachine(rule: rule, calendar: calendar, restoring: span)
+                try Alone<NumberMachine>(rule: rule, calendar: calendar, restoring: span)
             }
             #expect(cut.machine.snapshot == bytes, "seed \(seed)")
             done = end
@@ -148,17 +148,9 @@ enum NumberSamples {
         #expect(run.machine.counters.isBalanced, "seed \(seed)")
         let bytes = run.machine.snapshot
         let restored = try bytes.withRawSpan { span throws(CheckpointError) in
-            try NumberMachine(rule: run.machine.rule, calendar: calendar, restoring: span)
+            try Alone<NumberMachine>(rule: run.machine.rule, calendar: calendar, restoring: span)
         }
         #expect(restored.snapshot == bytes, "seed \(seed)")
-    }
-}
-
-extension BarMaker {
-    var snapshot: [UInt8] {
-        var bytes: [UInt8] = []
-        encode(into: &bytes)
-        return bytes
     }
 }
 

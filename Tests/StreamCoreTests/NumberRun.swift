@@ -5,13 +5,15 @@ import Primitives
 
 /// Any machine of bars, fed with a tape of names as a shell would do it.
 struct MakerRun<Machine: BarMaker> {
-    var machine: Machine
+    var machine: Alone<Machine>
     private(set) var closed: [Bar] = []
     private(set) var closedPerEvent: [Int] = []
     var late: [LateTick] = []
     var takesLate = true
 
-    init(_ machine: Machine) { self.machine = machine }
+    init(_ machine: Machine) { self.init(Alone(machine)) }
+
+    init(_ machine: Alone<Machine>) { self.machine = machine }
 
     mutating func feed(_ tape: some Sequence<TapeEvent>) {
         for event in tape { feed(event) }

@@ -8,12 +8,16 @@ import Testing
 struct MakerTable<Machine: BarMaker> {
     static var millisecond: Int64 { 1_000_000 }
 
-    var machine: Machine
+    var machine: Alone<Machine>
     var bars: [Bar] = []
     var late: [LateTick] = []
     private var ordinal: UInt64 = 0
 
     init(_ machine: Machine, since: Int64? = nil) throws {
+        try self.init(Alone(machine), since: since)
+    }
+
+    init(_ machine: Alone<Machine>, since: Int64? = nil) throws {
         self.machine = machine
         _ = self.machine.source(try sourceName("beta"), firstSeen: .undefined)
         _ = self.machine.source(try sourceName("alpha"), firstSeen: .undefined)

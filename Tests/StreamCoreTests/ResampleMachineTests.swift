@@ -6,9 +6,9 @@ import Testing
 
 /// A finer series, what is resampled from it, and the same series made from the ticks.
 private struct ResampleRun {
-    var fine: BarMachine
-    var coarse: ResampleMachine
-    var direct: BarMachine
+    var fine: Alone<BarMachine>
+    var coarse: Alone<ResampleMachine>
+    var direct: Alone<BarMachine>
     var resampled: [Bar] = []
     var expected: [Bar] = []
     /// Through bytes before every so many events.
@@ -30,10 +30,11 @@ private struct ResampleRun {
                     lateness: lateness))
         }
         let set = try BarSeriesSet(series)
-        fine = BarMachine(rule: BarRule(series: try BarSeriesSet([from])), calendar: nil)
+        fine = Alone<BarMachine>(rule: BarRule(series: try BarSeriesSet([from])), calendar: nil)
         fine.tellsEmptyWindows = true
-        coarse = ResampleMachine(rule: ResampleRule(from: from.name, series: set), from: from)
-        direct = BarMachine(rule: BarRule(series: set), calendar: nil)
+        coarse = Alone<ResampleMachine>(
+            rule: ResampleRule(from: from.name, series: set), from: from)
+        direct = Alone<BarMachine>(rule: BarRule(series: set), calendar: nil)
     }
 
     static func mixed(lateness: Int64 = Self.lateness) throws -> ResampleRun {
@@ -57,7 +58,7 @@ private struct ResampleRun {
         let bytes = coarse.snapshot
         let (rule, from) = (coarse.rule, coarse.from)
         coarse = try bytes.withRawSpan { span throws(CheckpointError) in
-            try ResampleMachine(rule: rule, from: from, restoring: span)
+            try Alone<ResampleMachine>(rule: rule, from: from, restoring: span)
         }
         #expect(coarse.snapshot == bytes)
     }
@@ -193,13 +194,5 @@ private struct ResampleRun {
         let resampled = run.last(run.resampled).map { $0.without(.partial) }
         let expected = run.last(run.expected).map { $0.without(.partial) }
         #expect(difference(resampled, expected) == "", "seed \(seed)")
-    }
-}
-
-extension ResampleMachine {
-    fileprivate var snapshot: [UInt8] {
-        var bytes: [UInt8] = []
-        encode(into: &bytes)
-        return bytes
     }
 }

@@ -9,12 +9,12 @@ import Testing
     static let second: Int64 = 1_000_000_000
 
     struct Table {
-        var machine: ResampleMachine
+        var machine: Alone<ResampleMachine>
         var closed: [Bar] = []
 
         init(unsettledMax: Int = StreamLimits.unsettledBarsMax) throws {
             let from = try BarSeries("1s")
-            machine = ResampleMachine(
+            machine = Alone<ResampleMachine>(
                 rule: ResampleRule(from: from.name, series: try BarSeriesSet([BarSeries("5s")])),
                 from: from, unsettledMax: unsettledMax)
             _ = machine.source(try sourceName("alpha"), firstSeen: .undefined)

@@ -302,7 +302,7 @@ import Testing
         let sliding = try BarSeries(
             name: try #require(SeriesName("s")),
             window: .sliding(width: 10 * Self.second, hop: 5 * Self.second))
-        let machine = BarMachine(
+        let machine = Alone<BarMachine>(
             series: try BarSeriesSet([try BarSeries("3s"), sliding]))
         let range = DirtyRange(
             symbol: 0, from: 16 * Self.second, to: 21 * Self.second, reason: 2)
@@ -354,7 +354,7 @@ import Testing
         #expect(versions.isEmpty)
         run.trade(at: 5, 11)
         let bytes = run.machine.snapshot
-        run.machine = try BarMachine.restored(bytes, run.machine.series)
+        run.machine = try Alone<BarMachine>.restored(bytes, run.machine.series)
         run.advance(to: 600)
         #expect(run.closed.map(\.trades) == [3])
         #expect(run.closed.first?.flags == [.final, .mixedProviders])

@@ -95,7 +95,7 @@ import Testing
         run.takesLate = false
         run.feed(Array(tape.prefix(Int.random(in: 0...tape.count, using: &random))))
         let bytes = run.machine.snapshot
-        var restored = try BarMachine.restored(bytes, run.machine.series)
+        var restored = try Alone<BarMachine>.restored(bytes, run.machine.series)
         #expect(restored.snapshot == bytes, "seed \(seed)")
         #expect(restored.openWindows == run.machine.openWindows)
         var late: [LateTick] = []
@@ -111,8 +111,8 @@ import Testing
         // One machine closes windows on the way, so that its slots and free list look different,
         // and takes symbols in the same order.
         let series = try barSeries(["1s"])
-        func machine(detour: Bool) throws -> BarMachine {
-            var machine = BarMachine(series: series)
+        func machine(detour: Bool) throws -> Alone<BarMachine> {
+            var machine = Alone<BarMachine>(series: series)
             let source = try machine.newSource("alpha")
             var bars: [Bar] = []
             for name in ["A", "B", "C"] {
@@ -134,21 +134,5 @@ import Testing
             return machine
         }
         #expect(try machine(detour: false).snapshot == machine(detour: true).snapshot)
-    }
-}
-
-extension BarMachine {
-    var snapshot: [UInt8] {
-        var bytes: [UInt8] = []
-        encode(into: &bytes)
-        return bytes
-    }
-
-    static func restored(
-        _ bytes: [UInt8], _ series: BarSeriesSet
-    ) throws(CheckpointError) -> BarMachine {
-        try bytes.withRawSpan { span throws(CheckpointError) in
-            try BarMachine(series: series, restoring: span)
-        }
     }
 }

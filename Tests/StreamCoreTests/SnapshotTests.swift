@@ -11,28 +11,55 @@ import Testing
     @Test("any change of a snapshot is noticed by its checksum or its header")
     func damaged() throws {
         let machine = try Samples.machine()
-        let bytes = machine.snapshot
-        for index in bytes.indices {
-            var other = bytes
+        let all = machine.snapshot
+        for index in all.indices {
+            var other = all
             other[index] ^= 1 << UInt8(index % 8)
             #expect(throws: CheckpointError.self, "byte \(index)") {
-                try BarMachine.restored(other, machine.series)
+                try Alone<BarMachine>.restored(other, machine.series)
             }
         }
-        for count in [0, 1, 15, 23, 24, bytes.count / 2, bytes.count - 1] {
-            let short = Array(bytes.prefix(count))
-            guard case .truncated(_, let found) = error(of: short, machine.series) else {
-                Issue.record("\(count) bytes were not found truncated")
-                continue
+        var tables: [UInt8] = []
+        machine.tables.encode(into: &tables)
+        for bytes in [tables, machine.state] {
+            for count in [0, 1, 15, 23, 24, bytes.count / 2, bytes.count - 1] {
+                let short = Array(bytes.prefix(count))
+                let error =
+                    bytes == tables ? error(ofTables: short) : error(of: short, machine)
+                guard case .truncated(_, let found) = error else {
+                    Issue.record("\(count) bytes were not found truncated")
+                    continue
+                }
+                #expect(found == count)
             }
-            #expect(found == count)
         }
-        #expect(error(of: bytes + [0], machine.series) == .malformed(.end, offset: bytes.count))
+        #expect(error(ofTables: tables + [0]) == .malformed(.end, offset: tables.count))
+        let bytes = machine.state
+        #expect(error(of: bytes + [0], machine) == .malformed(.end, offset: bytes.count))
     }
 
-    private func error(of bytes: [UInt8], _ series: BarSeriesSet) -> CheckpointError? {
+    /// Of the machine's piece, with the tables that belong to it.
+    private func error(
+        of bytes: [UInt8], _ machine: Alone<BarMachine>, _ series: BarSeriesSet? = nil
+    ) -> CheckpointError? {
+        error(of: bytes) { span throws(CheckpointError) in
+            _ = try BarMachine(
+                rule: BarRule(series: series ?? machine.series), calendar: nil, restoring: span,
+                machine.tables)
+        }
+    }
+
+    private func error(ofTables bytes: [UInt8]) -> CheckpointError? {
+        error(of: bytes) { span throws(CheckpointError) in
+            _ = try PartitionTables(restoring: span)
+        }
+    }
+
+    private func error(
+        of bytes: [UInt8], _ restore: (RawSpan) throws(CheckpointError) -> Void
+    ) -> CheckpointError? {
         do throws(CheckpointError) {
-            _ = try BarMachine.restored(bytes, series)
+            try bytes.withRawSpan(restore)
             return nil
         } catch {
             return error
@@ -42,14 +69,14 @@ import Testing
     @Test("another version, another format and other series are told apart")
     func foreign() throws {
         let machine = try Samples.machine()
-        var bytes = machine.snapshot
+        var bytes = machine.state
         let fewer = try barSeries(["1s"], lateness: 1_000_000_000)
         #expect(
-            error(of: bytes, fewer) == .otherSeries(found: "1s,1m", configured: "1s"))
+            error(of: bytes, machine, fewer) == .otherSeries(found: "1s,1m", configured: "1s"))
         bytes[4] = 1
-        #expect(error(of: bytes, machine.series) == .version(found: 1, known: 2))
+        #expect(error(of: bytes, machine) == .version(found: 1, known: 3))
         bytes[0] = 0
-        guard case .foreign = error(of: bytes, machine.series) else {
+        guard case .foreign = error(of: bytes, machine) else {
             Issue.record("a foreign magic was not noticed")
             return
         }
@@ -68,7 +95,8 @@ import Testing
             let good = run.machine.snapshot
             for _ in 0..<Fuzzing.mutationsPerSeed {
                 let bytes = Fuzzing.mutated(good, using: &random)
-                guard let machine = try? BarMachine.restored(bytes, run.machine.series) else {
+                guard let machine = try? Alone<BarMachine>.restored(bytes, run.machine.series)
+                else {
                     continue
                 }
                 accepted += 1
@@ -90,7 +118,7 @@ import Testing
     @Test("fields that no machine can have are refused, each by its name")
     func impossible() throws {
         let machine = try Samples.machine()
-        let good = machine.snapshot
+        let good = machine.state
         // The last block before the fills, of which there are none, is a window, and the late tick
         // is the last block.
         let late = good.count - 8 - LateTick.encodedBytes
@@ -98,7 +126,7 @@ import Testing
         func refusal(at offset: Int, _ value: UInt8) -> CheckpointError? {
             var bytes = good
             bytes[offset] = value
-            return error(of: Fuzzing.sealed(bytes), machine.series)
+            return error(of: Fuzzing.sealed(bytes), machine)
         }
         let windowEnd = window + WindowState.encodedBytes
         for (offset, value) in [
@@ -121,12 +149,12 @@ import Testing
     @Test("windows beyond a smaller limit are refused and not dropped")
     func limits() throws {
         let machine = try Samples.machine()
-        let bytes = machine.snapshot
+        let bytes = machine.state
         #expect(throws: CheckpointError.self) {
             try bytes.withRawSpan { span throws(CheckpointError) in
                 try BarMachine(
                     rule: machine.rule, calendar: nil, limits: MachineLimits(openWindows: 1),
-                    restoring: span)
+                    restoring: span, machine.tables)
             }
         }
     }
@@ -147,17 +175,17 @@ import Testing
 
     @Test("provider names beyond the limit count as one, and are not kept")
     func longProvider() throws {
-        var machine = BarMachine(series: try barSeries(["1s"]))
+        var machine = Alone<BarMachine>(series: try barSeries(["1s"]))
         let source = try machine.newSource("alpha")
         for letter in ["x", "y"] {
             let long = String(repeating: letter, count: StreamLimits.providerBytesMax + 1)
             _ = try machine.newSymbol(
                 try subscription("A\(letter)", provider: long), source: source)
         }
-        #expect(machine.table.providers.isEmpty)
-        #expect(machine.table.feeds[0] == machine.table.feeds[1])
+        #expect(machine.symbols.providers.isEmpty)
+        #expect(machine.symbols.feeds[0] == machine.symbols.feeds[1])
         let bytes = machine.snapshot
-        #expect(try BarMachine.restored(bytes, machine.series).snapshot == bytes)
+        #expect(try Alone<BarMachine>.restored(bytes, machine.series).snapshot == bytes)
     }
 
     // MARK: golden
@@ -165,28 +193,33 @@ import Testing
     private static let folder = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().appendingPathComponent("Golden")
 
-    @Test("a checkpoint of version 1, of machines that kept no window, is refused")
-    func golden1() throws {
-        let file = Self.folder.appendingPathComponent("checkpoint.v1.hex")
+    @Test(
+        "checkpoints of machines that kept no window, or tables of their own, are refused",
+        arguments: [UInt16(1), 2])
+    func golden(version: UInt16) throws {
+        let file = Self.folder.appendingPathComponent("checkpoint.v\(version).hex")
         let text = try String(contentsOf: file, encoding: .utf8)
         let kept = text.split(whereSeparator: \.isWhitespace).compactMap { UInt8($0, radix: 16) }
-        let series = try Samples.machine().series
-        #expect(throws: CheckpointError.version(found: 1, known: 2)) {
+        let machine = try Samples.machine()
+        #expect(throws: CheckpointError.version(found: version, known: 3)) {
             try kept.withRawSpan { span throws(CheckpointError) in
-                _ = try OperatorCheckpoint.restore(span, series: series)
+                _ = try OperatorCheckpoint.restore(span) { state throws(CheckpointError) in
+                    try BarMachine(
+                        rule: machine.rule, calendar: nil, restoring: state, machine.tables)
+                }
             }
         }
     }
 
-    @Test("a checkpoint of version 2 has the bytes that it always had, and is read")
-    func golden2() throws {
+    @Test("a checkpoint of version 3 has the bytes that it always had, and is read")
+    func golden3() throws {
         let machine = try Samples.machine()
         let head = OperatorCheckpoint(
             definition: 0x0123_4567_89ab_cdef, generation: 2,
             output: OutputLedger.Standing(ordinal: 41, checksum: 0xfeed), input: [9, 8, 7])
         var bytes: [UInt8] = []
         try head.encode(machine, into: &bytes)
-        let file = Self.folder.appendingPathComponent("checkpoint.v2.hex")
+        let file = Self.folder.appendingPathComponent("checkpoint.v3.hex")
         if !FileManager.default.fileExists(atPath: file.path) {
             try hexLines(bytes).write(to: file, atomically: true, encoding: .utf8)
             Issue.record("\(file.lastPathComponent) was missing and has been written: look at it")
@@ -228,7 +261,32 @@ enum Fuzzing {
         return bytes
     }
 
+    /// One of the pieces of a state changed, each of which has an envelope.
+    static func inOnePiece(
+        of good: [UInt8], using random: inout SeededRandom,
+        _ change: ([UInt8], inout SeededRandom) -> [UInt8]
+    ) -> [UInt8] {
+        var pieces: [[UInt8]] = []
+        var start = 0
+        while start < good.count {
+            let end = try? good.withRawSpan { span throws(CheckpointError) in
+                try StateEnvelope.end(ofPieceAt: start, in: span)
+            }
+            pieces.append(Array(good[start..<(end ?? good.count)]))
+            start = end ?? good.count
+        }
+        let one = Int.random(in: pieces.indices, using: &random)
+        pieces[one] = change(pieces[one], &random)
+        return Array(pieces.joined())
+    }
+
     static func mutated(_ good: [UInt8], using random: inout SeededRandom) -> [UInt8] {
+        inOnePiece(of: good, using: &random, mutatedPiece)
+    }
+
+    private static func mutatedPiece(
+        _ good: [UInt8], using random: inout SeededRandom
+    ) -> [UInt8] {
         var bytes = good
         for _ in 0..<Int.random(in: 1...3, using: &random) {
             let index = Int.random(in: bytes.indices, using: &random)
@@ -253,9 +311,9 @@ enum Fuzzing {
 
 /// One machine with something of everything in it.
 enum Samples {
-    static func machine() throws -> BarMachine {
+    static func machine() throws -> Alone<BarMachine> {
         let second: Int64 = 1_000_000_000
-        var machine = BarMachine(series: try barSeries(["1s", "1m"], lateness: second))
+        var machine = Alone<BarMachine>(series: try barSeries(["1s", "1m"], lateness: second))
         let origin = 1_700_000_040 * second
         func time(_ seconds: Double) -> Timestamp {
             Timestamp(nanoseconds: origin + Int64(seconds * 1e9))

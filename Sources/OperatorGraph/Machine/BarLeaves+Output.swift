@@ -4,15 +4,12 @@ internal import StreamCore
 
 // What the machines give out.
 extension BarLeaves {
-    mutating func advance(
-        _ leaf: Int, source: Int, watermark: Timestamp, into closed: inout [Bar]
-    ) {
+    mutating func advance(_ leaf: Int, source: Int, into closed: inout [Bar]) {
         let slot = plans[leaf].slot
         switch plans[leaf].maker {
-        case .time: time[slot].advance(source: source, watermark: watermark, into: &closed)
-        case .number: number[slot].advance(source: source, watermark: watermark, into: &closed)
-        case .inactivity:
-            inactivity[slot].advance(source: source, watermark: watermark, into: &closed)
+        case .time: time[slot].advance(source: source, tables, into: &closed)
+        case .number: number[slot].advance(source: source, tables, into: &closed)
+        case .inactivity: inactivity[slot].advance(source: source, tables, into: &closed)
         }
     }
 
@@ -35,9 +32,14 @@ extension BarLeaves {
     }
 
     /// Hands bars of one machine to those that make bars of them, by its own series indexes.
-    mutating func resample(_ bars: [Bar], from origin: ResamplePlan.Origin) {
+    /// `before`: the watermark before the one that published them.
+    mutating func resample(
+        _ bars: [Bar], from origin: ResamplePlan.Origin, before: Timestamp
+    ) {
         for (slot, plan) in resamplePlans.enumerated() where plan.origin == origin {
-            for bar in bars where bar.series == plan.fineSeries { resamples[slot].bar(bar) }
+            for bar in bars where bar.series == plan.fineSeries {
+                resamples[slot].bar(bar, before: before, tables)
+            }
         }
     }
 }

@@ -32,7 +32,7 @@ extension BarLeaves {
             return
         }
         var next = place
-        time[plans[leaf.leaf].slot].trades(source: source) {
+        time[plans[leaf.leaf].slot].trades(source: source, tables) {
             guard next < run.trades.count, passed.contains(next) else { return nil }
             defer { next &+= 1 }
             return (run.trades[next], run.ordinals[next])
@@ -52,9 +52,9 @@ extension BarLeaves {
     private mutating func put(_ leaf: Int, _ trade: Trade, source: Int, ordinal: UInt64) {
         let slot = plans[leaf].slot
         switch plans[leaf].maker {
-        case .time: time[slot].trade(trade, source: source, ordinal: ordinal)
-        case .number: number[slot].trade(trade, source: source, ordinal: ordinal)
-        case .inactivity: inactivity[slot].trade(trade, source: source, ordinal: ordinal)
+        case .time: time[slot].trade(trade, source: source, ordinal: ordinal, tables)
+        case .number: number[slot].trade(trade, source: source, ordinal: ordinal, tables)
+        case .inactivity: inactivity[slot].trade(trade, source: source, ordinal: ordinal, tables)
         }
     }
 
@@ -67,9 +67,9 @@ extension BarLeaves {
         }
         let slot = plans[leaf.leaf].slot
         switch plans[leaf.leaf].maker {
-        case .time: time[slot].quote(quote, source: source, ordinal: ordinal)
-        case .number: number[slot].quote(quote, source: source, ordinal: ordinal)
-        case .inactivity: inactivity[slot].quote(quote, source: source, ordinal: ordinal)
+        case .time: time[slot].quote(quote, source: source, ordinal: ordinal, tables)
+        case .number: number[slot].quote(quote, source: source, ordinal: ordinal, tables)
+        case .inactivity: inactivity[slot].quote(quote, source: source, ordinal: ordinal, tables)
         }
     }
 
@@ -92,9 +92,9 @@ extension BarLeaves {
     mutating func exclude(_ leaf: Int, _ header: TickHeader, source: Int) {
         let slot = plans[leaf].slot
         switch plans[leaf].maker {
-        case .time: time[slot].exclude(header, source: source)
-        case .number: number[slot].exclude(header, source: source)
-        case .inactivity: inactivity[slot].exclude(header, source: source)
+        case .time: time[slot].exclude(header, source: source, tables)
+        case .number: number[slot].exclude(header, source: source, tables)
+        case .inactivity: inactivity[slot].exclude(header, source: source, tables)
         }
     }
 }

@@ -2,8 +2,8 @@ internal import MarketModel
 internal import Primitives
 internal import StreamCore
 
-/// The machines at the ends of a graph. All know the same sources and symbols by the same indexes,
-/// because all are told of them in the same order.
+/// The machines at the ends of a graph, and the tables of the partition, which all of them are
+/// handed.
 struct BarLeaves: Sendable {
     let plans: [LeafPlan]
     let resamplePlans: [ResamplePlan]
@@ -12,6 +12,7 @@ struct BarLeaves: Sendable {
     var inactivity: [InactivityMachine] = []
     /// Those that make bars of the others' bars.
     var resamples: [ResampleMachine] = []
+    var tables = PartitionTables()
 
     /// No machines yet.
     private init(empty plan: GraphPlan) {
@@ -46,14 +47,6 @@ struct BarLeaves: Sendable {
         }
     }
 
-    /// All machines learn what is missing.
-    mutating func know(_ missing: MissingStretches) {
-        for slot in time.indices { time[slot].missing = missing }
-        for slot in number.indices { number[slot].missing = missing }
-        for slot in inactivity.indices { inactivity[slot].missing = missing }
-        for slot in resamples.indices { resamples[slot].missing = missing }
-    }
-
     /// Windows without a price are told where bars are made of them: what they left out counts.
     private mutating func tellEmptyWindows() {
         for resample in resamplePlans {
@@ -68,76 +61,44 @@ struct BarLeaves: Sendable {
     func encode(_ leaf: Int, into bytes: inout [UInt8]) {
         let slot = plans[leaf].slot
         switch plans[leaf].maker {
-        case .time: time[slot].encode(into: &bytes)
-        case .number: number[slot].encode(into: &bytes)
-        case .inactivity: inactivity[slot].encode(into: &bytes)
+        case .time: time[slot].encode(tables, into: &bytes)
+        case .number: number[slot].encode(tables, into: &bytes)
+        case .inactivity: inactivity[slot].encode(tables, into: &bytes)
         }
     }
 
-    /// By leaf, and then by resampling node, where its state stands in `bytes`.
+    /// Where states stand in `bytes`: that of the tables, by leaf, and then by resampling node.
     init(
         _ plan: GraphPlan, restoring bytes: RawSpan, _ pieces: ArraySlice<Range<Int>>
     ) throws(CheckpointError) {
         self.init(empty: plan)
+        var pieces = pieces
+        tables = try PartitionTables(restoring: bytes.extracting(pieces.removeFirst()))
         for (plan, piece) in zip(plans, pieces) {
             let state = bytes.extracting(piece)
             let (rule, calendar) = (plan.rule, plan.calendar)
             switch plan.maker {
             case .time:
-                time.append(try BarMachine(rule: rule, calendar: calendar, restoring: state))
+                time.append(
+                    try BarMachine(rule: rule, calendar: calendar, restoring: state, tables))
             case .number:
-                number.append(try NumberMachine(rule: rule, calendar: calendar, restoring: state))
+                number.append(
+                    try NumberMachine(rule: rule, calendar: calendar, restoring: state, tables))
             case .inactivity:
                 inactivity.append(
-                    try InactivityMachine(rule: rule, calendar: calendar, restoring: state))
+                    try InactivityMachine(rule: rule, calendar: calendar, restoring: state, tables))
             }
         }
         for (plan, piece) in zip(resamplePlans, pieces.dropFirst(plans.count)) {
             resamples.append(
                 try ResampleMachine(
-                    rule: plan.rule, from: plan.fine, restoring: bytes.extracting(piece)))
+                    rule: plan.rule, from: plan.fine, restoring: bytes.extracting(piece), tables))
         }
         tellKinds()
         tellEmptyWindows()
-        guard areAlike else { throw .malformed(.symbol, offset: 0) }
     }
 
-    /// Pieces of one checkpoint that were made by different graphs would not be.
-    private var areAlike: Bool {
-        plans.indices.allSatisfy { leaf in
-            let (sources, symbols) = (sources(of: leaf), symbols(of: leaf))
-            return sources.entries.map(\.name) == self.sources.entries.map(\.name)
-                && symbols.isLike(self.symbols)
-        }
-            && resamples.allSatisfy {
-                $0.sources.entries.map(\.name) == sources.entries.map(\.name)
-                    && $0.symbols.isLike(symbols)
-            }
-    }
-
-    // MARK: tables
-
-    /// Those of the first machine stand for all.
-    var sources: SourceTable { sources(of: 0) }
-    var symbols: SymbolTable { symbols(of: 0) }
-
-    private func sources(of leaf: Int) -> SourceTable {
-        let slot = plans[leaf].slot
-        return switch plans[leaf].maker {
-        case .time: time[slot].sources
-        case .number: number[slot].sources
-        case .inactivity: inactivity[slot].sources
-        }
-    }
-
-    func symbols(of leaf: Int) -> SymbolTable {
-        let slot = plans[leaf].slot
-        return switch plans[leaf].maker {
-        case .time: time[slot].symbols
-        case .number: number[slot].symbols
-        case .inactivity: inactivity[slot].symbols
-        }
-    }
+    // MARK: counters
 
     func counters(of leaf: Int) -> BarCounters {
         let slot = plans[leaf].slot
@@ -164,32 +125,29 @@ struct BarLeaves: Sendable {
             + resamples.reduce(0) { $0 + $1.openWindows }
     }
 
-    mutating func tapeStarts(at moment: Timestamp) {
-        for slot in time.indices { time[slot].tapeStarts(at: moment) }
-        for slot in number.indices { number[slot].tapeStarts(at: moment) }
-        for slot in inactivity.indices { inactivity[slot].tapeStarts(at: moment) }
-        for slot in resamples.indices { resamples[slot].tapeStarts(at: moment) }
-    }
+    // MARK: definitions
 
+    /// The index of a packet's source; nil when there are too many.
     mutating func source(_ name: SourceName, firstSeen: Timestamp) -> Int? {
-        var index: Int?
-        for slot in time.indices { index = time[slot].source(name, firstSeen: firstSeen) }
-        for slot in number.indices { index = number[slot].source(name, firstSeen: firstSeen) }
-        for slot in inactivity.indices {
-            index = inactivity[slot].source(name, firstSeen: firstSeen)
-        }
-        for slot in resamples.indices { _ = resamples[slot].source(name, firstSeen: firstSeen) }
+        let known = tables.sources.entries.count
+        let index = tables.source(name, firstSeen: firstSeen)
+        guard tables.sources.entries.count > known else { return index }
+        for slot in time.indices { time[slot].addSource() }
+        for slot in number.indices { number[slot].addSource() }
+        for slot in inactivity.indices { inactivity[slot].addSource() }
+        for slot in resamples.indices { resamples[slot].addSource() }
         return index
     }
 
-    mutating func symbol(_ subscription: Subscription, source: Int) -> UInt32? {
-        var index: UInt32?
-        for slot in time.indices { index = time[slot].symbol(subscription, source: source) }
-        for slot in number.indices { index = number[slot].symbol(subscription, source: source) }
-        for slot in inactivity.indices {
-            index = inactivity[slot].symbol(subscription, source: source)
-        }
-        for slot in resamples.indices { _ = resamples[slot].symbol(subscription, source: source) }
-        return index
+    /// Notes who feeds a symbol; nil when the table is full.
+    mutating func define(
+        _ subscription: Subscription, source: Int
+    ) -> PartitionTables.Change? {
+        guard let change = tables.define(subscription, source: source) else { return nil }
+        for slot in time.indices { time[slot].apply(change, tables) }
+        for slot in number.indices { number[slot].apply(change, tables) }
+        for slot in inactivity.indices { inactivity[slot].apply(change, tables) }
+        for slot in resamples.indices { resamples[slot].apply(change, tables) }
+        return change
     }
 }

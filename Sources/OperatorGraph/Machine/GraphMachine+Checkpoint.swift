@@ -1,10 +1,10 @@
 public import StreamCore
 
-// One state of all nodes: a head that names the program, and a piece for each machine, for what is
-// missing, and for each stage.
+// One state of all nodes: a head that names the program, and a piece for the tables, for each
+// machine, for what is missing, and for each stage.
 extension GraphMachine {
     private static func pieces(of plan: GraphPlan) -> Int {
-        plan.leaves.count + plan.resamples.count + 1 + plan.deduplicates.count
+        1 + plan.leaves.count + plan.resamples.count + 1 + plan.deduplicates.count
             + plan.throttles.count + plan.customs.count + plan.histories.count
     }
 
@@ -14,9 +14,10 @@ extension GraphMachine {
         StateDirectory.begin(
             program: program.hash, received: received, pieces: Self.pieces(of: program.plan),
             into: &bytes)
+        leaves.tables.encode(into: &bytes)
         for leaf in leaves.plans.indices { leaves.encode(leaf, into: &bytes) }
         for resample in leaves.resamples { resample.encode(into: &bytes) }
-        missing.encode(into: &bytes)
+        leaves.tables.missing.encode(into: &bytes)
         for deduplicator in stages.deduplicators { deduplicator.encode(into: &bytes) }
         for throttle in stages.throttles { throttle.encode(into: &bytes) }
         for custom in stages.operators {
@@ -31,11 +32,11 @@ extension GraphMachine {
         let (received, pieces) = try StateDirectory.pieces(
             of: bytes, program: program.hash, count: Self.pieces(of: plan))
         var rest = pieces[...]
-        let machines = plan.leaves.count + plan.resamples.count
-        let leaves = try BarLeaves(plan, restoring: bytes, rest.prefix(machines))
+        let machines = 1 + plan.leaves.count + plan.resamples.count
+        var leaves = try BarLeaves(plan, restoring: bytes, rest.prefix(machines))
         rest = rest.dropFirst(machines)
-        let missing = try MissingStretches(
-            restoring: bytes.extracting(rest.removeFirst()), symbols: leaves.symbols.count)
+        leaves.tables.missing = try MissingStretches(
+            restoring: bytes.extracting(rest.removeFirst()), symbols: leaves.tables.symbols.count)
         var stages = TickStages(program)
         for (index, rule) in plan.deduplicates.enumerated() {
             let piece = rest.removeFirst()
@@ -59,7 +60,7 @@ extension GraphMachine {
                     rule: history.rule, calendar: history.calendar,
                     restoring: bytes.extracting(piece)))
         }
-        self.init(program, leaves, stages, missing, histories)
+        self.init(program, leaves, stages, histories)
         self.received = received
     }
 }

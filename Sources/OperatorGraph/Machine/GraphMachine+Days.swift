@@ -10,7 +10,7 @@ extension GraphMachine {
 
     /// By name, so that nothing is taken from anybody: it does not matter who asked the provider.
     mutating func takeDays(in packet: RawSpan) {
-        let symbols = leaves.symbols
+        let symbols = symbols
         var walk = PacketWalk()
         while let item = walk.next(in: packet) {
             guard case .other(let message) = item, let bar = message.providerBar(in: packet),

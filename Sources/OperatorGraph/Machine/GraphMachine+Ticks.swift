@@ -23,7 +23,7 @@ extension GraphMachine {
 
     private mutating func takeTrades(_ walk: inout TradeWalk, _ packet: RawSpan, source: Int) {
         walk.symbols = packetSymbols
-        leaves.time[0].trades(source: source, in: packet, from: &walk)
+        leaves.time[0].trades(source: source, leaves.tables, in: packet, from: &walk)
         walk.symbols = []
     }
 
@@ -46,13 +46,12 @@ extension GraphMachine {
         else { return }
         let subscription = Subscription(
             symbol: definition.symbol, provider: definition.provider, since: definition.since)
-        guard let interned = leaves.symbol(subscription, source: source) else {
+        guard let change = leaves.define(subscription, source: source) else {
             return name(index, BarMachine.noSymbol)
         }
-        definitions.note(message, in: packet, source: source, symbol: interned)
-        name(index, interned)
-        if interned == UInt32(definedSymbols) { defineSymbols() }
-        feedOf[Int(interned)] = source
+        definitions.note(message, in: packet, source: source, symbol: change.index)
+        name(index, change.index)
+        if change.isNew { stages.define(change.index, definition.symbol) }
     }
 
     /// From here on in the packet, `index` means this symbol of the machines.
@@ -60,17 +59,6 @@ extension GraphMachine {
         guard index < PacketLimits.definitionsMax else { return }
         while packetSymbols.count <= index { packetSymbols.append(BarMachine.noSymbol) }
         packetSymbols[Int(index)] = symbol
-    }
-
-    /// Tells the stages of symbols that are new.
-    mutating func defineSymbols() {
-        let symbols = leaves.symbols
-        while definedSymbols < symbols.count {
-            let index = UInt32(definedSymbols)
-            stages.define(index, symbols.symbol(at: index))
-            feedOf.append(symbols.source(of: index))
-            definedSymbols += 1
-        }
     }
 
     // MARK: through stages into several
@@ -160,7 +148,7 @@ extension GraphMachine {
     /// What is no new tick of the source that feeds its symbol, the machines set aside themselves.
     @inline(__always)
     private func isJudged(_ header: TickHeader, _ source: Int) -> Bool {
-        header.isForStages(inRepair: false) && header.symbol < definedSymbols
-            && feedOf[Int(header.symbol)] == source
+        header.isForStages(inRepair: false)
+            && leaves.tables.symbols.isFed(header.symbol, by: source)
     }
 }

@@ -11,12 +11,6 @@ public struct GraphMachine: Sendable {
 
     var leaves: BarLeaves
     var stages: TickStages
-    /// What gap records said; the machines know it, too.
-    private(set) var missing = MissingStretches()
-    /// By interned symbol, the source that feeds it: what the machines know, too.
-    var feedOf: [Int] = []
-    /// Symbols that the stages know.
-    var definedSymbols = 0
     /// What the indexes of the packet at hand mean in the machines.
     var packetSymbols: [UInt32] = []
     var closed: [Bar] = []
@@ -39,16 +33,16 @@ public struct GraphMachine: Sendable {
 
     init(
         _ program: GraphProgram, _ leaves: BarLeaves, _ stages: TickStages,
-        _ missing: MissingStretches, _ histories: [DailyHistory]
+        _ histories: [DailyHistory]
     ) {
         self.program = program
         self.histories = histories
         self.leaves = leaves
         self.stages = stages
-        self.missing = missing
-        self.leaves.know(missing)
         emptyRun = TradeRun(max: program.plan.trades.runMax)
-        defineSymbols()
+        for index in 0..<UInt32(symbols.count) {
+            self.stages.define(index, symbols.symbol(at: index))
+        }
     }
 
     /// Windows that open from now on are partial where these say so. Those that are there are
@@ -59,14 +53,13 @@ public struct GraphMachine: Sendable {
             let source = symbols.source(of: change.symbol)
             let reached = sources.entries[source].watermark.nanoseconds
             let (kept, isBelow) = reached.subtractingReportingOverflow(StreamLimits.missingKept)
-            if !isBelow { missing.forget(change.symbol, before: kept) }
-            missing.apply(change)
+            if !isBelow { leaves.tables.missing.forget(change.symbol, before: kept) }
+            leaves.tables.missing.apply(change)
         }
-        leaves.know(missing)
     }
 
-    public var sources: SourceTable { leaves.sources }
-    public var symbols: SymbolTable { leaves.symbols }
+    public var sources: SourceTable { leaves.tables.sources }
+    public var symbols: SymbolTable { leaves.tables.symbols }
     public var openWindows: Int { leaves.openWindows }
     /// Those of the first machine, and the series of all others behind its own.
     public var counters: BarCounters {
@@ -91,11 +84,11 @@ public struct GraphMachine: Sendable {
     /// The least of its sources' watermarks; the bars up to it are out. A source that has opened
     /// and told no time yet has no bars, and is not waited for.
     public var watermark: Timestamp {
-        leaves.sources.entries.map(\.watermark).filter { $0 != SourceTable.noWatermark }.min()
+        sources.entries.map(\.watermark).filter { $0 != SourceTable.noWatermark }.min()
             ?? SourceTable.noWatermark
     }
 
-    public mutating func tapeStarts(at time: Timestamp) { leaves.tapeStarts(at: time) }
+    public mutating func tapeStarts(at time: Timestamp) { leaves.tables.tapeStarts(at: time) }
 
     /// Takes the next packet of the partition. False: more sources feed it than the limit allows.
     public mutating func take(
@@ -130,15 +123,19 @@ public struct GraphMachine: Sendable {
     private mutating func advance(
         _ source: Int, to watermark: Timestamp, into output: inout GraphOutput
     ) {
+        let before = sources.entries[source].watermark
+        leaves.tables.advance(source, to: watermark)
         for leaf in leaves.plans.indices {
-            leaves.advance(leaf, source: source, watermark: watermark, into: &closed)
-            if !leaves.resamples.isEmpty { leaves.resample(closed, from: .leaf(leaf)) }
+            leaves.advance(leaf, source: source, into: &closed)
+            if !leaves.resamples.isEmpty {
+                leaves.resample(closed, from: .leaf(leaf), before: before)
+            }
             publish(leaf, into: &output)
             list(leaf, into: &output)
         }
         for slot in leaves.resamples.indices {
-            leaves.resamples[slot].advance(source: source, watermark: watermark, into: &closed)
-            leaves.resample(closed, from: .resample(slot))
+            leaves.resamples[slot].advance(source: source, leaves.tables, into: &closed)
+            leaves.resample(closed, from: .resample(slot), before: before)
             publishResampled(slot, into: &output)
         }
     }
@@ -192,7 +189,7 @@ public struct GraphMachine: Sendable {
         }
         for (slot, plan) in leaves.resamplePlans.enumerated() {
             let first = open.count
-            leaves.resamples[slot].takeOpenBars(into: &open)
+            leaves.resamples[slot].takeOpenBars(leaves.tables, into: &open)
             for index in first..<open.count {
                 open[index].series = plan.series[Int(open[index].series)]
             }

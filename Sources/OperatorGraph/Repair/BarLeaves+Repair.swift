@@ -35,12 +35,17 @@ extension BarLeaves {
         let known = plans[leaf].maker == .time ? [] : (standing ?? []).map { StandingBar($0) }
         switch plans[leaf].maker {
         case .time:
-            time[slot].absorb(repaired.time[slot], ranges, standing: standing, into: &closed)
+            time[slot].absorb(
+                repaired.time[slot], by: repaired.tables, ranges, standing: standing, tables,
+                into: &closed)
         case .number:
-            number[slot].absorb(repaired.number[slot], ranges, standing: known, into: &closed)
+            number[slot].absorb(
+                repaired.number[slot], by: repaired.tables, ranges, standing: known, tables,
+                into: &closed)
         case .inactivity:
             inactivity[slot].absorb(
-                repaired.inactivity[slot], ranges, standing: known, into: &closed)
+                repaired.inactivity[slot], by: repaired.tables, ranges, standing: known, tables,
+                into: &closed)
         }
     }
 
@@ -65,10 +70,12 @@ extension BarLeaves {
                 made.resamples[slot].refuse(made.time[place].repairRefused)
             case .resample(let origin):
                 twin.resamples[origin].absorb(
-                    made.resamples[origin], needs.fine[slot], into: &fine)
+                    made.resamples[origin], by: made.tables, needs.fine[slot], tables, into: &fine)
                 made.resamples[slot].refuse(made.resamples[origin].repairRefused)
             }
-            for bar in fine where bar.series == plan.fineSeries { made.resamples[slot].bar(bar) }
+            for bar in fine where bar.series == plan.fineSeries {
+                made.resamples[slot].bar(bar, made.tables)
+            }
         }
         return made
     }

@@ -16,7 +16,7 @@ extension GraphMachine {
                 continue
             }
             needs += leaves.time[plan.slot].standingNeeds(
-                repair.leaves.time[plan.slot], dirty[leaf]
+                repair.leaves.time[plan.slot], dirty[leaf], leaves.tables
             ).map { $0.published(plan.series) }
         }
         if !leaves.resamples.isEmpty {
@@ -57,8 +57,8 @@ extension GraphMachine {
         }
         for (slot, plan) in leaves.resamplePlans.enumerated() {
             leaves.resamples[slot].absorb(
-                made.resamples[slot], repair.plan.needs.dirtyResamples[slot],
-                standing: standing.map { plan.series.own($0) }, into: &closed)
+                made.resamples[slot], by: made.tables, repair.plan.needs.dirtyResamples[slot],
+                standing: standing.map { plan.series.own($0) }, leaves.tables, into: &closed)
             publishResampled(slot, into: &output)
         }
     }

@@ -20,8 +20,6 @@ public struct GraphRepair: Sendable {
     private(set) var leaves: BarLeaves
     private var stages: RepairStages
     private let extents: [RepairRanges]
-    private let symbols: SymbolTable
-    private var feedOf: [Int]
     private var packetSymbols: [UInt32] = []
     private var definitions = DefinitionMemory()
     private var changes = TradeChanges()
@@ -40,7 +38,6 @@ public struct GraphRepair: Sendable {
         guard let plan = machine.repairPlan(ranges) else { return nil }
         self.plan = plan
         program = machine.program
-        symbols = machine.symbols
         leaves = machine.leaves.repairLeaves(for: plan.needs)
         extents = machine.leaves.plans.indices.map { leaf in
             RepairRanges(
@@ -52,11 +49,12 @@ public struct GraphRepair: Sendable {
         }
         missing = MissingReading(machine, plan)
         stages = RepairStages(machine, symbols: plan.symbols)
-        feedOf = machine.feedOf
         kept = KeptTicks(max: max)
         let ticks = program.plan
         keepsAll = !ticks.trades.stages.isEmpty || !ticks.quotes.stages.isEmpty
     }
+
+    private var symbols: SymbolTable { leaves.tables.symbols }
 
     /// Ticks that were fetched later and not judged where they would have come, but where they
     /// stand: there were more than `RepairStages` has room for.
@@ -121,7 +119,7 @@ public struct GraphRepair: Sendable {
     /// To be called behind the first pass. True: the same packets are needed once more, for `take`.
     /// False: they were few, and all is computed.
     public mutating func endFirstPass() -> Bool {
-        leaves.know(missing.stretches)
+        leaves.tables.missing = missing.stretches
         let changes = self.changes
         stages.endNotes { changes.applied(to: $0, source: $1) }
         guard !kept.isTooMuch else { return true }
@@ -156,7 +154,7 @@ public struct GraphRepair: Sendable {
         else { return nil }
         let symbol = symbols.index(of: definition.symbol) ?? BarMachine.noSymbol
         name(index, symbol)
-        guard symbol < feedOf.count else { return nil }
+        guard symbol < symbols.count else { return nil }
         definitions.note(message, in: packet, source: memory, symbol: symbol)
         guard let source else { return nil }
         return KeptTicks.Move(
@@ -178,8 +176,7 @@ public struct GraphRepair: Sendable {
 
     /// A packet's source feeds the symbols that it defines, as it did when the packet was new.
     private mutating func apply(_ move: KeptTicks.Move) {
-        _ = leaves.symbol(move.subscription, source: move.source)
-        feedOf[Int(move.symbol)] = move.source
+        _ = leaves.define(move.subscription, source: move.source)
     }
 
     /// By the machines' index. What people put there, they fetched.
@@ -239,8 +236,8 @@ public struct GraphRepair: Sendable {
     }
 
     private mutating func take(_ found: Trade, _ ordinal: UInt64, _ pass: Pass) {
-        guard pass.trades.isUsed, found.header.symbol < feedOf.count else { return }
-        let feed = feedOf[Int(found.header.symbol)]
+        guard pass.trades.isUsed, found.header.symbol < symbols.count else { return }
+        let feed = symbols.source(of: found.header.symbol)
         let source = pass.source ?? feed
         guard source == feed else { return }
         let change = found.header.action == 0 ? changes.change(of: found, source: pass.source) : nil
@@ -261,8 +258,8 @@ public struct GraphRepair: Sendable {
     }
 
     private mutating func take(_ quote: Quote, _ ordinal: UInt64, _ pass: Pass) {
-        guard pass.quotes.isUsed, quote.header.symbol < feedOf.count else { return }
-        let feed = feedOf[Int(quote.header.symbol)]
+        guard pass.quotes.isUsed, quote.header.symbol < symbols.count else { return }
+        let feed = symbols.source(of: quote.header.symbol)
         let source = pass.source ?? feed
         guard source == feed else { return }
         let way = stages.way(of: .quote(quote))

@@ -19,14 +19,14 @@ struct MissingReading: Sendable {
     private var since: [Int64]
 
     init(_ machine: GraphMachine, _ plan: RepairPlan) {
-        stretches = machine.missing
+        stretches = machine.leaves.tables.missing
         stretches.max = StreamLimits.repairStretchesMax
         let count = machine.symbols.count
         symbols = plan.symbols.filter { $0 < count }
         var isOfRepair = Array(repeating: false, count: count)
         for symbol in symbols { isOfRepair[Int(symbol)] = true }
         self.isOfRepair = isOfRepair
-        feedOf = machine.feedOf
+        feedOf = machine.symbols.sources
         since = Array(repeating: Int64.min, count: count)
     }
 

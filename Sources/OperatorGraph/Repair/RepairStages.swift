@@ -50,7 +50,7 @@ struct RepairStages: Sendable {
         takesTrades = plan.deduplicates.indices.map { [plan] index in
             plan.trades.stages.contains { $0.kind == .deduplicate && $0.index == index }
         }
-        feedOf = machine.feedOf
+        feedOf = machine.symbols.sources
         self.symbols = plan.mixesSymbols ? nil : Set(symbols)
         self.max = max
         for index in 0..<UInt32(machine.symbols.count) {

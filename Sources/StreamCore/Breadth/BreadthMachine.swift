@@ -191,7 +191,7 @@ public struct BreadthMachine: Sendable {
         var count = windows.prefix { $0.closeTime + series.lateness <= reached }.count
         let closed = windows.prefix { $0.closeTime <= reached }.count
         count = max(count, closed - StreamLimits.breadthWindowsMax)
-        var settles = TickTables.usable(reached) - series.lateness
+        var settles = StreamLimits.usable(reached) - series.lateness
         if count > 0 { settles = max(settles, windows[count - 1].closeTime) }
         guard settles > settledThrough else { return }
         settledThrough = settles

@@ -7,29 +7,26 @@ extension BarMachine {
     /// Every length, index and range is checked, so that no bytes can trap it now or later; bytes
     /// that it accepts are those that it would write itself.
     public init(
-        rule: BarRule, calendar: SessionCalendar?, restoring bytes: RawSpan
+        rule: BarRule, calendar: SessionCalendar?, restoring bytes: RawSpan,
+        _ tables: PartitionTables
     ) throws(CheckpointError) {
-        try self.init(rule: rule, calendar: calendar, limits: MachineLimits(), restoring: bytes)
-    }
-
-    /// Plain trades, and no calendar.
-    public init(series: BarSeriesSet, restoring bytes: RawSpan) throws(CheckpointError) {
-        try self.init(rule: BarRule(series: series), calendar: nil, restoring: bytes)
+        try self.init(
+            rule: rule, calendar: calendar, limits: MachineLimits(), restoring: bytes, tables)
     }
 
     init(
-        rule: BarRule, calendar: SessionCalendar?, limits: MachineLimits, restoring bytes: RawSpan
+        rule: BarRule, calendar: SessionCalendar?, limits: MachineLimits, restoring bytes: RawSpan,
+        _ tables: PartitionTables
     ) throws(CheckpointError) {
         self.init(rule: rule, calendar: calendar, limits: limits)
         var reader = try Self.envelope.open(bytes)
         try checkSeries(&reader, bytes)
-        tapeStart = Timestamp(nanoseconds: try reader.int64(in: bytes))
-        guard tapeStart.isDefined else { throw reader.malformed(.header) }
         try restoreCounters(&reader, bytes)
-        try restoreTables(&reader, bytes)
-        try restoreWindows(&reader, bytes)
-        try restoreFills(&reader, bytes)
-        try restoreLateTicks(&reader, bytes)
+        windows.prepare(sources: tables.sources.entries.count, symbols: tables.symbols.count)
+        for _ in 0..<tables.symbols.count { fills.addSymbol() }
+        try restoreWindows(&reader, bytes, tables)
+        try restoreFills(&reader, bytes, tables)
+        try restoreLateTicks(&reader, bytes, tables)
         try reader.finish()
         try checkBalance()
     }
@@ -70,21 +67,8 @@ extension BarMachine {
         account.received = 0
     }
 
-    private mutating func restoreTables(
-        _ reader: inout StateReader, _ bytes: RawSpan
-    ) throws(CheckpointError) {
-        sources = try SourceTable(&reader, bytes)
-        for _ in sources.entries { windows.addSource() }
-        table = try SymbolTable(&reader, bytes, sourceCount: sources.entries.count)
-        windows.prepare(symbols: table.count)
-        for _ in 0..<table.count {
-            windows.addSymbol()
-            fills.addSymbol()
-        }
-    }
-
     private mutating func restoreWindows(
-        _ reader: inout StateReader, _ bytes: RawSpan
+        _ reader: inout StateReader, _ bytes: RawSpan, _ tables: PartitionTables
     ) throws(CheckpointError) {
         let count = try reader.count(
             of: .window, max: StreamLimits.openWindowsMax, bytesEach: WindowState.encodedBytes,
@@ -95,9 +79,9 @@ extension BarMachine {
         for _ in 0..<count {
             let start = try reader.take(WindowState.encodedBytes)
             let block = bytes.extracting(start..<start + WindowState.encodedBytes)
-            guard let window = WindowState(block, shapes: shapes), isPossible(window) else {
-                throw reader.malformed(.window)
-            }
+            guard let window = WindowState(block, shapes: shapes),
+                window.isPossible(tables, isPlain: rule.isPlain)
+            else { throw reader.malformed(.window) }
             let itsKey = Int(window.symbol) * seriesCount + Int(window.series)
             if itsKey != key {
                 guard itsKey > key else { throw reader.malformed(.window) }
@@ -106,7 +90,7 @@ extension BarMachine {
             } else if windows.slots[newer].start <= window.start {
                 throw reader.malformed(.window)
             }
-            let source = table.feeds[Int(window.symbol)].source
+            let source = tables.symbols.feeds[Int(window.symbol)].source
             guard let slot = windows.open(window, behind: newer, source: source) else {
                 throw reader.malformed(.window)
             }
@@ -114,14 +98,8 @@ extension BarMachine {
         }
     }
 
-    private func isPossible(_ window: WindowState) -> Bool {
-        Int(window.symbol) < table.count
-            && window.isPossible(
-                table, sourceCount: sources.entries.count, isPlain: rule.isPlain)
-    }
-
     private mutating func restoreFills(
-        _ reader: inout StateReader, _ bytes: RawSpan
+        _ reader: inout StateReader, _ bytes: RawSpan, _ tables: PartitionTables
     ) throws(CheckpointError) {
         let count = try reader.count(
             of: .fill, max: fills.states.count, bytesEach: FillTable.encodedBytes, in: bytes)
@@ -141,12 +119,12 @@ extension BarMachine {
             else { throw reader.malformed(.fill) }
             fills.set(
                 FillTable.State(base: base, close: close, last: bounds, filled: filled), key: key)
-            expectFill(symbol: key / seriesCount, series: key % seriesCount)
+            expectFill(symbol: key / seriesCount, series: key % seriesCount, tables)
         }
     }
 
     private mutating func restoreLateTicks(
-        _ reader: inout StateReader, _ bytes: RawSpan
+        _ reader: inout StateReader, _ bytes: RawSpan, _ tables: PartitionTables
     ) throws(CheckpointError) {
         let count = try reader.count(
             of: .lateTick, max: limits.lateTicks, bytesEach: LateTick.encodedBytes, in: bytes)
@@ -156,7 +134,7 @@ extension BarMachine {
             guard
                 let tick = LateTick(
                     bytes.extracting(start..<start + LateTick.encodedBytes), shapes: shapes,
-                    sourceCount: sources.entries.count, symbolCount: table.count)
+                    tables)
             else { throw reader.malformed(.lateTick) }
             lateTicks.append(tick)
         }

@@ -2,25 +2,20 @@ internal import MarketModel
 internal import Primitives
 
 extension BarMachine {
-    /// Version 2. Another layout is another version, whose golden file is added to those kept; the
+    /// Version 3. Another layout is another version, whose golden file is added to those kept; the
     /// checkpoint of another version is refused, and its state computed from the tape.
-    static let envelope = StateEnvelope("TLBM", version: 2)
+    static let envelope = StateEnvelope("TLBM", version: 3)
 
-    /// Appends all that decides what this machine will answer: two machines with the same bytes
-    /// answer the same to every call. The same state gives the same bytes, whichever way it came
-    /// about: slots, free lists and the order of dictionaries are not in them.
+    /// Appends all that decides what this machine will answer: two machines with the same bytes and
+    /// tables answer the same to every call. The same state gives the same bytes, whichever way it
+    /// came about: slots, free lists and the order of dictionaries are not in them.
     ///
     /// Bounded by `CheckpointLimits.bytesMax`. A caller that keeps its buffer allocates once.
-    public func encode(into bytes: inout [UInt8]) {
+    public func encode(_: PartitionTables, into bytes: inout [UInt8]) {
         let start = Self.envelope.begin(&bytes)
-        bytes.reserveCapacity(
-            start + 4_096 + windows.openCount * WindowState.encodedBytes
-                + table.count * (SymbolTable.encodedBytesMin + 16))
+        bytes.reserveCapacity(start + 4_096 + windows.openCount * WindowState.encodedBytes)
         encodeSeries(&bytes)
-        bytes.append(integer: tapeStart.nanoseconds)
         encodeCounters(&bytes)
-        sources.encode(into: &bytes)
-        table.encode(into: &bytes)
         encodeWindows(&bytes)
         encodeFills(&bytes)
         encodeLateTicks(&bytes)

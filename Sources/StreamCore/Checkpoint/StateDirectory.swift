@@ -3,7 +3,7 @@ internal import Primitives
 /// The states of several machines that make one: a head that says how many and of which program,
 /// and the pieces behind it, each in an envelope of its own.
 public enum StateDirectory {
-    static let envelope = StateEnvelope("TLGM", version: 1)
+    static let envelope = StateEnvelope("TLGM", version: 2)
     private static let foreign = StateEnvelope("TLPC", version: 1)
 
     /// The head; the pieces are to be appended behind it, in the order of the program.

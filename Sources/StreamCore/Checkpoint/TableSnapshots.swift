@@ -1,7 +1,7 @@
 internal import MarketModel
 internal import Primitives
 
-// The tables of sources and symbols as bytes: the same in the snapshot of every machine.
+// The tables of sources and symbols as bytes: parts of the tables of a partition.
 
 extension SourceTable {
     func encode(into bytes: inout [UInt8]) {

@@ -35,20 +35,21 @@ extension WindowState {
             filter: block.uint32(at: 140), undefined: block.uint32(at: 144))
     }
 
-    /// True when ticks can have made it: its feeds are known, its times are its own.
-    func isPossible(_ table: SymbolTable, sourceCount: Int, isPlain: Bool) -> Bool {
-        guard !isPlain || !phase.contains(.rangeOnly) else { return false }
+    /// True when ticks can have made it: its symbol and feeds are known, its times are its own.
+    func isPossible(_ tables: PartitionTables, isPlain: Bool) -> Bool {
+        guard Int(symbol) < tables.symbols.count, !isPlain || !phase.contains(.rangeOnly) else {
+            return false
+        }
         guard trades > 0 else {
             return isWithoutPrice && volume >= 0 && !phase.contains(.rangeOnly)
                 && (isPlain
                     ? volume == 0 && notional == 0 && closeFeed == .none
-                    : closeFeed == .none || table.isKnown(closeFeed, sourceCount: sourceCount))
+                    : closeFeed == .none || tables.isKnown(closeFeed))
         }
         return trades < CheckpointLimits.countMax && volume >= 0
             && holds(openTime) && holds(closeTime) && openTime <= closeTime
             && (!isPlain || low <= min(open, close) && high >= max(open, close))
-            && table.isKnown(openFeed, sourceCount: sourceCount)
-            && table.isKnown(closeFeed, sourceCount: sourceCount)
+            && tables.isKnown(openFeed) && tables.isKnown(closeFeed)
     }
 
     /// Opened for an excluded tick, one that adds to the volume alone, or the start of a
@@ -65,7 +66,7 @@ extension WindowState {
 
 extension LateTick {
     /// Reads a block of `encodedBytes`; nil when no machine can have listed it.
-    init?(_ block: RawSpan, shapes: [WindowShape], sourceCount: Int, symbolCount: Int) {
+    init?(_ block: RawSpan, shapes: [WindowShape], _ tables: PartitionTables) {
         let header = TickHeader(
             symbol: block.uint32(at: 16), flags: TickFlags(rawValue: block.uint16(at: 20)),
             action: block.uint8(at: 22), resolution: block.uint8(at: 23),
@@ -73,8 +74,9 @@ extension LateTick {
             receiveTime: Timestamp(nanoseconds: block.int64(at: 32)),
             providerID: block.uint64(at: 40))
         let series = block.uint16(at: 12)
-        guard Int(series) < shapes.count, Int(block.uint32(at: 8)) < sourceCount,
-            Int(header.symbol) < symbolCount, header.eventTime.isUsable,
+        guard Int(series) < shapes.count,
+            Int(block.uint32(at: 8)) < tables.sources.entries.count,
+            Int(header.symbol) < tables.symbols.count, header.eventTime.isUsable,
             let reason = Reason(rawValue: block.uint8(at: 14)),
             let kind = DataKind(rawValue: block.uint8(at: 15)), kind == .trade || kind == .quote,
             let bounds = shapes[Int(series)].window(startingAt: block.int64(at: 96))

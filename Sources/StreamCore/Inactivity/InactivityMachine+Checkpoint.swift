@@ -2,19 +2,22 @@ internal import MarketModel
 internal import Primitives
 
 extension InactivityMachine {
-    /// Version 1. Another layout is another version, whose golden file is added to those kept.
-    static let envelope = StateEnvelope("TLIM", version: 1)
+    /// Version 2. Another layout is another version, whose golden file is added to those kept.
+    static let envelope = StateEnvelope("TLIM", version: 2)
 
     public init(
-        rule: BarRule, calendar: SessionCalendar?, restoring bytes: RawSpan
+        rule: BarRule, calendar: SessionCalendar?, restoring bytes: RawSpan,
+        _ tables: PartitionTables
     ) throws(CheckpointError) {
         var reader = try Self.envelope.open(bytes)
-        self.init(intake: try TickIntake(rule: rule, &reader, bytes))
-        for key in keys.indices { try restore(key, &reader, bytes) }
+        self.init(
+            intake: try TickIntake(rule: rule, &reader, bytes, tables),
+            sources: tables.sources.entries.count, symbols: tables.symbols.count)
+        for key in keys.indices { try restore(key, &reader, bytes, tables) }
         try reader.finish()
     }
 
-    public func encode(into bytes: inout [UInt8]) {
+    public func encode(_ tables: PartitionTables, into bytes: inout [UInt8]) {
         let start = Self.envelope.begin(&bytes)
         intake.encode(into: &bytes)
         for key in keys {
@@ -30,7 +33,7 @@ extension InactivityMachine {
     }
 
     private mutating func restore(
-        _ key: Int, _ reader: inout StateReader, _ bytes: RawSpan
+        _ key: Int, _ reader: inout StateReader, _ bytes: RawSpan, _ tables: PartitionTables
     ) throws(CheckpointError) {
         let gap = gaps[key % seriesCount]
         keys[key].retiredEnd = try reader.int64(in: bytes)
@@ -40,7 +43,7 @@ extension InactivityMachine {
         for _ in 0..<count {
             let start = try reader.take(InactivityWindow.encodedBytes)
             let block = bytes.extracting(start..<start + InactivityWindow.encodedBytes)
-            guard let window = InactivityWindow(block, intake.tables),
+            guard let window = InactivityWindow(block, tables),
                 keys[key].windows.last.map({ $0.end(gap: gap) <= window.first }) ?? true
             else { throw reader.malformed(.window) }
             keys[key].windows.append(window)
@@ -89,7 +92,7 @@ extension InactivityWindow {
     }
 
     /// Nil: no machine holds such a window.
-    init?(_ block: RawSpan, _ tables: TickTables) {
+    init?(_ block: RawSpan, _ tables: PartitionTables) {
         let rest = TickSums.encodedBytes
         guard let sums = TickSums(block.extracting(0..<rest), tables), sums.hasTicks,
             block.uint8(at: rest + 16) < 2, block.uint8(at: rest + 17) < 2

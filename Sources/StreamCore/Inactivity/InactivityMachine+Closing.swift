@@ -1,22 +1,21 @@
 public import MarketModel
-public import Primitives
+internal import Primitives
 
 extension InactivityMachine {
-    public mutating func advance(source: Int, watermark: Timestamp, into closed: inout [Bar]) {
-        guard sources.entries.indices.contains(source) else { return }
-        _ = intake.tables.sources.advance(source, to: watermark)
-        let reached = sources.entries[source].watermark.nanoseconds
-        guard !intake.tables.isRepair, due[source] <= reached else { return }
+    public mutating func advance(
+        source: Int, _ tables: PartitionTables, into closed: inout [Bar]
+    ) {
+        guard !intake.isRepair, due.indices.contains(source),
+            due[source] <= tables.sources.entries[source].watermark.nanoseconds
+        else { return }
         let start = closed.count
         var next = Int64.max
-        if intake.tables.symbols.symbolsBySource.indices.contains(source) {
-            for symbol in intake.tables.symbols.symbolsBySource[source] {
-                // What a source before has closed stays closed.
-                let through = intake.tables.closedThrough(Int(symbol))
-                for series in 0..<seriesCount {
-                    next = min(
-                        next, close(Int(symbol), series, through: through, into: &closed))
-                }
+        for symbol in tables.symbols(of: source) {
+            // What a source before has closed stays closed.
+            let through = tables.closedThrough(Int(symbol))
+            for series in 0..<seriesCount {
+                next = min(
+                    next, close(Int(symbol), series, through: through, tables, into: &closed))
             }
         }
         due[source] = next
@@ -25,7 +24,8 @@ extension InactivityMachine {
 
     /// Answers when there will be more to do.
     private mutating func close(
-        _ symbol: Int, _ series: Int, through reached: Int64, into closed: inout [Bar]
+        _ symbol: Int, _ series: Int, through reached: Int64, _ tables: PartitionTables,
+        into closed: inout [Bar]
     ) -> Int64 {
         let key = symbol * seriesCount + series
         let gap = gaps[series]
@@ -42,18 +42,20 @@ extension InactivityMachine {
                 continue
             }
             if !keys[key].windows[index].isPublished {
-                publish(key, index, into: &closed)
+                publish(key, index, tables, into: &closed)
             }
             if end + lateness(series) > reached { next = min(next, end + lateness(series)) }
         }
         return min(next, retire(key, series, through: reached))
     }
 
-    private mutating func publish(_ key: Int, _ index: Int, into closed: inout [Bar]) {
+    private mutating func publish(
+        _ key: Int, _ index: Int, _ tables: PartitionTables, into closed: inout [Bar]
+    ) {
         let symbol = key / seriesCount
         let series = key % seriesCount
         let gap = gaps[series]
-        let isPartial = isPartial(keys[key].windows[index], symbol: symbol, gap: gap)
+        let isPartial = isPartial(keys[key].windows[index], symbol: symbol, gap: gap, tables)
         let isLate = keys[key].windows[index].isLate
         keys[key].windows[index].isPublished = true
         keys[key].windows[index].isLate = false

@@ -9,10 +9,12 @@ extension InactivityMachine {
 
     /// Reading goes on to the end of the tape in any case: how far it goes back is what it costs.
     public func extent(of range: DirtyRange) -> (from: Int64, to: Int64) {
-        let day = TickTables.usable(max(range.from, Int64.min + Self.reach) - Self.reach)
-        let to = TickTables.usable(min(range.to, Int64.max - Self.reach) + Self.reach)
-        guard range.from < range.to, Int(range.symbol) < symbols.count else { return (day, day) }
-        var from = TickTables.usable(range.from)
+        let day = StreamLimits.usable(max(range.from, Int64.min + Self.reach) - Self.reach)
+        let to = StreamLimits.usable(min(range.to, Int64.max - Self.reach) + Self.reach)
+        guard range.from < range.to, Int(range.symbol) * seriesCount < keys.count else {
+            return (day, day)
+        }
+        var from = StreamLimits.usable(range.from)
         for series in 0..<seriesCount {
             let key = Int(range.symbol) * seriesCount + series
             from = min(from, knownPause(before: range, key) ?? day)
@@ -37,7 +39,8 @@ extension InactivityMachine {
 
     public func repairMachine(for ranges: [DirtyRange]) -> InactivityMachine {
         var machine = InactivityMachine(
-            intake: intake.forRepair, heldPerKeyMax: StreamLimits.openWindowsMax)
+            intake: intake.forRepair, sources: due.count, symbols: keys.count / seriesCount,
+            heldPerKeyMax: StreamLimits.openWindowsMax)
         machine.repairExtents = RepairRanges(
             extents: ranges.map { range in
                 let (from, to) = extent(of: range)
@@ -46,23 +49,17 @@ extension InactivityMachine {
         return machine
     }
 
-    public mutating func absorb(
-        _ repaired: InactivityMachine, _ ranges: [DirtyRange], into closed: inout [Bar]
-    ) {
-        absorb(repaired, ranges, standing: [], into: &closed)
-    }
-
     /// `standing`: the last versions of all bars on the tape that overlap the dirty ranges'
     /// extents. Those of windows that are not kept here any more are withdrawn if the ticks do not
     /// make them.
     public mutating func absorb(
-        _ repaired: InactivityMachine, _ ranges: [DirtyRange], standing: [StandingBar],
-        into closed: inout [Bar]
+        _ repaired: InactivityMachine, by its: PartitionTables, _ ranges: [DirtyRange],
+        standing: [StandingBar] = [], _ tables: PartitionTables, into closed: inout [Bar]
     ) {
         let start = closed.count
         let ranges = RepairRanges(ranges)
         let standing = standing.bySymbol
-        for symbol in ranges.symbols where Int(symbol) < symbols.count {
+        for symbol in ranges.symbols where Int(symbol) * seriesCount < keys.count {
             for series in 0..<seriesCount {
                 guard !repaired.repairRefused.contains(symbol) else {
                     intake.account.series[series].repairsRefused += 1
@@ -80,13 +77,13 @@ extension InactivityMachine {
                 for stretch in stretches(key, found, stood, ranges) {
                     replace(
                         KeyRepair(
-                            key: key, stretch: stretch,
+                            key: key, stretch: stretch, missing: its.missing,
                             extents: Array(repaired.repairExtents.of(symbol))),
-                        repaired, stood, into: &closed)
+                        by: found, stood, tables, into: &closed)
                 }
                 restoreWithdrawals(key, stood, closed[start...])
             }
-            expect(Int64.min, symbol: Int(symbol))
+            expect(Int64.min, symbol: Int(symbol), tables)
         }
         closed.sortOutput(from: start)
     }
@@ -95,6 +92,8 @@ extension InactivityMachine {
         let key: Int
         /// Its reason is that of the new versions.
         let stretch: DirtyRange
+        /// By the repair's tables.
+        let missing: MissingStretches
         let extents: [RepairRanges.Stretch]
     }
 
@@ -153,11 +152,10 @@ extension InactivityMachine {
     }
 
     private mutating func replace(
-        _ repair: KeyRepair, _ repaired: InactivityMachine, _ stood: [StandingBar],
-        into closed: inout [Bar]
+        _ repair: KeyRepair, by found: InactivityKey, _ stood: [StandingBar],
+        _ tables: PartitionTables, into closed: inout [Bar]
     ) {
         let key = repair.key
-        let found = repaired.keys[key]
         let stretch = repair.stretch
         let before = keys[key].windows.count + keys[key].loose.count
         keys[key].windows.removeAll { $0.first >= stretch.from && $0.first < stretch.to }
@@ -165,8 +163,8 @@ extension InactivityMachine {
         var opens: Set<Int64> = []
         for var window in found.windows
         where window.first >= stretch.from && window.first < stretch.to {
-            repaired.mark(&window, repair)
-            if let open = place(window, repair, into: &closed) { opens.insert(open) }
+            mark(&window, repair)
+            if let open = place(window, repair, tables, into: &closed) { opens.insert(open) }
         }
         var known: Set<Int64> = []
         for one in stood
@@ -192,14 +190,15 @@ extension InactivityMachine {
             window.first < $0.to && end > $0.from
                 && (window.first - gap < $0.from || end > $0.to)
         }
-        let hasGap = missing.touches(
+        let hasGap = repair.missing.touches(
             symbol, rule.field.kind, from: window.first - gap, to: end)
         if isCut || hasGap { window.sums.flags.insert(.partial) }
     }
 
     /// Publishes a window that is closed, and answers its key; keeps it if it may still change.
     private mutating func place(
-        _ found: InactivityWindow, _ repair: KeyRepair, into closed: inout [Bar]
+        _ found: InactivityWindow, _ repair: KeyRepair, _ tables: PartitionTables,
+        into closed: inout [Bar]
     ) -> Int64? {
         let key = repair.key
         let symbol = key / seriesCount
@@ -207,13 +206,15 @@ extension InactivityMachine {
         let gap = gaps[series]
         var window = found
         let end = window.end(gap: gap)
-        let through = intake.tables.closedThrough(symbol)
+        let through = tables.closedThrough(symbol)
         var open: Int64?
         if end <= through {
             window.isPublished = true
             if var bar = window.bar(symbol: UInt32(symbol), series: UInt16(series), gap: gap) {
                 bar.flags.insert(.final)
-                if isPartial(window, symbol: symbol, gap: gap) { bar.flags.insert(.partial) }
+                if isPartial(window, symbol: symbol, gap: gap, tables) {
+                    bar.flags.insert(.partial)
+                }
                 bar.reason = repair.stretch.reason
                 closed.append(bar)
                 intake.account.series[series].repairs += 1

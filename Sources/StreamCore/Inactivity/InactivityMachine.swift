@@ -1,5 +1,5 @@
 public import MarketModel
-public import Primitives
+internal import Primitives
 
 /// Makes bars of runs of ticks: each ends with the first pause as long as the series' gap.
 ///
@@ -11,7 +11,6 @@ public import Primitives
 /// A value that one thread owns. Pure: what it answers follows from the calls alone.
 public struct InactivityMachine: BarMaker {
     public let rule: BarRule
-    public var missing = MissingStretches()
     var intake: TickIntake
     /// By symbol × series count + series.
     var keys: [InactivityKey] = []
@@ -33,9 +32,10 @@ public struct InactivityMachine: BarMaker {
         self.init(intake: TickIntake(rule: rule))
     }
 
-    /// Tests give smaller limits.
+    /// Of a partition that has so many sources and symbols. Tests give smaller limits.
     init(
-        intake: TickIntake, heldMax: Int = StreamLimits.openWindowsMax,
+        intake: TickIntake, sources: Int = 0, symbols: Int = 0,
+        heldMax: Int = StreamLimits.openWindowsMax,
         heldPerKeyMax: Int = StreamLimits.openWindowsPerKeyMax
     ) {
         rule = intake.rule
@@ -46,37 +46,24 @@ public struct InactivityMachine: BarMaker {
             if case .inactivity(let gap) = $0.window { return gap }
             return 1
         }
-        due = Array(repeating: Int64.min, count: intake.tables.sources.entries.count)
-        let count = intake.tables.symbols.count * gaps.count
-        keys = Array(repeating: InactivityKey(), count: count)
+        due = Array(repeating: Int64.min, count: sources)
+        keys = Array(repeating: InactivityKey(), count: symbols * gaps.count)
     }
 
-    public var sources: SourceTable { intake.tables.sources }
-    public var symbols: SymbolTable { intake.tables.symbols }
     public var counters: BarCounters { intake.account }
     public var openWindows: Int { held }
     var seriesCount: Int { gaps.count }
 
     func lateness(_ series: Int) -> Int64 { rule.series.all[series].lateness }
 
-    public mutating func tapeStarts(at time: Timestamp) {
-        intake.tables.tapeStart = time.isDefined ? time : SourceTable.noWatermark
-    }
+    public mutating func addSource() { due.append(Int64.max) }
 
-    public mutating func source(_ name: SourceName, firstSeen: Timestamp) -> Int? {
-        let index = intake.tables.sources.index(of: name, firstSeen: firstSeen)
-        while due.count < intake.tables.sources.entries.count { due.append(Int64.max) }
-        return index
-    }
-
-    public mutating func symbol(_ subscription: Subscription, source: Int) -> UInt32? {
-        guard let change = intake.tables.define(subscription, source: source) else { return nil }
+    public mutating func apply(_ change: PartitionTables.Change, _ tables: PartitionTables) {
         if change.isNew {
             for _ in 0..<seriesCount { keys.append(InactivityKey()) }
         }
-        if change.isMoved { due[source] = Int64.min }
+        if change.isMoved { expect(Int64.min, symbol: Int(change.index), tables) }
         if let time = change.restart { restart(Int(change.index), at: time) }
-        return change.index
     }
 
     /// The windows that miss something are partial, whichever subscription comes next.
@@ -95,24 +82,28 @@ public struct InactivityMachine: BarMaker {
         window.first - gap < time && time < window.end(gap: gap)
     }
 
-    func isPartial(_ window: InactivityWindow, symbol: Int, gap: Int64) -> Bool {
-        let since = symbols.records[symbol].since.nanoseconds
-        return window.first - gap < intake.tables.seenFrom(symbol)
+    func isPartial(
+        _ window: InactivityWindow, symbol: Int, gap: Int64, _ tables: PartitionTables
+    ) -> Bool {
+        let since = tables.symbols.records[symbol].since.nanoseconds
+        return window.first - gap < tables.seenFrom(symbol)
             || isMissing(window, since, gap: gap)
-            || missing.touches(
+            || tables.missing.touches(
                 UInt32(symbol), rule.field.kind, from: window.first - gap,
                 to: window.end(gap: gap))
     }
 
     // MARK: ticks
 
-    public mutating func trade(_ trade: Trade, source: Int, ordinal: UInt64) {
+    public mutating func trade(
+        _ trade: Trade, source: Int, ordinal: UInt64, _ tables: PartitionTables
+    ) {
         guard rule.field.kind == .trade else { return }
-        let admission = intake.admit(trade, source: source, ordinal: ordinal)
+        let admission = intake.admit(trade, source: source, ordinal: ordinal, tables)
         let symbol = Int(trade.header.symbol)
-        guard case .tick(let tick) = admission else { return exclude(admission, symbol) }
+        guard case .tick(let tick) = admission else { return exclude(admission, symbol, tables) }
         for series in 0..<seriesCount {
-            guard let reason = add(tick, symbol: symbol, series: series) else { continue }
+            guard let reason = add(tick, symbol: symbol, series: series, tables) else { continue }
             intake.list(
                 LateTick(
                     trade, source: source, ordinal: ordinal, series: UInt16(series),
@@ -121,13 +112,15 @@ public struct InactivityMachine: BarMaker {
         }
     }
 
-    public mutating func quote(_ quote: Quote, source: Int, ordinal: UInt64) {
+    public mutating func quote(
+        _ quote: Quote, source: Int, ordinal: UInt64, _ tables: PartitionTables
+    ) {
         guard rule.field.kind == .quote else { return }
-        let admission = intake.admit(quote, source: source, ordinal: ordinal)
+        let admission = intake.admit(quote, source: source, ordinal: ordinal, tables)
         let symbol = Int(quote.header.symbol)
-        guard case .tick(let tick) = admission else { return exclude(admission, symbol) }
+        guard case .tick(let tick) = admission else { return exclude(admission, symbol, tables) }
         for series in 0..<seriesCount {
-            guard let reason = add(tick, symbol: symbol, series: series) else { continue }
+            guard let reason = add(tick, symbol: symbol, series: series, tables) else { continue }
             intake.list(
                 LateTick(
                     quote, source: source, ordinal: ordinal, series: UInt16(series),
@@ -136,21 +129,26 @@ public struct InactivityMachine: BarMaker {
         }
     }
 
-    public mutating func exclude(_ header: TickHeader, source: Int) {
-        exclude(intake.admit(excluded: header, source: source), Int(header.symbol))
+    public mutating func exclude(_ header: TickHeader, source: Int, _ tables: PartitionTables) {
+        exclude(
+            intake.admit(excluded: header, source: source, tables), Int(header.symbol), tables)
     }
 
-    private mutating func exclude(_ admission: TickIntake.Admission, _ symbol: Int) {
+    private mutating func exclude(
+        _ admission: TickIntake.Admission, _ symbol: Int, _ tables: PartitionTables
+    ) {
         guard case .exclusion(let tick) = admission else { return }
-        for series in 0..<seriesCount { addExclusion(tick, symbol: symbol, series: series) }
+        for series in 0..<seriesCount {
+            addExclusion(tick, symbol: symbol, series: series, tables)
+        }
     }
 
     /// Why the tick is in no window; nil when it is in one.
     private mutating func add(
-        _ tick: TickInput, symbol: Int, series: Int
+        _ tick: TickInput, symbol: Int, series: Int, _ tables: PartitionTables
     ) -> LateTick.Reason? {
         guard !tick.effect.isEmpty else {
-            addExclusion(tick, symbol: symbol, series: series)
+            addExclusion(tick, symbol: symbol, series: series, tables)
             intake.account.series[series].leftOut += 1
             return nil
         }
@@ -159,7 +157,9 @@ public struct InactivityMachine: BarMaker {
         let key = symbol * seriesCount + series
         let range = keys[key].neighbours(of: tick.time, gap: gap)
         if range.isEmpty {
-            guard isTaken(tick.time, symbol: symbol, series: series) else { return .windowClosed }
+            guard isTaken(tick.time, symbol: symbol, series: series, tables) else {
+                return .windowClosed
+            }
             guard hasRoom(key, symbol: symbol) else { return .windowLimit }
         } else if tick.time < keys[key].retiredEnd {
             return .windowClosed
@@ -167,12 +167,12 @@ public struct InactivityMachine: BarMaker {
         let before = keys[key].windows.count + keys[key].loose.count
         let index = keys[key].add(
             tick, joining: range, gap: gap, symbol: UInt32(symbol), series: UInt16(series),
-            sources)
+            tables.sources)
         held += keys[key].windows.count + keys[key].loose.count - before
         let end = keys[key].windows[index].end(gap: gap)
-        let isLate = end <= intake.tables.closedThrough(symbol)
+        let isLate = end <= tables.closedThrough(symbol)
         if isLate { keys[key].windows[index].isLate = true }
-        expect(isLate || !keys[key].withdrawals.isEmpty ? Int64.min : end, symbol: symbol)
+        expect(isLate || !keys[key].withdrawals.isEmpty ? Int64.min : end, symbol: symbol, tables)
         note(key)
         let setsPrice = tick.setsPrice
         intake.account.series[series].counted += setsPrice ? 1 : 0
@@ -180,7 +180,9 @@ public struct InactivityMachine: BarMaker {
         return nil
     }
 
-    private mutating func addExclusion(_ tick: TickInput, symbol: Int, series: Int) {
+    private mutating func addExclusion(
+        _ tick: TickInput, symbol: Int, series: Int, _ tables: PartitionTables
+    ) {
         guard isNeeded(tick, symbol: symbol) else { return }
         let key = symbol * seriesCount + series
         if let index = keys[key].index(holding: tick.time, gap: gaps[series]) {
@@ -189,36 +191,40 @@ public struct InactivityMachine: BarMaker {
             if keys[key].windows[index].isPublished {
                 keys[key].windows[index].isPublished = false
                 keys[key].windows[index].isLate = true
-                expect(Int64.min, symbol: symbol)
+                expect(Int64.min, symbol: symbol, tables)
             }
             return
         }
-        guard isTaken(tick.time, symbol: symbol, series: series), held < heldMax else { return }
+        guard isTaken(tick.time, symbol: symbol, series: series, tables), held < heldMax else {
+            return
+        }
         let before = keys[key].loose.count
         guard keys[key].addLoose(tick, max: heldPerKeyMax) else { return }
         held += keys[key].loose.count - before
-        expect(tick.time + gaps[series] + lateness(series), symbol: symbol)
+        expect(tick.time + gaps[series] + lateness(series), symbol: symbol, tables)
     }
 
     /// A window of this tick alone would not be gone yet.
-    private func isTaken(_ time: Int64, symbol: Int, series: Int) -> Bool {
-        intake.tables.isRepair
+    private func isTaken(
+        _ time: Int64, symbol: Int, series: Int, _ tables: PartitionTables
+    ) -> Bool {
+        intake.isRepair
             || time >= keys[symbol * seriesCount + series].retiredEnd
-                && time + gaps[series] + lateness(series) > intake.tables.closedThrough(symbol)
+                && time + gaps[series] + lateness(series) > tables.closedThrough(symbol)
     }
 
     private mutating func hasRoom(_ key: Int, symbol: Int) -> Bool {
         if held < heldMax, keys[key].windows.count < heldPerKeyMax { return true }
-        if intake.tables.isRepair { repairRefused.insert(UInt32(symbol)) }
+        if intake.isRepair { repairRefused.insert(UInt32(symbol)) }
         return false
     }
 
     private func isNeeded(_ tick: TickInput, symbol: Int) -> Bool {
-        !intake.tables.isRepair || repairExtents.holds(UInt32(symbol), tick.time)
+        !intake.isRepair || repairExtents.holds(UInt32(symbol), tick.time)
     }
 
-    mutating func expect(_ time: Int64, symbol: Int) {
-        let source = symbols.feeds[symbol].source
+    mutating func expect(_ time: Int64, symbol: Int, _ tables: PartitionTables) {
+        let source = tables.symbols.feeds[symbol].source
         due[source] = min(due[source], time)
     }
 

@@ -2,28 +2,30 @@ internal import MarketModel
 internal import Primitives
 
 extension NumberMachine {
-    /// Version 1. Another layout is another version, whose golden file is added to those kept.
-    static let envelope = StateEnvelope("TLNM", version: 1)
+    /// Version 2. Another layout is another version, whose golden file is added to those kept.
+    static let envelope = StateEnvelope("TLNM", version: 2)
 
     public init(
-        rule: BarRule, calendar: SessionCalendar?, restoring bytes: RawSpan
+        rule: BarRule, calendar: SessionCalendar?, restoring bytes: RawSpan,
+        _ tables: PartitionTables
     ) throws(CheckpointError) {
         var reader = try Self.envelope.open(bytes)
-        let intake = try TickIntake(rule: rule, &reader, bytes)
-        self.init(intake: intake, calendar: calendar)
+        self.init(
+            intake: try TickIntake(rule: rule, &reader, bytes, tables), calendar: calendar,
+            sources: tables.sources.entries.count, symbols: tables.symbols.count)
         unwithdrawn = try reader.tally(in: bytes)
-        for symbol in sessions.indices { try restore(symbol, &reader, bytes) }
+        for symbol in sessions.indices { try restore(symbol, &reader, bytes, tables) }
         try reader.finish()
     }
 
-    public func encode(into bytes: inout [UInt8]) {
+    public func encode(_ tables: PartitionTables, into bytes: inout [UInt8]) {
         let start = Self.envelope.begin(&bytes)
         intake.encode(into: &bytes)
         bytes.append(integer: unwithdrawn)
         for symbol in sessions.indices {
             encode(sessions[symbol], into: &bytes)
             var queue = queues[symbol]
-            queue.sort(sources)
+            queue.sort(tables.sources)
             bytes.append(integer: UInt32(queue.count))
             for tick in queue.ticks { tick.encode(into: &bytes) }
         }
@@ -44,7 +46,7 @@ extension NumberMachine {
     }
 
     private mutating func restore(
-        _ symbol: Int, _ reader: inout StateReader, _ bytes: RawSpan
+        _ symbol: Int, _ reader: inout StateReader, _ bytes: RawSpan, _ tables: PartitionTables
     ) throws(CheckpointError) {
         let open = try reader.int64(in: bytes)
         let close = try reader.int64(in: bytes)
@@ -56,7 +58,7 @@ extension NumberMachine {
         sessions[symbol].close = close
         sessions[symbol].isFinished = finished
         for series in 0..<seriesCount {
-            try restore(symbol, series, &reader, bytes)
+            try restore(symbol, series, &reader, bytes, tables)
         }
         let count = try reader.count(
             of: .waitingTick, max: waitingMax - waiting, bytesEach: TickInput.encodedBytes,
@@ -65,13 +67,13 @@ extension NumberMachine {
         for _ in 0..<count {
             let start = try reader.take(TickInput.encodedBytes)
             let block = bytes.extracting(start..<start + TickInput.encodedBytes)
-            guard let tick = TickInput(block, intake.tables) else {
+            guard let tick = TickInput(block, tables) else {
                 throw reader.malformed(.waitingTick)
             }
             queue.append(tick)
         }
         let asRead = queue.ticks
-        queue.sort(sources)
+        queue.sort(tables.sources)
         guard queue.ticks == asRead else { throw reader.malformed(.waitingTick) }
         queues[symbol] = queue
         waiting += count
@@ -86,11 +88,12 @@ extension NumberMachine {
     }
 
     private mutating func restore(
-        _ symbol: Int, _ series: Int, _ reader: inout StateReader, _ bytes: RawSpan
+        _ symbol: Int, _ series: Int, _ reader: inout StateReader, _ bytes: RawSpan,
+        _ tables: PartitionTables
     ) throws(CheckpointError) {
         let start = try reader.take(TickSums.encodedBytes)
         let block = bytes.extracting(start..<start + TickSums.encodedBytes)
-        guard let sums = TickSums(block, intake.tables) else { throw reader.malformed(.window) }
+        guard let sums = TickSums(block, tables) else { throw reader.malformed(.window) }
         var window = NumberWindow()
         window.sums = sums
         window.number = try reader.int64(in: bytes)

@@ -4,8 +4,8 @@ internal import Primitives
 extension NumberMachine {
     /// Whole sessions: each tick of one decides all of its bars behind it.
     public func extent(of range: DirtyRange) -> (from: Int64, to: Int64) {
-        let from = TickTables.usable(range.from)
-        let to = TickTables.usable(range.to)
+        let from = StreamLimits.usable(range.from)
+        let to = StreamLimits.usable(range.to)
         guard from < to else { return (from, from) }
         guard let calendar else {
             guard let first = bounds(at: from), let last = bounds(at: to - 1) else {
@@ -22,7 +22,8 @@ extension NumberMachine {
 
     public func repairMachine(for ranges: [DirtyRange]) -> NumberMachine {
         var machine = NumberMachine(
-            intake: intake.forRepair, calendar: calendar, waitingMax: StreamLimits.repairTicksMax)
+            intake: intake.forRepair, calendar: calendar, sources: due.count,
+            symbols: queues.count, waitingMax: StreamLimits.repairTicksMax)
         machine.repairExtents = RepairRanges(
             extents: ranges.map { range in
                 let (from, to) = extent(of: range)
@@ -41,18 +42,12 @@ extension NumberMachine {
         waiting += 1
     }
 
-    public mutating func absorb(
-        _ repaired: NumberMachine, _ ranges: [DirtyRange], into closed: inout [Bar]
-    ) {
-        absorb(repaired, ranges, standing: [], into: &closed)
-    }
-
     /// `standing`: of the sessions before the present one of each dirty symbol, the last versions
     /// of all bars that stand on the tape. A bar that the ticks do not make any more is withdrawn,
     /// one that is as it was and in no dirty range is not published again.
     public mutating func absorb(
-        _ repaired: NumberMachine, _ ranges: [DirtyRange], standing: [StandingBar],
-        into closed: inout [Bar]
+        _ repaired: NumberMachine, by its: PartitionTables, _ ranges: [DirtyRange],
+        standing: [StandingBar] = [], _ tables: PartitionTables, into closed: inout [Bar]
     ) {
         let start = closed.count
         var repaired = repaired
@@ -65,7 +60,7 @@ extension NumberMachine {
                 }
                 continue
             }
-            repaired.queues[Int(symbol)].sort(repaired.sources)
+            repaired.queues[Int(symbol)].sort(its.sources)
             let ticks = repaired.queues[Int(symbol)].ticks
             let stood = standing[symbol] ?? []
             for session in dirtySessions(symbol, ticks, stood, ranges) {
@@ -74,7 +69,7 @@ extension NumberMachine {
                 }
                 rebuild(
                     SessionRepair(symbol: Int(symbol), bounds: session, ranges: ranges),
-                    Array(inside), stood, repaired, into: &closed)
+                    Array(inside), stood, by: its, tables, into: &closed)
             }
         }
         closed.sortOutput(from: start)
@@ -115,13 +110,13 @@ extension NumberMachine {
     /// Makes the bars of one session again, and takes the new state over if it is the present one.
     private mutating func rebuild(
         _ repair: SessionRepair, _ ticks: [TickInput], _ standing: [StandingBar],
-        _ repaired: NumberMachine, into closed: inout [Bar]
+        by its: PartitionTables, _ tables: PartitionTables, into closed: inout [Bar]
     ) {
         let symbol = repair.symbol
         let bounds = repair.bounds
-        let through = intake.tables.closedThrough(symbol)
+        let through = tables.closedThrough(symbol)
         var session = NumberSession(
-            bounds, seriesCount: seriesCount, seenFrom: intake.tables.seenFrom(symbol))
+            bounds, seriesCount: seriesCount, seenFrom: tables.seenFrom(symbol))
         var bars: [Bar] = []
         let done = ticks.prefix { $0.time < through }
         // A state can be restored in which so many wait, and no more.
@@ -130,10 +125,10 @@ extension NumberMachine {
             return
         }
         for tick in done {
-            session.take(tick, symbol: symbol, rule.series.all, repaired.sources, into: &bars)
+            session.take(tick, symbol: symbol, rule.series.all, its.sources, into: &bars)
         }
         if bounds.close <= through { session.finish(symbol: symbol, into: &bars) }
-        repaired.markMissing(&bars, &session, of: symbol, through: through)
+        markMissing(&bars, &session, of: symbol, through: through, its.missing)
         let isPresent = sessions[symbol].open == bounds.open
         publish(bars, repair, standing: standing, isPresent: isPresent, into: &closed)
         if isPresent || bounds.close > through && !done.isEmpty {
@@ -144,17 +139,20 @@ extension NumberMachine {
         queues[symbol].replace(
             from: bounds.open, to: bounds.close, with: ticks[done.endIndex...])
         waiting += queues[symbol].count
-        due[intake.tables.symbols.feeds[symbol].source] = Int64.min
+        due[tables.symbols.feeds[symbol].source] = Int64.min
     }
 
     /// Bars during which data are missing are partial, the one in progress too.
     private func markMissing(
-        _ bars: inout [Bar], _ session: inout NumberSession, of symbol: Int, through: Int64
+        _ bars: inout [Bar], _ session: inout NumberSession, of symbol: Int, through: Int64,
+        _ missing: MissingStretches
     ) {
         var ends = Array(repeating: session.open, count: seriesCount)
         for index in bars.indices {
             let series = Int(bars[index].series)
-            if isMissing(bars[index], since: ends[series]) { bars[index].flags.insert(.partial) }
+            if isMissing(bars[index], since: ends[series], missing) {
+                bars[index].flags.insert(.partial)
+            }
             ends[series] = bars[index].closeTime.nanoseconds
         }
         // What is behind is found when its bar ends.

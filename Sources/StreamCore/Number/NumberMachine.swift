@@ -1,5 +1,5 @@
 public import MarketModel
-public import Primitives
+internal import Primitives
 
 /// Makes bars of so many ticks, so much volume or so many dollars.
 ///
@@ -14,7 +14,6 @@ public import Primitives
 public struct NumberMachine: BarMaker {
     public let rule: BarRule
     let calendar: SessionCalendar?
-    public var missing = MissingStretches()
     var intake: TickIntake
     /// By symbol.
     var queues: [TickQueue] = []
@@ -39,9 +38,9 @@ public struct NumberMachine: BarMaker {
         self.init(intake: TickIntake(rule: rule), calendar: calendar)
     }
 
-    /// Tests give smaller limits.
+    /// Of a partition that has so many sources and symbols. Tests give smaller limits.
     init(
-        intake: TickIntake, calendar: SessionCalendar?,
+        intake: TickIntake, calendar: SessionCalendar?, sources: Int = 0, symbols: Int = 0,
         waitingMax: Int = StreamLimits.waitingTicksMax,
         rememberedMax: Int = StreamLimits.rememberedBarsMax,
         rememberedPerKeyMax: Int = StreamLimits.rememberedBarsPerKeyMax
@@ -52,12 +51,10 @@ public struct NumberMachine: BarMaker {
         self.waitingMax = waitingMax
         self.rememberedMax = rememberedMax
         self.rememberedPerKeyMax = rememberedPerKeyMax
-        due = Array(repeating: Int64.min, count: intake.tables.sources.entries.count)
-        for _ in 0..<intake.tables.symbols.count { addSymbol() }
+        due = Array(repeating: Int64.min, count: sources)
+        for _ in 0..<symbols { addSymbol() }
     }
 
-    public var sources: SourceTable { intake.tables.sources }
-    public var symbols: SymbolTable { intake.tables.symbols }
     public var counters: BarCounters { intake.account }
     /// Ticks that wait for the watermark.
     public var waitingTicks: Int { waiting }
@@ -68,24 +65,13 @@ public struct NumberMachine: BarMaker {
         sessions.reduce(0) { $0 + $1.windows.count { !$0.sums.isEmpty } }
     }
 
-    public mutating func tapeStarts(at time: Timestamp) {
-        intake.tables.tapeStart = time.isDefined ? time : SourceTable.noWatermark
-    }
+    public mutating func addSource() { due.append(Int64.max) }
 
-    public mutating func source(_ name: SourceName, firstSeen: Timestamp) -> Int? {
-        let index = intake.tables.sources.index(of: name, firstSeen: firstSeen)
-        while due.count < intake.tables.sources.entries.count { due.append(Int64.max) }
-        return index
-    }
-
-    public mutating func symbol(_ subscription: Subscription, source: Int) -> UInt32? {
-        guard let change = intake.tables.define(subscription, source: source) else { return nil }
+    public mutating func apply(_ change: PartitionTables.Change, _ tables: PartitionTables) {
         if change.isNew { addSymbol() }
-        if change.isMoved { due[source] = Int64.min }
-        if let time = change.restart, !intake.tables.isRepair {
-            restart(Int(change.index), at: time)
-        }
-        return change.index
+        let symbol = Int(change.index)
+        if change.isMoved { due[tables.symbols.feeds[symbol].source] = Int64.min }
+        if let time = change.restart, !intake.isRepair { restart(symbol, at: time, tables) }
     }
 
     private mutating func addSymbol() {
@@ -94,25 +80,29 @@ public struct NumberMachine: BarMaker {
     }
 
     /// What is in progress then is partial. The mark waits among the ticks for its turn.
-    private mutating func restart(_ symbol: Int, at time: Int64) {
-        let feed = intake.tables.symbols.feeds[symbol]
+    private mutating func restart(_ symbol: Int, at time: Int64, _ tables: PartitionTables) {
+        let feed = tables.symbols.feeds[symbol]
         let mark = TickInput(time: time, feed: feed, note: .restart)
-        if time >= intake.tables.closedThrough(symbol), waiting < waitingMax {
-            wait(mark, symbol: symbol)
+        if time >= tables.closedThrough(symbol), waiting < waitingMax {
+            wait(mark, symbol: symbol, tables)
         } else {
             for series in sessions[symbol].windows.indices {
                 _ = sessions[symbol].windows[series].add(
-                    mark, rule.series.all[series].window, sources)
+                    mark, rule.series.all[series].window, tables.sources)
             }
         }
     }
 
     // MARK: ticks
 
-    public mutating func trade(_ trade: Trade, source: Int, ordinal: UInt64) {
+    public mutating func trade(
+        _ trade: Trade, source: Int, ordinal: UInt64, _ tables: PartitionTables
+    ) {
         guard rule.field.kind == .trade else { return }
-        let admission = intake.admit(trade, source: source, ordinal: ordinal)
-        guard let reason = place(admission, symbol: Int(trade.header.symbol)) else { return }
+        let admission = intake.admit(trade, source: source, ordinal: ordinal, tables)
+        guard let reason = place(admission, symbol: Int(trade.header.symbol), tables) else {
+            return
+        }
         let (open, close) = bounds(at: trade.header.eventTime.nanoseconds) ?? (0, 0)
         for series in 0..<seriesCount {
             intake.list(
@@ -123,10 +113,14 @@ public struct NumberMachine: BarMaker {
         }
     }
 
-    public mutating func quote(_ quote: Quote, source: Int, ordinal: UInt64) {
+    public mutating func quote(
+        _ quote: Quote, source: Int, ordinal: UInt64, _ tables: PartitionTables
+    ) {
         guard rule.field.kind == .quote else { return }
-        let admission = intake.admit(quote, source: source, ordinal: ordinal)
-        guard let reason = place(admission, symbol: Int(quote.header.symbol)) else { return }
+        let admission = intake.admit(quote, source: source, ordinal: ordinal, tables)
+        guard let reason = place(admission, symbol: Int(quote.header.symbol), tables) else {
+            return
+        }
         let (open, close) = bounds(at: quote.header.eventTime.nanoseconds) ?? (0, 0)
         for series in 0..<seriesCount {
             intake.list(
@@ -137,13 +131,15 @@ public struct NumberMachine: BarMaker {
         }
     }
 
-    public mutating func exclude(_ header: TickHeader, source: Int) {
-        _ = place(intake.admit(excluded: header, source: source), symbol: Int(header.symbol))
+    public mutating func exclude(_ header: TickHeader, source: Int, _ tables: PartitionTables) {
+        _ = place(
+            intake.admit(excluded: header, source: source, tables), symbol: Int(header.symbol),
+            tables)
     }
 
     /// Why a tick has to be listed; nil when it has not.
     private mutating func place(
-        _ admission: TickIntake.Admission, symbol: Int
+        _ admission: TickIntake.Admission, symbol: Int, _ tables: PartitionTables
     ) -> LateTick.Reason? {
         let tick: TickInput
         let isCounted: Bool
@@ -156,13 +152,13 @@ public struct NumberMachine: BarMaker {
             if isCounted { count(\.outsideSession) }
             return nil
         }
-        guard !intake.tables.isRepair else {
+        guard !intake.isRepair else {
             keepForRepair(tick, symbol: symbol)
             return nil
         }
-        let isLate = tick.time < intake.tables.closedThrough(symbol)
+        let isLate = tick.time < tables.closedThrough(symbol)
         if !isLate, waiting < waitingMax {
-            wait(tick, symbol: symbol)
+            wait(tick, symbol: symbol, tables)
         } else if !tick.effect.isEmpty {
             return isLate ? .windowClosed : .windowLimit
         }
@@ -170,10 +166,10 @@ public struct NumberMachine: BarMaker {
         return nil
     }
 
-    private mutating func wait(_ tick: TickInput, symbol: Int) {
+    private mutating func wait(_ tick: TickInput, symbol: Int, _ tables: PartitionTables) {
         queues[symbol].append(tick)
         waiting += 1
-        let source = intake.tables.symbols.feeds[symbol].source
+        let source = tables.symbols.feeds[symbol].source
         due[source] = min(due[source], tick.time + 1)
     }
 
@@ -203,17 +199,16 @@ public struct NumberMachine: BarMaker {
 
     // MARK: closing
 
-    public mutating func advance(source: Int, watermark: Timestamp, into closed: inout [Bar]) {
-        guard sources.entries.indices.contains(source) else { return }
-        _ = intake.tables.sources.advance(source, to: watermark)
-        let reached = sources.entries[source].watermark.nanoseconds
-        guard !intake.tables.isRepair, due[source] <= reached else { return }
+    public mutating func advance(
+        source: Int, _ tables: PartitionTables, into closed: inout [Bar]
+    ) {
+        guard !intake.isRepair, due.indices.contains(source) else { return }
+        let reached = tables.sources.entries[source].watermark.nanoseconds
+        guard due[source] <= reached else { return }
         let start = closed.count
         var next = Int64.max
-        if intake.tables.symbols.symbolsBySource.indices.contains(source) {
-            for symbol in intake.tables.symbols.symbolsBySource[source] {
-                next = min(next, drain(Int(symbol), until: reached, into: &closed))
-            }
+        for symbol in tables.symbols(of: source) {
+            next = min(next, drain(Int(symbol), until: reached, tables, into: &closed))
         }
         due[source] = next
         closed.sortOutput(from: start)
@@ -222,57 +217,64 @@ public struct NumberMachine: BarMaker {
     /// Takes the symbol's ticks that the watermark has passed; answers when there will be more to
     /// do.
     private mutating func drain(
-        _ symbol: Int, until reached: Int64, into closed: inout [Bar]
+        _ symbol: Int, until reached: Int64, _ tables: PartitionTables,
+        into closed: inout [Bar]
     ) -> Int64 {
         if queues[symbol].earliest < reached {
             var queue = TickQueue()
             swap(&queue, &queues[symbol])
-            queue.sort(sources)
+            queue.sort(tables.sources)
             let count = queue.count(before: reached)
             for index in 0..<count {
-                take(queue.ticks[index], symbol: symbol, into: &closed)
+                take(queue.ticks[index], symbol: symbol, tables, into: &closed)
             }
             queue.removeFirst(count)
             waiting -= count
             swap(&queue, &queues[symbol])
         }
-        finish(symbol, before: reached, into: &closed)
+        finish(symbol, before: reached, tables, into: &closed)
         let earliest = queues[symbol].earliest
         let next = earliest == Int64.max ? earliest : earliest + 1
         return sessions[symbol].isFinished ? next : min(next, sessions[symbol].close)
     }
 
-    private mutating func take(_ tick: TickInput, symbol: Int, into closed: inout [Bar]) {
+    private mutating func take(
+        _ tick: TickInput, symbol: Int, _ tables: PartitionTables, into closed: inout [Bar]
+    ) {
         if tick.time >= sessions[symbol].close {
             // A mark may stand between two sessions.
             guard let bounds = bounds(at: tick.time) else { return }
-            finish(symbol, before: tick.time, into: &closed)
+            finish(symbol, before: tick.time, tables, into: &closed)
             forget(symbol)
-            sessions[symbol].begin(bounds, seenFrom: intake.tables.seenFrom(symbol))
+            sessions[symbol].begin(bounds, seenFrom: tables.seenFrom(symbol))
         }
         let start = closed.count
-        sessions[symbol].take(tick, symbol: symbol, rule.series.all, sources, into: &closed)
-        publish(&closed, from: start)
+        sessions[symbol].take(
+            tick, symbol: symbol, rule.series.all, tables.sources, into: &closed)
+        publish(&closed, from: start, tables)
         if !tick.effect.isEmpty { touch(symbol) }
     }
 
     private mutating func finish(
-        _ symbol: Int, before reached: Int64, into closed: inout [Bar]
+        _ symbol: Int, before reached: Int64, _ tables: PartitionTables,
+        into closed: inout [Bar]
     ) {
         guard !sessions[symbol].isFinished, sessions[symbol].close <= reached else { return }
         let start = closed.count
         sessions[symbol].finish(symbol: symbol, into: &closed)
-        publish(&closed, from: start)
+        publish(&closed, from: start, tables)
         for series in 0..<seriesCount where !sessions[symbol].windows[series].sums.isEmpty {
             intake.account.series[series].windowsWithoutTrades += 1
         }
     }
 
-    private mutating func publish(_ closed: inout [Bar], from start: Int) {
+    private mutating func publish(
+        _ closed: inout [Bar], from start: Int, _ tables: PartitionTables
+    ) {
         for index in start..<closed.count {
             closed[index].reason = BarReason.closed.rawValue
             let series = Int(closed[index].series)
-            if !missing.isEmpty { markMissing(&closed[index]) }
+            if !tables.missing.isEmpty { markMissing(&closed[index], tables.missing) }
             intake.account.series[series].bars += 1
             if closed[index].notional == Int128.max || closed[index].notional == Int128.min {
                 intake.account.series[series].notionalSaturated += 1
@@ -282,16 +284,16 @@ public struct NumberMachine: BarMaker {
     }
 
     /// Of bars that are not remembered any more, the last one that is stands for all behind it.
-    private func markMissing(_ bar: inout Bar) {
+    private func markMissing(_ bar: inout Bar, _ missing: MissingStretches) {
         let symbol = Int(bar.symbol)
         let last = sessions[symbol].windows[Int(bar.series)].standing.last
-        if isMissing(bar, since: last?.closeTime ?? sessions[symbol].open) {
+        if isMissing(bar, since: last?.closeTime ?? sessions[symbol].open, missing) {
             bar.flags.insert(.partial)
         }
     }
 
     /// Ticks that are missing between two bars would have been in one of them.
-    func isMissing(_ bar: Bar, since before: Int64) -> Bool {
+    func isMissing(_ bar: Bar, since before: Int64, _ missing: MissingStretches) -> Bool {
         missing.touches(
             bar.symbol, rule.field.kind, from: before, to: bar.closeTime.nanoseconds)
     }

@@ -2,20 +2,19 @@ internal import MarketModel
 internal import Primitives
 
 extension ResampleMachine {
-    /// Version 1. Another layout is another version, whose golden file is added to those kept.
-    static let envelope = StateEnvelope("TLRM", version: 1)
+    /// Version 2. Another layout is another version, whose golden file is added to those kept.
+    static let envelope = StateEnvelope("TLRM", version: 2)
 
     /// The machine whose `encode` made these bytes, for the same rule.
     public init(
-        rule: ResampleRule, from: BarSeries, restoring bytes: RawSpan
+        rule: ResampleRule, from: BarSeries, restoring bytes: RawSpan, _ tables: PartitionTables
     ) throws(CheckpointError) {
         self.init(rule: rule, from: from)
         var reader = try Self.envelope.open(bytes)
         try rule.series.checkNames(&reader, bytes)
-        tables = try TickTables(&reader, bytes)
         counters = try ResampleCounters(&reader, bytes)
-        due = Array(repeating: Int64.min, count: sources.entries.count)
-        for symbol in 0..<symbols.count {
+        due = Array(repeating: Int64.min, count: tables.sources.entries.count)
+        for symbol in 0..<tables.symbols.count {
             held.append(ResampleSymbol(seriesCount: series.count))
             try restore(symbol, &reader, bytes)
         }
@@ -25,7 +24,6 @@ extension ResampleMachine {
     public func encode(into bytes: inout [UInt8]) {
         let start = Self.envelope.begin(&bytes)
         rule.series.encodeNames(into: &bytes)
-        tables.encode(into: &bytes)
         counters.encode(into: &bytes)
         for one in held {
             bytes.append(integer: one.settledThrough)

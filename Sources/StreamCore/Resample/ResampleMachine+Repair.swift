@@ -6,8 +6,8 @@ extension ResampleMachine {
     /// repair makes all of these anew: the finer machine's ranges are made as wide as this, and
     /// what it publishes is what the repair machine here is given.
     public func extent(of range: DirtyRange) -> (from: Int64, to: Int64) {
-        let first = TickTables.usable(range.from)
-        let last = TickTables.usable(range.to)
+        let first = StreamLimits.usable(range.from)
+        let last = StreamLimits.usable(range.to)
         guard first < last else { return (first, first) }
         var from = first
         var to = last
@@ -20,16 +20,14 @@ extension ResampleMachine {
         return (from, to)
     }
 
-    /// The same rule, tables and indexes, and nothing else. It is given every finer bar of the
+    /// The same rule and indexes, and nothing else. It is given every finer bar of the
     /// extents as the finer machine's `absorb` gave it, in any order; `advance` closes nothing.
     public func repairMachine() -> ResampleMachine {
         var machine = ResampleMachine(
-            rule: rule, from: from, unsettledMax: StreamLimits.repairTicksMax / 4)
+            rule: rule, from: from, unsettledMax: StreamLimits.repairTicksMax / 4,
+            isRepair: true)
         machine.kind = kind
-        machine.missing = missing
-        machine.tables = tables
-        machine.tables.isRepair = true
-        machine.due = Array(repeating: Int64.max, count: sources.entries.count)
+        machine.due = Array(repeating: Int64.max, count: due.count)
         machine.held = Array(
             repeating: ResampleSymbol(seriesCount: series.count), count: held.count)
         return machine
@@ -38,17 +36,11 @@ extension ResampleMachine {
     /// Takes over the windows that overlap the dirty ranges, or lie within their extents, where all
     /// finer bars are new: those that are closed go to `closed` with the range's reason, the others
     /// go on with the finer bars that were given.
-    public mutating func absorb(
-        _ repaired: ResampleMachine, _ ranges: [DirtyRange], into closed: inout [Bar]
-    ) {
-        absorb(repaired, ranges, standing: nil, into: &closed)
-    }
-
     /// `standing`: the bars of `standingNeeds` as they stand, by the machine's own series indexes.
     /// Of windows that are gone those are withdrawn that had a bar.
     public mutating func absorb(
-        _ repaired: ResampleMachine, _ ranges: [DirtyRange], standing: [Bar]?,
-        into closed: inout [Bar]
+        _ repaired: ResampleMachine, by its: PartitionTables, _ ranges: [DirtyRange],
+        standing: [Bar]? = nil, _ tables: PartitionTables, into closed: inout [Bar]
     ) {
         let known = StandingWindows(standing ?? [])
         let start = closed.count
@@ -63,13 +55,13 @@ extension ResampleMachine {
             for index in series.indices {
                 for window in windows(Int(symbol), index, found, dirty) {
                     replaced.append(window)
-                    replace(window, index, repaired, known, into: &closed)
+                    replace(window, index, found, by: its, known, tables, into: &closed)
                 }
             }
             exchange(Int(symbol), found, replaced)
             // Finer bars came and went: when the next one is settled has to be found out anew, as a
             // machine that is restored does.
-            due[symbols.feeds[Int(symbol)].source] = Int64.min
+            due[tables.symbols.feeds[Int(symbol)].source] = Int64.min
         }
         closed.sortOutput(from: start)
     }
@@ -115,15 +107,14 @@ extension ResampleMachine {
     }
 
     private mutating func replace(
-        _ stretch: DirtyRange, _ index: Int, _ repaired: ResampleMachine,
-        _ known: StandingWindows, into closed: inout [Bar]
+        _ stretch: DirtyRange, _ index: Int, _ found: ResampleSymbol, by its: PartitionTables,
+        _ known: StandingWindows, _ tables: PartitionTables, into closed: inout [Bar]
     ) {
         let symbol = Int(stretch.symbol)
-        let found = repaired.held[symbol]
         let through = tables.closedThrough(symbol)
         let (place, isThere) = held[symbol].place(of: stretch.from, series: index)
         var window = ResampleWindow(start: stretch.from, end: stretch.to)
-        window.isPartial = repaired.isPartial(window, symbol: symbol)
+        window.isPartial = isPartial(window, symbol: symbol, its)
         var hadStanding =
             known.bar(stretch.symbol, index, startingAt: stretch.from) != nil
         if isThere {
@@ -155,8 +146,6 @@ extension ResampleMachine {
         } else {
             held[symbol].windows[index].insert(window, at: place)
         }
-        let source = symbols.feeds[symbol].source
-        due[source] = Int64.min
     }
 
     /// The finer bars that are not settled, in the windows that were replaced.

@@ -22,9 +22,9 @@ public struct ResampleCounters: Hashable, Sendable {
 
 /// Makes bars from bars: exact sums, equal to bars from ticks.
 ///
-/// Per packet: `source` and `symbol` as for every machine of the partition, then `bar` with every
+/// Per packet: `addSource` and `apply` as for every machine of the partition, then `bar` with every
 /// version that the finer series published at this packet, those of windows without trades too,
-/// then `advance` with the same watermark. A later version of a finer bar revises the coarser ones
+/// then `advance`. A later version of a finer bar revises the coarser ones
 /// within their lateness. Once the finer series cannot revise a bar any more it is added to its
 /// windows for good, so that what is kept does not grow with the width of the windows.
 ///
@@ -35,8 +35,6 @@ public struct ResampleMachine: Sendable {
     public let from: BarSeries
     /// Of what the finer bars are made.
     public var kind = DataKind.trade
-    public var missing = MissingStretches()
-    var tables = TickTables()
     public internal(set) var counters = ResampleCounters()
     /// By symbol.
     var held: [ResampleSymbol] = []
@@ -45,6 +43,7 @@ public struct ResampleMachine: Sendable {
     var due: [Int64] = []
     private var changed: [UInt32] = []
     let unsettledMax: Int
+    let isRepair: Bool
     /// Of a repair machine: the symbols of which it has too few bars.
     public internal(set) var repairRefused: Set<UInt32> = []
 
@@ -53,49 +52,41 @@ public struct ResampleMachine: Sendable {
     }
 
     /// Tests give smaller limits.
-    init(rule: ResampleRule, from: BarSeries, unsettledMax: Int) {
+    init(rule: ResampleRule, from: BarSeries, unsettledMax: Int, isRepair: Bool = false) {
         self.rule = rule
         self.from = from
         self.unsettledMax = unsettledMax
+        self.isRepair = isRepair
     }
 
-    public var sources: SourceTable { tables.sources }
-    public var symbols: SymbolTable { tables.symbols }
     var series: [BarSeries] { rule.series.all }
     /// Walks over all symbols: for reports, not for packets.
     public var openWindows: Int { held.reduce(0) { $0 + $1.windows.reduce(0) { $0 + $1.count } } }
     /// Finer bars that may still be exchanged.
     public var unsettledBars: Int { unsettled }
 
-    public mutating func tapeStarts(at time: Timestamp) {
-        tables.tapeStart = time.isDefined ? time : SourceTable.noWatermark
-    }
+    public mutating func addSource() { due.append(Int64.max) }
 
-    public mutating func source(_ name: SourceName, firstSeen: Timestamp) -> Int? {
-        let index = tables.sources.index(of: name, firstSeen: firstSeen)
-        while due.count < sources.entries.count { due.append(Int64.max) }
-        return index
-    }
-
-    public mutating func symbol(_ subscription: Subscription, source: Int) -> UInt32? {
-        let known = symbols.index(of: subscription.symbol).map { symbols.feeds[Int($0)] }
-        guard let change = tables.define(subscription, source: source) else { return nil }
-        let symbol = Int(change.index)
+    public mutating func apply(_ change: PartitionTables.Change, _ tables: PartitionTables) {
         if change.isNew { held.append(ResampleSymbol(seriesCount: series.count)) }
-        if change.isMoved { due[source] = Int64.min }
-        if let time = change.restart, !tables.isRepair {
-            restart(symbol, at: time, isSwitch: known != symbols.feeds[symbol])
+        let symbol = Int(change.index)
+        if change.isMoved { expect(Int64.min, symbol: symbol, tables) }
+        if let time = change.restart, !isRepair {
+            restart(symbol, at: time, isSwitch: change.isSwitch, tables)
         }
-        return change.index
     }
 
     /// Windows in which a subscription began anew are partial; they are opened, so that no list of
     /// beginnings has to be kept.
-    private mutating func restart(_ symbol: Int, at time: Int64, isSwitch: Bool) {
+    private mutating func restart(
+        _ symbol: Int, at time: Int64, isSwitch: Bool, _ tables: PartitionTables
+    ) {
+        let through = tables.closedThrough(symbol)
         for index in series.indices {
             for start in series[index].window.starts(holding: time) where start < time {
-                guard start + series[index].widthNanoseconds > tables.closedThrough(symbol),
-                    let place = window(start, symbol: symbol, series: index)
+                guard start + series[index].widthNanoseconds > through,
+                    let place = window(
+                        start, symbol: symbol, series: index, through: through, tables)
                 else { continue }
                 held[symbol].windows[index][place].isPartial = true
                 if isSwitch { held[symbol].windows[index][place].switchedAt = time }
@@ -105,13 +96,17 @@ public struct ResampleMachine: Sendable {
 
     /// A repair may reach over more windows than are ever open.
     private var windowsPerKeyMax: Int {
-        tables.isRepair ? StreamLimits.openWindowsMax : StreamLimits.openWindowsPerKeyMax
+        isRepair ? StreamLimits.openWindowsMax : StreamLimits.openWindowsPerKeyMax
     }
 
     // MARK: bars
 
-    /// Takes a version of a finer bar: what it said before does not hold any more.
-    public mutating func bar(_ bar: Bar) {
+    /// Takes a version of a finer bar: what it said before does not hold any more. `before`: the
+    /// watermark of the source that feeds its symbol before the one that published it, by which
+    /// windows here are closed so far; nil: the present one.
+    public mutating func bar(
+        _ bar: Bar, before: Timestamp? = nil, _ tables: PartitionTables
+    ) {
         counters.received += 1
         // It repeats what was before: of its window all was told when it closed.
         guard !bar.flags.contains(.filled) else {
@@ -127,29 +122,36 @@ public struct ResampleMachine: Sendable {
             counters.unknownSymbol += 1
             return
         }
-        guard bar.closeTime.nanoseconds > held[symbol].settledThrough, meet(bar, symbol) else {
+        let through =
+            before.map { tables.closedThrough(symbol, by: $0) } ?? tables.closedThrough(symbol)
+        guard bar.closeTime.nanoseconds > held[symbol].settledThrough,
+            meet(bar, symbol, through: through, tables)
+        else {
             counters.late += 1
             return
         }
         counters.counted += 1
-        let through = tables.closedThrough(symbol)
         let settles = bar.closeTime.nanoseconds + from.lateness
-        expect(settles <= through ? Int64.min : settles, symbol: symbol)
+        expect(settles <= through ? Int64.min : settles, symbol: symbol, tables)
         unsettled += held[symbol].put(bar)
         guard unsettled > unsettledMax else { return }
-        if tables.isRepair { repairRefused.insert(bar.symbol) }
+        if isRepair { repairRefused.insert(bar.symbol) }
         held[symbol].settle(first: 1)
         unsettled -= 1
         counters.settledEarly += 1
     }
 
     /// Marks the windows that hold the bar; false when all of them are gone.
-    private mutating func meet(_ bar: Bar, _ symbol: Int) -> Bool {
+    private mutating func meet(
+        _ bar: Bar, _ symbol: Int, through: Int64, _ tables: PartitionTables
+    ) -> Bool {
         var isHeld = false
-        let through = tables.closedThrough(symbol)
         for index in series.indices {
             for start in series[index].window.starts(holding: bar.openTime.nanoseconds) {
-                guard let place = window(start, symbol: symbol, series: index) else { continue }
+                guard
+                    let place = window(
+                        start, symbol: symbol, series: index, through: through, tables)
+                else { continue }
                 isHeld = true
                 held[symbol].windows[index][place].isDue = true
                 held[symbol].windows[index][place].isChanged = true
@@ -157,7 +159,7 @@ public struct ResampleMachine: Sendable {
                 held[symbol].windows[index][place].reason = max(
                     held[symbol].windows[index][place].reason, bar.reason,
                     BarReason.late.rawValue)
-                expect(Int64.min, symbol: symbol)
+                expect(Int64.min, symbol: symbol, tables)
             }
         }
         if isHeld, !held[symbol].isListed {
@@ -168,54 +170,58 @@ public struct ResampleMachine: Sendable {
     }
 
     /// The place of a window, which is opened if it may be.
-    private mutating func window(_ start: Int64, symbol: Int, series index: Int) -> Int? {
+    private mutating func window(
+        _ start: Int64, symbol: Int, series index: Int, through: Int64, _ tables: PartitionTables
+    ) -> Int? {
         let (place, isThere) = held[symbol].place(of: start, series: index)
         if isThere { return place }
         let end = start + series[index].widthNanoseconds
-        guard tables.isRepair || end + series[index].lateness > tables.closedThrough(symbol)
-        else { return nil }
+        guard isRepair || end + series[index].lateness > through else { return nil }
         guard held[symbol].windows[index].count < windowsPerKeyMax else {
-            if tables.isRepair { repairRefused.insert(UInt32(symbol)) }
+            if isRepair { repairRefused.insert(UInt32(symbol)) }
             return nil
         }
         var window = ResampleWindow(start: start, end: end)
-        window.isPartial = isPartial(window, symbol: symbol)
+        window.isPartial = isPartial(window, symbol: symbol, tables)
         held[symbol].windows[index].insert(window, at: place)
-        expect(end, symbol: symbol)
+        expect(end, symbol: symbol, tables)
         return place
     }
 
-    func isPartial(_ window: ResampleWindow, symbol: Int) -> Bool {
+    func isPartial(
+        _ window: ResampleWindow, symbol: Int, _ tables: PartitionTables
+    ) -> Bool {
         window.start < tables.seenFrom(symbol)
-            || missing.touches(UInt32(symbol), kind, from: window.start, to: window.end)
+            || tables.missing.touches(UInt32(symbol), kind, from: window.start, to: window.end)
     }
 
-    private mutating func expect(_ time: Int64, symbol: Int) {
-        let source = symbols.feeds[symbol].source
+    private mutating func expect(_ time: Int64, symbol: Int, _ tables: PartitionTables) {
+        let source = tables.symbols.feeds[symbol].source
         due[source] = min(due[source], time)
     }
 
     // MARK: closing
 
-    public mutating func advance(source: Int, watermark: Timestamp, into closed: inout [Bar]) {
-        guard sources.entries.indices.contains(source) else { return }
-        _ = tables.sources.advance(source, to: watermark)
-        let reached = sources.entries[source].watermark.nanoseconds
-        guard !tables.isRepair, due[source] <= reached else { return }
+    public mutating func advance(
+        source: Int, _ tables: PartitionTables, into closed: inout [Bar]
+    ) {
+        guard !isRepair, due.indices.contains(source),
+            due[source] <= tables.sources.entries[source].watermark.nanoseconds
+        else { return }
         let start = closed.count
         var next = Int64.max
-        if symbols.symbolsBySource.indices.contains(source) {
-            for symbol in symbols.symbolsBySource[source] {
-                next = min(next, close(Int(symbol), into: &closed))
-            }
+        for symbol in tables.symbols(of: source) {
+            let through = tables.closedThrough(Int(symbol))
+            next = min(next, close(Int(symbol), through: through, into: &closed))
         }
         due[source] = next
         closed.sortOutput(from: start)
     }
 
     /// Answers when there will be more to do.
-    private mutating func close(_ symbol: Int, into closed: inout [Bar]) -> Int64 {
-        let through = tables.closedThrough(symbol)
+    private mutating func close(
+        _ symbol: Int, through: Int64, into closed: inout [Bar]
+    ) -> Int64 {
         let settles = held[symbol].unsettled.prefix {
             $0.closeTime.nanoseconds + from.lateness <= through
         }.count
@@ -261,7 +267,7 @@ public struct ResampleMachine: Sendable {
         if hadStanding { counters.revisions += 1 } else { counters.bars += 1 }
     }
 
-    public mutating func takeOpenBars(into open: inout [Bar]) {
+    public mutating func takeOpenBars(_ tables: PartitionTables, into open: inout [Bar]) {
         for number in changed {
             let symbol = Int(number)
             held[symbol].isListed = false

@@ -63,7 +63,7 @@ extension TickInput {
     }
 
     /// Nil: no machine keeps such a tick.
-    init?(_ block: RawSpan, _ tables: TickTables) {
+    init?(_ block: RawSpan, _ tables: PartitionTables) {
         guard let note = Note(rawValue: block.uint8(at: 37)) else { return nil }
         self.init(
             time: block.int64(at: 0), ordinal: block.uint64(at: 8), price: block.int64(at: 16),

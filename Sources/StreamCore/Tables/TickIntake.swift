@@ -4,7 +4,8 @@ internal import Primitives
 /// Where ticks come in: says what each of them is, and keeps the account of all.
 struct TickIntake: Sendable {
     let rule: BarRule
-    var tables = TickTables()
+    /// Of a repair: backfilled ticks count.
+    private(set) var isRepair = false
     var account: BarCounters
     var lateTicks: [LateTick] = []
     private let lateTicksMax: Int
@@ -15,11 +16,10 @@ struct TickIntake: Sendable {
         account = BarCounters(seriesCount: rule.series.all.count)
     }
 
-    /// For a repair: the same indexes, and an account of its own.
+    /// For a repair: with an account of its own.
     var forRepair: TickIntake {
         var intake = TickIntake(rule: rule, lateTicksMax: 0)
-        intake.tables = tables
-        intake.tables.isRepair = true
+        intake.isRepair = true
         return intake
     }
 
@@ -33,15 +33,19 @@ struct TickIntake: Sendable {
         case nothing
     }
 
-    mutating func admit(_ trade: Trade, source: Int, ordinal: UInt64) -> Admission {
-        guard let feed = begin(trade.header, source: source) else { return .nothing }
+    mutating func admit(
+        _ trade: Trade, source: Int, ordinal: UInt64, _ tables: PartitionTables
+    ) -> Admission {
+        guard let feed = begin(trade.header, source: source, tables) else { return .nothing }
         guard trade.header.isNew else { return exclude(trade.header, feed, .filter) }
         guard trade.isComplete else { return exclude(trade.header, feed, .undefined) }
         return .tick(rule.input(trade, ordinal: ordinal, feed: feed))
     }
 
-    mutating func admit(_ quote: Quote, source: Int, ordinal: UInt64) -> Admission {
-        guard let feed = begin(quote.header, source: source) else { return .nothing }
+    mutating func admit(
+        _ quote: Quote, source: Int, ordinal: UInt64, _ tables: PartitionTables
+    ) -> Admission {
+        guard let feed = begin(quote.header, source: source, tables) else { return .nothing }
         guard quote.header.isNew else { return exclude(quote.header, feed, .filter) }
         let price = quote.price(of: rule.field)
         guard price.isDefined, quote.header.eventTime.isUsable else {
@@ -54,22 +58,40 @@ struct TickIntake: Sendable {
     }
 
     /// A tick that a node before kept back.
-    mutating func admit(excluded header: TickHeader, source: Int) -> Admission {
-        guard let feed = begin(header, source: source) else { return .nothing }
+    mutating func admit(
+        excluded header: TickHeader, source: Int, _ tables: PartitionTables
+    ) -> Admission {
+        guard let feed = begin(header, source: source, tables) else { return .nothing }
         return exclude(header, feed, .filter)
     }
 
-    private mutating func begin(_ header: TickHeader, source: Int) -> SymbolTable.Feed? {
+    private mutating func begin(
+        _ header: TickHeader, source: Int, _ tables: PartitionTables
+    ) -> SymbolTable.Feed? {
         account.received += 1
-        guard let feed = tables.feed(of: header, source: source) else {
+        guard let feed = feed(of: header, source: source, tables) else {
             account.unknownSymbol += 1
             return nil
         }
-        guard tables.isRepair || !header.flags.contains(.backfilled) else {
+        guard isRepair || !header.flags.contains(.backfilled) else {
             account.backfilled += 1
             return nil
         }
         return feed
+    }
+
+    /// Nil: the symbol is unknown, or another source feeds it. In a repair, backfilled ticks may
+    /// come from anywhere.
+    private func feed(
+        of header: TickHeader, source: Int, _ tables: PartitionTables
+    ) -> SymbolTable.Feed? {
+        let symbol = Int(header.symbol)
+        guard symbol < tables.symbols.count, tables.sources.entries.indices.contains(source) else {
+            return nil
+        }
+        let feed = tables.symbols.feeds[symbol]
+        if feed.source == source { return feed }
+        return isRepair && header.flags.contains(.backfilled) ? .foreign : nil
     }
 
     private mutating func exclude(
@@ -107,20 +129,18 @@ extension TickIntake {
     func encode(into bytes: inout [UInt8]) {
         rule.series.encodeNames(into: &bytes)
         account.encode(.withoutFills, into: &bytes)
-        tables.encode(into: &bytes)
         bytes.append(integer: UInt32(lateTicks.count))
         for tick in lateTicks { tick.encodeWhole(into: &bytes) }
     }
 
     /// Of a machine that was made for the same rule.
     init(
-        rule: BarRule, _ reader: inout StateReader, _ bytes: RawSpan
+        rule: BarRule, _ reader: inout StateReader, _ bytes: RawSpan, _ tables: PartitionTables
     ) throws(CheckpointError) {
         self.init(rule: rule)
         try rule.series.checkNames(&reader, bytes)
         try account.restore(.withoutFills, &reader, bytes)
         try checkBalance()
-        tables = try TickTables(&reader, bytes)
         let count = try reader.count(
             of: .lateTick, max: lateTicksMax, bytesEach: LateTick.wholeBytes, in: bytes)
         lateTicks.reserveCapacity(count)
@@ -210,7 +230,7 @@ extension LateTick {
     }
 
     /// Nil: no machine can have listed it.
-    init?(whole block: RawSpan, _ tables: TickTables, seriesCount: Int) {
+    init?(whole block: RawSpan, _ tables: PartitionTables, seriesCount: Int) {
         let header = TickHeader(
             symbol: block.uint32(at: 16), flags: TickFlags(rawValue: block.uint16(at: 20)),
             action: block.uint8(at: 22), resolution: block.uint8(at: 23),

@@ -127,7 +127,7 @@ extension TickSums {
     }
 
     /// Nil: ticks cannot have added up to that.
-    init?(_ block: RawSpan, _ tables: TickTables) {
+    init?(_ block: RawSpan, _ tables: PartitionTables) {
         trades = block.uint64(at: 0)
         firstTime = block.int64(at: 8)
         lastTime = block.int64(at: 16)
@@ -173,7 +173,7 @@ extension TickSums {
         return block.array == bytes
     }
 
-    private func hasPossibleTimes(_ tables: TickTables) -> Bool {
+    private func hasPossibleTimes(_ tables: PartitionTables) -> Bool {
         guard hasTicks else {
             return firstTime == Int64.max && lastTime == Int64.min && feed == .none
                 && volume == 0 && notional == 0 && notionalCarry == 0

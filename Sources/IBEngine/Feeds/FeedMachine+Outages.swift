@@ -159,7 +159,8 @@ extension FeedMachine {
                 : now.wall.advanced(
                     byNanoseconds: -(EngineLimits.stampedLag + EngineLimits.lateness))
             let border = InstrumentEntry.border(of: closing.gap.kind) ?? \.trades
-            let after = entry[keyPath: border].arrivals(until: max(end, closing.gap.to))
+            // A second that lasts may still bring ticks, although the outage ends with it.
+            let after = entry[keyPath: border].arrivals(until: end)
             // A process that stood still looks late: what came right behind the outage may have
             // fallen out meanwhile.
             let isKnown = closing.before.since.isDefined && after.since == closing.behind

@@ -38,6 +38,8 @@ UNSTEADY_MAX = 5
 PROGRESS_SECONDS = 60
 SLOWEST_SHOWN = 10
 ISSUES_SHOWN_MAX = 40
+# What a service logged may be long; all of it is in the suite's log.
+ISSUE_CHARACTERS_MAX = 3000
 NAMES_SHOWN_MAX = 20
 # These last longest, so they begin first. A suite that is missing here is only begun later.
 SLOW_SUITES = pathlib.Path(__file__).with_name("slow-suites")
@@ -268,7 +270,8 @@ def list_tests(bundle):
 def show_issues(shards):
     issues = [issue for shard in shards for issue in shard.issues]
     for test, file, line, said in issues[:ISSUES_SHOWN_MAX]:
-        print(f"✘ {test} at {file}:{line}: {said}")
+        shown = said if len(said) <= ISSUE_CHARACTERS_MAX else said[:ISSUE_CHARACTERS_MAX] + " …"
+        print(f"✘ {test} at {file}:{line}: {shown}")
     if len(issues) > ISSUES_SHOWN_MAX:
         print(f"… and {len(issues) - ISSUES_SHOWN_MAX} more")
 

@@ -235,15 +235,15 @@ def module_of(name):
 
 
 def shards_of(tests):
-    """A shard for each suite, those that last longest first; and one for each module's tests of traps."""
+    """A shard for each suite with the suites inside of it, those that last longest first; and one for each
+    module's tests of traps."""
     suites, traps = {}, {}
     for test in tests:
         if TRAP.search(test):
             traps.setdefault(module_of(test), []).append(test)
         else:
-            suites.setdefault(PLACE.sub("", test).rsplit("/", 1)[0], []).append(test)
-    # Not the tests of suites inside of it. The place in the source follows a test's name.
-    shards = [Shard(suite, [rf"^{re.escape(suite)}/[^/]*(/[^/]*\.swift:\d+:\d+)?$"], names, skip=TRAP.pattern)
+            suites.setdefault(test.split("/", 1)[0], []).append(test)
+    shards = [Shard(suite, [f"^{re.escape(suite)}/"], names, skip=TRAP.pattern)
               for suite, names in suites.items()]
     shards += [Shard(f"{module}.traps", [rf"^{module}\..*{TRAP.pattern}"], names)
                for module, names in traps.items()]

@@ -41,6 +41,7 @@ ISSUES_SHOWN_MAX = 40
 # What a service logged may be long; all of it is in the suite's log.
 ISSUE_CHARACTERS_MAX = 3000
 NAMES_SHOWN_MAX = 20
+COMMAND_CHARACTERS_MAX = 100
 # These last longest, so they begin first. A suite that is missing here is only begun later.
 SLOW_SUITES = pathlib.Path(__file__).with_name("slow-suites")
 # A test of a trap starts the bundle again and waits for any child of its process, so it must not share a
@@ -147,7 +148,14 @@ class Run:
         self.environment = {"SWIFT_BACKTRACE": "enable=no", **os.environ}
 
     def all(self):
-        """Runs all shards, and ends what they left running."""
+        """Runs all shards. Returns the names of the processes that they left running; these are ended."""
+        try:
+            self.work()
+        finally:
+            left = end_orphans()
+        return left
+
+    def work(self):
         self.began = self.shown = time.monotonic()
         while self.queue or self.running:
             while self.queue and len(self.running) < self.lanes and not self.stopped:
@@ -164,7 +172,6 @@ class Run:
                 break
         if sys.stdout.isatty():
             print("\r\033[K", end="")
-        return end_orphans()
 
     def reap(self):
         """Waits for what has ended: also for processes that tests started and did not wait for, as the
@@ -212,22 +219,29 @@ class Run:
 
 
 def end_orphans():
-    """Ends the processes that tests left behind: they are children of this process by now."""
-    ended = set()
+    """Ends the processes that tests left behind, and returns their names. They are children of this process
+    by now."""
+    ended = {}
     deadline = time.monotonic() + ENDING_SECONDS_MAX
     while True:
         try:
             while os.waitpid(-1, os.WNOHANG)[0] != 0:
                 pass
         except ChildProcessError:
-            return len(ended)
+            return sorted(ended.values())
         children = pathlib.Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
         late = time.monotonic() > deadline
         for child in children:
             if late or child not in ended:
+                ended[child] = f"{name_of(child)} ({child})"
                 os.kill(int(child), signal.SIGKILL if late else signal.SIGTERM)
-                ended.add(child)
         time.sleep(0.05)
+
+
+def name_of(process):
+    """The beginning of a process's command line. A process that has ended has none."""
+    line = pathlib.Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return line.strip()[:COMMAND_CHARACTERS_MAX] or "a process that had ended"
 
 
 def module_of(name):
@@ -340,6 +354,8 @@ def main():
     parser.add_argument("--skip", help="a module whose tests do not run")
     parser.add_argument("--lanes", type=int, default=min(LANES_MAX, LANES_PER_PROCESSOR * os.cpu_count()))
     options = parser.parse_args()
+    if not os.access(options.bundle, os.X_OK):
+        sys.exit(f"error: there is no test bundle {options.bundle}: swift build --build-tests makes it")
     options.logs.mkdir(parents=True, exist_ok=True)
     for old in options.logs.iterdir():
         old.unlink()
@@ -364,7 +380,7 @@ def main():
         show_summary(run.done)
     write_seconds(options.logs / "seconds.txt", run.done)
     if left:
-        print(f"⚠ tests left {left} processes running; they were ended")
+        print(f"⚠ tests left processes running, which were ended: {listed(left)}")
     failed = sorted(test for shard in run.done for test in shard.failed)
     passed = not run.queue and not any(shard.trouble() for shard in run.done)
     if passed and failed:
